@@ -1,0 +1,5 @@
+"""Lets `python -m digest` do what the `digest` command does."""
+
+from digest.cli import main
+
+main()

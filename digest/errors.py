@@ -1,0 +1,94 @@
+"""Errors a person may meet: each says what was wrong and where, what to do, and how the program exits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes; 75 and 78 are EX_TEMPFAIL and EX_CONFIG of sysexits.h."""
+
+    DONE = 0
+    GIVEN_UP = 1
+    USAGE = 2
+    TRY_LATER = 75
+    CONFIG = 78
+
+
+class DigestError(Exception):
+    """What went wrong and where, in one line; `remedy` is what the person can do about it."""
+
+    exit_code: Exit = Exit.GIVEN_UP
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(DigestError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = Exit.USAGE
+
+
+class ConfigError(DigestError):
+    """A setting or a file is missing, wrong, or belongs to somebody else."""
+
+    exit_code = Exit.CONFIG
+
+
+class QueryError(UsageError):
+    """A keyword that cannot be read; `position` is the 0-based character of `text` at fault."""
+
+    def __init__(self, message: str, *, text: str, position: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.text = text
+        self.position = position
+
+
+class TryLaterError(DigestError):
+    """Nothing is wrong here, but not now: another cycle is at work, or there is no network."""
+
+    exit_code = Exit.TRY_LATER
+
+
+class StoreError(ConfigError):
+    """The database is locked, unwritable, damaged, foreign, or from a newer version."""
+
+
+class ArxivError(DigestError):
+    """An answer of arXiv's that is not a whole and sane window.
+
+    `transient`: asking again may help. `throttled`: arXiv asks us to slow down. `unreachable`: no
+    answer came at all. `retry_after`: the pause that arXiv asked for. `body`: the bytes that were
+    refused, for inspection. `requests`: how many requests were made in all.
+    """
+
+    requests = 0
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        transient: bool = True,
+        throttled: bool = False,
+        unreachable: bool = False,
+        retry_after: timedelta | None = None,
+        body: bytes = b"",
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.transient = transient
+        self.throttled = throttled
+        self.unreachable = unreachable
+        self.retry_after = retry_after
+        self.body = body
+
+
+class MailError(DigestError):
+    """The way by which mail leaves cannot be used at all (no such server, wrong password)."""

@@ -1,0 +1,251 @@
+"""The words of the domain as plain values: paper, keyword, subscriber, window, digest, delivery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import TypeAlias
+
+LocalDate: TypeAlias = date
+"""A day in somebody's time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """An arXiv e-print in one of its versions. Times are UTC.
+
+    `id` is the base id without a version (`2503.14895`, `hep-th/9901001`); `published` is when the
+    first version was submitted, `updated` when this one was; `categories` has the primary one first.
+    """
+
+    id: str
+    version: int
+    title: str
+    abstract: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
+    published: datetime
+    updated: datetime
+    comment: str = ""
+    journal_ref: str = ""
+    doi: str = ""
+
+    @property
+    def abstract_url(self) -> str:
+        """The abstract page, to which arXiv asks programs to link."""
+        return f"https://arxiv.org/abs/{self.id}v{self.version}"
+
+    @property
+    def pdf_url(self) -> str:
+        """The PDF of this version."""
+        return f"https://arxiv.org/pdf/{self.id}v{self.version}"
+
+
+class Rule(StrEnum):
+    """How a keyword matches: a plain one in title or abstract, in both, in the title; or a query."""
+
+    EITHER = "either"
+    BOTH = "both"
+    TITLE = "title"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A name for a query; `query` is the canonical text that is sent to arXiv, and the identity."""
+
+    name: str
+    query: str
+    rule: Rule
+
+
+class Weekly(StrEnum):
+    """A day of the week as the subscribers file writes it."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+class Order(StrEnum):
+    """The order of papers in a digest."""
+
+    LIKELIEST = "likeliest"
+    NEWEST = "newest"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """One reader as the subscribers file describes them, defaults and groups applied.
+
+    `days` are the days on which a digest may come; `at` is the local time before which it does not
+    come (None: as soon as the papers are in); `exclude` holds canonical queries.
+    """
+
+    email: str
+    keywords: tuple[Keyword, ...]
+    name: str = ""
+    days: tuple[Weekly, ...] = tuple(Weekly)
+    at: time | None = None
+    timezone: str = "UTC"
+    revisions: bool = False
+    max_papers: int = 50
+    exclude: tuple[str, ...] = ()
+    quiet_days: bool = False
+    order: Order = Order.LIKELIEST
+    paused_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The whole subscribers file: readers in its order, and every keyword that is to be fetched."""
+
+    subscribers: tuple[Subscriber, ...]
+    keywords: tuple[Keyword, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one fetch of one query returned, whole, in the order in which it was served.
+
+    `total` is arXiv's count of all matches; `since` is the depth that was reached: every match whose
+    served version is younger is among `papers`.
+    """
+
+    query: str
+    papers: tuple[Paper, ...]
+    total: int
+    since: datetime
+    requests: int
+
+
+class Kind(StrEnum):
+    """What a row of the seen-table means for readers; an `old` one is recorded and never mailed."""
+
+    NEW = "new"
+    LATE = "late"
+    REVISED = "revised"
+    OLD = "old"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One paper in a digest, with the names of all the reader's keywords that it matches."""
+
+    paper: Paper
+    kind: Kind
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The papers under one heading: a keyword's name, or the new versions."""
+
+    title: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The content of one mail, free of anything that belongs to one reader alone.
+
+    `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
+    this one; `abstracts` is how many papers come with their abstract, the others as title lines;
+    `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came.
+    """
+
+    date: LocalDate
+    timezone: str
+    sections: tuple[Section, ...]
+    keywords: tuple[Keyword, ...]
+    welcome: bool = False
+    previous: LocalDate | None = None
+    next_at: datetime | None = None
+    abstracts: int = 50
+    skipped: int = 0
+    quiet: str = ""
+    contact: str = ""
+
+    @property
+    def papers(self) -> int:
+        """How many papers the digest names."""
+        return sum(len(section.items) for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A digest as it will be read: subject, text part and HTML part.
+
+    Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
+    belongs to one reader alone will stand; so a hundred thousand readers share one body.
+    """
+
+    subject: str
+    text: str
+    html: str
+    mark: str
+
+
+class State(StrEnum):
+    """The states of a delivery; to people `unknown` is "maybe delivered"."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    IN_DATA = "in_data"
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
+    DROPPED = "dropped"
+
+
+class Outcome(StrEnum):
+    """How an attempt to hand over one message ended, by the stage at which it ended.
+
+    SENT: accepted. DEFERRED, FAILED: this message, for a time or for good. UNKNOWN: it may have been
+    accepted. RELAY: the server could not be used at all; the message was not at fault.
+    """
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RELAY = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
+
+    `permanent` on RELAY: trying again in this run cannot help (a refused login).
+    """
+
+    outcome: Outcome
+    reply: str = ""
+    bounce: bool = False
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
+
+    `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
+    goes: before the text part's, between, and after the HTML part's.
+    """
+
+    id: int
+    attempt: int
+    address: str
+    name: str
+    message_id: str
+    date: datetime
+    subject: str
+    pieces: tuple[bytes, bytes, bytes]

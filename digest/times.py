@@ -1,0 +1,19 @@
+"""Times: UTC inside, as aware datetimes; in files and records as ISO 8601 with a Z."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def to_text(moment: datetime) -> str:
+    """Write an aware moment as `2026-11-23T07:00:00Z`; such texts sort in the order of time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def from_text(text: str) -> datetime:
+    """Read what `to_text` wrote, or any ISO 8601 date or time; without a zone it is UTC.
+
+    Raises ValueError where the text is neither.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
