@@ -1,0 +1,21 @@
+"""The one way by which tests reach real captured data, which lies beside the project and not in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def shared(name: str) -> Path:
+    """Return the path of a captured file or folder; where there is no such data at all, skip.
+
+    Data that is missing from a folder which exists is an error, never a skip.
+    """
+    if not ROOT.is_dir():
+        pytest.skip("the captured arXiv data is not beside this checkout")
+    path = ROOT / name
+    assert path.exists(), f"{name} is missing from the captured data"
+    return path
