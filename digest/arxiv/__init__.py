@@ -1,0 +1,1 @@
+"""What arXiv answers: asked politely, and read as a whole or not at all."""

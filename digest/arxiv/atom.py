@@ -1,0 +1,202 @@
+"""An answer of arXiv's query API, from bytes to papers: a whole Atom feed, or an ArxivError."""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import feedparser
+
+from digest.errors import ArxivError
+from digest.model import Paper
+from digest.times import from_text
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
+
+_TITLE = re.compile(
+    r"arxiv query: search_query=(?P<query>.*)&id_list=(?P<ids>.*)&start=\d+&max_results=\d+", re.I | re.S
+)
+_PAPER_ID = re.compile(
+    r"https?://(?:[a-z]+\.)?arxiv\.org/abs/"
+    r"(?:(?P<new>[0-9]{4}\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[A-Z]{2})?/(?P<number>[0-9]{7}))"
+    r"v(?P<version>[1-9][0-9]{0,3})"
+)
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One whole answer of the query API.
+
+    `query` is the search_query that the feed's title repeats, None where the title repeats none;
+    `items_per_page` echoes max_results and is not the number of papers; `total` counts all matches.
+    """
+
+    query: str | None
+    id_list: tuple[str, ...]
+    start: int
+    items_per_page: int
+    total: int
+    papers: tuple[Paper, ...]
+
+
+def parse_feed(body: bytes, *, content_type: str = "") -> Feed:
+    """Read one answer, or raise ArxivError, which carries `body`; nothing else is ever raised.
+
+    `content_type` is the answer's header and only helps to say what came instead of a feed. That the
+    document is whole is proven by a strict parser first, since feedparser makes papers of half documents.
+    """
+    try:
+        root = _whole_document(body, content_type)
+        _refuse_error_feed(root)
+        return _read(root, body)
+    except ArxivError as error:
+        error.body = body
+        raise
+
+
+def clean_text(text: str) -> str:
+    """Return the text without control characters (C0, DEL, C1) and with single spaces between words."""
+    return " ".join(_CONTROLS.sub("", text).split())
+
+
+def _whole_document(body: bytes, content_type: str) -> ElementTree.Element:
+    text = body.strip()
+    if not text:
+        raise ArxivError("arXiv sent an empty answer")
+    if text.lower().startswith(b"rate exceeded"):
+        raise ArxivError("arXiv asks to slow down (Rate exceeded)", throttled=True)
+    web_page = ArxivError("arXiv sent a web page in place of a feed")
+    if text[:14].lower() == b"<!doctype html" or text[:5].lower() == b"<html":
+        raise web_page
+    if b"<!DOCTYPE" in body:
+        # Without a document type there are no entities but XML's own five, so none can grow or reach out.
+        raise ArxivError("arXiv's answer declares a document type, which a feed never does")
+    try:
+        body.decode("utf-8")
+        parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314 (no document type, see above)
+        parser.feed(text)
+        root = parser.close()
+    except (ElementTree.ParseError, ValueError) as error:
+        if "html" in content_type.lower():
+            raise web_page from None
+        raise ArxivError(f"arXiv's answer is not a whole XML document ({clean_text(str(error))})") from None
+    if not isinstance(root, ElementTree.Element) or root.tag != f"{ATOM}feed":
+        raise web_page if "html" in content_type.lower() else ArxivError("arXiv's answer is not an Atom feed")
+    return root
+
+
+def _refuse_error_feed(root: ElementTree.Element) -> None:
+    """Raise where the feed is arXiv's way of saying no: one entry, titled Error."""
+    for entry in root.findall(f"{ATOM}entry"):
+        if "/api/errors" in entry.findtext(f"{ATOM}id", ""):
+            reason = clean_text(entry.findtext(f"{ATOM}summary", "")) or "no reason given"
+            raise ArxivError(f"arXiv refused the query ({reason})", remedy="correct the query", transient=False)
+
+
+def _read(root: ElementTree.Element, body: bytes) -> Feed:
+    title = root.findtext(f"{ATOM}title")
+    if title is None:
+        raise ArxivError("arXiv's feed has no title")
+    named = _TITLE.fullmatch(clean_text(title))
+    entries = _entries(body)
+    ids = [clean_text(entry.findtext(f"{ATOM}id", "")) for entry in root.findall(f"{ATOM}entry")]
+    if ids != [clean_text(_text(entry, "id")) for entry in entries]:
+        raise ArxivError("arXiv's feed can be read in two ways")
+    return Feed(
+        query=named["query"] if named else None,
+        id_list=tuple(part for part in named["ids"].split(",") if part) if named else (),
+        start=_number(root, "startIndex"),
+        items_per_page=_number(root, "itemsPerPage"),
+        total=_number(root, "totalResults"),
+        papers=tuple(_paper(entry) for entry in entries),
+    )
+
+
+def _number(root: ElementTree.Element, name: str) -> int:
+    text = root.findtext(f"{OPENSEARCH}{name}", "").strip()
+    if not re.fullmatch("[0-9]{1,12}", text):
+        raise ArxivError(f"arXiv's feed does not say its {name}")
+    return int(text)
+
+
+def _entries(body: bytes) -> list[dict[str, Any]]:
+    try:
+        parsed = feedparser.parse(
+            io.BytesIO(body.strip()),
+            response_headers={"content-type": "application/atom+xml; charset=utf-8"},
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    except Exception as error:  # feedparser names no exceptions of its own
+        raise ArxivError(f"arXiv's feed cannot be read ({type(error).__name__})") from None
+    if parsed.bozo:
+        raise ArxivError(f"arXiv's feed had to be repaired ({clean_text(str(parsed.bozo_exception))[:120]})")
+    return list(parsed.entries)
+
+
+def _paper(entry: dict[str, Any]) -> Paper:
+    address = clean_text(_text(entry, "id"))
+    found = _PAPER_ID.fullmatch(address)
+    if found is None:
+        raise ArxivError(f"an entry of arXiv's feed has no paper's id: {address[:80] or 'none at all'}")
+    base = found["new"] or f"{found['archive']}/{found['number']}"
+    title = clean_text(_text(entry, "title"))
+    authors = tuple(filter(None, (clean_text(_text(each, "name")) for each in _items(entry, "authors"))))
+    categories = _categories(entry)
+    for name, present in (
+        ("title", title),
+        ("summary", "summary" in entry),
+        ("author", authors),
+        ("category", categories),
+    ):
+        if not present:
+            raise ArxivError(f"{base} has no {name} in arXiv's feed")
+    return Paper(
+        id=base,
+        version=int(found["version"]),
+        title=title,
+        abstract=clean_text(_text(entry, "summary")),
+        authors=authors,
+        categories=categories,
+        published=_moment(entry, "published", base),
+        updated=_moment(entry, "updated", base),
+        comment=clean_text(_text(entry, "arxiv_comment")),
+        journal_ref=clean_text(_text(entry, "arxiv_journal_ref")),
+        doi=clean_text(_text(entry, "arxiv_doi")),
+    )
+
+
+def _categories(entry: dict[str, Any]) -> tuple[str, ...]:
+    """The primary category first, each once; one element can hold several ("E.1; E.4", "68P05, 68P10")."""
+    primary = dict.get(entry, "arxiv_primary_category")
+    terms = [_text(primary, "term")] if isinstance(primary, dict) else []
+    terms += [_text(tag, "term") for tag in _items(entry, "tags")]
+    return tuple(dict.fromkeys(filter(None, _split(terms))))
+
+
+def _split(terms: Iterable[str]) -> Iterable[str]:
+    return (clean_text(part) for term in terms for part in re.split("[;,]", term))
+
+
+def _items(entry: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [item for item in dict.get(entry, name, ()) if isinstance(item, dict)]
+
+
+def _text(entry: dict[str, Any], name: str) -> str:
+    value = dict.get(entry, name)  # feedparser's own get answers with another date where one is missing
+    return value if isinstance(value, str) else ""
+
+
+def _moment(entry: dict[str, Any], name: str, base: str) -> datetime:
+    text = _text(entry, name).strip()
+    try:
+        return from_text(text)
+    except (ValueError, OverflowError):
+        raise ArxivError(f"{base} has no readable {name} date in arXiv's feed: {text[:40]!r}") from None

@@ -1,0 +1,1 @@
+"""A small arXiv of the project's own, and the tour that needs no network."""

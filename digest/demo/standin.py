@@ -1,0 +1,289 @@
+"""A stand-in for arXiv's query API: a real HTTP server on the loopback interface, answering as arXiv does."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from digest.demo.feeds import error_feed, feed
+from digest.errors import QueryError
+from digest.model import Paper
+
+PAGE_LIMIT = 2_000
+START_LIMIT = 30_000
+_PAPER_ID = re.compile(r"([0-9]{4}\.[0-9]{4,5}|[a-z-]+(\.[A-Z]{2})?/[0-9]{7})(v[0-9]+)?")
+_SORTS: Mapping[str, Callable[[Paper], Any]] = {
+    "lastUpdatedDate": lambda paper: (paper.updated, paper.id),
+    "submittedDate": lambda paper: (paper.published, paper.id),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the stand-in sends to one request, whatever was asked.
+
+    `body` None is the real answer. `delay` is the silence before the headers, in seconds. With
+    `cut_after`, the connection is dropped after so many bytes of the body, and after `stall` seconds
+    more; `reset` drops it before anything was sent.
+    """
+
+    status: int = 200
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut_after: int | None = None
+    stall: float = 0.0
+    reset: bool = False
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request as it came, with its arrival and its end by the monotonic clock, in seconds.
+
+    `port` is the asking side's, the same for all requests over one connection.
+    """
+
+    port: int
+    path: str
+    params: dict[str, str]
+    headers: dict[str, str]
+    arrived: float
+    ended: float | None = None
+
+
+class _RefusedError(Exception):
+    """What arXiv answers with HTTP 400, in its words."""
+
+
+class Standin:
+    """arXiv's query API as far as Digest speaks to it; a context manager that holds the server.
+
+    `serve` says what the index holds from now on; `serve_windows` names the exact answer to some
+    queries. `script` hands out answers to the next requests, one each; `on_query`, asked where no script
+    is left, may give an answer of its own. `requests` holds what was asked, in order of arrival.
+    """
+
+    def __init__(
+        self, papers: Iterable[Paper] = (), *, on_query: Callable[[dict[str, str]], Answer | None] | None = None
+    ) -> None:
+        self.requests: list[Asked] = []
+        self.on_query = on_query
+        self._lock = threading.RLock()  # on_query may call serve
+        self._script: deque[Answer] = deque()
+        self._windows: dict[str, tuple[Paper, ...]] = {}
+        self._closing = threading.Event()
+        self.serve(papers)
+
+    def __enter__(self) -> Self:
+        """Open a free port on 127.0.0.1 and answer there."""
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="standin")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop what is open and close the port."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.drop_connections()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """The address to ask, in place of arXiv's."""
+        return f"http://127.0.0.1:{self._server.server_port}/api/query"
+
+    def serve(self, papers: Iterable[Paper]) -> None:
+        """Let the index hold these papers, and forget windows that were named."""
+        with self._lock:
+            self._papers = tuple(papers)
+            self._found: dict[str, frozenset[str]] = {}
+            self._windows = {}
+
+    def serve_windows(self, windows: Mapping[str, Sequence[Paper]]) -> None:
+        """Answer each of these queries with exactly its papers, in their order, whatever the sort."""
+        with self._lock:
+            self._windows = {_plain(query): tuple(papers) for query, papers in windows.items()}
+
+    def script(self, *answers: Answer) -> None:
+        """Hand out these answers to the next requests, one each."""
+        with self._lock:
+            self._script.extend(answers)
+
+    def pause(self, seconds: float) -> bool:
+        """Stay silent, but no longer than the stand-in is open; return whether it is."""
+        return not self._closing.wait(seconds)
+
+    def answer(self, asked: Asked) -> tuple[Answer, bytes]:
+        """Return how to answer a request, and the body."""
+        with self._lock:
+            self.requests.append(asked)
+            scripted = self._script.popleft() if self._script else None
+            if scripted is None and self.on_query is not None:
+                scripted = self.on_query(asked.params)
+            if scripted is not None and scripted.body is not None:
+                return scripted, scripted.body
+            status, body = self._real(asked)
+            return scripted or Answer(status=status), body
+
+    def _real(self, asked: Asked) -> tuple[int, bytes]:
+        if asked.path != "/api/query":
+            return 404, b"not found"
+        try:
+            return 200, self._search(asked.params)
+        except _RefusedError as refusal:
+            return 400, error_feed(str(refusal))
+
+    def _search(self, params: dict[str, str]) -> bytes:
+        query = params.get("search_query", "")
+        id_list = [each.strip() for each in params.get("id_list", "").split(",") if each.strip()]
+        for each in id_list:
+            if not _PAPER_ID.fullmatch(each):
+                raise _RefusedError(f"incorrect id format for {each}")
+        start = _whole_number(params, "start", 0, START_LIMIT)
+        size = _whole_number(params, "max_results", 10, PAGE_LIMIT)
+        sort_by, sort_order = params.get("sortBy", "relevance"), params.get("sortOrder", "descending")
+        if sort_by not in ("relevance", *_SORTS):
+            raise _RefusedError("sortBy must be in: relevance, lastUpdatedDate, submittedDate")
+        if sort_order not in ("ascending", "descending"):
+            raise _RefusedError("sortOrder must be in: ascending, descending")
+        papers = self._windows.get(_plain(query))
+        if papers is None:
+            papers = self._matching(query, id_list)
+            if sort_by in _SORTS:
+                papers = tuple(sorted(papers, key=_SORTS[sort_by], reverse=sort_order == "descending"))
+        return feed(
+            papers[start : start + size],
+            query=query,
+            id_list=",".join(id_list),
+            start=start,
+            max_results=size,
+            total=len(papers),
+        )
+
+    def _matching(self, query: str, id_list: list[str]) -> tuple[Paper, ...]:
+        papers = self._papers if query or id_list else ()
+        if id_list:
+            papers = tuple(paper for paper in papers if {paper.id, f"{paper.id}v{paper.version}"} & set(id_list))
+        if query:
+            found = self._find(query)
+            papers = tuple(paper for paper in papers if paper.id in found)
+        return papers
+
+    def _find(self, query: str) -> frozenset[str]:
+        """The base ids in the index that match, searched for once for each query and index."""
+        from digest.match import Matcher
+        from digest.query import parse
+
+        if query not in self._found:
+            try:
+                with Matcher(self._papers) as matcher:
+                    self._found[query] = frozenset(matcher.match(parse(query)))
+            except QueryError as error:
+                raise _RefusedError(f"Invalid query string: {error.message}") from None
+        return self._found[query]
+
+
+def _whole_number(params: dict[str, str], name: str, default: int, limit: int) -> int:
+    text = params.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise _RefusedError(f"{name} must be a non-negative integer")
+    number = int(text or default)
+    if number > limit:
+        raise _RefusedError(f"{name} must be at most {limit}")
+    return number
+
+
+def _plain(query: str) -> str:
+    return " ".join(query.split())
+
+
+class _Server(ThreadingHTTPServer):
+    """The stand-in's port; it remembers its connections, to drop them when it closes."""
+
+    daemon_threads = False
+
+    def __init__(self, standin: Standin) -> None:
+        self.standin = standin
+        self.connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def drop_connections(self) -> None:
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:  # closed by the other side meanwhile
+                continue
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of mistakes; a client that went away is none."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one write for headers and body
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
+        """Be silent."""
+
+    def do_GET(self) -> None:
+        """Answer one request."""
+        standin = self.server.standin
+        parts = urlsplit(self.path)
+        params = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(self.client_address[1], parts.path, params, headers, arrived=time.monotonic())
+        answer, body = standin.answer(asked)
+        if not standin.pause(answer.delay) or answer.reset:
+            asked.ended = time.monotonic()
+            self._reset()
+        else:
+            self._send(asked, answer, body)
+
+    def _send(self, asked: Asked, answer: Answer, body: bytes) -> None:
+        headers = {
+            "Content-Type": "application/atom+xml; charset=utf-8",
+            "Content-Length": str(len(body)),
+        } | {name.title(): value for name, value in answer.headers.items()}
+        self.send_response(answer.status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: answer.cut_after])
+        asked.ended = time.monotonic()  # first: whoever has the answer may look at once
+        self.wfile.flush()
+        if answer.cut_after is not None:
+            self.server.standin.pause(answer.stall)
+            asked.ended = time.monotonic()
+            self.close_connection = True
+
+    def _reset(self) -> None:
+        """Close so that the other side sees a connection reset."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
