@@ -1,0 +1,165 @@
+"""Locks between processes: one cycle at a time on a database, one edit at a time on a file.
+
+A lock is an flock(2) on a file beside the guarded one, with `.lock` added to its name. The kernel lets go of
+it when its holder ends, however that ends, so the file itself means nothing and is never deleted (deleting
+it would let two processes hold "the" lock, on two files of one name). The holder writes its process id and
+the time into the file, for the message to whoever is turned away.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pwd
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from digest.errors import ConfigError, DigestError, StoreError, TryLaterError
+from digest.times import from_text, to_text
+
+POLL = 0.05
+"""Seconds between two tries while `file_lock` waits."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def cycle_lock(path: Path, *, clock: Callable[[], datetime] = _utc_now) -> Iterator[None]:
+    """Hold the only cycle on the database at `path`; the lock is the file `path` + `.lock`.
+
+    Raises TryLaterError at once where another process holds it, and StoreError where the lock file cannot be
+    used, naming its owner and the user who runs this. `clock` tells what the holder notes for others.
+    """
+    with _opened(path, StoreError) as descriptor:
+        if not _try_to_lock(descriptor, path, StoreError):
+            raise TryLaterError(
+                f"another cycle is at work on {path} ({_holder(descriptor)})",
+                remedy="wait until it is done; the next run finishes what is left",
+            )
+        with _held(descriptor, clock):
+            yield
+
+
+@contextmanager
+def file_lock(
+    path: Path,
+    timeout: float,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+    clock: Callable[[], datetime] = _utc_now,
+) -> Iterator[None]:
+    """Hold the only edit of the file at `path`, waiting up to `timeout` seconds; the lock is `path` + `.lock`.
+
+    Raises TryLaterError where another process holds it all that time, and ConfigError where the lock file
+    cannot be used, naming its owner and the user who runs this.
+    """
+    with _opened(path, ConfigError) as descriptor:
+        deadline = monotonic() + timeout
+        while not _try_to_lock(descriptor, path, ConfigError):
+            left = deadline - monotonic()
+            if left <= 0:
+                raise TryLaterError(
+                    f"{path} is being edited by another process ({_holder(descriptor)})",
+                    remedy="try again when it is done",
+                )
+            sleep(min(POLL, left))
+        with _held(descriptor, clock):
+            yield
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+@contextmanager
+def _opened(path: Path, failure: type[DigestError]) -> Iterator[int]:
+    """The lock file, made where there is none."""
+    lock = _lock_path(path)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise _unusable(lock, error, failure) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try_to_lock(descriptor: int, path: Path, failure: type[DigestError]) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise failure(
+            f"{_lock_path(path)} cannot be locked ({error.strerror})",
+            remedy="put the home folder on a file system with locks, such as a local disk",
+        ) from error
+    return True
+
+
+@contextmanager
+def _held(descriptor: int, clock: Callable[[], datetime]) -> Iterator[None]:
+    """Write who holds the lock and since when; at the end take that back and let go of the lock."""
+    _write(descriptor, f"{os.getpid()} {to_text(clock())}\n".encode())
+    try:
+        yield
+    finally:
+        _write(descriptor, b"")
+        # Closing alone would leave the lock with a child that has been started and not yet closed its copy.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _write(descriptor: int, note: bytes) -> None:
+    """Replace the note; it only informs, so a full disk is no reason to do without the lock."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, note, 0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+
+
+def _holder(descriptor: int) -> str:
+    """What the lock's holder wrote about itself, as far as it can be read."""
+    try:
+        pid, _, since = os.pread(descriptor, 100, 0).decode("ascii").strip().partition(" ")
+        return f"process {int(pid)}, since {to_text(from_text(since))}"
+    except (OSError, ValueError):
+        return "process unknown"
+
+
+def _unusable(lock: Path, error: OSError, failure: type[DigestError]) -> DigestError:
+    """Say why the lock file cannot be opened, and to whom what is in the way belongs."""
+    folder = lock.parent
+    if isinstance(error, FileNotFoundError):
+        return failure(f"there is no folder {folder}", remedy="make it, or name another home folder")
+    if isinstance(error, PermissionError):
+        found = _owner(lock) or _owner(folder)
+        blame = f"{found[0]} belongs to {found[1]}" if found else f"{folder} is closed"
+        return failure(
+            f"{lock} cannot be written: {blame}, you are {_user(os.geteuid())}",
+            remedy="run as its owner, or give the folder to yourself" if found else "run as the folder's owner",
+        )
+    return failure(f"{lock} cannot be opened ({error.strerror})")
+
+
+def _owner(path: Path) -> tuple[Path, str] | None:
+    try:
+        return path, _user(path.stat().st_uid)
+    except OSError:
+        return None
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
