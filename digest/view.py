@@ -1,0 +1,239 @@
+"""What the templates say of a digest: clean texts, counts and dates in words, nothing left to decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from digest.model import Digest, Item, Keyword, Kind
+from digest.query import describe
+
+SUBJECT_LENGTH = 78
+NAMED_AUTHORS = 3
+NAMED_KEYWORDS = 3
+
+# What is longer than any real one is cut, so that one odd paper cannot push out all others.
+TITLE_LENGTH, NAME_LENGTH, RULE_LENGTH, COMMENT_LENGTH, ABSTRACT_LENGTH = 500, 80, 200, 1_000, 6_000
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+# Controls (C0, C1), line and paragraph separators, lone surrogates; and the marks that turn the
+# direction of writing, with which a title could rearrange the line around it.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
+
+
+def clean(text: str, length: int = TITLE_LENGTH) -> str:
+    """Make hostile text one printable line of at most `length` characters."""
+    line = " ".join(UNPRINTABLE.sub(" ", text).split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperView:
+    """What a template may say of one paper; every text is clean, `number` counts through the digest."""
+
+    number: int
+    title: str
+    url: str
+    pdf: str
+    authors: str
+    byline: str
+    date: str
+    categories: str
+    labels: tuple[str, ...]
+    badges: tuple[str, ...]
+    comment: str
+    abstract: str
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """One heading and its papers; `first` is the number of the first of them."""
+
+    title: str
+    count: str
+    first: int
+    papers: tuple[PaperView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordView:
+    """A keyword that the reader subscribed to, and in words how it matches."""
+
+    name: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """Everything else that a template may say."""
+
+    subject: str
+    headline: str
+    lead: str
+    welcome: bool
+    quiet: str
+    skipped: str
+    sections: tuple[SectionView, ...]
+    total: int
+    keywords: tuple[KeywordView, ...]
+    previous: str
+    next: str
+    contact: str
+    mailto: str
+
+
+def view(digest: Digest) -> PageView:
+    """Prepare what the templates write; nothing in it is decided by a template."""
+    sections = tuple(_section_views(digest))
+    headline, lead, subject = _headlines(digest)
+    contact = clean(digest.contact)
+    return PageView(
+        subject=subject,
+        headline=headline,
+        lead=f"{lead}, {_day(digest.date)}" if lead else _day(digest.date),
+        welcome=digest.welcome,
+        quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
+        skipped=_skipped(digest.skipped),
+        sections=sections,
+        total=digest.papers,
+        keywords=tuple(_keyword_view(keyword) for keyword in digest.keywords),
+        previous=_day(digest.previous) if digest.previous else "",
+        next=_moment(digest.next_at, digest.timezone) if digest.next_at else "",
+        contact=contact,
+        mailto=f"mailto:{quote(contact, safe='@+')}?subject=unsubscribe" if contact else "",
+    )
+
+
+def _section_views(digest: Digest) -> Iterator[SectionView]:
+    zone = ZoneInfo(digest.timezone)
+    number = 1
+    for section in digest.sections:
+        papers = tuple(_paper_view(item, number + i, zone) for i, item in enumerate(section.items))
+        revised = all(item.kind is Kind.REVISED for item in section.items)
+        count = _count(len(papers), "version" if revised else "paper")
+        yield SectionView(_name(section.title), count, number, papers)
+        number += len(papers)
+
+
+def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
+    paper = item.paper
+    revised = item.kind is Kind.REVISED
+    authors = [name for author in paper.authors if (name := clean(author, NAME_LENGTH))]
+    submitted = _short_date(paper.published.astimezone(zone).date())
+    badges = []
+    if revised:
+        badges.append(f"v{paper.version}")
+    if item.kind is Kind.LATE:
+        badges.append("announced late")
+    if WITHDRAWN.search(paper.comment):
+        badges.append("withdrawn")
+    return PaperView(
+        number=number,
+        title=clean(paper.title) or paper.id,
+        url=paper.abstract_url,
+        pdf=paper.pdf_url,
+        authors=_shortened(authors, NAMED_AUTHORS, " + {} more"),
+        byline=authors[0] + (" et al." if len(authors) > 1 else "") if authors else "",
+        date=f"{_short_date(paper.updated.astimezone(zone).date())}, first {submitted}" if revised else submitted,
+        categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
+        # Under a keyword's own heading its name says nothing new; several names do, and a new
+        # version has no such heading.
+        labels=tuple(_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
+        badges=tuple(badges),
+        comment=clean(paper.comment, COMMENT_LENGTH),
+        abstract=clean(paper.abstract, ABSTRACT_LENGTH),
+    )
+
+
+def _name(keyword: str) -> str:
+    return clean(keyword, NAME_LENGTH) or "unnamed"
+
+
+def _keyword_view(keyword: Keyword) -> KeywordView:
+    return KeywordView(_name(keyword.name), clean(describe(keyword), RULE_LENGTH))
+
+
+def _headlines(digest: Digest) -> tuple[str, str, str]:
+    """Return the headline, what follows it on the next line, and the subject."""
+    names = _names(digest)
+    on = _in_words(names)
+    if digest.welcome:
+        start = "Your arXiv digest starts"
+        found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else "new papers on "
+        return start, found + on, _with_names(f"{start}: {found}", names)
+    if not digest.papers:
+        reason = clean(digest.quiet).rstrip(".")
+        subject = clean(f"No new papers: {reason}" if reason else "No new papers", SUBJECT_LENGTH)
+        return "No new papers", f"for {on}" if names else "", subject
+    revised = sum(item.kind is Kind.REVISED for section in digest.sections for item in section.items)
+    new = digest.papers - revised
+    counts = ", ".join(_count(count, noun) for count, noun in ((new, "new paper"), (revised, "new version")) if count)
+    return counts, f"for {on}", _with_names(f"{counts}: ", names)
+
+
+def _skipped(count: int) -> str:
+    if not count:
+        return ""
+    were = f"{_count(count, 'older paper')} {'was' if count == 1 else 'were'}"
+    return f"While your mail was paused, more came than one digest holds: {were} let go."
+
+
+def _names(digest: Digest) -> list[str]:
+    """The keywords that brought something, in the reader's order; all of them where nothing came."""
+    firsts = [item.keywords[0] for section in digest.sections for item in section.items if item.keywords]
+    names = firsts or [keyword.name for keyword in digest.keywords]
+    order = {keyword.name: place for place, keyword in reversed(list(enumerate(digest.keywords)))}
+    unique = dict.fromkeys(names)
+    return [_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))]
+
+
+def _with_names(start: str, names: Sequence[str]) -> str:
+    """Add as many of the names to a subject as fit, and say how many do not."""
+    for shown in range(len(names), 0, -1):
+        rest = f" +{len(names) - shown} more" if shown < len(names) else ""
+        subject = start + ", ".join(names[:shown]) + rest
+        if len(subject) <= SUBJECT_LENGTH:
+            return subject
+    if not names:
+        return start.rstrip(": ")
+    rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
+    return start + clean(names[0], max(SUBJECT_LENGTH - len(start) - len(rest), 8)) + rest
+
+
+def _shortened(names: Sequence[str], most: int, rest: str) -> str:
+    more = rest.format(len(names) - most) if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _in_words(names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`; of many the first three."""
+    if len(names) > NAMED_KEYWORDS + 1:
+        names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _day(day: date) -> str:
+    """`Monday 23 November`, in English whatever the machine's locale is."""
+    return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
+
+
+def _short_date(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1][:3]} {day.year}"
+
+
+def _moment(moment: datetime, timezone: str) -> str:
+    return f"{_day(moment.date())}, about {moment:%H:%M} ({timezone})"
