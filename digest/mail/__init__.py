@@ -1,0 +1,1 @@
+"""Mail: messages, and the ways by which they leave."""

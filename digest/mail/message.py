@@ -1,0 +1,273 @@
+"""Assembling of messages: a body is encoded once for all its readers, headers and each reader's line per message."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import html
+import re
+import textwrap
+from dataclasses import dataclass
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from functools import cached_property, lru_cache
+from urllib.parse import quote
+
+from digest.model import Outgoing, Rendered
+
+LINE = 78
+"""Characters to which a line is folded where it can be (RFC 5322 section 2.1.1)."""
+
+LONGEST_LINE = 998
+"""Octets that no line may exceed (RFC 5322 section 2.1.1)."""
+
+QUOTED_PRINTABLE_LINE = 76
+"""Characters of an encoded line at most (RFC 2045 section 6.7, rule 5)."""
+
+LONGEST_WORD = 60
+"""Characters of a word, or a whole name, up to which a header line holds it as it is."""
+
+_UNFIT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_ATEXT = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x9f])"
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+_QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_UNFIT_FOR_DOMAIN = re.compile(r"[ !-,/;-@\\^`{-~]+")
+
+
+def clean(text: str) -> str:
+    """Put a single space for every run of blanks, controls, line ends (U+2028 too) and lone surrogates.
+
+    What it returns can stand in a header, and can be encoded.
+    """
+    return _UNFIT.sub(" ", text).strip()
+
+
+def words(text: str, limit: int = 500) -> str:
+    """Bring what a server or a program said into one line of at most `limit` characters."""
+    line = clean(text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def is_mailbox(text: str) -> bool:
+    """Whether mail can be addressed to what stands here: a local part and a domain (RFC 5321 section 4.1.2).
+
+    Programs and libraries that are given anything else may repair it into somebody else's address.
+    """
+    local, _, domain = text.rpartition("@")
+    local_fits = _DOT_ATOM.fullmatch(local) or _QUOTED_STRING.fullmatch(local)
+    return bool(local_fits and domain and not _UNFIT_FOR_DOMAIN.search(domain))
+
+
+def message_id(unique: str, domain: str) -> str:
+    """Format a Message-ID from its left part, which only the caller can make unique (RFC 5322 section 3.6.4)."""
+    return f"<{unique}@{_domain(domain)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message ready to leave: its envelope (`sender`, one `recipient`) and its bytes, with CRLF line ends.
+
+    `smtputf8`: an address has a local part beyond ASCII, so only servers with SMTPUTF8 can take it
+    (RFC 6531).
+    """
+
+    sender: str
+    recipient: str
+    message_id: str
+    data: bytes
+    smtputf8: bool = False
+
+
+@dataclass(frozen=True)
+class Sender:
+    """In whose name digests leave: `Daily Papers <papers@example.org>`, and where people write who want to leave.
+
+    Raises ValueError where `from_address` holds no address.
+    """
+
+    from_address: str
+    contact: str = ""
+
+    def __post_init__(self) -> None:
+        if "@" not in self.address:
+            raise ValueError(f"{self.from_address!r} is no address that mail could come from")
+
+    @cached_property
+    def address(self) -> str:
+        """The bare address, fit for the envelope."""
+        return _mailbox(_parse(self.from_address)[1])
+
+    @property
+    def domain(self) -> str:
+        """The domain of the address, in ASCII."""
+        return self.address.rpartition("@")[2]
+
+    @cached_property
+    def reply_address(self) -> str:
+        """The bare address to which people write: the contact's, else the sender's own."""
+        return _mailbox(_parse(self.contact)[1]) if self.contact else self.address
+
+    @cached_property
+    def first_headers(self) -> str:
+        """The headers about the sender that are the same in every message."""
+        lines = _address_header("From", _parse(self.from_address)[0], self.address)
+        if self.contact:
+            lines += _address_header("Reply-To", _parse(self.contact)[0], self.reply_address)
+        return lines
+
+    @cached_property
+    def last_headers(self) -> str:
+        """The headers about the list that are the same in every message (RFC 2919, 2369, 3834)."""
+        return (
+            f"List-Id: New arXiv papers <digest.{self.domain}>\r\n"
+            "List-Post: NO\r\n"
+            "Auto-Submitted: auto-generated\r\n"
+            "Precedence: bulk\r\n"
+        )
+
+
+def freeze(rendered: Rendered) -> tuple[bytes, bytes, bytes]:
+    """Encode a body once, as a MIME entity with its headers, and cut it at the two lines that hold the mark.
+
+    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF. Raises
+    ValueError where a part does not hold the mark exactly once and alone on its line.
+    """
+    for name, part in (("text", rendered.text), ("HTML", rendered.html)):
+        if part.count(rendered.mark) != 1 or rendered.mark not in part.split("\n"):
+            raise ValueError(f"the {name} part does not hold the mark once and alone on its line")
+    policy = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
+    entity = EmailMessage(policy=policy)
+    entity["MIME-Version"] = "1.0"
+    entity["Content-Type"] = "multipart/alternative"
+    # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045 section 6.7).
+    entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
+    for subtype, content in (("plain", rendered.text), ("html", rendered.html)):
+        section = EmailMessage(policy=policy)
+        section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
+        del section["MIME-Version"]
+        entity.attach(section)
+    # With shorter lines the generator would fold headers its own way; it does not touch the bodies.
+    flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
+    pieces = flat.split(f"\r\n{rendered.mark}\r\n".encode())
+    if len(pieces) != 3:
+        raise ValueError("the mark is not a plain word: its lines cannot be found once they are encoded")
+    return pieces[0] + b"\r\n", pieces[1] + b"\r\n", pieces[2]
+
+
+def assemble(outgoing: Outgoing, sender: Sender) -> Message:
+    """Make one reader's message of a frozen body: the headers, and the reader's own line at each cut.
+
+    Whatever stands in a name, a subject or an address, each header stays a single one: what does not
+    belong there becomes a space. An address that no mail can go to is left for the server to refuse.
+    """
+    address = clean(outgoing.address)
+    recipient = _mailbox(address)
+    headers = (
+        sender.first_headers
+        + _address_header("To", outgoing.name, recipient)
+        + _text_header("Subject", outgoing.subject)
+        + f"Date: {format_datetime(outgoing.date)}\r\n"
+        + f"Message-ID: {clean(outgoing.message_id)}\r\n"
+        + _unsubscribe_header(sender.reply_address, address)
+        + sender.last_headers
+    )
+    line = f"This mail went to {address}."
+    before, between, after = outgoing.pieces
+    data = b"".join((headers.encode(), before, _encoded_line(line), between, _encoded_line(html.escape(line)), after))
+    return Message(
+        sender=sender.address,
+        recipient=recipient,
+        message_id=clean(outgoing.message_id),
+        data=data,
+        smtputf8=not headers.isascii(),
+    )
+
+
+def _encoded_line(line: str) -> bytes:
+    """One line in quoted-printable, with its line end; a long one gets soft breaks."""
+    return binascii.b2a_qp(line.encode(), istext=True).replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _unsubscribe_header(to: str, address: str) -> str:
+    """The mailto form of RFC 2369, on one line: encoded or folded, the big mail services ignore it."""
+    target = f"<mailto:{quote(to, safe='@')}?subject=unsubscribe"
+    line = f"List-Unsubscribe: {target}%20{quote(address, safe='@')}>"
+    return f"{line if len(line) <= LONGEST_LINE else f'List-Unsubscribe: {target}>'}\r\n"
+
+
+@lru_cache(maxsize=256)
+def _text_header(name: str, text: str) -> str:
+    """An unstructured header, folded; cached since many readers share a subject."""
+    text = clean(text)
+    if _is_plain(text) and all(len(word) <= LONGEST_WORD for word in text.split()):
+        lines = textwrap.wrap(
+            f"{name}: {text}",
+            LINE,
+            subsequent_indent=" ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return "\r\n".join(lines) + "\r\n"
+    return f"{name}: {_encoded_words(text, name)}\r\n"
+
+
+def _address_header(name: str, display_name: str, mailbox: str) -> str:
+    """A header with exactly one address."""
+    phrase = _phrase(clean(display_name), name)
+    if not phrase:
+        return f"{name}: {mailbox}\r\n"
+    line = f"{name}: {phrase}"
+    room = LINE - len(line.rpartition("\r\n")[2]) - len(" <>")
+    break_or_blank = " " if len(mailbox) <= room else "\r\n "
+    return f"{line}{break_or_blank}<{mailbox}>\r\n"
+
+
+def _phrase(name: str, header: str) -> str:
+    """A display name as RFC 5322 section 3.2.5 wants it: atoms, a quoted string, or encoded words."""
+    if not _is_plain(name) or len(name) > LONGEST_WORD:
+        return _encoded_words(name, header)
+    if not name or _ATOMS.fullmatch(name):
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a header can hold the text as it is: what looks like an encoded word would be decoded."""
+    return text.isascii() and "=?" not in text
+
+
+def _encoded_words(text: str, header: str) -> str:
+    return Header(text, "utf-8", maxlinelen=QUOTED_PRINTABLE_LINE, header_name=header).encode(linesep="\r\n")
+
+
+def _parse(written: str) -> tuple[str, str]:
+    """Split `Name <address>` into name and address, either of which may be empty."""
+    return parseaddr(clean(written))
+
+
+def _mailbox(address: str) -> str:
+    """An address as headers and envelopes write it: local part quoted where needed, domain in ASCII."""
+    local, at, domain = clean(address).rpartition("@")
+    if not at:
+        local, domain = domain, ""
+    if not _DOT_ATOM.fullmatch(local) and not _QUOTED_STRING.fullmatch(local):
+        escaped = local.replace("\\", "\\\\").replace('"', '\\"')
+        local = f'"{escaped}"'
+    return f"{local}@{_domain(domain)}" if at else local
+
+
+def _domain(domain: str) -> str:
+    """A domain in ASCII (RFC 5891); one that cannot exist loses what would end the address early."""
+    domain = _UNFIT_FOR_DOMAIN.sub(" ", clean(domain)).strip()
+    if domain.isascii():
+        return domain
+    import idna
+
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return domain
