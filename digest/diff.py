@@ -1,0 +1,56 @@
+"""A window against the seen-table: what in it is new, late, revised, or too old to be mailed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.model import Kind, Paper
+
+GUARD = timedelta(days=45)
+"""No date decides what is new but this one: what was last touched so long before the query's previous
+good window cannot have been held back by moderation (the longest hold on record is weeks), so it is
+history that the window happens to reach."""
+
+HOLD = timedelta(days=5)
+"""A paper is announced one to four days after its submission, weekends and holidays counted (arXiv's
+help, "Submission schedule"); one that is seen for the first time and was submitted longer than this
+before the previous good window was held, and comes late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row for the seen-table."""
+
+    paper: Paper
+    kind: Kind
+
+
+def diff(
+    papers: Iterable[Paper], known: Mapping[str, int], previous: datetime | None, now: datetime
+) -> tuple[Seen, ...]:
+    """Decide what each paper of a good window is, oldest served version first.
+
+    `known` has the highest version that the query's log holds of each base id; `previous` is when the
+    query's previous good window was fetched. What the log already holds is left out.
+    """
+    line = min(now, previous or now) - GUARD
+    rows = []
+    for paper in sorted(papers, key=lambda p: (p.updated, p.id)):
+        held = known.get(paper.id)
+        if held is None:
+            rows.append(Seen(paper, _first_seen(paper, line, previous)))
+        elif paper.version > held:
+            rows.append(Seen(paper, Kind.REVISED))
+    return tuple(rows)
+
+
+def _first_seen(paper: Paper, line: datetime, previous: datetime | None) -> Kind:
+    if paper.updated < line:
+        return Kind.OLD
+    if paper.version > 1 and paper.published < line:
+        return Kind.REVISED
+    if paper.version == 1 and previous is not None and paper.published < previous - HOLD:
+        return Kind.LATE
+    return Kind.NEW

@@ -1,0 +1,49 @@
+"""The database: all that happened, and all SQL. It speaks in domain verbs; no row or cursor leaves it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+
+from digest.store.database import Database
+from digest.store.digests import Digests
+from digest.store.outbox import Outbox
+from digest.store.runs import Runs
+from digest.store.subscribers import Subscribers
+from digest.store.windows import Windows
+
+
+class Store:
+    """The rooms of one database, side by side."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.runs = Runs(database)
+        self.subscribers = Subscribers(database)
+        self.windows = Windows(database)
+        self.digests = Digests(database)
+        self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_store(path: Path, *, create: bool = True) -> Store:
+    """Open the database file, making it where it is missing and `create` is true. Errors: see Database.open."""
+    return Store(Database.open(path, create=create))
+
+
+def rehearsal_store(path: Path) -> Store:
+    """A copy in memory: whatever is done in it, the file stays as it is."""
+    return Store(Database.copy_of(path))

@@ -1,0 +1,210 @@
+"""One SQLite file: opened with care, migrated, and its failures told in the program's own words."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from digest.errors import DigestError, StoreError, TryLaterError
+from digest.store.schema import APPLICATION_ID, MIGRATIONS
+
+Parameters = Sequence[Any] | dict[str, Any]
+BUSY_SECONDS = 10.0
+
+
+class Database:
+    """A connection to the database; every write of the store goes through `transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self.name = name
+        self._connection = connection
+        self._db = sqlite_utils.Database(connection, execute_plugins=False)
+        self._db.execute("PRAGMA foreign_keys = ON")
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> Database:
+        """Open the file, migrating it where it is older. WAL, and synchronous=FULL: a commit is on the disk.
+
+        Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another user;
+        TryLaterError where it stays locked.
+        """
+        if not create and not path.exists():
+            raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
+        _check_owner(path)
+        with _in_our_words(str(path)):
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        database = cls(connection, str(path))
+        try:
+            database._prepare()
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    @classmethod
+    def copy_of(cls, path: Path) -> Database:
+        """A copy in memory, in which any day can be rehearsed while the file stays as it is."""
+        memory = sqlite3.connect(":memory:")
+        if path.exists():
+            with _in_our_words(str(path)):
+                source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+                try:
+                    source.backup(memory)
+                finally:
+                    source.close()
+        database = cls(memory, f"a copy of {path}")
+        database._migrate()
+        return database
+
+    def _prepare(self) -> None:
+        with _in_our_words(self.name):
+            (application,) = self._db.execute("PRAGMA application_id").fetchone()
+            (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            if tables and application != APPLICATION_ID:
+                raise StoreError(
+                    f"{self.name} is a database of another program", remedy="name another file with DIGEST_DB"
+                )
+            self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            self._db.execute("PRAGMA synchronous = FULL")
+        self._migrate()
+
+    def _migrate(self) -> None:
+        """Run the steps that the file lacks, each in one transaction with its record."""
+        (version,) = self._execute("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise StoreError(
+                f"{self.name} was made by a newer version of digest (schema {version}, known {len(MIGRATIONS)})",
+                remedy="install that version again, or restore a backup",
+            )
+        for number in range(version, len(MIGRATIONS)):
+            with self.transaction():
+                if self._execute("PRAGMA user_version").fetchone()[0] > number:
+                    continue
+                for statement in filter(str.strip, MIGRATIONS[number].split(";")):
+                    self._execute(statement)
+                if number == 0:
+                    self._execute("INSERT INTO meta VALUES('uuid', ?)", [str(uuid.uuid4())])
+                    self._execute("INSERT INTO meta VALUES('secret', ?)", [secrets.token_hex(32)])
+                self._execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                self._execute(f"PRAGMA user_version = {number + 1}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One write transaction: BEGIN IMMEDIATE, so that what is read in it still holds when it writes."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._connection.rollback()
+            raise
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """Run a statement and return its rows by column name; a writing one commits where none is open."""
+        with _in_our_words(self.name):
+            return list(self._db.query(sql, parameters))
+
+    def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
+        """The first row, or None."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
+        """The first column of the first row, or None."""
+        found = self._execute(sql, parameters).fetchone()
+        return found[0] if found else None
+
+    def write(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run a writing statement; returns how many rows it changed."""
+        return self._execute(sql, parameters).rowcount
+
+    def write_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
+        """Run a writing statement once for each set of parameters, inside an open transaction."""
+        with _in_our_words(self.name):
+            self._connection.executemany(sql, parameters)
+
+    def meta(self, key: str) -> str | None:
+        """A remembered fact about the database itself."""
+        found: str | None = self.value("SELECT value FROM meta WHERE key = ?", [key])
+        return found
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remember a fact about the database itself."""
+        self.write("INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", [key, value])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
+        with _in_our_words(self.name):
+            cursor: sqlite3.Cursor = self._db.execute(sql, parameters)
+            return cursor
+
+
+def _check_owner(path: Path) -> None:
+    """A file of another user's is refused: what we would write beside it would lock its owner out."""
+    try:
+        owner = path.stat().st_uid
+    except FileNotFoundError:
+        folder = path.parent
+        if not folder.is_dir():
+            raise StoreError(
+                f"the folder {folder} does not exist", remedy="make it, or name another with DIGEST_HOME"
+            ) from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise StoreError(
+                f"the folder {folder} is not writable for {_user(os.geteuid())}",
+                remedy=f"it belongs to {_user(folder.stat().st_uid)}: run as that user",
+            ) from None
+        return
+    except OSError as error:
+        raise StoreError(f"{path} cannot be reached ({error.strerror})") from error
+    if owner != os.geteuid():
+        raise StoreError(
+            f"{path} belongs to {_user(owner)}, and this runs as {_user(os.geteuid())}",
+            remedy=f"run as {_user(owner)}, such as with: sudo -u {_user(owner)} digest …",
+        )
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+@contextmanager
+def _in_our_words(name: str) -> Iterator[None]:
+    """Turn SQLite's errors into ones that say what to do (result codes: sqlite.org/rescode.html)."""
+    try:
+        yield
+    except DigestError:
+        raise
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorname", "") or ""
+        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise TryLaterError(
+                f"{name} is locked by another program", remedy="try again when that has ended"
+            ) from error
+        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            raise StoreError(f"{name} is not writable", remedy="check the rights of the file and its folder") from error
+        if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            raise StoreError(f"{name} could not be written ({error})", remedy="is the disk full?") from error
+        if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+            raise StoreError(
+                f"{name} is damaged or no SQLite database ({error})", remedy="restore a backup, and keep this file"
+            ) from error
+        raise

@@ -1,0 +1,364 @@
+"""From the log to the outbox: who is due, which papers are due to them, and the queueing of their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from digest.model import Item, Kind, Paper
+from digest.store.database import Database
+from digest.store.subscribers import head
+from digest.store.windows import load_papers
+from digest.times import from_text, to_text
+
+SLOT_OPEN = timedelta(hours=24)
+"""So long after it was first found empty a slot still takes what comes in."""
+NOT_CARRIED = "('expired', 'failed', 'suppressed')"
+"""The states in which a delivery has certainly not carried its papers to the reader."""
+NO_END = 2**62
+
+Exclude = Callable[[list[Paper]], set[str]]
+"""Given papers, the base ids of those that the reader never wants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A reader whose slot is open. `opened_at`: when that slot was first found empty."""
+
+    id: int
+    address: str
+    since: datetime
+    away: bool
+    suppressed: bool
+    slot: datetime | None
+    opened_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a digest for one reader would hold now, and what queueing it will do; nothing is written yet.
+
+    `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
+    replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader before;
+    `cut` is where the log starts for a reader who is back from an absence.
+    """
+
+    reader: int
+    items: tuple[Item, ...]
+    first: bool
+    previous: datetime | None
+    unplaced: int
+    skipped: int
+    waiting: bool
+    folded: tuple[int, ...]
+    from_seq: int
+    cut: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for which it is."""
+
+    plan: Plan
+    slot: datetime
+    key: str
+    subject: str
+    pieces: tuple[bytes, bytes, bytes]
+
+
+@dataclass(slots=True)
+class _Row:
+    """How the rows of one paper in a reader's logs add up."""
+
+    kind: Kind
+    first_seq: int
+    last_seq: int
+    labels: list[str]
+
+
+class Digests:
+    """The composing side of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def due(self, now: datetime) -> list[Due]:
+        """The readers whose slot is open at `now`, in the order of their joining."""
+        return [_due(row) for row in self._db.rows(_DUE + " WHERE r.gone = 0 AND r.due_at <= ?", [to_text(now)])]
+
+    def reader(self, address: str) -> Due | None:
+        """One reader, whether due or not."""
+        row = self._db.row(_DUE + " WHERE r.gone = 0 AND r.address = ?", [address])
+        return _due(row) if row else None
+
+    def next_opening(self, now: datetime) -> datetime | None:
+        """When, after `now`, the next reader's slot opens."""
+        text = self._db.value("SELECT MIN(due_at) FROM subscriber WHERE gone = 0 AND due_at > ?", [to_text(now)])
+        return from_text(text) if text else None
+
+    def has_news(self, reader: int) -> bool:
+        """Whether the reader's logs have grown since the last digest, or there never was one: a quick look."""
+        return bool(
+            self._db.value(
+                """SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
+                   OR EXISTS (SELECT 1 FROM subscription s JOIN seen m ON m.query = s.query AND m.seq > s.position
+                       WHERE s.subscriber = :reader AND m.seq <= COALESCE(s.until, :no_end))""",
+                {"reader": reader, "no_end": NO_END},
+            )
+        )
+
+    def plan(self, due: Due, *, revisions: bool, max_papers: int, exclude: Exclude | None = None) -> Plan:
+        """Say what a digest would hold now. Open deliveries that were never tried to the end are folded into it,
+        but only where something newer is due; else `items` is empty.
+        """
+        open_ = self._db.rows(
+            "SELECT id, from_seq FROM delivery WHERE subscriber = ? AND state IN ('queued', 'deferred')"
+            " AND maybe_accepted = 0",
+            [due.id],
+        )
+        folded = tuple(row["id"] for row in open_)
+        rewind = min((row["from_seq"] for row in open_), default=NO_END)
+        rows = self._due_rows(due.id, rewind, folded, revisions)
+        if exclude is not None and rows:
+            unwanted = exclude(list(load_papers(self._db, list(rows)).values()))
+            rows = {paper: row for paper, row in rows.items() if paper not in unwanted}
+        if folded and set(rows) <= self._carried(folded):
+            rows = {}
+        rows, cut, skipped = _most_recent(rows, max_papers) if due.away else (rows, None, 0)
+        papers = load_papers(self._db, list(rows))
+        items = tuple(Item(papers[paper], row.kind, tuple(row.labels)) for paper, row in rows.items())
+        previous = self._db.value(
+            f"SELECT MAX(queued_at) FROM delivery WHERE subscriber = ? AND state NOT IN {NOT_CARRIED}"
+            " AND id NOT IN (SELECT value FROM json_each(?))",
+            [due.id, json.dumps(folded)],
+        )
+        first_seq = min((row.first_seq for row in rows.values()), default=head(self._db) + 1)
+        return Plan(
+            reader=due.id,
+            items=items,
+            first=previous is None,
+            previous=from_text(previous) if previous else None,
+            unplaced=self._db.value(
+                "SELECT COUNT(*) FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL", [due.id]
+            ),
+            skipped=skipped,
+            waiting=bool(folded),
+            folded=folded if items else (),
+            from_seq=first_seq - 1 if cut is None else cut,
+            cut=cut,
+        )
+
+    def _due_rows(self, reader: int, rewind: int, folded: tuple[int, ...], revisions: bool) -> dict[str, _Row]:
+        """The definition of "due", row by row: in the log beyond the start, and carried by no delivery."""
+        rows = self._db.rows(
+            _DUE_ROWS, {"reader": reader, "rewind": rewind, "no_end": NO_END, "folded": json.dumps(folded)}
+        )
+        new: dict[str, _Row] = {}
+        revised: dict[str, _Row] = {}
+        for row in rows:
+            had = row["had"]
+            if row["kind"] == Kind.REVISED:
+                if revisions and (had is None or row["version"] > had):
+                    _add(revised, row)
+            elif had is None:
+                _add(new, row)
+        for paper, entry in new.items():
+            if paper in revised:
+                entry.last_seq = max(entry.last_seq, revised.pop(paper).last_seq)
+        return dict(sorted({**new, **revised}.items(), key=lambda pair: pair[1].first_seq))
+
+    def _carried(self, deliveries: tuple[int, ...]) -> set[str]:
+        rows = self._db.rows(
+            "SELECT cp.paper FROM delivery d JOIN content_paper cp ON cp.content = d.content"
+            " WHERE d.id IN (SELECT value FROM json_each(?))",
+            [json.dumps(deliveries)],
+        )
+        return {row["paper"] for row in rows}
+
+    def stored(self, key: str) -> tuple[str, tuple[bytes, bytes, bytes]] | None:
+        """Subject and body of the content with this key, where an equal digest was queued before."""
+        row = self._db.row("SELECT subject, pieces FROM content WHERE key = ?", [key])
+        if row is None:
+            return None
+        return row["subject"], unpack(row["pieces"])
+
+    def queue(self, batch: Iterable[Queued], now: datetime, domain: str, due_after: Callable[[int], datetime]) -> int:
+        """Queue planned digests in one transaction; returns how many.
+
+        `due_after` tells, for a reader, when the next slot opens. One whose folded deliveries have moved
+        since the plan was made (somebody dropped or retried them meanwhile) is left for the next cycle.
+        """
+        count = 0
+        with self._db.transaction():
+            end = head(self._db)
+            for queued in batch:
+                if self._fold(queued.plan, now):
+                    self._insert(queued, end, now, domain, due_after(queued.plan.reader))
+                    count += 1
+        return count
+
+    def _fold(self, plan: Plan, now: datetime) -> bool:
+        """Expire what the new digest replaces; false, and nothing done, where it is no longer as planned."""
+        open_ = self._db.value(
+            "SELECT COUNT(*) FROM delivery WHERE id IN (SELECT value FROM json_each(?))"
+            " AND state IN ('queued', 'deferred') AND maybe_accepted = 0",
+            [json.dumps(plan.folded)],
+        )
+        if open_ != len(plan.folded):
+            return False
+        for delivery in plan.folded:
+            self._db.write("UPDATE delivery SET state = 'expired', ended_at = ? WHERE id = ?", [to_text(now), delivery])
+            rewind(self._db, delivery)
+        return True
+
+    def _insert(self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime) -> None:
+        plan, slot = queued.plan, to_text(queued.slot)
+        content = self._content(queued)
+        self._db.write(
+            "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at)"
+            " VALUES(?, ?, ?, ?, ?, ?, ?)",
+            [
+                plan.reader,
+                slot,
+                content,
+                self._message_id(plan.reader, slot, domain),
+                to_text(now),
+                plan.from_seq,
+                to_text(now),
+            ],
+        )
+        if plan.cut is not None:
+            self._db.write(
+                """UPDATE subscription SET start = MAX(start, MIN(:cut, COALESCE(until, :cut))),
+                       position = MAX(position, MIN(:cut, COALESCE(until, :cut)))
+                   WHERE subscriber = :reader AND start IS NOT NULL""",
+                {"cut": plan.cut, "reader": plan.reader},
+            )
+        self._db.write(
+            "UPDATE subscription SET position = MAX(position, MIN(:end, COALESCE(until, :end)))"
+            " WHERE subscriber = :reader AND start IS NOT NULL",
+            {"end": end, "reader": plan.reader},
+        )
+        self._db.write(
+            "UPDATE subscriber SET away = 0, slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
+            [slot, to_text(due_at), plan.reader],
+        )
+
+    def _content(self, queued: Queued) -> int:
+        """The stored content, written once for all readers of equal digests."""
+        content: int | None = self._db.value("SELECT id FROM content WHERE key = ?", [queued.key])
+        if content is None:
+            content = self._db.value(
+                "INSERT INTO content(key, subject, pieces) VALUES(?, ?, ?) RETURNING id",
+                [queued.key, queued.subject, pack(queued.pieces)],
+            )
+            self._db.write_many(
+                "INSERT INTO content_paper(content, paper, version, revised) VALUES(?, ?, ?, ?)",
+                [[content, item.paper.id, item.paper.version, item.kind == Kind.REVISED] for item in queued.plan.items],
+            )
+        assert content is not None
+        return content
+
+    def _message_id(self, reader: int, slot: str, domain: str) -> str:
+        """The same for the same reader and slot whatever happens, so that a repeated mail can be recognised."""
+        seed = f"{self._db.meta('uuid')} {reader} {slot}"
+        return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
+
+    def open_slots(self, readers: Iterable[int], now: datetime) -> None:
+        """Note that these readers' slots were found empty, and stay open from now on."""
+        with self._db.transaction():
+            for reader in readers:
+                self._db.write("UPDATE subscriber SET opened_at = ? WHERE id = ?", [to_text(now), reader])
+
+    def close_slots(self, slots: Iterable[tuple[int, datetime, datetime]]) -> None:
+        """End slots that stayed empty: (reader, the slot, when the next one opens)."""
+        with self._db.transaction():
+            for reader, slot, due_at in slots:
+                self._db.write(
+                    "UPDATE subscriber SET slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
+                    [to_text(slot), to_text(due_at), reader],
+                )
+
+    def mark_away(self, readers: Iterable[int]) -> None:
+        """Note that these readers are paused or suppressed: on return they get the most recent papers."""
+        with self._db.transaction():
+            for reader in readers:
+                self._db.write("UPDATE subscriber SET away = 1 WHERE id = ?", [reader])
+
+
+def pack(pieces: tuple[bytes, bytes, bytes]) -> bytes:
+    """A body as it is stored; encoded MIME text holds no NUL."""
+    return zlib.compress(b"\0".join(pieces))
+
+
+def unpack(stored: bytes) -> tuple[bytes, bytes, bytes]:
+    """The body that `pack` wrote."""
+    before, between, after = zlib.decompress(stored).split(b"\0")
+    return before, between, after
+
+
+def rewind(database: Database, delivery: int) -> None:
+    """Make due again what a delivery was to carry; belongs into the transaction that ends it."""
+    database.write(
+        """UPDATE subscription SET position = MAX(start, MIN(position, d.from_seq))
+           FROM (SELECT subscriber, from_seq FROM delivery WHERE id = ?) AS d
+           WHERE subscription.subscriber = d.subscriber AND start IS NOT NULL""",
+        [delivery],
+    )
+
+
+_DUE = """SELECT r.id, r.address, r.since, r.away, r.slot, r.opened_at,
+    EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS suppressed FROM subscriber r"""
+
+# A delivery that was queued a week before the paper was submitted cannot have carried it: this spares
+# looking through a reader's whole past.
+_DUE_ROWS = f"""
+    SELECT m.paper, m.seq, m.kind, m.version, s.label,
+        (SELECT MAX(cp.version) FROM delivery d
+             JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
+             WHERE d.subscriber = :reader AND d.queued_at >= datetime(p.published, '-7 days')
+               AND d.state NOT IN {NOT_CARRIED}
+               AND d.id NOT IN (SELECT value FROM json_each(:folded))) AS had
+    FROM subscription s
+    JOIN seen m ON m.query = s.query AND m.seq > MAX(s.start, MIN(s.position, :rewind))
+        AND m.seq <= COALESCE(s.until, :no_end)
+    JOIN paper p ON p.id = m.paper
+    WHERE s.subscriber = :reader AND m.kind <> 'old'
+    ORDER BY m.seq"""
+
+
+def _due(row: dict[str, Any]) -> Due:
+    return Due(
+        id=row["id"],
+        address=row["address"],
+        since=from_text(row["since"]),
+        away=bool(row["away"]),
+        suppressed=bool(row["suppressed"]),
+        slot=from_text(row["slot"]) if row["slot"] else None,
+        opened_at=from_text(row["opened_at"]) if row["opened_at"] else None,
+    )
+
+
+def _add(rows: dict[str, _Row], row: dict[str, Any]) -> None:
+    """Add one row of the log to what is known of its paper; as new beats late."""
+    entry = rows.setdefault(row["paper"], _Row(Kind(row["kind"]), row["seq"], row["seq"], []))
+    entry.last_seq = row["seq"]
+    if row["kind"] == Kind.NEW:
+        entry.kind = Kind.NEW
+    if row["label"] not in entry.labels:
+        entry.labels.append(row["label"])
+
+
+def _most_recent(rows: dict[str, _Row], limit: int) -> tuple[dict[str, _Row], int | None, int]:
+    """After an absence: the most recently recorded papers, where the log is to start, and how many are let go."""
+    if len(rows) <= limit:
+        return rows, None, 0
+    by_age = sorted(rows, key=lambda paper: rows[paper].last_seq)
+    let_go = by_age[: len(rows) - limit]
+    kept = {paper: row for paper, row in rows.items() if paper not in set(let_go)}
+    return kept, rows[let_go[-1]].last_seq, len(let_go)

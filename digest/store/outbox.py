@@ -1,0 +1,235 @@
+"""The outbox: deliveries on their way, each write fenced by who claimed it and in which attempt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from digest.errors import UsageError
+from digest.model import Outcome, Outgoing, Receipt, State
+from digest.store.database import Database
+from digest.store.digests import rewind, unpack
+from digest.times import from_text, to_text
+
+RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
+"""The wait after each refused attempt; the last one repeats."""
+GIVE_UP = timedelta(days=5)
+"""A relay's refusals are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
+UNKNOWN_WAIT = timedelta(minutes=30)
+"""So long a delivery that may have been accepted rests before it is tried again."""
+OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A delivery as people see it in the outbox. Times are UTC; `papers` is how many it carries."""
+
+    id: int
+    address: str
+    subject: str
+    papers: int
+    state: State
+    attempt: int
+    queued_at: datetime
+    next_at: datetime
+    reply: str
+
+
+class Outbox:
+    """The delivering side of the store. `owner` names this process in the rows that it claims."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._db = database
+        self._owner = owner
+
+    def recover(self, now: datetime) -> int:
+        """Settle what a stopped cycle left: a leased delivery was never sent, one in DATA may have been.
+
+        Only for whoever holds the cycle lock. Returns how many may have been delivered.
+        """
+        with self._db.transaction():
+            self._db.write(
+                "UPDATE delivery SET state = CASE maybe_accepted WHEN 1 THEN 'unknown' ELSE 'queued' END,"
+                " attempt = attempt - 1, owner = NULL WHERE state = 'leased'"
+            )
+            return self._db.write(
+                "UPDATE delivery SET state = 'unknown', maybe_accepted = 1, owner = NULL, next_at = ?,"
+                " reply = 'stopped while the mail was being handed over' WHERE state = 'in_data'",
+                [to_text(now + UNKNOWN_WAIT)],
+            )
+
+    def claim(self, now: datetime, *, hold_unknown: bool) -> Outgoing | None:
+        """Take the next delivery that may leave now; those of readers who left or are suppressed end here."""
+        while True:
+            with self._db.transaction():
+                row = self._db.row(_CLAIM, {"now": to_text(now), "hold": hold_unknown, "owner": self._owner})
+                if row is not None and row["state"] == State.SUPPRESSED:
+                    rewind(self._db, row["id"])
+            if row is None:
+                return None
+            if row["state"] == State.LEASED:
+                return self._outgoing(row["id"])
+
+    def _outgoing(self, delivery: int) -> Outgoing:
+        row = self._db.row(
+            """SELECT d.id, d.attempt, d.message_id, d.queued_at, r.address, r.name, c.subject, c.pieces
+               FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
+               WHERE d.id = ?""",
+            [delivery],
+        )
+        assert row is not None
+        return Outgoing(
+            id=row["id"],
+            attempt=row["attempt"],
+            address=row["address"],
+            name=row["name"],
+            message_id=row["message_id"],
+            date=from_text(row["queued_at"]),
+            subject=row["subject"],
+            pieces=unpack(row["pieces"]),
+        )
+
+    def enter_data(self, outgoing: Outgoing) -> None:
+        """Commit that from now on the message may be accepted. Raises LookupError where the claim was lost."""
+        changed = self._db.write(
+            "UPDATE delivery SET state = 'in_data' WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased'",
+            [outgoing.id, self._owner, outgoing.attempt],
+        )
+        if changed != 1:
+            raise LookupError(f"delivery {outgoing.id} is no longer ours")
+
+    def settle(
+        self, outgoing: Outgoing, receipt: Receipt, now: datetime, jitter: Callable[[], float] = lambda: 0.5
+    ) -> State | None:
+        """Write how an attempt ended, and when the next one is due; `jitter` in [0, 1) spreads it by ±10 %.
+
+        Returns the delivery's state, or None where the claim had been lost meanwhile.
+        """
+        with self._db.transaction():
+            row = self._db.row(
+                "SELECT maybe_accepted, queued_at, state FROM delivery WHERE id = ? AND owner = ? AND attempt = ?"
+                " AND state IN ('leased', 'in_data')",
+                [outgoing.id, self._owner, outgoing.attempt],
+            )
+            if row is None:
+                return None
+            state, wait = _verdict(receipt.outcome, row, outgoing, now)
+            wait *= 0.9 + 0.2 * jitter()
+            ended = state in (State.SENT, State.FAILED, State.DROPPED)
+            self._db.write(
+                """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
+                       maybe_accepted = maybe_accepted OR :unknown, attempt = attempt - :uncounted,
+                       ended_at = :ended_at WHERE id = :id""",
+                {
+                    "id": outgoing.id,
+                    "state": state,
+                    "next_at": to_text(now + wait),
+                    "reply": receipt.reply,
+                    "unknown": receipt.outcome == Outcome.UNKNOWN,
+                    "uncounted": receipt.outcome == Outcome.RELAY,
+                    "ended_at": to_text(now) if ended else None,
+                },
+            )
+            if state == State.FAILED:
+                rewind(self._db, outgoing.id)
+        return state
+
+    def next_at(self, *, hold_unknown: bool) -> datetime | None:
+        """The earliest moment at which a delivery may leave."""
+        text = self._db.value(
+            "SELECT MIN(next_at) FROM delivery WHERE state IN ('queued', 'deferred') OR (state = 'unknown' AND NOT ?)",
+            [hold_unknown],
+        )
+        return from_text(text) if text else None
+
+    def entries(self, *, ended: bool = False) -> list[Entry]:
+        """The open deliveries, or with `ended` also those that failed or were dropped."""
+        states = OPEN if not ended else OPEN[:-1] + ", 'failed', 'dropped')"
+        rows = self._db.rows(f"{_ENTRIES} WHERE d.state IN {states} ORDER BY d.id")
+        return [_entry(row) for row in rows]
+
+    def counts(self) -> Counter[State]:
+        """How many deliveries stand in each state."""
+        rows = self._db.rows("SELECT state, COUNT(*) AS number FROM delivery GROUP BY state")
+        return Counter({State(row["state"]): row["number"] for row in rows})
+
+    def retry(self, delivery: int, now: datetime) -> Entry:
+        """Let one delivery leave with the next cycle. Raises UsageError where it is none that waits."""
+        with self._db.transaction():
+            changed = self._db.write(
+                """UPDATE delivery SET next_at = ?, state = CASE state WHEN 'unknown' THEN 'deferred' ELSE state END
+                   WHERE id = ? AND state IN ('queued', 'deferred', 'unknown')""",
+                [to_text(now), delivery],
+            )
+            return self._changed(delivery, changed)
+
+    def drop(self, delivery: int, now: datetime) -> Entry:
+        """End one delivery for good; its papers count as had. Raises UsageError where it is none that waits."""
+        with self._db.transaction():
+            changed = self._db.write(
+                "UPDATE delivery SET state = 'dropped', ended_at = ? WHERE id = ?"
+                " AND state IN ('queued', 'deferred', 'unknown')",
+                [to_text(now), delivery],
+            )
+            return self._changed(delivery, changed)
+
+    def _changed(self, delivery: int, changed: int) -> Entry:
+        row = self._db.row(f"{_ENTRIES} WHERE d.id = ?", [delivery])
+        if row is None:
+            raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list' shows them")
+        if not changed:
+            raise UsageError(f"delivery {delivery} is {row['state']}, and no longer waits in the outbox")
+        return _entry(row)
+
+
+# A delivery that may have been accepted once is never made due again: it ends as dropped, not suppressed.
+_CLAIM = """
+    UPDATE delivery SET attempt = attempt + 1, owner = :owner,
+        ended_at = CASE WHEN stopped THEN :now END,
+        state = CASE WHEN NOT stopped THEN 'leased' WHEN maybe_accepted THEN 'dropped' ELSE 'suppressed' END
+    FROM (SELECT d.id AS chosen, r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
+          FROM delivery d JOIN subscriber r ON r.id = d.subscriber
+          WHERE d.next_at <= :now AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
+          ORDER BY d.next_at, d.id LIMIT 1)
+    WHERE id = chosen RETURNING id, state"""
+
+_ENTRIES = """
+    SELECT d.id, r.address, c.subject, d.state, d.attempt, d.queued_at, d.next_at, d.reply,
+        (SELECT COUNT(*) FROM content_paper cp WHERE cp.content = d.content) AS papers
+    FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content"""
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(
+        id=row["id"],
+        address=row["address"],
+        subject=row["subject"],
+        papers=row["papers"],
+        state=State(row["state"]),
+        attempt=row["attempt"],
+        queued_at=from_text(row["queued_at"]),
+        next_at=from_text(row["next_at"]),
+        reply=row["reply"],
+    )
+
+
+def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: datetime) -> tuple[State, timedelta]:
+    """The state that follows an outcome, and the wait before the next attempt.
+
+    What may have been accepted earlier is never again treated as certainly unsent.
+    """
+    maybe = bool(row["maybe_accepted"])
+    retry = RETRIES[min(outgoing.attempt, len(RETRIES)) - 1]
+    match outcome:
+        case Outcome.SENT:
+            return State.SENT, timedelta()
+        case Outcome.UNKNOWN:
+            return State.UNKNOWN, UNKNOWN_WAIT
+        case Outcome.RELAY:
+            return (State.UNKNOWN if maybe else State.QUEUED), RETRIES[0]
+        case Outcome.DEFERRED if now - from_text(row["queued_at"]) < GIVE_UP:
+            return (State.UNKNOWN if maybe else State.DEFERRED), retry
+    return (State.DROPPED if maybe else State.FAILED), timedelta()

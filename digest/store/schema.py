@@ -1,0 +1,165 @@
+"""The database's schema as migrations: each step runs once, in order, in one transaction with its record.
+
+The meaning, in one breath: `seen` is an append-only log of what each query brought; a `subscription`
+has a start and a position in it; `delivery` with `content_paper` is the ledger of what was carried. A
+paper is due to a reader when it stands in the log of one of the reader's queries beyond the
+subscription's start and no delivery carried it, except expired, failed or suppressed ones.
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x44494745
+"""Marks a SQLite file as this program's (PRAGMA application_id)."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE query(
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL UNIQUE,
+        last_good_at TEXT,
+        next_fetch_at TEXT,
+        failures INTEGER NOT NULL DEFAULT 0,
+        trouble TEXT NOT NULL DEFAULT '',
+        rows_per_day REAL
+    );
+
+    CREATE TABLE paper(
+        id TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        title TEXT NOT NULL,
+        abstract TEXT NOT NULL,
+        authors TEXT NOT NULL,
+        categories TEXT NOT NULL,
+        published TEXT NOT NULL,
+        updated TEXT NOT NULL,
+        comment TEXT NOT NULL,
+        journal_ref TEXT NOT NULL,
+        doi TEXT NOT NULL
+    );
+
+    CREATE TABLE revision(
+        paper TEXT NOT NULL REFERENCES paper(id),
+        version INTEGER NOT NULL,
+        changed TEXT NOT NULL,
+        PRIMARY KEY(paper, version)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE run(
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        started_at TEXT NOT NULL,
+        finished_at TEXT,
+        trouble TEXT NOT NULL DEFAULT '',
+        composed INTEGER NOT NULL DEFAULT 0,
+        sent INTEGER NOT NULL DEFAULT 0,
+        deferred INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        unknown INTEGER NOT NULL DEFAULT 0
+    );
+
+    CREATE TABLE run_keyword(
+        run INTEGER NOT NULL REFERENCES run(id),
+        query INTEGER NOT NULL REFERENCES query(id),
+        keyword TEXT NOT NULL,
+        status TEXT NOT NULL CHECK(status IN ('ok', 'failed', 'quarantined', 'skipped')),
+        fetched INTEGER NOT NULL,
+        new INTEGER NOT NULL,
+        revised INTEGER NOT NULL,
+        late INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        why TEXT NOT NULL,
+        PRIMARY KEY(run, query)
+    ) WITHOUT ROWID;
+    CREATE INDEX run_keyword_query ON run_keyword(query, run);
+
+    CREATE TABLE seen(
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        query INTEGER NOT NULL REFERENCES query(id),
+        paper TEXT NOT NULL REFERENCES paper(id),
+        version INTEGER NOT NULL,
+        kind TEXT NOT NULL CHECK(kind IN ('new', 'late', 'revised', 'old')),
+        run INTEGER REFERENCES run(id),
+        UNIQUE(query, paper, version)
+    );
+    CREATE INDEX seen_log ON seen(query, seq);
+    CREATE INDEX seen_paper ON seen(paper, seq);
+
+    CREATE TABLE window(
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        query INTEGER NOT NULL REFERENCES query(id),
+        at TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        raw BLOB NOT NULL
+    );
+    CREATE INDEX window_query ON window(query, id);
+
+    CREATE TABLE subscriber(
+        id INTEGER PRIMARY KEY,
+        address TEXT NOT NULL UNIQUE COLLATE NOCASE,
+        name TEXT NOT NULL DEFAULT '',
+        since TEXT NOT NULL,
+        due_at TEXT NOT NULL,
+        slot TEXT,
+        opened_at TEXT,
+        away INTEGER NOT NULL DEFAULT 0,
+        gone INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX subscriber_due ON subscriber(due_at) WHERE gone = 0;
+
+    CREATE TABLE subscription(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        query INTEGER NOT NULL REFERENCES query(id),
+        label TEXT NOT NULL,
+        start INTEGER,
+        position INTEGER,
+        until INTEGER,
+        ended_at TEXT,
+        PRIMARY KEY(subscriber, query)
+    ) WITHOUT ROWID;
+    CREATE INDEX subscription_unplaced ON subscription(query) WHERE start IS NULL;
+
+    CREATE TABLE content(
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        subject TEXT NOT NULL,
+        pieces BLOB NOT NULL
+    );
+
+    CREATE TABLE content_paper(
+        content INTEGER NOT NULL REFERENCES content(id),
+        paper TEXT NOT NULL REFERENCES paper(id),
+        version INTEGER NOT NULL,
+        revised INTEGER NOT NULL,
+        PRIMARY KEY(content, paper)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE delivery(
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        slot TEXT NOT NULL,
+        content INTEGER NOT NULL REFERENCES content(id),
+        message_id TEXT NOT NULL UNIQUE,
+        queued_at TEXT NOT NULL,
+        from_seq INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT 'queued' CHECK(state IN ('queued', 'leased', 'in_data', 'sent',
+            'deferred', 'failed', 'unknown', 'expired', 'suppressed', 'dropped')),
+        attempt INTEGER NOT NULL DEFAULT 0,
+        next_at TEXT NOT NULL,
+        owner TEXT,
+        maybe_accepted INTEGER NOT NULL DEFAULT 0,
+        ended_at TEXT,
+        reply TEXT NOT NULL DEFAULT '',
+        UNIQUE(subscriber, slot)
+    );
+    CREATE INDEX delivery_subscriber ON delivery(subscriber, queued_at);
+    CREATE INDEX delivery_open ON delivery(next_at)
+        WHERE state IN ('queued', 'leased', 'in_data', 'deferred', 'unknown');
+
+    CREATE TABLE suppression(
+        address TEXT PRIMARY KEY COLLATE NOCASE,
+        reason TEXT NOT NULL,
+        since TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
+)
