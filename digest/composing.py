@@ -1,0 +1,190 @@
+"""The composing step of a cycle: for each reader whose slot is open, the digest that is due, into the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from digest.calendar import last_served, quiet_night
+from digest.compose import compose
+from digest.mail.message import freeze
+from digest.match import Matcher
+from digest.model import Digest, Paper, Roster, Subscriber
+from digest.query import parse
+from digest.render import Renderer
+from digest.schedule import gives_way, is_paused, latest_slot, next_digest, next_slot
+from digest.stopping import Stop
+from digest.store import Store
+from digest.store.digests import SLOT_OPEN, Due, Exclude, Plan, Queued
+
+log = logging.getLogger(__name__)
+
+CHUNK = 200
+"""Readers to a transaction; between chunks the event loop has its turn."""
+WELCOME_WAIT = timedelta(hours=24)
+"""A first digest waits so long for keywords that arXiv has not yet answered."""
+QUIET_WAIT = timedelta(hours=6)
+"""A note that nothing came waits so long, after the slot opened, for arXiv's answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """What composing needs; `contact` and `domain` are the sender's."""
+
+    store: Store
+    renderer: Renderer
+    contact: str
+    domain: str
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """What one chunk of readers comes to, before it is written."""
+
+    queued: list[Queued] = field(default_factory=list)
+    rendered: dict[str, tuple[str, tuple[bytes, bytes, bytes]]] = field(default_factory=dict)
+    next_slots: dict[int, datetime] = field(default_factory=dict)
+    away: list[int] = field(default_factory=list)
+    opened: list[int] = field(default_factory=list)
+    closed: list[tuple[int, datetime, datetime]] = field(default_factory=list)
+
+
+async def compose_due(composer: Composer, roster: Roster, now: datetime, stop: Stop) -> int:
+    """Queue a digest for every reader to whom one is due; returns how many."""
+    subscribers = {s.email.casefold(): s for s in roster.subscribers}
+    due = [d for d in composer.store.digests.due(now) if d.address.casefold() in subscribers]
+    composed = 0
+    for start in range(0, len(due), CHUNK):
+        if stop.is_set():
+            break
+        chunk = _Chunk()
+        for reader in due[start : start + CHUNK]:
+            _consider(composer, reader, subscribers[reader.address.casefold()], now, chunk)
+        composed += _write(composer, chunk, now)
+        await asyncio.sleep(0)
+    return composed
+
+
+def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Digest | None:
+    """The digest that the reader would get if it were composed now, whatever the hour; None where nothing is due."""
+    reader = composer.store.digests.reader(subscriber.email)
+    if reader is None:
+        return None
+    plan = make_plan(composer.store, reader, subscriber)
+    if not plan.items and not (plan.first and not plan.waiting):
+        return None
+    return _digest(composer, plan, subscriber, latest_slot(subscriber, now), now)
+
+
+def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
+    """What is due to a reader, by the subscribers file's wishes."""
+    return store.digests.plan(
+        reader,
+        revisions=subscriber.revisions,
+        max_papers=subscriber.max_papers,
+        exclude=_exclude(subscriber) if subscriber.exclude else None,
+    )
+
+
+def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: datetime, chunk: _Chunk) -> None:
+    """Decide about one reader whose slot is open."""
+    if reader.suppressed or is_paused(subscriber, now):
+        if not reader.away:
+            chunk.away.append(reader.id)
+        return
+    slot = latest_slot(subscriber, now)
+    if reader.slot is not None and slot <= reader.slot:
+        return
+    if gives_way(subscriber, slot, now):
+        return
+    opened = reader.opened_at if reader.opened_at is not None and reader.opened_at >= slot else None
+    if opened is not None and now - opened >= SLOT_OPEN:
+        chunk.closed.append((reader.id, slot, next_slot(subscriber, slot)))
+        return
+    digest, plan = None, None
+    if composer.store.digests.has_news(reader.id):
+        plan = make_plan(composer.store, reader, subscriber)
+        if plan.items or _welcome_is_due(plan, reader, now):
+            digest = _digest(composer, plan, subscriber, slot, now)
+    if digest is None and subscriber.quiet_days:
+        plan = plan or make_plan(composer.store, reader, subscriber)
+        reason = _quiet_reason(composer.store, subscriber, slot, now)
+        if reason and not plan.first and not plan.waiting:
+            digest = _digest(composer, plan, subscriber, slot, now, quiet=reason)
+    if digest is not None and plan is not None:
+        chunk.queued.append(_queued(composer, plan, digest, slot, chunk))
+        chunk.next_slots[reader.id] = next_slot(subscriber, slot)
+    elif opened is None:
+        chunk.opened.append(reader.id)
+
+
+def _write(composer: Composer, chunk: _Chunk, now: datetime) -> int:
+    """Write what a chunk came to; nothing is written where there is nothing."""
+    digests = composer.store.digests
+    if chunk.away:
+        digests.mark_away(chunk.away)
+    if chunk.opened:
+        digests.open_slots(chunk.opened, now)
+    if chunk.closed:
+        digests.close_slots(chunk.closed)
+    if not chunk.queued:
+        return 0
+    return digests.queue(chunk.queued, now, composer.domain, chunk.next_slots.__getitem__)
+
+
+def _welcome_is_due(plan: Plan, reader: Due, now: datetime) -> bool:
+    """A first digest goes out even without papers, once every keyword had its first answer, or after a day."""
+    return plan.first and not plan.waiting and (not plan.unplaced or now - reader.since >= WELCOME_WAIT)
+
+
+def _digest(
+    composer: Composer, plan: Plan, subscriber: Subscriber, slot: datetime, now: datetime, quiet: str = ""
+) -> Digest:
+    return compose(
+        plan.items,
+        subscriber,
+        now=now,
+        welcome=plan.first,
+        previous=plan.previous,
+        next_at=next_digest(subscriber, max(slot, now))[0],
+        skipped=plan.skipped,
+        quiet=quiet,
+        contact=composer.contact,
+    )
+
+
+def _queued(composer: Composer, plan: Plan, digest: Digest, slot: datetime, chunk: _Chunk) -> Queued:
+    """The digest in its stored form; one that equals an earlier digest is not rendered again."""
+    key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
+    if key not in chunk.rendered:
+        stored = composer.store.digests.stored(key)
+        if stored is None:
+            rendered = composer.renderer.render(digest, secrets.token_hex(16))
+            stored = rendered.subject, freeze(rendered)
+        chunk.rendered[key] = stored
+    return Queued(plan, slot, key, *chunk.rendered[key])
+
+
+def _quiet_reason(store: Store, subscriber: Subscriber, slot: datetime, now: datetime) -> str:
+    """Why nothing came, for a reader who wants to be told; empty while an answer of arXiv's is still awaited."""
+    served = last_served(now)
+    queries = store.windows.queries([k.query for k in subscriber.keywords])
+    behind = [q for q in queries if q.last_good_at is None or q.last_good_at < served.served_at]
+    if behind and now - slot < QUIET_WAIT:
+        return ""
+    if behind:
+        return behind[0].trouble or "arXiv could not be asked since its last announcement"
+    night = quiet_night(now)
+    return night or "nothing new for your keywords in arXiv's last announcement"
+
+
+def _exclude(subscriber: Subscriber) -> Exclude:
+    def unwanted(papers: list[Paper]) -> set[str]:
+        with Matcher(papers) as matcher:
+            return {paper for rule in subscriber.exclude for paper in matcher.match(parse(rule))}
+
+    return unwanted

@@ -1,0 +1,150 @@
+"""One run of the whole way: recover, deliver what waits, fetch, compose, deliver.
+
+A cycle that was interrupted anywhere is finished by the next one. It is given everything it works with,
+the time included; locks, schedules, signals and printing belong to its callers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from digest.composing import Composer, compose_due
+from digest.delivering import Delivered, deliver
+from digest.errors import Exit
+from digest.fetching import Arxiv, Fetched, fetch_query, is_due, why_not_due
+from digest.mail.message import Sender
+from digest.mail.transport import Transport
+from digest.model import Keyword, Outcome, Roster
+from digest.render import Renderer
+from digest.stopping import Stop
+from digest.store import Store
+from digest.store.runs import KeywordRecord
+
+
+def _silent(_text: str) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too."""
+
+    store: Store
+    roster: Roster
+    arxiv: Arxiv
+    transport: Transport
+    renderer: Renderer
+    sender: Sender
+    clock: Callable[[], datetime]
+    hold_unknown: bool = False
+    fetch_all: bool = False
+    stop: Stop = field(default_factory=Stop)
+    progress: Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away."""
+
+    started: datetime
+    finished: datetime
+    keywords: tuple[KeywordRecord, ...]
+    composed: int
+    outcomes: Counter[Outcome]
+    trouble: str
+    given_up: tuple[str, ...]
+    exit_code: Exit
+
+    @property
+    def relay_failed(self) -> bool:
+        """Whether mail had to be left in the outbox."""
+        return bool(self.outcomes[Outcome.RELAY])
+
+
+async def run_cycle(parts: Parts) -> Summary:
+    """Do one cycle and leave its record. Raises StoreError or ConfigError where it cannot work at all."""
+    store, started = parts.store, parts.clock()
+    run = store.runs.begin(started)
+    store.outbox.recover(started)
+    delivered = await _deliver(parts)
+    store.subscribers.sync(parts.roster, started)
+    fetched = await fetch_due(parts, run)
+    composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
+    composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+    if delivered.relay is None:
+        delivered.add(await _deliver(parts))
+    summary = _summary(started, parts.clock(), fetched, composed, delivered)
+    store.runs.finish(run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble)
+    return summary
+
+
+async def _deliver(parts: Parts) -> Delivered:
+    return await deliver(
+        parts.store,
+        parts.transport,
+        parts.sender,
+        clock=parts.clock,
+        hold_unknown=parts.hold_unknown,
+        stop=parts.stop,
+        progress=parts.progress,
+    )
+
+
+async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
+    """Fetch what is due. After an answer that concerns all queries (arXiv is away, or asks us to slow down)
+    the others are tried only once each.
+    """
+    names: dict[str, Keyword] = {}
+    for keyword in parts.roster.keywords:
+        names.setdefault(keyword.query, keyword)
+    done: list[Fetched] = []
+    troubled = False
+    for query in parts.store.windows.queries(list(names)):
+        keyword, now = names[query.text], parts.clock()
+        if parts.stop.is_set():
+            break
+        if not parts.fetch_all and not is_due(query, now):
+            done.append(Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now))))
+            continue
+
+        def progress(rows: int, total: int, name: str = keyword.name) -> None:
+            parts.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
+
+        parts.progress(f"asking arXiv for {keyword.name}")
+        options = {"attempts": 1} if troubled else {}
+        fetched = await fetch_query(
+            parts.store, parts.arxiv, keyword, query, run=run, now=now, progress=progress, **options
+        )
+        troubled = troubled or (fetched.error is not None and (fetched.error.unreachable or fetched.error.throttled))
+        done.append(fetched)
+    return done
+
+
+def _summary(
+    started: datetime, finished: datetime, fetched: list[Fetched], composed: int, delivered: Delivered
+) -> Summary:
+    """Add up what happened, and choose the exit code."""
+    asked = [f for f in fetched if f.record.status != "skipped"]
+    failed = [f for f in asked if f.error is not None]
+    offline = bool(failed) and len(failed) == len(asked) and all(f.error and f.error.unreachable for f in failed)
+    trouble, code = "", Exit.DONE
+    if failed or delivered.given_up:
+        code = Exit.GIVEN_UP
+    if offline:
+        trouble, code = f"arXiv could not be reached ({failed[0].record.why})", Exit.TRY_LATER
+    if delivered.relay is not None:
+        trouble = f"mail could not be handed over ({delivered.relay.reply})"
+        code = Exit.CONFIG if delivered.relay.permanent else code
+    return Summary(
+        started=started,
+        finished=finished,
+        keywords=tuple(f.record for f in fetched),
+        composed=composed,
+        outcomes=delivered.outcomes,
+        trouble=trouble,
+        given_up=tuple(delivered.given_up),
+        exit_code=code,
+    )

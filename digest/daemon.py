@@ -1,0 +1,130 @@
+"""The daemon: a cycle whenever one is due (an announcement, a reader's hour, a retry), and sleep in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.calendar import next_served
+from digest.composing import QUIET_WAIT
+from digest.cycle import Summary
+from digest.errors import ConfigError, TryLaterError
+from digest.fetching import AT_LEAST_EVERY
+from digest.model import Roster
+from digest.notify import Notifier
+from digest.schedule import is_paused, latest_slot, resumes_at
+from digest.stopping import Stop
+from digest.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(minutes=15)
+"""The longest sleep: a sleeping process does not notice that the machine slept too, or that its clock was
+set, so it looks at the time this often; looking touches no file but the subscribers file's date."""
+BUSY_WAIT = timedelta(minutes=1)
+"""The wait when another cycle holds the lock."""
+RELAY_WAITS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
+"""The growing pause before mail is tried again after the relay could not be used."""
+
+
+@dataclass(slots=True)
+class Daemon:
+    """What the daemon works with.
+
+    `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when the file
+    does; `clock` is UTC; `rest` sleeps so many seconds, or less where `wake` is set or a stop is asked for.
+    """
+
+    store: Store
+    load: Callable[[], Roster]
+    stamp: Callable[[], object]
+    work: Callable[[Roster], Awaitable[Summary]]
+    clock: Callable[[], datetime]
+    notifier: Notifier
+    stop: Stop
+    wake: asyncio.Event
+    rest: Callable[[float], Awaitable[None]]
+    hold_unknown: bool = False
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the subscribers file again, now."""
+        self.wake.set()
+
+    async def serve(self) -> None:
+        """Work until a stop is asked for. Raises what makes work impossible: a wrong setting, a lost database."""
+        roster, stamp = self.load(), self.stamp()
+        self.notifier.ready("starting")
+        next_work = self.clock()
+        relay_failures = 0
+        while not self.stop.is_set():
+            if self.wake.is_set() or self.stamp() != stamp:
+                self.wake.clear()
+                stamp = self.stamp()
+                roster = self._reload(roster)
+                next_work = self.clock()
+            if next_work <= self.clock():
+                try:
+                    self.notifier.status("at work")
+                    summary = await self.work(roster)
+                    relay_failures = relay_failures + 1 if summary.relay_failed else 0
+                    next_work = self._next_work(roster, relay_failures)
+                except TryLaterError as error:
+                    log.warning("%s", error)
+                    next_work = self.clock() + BUSY_WAIT
+                self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
+            await self.rest(max(min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0))
+        self.notifier.stopping()
+
+    def _reload(self, roster: Roster) -> Roster:
+        """The subscribers file again; while it is wrong, the one that was right goes on."""
+        self.notifier.reloading()
+        try:
+            roster = self.load()
+        except ConfigError as error:
+            log.error("the subscribers file is not taken over: %s", error)
+        self.notifier.ready()
+        return roster
+
+    def _next_work(self, roster: Roster, relay_failures: int) -> datetime:
+        now = self.clock()
+        mail_from = now
+        if relay_failures:
+            mail_from += RELAY_WAITS[min(relay_failures, len(RELAY_WAITS)) - 1]
+        return next_work(self.store, roster, now, mail_from=mail_from, hold_unknown=self.hold_unknown)
+
+
+def next_work(
+    store: Store, roster: Roster, now: datetime, *, mail_from: datetime, hold_unknown: bool = False
+) -> datetime:
+    """The next moment at which a cycle has something to do, after one has just ended.
+
+    Mail is not tried again before `mail_from`.
+    """
+    moments = [next_served(now).served_at]
+    for query in store.windows.queries([k.query for k in roster.keywords]):
+        if query.next_fetch_at is not None:
+            moments.append(query.next_fetch_at)
+        elif query.last_good_at is not None:
+            moments.append(query.last_good_at + AT_LEAST_EVERY)
+    opening = store.digests.next_opening(now)
+    if opening is not None:
+        moments.append(opening)
+    mail = store.outbox.next_at(hold_unknown=hold_unknown)
+    if mail is not None:
+        moments.append(max(mail, mail_from))
+    for subscriber in roster.subscribers:
+        if subscriber.paused_until is not None and is_paused(subscriber, now):
+            moments.append(resumes_at(subscriber.paused_until, subscriber.timezone))
+        elif subscriber.quiet_days:
+            moments.append(latest_slot(subscriber, now) + QUIET_WAIT)
+    return min(moment for moment in moments if moment > now)
+
+
+async def watch(notifier: Notifier) -> None:
+    """Tell the service manager that the event loop turns, twice as often as it wants to hear it."""
+    while notifier.watchdog_seconds:
+        notifier.alive()
+        await asyncio.sleep(notifier.watchdog_seconds / 2)

@@ -1,0 +1,73 @@
+"""Stopping in good order: the first signal lets the message in flight finish, the second ends all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+GRACE_SECONDS = 10.0
+"""So long a message that is being handed over may take to finish after a stop was asked for."""
+
+T = TypeVar("T")
+
+
+class Stop:
+    """Whether a stop was asked for, and whether a message is being handed over right now."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.in_flight = False
+
+    def ask(self) -> None:
+        """Ask for a stop."""
+        self._asked.set()
+
+    def is_set(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._asked.is_set()
+
+    async def wait(self) -> None:
+        """Wait until a stop is asked for."""
+        await self._asked.wait()
+
+
+async def run_stoppable(
+    work: Coroutine[Any, Any, T],
+    stop: Stop,
+    *,
+    on_hangup: Callable[[], None] | None = None,
+    grace: float = GRACE_SECONDS,
+) -> T | None:
+    """Run `work`; SIGTERM and SIGINT ask it to stop, and cancel it `grace` seconds later if a message is
+    in flight, at once if none is. A second signal kills the process. None: it was stopped.
+    """
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            loop.remove_signal_handler(number)
+            os.kill(os.getpid(), number)
+        stop.ask()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    if on_hangup is not None:
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    asked = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            await asyncio.wait({task}, timeout=grace if stop.in_flight else 0.2)
+        if not task.done():
+            task.cancel()
+        return await task
+    except asyncio.CancelledError:
+        return None
+    finally:
+        asked.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)

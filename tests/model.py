@@ -1,0 +1,568 @@
+"""A randomized world around real cycles, and an oracle that knows what each digest must hold.
+
+The world announces, holds and revises papers; readers come, change their keywords, pause and leave; arXiv and
+the mail relay fail; the process is killed inside and between transactions and around DATA. The oracle keeps
+plain Python books of its own and compares every digest that is queued with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from digest.cycle import Parts, run_cycle
+from digest.errors import ArxivError
+from digest.mail.message import Message, Sender
+from digest.model import (
+    Digest,
+    Keyword,
+    Kind,
+    Outcome,
+    Paper,
+    Receipt,
+    Rendered,
+    Roster,
+    Rule,
+    State,
+    Subscriber,
+    Weekly,
+    Window,
+)
+from digest.store import Store
+from digest.store.database import Database, Parameters
+from digest.store.digests import Queued
+from digest.store.windows import Query
+from digest.times import to_text
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+FAR = 10**9
+
+
+class Crash(BaseException):
+    """The process was killed here."""
+
+
+class BrokenError(AssertionError):
+    """An invariant does not hold."""
+
+
+class CrashingDatabase(Database):
+    """A database in which the process may be killed before a transaction or inside it; then it is dead."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.crash: Callable[[], bool] = lambda: False
+        self.dead = False
+        self.mutation: tuple[str, str] | None = None
+        self.mutated = False
+
+    def point(self) -> None:
+        if self.dead or self.crash():
+            self.dead = True
+            raise Crash
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.point()
+        with super().transaction():
+            yield
+            self.point()
+
+    def _bent(self, sql: str) -> str:
+        if self.mutation and self.mutation[0] in sql:
+            self.mutated = True
+            return sql.replace(*self.mutation)
+        return sql
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        return super().rows(self._bent(sql), parameters)
+
+    def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
+        return super()._execute(self._bent(sql), parameters)
+
+
+@dataclass
+class Subscription:
+    """What the oracle knows of one reader's subscription: the rows of the log that are its reader's due."""
+
+    label: str
+    state: str = "unplaced"
+    was: str = ""
+    entries: list[tuple[int, str, int, Kind]] = field(default_factory=list)
+    stash: list[tuple[int, str, int, Kind]] = field(default_factory=list)
+    ended: datetime | None = None
+
+
+@dataclass
+class Delivery:
+    """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void."""
+
+    address: str
+    items: list[tuple[str, int, bool]]
+    status: str = "open"
+    sends: int = 0
+    insisted: bool = False
+
+
+class World:
+    """One random history."""
+
+    def __init__(self, seed: int, mutation: tuple[str, str] | None = None) -> None:
+        self.random = random.Random(seed)
+        self.database = CrashingDatabase.copy_of(_NOWHERE)
+        self.store = Store(self.database)
+        crash_rate = self.random.choice([0, 0.005, 0.02])
+        self.armed = True
+        self.database.crash = lambda: self.armed and self.random.random() < crash_rate
+        self.database.mutation = mutation
+        self.hold = self.random.random() < 0.5
+        self.faults = self.random.choice([0, 0.1, 0.35])
+        self.queries = [f"(all:q{n})" for n in range(self.random.randint(2, 5))]
+        self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
+        self.roster: dict[str, Subscriber] = {}
+        self.suppressed: set[str] = set()
+        self.papers: dict[str, Paper] = {}
+        self.announced: dict[str, datetime] = {}
+        self.matches: dict[str, set[str]] = {}
+        self.numbers = itertools.count()
+        self.now = START
+        self.refusing = 0
+        self.stats: Counter[str] = Counter()
+        self.oracle = Oracle(self)
+        self._spy()
+
+    def _spy(self) -> None:
+        """Tell the oracle of each transaction right after it was committed."""
+        subscribers, windows, digests, outbox = (
+            self.store.subscribers,
+            self.store.windows,
+            self.store.digests,
+            self.store.outbox,
+        )
+        sync, record, queue, claim, settle, recover = (
+            subscribers.sync,
+            windows.record,
+            digests.queue,
+            outbox.claim,
+            outbox.settle,
+            outbox.recover,
+        )
+
+        def spied_sync(roster: Roster, now: datetime) -> bool:
+            changed = sync(roster, now)
+            if changed:
+                self.oracle.sync(roster, now)
+            return changed
+
+        def spied_record(query: Query, window: Window, now: datetime, run: int) -> Counter[Kind]:
+            before = self._head()
+            counts = record(query, window, now, run)
+            rows = self.database.rows(
+                "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq", [before]
+            )
+            entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
+            self.oracle.record(query.text, entries, window.papers, now)
+            return counts
+
+        def spied_queue(batch: list[Queued], *args: Any) -> int:
+            away = {q.plan.reader: bool(self._one("away", q.plan.reader)) for q in batch}
+            before = self.database.value("SELECT COALESCE(MAX(id), 0) FROM delivery")
+            count = queue(batch, *args)
+            rows = self.database.rows(
+                "SELECT d.id, d.message_id, d.subscriber, r.address FROM delivery d"
+                " JOIN subscriber r ON r.id = d.subscriber WHERE d.id > ? ORDER BY d.id",
+                [before],
+            )
+            plans = {q.plan.reader: q.plan for q in batch}
+            for row in rows:
+                items = [(i.paper.id, i.paper.version, i.kind == Kind.REVISED) for i in plans[row["subscriber"]].items]
+                self.oracle.queued(row["id"], row["address"], items, away[row["subscriber"]], row["message_id"])
+            return count
+
+        def spied_claim(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return claim(*args, **kwargs)
+            finally:
+                self.oracle.settled(self._ended())
+
+        def spied_settle(outgoing: Any, receipt: Receipt, *args: Any) -> Any:
+            state = settle(outgoing, receipt, *args)
+            self.oracle.settled(self._ended())
+            return state
+
+        def spied_recover(now: datetime) -> int:
+            count = recover(now)
+            self.oracle.recovered()
+            return count
+
+        subscribers.sync, windows.record, digests.queue = spied_sync, spied_record, spied_queue  # type: ignore[method-assign,assignment]
+        outbox.claim, outbox.settle, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
+
+    def _ended(self) -> dict[int, str]:
+        rows = self.database.rows("SELECT id, state FROM delivery WHERE state IN ('suppressed', 'dropped', 'failed')")
+        return {row["id"]: row["state"] for row in rows}
+
+    def _head(self) -> int:
+        return int(self.database.value("SELECT COALESCE(MAX(seq), 0) FROM seen"))
+
+    def _one(self, column: str, reader: int) -> Any:
+        return self.database.value(f"SELECT {column} FROM subscriber WHERE id = ?", [reader])
+
+    # -- what happens in the world --------------------------------------------------------------------
+
+    def announce(self) -> None:
+        r = self.random
+        for _ in range(r.choice([0, 0, 1, 2, 3, 5])):
+            held = r.choice([1] * 12 + [2, 3, 5, 9, 22, 34])
+            moment = (self.now - timedelta(days=held) + timedelta(hours=r.randrange(24))).replace(microsecond=0)
+            paper = Paper(f"2603.{next(self.numbers):05}", 1, "T", "A", (), ("cs.LG",), moment, moment)
+            self.papers[paper.id], self.announced[paper.id] = paper, self.now
+            self.matches[paper.id] = {q for q in self.queries if r.random() < 0.4}
+        for paper in list(self.papers.values()):
+            if r.random() < 0.03:
+                moment = self.now - timedelta(hours=r.randrange(1, 24))
+                self.papers[paper.id] = replace(paper, version=paper.version + 1, updated=max(moment, paper.updated))
+                if r.random() < 0.5:
+                    self.matches[paper.id].add(r.choice(self.queries))
+            elif r.random() < 0.02:
+                self.matches[paper.id].add(r.choice(self.queries))
+
+    def meddle(self) -> None:
+        r = self.random
+        for address in self.people:
+            luck = r.random()
+            if address not in self.roster:
+                if luck < 0.2:
+                    labels = [f"L{r.randrange(3)}" for _ in range(r.randint(1, 3))]
+                    self.roster[address] = Subscriber(
+                        address,
+                        tuple(self._keyword(label) for label in dict.fromkeys(labels)),
+                        revisions=address.startswith(("r1", "r3")),
+                        max_papers=r.choice([3, 50]),
+                        days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
+                        at=r.choice([None, time(7), time(20)]),
+                    )
+                continue
+            reader = self.roster[address]
+            if luck < 0.03:
+                del self.roster[address]
+            elif luck < 0.08:
+                self._edit(address, reader)
+            elif luck < 0.10 and len(reader.keywords) > 1:
+                self.roster[address] = replace(reader, keywords=reader.keywords[1:])
+            elif luck < 0.13:
+                until = None if reader.paused_until else (self.now + timedelta(days=r.randint(1, 9))).date()
+                self.roster[address] = replace(reader, paused_until=until)
+            elif luck < 0.15:
+                self.suppressed ^= {address}
+        self._suppress()
+
+    def _edit(self, address: str, reader: Subscriber) -> None:
+        keyword = self._keyword(f"L{self.random.randrange(3)}")
+        others = [k for k in reader.keywords if k.name != keyword.name]
+        self.roster[address] = replace(reader, keywords=(*others, keyword))
+
+    def _keyword(self, label: str) -> Keyword:
+        return Keyword(label, self.random.choice(self.queries), Rule.QUERY)
+
+    def _suppress(self) -> None:
+        self.database.write("DELETE FROM suppression")
+        for address in self.suppressed:
+            self.database.write("INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)])
+
+    # -- the parts that a cycle is given ---------------------------------------------------------------
+
+    async def fetch(self, query: str, *, since: datetime, **_options: Any) -> Window:
+        if self.armed and self.random.random() < self.faults:
+            raise ArxivError("an answer that was cut off", body=b"<feed>")
+        deep = since - timedelta(days=40)
+        rows = [p for p in self.papers.values() if query in self.matches[p.id] and p.updated >= deep]
+        rows.sort(key=lambda p: p.updated, reverse=True)
+        return Window(query, tuple(rows), len(rows), deep, 1)
+
+    def render(self, digest: Digest, mark: str) -> Rendered:
+        return Rendered("digest", f"text\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
+
+    description = "a relay with moods"
+
+    async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        delivery = self.oracle.deliveries[self.oracle.by_message_id[message.message_id]]
+        luck = self.random.random() if self.armed else 1.0
+        if luck < self.faults * 0.3 or (self.armed and self.refusing > 0):
+            return Receipt(Outcome.DEFERRED, "450 later")
+        if luck < self.faults * 0.4:
+            return Receipt(Outcome.FAILED, "550 no such user", bounce=True)
+        if luck < self.faults * 0.5:
+            return Receipt(Outcome.RELAY, "421 closing")
+        self.database.point()
+        before_data()
+        if delivery.status == "open":
+            delivery.status = "in_data"
+        self.database.point()
+        luck = self.random.random() if self.armed else 1.0
+        if luck < self.faults * 0.2:
+            delivery.status = "maybe"
+            return Receipt(Outcome.UNKNOWN, "no answer")
+        delivery.sends += 1
+        delivery.status = "maybe"
+        self.database.point()
+        if luck < self.faults * 0.4:
+            return Receipt(Outcome.UNKNOWN, "no answer")
+        delivery.status = "accepted"
+        return Receipt(Outcome.SENT, "250 ok")
+
+    async def close(self) -> None:
+        pass
+
+    def _insist(self) -> None:
+        """Now and then a person lets go again what may have been delivered."""
+        for entry in self.store.outbox.entries():
+            if self.armed and entry.state == State.UNKNOWN and self.random.random() < 0.1:
+                self.store.outbox.retry(entry.id, self.now)
+                self.oracle.deliveries[entry.id].insisted = True
+
+    def cycle(self) -> None:
+        keywords = {k.query: k for s in self.roster.values() for k in s.keywords}
+        roster = Roster(tuple(self.roster.values()), tuple(keywords.values()))
+        parts = Parts(
+            store=self.store,
+            roster=roster,
+            arxiv=self,
+            transport=self,
+            renderer=self,  # type: ignore[arg-type]
+            sender=Sender("Digest <digest@example.org>"),
+            clock=lambda: self.now,
+            hold_unknown=self.hold,
+        )
+        self.database.dead = False
+        try:
+            self._insist()
+            asyncio.run(run_cycle(parts))
+            self.stats["cycles"] += 1
+        except Crash:
+            self.stats["crashes"] += 1
+
+    def live(self, days: int = 40, calm: int = 20) -> Counter[str]:
+        """Play the history, then let everything be well for a while, and judge."""
+        outage = 0
+        for day in range(days):
+            self.now = START + timedelta(days=day)
+            self.announce()
+            if self.refusing <= 0 and self.random.random() < self.faults * 0.3:
+                self.refusing = self.random.randint(2, 4)
+            self.refusing -= 1
+            if outage == 0 and self.random.random() < 0.02:
+                outage = self.random.randint(2, 20)
+            outage = max(0, outage - 1)
+            if outage or (self.random.random() < 0.5 and self.meddle()) or not (self.roster or self.oracle.known):
+                continue
+            self._day((6.5, 9, 20.5))
+        self.armed = False
+        self.suppressed.clear()
+        self._suppress()
+        for address, reader in self.roster.items():
+            self.roster[address] = replace(reader, paused_until=None)
+        for day in range(days, days + calm):
+            self.now = START + timedelta(days=day)
+            self._day((6.5, 9, 20.5))
+        self.oracle.judge()
+        return self.stats
+
+    def _day(self, hours: tuple[float, ...]) -> None:
+        if not self.roster:
+            return
+        midnight = self.now
+        for hour in hours:
+            self.now = midnight + timedelta(hours=hour)
+            self.cycle()
+
+
+class Oracle:
+    """The books: what is due to whom, by the rules and nothing else."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.known: dict[str, Subscriber] = {}
+        self.log: dict[str, list[tuple[int, str, int, Kind]]] = defaultdict(list)
+        self.papers: dict[str, Paper] = {}
+        self.subscriptions: dict[tuple[str, str], Subscription] = {}
+        self.deliveries: dict[int, Delivery] = {}
+        self.by_message_id: dict[str, int] = {}
+        self.last_good: dict[str, datetime] = {}
+
+    def sync(self, roster: Roster, now: datetime) -> None:
+        present = {s.email: s for s in roster.subscribers}
+        for (address, _query), subscription in self.subscriptions.items():
+            if address not in present and subscription.state in ("active", "unplaced"):
+                self._stop(subscription, "off", now)
+        for address, reader in present.items():
+            wanted: dict[str, str] = {}
+            for keyword in reader.keywords:
+                wanted.setdefault(keyword.query, keyword.name)
+            names = {k.name for k in reader.keywords}
+            for (owner, query), subscription in self.subscriptions.items():
+                if owner == address and query not in wanted and subscription.state in ("active", "unplaced"):
+                    self._stop(subscription, "drain" if subscription.label in names else "off", now)
+            for query, label in wanted.items():
+                self._want(address, query, label, now)
+        self.known = present
+
+    def _stop(self, subscription: Subscription, how: str, now: datetime) -> None:
+        subscription.was, subscription.state, subscription.ended = subscription.state, how, now
+        if how == "off":
+            subscription.stash, subscription.entries = subscription.entries, []
+
+    def _want(self, address: str, query: str, label: str, now: datetime) -> None:
+        subscription = self.subscriptions.setdefault((address, query), Subscription(label))
+        if subscription.state in ("off", "drain"):
+            assert subscription.ended is not None
+            if now - subscription.ended <= timedelta(days=7):
+                subscription.state = subscription.was
+                subscription.entries += subscription.stash
+            else:
+                subscription.state, subscription.entries = "unplaced", []
+            subscription.stash = []
+        subscription.label = label
+        if subscription.state == "unplaced" and self.last_good.get(query, START - timedelta(9)) > now - timedelta(
+            hours=36
+        ):
+            self._place(subscription, query, now)
+
+    def _place(self, subscription: Subscription, query: str, now: datetime) -> None:
+        last = [e for e in self.log[query] if e[3] in (Kind.NEW, Kind.LATE)][-20:]
+        young = [n for n, e in enumerate(last) if self.papers[e[1]].published >= now - timedelta(days=7)]
+        begin = min([len(last) - min(5, len(last)), *young])
+        first = last[begin][0] if last else FAR
+        subscription.state = "active"
+        subscription.entries = [e for e in self.log[query] if e[0] >= first]
+
+    def record(
+        self, query: str, entries: list[tuple[int, str, int, Kind]], papers: tuple[Paper, ...], now: datetime
+    ) -> None:
+        for paper in papers:
+            held = self.papers.get(paper.id)
+            if held is None or held.version < paper.version:
+                self.papers[paper.id] = paper
+        self.log[query] += entries
+        for (_address, wanted), subscription in self.subscriptions.items():
+            if wanted == query and subscription.state == "active":
+                subscription.entries += entries
+            elif wanted == query and subscription.state in ("off", "drain") and subscription.was == "active":
+                subscription.stash += entries
+        self.last_good[query] = now
+        for (_address, wanted), subscription in self.subscriptions.items():
+            if wanted == query and subscription.state == "unplaced":
+                self._place(subscription, query, now)
+
+    def had(self, address: str, paper: str) -> int | None:
+        versions = [
+            version
+            for d in self.deliveries.values()
+            if d.address == address and d.status != "void"
+            for (p, version, _revised) in d.items
+            if p == paper
+        ]
+        return max(versions, default=None)
+
+    def due(self, address: str) -> dict[str, tuple[bool, int]]:
+        """Base id -> (as a revision, last number in the log), in no order."""
+        new: dict[str, int] = {}
+        revised: dict[str, int] = {}
+        for (owner, _query), subscription in self.subscriptions.items():
+            if owner != address or subscription.state not in ("active", "drain"):
+                continue
+            for seq, paper, version, kind in subscription.entries:
+                had = self.had(address, paper)
+                if kind == Kind.REVISED:
+                    if self.known[address].revisions and (had is None or version > had):
+                        revised[paper] = max(seq, revised.get(paper, 0))
+                elif kind != Kind.OLD and had is None:
+                    new[paper] = max(seq, new.get(paper, 0))
+        due = {paper: (False, max(seq, revised.get(paper, 0))) for paper, seq in new.items()}
+        return due | {paper: (True, seq) for paper, seq in revised.items() if paper not in new}
+
+    def queued(
+        self, number: int, address: str, items: list[tuple[str, int, bool]], away: bool, message_id: str
+    ) -> None:
+        for delivery in self.deliveries.values():
+            if delivery.address == address and delivery.status == "open" and not delivery.sends:
+                delivery.status = "void"
+                self.world.stats["folded"] += 1
+        want = self.due(address)
+        limit = self.known[address].max_papers
+        if away and len(want) > limit:
+            by_age = sorted(want, key=lambda paper: want[paper][1])
+            let_go = set(by_age[:-limit])
+            want = {paper: entry for paper, entry in want.items() if paper not in let_go}
+            for (owner, _query), subscription in self.subscriptions.items():
+                if owner == address:
+                    subscription.entries = [e for e in subscription.entries if e[1] not in let_go]
+            self.world.stats["let go"] += len(let_go)
+        if {(p, revised) for p, (revised, _) in want.items()} != {(p, revised) for p, _, revised in items}:
+            raise BrokenError(f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}")
+        for paper, version, _revised in items:
+            if version != self.papers[paper].version:
+                raise BrokenError(f"{paper} came as v{version}, and v{self.papers[paper].version} is known")
+        if not items and any(d.address == address and d.status != "void" for d in self.deliveries.values()):
+            raise BrokenError(f"{address} got an empty digest that is not the first")
+        self.deliveries[number] = Delivery(address, items)
+        self.by_message_id[message_id] = number
+        self.world.stats["digests"] += 1
+        self.world.stats["papers"] += len(items)
+
+    def settled(self, ended: dict[int, str]) -> None:
+        for number, state in ended.items():
+            delivery = self.deliveries[number]
+            if state in ("failed", "suppressed"):
+                if delivery.status in ("maybe", "accepted"):
+                    raise BrokenError(f"delivery {number} may have been accepted, and ended {state}")
+                delivery.status = "void"
+
+    def recovered(self) -> None:
+        for delivery in self.deliveries.values():
+            if delivery.status == "in_data":
+                delivery.status = "maybe"
+
+    def judge(self) -> None:
+        """At the end, with everything well for weeks: nothing is due, nothing came twice."""
+        for address in self.world.roster:
+            if left := self.due(address):
+                raise BrokenError(f"lost for {address}: {sorted(left)}")
+        seen: Counter[tuple[str, str]] = Counter()
+        best: dict[tuple[str, str], int] = {}
+        for number, delivery in sorted(self.deliveries.items()):
+            self.world.stats["sent"] += delivery.sends > 0
+            if delivery.sends > 1:
+                self.world.stats["repeated after unknown"] += 1
+                if self.world.hold and not delivery.insisted:
+                    raise BrokenError(f"delivery {number} left twice under the policy hold")
+            if delivery.status == "void" and delivery.sends:
+                raise BrokenError(f"delivery {number} was accepted, and its papers were made due again")
+            if delivery.status in ("open", "in_data") and delivery.address in self.world.roster:
+                raise BrokenError(f"delivery {number} never left")
+            for paper, version, revised in delivery.items if delivery.sends else ():
+                key = (delivery.address, paper)
+                seen[key] += not revised
+                if seen[key] > 1 or best.get(key, 0) >= version:
+                    raise BrokenError(f"{paper} v{version} came to {delivery.address} twice")
+                best[key] = version
+
+
+class _Nowhere:
+    """A path at which there is no database."""
+
+    def exists(self) -> bool:
+        return False
+
+    def __str__(self) -> str:
+        return "memory"
+
+
+_NOWHERE: Any = _Nowhere()

@@ -1,0 +1,84 @@
+"""The randomized check of the store's meaning: random histories against an oracle that has teeth."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.model import BrokenError, World
+
+MUTATIONS = {
+    "the ledger is not asked what was carried": (
+        "SELECT MAX(cp.version) FROM delivery d",
+        "SELECT NULL FROM delivery d",
+    ),
+    "what failed or expired is not made due again": (
+        "SET position = MAX(start, MIN(position, d.from_seq))",
+        "SET position = position",
+    ),
+    "a rewind goes behind the start": (
+        "SET position = MAX(start, MIN(position, d.from_seq))",
+        "SET position = MIN(position, d.from_seq), start = MIN(start, d.from_seq)",
+    ),
+    "an edited keyword drops what it had recorded": (
+        "SET until = ?, ended_at = ? WHERE subscriber = ? AND query = ?",
+        "SET until = 0 * ?, ended_at = ? WHERE subscriber = ? AND query = ?",
+    ),
+    "what may have been accepted is folded": (
+        "state IN ('queued', 'deferred') AND maybe_accepted = 0",
+        "state IN ('queued', 'deferred', 'unknown')",
+    ),
+    "what a person lets go again is folded": ("AND maybe_accepted = 0", "AND maybe_accepted >= 0"),
+    "the position of a closed subscription runs ahead": ("MIN(:end, COALESCE(until, :end))", ":end"),
+    "a removed keyword stays due": ("m.seq <= COALESCE(s.until, :no_end)", "m.seq <= :no_end"),
+    "a stopped handover counts as unsent": (
+        "SET state = 'unknown', maybe_accepted = 1, owner",
+        "SET state = 'queued', owner",
+    ),
+    "maybe accepted is forgotten": ("maybe_accepted = maybe_accepted OR :unknown", "maybe_accepted = 0 AND :unknown"),
+    "a return from absence leaves the gap open": ("SET start = MAX(start, MIN(:cut", "SET start = MIN(start, MIN(:cut"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Thousands of simulated failures need no log."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def run(seeds: range, mutation: tuple[str, str] | None = None) -> tuple[int, bool]:
+    """Play histories until one breaks; how many were played, and whether one broke."""
+    touched = False
+    for number, seed in enumerate(seeds, 1):
+        world = World(seed, mutation)
+        try:
+            world.live()
+        except BrokenError as broken:
+            if mutation is None:
+                raise BrokenError(f"seed {seed}: {broken}") from broken
+            return number, True
+        finally:
+            touched = touched or world.database.mutated
+            world.store.close()
+    assert mutation is None or touched, "the mutation names SQL that is no longer there"
+    return len(seeds), False
+
+
+def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
+    run(range(40))
+
+
+@pytest.mark.heavy
+def test_many_random_histories_lose_nothing_and_repeat_nothing() -> None:
+    run(range(1000, 1400))
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("rule", MUTATIONS)
+def test_the_oracle_notices_when_a_rule_is_taken_out(rule: str) -> None:
+    played, broken = run(range(400), MUTATIONS[rule])
+    assert broken, f"{played} histories, and nobody noticed: {rule}"
