@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from digest.calendar import last_served, quiet_night
 from digest.compose import compose
+from digest.errors import DigestError
 from digest.mail.message import freeze
 from digest.match import Matcher
 from digest.model import Digest, Paper, Roster, Subscriber
@@ -53,20 +54,29 @@ class _Chunk:
     closed: list[tuple[int, datetime, datetime]] = field(default_factory=list)
 
 
-async def compose_due(composer: Composer, roster: Roster, now: datetime, stop: Stop) -> int:
-    """Queue a digest for every reader to whom one is due; returns how many."""
+async def compose_due(composer: Composer, roster: Roster, now: datetime, stop: Stop) -> tuple[int, list[str]]:
+    """Queue a digest for every reader to whom one is due; returns how many, and what failed for whom.
+
+    A reader whose digest cannot be made holds up nobody else, and is looked at again by the next cycle.
+    """
     subscribers = {s.email.casefold(): s for s in roster.subscribers}
     due = [d for d in composer.store.digests.due(now) if d.address.casefold() in subscribers]
-    composed = 0
+    composed, failed = 0, []
     for start in range(0, len(due), CHUNK):
         if stop.is_set():
             break
         chunk = _Chunk()
         for reader in due[start : start + CHUNK]:
-            _consider(composer, reader, subscribers[reader.address.casefold()], now, chunk)
+            try:
+                _consider(composer, reader, subscribers[reader.address.casefold()], now, chunk)
+            except DigestError:
+                raise
+            except Exception as error:
+                log.exception("the digest for %s could not be composed", reader.address)
+                failed.append(f"{reader.address}: no digest could be composed ({type(error).__name__}: {error})")
         composed += _write(composer, chunk, now)
         await asyncio.sleep(0)
-    return composed
+    return composed, failed
 
 
 def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Digest | None:

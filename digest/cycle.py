@@ -73,7 +73,8 @@ async def run_cycle(parts: Parts) -> Summary:
     store.subscribers.sync(parts.roster, started)
     fetched = await fetch_due(parts, run)
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
-    composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+    composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+    delivered.given_up += not_composed
     if delivered.relay is None:
         delivered.add(await _deliver(parts))
     summary = _summary(started, parts.clock(), fetched, composed, delivered)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from digest.errors import DigestError
 from digest.mail.message import Sender, assemble
 from digest.mail.transport import Transport
 from digest.model import Outcome, Outgoing, Receipt, State
@@ -70,7 +71,10 @@ async def deliver(
 async def _send(
     store: Store, transport: Transport, sender: Sender, outgoing: Outgoing, clock: Callable[[], datetime]
 ) -> Receipt:
-    """Try one message. Cancelled in the middle, it is settled by how far it had come, and the cancel goes on."""
+    """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had come.
+
+    Cancelled in the middle, or with the store gone, it is settled where that can be, and the error goes on.
+    """
     handed_over = False
 
     def before_data() -> None:
@@ -80,8 +84,11 @@ async def _send(
 
     try:
         return await transport.send(assemble(outgoing, sender), before_data)
-    except BaseException as error:
+    except (DigestError, asyncio.CancelledError) as error:
         outcome = Outcome.UNKNOWN if handed_over else Outcome.RELAY
-        words = "stopped" if isinstance(error, asyncio.CancelledError) else f"{type(error).__name__}: {error}"
-        store.outbox.settle(outgoing, Receipt(outcome, words), clock())
+        store.outbox.settle(outgoing, Receipt(outcome, str(error) or "stopped"), clock())
         raise
+    except Exception as error:
+        log.exception("delivery %d to %s", outgoing.id, outgoing.address)
+        outcome = Outcome.UNKNOWN if handed_over else Outcome.DEFERRED
+        return Receipt(outcome, f"an error of the program itself ({type(error).__name__}: {error})")

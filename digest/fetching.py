@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from digest.calendar import last_served, quiet_night, why_nothing
-from digest.errors import ArxivError
+from digest.errors import ArxivError, DigestError
 from digest.model import Keyword, Kind, Window
 from digest.store import Store
 from digest.store.runs import KeywordRecord
@@ -29,6 +29,9 @@ PAGE = range(50, 2001)
 ATTEMPTS = 4
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
 THROTTLED_WAIT = timedelta(hours=1)
+UNREACHABLE_WAIT = timedelta(minutes=1)
+"""The wait after a failure, the longer the more often it failed; where arXiv is throttling, never less than
+an hour; where no request even reached it (no network), little, and no more than a quarter of an hour."""
 
 
 class Arxiv(Protocol):
@@ -102,11 +105,9 @@ async def fetch_query(
     """Ask arXiv for one query and record what came; a failure is recorded too, and stops nobody else."""
     since = depth(query, now)
     try:
-        window = await arxiv.fetch(
-            query.text, since=since, page_size=page_size(query, since, now), attempts=attempts, progress=progress
-        )
+        window = await _ask(arxiv, query, since, now, attempts, progress)
     except ArxivError as error:
-        log.warning("%s: %s", keyword.name, error)
+        log.info("%s: %s", keyword.name, error)
         store.windows.record_failure(query, str(error), error.body, now, now + _wait(query, error))
         record = KeywordRecord(keyword.name, "failed", requests=error.requests, why=str(error))
         store.runs.note_keyword(run, query.id, record)
@@ -128,6 +129,26 @@ async def fetch_query(
     return Fetched(record)
 
 
+async def _ask(
+    arxiv: Arxiv,
+    query: Query,
+    since: datetime,
+    now: datetime,
+    attempts: int,
+    progress: Callable[[int, int], None] | None,
+) -> Window:
+    """The window; what goes wrong unforeseen while an answer is read concerns this query alone."""
+    try:
+        return await arxiv.fetch(
+            query.text, since=since, page_size=page_size(query, since, now), attempts=attempts, progress=progress
+        )
+    except DigestError:
+        raise
+    except Exception as error:
+        log.exception("while asking arXiv for %s", query.text)
+        raise ArxivError(f"an error of the program itself ({type(error).__name__}: {error})") from error
+
+
 def _why(query: Query, window: Window, now: datetime) -> str:
     """Why a good window brought nothing new."""
     served = last_served(now).served_at
@@ -141,6 +162,8 @@ def _why(query: Query, window: Window, now: datetime) -> str:
 def _wait(query: Query, error: ArxivError) -> timedelta:
     """How long to leave a failed query alone, the longer the more often it failed."""
     wait = WAITS[min(query.failures, len(WAITS) - 1)]
+    if error.unreachable:
+        wait = min(UNREACHABLE_WAIT * (query.failures + 1), WAITS[0])
     if error.throttled:
         wait = max(wait, THROTTLED_WAIT)
     return max(wait, error.retry_after or wait)

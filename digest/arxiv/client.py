@@ -174,7 +174,9 @@ class ArxivClient:
                 return await self._ask(query, rows, start, size)
             except ArxivError as error:
                 pause = error.retry_after or timedelta(0)
-                if not error.transient or attempt >= attempts or pause > LONGEST_PAUSE:
+                # Where nobody answers at all there is most likely no network: one more try, and the next run's.
+                last = min(attempts, 2) if error.unreachable else attempts
+                if not error.transient or attempt >= last or pause > LONGEST_PAUSE:
                     raise
                 growing = self._delay * 3**attempt * (1 + self._jitter() / 2)
                 await self._sleep(max(growing, pause.total_seconds()))
@@ -302,4 +304,5 @@ def _check_status(answer: _Answer) -> None:
 
 
 def _words(error: Exception) -> str:
-    return clean_text(str(error)) or type(error).__name__
+    """What went wrong, without the number that the system gives it."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", clean_text(str(error))) or type(error).__name__

@@ -159,12 +159,16 @@ class Subscribers:
         return head(self._db)
 
     def remove(self, address: str, now: datetime) -> bool:
-        """Let a reader go who was taken out of the subscribers file; false where none is known."""
+        """Let a reader go who was taken out of the subscribers file; false where none is known.
+
+        The next run looks at the whole file again, whatever it saw last: the reader may be back by then.
+        """
         with self._db.transaction():
             reader = self._db.value("SELECT id FROM subscriber WHERE address = ? AND gone = 0", [address])
             if reader is None:
                 return False
             self._leave([reader], now)
+            self._db.set_meta("roster", "")
         return True
 
     def move(self, old: str, new: str) -> bool:
@@ -184,6 +188,7 @@ class Subscribers:
                     [other],
                 )
             self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
+            self._db.set_meta("roster", "")
         return True
 
     def state(self, address: str) -> SubscriberState | None:
