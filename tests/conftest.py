@@ -13,3 +13,11 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("DIGEST_") or name.lower().endswith("_proxy") or name in ("NOTIFY_SOCKET", "SSL_CERT_FILE"):
             monkeypatch.delenv(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests read captured data, so that a run without it cannot pass for one with it."""
+    from tests.shared import ROOT, readers
+
+    where = "" if ROOT.is_dir() else " (it is not beside this checkout: they were skipped)"
+    terminalreporter.write_line(f"{len(readers)} tests read captured arXiv data{where}")

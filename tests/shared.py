@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent / "shared"
+
+readers: set[str] = set()
+"""The tests that read captured data in this run."""
 
 
 def shared(name: str) -> Path:
@@ -18,4 +22,5 @@ def shared(name: str) -> Path:
         pytest.skip("the captured arXiv data is not beside this checkout")
     path = ROOT / name
     assert path.exists(), f"{name} is missing from the captured data"
+    readers.add(os.environ.get("PYTEST_CURRENT_TEST", "collection").split(" ")[0])
     return path
