@@ -1,0 +1,133 @@
+"""`digest keywords`: the names in the subscribers file, and how a keyword is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from digest.cli.base import Command, Context, json_option, pass_context
+from digest.cli.parts import read_roster
+from digest.cli.people import PLAIN_RULES, ListingGroup, keyword_line, query_error
+from digest.errors import QueryError
+from digest.model import Rule
+
+match_option = click.option("--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches.")
+
+
+@click.group(cls=ListingGroup)
+@json_option
+@click.pass_context
+def keywords(ctx: click.Context, as_json: bool) -> None:
+    """List the keywords, check one before it is used, or name, rename and remove them."""
+    if ctx.invoked_subcommand is not None:
+        return
+    _list(ctx.ensure_object(Context), as_json=as_json)
+
+
+@keywords.command("list", cls=Command)
+@json_option
+@pass_context
+def list_(context: Context, as_json: bool) -> None:
+    """List the keywords."""
+    _list(context, as_json=as_json)
+
+
+def _list(context: Context, *, as_json: bool) -> None:
+    roster = read_roster(context.settings)
+    readers: dict[str, int] = {}
+    for reader in roster.subscribers:
+        for keyword in reader.keywords:
+            readers[keyword.query] = readers.get(keyword.query, 0) + 1
+    if as_json:
+        context.print_json(
+            [
+                {"name": k.name, "query": k.query, "rule": str(k.rule), "readers": readers.get(k.query, 0)}
+                for k in roster.keywords
+            ]
+        )
+        return
+    if not roster.keywords:
+        context.echo(f"{context.settings.subscribers} holds no keyword yet.")
+    for keyword in roster.keywords:
+        count = readers.get(keyword.query, 0)
+        context.echo(f"{keyword_line(keyword)}  ({count} reader{'' if count == 1 else 's'})")
+
+
+@keywords.command(cls=Command)
+@click.argument("query")
+@match_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, query: str, match: str | None, as_json: bool) -> None:
+    """Show how a keyword is read: its rule, what arXiv is asked, and what is probably not meant."""
+    from digest.query import describe, make_keyword, warnings
+
+    context = ctx.find_root().ensure_object(Context)
+    rule = Rule(match) if match else None
+    try:
+        keyword = make_keyword("keyword", query, rule)
+    except QueryError as error:
+        if not as_json:
+            raise query_error(error) from error
+        context.print_json({"query": query, "error": error.message, "position": error.position, "remedy": error.remedy})
+        ctx.exit(int(error.exit_code))
+    doubts = warnings(query, rule)
+    if as_json:
+        found: dict[str, Any] = {"query": keyword.query, "rule": str(keyword.rule), "matches": describe(keyword)}
+        context.print_json({**found, "warnings": doubts})
+        return
+    context.echo(f"Matches {describe(keyword)}.")
+    context.echo(f"arXiv is asked for {keyword.query}")
+    for doubt in doubts:
+        context.warn(doubt)
+
+
+@keywords.command(cls=Command)
+@click.argument("name")
+@click.argument("query", required=False)
+@match_option
+@pass_context
+def add(context: Context, name: str, query: str | None, match: str | None) -> None:
+    """Give a query a name in the subscribers file; without QUERY the name itself is searched for."""
+    from digest.query import make_keyword
+    from digest.roster.edit import add_keyword
+
+    rule = Rule(match) if match else None
+    try:
+        keyword = make_keyword(name, query, rule)
+        edit = add_keyword(context.settings.subscribers, name, query, rule)
+    except QueryError as error:
+        raise query_error(error) from error
+    context.echo(keyword_line(keyword))
+    before = {reader.email: reader.keywords for reader in edit.before.subscribers}
+    changed = [reader.email for reader in edit.after.subscribers if before[reader.email] != reader.keywords]
+    if changed:
+        context.echo(f"Read so from now on for {', '.join(changed[:5])}{' and others' if changed[5:] else ''}.")
+
+
+@keywords.command(cls=Command)
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Take it from the readers and groups that have it, too.")
+@pass_context
+def remove(context: Context, name: str, force: bool) -> None:
+    """Take a name out of the subscribers file."""
+    from digest.roster.edit import remove_keyword
+
+    remove_keyword(context.settings.subscribers, name, force=force)
+    context.echo(f"{name} is removed.")
+
+
+@keywords.command(cls=Command)
+@click.argument("old")
+@click.argument("new")
+@pass_context
+def rename(context: Context, old: str, new: str) -> None:
+    """Give a keyword another name, wherever it stands; its query and all that was sent stay as they are."""
+    from digest.roster.edit import rename_keyword
+
+    try:
+        rename_keyword(context.settings.subscribers, old, new)
+    except QueryError as error:
+        raise query_error(error) from error
+    context.echo(f"{old} is now {new}.")

@@ -1,0 +1,394 @@
+"""`digest subscribe`, `unsubscribe` and `subscribers`: who gets what, in the subscribers file."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.base import Command, Context, common_options, json_option, machine_now, pass_context
+from digest.cli.parts import existing_store, find_subscriber, read_roster, say_where_mail_goes
+from digest.errors import QueryError, UsageError
+from digest.model import Keyword, Rule, Subscriber, Weekly
+from digest.times import to_text
+
+if TYPE_CHECKING:
+    from digest.roster.edit import Edit, Value
+    from digest.store import Store
+
+PLAIN_RULES = [rule.value for rule in Rule if rule is not Rule.QUERY]
+NOTHING = "none"
+"""What takes a field away again, given to its flag."""
+
+
+class ListingGroup(click.Group):
+    """A group that lists where no command follows, and takes the settings' flags like a command."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invoke_without_command = True
+        self.no_args_is_help = False
+        self.params.extend(common_options(hidden=True))
+
+
+@click.command(cls=Command)
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@click.option("-k", "--keyword", "keywords", multiple=True, help="A word, a phrase, a query, a name, or +GROUP.")
+@click.option("--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match.")
+@click.option("--name", help="The reader's name.")
+@click.option("--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu.")
+@click.option("--at", metavar="HH:MM", help="Not before this local time; none: as soon as the papers are in.")
+@click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
+@click.option("--revisions/--no-revisions", default=None, help="New versions of papers too, in their own section.")
+@click.option("--max-papers", type=int, metavar="N", help="Papers with abstract; the rest come as title lines.")
+@click.option("--exclude", multiple=True, metavar="QUERY", help="Never these; replaces what was excluded.")
+@click.option("--quiet-days", type=click.Choice(["tell", "silent"]), help="On a day without papers, say why or not.")
+@click.option("--order", type=click.Choice(["likeliest", "newest"]), help="The order of the papers.")
+@click.option("--paused-until", metavar="DATE", help="No digests before this day; none: go on.")
+@json_option
+@pass_context
+def subscribe(
+    context: Context,
+    /,
+    emails: tuple[str, ...],
+    keywords: tuple[str, ...],
+    match: str | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Add readers to the subscribers file, or keywords and settings to readers who are in it.
+
+    Example: digest subscribe ada@example.org -k 'reward model' -k hallucination --at 07:00
+    """
+    from digest.roster.edit import add_subscribers, find_reader
+
+    path = context.settings.subscribers
+    rule = Rule(match) if match else None
+    try:
+        edit = add_subscribers(path, emails, keywords, _fields(flags), match=rule)
+    except QueryError as error:
+        raise query_error(error) from error
+    now = machine_now()
+    found = (find_reader(edit.after, email) for email in emails)
+    readers = list({reader.email: reader for reader in found if reader}.values())
+    if as_json:
+        entries = [{**subscriber_json(r, now), **_changes_json(edit, r)} for r in readers]
+        context.print_json({"file": str(path), "subscribers": entries})
+        return
+    for reader in readers:
+        context.echo(_what_changed(edit, reader))
+    for keyword in {keyword.query: keyword for reader in readers for keyword in reader.keywords}.values():
+        context.echo(f"  {keyword_line(keyword)}")
+    for line in dict.fromkeys(next_line(reader, now) for reader in readers):
+        context.echo(line)
+    context.echo(f"The subscribers file is {path}")
+    warn_about(context, readers)
+    say_where_mail_goes(context)
+
+
+def _fields(flags: dict[str, Any]) -> dict[str, Value]:
+    """The fields that were given, as the file shows them."""
+    fields: dict[str, Value] = {}
+    for name, value in flags.items():
+        if value is None or value == ():
+            continue
+        if name == "schedule" and ("," in value or value in list(Weekly)):
+            fields[name] = [day.strip().lower() for day in value.split(",")]
+        elif isinstance(value, tuple):
+            fields[name] = list(value) if value != (NOTHING,) else None
+        else:
+            fields[name] = None if value == NOTHING else value
+    return fields
+
+
+def _what_changed(edit: Edit, reader: Subscriber) -> str:
+    changes = _changes_json(edit, reader)
+    if changes["new"]:
+        return f"{reader.email} is subscribed to {_counted(len(reader.keywords), 'keyword')}:"
+    added = f"now also gets {', '.join(changes['added'])}" if changes["added"] else ""
+    options = ", ".join(f"{name} is now {_in_words(value)}" for name, value in changes["changed"].items())
+    said = "; ".join(text for text in (added, options) if text)
+    return f"{reader.email} {said}:" if added else f"{reader.email}: {said or 'nothing changed'}; the keywords:"
+
+
+def _in_words(value: Any) -> str:
+    """An option's value as the file would show it."""
+    if isinstance(value, list):
+        return ", ".join(value) or NOTHING
+    return str(value).lower() if isinstance(value, bool) else str(value or NOTHING)
+
+
+def _changes_json(edit: Edit, reader: Subscriber) -> dict[str, Any]:
+    from digest.roster.edit import find_reader
+
+    old = find_reader(edit.before, reader.email)
+    if old is None:
+        return {"new": True, "added": [k.name for k in reader.keywords], "changed": {}}
+    had = {keyword.query for keyword in old.keywords}
+    before, after = _options_json(old), _options_json(reader)
+    return {
+        "new": False,
+        "added": [k.name for k in reader.keywords if k.query not in had],
+        "changed": {name: value for name, value in after.items() if value != before[name]},
+    }
+
+
+@click.command(cls=Command)
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@click.option("-k", "--keyword", "keywords", multiple=True, help="Only this keyword, or +GROUP.")
+@json_option
+@pass_context
+def unsubscribe(context: Context, emails: tuple[str, ...], keywords: tuple[str, ...], as_json: bool) -> None:
+    """Take readers out of the subscribers file, or only some of their keywords."""
+    from digest.roster.edit import find_reader, remove_subscribers
+
+    settings = context.settings
+    try:
+        edit = remove_subscribers(settings.subscribers, emails, keywords)
+    except QueryError as error:
+        raise query_error(error) from error
+    result = []
+    # What the file no longer says the database learns here, and not only with the next run: a run refuses to
+    # let everybody go because of an empty file, so whoever is last in it must be let go by name.
+    with existing_store(settings) as store:
+        for email in dict.fromkeys(emails):
+            old, new = find_reader(edit.before, email), find_reader(edit.after, email)
+            known = store.subscribers.remove(old.email if old else email, machine_now()) if store and not new else False
+            result.append((email, old, new, known))
+    if as_json:
+        context.print_json(
+            [
+                {
+                    "email": old.email if old else email,
+                    "status": _status(old, new, known=known),
+                    "removed": _removed(old, new),
+                    "keywords": [k.name for k in new.keywords] if new else [],
+                }
+                for email, old, new, known in result
+            ]
+        )
+        return
+    for email, old, new, known in result:
+        context.echo(_farewell(email, old, new, known=known, asked=bool(keywords)))
+
+
+def _status(old: Subscriber | None, new: Subscriber | None, *, known: bool) -> str:
+    if new is None:
+        return "removed" if old or known else "unknown"
+    return "unchanged" if old == new else "changed"
+
+
+def _removed(old: Subscriber | None, new: Subscriber | None) -> list[str]:
+    left = {keyword.query for keyword in new.keywords} if new else set()
+    return [keyword.name for keyword in old.keywords if keyword.query not in left] if old else []
+
+
+def _farewell(email: str, old: Subscriber | None, new: Subscriber | None, *, known: bool, asked: bool) -> str:
+    if old is None:
+        return f"{email} is let go: only the database knew it." if known else f"{email} was not subscribed."
+    if new is None:
+        return f"{old.email} is unsubscribed{', since no keyword is left' if asked else ''}."
+    removed, left = _removed(old, new), ", ".join(keyword.name for keyword in new.keywords)
+    if not removed:
+        return f"{old.email} had no such keyword; the keywords are {left}."
+    return f"{old.email} no longer gets {', '.join(removed)}; what stays is {left}."
+
+
+@click.group(cls=ListingGroup)
+@json_option
+@click.pass_context
+def subscribers(ctx: click.Context, as_json: bool) -> None:
+    """List the readers, show one, move one to another address, or check the file."""
+    if ctx.invoked_subcommand is not None:
+        return
+    _list(ctx.ensure_object(Context), as_json=as_json)
+
+
+@subscribers.command("list", cls=Command)
+@json_option
+@pass_context
+def list_(context: Context, as_json: bool) -> None:
+    """List the readers."""
+    _list(context, as_json=as_json)
+
+
+def _list(context: Context, *, as_json: bool) -> None:
+    roster = read_roster(context.settings)
+    if as_json:
+        context.print_json([subscriber_json(reader) for reader in roster.subscribers])
+        return
+    if not roster.subscribers:
+        context.echo(
+            f"{context.settings.subscribers} names no reader yet: 'digest subscribe EMAIL -k KEYWORD' adds one."
+        )
+    for reader in roster.subscribers:
+        names = ", ".join(keyword.name for keyword in reader.keywords)
+        context.echo(f"{reader.email}  {when(reader)}  {names}")
+
+
+@subscribers.command(cls=Command)
+@click.argument("email")
+@json_option
+@pass_context
+def show(context: Context, email: str, as_json: bool) -> None:
+    """Show one reader: keywords, options, and when the next digest comes."""
+    reader = find_subscriber(read_roster(context.settings), email, context.settings)
+    now = machine_now()
+    if as_json:
+        context.print_json(subscriber_json(reader, now))
+        return
+    context.echo(f"{reader.email}{f' ({reader.name})' if reader.name else ''}")
+    for keyword in reader.keywords:
+        context.echo(f"  {keyword_line(keyword)}")
+    for query in reader.exclude:
+        context.echo(f"  never: {query}")
+    context.echo(f"  {when(reader)}; {reader.max_papers} papers with abstracts, {reader.order} first")
+    extras = [
+        text
+        for wanted, text in ((reader.revisions, "new versions too"), (reader.quiet_days, "says why nothing came"))
+        if wanted
+    ]
+    if extras:
+        context.echo(f"  {', '.join(extras)}")
+    context.echo(next_line(reader, now))
+
+
+@subscribers.command(cls=Command)
+@click.argument("old")
+@click.argument("new")
+@pass_context
+def move(context: Context, old: str, new: str) -> None:
+    """Give a reader another address; what was sent to the old one is not sent again."""
+    from digest.locks import cycle_lock
+    from digest.roster.edit import find_reader, move_subscriber
+    from digest.roster.fields import normal_email
+
+    settings = context.settings
+    roster = read_roster(settings)
+    reader, target = find_reader(roster, old), find_reader(roster, new)
+    with ExitStack() as stack:
+        if settings.db.exists():
+            # A run between the two steps would take the new address for a new reader and the old one for gone.
+            stack.enter_context(cycle_lock(settings.db))
+        store = stack.enter_context(existing_store(settings))
+        # The file comes first, since it is the file that may refuse the change, and then nothing has happened.
+        # Should the machine stop before the database has followed, the same command again does the rest; so it
+        # also does after somebody has changed the address in the file by hand.
+        if reader is None and target and _is_half_moved(store, old, target.email):
+            source, address = old, target.email
+        else:
+            move_subscriber(settings.subscribers, old, new)
+            source, address = reader.email if reader else old, normal_email(new)
+        followed = store.subscribers.move(source, address) if store else False
+    context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
+
+
+def _is_half_moved(store: Store | None, old: str, new: str) -> bool:
+    """Whether the file names the new address alone, and the database the old one alone."""
+    return store is not None and store.subscribers.state(old) is not None and store.subscribers.state(new) is None
+
+
+@subscribers.command(cls=Command)
+@json_option
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Check the whole file and show every mistake."""
+    from digest.roster import RosterError
+
+    context = ctx.find_root().ensure_object(Context)
+    path = context.settings.subscribers
+    try:
+        roster = read_roster(context.settings)
+    except RosterError as error:
+        if not as_json:
+            raise
+        fields = ("line", "column", "message", "suggestion")
+        problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
+        context.print_json({"file": str(path), "problems": problems})
+        ctx.exit(int(error.exit_code))
+    if as_json:
+        context.print_json({"file": str(path), "problems": []})
+        return
+    readers, keywords = len(roster.subscribers), len(roster.keywords)
+    context.echo(f"{path} is right: {_counted(readers, 'reader')}, {_counted(keywords, 'keyword')}.")
+    warn_about(context, list(roster.subscribers))
+
+
+def keyword_line(keyword: Keyword) -> str:
+    """A keyword and what it matches, for people."""
+    from digest.query import describe
+
+    return f"{keyword.name}: {describe(keyword)}"
+
+
+def warn_about(context: Context, readers: list[Subscriber]) -> None:
+    """Say on stderr what is probably not meant in these readers' keywords."""
+    from digest.query import warnings
+
+    keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
+    for keyword in keywords.values():
+        plain = keyword.rule is not Rule.QUERY and keyword.name.casefold() in keyword.query
+        for warning in warnings(keyword.name, keyword.rule) if plain else warnings(keyword.query):
+            context.warn(warning)
+
+
+def query_error(error: QueryError) -> UsageError:
+    """A keyword's mistake with a caret under its place."""
+    from digest.roster.problems import excerpt
+
+    source, caret = excerpt(error.text, error.position)
+    return UsageError(f"{error}\n  {source}\n  {' ' * caret}^")
+
+
+def when(reader: Subscriber) -> str:
+    """On which days and at what hour digests come, for people."""
+    week = tuple(Weekly)
+    days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
+    at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
+    pause = f", paused until {reader.paused_until}" if reader.paused_until else ""
+    return f"{days}, {at} ({reader.timezone}){pause}"
+
+
+def next_line(reader: Subscriber, now: datetime) -> str:
+    """When the next digest comes, in the reader's zone, and which announcement it covers."""
+    from digest.schedule import next_digest, parse_zone
+
+    at, evening = next_digest(reader, now)
+    local = f"{at.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
+    return f"The next digest comes {local}, with the announcement of {evening:%a %d %b}."
+
+
+def _options_json(reader: Subscriber) -> dict[str, Any]:
+    return {
+        "name": reader.name,
+        "schedule": [str(day) for day in reader.days],
+        "at": f"{reader.at:%H:%M}" if reader.at else None,
+        "timezone": reader.timezone,
+        "revisions": reader.revisions,
+        "max_papers": reader.max_papers,
+        "exclude": list(reader.exclude),
+        "quiet_days": "tell" if reader.quiet_days else "silent",
+        "order": str(reader.order),
+        "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
+    }
+
+
+def subscriber_json(reader: Subscriber, now: datetime | None = None) -> dict[str, Any]:
+    """A reader as JSON shows them; with `now`, the next digest too."""
+    value = {
+        "email": reader.email,
+        "keywords": [{"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords],
+        **_options_json(reader),
+    }
+    if now is not None:
+        from digest.schedule import next_digest
+
+        at, evening = next_digest(reader, now)
+        value["next_digest"] = {"at": to_text(at), "announcement": evening.isoformat()}
+    return value
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

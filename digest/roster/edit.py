@@ -1,0 +1,325 @@
+"""The subscribers file edited in place: each change is made under a lock, checked, and written whole or not at all.
+
+A file with mistakes is not edited, and neither is a sound file so that it would have some. What an edit does
+not name must mean the same before and after; this too is checked, whatever the file looks like.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from digest.errors import UsageError
+from digest.locks import file_lock
+from digest.model import Keyword, Roster, Rule, Subscriber
+from digest.roster import tree
+from digest.roster.document import Sequence
+from digest.roster.draft import Draft, Entry, block_lines
+from digest.roster.fields import FIELDS, normal_email
+from digest.roster.load import Checked, check_text, fold, read_text
+from digest.roster.problems import RosterError
+from digest.roster.quoting import quote, write
+from digest.roster.write import replace_file
+
+WAIT = 10.0
+"""Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000 readers."""
+HEADER = """\
+# Who gets which new arXiv papers. Edit this file, or use 'digest subscribe' and 'digest keywords';
+# 'digest subscribers check' tells whether it is right. Longer queries get a name under keywords:,
+# what all readers share stands under defaults:, such as {timezone: Europe/Berlin, at: "08:00"}.
+"""
+
+Value = str | bool | int | list[str] | None
+"""A field's value as the file shows it; None takes the field out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What the file said before an edit and says after it."""
+
+    before: Roster
+    after: Roster
+
+    @property
+    def changed(self) -> bool:
+        """Whether the edit made any difference."""
+        return self.before != self.after
+
+
+def find_reader(roster: Roster, email: str) -> Subscriber | None:
+    """The reader with this address, in whatever case."""
+    wanted = _folded_email(email)
+    return next((reader for reader in roster.subscribers if reader.email.casefold() == wanted), None)
+
+
+def add_subscribers(
+    path: Path,
+    emails: Iterable[str],
+    keywords: Iterable[str] = (),
+    fields: Mapping[str, Value] | None = None,
+    *,
+    match: Rule | None = None,
+) -> Edit:
+    """Add readers, or keywords and fields to readers who are there; the file is made where it is missing.
+
+    `match` defines those keywords that are plain and have no name yet, with this rule. Raises UsageError where
+    the file would become wrong, RosterError where it is already, ConfigError where it cannot be written.
+    """
+    addresses = {address.casefold(): address for address in map(_email, emails)}
+    wanted = list(dict.fromkeys(keywords))
+
+    def change(checked: Checked, draft: Draft) -> None:
+        texts = [_as_named(checked, text) for text in wanted]
+        if match:
+            plain = [text for text in texts if not text.startswith("+")]
+            tree.define_all(checked, draft, [(text, None, match) for text in plain])
+        entries = []
+        for folded, address in addresses.items():
+            if folded in checked.entries:
+                _extend(checked, draft, folded, texts, fields or {})
+            else:
+                entries.append(_new_entry(checked, address, texts, fields or {}))
+        if entries:
+            found = tree.section(checked.document, "subscribers")
+            if found:
+                draft.add_entries(*found, entries)
+            else:
+                draft.add_section("subscribers", block_lines(entries, 2))
+
+    return _edit(path, change, touched=addresses, create=True)
+
+
+def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str] = ()) -> Edit:
+    """Take readers out, or only some of their keywords; one left without any goes. Unknown ones are passed over.
+
+    Raises UsageError where a keyword comes with a group, so that taking it out would mean more than was asked.
+    """
+    folded = {_folded_email(email) for email in emails}
+    unwanted = list(keywords)
+
+    def change(checked: Checked, draft: Draft) -> None:
+        found = tree.section(checked.document, "subscribers")
+        if not found:
+            return
+        key, entries = found
+        going = set()
+        for email in folded & checked.entries.keys():
+            entry = checked.entries[email]
+            items = tree.keyword_items(checked, entry)
+            drop = {i for i, item in enumerate(items) if any(_same(checked, item, k) for k in unwanted)}
+            if not unwanted or (drop and len(drop) == len(items)):
+                going |= {i for i, node in enumerate(tree.items(entries)) if node is entry}
+                continue
+            _refuse_groups(checked, email, [item for i, item in enumerate(items) if i not in drop], unwanted)
+            if drop:
+                tree.drop_keywords(draft, entry, items, drop)
+        if going:
+            draft.remove_items(key, tree.as_list(entries), going)
+
+    return _edit(path, change, touched=folded)
+
+
+def move_subscriber(path: Path, old: str, new: str) -> Edit:
+    """Give a reader another address. Raises UsageError where the old one is unknown or the new one taken."""
+    source, address = _folded_email(old), _email(new)
+
+    def change(checked: Checked, draft: Draft) -> None:
+        if source not in checked.entries:
+            raise UsageError(f"{path} names no subscriber {old}", remedy="'digest subscribers' lists who is in it")
+        if address.casefold() in checked.entries and address.casefold() != source:
+            raise UsageError(f"{address} is a subscriber already", remedy=f"'digest unsubscribe {old}' lets one go")
+        draft.set_field(checked.entries[source], "email", write(address))
+
+    return _edit(path, change, touched={source, address.casefold()})
+
+
+def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | None = None) -> Edit:
+    """Give a query a name; without a query the name is what is searched for. Raises as `add_subscribers` does."""
+
+    def change(checked: Checked, draft: Draft) -> None:
+        if fold(name) in checked.names:
+            known = checked.names[fold(name)]
+            raise UsageError(f"there is a keyword {known.name} already", remedy="change its query in the file")
+        tree.define_all(checked, draft, [(name, query, match)])
+
+    return _edit(path, change, create=True, everything=True)
+
+
+def remove_keyword(path: Path, name: str, *, force: bool = False) -> Edit:
+    """Take a named keyword out.
+
+    Where readers or groups have it: UsageError naming them, or with `force` it is taken from them too.
+    """
+
+    def change(checked: Checked, draft: Draft) -> None:
+        _known(checked, name)
+        lists = [(who, key, node) for who, key, node in tree.keyword_lists(checked) if _holds(node, name)]
+        if lists and not force:
+            people = ", ".join(who for who, _, _ in lists[:5]) + (f" and {len(lists) - 5} more" if lists[5:] else "")
+            raise UsageError(f"{name} is used by {people}", remedy="--force takes it from them too")
+        for _, key, node in lists:
+            draft.remove_items(key, node, {i for i, text in enumerate(tree.texts(node)) if fold(text) == fold(name)})
+        tree.undefine(checked, draft, name)
+
+    return _edit(path, change, everything=True)
+
+
+def rename_keyword(path: Path, old: str, new: str) -> Edit:
+    """Give a named keyword another name, wherever it stands; its query stays, and so does all that was sent."""
+
+    def change(checked: Checked, draft: Draft) -> None:
+        _known(checked, old)
+        if fold(new) in checked.names and fold(new) != fold(old):
+            raise UsageError(f"there is a keyword {new} already")
+        tree.rename(checked, draft, old, new)
+
+    def same_queries(edit: Edit) -> bool:
+        return _queries(edit.before) == _queries(edit.after)
+
+    return _edit(path, change, everything=True, only_if=same_queries)
+
+
+def _edit(
+    path: Path,
+    change: Callable[[Checked, Draft], None],
+    *,
+    touched: Collection[str] = (),
+    create: bool = False,
+    everything: bool = False,
+    only_if: Callable[[Edit], bool] = lambda _edit: True,
+) -> Edit:
+    """Make one change. `touched` are the readers (casefolded) that may come out differently; or `everything`."""
+    target = Path(os.path.realpath(path))
+    if create and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with file_lock(target, WAIT):
+        is_new = create and not target.exists()
+        text = "" if is_new else read_text(target)
+        checked = check_text(text if text.strip() else HEADER, path.name, may_be_empty=True)
+        draft = Draft(checked.document)
+        change(checked, draft)
+        result = draft.result()
+        if result == checked.document.text:
+            return Edit(checked.roster, checked.roster)
+        edit = Edit(checked.roster, _checked_result(result, path.name))
+        if not everything and _others(edit.before, touched) != _others(edit.after, touched):
+            raise UsageError(
+                f"not done: it would change what other readers in {path.name} get",
+                remedy="give the keyword another name, or edit the file by hand",
+            )
+        if not only_if(edit):
+            raise UsageError(f"not done: it would change what readers in {path.name} get", remedy="choose another name")
+        mark = b"" if is_new else target.read_bytes()[:3]
+        replace_file(target, (mark if mark == b"\xef\xbb\xbf" else b"") + result.encode())
+    return edit
+
+
+def _checked_result(text: str, name: str) -> Roster:
+    """The roster of the edited text; its mistakes are mistakes of the edit that was asked for."""
+    try:
+        return check_text(text, name).roster
+    except RosterError as error:
+        first, more = error.problems[0], len(error.problems) - 1
+        message = f"not done: {first.message}" + (f" (and {more} more)" if more else "")
+        raise UsageError(message, remedy=f"did you mean {first.suggestion}?" if first.suggestion else "") from error
+
+
+def _extend(checked: Checked, draft: Draft, email: str, texts: list[str], fields: Mapping[str, Value]) -> None:
+    """Add to a reader who is there the keywords that are missing, and the fields that differ."""
+    entry = checked.entries[email]
+    reader = next(r for r in checked.roster.subscribers if r.email.casefold() == email)
+    had = {keyword.query for keyword in reader.keywords}
+    items = tree.keyword_items(checked, entry)
+    groups = {fold(item) for item in items if item.startswith("+")}
+    missing = [t for t in texts if (fold(t) not in groups if t.startswith("+") else checked.find(t).query not in had)]
+    if missing:
+        tree.add_keywords(draft, entry, items, missing)
+    for name, value in fields.items():
+        if value is None:
+            tree.remove_field(draft, entry, name)
+        else:
+            draft.set_field(entry, name, field_text(name, value))
+
+
+def _new_entry(checked: Checked, address: str, texts: list[str], fields: Mapping[str, Value]) -> Entry:
+    values: dict[str, Value] = {"email": address, **fields, "keywords": texts or None}
+    if not texts and not tree.default_items(checked):
+        raise UsageError(f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'")
+    order = ("email", "name", "keywords", *FIELDS)
+    given = [name for name in dict.fromkeys(order) if values.get(name) is not None]
+    return [(name, field_text(name, values[name])) for name in given]
+
+
+def field_text(name: str, value: Value) -> str:
+    """Write a field's value as the file shows it."""
+    if isinstance(value, list):
+        return "[" + ", ".join(write(item) for item in value) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or name == "paused_until":
+        return str(value)
+    return quote(value or "") if name == "at" else write(value or "")
+
+
+def _as_named(checked: Checked, text: str) -> str:
+    """A keyword as the file writes its name, where it has one."""
+    if text.startswith("+"):
+        return text
+    found = checked.find(text)
+    return found.name if fold(text) in checked.names else text.strip()
+
+
+def _same(checked: Checked, item: str, text: str) -> bool:
+    """Whether an item of a reader's list is what the text names: the same words, or the same query."""
+    if fold(item) == fold(text):
+        return True
+    return (
+        not item.startswith("+") and not text.startswith("+") and checked.find(item).query == checked.find(text).query
+    )
+
+
+def _refuse_groups(checked: Checked, email: str, remaining: list[str], unwanted: list[str]) -> None:
+    for group in (item for item in remaining if item.startswith("+")):
+        held = {keyword.query for keyword in checked.groups[fold(group[1:])]}
+        for text in unwanted:
+            if not text.startswith("+") and checked.find(text).query in held:
+                remedy = f"'digest unsubscribe {email} -k {group}' takes the whole group away"
+                raise UsageError(f"{text} comes to {email} with the group {group}", remedy=remedy)
+
+
+def _known(checked: Checked, name: str) -> Keyword:
+    if fold(name) not in checked.names:
+        raise UsageError(f"there is no keyword named {name}", remedy="'digest keywords' lists them")
+    return checked.names[fold(name)]
+
+
+def _holds(node: Sequence, name: str) -> bool:
+    return any(fold(text) == fold(name) for text in tree.texts(node))
+
+
+def _others(roster: Roster, touched: Collection[str]) -> list[Subscriber]:
+    return [reader for reader in roster.subscribers if reader.email.casefold() not in touched]
+
+
+def _queries(roster: Roster) -> object:
+    readers = [
+        (reader.email, frozenset(k.query for k in reader.keywords), reader.exclude) for reader in roster.subscribers
+    ]
+    return readers, {keyword.query for keyword in roster.keywords}
+
+
+def _email(text: str) -> str:
+    try:
+        return normal_email(text.strip())
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no mail address: {str(error).rstrip('.')}") from error
+
+
+def _folded_email(text: str) -> str:
+    """The form in which addresses are compared; what is none is nobody's."""
+    try:
+        return normal_email(text.strip()).casefold()
+    except ValueError:
+        return text.strip().casefold()

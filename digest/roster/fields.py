@@ -1,0 +1,251 @@
+"""What each field of a subscriber may hold: from the text in the file to the value in the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, time
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from digest.model import Order, Weekly
+from digest.roster.document import Node, Scalar, Sequence
+from digest.roster.quoting import yaml_type
+from digest.roster.report import Report, nearest
+
+MAX_PAPERS = 2000
+"""The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer."""
+SCHEDULES = {
+    "daily": tuple(Weekly),
+    "weekdays": (Weekly.MON, Weekly.TUE, Weekly.WED, Weekly.THU, Weekly.FRI),
+    "weekly": (Weekly.MON,),
+}
+QUIET_DAYS = {"tell": True, "silent": False}
+_BAD: Any = object()
+"""Stands for a value in which a mistake was found, where None is a value of its own."""
+
+
+def read_email(report: Report, node: Node) -> str | None:
+    """A mail address, in the form in which it is stored: the domain in lower case, Unicode composed."""
+    text = report.text(node, "email")
+    if text is None:
+        return None
+    try:
+        return normal_email(text)
+    except ValueError as error:
+        found = re.search(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", text)
+        suggestion = found[0] if found and found[0] != text else ""
+        report.add(node, f"{text!r} is no mail address: {_lower_first(str(error).rstrip('.'))}", suggestion)
+        return None
+
+
+def normal_email(text: str) -> str:
+    """The stored form of a mail address; raises ValueError. Reserved domains pass but `localhost` alone is local."""
+    from email_validator import validate_email
+
+    local, _, domain = text.rpartition("@")
+    if domain.lower() == "localhost":
+        checked = validate_email(f"{local}@localhost.test", check_deliverability=False, test_environment=True)
+        return checked.normalized.removesuffix(".test")
+    return validate_email(text, check_deliverability=False, test_environment=True).normalized
+
+
+def _name(report: Report, node: Node) -> Any:
+    text = report.text(node, "name")
+    if text is None:
+        return _BAD
+    name = text.strip()
+    if not name.isprintable() or len(name) > 200:
+        report.add(node, "a name is one line of at most 200 printable characters")
+        return _BAD
+    return name
+
+
+def _schedule(report: Report, node: Node) -> Any:
+    if isinstance(node, Scalar):
+        text = report.text(node, "schedule")
+        if text is None:
+            return _BAD
+        if text not in SCHEDULES:
+            day = nearest_day(text)
+            suggestion = nearest(text, SCHEDULES) or (f"[{day}]" if day else "")
+            report.add(node, f"{text!r} is no schedule: daily, weekdays, weekly, or a list of days", suggestion)
+            return _BAD
+        return SCHEDULES[text]
+    days = []
+    items = report.items(node, "schedule")
+    for item in items:
+        text = report.text(item, "a day")
+        if text in list(Weekly):
+            days.append(Weekly(text))
+        elif text is not None:
+            report.add(item, f"{text!r} is no day: mon, tue, wed, thu, fri, sat, sun", nearest_day(text))
+    if isinstance(node, Sequence) and not items:
+        report.add(node, "the list of days is empty: nothing would ever come; to pause, set paused_until")
+    return tuple(day for day in Weekly if day in days) if days and len(days) == len(items) else _BAD
+
+
+def nearest_day(text: str) -> str:
+    """The day that was probably meant (`Monday`, `tues`), or nothing."""
+    return text[:3].lower() if text[:3].lower() in list(Weekly) else ""
+
+
+def _at(report: Report, node: Node) -> Any:
+    text = _raw(report, node, "at")
+    if text is None or _is_nothing(node):
+        return None if text is not None else _BAD
+    match = re.fullmatch(r"(\d?\d):(\d\d)", text)
+    if match and int(match[1]) < 24 and int(match[2]) < 60:
+        return time(int(match[1]), int(match[2]))
+    report.add(node, f"{text!r} is no time of day: write hours and minutes in quotes", _guess_time(text))
+    return _BAD
+
+
+def _guess_time(text: str) -> str:
+    """`7`, `7am`, `7.30`, `07:00:00`, and 420, which is what some programs make of 7:00."""
+    match = re.fullmatch(r"(\d?\d)(?:[:.h](\d\d)?(?::\d\d)?)?\s*([ap]m)?", text.strip().lower())
+    if match:
+        hour, minute = int(match[1]), int(match[2] or 0)
+        hour = hour % 12 + 12 * (match[3] == "pm") if match[3] else hour
+    elif text.isdecimal() and len(text) <= 4:
+        hour, minute = divmod(int(text), 60)
+    else:
+        return ""
+    return f'"{hour:02}:{minute:02}"' if hour < 24 and minute < 60 else ""
+
+
+@lru_cache(maxsize=1024)
+def is_zone(text: str) -> bool:
+    """Whether this is the name of a time zone, as written."""
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def nearest_zone(text: str) -> str:
+    """The zone that was probably meant: by its city alone, or by a slip; or nothing."""
+    zones = sorted(available_timezones())
+    wanted = re.sub(r"\s+", "_", text.strip()).casefold()
+    by_city = [zone for zone in zones if zone.rpartition("/")[2].casefold() == wanted]
+    return by_city[0] if by_city else nearest(wanted, zones)
+
+
+def _timezone(report: Report, node: Node) -> Any:
+    text = report.text(node, "timezone")
+    if text is None:
+        return _BAD
+    if is_zone(text):
+        return text
+    near = nearest_zone(text)
+    report.add(node, f"{text!r} is no time zone{'' if near else ': write one such as Europe/Berlin'}", near)
+    return _BAD
+
+
+def _revisions(report: Report, node: Node) -> Any:
+    text = _raw(report, node, "revisions")
+    if text in ("true", "false") and isinstance(node, Scalar) and node.plain:
+        return text == "true"
+    if text is not None:
+        known = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+        report.add(node, "revisions is true or false, without quotes", known.get(text.lower(), ""))
+    return _BAD
+
+
+def _max_papers(report: Report, node: Node) -> Any:
+    text = _raw(report, node, "max_papers")
+    if text is None:
+        return _BAD
+    if re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= MAX_PAPERS and isinstance(node, Scalar) and node.plain:
+        return int(text)
+    digits = text.strip().lstrip("-+")
+    suggestion = str(int(digits)) if re.fullmatch(r"[0-9]{1,4}", digits) and 1 <= int(digits) <= MAX_PAPERS else ""
+    report.add(node, f"max_papers is a whole number from 1 to {MAX_PAPERS}", suggestion)
+    return _BAD
+
+
+def _choice(field: str, choices: dict[str, Any]) -> Callable[[Report, Node], Any]:
+    def read(report: Report, node: Node) -> Any:
+        text = _raw(report, node, field)
+        if text is None:
+            return _BAD
+        if text not in choices:
+            by_truth = {str(value).lower(): name for name, value in choices.items()}
+            suggestion = by_truth.get(text.lower()) or nearest(text, choices)
+            report.add(node, f"{field} is {' or '.join(choices)}, and not {text!r}", suggestion)
+            return _BAD
+        return choices[text]
+
+    return read
+
+
+def _paused_until(report: Report, node: Node) -> Any:
+    text = _raw(report, node, "paused_until")
+    if text is None or _is_nothing(node):
+        return None if text is not None else _BAD
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    report.add(node, f"{text!r} is no date: write year-month-day", _guess_date(text))
+    return _BAD
+
+
+def _guess_date(text: str) -> str:
+    """`2026-12-1`, `2026/12/01`, `1.12.2026`; a time of day behind it is left out."""
+    parts = [int(part) for part in re.findall(r"\d+", text)[:3]]
+    if len(parts) == 3:
+        year, month, day = parts if parts[0] > 31 else reversed(parts)
+        try:
+            return date(year, month, day).isoformat()
+        except ValueError:
+            return ""
+    return ""
+
+
+def _raw(report: Report, node: Node, what: str) -> str | None:
+    """The characters of a single value, whatever YAML takes them for."""
+    if isinstance(node, Scalar):
+        return node.value
+    report.text(node, what)
+    return None
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.plain and yaml_type(node.value) == "nothing"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _by_value(kind: type[StrEnum]) -> dict[str, Any]:
+    return {member.value: member for member in kind}
+
+
+_READERS: dict[str, Callable[[Report, Node], Any]] = {
+    "name": _name,
+    "schedule": _schedule,
+    "at": _at,
+    "timezone": _timezone,
+    "revisions": _revisions,
+    "max_papers": _max_papers,
+    "quiet_days": _choice("quiet_days", QUIET_DAYS),
+    "order": _choice("order", _by_value(Order)),
+    "paused_until": _paused_until,
+}
+FIELDS = ("email", "keywords", "exclude", *_READERS)
+"""All fields of a subscriber."""
+
+
+def read_options(report: Report, fields: dict[str, Node]) -> dict[str, Any]:
+    """Read every field but address, keywords and excluded queries, under the names of model.Subscriber."""
+    values = {}
+    for name, read in _READERS.items():
+        if name in fields and (value := read(report, fields[name])) is not _BAD:
+            values["days" if name == "schedule" else name] = value
+    return values

@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digest.errors import ConfigError, TryLaterError, UsageError
+from digest.locks import file_lock
+from digest.model import Rule
+from digest.roster import RosterError, edit, load_roster
+from digest.roster.load import check_text
+
+TEXT = """\
+# the lab's readers
+defaults:   {timezone: Europe/Berlin,  at: "08:00"}   # for all
+
+keywords:
+  Reward Model:  '"reward model" OR "preference model"'   # aligned by hand
+  # about robots
+  Robots: {query: 'cat:cs.RO'}
+
+groups:
+  vision: [MLLM, "Hallucination"]
+
+subscribers:
+  # the head of the lab
+  - email: ada@example.org
+    name: 'Ada'
+    keywords: [Reward Model, +vision]   # hers
+
+  - email: grace@example.org     # abroad
+    keywords:
+      - robots
+      # she asked twice
+      - chain of thought
+    max_papers: 30
+# the end
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "subscribers.yaml"
+    file.write_text(TEXT)
+    return file
+
+
+def difference(path: Path, before: str = TEXT) -> tuple[list[str], list[str]]:
+    """The lines that went and the lines that came."""
+    import difflib
+
+    lines = list(difflib.ndiff(before.splitlines(), path.read_text().splitlines()))
+    return [line[2:] for line in lines if line[0] == "-"], [line[2:] for line in lines if line[0] == "+"]
+
+
+def names(path: Path, email: str) -> list[str]:
+    reader = edit.find_reader(load_roster(path), email)
+    assert reader is not None
+    return [keyword.name for keyword in reader.keywords]
+
+
+def test_new_readers_stand_at_the_end_of_the_list_and_nothing_else_moves(path: Path) -> None:
+    edit.add_subscribers(path, ["new@example.org", "two@example.org"], ["reward model", '"a" OR b'], {"name": "N: x"})
+    gone, came = difference(path)
+    assert gone == []
+    assert came == [
+        "",
+        *("  - email: new@example.org", '    name: "N: x"', "    keywords: [Reward Model, '\"a\" OR b']"),
+        *("  - email: two@example.org", '    name: "N: x"', "    keywords: [Reward Model, '\"a\" OR b']"),
+    ]
+    assert path.read_text().endswith("# the end\n")
+
+
+def test_a_reader_who_is_there_gets_the_missing_keywords_and_the_new_fields(path: Path) -> None:
+    done = edit.add_subscribers(
+        path, ["GRACE@example.org"], ["Robots", "mllm"], {"max_papers": 10, "schedule": ["mon", "thu"]}
+    )
+    assert done.changed
+    assert difference(path) == (
+        ["    max_papers: 30"],
+        ["      - mllm", "    max_papers: 10", "    schedule: [mon, thu]"],
+    )
+
+
+def test_a_keyword_that_a_group_brings_is_not_added_again(path: Path) -> None:
+    assert not edit.add_subscribers(path, ["ada@example.org"], ["mllm", "+Vision"]).changed
+    assert path.read_text() == TEXT
+
+
+def test_a_field_can_be_taken_away(path: Path) -> None:
+    edit.add_subscribers(path, ["grace@example.org", "ada@example.org"], [], {"max_papers": None, "name": None})
+    assert difference(path) == (["    name: 'Ada'", "    max_papers: 30"], [])
+
+
+def test_the_first_field_of_an_entry_can_be_taken_away(path: Path) -> None:
+    path.write_text("subscribers:\n  - name: Ada\n    email: ada@example.org\n    keywords: [x]\n")
+    edit.add_subscribers(path, ["ada@example.org"], [], {"name": None})
+    assert path.read_text() == "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n"
+
+
+def test_a_rule_for_a_plain_keyword_is_written_under_keywords(path: Path) -> None:
+    edit.add_subscribers(path, ["ada@example.org"], ["scaling law"], match=Rule.TITLE)
+    assert difference(path)[1] == [
+        "  scaling law: {query: scaling law, match: title}",
+        "    keywords: [Reward Model, +vision, scaling law]   # hers",
+    ]
+    with pytest.raises(UsageError, match="not with match: both"):
+        edit.add_subscribers(path, ["grace@example.org"], ["scaling law"], match=Rule.BOTH)
+
+
+def test_a_rule_that_would_change_what_others_get_is_refused(path: Path) -> None:
+    with pytest.raises(UsageError, match="other readers"):
+        edit.add_subscribers(path, ["ada@example.org"], ["chain of thought"], match=Rule.TITLE)
+    assert path.read_text() == TEXT
+
+
+def test_keywords_are_taken_out_with_their_own_lines_only(path: Path) -> None:
+    edit.remove_subscribers(path, ["grace@example.org", "nobody@example.org"], ["ROBOTS"])
+    assert difference(path) == (["      - robots"], [])
+
+
+def test_a_reader_without_a_keyword_left_goes(path: Path) -> None:
+    edit.remove_subscribers(path, ["grace@example.org"], ["cat:cs.RO", "chain of thought"])
+    text = path.read_text()
+    assert "grace" not in text
+    assert "# the end" in text
+    assert "# the head of the lab" in text
+
+
+def test_a_keyword_that_comes_with_a_group_is_not_taken_out_in_silence(path: Path) -> None:
+    with pytest.raises(UsageError, match=r"comes to ada@example.org with the group \+vision"):
+        edit.remove_subscribers(path, ["ada@example.org"], ["MLLM"])
+    edit.remove_subscribers(path, ["ada@example.org"], ["+vision"])
+    assert names(path, "ada@example.org") == ["Reward Model"]
+
+
+def test_who_had_the_keywords_of_all_gets_a_list_when_it_differs(path: Path) -> None:
+    path.write_text("defaults: {keywords: [a1, b1]}\nsubscribers:\n  - email: ada@example.org\n")
+    edit.add_subscribers(path, ["ada@example.org", "new@example.org"], ["c1"])
+    assert (names(path, "ada@example.org"), names(path, "new@example.org")) == (["a1", "b1", "c1"], ["c1"])
+    edit.remove_subscribers(path, ["ada@example.org"], ["a1"])
+    assert names(path, "ada@example.org") == ["b1", "c1"]
+
+
+def test_the_last_reader_may_leave_and_come_back(path: Path) -> None:
+    edit.remove_subscribers(path, ["ada@example.org", "grace@example.org"])
+    assert "subscribers: []" in path.read_text()
+    assert load_roster(path).subscribers == ()
+    edit.add_subscribers(path, ["ada@example.org"], ["robots"])
+    assert names(path, "ada@example.org") == ["Robots"]
+
+
+def test_a_reader_moves_to_another_address_in_place(path: Path) -> None:
+    edit.move_subscriber(path, "Grace@example.org", "grace@example.net")
+    assert difference(path) == (
+        ["  - email: grace@example.org     # abroad"],
+        ["  - email: grace@example.net     # abroad"],
+    )
+    with pytest.raises(UsageError, match="names no subscriber"):
+        edit.move_subscriber(path, "grace@example.org", "x@example.org")
+    with pytest.raises(UsageError, match="subscriber already"):
+        edit.move_subscriber(path, "grace@example.net", "ADA@example.org")
+
+
+def test_a_keyword_is_added_under_its_name(path: Path) -> None:
+    edit.add_keyword(path, "RL", 'ti:"reinforcement learning"')
+    edit.add_keyword(path, "Scaling", None, Rule.TITLE)
+    assert difference(path)[1] == [
+        "  RL: 'ti:\"reinforcement learning\"'",
+        "  Scaling: {query: Scaling, match: title}",
+    ]
+    with pytest.raises(UsageError, match="there is a keyword Robots already"):
+        edit.add_keyword(path, "robots")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("keywords:\n  - a1  # one\n  - b1\n", "keywords:\n  a1: a1  # one\n  b1: b1\n  RL: \"ti:x\"\n"),
+        ("keywords: [a1, b1]\n", 'keywords: {a1: a1, b1: b1, RL: "ti:x"}\n'),
+        ("keywords: []\nsubscribers: []\n", 'keywords:\n  RL: "ti:x"\nsubscribers: []\n'),
+        ("keywords:  # none yet\n", 'keywords:  # none yet\n  RL: "ti:x"\n'),
+        ("subscribers: []", 'subscribers: []\n\nkeywords:\n  RL: "ti:x"\n'),
+        ('{"keywords": {}}', '{"keywords": {RL: "ti:x"}}'),
+    ],
+)  # fmt: skip
+def test_a_name_finds_its_place_in_every_form_of_the_section(path: Path, before: str, after: str) -> None:
+    path.write_text(before)
+    edit.add_keyword(path, "RL", "ti:x")
+    assert path.read_text() == after
+
+
+def test_a_used_keyword_is_only_removed_by_force_and_then_everywhere(path: Path) -> None:
+    edit.add_subscribers(path, ["ada@example.org"], ["Robots"], {"exclude": ["Reward Model"]})
+    before = path.read_text()
+    with pytest.raises(UsageError, match=r"used by ada@example.org, grace@example.org"):
+        edit.remove_keyword(path, "robots")
+    assert path.read_text() == before
+    edit.remove_keyword(path, "robots", force=True)
+    assert difference(path, before) == (
+        ["  Robots: {query: 'cat:cs.RO'}", "    keywords: [Reward Model, +vision, Robots]   # hers", "      - robots"],
+        ["    keywords: [Reward Model, +vision]   # hers"],
+    )
+
+
+def test_a_keyword_whose_removal_leaves_a_reader_with_nothing_stays(path: Path) -> None:
+    path.write_text("keywords: {A: 'ti:x'}\nsubscribers:\n  - email: ada@example.org\n    keywords: [a]\n")
+    with pytest.raises(UsageError, match=r"ada@example\.org has no keywords"):
+        edit.remove_keyword(path, "A", force=True)
+
+
+def test_a_renamed_keyword_changes_its_name_wherever_it_stands(path: Path) -> None:
+    done = edit.rename_keyword(path, "reward model", "RM: all")
+    assert difference(path)[1] == [
+        '  "RM: all":  \'"reward model" OR "preference model"\'   # aligned by hand',
+        '    keywords: ["RM: all", +vision]   # hers',
+    ]
+    assert [k.query for k in done.before.keywords] == [k.query for k in done.after.keywords]
+    edit.rename_keyword(path, "RM: all", "rm: ALL")
+
+
+def test_a_name_that_is_its_own_query_keeps_it_when_renamed(path: Path) -> None:
+    path.write_text("keywords: {Reasoning: {match: title}}\n")
+    edit.rename_keyword(path, "Reasoning", "Thought")
+    assert [(k.name, k.query) for k in load_roster(path).keywords] == [("Thought", "ti:reasoning")]
+    path.write_text("keywords: [reasoning]\n")
+    with pytest.raises(UsageError, match="plain list"):
+        edit.rename_keyword(path, "Reasoning", "Thought")
+
+
+def test_a_name_that_stands_for_something_else_already_is_refused(path: Path) -> None:
+    with pytest.raises(UsageError, match="would change what readers"):
+        edit.rename_keyword(path, "Reward Model", "chain of thought")
+    with pytest.raises(UsageError, match="there is a keyword robots already"):
+        edit.rename_keyword(path, "Reward Model", "robots")
+    assert path.read_text() == TEXT
+
+
+def test_what_would_make_the_file_wrong_is_refused_with_the_guess(path: Path) -> None:
+    with pytest.raises(UsageError, match="did you mean Europe/Berlin"):
+        edit.add_subscribers(path, ["ada@example.org"], [], {"timezone": "Berlin"})
+    with pytest.raises(UsageError, match="did you mean Reward Model"):
+        edit.add_subscribers(path, ["grace@example.org"], ["Reward Modle"])
+    with pytest.raises(UsageError, match="is no mail address"):
+        edit.add_subscribers(path, ["ada@"], ["x"])
+    with pytest.raises(UsageError, match="needs a keyword"):
+        edit.add_subscribers(path, ["new@example.org"])
+    assert path.read_text() == TEXT
+
+
+def test_a_broken_file_is_not_edited(path: Path) -> None:
+    path.write_text(TEXT.replace("Europe/Berlin", "Europe/Berln"))
+    before = path.read_text()
+    with pytest.raises(RosterError, match="Europe/Berln"):
+        edit.add_subscribers(path, ["new@example.org"], ["x"])
+    assert path.read_text() == before
+
+
+def test_what_is_shared_by_an_alias_is_not_edited(path: Path) -> None:
+    text = "subscribers:\n- email: a@example.org\n  keywords: &all [x]\n- email: b@example.org\n  keywords: *all\n"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"\*all"):
+        edit.add_subscribers(path, ["b@example.org"], ["y"])
+    with pytest.raises(UsageError, match="other readers"):
+        edit.add_subscribers(path, ["a@example.org"], ["y"])
+    assert path.read_text() == text
+
+
+def test_a_missing_or_empty_file_is_made_with_a_word_of_help(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "subscribers.yaml"
+    edit.add_subscribers(path, ["ada@example.org"], ["reasoning"], {"at": "07:00", "paused_until": "2026-12-01"})
+    text = path.read_text()
+    assert text.startswith("# Who gets which new arXiv papers.")
+    assert text.endswith(
+        "\nsubscribers:\n  - email: ada@example.org\n    keywords: [reasoning]\n"
+        '    at: "07:00"\n    paused_until: 2026-12-01\n'
+    )
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.write_text("\n")
+    edit.add_subscribers(path, ["ada@example.org"], ["reasoning"])
+    assert path.read_text().startswith("# Who gets")
+    with pytest.raises(ConfigError, match="no subscribers file"):
+        edit.remove_subscribers(tmp_path / "other.yaml", ["ada@example.org"])
+
+
+def test_dos_line_ends_a_byte_order_mark_mode_and_link_are_kept(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.yaml", tmp_path / "subscribers.yaml"
+    real.write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    real.chmod(0o604)
+    link.symlink_to(real)
+    edit.add_subscribers(link, ["new@example.org"], ["x y"])
+    data = real.read_bytes()
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o604
+    assert data.startswith(b"\xef\xbb\xbf#")
+    assert data.count(b"\n") == data.count(b"\r\n")
+    assert load_roster(link).subscribers[-1].email == "new@example.org"
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        edit.add_subscribers(path, ["new@example.org"], ["x"])
+    assert path.read_text() == TEXT
+    assert sorted(p.name for p in path.parent.iterdir()) == ["subscribers.yaml", "subscribers.yaml.lock"]
+
+
+def test_an_edit_waits_for_another_and_gives_up_in_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edit, "WAIT", 0.0)
+    with file_lock(path, 1.0), pytest.raises(TryLaterError, match="being edited"):
+        edit.add_subscribers(path, ["new@example.org"], ["x"])
+
+
+def _add_many(path: Path, who: str) -> None:
+    for number in range(10):
+        edit.add_subscribers(path, [f"{who}{number}@example.org"], ["reasoning"])
+
+
+def test_two_processes_that_edit_at_once_lose_nothing(path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_add_many, args=(path, who)) for who in ("left", "right")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    assert len(load_roster(path).subscribers) == 2 + 20
+
+
+FLOW = (
+    '{"keywords": {"A": "ti:x"}, "subscribers": [{"email": "ada@example.org", "keywords": ["A", "b1"]}, '
+    '{"email": "grace@example.org", "keywords": ["c1"]}]}'
+)
+INDENTLESS = (
+    "subscribers:\n- email: ada@example.org\n  keywords:\n  - A\n  -   b1\n\n"
+    "- keywords: [c1]\n  email: grace@example.org\nkeywords:\n    A: ti:x\n"
+)
+WEIRD = (
+    "---\nkeywords:\n  A: |\n    ti:x\n\nsubscribers:\n    -\n      email: ada@example.org\n      keywords: [A,\n"
+    "        b1, # yes\n      ]\n    - email: grace@example.org\n      keywords: [ c1 ]\n      name:\n        Grace\n"
+    "...\n"
+).replace("name:\n        Grace", "name: >\n        Grace\n\n")
+
+OPERATIONS: list[Callable[[Path], object]] = [
+    lambda p: edit.add_subscribers(p, ["ada@example.org", "new@example.org"], ["d1", "+none"[1:]]),
+    lambda p: edit.add_subscribers(p, ["grace@example.org"], ["e 1"], {"name": "Gr: a", "at": "07:00"}),
+    lambda p: edit.add_subscribers(p, ["grace@example.org"], ["title word"], match=Rule.TITLE),
+    lambda p: edit.add_subscribers(p, ["ada@example.org"], [], {"at": None, "name": None, "exclude": ["cat:cs.RO"]}),
+    lambda p: edit.remove_subscribers(p, ["ada@example.org"], ["b1"]),
+    lambda p: edit.remove_subscribers(p, ["ada@example.org", "new@example.org"], ["A", "d1"]),
+    lambda p: edit.remove_subscribers(p, ["ada@example.org"]),
+    lambda p: edit.remove_subscribers(p, ["grace@example.org"]),
+    lambda p: edit.move_subscriber(p, "grace@example.org", "grace@example.net"),
+    lambda p: edit.move_subscriber(p, "grace@example.net", "grace@example.org"),
+    lambda p: edit.add_keyword(p, "Named", "ti:named"),
+    lambda p: edit.rename_keyword(p, "A", "An A"),
+    lambda p: edit.rename_keyword(p, "An A", "A"),
+    lambda p: edit.remove_keyword(p, "Named", force=True),
+    lambda p: edit.remove_keyword(p, "A", force=True),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(start=st.sampled_from([TEXT, FLOW, INDENTLESS, WEIRD]), steps=st.lists(st.sampled_from(OPERATIONS), max_size=6))
+def test_whatever_is_done_in_whatever_form_the_file_stays_right(
+    tmp_path_factory: pytest.TempPathFactory, start: str, steps: list[Callable[[Path], object]]
+) -> None:
+    path = tmp_path_factory.mktemp("edit") / "subscribers.yaml"
+    path.write_text(start)
+    for step in steps:
+        before = path.read_text()
+        try:
+            step(path)
+        except UsageError:
+            assert path.read_text() == before
+        check_text(path.read_text(), path.name)
+
+
+@pytest.mark.parametrize("start", [FLOW, INDENTLESS, WEIRD])
+def test_every_form_of_the_file_can_be_edited(path: Path, start: str) -> None:
+    path.write_text(start)
+    edit.add_subscribers(path, ["ada@example.org", "new@example.org"], ["d1"], {"max_papers": 3})
+    assert names(path, "ada@example.org") == ["A", "b1", "d1"]
+    edit.remove_subscribers(path, ["ada@example.org"], ["A", "d1"])
+    edit.remove_subscribers(path, ["grace@example.org"])
+    edit.rename_keyword(path, "A", "Z")
+    edit.move_subscriber(path, "new@example.org", "old@example.org")
+    edit.add_keyword(path, "B", "ti:b")
+    roster = load_roster(path)
+    assert [(r.email, [k.name for k in r.keywords], r.max_papers) for r in roster.subscribers] == [
+        ("ada@example.org", ["b1"], 3),
+        ("old@example.org", ["d1"], 3),
+    ]
+    assert [k.name for k in roster.keywords] == ["Z", "B", "b1", "d1"]
