@@ -1,0 +1,108 @@
+"""The command line, where settings are read, words are printed and exit codes chosen."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from digest import __version__
+from digest.errors import DigestError, Exit
+
+COMMANDS = {
+    "demo": "digest.cli.demo:demo",
+    "subscribe": "digest.cli.people:subscribe",
+    "unsubscribe": "digest.cli.people:unsubscribe",
+    "subscribers": "digest.cli.people:subscribers",
+    "keywords": "digest.cli.keywords:keywords",
+    "run": "digest.cli.run:run",
+    "daemon": "digest.cli.run:daemon",
+    "preview": "digest.cli.preview:preview",
+    "status": "digest.cli.status:status",
+    "outbox": "digest.cli.outbox:outbox",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for, so that starting is quick."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Name the commands, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean 'digest {near[0]}'?" if near else "'digest --help' lists the commands"
+            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Add the settings' flags, whose room takes longer to import than telling the version may last."""
+        if args != ["--version"] and not any(p.name == "verbose" for p in self.params):
+            from digest.cli.base import common_options
+
+            self.params.extend(common_options(hidden=False))
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="digest", message="%(prog)s %(version)s")
+def cli() -> None:
+    """New arXiv papers, by keyword, in your mail: each once, none missed, none twice.
+
+    Try it without a network: digest demo
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; every failure ends in one line on stderr and the exit code that fits."""
+    arguments = sys.argv[1:] if args is None else args
+    debug = "--debug" in arguments
+    try:
+        code: Any = cli.main(args=arguments, prog_name="digest", standalone_mode=False)
+    except click.ClickException as error:
+        if debug:
+            raise
+        click.echo(f"digest: {_one_line(error.format_message())}", err=True)
+        code = Exit.USAGE
+    except DigestError as error:
+        if debug:
+            raise
+        click.echo(f"digest: {error}", err=True)
+        code = error.exit_code
+    except click.Abort:
+        click.echo("digest: stopped", err=True)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(
+            f"digest: an error of the program itself ({type(error).__name__}: {_one_line(str(error))}): "
+            "please report it with what --debug shows",
+            err=True,
+        )
+        code = Exit.GIVEN_UP
+    sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

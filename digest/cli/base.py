@@ -1,0 +1,180 @@
+"""What all commands share: the settings' flags, the clock that --now sets, output and logging."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.errors import UsageError
+from digest.settings import SETTINGS, Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Context:
+    """What a command is given: settings, the time it is to take for now, and ways to speak."""
+
+    def __init__(self) -> None:
+        self.flags: dict[str, str] = {}
+        self.verbosity = 0
+        self.log_json = False
+        self.debug = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read once; what is odd about them is said on stderr."""
+        settings = load_settings(self.flags)
+        set_up_logging(self.verbosity, as_json=self.log_json, secrets=(settings.mail_password,))
+        for name in settings.unknown:
+            self.warn(f"{name} is set, and no such setting exists")
+        return settings
+
+    def echo(self, text: str = "") -> None:
+        """Print a line for people."""
+        click.echo(text)
+
+    def print_json(self, value: Any) -> None:
+        """Print a value as JSON."""
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what a person should know, and go on."""
+        click.echo(f"digest: {text}", err=True)
+
+    @cached_property
+    def console(self) -> Console:
+        """Where tables and progress go when a person looks."""
+        from rich.console import Console
+
+        return Console(stderr=True)
+
+
+pass_context = click.make_pass_decorator(Context, ensure=True)
+
+
+def parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    """Read --now: an ISO date or time, UTC where it names no zone."""
+    from digest.times import from_text
+
+    if value is None:
+        return None
+    try:
+        return from_text(value).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"--now {value!r} is no date", remedy="write 2026-11-23, or 2026-11-23T07:00, in UTC"
+        ) from None
+
+
+now_option = click.option(
+    "--now", callback=parse_now, metavar="TIME", help="Take this ISO date or time (UTC) for now, to rehearse a day."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def machine_now() -> datetime:
+    """The machine's clock, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+class Command(click.Command):
+    """A command that takes the settings' flags and the logging flags wherever they stand."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(common_options(hidden=True))
+
+
+def common_options(*, hidden: bool) -> list[click.Option]:
+    """The flags of all settings and of logging; they write into the Context."""
+
+    def remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+            if value is not None and value is not False and value != 0:
+                context = ctx.find_root().ensure_object(Context)
+                if name.startswith("DIGEST_"):
+                    context.flags[name] = value
+                else:
+                    setattr(context, name, value)
+
+        return callback
+
+    options = [
+        click.Option(
+            [s.flag, f"setting_{s.variable.lower()}"],
+            metavar=s.variable.removeprefix("DIGEST_"),
+            help=s.help[0].upper() + s.help[1:] + ".",
+            hidden=hidden,
+            expose_value=False,
+            callback=remember(s.variable),
+        )
+        for s in SETTINGS
+        if not s.secret
+    ]
+    for names, attribute, text in (
+        (["-v", "--verbose"], "verbosity", "Log what is done; twice: every detail."),
+        (["--log-json"], "log_json", "Log one JSON object a line."),
+        (["--debug"], "debug", "Show the traceback of an error."),
+    ):
+        options.append(
+            click.Option(
+                names,
+                help=text,
+                count=attribute == "verbosity",
+                is_flag=True if attribute != "verbosity" else None,
+                hidden=hidden,
+                expose_value=False,
+                callback=remember(attribute),
+            )
+        )
+    return options
+
+
+class _Redact(logging.Filter):
+    """Takes secrets out of whatever is logged."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__()
+        self.secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if any(secret in text for secret in self.secrets):
+            for secret in self.secrets:
+                text = text.replace(secret, "***")
+            record.msg, record.args = text, ()
+        return True
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line, for programs that collect logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def set_up_logging(verbosity: int, *, as_json: bool, secrets: tuple[str, ...]) -> None:
+    """Log to stderr: warnings, with -v what is done, with -vv the libraries' details too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Redact(tuple(secret for secret in secrets if secret)))
+    handler.setFormatter(_JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
+    logging.getLogger("digest").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])

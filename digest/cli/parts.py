@@ -1,0 +1,123 @@
+"""The composition root: from settings to the parts that a cycle works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from digest.cli.base import Context, machine_now
+from digest.errors import ConfigError
+from digest.settings import Settings
+
+if TYPE_CHECKING:
+    from digest.cycle import Parts
+    from digest.mail.message import Sender
+    from digest.mail.transport import Transport
+    from digest.model import Roster, Subscriber
+    from digest.stopping import Stop
+    from digest.store import Store
+
+LOCAL_SENDER = "Digest <digest@localhost>"
+"""The sender of mail that only goes to a Maildir, where none is set."""
+
+
+@contextmanager
+def existing_store(settings: Settings) -> Iterator[Store | None]:
+    """The database where there is one already, for commands that report or mend."""
+    from digest.store import open_store
+
+    if not settings.db.exists():
+        yield None
+        return
+    with open_store(settings.db, create=False) as store:
+        yield store
+
+
+def read_roster(settings: Settings) -> Roster:
+    """The subscribers file; ConfigError with every mistake in it, or with what to do where there is none."""
+    from digest.roster import load_roster
+
+    return load_roster(settings.subscribers)
+
+
+def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
+    """One reader by address; ConfigError where the file does not name it."""
+    import difflib
+
+    by_address = {s.email.casefold(): s for s in roster.subscribers}
+    found = by_address.get(address.casefold())
+    if found is None:
+        near = difflib.get_close_matches(address.casefold(), by_address, n=1)
+        remedy = f"did you mean {by_address[near[0]].email}?" if near else "'digest subscribers' lists who is in it"
+        raise ConfigError(f"{settings.subscribers} names no subscriber {address}", remedy=remedy)
+    return found
+
+
+def make_sender(settings: Settings) -> Sender:
+    """Who mail comes from."""
+    from digest.mail.message import Sender
+
+    return Sender(settings.sender or LOCAL_SENDER, settings.contact)
+
+
+def make_transport(settings: Settings) -> Transport:
+    """The way by which mail leaves."""
+    from digest.mail.transport import open_transport
+
+    return open_transport(
+        settings.mail, home=settings.home, password=settings.mail_password or None, ca=settings.mail_ca
+    )
+
+
+def say_where_mail_goes(context: Context) -> None:
+    """One line while mail only goes to a folder of this machine."""
+    if not context.settings.mails_for_real:
+        folder = context.settings.home / context.settings.mail.removeprefix("maildir:")
+        context.warn(f"mail goes to the folder {folder}, and to nobody's inbox, until DIGEST_MAIL names a server")
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings,
+    store: Store,
+    roster: Roster,
+    transport: Transport,
+    *,
+    clock: Callable[[], datetime],
+    stop: Stop,
+    fetch_all: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> AsyncIterator[Parts]:
+    """Everything that a cycle works with, closed at the end."""
+    from digest.arxiv.client import ArxivClient
+    from digest.cycle import Parts
+    from digest.render import Renderer
+
+    arxiv = ArxivClient(settings.arxiv_api, contact=settings.contact, delay=settings.arxiv_delay)
+    try:
+        async with arxiv:
+            yield Parts(
+                store=store,
+                roster=roster,
+                arxiv=arxiv,
+                transport=transport,
+                renderer=Renderer(settings.templates),
+                sender=make_sender(settings),
+                clock=clock,
+                hold_unknown=settings.hold_unknown,
+                fetch_all=fetch_all,
+                stop=stop,
+                progress=progress or (lambda _text: None),
+            )
+    finally:
+        await asyncio.shield(transport.close())
+
+
+def clock_at(now: datetime | None) -> Callable[[], datetime]:
+    """The clock of a command: the machine's, or one that stands still at --now."""
+    if now is None:
+        return machine_now
+    return lambda: now

@@ -1,0 +1,130 @@
+"""`digest preview`: the next digest of a reader, to look at; nothing is written, nothing is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.base import Command, Context, now_option, pass_context
+from digest.cli.parts import clock_at, find_subscriber, make_sender, open_parts, read_roster
+from digest.errors import ConfigError, DigestError
+
+if TYPE_CHECKING:
+    from digest.model import Digest, Rendered, Roster, Subscriber
+
+
+@click.command(cls=Command)
+@click.argument("email", required=False)
+@click.option("--open", "open_browser", is_flag=True, help="Show the HTML part in the browser.")
+@click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
+@click.option("--eml", "as_eml", is_flag=True, help="Print the whole message as it would be mailed.")
+@now_option
+@pass_context
+def preview(
+    context: Context, email: str | None, open_browser: bool, as_html: bool, as_eml: bool, now: datetime | None
+) -> None:
+    """Show the digest that would be mailed next, whatever the hour.
+
+    EMAIL may be left out where the subscribers file names one reader only. Keywords that are due are
+    asked for, as a run would, but nothing is kept.
+    """
+    settings = context.settings
+    roster = read_roster(settings)
+    subscriber = _chosen(context, roster, email)
+    digest = asyncio.run(_next_digest(context, roster, subscriber, now))
+    if digest is None:
+        context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
+        return
+    if as_eml:
+        sys.stdout.buffer.write(_message(context, digest, subscriber, clock_at(now)()))
+        return
+    rendered = _rendered(context, digest)
+    line = f"This mail went to {subscriber.email}."
+    if open_browser:
+        _show(context, rendered.html.replace(rendered.mark, line))
+    elif as_html:
+        context.echo(rendered.html.replace(rendered.mark, line))
+    else:
+        context.echo(f"Subject: {rendered.subject}\n\n{rendered.text.replace(rendered.mark, line)}")
+
+
+def _chosen(context: Context, roster: Roster, email: str | None) -> Subscriber:
+    if email is not None:
+        return find_subscriber(roster, email, context.settings)
+    if len(roster.subscribers) == 1:
+        return roster.subscribers[0]
+    if not roster.subscribers:
+        raise ConfigError(
+            f"{context.settings.subscribers} names no subscriber", remedy="'digest subscribe EMAIL -k KEYWORD' adds one"
+        )
+    raise ConfigError(
+        f"{context.settings.subscribers} names {len(roster.subscribers)} subscribers",
+        remedy=f"say whose digest you want to see, such as: digest preview {roster.subscribers[0].email}",
+    )
+
+
+async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber, now: datetime | None) -> Digest | None:
+    """Fetch what is due into a copy of the database, and compose there."""
+    from digest.cli.rehearsal import Nowhere
+    from digest.composing import Composer, compose_now
+    from digest.cycle import fetch_due
+    from digest.model import Roster
+    from digest.stopping import Stop, run_stoppable
+    from digest.store import rehearsal_store
+
+    settings = context.settings
+    stop = Stop()
+    only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
+    with rehearsal_store(settings.db) as store:
+        clock = clock_at(store.runs.check_time(clock_at(now)()))
+        async with open_parts(settings, store, only, Nowhere(), clock=clock, stop=stop) as parts:
+            store.subscribers.sync(roster, clock())
+            fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), stop)
+            for failed in (f for f in fetched or [] if f.error is not None):
+                context.warn(f"{failed.record.keyword}: {failed.record.why}")
+            composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
+            return compose_now(composer, subscriber, clock())
+
+
+def _rendered(context: Context, digest: Digest) -> Rendered:
+    import secrets
+
+    from digest.render import Renderer
+
+    return Renderer(context.settings.templates).render(digest, secrets.token_hex(16))
+
+
+def _message(context: Context, digest: Digest, subscriber: Subscriber, date: datetime) -> bytes:
+    """The message as it would leave, under a Message-ID of its own."""
+    from email.utils import make_msgid
+
+    from digest.mail.message import assemble, freeze
+    from digest.model import Outgoing
+
+    rendered, sender = _rendered(context, digest), make_sender(context.settings)
+    outgoing = Outgoing(
+        id=0,
+        attempt=1,
+        address=subscriber.email,
+        name=subscriber.name,
+        message_id=make_msgid("preview", domain=sender.domain),
+        date=date,
+        subject=rendered.subject,
+        pieces=freeze(rendered),
+    )
+    return assemble(outgoing, sender).data
+
+
+def _show(context: Context, html: str) -> None:
+    """Write the HTML part to a file of its own and open the browser on it."""
+    with tempfile.NamedTemporaryFile("w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8") as file:
+        file.write(html)
+    context.echo(f"The preview lies at {file.name}")
+    if click.launch(Path(file.name).as_uri()) != 0:
+        raise DigestError("no browser could be started", remedy=f"open {file.name} yourself")

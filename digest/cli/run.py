@@ -1,0 +1,254 @@
+"""`digest run`, one cycle, and `digest daemon`, the same again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.base import Command, Context, json_option, now_option, pass_context
+from digest.cli.parts import clock_at, make_transport, open_parts, read_roster, say_where_mail_goes
+from digest.errors import Exit
+from digest.times import to_text
+
+if TYPE_CHECKING:
+    from digest.cycle import Summary
+    from digest.mail.message import Message
+
+
+@click.command(cls=Command)
+@now_option
+@json_option
+@click.option("--dry-run", is_flag=True, help="Do all of it in a copy: write nothing, send nothing.")
+@click.option("--fetch", "fetch_all", is_flag=True, help="Ask arXiv also for keywords that are not due.")
+@pass_context
+@click.pass_context
+def run(
+    click_context: click.Context,
+    context: Context,
+    now: datetime | None,
+    as_json: bool,
+    dry_run: bool,
+    fetch_all: bool,
+) -> None:
+    """Do one cycle: fetch what is due, mail what is new. This is what the timer calls.
+
+    Repeating it does no harm: a paper that was mailed is not mailed again.
+    """
+    if not as_json:
+        say_where_mail_goes(context)
+    with _progress(context, quiet=as_json) as progress:
+        if dry_run:
+            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, progress))
+        else:
+            summary, messages = asyncio.run(_work(context, now, fetch_all, progress)), []
+    if summary is None:
+        raise click.Abort
+    if as_json:
+        context.print_json(summary_as_json(summary))
+    else:
+        _tell(context, summary, messages, dry_run)
+    if summary.trouble:
+        context.warn(summary.trouble)
+    for line in summary.given_up:
+        context.warn(f"given up: {line}")
+    click_context.exit(summary.exit_code)
+
+
+async def _work(
+    context: Context, now: datetime | None, fetch_all: bool, progress: Callable[[str], None]
+) -> Summary | None:
+    """One real cycle, alone on its database."""
+    from digest.cycle import run_cycle
+    from digest.locks import cycle_lock
+    from digest.stopping import Stop, run_stoppable
+    from digest.store import open_store
+
+    settings = context.settings
+    roster = read_roster(settings)
+    transport = make_transport(settings)
+    fresh = not settings.db.exists()
+    stop = Stop()
+    with cycle_lock(settings.db), open_store(settings.db) as store:
+        if fresh:
+            context.warn(f"a new database was made: {settings.db}")
+        clock = clock_at(now)
+        moment = store.runs.check_time(clock())
+        clock = clock if moment == clock() else clock_at(moment)
+        async with open_parts(
+            settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
+        ) as parts:
+            return await run_stoppable(run_cycle(parts), stop)
+
+
+async def _rehearse(
+    context: Context, now: datetime | None, fetch_all: bool, progress: Callable[[str], None]
+) -> tuple[Summary | None, list[Message]]:
+    """The same cycle in a copy of the database, with mail that goes nowhere."""
+    from digest.cli.rehearsal import Nowhere
+    from digest.cycle import run_cycle
+    from digest.stopping import Stop, run_stoppable
+    from digest.store import rehearsal_store
+
+    settings = context.settings
+    roster = read_roster(settings)
+    nowhere = Nowhere()
+    stop = Stop()
+    with rehearsal_store(settings.db) as store:
+        clock = clock_at(store.runs.check_time(clock_at(now)()))
+        async with open_parts(
+            settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
+        ) as parts:
+            return await run_stoppable(run_cycle(parts), stop), nowhere.messages
+
+
+@contextmanager
+def _progress(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A line that tells what goes on, where a person looks at a terminal."""
+    if quiet or context.verbosity or not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    with context.console.status("starting") as status:
+        yield lambda text: status.update(text)
+
+
+def summary_as_json(summary: Summary) -> dict[str, Any]:
+    """The record of a run as `run --json` prints it."""
+    from digest.model import Outcome
+
+    return {
+        "started": to_text(summary.started),
+        "finished": to_text(summary.finished),
+        "keywords": [
+            {
+                "keyword": k.keyword,
+                "status": k.status,
+                "fetched": k.fetched,
+                "new": k.new,
+                "revised": k.revised,
+                "late": k.late,
+                "requests": k.requests,
+                "why": k.why,
+            }
+            for k in summary.keywords
+        ],
+        "digests": {
+            "composed": summary.composed,
+            "sent": summary.outcomes[Outcome.SENT],
+            "deferred": summary.outcomes[Outcome.DEFERRED] + summary.outcomes[Outcome.RELAY],
+            "failed": summary.outcomes[Outcome.FAILED],
+            "unknown": summary.outcomes[Outcome.UNKNOWN],
+        },
+    }
+
+
+def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: bool) -> None:
+    """Say in a few lines what a run did, and why nothing came where nothing did."""
+    from digest.model import Outcome
+
+    asked = [k for k in summary.keywords if k.status != "skipped"]
+    for k in asked:
+        if k.status == "ok":
+            parts = [f"{k.new} new"]
+            parts += [f"{k.late} late"] if k.late else []
+            parts += [f"{k.revised} revised"] if k.revised else []
+            context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
+        else:
+            context.echo(f"{k.keyword}: {k.status} ({k.why})")
+    if not asked and summary.keywords:
+        reasons = list(dict.fromkeys(k.why for k in summary.keywords))
+        context.echo(f"No keyword was due: {'; '.join(reasons[:3])}.")
+    if not summary.keywords:
+        context.echo("The subscribers file names no keyword: nothing to fetch.")
+    for message in messages:
+        context.echo(f"Would be mailed to {message.recipient}: {len(message.data) // 1000 + 1} kB")
+    tried = {
+        Outcome.SENT: "would be sent" if dry_run else "sent",
+        Outcome.DEFERRED: "deferred",
+        Outcome.RELAY: "left in the outbox",
+        Outcome.FAILED: "failed",
+        Outcome.UNKNOWN: "maybe delivered",
+    }
+    counts = [f"{summary.outcomes[o]} {words}" for o, words in tried.items() if summary.outcomes[o]]
+    context.echo(f"Digests: {', '.join(counts)}." if counts else "No digest was due.")
+
+
+@click.command(cls=Command)
+@pass_context
+@click.pass_context
+def daemon(click_context: click.Context, context: Context) -> None:
+    """Stay, and do a cycle whenever one is due: an announcement, a reader's hour, a retry.
+
+    SIGHUP reads the subscribers file again; SIGTERM stops after the message in flight.
+    """
+    say_where_mail_goes(context)
+    asyncio.run(_serve(context))
+    click_context.exit(Exit.DONE)
+
+
+async def _serve(context: Context) -> None:
+    """Put the daemon together and let it run until a signal ends it."""
+    import os
+
+    from digest.cycle import run_cycle
+    from digest.daemon import Daemon, watch
+    from digest.locks import cycle_lock
+    from digest.model import Roster
+    from digest.notify import Notifier
+    from digest.stopping import Stop, run_stoppable
+    from digest.store import open_store
+
+    settings = context.settings
+    stop, wake = Stop(), asyncio.Event()
+
+    def stamp() -> object:
+        try:
+            status = settings.subscribers.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    async def rest(seconds: float) -> None:
+        waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for future in waiting:
+            future.cancel()
+
+    with open_store(settings.db) as store:
+
+        async def work(roster: Roster) -> Summary:
+            with cycle_lock(settings.db):
+                clock = clock_at(None)
+                moment = store.runs.check_time(clock())
+                clock = clock if moment <= clock() else clock_at(moment)
+                async with open_parts(
+                    settings, store, roster, make_transport(settings), clock=clock, stop=stop
+                ) as parts:
+                    summary = await run_cycle(parts)
+            for line in (summary.trouble, *summary.given_up):
+                if line:
+                    context.warn(line)
+            return summary
+
+        daemon = Daemon(
+            store=store,
+            load=lambda: read_roster(settings),
+            stamp=stamp,
+            work=work,
+            clock=clock_at(None),
+            notifier=Notifier.from_environment(os.environ),
+            stop=stop,
+            wake=wake,
+            rest=rest,
+            hold_unknown=settings.hold_unknown,
+        )
+        watching = asyncio.ensure_future(watch(daemon.notifier))
+        try:
+            await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
+        finally:
+            watching.cancel()

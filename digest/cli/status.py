@@ -1,0 +1,190 @@
+"""`digest status`: what happened last, what comes next, and why nothing came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.base import Command, Context, json_option, machine_now, now_option, pass_context
+from digest.cli.parts import existing_store, make_transport, read_roster, say_where_mail_goes
+from digest.times import to_text
+
+if TYPE_CHECKING:
+    from digest.model import Keyword, Roster, Subscriber
+    from digest.store import Store
+    from digest.store.runs import RunRecord
+
+
+@click.command(cls=Command)
+@json_option
+@now_option
+@pass_context
+def status(context: Context, as_json: bool, now: datetime | None) -> None:
+    """Tell what the last run did, how each keyword and the outbox are, and when each reader's digest comes."""
+    moment = now or machine_now()
+    roster = read_roster(context.settings)
+    if not as_json:
+        say_where_mail_goes(context)
+    with existing_store(context.settings) as store:
+        report = _report(context, store, roster, moment)
+    if as_json:
+        context.print_json(report)
+    else:
+        _tell(context, report)
+
+
+def _report(context: Context, store: Store | None, roster: Roster, now: datetime) -> dict[str, Any]:
+    """Everything that status knows, as plain values."""
+    from digest.calendar import last_served, next_served
+
+    run = store.runs.latest() if store else None
+    counts = store.outbox.counts() if store else {}
+    keywords: dict[str, Keyword] = {}
+    for keyword in roster.keywords:
+        keywords.setdefault(keyword.query, keyword)
+    return {
+        "now": to_text(now),
+        "home": str(context.settings.home),
+        "database": str(context.settings.db),
+        "mail": make_transport(context.settings).description,
+        "last_announcement": last_served(now).evening.isoformat(),
+        "next_announcement": to_text(next_served(now).served_at),
+        "run": _run(run),
+        "keywords": [_keyword(store, keyword, now) for keyword in keywords.values()],
+        "outbox": {
+            state.value: number
+            for state, number in sorted(counts.items())
+            if state in ("queued", "leased", "in_data", "deferred", "unknown", "failed")
+        },
+        "waiting": _waiting(store),
+        "subscribers": [_subscriber(store, subscriber, now) for subscriber in roster.subscribers],
+    }
+
+
+def _run(run: RunRecord | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {
+        "started": to_text(run.started),
+        "finished": to_text(run.finished) if run.finished else None,
+        "trouble": run.trouble,
+        "composed": run.composed,
+        "sent": run.outcomes.get("sent", 0),  # type: ignore[call-overload]
+    }
+
+
+def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, Any]:
+    """How one keyword is: its last answer, what that brought, and what is wrong."""
+    from digest.fetching import is_due
+
+    found = store.windows.queries([keyword.query]) if store else []
+    query = found[0] if found else None
+    fetch = store.runs.last_fetch(keyword.query) if store else None
+    return {
+        "keyword": keyword.name,
+        "query": keyword.query,
+        "last_good": to_text(query.last_good_at) if query and query.last_good_at else None,
+        "failures": query.failures if query else 0,
+        "trouble": query.trouble if query else "",
+        "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
+        "due": query is None or is_due(query, now),
+        "new": fetch[1].new + fetch[1].late if fetch else None,
+        "why": fetch[1].why if fetch else "not asked for yet",
+    }
+
+
+def _waiting(store: Store | None) -> list[dict[str, Any]]:
+    return [
+        {"id": e.id, "email": e.address, "state": e.state.value, "next": to_text(e.next_at), "reply": e.reply}
+        for e in (store.outbox.entries() if store else [])[:20]
+    ]
+
+
+def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> dict[str, Any]:
+    """How one reader is: the last digest, the next, and what keeps it."""
+    from digest.schedule import is_paused, next_digest
+
+    state = store.subscribers.state(subscriber.email) if store else None
+    moment, evening = next_digest(subscriber, now)
+    why = ""
+    if is_paused(subscriber, now):
+        why = f"paused until {subscriber.paused_until}"
+    elif state is None:
+        why = "the first digest comes with the next run"
+    elif state.suppressed:
+        why = f"mail to this address is suppressed: {state.suppressed}"
+    elif state.unplaced:
+        why = f"arXiv has not yet answered for {', '.join(state.unplaced)}"
+    elif state.last_digest_at is None:
+        why = "the first digest comes with the next run"
+    return {
+        "email": subscriber.email,
+        "timezone": subscriber.timezone,
+        "last_digest": to_text(state.last_digest_at) if state and state.last_digest_at else None,
+        "last_state": state.last_state if state else None,
+        "next_digest": to_text(moment),
+        "covers": evening.isoformat(),
+        "why": why,
+    }
+
+
+def _tell(context: Context, report: dict[str, Any]) -> None:
+    """The report in lines for people."""
+    run = report["run"]
+    context.echo(f"Database  {report['database']}")
+    context.echo(f"Mail      {report['mail']}")
+    if run is None:
+        context.echo("Last run  none yet: 'digest run' does one")
+    else:
+        ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
+        context.echo(
+            f"Last run  {_time(run['started'])}{ended}: {run['composed']} digests composed, {run['sent']} sent"
+        )
+        if run["trouble"]:
+            context.echo(f"          {run['trouble']}")
+    context.echo(f"arXiv     next announcement served {_time(report['next_announcement'])}")
+    context.echo("\nKeywords")
+    for k in report["keywords"]:
+        asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"
+        brought = "" if k["new"] is None or k["trouble"] else f", {k['new']} new"
+        reason = k["trouble"] or (k["why"] if not k["new"] else "")
+        context.echo(f"  {k['keyword']}: {asked}{brought}" + (f" ({reason})" if reason else ""))
+        if k["trouble"]:
+            times = "once" if k["failures"] == 1 else f"{k['failures']} times"
+            context.echo(f"    failed {times}, asked again from {_time(k['next_fetch'])} on")
+    if not report["keywords"]:
+        context.echo("  none")
+    waiting = ", ".join(f"{number} {_state(state)}" for state, number in report["outbox"].items())
+    context.echo(f"\nOutbox\n  {waiting or 'empty'}")
+    for entry in report["waiting"]:
+        context.echo(
+            f"  {entry['id']} to {entry['email']}: {_state(entry['state'])}, next at {_time(entry['next'])}"
+            + (f": {entry['reply']}" if entry["reply"] else "")
+        )
+    context.echo("\nSubscribers")
+    for s in report["subscribers"]:
+        zone = s["timezone"]
+        last = f"last digest {_time(s['last_digest'], zone)} ({_state(s['last_state'])})" if s["last_digest"] else ""
+        coming = f"next {_time(s['next_digest'], zone)}, with the announcement of {s['covers']}"
+        context.echo(f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part))
+    if not report["subscribers"]:
+        context.echo("  none: keywords are fetched and recorded, and nothing is mailed")
+
+
+def _time(text: str | None, zone: str = "UTC") -> str:
+    """A moment for people, in a reader's zone."""
+    from zoneinfo import ZoneInfo
+
+    from digest.times import from_text
+
+    if text is None:
+        return "never"
+    return f"{from_text(text).astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone}"
+
+
+def _state(state: str) -> str:
+    from digest.cli.outbox import STATE_WORDS
+
+    return STATE_WORDS.get(state, state)
