@@ -88,7 +88,3 @@ class ArxivError(DigestError):
         self.unreachable = unreachable
         self.retry_after = retry_after
         self.body = body
-
-
-class MailError(DigestError):
-    """The way by which mail leaves cannot be used at all (no such server, wrong password)."""

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from digest.model import Paper
-from digest.query import And, Node, Or, Term
+from digest.query import And, Node, Or
+from digest.tokens import Term
 
 _COLUMNS = {"ti": ("title",), "abs": ("abstract",), "co": ("comment",), "jr": ("journal_ref",), "au": ("authors",)}
 _TEXT = ("title", "abstract", "comment", "journal_ref")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.categories import CATEGORIES
 from digest.errors import Exit, QueryError
+from digest.lint import warnings
 from digest.model import Keyword, Rule
 from digest.query import (
-    CATEGORIES,
     MAX_LENGTH,
     And,
     AndNot,
@@ -24,7 +25,6 @@ from digest.query import (
     make_keyword,
     parse,
     to_text,
-    warnings,
 )
 
 Result = TypeVar("Result")

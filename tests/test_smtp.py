@@ -14,7 +14,8 @@ from aiosmtpd import smtp as aiosmtpd
 
 from digest.errors import ConfigError
 from digest.mail.smtp import SmtpTransport
-from digest.mail.transport import Server, Transport, describe_url, open_transport
+from digest.mail.server import Server
+from digest.mail.transport import Transport, open_transport
 from digest.model import Outcome
 from tests.smtp_server import Act, Answer, SmtpServer, make_certificate, make_message, smtp_server
 
@@ -456,7 +457,7 @@ async def test_a_whole_transport_by_its_setting_against_another_implementation(
     listener = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     url = f"smtp://me@example.org@localhost:{port}?tls=starttls"
-    transport = open_transport(url, home=HOME, password=PASSWORD, ca=certificate[0], hostname="me.example.org")
+    transport = open_transport(url, home=HOME, password=PASSWORD, ca=certificate[0])
     wrong = open_transport(url, home=HOME, password="wrong", ca=certificate[0])
     try:
         message = make_message(address="адa@example.org")
@@ -505,7 +506,7 @@ def test_a_setting_names_a_server(url: str, server: Server) -> None:
     transport = opened(url)
     assert isinstance(transport, SmtpTransport)
     assert transport._server == server
-    assert transport.description == server.url == describe_url(url)
+    assert transport.description == server.url
     assert (transport._tls_context is None) == (server.tls == "none")
 
 
@@ -564,9 +565,7 @@ def test_a_setting_that_cannot_be_is_refused_without_repeating_it(url: str, says
         "smtpsecret",
     ],
 )
-def test_a_description_never_holds_a_password(url: str) -> None:
-    if url != "smtp://me:@secret":
-        assert "secret" not in describe_url(url)
+def test_an_error_never_holds_a_password(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         opened(url)
     assert "secret" not in str(caught.value)
@@ -583,11 +582,6 @@ def test_a_private_authority_that_cannot_be_read_is_refused(tmp_path: Path) -> N
     for name in ("none.pem", "empty.pem"):
         with pytest.raises(ConfigError, match="DIGEST_MAIL_CA"):
             open_transport("smtps://relay.example.org", home=HOME, password=None, ca=tmp_path / name)
-
-
-def test_a_host_name_that_cannot_be_greeted_with_is_refused() -> None:
-    with pytest.raises(ConfigError, match="host name"):
-        open_transport("smtp://localhost", home=HOME, password=None, ca=None, hostname="two words")
 
 
 def test_folders_are_anchored_at_home() -> None:

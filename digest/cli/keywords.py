@@ -61,7 +61,8 @@ def _list(context: Context, *, as_json: bool) -> None:
 @click.pass_context
 def check(ctx: click.Context, query: str, match: str | None, as_json: bool) -> None:
     """Show how a keyword is read: its rule, what arXiv is asked, and what is probably not meant."""
-    from digest.query import describe, make_keyword, warnings
+    from digest.lint import warnings
+    from digest.query import describe, make_keyword
 
     context = ctx.find_root().ensure_object(Context)
     rule = Rule(match) if match else None

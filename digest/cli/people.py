@@ -325,7 +325,7 @@ def keyword_line(keyword: Keyword) -> str:
 
 def warn_about(context: Context, readers: list[Subscriber]) -> None:
     """Say on stderr what is probably not meant in these readers' keywords."""
-    from digest.query import warnings
+    from digest.lint import warnings
 
     keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
     for keyword in keywords.values():

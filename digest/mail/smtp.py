@@ -25,7 +25,7 @@ from aiosmtplib import (
 )
 
 from digest.mail.message import Message, is_mailbox, words
-from digest.mail.transport import Server
+from digest.mail.server import Server
 from digest.model import Outcome, Receipt
 
 T = TypeVar("T")
@@ -66,7 +66,6 @@ class SmtpTransport:
         *,
         password: str | None = None,
         tls_context: ssl.SSLContext | None = None,
-        hostname: str | None = None,
         command_timeout: float = 60,
         data_timeout: float = 600,
         idle_timeout: float = 30,
@@ -74,7 +73,7 @@ class SmtpTransport:
         self._server = server
         self._password = password
         self._tls_context = tls_context
-        self._hostname = hostname or _own_name()
+        self._hostname = _own_name()
         self._command_timeout = command_timeout
         self._data_timeout = data_timeout
         self._idle_timeout = idle_timeout

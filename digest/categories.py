@@ -1,0 +1,46 @@
+"""arXiv's categories: which there are, and how they are written."""
+
+from __future__ import annotations
+
+import difflib
+
+CATEGORIES = frozenset(
+    f"{archive}.{name}" if archive else name
+    for archive, names in {
+        "": "gr-qc hep-ex hep-lat hep-ph hep-th math-ph nucl-ex nucl-th quant-ph",
+        "astro-ph": "CO EP GA HE IM SR",
+        "cond-mat": "dis-nn mes-hall mtrl-sci other quant-gas soft stat-mech str-el supr-con",
+        "cs": "AI AR CC CE CG CL CR CV CY DB DC DL DM DS ET FL GL GR GT HC IR IT LG LO MA MM MS NA NE NI OH "
+        "OS PF PL RO SC SD SE SI SY",
+        "econ": "EM GN TH",
+        "eess": "AS IV SP SY",
+        "math": "AC AG AP AT CA CO CT CV DG DS FA GM GN GR GT HO IT KT LO MG MP NA NT OA OC PR QA RA RT SG SP ST",
+        "nlin": "AO CD CG PS SI",
+        "physics": "acc-ph ao-ph app-ph atm-clus atom-ph bio-ph chem-ph class-ph comp-ph data-an ed-ph flu-dyn "
+        "gen-ph geo-ph hist-ph ins-det med-ph optics plasm-ph pop-ph soc-ph space-ph",
+        "q-bio": "BM CB GN MN NC OT PE QM SC TO",
+        "q-fin": "CP EC GN MF PM PR RM ST TR",
+        "stat": "AP CO ME ML OT TH",
+    }.items()
+    for name in names.split()
+)
+"""The taxonomy on arXiv's help pages: archives with subject classes, and archives that are categories themselves."""
+ARCHIVES = frozenset(name.split(".")[0] for name in CATEGORIES)
+_LOWER_CASE_CLASSES = ("cond-mat", "physics")
+
+
+def category_case(name: str) -> str:
+    """Write a category in arXiv's case: the archive lower, its subject class as the archive has it."""
+    archive, dot, subject = name.partition(".")
+    return name if archive in _LOWER_CASE_CLASSES else f"{archive}{dot}{subject.upper()}"
+
+
+def category_warning(name: str, *, prefix: bool) -> str:
+    """Say what is wrong with a category that no paper has; "" where nothing is."""
+    if name in CATEGORIES or (prefix and any(known.startswith(name) for known in CATEGORIES)):
+        return ""
+    if name in ARCHIVES:
+        return f"no paper has the category {name!r} alone; for all its subject classes write cat:{name}.*"
+    nearest = difflib.get_close_matches(name, sorted(CATEGORIES | ARCHIVES), n=1)
+    guess = f"; the nearest is {nearest[0]!r}" if nearest else ""
+    return f"{name!r} is not one of arXiv's categories{guess}"

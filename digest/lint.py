@@ -1,0 +1,39 @@
+"""Lint for keywords: what can be read, and is probably not meant."""
+
+from __future__ import annotations
+
+from digest.categories import CATEGORIES, category_case, category_warning
+from digest.errors import QueryError
+from digest.model import Rule
+from digest.query import read_keyword, terms
+from digest.tokens import LOWER_CASE_OPERATORS, glued_operator
+
+_COMMON_WORDS = frozenset(
+    "ai algorithm algorithms analysis approach data dataset deep framework language learning machine method "
+    "methods model models network networks neural optimization performance system systems theory training".split()
+)
+
+
+def warnings(text: str, rule: Rule | None = None) -> list[str]:
+    """Say what is probably not meant in a keyword that can be read; one that cannot be has none."""
+    try:
+        node, used = read_keyword(text, rule)
+    except QueryError:
+        return []
+    leaves = list(dict.fromkeys(terms(node)))
+    found = [
+        warning
+        for term in leaves
+        if term.field == "cat" and (warning := category_warning(term.text, prefix=term.prefix))
+    ]
+    words = text.split()
+    if len({term.text for term in leaves}) == 1 and leaves[0].text in _COMMON_WORDS:
+        found.append(f"{leaves[0].text!r} alone stands in a large share of all papers; add a second word or a category")
+    for word in words:
+        if apart := glued_operator(word):
+            found.append(f"{word!r} is read as one word; if an operator is meant, write {apart!r}")
+    if used is not Rule.QUERY and category_case(text.strip().lower()) in CATEGORIES:
+        found.append(f"{text!r} is searched for as a word; for the category write cat:{category_case(leaves[0].text)}")
+    if used is not Rule.QUERY and (small := [word for word in words[1:-1] if word in LOWER_CASE_OPERATORS]):
+        found.append(f"{text!r} is read as one phrase; if {small[0]!r} is an operator, write it in capitals")
+    return found
