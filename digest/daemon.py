@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.calendar import next_served
+from digest.calendar import last_served, next_served
 from digest.composing import QUIET_WAIT
 from digest.cycle import Summary
 from digest.errors import ConfigError, TryLaterError
 from digest.fetching import AT_LEAST_EVERY
 from digest.model import Roster
 from digest.notify import Notifier
-from digest.schedule import is_paused, latest_slot, resumes_at
+from digest.schedule import is_paused, latest_slot, next_slot, resumes_at
 from digest.stopping import Stop
 from digest.store import Store
 
@@ -55,8 +55,14 @@ class Daemon:
 
     async def serve(self) -> None:
         """Work until a stop is asked for. Raises what makes work impossible: a wrong setting, a lost database."""
-        roster, stamp = self.load(), self.stamp()
+        stamp, roster = self.stamp(), self.load()
         self.notifier.ready("starting")
+        try:
+            await self._serve(roster, stamp)
+        finally:
+            self.notifier.stopping()
+
+    async def _serve(self, roster: Roster, stamp: object) -> None:
         next_work = self.clock()
         relay_failures = 0
         while not self.stop.is_set():
@@ -69,58 +75,63 @@ class Daemon:
                 try:
                     self.notifier.status("at work")
                     summary = await self.work(roster)
-                    relay_failures = relay_failures + 1 if summary.relay_failed else 0
-                    next_work = self._next_work(roster, relay_failures)
+                    if summary.relay_failed:
+                        relay_failures += 1
+                    elif summary.outcomes:
+                        relay_failures = 0
+                    next_work = self._next_work(roster, summary.started, relay_failures)
                 except TryLaterError as error:
                     log.warning("%s", error)
                     next_work = self.clock() + BUSY_WAIT
                 self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
             await self.rest(max(min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0))
-        self.notifier.stopping()
 
     def _reload(self, roster: Roster) -> Roster:
         """The subscribers file again; while it is wrong, the one that was right goes on."""
         self.notifier.reloading()
         try:
-            roster = self.load()
+            loaded = self.load()
+            if not loaded.subscribers and self.store.subscribers.known():
+                raise ConfigError("it names nobody, and the database knows readers")
+            roster = loaded
         except ConfigError as error:
             log.error("the subscribers file is not taken over: %s", error)
         self.notifier.ready()
         return roster
 
-    def _next_work(self, roster: Roster, relay_failures: int) -> datetime:
-        now = self.clock()
-        mail_from = now
+    def _next_work(self, roster: Roster, started: datetime, relay_failures: int) -> datetime:
+        mail_from = self.clock()
         if relay_failures:
             mail_from += RELAY_WAITS[min(relay_failures, len(RELAY_WAITS)) - 1]
-        return next_work(self.store, roster, now, mail_from=mail_from, hold_unknown=self.hold_unknown)
+        return next_work(self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown)
 
 
 def next_work(
-    store: Store, roster: Roster, now: datetime, *, mail_from: datetime, hold_unknown: bool = False
+    store: Store, roster: Roster, started: datetime, *, mail_from: datetime, hold_unknown: bool = False
 ) -> datetime:
-    """The next moment at which a cycle has something to do, after one has just ended.
+    """The next moment at which there is something to do, after the cycle that began at `started`.
 
-    Mail is not tried again before `mail_from`.
+    What fell due while that cycle worked may have come too late for it, and counts. Mail is not tried again
+    before `mail_from`.
     """
-    moments = [next_served(now).served_at]
+    served = last_served(started).served_at
+    moments = [next_served(started).served_at]
     for query in store.windows.queries([k.query for k in roster.keywords]):
         if query.next_fetch_at is not None:
             moments.append(query.next_fetch_at)
         elif query.last_good_at is not None:
             moments.append(query.last_good_at + AT_LEAST_EVERY)
-    opening = store.digests.next_opening(now)
-    if opening is not None:
-        moments.append(opening)
     mail = store.outbox.next_at(hold_unknown=hold_unknown)
     if mail is not None:
         moments.append(max(mail, mail_from))
+    schedules = {(s.days, s.at, s.timezone): s for s in roster.subscribers}
+    moments += [next_slot(subscriber, started) for subscriber in schedules.values()]
     for subscriber in roster.subscribers:
-        if subscriber.paused_until is not None and is_paused(subscriber, now):
+        if subscriber.paused_until is not None and is_paused(subscriber, started):
             moments.append(resumes_at(subscriber.paused_until, subscriber.timezone))
         elif subscriber.quiet_days:
-            moments.append(latest_slot(subscriber, now) + QUIET_WAIT)
-    return min(moment for moment in moments if moment > now)
+            moments.append(max(latest_slot(subscriber, started), served) + QUIET_WAIT)
+    return min(moment for moment in moments if moment > started)
 
 
 async def watch(notifier: Notifier) -> None:

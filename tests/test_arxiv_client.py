@@ -486,5 +486,5 @@ async def test_a_proxy_or_a_certificate_that_cannot_be_used_is_a_matter_of_confi
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match="check HTTPS_PROXY, SSL_CERT_FILE"):
-        async with ArxivClient("https://export.example.org/api/query"):
-            pass
+        async with ArxivClient("https://export.example.org/api/query") as made:
+            await made.fetch(QUERY, since=EVER, page_size=60)

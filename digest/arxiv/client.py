@@ -83,22 +83,7 @@ class ArxivClient:
         self._http: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        """Prepare the connection; raises ConfigError where proxy or certificates cannot be used."""
-        try:
-            self._http = httpx.AsyncClient(
-                headers={
-                    "User-Agent": self._user_agent,
-                    "Accept": "application/atom+xml",
-                    "Accept-Encoding": "gzip",
-                },
-                timeout=httpx.Timeout(self._timeouts.read, connect=self._timeouts.connect),
-                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-            )
-        except (OSError, ssl.SSLError, ValueError, httpx.InvalidURL) as error:
-            raise ConfigError(
-                f"the way to arXiv cannot be set up ({clean_text(str(error))})",
-                remedy="check HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from error
+        """Nothing is prepared before the first request: most runs ask for nothing."""
         return self
 
     async def __aexit__(
@@ -108,6 +93,26 @@ class ArxivClient:
         if self._http is not None:
             await self._http.aclose()
             self._http = None
+
+    def _connection(self) -> httpx.AsyncClient:
+        """The connection; raises ConfigError where proxy or certificates cannot be used."""
+        if self._http is None:
+            try:
+                self._http = httpx.AsyncClient(
+                    headers={
+                        "User-Agent": self._user_agent,
+                        "Accept": "application/atom+xml",
+                        "Accept-Encoding": "gzip",
+                    },
+                    timeout=httpx.Timeout(self._timeouts.read, connect=self._timeouts.connect),
+                    limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+                )
+            except (OSError, ssl.SSLError, ValueError, httpx.InvalidURL) as error:
+                raise ConfigError(
+                    f"the way to arXiv cannot be set up ({clean_text(str(error))})",
+                    remedy="check HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+                ) from error
+        return self._http
 
     async def fetch(
         self,
@@ -205,9 +210,9 @@ class ArxivClient:
 
     async def _get(self, parameters: dict[str, str]) -> _Answer:
         """Send one request and follow where it is redirected, all of them paced."""
-        assert self._http is not None, "use the client as an async context manager"
+        http = self._connection()
         try:
-            request: httpx.Request | None = self._http.build_request("GET", self._url, params=parameters)
+            request: httpx.Request | None = http.build_request("GET", self._url, params=parameters)
         except httpx.InvalidURL as error:
             raise ArxivError(f"{self._url} is no address to ask ({error})", transient=False) from None
         for _hop in range(REDIRECT_LIMIT + 1):
@@ -219,14 +224,13 @@ class ArxivClient:
 
     async def _send(self, request: httpx.Request) -> tuple[_Answer, httpx.Request | None]:
         """Send one request at its time; return the answer, and the next request if it is a redirect."""
-        assert self._http is not None
         if self._ended is not None and (rest := self._ended + self._delay - self._monotonic()) > 0:
             await self._sleep(rest)
         self.requests += 1
         received = bytearray()
         try:
             async with asyncio.timeout(self._timeouts.whole):
-                response = await self._http.send(request, stream=True)
+                response = await self._connection().send(request, stream=True)
                 try:
                     async for piece in response.aiter_bytes():
                         received += piece

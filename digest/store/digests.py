@@ -96,11 +96,6 @@ class Digests:
         row = self._db.row(_DUE + " WHERE r.gone = 0 AND r.address = ?", [address])
         return _due(row) if row else None
 
-    def next_opening(self, now: datetime) -> datetime | None:
-        """When, after `now`, the next reader's slot opens."""
-        text = self._db.value("SELECT MIN(due_at) FROM subscriber WHERE gone = 0 AND due_at > ?", [to_text(now)])
-        return from_text(text) if text else None
-
     def has_news(self, reader: int) -> bool:
         """Whether the reader's logs have grown since the last digest, or there never was one: a quick look."""
         return bool(

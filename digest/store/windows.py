@@ -70,7 +70,7 @@ class Windows:
             self._db.write(
                 "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
                 " rows_per_day = ? WHERE id = ?",
-                [to_text(now), len(window.papers) / days, query.id],
+                [to_text(now), sum(p.updated >= window.since for p in window.papers) / days, query.id],
             )
             place(self._db, query.id, now)
         return _count(rows)
