@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.calendar import last_served, quiet_night
+from digest.calendar import last_served, next_served, quiet_night
 from digest.compose import compose
 from digest.errors import DigestError
 from digest.mail.message import freeze
@@ -17,7 +17,7 @@ from digest.match import Matcher
 from digest.model import Digest, Paper, Roster, Subscriber
 from digest.query import parse
 from digest.render import Renderer
-from digest.schedule import gives_way, is_paused, latest_slot, next_digest, next_slot
+from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, resumes_at
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due, Exclude, Plan, Queued
@@ -29,7 +29,7 @@ CHUNK = 200
 WELCOME_WAIT = timedelta(hours=24)
 """A first digest waits so long for keywords that arXiv has not yet answered."""
 QUIET_WAIT = timedelta(hours=6)
-"""A note that nothing came waits so long, after the slot opened, for arXiv's answers."""
+"""A note that nothing came waits so long, after the slot opened, for an announcement and for arXiv's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,8 @@ def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: date
     if gives_way(subscriber, slot, now):
         return
     opened = reader.opened_at if reader.opened_at is not None and reader.opened_at >= slot else None
-    if opened is not None and now - opened >= SLOT_OPEN:
+    # The slot of a reader who never had a digest stays open until the first one goes, which always does.
+    if opened is not None and now - opened >= SLOT_OPEN and reader.slot is not None:
         chunk.closed.append((reader.id, slot, next_slot(subscriber, slot)))
         return
     digest, plan = None, None
@@ -122,7 +123,7 @@ def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: date
             digest = _digest(composer, plan, subscriber, slot, now)
     if digest is None and subscriber.quiet_days:
         plan = plan or make_plan(composer.store, reader, subscriber)
-        reason = _quiet_reason(composer.store, subscriber, slot, now)
+        reason = _quiet_reason(composer.store, subscriber, plan.previous, slot, now)
         if reason and not plan.first and not plan.waiting:
             digest = _digest(composer, plan, subscriber, slot, now, quiet=reason)
     if digest is not None and plan is not None:
@@ -179,16 +180,27 @@ def _queued(composer: Composer, plan: Plan, digest: Digest, slot: datetime, chun
     return Queued(plan, slot, key, *chunk.rendered[key])
 
 
-def _quiet_reason(store: Store, subscriber: Subscriber, slot: datetime, now: datetime) -> str:
-    """Why nothing came, for a reader who wants to be told; empty while an answer of arXiv's is still awaited."""
-    served = last_served(now)
-    queries = store.windows.queries([k.query for k in subscriber.keywords])
-    behind = [q for q in queries if q.last_good_at is None or q.last_good_at < served.served_at]
-    if behind and now - slot < QUIET_WAIT:
+def _quiet_reason(
+    store: Store, subscriber: Subscriber, previous: datetime | None, slot: datetime, now: datetime
+) -> str:
+    """Why nothing came since the digest at `previous`, for a reader who wants to be told.
+
+    Empty while an answer of arXiv's is still awaited: the note takes the slot, and would keep the papers waiting.
+    """
+    served, coming = last_served(now).served_at, next_served(now).served_at
+    today = local_date(slot, subscriber.timezone)
+    if local_date(coming, subscriber.timezone) == today and (subscriber.at is None or coming - slot < QUIET_WAIT):
         return ""
+    queries = store.windows.queries([k.query for k in subscriber.keywords])
+    behind = [q for q in queries if q.last_good_at is None or q.last_good_at < served]
     if behind:
+        if now - max(slot, served) < QUIET_WAIT:
+            return ""
         return behind[0].trouble or "arXiv could not be asked since its last announcement"
-    night = quiet_night(now)
+    night = None
+    if previous is not None and previous >= served:
+        midnight = resumes_at(today + timedelta(days=1), subscriber.timezone)
+        night = quiet_night(max(now, midnight - timedelta(seconds=1)))
     return night or "nothing new for your keywords in arXiv's last announcement"
 
 

@@ -65,7 +65,9 @@ def is_due(query: Query, now: datetime) -> bool:
     """
     if query.next_fetch_at is not None:
         return query.next_fetch_at <= now
-    return query.last_good_at is None or query.last_good_at < max(last_served(now).served_at, now - AT_LEAST_EVERY)
+    if query.last_good_at is None:
+        return True
+    return query.last_good_at < last_served(now).served_at or query.last_good_at <= now - AT_LEAST_EVERY
 
 
 def why_not_due(query: Query, now: datetime) -> str:
@@ -122,7 +124,7 @@ async def fetch_query(
         revised=counts[Kind.REVISED],
         late=counts[Kind.LATE],
         requests=window.requests,
-        why="" if first_seen else _why(query, window, now),
+        why="" if first_seen else _why(query, window, counts[Kind.OLD], now),
     )
     log.info("%s: %d rows, %d new, %d late", keyword.name, record.fetched, record.new, record.late)
     store.runs.note_keyword(run, query.id, record)
@@ -149,14 +151,14 @@ async def _ask(
         raise ArxivError(f"an error of the program itself ({type(error).__name__}: {error})") from error
 
 
-def _why(query: Query, window: Window, now: datetime) -> str:
-    """Why a good window brought nothing new."""
+def _why(query: Query, window: Window, old: int, now: datetime) -> str:
+    """Why a good window brought nothing new, but `old` papers that are too old to be mailed."""
     served = last_served(now).served_at
     newest = max((p.updated for p in window.papers), default=None)
     missed = (query.last_good_at or served) < served and newest is not None and newest < served - timedelta(days=5)
     if missed and (query.rows_per_day or 0) >= 3:
         return f"stale index: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
-    return why_nothing(now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=0)
+    return why_nothing(now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old)
 
 
 def _wait(query: Query, error: ArxivError) -> timedelta:

@@ -57,6 +57,9 @@ class Context:
         return Console(stderr=True)
 
 
+YEARS = range(1991, 9999)
+"""What --now may be: since arXiv began, and so that there is a next day in Python's calendar."""
+
 pass_context = click.make_pass_decorator(Context, ensure=True)
 
 
@@ -67,11 +70,14 @@ def parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     if value is None:
         return None
     try:
-        return from_text(value).replace(microsecond=0)
+        now = from_text(value).replace(microsecond=0)
     except (ValueError, OverflowError):
         raise UsageError(
             f"--now {value!r} is no date", remedy="write 2026-11-23, or 2026-11-23T07:00, in UTC"
         ) from None
+    if now.year not in YEARS:
+        raise UsageError(f"--now {value!r} lies outside the years {YEARS.start} to {YEARS.stop - 1}")
+    return now
 
 
 now_option = click.option(

@@ -68,15 +68,19 @@ def make_transport(settings: Settings) -> Transport:
     from digest.mail.transport import open_transport
 
     return open_transport(
-        settings.mail, home=settings.home, password=settings.mail_password or None, ca=settings.mail_ca
+        settings.mail,
+        home=settings.home,
+        password=settings.mail_password or None,
+        ca=settings.mail_ca,
+        token_command=settings.mail_token_command,
     )
 
 
 def say_where_mail_goes(context: Context) -> None:
     """One line while mail only goes to a folder of this machine."""
     if not context.settings.mails_for_real:
-        folder = context.settings.home / context.settings.mail.removeprefix("maildir:")
-        context.warn(f"mail goes to the folder {folder}, and to nobody's inbox, until DIGEST_MAIL names a server")
+        place = make_transport(context.settings).description
+        context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")
 
 
 @asynccontextmanager

@@ -104,21 +104,20 @@ def _waiting(store: Store | None) -> list[dict[str, Any]]:
 
 def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> dict[str, Any]:
     """How one reader is: the last digest, the next, and what keeps it."""
-    from digest.schedule import is_paused, next_digest
+    from digest.schedule import gives_way, is_paused, latest_slot, next_digest
 
     state = store.subscribers.state(subscriber.email) if store else None
     moment, evening = next_digest(subscriber, now)
     why = ""
     if is_paused(subscriber, now):
         why = f"paused until {subscriber.paused_until}"
-    elif state is None:
-        why = "the first digest comes with the next run"
-    elif state.suppressed:
+    elif state and state.suppressed:
         why = f"mail to this address is suppressed: {state.suppressed}"
-    elif state.unplaced:
+    elif state and state.unplaced:
         why = f"arXiv has not yet answered for {', '.join(state.unplaced)}"
-    elif state.last_digest_at is None:
-        why = "the first digest comes with the next run"
+    elif state is None or state.last_digest_at is None:
+        waits = gives_way(subscriber, latest_slot(subscriber, now), now)
+        why = "no digest yet" if waits else "the first digest comes with the next run"
     return {
         "email": subscriber.email,
         "timezone": subscriber.timezone,

@@ -51,30 +51,36 @@ class Database:
 
     @classmethod
     def copy_of(cls, path: Path) -> Database:
-        """A copy in memory, in which any day can be rehearsed while the file stays as it is."""
+        """A copy in memory, in which any day can be rehearsed while the file stays as it is.
+
+        Raises StoreError where the file is foreign, damaged or newer.
+        """
         memory = sqlite3.connect(":memory:")
-        if path.exists():
-            with _in_our_words(str(path)):
-                source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-                try:
-                    source.backup(memory)
-                finally:
-                    source.close()
         database = cls(memory, f"a copy of {path}")
-        database._migrate()
+        try:
+            if path.exists():
+                with _in_our_words(str(path)):
+                    _read_into(path, memory)
+                database._check_application(str(path))
+            database._migrate()
+        except BaseException:
+            memory.close()
+            raise
         return database
 
     def _prepare(self) -> None:
-        with _in_our_words(self.name):
+        self._check_application(self.name)
+        self._execute("PRAGMA journal_mode = WAL").fetchone()
+        self._execute("PRAGMA synchronous = FULL")
+        self._migrate()
+
+    def _check_application(self, name: str) -> None:
+        """Refuse, before anything is written, what another program keeps in a file called `name`."""
+        with _in_our_words(name):
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            if tables and application != APPLICATION_ID:
-                raise StoreError(
-                    f"{self.name} is a database of another program", remedy="name another file with DIGEST_DB"
-                )
-            self._db.execute("PRAGMA journal_mode = WAL").fetchone()
-            self._db.execute("PRAGMA synchronous = FULL")
-        self._migrate()
+        if tables and application != APPLICATION_ID:
+            raise StoreError(f"{name} is a database of another program", remedy="name another file with DIGEST_DB")
 
     def _migrate(self) -> None:
         """Run the steps that the file lacks, each in one transaction with its record."""
@@ -150,6 +156,20 @@ class Database:
         with _in_our_words(self.name):
             cursor: sqlite3.Cursor = self._db.execute(sql, parameters)
             return cursor
+
+
+def _read_into(path: Path, memory: sqlite3.Connection) -> None:
+    """Copy the file, and leave nothing beside it.
+
+    A read-only connection would leave the files of the write-ahead log behind where there are none (a log
+    that is there belongs to somebody at work, or to a crash, and is left to them).
+    """
+    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
+    source = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
+    try:
+        source.backup(memory)
+    finally:
+        source.close()
 
 
 def _check_owner(path: Path) -> None:

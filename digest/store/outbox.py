@@ -106,6 +106,7 @@ class Outbox:
     ) -> State | None:
         """Write how an attempt ended, and when the next one is due; `jitter` in [0, 1) spreads it by ±10 %.
 
+        The rest of what may have been accepted is never shortened.
         Returns the delivery's state, or None where the claim had been lost meanwhile.
         """
         with self._db.transaction():
@@ -117,7 +118,8 @@ class Outbox:
             if row is None:
                 return None
             state, wait = _verdict(receipt.outcome, row, outgoing, now)
-            wait *= 0.9 + 0.2 * jitter()
+            if receipt.outcome != Outcome.UNKNOWN:
+                wait *= 0.9 + 0.2 * jitter()
             ended = state in (State.SENT, State.FAILED, State.DROPPED)
             self._db.write(
                 """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
@@ -160,7 +162,8 @@ class Outbox:
         """Let one delivery leave with the next cycle. Raises UsageError where it is none that waits."""
         with self._db.transaction():
             changed = self._db.write(
-                """UPDATE delivery SET next_at = ?, state = CASE state WHEN 'unknown' THEN 'deferred' ELSE state END
+                """UPDATE delivery SET next_at = MIN(next_at, ?),
+                       state = CASE state WHEN 'unknown' THEN 'deferred' ELSE state END
                    WHERE id = ? AND state IN ('queued', 'deferred', 'unknown')""",
                 [to_text(now), delivery],
             )

@@ -99,7 +99,7 @@ class Subscribers:
             reader = row["id"]
             due_at = now if row["slot"] is None else next_slot(subscriber, from_text(row["slot"]))
             self._db.write(
-                "UPDATE subscriber SET address = ?, name = ?, due_at = ?, opened_at = NULL, gone = 0 WHERE id = ?",
+                "UPDATE subscriber SET address = ?, name = ?, due_at = ?, gone = 0 WHERE id = ?",
                 [subscriber.email, subscriber.name, to_text(due_at), reader],
             )
         wanted: dict[int, str] = {}
@@ -140,6 +140,8 @@ class Subscribers:
                 )
                 fresh.add(query)
             elif row["until"] is not None or row["label"] != label:
+                if row["start"] is None:
+                    fresh.add(query)
                 self._db.write(
                     "UPDATE subscription SET label = ?, until = NULL, ended_at = NULL"
                     " WHERE subscriber = ? AND query = ?",

@@ -1,0 +1,190 @@
+"""The settings: where each value comes from, and what is said of one that cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from digest import settings as settings_module
+from digest.errors import ConfigError, Exit
+from digest.settings import SETTINGS, Settings, find_home, load_settings
+
+SMTP = {"DIGEST_MAIL": "smtp://ada@mail.example.org:587", "DIGEST_FROM": "Daily Papers <papers@example.org>"}
+
+
+def load(home: Path, environ: dict[str, str] | None = None, **flags: str) -> Settings:
+    return load_settings({"DIGEST_HOME": str(home), **flags}, environ or {}, home)
+
+
+def refusal(home: Path, **environ: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        load(home, environ)
+    assert caught.value.exit_code == Exit.CONFIG
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_every_setting_has_the_default_of_the_design(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings == Settings(
+        home=tmp_path,
+        db=tmp_path / "digest.db",
+        subscribers=tmp_path / "subscribers.yaml",
+        mail="maildir:mail",
+        mail_password="",
+        mail_ca=None,
+        sender="",
+        contact="",
+        arxiv_api="https://export.arxiv.org/api/query",
+        arxiv_delay=3.0,
+        hold_unknown=False,
+        templates=None,
+    )
+    assert not settings.mails_for_real
+
+
+def test_a_flag_comes_before_the_environment_before_the_file_before_the_default(tmp_path: Path) -> None:
+    assert load(tmp_path).db.name == "digest.db"
+    (tmp_path / ".env").write_text("DIGEST_DB=file.db\n")
+    assert load(tmp_path).db.name == "file.db"
+    assert load(tmp_path, {"DIGEST_DB": "environment.db"}).db.name == "environment.db"
+    assert load(tmp_path, {"DIGEST_DB": "environment.db"}, DIGEST_DB="flag.db").db.name == "flag.db"
+
+
+def test_an_empty_value_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_DB=\nDIGEST_CONTACT\n")
+    assert load(tmp_path, {"DIGEST_DB": "", "DIGEST_ARXIV_DELAY": ""}).db.name == "digest.db"
+
+
+def test_relative_paths_are_anchored_at_the_home_folder(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    settings = load(
+        tmp_path,
+        {
+            "DIGEST_DB": "data/d.db",
+            "DIGEST_SUBSCRIBERS": "/srv/people.yaml",
+            "DIGEST_TEMPLATES": "own",
+            "DIGEST_MAIL_CA": "ca",
+        },
+    )
+    assert settings.db == tmp_path / "data" / "d.db"
+    assert settings.subscribers == Path("/srv/people.yaml")
+    assert settings.templates == tmp_path / "own"
+    assert settings.mail_ca == tmp_path / "ca"
+
+
+def test_a_tilde_is_the_users_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert load(tmp_path, {"DIGEST_DB": "~/d.db"}).db == Path("/home/ada/d.db")
+    assert find_home("~/digest", tmp_path) == Path("/home/ada/digest")
+
+
+@pytest.mark.parametrize("variable", ["DIGEST_DB", "DIGEST_SUBSCRIBERS"])
+def test_the_home_folder_of_nobody_is_refused(tmp_path: Path, variable: str) -> None:
+    assert variable in refusal(tmp_path, **{variable: "~nobody-has-this-name/x"}).message
+
+
+def test_a_home_folder_of_nobody_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="DIGEST_HOME"):
+        load_settings({"DIGEST_HOME": "~nobody-has-this-name/x"}, {}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["subscribers.yaml", "digest.db"])
+def test_home_is_here_where_an_installation_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    data, system, here = tmp_path / "data", tmp_path / "system", tmp_path / "here"
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
+    monkeypatch.setattr(settings_module, "SYSTEM_HOME", system)
+    for folder in (data / "digest", system, here):
+        folder.mkdir(parents=True)
+    assert find_home("", here) == data / "digest"
+    (system / name).touch()
+    assert find_home("", here) == system
+    (data / "digest" / name).touch()
+    assert find_home("", here) == data / "digest"
+    (here / name).touch()
+    assert find_home("", here) == here
+    assert find_home(str(system), here) == system
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"DIGEST_DB": "postgresql://ada:secret@db/x"}, "only SQLite"),
+        ({"DIGEST_ON_UNKNOWN": "resend"}, "DIGEST_ON_UNKNOWN"),
+        ({"DIGEST_ARXIV_DELAY": "soon"}, "DIGEST_ARXIV_DELAY"),
+        ({"DIGEST_ARXIV_DELAY": "-1"}, "DIGEST_ARXIV_DELAY"),
+        ({"DIGEST_ARXIV_DELAY": "nan"}, "DIGEST_ARXIV_DELAY"),
+        ({"DIGEST_ARXIV_DELAY": "3601"}, "DIGEST_ARXIV_DELAY"),
+        ({"DIGEST_ARXIV_API": "export.arxiv.org"}, "DIGEST_ARXIV_API"),
+        ({"DIGEST_FROM": "papers"}, "DIGEST_FROM"),
+        ({"DIGEST_FROM": "a@example.org, b@example.org"}, "DIGEST_FROM"),
+        ({"DIGEST_CONTACT": "nobody at all"}, "DIGEST_CONTACT"),
+        ({"DIGEST_TEMPLATES": "nowhere"}, "not a folder"),
+        ({"DIGEST_MAIL": "smtp://localhost"}, "DIGEST_FROM is not set"),
+        ({"DIGEST_MAIL": "sendmail:"}, "DIGEST_FROM is not set"),
+        ({**SMTP, "DIGEST_MAIL_PASSWORD_FILE": "nowhere"}, "does not exist"),
+        ({**SMTP, "DIGEST_MAIL_PASSWORD_FILE": "."}, "cannot be read"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(tmp_path: Path, environ: dict[str, str], words: str) -> None:
+    error = refusal(tmp_path, **environ)
+    assert words in error.message
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("sender", ["papers@localhost", "Papers <papers@example.org>", "grüße@exämple.org", "a@b.test"])
+def test_senders_that_can_be_are_taken(tmp_path: Path, sender: str) -> None:
+    assert load(tmp_path, {"DIGEST_FROM": sender}).sender == sender
+
+
+@pytest.mark.parametrize(("mail", "real"), [("maildir:x", False), ("Maildir:x", False), ("sendmail:", True)])
+def test_only_a_maildir_is_not_for_real(tmp_path: Path, mail: str, real: bool) -> None:
+    settings = load(tmp_path, {"DIGEST_MAIL": mail, "DIGEST_FROM": "a@example.org"})
+    assert settings.mails_for_real is real
+
+
+def test_a_dotenv_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"DIGEST_DB=\xff\xfe")
+    assert ".env" in refusal(tmp_path).message
+    (tmp_path / ".env").unlink()
+    (tmp_path / ".env").mkdir()
+    assert ".env" in refusal(tmp_path).message
+
+
+def test_a_dollar_in_a_password_stays_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_MAIL_PASSWORD='a$HOME${x}b'\n")
+    assert load(tmp_path).mail_password == "a$HOME${x}b"
+
+
+def test_the_password_comes_from_the_variable_a_file_or_systemd(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("from a file\n")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "mail-password").write_text(" from systemd \r\n")
+    environ = {**SMTP, "CREDENTIALS_DIRECTORY": str(credentials)}
+    assert load(tmp_path, environ).mail_password == " from systemd "
+    environ["DIGEST_MAIL_PASSWORD_FILE"] = "password"
+    assert load(tmp_path, environ).mail_password == "from a file"
+    environ["DIGEST_MAIL_PASSWORD"] = "from the variable"
+    assert load(tmp_path, environ).mail_password == "from the variable"
+    (credentials / "mail-password").unlink()
+    assert load(tmp_path, {**SMTP, "CREDENTIALS_DIRECTORY": str(credentials)}).mail_password == ""
+
+
+def test_the_password_is_not_in_the_settings_words(tmp_path: Path) -> None:
+    assert "tr0ub4dor" not in repr(load(tmp_path, {"DIGEST_MAIL_PASSWORD": "tr0ub4dor"}))
+
+
+def test_a_password_has_no_flag() -> None:
+    assert [s.variable for s in SETTINGS if s.secret] == ["DIGEST_MAIL_PASSWORD"]
+
+
+def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DIGEST_SUBSCRIBER=x.yaml\n")
+    settings = load(tmp_path, {"DIGEST_MIAL": "sendmail:", "DIGEST_QQQQ": "1", "DIGESTIVE": "1", "DIGEST_DB": "x"})
+    assert settings.unknown == (
+        "DIGEST_MIAL (did you mean DIGEST_MAIL?)",
+        "DIGEST_QQQQ",
+        "DIGEST_SUBSCRIBER (did you mean DIGEST_SUBSCRIBERS?)",
+    )
