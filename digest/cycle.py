@@ -13,7 +13,7 @@ from datetime import datetime
 
 from digest.composing import Composer, compose_due
 from digest.delivering import Delivered, deliver
-from digest.errors import Exit
+from digest.errors import ConfigError, Exit
 from digest.fetching import Arxiv, Fetched, fetch_query, is_due, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
@@ -70,7 +70,11 @@ async def run_cycle(parts: Parts) -> Summary:
     run = store.runs.begin(started)
     store.outbox.recover(started)
     delivered = await _deliver(parts)
-    store.subscribers.sync(parts.roster, started)
+    try:
+        store.subscribers.sync(parts.roster, started)
+    except ConfigError as error:
+        store.runs.finish(run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error))
+        raise
     fetched = await fetch_due(parts, run)
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
     composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)

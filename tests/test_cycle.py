@@ -633,6 +633,22 @@ async def test_the_first_digest_of_a_weekly_reader_is_not_put_off_by_a_long_sile
     assert len(world.mails(ADA)) == 1
 
 
+async def test_a_first_digest_that_still_waits_is_not_made_again(world: World) -> None:
+    world.readers = [reader(ADA, "Alpha", exclude=("cat:cs.RO",))]
+    world.relay.answers[ADA] = [LATER] * 9
+    assert (await world.cycle()).composed == 1
+    world.arxiv.announce("Alpha", eprint(2, MONDAY, categories=("cs.RO",)))
+    assert (await world.cycle(MONDAY + DAY)).composed == 0
+    world.arxiv.announce("Alpha", eprint(3, MONDAY + DAY))
+    assert (await world.cycle(MONDAY + 2 * DAY)).composed == 1
+    await world.cycle(MONDAY + 3 * DAY)
+    world.relay.answers[ADA].clear()
+    await world.cycle(MONDAY + 3 * DAY + 5 * HOUR)
+    (message,) = world.mails(ADA)
+    assert numbers(message) == [3]
+    assert "starts" in message["Subject"]
+
+
 async def test_papers_that_come_for_one_keyword_do_not_wait_for_the_others(world: World) -> None:
     world.readers = [reader(ADA, "Alpha", "Beta")]
     world.arxiv.announce("Alpha", eprint(1))
@@ -666,7 +682,7 @@ async def test_suppression_beats_the_file(world: World) -> None:
     await settle_in(world, reader(ADA, "Alpha"), reader(BOB, "Alpha"))
     world.database.write("INSERT INTO suppression VALUES('Ada@Example.org', 'bounced', ?)", [to_text(MONDAY)])
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
-    await world.cycle(MONDAY + DAY)
+    assert (await world.cycle(MONDAY + DAY)).composed == 1
     assert [m.recipient for m in world.relay.tried] == [BOB]
     world.database.write("DELETE FROM suppression")
     await world.cycle(MONDAY + 2 * DAY)
@@ -679,6 +695,10 @@ async def test_a_file_that_names_nobody_removes_nobody(world: World) -> None:
     with pytest.raises(ConfigError) as caught:
         await world.cycle(MONDAY + DAY)
     assert caught.value.exit_code == Exit.CONFIG
+    left = world.store.runs.latest()
+    assert left is not None
+    assert left.finished is not None
+    assert "names nobody" in left.trouble
     world.readers = [reader(ADA, "Alpha")]
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
     await world.cycle(MONDAY + DAY + HOUR)
@@ -747,6 +767,14 @@ async def test_a_note_waits_for_an_answer_that_is_late(world: World) -> None:
     assert world.mails(ADA) == []
     await world.cycle(tuesday + HOUR)
     assert world.titles(ADA) == [[2]]
+
+
+async def test_there_is_no_note_while_a_digest_still_waits(world: World) -> None:
+    await settle_in(world, quiet(ADA, at=time(8)))
+    world.relay.answers[ADA] = [LATER] * 9
+    world.arxiv.announce("Alpha", eprint(2, MONDAY))
+    assert (await world.cycle((MONDAY + DAY).replace(hour=7))).composed == 1
+    assert (await world.cycle((MONDAY + 2 * DAY).replace(hour=7))).composed == 0
 
 
 async def test_a_note_says_that_arxiv_could_not_be_asked(world: World) -> None:

@@ -46,6 +46,7 @@ def test_a_revision_is_one_however_old_the_paper_is(years: int) -> None:
 
 
 def test_a_paper_that_was_held_for_weeks_is_late_and_not_lost() -> None:
+    assert timedelta(days=5) == HOLD
     assert kind(eprint(1, PREVIOUS - HOLD)) is Kind.NEW
     assert kind(eprint(1, PREVIOUS - HOLD - SECOND)) is Kind.LATE
     assert kind(eprint(1, MONDAY - 34 * DAY)) is Kind.LATE

@@ -220,6 +220,7 @@ def test_a_bad_answer_is_kept_and_nothing_else_changes(house: House) -> None:
 
 
 def test_bad_answers_are_kept_within_bounds(house: House) -> None:
+    assert RAW_KEPT < 10
     house.sync(reader(ADA, "Alpha", "Beta"))
     house.store.windows.record_failure(house.query("Beta"), "other", b"", MONDAY, MONDAY)
     for number in range(RAW_KEPT + 3):
@@ -285,6 +286,18 @@ def test_a_paper_that_was_revised_before_it_was_mailed_comes_once_as_new(settled
     assert settled.due(revisions=True) == []
 
 
+def test_a_version_that_came_by_one_keyword_is_no_news_by_another(settled: House) -> None:
+    settled.sync(reader(ADA, "Alpha", "Beta"))
+    for name in ("Alpha", "Beta"):
+        settled.record(name, eprint(2))
+    second = eprint(2, version=2, updated=MONDAY)
+    settled.record("Alpha", second)
+    settled.queue(revisions=True)
+    assert settled.settle(Outcome.SENT) == State.SENT
+    assert settled.record("Beta", second) == {Kind.REVISED: 1}
+    assert settled.due(revisions=True) == []
+
+
 def test_what_is_new_by_one_keyword_and_late_by_another_is_new(settled: House) -> None:
     settled.sync(reader(ADA, "Alpha", "Beta"))
     settled.record("Alpha", eprint(2, MONDAY - 20 * DAY))
@@ -334,15 +347,15 @@ def test_at_least_5_are_among_the_first_where_there_are(house: House, young: int
 
 def test_revisions_and_old_papers_do_not_count_as_first_ones(house: House) -> None:
     house.sync(reader(BOB, "Alpha"))
-    house.record("Alpha", *(eprint(n, MONDAY - 3 * DAY) for n in range(1, 4)))
+    house.record("Alpha", *(eprint(n, MONDAY - 3 * DAY + n * MINUTE) for n in range(1, 21)))
     house.record(
         "Alpha",
-        *(eprint(n, MONDAY - 3 * DAY, version=2, updated=MONDAY - HOUR) for n in range(1, 4)),
-        *(eprint(n, MONDAY - 100 * DAY) for n in range(10, 20)),
+        *(eprint(n, MONDAY - 3 * DAY, version=2, updated=MONDAY - HOUR) for n in range(1, 6)),
+        *(eprint(n, MONDAY - 100 * DAY) for n in range(31, 36)),
         at=MONDAY + HOUR,
     )
     house.sync(reader(BOB, "Alpha"), reader(ADA, "Alpha"))
-    assert house.due() == [1, 2, 3]
+    assert house.due() == list(range(1, 21))
 
 
 @pytest.mark.parametrize(("hours", "at_once"), [(35, True), (37, False)])
@@ -532,14 +545,16 @@ def test_a_waiting_digest_is_folded_only_when_something_newer_is_due(settled: Ho
 
 
 def test_folding_never_goes_behind_the_start(house: House) -> None:
-    house.sync(reader(BOB, "Alpha"))
-    house.record("Alpha", *(eprint(n, MONDAY - 20 * DAY) for n in range(1, 11)))
-    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    house.sync(reader(BOB, "Alpha", "Beta"))
+    house.record("Alpha", eprint(50))
+    house.record("Beta", *(eprint(n, MONDAY - 20 * DAY + n * MINUTE) for n in range(1, 11)))
+    house.sync(reader(ADA, "Alpha", "Beta"), reader(BOB, "Alpha", "Beta"))
     house.queue()
-    house.record("Alpha", eprint(11), at=MONDAY + DAY)
-    assert house.due() == [6, 7, 8, 9, 10, 11]
+    house.record("Beta", eprint(11), at=MONDAY + DAY)
+    assert house.due() == [50, 6, 7, 8, 9, 10, 11]
     house.queue()
-    assert house.due() == []
+    assert house.settle(Outcome.FAILED) == State.FAILED
+    assert house.due() == [50, 6, 7, 8, 9, 10, 11]
 
 
 def test_what_may_have_been_accepted_is_never_folded(settled: House) -> None:
@@ -721,6 +736,7 @@ def test_a_relay_that_is_away_counts_no_attempt(settled: House) -> None:
 def test_refusals_are_final_after_days(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     settled.queue()
+    assert timedelta(days=5) == GIVE_UP
     assert settled.settle(Outcome.DEFERRED, settled.now + GIVE_UP - HOUR) == State.DEFERRED
     assert settled.settle(Outcome.DEFERRED, settled.now + 2 * HOUR) == State.FAILED
 

@@ -84,6 +84,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX seen_log ON seen(query, seq);
     CREATE INDEX seen_paper ON seen(paper, seq);
+    CREATE INDEX seen_run ON seen(run);
 
     CREATE TABLE window(
         id INTEGER PRIMARY KEY AUTOINCREMENT,
