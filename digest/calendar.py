@@ -154,8 +154,8 @@ def why_nothing(
         return f"no match: no paper in the window{doubt}"
     papers = "1 paper" if fetched == 1 else f"{fetched} papers"
     if first_seen:
-        return f"no match: {papers} in the window, {first_seen} not seen before but too old{doubt}"
-    return f"no match: {papers} in the window, {'all ' if fetched > 1 else ''}seen before{doubt}"
+        return f"no match that is new: {papers} in the window, {first_seen} not seen before but too old{doubt}"
+    return f"no match that is new: {papers} in the window, {'all ' if fetched > 1 else ''}seen before{doubt}"
 
 
 def _why_no_announcement(now: datetime, holidays: Holidays | None) -> str:

@@ -201,7 +201,7 @@ def _quiet_reason(
     if previous is not None and previous >= served:
         midnight = resumes_at(today + timedelta(days=1), subscriber.timezone)
         night = quiet_night(max(now, midnight - timedelta(seconds=1)))
-    return night or "nothing new for your keywords in arXiv's last announcement"
+    return night or "no match in arXiv's last announcement"
 
 
 def _exclude(subscriber: Subscriber) -> Exclude:

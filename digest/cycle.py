@@ -47,7 +47,9 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away."""
+    """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away; `waiting`
+    counts the deliveries that are still in the outbox.
+    """
 
     started: datetime
     finished: datetime
@@ -56,6 +58,7 @@ class Summary:
     outcomes: Counter[Outcome]
     trouble: str
     given_up: tuple[str, ...]
+    waiting: int
     exit_code: Exit
 
     @property
@@ -81,7 +84,7 @@ async def run_cycle(parts: Parts) -> Summary:
     delivered.given_up += not_composed
     if delivered.relay is None:
         delivered.add(await _deliver(parts))
-    summary = _summary(started, parts.clock(), fetched, composed, delivered)
+    summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
     store.runs.finish(run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble)
     return summary
 
@@ -129,7 +132,12 @@ async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
 
 
 def _summary(
-    started: datetime, finished: datetime, fetched: list[Fetched], composed: int, delivered: Delivered
+    started: datetime,
+    finished: datetime,
+    fetched: list[Fetched],
+    composed: int,
+    delivered: Delivered,
+    waiting: int,
 ) -> Summary:
     """Add up what happened, and choose the exit code."""
     asked = [f for f in fetched if f.record.status != "skipped"]
@@ -151,5 +159,6 @@ def _summary(
         outcomes=delivered.outcomes,
         trouble=trouble,
         given_up=tuple(delivered.given_up),
+        waiting=waiting,
         exit_code=code,
     )

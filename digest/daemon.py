@@ -84,6 +84,7 @@ class Daemon:
                     log.warning("%s", error)
                     next_work = self.clock() + BUSY_WAIT
                 self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
+                log.info("next work at %s UTC", f"{next_work:%Y-%m-%d %H:%M}")
             await self.rest(max(min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0))
 
     def _reload(self, roster: Roster) -> Roster:
@@ -94,6 +95,7 @@ class Daemon:
             if not loaded.subscribers and self.store.subscribers.known():
                 raise ConfigError("it names nobody, and the database knows readers")
             roster = loaded
+            log.info("the subscribers file was taken over: %d readers", len(roster.subscribers))
         except ConfigError as error:
             log.error("the subscribers file is not taken over: %s", error)
         self.notifier.ready()

@@ -125,6 +125,7 @@ async def fetch_query(
         late=counts[Kind.LATE],
         requests=window.requests,
         why="" if first_seen else _why(query, window, counts[Kind.OLD], now),
+        first=query.last_good_at is None,
     )
     log.info("%s: %d rows, %d new, %d late", keyword.name, record.fetched, record.new, record.late)
     store.runs.note_keyword(run, query.id, record)

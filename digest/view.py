@@ -45,7 +45,8 @@ class PaperView:
     title: str
     url: str
     pdf: str
-    authors: str
+    authors: tuple[str, ...]
+    more_authors: str
     byline: str
     date: str
     categories: str
@@ -142,7 +143,8 @@ def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
         title=clean(paper.title) or paper.id,
         url=paper.abstract_url,
         pdf=paper.pdf_url,
-        authors=_shortened(authors, NAMED_AUTHORS, " + {} more"),
+        authors=tuple(authors[:NAMED_AUTHORS]),
+        more_authors=f" + {len(authors) - NAMED_AUTHORS} more" if len(authors) > NAMED_AUTHORS else "",
         byline=authors[0] + (" et al." if len(authors) > 1 else "") if authors else "",
         date=f"{_short_date(paper.updated.astimezone(zone).date())}, first {submitted}" if revised else submitted,
         categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
@@ -169,8 +171,8 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     on = _in_words(names)
     if digest.welcome:
         start = "Your arXiv digest starts"
-        found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else "new papers on "
-        return start, found + on, _with_names(f"{start}: {found}", names)
+        found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
+        return start, (found or "for ") + on, _with_names(f"{start}: {found}", names)
     if not digest.papers:
         reason = clean(digest.quiet).rstrip(".")
         subject = clean(f"No new papers: {reason}" if reason else "No new papers", SUBJECT_LENGTH)
@@ -208,11 +210,6 @@ def _with_names(start: str, names: Sequence[str]) -> str:
         return start.rstrip(": ")
     rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
     return start + clean(names[0], max(SUBJECT_LENGTH - len(start) - len(rest), 8)) + rest
-
-
-def _shortened(names: Sequence[str], most: int, rest: str) -> str:
-    more = rest.format(len(names) - most) if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _in_words(names: Sequence[str]) -> str:

@@ -310,7 +310,7 @@ async def test_papers_that_are_too_old_are_not_said_to_have_been_seen(world: Wor
     await settle_in(world, reader(ADA, "Alpha"))
     world.arxiv.announce("Alpha", eprint(2, MONDAY - 90 * DAY))
     summary = await world.cycle(MONDAY + DAY)
-    assert summary.keywords[0].why == "no match: 2 papers in the window, 1 not seen before but too old"
+    assert summary.keywords[0].why == "no match that is new: 2 papers in the window, 1 not seen before but too old"
 
 
 async def test_an_index_that_stands_still_is_told_from_a_quiet_day(world: World) -> None:
@@ -718,7 +718,7 @@ async def test_a_reader_who_wants_to_know_is_told_why_nothing_came(world: World)
         await world.cycle(moment)
     subjects = [m["Subject"] for m in world.mails(ADA)]
     assert len(subjects) == 6
-    assert all(s.startswith("No new papers: nothing new for your keywords") for s in subjects[:4])
+    assert all(s.startswith("No new papers: no match") for s in subjects[:4])
     assert subjects[4:] == ["No new papers: weekend"] * 2
     assert world.mails(BOB) == []
 
@@ -752,7 +752,7 @@ async def test_whoever_set_no_hour_is_told_once_the_days_answer_is_in(world: Wor
         world.relay.taken.clear()
         moment += HOUR
     assert [s for _, s in subjects][:4] == [
-        "No new papers: nothing new for your keywords in arXiv's last announcement"
+        "No new papers: no match in arXiv's last announcement"
     ] * 4
     assert [s for _, s in subjects][4:6] == ["No new papers: weekend"] * 2
     assert [m.astimezone(UTC).hour >= 6 for m, _ in subjects[:4]] == [True] * 4

@@ -18,7 +18,8 @@ from tests.samples import ADA, MLLM, item, mixed_items, paper, sample_digest
 
 MARK = "k7f3a9c0d1e2b"
 RENDERER = Renderer()
-TAGS = set("html head meta title style body table tbody tr td h1 h2 h3 p a b i br span small".split())
+TAGS = set("html head meta title style body table tbody tr td h1 h2 h3 p a b bdi i br span small".split())
+INLINE = set("a b bdi i span small".split())
 ATTRIBUTES = set("lang charset name content style class role width cellspacing cellpadding border align href".split())
 
 
@@ -35,15 +36,17 @@ class Page(HTMLParser):
         self._in = ""
         self.feed(html)
         self.close()
-        self.text = " ".join(" ".join(self.words).split())
+        self.text = " ".join("".join(self.words).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.words += [] if tag in INLINE else [" "]
         self.attributes |= {name for name, _ in attrs}
         self.links += [value or "" for name, value in attrs if name == "href"]
         self._in = tag
 
     def handle_endtag(self, tag: str) -> None:
+        self.words += [] if tag in INLINE else [" "]
         self._in = ""
 
     def handle_comment(self, data: str) -> None:

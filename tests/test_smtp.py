@@ -13,8 +13,8 @@ import pytest
 from aiosmtpd import smtp as aiosmtpd
 
 from digest.errors import ConfigError
-from digest.mail.smtp import SmtpTransport
 from digest.mail.server import Server
+from digest.mail.smtp import SmtpTransport
 from digest.mail.transport import Transport, open_transport
 from digest.model import Outcome
 from tests.smtp_server import Act, Answer, SmtpServer, make_certificate, make_message, smtp_server

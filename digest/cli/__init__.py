@@ -11,18 +11,40 @@ import click
 from digest import __version__
 from digest.errors import DigestError, Exit
 
-COMMANDS = {
-    "demo": "digest.cli.demo:demo",
-    "subscribe": "digest.cli.people:subscribe",
-    "unsubscribe": "digest.cli.people:unsubscribe",
-    "subscribers": "digest.cli.people:subscribers",
-    "keywords": "digest.cli.keywords:keywords",
-    "run": "digest.cli.run:run",
-    "daemon": "digest.cli.run:daemon",
-    "preview": "digest.cli.preview:preview",
-    "status": "digest.cli.status:status",
-    "outbox": "digest.cli.outbox:outbox",
+GROUPS: dict[str, dict[str, str]] = {
+    "To begin": {
+        "demo": "digest.cli.demo:demo",
+        "init": "digest.cli.init:init",
+        "doctor": "digest.cli.doctor:doctor",
+    },
+    "Who gets what": {
+        "subscribe": "digest.cli.people:subscribe",
+        "unsubscribe": "digest.cli.people:unsubscribe",
+        "subscribers": "digest.cli.people:subscribers",
+        "keywords": "digest.cli.keywords:keywords",
+    },
+    "Every day": {
+        "run": "digest.cli.run:run",
+        "daemon": "digest.cli.run:daemon",
+        "timer": "digest.cli.timer:timer",
+    },
+    "To look and to mend": {
+        "preview": "digest.cli.preview:preview",
+        "status": "digest.cli.status:status",
+        "why": "digest.cli.why:why",
+        "history": "digest.cli.history:history",
+        "outbox": "digest.cli.outbox:outbox",
+    },
+    "Besides": {
+        "config": "digest.cli.config:config",
+        "export": "digest.cli.export:export",
+        "completion": "digest.cli.manual:completion",
+        "manual": "digest.cli.manual:manual",
+    },
 }
+"""The commands by what people do, in the order in which a newcomer needs them."""
+
+COMMANDS = {name: place for commands in GROUPS.values() for name, place in commands.items()}
 
 
 class LazyGroup(click.Group):
@@ -39,6 +61,24 @@ class LazyGroup(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what people do."""
+        for title, commands in GROUPS.items():
+            rows = []
+            for name in commands:
+                command = self.get_command(ctx, name)
+                if command is not None:
+                    rows.append((name, command.get_short_help_str(limit=72)))
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Put the commands first: the settings' flags are looked up more rarely."""
+        self.format_commands(ctx, formatter)
+        records = [record for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None]
+        with formatter.section("Options, before or after the command"):
+            formatter.write_dl(records)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -73,35 +113,39 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line; every failure ends in one line on stderr and the exit code that fits."""
     arguments = sys.argv[1:] if args is None else args
-    debug = "--debug" in arguments
+    if sys.platform == "win32" and not {"--version", "--help", "-h", "timer"} & set(arguments):
+        text = "Windows itself lacks the file locks that Digest needs: use WSL, where all of it works (docs/windows.md)"
+        sys.exit(_failed(arguments, text, Exit.CONFIG))
     try:
         code: Any = cli.main(args=arguments, prog_name="digest", standalone_mode=False)
-    except click.ClickException as error:
-        if debug:
-            raise
-        click.echo(f"digest: {_one_line(error.format_message())}", err=True)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
         code = Exit.USAGE
+    except click.ClickException as error:
+        code = _failed(arguments, _one_line(error.format_message()), Exit.USAGE)
     except DigestError as error:
-        if debug:
-            raise
-        click.echo(f"digest: {error}", err=True)
-        code = error.exit_code
+        code = _failed(arguments, str(error), error.exit_code)
     except click.Abort:
-        click.echo("digest: stopped", err=True)
-        code = 130
+        code = _failed([], "stopped", 130)
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
     except Exception as error:
-        if debug:
-            raise
-        click.echo(
-            f"digest: an error of the program itself ({type(error).__name__}: {_one_line(str(error))}): "
-            "please report it with what --debug shows",
-            err=True,
-        )
-        code = Exit.GIVEN_UP
+        words = f"an error of the program itself ({type(error).__name__}: {_one_line(str(error))})"
+        code = _failed(arguments, f"{words}: please report it with what --debug shows", Exit.GIVEN_UP)
     sys.exit(int(code) if isinstance(code, int) else 0)
+
+
+def _failed(arguments: list[str], text: str, code: int) -> int:
+    """Say what went wrong, with the traceback where that was asked for; returns the exit code."""
+    from digest.cli.base import say
+
+    if "--debug" in arguments:
+        import traceback
+
+        traceback.print_exc()
+    say(text, as_json="--log-json" in arguments, level="error")
+    return code
 
 
 def _one_line(text: str) -> str:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+def say(text: str, *, as_json: bool, level: str = "warning") -> None:
+    """Say a line on stderr: for people, or in the form of the log where that is collected by a program."""
+    if not as_json:
+        click.echo(f"digest: {text}", err=True)
+        return
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    entry = {"time": time, "level": level, "logger": "digest", "message": text}
+    click.echo(json.dumps(entry, ensure_ascii=False), err=True)
+
+
 class Context:
     """What a command is given: settings, the time it is to take for now, and ways to speak."""
 
@@ -47,7 +57,7 @@ class Context:
 
     def warn(self, text: str) -> None:
         """Say on stderr what a person should know, and go on."""
-        click.echo(f"digest: {text}", err=True)
+        say(text, as_json=self.log_json)
 
     @cached_property
     def console(self) -> Console:
@@ -55,6 +65,11 @@ class Context:
         from rich.console import Console
 
         return Console(stderr=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 digest`, `2 digests`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 YEARS = range(1991, 9999)
@@ -91,12 +106,37 @@ def machine_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-class Command(click.Command):
-    """A command that takes the settings' flags and the logging flags wherever they stand."""
+class _Described(click.Command):
+    """What takes the settings' flags and the logging flags wherever they stand, and shows examples.
+
+    `examples` are command lines that work as printed; help and manual pages show them.
+    """
+
+    def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.params.extend(common_options(hidden=True))
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the examples last, where the eye rests."""
+        if not self.examples:
+            return
+        with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+class Command(_Described):
+    """A single command."""
+
+
+class ListingGroup(_Described, click.Group):
+    """A group that lists where no command follows."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.extend(common_options(hidden=True))
+        self.invoke_without_command = True
+        self.no_args_is_help = False
 
 
 def common_options(*, hidden: bool) -> list[click.Option]:

@@ -21,7 +21,7 @@ BEFORE = timedelta(days=16)
 """The tour's three days lie in the near past, so that its dates look familiar."""
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("digest demo", "digest demo tour"))
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @now_option
 @pass_context

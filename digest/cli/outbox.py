@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, machine_now, pass_context
+from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
 from digest.cli.parts import existing_store
 from digest.errors import UsageError
 from digest.times import to_text
@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 STATE_WORDS = {"unknown": "maybe delivered", "in_data": "being handed over", "leased": "being sent"}
 
 
-@click.group()
-def outbox() -> None:
+@click.group(cls=ListingGroup, examples=("digest outbox",))
+@click.pass_context
+def outbox(click_context: click.Context) -> None:
     """See and settle what waits to be mailed."""
+    if click_context.invoked_subcommand is None:
+        click_context.invoke(list_)
 
 
-@outbox.command("list", cls=Command)
+@outbox.command("list", cls=Command, examples=("digest outbox list --all",))
 @click.option("--all", "with_ended", is_flag=True, help="Also what failed or was dropped.")
 @json_option
 @pass_context
-def list_(context: Context, with_ended: bool, as_json: bool) -> None:
+def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> None:
     """List the deliveries on their way, with the mail server's own words."""
     with existing_store(context.settings) as store:
         entries = store.outbox.entries(ended=with_ended) if store else []
@@ -36,16 +39,26 @@ def list_(context: Context, with_ended: bool, as_json: bool) -> None:
     if not entries:
         context.echo("The outbox is empty.")
     for entry in entries:
-        state = STATE_WORDS.get(entry.state, entry.state)
-        context.echo(f"{entry.id}  {entry.address}  {state}  {entry.subject}")
-        if entry.state in ("queued", "deferred", "unknown"):
-            tried = f"tried {entry.attempt} times, " if entry.attempt else ""
-            context.echo(f"    {tried}next at {entry.next_at:%Y-%m-%d %H:%M} UTC")
+        context.echo(f"{entry.id}  {entry.address}  {STATE_WORDS.get(entry.state, entry.state)}  {entry.subject}")
+        if coming := _what_follows(entry, hold_unknown=context.settings.hold_unknown):
+            context.echo(f"    {coming}")
         if entry.reply:
             context.echo(f"    {entry.reply}")
 
 
-@outbox.command(cls=Command)
+def _what_follows(entry: Entry, *, hold_unknown: bool) -> str:
+    """When a waiting delivery is tried again, or who is to decide."""
+    if entry.state == "unknown" and hold_unknown:
+        return (
+            f"waits for you: 'digest outbox retry {entry.id}' sends it again, 'digest outbox drop {entry.id}' does not"
+        )
+    if entry.state not in ("queued", "deferred", "unknown"):
+        return ""
+    tried = f"tried {'once' if entry.attempt == 1 else f'{entry.attempt} times'}, " if entry.attempt else ""
+    return f"{tried}next at {entry.next_at:%Y-%m-%d %H:%M} UTC"
+
+
+@outbox.command(cls=Command, examples=("digest outbox retry --all",))
 @click.argument("number", type=int, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Everything that waits, except what may have been delivered.")
 @pass_context
@@ -59,13 +72,18 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
     with existing_store(context.settings) as store:
         if store is None:
             raise UsageError("the outbox is empty")
+        unsure: list[str] = []
         if everything:
-            number = tuple(e.id for e in store.outbox.entries() if e.state in ("queued", "deferred"))
+            entries = store.outbox.entries()
+            number = tuple(e.id for e in entries if e.state in ("queued", "deferred"))
+            unsure = [str(e.id) for e in entries if e.state == "unknown"]
+            if unsure:
+                context.echo(f"Maybe delivered, and sent again only where you name them: {', '.join(unsure)}")
         for one in number:
             entry = store.outbox.retry(one, machine_now())
             context.echo(f"Delivery {one} to {entry.address} leaves with the next run.")
         if not number:
-            context.echo("Nothing waits.")
+            context.echo("Nothing else waits." if unsure else "Nothing waits.")
 
 
 @outbox.command(cls=Command)
@@ -78,7 +96,9 @@ def drop(context: Context, number: tuple[int, ...]) -> None:
             raise UsageError("the outbox is empty")
         for one in number:
             entry = store.outbox.drop(one, machine_now())
-            context.echo(f"Delivery {one} to {entry.address} was dropped: {entry.papers} papers are not mailed.")
+            context.echo(
+                f"Delivery {one} to {entry.address} was dropped: {counted(entry.papers, 'paper')} will not be mailed."
+            )
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

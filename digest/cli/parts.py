@@ -13,7 +13,7 @@ from digest.errors import ConfigError
 from digest.settings import Settings
 
 if TYPE_CHECKING:
-    from digest.cycle import Parts
+    from digest.cycle import Parts, Summary
     from digest.mail.message import Sender
     from digest.mail.transport import Transport
     from digest.model import Roster, Subscriber
@@ -74,6 +74,15 @@ def make_transport(settings: Settings) -> Transport:
         ca=settings.mail_ca,
         token_command=settings.mail_token_command,
     )
+
+
+def mail_hint(settings: Settings, summary: Summary) -> str:
+    """What to do about the mail server's refusal that ended a run, to be put after its words; or nothing."""
+    from digest.mail.presets import hint_for
+    from digest.model import Outcome
+
+    hint = hint_for(settings.mail, summary.trouble) if summary.outcomes[Outcome.RELAY] else ""
+    return f": {hint}" if hint else ""
 
 
 def say_where_mail_goes(context: Context) -> None:

@@ -13,13 +13,13 @@ import click
 
 from digest.cli.base import Command, Context, now_option, pass_context
 from digest.cli.parts import clock_at, find_subscriber, make_sender, open_parts, read_roster
-from digest.errors import ConfigError, DigestError
+from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 
 if TYPE_CHECKING:
     from digest.model import Digest, Rendered, Roster, Subscriber
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("digest preview ada@example.org", "digest preview ada@example.org --html"))
 @click.argument("email", required=False)
 @click.option("--open", "open_browser", is_flag=True, help="Show the HTML part in the browser.")
 @click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
@@ -34,6 +34,8 @@ def preview(
     EMAIL may be left out where the subscribers file names one reader only. Keywords that are due are
     asked for, as a run would, but nothing is kept.
     """
+    if open_browser + as_html + as_eml > 1:
+        raise UsageError("--open, --html and --eml ask for different things", remedy="choose one")
     settings = context.settings
     roster = read_roster(settings)
     subscriber = _chosen(context, roster, email)
@@ -86,8 +88,12 @@ async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber,
         async with open_parts(settings, store, only, Nowhere(), clock=clock, stop=stop) as parts:
             store.subscribers.sync(roster, clock())
             fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), stop)
-            for failed in (f for f in fetched or [] if f.error is not None):
-                context.warn(f"{failed.record.keyword}: {failed.record.why}")
+            failed = [f for f in fetched or [] if f.error is not None]
+            for one in failed:
+                context.warn(f"{one.record.keyword}: {one.record.why}")
+            state = store.subscribers.state(subscriber.email)
+            if failed and state is not None and len(state.unplaced) == len({k.query for k in subscriber.keywords}):
+                raise TryLaterError("arXiv has answered for none of the keywords yet", remedy="try again later")
             composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
             return compose_now(composer, subscriber, clock())
 

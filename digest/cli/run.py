@@ -6,26 +6,29 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, now_option, pass_context
-from digest.cli.parts import clock_at, make_transport, open_parts, read_roster, say_where_mail_goes
+from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.parts import clock_at, mail_hint, make_transport, open_parts, read_roster, say_where_mail_goes
 from digest.errors import Exit
 from digest.times import to_text
 
 if TYPE_CHECKING:
-    from digest.cycle import Summary
+    from digest.cycle import Parts, Summary
     from digest.mail.message import Message
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("digest run", "digest run --dry-run", "digest run --json"))
 @now_option
 @json_option
+@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong, as cron wants it.")
 @click.option("--dry-run", is_flag=True, help="Do all of it in a copy: write nothing, send nothing.")
 @click.option("--fetch", "fetch_all", is_flag=True, help="Ask arXiv also for keywords that are not due.")
+@click.option("--wait", is_flag=True, help="Wait up to two minutes for a network that is not up yet.")
 @pass_context
 @click.pass_context
 def run(
@@ -33,38 +36,39 @@ def run(
     context: Context,
     now: datetime | None,
     as_json: bool,
+    quiet: bool,
     dry_run: bool,
     fetch_all: bool,
+    wait: bool,
 ) -> None:
-    """Do one cycle: fetch what is due, mail what is new. This is what the timer calls.
+    """Do one cycle: fetch what is due, mail what is new. With --wait this is what the timer calls.
 
     Repeating it does no harm: a paper that was mailed is not mailed again.
     """
-    if not as_json:
+    if not as_json and not quiet:
         say_where_mail_goes(context)
-    with _progress(context, quiet=as_json) as progress:
+    with _progress(context, quiet=as_json or quiet) as progress:
         if dry_run:
-            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, progress))
+            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress))
         else:
-            summary, messages = asyncio.run(_work(context, now, fetch_all, progress)), []
+            summary, messages = asyncio.run(_work(context, now, fetch_all, wait, progress)), []
     if summary is None:
         raise click.Abort
     if as_json:
         context.print_json(summary_as_json(summary))
-    else:
+    elif not quiet:
         _tell(context, summary, messages, dry_run)
     if summary.trouble:
-        context.warn(summary.trouble)
+        context.warn(summary.trouble + mail_hint(context.settings, summary))
     for line in summary.given_up:
         context.warn(f"given up: {line}")
     click_context.exit(summary.exit_code)
 
 
 async def _work(
-    context: Context, now: datetime | None, fetch_all: bool, progress: Callable[[str], None]
+    context: Context, now: datetime | None, fetch_all: bool, wait: bool, progress: Callable[[str], None]
 ) -> Summary | None:
     """One real cycle, alone on its database."""
-    from digest.cycle import run_cycle
     from digest.locks import cycle_lock
     from digest.stopping import Stop, run_stoppable
     from digest.store import open_store
@@ -79,19 +83,18 @@ async def _work(
             context.warn(f"a new database was made: {settings.db}")
         clock = clock_at(now)
         moment = store.runs.check_time(clock())
-        clock = clock if moment == clock() else clock_at(moment)
+        clock = clock if moment <= clock() else clock_at(moment)
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(run_cycle(parts), stop)
+            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
 
 
 async def _rehearse(
-    context: Context, now: datetime | None, fetch_all: bool, progress: Callable[[str], None]
+    context: Context, now: datetime | None, fetch_all: bool, wait: bool, progress: Callable[[str], None]
 ) -> tuple[Summary | None, list[Message]]:
     """The same cycle in a copy of the database, with mail that goes nowhere."""
     from digest.cli.rehearsal import Nowhere
-    from digest.cycle import run_cycle
     from digest.stopping import Stop, run_stoppable
     from digest.store import rehearsal_store
 
@@ -104,7 +107,22 @@ async def _rehearse(
         async with open_parts(
             settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(run_cycle(parts), stop), nowhere.messages
+            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop), nowhere.messages
+
+
+async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
+    """One cycle; with `wait`, one that waits for the network, and is to be tried later where that was in vain."""
+    from digest.cycle import run_cycle
+
+    if not wait:
+        return await run_cycle(parts)
+    from digest.cli.waiting import Patience, patient
+
+    patience = Patience(parts.stop, parts.progress)
+    summary = await run_cycle(patient(parts, arxiv_api, patience))
+    if patience.in_vain and summary.exit_code == Exit.DONE:
+        return replace(summary, exit_code=Exit.TRY_LATER)
+    return summary
 
 
 @contextmanager
@@ -154,9 +172,9 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
     asked = [k for k in summary.keywords if k.status != "skipped"]
     for k in asked:
         if k.status == "ok":
-            parts = [f"{k.new} new"]
-            parts += [f"{k.late} late"] if k.late else []
-            parts += [f"{k.revised} revised"] if k.revised else []
+            parts = [f"{k.new + k.late} new" + (f", {k.late} of them announced late" if k.late else "")]
+            parts += [counted(k.revised, "new version")] if k.revised else []
+            parts += ["noted as seen (a first digest shows the latest)"] if k.first and k.new else []
             context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
         else:
             context.echo(f"{k.keyword}: {k.status} ({k.why})")
@@ -176,9 +194,11 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
     }
     counts = [f"{summary.outcomes[o]} {words}" for o, words in tried.items() if summary.outcomes[o]]
     context.echo(f"Digests: {', '.join(counts)}." if counts else "No digest was due.")
+    if summary.waiting:
+        context.echo(f"In the outbox: {counted(summary.waiting, 'digest')} ('digest outbox' tells why).")
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("digest daemon -v",))
 @pass_context
 @click.pass_context
 def daemon(click_context: click.Context, context: Context) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, machine_now, now_option, pass_context
+from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.parts import existing_store, make_transport, read_roster, say_where_mail_goes
 from digest.times import to_text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from digest.store.runs import RunRecord
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=("digest status", "digest status --json"))
 @json_option
 @now_option
 @pass_context
@@ -113,6 +113,8 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> d
         why = f"paused until {subscriber.paused_until}"
     elif state and state.suppressed:
         why = f"mail to this address is suppressed: {state.suppressed}"
+    elif state and state.refused:
+        why = f"the last mail was refused for good ({state.refused}); its papers come with the next digest"
     elif state and state.unplaced:
         why = f"arXiv has not yet answered for {', '.join(state.unplaced)}"
     elif state is None or state.last_digest_at is None:
@@ -138,9 +140,8 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         context.echo("Last run  none yet: 'digest run' does one")
     else:
         ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
-        context.echo(
-            f"Last run  {_time(run['started'])}{ended}: {run['composed']} digests composed, {run['sent']} sent"
-        )
+        composed = counted(run["composed"], "digest")
+        context.echo(f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent")
         if run["trouble"]:
             context.echo(f"          {run['trouble']}")
     context.echo(f"arXiv     next announcement served {_time(report['next_announcement'])}")

@@ -64,9 +64,9 @@ def story(summary: Summary) -> list[str]:
 def _keyword_line(record: KeywordRecord) -> str:
     if record.status != "ok":
         return f"{record.keyword}: {record.why}"
-    counts = [f"{record.new} new"]
-    counts += [f"{record.late} announced late"] if record.late else []
+    counts = [f"{record.new + record.late} new" + (f", {record.late} of them announced late" if record.late else "")]
     counts += [f"{record.revised} revised, not mailed"] if record.revised else []
+    counts += ["noted as seen (a first digest shows the latest)"] if record.first and record.new else []
     return f"{record.keyword}: {', '.join(counts)}" + (f" ({record.why})" if record.why else "")
 
 

@@ -26,6 +26,7 @@ from aiosmtplib import (
 
 from digest.mail.message import Message, is_mailbox, words
 from digest.mail.server import Server
+from digest.mail.token import TokenError
 from digest.model import Outcome, Receipt
 
 T = TypeVar("T")
@@ -55,7 +56,8 @@ class _EndedError(Exception):
 class SmtpTransport:
     """Hands messages to one server over one connection, which is reused and made anew after any error.
 
-    `tls_context` is None only where `server.tls` is `none`. Timeouts are in seconds: for each command, for
+    `token`, where it is given, brings an access token for each new connection, which logs in with XOAUTH2 instead of
+    `password`. `tls_context` is None only where `server.tls` is `none`. Timeouts are in seconds: for each command, for
     the answer to a whole message (RFC 5321 section 4.5.3.2.6), and how long an idle connection is trusted.
     A login that was refused is not tried again in the life of the transport: servers lock accounts.
     """
@@ -65,13 +67,16 @@ class SmtpTransport:
         server: Server,
         *,
         password: str | None = None,
+        token: Callable[[], Awaitable[str]] | None = None,
         tls_context: ssl.SSLContext | None = None,
         command_timeout: float = 60,
         data_timeout: float = 600,
         idle_timeout: float = 30,
     ) -> None:
         self._server = server
+        self._secrets = [password] if password else []
         self._password = password
+        self._token = token
         self._tls_context = tls_context
         self._hostname = _own_name()
         self._command_timeout = command_timeout
@@ -167,21 +172,34 @@ class SmtpTransport:
 
     async def _log_in(self, client: SMTP) -> None:
         """Log in by one method, once: trying them all would count as several failures."""
-        user, password = self._server.user.encode(), (self._password or "").encode()
+        user = self._server.user.encode()
         methods = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
+        if self._token is not None:
+            methods = {"xoauth2": client.auth_xoauth2}
         method = next((methods[name] for name in methods if name in client.server_auth_methods), None)
         if method is None:
             offered = " ".join(client.server_auth_methods) or "none"
-            reply = self._words(f"{self._server.url} offers no login with a password (offered: {offered})")
+            kind = "a token (XOAUTH2)" if self._token is not None else "a password"
+            reply = self._words(f"{self._server.url} offers no login with {kind} (offered: {offered})")
             raise _EndedError(Receipt(Outcome.RELAY, reply, permanent=True))
+        secret = (self._password or "") if self._token is None else await self._fresh_token(self._token)
         try:
-            await self._stage("AUTH", method(user, password), self._judge_relay)
+            await self._stage("AUTH", method(user, secret.encode()), self._judge_relay)
         except _EndedError as ended:
             cause = ended.__cause__
             if isinstance(cause, SMTPAuthenticationError) and cause.code // 100 != 4:
                 self._refused_login = replace(ended.receipt, permanent=True)
                 raise _EndedError(self._refused_login) from cause
             raise
+
+    async def _fresh_token(self, fetch: Callable[[], Awaitable[str]]) -> str:
+        """A token for this connection, kept out of all that is said from now on."""
+        try:
+            token = await fetch()
+        except TokenError as error:
+            raise _EndedError(Receipt(Outcome.RELAY, words(str(error)), permanent=error.permanent)) from error
+        self._secrets.append(token)
+        return token
 
     async def _name_sender(self, client: SMTP, message: Message) -> None:
         options = []
@@ -265,10 +283,11 @@ class SmtpTransport:
 
     def _words(self, text: str) -> str:
         """One line of what the server said; some repeat a password that they refuse."""
-        if self._password:
-            secret, user = self._password.encode(), self._server.user.encode()
-            encoded = (base64.b64encode(plain).decode() for plain in (secret, b"\0" + user + b"\0" + secret))
-            for shape in (self._password, *encoded):
+        user = self._server.user.encode()
+        for secret in self._secrets:
+            plain = secret.encode()
+            forms = (plain, b"\0" + user + b"\0" + plain, b"user=" + user + b"\x01auth=Bearer " + plain + b"\x01\x01")
+            for shape in (secret, *(base64.b64encode(form).decode() for form in forms)):
                 text = text.replace(shape, "***")
         return words(text)
 

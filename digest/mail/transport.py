@@ -6,12 +6,15 @@ import difflib
 import re
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from digest.errors import ConfigError
 from digest.mail.message import Message
+from digest.mail.presets import as_issued
 from digest.mail.server import EXAMPLE, read_server
+from digest.mail.token import fetch_token, read_command
 from digest.model import Receipt
 
 SCHEMES = ("maildir", "sendmail", "smtp", "smtps")
@@ -37,11 +40,14 @@ class Transport(Protocol):
         """Let go of the connection, if there is one. Never fails, and a later `send` opens a new one."""
 
 
-def open_transport(url: str, *, home: Path, password: str | None, ca: Path | None) -> Transport:
+def open_transport(
+    url: str, *, home: Path, password: str | None, ca: Path | None, token_command: str = ""
+) -> Transport:
     """Make the transport that a DIGEST_MAIL setting names; nothing is connected or written yet.
 
     Relative paths are anchored at `home`; `ca` is a file with a private authority's certificates, trusted
-    beside the public ones. Raises ConfigError for a setting that cannot be read, asks for something
+    beside the public ones; `token_command` is run for each connection and prints an access token, with which the user
+    logs in instead of the password. Raises ConfigError for a setting that cannot be read, asks for something
     unsafe, or lacks its password.
     """
     scheme, rest = _scheme(url)
@@ -54,7 +60,12 @@ def open_transport(url: str, *, home: Path, password: str | None, ca: Path | Non
 
         return SendmailTransport(home / rest if rest else SENDMAIL)
     server = read_server(scheme, rest)
-    if server.user and not password:
+    command = read_command(token_command) if token_command else ()
+    if command and not server.user:
+        raise ConfigError(
+            "DIGEST_MAIL_TOKEN_COMMAND is set, and DIGEST_MAIL names no user to log in with", remedy=EXAMPLE
+        )
+    if server.user and not password and not command:
         raise ConfigError(
             "DIGEST_MAIL names a user to log in with, and there is no password",
             remedy="set DIGEST_MAIL_PASSWORD or DIGEST_MAIL_PASSWORD_FILE",
@@ -63,7 +74,8 @@ def open_transport(url: str, *, home: Path, password: str | None, ca: Path | Non
 
     return SmtpTransport(
         server,
-        password=password if server.user else None,
+        password=as_issued(server.host, password) if server.user and password and not command else None,
+        token=partial(fetch_token, command) if command else None,
         tls_context=None if server.tls == "none" else _tls_context(ca),
     )
 

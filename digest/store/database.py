@@ -174,6 +174,8 @@ def _read_into(path: Path, memory: sqlite3.Connection) -> None:
 
 def _check_owner(path: Path) -> None:
     """A file of another user's is refused: what we would write beside it would lock its owner out."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder", remedy="name a file in it with DIGEST_DB")
     try:
         owner = path.stat().st_uid
     except FileNotFoundError:

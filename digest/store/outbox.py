@@ -153,6 +153,11 @@ class Outbox:
         rows = self._db.rows(f"{_ENTRIES} WHERE d.state IN {states} ORDER BY d.id")
         return [_entry(row) for row in rows]
 
+    def waiting(self) -> int:
+        """How many deliveries are on their way."""
+        number: int = self._db.value(f"SELECT COUNT(*) FROM delivery WHERE state IN {OPEN}")
+        return number
+
     def counts(self) -> Counter[State]:
         """How many deliveries stand in each state."""
         rows = self._db.rows("SELECT state, COUNT(*) AS number FROM delivery GROUP BY state")

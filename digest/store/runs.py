@@ -20,7 +20,9 @@ SKEW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class KeywordRecord:
-    """What one run did for one keyword. `status`: ok, failed, quarantined or skipped."""
+    """What one run did for one keyword. `status`: ok, failed, quarantined or skipped; `first`: there was no
+    answer for it before, so that what came is noted as seen, and more than a first digest shows.
+    """
 
     keyword: str
     status: str
@@ -30,6 +32,7 @@ class KeywordRecord:
     late: int = 0
     requests: int = 0
     why: str = ""
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

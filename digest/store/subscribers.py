@@ -26,7 +26,10 @@ FIRST_AT_LEAST = 5
 
 @dataclass(frozen=True, slots=True)
 class SubscriberState:
-    """What the database remembers of one reader. Times are UTC; `suppressed` is the reason, if any."""
+    """What the database remembers of one reader. Times are UTC.
+
+    `suppressed` is the reason, if any; `refused` the server's words where the last delivery failed for good.
+    """
 
     address: str
     since: datetime
@@ -34,6 +37,7 @@ class SubscriberState:
     last_digest_at: datetime | None
     last_state: str | None
     suppressed: str
+    refused: str
     unplaced: tuple[str, ...]
 
 
@@ -197,7 +201,9 @@ class Subscribers:
         """What is remembered of one reader, or None."""
         row = self._db.row(
             """SELECT s.*, d.queued_at, d.state,
-                   (SELECT reason FROM suppression x WHERE x.address = s.address) AS suppressed
+                   (SELECT reason FROM suppression x WHERE x.address = s.address) AS suppressed,
+                   (SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
+                       WHERE subscriber = s.id AND state <> 'expired' ORDER BY id DESC LIMIT 1) AS refused
                FROM subscriber s
                LEFT JOIN delivery d ON d.id = (SELECT id FROM delivery WHERE subscriber = s.id
                    AND state NOT IN ('expired', 'failed', 'suppressed') ORDER BY queued_at DESC, id DESC LIMIT 1)
@@ -216,6 +222,7 @@ class Subscribers:
             last_digest_at=from_text(row["queued_at"]) if row["queued_at"] else None,
             last_state=row["state"],
             suppressed=row["suppressed"] or "",
+            refused=row["refused"] or "",
             unplaced=tuple(r["label"] for r in unplaced),
         )
 

@@ -1,0 +1,154 @@
+"""The machine as far as timers concern it: its service manager, its folders, and calls of its programs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from digest.errors import ConfigError
+
+SYSTEMD_RUNS = Path("/run/systemd/system")
+"""There while systemd is the machine's first process (sd_booted(3))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a program ended, and what it said. Code 127: there is no such program; 124: it did not end in time."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """Its last words, for people."""
+        lines = (self.err or self.out).strip().splitlines()
+        return lines[-1].strip() if lines else f"exit code {self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where things are for the user who runs this; `root` is / but in tests."""
+
+    system: str
+    systemd: bool
+    uid: int
+    user: str
+    home: Path
+    config: Path
+    variables: Mapping[str, str]
+    root: Path = Path("/")
+
+    @classmethod
+    def this(cls, environ: Mapping[str, str]) -> Self:
+        """Look around. Raises ConfigError on Windows itself, where Digest cannot work."""
+        system = platform.system().lower()
+        if system == "windows":
+            raise ConfigError(
+                "Digest cannot run on Windows itself, which has no flock and no colon in file names (Maildir)",
+                remedy="use WSL, where all of it works (docs/windows.md)",
+            )
+        home = Path(environ.get("HOME") or Path("~").expanduser())
+        config = environ.get("XDG_CONFIG_HOME", "")
+        uid = os.geteuid()
+        return cls(
+            system=system,
+            systemd=system == "linux" and SYSTEMD_RUNS.is_dir(),
+            uid=uid,
+            user=user_name(uid),
+            home=home,
+            config=Path(config) if config.startswith("/") else home / ".config",
+            variables=_with_bus(environ, uid),
+        )
+
+    @property
+    def user_units(self) -> Path:
+        """Where a user's own units lie (systemd.unit(5))."""
+        return self.config / "systemd" / "user"
+
+    @property
+    def system_units(self) -> Path:
+        """Where the administrator's units lie."""
+        return self.root / "etc/systemd/system"
+
+    @property
+    def agents(self) -> Path:
+        """Where a user's launchd agents lie."""
+        return self.home / "Library" / "LaunchAgents"
+
+    @property
+    def lingers(self) -> bool:
+        """Whether the user's own manager goes on after logout (loginctl(1), enable-linger)."""
+        return (self.root / "var/lib/systemd/linger" / self.user).exists()
+
+    def has(self, program: str) -> bool:
+        """Whether a program is there to be called."""
+        return shutil.which(program, path=self.variables.get("PATH")) is not None
+
+    def call(self, arguments: Sequence[str], *, given: str | None = None, seconds: float = 60.0) -> Answer:
+        """Call a program and wait for it; never fails."""
+        program = shutil.which(arguments[0], path=self.variables.get("PATH"))
+        if program is None:
+            return Answer(127, "", f"there is no program {arguments[0]}")
+        try:
+            done = subprocess.run(
+                [program, *arguments[1:]],
+                input=given,
+                stdin=subprocess.DEVNULL if given is None else None,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+                timeout=seconds,
+                env=dict(self.variables),
+            )
+        except subprocess.TimeoutExpired:
+            return Answer(124, "", f"{arguments[0]} did not answer in {seconds:.0f} s")
+        except OSError as error:
+            return Answer(126, "", f"{arguments[0]} cannot be called ({error.strerror})")
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def systemctl(self, *arguments: str, user: bool, seconds: float = 60.0) -> Answer:
+        """Call systemctl for the system's manager or the user's own."""
+        return self.call(systemctl(*arguments, user=user), seconds=seconds)
+
+    def crontab(self) -> str:
+        """The user's crontab, empty where there is none. Raises ConfigError where it cannot be read."""
+        answer = self.call(["crontab", "-l"])
+        if answer.code == 0:
+            return answer.out
+        said = answer.err.lower()
+        if answer.code == 1 and ("no crontab" in said or "no such file" in said):
+            return ""
+        raise ConfigError(f"the crontab of {self.user} cannot be read ({answer.last_line})")
+
+
+def systemctl(*arguments: str, user: bool) -> tuple[str, ...]:
+    """A call of systemctl."""
+    return ("systemctl", *(("--user",) if user else ()), *arguments)
+
+
+def user_name(uid: int) -> str:
+    """The name of an account, or its number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _with_bus(environ: Mapping[str, str], uid: int) -> dict[str, str]:
+    """The environment for programs: their words untranslated, and the way to the user's manager, which a
+    session by `su` or a cron job lacks.
+    """
+    variables = dict(environ) | {"LC_ALL": "C"}
+    if "XDG_RUNTIME_DIR" not in variables:
+        variables["XDG_RUNTIME_DIR"] = f"/run/user/{uid}"
+    return variables
