@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from digest.errors import ConfigError
 
+T = TypeVar("T")
+
 SYSTEM_HOME = Path("/var/lib/digest")
+DOTENV = ".env"
+ARXIV_API = "https://export.arxiv.org/api/query"
 CREDENTIAL = "mail-password"
 """The name under which systemd hands over the SMTP password (systemd.exec(5), LoadCredential)."""
 
@@ -31,25 +36,34 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("DIGEST_HOME", "", "the folder to which all other paths are relative"),
-    Setting("DIGEST_DB", "digest.db", "the database"),
-    Setting("DIGEST_SUBSCRIBERS", "subscribers.yaml", "the subscribers file"),
-    Setting("DIGEST_MAIL", "maildir:mail", "maildir:PATH, sendmail:, smtp://USER@HOST:587 or smtps://USER@HOST:465"),
-    Setting("DIGEST_MAIL_PASSWORD", "", "the password of the SMTP login", secret=True),
-    Setting("DIGEST_MAIL_PASSWORD_FILE", "", "a file that holds the password of the SMTP login"),
-    Setting("DIGEST_MAIL_CA", "", "a file with the certificate of a private authority, for SMTP"),
-    Setting("DIGEST_FROM", "", "the sender, such as 'Daily Papers <papers@example.org>'"),
-    Setting("DIGEST_CONTACT", "", "the address to which people write, and that arXiv sees"),
-    Setting("DIGEST_ARXIV_API", "https://export.arxiv.org/api/query", "arXiv's query interface"),
-    Setting("DIGEST_ARXIV_DELAY", "3", "seconds between two requests to arXiv"),
-    Setting("DIGEST_ON_UNKNOWN", "retry", "what follows when a mail may have been delivered: retry or hold"),
-    Setting("DIGEST_TEMPLATES", "", "a folder whose templates come before the built-in ones"),
+    Setting("DIGEST_HOME", "", "The folder to which all other paths are relative"),
+    Setting("DIGEST_DB", "digest.db", "The database"),
+    Setting("DIGEST_SUBSCRIBERS", "subscribers.yaml", "The subscribers file"),
+    Setting(
+        "DIGEST_MAIL",
+        "maildir:mail",
+        "Where mail goes: maildir:PATH, sendmail:, smtp://USER@HOST:587 or smtps://USER@HOST:465",
+    ),
+    Setting("DIGEST_MAIL_PASSWORD", "", "The password of the SMTP login", secret=True),
+    Setting("DIGEST_MAIL_PASSWORD_FILE", "", "A file that holds the password of the SMTP login"),
+    Setting("DIGEST_MAIL_TOKEN_COMMAND", "", "A command that prints an access token for the SMTP login (XOAUTH2)"),
+    Setting("DIGEST_MAIL_CA", "", "A file with the certificate of a private authority, for SMTP"),
+    Setting("DIGEST_FROM", "", "The sender, such as 'Daily Papers <papers@example.org>'"),
+    Setting("DIGEST_CONTACT", "", "The address to which people write, and that arXiv sees"),
+    Setting("DIGEST_ARXIV_API", ARXIV_API, "The address of arXiv's query interface"),
+    Setting("DIGEST_ARXIV_DELAY", "3", "Seconds between two requests to arXiv"),
+    Setting("DIGEST_ON_UNKNOWN", "retry", "What follows when a mail may have been delivered: retry or hold"),
+    Setting("DIGEST_TEMPLATES", "", "A folder whose templates come before the built-in ones"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, checked; every path is absolute. `unknown` are DIGEST_ variables that mean nothing."""
+    """All settings, checked; every path is absolute. `unknown` are DIGEST_ variables that mean nothing.
+
+    `origins` tells for each variable where its value came from: `flag`, `environment`, `.env`, `default`; for the
+    password also `password file` or `systemd credential`; for the home folder also `current folder`.
+    """
 
     home: Path
     db: Path
@@ -63,12 +77,45 @@ class Settings:
     arxiv_delay: float
     hold_unknown: bool
     templates: Path | None
+    mail_token_command: str = ""
     unknown: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def mails_for_real(self) -> bool:
         """Whether mail leaves this machine's files: false while it goes to a Maildir."""
-        return not self.mail.startswith("maildir:")
+        return not self.mail.strip().lower().startswith("maildir:")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All settings, whatever is wrong with some of them; in `settings` the default stands where a value cannot be.
+
+    `values` are as they were written, `mistakes` by variable (or `.env`), in the order in which they were found;
+    `unknown` are DIGEST_ variables that mean nothing, with the nearest that does, or nothing; `dotenv` is where the
+    .env file is looked for, and `in_dotenv` are the variables that it sets.
+    """
+
+    settings: Settings
+    values: Mapping[str, str] = field(repr=False)
+    mistakes: Mapping[str, ConfigError]
+    unknown: Mapping[str, str]
+    dotenv: Path
+    in_dotenv: frozenset[str]
+
+
+class _Attempt:
+    """Reads one value after the other, and notes the mistakes."""
+
+    def __init__(self) -> None:
+        self.mistakes: dict[str, ConfigError] = {}
+
+    def __call__(self, variable: str, read: Callable[[], T], fallback: T) -> T:
+        try:
+            return read()
+        except ConfigError as error:
+            self.mistakes[variable] = error
+            return fallback
 
 
 def load_settings(
@@ -76,56 +123,119 @@ def load_settings(
 ) -> Settings:
     """Settle every setting: a flag (by variable) before the environment before .env before the default.
 
-    `folder` is the current folder. Raises ConfigError for a value that cannot be.
+    `folder` is the current folder. Raises ConfigError for the first value that cannot be.
     """
+    survey = survey_settings(flags, environ, folder)
+    for mistake in survey.mistakes.values():
+        raise mistake
+    return survey.settings
+
+
+def survey_settings(
+    flags: Mapping[str, str], environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Survey:
+    """Settle every setting as `load_settings` does, and gather what is wrong instead of raising it."""
     environ = os.environ if environ is None else environ
     folder = Path.cwd() if folder is None else folder
-    home = find_home(flags.get("DIGEST_HOME") or environ.get("DIGEST_HOME", ""), folder)
-    dotenv = _read_dotenv(home / ".env")
-    values = {
-        s.variable: flags.get(s.variable) or environ.get(s.variable) or dotenv.get(s.variable) or s.default
-        for s in SETTINGS
-    }
-
-    def path(variable: str) -> Path:
-        return (home / Path(values[variable]).expanduser()).absolute()
-
-    if "://" in values["DIGEST_DB"]:
-        raise ConfigError(
-            f"DIGEST_DB is {values['DIGEST_DB'].split('://')[0]}://…, and only SQLite is supported",
-            remedy="give the path of a file",
-        )
-    if values["DIGEST_ON_UNKNOWN"] not in ("retry", "hold"):
-        raise ConfigError(f"DIGEST_ON_UNKNOWN is {values['DIGEST_ON_UNKNOWN']!r}", remedy="write retry or hold")
-    settings = Settings(
-        home=home,
-        db=path("DIGEST_DB"),
-        subscribers=path("DIGEST_SUBSCRIBERS"),
-        mail=values["DIGEST_MAIL"],
-        mail_password=_password(values, environ, path),
-        mail_ca=path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None,
-        sender=_address("DIGEST_FROM", values["DIGEST_FROM"]),
-        contact=_address("DIGEST_CONTACT", values["DIGEST_CONTACT"]),
-        arxiv_api=_url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]),
-        arxiv_delay=_seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]),
-        hold_unknown=values["DIGEST_ON_UNKNOWN"] == "hold",
-        templates=path("DIGEST_TEMPLATES") if values["DIGEST_TEMPLATES"] else None,
-        unknown=_unknown([*environ, *dotenv]),
-    )
-    if settings.templates and not settings.templates.is_dir():
-        raise ConfigError(f"DIGEST_TEMPLATES is {settings.templates}, which is not a folder")
-    if settings.mails_for_real and not settings.sender:
-        raise ConfigError(
+    attempt = _Attempt()
+    mistakes = attempt.mistakes
+    named = flags.get("DIGEST_HOME") or environ.get("DIGEST_HOME", "")
+    home = attempt("DIGEST_HOME", lambda: find_home(named, folder), folder.absolute())
+    dotenv = attempt(DOTENV, lambda: _read_dotenv(home / DOTENV), dict[str, str]())
+    values, origins = _gather(flags, environ, dotenv)
+    if not named:
+        origins["DIGEST_HOME"] = "current folder" if home == folder.absolute() else "default"
+    settings = _settle(home, values, origins, environ, attempt)
+    if settings.mails_for_real and not settings.sender and "DIGEST_FROM" not in mistakes:
+        mistakes["DIGEST_FROM"] = ConfigError(
             "DIGEST_FROM is not set, and mail needs a sender",
             remedy="set it, such as DIGEST_FROM='Daily Papers <papers@example.org>'",
         )
-    return settings
+    unknown = _unknown([*environ, *dotenv])
+    told = tuple(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
+    return Survey(
+        settings=replace(settings, unknown=told),
+        values=values,
+        mistakes=mistakes,
+        unknown=unknown,
+        dotenv=home / DOTENV,
+        in_dotenv=frozenset(name for name, value in dotenv.items() if value),
+    )
+
+
+def _gather(
+    flags: Mapping[str, str], environ: Mapping[str, str], dotenv: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The text of each setting, and where it came from."""
+    places = {"flag": flags, "environment": environ, DOTENV: dotenv}
+    values, origins = {}, {}
+    for setting in SETTINGS:
+        name = setting.variable
+        origins[name] = next((origin for origin, place in places.items() if place.get(name)), "default")
+        values[name] = places[origins[name]][name] if origins[name] in places else setting.default
+    return values, origins
+
+
+def _settle(
+    home: Path,
+    values: Mapping[str, str],
+    origins: dict[str, str],
+    environ: Mapping[str, str],
+    attempt: _Attempt,
+) -> Settings:
+    """Check each value; what is wrong with one is noted, and the default stands for it."""
+
+    def path(variable: str) -> Path:
+        return home / _expanded(variable, values[variable])
+
+    def database() -> Path:
+        if "://" in values["DIGEST_DB"]:
+            raise ConfigError(
+                f"DIGEST_DB is {values['DIGEST_DB'].split('://')[0]}://…, and only SQLite is supported",
+                remedy="give the path of a file",
+            )
+        return path("DIGEST_DB")
+
+    def hold() -> bool:
+        if values["DIGEST_ON_UNKNOWN"] not in ("retry", "hold"):
+            raise ConfigError(f"DIGEST_ON_UNKNOWN is {values['DIGEST_ON_UNKNOWN']!r}", remedy="write retry or hold")
+        return values["DIGEST_ON_UNKNOWN"] == "hold"
+
+    def templates() -> Path | None:
+        folder = path("DIGEST_TEMPLATES") if values["DIGEST_TEMPLATES"] else None
+        if folder and not folder.is_dir():
+            raise ConfigError(f"DIGEST_TEMPLATES is {folder}, which is not a folder")
+        return folder
+
+    def password() -> str:
+        text, origin = _password(values, environ, path)
+        origins["DIGEST_MAIL_PASSWORD"] = origin or origins["DIGEST_MAIL_PASSWORD"]
+        return text
+
+    return Settings(
+        home=home,
+        db=attempt("DIGEST_DB", database, home / "digest.db"),
+        subscribers=attempt("DIGEST_SUBSCRIBERS", lambda: path("DIGEST_SUBSCRIBERS"), home / "subscribers.yaml"),
+        hold_unknown=attempt("DIGEST_ON_UNKNOWN", hold, False),
+        mail=values["DIGEST_MAIL"],
+        mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", password, ""),
+        mail_ca=attempt("DIGEST_MAIL_CA", lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None, None),
+        mail_token_command=values["DIGEST_MAIL_TOKEN_COMMAND"],
+        sender=attempt("DIGEST_FROM", lambda: _address("DIGEST_FROM", values["DIGEST_FROM"]), ""),
+        contact=attempt("DIGEST_CONTACT", lambda: _address("DIGEST_CONTACT", values["DIGEST_CONTACT"]), ""),
+        arxiv_api=attempt("DIGEST_ARXIV_API", lambda: _url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API),
+        arxiv_delay=attempt(
+            "DIGEST_ARXIV_DELAY", lambda: _seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
+        ),
+        templates=attempt("DIGEST_TEMPLATES", templates, None),
+        origins=origins,
+    )
 
 
 def find_home(named: str, folder: Path) -> Path:
     """The home folder: as named, else here where an installation is, else the user's, else the system's."""
     if named:
-        return Path(named).expanduser().absolute()
+        return _expanded("DIGEST_HOME", named).absolute()
     import platformdirs
 
     own = Path(platformdirs.user_data_dir("digest", appauthor=False))
@@ -133,6 +243,13 @@ def find_home(named: str, folder: Path) -> Path:
         if _holds_installation(candidate):
             return candidate.absolute()
     return own.absolute()
+
+
+def _expanded(variable: str, value: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{variable} is {value!r}, the home folder of a user who has none") from error
 
 
 def _holds_installation(folder: Path) -> bool:
@@ -155,16 +272,16 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         raise ConfigError(f"{path} cannot be read ({error})", remedy="mend or remove it") from error
 
 
-def _password(values: Mapping[str, str], environ: Mapping[str, str], path: object) -> str:
-    """The SMTP password: the variable, else the file, else systemd's credential, else nothing."""
+def _password(values: Mapping[str, str], environ: Mapping[str, str], path: Callable[[str], Path]) -> tuple[str, str]:
+    """The SMTP password and where it is from, unless the variable: it, else the file, else systemd's credential."""
     if values["DIGEST_MAIL_PASSWORD"]:
-        return values["DIGEST_MAIL_PASSWORD"]
+        return values["DIGEST_MAIL_PASSWORD"], ""
     if values["DIGEST_MAIL_PASSWORD_FILE"]:
-        assert callable(path)
-        return _secret_file(path("DIGEST_MAIL_PASSWORD_FILE"), required=True)
+        return _secret_file(path("DIGEST_MAIL_PASSWORD_FILE"), required=True), "password file"
     if environ.get("CREDENTIALS_DIRECTORY"):
-        return _secret_file(Path(environ["CREDENTIALS_DIRECTORY"]) / CREDENTIAL, required=False)
-    return ""
+        secret = _secret_file(Path(environ["CREDENTIALS_DIRECTORY"]) / CREDENTIAL, required=False)
+        return secret, "systemd credential" if secret else ""
+    return "", ""
 
 
 def _secret_file(path: Path, *, required: bool) -> str:
@@ -182,11 +299,14 @@ def _address(variable: str, value: str) -> str:
     """A single mail address, with or without a display name."""
     if not value:
         return ""
-    from email.utils import parseaddr
+    from email.utils import getaddresses
 
     from email_validator import EmailNotValidError, validate_email
 
-    address = parseaddr(value)[1] or value
+    addresses = getaddresses([value])
+    if len(addresses) > 1:
+        raise ConfigError(f"{variable} is {value!r}, which is more than one mail address", remedy="write one")
+    address = addresses[0][1] or value
     try:
         validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=True)
     except EmailNotValidError as error:
@@ -214,11 +334,12 @@ def _seconds(variable: str, value: str) -> float:
     return seconds
 
 
-def _unknown(names: Iterable[str]) -> tuple[str, ...]:
-    """Each DIGEST_ variable that is none of ours, with the nearest that is."""
-    known = [s.variable for s in SETTINGS]
-    found = []
-    for name in sorted({n for n in names if n.startswith("DIGEST_") and n not in known}):
-        near = difflib.get_close_matches(name, known, n=1)
-        found.append(f"{name} (did you mean {near[0]}?)" if near else name)
-    return tuple(found)
+def _unknown(names: Iterable[str]) -> dict[str, str]:
+    """Each DIGEST_ variable that is none of ours, with the nearest that is, or nothing."""
+    prefix = "DIGEST_"
+    known = [s.variable.removeprefix(prefix) for s in SETTINGS]
+    found = {}
+    for name in sorted({n for n in names if n.startswith(prefix) and n.removeprefix(prefix) not in known}):
+        near = difflib.get_close_matches(name.removeprefix(prefix), known, n=1)
+        found[name] = f"{prefix}{near[0]}" if near else ""
+    return found

@@ -11,40 +11,40 @@ import click
 from digest import __version__
 from digest.errors import DigestError, Exit
 
-GROUPS: dict[str, dict[str, str]] = {
+GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "To begin": {
-        "demo": "digest.cli.demo:demo",
-        "init": "digest.cli.init:init",
-        "doctor": "digest.cli.doctor:doctor",
+        "demo": ("demo:demo", "Three days of the whole way, without a network."),
+        "init": ("init:init", "Set up a first digest, step by step."),
+        "doctor": ("doctor:doctor", "Check everything; a line a check, with what to do."),
     },
     "Who gets what": {
-        "subscribe": "digest.cli.people:subscribe",
-        "unsubscribe": "digest.cli.people:unsubscribe",
-        "subscribers": "digest.cli.people:subscribers",
-        "keywords": "digest.cli.keywords:keywords",
+        "subscribe": ("people:subscribe", "Add readers, or keywords and wishes of readers."),
+        "unsubscribe": ("people:unsubscribe", "Take readers, or some of their keywords, out."),
+        "subscribers": ("people:subscribers", "List, show, move; check the subscribers file."),
+        "keywords": ("keywords:keywords", "List, check, name, rename and remove keywords."),
     },
     "Every day": {
-        "run": "digest.cli.run:run",
-        "daemon": "digest.cli.run:daemon",
-        "timer": "digest.cli.timer:timer",
+        "run": ("run:run", "One cycle: fetch what is due, mail what is new."),
+        "daemon": ("run:daemon", "Stay, and do a cycle whenever one is due."),
+        "timer": ("timer:timer", "Let the machine call 'digest run'."),
     },
     "To look and to mend": {
-        "preview": "digest.cli.preview:preview",
-        "status": "digest.cli.status:status",
-        "why": "digest.cli.why:why",
-        "history": "digest.cli.history:history",
-        "outbox": "digest.cli.outbox:outbox",
+        "preview": ("preview:preview", "The next digest of a reader; nothing is mailed."),
+        "status": ("status:status", "The last run, what comes next, and why nothing came."),
+        "why": ("why:why", "Why a paper came to a reader or not; how a day went."),
+        "history": ("history:history", "All digests of a reader, or all runs."),
+        "outbox": ("outbox:outbox", "What waits to be mailed, and why it waits."),
     },
     "Besides": {
-        "config": "digest.cli.config:config",
-        "export": "digest.cli.export:export",
-        "completion": "digest.cli.manual:completion",
-        "manual": "digest.cli.manual:manual",
+        "config": ("config:config", "Each setting, and where it came from."),
+        "export": ("export:export", "Papers seen or mailed: JSON, CSV, BibTeX."),
+        "completion": ("manual:completion", "Make the Tab key complete commands and flags."),
+        "manual": ("manual:manual", "Write the manual pages."),
     },
 }
-"""The commands by what people do, in the order in which a newcomer needs them."""
+"""The commands by what people do, in the order in which a newcomer needs them: where each is, and its summary."""
 
-COMMANDS = {name: place for commands in GROUPS.values() for name, place in commands.items()}
+COMMANDS = {name: entry for commands in GROUPS.values() for name, entry in commands.items()}
 
 
 class LazyGroup(click.Group):
@@ -58,20 +58,17 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        place, summary = COMMANDS[cmd_name]
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"digest.cli.{module}"), name)
+        command.short_help = summary
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands by what people do."""
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by what people do; none of them is imported for that."""
         for title, commands in GROUPS.items():
-            rows = []
-            for name in commands:
-                command = self.get_command(ctx, name)
-                if command is not None:
-                    rows.append((name, command.get_short_help_str(limit=72)))
             with formatter.section(title):
-                formatter.write_dl(rows)
+                formatter.write_dl([(f"{name:<11}", summary) for name, (_, summary) in commands.items()])
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Put the commands first: the settings' flags are looked up more rarely."""

@@ -157,7 +157,7 @@ def common_options(*, hidden: bool) -> list[click.Option]:
         click.Option(
             [s.flag, f"setting_{s.variable.lower()}"],
             metavar=s.variable.removeprefix("DIGEST_"),
-            help=s.help[0].upper() + s.help[1:] + ".",
+            help=f"{s.help}.",
             hidden=hidden,
             expose_value=False,
             callback=remember(s.variable),

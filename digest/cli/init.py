@@ -30,7 +30,10 @@ Wish = tuple[str, Rule | None]
 HOUR = "07:00"
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=('digest init --email ada@example.org -k "reward model" --at 07:00 --provider folder --yes --no-timer',),
+)
 @click.option("--email", metavar="ADDRESS", help="Who gets the digest.")
 @click.option("-k", "--keyword", "keywords", multiple=True, help="A word, a phrase, or a query; as often as wanted.")
 @click.option("--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match.")
