@@ -7,15 +7,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.parts import clock_at, mail_hint, make_transport, open_parts, read_roster, say_where_mail_goes
-from digest.errors import Exit
+from digest.errors import Exit, TryLaterError, UsageError
 from digest.times import to_text
+
+FAR = timedelta(days=366)
+"""A real run so far ahead of the machine's clock is more likely a slip than meant."""
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
@@ -53,7 +56,7 @@ def run(
         else:
             summary, messages = asyncio.run(_work(context, now, fetch_all, wait, progress)), []
     if summary is None:
-        raise click.Abort
+        raise TryLaterError("stopped", remedy="the next run goes on from here")
     if as_json:
         context.print_json(summary_as_json(summary))
     elif not quiet:
@@ -84,6 +87,11 @@ async def _work(
         clock = clock_at(now)
         moment = store.runs.check_time(clock())
         clock = clock if moment <= clock() else clock_at(moment)
+        if not fresh and clock() - machine_now() > FAR and not store.runs.is_beyond(machine_now()):
+            raise UsageError(
+                f"--now {clock():%Y-%m-%d} is more than a year ahead, and a database's time never goes back",
+                remedy="rehearse it with --dry-run, or name a copy with --db",
+            )
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
@@ -250,9 +258,10 @@ async def _serve(context: Context) -> None:
                     settings, store, roster, make_transport(settings), clock=clock, stop=stop
                 ) as parts:
                     summary = await run_cycle(parts)
-            for line in (summary.trouble, *summary.given_up):
-                if line:
-                    context.warn(line)
+            if summary.trouble:
+                context.warn(summary.trouble + mail_hint(settings, summary))
+            for line in summary.given_up:
+                context.warn(f"given up: {line}")
             return summary
 
         daemon = Daemon(

@@ -66,6 +66,11 @@ class Runs:
             remedy="set the clock right; to rehearse an earlier day, name a copy of an earlier database with --db",
         )
 
+    def is_beyond(self, now: datetime) -> bool:
+        """Whether the database has already seen a later time: it is one to rehearse on."""
+        text = self._db.meta("latest_now")
+        return text is not None and from_text(text) > now
+
     def begin(self, now: datetime) -> int:
         """Open a record; old ones are let go."""
         with self._db.transaction():
