@@ -124,7 +124,12 @@ def test_a_quiet_night_has_a_reason(now, reason):
             (84, 0),
             "no announcement since the last fetch; next Tuesday evening, served Wednesday 06:15 UTC",
         ),
-        ("2026-11-24T07:00", "2026-11-23T07:00", (84, 0), "no match that is new: 84 papers in the window, all seen before"),
+        (
+            "2026-11-24T07:00",
+            "2026-11-23T07:00",
+            (84, 0),
+            "no match that is new: 84 papers in the window, all seen before",
+        ),
         ("2026-11-24T07:00", "2026-11-23T07:00", (1, 0), "no match that is new: 1 paper in the window, seen before"),
         ("2026-11-24T07:00", "2026-11-23T07:00", (0, 0), "no match: no paper in the window"),
         (

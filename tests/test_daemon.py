@@ -24,12 +24,13 @@ import pytest
 
 from digest.calendar import next_served, served_between
 from digest.cli.base import machine_now
-from digest.cli.parts import make_transport, open_parts, read_roster
+from digest.cli.parts import open_parts, read_roster
 from digest.cycle import Summary, run_cycle
 from digest.daemon import BUSY_WAIT, LOOK_AGAIN, Daemon, next_work
 from digest.demo.papers import World as Papers
 from digest.demo.standin import Standin
 from digest.errors import ConfigError, TryLaterError
+from digest.mailing import make_transport
 from digest.model import Outcome, Receipt, Roster, State
 from digest.notify import Notifier
 from digest.settings import load_settings

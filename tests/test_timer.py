@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.calendar import served_between
-from digest.cli.parts import make_transport, open_parts, read_roster
+from digest.cli.parts import open_parts, read_roster
 from digest.cycle import Parts, run_cycle
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
 from digest.demo.words import TOPICS
+from digest.mailing import make_transport
 from digest.model import Paper
 from digest.settings import load_settings
 from digest.stopping import Stop

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from digest.checks.arrangement import all_mistakes, read_server_of
 from digest.checks.check import Cause, Check, fail, ok, skip, unresolved, warn
-from digest.cli.parts import make_sender, make_transport
+from digest.mailing import make_sender, make_transport
 from digest.settings import Settings, Survey
 
 if TYPE_CHECKING:

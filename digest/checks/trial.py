@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from digest.checks.check import Cause, Check, fail, ok, skip
 from digest.checks.sender import NAME, mail_is_wrong
-from digest.cli.parts import make_sender, make_transport
+from digest.mailing import make_sender, make_transport
 from digest.model import Digest, Item, Keyword, Kind, Outcome, Outgoing, Receipt, Rule, Section
 from digest.settings import Settings, Survey
 

@@ -15,10 +15,10 @@ import click
 
 from digest.cli.base import Context
 from digest.cli.init_ask import ask, ask_secret, one_of
-from digest.cli.parts import make_sender, make_transport
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mail.presets import PRESETS, Preset, find_preset, guess_preset, hint_for, preset_of
 from digest.mail.server import Server, read_server
+from digest.mailing import make_sender, make_transport
 from digest.model import Outcome, Outgoing, Receipt, Rendered
 from digest.settings import load_settings
 

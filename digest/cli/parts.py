@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING
 
 from digest.cli.base import Context, machine_now
 from digest.errors import ConfigError
+from digest.mailing import make_sender, make_transport
 from digest.settings import Settings
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
-    from digest.mail.message import Sender
     from digest.mail.transport import Transport
     from digest.model import Roster, Subscriber
     from digest.stopping import Stop
     from digest.store import Store
-
-LOCAL_SENDER = "Digest <digest@localhost>"
-"""The sender of mail that only goes to a Maildir, where none is set."""
 
 
 @contextmanager
@@ -54,26 +51,6 @@ def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscri
         remedy = f"did you mean {by_address[near[0]].email}?" if near else "'digest subscribers' lists who is in it"
         raise ConfigError(f"{settings.subscribers} names no subscriber {address}", remedy=remedy)
     return found
-
-
-def make_sender(settings: Settings) -> Sender:
-    """Who mail comes from."""
-    from digest.mail.message import Sender
-
-    return Sender(settings.sender or LOCAL_SENDER, settings.contact)
-
-
-def make_transport(settings: Settings) -> Transport:
-    """The way by which mail leaves."""
-    from digest.mail.transport import open_transport
-
-    return open_transport(
-        settings.mail,
-        home=settings.home,
-        password=settings.mail_password or None,
-        ca=settings.mail_ca,
-        token_command=settings.mail_token_command,
-    )
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, now_option, pass_context
-from digest.cli.parts import clock_at, find_subscriber, make_sender, open_parts, read_roster
+from digest.cli.parts import clock_at, find_subscriber, open_parts, read_roster
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
+from digest.mailing import make_sender
 
 if TYPE_CHECKING:
     from digest.model import Digest, Rendered, Roster, Subscriber
