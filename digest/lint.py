@@ -34,6 +34,20 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
             found.append(f"{word!r} is read as one word; if an operator is meant, write {apart!r}")
     if used is not Rule.QUERY and category_case(text.strip().lower()) in CATEGORIES:
         found.append(f"{text!r} is searched for as a word; for the category write cat:{category_case(leaves[0].text)}")
-    if used is not Rule.QUERY and (small := [word for word in words[1:-1] if word in LOWER_CASE_OPERATORS]):
-        found.append(f"{text!r} is read as one phrase; if {small[0]!r} is an operator, write it in capitals")
+    if used is not Rule.QUERY and len(words) > 1:
+        found += _operators_in_phrase(words)
     return found
+
+
+def _operators_in_phrase(words: list[str]) -> list[str]:
+    """The doubt whether a phrase was meant where one of its words looks like an operator."""
+    text = " ".join(words)
+    if words[0] == "NOT":
+        return [f"{text!r} is read as one phrase; to exclude, write what to find before ANDNOT"]
+    for place, word in enumerate(words[1:-1], 1):
+        if word in ("NOT", "not"):
+            meant = " ".join([*words[:place], "ANDNOT", *words[place + 1 :]])
+            return [f"{text!r} is read as one phrase; did you mean {meant!r}?"]
+        if word in LOWER_CASE_OPERATORS:
+            return [f"{text!r} is read as one phrase; if {word!r} is an operator, write it in capitals"]
+    return []

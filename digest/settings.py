@@ -261,15 +261,31 @@ def _holds_installation(folder: Path) -> bool:
 
 def _read_dotenv(path: Path) -> dict[str, str]:
     """The variables in a .env file; none where there is no such file."""
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
     try:
         with path.open(encoding="utf-8") as stream:
-            return {k: v for k, v in dotenv_values(stream=stream, interpolate=False).items() if v is not None}
+            bindings = list(parse_stream(stream))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})", remedy="mend or remove it") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text", remedy="write it anew") from error
+    except OSError as error:
+        place = path if os.access(path.parent, os.X_OK) else f"the folder {path.parent}"
+        raise ConfigError(f"{place} cannot be read ({error.strerror})", remedy="check its owner and rights") from error
+    values = {}
+    for binding in bindings:
+        # The library would pass over such a line, and mail would go where nobody meant it to go.
+        if binding.error:
+            text = binding.original.string
+            line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+            raise ConfigError(
+                f"{path}:{line} is not of the form NAME=value",
+                remedy="write one setting a line, and close every quote",
+            )
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
 
 
 def _password(values: Mapping[str, str], environ: Mapping[str, str], path: Callable[[str], Path]) -> tuple[str, str]:

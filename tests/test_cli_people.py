@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from digest.cli import main
+from digest.cli.base import Command
+from digest.cli.keywords import keywords
+from digest.cli.people import subscribe, subscribers, unsubscribe
 from digest.locks import cycle_lock
 from digest.roster import load_roster
 from digest.store import open_store
@@ -47,11 +52,12 @@ def ada(shell: Shell) -> Shell:
 def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the_file_lies(shell: Shell) -> None:
     out = shell("subscribe", "ada@example.org", "-k", "reward model", "-k", "hallucination", "-k", "ti:x AND au:y")
     assert out.splitlines() == [
-        "ada@example.org is subscribed to 3 keywords:",
+        "ada@example.org: subscribed to 3 keywords",
         '  reward model: "reward model" in title or abstract',
         "  hallucination: hallucination in title and abstract",
         "  ti:x AND au:y: the query ti:x AND au:y",
-        "The next digest comes Tue 24 Nov 06:15 (UTC), with the announcement of Mon 23 Nov.",
+        "  The first digest comes with the next 'digest run'; the one after that Tue 24 Nov 06:15 (UTC), "
+        "with the announcement of Mon 23 Nov.",
         f"The subscribers file is {shell.path}",
     ]
     assert "nobody's inbox" in shell.err
@@ -80,10 +86,16 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
 
 def test_subscribing_again_says_what_changed(ada: Shell) -> None:
     out = ada("subscribe", "Ada@example.org", "-k", "reward model", "-k", "mllm", "--schedule", "mon")
-    assert out.splitlines()[0] == "ada@example.org now also gets mllm; schedule is now mon:"
+    assert out.splitlines()[0] == "ada@example.org: now also mllm; schedule is now mon"
     out = ada("subscribe", "ada@example.org", "--at", "07:00", "--revisions")
-    assert out.splitlines()[0] == "ada@example.org: at is now 07:00, revisions is now true; the keywords:"
-    assert "nothing changed" in ada("subscribe", "ada@example.org", "-k", "MLLM")
+    assert out.splitlines()[0] == "ada@example.org: at is now 07:00; revisions is now true"
+    before = ada.path.read_text()
+    out = ada("subscribe", "ada@example.org", "-k", "MLLM", "--at", "07:00")
+    assert out.splitlines()[:2] == [
+        "ada@example.org: nothing changed",
+        '  reward model: "reward model" in title or abstract',
+    ]
+    assert ada.path.read_text() == before
     assert "at is now none" in ada("subscribe", "ada@example.org", "--at", "none")
 
 
@@ -100,12 +112,119 @@ def test_several_readers_are_subscribed_at_once(ada: Shell) -> None:
 
 def test_the_rule_of_a_keyword_can_be_changed_by_subscribing_again(ada: Shell) -> None:
     out = ada("subscribe", "ada@example.org", "-k", "reward model", "--match", "title")
+    assert out.splitlines()[0] == "ada@example.org: now read otherwise: reward model"
     assert '  reward model: "reward model" in the title' in out.splitlines()
+
+
+def test_each_of_several_readers_is_told_about_in_a_block_of_their_own(ada: Shell) -> None:
+    ada("subscribe", "lin@example.org", "-k", "mllm", "--name", "Lin", "--at", "13:00")
+    out = ada("subscribe", "ada@example.org", "lin@example.org", "new@example.org", "-k", "mllm")
+    assert out.splitlines()[:-1] == [
+        "ada@example.org: now also mllm",
+        '  reward model: "reward model" in title or abstract',
+        "  hallucination: hallucination in title and abstract",
+        "  mllm: mllm in title and abstract",
+        "  The first digest comes with the next 'digest run'; the one after that Tue 24 Nov 06:15 (UTC), "
+        "with the announcement of Mon 23 Nov.",
+        "lin@example.org (Lin): nothing changed",
+        "  mllm: mllm in title and abstract",
+        "  The first digest comes Mon 23 Nov 13:00 (UTC); the one after that Tue 24 Nov 13:00 (UTC), "
+        "with the announcement of Mon 23 Nov.",
+        "new@example.org: subscribed to 1 keyword",
+        "  mllm: mllm in title and abstract",
+        "  The first digest comes with the next 'digest run'; the one after that Tue 24 Nov 06:15 (UTC), "
+        "with the announcement of Mon 23 Nov.",
+    ]
+
+
+def test_of_many_readers_those_with_equal_blocks_share_one(ada: Shell) -> None:
+    many = [f"r{number}@example.org" for number in range(8)]
+    lines = ada("subscribe", "ada@example.org", *many, "-k", "mllm").splitlines()
+    heads = [line for line in lines if not line.startswith(" ")][:-1]
+    assert heads == [
+        "ada@example.org: now also mllm",
+        "r0@example.org, r1@example.org, r2@example.org and 5 others: subscribed to 1 keyword",
+    ]
+    assert lines.count("  mllm: mllm in title and abstract") == 2
+
+
+def test_only_who_never_had_a_digest_is_told_of_a_first_one(ada: Shell) -> None:
+    first = "The first digest comes with the next 'digest run'"
+    roster = load_roster(ada.path)
+    with open_store(ada.home / "digest.db") as store:
+        store.subscribers.sync(roster, NOW)
+    assert first in ada("subscribers", "show", "ada@example.org")
+    value = json.loads(ada("subscribers", "show", "ada@example.org", "--json"))
+    assert value["first_digest"] == "2026-11-23T12:00:00Z"
+    database = sqlite3.connect(ada.home / "digest.db")
+    with database:
+        database.execute("INSERT INTO content(id, key, subject, pieces) VALUES(1, 'k', 's', x'')")
+        database.execute(
+            "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at, state)"
+            " VALUES(1, '2026-11-23T00:00:00Z', 1, 'm', '2026-11-23T07:00:00Z', 0, '', 'sent')"
+        )
+    database.close()
+    assert "The next digest comes Tue 24 Nov 06:15 (UTC)" in ada("subscribers", "show", "ada@example.org")
+    assert json.loads(ada("subscribers", "show", "ada@example.org", "--json"))["first_digest"] is None
+
+
+def test_a_first_digest_waits_for_the_end_of_a_pause(ada: Shell) -> None:
+    out = ada("subscribe", "ada@example.org", "--paused-until", "2026-12-01")
+    assert "The first digest comes Tue 01 Dec 00:00 (UTC); the one after that Wed 02 Dec 00:00 (UTC)" in out
+
+
+def test_a_database_that_cannot_be_read_does_not_keep_a_reader_out(shell: Shell) -> None:
+    (shell.home / "digest.db").write_bytes(b"no database at all, but long enough to be taken for one" * 20)
+    assert "ada@example.org: subscribed" in shell("subscribe", "ada@example.org", "-k", "mllm")
+    assert "digest.db" in shell.err
+
+
+@pytest.mark.parametrize("empty", ["", "none"])
+def test_an_empty_value_clears(ada: Shell, empty: str) -> None:
+    plain = ada.path.read_text()
+    flags = "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --max-papers 9 --order newest".split()
+    more = "--exclude cat:cs.RO --quiet-days tell --paused-until 2026-12-01".split()
+    ada("subscribe", "ada@example.org", *flags, *more)
+    given = [word if word.startswith("--") else empty for word in flags + more]
+    ada("subscribe", "ada@example.org", *given)
+    assert ada.path.read_text() == plain
+
+
+def test_the_help_says_that_an_empty_value_clears(shell: Shell) -> None:
+    text = " ".join(shell("subscribe", "--help").split())
+    assert "A setting given as '' or none is cleared" in text
+    assert "digest subscribe grace@example.org" in text
+
+
+@pytest.fixture
+def lab(shell: Shell) -> Shell:
+    shell.path.write_text(
+        "keywords: {RL theory: 'ti:\"reinforcement learning\" AND cat:cs.LG'}\n"
+        "subscribers:\n  - email: ada@example.org\n    keywords: [Reward Model, Hallucination]\n"
+        "  - email: lin@example.org\n    keywords: [Time Series, Reward Model]\n"
+    )
+    return shell
+
+
+COMMANDS = [subscribe, unsubscribe, *subscribers.commands.values(), *keywords.commands.values()]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.callback.__name__)
+def test_each_example_works_as_printed(lab: Shell, command: Command) -> None:
+    before = lab.path.read_text()
+    assert command.examples
+    for example in command.examples:
+        lab.path.write_text(before)
+        program, *args = shlex.split(example)
+        assert program == "digest"
+        assert lab(*args)
 
 
 def test_a_doubtful_keyword_is_warned_about(shell: Shell) -> None:
     shell("subscribe", "ada@example.org", "-k", "learning")
     assert "large share of all papers" in shell.err
+    shell("subscribe", "ada@example.org", "-k", "a NOT b")
+    assert "did you mean 'a ANDNOT b'?" in shell.err
 
 
 @pytest.mark.parametrize(
@@ -117,17 +236,26 @@ def test_a_doubtful_keyword_is_warned_about(shell: Shell) -> None:
         (["subscribe", "new@example.org", "-k", "(a OR"], "\n  (a OR\n"),
         (["subscribe", "new@example.org", "-k", "+vision"], "no group 'vision'"),
         (["subscribe", "ada@example.org", "--timezone", "Berlin"], "did you mean Europe/Berlin?"),
-        (["subscribe", "ada@example.org", "--at", "7am"], 'did you mean "07:00"?'),
-        (["subscribe", "ada@example.org", "--schedule", "mon,tuesday"], "did you mean tue?"),
+        (["subscribe", "ada@example.org", "--at", "7am"], "--at '7am' is not a time of day: did you mean 07:00?"),
+        (["subscribe", "ada@example.org", "--at", "25:00"], "write hours and minutes, such as 07:00\n"),
+        (["subscribe", "ada@example.org", "--schedule", "mon,tuesday"], "did you mean mon,tue?"),
+        (["subscribe", "ada@example.org", "--schedule", "monthly"], "write daily, weekdays, weekly, or days such as"),
+        (["subscribe", "ada@example.org", "--exclude", "(a OR"], "\n  (a OR\n"),
+        (["subscribe", "ada@example.org", "-k", ""], "a keyword needs a name: write a word or a phrase\n"),
+        (["subscribe", "ada@example.org", "-k", "reward", "model"], "goes in quotes: -k 'reward model'"),
+        (["subscribe", "ada@example.org", "-k", "x", "-k", "reward", "model"], "goes in quotes: -k 'several words'"),
+        (["unsubscribe", "ada@example.org", "-k", "reward", "model"], "goes in quotes: -k 'reward model'"),
+        (["subscribe", "ada@example.org", "lin@example.org", "-k", "x", "--name", "Lin"], "--name is for one reader"),
+        (["keywords", "add", "Reward", "Model", "reward model"], "in quotes"),
+        (["keywords", "rename", "a", "b", "c"], "in quotes"),
         (["subscribe", "ada@example.org", "--max-papers", "-1"], "whole number"),
-        (["subscribe", "ada@example.org", "--max-papers", "x"], "not a valid integer"),
-        (["subscribe", "ada@example.org", "--paused-until", "soon"], "no date"),
+        (["subscribe", "ada@example.org", "--max-papers", "x"], "whole number"),
+        (["subscribe", "ada@example.org", "--paused-until", "soon"], "not a date"),
         (["subscribe", "ada@example.org", "-k", "ti:x", "--match", "title"], "plain word or phrase"),
         (["subscribe", "ada@example.org", "--quiet-days", "maybe"], "maybe"),
         (["keywords", "check", "(a OR"], "\n  (a OR\n"),
         (["keywords", "remove", "nothing"], "no keyword named nothing"),
         (["keywords", "rename", "nothing", "x"], "no keyword named nothing"),
-        (["subscribers", "move", "nobody@example.org", "x@example.org"], "names no subscriber"),
     ],
 )
 def test_wrong_input_ends_with_usage_and_a_clear_line_and_changes_nothing(
@@ -166,10 +294,19 @@ def test_the_readers_are_listed_and_shown(ada: Shell) -> None:
     assert ada("subscribers") == ada("subscribers", "list") == line
     out = ada("subscribers", "show", "ADA@example.org")
     assert "hallucination in title and abstract" in out
-    assert "The next digest comes Tue 24 Nov" in out
+    assert "the one after that Tue 24 Nov" in out
     assert json.loads(ada("subscribers", "show", "ada@example.org", "--json"))["next_digest"]["announcement"]
     ada("subscribers", "show", "aad@example.org", code=78)
     assert "did you mean ada@example.org?" in ada.err
+
+
+@pytest.mark.parametrize("command", [["show", "nobody@example.org"], ["move", "nobody@example.org", "x@example.org"]])
+def test_an_unknown_reader_is_a_matter_of_configuration_without_a_far_guess(ada: Shell, command: list[str]) -> None:
+    ada("subscribers", *command, code=78)
+    assert (
+        ada.err
+        == f"digest: {ada.path} names no subscriber nobody@example.org: 'digest subscribers' lists who is in it\n"
+    )
 
 
 def test_checking_shows_every_mistake_and_exits_as_a_matter_of_configuration(ada: Shell) -> None:
@@ -180,6 +317,8 @@ def test_checking_shows_every_mistake_and_exits_as_a_matter_of_configuration(ada
     assert ada.err.count("did you mean") == 2
     problems = json.loads(ada("subscribers", "check", "--json", code=78))["problems"]
     assert [(p["line"], p["suggestion"]) for p in problems] == [(8, '"07:00"'), (9, "newest")]
+    ada("subscribers", "check", code=78)
+    assert ada.err.splitlines()[-1] == "2 mistakes in subscribers.yaml; nothing was changed"
 
 
 @pytest.mark.parametrize("command", [["subscribers"], ["keywords"], ["unsubscribe", "a@example.org"]])
@@ -207,7 +346,7 @@ def test_a_move_that_was_interrupted_is_finished_by_the_same_command(ada: Shell)
     assert "with all that was sent" in ada("subscribers", "move", "ada@example.org", "ada@example.net")
     with open_store(ada.home / "digest.db") as store:
         assert store.subscribers.state("ada@example.net") is not None
-    ada("subscribers", "move", "ada@example.org", "ada@example.net", code=2)
+    ada("subscribers", "move", "ada@example.org", "ada@example.net", code=78)
 
 
 def test_a_move_waits_for_no_run(ada: Shell) -> None:
@@ -245,6 +384,9 @@ def test_a_keyword_is_checked_before_it_is_used(shell: Shell) -> None:
         "Matches reasoning in title and abstract.",
         "arXiv is asked for (ti:reasoning AND abs:reasoning)",
     ]
+    assert '"reward model" in title or abstract' in shell("keywords", "check", "reward", "model")
+    shell("keywords", "check", "a NOT b")
+    assert "did you mean 'a ANDNOT b'?" in shell.err
     assert "reasoning in the title" in shell("keywords", "check", "reasoning", "--match", "title")
     value = json.loads(shell("keywords", "check", "cat:cs.ZZ OR au:x", "--json"))
     assert (value["query"], value["rule"]) == ("(cat:cs.ZZ OR au:x)", "query")

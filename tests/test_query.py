@@ -394,6 +394,9 @@ def test_a_keyword_is_described_in_one_phrase(keyword: Keyword, expected: str) -
         ("cat:cs", "cat:cs.*"),
         ("cs.LG", "write cat:cs.LG"),
         ("mllm or hallucination", "write it in capitals"),
+        ("a NOT b", "did you mean 'a ANDNOT b'?"),
+        ("mllm not hallucination", "did you mean 'mllm ANDNOT hallucination'?"),
+        ("NOT b", "to exclude, write what to find before ANDNOT"),
     ],
 )
 def test_lint_says_what_is_probably_not_meant(text: str, part: str) -> None:
@@ -402,6 +405,7 @@ def test_lint_says_what_is_probably_not_meant(text: str, part: str) -> None:
 
 
 NOTHING_ODD = "mllm|reward model|TENSOR|XOR|OR|cat:cs.* AND ti:x|cat:hep-th|model AND data|a b and||((".split("|")
+NOTHING_ODD += ["NOT", "not another word", "deep NOTES"]
 
 
 @pytest.mark.parametrize("text", NOTHING_ODD)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from digest.locks import file_lock
 from digest.model import Rule
 from digest.roster import RosterError, edit, load_roster
 from digest.roster.load import check_text
+from digest.roster.readers import nearest_address
 
 TEXT = """\
 # the lab's readers
@@ -162,7 +164,7 @@ def test_a_reader_moves_to_another_address_in_place(path: Path) -> None:
         ["  - email: grace@example.org     # abroad"],
         ["  - email: grace@example.net     # abroad"],
     )
-    with pytest.raises(UsageError, match="names no subscriber"):
+    with pytest.raises(ConfigError, match="names no subscriber"):
         edit.move_subscriber(path, "grace@example.org", "x@example.org")
     with pytest.raises(UsageError, match="subscriber already"):
         edit.move_subscriber(path, "grace@example.net", "ADA@example.org")
@@ -265,7 +267,7 @@ def test_a_broken_file_is_not_edited(path: Path) -> None:
 def test_what_is_shared_by_an_alias_is_not_edited(path: Path) -> None:
     text = "subscribers:\n- email: a@example.org\n  keywords: &all [x]\n- email: b@example.org\n  keywords: *all\n"
     path.write_text(text)
-    with pytest.raises(UsageError, match=r"\*all"):
+    with pytest.raises(UsageError, match=r"subscribers\.yaml:5: the list is written here as \*all"):
         edit.add_subscribers(path, ["b@example.org"], ["y"])
     with pytest.raises(UsageError, match="other readers"):
         edit.add_subscribers(path, ["a@example.org"], ["y"])
@@ -301,6 +303,84 @@ def test_dos_line_ends_a_byte_order_mark_mode_and_link_are_kept(tmp_path: Path) 
     assert data.startswith(b"\xef\xbb\xbf#")
     assert data.count(b"\n") == data.count(b"\r\n")
     assert load_roster(link).subscribers[-1].email == "new@example.org"
+
+
+@pytest.fixture
+def denied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder in which nobody may write, also where the tests are run by root."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0o555)
+    if os.geteuid() == 0:
+        real = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode, **_: Path(path) != folder and real(path, mode))
+        make = Path.mkdir
+
+        def mkdir(self: Path, *args: Any, **kwargs: Any) -> None:
+            if folder in self.parents:
+                raise PermissionError(13, "Permission denied", str(self))
+            make(self, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+    yield folder
+    folder.chmod(0o755)
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(denied: Path) -> None:
+    with pytest.raises(ConfigError, match=r"/closed/home/deep cannot be made \(Permission denied\)") as caught:
+        edit.add_subscribers(denied / "home" / "deep" / "subscribers.yaml", ["ada@example.org"], ["x"])
+    assert "--home or DIGEST_HOME" in caught.value.remedy
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(denied: Path) -> None:
+    with pytest.raises(ConfigError, match=r"/closed cannot be written") as caught:
+        edit.add_subscribers(denied / "subscribers.yaml", ["ada@example.org"], ["x"])
+    assert "--home or DIGEST_HOME" in caught.value.remedy
+
+
+def test_every_edit_names_a_folder_that_cannot_be_written(denied: Path) -> None:
+    denied.chmod(0o755)
+    (denied / "subscribers.yaml").write_text(TEXT)
+    denied.chmod(0o555)
+    with pytest.raises(ConfigError, match=r"/closed cannot be written"):
+        edit.remove_subscribers(denied / "subscribers.yaml", ["ada@example.org"])
+
+
+def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("")
+    with pytest.raises(ConfigError, match=r"home/deep cannot be made \(Not a directory\)"):
+        edit.add_subscribers(tmp_path / "home" / "deep" / "subscribers.yaml", ["ada@example.org"], ["x"])
+    with pytest.raises(ConfigError, match="there is no subscribers file"):
+        edit.remove_subscribers(tmp_path / "none" / "subscribers.yaml", ["ada@example.org"])
+
+
+def test_what_is_cleared_is_written_out_where_all_have_a_value_by_default(path: Path) -> None:
+    path.write_text(
+        'defaults: {at: "08:00", exclude: [x1]}\n' + "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n"
+    )
+    edit.add_subscribers(
+        path, ["ada@example.org", "lin@example.org"], ["x"], {"at": None, "exclude": None, "name": None}
+    )
+    ada, lin = load_roster(path).subscribers
+    assert (ada.at, ada.exclude, lin.at, lin.exclude) == (None, (), None, ())
+    assert path.read_text().count("at: null") == path.read_text().count("exclude: []") == 2
+    assert "name" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "near"),
+    [
+        ("nobody@example.org", ""),
+        ("bbo@example.org", "bob@example.org"),
+        ("BOB@exmaple.org", "bob@example.org"),
+        ("bob@example.com", "bob@example.org"),
+        ("ted@example.org", ""),
+        ("grace.hoper@example.org", "grace.hopper@example.org"),
+        ("bob", ""),
+    ],
+)
+def test_an_address_is_only_near_where_it_is_a_slip(wanted: str, near: str) -> None:
+    assert nearest_address(wanted, ["ada@example.org", "bob@example.org", "grace.hopper@example.org"]) == near
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +460,7 @@ def test_whatever_is_done_in_whatever_form_the_file_stays_right(
         before = path.read_text()
         try:
             step(path)
-        except UsageError:
+        except (UsageError, ConfigError):
             assert path.read_text() == before
         check_text(path.read_text(), path.name)
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 import time
 from datetime import date
 from datetime import time as clock
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import ConfigError, Exit
@@ -29,6 +30,15 @@ def problems(text: str) -> tuple[Problem, ...]:
         load(text)
     assert caught.value.exit_code is Exit.CONFIG
     return caught.value.problems
+
+
+def mistakes(text: str) -> tuple[Problem, ...]:
+    """All mistakes of a text; none of a right one."""
+    try:
+        load(text)
+    except RosterError as error:
+        return error.problems
+    return ()
 
 
 def only(text: str) -> Problem:
@@ -141,6 +151,8 @@ def test_addresses_are_stored_normalised() -> None:
         (field("quiet_days: true"), 4, 17, "tell or silent", "tell"),
         (field("order: newst"), 4, 12, "likeliest or newest", "newest"),
         (field("schedule: mondays"), 4, 15, "no schedule", "[mon]"),
+        (field("schedule: monthly"), 4, 15, "no schedule", ""),
+        (field("schedule: [monthly]"), 4, 16, "no day", ""),
         (field("schedule: [mon, tuesday]"), 4, 21, "no day", "tue"),
         (field("schedule: []"), 4, 15, "empty", ""),
         (field("paused_until: 1.12.2026"), 4, 19, "no date", "2026-12-01"),
@@ -154,7 +166,7 @@ def test_addresses_are_stored_normalised() -> None:
         (READERS.replace("reasoning", "1e3"), 3, 16, "a number", '"1e3"'),
         (READERS.replace("reasoning", "2024"), 3, 16, "a number", '"2024"'),
         (READERS.replace("reasoning", "on"), 3, 16, "as true", '"on"'),
-        (READERS.replace("reasoning", "~"), 3, 16, "as nothing", '"~"'),
+        (READERS.replace("reasoning", "~"), 3, 16, "as nothing", ""),
         (READERS.replace("reasoning", "2026-12-01"), 3, 16, "a date", '"2026-12-01"'),
         (READERS.replace("reasoning", ""), 3, 15, "no keywords", ""),
         (READERS.replace("[reasoning]", "reasoning"), 3, 15, "is a list", "[reasoning]"),
@@ -164,9 +176,10 @@ def test_addresses_are_stored_normalised() -> None:
         ("keywords: {Reasoning: ti:x}\n" + READERS.replace("reasoning", "reasonnig"), 4, 16, "almost", "Reasoning"),
         (READERS.replace("ada@example.org", "Ada <ada@example.org>"), 2, 12, "no mail address", "ada@example.org"),
         (READERS + "  - email: ADA@example.org\n    keywords: [x]\n", 4, 12, "first in line 2", ""),
-        ("subscribers:\n  - ada@example.org\n", 2, 5, "name: value", "email: ada@example.org"),
+        ("subscribers:\n  - ada@example.org\n", 2, 5, "name: value", ""),
+        ("defaults: {keywords: [x]}\nsubscribers:\n  - a@example.org\n", 3, 5, "name: value", "email: a@example.org"),
         ("subscribers:\n  - keywords: [x]\n", 2, 5, "no email", ""),
-        ("subscribers: 3\n", 1, 14, "is a list", "[\"3\"]"),
+        ("subscribers: 3\n", 1, 14, "is a list", ""),
         ("keywords: {Reward Model: 'ti:x', reward model: 'ti:y'}\n", 1, 34, "case", ""),
         ("groups: {Vision: [a], vision: [b]}\n", 1, 23, "case", ""),
         ("groups: {vision: [+other]}\n", 1, 19, "no other group", ""),
@@ -188,14 +201,21 @@ def test_addresses_are_stored_normalised() -> None:
         ("keywords:\n  A: \"a\" OR b\n", 2, 6, "as a whole", "A: '\"a\" OR b'"),
         (READERS.replace("[reasoning]", '\n      - "a" OR b'), 4, 9, "as a whole", "- '\"a\" OR b'"),
         (READERS.replace("reasoning", 'x, "a" OR b'), 3, 19, "as a whole", "keywords: [x, '\"a\" OR b']"),
-        ("keywords:\n  A: ti: x\n", 2, 6, "colon", 'A: "ti: x"'),
+        ("keywords:\n  A: ti: x\n", 2, 6, "colon", 'A: "ti:x"'),
+        ("keywords:\n  A: ti: x y\n", 2, 6, "colon", "A: 'ti:\"x y\"'"),
+        (field("name: Dr: Ada"), 4, 11, "colon", 'name: "Dr: Ada"'),
         ("keywords:\n  A: @x\n", 2, 6, "in quotes", 'A: "@x"'),
-        ("keywords:\n\tA: ti:x\n", 2, 1, "a tab", None),
-        ("keywords:\n  A: *x\n", 2, 6, "another value", '"*x"'),
-        ("keywords:\n  A: !x\n", 2, 6, "type of a value", '"!x"'),
+        ("keywords:\n\tA: ti:x\n", 2, 1, "a tab", "2 blanks for each tab"),
+        ("keywords:\n  A: *x\n", 2, 6, "another value", ""),
+        ("keywords:\n  A: !x\n", 2, 6, "type of a value", ""),
         ("keywords:\n  A: \"ti:x\n", 2, 6, "never closed", ""),
-        ("keywords: [a\n", 2, 1, "bracket of line 1", ""),
-        ("keywords:\n  A: \"\\d\"\n", 2, 7, "backslash", "A: '\\d'"),
+        ("keywords: [a\n", 1, 11, "this [ is not closed", ""),
+        ("keywords: [", 1, 11, "this [ is not closed", ""),
+        ("keywords:\n  - a\ngroups: {vision: [\n# ]\n", 3, 18, "this [ is not closed", ""),
+        ("keywords: {a: x, b: ", 1, 11, "this { is not closed", ""),
+        ("keywords:\n  - [b\ngroups: {}\n", 3, 7, "bracket of line 2", ""),
+        ("keywords:\n  A: \"\\d\"\n", 2, 7, "backslash", ""),
+        (field('name: "Ada \\d"'), 4, 16, "backslash", "name: 'Ada \\d'"),
         ("keywords: [a]\n---\nkeywords: [b]\n", 2, 1, "second document", ""),
         ("keywords: [a\x07]\n", 1, 13, "U+0007", ""),
         ("keywords:\n  [a]: b\n", 2, 3, "name is expected", ""),
@@ -228,6 +248,89 @@ def test_the_text_of_the_error_shows_line_caret_and_suggestion() -> None:
         "                ^",
         "  did you mean: Europe/Berlin",
     ]
+
+
+def test_several_mistakes_are_framed_and_counted() -> None:
+    with pytest.raises(RosterError) as caught:
+        load(field("timezone: Europe/Berln\n    at: 7am\n    order: newst"))
+    lines = str(caught.value).split("\n")
+    assert lines[0] == "subscribers.yaml is not right:"
+    assert [line for line in lines[1:-1] if line.startswith("subscribers.yaml:")] == [
+        "subscribers.yaml:4:15: 'Europe/Berln' is no time zone",
+        "subscribers.yaml:5:9: '7am' is no time of day: write hours and minutes in quotes",
+        "subscribers.yaml:6:12: order is likeliest or newest, and not 'newst'",
+    ]
+    assert lines[-1] == "3 mistakes in subscribers.yaml; nothing was changed"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "\t- email: ada@example.org\n\t  keywords: [x]\n\t- email: lin@example.org\n\t  keywords: [y]\n",
+        "\t- email: ada@example.org\n\t\tkeywords: [x]\n\n\t- email: lin@example.org\n\t\tkeywords:\n\t\t\t- y\n",
+        "  - email: ada@example.org\n\tkeywords: [x]\n  - email: lin@example.org\n\tkeywords: [y]\n",
+        "    - email: ada@example.org\n\tkeywords: [x]\n    - email: lin@example.org\n\tkeywords: [y]\n",
+        "- email: ada@example.org\n\tkeywords: [x]\n- email: lin@example.org\n\tkeywords: [y]\n",
+    ],
+)
+def test_tabs_are_one_mistake_and_what_is_proposed_keeps_each_reader_whole(lines: str) -> None:
+    text = "subscribers:\n" + lines
+    problem = only(text)
+    assert "YAML is indented with blanks" in problem.message
+    width = int(problem.suggestion.split()[0])
+    indented = re.sub(r"(?m)^[ \t]+", lambda match: match[0].replace("\t", " " * width), text)
+    assert [(r.email, [k.name for k in r.keywords]) for r in load(indented).subscribers] == [
+        ("ada@example.org", ["x"]),
+        ("lin@example.org", ["y"]),
+    ]
+
+
+def test_tabs_hide_no_other_mistake() -> None:
+    text = "subscribers:\n\t- email: ada@example.org\n\t\tkeywords: [x]\n\t\tat: 7am\n"
+    tabs, hour = problems(text)
+    assert (tabs.line, tabs.column, hour.line, hour.column) == (2, 1, 4, 7)
+    assert "2 more lines" in tabs.message
+    assert hour.suggestion == '"07:00"'
+
+
+def test_tabs_that_cannot_be_mended_by_blanks_are_only_named() -> None:
+    text = "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n \t    \tat: [\n"
+    assert all(problem.suggestion == "" for problem in problems(text))
+
+
+def test_two_slips_that_would_come_to_the_same_are_not_both_proposed() -> None:
+    first, second = problems(field("shedule: daily\n    schedul: weekly"))
+    assert (first.suggestion, second.suggestion) == ("schedule", "")
+
+
+PIECES = st.sampled_from(
+    "a ti abs cs.LG b: ti: x: \" ' # @ * ! % ` [ ] { } , - + & | > ? \\ ( ) AND OR 1e3 ~ on 2024 7 pm :".split()
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, min_size=1, max_size=5), st.sampled_from(["", " "]))
+def test_a_file_is_right_at_the_place_where_its_suggestion_was_taken(pieces: list[str], between: str) -> None:
+    value = between.join(pieces)
+    for before, after in (
+        ("keywords:\n  A: ", "\n  B: x\n"),
+        ("keywords:\n  - ", "\n  - y\n"),
+        ("subscribers:\n  - email: ada@example.org\n    keywords: [x]\n    at: ", "\n    order: newest\n"),
+        ("subscribers:\n  - email: ada@example.org\n    keywords: [x]\n    name: ", "\n    order: newest\n"),
+    ):
+        text = before + value + after
+        found = [problem for problem in mistakes(text) if problem.suggestion]
+        row = before.count("\n")
+        for problem in found:
+            lines = text.split("\n")
+            assert problem.line == row + 1, problem
+            line = lines[row]
+            start = len(line) - len(line.lstrip())
+            whole = problem.suggestion.startswith(line.split()[0])
+            if not whole and problem.column - 1 > start + len(line.split()[0]) + 1:
+                continue  # in the midst of the line: where its end lies only the file's tree knows
+            lines[row] = line[: start if whole else problem.column - 1] + problem.suggestion
+            assert row + 1 not in {p.line for p in mistakes("\n".join(lines))}, (text, problem)
 
 
 def test_keywords_that_are_alike_but_not_slips_stand_for_themselves() -> None:

@@ -188,3 +188,19 @@ def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does(tmp_pa
         "DIGEST_QQQQ",
         "DIGEST_SUBSCRIBER (did you mean DIGEST_SUBSCRIBERS?)",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('DIGEST_MAIL="smtp://relay.example.org\n', 1),
+        ("# how mail leaves\nDIGEST_MAIL smtp://relay.example.org\n", 2),
+        ("DIGEST_CONTACT=ada@example.org\n\nDIGEST_MAIL: smtp://relay.example.org\n", 3),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / ".env").write_text(text)
+    refused = refusal(tmp_path)
+    assert refused.exit_code == Exit.CONFIG
+    assert f".env:{line} " in refused.message
+    assert "relay" not in str(refused), "a value may be a secret"

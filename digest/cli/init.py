@@ -330,6 +330,6 @@ def _say_goodbye(context: Context, home: Home, form: Form) -> None:
     """Say when the first digest comes, and what can be done until then."""
     reader = form.reader
     if reader:
-        context.echo(next_line(reader, machine_now()))
+        context.echo(next_line(reader, machine_now(), first=True))
     elsewhere = "" if find_home("", Path.cwd()) == home.path else f" --home {home.path}"
     context.echo(f"'digest preview{elsewhere}' shows what would come, 'digest status{elsewhere}' what goes on.")

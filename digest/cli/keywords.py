@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, pass_context
+from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
 from digest.cli.parts import read_roster
-from digest.cli.people import PLAIN_RULES, ListingGroup, keyword_line, query_error
-from digest.errors import QueryError
+from digest.cli.people import PLAIN_RULES, keyword_line, query_error
+from digest.errors import QueryError, UsageError
 from digest.model import Rule
 
 match_option = click.option("--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches.")
@@ -25,7 +25,21 @@ def keywords(ctx: click.Context, as_json: bool) -> None:
     _list(ctx.ensure_object(Context), as_json=as_json)
 
 
-@keywords.command("list", cls=Command)
+class TwoTexts(Command):
+    """A command whose two texts cannot be told apart where one of several words lacks its quotes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say what to do about a word too many."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            remedy = "put a name or a query of several words in quotes"
+            raise UsageError(f"{' '.join(args)} is more than two texts", remedy=remedy) from error
+
+
+@keywords.command("list", cls=Command, examples=("digest keywords list",))
 @json_option
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
@@ -54,18 +68,25 @@ def _list(context: Context, *, as_json: bool) -> None:
         context.echo(f"{keyword_line(keyword)}  ({count} reader{'' if count == 1 else 's'})")
 
 
-@keywords.command(cls=Command)
-@click.argument("query")
+@keywords.command(
+    cls=Command,
+    examples=("digest keywords check reward model", "digest keywords check 'ti:\"reward model\" AND cat:cs.*'"),
+)
+@click.argument("words", nargs=-1, required=True, metavar="QUERY")
 @match_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, query: str, match: str | None, as_json: bool) -> None:
-    """Show how a keyword is read: its rule, what arXiv is asked, and what is probably not meant."""
+def check(ctx: click.Context, words: tuple[str, ...], match: str | None, as_json: bool) -> None:
+    """Show how a keyword is read: its rule, what arXiv is asked, and what is probably not meant.
+
+    Several words are one keyword; what the shell would take for itself, such as " and (, goes in quotes.
+    """
     from digest.lint import warnings
     from digest.query import describe, make_keyword
 
     context = ctx.find_root().ensure_object(Context)
     rule = Rule(match) if match else None
+    query = " ".join(words)
     try:
         keyword = make_keyword("keyword", query, rule)
     except QueryError as error:
@@ -84,7 +105,13 @@ def check(ctx: click.Context, query: str, match: str | None, as_json: bool) -> N
         context.warn(doubt)
 
 
-@keywords.command(cls=Command)
+@keywords.command(
+    cls=TwoTexts,
+    examples=(
+        "digest keywords add Agents 'ti:agent* AND cat:cs.AI'",
+        'digest keywords add "scaling law" --match title',
+    ),
+)
 @click.argument("name")
 @click.argument("query", required=False)
 @match_option
@@ -107,19 +134,20 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
         context.echo(f"Read so from now on for {', '.join(changed[:5])}{' and others' if changed[5:] else ''}.")
 
 
-@keywords.command(cls=Command)
-@click.argument("name")
+@keywords.command(cls=Command, examples=('digest keywords remove "RL theory"',))
+@click.argument("words", nargs=-1, required=True, metavar="NAME")
 @click.option("--force", is_flag=True, help="Take it from the readers and groups that have it, too.")
 @pass_context
-def remove(context: Context, name: str, force: bool) -> None:
-    """Take a name out of the subscribers file."""
+def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
+    """Take a name out of the subscribers file. Several words are one name."""
     from digest.roster.edit import remove_keyword
 
+    name = " ".join(words)
     remove_keyword(context.settings.subscribers, name, force=force)
     context.echo(f"{name} is removed.")
 
 
-@keywords.command(cls=Command)
+@keywords.command(cls=TwoTexts, examples=('digest keywords rename "RL theory" "RL: theory"',))
 @click.argument("old")
 @click.argument("new")
 @pass_context

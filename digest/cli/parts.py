@@ -42,15 +42,12 @@ def read_roster(settings: Settings) -> Roster:
 
 def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
     """One reader by address; ConfigError where the file does not name it."""
-    import difflib
+    from digest.roster.readers import unknown_reader
 
-    by_address = {s.email.casefold(): s for s in roster.subscribers}
-    found = by_address.get(address.casefold())
-    if found is None:
-        near = difflib.get_close_matches(address.casefold(), by_address, n=1)
-        remedy = f"did you mean {by_address[near[0]].email}?" if near else "'digest subscribers' lists who is in it"
-        raise ConfigError(f"{settings.subscribers} names no subscriber {address}", remedy=remedy)
-    return found
+    for subscriber in roster.subscribers:
+        if subscriber.email.casefold() == address.strip().casefold():
+            return subscriber
+    raise unknown_reader(settings.subscribers, address, (s.email for s in roster.subscribers))
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:

@@ -8,45 +8,51 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, common_options, json_option, machine_now, pass_context
-from digest.cli.parts import existing_store, find_subscriber, read_roster, say_where_mail_goes
+from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
+from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.readers import first_digest, subscriber_json, titled, without_digest
 from digest.errors import QueryError, UsageError
 from digest.model import Keyword, Rule, Subscriber, Weekly
-from digest.times import to_text
 
 if TYPE_CHECKING:
-    from digest.roster.edit import Edit, Value
+    from digest.roster.edit import Value
     from digest.store import Store
 
 PLAIN_RULES = [rule.value for rule in Rule if rule is not Rule.QUERY]
-NOTHING = "none"
-"""What takes a field away again, given to its flag."""
 
 
-class ListingGroup(click.Group):
-    """A group that lists where no command follows, and takes the settings' flags like a command."""
+class Clearable(click.Choice[str]):
+    """A choice that is taken back by an empty value or `none`, as other options are."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.invoke_without_command = True
-        self.no_args_is_help = False
-        self.params.extend(common_options(hidden=True))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Let the words through that clear."""
+        from digest.roster.flags import NOTHING
+
+        return value if value in NOTHING else super().convert(value, param, ctx)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=(
+        'digest subscribe grace@example.org -k "diffusion model" --at 07:00 --timezone Europe/Berlin',
+        "digest subscribe ada@example.org -k 'ti:\"flow matching\" AND cat:cs.LG' --schedule mon,thu",
+    ),
+)
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
 @click.option("-k", "--keyword", "keywords", multiple=True, help="A word, a phrase, a query, a name, or +GROUP.")
 @click.option("--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match.")
-@click.option("--name", help="The reader's name.")
+@click.option("--name", help="The name of the reader, where there is one EMAIL; '': none.")
 @click.option("--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu.")
-@click.option("--at", metavar="HH:MM", help="Not before this local time; none: as soon as the papers are in.")
+@click.option("--at", metavar="HH:MM", help="Not before this local time; '' or none: as soon as the papers are in.")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
 @click.option("--revisions/--no-revisions", default=None, help="New versions of papers too, in their own section.")
-@click.option("--max-papers", type=int, metavar="N", help="Papers with abstract; the rest come as title lines.")
-@click.option("--exclude", multiple=True, metavar="QUERY", help="Never these; replaces what was excluded.")
-@click.option("--quiet-days", type=click.Choice(["tell", "silent"]), help="On a day without papers, say why or not.")
-@click.option("--order", type=click.Choice(["likeliest", "newest"]), help="The order of the papers.")
-@click.option("--paused-until", metavar="DATE", help="No digests before this day; none: go on.")
+@click.option("--max-papers", metavar="N", help="Papers with abstract; the rest come as title lines.")
+@click.option(
+    "--exclude", multiple=True, metavar="QUERY", help="Never these, in place of those before; '' or none: no more."
+)
+@click.option("--quiet-days", type=Clearable(["tell", "silent"]), help="On a day without papers, say why or not.")
+@click.option("--order", type=Clearable(["likeliest", "newest"]), help="The order of the papers.")
+@click.option("--paused-until", metavar="DATE", help="No digests before this day; '' or none: go on.")
 @json_option
 @pass_context
 def subscribe(
@@ -60,12 +66,18 @@ def subscribe(
 ) -> None:
     """Add readers to the subscribers file, or keywords and settings to readers who are in it.
 
-    Example: digest subscribe ada@example.org -k 'reward model' -k hallucination --at 07:00
+    A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
+    from digest.cli.subscribed import show_json, tell
     from digest.roster.edit import add_subscribers, find_reader
 
     path = context.settings.subscribers
     rule = Rule(match) if match else None
+    _refuse_stray_words(emails, keywords)
+    if flags["name"] and len({email.strip().casefold() for email in emails}) > 1:
+        raise UsageError(
+            "--name is for one reader, and here are several", remedy="give each name in a command of its own"
+        )
     try:
         edit = add_subscribers(path, emails, keywords, _fields(flags), match=rule)
     except QueryError as error:
@@ -73,15 +85,11 @@ def subscribe(
     now = machine_now()
     found = (find_reader(edit.after, email) for email in emails)
     readers = list({reader.email: reader for reader in found if reader}.values())
+    waiting = without_digest(context, readers)
     if as_json:
-        entries = [{**subscriber_json(r, now), **_changes_json(edit, r)} for r in readers]
-        context.print_json({"file": str(path), "subscribers": entries})
+        context.print_json({"file": str(path), "subscribers": [show_json(edit, r, now, waiting) for r in readers]})
         return
-    for reader in readers:
-        context.echo(_what_changed(edit, reader))
-    for keyword in {keyword.query: keyword for reader in readers for keyword in reader.keywords}.values():
-        context.echo(f"  {keyword_line(keyword)}")
-    for line in dict.fromkeys(next_line(reader, now) for reader in readers):
+    for line in tell(edit, readers, now, waiting):
         context.echo(line)
     context.echo(f"The subscribers file is {path}")
     warn_about(context, readers)
@@ -89,53 +97,37 @@ def subscribe(
 
 
 def _fields(flags: dict[str, Any]) -> dict[str, Value]:
-    """The fields that were given, as the file shows them."""
+    """The fields that were given, as the file shows them; None for those that are cleared."""
+    from digest.roster.flags import NOTHING, read_flag
+
     fields: dict[str, Value] = {}
     for name, value in flags.items():
-        if value is None or value == ():
-            continue
-        if name == "schedule" and ("," in value or value in list(Weekly)):
-            fields[name] = [day.strip().lower() for day in value.split(",")]
-        elif isinstance(value, tuple):
-            fields[name] = list(value) if value != (NOTHING,) else None
-        else:
-            fields[name] = None if value == NOTHING else value
+        if isinstance(value, tuple):
+            queries = [query for query in value if query.strip()]
+            if value:
+                fields[name] = None if " ".join(queries) in NOTHING else queries
+        elif isinstance(value, bool):
+            fields[name] = value
+        elif value is not None:
+            fields[name] = read_flag(name, value)
     return fields
 
 
-def _what_changed(edit: Edit, reader: Subscriber) -> str:
-    changes = _changes_json(edit, reader)
-    if changes["new"]:
-        return f"{reader.email} is subscribed to {_counted(len(reader.keywords), 'keyword')}:"
-    added = f"now also gets {', '.join(changes['added'])}" if changes["added"] else ""
-    options = ", ".join(f"{name} is now {_in_words(value)}" for name, value in changes["changed"].items())
-    said = "; ".join(text for text in (added, options) if text)
-    return f"{reader.email} {said}:" if added else f"{reader.email}: {said or 'nothing changed'}; the keywords:"
+def _refuse_stray_words(emails: tuple[str, ...], keywords: tuple[str, ...]) -> None:
+    """A keyword of several words without quotes leaves all but its first among the addresses."""
+    import shlex
+
+    stray = [text for text in emails if "@" not in text]
+    if stray and keywords:
+        meant = " ".join([keywords[0], *stray]) if len(keywords) == 1 else "several words"
+        remedy = f"a keyword of several words goes in quotes: -k {shlex.quote(meant)}"
+        raise UsageError(f"{stray[0]!r} is no mail address", remedy=remedy)
 
 
-def _in_words(value: Any) -> str:
-    """An option's value as the file would show it."""
-    if isinstance(value, list):
-        return ", ".join(value) or NOTHING
-    return str(value).lower() if isinstance(value, bool) else str(value or NOTHING)
-
-
-def _changes_json(edit: Edit, reader: Subscriber) -> dict[str, Any]:
-    from digest.roster.edit import find_reader
-
-    old = find_reader(edit.before, reader.email)
-    if old is None:
-        return {"new": True, "added": [k.name for k in reader.keywords], "changed": {}}
-    had = {keyword.query for keyword in old.keywords}
-    before, after = _options_json(old), _options_json(reader)
-    return {
-        "new": False,
-        "added": [k.name for k in reader.keywords if k.query not in had],
-        "changed": {name: value for name, value in after.items() if value != before[name]},
-    }
-
-
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=("digest unsubscribe lin@example.org", "digest unsubscribe ada@example.org -k Hallucination"),
+)
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
 @click.option("-k", "--keyword", "keywords", multiple=True, help="Only this keyword, or +GROUP.")
 @json_option
@@ -145,6 +137,7 @@ def unsubscribe(context: Context, emails: tuple[str, ...], keywords: tuple[str, 
     from digest.roster.edit import find_reader, remove_subscribers
 
     settings = context.settings
+    _refuse_stray_words(emails, keywords)
     try:
         edit = remove_subscribers(settings.subscribers, emails, keywords)
     except QueryError as error:
@@ -206,7 +199,7 @@ def subscribers(ctx: click.Context, as_json: bool) -> None:
     _list(ctx.ensure_object(Context), as_json=as_json)
 
 
-@subscribers.command("list", cls=Command)
+@subscribers.command("list", cls=Command, examples=("digest subscribers list",))
 @json_option
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
@@ -228,18 +221,25 @@ def _list(context: Context, *, as_json: bool) -> None:
         context.echo(f"{reader.email}  {when(reader)}  {names}")
 
 
-@subscribers.command(cls=Command)
+@subscribers.command(cls=Command, examples=("digest subscribers show ada@example.org",))
 @click.argument("email")
 @json_option
 @pass_context
 def show(context: Context, email: str, as_json: bool) -> None:
     """Show one reader: keywords, options, and when the next digest comes."""
-    reader = find_subscriber(read_roster(context.settings), email, context.settings)
+    from digest.roster.edit import find_reader
+    from digest.roster.readers import unknown_reader
+
+    roster = read_roster(context.settings)
+    reader = find_reader(roster, email)
+    if reader is None:
+        raise unknown_reader(context.settings.subscribers, email, (known.email for known in roster.subscribers))
     now = machine_now()
+    first = bool(without_digest(context, [reader]))
     if as_json:
-        context.print_json(subscriber_json(reader, now))
+        context.print_json(subscriber_json(reader, now, first=first))
         return
-    context.echo(f"{reader.email}{f' ({reader.name})' if reader.name else ''}")
+    context.echo(titled(reader))
     for keyword in reader.keywords:
         context.echo(f"  {keyword_line(keyword)}")
     for query in reader.exclude:
@@ -252,10 +252,10 @@ def show(context: Context, email: str, as_json: bool) -> None:
     ]
     if extras:
         context.echo(f"  {', '.join(extras)}")
-    context.echo(next_line(reader, now))
+    context.echo(next_line(reader, now, first=first))
 
 
-@subscribers.command(cls=Command)
+@subscribers.command(cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",))
 @click.argument("old")
 @click.argument("new")
 @pass_context
@@ -290,7 +290,7 @@ def _is_half_moved(store: Store | None, old: str, new: str) -> bool:
     return store is not None and store.subscribers.state(old) is not None and store.subscribers.state(new) is None
 
 
-@subscribers.command(cls=Command)
+@subscribers.command(cls=Command, examples=("digest subscribers check",))
 @json_option
 @click.pass_context
 def check(ctx: click.Context, as_json: bool) -> None:
@@ -312,7 +312,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
         context.print_json({"file": str(path), "problems": []})
         return
     readers, keywords = len(roster.subscribers), len(roster.keywords)
-    context.echo(f"{path} is right: {_counted(readers, 'reader')}, {_counted(keywords, 'keyword')}.")
+    context.echo(f"{path} is right: {counted(readers, 'reader')}, {counted(keywords, 'keyword')}.")
     warn_about(context, list(roster.subscribers))
 
 
@@ -338,6 +338,8 @@ def query_error(error: QueryError) -> UsageError:
     """A keyword's mistake with a caret under its place."""
     from digest.roster.problems import excerpt
 
+    if not error.text.strip():
+        return UsageError(str(error))
     source, caret = excerpt(error.text, error.position)
     return UsageError(f"{error}\n  {source}\n  {' ' * caret}^")
 
@@ -351,44 +353,20 @@ def when(reader: Subscriber) -> str:
     return f"{days}, {at} ({reader.timezone}){pause}"
 
 
-def next_line(reader: Subscriber, now: datetime) -> str:
-    """When the next digest comes, in the reader's zone, and which announcement it covers."""
+def next_line(reader: Subscriber, now: datetime, *, first: bool = False) -> str:
+    """When the next digest comes, in the reader's zone, and which announcement it covers.
+
+    `first`: none ever went to the reader, so that one comes as soon as a run may compose it.
+    """
     from digest.schedule import next_digest, parse_zone
 
-    at, evening = next_digest(reader, now)
-    local = f"{at.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
-    return f"The next digest comes {local}, with the announcement of {evening:%a %d %b}."
+    def local(moment: datetime) -> str:
+        return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
 
-
-def _options_json(reader: Subscriber) -> dict[str, Any]:
-    return {
-        "name": reader.name,
-        "schedule": [str(day) for day in reader.days],
-        "at": f"{reader.at:%H:%M}" if reader.at else None,
-        "timezone": reader.timezone,
-        "revisions": reader.revisions,
-        "max_papers": reader.max_papers,
-        "exclude": list(reader.exclude),
-        "quiet_days": "tell" if reader.quiet_days else "silent",
-        "order": str(reader.order),
-        "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
-    }
-
-
-def subscriber_json(reader: Subscriber, now: datetime | None = None) -> dict[str, Any]:
-    """A reader as JSON shows them; with `now`, the next digest too."""
-    value = {
-        "email": reader.email,
-        "keywords": [{"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords],
-        **_options_json(reader),
-    }
-    if now is not None:
-        from digest.schedule import next_digest
-
-        at, evening = next_digest(reader, now)
-        value["next_digest"] = {"at": to_text(at), "announcement": evening.isoformat()}
-    return value
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    begin = first_digest(reader, now) if first else now
+    at, evening = next_digest(reader, begin)
+    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
+    if not first:
+        return f"The next digest comes {covers}"
+    soon = "with the next 'digest run'" if begin == now else local(begin)
+    return f"The first digest comes {soon}; the one after that {covers}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +73,10 @@ def find_reader(
     past = store.history.reader(email.strip()) if store else None
     if subscriber is None and past is None:
         known = [s.email for s in roster.subscribers] + (store.history.addresses() if store else [])
-        by_fold = {address.casefold(): address for address in known}
-        near = difflib.get_close_matches(wanted, by_fold, n=1)
-        remedy = f"did you mean {by_fold[near[0]]}?" if near else "'digest subscribers' lists who is in the file"
+        from digest.roster.readers import nearest_address
+
+        near = nearest_address(email, known)
+        remedy = f"did you mean {near}?" if near else "'digest subscribers' lists who is in the file"
         raise ConfigError(f"neither {context.settings.subscribers} nor the database knows {email}", remedy=remedy)
     return subscriber, past
 

@@ -91,9 +91,10 @@ class Document:
         """Line and column of a position, both counted from 1."""
         return place(self._starts, position)
 
-    def problem(self, position: int, message: str, suggestion: str = "") -> Problem:
-        """A mistake at a position of the text."""
-        return Problem(*self.place(position), message, suggestion)
+    def problem(self, position: int, message: str, suggestion: str = "", *, end: int | None = None) -> Problem:
+        """A mistake at a position of the text; the suggestion stands in for what is there up to `end`."""
+        span = (position, max(position, end)) if suggestion and end is not None else None
+        return Problem(*self.place(position), message, suggestion, span)
 
 
 def line_starts(text: str) -> list[int]:
@@ -125,12 +126,14 @@ def _events(text: str) -> Iterator[Any]:
         message = f"the character U+{ord(text[error.position]):04X} cannot stand in this file"
         raise SyntaxProblem(error.position, message) from None
     except MarkedYAMLError as error:
-        raise _syntax_problem(error) from None
+        raise _syntax_problem(error, text) from None
 
 
-def _syntax_problem(error: Any) -> SyntaxProblem:
+def _syntax_problem(error: Any, text: str) -> SyntaxProblem:
     """The parser's complaint in words that say what to look at."""
     problem = error.problem or ""
+    if "<stream end>" in problem and (opened := _open_bracket(text)) is not None:
+        return SyntaxProblem(opened, f"this {text[opened]} is not closed")
     start = (error.problem_mark or error.context_mark).index
     if "end of stream" in problem and "quoted" in (error.context or ""):
         return SyntaxProblem(error.context_mark.index, "a quote opens here and is never closed")
@@ -144,6 +147,19 @@ def _syntax_problem(error: Any) -> SyntaxProblem:
     if "could not find expected ':'" in problem:
         return SyntaxProblem(error.context_mark.index, "a name without a colon, or a line that is indented wrongly")
     return SyntaxProblem(start, "this does not fit what stands before it: look at indentation and quotes")
+
+
+def _open_bracket(text: str) -> int | None:
+    """Where the innermost bracket stands that is still open at the end of the text."""
+    from ruamel.yaml import YAML, tokens
+
+    opened: list[int] = []
+    for token in YAML(typ="safe", pure=True).scan(text):
+        if isinstance(token, (tokens.FlowSequenceStartToken, tokens.FlowMappingStartToken)):
+            opened.append(token.start_mark.index)
+        elif isinstance(token, (tokens.FlowSequenceEndToken, tokens.FlowMappingEndToken)) and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def _compose(text: str) -> Node | None:

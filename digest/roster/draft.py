@@ -18,10 +18,11 @@ Entry = list[tuple[str, str]]
 
 
 class Draft:
-    """The changes that are to be made to one document; none of them may touch another."""
+    """The changes that are to be made to one document; none of them may touch another. `name` is the file's."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, name: str) -> None:
         self.text = document.text
+        self._document, self._name = document, name
         self.root = document.root
         self.newline = "\r\n" if "\r\n" in document.text else "\n"
         self._patches: list[tuple[int, int, str]] = []
@@ -153,9 +154,12 @@ class Draft:
 
     def _own(self, node: Node) -> None:
         if node.alias:
+            kind = {Sequence: "list", Scalar: "value"}.get(type(node), "entry")
+            written = self.text[node.start : node.end]
             raise UsageError(
-                f"the file writes this as {self.text[node.start : node.end]}, which belongs to another place too",
-                remedy="write it out in the file first",
+                f"{self._place(node.start)}: the {kind} is written here as {written}, which stands for the same in "
+                "another place",
+                remedy=f"write the {kind} out in that line first, then give the command again",
             )
 
     def _set_value(self, key: Scalar, node: Node, written: str) -> None:
@@ -204,7 +208,9 @@ class Draft:
 
     def _remove_lines(self, start: int, end: int) -> None:
         if not self._begins_line(start):
-            raise UsageError("the line to remove holds something else too", remedy="edit the file by hand")
+            raise UsageError(
+                f"{self._place(start)}: the line to remove holds something else too", remedy="edit the file by hand"
+            )
         self._patches.append((self.text.rfind("\n", 0, start) + 1, self._line_end(end), ""))
 
     def _insert_after_colon(self, key: Scalar, text: str) -> None:
@@ -221,6 +227,10 @@ class Draft:
 
     def _begins_line(self, position: int) -> bool:
         return not self.text[self.text.rfind("\n", 0, position) + 1 : position].strip()
+
+    def _place(self, position: int) -> str:
+        """File and line of a position, for people."""
+        return f"{self._name}:{self._document.place(position)[0]}"
 
     def _in_braces(self, key: Scalar) -> bool:
         """Whether the file's sections themselves stand in braces, as in JSON."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from digest.errors import UsageError
 from digest.locks import file_lock
 from digest.model import Keyword, Roster, Rule, Subscriber
+from digest.query import parse
 from digest.roster import tree
 from digest.roster.document import Sequence
 from digest.roster.draft import Draft, Entry, block_lines
@@ -21,7 +22,8 @@ from digest.roster.fields import FIELDS, normal_email
 from digest.roster.load import Checked, check_text, fold, read_text
 from digest.roster.problems import RosterError
 from digest.roster.quoting import quote, write
-from digest.roster.write import replace_file
+from digest.roster.readers import unknown_reader
+from digest.roster.write import ready_folder, replace_file
 
 WAIT = 10.0
 """Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000 readers."""
@@ -33,6 +35,8 @@ HEADER = """\
 
 Value = str | bool | int | list[str] | None
 """A field's value as the file shows it; None takes the field out."""
+CLEARED = {"at": "null", "paused_until": "null", "exclude": "[]", "name": '""'}
+"""What a reader's cleared field says where the defaults would fill it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ def add_subscribers(
     wanted = list(dict.fromkeys(keywords))
 
     def change(checked: Checked, draft: Draft) -> None:
+        for text in _excluded(fields or {}):
+            if fold(text) not in checked.names:
+                parse(text)
         texts = [_as_named(checked, text) for text in wanted]
         if match:
             plain = [text for text in texts if not text.startswith("+")]
@@ -122,12 +129,12 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
 
 
 def move_subscriber(path: Path, old: str, new: str) -> Edit:
-    """Give a reader another address. Raises UsageError where the old one is unknown or the new one taken."""
+    """Give a reader another address. Raises ConfigError for an unknown one, UsageError for a taken one."""
     source, address = _folded_email(old), _email(new)
 
     def change(checked: Checked, draft: Draft) -> None:
         if source not in checked.entries:
-            raise UsageError(f"{path} names no subscriber {old}", remedy="'digest subscribers' lists who is in it")
+            raise unknown_reader(path, old, (reader.email for reader in checked.roster.subscribers))
         if address.casefold() in checked.entries and address.casefold() != source:
             raise UsageError(f"{address} is a subscriber already", remedy=f"'digest unsubscribe {old}' lets one go")
         draft.set_field(checked.entries[source], "email", write(address))
@@ -192,13 +199,15 @@ def _edit(
 ) -> Edit:
     """Make one change. `touched` are the readers (casefolded) that may come out differently; or `everything`."""
     target = Path(os.path.realpath(path))
-    if create and not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+    if not create:
+        # What is missing is told before the lock, whose own file would need the folder.
+        read_text(target)
+    ready_folder(target.parent)
     with file_lock(target, WAIT):
         is_new = create and not target.exists()
         text = "" if is_new else read_text(target)
         checked = check_text(text if text.strip() else HEADER, path.name, may_be_empty=True)
-        draft = Draft(checked.document)
+        draft = Draft(checked.document, path.name)
         change(checked, draft)
         result = draft.result()
         if result == checked.document.text:
@@ -236,8 +245,11 @@ def _extend(checked: Checked, draft: Draft, email: str, texts: list[str], fields
     missing = [t for t in texts if (fold(t) not in groups if t.startswith("+") else checked.find(t).query not in had)]
     if missing:
         tree.add_keywords(draft, entry, items, missing)
+    by_default = tree.default_fields(checked)
     for name, value in fields.items():
-        if value is None:
+        if value is None and name in CLEARED and name in by_default:
+            draft.set_field(entry, name, CLEARED[name])
+        elif value is None:
             tree.remove_field(draft, entry, name)
         else:
             draft.set_field(entry, name, field_text(name, value))
@@ -248,8 +260,14 @@ def _new_entry(checked: Checked, address: str, texts: list[str], fields: Mapping
     if not texts and not tree.default_items(checked):
         raise UsageError(f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'")
     order = ("email", "name", "keywords", *FIELDS)
-    given = [name for name in dict.fromkeys(order) if values.get(name) is not None]
-    return [(name, field_text(name, values[name])) for name in given]
+    cleared = {name: CLEARED[name] for name in fields if name in CLEARED and name in tree.default_fields(checked)}
+    written = cleared | {name: field_text(name, value) for name, value in values.items() if value is not None}
+    return [(name, written[name]) for name in dict.fromkeys(order) if name in written]
+
+
+def _excluded(fields: Mapping[str, Value]) -> list[str]:
+    value = fields.get("exclude")
+    return value if isinstance(value, list) else []
 
 
 def field_text(name: str, value: Value) -> str:

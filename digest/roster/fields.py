@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from digest.model import Order, Weekly
 from digest.roster.document import Node, Scalar, Sequence
 from digest.roster.quoting import yaml_type
-from digest.roster.report import Report, nearest
+from digest.roster.report import Report, nearest, slips
 
 MAX_PAPERS = 2000
 """The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer."""
@@ -22,6 +22,7 @@ SCHEDULES = {
     "weekdays": (Weekly.MON, Weekly.TUE, Weekly.WED, Weekly.THU, Weekly.FRI),
     "weekly": (Weekly.MON,),
 }
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 QUIET_DAYS = {"tell": True, "silent": False}
 _BAD: Any = object()
 """Stands for a value in which a mistake was found, where None is a value of its own."""
@@ -89,21 +90,29 @@ def _schedule(report: Report, node: Node) -> Any:
 
 def nearest_day(text: str) -> str:
     """The day that was probably meant (`Monday`, `tues`), or nothing."""
-    return text[:3].lower() if text[:3].lower() in list(Weekly) else ""
+    word = text.strip().lower().removesuffix("s")
+    near = [day for day in _DAYS if len(word) >= 3 and (day.startswith(word) or slips(word, day) == 1)]
+    return near[0][:3] if len(near) == 1 else ""
 
 
 def _at(report: Report, node: Node) -> Any:
     text = _raw(report, node, "at")
     if text is None or _is_nothing(node):
         return None if text is not None else _BAD
-    match = re.fullmatch(r"(\d?\d):(\d\d)", text)
-    if match and int(match[1]) < 24 and int(match[2]) < 60:
-        return time(int(match[1]), int(match[2]))
-    report.add(node, f"{text!r} is no time of day: write hours and minutes in quotes", _guess_time(text))
+    if moment := read_time(text):
+        return moment
+    near = guess_time(text)
+    report.add(node, f"{text!r} is no time of day: write hours and minutes in quotes", near and f'"{near}"')
     return _BAD
 
 
-def _guess_time(text: str) -> str:
+def read_time(text: str) -> time | None:
+    """A time of day as the file writes it, or None."""
+    match = re.fullmatch(r"(\d?\d):(\d\d)", text)
+    return time(int(match[1]), int(match[2])) if match and int(match[1]) < 24 and int(match[2]) < 60 else None
+
+
+def guess_time(text: str) -> str:
     """`7`, `7am`, `7.30`, `07:00:00`, and 420, which is what some programs make of 7:00."""
     match = re.fullmatch(r"(\d?\d)(?:[:.h](\d\d)?(?::\d\d)?)?\s*([ap]m)?", text.strip().lower())
     if match:
@@ -113,7 +122,7 @@ def _guess_time(text: str) -> str:
         hour, minute = divmod(int(text), 60)
     else:
         return ""
-    return f'"{hour:02}:{minute:02}"' if hour < 24 and minute < 60 else ""
+    return f"{hour:02}:{minute:02}" if hour < 24 and minute < 60 else ""
 
 
 @lru_cache(maxsize=1024)
@@ -186,16 +195,21 @@ def _paused_until(report: Report, node: Node) -> Any:
     text = _raw(report, node, "paused_until")
     if text is None or _is_nothing(node):
         return None if text is not None else _BAD
-    try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    report.add(node, f"{text!r} is no date: write year-month-day", _guess_date(text))
+    if day := read_date(text):
+        return day
+    report.add(node, f"{text!r} is no date: write year-month-day", guess_date(text))
     return _BAD
 
 
-def _guess_date(text: str) -> str:
+def read_date(text: str) -> date | None:
+    """A day as the file writes it, or None."""
+    try:
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+    except ValueError:
+        return None
+
+
+def guess_date(text: str) -> str:
     """`2026-12-1`, `2026/12/01`, `1.12.2026`; a time of day behind it is left out."""
     parts = [int(part) for part in re.findall(r"\d+", text)[:3]]
     if len(parts) == 3:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from digest.errors import ConfigError, QueryError
 from digest.model import Keyword, Roster, Rule, Subscriber
 from digest.query import make_keyword, parse, to_text
-from digest.roster.document import MAX_BYTES, Document, Mapping, Node, Scalar
+from digest.roster.document import MAX_BYTES, Document, Mapping, Node, Scalar, line_starts
 from digest.roster.fields import FIELDS, read_email, read_options
 from digest.roster.problems import Problem, RosterError
 from digest.roster.quoting import yaml_type
-from digest.roster.repair import read
+from digest.roster.repair import REPAIRABLE, Reading, read
 from digest.roster.report import Report, nearest, probably_meant
 
 SECTIONS = ("defaults", "keywords", "groups", "subscribers")
 """The names that may stand at the top level of the file."""
+ROUNDS = 5
+"""How often suggestions are tried, each time without those that did not fit; a large file's only once."""
 KEYWORD_FIELDS = ("query", "match")
 MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}
 
@@ -42,7 +44,8 @@ def read_text(path: Path) -> str:
             f"there is no subscribers file {path}", remedy="'digest subscribe EMAIL -k KEYWORD' makes one"
         ) from error
     except OSError as error:
-        raise ConfigError(f"the subscribers file {path} cannot be read ({error.strerror})") from error
+        remedy = "run as the owner of the file and its folder" if isinstance(error, PermissionError) else ""
+        raise ConfigError(f"the subscribers file {path} cannot be read ({error.strerror})", remedy=remedy) from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"the subscribers file {path} has more than {MAX_BYTES // 2**20} MB")
     return decode(data, path.name)
@@ -80,18 +83,68 @@ class Checked:
 
 def check_text(text: str, name: str, *, may_be_empty: bool = False) -> Checked:
     """Check the file's text as a whole. Raises RosterError with every mistake; `name` is the file's."""
-    document, guessed = read(text)
-    problems = list(guessed)
-    if document is not None:
-        checker = _Checker(document)
-        roster = Roster((), ()) if may_be_empty and document.root is None else checker.roster()
-        known = {problem.line for problem in guessed}
-        problems += [problem for problem in checker.report.problems if problem.line not in known]
-    if problems:
-        raise RosterError(problems, name=name, lines=text.split("\n"))
-    assert document is not None
+    reading = read(text, lambda document: len(_mistakes(document)))
+    document = reading.document
+    if reading.problems or document is None:
+        raise RosterError(_all_mistakes(reading), name=name, lines=text.split("\n"))
+    checker = _Checker(document)
+    roster = Roster((), ()) if may_be_empty and document.root is None else checker.roster()
+    if checker.report.problems:
+        raise RosterError(_tried(document.text, checker.report.problems), name=name, lines=text.split("\n"))
     names = {folded: keyword for folded, keyword in checker.names.items() if keyword}
     return Checked(document, roster, names, checker.groups, checker.entries)
+
+
+def _mistakes(document: Document) -> list[Problem]:
+    checker = _Checker(document)
+    checker.roster()
+    return checker.report.problems
+
+
+def _all_mistakes(reading: Reading) -> list[Problem]:
+    """What had to be guessed, and what else is wrong; a line's guess is offered only if the line is right with it."""
+    document = reading.document or reading.above
+    found = _mistakes(document) if document else []
+    wrong, guessed = {problem.line for problem in found}, {problem.line for problem in reading.problems}
+    problems = []
+    for problem in reading.problems:
+        by_tabs = problem.line in reading.shifts and problem is reading.problems[0]
+        doubtful = document is None or (problem.line in wrong and not by_tabs)
+        problems.append(replace(problem, suggestion="") if doubtful else problem)
+    if reading.document is None:
+        return problems
+    tried = _tried(reading.document.text, [problem for problem in found if problem.line not in guessed])
+    shifted = (replace(p, column=max(1, p.column - reading.shifts.get(p.line, 0))) for p in tried)
+    return [*problems, *shifted]
+
+
+def _tried(text: str, problems: list[Problem]) -> list[Problem]:
+    """The mistakes, without suggestions that would put another mistake in their place: all are tried at once."""
+    for _ in range(ROUNDS if len(text) <= REPAIRABLE else 1):
+        pieces, taken, end, length = [], [], 0, 0
+        for problem in sorted((p for p in problems if p.span), key=lambda p: p.span or (0, 0)):
+            start, stop = problem.span or (0, 0)
+            if start < end:
+                continue
+            pieces += [text[end:start], problem.suggestion]
+            length += start - end
+            taken.append((problem, length, length + max(1, len(problem.suggestion))))
+            length, end = length + len(problem.suggestion), stop
+        mended = "".join([*pieces, text[end:]])
+        wrong = _places(mended) if taken else set[int]()
+        kept = {id(problem) for problem, start, stop in taken if wrong.isdisjoint(range(start, stop))}
+        if len(kept) == sum(problem.span is not None for problem in problems):
+            break
+        problems = [p if p.span is None or id(p) in kept else replace(p, suggestion="", span=None) for p in problems]
+    return problems
+
+
+def _places(text: str) -> set[int]:
+    """The positions of all mistakes in a text."""
+    reading = read(text, lambda document: len(_mistakes(document)))
+    problems = reading.problems + (_mistakes(reading.document) if reading.document else [])
+    starts = line_starts(text)
+    return {starts[problem.line - 1] + problem.column - 1 for problem in problems}
 
 
 class _Checker:
@@ -151,7 +204,8 @@ class _Checker:
     def _query_text(self, key: Scalar, value: Node, name: str) -> str | None:
         if _is_empty(value) and "#" not in self.document.text[value.end :].split("\n", 1)[0]:
             written = self.document.text[key.start : key.end]
-            self.report.add(key, f"{name} has no query", f"{written}: {written}")
+            end = self.document.text.index(":", key.end) + 1
+            self.report.add(key, f"{name} has no query", f"{written}: {written}", end=end)
             return None
         return self.report.text(value, "a query")
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from digest.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `line` and `column` count from 1; `suggestion` is the corrected text, or nothing."""
+    """One mistake. `line` and `column` count from 1; `suggestion` is the corrected text, or nothing.
+
+    `span` is what the suggestion stands in for, as positions in the text that was checked, where that is known.
+    """
 
     line: int
     column: int
     message: str
     suggestion: str = ""
+    span: tuple[int, int] | None = field(default=None, compare=False, repr=False)
 
 
 class RosterError(ConfigError):
@@ -23,7 +27,11 @@ class RosterError(ConfigError):
 
     def __init__(self, problems: Iterable[Problem], *, name: str, lines: Sequence[str]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.column)))
-        super().__init__("\n".join(_show(problem, name, lines) for problem in self.problems))
+        shown = [_show(problem, name, lines) for problem in self.problems]
+        if len(shown) > 1:
+            count = f"{len(shown)} mistakes in {name}; nothing was changed"
+            shown = [f"{name} is not right:", *shown, count]
+        super().__init__("\n".join(shown))
 
 
 def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:

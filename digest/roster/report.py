@@ -19,9 +19,13 @@ class Report:
         self.document = document
         self.problems: list[Problem] = []
 
-    def add(self, node: Node, message: str, suggestion: str = "", *, offset: int = 0) -> None:
-        """Note a mistake at a node, or `offset` characters behind its beginning."""
-        self.problems.append(self.document.problem(node.start + offset, message, suggestion))
+    def add(self, node: Node, message: str, suggestion: str = "", *, offset: int = 0, end: int | None = None) -> None:
+        """Note a mistake at a node, or `offset` characters behind its beginning.
+
+        The suggestion stands in for the node, or for what is there up to `end`.
+        """
+        end = node.end if end is None else end
+        self.problems.append(self.document.problem(node.start + offset, message, suggestion, end=end))
 
     def text(self, node: Node, what: str) -> str | None:
         """A value that is meant as text; refuses what YAML takes for something else."""
@@ -43,7 +47,7 @@ class Report:
         rest = self.document.text[node.end :].split("\n", 1)[0]
         if comment := re.match(r"(\s+)(#\S.*)", rest):
             message = f"{what} is missing: YAML reads {comment[2].strip()} as a comment"
-            return self.add(node, message, quote(comment[2].strip()), offset=len(comment[1]))
+            return self.add(node, message, quote(comment[2].strip()), offset=len(comment[1]), end=node.end + len(rest))
         return self.add(node, f"{what} is missing")
 
     def items(self, node: Node, what: str) -> list[Node]:
@@ -116,12 +120,12 @@ def probably_meant(text: str, known: Iterable[str]) -> str:
         allowed = 1 if len(folded) < 9 else 2
         if other[:1] != folded[0] or abs(len(other) - len(folded)) > allowed or re.search(r"\d", other):
             continue
-        if _slips(folded, other) <= allowed:
+        if slips(folded, other) <= allowed:
             return name
     return ""
 
 
-def _slips(one: str, other: str) -> int:
+def slips(one: str, other: str) -> int:
     """How many letters were mistyped, left out, added, or exchanged with their neighbour, at the least."""
     before: list[int] = []
     row = list(range(len(other) + 1))

@@ -50,6 +50,12 @@ def default_items(checked: Checked) -> list[str]:
     return texts(found[1]) if found else []
 
 
+def default_fields(checked: Checked) -> set[str]:
+    """The names of the fields that have a value for all who do not say otherwise."""
+    defaults = section(checked.document, "defaults")
+    return {key.value for key, _ in defaults[1].pairs} if defaults and isinstance(defaults[1], Mapping) else set()
+
+
 def keyword_items(checked: Checked, entry: Mapping) -> list[str]:
     """A reader's keywords as written: their own list, or the one of all."""
     found = pair(entry, "keywords")

@@ -1,0 +1,237 @@
+"""What the program says of itself is so: examples run, documents name what exists, and all that exists is named."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import click
+import pytest
+
+from digest.cli import GROUPS, cli, main
+from digest.cli.manual import _commands, reference
+from digest.demo.papers import three_days
+from digest.demo.standin import Standin
+from digest.settings import SETTINGS
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+KEYWORDS = """
+keywords:
+  RL theory: 'ti:"reinforcement learning" AND cat:cs.LG'
+"""
+READERS = """
+subscribers:
+  - email: ada@example.org
+    name: Ada
+    keywords: [Reward Model, Hallucination]
+  - email: lin@example.org
+    keywords: [Time Series, Reward Model]
+    at: "07:00"
+    timezone: Europe/Berlin
+"""
+
+
+def everything() -> list[tuple[str, click.Command]]:
+    """Each command by its full name."""
+
+    def below(command: click.Command, context: click.Context, name: str) -> Iterator[tuple[str, click.Command]]:
+        yield name, command
+        if isinstance(command, click.Group):
+            for word in command.list_commands(context):
+                inner = command.get_command(context, word)
+                assert inner is not None
+                yield from below(inner, click.Context(inner, info_name=word, parent=context), f"{name} {word}")
+
+    return list(below(cli, click.Context(cli, info_name="digest"), "digest"))
+
+
+COMMANDS = dict(everything())
+EXAMPLES = [example for command in COMMANDS.values() for example in getattr(command, "examples", ())]
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Standin]]:
+    """A home with two readers and a day of history, and the small arXiv that it asks."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "subscribers.yaml").write_text(KEYWORDS + READERS, encoding="utf-8")
+    days = three_days(date.today() - timedelta(days=16))  # noqa: DTZ011 - the tour's own way of choosing days
+    with Standin(days[0].papers) as standin, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIGEST_ARXIV_API", standin.url)
+        patch.setenv("DIGEST_ARXIV_DELAY", "0")
+        with contextlib.suppress(SystemExit):
+            main(["run", "--home", str(home), "--now", days[0].now.isoformat(), "--quiet"])
+        standin.serve(days[1].papers)
+        yield home, standin
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_each_example_works_as_printed(
+    example: str, lived_in: tuple[Path, Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived, standin = lived_in
+    home = tmp_path / "home"
+    shutil.copytree(lived, home)
+    environment = {
+        "DIGEST_HOME": str(home),
+        "DIGEST_ARXIV_API": standin.url,
+        "DIGEST_ARXIV_DELAY": "0",
+        "HOME": str(tmp_path),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = shlex.split(example)
+    assert command[0] == "digest"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "digest", *command[1:]],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if command[1] == "daemon":
+        # Its first cycle mails what came since; then it only waits, and can be stopped.
+        had = len(list((lived / "mail" / "new").iterdir()))
+        patience = time.monotonic() + 30
+        while len(list((home / "mail" / "new").iterdir())) == had and time.monotonic() < patience:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, f"{out}\n{err}"
+    assert "Traceback" not in err
+
+
+def test_each_command_has_a_summary_a_group_and_an_example() -> None:
+    listed = [name for group in GROUPS.values() for name in group]
+    assert sorted(listed) == sorted(set(listed))
+    for name, command in COMMANDS.items():
+        assert command.help, name
+        if not isinstance(command, click.Group):
+            assert getattr(command, "examples", ()), f"{name} has no example"
+            for example in command.examples:  # type: ignore[attr-defined]
+                assert example.startswith(name.removesuffix(" list")), example
+
+
+def test_the_help_fits_eighty_columns_and_cuts_no_summary() -> None:
+    text = cli.get_help(_root(terminal_width=80))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
+def test_the_reference_of_commands_is_current() -> None:
+    expected = reference(list(_commands(cli, _root(), "digest")))
+    written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert written == expected, "docs/commands.md is out of date: run 'digest manual --markdown docs'"
+
+
+def _root(**options: int) -> click.Context:
+    """The context of a whole command line, in which the settings' flags are there."""
+    return cli.make_context("digest", ["demo"], **options)
+
+
+def test_each_setting_is_in_the_readme_and_each_one_named_exists() -> None:
+    known = {setting.variable for setting in SETTINGS}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for variable in known:
+        assert f"`{variable}`" in readme, variable
+    for document in DOCUMENTS:
+        named = set(re.findall(r"\bDIGEST_[A-Z_]+[A-Z]\b", document.read_text(encoding="utf-8")))
+        assert named <= known, f"{document.name} names settings that do not exist: {sorted(named - known)}"
+
+
+def test_each_command_and_flag_that_a_document_names_exists() -> None:
+    wrong = []
+    for document in DOCUMENTS:
+        for line in _code(document.read_text(encoding="utf-8")):
+            wrong += [f"{document.name}: {line} ({what})" for what in _unknown(line)]
+    assert wrong == []
+
+
+def _code(text: str) -> Iterator[str]:
+    """Calls of the program in code spans and in indented or fenced blocks."""
+    yield from re.findall(r"`(digest [^`]+)`", text)
+    for line in re.findall(
+        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest ))?(digest [a-z].*)$", text, re.MULTILINE
+    ):
+        yield line.split("  #")[0].split("&&")[0]
+
+
+def _unknown(line: str) -> Iterator[str]:
+    """What of a call does not exist: the command, or a flag of it."""
+    words = line.replace("…", " ").replace("[", " ").replace("]", " ").split()
+    name = "digest"
+    for word in words[1:]:
+        if f"{name} {word}" in COMMANDS:
+            name = f"{name} {word}"
+        else:
+            break
+    if name == "digest" and len(words) > 1 and re.fullmatch(r"[a-z]+", words[1]):
+        yield f"there is no command {words[1]}"
+        return
+    command = COMMANDS[name]
+    flags = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    flags |= {
+        "--help",
+        "-h",
+        "--version",
+        *(setting.flag for setting in SETTINGS),
+        "-v",
+        "-vv",
+        "--log-json",
+        "--debug",
+    }
+    for word in words:
+        flag = re.match(r"(--[a-z-]+|-[a-zA-Z]+)\b", word)
+        if flag and flag[1] not in flags:
+            yield f"{name} has no flag {flag[1]}"
+
+
+def test_the_manual_pages_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["manual", str(tmp_path)])
+    assert ended.value.code == 0
+    pages = {page.name for page in tmp_path.iterdir()}
+    assert pages == {f"{name.replace(' ', '-')}.1" for name in COMMANDS}
+    if shutil.which("man") is None:
+        pytest.skip("there is no man here to read them with")
+    for page in sorted(tmp_path.iterdir()):
+        read = subprocess.run(
+            ["man", "--warnings", "-l", str(page)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"MANWIDTH": "80"},
+        )
+        assert read.stderr == "", page.name
+        assert "NAME" in read.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_each_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["completion", shell])
+    assert ended.value.code == 0
+    assert "_DIGEST_COMPLETE" in capsys.readouterr().out
+
+
+def test_the_tab_key_completes_commands_and_flags() -> None:
+    def completed(words: str, count: int) -> str:
+        environment = os.environ | {"_DIGEST_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        program = "import sys; sys.argv[0] = 'digest'; from digest.cli import main; main()"
+        return subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        ).stdout
+
+    assert "plain,subscribe" in completed("digest sub", 1)
+    assert "plain,--timezone" in completed("digest subscribe --time", 2)
