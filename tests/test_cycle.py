@@ -751,9 +751,7 @@ async def test_whoever_set_no_hour_is_told_once_the_days_answer_is_in(world: Wor
         subjects += [(moment, m["Subject"]) for m in world.mails(ADA)]
         world.relay.taken.clear()
         moment += HOUR
-    assert [s for _, s in subjects][:4] == [
-        "No new papers: no match in arXiv's last announcement"
-    ] * 4
+    assert [s for _, s in subjects][:4] == ["No new papers: no match in arXiv's last announcement"] * 4
     assert [s for _, s in subjects][4:6] == ["No new papers: weekend"] * 2
     assert [m.astimezone(UTC).hour >= 6 for m, _ in subjects[:4]] == [True] * 4
 

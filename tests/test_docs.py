@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -71,6 +72,10 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
         patch.setenv("DIGEST_ARXIV_DELAY", "0")
         with contextlib.suppress(SystemExit):
             main(["run", "--home", str(home), "--now", days[0].now.isoformat(), "--quiet"])
+        # One delivery is left waiting, as after a refusal, for the examples that settle such.
+        with contextlib.closing(sqlite3.connect(home / "digest.db")) as database:
+            database.execute("UPDATE delivery SET state = 'deferred', reply = '450 later' WHERE id = 2")
+            database.commit()
         standin.serve(days[1].papers)
         yield home, standin
 

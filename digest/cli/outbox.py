@@ -86,7 +86,7 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             context.echo("Nothing else waits." if unsure else "Nothing waits.")
 
 
-@outbox.command(cls=Command)
+@outbox.command(cls=Command, examples=("digest outbox drop 2",))
 @click.argument("number", type=int, nargs=-1, required=True)
 @pass_context
 def drop(context: Context, number: tuple[int, ...]) -> None:

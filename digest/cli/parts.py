@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digest.cli.base import Context, machine_now
-from digest.errors import ConfigError
 from digest.mailing import make_sender, make_transport
 from digest.settings import Settings
 
