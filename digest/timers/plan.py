@@ -53,11 +53,6 @@ class Plan:
         """The files among the steps."""
         return [step for step in self.steps if isinstance(step, File)]
 
-    @property
-    def calls(self) -> list[Call]:
-        """The calls among the steps."""
-        return [step for step in self.steps if isinstance(step, Call)]
-
 
 def read(path: Path) -> bytes | None:
     """What a file holds; None where there is none. Raises ConfigError where it cannot be read."""
