@@ -161,7 +161,7 @@ def _digest(
         now=now,
         welcome=plan.first,
         previous=plan.previous,
-        next_at=next_digest(subscriber, max(slot, now))[0],
+        next_at=next_digest(subscriber, max(slot, now), taken=slot)[0],
         skipped=plan.skipped,
         quiet=quiet,
         contact=composer.contact,

@@ -358,7 +358,7 @@ def what_next(asked: Asked) -> str:
         parts.append(f"{count} due, and come{'s' if len(plan.items) == 1 else ''} "
                      + next_chance(asked.subscriber, reader, asked))  # fmt: skip
     else:
-        when, evening = next_digest(asked.subscriber, asked.now)
+        when, evening = next_digest(asked.subscriber, asked.now, taken=reader.slot)
         parts.append(
             f"The next digest can come on {moment(when, asked.zone)}, with the announcement of {evening:%a %Y-%m-%d}"
         )

@@ -97,9 +97,15 @@ def resumes_at(day: date, zone: str) -> datetime:
 
 
 def next_digest(
-    subscriber: Subscriber, now: datetime, holidays: calendar.Holidays | None = None
+    subscriber: Subscriber,
+    now: datetime,
+    holidays: calendar.Holidays | None = None,
+    *,
+    taken: datetime | None = None,
 ) -> tuple[datetime, date]:
     """When the reader's next digest can come (UTC, later than `now`), and the evening of the last announcement in it.
+
+    `taken` is the slot in which the reader's last digest went; no second one goes in it.
 
     Taken for granted: each announcement has papers for them, and what was served by `now` went out when
     it could. The last two weeks are played out to tell which slots are used up; this takes half a
@@ -116,6 +122,8 @@ def next_digest(
         waiting = waiting or moment == served.served_at
         slot = open_slot(subscriber, moment)
         if not waiting or slot is None or slot == used or is_paused(subscriber, moment):
+            continue
+        if moment > now and taken is not None and slot <= taken:
             continue
         if moment > now:
             return moment, calendar.last_served(moment, holidays).evening

@@ -246,3 +246,11 @@ def test_a_hundred_thousand_readers_are_asked_in_seconds():
             next_slot(subscriber, now)
         fastest.append((clock.perf_counter() - start) / len(readers) / 2)
     assert min(fastest) < 100e-6  # about 6 µs on a quiet machine; the bound leaves room for a busy one
+
+
+def test_the_next_digest_does_not_go_in_a_slot_that_is_taken():
+    """Berlin at 07:00: the announcement comes at 07:15, into the same slot, unless a first digest took it."""
+    berlin = reader("Europe/Berlin", time(7))
+    seven = datetime(2026, 11, 24, 6, tzinfo=UTC)
+    assert next_digest(berlin, seven)[0] == seven + timedelta(minutes=15)
+    assert next_digest(berlin, seven, taken=seven) == (seven + timedelta(days=1), date(2026, 11, 23))

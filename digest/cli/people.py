@@ -358,13 +358,13 @@ def next_line(reader: Subscriber, now: datetime, *, first: bool = False) -> str:
 
     `first`: none ever went to the reader, so that one comes as soon as a run may compose it.
     """
-    from digest.schedule import next_digest, parse_zone
+    from digest.schedule import latest_slot, next_digest, parse_zone
 
     def local(moment: datetime) -> str:
         return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
 
     begin = first_digest(reader, now) if first else now
-    at, evening = next_digest(reader, begin)
+    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else None)
     covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
     if not first:
         return f"The next digest comes {covers}"

@@ -44,10 +44,10 @@ def subscriber_json(reader: Subscriber, now: datetime | None = None, *, first: b
         **options_json(reader),
     }
     if now is not None:
-        from digest.schedule import next_digest
+        from digest.schedule import latest_slot, next_digest
 
         begin = first_digest(reader, now) if first else None
-        at, evening = next_digest(reader, begin or now)
+        at, evening = next_digest(reader, begin or now, taken=latest_slot(reader, begin) if begin else None)
         value["first_digest"] = to_text(begin) if begin else None
         value["next_digest"] = {"at": to_text(at), "announcement": evening.isoformat()}
     return value

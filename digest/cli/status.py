@@ -108,7 +108,7 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> d
     from digest.schedule import gives_way, is_paused, latest_slot, next_digest
 
     state = store.subscribers.state(subscriber.email) if store else None
-    moment, evening = next_digest(subscriber, now)
+    moment, evening = next_digest(subscriber, now, taken=state.slot if state else None)
     why = ""
     if is_paused(subscriber, now):
         why = f"paused until {subscriber.paused_until}"

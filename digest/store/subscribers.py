@@ -28,12 +28,14 @@ FIRST_AT_LEAST = 5
 class SubscriberState:
     """What the database remembers of one reader. Times are UTC.
 
-    `suppressed` is the reason, if any; `refused` the server's words where the last delivery failed for good.
+    `suppressed` is the reason, if any; `slot` is the last one that is
+    over; `refused` the server's words where the last delivery failed for good.
     """
 
     address: str
     since: datetime
     due_at: datetime
+    slot: datetime | None
     last_digest_at: datetime | None
     last_state: str | None
     suppressed: str
@@ -219,6 +221,7 @@ class Subscribers:
             address=row["address"],
             since=from_text(row["since"]),
             due_at=from_text(row["due_at"]),
+            slot=from_text(row["slot"]) if row["slot"] else None,
             last_digest_at=from_text(row["queued_at"]) if row["queued_at"] else None,
             last_state=row["state"],
             suppressed=row["suppressed"] or "",
