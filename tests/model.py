@@ -281,6 +281,8 @@ class World:
     # -- the parts that a cycle is given ---------------------------------------------------------------
 
     async def fetch(self, query: str, *, since: datetime, **_options: Any) -> Window:
+        if self.harsh:
+            self._insist()
         if self.armed and self.random.random() < self.faults:
             raise ArxivError("an answer that was cut off", body=b"<feed>")
         deep = since - timedelta(days=40)
