@@ -73,7 +73,7 @@ def check_holidays(today: date) -> Check:
         return warn(
             name,
             f"known to the end of {last}: {left.days} days more; after that a night without announcement has no name",
-            "update Digest",
+            "nothing now; install the version of Digest that knows them once it is out",
         )
     return ok(name, f"known to the end of {last}")
 

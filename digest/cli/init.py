@@ -18,6 +18,7 @@ from digest.cli.init_files import Home, Saved, check_writable, choose_home, is_c
 from digest.cli.init_mail import MAIL, Plan, ask_plan, plan_from_flags, try_out
 from digest.cli.people import PLAIN_RULES, next_line, query_error, warn_about, when
 from digest.errors import DigestError, QueryError, UsageError
+from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber
 from digest.settings import find_home, load_settings
 
@@ -39,9 +40,7 @@ HOUR = "07:00"
 @click.option("--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match.")
 @click.option("--at", metavar="HH:MM", help="Not before this local time; none: as soon as the papers are in.")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin; left out: this machine's.")
-@click.option(
-    "--provider", metavar="NAME", help="How mail leaves: gmail, outlook, relay, sendmail, folder (see docs/mail)."
-)
+@click.option("--provider", metavar="NAME", help="How mail leaves: gmail, outlook, server, relay, sendmail, folder, …")
 @click.option("--yes", is_flag=True, help="Ask nothing, take the defaults, and install the timer.")
 @click.option("--no-test-mail", is_flag=True, help="Send no test mail.")
 @click.option("--no-timer", is_flag=True, help="Do not offer the timer.")
@@ -62,10 +61,10 @@ def init(
     """Set up a first digest: who, which keywords, when, and how mail leaves; then send a test mail.
 
     It asks on a terminal for what no flag says. Nothing that exists is overwritten; stop and repeat it as you like.
-
-    Example: digest init --email ada@example.org -k RLHF --provider folder
     """
     asking = sys.stdin.isatty() and not yes
+    if provider is not None:
+        find_preset(provider)
     home = _settle_home(context, asking=asking)
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
@@ -83,6 +82,8 @@ def init(
         if missing or more:
             remedy = "name them, or leave out --yes" if yes else "there is no terminal here to ask on"
             raise UsageError(f"init needs {', '.join([*missing, *more])}", remedy=remedy)
+    if provider is not None and known.get("DIGEST_MAIL"):
+        context.warn(f"--provider {provider} changes nothing: how mail leaves is set already, and stays as it is")
     news = form.has_news or bool(plan.values.items() - read_env(home.path / ".env").items())
     wanted = not no_test_mail and (confirm("Send a test mail now?", default=news) if asking else news)
     if wanted and not try_out(context, plan, form.email, machine_now(), asking=asking):
@@ -110,6 +111,8 @@ def _settle_home(context: Context, *, asking: bool) -> Home:
 
 
 def _folder(text: str) -> Path:
+    if "@" in text:
+        raise UsageError(f"{text!r} is a mail address", remedy="first the folder, then the address; Enter takes it")
     path = find_home(text, Path.cwd())
     check_writable(path)
     return path
@@ -331,5 +334,7 @@ def _say_goodbye(context: Context, home: Home, form: Form) -> None:
     reader = form.reader
     if reader:
         context.echo(next_line(reader, machine_now(), first=True))
+    if not sys.stdin.isatty():
+        context.echo("arXiv was not asked for anything yet; 'digest doctor' checks whether it answers.")
     elsewhere = "" if find_home("", Path.cwd()) == home.path else f" --home {home.path}"
     context.echo(f"'digest preview{elsewhere}' shows what would come, 'digest status{elsewhere}' what goes on.")

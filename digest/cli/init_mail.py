@@ -197,7 +197,8 @@ def try_out(context: Context, plan: Plan, address: str, now: datetime, *, asking
     Without a person, raises ConfigError or TryLaterError where it was not.
     """
     while True:
-        context.echo(f"A test mail goes to {address} by {_without_login(plan)}")
+        patience = "" if plan.mail.startswith("maildir:") else " (a silent server is given up after a minute)"
+        context.echo(f"A test mail goes to {address} by {_without_login(plan)}{patience}")
         receipt = _send(context, plan, address, now)
         if receipt.outcome is Outcome.SENT:
             context.echo(f"  accepted: {receipt.reply}")

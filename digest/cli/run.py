@@ -93,6 +93,8 @@ async def _work(
                 f"--now {clock():%Y-%m-%d} is more than a year ahead, and a database's time never goes back",
                 remedy="rehearse it with --dry-run, or name a copy with --db",
             )
+        if clock() - machine_now() > timedelta(hours=1):
+            context.warn("--now lies ahead of the clock, and what is mailed now counts: --dry-run rehearses")
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:

@@ -173,6 +173,8 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
     context.echo(
         f"It makes {', '.join(made)}; 'digest timer install --print' shows all, 'digest timer remove' ends it."
     )
+    for note in _notes(context, context.settings, system=system):
+        context.echo(f"Note: {note}.")
     if not assume_yes and not sys.stdin.isatty():
         context.echo("Nothing was set up, since nobody can be asked here: call 'digest timer install --yes'.")
         return False
@@ -184,6 +186,7 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
     except DigestError as error:
         context.warn(f"the timer was not set up: {error}")
         return False
+    context.echo("The timer is set up; 'digest timer status' shows it.")
     return True
 
 
@@ -213,7 +216,7 @@ def _program() -> tuple[str, ...]:
     """The absolute path of the `digest` that runs: as it was called, else beside its Python."""
     for candidate in (Path(sys.argv[0]), Path(sys.executable).parent / "digest"):
         if candidate.name == "digest" and candidate.is_file() and os.access(candidate, os.X_OK):
-            return (str(candidate.absolute()),)
+            return (os.path.abspath(candidate),)  # noqa: PTH100 - takes out .. too, and leaves links alone
     return (sys.executable, "-m", "digest")
 
 
