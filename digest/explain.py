@@ -29,7 +29,7 @@ WEIGHT = (
 
 _NAME = re.compile(
     r"(?:https?://)?(?:(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/|arxiv:\s*)?"
-    r"(?:(?P<new>[0-9]{4}\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[a-z]{2})?/(?P<number>[0-9]{7}))"
+    r"(?:(?P<new>[0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[a-z]{2})?/(?P<number>[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}))"
     r"(?:v(?P<version>[1-9][0-9]{0,3}))?(?:\.pdf)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )

@@ -174,6 +174,6 @@ def _guess_zone(name: str) -> str:
     known = {zone.casefold(): zone for zone in sorted(available_timezones())}
     wanted = name.strip().replace(" ", "_").casefold()
     cities = [zone for folded, zone in known.items() if folded.rpartition("/")[2] == wanted]
-    near = difflib.get_close_matches(wanted, known, n=1)
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
     found = known.get(wanted) or next(iter(cities), None) or (known[near[0]] if near else None)
     return f"did you mean {found}?" if found else "write an IANA name such as Europe/Berlin"

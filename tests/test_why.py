@@ -576,3 +576,8 @@ def test_failed_terms_are_named_exactly_where_a_query_does_not_match(query: str)
         failed = why_not_matched(node, holds)
         assert bool(failed) == (not matcher.match(node))
         assert {f.term for f in failed} <= set(re.findall(r"\w+:[\w.]+", query))
+
+
+@pytest.mark.parametrize("text", ["9913.99999", "2600.00001", "hep-th/9913001"])
+def test_an_id_of_a_month_that_does_not_exist_is_none(text: str) -> None:
+    assert read_paper_name(text) is None
