@@ -147,7 +147,7 @@ def _summary(
     if failed or delivered.given_up:
         code = Exit.GIVEN_UP
     if offline:
-        trouble, code = f"arXiv could not be reached ({failed[0].record.why})", Exit.TRY_LATER
+        trouble, code = "arXiv could not be reached: the next run tries again", Exit.TRY_LATER
     if delivered.relay is not None:
         trouble = f"mail could not be handed over ({delivered.relay.reply})"
         code = Exit.CONFIG if delivered.relay.permanent else code

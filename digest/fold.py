@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -18,6 +19,10 @@ def _width(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+_BREAKS = re.compile(r" (?!%(?:[ .,;:)]|$))")
+"""Where a line may end; a percent sign stays with its number."""
 
 
 def wrap(text: str, indent: int = 0, lead: str = "") -> str:
@@ -41,7 +46,7 @@ def wrap(text: str, indent: int = 0, lead: str = "") -> str:
 
 def _pieces(text: str, room: int) -> Iterator[tuple[str, str]]:
     """Cut into what stays together, each with the gap before it; wide scripts break anywhere."""
-    for word in text.split(" "):
+    for word in _BREAKS.split(text):
         gap = " "
         for piece in _unbroken(word, room):
             yield gap, piece

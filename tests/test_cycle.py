@@ -191,7 +191,8 @@ async def test_without_a_network_the_run_is_to_be_repeated_and_asks_little(world
         world.arxiv.fail(name, bad_answer("no route", unreachable=True))
     summary = await world.cycle()
     assert summary.exit_code == Exit.TRY_LATER
-    assert "no route" in summary.trouble
+    assert summary.trouble.startswith("arXiv could not be reached")
+    assert all("no route" in record.why for record in summary.keywords)
     assert [options.get("attempts", 4) for _, options in world.arxiv.asked] == [4, 1, 1]
     run = world.store.runs.latest()
     assert run is not None

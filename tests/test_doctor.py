@@ -254,8 +254,11 @@ def test_a_database_that_is_not_well_fails_with_what_to_do(tmp_path: Path, kind:
 
 def test_without_a_database_the_first_run_makes_it_where_it_can(tmp_path: Path) -> None:
     assert files.check_database(survey(tmp_path)).state is State.OK
-    nowhere = files.check_database(survey(tmp_path / "nowhere"))
-    assert (nowhere.state, nowhere.remedy) == (State.FAIL, "begin with 'digest init'")
+    # Where nothing is there at all, the missing subscribers file is the one failure that is told.
+    assert files.check_database(survey(tmp_path / "nowhere")).state is State.SKIP
+    (tmp_path / "subscribers.yaml").write_text("subscribers: []\n")
+    lost = files.check_database(survey(tmp_path, DIGEST_DB="nowhere/digest.db"))
+    assert (lost.state, lost.remedy) == (State.FAIL, "begin with 'digest init'")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")

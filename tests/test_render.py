@@ -431,3 +431,10 @@ def test_a_template_that_is_too_long_by_itself_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(ConfigError, match="before it names a paper"):
         rendered(sample_digest(), Renderer(tmp_path))
+
+
+def test_a_percent_sign_stays_with_its_number() -> None:
+    from digest.fold import wrap
+
+    for length in range(60, 80):
+        assert "\n%" not in wrap("x" * length + " 40 % of its cost, and 5 %.")

@@ -65,6 +65,8 @@ def check_database(survey: Survey) -> Check:
         return fail(name, f"{path} cannot be reached ({error.strerror})", "run as its owner")
     if not present:
         if not path.parent.is_dir():
+            if not survey.settings.subscribers.exists():
+                return skip(name, f"there is no folder {path.parent} yet")
             return fail(name, f"there is no folder {path.parent} for the database", BEGIN)
         return _rights(path.parent) or ok(name, f"none yet: the first run makes {path}")
     trouble = _rights(path)

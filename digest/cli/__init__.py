@@ -118,6 +118,8 @@ def main(args: list[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = Exit.USAGE
+    except click.NoSuchOption as error:
+        code = _failed(arguments, _unknown_option(error), Exit.USAGE)
     except click.ClickException as error:
         code = _failed(arguments, _one_line(error.format_message()), Exit.USAGE)
     except DigestError as error:
@@ -143,6 +145,15 @@ def _failed(arguments: list[str], text: str, code: int) -> int:
         traceback.print_exc()
     say(text, as_json="--log-json" in arguments, level="error")
     return code
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    """An unknown flag, with another only where that is really near."""
+    import difflib
+
+    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
+    return f"there is no flag {error.option_name}: {hint}"
 
 
 def _one_line(text: str) -> str:
