@@ -17,7 +17,8 @@ from typing import Self
 import httpx
 
 from digest import __version__
-from digest.arxiv.atom import Feed, clean_text, parse_feed
+from digest.arxiv.atom import Feed, parse_feed
+from digest.arxiv.documents import clean_text
 from digest.arxiv.gate import check_page, check_window, newest_versions, same_index
 from digest.errors import ArxivError, ConfigError
 from digest.model import Paper, Window
