@@ -92,6 +92,14 @@ class AnnouncementFeed:
         return len(self.papers) >= LIMIT
 
 
+class FullFeedError(ArxivError):
+    """A feed as long as a feed can be: ask for fewer categories at once."""
+
+
+class StaleFeedError(ArxivError):
+    """A feed that holds another day's announcement: arXiv is late, and asking again at once does not help."""
+
+
 def parse_announcements(body: bytes, *, content_type: str = "") -> AnnouncementFeed:
     """Read one feed, Atom or RSS, or raise ArxivError, which carries `body`; nothing else is ever raised."""
     try:
@@ -108,7 +116,7 @@ def parse_announcements(body: bytes, *, content_type: str = "") -> AnnouncementF
 
 
 def check_announcements(feed: AnnouncementFeed, *, names: Iterable[str], day: date, before: Set[str]) -> None:
-    """Raise ArxivError (transient) where a feed is not the announcement that is served on `day`.
+    """Raise FullFeedError, StaleFeedError, or ArxivError where a feed is not the announcement served on `day`.
 
     `names` are the categories asked for; `before` is what the previous announcement's feed held (`keys`).
     An empty feed passes: a small category can have a day without papers, and whether the announcement came
@@ -118,11 +126,18 @@ def check_announcements(feed: AnnouncementFeed, *, names: Iterable[str], day: da
     if feed.names != wanted:
         raise ArxivError(f"arXiv sent the feed of {', '.join(sorted(feed.names)) or 'nothing'} for {_listed(wanted)}")
     if feed.overflows:
-        raise ArxivError(f"the feed of {_listed(wanted)} is full ({LIMIT:,} papers), so new ones may be missing")
+        words = f"the feed of {_listed(wanted)} is full ({LIMIT:,} papers), so new ones may be missing"
+        raise FullFeedError(words, transient=False)
     if feed.day is not None and feed.day != day:
-        raise ArxivError(f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}")
+        raise StaleFeedError(f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}", transient=False)
     if len(feed.keys & before) > SAME_SHARE * len(feed.keys):
-        raise ArxivError(f"the feed of {_listed(wanted)} is stale: it still holds the announcement before {day}'s")
+        raise stale(names, day)
+
+
+def stale(names: Iterable[str], day: date) -> StaleFeedError:
+    """The error for a feed that has not changed since the announcement before that of `day`."""
+    words = f"the feed of {_listed(names)} is stale: it still holds the announcement before {day}'s"
+    return StaleFeedError(words, transient=False)
 
 
 def _listed(names: Iterable[str]) -> str:

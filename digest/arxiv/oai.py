@@ -78,7 +78,7 @@ def _protocol_error(error: ElementTree.Element) -> Page:
             raise ArxivError(f"arXiv's OAI service knows no such set ({words})", transient=False)
         return Page(())
     if code == "badResumptionToken":
-        raise TokenExpiredError(f"arXiv's OAI service broke off the list ({words})")
+        raise TokenExpiredError(f"arXiv's OAI service broke off the list ({words})", transient=False)
     raise ArxivError(f"arXiv's OAI service refused the request ({code or 'no code'}: {words})", transient=False)
 
 
