@@ -14,11 +14,16 @@ from datetime import datetime
 from digest.composing import Composer, compose_due
 from digest.delivering import Delivered, deliver
 from digest.errors import ConfigError, Exit
-from digest.fetching import Arxiv, Fetched, fetch_query, is_due, why_not_due
+from digest.fetching import Fetched, Round, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
 from digest.model import Keyword, Outcome, Roster
 from digest.render import Renderer
+from digest.sources.api import ApiSource
+from digest.sources.base import Arxiv, Errand, Source
+from digest.sources.feeds import Feeds, FeedsSource
+from digest.sources.oai import Oai, OaiSource
+from digest.sources.plan import API, AUTO, FEEDS, OAI, at_once, is_due, order
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.runs import KeywordRecord
@@ -30,7 +35,10 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too."""
+    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too.
+
+    `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
+    """
 
     store: Store
     roster: Roster
@@ -39,10 +47,23 @@ class Parts:
     renderer: Renderer
     sender: Sender
     clock: Callable[[], datetime]
+    feeds: Feeds | None = None
+    oai: Oai | None = None
+    source: str = AUTO
     hold_unknown: bool = False
     fetch_all: bool = False
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What can be asked, by name."""
+        found: dict[str, Source] = {API: ApiSource(self.arxiv)}
+        if self.feeds is not None:
+            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, self.store.sources)
+        if self.oai is not None:
+            found[OAI] = OaiSource(self.oai)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +123,21 @@ async def _deliver(parts: Parts) -> Delivered:
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
-    """Fetch what is due. After an answer that concerns all queries (arXiv is away, or asks us to slow down)
-    the others are tried only once each.
-    """
-    names: dict[str, Keyword] = {}
+    """Fetch what is due: from the first source that can give it, and where that fails from the next one."""
+    keywords: dict[str, Keyword] = {}
     for keyword in parts.roster.keywords:
-        names.setdefault(keyword.query, keyword)
-    done: list[Fetched] = []
-    troubled = False
-    for query in parts.store.windows.queries(list(names)):
-        keyword, now = names[query.text], parts.clock()
-        if parts.stop.is_set():
-            break
-        if not parts.fetch_all and not is_due(query, now):
-            done.append(Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now))))
-            continue
-
-        def progress(rows: int, total: int, name: str = keyword.name) -> None:
-            parts.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
-
-        parts.progress(f"asking arXiv for {keyword.name}")
-        options = {"attempts": 1} if troubled else {}
-        fetched = await fetch_query(
-            parts.store, parts.arxiv, keyword, query, run=run, now=now, progress=progress, **options
-        )
-        troubled = troubled or (fetched.error is not None and (fetched.error.unreachable or fetched.error.throttled))
-        done.append(fetched)
-    return done
+        keywords.setdefault(keyword.query, keyword)
+    queries, now = parts.store.windows.queries(list(keywords)), parts.clock()
+    names = order(parts.source, len(queries), parts.sources)
+    errand = Errand(now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress)
+    asking = Round(parts.store, keywords, run, parts.clock, errand, insists=parts.fetch_all)
+    due = at_once([query for query in queries if parts.fetch_all or is_due(query, now, names[0])], now, names[0])
+    for query in queries:
+        if query not in due:
+            asking.skip(query, why_not_due(query, now))
+    for name in names:
+        await asking.ask(parts.sources[name], due)
+    return [asking.done[query.text] for query in queries if query.text in asking.done]
 
 
 def _summary(

@@ -12,10 +12,10 @@ from digest.calendar import last_served, next_served
 from digest.composing import QUIET_WAIT
 from digest.cycle import Summary
 from digest.errors import ConfigError, TryLaterError
-from digest.fetching import AT_LEAST_EVERY
 from digest.model import Roster
 from digest.notify import Notifier
 from digest.schedule import is_paused, latest_slot, next_slot, resumes_at
+from digest.sources.plan import AT_LEAST_EVERY
 from digest.stopping import Stop
 from digest.store import Store
 
@@ -123,6 +123,9 @@ def next_work(
             moments.append(query.next_fetch_at)
         elif query.last_good_at is not None:
             moments.append(query.last_good_at + AT_LEAST_EVERY)
+    pause = store.windows.pause()
+    if pause is not None:
+        moments.append(pause.until)
     mail = store.outbox.next_at(hold_unknown=hold_unknown)
     if mail is not None:
         moments.append(max(mail, mail_from))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,22 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("DIGEST_") or name.lower().endswith("_proxy") or name in ("NOTIFY_SOCKET", "SSL_CERT_FILE"):
             monkeypatch.delenv(name)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker process tell which of its tests read captured data."""
+    from tests.shared import readers
+
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["readers"] = sorted(readers)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Gather what a worker process told."""
+    from tests.shared import readers
+
+    readers.update(getattr(node, "workeroutput", {}).get("readers", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from digest.arxiv.client import ArxivClient, Timeouts
+from digest.arxiv.client import ArxivClient
+from digest.arxiv.line import Answer, Timeouts
+from digest.asking import make_arxiv
 from digest.checks.check import Cause, Check, fail, ok, skip, unresolved, warn
 from digest.checks.files import is_running, lock_note
 from digest.checks.masks import without_login
@@ -25,21 +26,21 @@ TIMEOUTS = Timeouts(connect=5.0, read=8.0, whole=9.0)
 _EVERYTHING_IS_OLDER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class _DatedClient(ArxivClient):
-    """The client, which also remembers when arXiv says that it answered last, and when that was here."""
+class _Dates:
+    """When arXiv says that it answered last, and when that was here."""
 
-    said: datetime | None = None
-    heard: datetime | None = None
-    clock: Callable[[], datetime]
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.said: datetime | None = None
+        self.heard: datetime | None = None
+        self._clock = clock
 
-    async def _send(self, request: Any) -> Any:
-        answer, following = await super()._send(request)
-        self.heard = self.clock()
+    def note(self, answer: Answer) -> None:
+        """Take the Date header of an answer."""
+        self.heard = self._clock()
         try:
             self.said = parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
         except (KeyError, ValueError, TypeError):
             self.said = None
-        return answer, following
 
 
 def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
@@ -58,16 +59,17 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
     if trouble:
         found = fail(name, f"{address.hostname} is not found ({trouble})", _REMEDY, Cause.NETWORK)
         return [found, skip("clock", "arXiv did not answer")]
-    client = _DatedClient(settings.arxiv_api, contact=settings.contact, delay=settings.arxiv_delay, timeouts=TIMEOUTS)
-    client.clock = clock
+    dates = _Dates(clock)
+    client = make_arxiv(settings, timeouts=TIMEOUTS)
+    client.line.heard = dates.note
     answered = asyncio.run(_ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default"))
-    return [answered, _clock(client)]
+    return [answered, _clock(dates)]
 
 
 _REMEDY = "check the network and HTTPS_PROXY; a run tries again by itself"
 
 
-async def _ask(client: _DatedClient, shown: str, *, default: bool) -> Check:
+async def _ask(client: ArxivClient, shown: str, *, default: bool) -> Check:
     name = "arXiv"
     try:
         async with client:
@@ -82,12 +84,12 @@ async def _ask(client: _DatedClient, shown: str, *, default: bool) -> Check:
     return ok(name, f"{shown} answers: {window.total:,} papers in {QUESTION.removeprefix('cat:')}")
 
 
-def _clock(client: _DatedClient) -> Check:
+def _clock(dates: _Dates) -> Check:
     """The machine's clock against arXiv's, to the second that a Date header has."""
     name = "clock"
-    if client.said is None or client.heard is None:
+    if dates.said is None or dates.heard is None:
         return skip(name, "arXiv did not answer")
-    off = client.heard - client.said
+    off = dates.heard - dates.said
     if abs(off) > CLOCK_TOLERANCE:
         direction = "ahead of" if off > timedelta(0) else "behind"
         return warn(

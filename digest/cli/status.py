@@ -78,7 +78,7 @@ def _run(run: RunRecord | None) -> dict[str, Any] | None:
 
 def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, Any]:
     """How one keyword is: its last answer, what that brought, and what is wrong."""
-    from digest.fetching import is_due
+    from digest.sources.plan import is_due
 
     found = store.windows.queries([keyword.query]) if store else []
     query = found[0] if found else None

@@ -15,10 +15,10 @@ from digest.errors import ArxivError
 
 if TYPE_CHECKING:
     from digest.cycle import Parts
-    from digest.fetching import Arxiv
     from digest.mail.message import Message
     from digest.mail.transport import Transport
     from digest.model import Receipt, Window
+    from digest.sources.base import Arxiv
     from digest.stopping import Stop
 
 LONGEST = 120.0

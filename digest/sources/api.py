@@ -10,7 +10,7 @@ from digest.combine import batches, joined, loosened
 from digest.errors import ArxivError, DigestError, DoubtfulError
 from digest.model import Paper, Window
 from digest.query import parse
-from digest.sources.base import ATTEMPTS, Answer, Arxiv, Errand, attribute, for_all
+from digest.sources.base import Answer, Arxiv, Errand, attribute, for_all
 from digest.sources.plan import ALONE, API, depth, page_size
 from digest.store.windows import Query
 
@@ -27,14 +27,10 @@ class ApiSource:
     def __init__(self, arxiv: Arxiv) -> None:
         self._arxiv = arxiv
 
-    def covers(self, query: Query, now: datetime) -> bool:
-        """Always: a window reaches back as far as is needed."""
-        return True
-
     async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
         """Give a window or an error for each query; the others are left out where arXiv asks to slow down."""
         waiting = _together(wanted, errand.now)
-        attempts = ATTEMPTS
+        attempts = errand.attempts
         while waiting and not errand.stop.is_set():
             batch = waiting.pop(0)
             answer = await self._ask(batch, errand, attempts)
@@ -123,5 +119,3 @@ async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, 
             if paper.id not in found:
                 log.warning("arXiv sent %s for one of %d keywords, and none matches it", paper.id, len(batch))
     return shares
-
-

@@ -42,13 +42,16 @@ class Arxiv(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One round of asking. `names` are the queries' names for people; `hushed`: the API is not to be asked now."""
+    """One round of asking. `names` are the queries' names for people; `hushed`: the API is not to be asked for
+    what can be done without; `attempts`: how often each answer is asked for.
+    """
 
     now: datetime
     names: Mapping[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = lambda _text: None
     hushed: bool = False
+    attempts: int = ATTEMPTS
 
     def name(self, query: Query) -> str:
         """A query's name for people."""
@@ -59,10 +62,6 @@ class Source(Protocol):
     """One way to learn what was announced."""
 
     name: str
-
-    def covers(self, query: Query, now: datetime) -> bool:
-        """Whether a window from here would leave no gap behind the query's last good one."""
-        ...
 
     def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
         """Give a window or an error for each query; those for which nothing could be asked are left out.

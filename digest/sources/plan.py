@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from digest.calendar import NEW_YORK, Announcement, last_served, quiet_night, served_between
@@ -26,16 +26,23 @@ COMPARED_EVERY = timedelta(days=6)
 COMPARED_AT_ONCE = 400
 """Where feeds or OAI are read, the API is asked for each query once a week too, on a night without an announcement,
 and for so many in one cycle: what it brings then, the other source lacked."""
+FIRST_HARVEST = timedelta(days=7)
+LONGEST_HARVEST = timedelta(days=31)
+"""OAI gives a query its first week, since a first digest shows no more, and no more than a month after an absence:
+all of arXiv are about 4,000 records a day."""
 FIRST_PAGE = 500
 PAGE = range(50, 2001)
 """arXiv serves at most 2,000 rows an answer (API user manual, "start and max_results paging")."""
 _DEADLINE = time(14)
 
 
-def order(choice: str, queries: int) -> tuple[str, ...]:
-    """The sources in the order in which they are tried: the chosen one, and those that stand in for it."""
+def order(choice: str, queries: int, there: Container[str] = SOURCES) -> tuple[str, ...]:
+    """The sources in the order in which they are tried: the chosen one, and those that stand in for it.
+
+    Sources that are not `there` are left out.
+    """
     first = choice if choice != AUTO else (API if queries <= FEW else FEEDS)
-    return (first, *(name for name in (API, FEEDS, OAI) if name != first))
+    return tuple(name for name in dict.fromkeys((first, API, FEEDS, OAI)) if name in there)
 
 
 def is_due(query: Query, now: datetime, first: str = API) -> bool:
@@ -60,9 +67,12 @@ def is_compared(query: Query, now: datetime) -> bool:
     return query.deep_at is None or query.deep_at <= now - COMPARED_EVERY
 
 
-def at_once(due: Sequence[Query], now: datetime) -> list[Query]:
+def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query]:
     """The due queries without those that are compared with the API in a later cycle: the longest uncompared first."""
-    compared = sorted((q for q in due if is_compared(q, now)), key=lambda q: q.deep_at or datetime.min.replace(tzinfo=UTC))
+    if first == API:
+        return list(due)
+    never = datetime.min.replace(tzinfo=UTC)
+    compared = sorted((query for query in due if is_compared(query, now)), key=lambda query: query.deep_at or never)
     later = {query.id for query in compared[COMPARED_AT_ONCE:]}
     return [query for query in due if query.id not in later]
 
@@ -87,7 +97,7 @@ def page_size(queries: Sequence[Query], since: datetime, now: datetime) -> int:
 
 
 def in_the_feeds(now: datetime) -> Announcement | None:
-    """The announcement that the feeds hold now; None where they are empty: from New York's Saturday on, and holidays."""
+    """The announcement that the feeds hold now; None where they are empty, as from New York's Saturday on."""
     announcement = last_served(now)
     return announcement if feed_day(announcement) == now.astimezone(NEW_YORK).date() else None
 
@@ -100,6 +110,18 @@ def feed_day(announcement: Announcement) -> date:
 def deadline(announcement: Announcement) -> datetime:
     """Until when (UTC) at the latest the papers of an announcement were submitted, but for those held."""
     return datetime.combine(announcement.evening, _DEADLINE, NEW_YORK).astimezone(UTC)
+
+
+def reaches(name: str, query: Query, now: datetime) -> bool:
+    """Whether a window from this source would leave no gap behind the query's last good one."""
+    if name == FEEDS:
+        return only_todays_is_missing(query, now)
+    return name != OAI or harvested_since(query, now) >= (now - LONGEST_HARVEST).date()
+
+
+def harvested_since(query: Query, now: datetime) -> date:
+    """The day from which on records are harvested for a query: one before its last good window, or a week ago."""
+    return ((query.last_good_at or now - FIRST_HARVEST) - timedelta(days=1)).date()
 
 
 def only_todays_is_missing(query: Query, now: datetime) -> bool:

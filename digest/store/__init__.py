@@ -12,6 +12,7 @@ from digest.store.digests import Digests
 from digest.store.history import History
 from digest.store.outbox import Outbox
 from digest.store.runs import Runs
+from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
 from digest.store.windows import Windows
 
@@ -24,6 +25,7 @@ class Store:
         self.runs = Runs(database)
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)
+        self.sources = Sources(database)
         self.digests = Digests(database)
         self.history = History(database)
         self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")

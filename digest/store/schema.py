@@ -163,4 +163,43 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE query ADD COLUMN quarantined_since TEXT;
+    ALTER TABLE query ADD COLUMN judged_since TEXT;
+    ALTER TABLE query ADD COLUMN covered_since TEXT;
+    ALTER TABLE query ADD COLUMN total INTEGER;
+
+    ALTER TABLE window ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE window ADD COLUMN fetched INTEGER;
+    ALTER TABLE window ADD COLUMN ids TEXT NOT NULL DEFAULT '[]';
+
+    CREATE TABLE held(
+        query INTEGER NOT NULL REFERENCES query(id),
+        paper TEXT NOT NULL,
+        window INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        PRIMARY KEY(query, paper)
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE query ADD COLUMN source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE query ADD COLUMN deep_at TEXT;
+    ALTER TABLE paper ADD COLUMN approximate INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE feed(
+        name TEXT PRIMARY KEY,
+        day TEXT,
+        etag TEXT NOT NULL DEFAULT '',
+        keys TEXT NOT NULL DEFAULT '[]',
+        trouble TEXT NOT NULL DEFAULT '',
+        at TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE lack(
+        source TEXT NOT NULL CHECK(source IN ('api', 'feeds', 'oai')),
+        paper TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY(source, paper)
+    ) WITHOUT ROWID;
+    """,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,19 +10,31 @@ from datetime import datetime, timedelta
 from digest.diff import Seen, diff
 from digest.model import Kind, Paper, Window
 from digest.store.database import Database
+from digest.store.held import Held
 from digest.store.subscribers import place
 from digest.times import from_text, to_text
 
-RAW_BYTES = 1_000_000
-RAW_KEPT = 5
-"""Of each query's bad answers the newest few are kept, each up to this many bytes."""
+LONGEST_PAUSE = 24
+"""Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each further time."""
+FAR_BACK = timedelta(days=30)
+"""A window of the API that reaches back so far shows what other sources lacked."""
+LOG_LOOKED_AT = 2_000
+"""Of a query's log so many of the newest rows are looked at for what is known of the last days."""
 
-PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
+PAPER_COLUMNS = (
+    "id version title abstract authors categories published updated comment journal_ref doi approximate".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never fetched."""
+    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never fetched.
+
+    `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older was served
+    by an interface that has changed since, and no window is compared with it; `covered_since`: how far back the
+    first window reached, None where it held all matches; `total`: how many matches arXiv counted last; `source`:
+    who gave the last good window; `deep_at`: when the API last gave one that reached far back.
+    """
 
     id: int
     text: str
@@ -32,6 +43,20 @@ class Query:
     failures: int
     trouble: str
     rows_per_day: float | None
+    quarantined_since: datetime | None = None
+    judged_since: datetime | None = None
+    covered_since: datetime | None = None
+    total: int | None = None
+    source: str = ""
+    deep_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """arXiv asked us to slow down, and nobody is to ask it before `until` (UTC), which was so many hours away."""
+
+    until: datetime
+    hours: int
 
 
 class Windows:
@@ -39,6 +64,7 @@ class Windows:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.held = Held(database)
 
     def queries(self, texts: list[str]) -> list[Query]:
         """The named queries in the given order, each once; ones that the database lacks are left out."""
@@ -47,50 +73,174 @@ class Windows:
             Query(
                 id=row["id"],
                 text=row["text"],
-                last_good_at=from_text(row["last_good_at"]) if row["last_good_at"] else None,
-                next_fetch_at=from_text(row["next_fetch_at"]) if row["next_fetch_at"] else None,
+                last_good_at=_moment(row["last_good_at"]),
+                next_fetch_at=_moment(row["next_fetch_at"]),
                 failures=row["failures"],
                 trouble=row["trouble"],
                 rows_per_day=row["rows_per_day"],
+                quarantined_since=_moment(row["quarantined_since"]),
+                judged_since=_moment(row["judged_since"]),
+                covered_since=_moment(row["covered_since"]),
+                total=row["total"],
+                source=row["source"],
+                deep_at=_moment(row["deep_at"]),
             )
             for row in (found[text] for text in dict.fromkeys(texts) if text in found)
         ]
 
-    def record(self, query: Query, window: Window, now: datetime, run: int) -> Counter[Kind]:
-        """Write one good window in one transaction: papers, log, health; returns how many rows of each kind."""
-        days = max((now - window.since) / timedelta(days=1), 1.0)
+    def known_since(self, query: Query, since: datetime) -> dict[str, datetime]:
+        """The papers of a query's log whose last version is younger than that, with the version's date."""
+        rows = self._db.rows(
+            """SELECT p.id, p.updated FROM (SELECT DISTINCT paper FROM
+                   (SELECT paper FROM seen WHERE query = ? ORDER BY seq DESC LIMIT ?)) m
+               JOIN paper p ON p.id = m.paper WHERE p.updated >= ?""",
+            [query.id, LOG_LOOKED_AT, to_text(since)],
+        )
+        return {row["id"]: from_text(row["updated"]) for row in rows}
+
+    def record(
+        self,
+        query: Query,
+        window: Window,
+        now: datetime,
+        run: int,
+        *,
+        beside: tuple[Paper, ...] = (),
+        anew: bool = False,
+    ) -> Counter[Kind]:
+        """Write one good window in one transaction: papers, log, health; returns how many rows of each kind.
+
+        The API's ends a spell of windows that were held back; `beside` are papers that only those showed. `anew`:
+        no later window is compared with what was known before this one. What the API's later windows are compared
+        with is left as it is by a window from elsewhere.
+        """
+        partial = window.total is None or len(window.papers) < window.total
         with self._db.transaction():
-            known = self._known(query.id, [p.id for p in window.papers])
-            rows = diff(window.papers, known, query.last_good_at, now)
-            self._keep_papers(window.papers)
-            self._db.write_many(
-                "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
-                [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
-            )
+            counts = self._log(query, (*window.papers, *beside), now, run)
             self._db.write(
-                "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
-                " rows_per_day = ? WHERE id = ?",
-                [to_text(now), sum(p.updated >= window.since for p in window.papers) / days, query.id],
+                "UPDATE query SET last_good_at = ?, source = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
+                " covered_since = COALESCE(covered_since, ?) WHERE id = ?",
+                [
+                    to_text(now),
+                    window.source,
+                    to_text(window.since) if query.last_good_at is None and partial else None,
+                    query.id,
+                ],
             )
+            if window.source == "api":
+                self._measure(query, window, now, anew)
             place(self._db, query.id, now)
-        return _count(rows)
+        return counts
+
+    def _measure(self, query: Query, window: Window, now: datetime, anew: bool) -> None:
+        """Write what the API's next windows are expected to be like, and let go of what was held back."""
+        days = max((now - window.since) / timedelta(days=1), 1.0)
+        deep = window.since <= now - FAR_BACK
+        self._db.write(
+            "UPDATE query SET rows_per_day = ?, total = ?, quarantined_since = NULL,"
+            " judged_since = COALESCE(?, judged_since), deep_at = COALESCE(?, deep_at) WHERE id = ?",
+            [
+                sum(p.updated >= window.since for p in window.papers) / days,
+                window.total,
+                to_text(now) if anew else None,
+                to_text(now) if deep else None,
+                query.id,
+            ],
+        )
+        self.held.forget(query.id)
+        self._db.set_meta("arxiv_pause", "")
+
+    def accept(self, query: Query, papers: tuple[Paper, ...], now: datetime) -> Counter[Kind]:
+        """Believe what the held-back windows of a query showed, as far as it is among `papers`, and begin anew.
+
+        It is no good window: how deep it reached is not known. So the next one still reaches back behind the last
+        good one; but it is compared with nothing.
+        """
+        with self._db.transaction():
+            counts = self._log(query, papers, now, None)
+            self._db.write(
+                "UPDATE query SET next_fetch_at = NULL, failures = 0, trouble = '', quarantined_since = NULL,"
+                " judged_since = ?, total = NULL WHERE id = ?",
+                [to_text(now), query.id],
+            )
+            self.held.forget(query.id)
+        return counts
+
+    def hold(
+        self,
+        query: Query,
+        why: str,
+        papers: tuple[Paper, ...],
+        raw: bytes,
+        now: datetime,
+        next_fetch_at: datetime,
+        *,
+        ordered: bool,
+    ) -> None:
+        """Write that a window is held back: the answer is kept, and those papers of it that would have been news.
+
+        `ordered`: the rows came in the order that was asked for, so that another such window may confirm it.
+        """
+        with self._db.transaction():
+            self._fail(query, why, next_fetch_at)
+            self._db.write(
+                "UPDATE query SET quarantined_since = COALESCE(quarantined_since, ?) WHERE id = ?",
+                [to_text(now), query.id],
+            )
+            self._db.set_meta("arxiv_pause", "")
+            ids = [paper.id for paper in papers]
+            number = self.held.keep(query.id, now, why, raw, held=True, fetched=len(papers), ids=ids if ordered else [])
+            if query.last_good_at is not None:
+                known = self._known(query.id, ids)
+                news = diff(papers, known, query.last_good_at, now, query.covered_since)
+                self.held.keep_papers(query.id, number, [row.paper for row in news if row.kind is not Kind.OLD])
 
     def record_failure(self, query: Query, why: str, raw: bytes, now: datetime, next_fetch_at: datetime) -> None:
         """Write that a fetch failed: nothing of it is diffed; the answer is kept, bounded, and the wait stored."""
         with self._db.transaction():
-            self._db.write(
-                "UPDATE query SET failures = failures + 1, trouble = ?, next_fetch_at = ? WHERE id = ?",
-                [why, to_text(next_fetch_at), query.id],
-            )
-            self._db.write(
-                "INSERT INTO window(query, at, verdict, raw) VALUES(?, ?, ?, ?)",
-                [query.id, to_text(now), why, zlib.compress(raw[:RAW_BYTES])],
-            )
-            self._db.write(
-                "DELETE FROM window WHERE query = :query AND id NOT IN"
-                " (SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)",
-                {"query": query.id, "kept": RAW_KEPT},
-            )
+            self._fail(query, why, next_fetch_at)
+            self.held.keep(query.id, now, why, raw)
+
+    def pause(self) -> Pause | None:
+        """The pause that arXiv asked for last, past or not; None once it has answered since."""
+        text = self._db.meta("arxiv_pause")
+        if not text:
+            return None
+        values = json.loads(text)
+        return Pause(from_text(values["until"]), values["hours"])
+
+    def slow_down(self, now: datetime, asked_for: timedelta | None) -> Pause:
+        """Write that arXiv asked us to slow down; `asked_for` is the pause that it named. Returns the pause.
+
+        Whoever asked during a pause does not make it grow.
+        """
+        with self._db.transaction():
+            before = self.pause()
+            if before is not None and before.until > now:
+                hours, until = before.hours, before.until
+            else:
+                hours = min(before.hours * 2, LONGEST_PAUSE) if before else 1
+                until = now + timedelta(hours=hours)
+            pause = Pause(max(until, now + (asked_for or timedelta(0))), hours)
+            self._db.set_meta("arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours}))
+        return pause
+
+    def _fail(self, query: Query, why: str, next_fetch_at: datetime) -> None:
+        self._db.write(
+            "UPDATE query SET failures = failures + 1, trouble = ?, next_fetch_at = ? WHERE id = ?",
+            [why, to_text(next_fetch_at), query.id],
+        )
+
+    def _log(self, query: Query, papers: tuple[Paper, ...], now: datetime, run: int | None) -> Counter[Kind]:
+        """Keep the papers, and write what is news of them into the query's log."""
+        known = self._known(query.id, [p.id for p in papers])
+        rows = diff(papers, known, query.last_good_at, now, query.covered_since)
+        self._keep_papers(papers)
+        self._db.write_many(
+            "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
+            [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
+        )
+        return _count(rows)
 
     def _known(self, query: int, ids: list[str]) -> dict[str, int]:
         """The highest version of each paper in a query's log."""
@@ -106,10 +256,10 @@ class Windows:
         held = load_papers(self._db, [p.id for p in papers])
         for paper in papers:
             before = held.get(paper.id)
-            if before is not None and before.version >= paper.version:
+            if before is not None and _told(before) >= _told(paper):
                 continue
             self._db.write(_UPSERT_PAPER, _paper_row(paper))
-            if before is not None:
+            if before is not None and before.version < paper.version:
                 changed = [
                     name
                     for name in ("title", "abstract", "authors", "comment", "journal_ref")
@@ -125,6 +275,7 @@ _UPSERT_PAPER = (
     f"INSERT INTO paper({', '.join(PAPER_COLUMNS)}) VALUES({', '.join('?' * len(PAPER_COLUMNS))})"
     " ON CONFLICT(id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in PAPER_COLUMNS if name not in ("id", "published"))
+    + ", published = CASE WHEN paper.approximate THEN excluded.published ELSE paper.published END"
 )
 
 
@@ -142,10 +293,16 @@ def load_papers(database: Database, ids: list[str]) -> dict[str, Paper]:
                 "categories": tuple(json.loads(row["categories"])),
                 "published": from_text(row["published"]),
                 "updated": from_text(row["updated"]),
+                "approximate": bool(row["approximate"]),
             }
         )
         for row in rows
     }
+
+
+def _told(paper: Paper) -> tuple[int, bool]:
+    """How much a paper's record tells: the later the version the more, and of one version the exact."""
+    return paper.version, not paper.approximate
 
 
 def _paper_row(paper: Paper) -> list[str | int]:
@@ -161,7 +318,12 @@ def _paper_row(paper: Paper) -> list[str | int]:
         paper.comment,
         paper.journal_ref,
         paper.doi,
+        paper.approximate,
     ]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
 
 
 def _count(rows: tuple[Seen, ...]) -> Counter[Kind]:

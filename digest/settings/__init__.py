@@ -1,4 +1,4 @@
-"""The settings: read from flags, the environment and a .env file, and checked; nothing else reads them."""
+"""All settings: from flags, the environment and .env, each checked; nothing else reads them."""
 
 from __future__ import annotations
 
@@ -10,51 +10,28 @@ from pathlib import Path
 from typing import TypeVar
 
 from digest.errors import ConfigError
+from digest.settings import read
+from digest.settings.read import CREDENTIAL
+from digest.settings.table import ARXIV_API, SETTINGS, Setting
+
+__all__ = [
+    "ARXIV_API",
+    "CREDENTIAL",
+    "DOTENV",
+    "SETTINGS",
+    "SYSTEM_HOME",
+    "Setting",
+    "Settings",
+    "Survey",
+    "find_home",
+    "load_settings",
+    "survey_settings",
+]
 
 T = TypeVar("T")
 
 SYSTEM_HOME = Path("/var/lib/digest")
 DOTENV = ".env"
-ARXIV_API = "https://export.arxiv.org/api/query"
-CREDENTIAL = "mail-password"
-"""The name under which systemd hands over the SMTP password (systemd.exec(5), LoadCredential)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting: its variable, what stands where nothing is said, and what it is for."""
-
-    variable: str
-    default: str
-    help: str
-    secret: bool = False
-
-    @property
-    def flag(self) -> str:
-        """The flag of the same name; a secret has none, since process lists show flags to everybody."""
-        return "--" + self.variable.removeprefix("DIGEST_").lower().replace("_", "-")
-
-
-SETTINGS = (
-    Setting("DIGEST_HOME", "", "The folder to which all other paths are relative"),
-    Setting("DIGEST_DB", "digest.db", "The database"),
-    Setting("DIGEST_SUBSCRIBERS", "subscribers.yaml", "The subscribers file"),
-    Setting(
-        "DIGEST_MAIL",
-        "maildir:mail",
-        "Where mail goes: maildir:PATH, sendmail:, smtp://USER@HOST:587 or smtps://USER@HOST:465",
-    ),
-    Setting("DIGEST_MAIL_PASSWORD", "", "The password of the SMTP login", secret=True),
-    Setting("DIGEST_MAIL_PASSWORD_FILE", "", "A file that holds the password of the SMTP login"),
-    Setting("DIGEST_MAIL_TOKEN_COMMAND", "", "A command that prints an access token for the SMTP login (XOAUTH2)"),
-    Setting("DIGEST_MAIL_CA", "", "A file with the certificate of a private authority, for SMTP"),
-    Setting("DIGEST_FROM", "", "The sender, such as 'Daily Papers <papers@example.org>'"),
-    Setting("DIGEST_CONTACT", "", "The address to which people write, and that arXiv sees"),
-    Setting("DIGEST_ARXIV_API", ARXIV_API, "The address of arXiv's query interface"),
-    Setting("DIGEST_ARXIV_DELAY", "3", "Seconds between two requests to arXiv"),
-    Setting("DIGEST_ON_UNKNOWN", "retry", "What follows when a mail may have been delivered: retry or hold"),
-    Setting("DIGEST_TEMPLATES", "", "A folder whose templates come before the built-in ones"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +87,9 @@ class _Attempt:
     def __init__(self) -> None:
         self.mistakes: dict[str, ConfigError] = {}
 
-    def __call__(self, variable: str, read: Callable[[], T], fallback: T) -> T:
+    def __call__(self, variable: str, settle: Callable[[], T], fallback: T) -> T:
         try:
-            return read()
+            return settle()
         except ConfigError as error:
             self.mistakes[variable] = error
             return fallback
@@ -186,7 +163,7 @@ def _settle(
     """Check each value; what is wrong with one is noted, and the default stands for it."""
 
     def path(variable: str) -> Path:
-        return home / _expanded(variable, values[variable])
+        return home / read.expanded(variable, values[variable])
 
     def database() -> Path:
         if "://" in values["DIGEST_DB"]:
@@ -208,7 +185,7 @@ def _settle(
         return folder
 
     def password() -> str:
-        text, origin = _password(values, environ, path)
+        text, origin = read.password(values, environ, path)
         origins["DIGEST_MAIL_PASSWORD"] = origin or origins["DIGEST_MAIL_PASSWORD"]
         return text
 
@@ -221,11 +198,13 @@ def _settle(
         mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", password, ""),
         mail_ca=attempt("DIGEST_MAIL_CA", lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None, None),
         mail_token_command=values["DIGEST_MAIL_TOKEN_COMMAND"],
-        sender=attempt("DIGEST_FROM", lambda: _address("DIGEST_FROM", values["DIGEST_FROM"]), ""),
-        contact=attempt("DIGEST_CONTACT", lambda: _address("DIGEST_CONTACT", values["DIGEST_CONTACT"]), ""),
-        arxiv_api=attempt("DIGEST_ARXIV_API", lambda: _url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API),
+        sender=attempt("DIGEST_FROM", lambda: read.address("DIGEST_FROM", values["DIGEST_FROM"]), ""),
+        contact=attempt("DIGEST_CONTACT", lambda: read.address("DIGEST_CONTACT", values["DIGEST_CONTACT"]), ""),
+        arxiv_api=attempt(
+            "DIGEST_ARXIV_API", lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API
+        ),
         arxiv_delay=attempt(
-            "DIGEST_ARXIV_DELAY", lambda: _seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
+            "DIGEST_ARXIV_DELAY", lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
         ),
         templates=attempt("DIGEST_TEMPLATES", templates, None),
         origins=origins,
@@ -235,7 +214,7 @@ def _settle(
 def find_home(named: str, folder: Path) -> Path:
     """The home folder: as named, else here where an installation is, else the user's, else the system's."""
     if named:
-        return _expanded("DIGEST_HOME", named).absolute()
+        return read.expanded("DIGEST_HOME", named).absolute()
     import platformdirs
 
     own = Path(platformdirs.user_data_dir("digest", appauthor=False))
@@ -243,13 +222,6 @@ def find_home(named: str, folder: Path) -> Path:
         if _holds_installation(candidate):
             return candidate.absolute()
     return own.absolute()
-
-
-def _expanded(variable: str, value: str) -> Path:
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(f"{variable} is {value!r}, the home folder of a user who has none") from error
 
 
 def _holds_installation(folder: Path) -> bool:
@@ -286,68 +258,6 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         if binding.key is not None and binding.value is not None:
             values[binding.key] = binding.value
     return values
-
-
-def _password(values: Mapping[str, str], environ: Mapping[str, str], path: Callable[[str], Path]) -> tuple[str, str]:
-    """The SMTP password and where it is from, unless the variable: it, else the file, else systemd's credential."""
-    if values["DIGEST_MAIL_PASSWORD"]:
-        return values["DIGEST_MAIL_PASSWORD"], ""
-    if values["DIGEST_MAIL_PASSWORD_FILE"]:
-        return _secret_file(path("DIGEST_MAIL_PASSWORD_FILE"), required=True), "password file"
-    if environ.get("CREDENTIALS_DIRECTORY"):
-        secret = _secret_file(Path(environ["CREDENTIALS_DIRECTORY"]) / CREDENTIAL, required=False)
-        return secret, "systemd credential" if secret else ""
-    return "", ""
-
-
-def _secret_file(path: Path, *, required: bool) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip("\r\n")
-    except FileNotFoundError as error:
-        if not required:
-            return ""
-        raise ConfigError(f"DIGEST_MAIL_PASSWORD_FILE names {path}, which does not exist") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the password file {path} cannot be read ({type(error).__name__})") from error
-
-
-def _address(variable: str, value: str) -> str:
-    """A single mail address, with or without a display name."""
-    if not value:
-        return ""
-    from email.utils import getaddresses
-
-    from email_validator import EmailNotValidError, validate_email
-
-    addresses = getaddresses([value])
-    if len(addresses) > 1:
-        raise ConfigError(f"{variable} is {value!r}, which is more than one mail address", remedy="write one")
-    address = addresses[0][1] or value
-    try:
-        validate_email(address, check_deliverability=False, test_environment=True, allow_smtputf8=True)
-    except EmailNotValidError as error:
-        if address.rpartition("@")[2] in ("localhost", "localhost.localdomain") and address.count("@") == 1:
-            return value
-        raise ConfigError(
-            f"{variable} is {value!r}, which is no mail address", remedy=str(error).rstrip(".")
-        ) from error
-    return value
-
-
-def _url(variable: str, value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ConfigError(f"{variable} is {value!r}", remedy="write an address that starts with https://")
-    return value
-
-
-def _seconds(variable: str, value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 3600:
-        raise ConfigError(f"{variable} is {value!r}", remedy="write a number of seconds, 3 or more for arXiv itself")
-    return seconds
 
 
 def _unknown(names: Iterable[str]) -> dict[str, str]:

@@ -1,0 +1,44 @@
+"""All settings by name: the variable, what stands where nothing is said, and what each is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ARXIV_API = "https://export.arxiv.org/api/query"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its variable, what stands where nothing is said, and what it is for."""
+
+    variable: str
+    default: str
+    help: str
+    secret: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The flag of the same name; a secret has none, since process lists show flags to everybody."""
+        return "--" + self.variable.removeprefix("DIGEST_").lower().replace("_", "-")
+
+
+SETTINGS = (
+    Setting("DIGEST_HOME", "", "The folder to which all other paths are relative"),
+    Setting("DIGEST_DB", "digest.db", "The database"),
+    Setting("DIGEST_SUBSCRIBERS", "subscribers.yaml", "The subscribers file"),
+    Setting(
+        "DIGEST_MAIL",
+        "maildir:mail",
+        "Where mail goes: maildir:PATH, sendmail:, smtp://USER@HOST:587 or smtps://USER@HOST:465",
+    ),
+    Setting("DIGEST_MAIL_PASSWORD", "", "The password of the SMTP login", secret=True),
+    Setting("DIGEST_MAIL_PASSWORD_FILE", "", "A file that holds the password of the SMTP login"),
+    Setting("DIGEST_MAIL_TOKEN_COMMAND", "", "A command that prints an access token for the SMTP login (XOAUTH2)"),
+    Setting("DIGEST_MAIL_CA", "", "A file with the certificate of a private authority, for SMTP"),
+    Setting("DIGEST_FROM", "", "The sender, such as 'Daily Papers <papers@example.org>'"),
+    Setting("DIGEST_CONTACT", "", "The address to which people write, and that arXiv sees"),
+    Setting("DIGEST_ARXIV_API", ARXIV_API, "The address of arXiv's query interface"),
+    Setting("DIGEST_ARXIV_DELAY", "3", "Seconds between two requests to arXiv"),
+    Setting("DIGEST_ON_UNKNOWN", "retry", "What follows when a mail may have been delivered: retry or hold"),
+    Setting("DIGEST_TEMPLATES", "", "A folder whose templates come before the built-in ones"),
+)
