@@ -132,8 +132,9 @@ async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
     errand = Errand(now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress)
     asking = Round(parts.store, keywords, run, parts.clock, errand, insists=parts.fetch_all)
     due = at_once([query for query in queries if parts.fetch_all or is_due(query, now, names[0])], now, names[0])
+    wanted = {query.id for query in due}
     for query in queries:
-        if query not in due:
+        if query.id not in wanted:
             asking.skip(query, why_not_due(query, now))
     for name in names:
         await asking.ask(parts.sources[name], due)

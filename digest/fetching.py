@@ -51,7 +51,7 @@ def why_not_due(query: Query, now: datetime) -> str:
 
 @dataclass(slots=True)
 class Round:
-    """One run's asking. `keywords` are by query text; `insists`: even while arXiv wants a pause, until it says so again.
+    """One run's asking. `keywords` are by query text; `insists`: even while arXiv wants a pause, till it says so again.
 
     `done` has what became of each query so far: a source's window is recorded at once, and so is a failure, which
     the next source may still make good.

@@ -24,6 +24,7 @@ FAR = timedelta(days=366)
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
     from digest.mail.message import Message
+    from digest.settings import Settings
 
 
 @click.command(cls=Command, examples=("digest run", "digest run --dry-run", "digest run --json"))
@@ -98,7 +99,7 @@ async def _work(
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
+            return await run_stoppable(_cycle(parts, settings, wait), stop)
 
 
 async def _rehearse(
@@ -118,10 +119,10 @@ async def _rehearse(
         async with open_parts(
             settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop), nowhere.messages
+            return await run_stoppable(_cycle(parts, settings, wait), stop), nowhere.messages
 
 
-async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
+async def _cycle(parts: Parts, settings: Settings, wait: bool) -> Summary:
     """One cycle; with `wait`, one that waits for the network, and is to be tried later where that was in vain."""
     from digest.cycle import run_cycle
 
@@ -130,7 +131,7 @@ async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
     from digest.cli.waiting import Patience, patient
 
     patience = Patience(parts.stop, parts.progress)
-    summary = await run_cycle(patient(parts, arxiv_api, patience))
+    summary = await run_cycle(patient(parts, settings, patience))
     if patience.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
     return summary
