@@ -11,7 +11,7 @@ from typing import Protocol
 
 from digest.calendar import last_served, quiet_night, why_nothing
 from digest.errors import ArxivError, DigestError, DoubtfulError
-from digest.holding import OVERLAP, is_confirmed, news_beside, why_doubtful
+from digest.holding import OVERLAP, begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
 from digest.model import Keyword, Kind, Window
 from digest.store import Store
 from digest.store.runs import KeywordRecord
@@ -131,7 +131,8 @@ async def fetch_query(
         store.runs.note_keyword(run, query.id, record)
         return Fetched(record, error)
     beside = news_beside(store, query, window.papers)
-    counts = store.windows.record(query, window, now, run, beside=beside, anew=bool(why))
+    old = history_of_another(query, window.papers) if why or begins_anew(query) else frozenset()
+    counts = store.windows.record(query, window, now, run, beside=beside, old=old, anew=bool(why))
     first_seen = counts[Kind.NEW] + counts[Kind.LATE]
     record = KeywordRecord(
         keyword.name,
