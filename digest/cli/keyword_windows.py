@@ -18,7 +18,6 @@ from digest.times import to_text
 if TYPE_CHECKING:
     from digest.model import Keyword
     from digest.store.held import BadWindow
-    from digest.store.windows import Query
 
 
 @click.command(
@@ -72,10 +71,12 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
 
     keyword = find_keyword(context, words)
     with existing_store(context.settings) as store:
-        query = _held_query(store.windows.queries([keyword.query]) if store else [], keyword)
-        assert store is not None
+        found = store.windows.queries([keyword.query]) if store else []
+        if store is None or not found or found[0].quarantined_since is None:
+            context.echo(f"{keyword.name} is not held back: there is nothing to accept.")
+            return
         with cycle_lock(context.settings.db):
-            counts = believe(store, query, store.runs.check_time(clock_at(now)()))
+            counts = believe(store, found[0], store.runs.check_time(clock_at(now)()))
     news = counts[Kind.NEW] + counts[Kind.LATE]
     revised = f", {counted(counts[Kind.REVISED], 'new version')}" if counts[Kind.REVISED] else ""
     context.echo(f"{keyword.name} is believed again: {counted(news, 'new paper')}{revised} in what was held back.")
@@ -106,12 +107,6 @@ def what_to_do(name: str) -> str:
     """What a person can do about a keyword that is held back."""
     typed = shlex.quote(name)
     return f"'digest keywords windows {typed}' lists its answers, 'digest keywords accept {typed}' believes them"
-
-
-def _held_query(found: list[Query], keyword: Keyword) -> Query:
-    if not found or found[0].quarantined_since is None:
-        raise UsageError(f"{keyword.name} is not held back", remedy="'digest status' tells how each keyword is")
-    return found[0]
 
 
 def _names(context: Context) -> dict[str, str]:
