@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from digest.calendar import last_served, why_nothing
 from digest.errors import ArxivError, DoubtfulError
-from digest.holding import is_confirmed, news_beside, why_doubtful
+from digest.holding import begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
 from digest.model import Keyword, Kind, Window
 from digest.sources.base import Errand, Source
 from digest.sources.plan import API, FEEDS, is_compared, reaches
@@ -120,7 +120,9 @@ class Round:
         """Record a window. Papers of held-back windows come with the API's, which is what they are compared with."""
         before, now = self.done.get(query.text), self.clock()
         beside = news_beside(self.store, query, window.papers) if source == API else ()
-        counts = self.store.windows.record(query, window, now, self.run, beside=beside, anew=anew)
+        changed = source == API and (anew or begins_anew(query))
+        old = history_of_another(query, window.papers) if changed else frozenset[str]()
+        counts = self.store.windows.record(query, window, now, self.run, beside=beside, old=old, anew=anew)
         if source == API and query.source not in ("", API) and is_compared(query, now):
             self.store.sources.note_brought(query.source, query.id, self.run, now)
         why = "" if counts[Kind.NEW] + counts[Kind.LATE] else _why(query, window, counts[Kind.OLD], now)

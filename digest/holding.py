@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from digest.arxiv.gate import History, agree, doubt, newest_versions
+from digest.diff import HOLD
 from digest.match import Matcher
 from digest.model import Kind, Paper, Window
 from digest.query import parse
@@ -54,11 +56,30 @@ def news_beside(store: Store, query: Query, papers: tuple[Paper, ...]) -> tuple[
     """
     shown = {paper.id: paper.version for paper in papers}
     rest = [p for p, _ in store.windows.held.papers(query.id) if shown.get(p.id, 0) < p.version]
-    if not rest:
-        return ()
-    with Matcher(rest) as matcher:
-        found = matcher.match(parse(query.text))
+    found = _matching(query, rest)
     return tuple(paper for paper in rest if paper.id in found)
+
+
+def begins_anew(query: Query) -> bool:
+    """Whether a person has accepted what was held back, and no window was good since."""
+    return query.judged_since is not None and query.last_good_at is not None and query.judged_since > query.last_good_at
+
+
+def history_of_another(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
+    """The papers that a changed interface brings, and that are no news: they are of days long known, and do not match
+    by this program's own reading, as what moderation had held would.
+    """
+    if query.last_good_at is None:
+        return frozenset()
+    settled = [paper for paper in papers if paper.updated < query.last_good_at - HOLD]
+    return frozenset(paper.id for paper in settled) - _matching(query, settled)
+
+
+def _matching(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
+    if not papers:
+        return frozenset()
+    with Matcher(papers) as matcher:
+        return frozenset(matcher.match(parse(query.text)))
 
 
 def accept(store: Store, query: Query, now: datetime) -> Counter[Kind]:
@@ -68,4 +89,5 @@ def accept(store: Store, query: Query, now: datetime) -> Counter[Kind]:
     """
     last = store.windows.held.last(query.id, query.quarantined_since)
     believed = tuple(p for p, number in store.windows.held.papers(query.id) if last is not None and number == last.id)
-    return store.windows.accept(query, newest_versions([*believed, *news_beside(store, query, believed)]), now)
+    papers = newest_versions([*believed, *news_beside(store, query, believed)])
+    return store.windows.accept(query, papers, now, old=history_of_another(query, papers))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.diff import Seen, diff
@@ -106,17 +107,18 @@ class Windows:
         run: int,
         *,
         beside: tuple[Paper, ...] = (),
+        old: Collection[str] = (),
         anew: bool = False,
     ) -> Counter[Kind]:
         """Write one good window in one transaction: papers, log, health; returns how many rows of each kind.
 
-        The API's ends a spell of windows that were held back; `beside` are papers that only those showed. `anew`:
-        no later window is compared with what was known before this one. What the API's later windows are compared
-        with is left as it is by a window from elsewhere.
+        The API's ends a spell of windows that were held back; `beside` are papers that only those showed. `old` are
+        ids of papers that are no news whatever their date; `anew`: no later window is compared with what was known
+        before this one. What the API's later windows are compared with is left as it is by a window from elsewhere.
         """
         partial = window.total is None or len(window.papers) < window.total
         with self._db.transaction():
-            counts = self._log(query, (*window.papers, *beside), now, run)
+            counts = self._log(query, (*window.papers, *beside), now, run, old)
             self._db.write(
                 "UPDATE query SET last_good_at = ?, source = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
                 " covered_since = COALESCE(covered_since, ?) WHERE id = ?",
@@ -150,14 +152,16 @@ class Windows:
         self.held.forget(query.id)
         self._db.set_meta("arxiv_pause", "")
 
-    def accept(self, query: Query, papers: tuple[Paper, ...], now: datetime) -> Counter[Kind]:
+    def accept(
+        self, query: Query, papers: tuple[Paper, ...], now: datetime, *, old: Collection[str] = ()
+    ) -> Counter[Kind]:
         """Believe what the held-back windows of a query showed, as far as it is among `papers`, and begin anew.
 
         It is no good window: how deep it reached is not known. So the next one still reaches back behind the last
         good one; but it is compared with nothing.
         """
         with self._db.transaction():
-            counts = self._log(query, papers, now, None)
+            counts = self._log(query, papers, now, None, old)
             self._db.write(
                 "UPDATE query SET next_fetch_at = NULL, failures = 0, trouble = '', quarantined_since = NULL,"
                 " judged_since = ?, total = NULL WHERE id = ?",
@@ -231,10 +235,15 @@ class Windows:
             [why, to_text(next_fetch_at), query.id],
         )
 
-    def _log(self, query: Query, papers: tuple[Paper, ...], now: datetime, run: int | None) -> Counter[Kind]:
-        """Keep the papers, and write what is news of them into the query's log."""
+    def _log(
+        self, query: Query, papers: tuple[Paper, ...], now: datetime, run: int | None, old: Collection[str]
+    ) -> Counter[Kind]:
+        """Keep the papers, and write what is news of them into the query's log; first-seen ones among `old` are old."""
         known = self._known(query.id, [p.id for p in papers])
-        rows = diff(papers, known, query.last_good_at, now, query.covered_since)
+        rows = tuple(
+            replace(row, kind=Kind.OLD) if row.paper.id in old and row.paper.id not in known else row
+            for row in diff(papers, known, query.last_good_at, now, query.covered_since)
+        )
         self._keep_papers(papers)
         self._db.write_many(
             "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
