@@ -33,6 +33,7 @@ from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
 from digest.store.history import Carried, Reader
+from digest.store.windows import Query
 from digest.times import to_text
 
 DECISIVE = (
@@ -42,6 +43,7 @@ DECISIVE = (
     "had",
     "let_go",
     "not_placed",
+    "held_back",
     "too_old",
     "before_start",
     "keyword_edited",
@@ -133,7 +135,10 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
     firsts = [first for first in map(asked.store.history.first_good, named) if first]
     lasts = [q.last_good_at for q in asked.store.windows.queries(list(named)) if q.last_good_at]
     link = f"https://arxiv.org/abs/{name}"
-    if firsts and lasts:
+    held = next((q for q in asked.store.windows.queries(list(named)) if _held(asked, q, name.id)), None)
+    if held is not None:
+        text = f"{name}: {_held_words(asked, held)}"
+    elif firsts and lasts:
         since, until = moment(min(firsts) - DEEP, asked.zone), moment(max(lasts), asked.zone)
         text = (
             f"{name} is not in the database: no keyword's window held it between {since} and {until}. Either no"
@@ -146,7 +151,7 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
         "paper": None,
         "keywords": [{"keyword": label, "query": query} for query, label in named.items()],
         "digests": [],
-        "verdict": "unknown_paper",
+        "verdict": "unknown_paper" if held is None else "held_back",
         "answer": f"{text}. arXiv's own page tells its date and categories: {link}",
     }
 
@@ -197,6 +202,19 @@ def _keywords(
             }
 
 
+def _held(asked: Asked, query: Query, paper: str) -> bool:
+    """Whether a paper stands in the held-back answers for a query, and would be news."""
+    return any(paper == each.id for each, _ in asked.store.windows.held.papers(query.id))
+
+
+def _held_words(asked: Asked, query: Query) -> str:
+    since = f" since {moment(query.quarantined_since, asked.zone)}" if query.quarantined_since else ""
+    return (
+        f"it stands in an answer of arXiv's that is held back{since} ({query.trouble}); it is mailed when the keyword"
+        " is believed again, if it matches"
+    )
+
+
 def _failed(query: str, matcher: Matcher) -> tuple[FailedTerm, ...]:
     """The terms that keep the matcher's one paper from matching."""
     return why_not_matched(parse(query), lambda term: bool(matcher.match(term)))
@@ -227,6 +245,8 @@ def _why_not_recorded(asked: Asked, paper: Paper, query: str, matcher: Matcher) 
     if failed:
         return Verdict("no_match", f"it does not match: {'; '.join(failed)}")
     trouble = f" (the last answer was not good: {found[0].trouble})" if found and found[0].trouble else ""
+    if found and _held(asked, found[0], paper.id):
+        return Verdict("held_back", _held_words(asked, found[0]))
     if last is None:
         return Verdict("not_fetched", f"it matches, and arXiv has not yet answered for this keyword{trouble}")
     if paper.updated > last:

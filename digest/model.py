@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import TypeAlias
@@ -114,7 +114,7 @@ class Window:
     """What one fetch of one query returned, whole, in the order in which it was served.
 
     `total` is arXiv's count of all matches; `since` is the depth that was reached: every match whose
-    served version is younger is among `papers`.
+    served version is younger is among `papers`. `raw` is the first page as it came, for inspection.
     """
 
     query: str
@@ -122,6 +122,7 @@ class Window:
     total: int
     since: datetime
     requests: int
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Kind(StrEnum):

@@ -18,6 +18,7 @@ from digest.times import to_text
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+_FAILED = ("fetch_failed", "could not be fetched")
 
 
 def latest_day(asked: Asked) -> date:
@@ -212,8 +213,8 @@ def _trouble(runs: list[Run], fetches: list[Fetch]) -> Iterator[tuple[str, str]]
     last = {fetch.query: fetch.record for fetch in fetches}
     for record in last.values():
         if record.status in ("failed", "quarantined"):
-            words = "was held back" if record.status == "quarantined" else "could not be fetched"
-            yield "fetch_failed", f"{record.keyword} {words}: {record.why}"
+            code, words = ("held_back", "was held back") if record.status == "quarantined" else _FAILED
+            yield code, f"{record.keyword} {words}: {record.why}"
 
 
 def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str]]:

@@ -162,14 +162,14 @@ class World:
                 self.oracle.sync(roster, now)
             return changed
 
-        def spied_record(query: Query, window: Window, now: datetime, run: int) -> Counter[Kind]:
+        def spied_record(query: Query, window: Window, now: datetime, run: int, **options: Any) -> Counter[Kind]:
             before = self._head()
-            counts = record(query, window, now, run)
+            counts = record(query, window, now, run, **options)
             rows = self.database.rows(
                 "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq", [before]
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
-            self.oracle.record(query.text, entries, window.papers, now)
+            self.oracle.record(query.text, entries, (*window.papers, *options.get("beside", ())), now)
             return counts
 
         def spied_queue(batch: list[Queued], *args: Any) -> int:

@@ -22,9 +22,9 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "model errors times",
         "query tokens lint categories diff schedule calendar explain compose view fold render export",
         "arxiv match store mail roster locks notify stopping timers",
-        "fetching composing delivering cycle explaining recounting",
+        "holding fetching composing delivering cycle explaining recounting",
         "daemon",
-        "cli settings mailing demo checks __main__",
+        "cli settings mailing asking demo checks __main__",
     )
 )
 PURE = LAYERS[0] | LAYERS[1]

@@ -15,9 +15,10 @@ from digest.model import Kind, Outcome, Outgoing, Paper, Receipt, Roster, State,
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.digests import Plan, Queued
+from digest.store.held import RAW_BYTES, RAW_KEPT
 from digest.store.outbox import GIVE_UP, RETRIES, UNKNOWN_WAIT
 from digest.store.runs import KeywordRecord
-from digest.store.windows import RAW_BYTES, RAW_KEPT, Query
+from digest.store.windows import Query
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, eprint, keyword, reader
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,7 +30,6 @@ class Counter:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ended: float | None = None
         self.trouble = ""
 
     def count(self, text: str, now: datetime) -> Counts | None:
@@ -56,22 +54,11 @@ class Counter:
 
     async def _fetch(self, query: str, now: datetime) -> Window:
         """One page of the newest: what lies before now need not be reached, so that one is enough."""
-        from digest.arxiv.client import ArxivClient, Timeouts
+        from digest.arxiv.client import Timeouts
+        from digest.asking import make_arxiv
 
-        settings = self._settings
-        idle = None if self._ended is None else time.monotonic() - self._ended
-        client = ArxivClient(
-            settings.arxiv_api,
-            contact=settings.contact,
-            delay=settings.arxiv_delay,
-            idle=idle,
-            timeouts=Timeouts(connect=10, read=30, whole=60),
-        )
-        try:
-            async with client as arxiv:
-                return await arxiv.fetch(query, since=now, page_size=PAPERS, attempts=1)
-        finally:
-            self._ended = time.monotonic()
+        async with make_arxiv(self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)) as arxiv:
+            return await arxiv.fetch(query, since=now, page_size=PAPERS, attempts=1)
 
 
 def _start(window: Window, now: datetime) -> datetime:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
+from digest.cli.keyword_windows import accept, windows
 from digest.cli.parts import read_roster
 from digest.cli.people import PLAIN_RULES, keyword_line, query_error
 from digest.errors import QueryError, UsageError
@@ -23,6 +24,10 @@ def keywords(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     _list(ctx.ensure_object(Context), as_json=as_json)
+
+
+keywords.add_command(windows)
+keywords.add_command(accept)
 
 
 class TwoTexts(Command):

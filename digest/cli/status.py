@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
 from digest.mailing import make_transport
 from digest.times import to_text
@@ -39,6 +40,7 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
 def _report(context: Context, store: Store | None, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
     from digest.calendar import last_served, next_served
+    from digest.fetching import paused
 
     run = store.runs.latest() if store else None
     counts = store.outbox.counts() if store else {}
@@ -52,6 +54,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "mail": make_transport(context.settings).description,
         "last_announcement": last_served(now).evening.isoformat(),
         "next_announcement": to_text(next_served(now).served_at),
+        "arxiv_pause": paused(store, now) if store else "",
         "run": _run(run),
         "keywords": [_keyword(store, keyword, now) for keyword in keywords.values()],
         "outbox": {
@@ -87,6 +90,7 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, 
         "keyword": keyword.name,
         "query": keyword.query,
         "last_good": to_text(query.last_good_at) if query and query.last_good_at else None,
+        "held_since": to_text(query.quarantined_since) if query and query.quarantined_since else None,
         "failures": query.failures if query else 0,
         "trouble": query.trouble if query else "",
         "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
@@ -146,6 +150,8 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         if run["trouble"]:
             context.echo(f"          {run['trouble']}")
     context.echo(f"arXiv     next announcement served {_time(report['next_announcement'])}")
+    if report["arxiv_pause"]:
+        context.echo(f"          {report['arxiv_pause']}")
     context.echo("\nKeywords")
     for k in report["keywords"]:
         asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"
@@ -155,6 +161,9 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         if k["trouble"]:
             times = "once" if k["failures"] == 1 else f"{k['failures']} times"
             context.echo(f"    failed {times}, asked again from {_time(k['next_fetch'])} on")
+        if k["held_since"]:
+            context.echo(f"    held back since {_time(k['held_since'])}, nothing is mailed from it:")
+            context.echo(f"    {what_to_do(k['keyword'])}")
     if not report["keywords"]:
         context.echo("  none")
     waiting = ", ".join(f"{number} {_state(state)}" for state, number in report["outbox"].items())

@@ -163,4 +163,22 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE query ADD COLUMN quarantined_since TEXT;
+    ALTER TABLE query ADD COLUMN judged_since TEXT;
+    ALTER TABLE query ADD COLUMN covered_since TEXT;
+    ALTER TABLE query ADD COLUMN total INTEGER;
+
+    ALTER TABLE window ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE window ADD COLUMN fetched INTEGER;
+    ALTER TABLE window ADD COLUMN ids TEXT NOT NULL DEFAULT '[]';
+
+    CREATE TABLE held(
+        query INTEGER NOT NULL REFERENCES query(id),
+        paper TEXT NOT NULL,
+        window INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        PRIMARY KEY(query, paper)
+    ) WITHOUT ROWID;
+    """,
 )
