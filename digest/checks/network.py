@@ -10,17 +10,24 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from digest.arxiv.client import ArxivClient
+from digest.arxiv.feeds import StaleFeedError
 from digest.arxiv.line import Answer, Timeouts
-from digest.asking import make_arxiv
+from digest.asking import make_arxiv, make_feeds, make_oai
+from digest.calendar import last_served
 from digest.checks.check import Cause, Check, fail, ok, skip, unresolved, warn
 from digest.checks.files import is_running, lock_note
 from digest.checks.masks import without_login
-from digest.errors import ArxivError
-from digest.settings import Survey
+from digest.cli.status_sources import first_source
+from digest.errors import ArxivError, DigestError
+from digest.roster import load_roster
+from digest.settings import Settings, Survey
+from digest.sources.plan import API, FEEDS, feed_day
 
 QUESTION = "cat:cs.LG"
 """A query to which arXiv always has papers."""
 PAPERS = 5
+SMALL = ("econ", "q-fin")
+"""Small archives, in arXiv's order."""
 CLOCK_TOLERANCE = timedelta(minutes=5)
 TIMEOUTS = Timeouts(connect=5.0, read=8.0, whole=9.0)
 _EVERYTHING_IS_OLDER = datetime(9000, 1, 1, tzinfo=UTC)
@@ -64,6 +71,56 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
     client.line.heard = dates.note
     answered = asyncio.run(_ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default"))
     return [answered, _clock(dates)]
+
+
+def check_source(survey: Survey, now: datetime) -> list[Check]:
+    """Ask the chosen source, where that is not the API: a small feed, or the last records of a small archive."""
+    settings, name = survey.settings, "source"
+    chosen = first_source(settings, _queries(settings))
+    if chosen == API or "DIGEST_SOURCE" in survey.mistakes:
+        return []
+    note = lock_note(settings.db)
+    if note is not None and is_running(note[0]):
+        return [skip(name, "a cycle is at work, and arXiv wants one connection at a time")]
+    try:
+        return [asyncio.run(_ask_feeds(settings, now) if chosen == FEEDS else _ask_oai(settings, now))]
+    except StaleFeedError as error:
+        return [warn(name, error.message, "wait: the API is asked instead")]
+    except ArxivError as error:
+        remedy = error.remedy or f"runs ask another source meanwhile; is DIGEST_ARXIV_{chosen.upper()} right?"
+        return [warn(name, error.message, remedy)]
+
+
+async def _ask_feeds(settings: Settings, now: datetime) -> Check:
+    """One feed of two small archives."""
+    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
+        feeds = make_feeds(settings, client.line)
+        assert feeds is not None
+        served = await feeds.fetch(SMALL, feed_day(last_served(now)), attempts=1)
+    papers = len(served.feed.papers)
+    return ok(
+        "source", f"{without_login(settings.arxiv_feeds)} answers: {papers} papers today in {' and '.join(SMALL)}"
+    )
+
+
+async def _ask_oai(settings: Settings, now: datetime) -> Check:
+    """The first page of a small archive's last days."""
+    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
+        oai = make_oai(settings, client.line)
+        assert oai is not None
+        since = (now - timedelta(days=3)).date()
+        async for page in oai.harvest(since, SMALL[0], attempts=1):
+            records = page.total or len(page.records)
+            break
+    return ok("source", f"{without_login(settings.arxiv_oai)} answers: {records} records in {SMALL[0]} since {since}")
+
+
+def _queries(settings: Settings) -> int:
+    """How many different queries the subscribers file has; none where it cannot be read, which another check tells."""
+    try:
+        return len({keyword.query for keyword in load_roster(settings.subscribers).keywords})
+    except DigestError:
+        return 0
 
 
 _REMEDY = "check the network and HTTPS_PROXY; a run tries again by itself"

@@ -10,6 +10,7 @@ import click
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.status_sources import first_source, report_sources, tell_sources
 from digest.mailing import make_transport
 from digest.times import to_text
 
@@ -47,6 +48,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
     keywords: dict[str, Keyword] = {}
     for keyword in roster.keywords:
         keywords.setdefault(keyword.query, keyword)
+    first = first_source(context.settings, len(keywords))
     return {
         "now": to_text(now),
         "home": str(context.settings.home),
@@ -56,7 +58,8 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "next_announcement": to_text(next_served(now).served_at),
         "arxiv_pause": paused(store, now) if store else "",
         "run": _run(run),
-        "keywords": [_keyword(store, keyword, now) for keyword in keywords.values()],
+        "source": report_sources(store, context.settings, len(keywords), now),
+        "keywords": [_keyword(store, keyword, now, first) for keyword in keywords.values()],
         "outbox": {
             state.value: number
             for state, number in sorted(counts.items())
@@ -79,7 +82,7 @@ def _run(run: RunRecord | None) -> dict[str, Any] | None:
     }
 
 
-def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, Any]:
+def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -> dict[str, Any]:
     """How one keyword is: its last answer, what that brought, and what is wrong."""
     from digest.sources.plan import is_due
 
@@ -94,7 +97,7 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, 
         "failures": query.failures if query else 0,
         "trouble": query.trouble if query else "",
         "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
-        "due": query is None or is_due(query, now),
+        "due": query is None or is_due(query, now, first),
         "new": fetch[1].new + fetch[1].late if fetch else None,
         "why": fetch[1].why if fetch else "not asked for yet",
     }
@@ -150,6 +153,8 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         if run["trouble"]:
             context.echo(f"          {run['trouble']}")
     context.echo(f"arXiv     next announcement served {_time(report['next_announcement'])}")
+    for number, line in enumerate(tell_sources(report["source"])):
+        context.echo(f"{'' if number else 'Source':10}{line}")
     if report["arxiv_pause"]:
         context.echo(f"          {report['arxiv_pause']}")
     context.echo("\nKeywords")
