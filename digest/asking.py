@@ -38,3 +38,11 @@ def make_oai(settings: Settings, line: Line) -> OaiClient | None:
     from digest.arxiv.services import OaiClient
 
     return OaiClient(line, settings.arxiv_oai) if settings.arxiv_oai else None
+
+
+def source_order(settings: Settings, queries: int) -> tuple[str, ...]:
+    """The sources in the order in which they are tried for so many different queries."""
+    from digest.sources.plan import API, FEEDS, OAI, order
+
+    there = {API: settings.arxiv_api, FEEDS: settings.arxiv_feeds, OAI: settings.arxiv_oai}
+    return order(settings.source, queries, {name for name, address in there.items() if address})

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -431,3 +432,60 @@ async def test_on_quiet_nights_the_api_is_asked_once_a_week(world: SourcesWorld)
         await world.cycle(moment, source="feeds")
         searches = [asked for asked in world.sky.asked("/api") if "search_query" in asked.params]
         assert len(searches) == (2 if day in (6, 12) else 0), day
+
+
+# -- by chance ------------------------------------------------------------------------------------------
+
+
+async def _weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
+    """Five weeks in which services lag, break, go stale and are switched, and the program is off for days: at the end
+    every paper was mailed once.
+    """
+    random = Random(seed)
+    await settled(world, "auto")
+    sky, expected, number = world.sky, set[int](), 1
+    unindexed: list[Paper] = []
+    moment = MONDAY
+    for _ in range(35):
+        moment += DAY
+        if announced := bool(served_between(moment - DAY, moment)):
+            papers = []
+            for _ in range(random.randint(0, 3)):
+                number += 1
+                expected.add(number)
+                held = timedelta(days=random.choice((0, 0, 0, 3, 20)))
+                word = random.choice(("robot", "graph"))
+                papers.append(about(number, word, moment - held, categories=(random.choice(CATEGORIES),)))
+            indexed, lags = random.random() < 0.8, random.random() < 0.15
+            sky.announce(moment, *papers, index=indexed and not lags, feeds=random.random() < 0.8)
+            unindexed += [] if indexed and not lags else papers
+        if random.random() < 0.5:
+            sky.papers |= {paper.id: paper for paper in unindexed}
+            sky.standin.serve(sky.papers.values())
+            unindexed.clear()
+        sky.down(*(service for service in ("/api", "/atom", "/oai") if random.random() < 0.25))
+        if announced and random.random() < 0.2:
+            continue
+        source = random.choice(("auto", "api", "feeds", "oai"))
+        for hours in (0, 1, 5):
+            await world.cycle(moment + timedelta(hours=hours), source=source)
+            if random.random() < 0.5:
+                sky.down()
+    sky.papers |= {paper.id: paper for paper in unindexed}
+    sky.standin.serve(sky.papers.values())
+    sky.down()
+    for day in range(1, 9):
+        await world.cycle(moment + day * DAY, source="api")
+    mailed = [n for titles in world.titles(ADA) for n in titles]
+    assert sorted(mailed) == sorted(expected), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
+    await _weeks_of_trouble(world, seed)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(100, 160))
+async def test_many_weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
+    await _weeks_of_trouble(world, seed)

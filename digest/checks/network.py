@@ -12,12 +12,11 @@ from urllib.request import getproxies
 from digest.arxiv.client import ArxivClient
 from digest.arxiv.feeds import StaleFeedError
 from digest.arxiv.line import Answer, Timeouts
-from digest.asking import make_arxiv, make_feeds, make_oai
+from digest.asking import make_arxiv, make_feeds, make_oai, source_order
 from digest.calendar import last_served
 from digest.checks.check import Cause, Check, fail, ok, skip, unresolved, warn
 from digest.checks.files import is_running, lock_note
 from digest.checks.masks import without_login
-from digest.cli.status_sources import first_source
 from digest.errors import ArxivError, DigestError
 from digest.roster import load_roster
 from digest.settings import Settings, Survey
@@ -76,7 +75,7 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
 def check_source(survey: Survey, now: datetime) -> list[Check]:
     """Ask the chosen source, where that is not the API: a small feed, or the last records of a small archive."""
     settings, name = survey.settings, "source"
-    chosen = first_source(settings, _queries(settings))
+    chosen = source_order(settings, _queries(settings))[0]
     if chosen == API or "DIGEST_SOURCE" in survey.mistakes:
         return []
     note = lock_note(settings.db)
@@ -97,10 +96,8 @@ async def _ask_feeds(settings: Settings, now: datetime) -> Check:
         feeds = make_feeds(settings, client.line)
         assert feeds is not None
         served = await feeds.fetch(SMALL, feed_day(last_served(now)), attempts=1)
-    papers = len(served.feed.papers)
-    return ok(
-        "source", f"{without_login(settings.arxiv_feeds)} answers: {papers} papers today in {' and '.join(SMALL)}"
-    )
+    address, papers = without_login(settings.arxiv_feeds), len(served.feed.papers)
+    return ok("source", f"{address} answers: {papers} papers today in {' and '.join(SMALL)}")
 
 
 async def _ask_oai(settings: Settings, now: datetime) -> Check:

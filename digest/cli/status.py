@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digest.asking import source_order
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
-from digest.cli.status_sources import first_source, report_sources, tell_sources
+from digest.cli.status_sources import report_sources, tell_sources
 from digest.mailing import make_transport
 from digest.times import to_text
 
@@ -48,7 +49,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
     keywords: dict[str, Keyword] = {}
     for keyword in roster.keywords:
         keywords.setdefault(keyword.query, keyword)
-    first = first_source(context.settings, len(keywords))
+    first = source_order(context.settings, len(keywords))[0]
     return {
         "now": to_text(now),
         "home": str(context.settings.home),

@@ -15,17 +15,14 @@ SHOWN = 5
 """So many papers, and feeds in trouble, are named."""
 
 
-def first_source(settings: Settings, queries: int) -> str:
-    """The source that is tried first for so many different queries."""
-    return _order(settings, queries)[0]
-
-
 def report_sources(store: Store | None, settings: Settings, queries: int, now: datetime) -> dict[str, Any]:
     """What is asked, the feeds as they were last, and the papers that a service was found to lack in the last month."""
+    from digest.asking import source_order
+
     states = store.sources.feeds().values() if store else ()
     return {
         "chosen": settings.source,
-        "order": list(_order(settings, queries)),
+        "order": list(source_order(settings, queries)),
         "feeds": [
             {"name": state.name, "day": state.day.isoformat() if state.day else None, "trouble": state.trouble}
             for state in states
@@ -48,10 +45,3 @@ def tell_sources(report: dict[str, Any]) -> Iterator[str]:
     for name, papers in report["lacked"].items():
         named = ", ".join(papers[:SHOWN]) + (f" and {len(papers) - SHOWN} more" if len(papers) > SHOWN else "")
         yield f"{SOURCE_WORDS[name]} lacked in the last {LOOKED_BACK.days} days: {named}"
-
-
-def _order(settings: Settings, queries: int) -> tuple[str, ...]:
-    from digest.sources.plan import API, FEEDS, OAI, order
-
-    there = {API: True, FEEDS: settings.arxiv_feeds, OAI: settings.arxiv_oai}
-    return order(settings.source, queries, {name for name, address in there.items() if address})
