@@ -43,7 +43,8 @@ class Arxiv(Protocol):
 @dataclass(frozen=True, slots=True)
 class Errand:
     """One round of asking. `names` are the queries' names for people; `hushed`: the API is not to be asked for
-    what can be done without; `attempts`: how often each answer is asked for.
+    what can be done without; `attempts`: how often each answer is asked for; `first`: this source is the chosen one,
+    and others can be asked after it.
     """
 
     now: datetime
@@ -52,6 +53,7 @@ class Errand:
     progress: Callable[[str], None] = lambda _text: None
     hushed: bool = False
     attempts: int = ATTEMPTS
+    first: bool = False
 
     def name(self, query: Query) -> str:
         """A query's name for people."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import calendar
+import copy
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
-from digest.arxiv.feeds import Announced, AnnouncementFeed, FullFeedError
-from digest.calendar import Announcement
+from digest.arxiv.feeds import Announced, AnnouncementFeed, FullFeedError, StaleFeedError
+from digest.calendar import Announcement, last_served
 from digest.combine import categories_of, expanded, feeds_for, halves, id_batches
 from digest.errors import ArxivError
 from digest.model import Paper, Window
 from digest.query import Node, parse, terms
-from digest.sources.base import Answer, Arxiv, Errand, attribute, for_all
+from digest.sources.base import Answer, Arxiv, Errand, attribute
 from digest.sources.plan import FEEDS, deadline, feed_day, in_the_feeds
 from digest.store.sources import FeedState, Sources
 from digest.store.windows import Query
@@ -58,11 +59,27 @@ class Feeds(Protocol):
 
 @dataclass(slots=True)
 class _Reading:
-    """What one round of reading feeds brought. `failed` has the error by category."""
+    """What one round of reading feeds brought. `failed` has the error by category; `proven`: every feed was seen to
+    differ from that of the announcement before; `known` are the papers that were on record before.
+    """
 
     announced: dict[str, Announced] = field(default_factory=dict)
     states: list[FeedState] = field(default_factory=list)
     failed: dict[str, ArxivError] = field(default_factory=dict)
+    proven: bool = True
+    known: frozenset[str] = frozenset()
+
+    def add(self, papers: Iterable[Announced]) -> None:
+        """Take what a feed announces; a paper in several feeds counts once, in its latest version."""
+        for paper in papers:
+            held = self.announced.get(paper.id)
+            if held is None or held.version < paper.version:
+                self.announced[paper.id] = paper
+
+    def is_repeated(self, shares: Mapping[str, Sequence[Paper]]) -> bool:
+        """Whether feeds that nothing proves to be new brought nothing but first versions that were known before."""
+        first = {paper.id for share in shares.values() for paper in share if paper.version == 1}
+        return not self.proven and bool(first) and first <= self.known
 
     def error(self, categories: Collection[str] | None) -> ArxivError | None:
         """What keeps from whole an announcement to a query that needs these categories, or all."""
@@ -86,50 +103,54 @@ class FeedsSource:
         self._store = store
 
     async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
-        """Give a window or an error for each query, from the announcement that is in the feeds now."""
+        """Give a window or an error for each query, from the announcement that is in the feeds now.
+
+        As the chosen source it reads what other queries need too, so that tomorrow's feeds can be told from today's.
+        """
         announcement = in_the_feeds(errand.now)
-        if announcement is None or not wanted:
+        if announcement is None or not (wanted or errand.first):
             return
         before = self._feeds.requests
         nodes = {query.text: parse(query.text) for query in wanted}
-        needs = {text: categories_of(node) for text, node in nodes.items()}
-        reading = await self._read(feeds_for(needs.values()), feed_day(announcement), errand)
-        broken = {text: error for text, categories in needs.items() if (error := reading.error(categories))}
-        if not reading.announced:
-            empty = ArxivError(f"the feeds hold nothing, and {announcement.evening} was an announcement's evening")
-            broken |= {text: empty for text in needs if text not in broken}
+        reading = await self._read(self._needed(nodes, announcement, errand), announcement, errand)
+        broken = {text: error for text, node in nodes.items() if (error := reading.error(categories_of(node)))}
         good = {text: node for text, node in nodes.items() if text not in broken}
         if errand.stop.is_set():
             return
-        papers = await self._completed(reading.announced, good, announcement, errand) if good else ()
+        papers = await self._completed(reading, good, announcement, errand) if good else ()
         shares = await attribute(papers, good)
+        if reading.is_repeated(shares):
+            broken |= dict.fromkeys(good, unproven(announcement))
         requests = self._feeds.requests - before
         for query in wanted:
             if query.text in broken:
-                (answer,) = for_all([query], _counted(broken[query.text], requests))
-                yield answer
+                yield query, _counted(broken[query.text], requests)
             else:
                 since = query.last_good_at or deadline(announcement)
-                yield (
-                    query,
-                    Window(
-                        query.text,
-                        shares[query.text],
-                        None,
-                        since,
-                        requests,
-                        source=FEEDS,
-                        announced=announcement.evening,
-                    ),
-                )
+                window = Window(query.text, shares[query.text], None, since, requests, source=FEEDS)
+                yield query, replace(window, announced=announcement.evening)
             requests = 0
         # Only now: a run that is interrupted before must find the feeds as if it had not read them.
         self._store.keep_feeds(reading.states, errand.now)
 
-    async def _read(self, feeds: Sequence[Sequence[str]], day: date, errand: Errand) -> _Reading:
+    def _needed(self, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand) -> list[tuple[str, ...]]:
+        """The feeds to read: always the same ones for the same subscribers file, as far as these queries need them."""
+        needs = [categories_of(node) for node in nodes.values()]
+        known, day = self._store.feeds(), feed_day(announcement)
+
+        def is_needed(names: tuple[str, ...]) -> bool:
+            state = known.get("+".join(names))
+            unread = errand.first and (state is None or state.day != day)
+            return unread or any(need is None or need & expanded(names) for need in needs)
+
+        plan = feeds_for(categories_of(parse(text)) for text in errand.names or nodes)
+        return [names for names in plan if is_needed(names)]
+
+    async def _read(self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, errand: Errand) -> _Reading:
         """Read feeds, each in halves where it is full; none after one that cannot be reached or asks to slow down."""
         reading, known = _Reading(), self._store.feeds()
-        waiting = [tuple(names) for names in feeds]
+        day, previous = feed_day(announcement), feed_day(last_served(announcement.served_at - timedelta(seconds=1)))
+        waiting = list(feeds)
         stopped: ArxivError | None = None
         while waiting and not errand.stop.is_set():
             names = waiting.pop(0)
@@ -140,10 +161,7 @@ class FeedsSource:
                 if stopped is not None:
                     raise stopped
                 served = await self._feeds.fetch(
-                    names,
-                    day,
-                    before=state.keys if earlier else frozenset(),
-                    etag=state.etag if earlier else "",
+                    names, day, before=state.keys if earlier else frozenset(), etag=state.etag if earlier else ""
                 )
             except FullFeedError as error:
                 parts = halves(names)
@@ -153,20 +171,28 @@ class FeedsSource:
             except ArxivError as error:
                 stopped = error if error.unreachable or error.throttled else stopped
                 reading.failed |= dict.fromkeys(expanded(names), error)
-                reading.states.append(FeedState(state.name, state.day, state.etag, state.keys, str(error)))
+                reading.states.append(replace(state, trouble=str(error)))
             else:
-                for paper in served.feed.papers:
-                    held = reading.announced.get(paper.id)
-                    if held is None or held.version < paper.version:
-                        reading.announced[paper.id] = paper
-                reading.states.append(FeedState(state.name, day, served.etag, served.feed.keys))
+                proven = state.day == previous or (state.day == day and state.proven)
+                reading.add(served.feed.papers)
+                reading.states.append(FeedState(state.name, day, served.etag, served.feed.keys, proven))
+                if not proven and errand.first:
+                    reading.failed |= dict.fromkeys(expanded(names), unproven(announcement))
+                reading.proven = reading.proven and proven
+        if not reading.announced:
+            words = f"the feeds hold nothing, and {announcement.evening} was an announcement's evening"
+            empty = ArxivError(words)
+            for names in feeds:
+                reading.failed = dict.fromkeys(expanded(names), empty) | reading.failed
         return reading
 
     async def _completed(
-        self, announced: Mapping[str, Announced], nodes: Mapping[str, Node], announcement: Announcement, errand: Errand
+        self, reading: _Reading, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand
     ) -> tuple[Paper, ...]:
         """The announced papers: as the API or the database knows them, else as far as the feeds tell."""
+        announced = reading.announced
         known = self._store.papers(list(announced))
+        reading.known = frozenset(known)
         derived = {base: provisional(paper, known.get(base), announcement) for base, paper in announced.items()}
         wanted = set(announced)
         if not any(term.field in _SEEN_IN_COMMENTS for node in nodes.values() for term in terms(node)):
@@ -235,6 +261,13 @@ def _is_complete(paper: Paper | None, announced: Announced) -> bool:
     return paper is not None and not paper.approximate and paper.version >= announced.version
 
 
+def unproven(announcement: Announcement) -> ArxivError:
+    """The error for feeds that may still hold an earlier announcement."""
+    words = f"nothing proves that the feeds hold the announcement of {announcement.evening} already"
+    return StaleFeedError(words, transient=False)
+
+
 def _counted(error: ArxivError, requests: int) -> ArxivError:
-    error.requests = requests
-    return error
+    counted = copy.copy(error)
+    counted.requests = requests
+    return counted

@@ -191,6 +191,7 @@ MIGRATIONS: tuple[str, ...] = (
         day TEXT,
         etag TEXT NOT NULL DEFAULT '',
         keys TEXT NOT NULL DEFAULT '[]',
+        proven INTEGER NOT NULL DEFAULT 0,
         trouble TEXT NOT NULL DEFAULT '',
         at TEXT NOT NULL
     ) WITHOUT ROWID;

@@ -18,14 +18,15 @@ CHUNK = 500
 @dataclass(frozen=True, slots=True)
 class FeedState:
     """A feed, by the categories it is asked for. `day` is New York's date of the last announcement that it held whole,
-    `keys` what that was, by id and version, `etag` its entity tag; `trouble` is what was wrong when it was asked
-    for last, at `at` (UTC).
+    `keys` what that was, by id and version, `etag` its entity tag; `proven`: it was seen to differ from the one of the
+    announcement before. `trouble` is what was wrong when it was asked for last, at `at` (UTC).
     """
 
     name: str
     day: date | None = None
     etag: str = ""
     keys: frozenset[str] = frozenset()
+    proven: bool = False
     trouble: str = ""
     at: datetime | None = None
 
@@ -44,6 +45,7 @@ class Sources:
                 day=date.fromisoformat(row["day"]) if row["day"] else None,
                 etag=row["etag"],
                 keys=frozenset(json.loads(row["keys"])),
+                proven=bool(row["proven"]),
                 trouble=row["trouble"],
                 at=from_text(row["at"]),
             )
@@ -54,13 +56,14 @@ class Sources:
         """Write how some feeds were."""
         with self._db.transaction():
             self._db.write_many(
-                "INSERT OR REPLACE INTO feed(name, day, etag, keys, trouble, at) VALUES(?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO feed(name, day, etag, keys, proven, trouble, at) VALUES(?, ?, ?, ?, ?, ?, ?)",
                 [
                     [
                         state.name,
                         state.day.isoformat() if state.day else None,
                         state.etag,
                         json.dumps(sorted(state.keys)),
+                        state.proven,
                         state.trouble,
                         to_text(now),
                     ]
