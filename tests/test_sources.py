@@ -367,6 +367,47 @@ async def test_arxivs_wish_for_a_pause_leaves_the_feeds(world: SourcesWorld) -> 
     assert "slow down" in whys(summary)
 
 
+async def test_feeds_that_nothing_proves_to_be_new_are_not_enough_where_the_api_can_be_asked(
+    world: SourcesWorld,
+) -> None:
+    await settled(world, "api")
+    yesterday = about(2, "robot", TUESDAY)
+    world.sky.announce(TUESDAY, yesterday)
+    await world.cycle(TUESDAY, source="api")
+    wednesday = TUESDAY + DAY
+    world.sky.announce(wednesday, about(3, "robot", wednesday), feeds=False)
+    world.sky.standin.announcing.announce(feed_day(last_served(wednesday)), [yesterday])
+    await world.cycle(wednesday, source="feeds")
+    assert world.titles(ADA) == [[2], [3]]
+
+
+async def test_stand_in_feeds_that_only_repeat_what_is_known_are_not_believed(world: SourcesWorld) -> None:
+    await settled(world, "api")
+    yesterday = about(2, "robot", TUESDAY)
+    world.sky.announce(TUESDAY, yesterday)
+    await world.cycle(TUESDAY, source="api")
+    wednesday = TUESDAY + DAY
+    world.sky.announce(wednesday, about(3, "robot", wednesday), feeds=False, oai=False)
+    world.sky.standin.announcing.announce(feed_day(last_served(wednesday)), [yesterday])
+    world.sky.standin.announcing.change(last_served(TUESDAY).evening, yesterday)
+    world.sky.down("/api")
+    summary = await world.cycle(wednesday, source="api")
+    assert [k.status for k in summary.keywords] == ["failed", "failed"]
+    assert "nothing proves" in whys(summary)
+    world.sky.down()
+    await world.cycle(wednesday + HOUR, source="api")
+    assert world.titles(ADA) == [[2], [3]]
+
+
+async def test_oai_that_does_not_hold_the_announcement_yet_is_not_believed(world: SourcesWorld) -> None:
+    await settled(world, "oai")
+    world.sky.announce(TUESDAY, about(2, "robot", TUESDAY), oai=False)
+    await world.cycle(TUESDAY, source="oai")
+    assert world.titles(ADA) == [[2]]
+    assert world.sky.asked("/oai")
+    assert world.sky.asked("/api")
+
+
 # -- catching up ----------------------------------------------------------------------------------------
 
 

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from digest.arxiv.feeds import Announced, AnnouncementFeed, FullFeedError, StaleFeedError
-from digest.calendar import Announcement, last_served
+from digest.calendar import Announcement
 from digest.combine import categories_of, expanded, feeds_for, halves, id_batches
 from digest.errors import ArxivError
 from digest.model import Paper, Window
 from digest.query import Node, parse, terms
 from digest.sources.base import Answer, Arxiv, Errand, attribute
-from digest.sources.plan import FEEDS, deadline, feed_day, in_the_feeds
+from digest.sources.plan import FEEDS, deadline, feed_day, in_the_feeds, previous
 from digest.store.sources import FeedState, Sources
 from digest.store.windows import Query
 
@@ -149,7 +149,7 @@ class FeedsSource:
     async def _read(self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, errand: Errand) -> _Reading:
         """Read feeds, each in halves where it is full; none after one that cannot be reached or asks to slow down."""
         reading, known = _Reading(), self._store.feeds()
-        day, previous = feed_day(announcement), feed_day(last_served(announcement.served_at - timedelta(seconds=1)))
+        day, day_before = feed_day(announcement), feed_day(previous(announcement))
         waiting = list(feeds)
         stopped: ArxivError | None = None
         while waiting and not errand.stop.is_set():
@@ -173,7 +173,7 @@ class FeedsSource:
                 reading.failed |= dict.fromkeys(expanded(names), error)
                 reading.states.append(replace(state, trouble=str(error)))
             else:
-                proven = state.day == previous or (state.day == day and state.proven)
+                proven = state.day == day_before or (state.day == day and state.proven)
                 reading.add(served.feed.papers)
                 reading.states.append(FeedState(state.name, day, served.etag, served.feed.keys, proven))
                 if not proven and errand.first:

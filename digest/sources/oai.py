@@ -13,7 +13,7 @@ from digest.errors import ArxivError
 from digest.model import Paper, Window
 from digest.query import parse
 from digest.sources.base import Answer, Errand, attribute, for_all
-from digest.sources.plan import OAI, harvested_since
+from digest.sources.plan import OAI, deadline, harvested_since, previous
 from digest.store.windows import Query
 
 
@@ -50,18 +50,18 @@ class OaiSource:
         since = min(harvested_since(query, errand.now) for query in wanted)
         nodes = {query.text: parse(query.text) for query in wanted}
         found: dict[str, dict[str, Paper]] = {text: {} for text in nodes}
-        newest, records = date.min, 0
+        announcement = last_served(errand.now)
+        line, is_there, records = deadline(previous(announcement)), False, 0
         try:
             async for page in self._oai.harvest(since, set_for(map(categories_of, nodes.values()))):
                 papers = tuple(record.paper for record in page.records)
                 for text, share in (await attribute(papers, nodes)).items():
                     found[text] |= {paper.id: paper for paper in share}
-                newest = max([newest, *(record.datestamp for record in page.records)])
+                is_there = is_there or any(paper.updated > line for paper in papers)
                 records += len(papers)
                 errand.progress(f"harvesting arXiv's records: {records:,} of {page.total or records:,}")
-            evening = last_served(errand.now).evening
-            if newest < evening:
-                raise ArxivError(f"OAI holds nothing of {evening} yet")
+            if not is_there:
+                raise ArxivError(f"OAI holds nothing yet of the announcement of {announcement.evening}")
         except ArxivError as error:
             error.requests = self._oai.requests - before
             for answer in for_all(wanted, error):

@@ -102,6 +102,11 @@ def in_the_feeds(now: datetime) -> Announcement | None:
     return announcement if feed_day(announcement) == now.astimezone(NEW_YORK).date() else None
 
 
+def previous(announcement: Announcement) -> Announcement:
+    """The announcement before this one."""
+    return last_served(announcement.served_at - timedelta(seconds=1))
+
+
 def feed_day(announcement: Announcement) -> date:
     """New York's date on which an announcement is in the feeds: the day after its evening."""
     return announcement.evening + timedelta(days=1)
