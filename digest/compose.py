@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from digest.model import Digest, Item, Kind, Order, Section, Subscriber
+from digest.model import Digest, Item, Kind, Order, Section, Silence, Subscriber
 
 NEW_VERSIONS = "New versions"
 
@@ -23,6 +23,7 @@ def compose(
     skipped: int = 0,
     quiet: str = "",
     contact: str = "",
+    silences: tuple[Silence, ...] = (),
 ) -> Digest:
     """Build the digest that carries `items`; the moments are UTC, its dates the reader's own.
 
@@ -42,6 +43,7 @@ def compose(
         skipped=skipped,
         quiet=quiet,
         contact=contact,
+        silences=silences,
     )
 
 

@@ -151,12 +151,22 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A keyword that matched no new paper in so many days of good windows, with a hint why that may be."""
+
+    keyword: str
+    days: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
     this one; `abstracts` is how many papers come with their abstract, the others as title lines;
-    `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came.
+    `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came; `silences`
+    are the keywords of which the reader is told, once, that they match nothing.
     """
 
     date: LocalDate
@@ -170,6 +180,7 @@ class Digest:
     skipped: int = 0
     quiet: str = ""
     contact: str = ""
+    silences: tuple[Silence, ...] = ()
 
     @property
     def papers(self) -> int:

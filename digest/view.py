@@ -75,6 +75,15 @@ class KeywordView:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceView:
+    """A keyword that matches nothing, for how long, and a hint why."""
+
+    name: str
+    since: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     """Everything else that a template may say."""
 
@@ -84,6 +93,7 @@ class PageView:
     welcome: bool
     quiet: str
     skipped: str
+    silences: tuple[SilenceView, ...]
     sections: tuple[SectionView, ...]
     total: int
     keywords: tuple[KeywordView, ...]
@@ -105,6 +115,9 @@ def view(digest: Digest) -> PageView:
         welcome=digest.welcome,
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped),
+        silences=tuple(
+            SilenceView(_name(s.keyword), _count(s.days, "day"), clean(s.hint, COMMENT_LENGTH)) for s in digest.silences
+        ),
         sections=sections,
         total=digest.papers,
         keywords=tuple(_keyword_view(keyword) for keyword in digest.keywords),
@@ -173,6 +186,10 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
         start = "Your arXiv digest starts"
         found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
         return start, (found or "for ") + on, _with_names(f"{start}: {found}", names)
+    if not digest.papers and digest.silences and not digest.quiet:
+        since = _count(min(silence.days for silence in digest.silences), "day")
+        silent = [_name(silence.keyword) for silence in digest.silences]
+        return f"No new paper in {since}", f"for {_in_words(silent)}", _with_names(f"No new paper in {since}: ", silent)
     if not digest.papers:
         reason = clean(digest.quiet).rstrip(".")
         subject = clean(f"No new papers: {reason}" if reason else "No new papers", SUBJECT_LENGTH)

@@ -43,6 +43,8 @@ from digest.times import to_text
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
+SILENT = "(all:never)"
+"""A query that nothing ever matches."""
 
 
 class Crash(BaseException):
@@ -98,6 +100,7 @@ class Subscription:
     entries: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     stash: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     ended: datetime | None = None
+    watched: timedelta = timedelta()
 
 
 @dataclass
@@ -106,6 +109,8 @@ class Delivery:
 
     address: str
     items: list[tuple[str, int, bool]]
+    silences: set[str]
+    queued_at: datetime
     status: str = "open"
     sends: int = 0
     insisted: bool = False
@@ -184,7 +189,10 @@ class World:
             plans = {q.plan.reader: q.plan for q in batch}
             for row in rows:
                 items = [(i.paper.id, i.paper.version, i.kind == Kind.REVISED) for i in plans[row["subscriber"]].items]
-                self.oracle.queued(row["id"], row["address"], items, away[row["subscriber"]], row["message_id"])
+                silences = set(plans[row["subscriber"]].silences)
+                self.oracle.queued(
+                    row["id"], row["address"], items, silences, away[row["subscriber"]], row["message_id"]
+                )
             return count
 
         def spied_claim(*args: Any, **kwargs: Any) -> Any:
@@ -271,7 +279,7 @@ class World:
         self.roster[address] = replace(reader, keywords=(*others, keyword))
 
     def _keyword(self, label: str) -> Keyword:
-        return Keyword(label, self.random.choice(self.queries), Rule.QUERY)
+        return Keyword(label, self.random.choice([*self.queries, SILENT]), Rule.QUERY)
 
     def _suppress(self) -> None:
         self.database.write("DELETE FROM suppression")
@@ -399,6 +407,8 @@ class Oracle:
         self.deliveries: dict[int, Delivery] = {}
         self.by_message_id: dict[str, int] = {}
         self.last_good: dict[str, datetime] = {}
+        self.watched: dict[str, timedelta] = defaultdict(timedelta)
+        self.matched: dict[str, timedelta] = defaultdict(timedelta)
 
     def sync(self, roster: Roster, now: datetime) -> None:
         present = {s.email: s for s in roster.subscribers}
@@ -443,7 +453,7 @@ class Oracle:
         young = [n for n, e in enumerate(last) if self.papers[e[1]].published >= now - timedelta(days=7)]
         begin = min([len(last) - min(5, len(last)), *young])
         first = last[begin][0] if last else FAR
-        subscription.state = "active"
+        subscription.state, subscription.watched = "active", self.watched[query]
         subscription.entries = [e for e in self.log[query] if e[0] >= first]
 
     def record(
@@ -454,6 +464,9 @@ class Oracle:
             if held is None or held.version < paper.version:
                 self.papers[paper.id] = paper
         self.log[query] += entries
+        self.watched[query] += min(now - self.last_good.get(query, now), timedelta(days=7))
+        if any(kind in (Kind.NEW, Kind.LATE) for _, _, _, kind in entries):
+            self.matched[query] = self.watched[query]
         for (_address, wanted), subscription in self.subscriptions.items():
             if wanted == query and subscription.state == "active":
                 subscription.entries += entries
@@ -491,8 +504,31 @@ class Oracle:
         due = {paper: (False, max(seq, revised.get(paper, 0))) for paper, seq in new.items()}
         return due | {paper: (True, seq) for paper, seq in revised.items() if paper not in new}
 
+    def silent(self, address: str, least: timedelta = timedelta(days=30)) -> set[str]:
+        """The queries of which a reader is still to be told that nothing matches them."""
+        told = {query for d in self.deliveries.values() if self._counts(d, address) for query in d.silences}
+        return {
+            query
+            for (owner, query), s in self.subscriptions.items()
+            if owner == address and s.state == "active" and query not in told
+            and self.watched[query] - max(self.matched[query], s.watched) >= least
+        }  # fmt: skip
+
+    @staticmethod
+    def _counts(delivery: Delivery, address: str) -> bool:
+        return delivery.address == address and delivery.status != "void"
+
+    def mailed_since(self, address: str, moment: datetime) -> bool:
+        return any(self._counts(d, address) and d.queued_at > moment for d in self.deliveries.values())
+
     def queued(
-        self, number: int, address: str, items: list[tuple[str, int, bool]], away: bool, message_id: str
+        self,
+        number: int,
+        address: str,
+        items: list[tuple[str, int, bool]],
+        silences: set[str],
+        away: bool,
+        message_id: str,
     ) -> None:
         for delivery in self.deliveries.values():
             if delivery.address == address and delivery.status == "open" and not delivery.sends:
@@ -516,12 +552,17 @@ class Oracle:
         for paper, version, _revised in items:
             if version != self.papers[paper].version:
                 raise BrokenError(f"{paper} came as v{version}, and v{self.papers[paper].version} is known")
-        if not items and any(d.address == address and d.status != "void" for d in self.deliveries.values()):
+        if silences != self.silent(address):
+            raise BrokenError(f"{address} is told that {silences} are silent, to tell was {self.silent(address)}")
+        month = self.world.now - timedelta(days=30)
+        if not items and self.mailed_since(address, month if silences else START - timedelta(days=1)):
             raise BrokenError(f"{address} got an empty digest that is not the first")
-        self.deliveries[number] = Delivery(address, items)
+        self.deliveries[number] = Delivery(address, items, silences, self.world.now)
         self.by_message_id[message_id] = number
         self.world.stats["digests"] += 1
         self.world.stats["papers"] += len(items)
+        self.world.stats["silences"] += len(silences)
+        self.world.stats["notes"] += bool(silences) and not items
 
     def settled(self, ended: dict[int, str]) -> None:
         for number, state in ended.items():
@@ -541,6 +582,10 @@ class Oracle:
         for address in self.world.roster:
             if left := self.due(address):
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
+            month_and_week = timedelta(days=38)
+            untold = self.silent(address, month_and_week)
+            if untold and not self.mailed_since(address, self.world.now - month_and_week):
+                raise BrokenError(f"{address} was not told that {untold} are silent")
         seen: Counter[tuple[str, str]] = Counter()
         best: dict[tuple[str, str], int] = {}
         for number, delivery in sorted(self.deliveries.items()):

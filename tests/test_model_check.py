@@ -37,6 +37,8 @@ MUTATIONS = {
         "SET state = 'unknown', maybe_accepted = 1, owner",
         "SET state = 'queued', owner",
     ),
+    "nobody remembers who was told of a silence": ("t.subscriber = :reader AND", "t.subscriber = -:reader AND"),
+    "a silence begins before its reader came": ("MAX(q.matched, s.watched) >=", "q.matched >="),
     "maybe accepted is forgotten": ("maybe_accepted = maybe_accepted OR :unknown", "maybe_accepted = 0 AND :unknown"),
 }
 

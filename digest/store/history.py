@@ -11,8 +11,8 @@ from typing import Any
 from digest.explain import Delivery, LogRow, Part
 from digest.model import Kind, Outcome, Paper, State
 from digest.store.database import Database
-from digest.store.digests import NOT_CARRIED
 from digest.store.runs import KeywordRecord, RunRecord
+from digest.store.states import NOT_CARRIED
 from digest.store.windows import load_papers
 from digest.times import from_text, to_text
 

@@ -163,4 +163,17 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    # Seconds that good windows covered: of a query in all and at its last match; of a subscription, when it was placed.
+    """
+    ALTER TABLE query ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE query ADD COLUMN matched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE subscription ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE silence(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        query INTEGER NOT NULL REFERENCES query(id),
+        delivery INTEGER NOT NULL,
+        PRIMARY KEY(subscriber, query)
+    ) WITHOUT ROWID;
+    """,
 )

@@ -251,7 +251,8 @@ def place(database: Database, query: int, now: datetime) -> None:
     shown = max(young, min(FIRST_AT_LEAST, len(rows)))
     start = rows[shown - 1]["seq"] - 1 if shown else head(database)
     database.write(
-        "UPDATE subscription SET start = :start, position = :start"
+        "UPDATE subscription SET start = :start, position = :start,"
+        " watched = (SELECT watched FROM query WHERE id = :query)"
         " WHERE query = :query AND start IS NULL AND until IS NULL",
         {"start": start, "query": query},
     )

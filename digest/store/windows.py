@@ -17,6 +17,8 @@ from digest.times import from_text, to_text
 RAW_BYTES = 1_000_000
 RAW_KEPT = 5
 """Of each query's bad answers the newest few are kept, each up to this many bytes."""
+WATCHED_AT_ONCE = timedelta(days=7)
+"""The most that one good window adds to the days for which its query was watched: an outage is no silence."""
 
 PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
 
@@ -62,6 +64,7 @@ class Windows:
         with self._db.transaction():
             known = self._known(query.id, [p.id for p in window.papers])
             rows = diff(window.papers, known, query.last_good_at, now)
+            covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
             self._keep_papers(window.papers)
             self._db.write_many(
                 "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
@@ -69,9 +72,16 @@ class Windows:
             )
             self._db.write(
                 "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
-                " rows_per_day = ? WHERE id = ?",
-                [to_text(now), sum(p.updated >= window.since for p in window.papers) / days, query.id],
+                " rows_per_day = ?, watched = watched + ? WHERE id = ?",
+                [
+                    to_text(now),
+                    sum(p.updated >= window.since for p in window.papers) / days,
+                    covered // timedelta(seconds=1),
+                    query.id,
+                ],
             )
+            if any(row.kind in (Kind.NEW, Kind.LATE) for row in rows):
+                self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
             place(self._db, query.id, now)
         return _count(rows)
 
