@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digest.composing import Composer, compose_due
+from digest.composing import Composer, compose_due, queue_now
 from digest.delivering import Delivered, deliver
 from digest.errors import ConfigError, Exit
 from digest.fetching import Arxiv, Fetched, fetch_query, is_due, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
-from digest.model import Keyword, Outcome, Roster
+from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.render import Renderer
 from digest.stopping import Stop
 from digest.store import Store
@@ -30,7 +30,10 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too."""
+    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too.
+
+    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour.
+    """
 
     store: Store
     roster: Roster
@@ -41,6 +44,7 @@ class Parts:
     clock: Callable[[], datetime]
     hold_unknown: bool = False
     fetch_all: bool = False
+    only: Subscriber | None = None
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
 
@@ -80,8 +84,11 @@ async def run_cycle(parts: Parts) -> Summary:
         raise
     fetched = await fetch_due(parts, run)
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
-    composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
-    delivered.given_up += not_composed
+    if parts.only is not None:
+        composed = int(queue_now(composer, parts.only, parts.clock()))
+    else:
+        composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+        delivered.given_up += not_composed
     if delivered.relay is None:
         delivered.add(await _deliver(parts))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
@@ -106,7 +113,7 @@ async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
     the others are tried only once each.
     """
     names: dict[str, Keyword] = {}
-    for keyword in parts.roster.keywords:
+    for keyword in parts.only.keywords if parts.only is not None else parts.roster.keywords:
         names.setdefault(keyword.query, keyword)
     done: list[Fetched] = []
     troubled = False

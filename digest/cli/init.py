@@ -16,7 +16,8 @@ from digest.cli.init_ask import address, ask, confirm, hour, one_of, zone
 from digest.cli.init_counts import Counter, in_words
 from digest.cli.init_files import Home, Saved, check_writable, choose_home, is_clone, local_zone, read_env, save_env
 from digest.cli.init_mail import MAIL, Plan, ask_plan, plan_from_flags, try_out
-from digest.cli.people import PLAIN_RULES, next_line, query_error, warn_about, when
+from digest.cli.people import PLAIN_RULES, query_error, warn_about
+from digest.cli.readers import next_line, when
 from digest.errors import DigestError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
-from digest.cli.readers import first_digest, subscriber_json, titled, without_digest
+from digest.cli.readers import next_line, subscriber_json, titled, when, without_digest
 from digest.errors import QueryError, UsageError
-from digest.model import Keyword, Rule, Subscriber, Weekly
+from digest.model import Keyword, Rule, Subscriber
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -342,31 +341,3 @@ def query_error(error: QueryError) -> UsageError:
         return UsageError(str(error))
     source, caret = excerpt(error.text, error.position)
     return UsageError(f"{error}\n  {source}\n  {' ' * caret}^")
-
-
-def when(reader: Subscriber) -> str:
-    """On which days and at what hour digests come, for people."""
-    week = tuple(Weekly)
-    days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
-    at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
-    pause = f", paused until {reader.paused_until}" if reader.paused_until else ""
-    return f"{days}, {at} ({reader.timezone}){pause}"
-
-
-def next_line(reader: Subscriber, now: datetime, *, first: bool = False) -> str:
-    """When the next digest comes, in the reader's zone, and which announcement it covers.
-
-    `first`: none ever went to the reader, so that one comes as soon as a run may compose it.
-    """
-    from digest.schedule import latest_slot, next_digest, parse_zone
-
-    def local(moment: datetime) -> str:
-        return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
-
-    begin = first_digest(reader, now) if first else now
-    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else None)
-    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
-    if not first:
-        return f"The next digest comes {covers}"
-    soon = "with the next 'digest run'" if begin == now else local(begin)
-    return f"The first digest comes {soon}; the one after that {covers}"

@@ -1,4 +1,4 @@
-"""A reader as the command line shows them: the name, the options as JSON, and when the first digest comes."""
+"""A reader as the command line shows them: options as JSON, and in words when digests come."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from digest.cli.base import Context
 from digest.cli.parts import existing_store
 from digest.errors import StoreError
-from digest.model import Subscriber
+from digest.model import Subscriber, Weekly
 from digest.times import to_text
 
 if TYPE_CHECKING:
@@ -75,3 +75,32 @@ def without_digest(context: Context, readers: list[Subscriber]) -> set[str]:
 def _has_digest(store: Store, address: str) -> bool:
     state, past = store.subscribers.state(address), store.history.reader(address)
     return bool(state.last_digest_at if state else past)
+
+
+def when(reader: Subscriber) -> str:
+    """On which days and at what hour digests come, for people."""
+    week = tuple(Weekly)
+    days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
+    at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
+    pause = f", paused until {reader.paused_until}" if reader.paused_until else ""
+    return f"{days}, {at} ({reader.timezone}){pause}"
+
+
+def next_line(reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None) -> str:
+    """When the next digest comes, in the reader's zone, and which announcement it covers.
+
+    `first`: none ever went to the reader, so that one comes as soon as a run may compose it; `taken`: the
+    slot in which the last one went.
+    """
+    from digest.schedule import latest_slot, next_digest, parse_zone
+
+    def local(moment: datetime) -> str:
+        return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
+
+    begin = first_digest(reader, now) if first else now
+    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else taken)
+    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
+    if not first:
+        return f"The next digest comes {covers}"
+    soon = "with the next 'digest run'" if begin == now else local(begin)
+    return f"The first digest comes {soon}; the one after that {covers}"

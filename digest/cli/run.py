@@ -24,6 +24,7 @@ FAR = timedelta(days=366)
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
     from digest.mail.message import Message
+    from digest.model import Subscriber
 
 
 @click.command(cls=Command, examples=("digest run", "digest run --dry-run", "digest run --json"))
@@ -51,11 +52,11 @@ def run(
     """
     if not as_json and not quiet:
         say_where_mail_goes(context)
-    with _progress(context, quiet=as_json or quiet) as progress:
+    with progress_line(context, quiet=as_json or quiet) as progress:
         if dry_run:
             summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress))
         else:
-            summary, messages = asyncio.run(_work(context, now, fetch_all, wait, progress)), []
+            summary, messages = asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait)), []
     if summary is None:
         raise TryLaterError("stopped", remedy="the next run goes on from here")
     if as_json:
@@ -69,10 +70,16 @@ def run(
     click_context.exit(summary.exit_code)
 
 
-async def _work(
-    context: Context, now: datetime | None, fetch_all: bool, wait: bool, progress: Callable[[str], None]
+async def work(
+    context: Context,
+    now: datetime | None,
+    progress: Callable[[str], None],
+    *,
+    fetch_all: bool = False,
+    wait: bool = False,
+    only: Subscriber | None = None,
 ) -> Summary | None:
-    """One real cycle, alone on its database."""
+    """One real cycle, alone on its database; with `only`, for this reader alone."""
     from digest.locks import cycle_lock
     from digest.stopping import Stop, run_stoppable
     from digest.store import open_store
@@ -98,7 +105,7 @@ async def _work(
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
+            return await run_stoppable(_cycle(replace(parts, only=only), settings.arxiv_api, wait), stop)
 
 
 async def _rehearse(
@@ -137,7 +144,7 @@ async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
 
 
 @contextmanager
-def _progress(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress_line(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A line that tells what goes on, where a person looks at a terminal."""
     if quiet or context.verbosity or not sys.stderr.isatty():
         yield lambda _text: None
