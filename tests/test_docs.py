@@ -94,6 +94,7 @@ def test_each_example_works_as_printed(
         "HOME": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+    (tmp_path / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n", encoding="utf-8")
     command = shlex.split(example)
     assert command[0] == "digest"
     process = subprocess.Popen(

@@ -20,7 +20,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Who gets what": {
         "subscribe": ("people:subscribe", "Add readers, or keywords and wishes of readers."),
         "unsubscribe": ("people:unsubscribe", "Take readers, or some of their keywords, out."),
-        "subscribers": ("people:subscribers", "List, show, move; check the subscribers file."),
+        "subscribers": ("changes:subscribers", "List, show, set, pause, move, import; check the file."),
         "keywords": ("keywords:keywords", "List, check, name, rename and remove keywords."),
     },
     "Every day": {

@@ -192,7 +192,7 @@ def _farewell(email: str, old: Subscriber | None, new: Subscriber | None, *, kno
 @json_option
 @click.pass_context
 def subscribers(ctx: click.Context, as_json: bool) -> None:
-    """List the readers, show one, move one to another address, or check the file."""
+    """List the readers, show, set or move one, pause some, import many, or check the file."""
     if ctx.invoked_subcommand is not None:
         return
     _list(ctx.ensure_object(Context), as_json=as_json)

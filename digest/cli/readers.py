@@ -44,12 +44,13 @@ def subscriber_json(reader: Subscriber, now: datetime | None = None, *, first: b
         **options_json(reader),
     }
     if now is not None:
-        from digest.schedule import latest_slot, next_digest
+        from digest.schedule import FOR_EVER, latest_slot, next_digest
 
         begin = first_digest(reader, now) if first else None
         at, evening = next_digest(reader, begin or now, taken=latest_slot(reader, begin) if begin else None)
-        value["first_digest"] = to_text(begin) if begin else None
-        value["next_digest"] = {"at": to_text(at), "announcement": evening.isoformat()}
+        value["first_digest"] = to_text(begin) if begin and reader.paused_until != FOR_EVER else None
+        coming = {"at": to_text(at), "announcement": evening.isoformat()}
+        value["next_digest"] = None if reader.paused_until == FOR_EVER else coming
     return value
 
 
@@ -79,10 +80,12 @@ def _has_digest(store: Store, address: str) -> bool:
 
 def when(reader: Subscriber) -> str:
     """On which days and at what hour digests come, for people."""
+    from digest.schedule import pause_in_words
+
     week = tuple(Weekly)
     days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
     at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
-    pause = f", paused until {reader.paused_until}" if reader.paused_until else ""
+    pause = f", {pause_in_words(reader.paused_until)}" if reader.paused_until else ""
     return f"{days}, {at} ({reader.timezone}){pause}"
 
 
@@ -92,7 +95,10 @@ def next_line(reader: Subscriber, now: datetime, *, first: bool = False, taken: 
     `first`: none ever went to the reader, so that one comes as soon as a run may compose it; `taken`: the
     slot in which the last one went.
     """
-    from digest.schedule import latest_slot, next_digest, parse_zone
+    from digest.schedule import FOR_EVER, latest_slot, next_digest, parse_zone
+
+    if reader.paused_until == FOR_EVER:
+        return f"No digest comes before 'digest subscribers resume {reader.email}'."
 
     def local(moment: datetime) -> str:
         return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"

@@ -55,11 +55,11 @@ def send(click_context: click.Context, context: Context, email: str, now: dateti
 
 def _kept(context: Context, subscriber: Subscriber, now: datetime) -> str:
     """What keeps all mail from the reader, with the command that ends it; or nothing."""
-    from digest.schedule import is_paused
+    from digest.schedule import is_paused, pause_in_words
 
-    if is_paused(subscriber, now):
-        until = f"paused until {subscriber.paused_until}"
-        return f"mail is {until}: 'digest subscribers resume {subscriber.email}' ends that"
+    if subscriber.paused_until is not None and is_paused(subscriber, now):
+        pause = pause_in_words(subscriber.paused_until)
+        return f"mail is {pause}: 'digest subscribers resume {subscriber.email}' ends that"
     with existing_store(context.settings) as store:
         state = store.subscribers.state(subscriber.email) if store else None
     return f"mail to this address is suppressed: {state.suppressed}" if state and state.suppressed else ""

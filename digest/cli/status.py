@@ -105,13 +105,13 @@ def _waiting(store: Store | None) -> list[dict[str, Any]]:
 
 def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> dict[str, Any]:
     """How one reader is: the last digest, the next, and what keeps it."""
-    from digest.schedule import gives_way, is_paused, latest_slot, next_digest
+    from digest.schedule import FOR_EVER, gives_way, is_paused, latest_slot, next_digest, pause_in_words
 
     state = store.subscribers.state(subscriber.email) if store else None
     moment, evening = next_digest(subscriber, now, taken=state.slot if state else None)
     why = ""
-    if is_paused(subscriber, now):
-        why = f"paused until {subscriber.paused_until}"
+    if subscriber.paused_until is not None and is_paused(subscriber, now):
+        why = pause_in_words(subscriber.paused_until)
     elif state and state.suppressed:
         why = f"mail to this address is suppressed: {state.suppressed}"
     elif state and state.refused:
@@ -126,8 +126,8 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> d
         "timezone": subscriber.timezone,
         "last_digest": to_text(state.last_digest_at) if state and state.last_digest_at else None,
         "last_state": state.last_state if state else None,
-        "next_digest": to_text(moment),
-        "covers": evening.isoformat(),
+        "next_digest": None if subscriber.paused_until == FOR_EVER else to_text(moment),
+        "covers": None if subscriber.paused_until == FOR_EVER else evening.isoformat(),
         "why": why,
     }
 
@@ -168,7 +168,8 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
     for s in report["subscribers"]:
         zone = s["timezone"]
         last = f"last digest {_time(s['last_digest'], zone)} ({_state(s['last_state'])})" if s["last_digest"] else ""
-        coming = f"next {_time(s['next_digest'], zone)}, with the announcement of {s['covers']}"
+        covers = f", with the announcement of {s['covers']}"
+        coming = f"next {_time(s['next_digest'], zone)}{covers}" if s["next_digest"] else ""
         context.echo(f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part))
     if not report["subscribers"]:
         context.echo("  none: keywords are fetched and recorded, and nothing is mailed")

@@ -58,10 +58,15 @@ def _name(report: Report, node: Node) -> Any:
     if text is None:
         return _BAD
     name = text.strip()
-    if not name.isprintable() or len(name) > 200:
+    if not is_name(name):
         report.add(node, "a name is one line of at most 200 printable characters")
         return _BAD
     return name
+
+
+def is_name(text: str) -> bool:
+    """Whether this can stand beside an address."""
+    return text.isprintable() and len(text) <= 200
 
 
 def _schedule(report: Report, node: Node) -> Any:
