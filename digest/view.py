@@ -114,7 +114,7 @@ def view(digest: Digest) -> PageView:
         lead=f"{lead}, {_day(digest.date)}" if lead else _day(digest.date),
         welcome=digest.welcome,
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
-        skipped=_skipped(digest.skipped),
+        skipped=_skipped(digest.skipped, digest.previous),
         silences=tuple(
             SilenceView(_name(s.keyword), _count(s.days, "day"), clean(s.hint, COMMENT_LENGTH)) for s in digest.silences
         ),
@@ -200,11 +200,16 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     return counts, f"for {on}", _with_names(f"{counts}: ", names)
 
 
-def _skipped(count: int) -> str:
+def _skipped(count: int, previous: date | None) -> str:
+    """What was let go after an absence, and the command that lists it; the address is for the reader to put in."""
     if not count:
         return ""
-    were = f"{_count(count, 'older paper')} {'was' if count == 1 else 'were'}"
-    return f"While your mail was paused, more came than one digest holds: {were} let go."
+    were, them = (" was", "it") if count == 1 else (" were", "them")
+    since = f" --since {previous}" if previous else ""
+    return (
+        f"While your mail was paused, more came than one digest holds: {_count(count, 'older paper')}{were} let go. "
+        f"Whoever runs this digest can list {them}: `digest export --email ADDRESS --unmailed{since}`."
+    )
 
 
 def _names(digest: Digest) -> list[str]:

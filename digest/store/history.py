@@ -323,11 +323,13 @@ class History:
         )
         return {row["text"]: row["label"] for row in rows}
 
-    def export(self, *, reader: int | None = None, queries: Iterable[str] | None = None) -> Iterator[Exported]:
+    def export(
+        self, *, reader: int | None = None, queries: Iterable[str] | None = None, unmailed: bool = False
+    ) -> Iterator[Exported]:
         """Every paper that was seen, or only what was mailed to one reader; oldest submission first.
 
         `mailed` is when it was first mailed to that reader, or to anybody. What was maybe delivered counts.
-        With `queries`, only papers in their logs.
+        With `queries`, only papers in their logs; with `unmailed`, those that were not mailed to the reader.
         """
         bases = self._db.rows(
             """SELECT p.id FROM paper p WHERE :queries IS NULL OR EXISTS (SELECT 1 FROM seen m
@@ -336,7 +338,7 @@ class History:
             {"queries": None if queries is None else json.dumps(list(queries))},
         )
         mailed = self._mailed(reader)
-        wanted = [row["id"] for row in bases if reader is None or row["id"] in mailed]
+        wanted = [row["id"] for row in bases if reader is None or (row["id"] in mailed) is not unmailed]
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             papers, seen = load_papers(self._db, chunk), self._seen(chunk)
