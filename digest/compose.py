@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from digest.model import Digest, Item, Kind, Order, Section, Silence, Subscriber
+from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Subscriber
 
 NEW_VERSIONS = "New versions"
 
@@ -44,6 +44,7 @@ def compose(
         quiet=quiet,
         contact=contact,
         silences=silences,
+        rhythm=Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days) if welcome else None,
     )
 
 

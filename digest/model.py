@@ -160,13 +160,22 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a reader's digests come: on these days, not before `at`; `tells`: without papers a mail says why."""
+
+    days: tuple[Weekly, ...]
+    at: time | None
+    tells: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
     this one; `abstracts` is how many papers come with their abstract, the others as title lines;
     `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came; `silences`
-    are the keywords of which the reader is told, once, that they match nothing.
+    are the keywords of which the reader is told, once, that they match nothing. A `welcome` names the `rhythm`.
     """
 
     date: LocalDate
@@ -181,6 +190,7 @@ class Digest:
     quiet: str = ""
     contact: str = ""
     silences: tuple[Silence, ...] = ()
+    rhythm: Rhythm | None = None
 
     @property
     def papers(self) -> int:

@@ -7,7 +7,8 @@ from digest.model import Keyword, Rule
 from digest.query import And, AndNot, Node, Or, parse, terms
 from digest.tokens import Term
 
-_IN_TITLES = "It is looked for in titles only; in abstracts it may be found."
+_IN_TITLES = "It is looked for in titles only."
+_SPELLING = "Perhaps authors spell it otherwise."
 
 
 def hint(keyword: Keyword) -> str:
@@ -18,14 +19,14 @@ def hint(keyword: Keyword) -> str:
         return f"Perhaps it does not say what was meant: {doubts[0]}."
     node = parse(keyword.query)
     if keyword.rule is Rule.TITLE:
-        return _IN_TITLES
+        return f"{_IN_TITLES} With 'match: either' the abstract counts too."
     if keyword.rule is Rule.BOTH:
-        return "It must stand in both title and abstract; or it is spelt otherwise than authors do."
+        return "It has to stand in title and abstract, as authors spell it; with 'match: either' one is enough."
     if keyword.rule is Rule.EITHER:
         words = next(terms(node)).text.split()
         if len(words) > 1:
-            return "Its words must stand side by side in this order: fewer words may find more."
-        return "Perhaps it is spelt otherwise than authors do."
+            return "Its words have to stand side by side, in this order: fewer words find more."
+        return _SPELLING
     return _why_a_query(node)
 
 
@@ -34,12 +35,12 @@ def _why_a_query(node: Node) -> str:
     if isinstance(node, AndNot) and _excluded_too(node):
         return "What it finds is also what it excludes."
     if _demands_several(node):
-        return "All its parts must match at once: one of them left out, it may find more."
+        return "All its parts have to match at once: one of them left out, it may find more."
     if all(leaf.field == "ti" for leaf in leaves):
         return _IN_TITLES
     if all(leaf.field == "au" for leaf in leaves):
         return "It waits for an author's name: perhaps they sign otherwise."
-    return "Perhaps it is spelt otherwise than authors do."
+    return _SPELLING
 
 
 def _excluded_too(node: AndNot) -> bool:

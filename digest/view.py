@@ -9,7 +9,7 @@ from datetime import date, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from digest.model import Digest, Item, Keyword, Kind
+from digest.model import Digest, Item, Keyword, Kind, Rhythm, Weekly
 from digest.query import describe
 
 SUBJECT_LENGTH = 78
@@ -91,6 +91,7 @@ class PageView:
     headline: str
     lead: str
     welcome: bool
+    rhythm: str
     quiet: str
     skipped: str
     silences: tuple[SilenceView, ...]
@@ -113,6 +114,7 @@ def view(digest: Digest) -> PageView:
         headline=headline,
         lead=f"{lead}, {_day(digest.date)}" if lead else _day(digest.date),
         welcome=digest.welcome,
+        rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped, digest.previous),
         silences=tuple(
@@ -200,6 +202,19 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     return counts, f"for {on}", _with_names(f"{counts}: ", names)
 
 
+def _rhythm(rhythm: Rhythm, timezone: str) -> str:
+    """When digests come, and what a day without any means."""
+    week = tuple(Weekly)
+    named = [f"{DAYS[week.index(day)]}s" for day in rhythm.days]
+    days = {week: "every day", week[:5]: "from Monday to Friday"}.get(rhythm.days, f"on {_in_words(named, all_=True)}")
+    hour = f", not before {rhythm.at:%H:%M} ({timezone})" if rhythm.at else ", as soon as the papers are in"
+    none = "a short mail says why" if rhythm.tells else "no mail comes"
+    return (
+        f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on the evenings of"
+        " Sunday to Thursday, New York time."
+    )
+
+
 def _skipped(count: int, previous: date | None) -> str:
     """What was let go after an absence, and the command that lists it; the address is for the reader to put in."""
     if not count:
@@ -234,9 +249,9 @@ def _with_names(start: str, names: Sequence[str]) -> str:
     return start + clean(names[0], max(SUBJECT_LENGTH - len(start) - len(rest), 8)) + rest
 
 
-def _in_words(names: Sequence[str]) -> str:
-    """`A`, `A and B`, `A, B and C`; of many the first three."""
-    if len(names) > NAMED_KEYWORDS + 1:
+def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
+    """`A`, `A and B`, `A, B and C`; of many the first three, or `all_`."""
+    if len(names) > NAMED_KEYWORDS + 1 and not all_:
         names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 

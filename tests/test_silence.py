@@ -43,7 +43,7 @@ async def test_after_thirty_days_without_a_match_one_mail_says_so_and_why(world:
     await live(world, 30, 30)
     assert world.mails(ADA)[1]["Subject"] == "No new paper in 30 days: Odd"
     (said,) = notes(world)
-    assert "No new paper has matched Odd in 30 days. Perhaps it is spelt otherwise than authors do." in said
+    assert "No new paper has matched Odd in 30 days. Perhaps authors spell it otherwise." in said
     assert "This is said once; whatever matches will still come." in said
     await live(world, 31, 100)
     assert len(world.mails(ADA)) == 2
@@ -192,20 +192,20 @@ def test_two_hundred_silent_keywords_are_all_in_the_text_part() -> None:
 @pytest.mark.parametrize(
     ("written", "rule", "said"),
     [
-        ("halucination", None, "must stand in both title and abstract"),
+        ("halucination", None, "with 'match: either' one is enough"),
         ("reward modle", None, "side by side"),
-        ("halucination", Rule.TITLE, "in titles only"),
-        ("halucination", Rule.EITHER, "spelt otherwise"),
+        ("halucination", Rule.TITLE, "in titles only."),
+        ("halucination", Rule.EITHER, "authors spell it otherwise"),
         ("cs.LG", None, "for the category write cat:cs.LG"),
         ("cat:cs.ZZ", None, "not one of arXiv's categories"),
         ("graph and network", None, "write it in capitals"),
         ('ti:"flow matching" AND cat:econ.EM AND abs:protein', None, "one of them left out"),
-        ("ti:foo OR ti:bar", None, "in titles only"),
+        ("ti:foo OR ti:bar", None, "in titles only."),
         ("au:bengio_yosha", None, "perhaps they sign otherwise"),
         ("robot ANDNOT all:robot", None, "what it excludes"),
-        ("foo OR bar", None, "spelt otherwise"),
+        ("foo OR bar", None, "authors spell it otherwise"),
         ("(a AND b) ANDNOT c", None, "one of them left out"),
-        ("(a AND b) OR c", None, "spelt otherwise"),
+        ("(a AND b) OR c", None, "authors spell it otherwise"),
     ],
 )
 def test_the_hint_names_what_narrows_a_keyword(written: str, rule: Rule | None, said: str) -> None:
