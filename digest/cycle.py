@@ -32,7 +32,8 @@ def _silent(_text: str) -> None:
 class Parts:
     """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too.
 
-    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour.
+    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
+    readers who do not wait for their hour, beside all others.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class Parts:
     hold_unknown: bool = False
     fetch_all: bool = False
     only: Subscriber | None = None
+    at_once: tuple[Subscriber, ...] = ()
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
 
@@ -89,6 +91,7 @@ async def run_cycle(parts: Parts) -> Summary:
     else:
         composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
         delivered.given_up += not_composed
+        composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
     if delivered.relay is None:
         delivered.add(await _deliver(parts))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())

@@ -245,13 +245,15 @@ class Outcome(StrEnum):
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
-    `permanent` on RELAY: trying again in this run cannot help (a refused login).
+    `permanent` on RELAY: trying again in this run cannot help (a refused login). `folder`: it went to a folder
+    of this machine, and to nobody's inbox.
     """
 
     outcome: Outcome
     reply: str = ""
     bounce: bool = False
     permanent: bool = False
+    folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)

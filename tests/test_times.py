@@ -102,6 +102,7 @@ async def lived(world: World, first: datetime, last: datetime) -> dict[str, list
             number += 1
             world.arxiv.announce("Rust", eprint(number, coming.served_at - DAY))
             coming = next(evenings)
+        world.arxiv.papers["all:rust"] = world.arxiv.papers["all:rust"][-40:]  # more than any window is deep
         await world.cycle(moment)
         for taken in world.relay.taken[had:]:
             mails[taken.recipient].append((moment, numbers(mail(taken.data))))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.folder import Answer, answer, say_what_the_folder_holds
 from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Do all of it in a copy: write nothing, send nothing.")
 @click.option("--fetch", "fetch_all", is_flag=True, help="Ask arXiv also for keywords that are not due.")
 @click.option("--wait", is_flag=True, help="Wait up to two minutes for a network that is not up yet.")
+@click.option(
+    "--folder",
+    type=click.Choice([choice.value for choice in Answer]),
+    help="What becomes of the last week's mail that only went to the folder.",
+)
 @pass_context
 @click.pass_context
 def run(
@@ -45,18 +51,26 @@ def run(
     dry_run: bool,
     fetch_all: bool,
     wait: bool,
+    folder: str | None,
 ) -> None:
     """Do one cycle: fetch what is due, mail what is new. With --wait this is what the timer calls.
 
-    Repeating it does no harm: a paper that was mailed is not mailed again.
+    Repeating it does no harm: a paper that was mailed is not mailed again. Where mail only went to a folder
+    until now, '--folder mail' also mails what is there of the last 7 days, once and at once.
     """
+    choice = Answer(folder) if folder else None
+    if choice is Answer.MAIL and not context.settings.mails_for_real:
+        raise UsageError("mail still goes to the folder alone", remedy="set DIGEST_MAIL to a server first")
     if not as_json and not quiet:
         say_where_mail_goes(context)
     with progress_line(context, quiet=as_json or quiet) as progress:
         if dry_run:
-            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress))
+            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress, choice))
         else:
-            summary, messages = asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait)), []
+            summary, messages = (
+                asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait, folder=choice)),
+                [],
+            )
     if summary is None:
         raise TryLaterError("stopped", remedy="the next run goes on from here")
     if as_json:
@@ -67,6 +81,8 @@ def run(
         context.warn(summary.trouble + mail_hint(context.settings, summary))
     for line in summary.given_up:
         context.warn(f"given up: {line}")
+    if not as_json and not quiet and not dry_run:
+        say_what_the_folder_holds(context, clock_at(now)())
     click_context.exit(summary.exit_code)
 
 
@@ -78,6 +94,7 @@ async def work(
     fetch_all: bool = False,
     wait: bool = False,
     only: Subscriber | None = None,
+    folder: Answer | None = None,
 ) -> Summary | None:
     """One real cycle, alone on its database; with `only`, for this reader alone."""
     from digest.locks import cycle_lock
@@ -105,11 +122,18 @@ async def work(
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(_cycle(replace(parts, only=only), settings.arxiv_api, wait), stop)
+            at_once = answer(store, roster, folder, clock()) if folder else ()
+            parts = replace(parts, only=only, at_once=at_once)
+            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
 
 
 async def _rehearse(
-    context: Context, now: datetime | None, fetch_all: bool, wait: bool, progress: Callable[[str], None]
+    context: Context,
+    now: datetime | None,
+    fetch_all: bool,
+    wait: bool,
+    progress: Callable[[str], None],
+    folder: Answer | None,
 ) -> tuple[Summary | None, list[Message]]:
     """The same cycle in a copy of the database, with mail that goes nowhere."""
     from digest.cli.rehearsal import Nowhere
@@ -125,6 +149,7 @@ async def _rehearse(
         async with open_parts(
             settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
+            parts = replace(parts, at_once=answer(store, roster, folder, clock()) if folder else ())
             return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop), nowhere.messages
 
 
@@ -225,6 +250,7 @@ def daemon(click_context: click.Context, context: Context) -> None:
     SIGHUP reads the subscribers file again; SIGTERM stops after the message in flight.
     """
     say_where_mail_goes(context)
+    say_what_the_folder_holds(context, machine_now())
     asyncio.run(_serve(context))
     click_context.exit(Exit.DONE)
 

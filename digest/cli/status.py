@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.folder import say_what_the_folder_holds
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
 from digest.mailing import make_transport
 from digest.times import to_text
@@ -28,6 +29,7 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
     roster = read_roster(context.settings)
     if not as_json:
         say_where_mail_goes(context)
+        say_what_the_folder_holds(context, moment)
     with existing_store(context.settings) as store:
         report = _report(context, store, roster, moment)
     if as_json:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from digest.store.database import Database
 from digest.store.digests import Digests
+from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.outbox import Outbox
 from digest.store.runs import Runs
@@ -25,6 +26,7 @@ class Store:
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)
         self.digests = Digests(database)
+        self.folder = Folder(database)
         self.history = History(database)
         self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")
 

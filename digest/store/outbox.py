@@ -124,7 +124,7 @@ class Outbox:
             self._db.write(
                 """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
                        maybe_accepted = maybe_accepted OR :unknown, attempt = attempt - :uncounted,
-                       ended_at = :ended_at WHERE id = :id""",
+                       ended_at = :ended_at, folder = :folder WHERE id = :id""",
                 {
                     "id": outgoing.id,
                     "state": state,
@@ -133,6 +133,7 @@ class Outbox:
                     "unknown": receipt.outcome == Outcome.UNKNOWN,
                     "uncounted": receipt.outcome == Outcome.RELAY,
                     "ended_at": to_text(now) if ended else None,
+                    "folder": receipt.folder,
                 },
             )
             if state == State.FAILED:

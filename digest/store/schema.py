@@ -169,6 +169,11 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE query ADD COLUMN matched INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE subscription ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
 
+    ALTER TABLE delivery ADD COLUMN folder INTEGER NOT NULL DEFAULT 0;
+    UPDATE delivery SET folder = 1 WHERE state = 'sent'
+        AND (reply LIKE 'written to %' OR reply = 'it was in the folder already');
+    CREATE INDEX delivery_folder ON delivery(ended_at) WHERE folder;
+
     CREATE TABLE silence(
         subscriber INTEGER NOT NULL REFERENCES subscriber(id),
         query INTEGER NOT NULL REFERENCES query(id),
