@@ -135,6 +135,13 @@ def test_the_help_fits_eighty_columns_and_cuts_no_summary() -> None:
     assert "..." not in text.replace("[ARGS]...", "")
 
 
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, click.Group)])
+def test_the_help_of_a_group_cuts_no_summary(name: str) -> None:
+    command = COMMANDS[name]
+    text = command.get_help(click.Context(command, info_name=name, terminal_width=80))
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
 def test_the_reference_of_commands_is_current() -> None:
     expected = reference(list(_commands(cli, _root(), "digest")))
     written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

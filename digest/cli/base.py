@@ -117,6 +117,12 @@ class _Described(click.Command):
         self.examples = examples
         self.params.extend(common_options(hidden=True))
 
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - nothing is cut, whatever click's limit
+        """The first sentence of the help, whole: a list of commands wraps it."""
+        if self.short_help:
+            return self.short_help
+        return (self.help or "").partition("\n\n")[0].replace("\n", " ").partition(". ")[0].rstrip(".") + "."
+
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the examples last, where the eye rests."""
         if not self.examples:
