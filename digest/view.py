@@ -223,7 +223,7 @@ def _skipped(count: int, previous: date | None) -> str:
     since = f" --since {previous}" if previous else ""
     return (
         f"While your mail was paused, more came than one digest holds: {_count(count, 'older paper')}{were} let go. "
-        f"Whoever runs this digest can list {them}: `digest export --email ADDRESS --unmailed{since}`."
+        f"Whoever runs this digest can list {them}: 'digest export --email ADDRESS --unmailed{since}'."
     )
 
 

@@ -266,7 +266,7 @@ async def test_what_was_let_go_after_a_pause_is_counted_in_the_digest_and_listed
     assert (welcome, sorted(back)) == ([1], [7, 8, 9])
     said = " ".join(text(world.mails(ADA)[1]).split())
     assert "5 older papers were let go." in said
-    command = said[said.index("`digest export") + 1 :].partition("`")[0]
+    command = said[said.index("'digest export") + 1 :].partition("'")[0]
     assert command == "digest export --email ADDRESS --unmailed --since 2026-11-09"
     listed = world.ask(*command.replace("ADDRESS", ADA).split()[1:])
     assert ids(listed.out) == ["2", "3", "4", "5", "6"]
