@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from digest.model import Digest, Item, Keyword, Kind
 from digest.query import describe
+from digest.tex import to_unicode
 
 SUBJECT_LENGTH = 78
 NAMED_AUTHORS = 3
@@ -35,6 +36,11 @@ def clean(text: str, length: int = TITLE_LENGTH) -> str:
     """Make hostile text one printable line of at most `length` characters."""
     line = " ".join(UNPRINTABLE.sub(" ", text).split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def readable(text: str, length: int = TITLE_LENGTH) -> str:
+    """Make a text of arXiv's one printable line, with its TeX as Unicode."""
+    return clean(to_unicode(text), length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,7 @@ def _section_views(digest: Digest) -> Iterator[SectionView]:
 def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
     paper = item.paper
     revised = item.kind is Kind.REVISED
-    authors = [name for author in paper.authors if (name := clean(author, NAME_LENGTH))]
+    authors = [name for author in paper.authors if (name := readable(author, NAME_LENGTH))]
     submitted = _short_date(paper.published.astimezone(zone).date())
     badges = []
     if revised:
@@ -140,7 +146,7 @@ def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
         badges.append("withdrawn")
     return PaperView(
         number=number,
-        title=clean(paper.title) or paper.id,
+        title=readable(paper.title) or paper.id,
         url=paper.abstract_url,
         pdf=paper.pdf_url,
         authors=tuple(authors[:NAMED_AUTHORS]),
@@ -152,8 +158,8 @@ def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
         # version has no such heading.
         labels=tuple(_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
         badges=tuple(badges),
-        comment=clean(paper.comment, COMMENT_LENGTH),
-        abstract=clean(paper.abstract, ABSTRACT_LENGTH),
+        comment=readable(paper.comment, COMMENT_LENGTH),
+        abstract=readable(paper.abstract, ABSTRACT_LENGTH),
     )
 
 
