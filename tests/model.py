@@ -27,8 +27,8 @@ from digest.model import (
     Outcome,
     Paper,
     Receipt,
-    Revisions,
     Rendered,
+    Revisions,
     Roster,
     Rule,
     State,
@@ -540,7 +540,7 @@ class Oracle:
             self.world.stats["let go"] += len(let_go)
         withdrawals = self.withdrawals(address)
         self.world.stats["withdrawals"] += len(withdrawals)
-        want = {paper: (True, 0) for paper in withdrawals} | want
+        want = dict.fromkeys(withdrawals, (True, 0)) | want
         if {(p, revised) for p, (revised, _) in want.items()} != {(p, revised) for p, _, revised in items}:
             raise BrokenError(f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}")
         for paper, version, _revised in items:

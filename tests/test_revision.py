@@ -7,6 +7,7 @@ import lzma
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -190,7 +191,7 @@ def test_each_withdrawal_among_the_recorded_papers_is_found_and_nothing_else() -
 
 
 def test_the_withdrawn_ones_of_a_days_entries_are_found() -> None:
-    text = lzma.open(shared("arxiv/bulk/atom_entries_2024-07-20.xml.xz"), "rt", encoding="utf-8").read()
+    text = lzma.decompress(shared("arxiv/bulk/atom_entries_2024-07-20.xml.xz").read_bytes()).decode()
     found = {f"{paper.id}v{paper.version}" for paper in entries(text) if is_withdrawn(paper)}
     assert found == {"2108.04458v2", "1410.4701v4", "1206.1837v2", "1011.0597v3", "0911.5031v2"}
 
@@ -212,7 +213,7 @@ def test_what_the_recorded_revisions_changed() -> None:
     pairs = 0
     for versions in recorded().values():
         numbers = sorted(versions)
-        for before, after in zip(numbers, numbers[1:], strict=False):
+        for before, after in pairwise(numbers):
             counts.update(changes(versions[before], versions[after]))
             pairs += 1
     assert pairs == 3262
