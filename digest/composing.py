@@ -96,7 +96,7 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
         reader,
         revisions=subscriber.revisions,
         max_papers=subscriber.max_papers,
-        exclude=_exclude(subscriber) if subscriber.exclude else None,
+        exclude=exclude_rules(subscriber) if subscriber.exclude else None,
     )
 
 
@@ -204,7 +204,9 @@ def _quiet_reason(
     return night or "no match in arXiv's last announcement"
 
 
-def _exclude(subscriber: Subscriber) -> Exclude:
+def exclude_rules(subscriber: Subscriber) -> Exclude:
+    """The reader's `exclude` as a function from papers to the ids of those that any of its queries matches."""
+
     def unwanted(papers: list[Paper]) -> set[str]:
         with Matcher(papers) as matcher:
             return {paper for rule in subscriber.exclude for paper in matcher.match(parse(rule))}
