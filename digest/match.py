@@ -6,6 +6,7 @@ and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ from digest.model import Paper
 from digest.query import And, Node, Or
 from digest.tokens import Term
 
+_PLAIN = "unicode61 remove_diacritics 2"
+_STEMMED = f"porter {_PLAIN}"
 _COLUMNS = {"ti": ("title",), "abs": ("abstract",), "co": ("comment",), "jr": ("journal_ref",), "au": ("authors",)}
 _TEXT = ("title", "abstract", "comment", "journal_ref")
 # A private-use character is a token of its own to unicode61, and no query may contain one: no phrase
@@ -48,10 +51,10 @@ class Matcher:
         self._papers = list(papers)
         self._answers: dict[Term, frozenset[str]] = {}
         self._database = sqlite3.connect(":memory:")
-        for table, tokenizer in (("stemmed", "porter unicode61"), ("plain", "unicode61")):
+        for table, tokenizer in (("stemmed", _STEMMED), ("plain", _PLAIN)):
             self._database.execute(
                 f"CREATE VIRTUAL TABLE {table} USING fts5(title, abstract, comment, journal_ref, authors, "
-                f"content='', tokenize='{tokenizer} remove_diacritics 2')"
+                f"content='', tokenize='{tokenizer}')"
             )
             self._database.executemany(
                 f"INSERT INTO {table}(rowid, title, abstract, comment, journal_ref, authors) VALUES (?, ?, ?, ?, ?, ?)",
@@ -114,6 +117,15 @@ class Matcher:
                 for category in map(str.casefold, paper.categories)
             )
         }
+
+
+def stems(text: str) -> list[str]:
+    """The stems of a text's words, as titles and abstracts are compared by them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"CREATE VIRTUAL TABLE stemmed USING fts5(text, tokenize='{_STEMMED}')")
+        database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(stemmed, instance)")
+        database.execute("INSERT INTO stemmed VALUES (?)", (_clean(text),))
+        return [term for (term,) in database.execute("SELECT term FROM words ORDER BY offset")]
 
 
 def _texts(paper: Paper) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint categories diff schedule calendar revision explain compose view fold render export",
+        "query tokens lint categories diff schedule calendar revision explain reading compose view fold render export",
         "arxiv match store mail roster locks notify stopping timers",
         "fetching composing delivering cycle explaining recounting",
         "daemon",

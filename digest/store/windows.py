@@ -57,6 +57,15 @@ class Windows:
             for row in (found[text] for text in dict.fromkeys(texts) if text in found)
         ]
 
+    def papers_since(self, text: str, since: datetime) -> list[Paper]:
+        """The papers in a query's log that were first submitted at `since` (UTC) or later."""
+        rows = self._db.rows(
+            "SELECT DISTINCT p.id FROM query q JOIN seen m ON m.query = q.id JOIN paper p ON p.id = m.paper"
+            " WHERE q.text = ? AND p.published >= ?",
+            [text, to_text(since)],
+        )
+        return list(load_papers(self._db, [row["id"] for row in rows]).values())
+
     def record(self, query: Query, window: Window, now: datetime, run: int) -> Counter[Kind]:
         """Write one good window in one transaction: papers, log, health; returns how many rows of each kind."""
         days = max((now - window.since) / timedelta(days=1), 1.0)
