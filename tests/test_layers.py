@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "arxiv match store mail roster locks notify stopping timers",
         "fetching composing delivering cycle explaining recounting",
         "daemon",
-        "cli settings mailing demo checks __main__",
+        "cli settings mailing almanac demo checks __main__",
     )
 )
 PURE = LAYERS[0] | LAYERS[1]
