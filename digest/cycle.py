@@ -13,8 +13,8 @@ from datetime import datetime
 
 from digest.composing import Composer, compose_due, queue_now
 from digest.delivering import Delivered, deliver
-from digest.errors import ConfigError, Exit
-from digest.fetching import Arxiv, Fetched, fetch_query, is_due, why_not_due
+from digest.errors import ConfigError, DoubtfulError, Exit
+from digest.fetching import Arxiv, Fetched, fetch_query, is_due, paused, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
 from digest.model import Keyword, Outcome, Roster, Subscriber
@@ -22,6 +22,7 @@ from digest.render import Renderer
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.runs import KeywordRecord
+from digest.store.windows import Query
 
 
 def _silent(_text: str) -> None:
@@ -112,33 +113,56 @@ async def _deliver(parts: Parts) -> Delivered:
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
-    """Fetch what is due. After an answer that concerns all queries (arXiv is away, or asks us to slow down)
-    the others are tried only once each.
+    """Fetch what is due. Where arXiv cannot be reached the others are tried only once each; where it asks to slow
+    down, nobody asks any more. What does not fit its history is asked for a second time after all others.
     """
     names: dict[str, Keyword] = {}
     for keyword in parts.only.keywords if parts.only is not None else parts.roster.keywords:
         names.setdefault(keyword.query, keyword)
-    done: list[Fetched] = []
-    troubled = False
+    done: dict[str, Fetched] = {}
+    insists, offline = parts.fetch_all, False
     for query in parts.store.windows.queries(list(names)):
         keyword, now = names[query.text], parts.clock()
         if parts.stop.is_set():
             break
+        pause = paused(parts.store, now)
         if not parts.fetch_all and not is_due(query, now):
-            done.append(Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now))))
-            continue
+            done[query.text] = Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now)))
+        elif pause and not insists:
+            done[query.text] = Fetched(KeywordRecord(keyword.name, "skipped", why=pause))
+        else:
+            fetched = await _fetch(parts, keyword, query, run, once=offline or bool(pause))
+            insists = insists and not (fetched.error and fetched.error.throttled)
+            offline = offline or bool(fetched.error and fetched.error.unreachable)
+            done[query.text] = fetched
+    doubtful = [text for text, one in done.items() if isinstance(one.error, DoubtfulError) and one.error.ordered]
+    for query in parts.store.windows.queries(doubtful):
+        if not parts.stop.is_set() and not paused(parts.store, parts.clock()):
+            before = done[query.text].record
+            again = await _fetch(parts, names[query.text], query, run, once=True, requests=before.requests)
+            done[query.text] = again
+    return list(done.values())
 
-        def progress(rows: int, total: int, name: str = keyword.name) -> None:
-            parts.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
 
-        parts.progress(f"asking arXiv for {keyword.name}")
-        options = {"attempts": 1} if troubled else {}
-        fetched = await fetch_query(
-            parts.store, parts.arxiv, keyword, query, run=run, now=now, progress=progress, **options
-        )
-        troubled = troubled or (fetched.error is not None and (fetched.error.unreachable or fetched.error.throttled))
-        done.append(fetched)
-    return done
+async def _fetch(parts: Parts, keyword: Keyword, query: Query, run: int, *, once: bool, requests: int = 0) -> Fetched:
+    """Ask for one query; `requests` were made for it in this run before."""
+
+    def progress(rows: int, total: int) -> None:
+        parts.progress(f"asking arXiv for {keyword.name}: {rows} of at most {total} rows")
+
+    parts.progress(f"asking arXiv for {keyword.name}")
+    options = {"attempts": 1} if once else {}
+    return await fetch_query(
+        parts.store,
+        parts.arxiv,
+        keyword,
+        query,
+        run=run,
+        now=parts.clock(),
+        progress=progress,
+        requests=requests,
+        **options,
+    )
 
 
 def _summary(

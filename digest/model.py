@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import TypeAlias
@@ -72,6 +72,17 @@ class Weekly(StrEnum):
     SUN = "sun"
 
 
+class Revisions(StrEnum):
+    """Which new versions of papers a reader wants: none, those that tell of acceptance or publication, or all.
+
+    The values are as the subscribers file writes them.
+    """
+
+    NONE = "false"
+    PUBLISHED = "published"
+    ALL = "true"
+
+
 class Order(StrEnum):
     """The order of papers in a digest."""
 
@@ -93,7 +104,7 @@ class Subscriber:
     days: tuple[Weekly, ...] = tuple(Weekly)
     at: time | None = None
     timezone: str = "UTC"
-    revisions: bool = False
+    revisions: Revisions = Revisions.NONE
     max_papers: int = 50
     exclude: tuple[str, ...] = ()
     quiet_days: bool = False
@@ -114,7 +125,7 @@ class Window:
     """What one fetch of one query returned, whole, in the order in which it was served.
 
     `total` is arXiv's count of all matches; `since` is the depth that was reached: every match whose
-    served version is younger is among `papers`.
+    served version is younger is among `papers`. `raw` is the first page as it came, for inspection.
     """
 
     query: str
@@ -122,6 +133,7 @@ class Window:
     total: int
     since: datetime
     requests: int
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Kind(StrEnum):
@@ -133,13 +145,32 @@ class Kind(StrEnum):
     OLD = "old"
 
 
+class Change(StrEnum):
+    """What a new version changed, or tells, in the order in which it is told."""
+
+    WITHDRAWN = "withdrawn"
+    ACCEPTED = "accepted"
+    TITLE = "title"
+    ABSTRACT = "abstract"
+    AUTHORS = "authors"
+    COMMENT = "comment"
+    JOURNAL_REF = "journal_ref"
+    DOI = "doi"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One paper in a digest, with the names of all the reader's keywords that it matches."""
+    """One paper in a digest, with the names of all the reader's keywords that it matches.
+
+    For a new version `changes` says what is different from the version that the reader had (None: not known), and
+    `old_title` what the title was, where that changed.
+    """
 
     paper: Paper
     kind: Kind
     keywords: tuple[str, ...]
+    changes: tuple[Change, ...] | None = None
+    old_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

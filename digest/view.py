@@ -9,8 +9,10 @@ from datetime import date, datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from digest.model import Digest, Item, Keyword, Kind, Rhythm, Weekly
+from digest.model import Change, Digest, Item, Keyword, Kind, Rhythm, Weekly
 from digest.query import describe
+from digest.revision import is_withdrawn
+from digest.tex import to_unicode
 
 SUBJECT_LENGTH = 78
 NAMED_AUTHORS = 3
@@ -28,13 +30,17 @@ MONTHS = (
 # Controls (C0, C1), line and paragraph separators, lone surrogates; and the marks that turn the
 # direction of writing, with which a title could rearrange the line around it.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
 
 
 def clean(text: str, length: int = TITLE_LENGTH) -> str:
     """Make hostile text one printable line of at most `length` characters."""
     line = " ".join(UNPRINTABLE.sub(" ", text).split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def readable(text: str, length: int = TITLE_LENGTH) -> str:
+    """Make a text of arXiv's one printable line, with its TeX as Unicode."""
+    return clean(to_unicode(text), length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class PaperView:
     badges: tuple[str, ...]
     comment: str
     abstract: str
+    changed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +151,20 @@ def _section_views(digest: Digest) -> Iterator[SectionView]:
 def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
     paper = item.paper
     revised = item.kind is Kind.REVISED
-    authors = [name for author in paper.authors if (name := clean(author, NAME_LENGTH))]
+    authors = [name for author in paper.authors if (name := readable(author, NAME_LENGTH))]
     submitted = _short_date(paper.published.astimezone(zone).date())
     badges = []
     if revised:
         badges.append(f"v{paper.version}")
     if item.kind is Kind.LATE:
         badges.append("announced late")
-    if WITHDRAWN.search(paper.comment):
+    if is_withdrawn(paper):
         badges.append("withdrawn")
+    elif Change.ACCEPTED in (item.changes or ()):
+        badges.append("accepted")
     return PaperView(
         number=number,
-        title=clean(paper.title) or paper.id,
+        title=readable(paper.title) or paper.id,
         url=paper.abstract_url,
         pdf=paper.pdf_url,
         authors=tuple(authors[:NAMED_AUTHORS]),
@@ -167,9 +176,28 @@ def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
         # version has no such heading.
         labels=tuple(_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
         badges=tuple(badges),
-        comment=clean(paper.comment, COMMENT_LENGTH),
-        abstract=clean(paper.abstract, ABSTRACT_LENGTH),
+        comment=readable(paper.comment, COMMENT_LENGTH),
+        abstract=readable(paper.abstract, ABSTRACT_LENGTH),
+        changed=_changed(item) if revised else "",
     )
+
+
+def _changed(item: Item) -> str:
+    """What a new version changed, in a line: `title (before: A Study), comment; abstract as before`."""
+    if item.changes is None:
+        return ""
+    words = {
+        Change.TITLE: f"title (before: {clean(item.old_title)})" if item.old_title else "title",
+        Change.ABSTRACT: "abstract",
+        Change.AUTHORS: "authors",
+        Change.COMMENT: "comment",
+        Change.JOURNAL_REF: "journal reference",
+        Change.DOI: "DOI",
+    }
+    changed = [text for change, text in words.items() if change in item.changes]
+    if Change.ABSTRACT in item.changes:
+        return ", ".join(changed)
+    return f"{', '.join(changed)}; abstract as before" if changed else "nothing in title, abstract or comment"
 
 
 def _name(keyword: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError, ConfigError
+from digest.locks import ArxivTurns
 from digest.model import Paper, Window
 
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
@@ -345,9 +347,13 @@ async def test_redirects_keep_the_delay_too(arxiv: Standin) -> None:
     assert clock.slept == [3]
 
 
-async def test_somebody_elses_last_request_counts(arxiv: Standin) -> None:
+async def test_somebody_elses_last_request_counts(arxiv: Standin, tmp_path: Path) -> None:
     clock = Time()
-    async with client(arxiv, delay=3, clock=clock, idle=1) as made:
+    turns = ArxivTurns(tmp_path / "digest.db", sleep=clock.sleep, monotonic=clock.monotonic, wall=clock.monotonic)
+    async with client(arxiv, delay=3, clock=clock, turn=turns) as made:
+        await made.fetch(QUERY, since=EVER, page_size=60)
+    clock.now += 1
+    async with client(arxiv, delay=3, clock=clock, turn=turns) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     assert clock.slept == [2]
 

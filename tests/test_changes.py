@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.cli import main
-from digest.model import Order, Weekly
+from digest.model import Order, Revisions, Weekly
 from digest.roster import load_roster
 from digest.roster.flags import split
 
@@ -85,13 +85,13 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
     )  # fmt: skip
     lin = shell.reader("lin@example.org")
     assert (lin.name, lin.days, lin.at, lin.timezone) == ("Lin Wu", tuple(Weekly)[:5], time(9), "Asia/Kolkata")
-    assert (lin.revisions, lin.max_papers, lin.exclude) == (True, 7, ("cat:cs.RO", "ti:survey"))
+    assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.ALL, 7, ("cat:cs.RO", "ti:survey"))
     assert (lin.quiet_days, lin.order, lin.paused_until) == (True, Order.NEWEST, date(2026, 12, 24))
     names = ("name", "schedule", "at", "timezone", "revisions", "max_papers", "exclude", "quiet_days", "order")
     shell("subscribers", "set", "lin@example.org", *(f"{name}=none" for name in (*names, "paused_until")))
     lin = shell.reader("lin@example.org")
     assert (lin.name, lin.days, lin.at, lin.timezone) == ("", tuple(Weekly), None, "Europe/Berlin")
-    assert (lin.revisions, lin.max_papers, lin.exclude) == (False, 50, ())
+    assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.NONE, 50, ())
     assert (lin.quiet_days, lin.order, lin.paused_until) == (False, Order.LIKELIEST, None)
 
 
@@ -102,7 +102,7 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
         ("ada@example.org", "timezone=berlin", 2, "did you mean Europe/Berlin?"),
         ("ada@example.org", "schedule=weekdy", 2, "did you mean weekdays?"),
         ("ada@example.org", "order=newst", 2, "did you mean newest?"),
-        ("ada@example.org", "revisions=maybe", 2, "not true or false"),
+        ("ada@example.org", "revisions=maybe", 2, "write true, false, or published"),
         ("ada@example.org", "quiet_days=loud", 2, "write tell or silent"),
         ("ada@example.org", "name=" + "x" * 201, 2, "at most 200"),
         ("ada@example.org", "exclude=ti:(a", 2, "cannot be put before a group"),

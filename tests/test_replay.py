@@ -23,9 +23,9 @@ def replay(folder: Path, days: Sequence[Day]) -> Figures:
     readers["all@example.org"] = keywords
     with Standin() as standin:
         home = Home.make(folder, standin, subscribers_file(readers))
-        pages, seconds = walk(home, standin, days)
-    figures = judge(days, readers, home.mails())
-    figures.pages, figures.seconds = pages, seconds
+        walked = walk(home, standin, days)
+    figures = judge(days, readers, home.mails(), walked.held)
+    figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     print(f"\n{figures.table()}")
     return figures
 

@@ -78,13 +78,12 @@ async def open_parts(
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
     """Everything that a cycle works with, closed at the end."""
-    from digest.arxiv.client import ArxivClient
+    from digest.asking import make_arxiv
     from digest.cycle import Parts
     from digest.render import Renderer
 
-    arxiv = ArxivClient(settings.arxiv_api, contact=settings.contact, delay=settings.arxiv_delay)
     try:
-        async with arxiv:
+        async with make_arxiv(settings) as arxiv:
             yield Parts(
                 store=store,
                 roster=roster,

@@ -11,7 +11,7 @@ from digest.cli.base import Command, Context, ListingGroup, counted, json_option
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
 from digest.cli.readers import next_line, subscriber_json, titled, when, without_digest
 from digest.errors import QueryError, UsageError
-from digest.model import Keyword, Rule, Subscriber
+from digest.model import Keyword, Revisions, Rule, Subscriber
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -44,7 +44,14 @@ class Clearable(click.Choice[str]):
 @click.option("--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu.")
 @click.option("--at", metavar="HH:MM", help="Not before this local time; '' or none: as soon as the papers are in.")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
-@click.option("--revisions/--no-revisions", default=None, help="New versions of papers too, in their own section.")
+@click.option("--revisions", flag_value="true", default=None, help="New versions of papers too, in their own section.")
+@click.option(
+    "--revisions-published",
+    "revisions",
+    flag_value="published",
+    help="Of new versions only those that tell of acceptance or publication.",
+)
+@click.option("--no-revisions", "revisions", flag_value="false", help="No new versions.")
 @click.option("--max-papers", metavar="N", help="Papers with abstract; the rest come as title lines.")
 @click.option(
     "--exclude", multiple=True, metavar="QUERY", help="Never these, in place of those before; '' or none: no more."
@@ -246,7 +253,11 @@ def show(context: Context, email: str, as_json: bool) -> None:
     context.echo(f"  {when(reader)}; {reader.max_papers} papers with abstracts, {reader.order} first")
     extras = [
         text
-        for wanted, text in ((reader.revisions, "new versions too"), (reader.quiet_days, "says why nothing came"))
+        for wanted, text in (
+            (reader.revisions is Revisions.ALL, "new versions too"),
+            (reader.revisions is Revisions.PUBLISHED, "accepted and published papers too"),
+            (reader.quiet_days, "says why nothing came"),
+        )
         if wanted
     ]
     if extras:

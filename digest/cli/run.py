@@ -14,6 +14,7 @@ import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.folder import Answer, answer, say_what_the_folder_holds
+from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
@@ -219,6 +220,9 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
             parts += [counted(k.revised, "new version")] if k.revised else []
             parts += ["noted as seen (a first digest shows the latest)"] if k.first and k.new else []
             context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
+        elif k.status == "quarantined":
+            context.echo(f"{k.keyword}: held back, nothing is mailed from it ({k.why})")
+            context.echo(f"    {what_to_do(k.keyword)}")
         else:
             context.echo(f"{k.keyword}: {k.status} ({k.why})")
     if not asked and summary.keywords:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from digest.errors import UsageError
-from digest.model import Order, Weekly
+from digest.model import Order, Revisions, Weekly
 from digest.roster.fields import (
     MAX_PAPERS,
     QUIET_DAYS,
@@ -95,7 +95,10 @@ def _name(called: str, given: str, text: str) -> Value:
 def _revisions(called: str, given: str, text: str) -> Value:
     if text.lower() in TRUTH:
         return TRUTH[text.lower()]
-    raise _refused(called, given, "true or false", "", "true brings new versions of papers too")
+    if text.lower() == Revisions.PUBLISHED:
+        return text.lower()
+    near = nearest(text, list(Revisions))
+    raise _refused(called, given, "an answer", near, "write true, false, or published for the published ones alone")
 
 
 def _choice(kind: str, choices: Iterable[str]) -> Callable[[str, str, str], Value]:

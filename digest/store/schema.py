@@ -163,6 +163,34 @@ MIGRATIONS: tuple[str, ...] = (
         since TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE query ADD COLUMN quarantined_since TEXT;
+    ALTER TABLE query ADD COLUMN judged_since TEXT;
+    ALTER TABLE query ADD COLUMN covered_since TEXT;
+    ALTER TABLE query ADD COLUMN total INTEGER;
+
+    ALTER TABLE window ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE window ADD COLUMN fetched INTEGER;
+    ALTER TABLE window ADD COLUMN ids TEXT NOT NULL DEFAULT '[]';
+
+    CREATE TABLE held(
+        query INTEGER NOT NULL REFERENCES query(id),
+        paper TEXT NOT NULL,
+        window INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        PRIMARY KEY(query, paper)
+    ) WITHOUT ROWID;
+    """,
+    # `withdrawn`: the version with which the paper was taken back, 0 while it stands. `corrections`: the reader was
+    # sent a paper that was withdrawn since, and the ledger is to be asked whether that was told.
+    """
+    ALTER TABLE paper ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revision ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revision ADD COLUMN old_title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE subscriber ADD COLUMN corrections INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX content_paper_paper ON content_paper(paper);
+    CREATE INDEX delivery_content ON delivery(content);
+    """,
     # Seconds that good windows covered: of a query in all and at its last match; of a subscription, when it was placed.
     """
     ALTER TABLE query ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from digest.store.database import Database
-from digest.store.states import NOT_CARRIED
+from digest.store.due import NOT_CARRIED
 
 SILENCE = timedelta(days=30)
 """After so much time in which good windows brought no new paper a reader is told."""
