@@ -75,7 +75,7 @@ class Outbox:
 
     def _outgoing(self, delivery: int) -> Outgoing:
         row = self._db.row(
-            """SELECT d.id, d.attempt, d.message_id, d.queued_at, r.address, r.name, c.subject, c.pieces
+            """SELECT d.id, d.attempt, d.message_id, d.queued_at, r.id AS reader, r.address, r.name, c.subject, c.pieces
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
                WHERE d.id = ?""",
             [delivery],
@@ -90,6 +90,7 @@ class Outbox:
             date=from_text(row["queued_at"]),
             subject=row["subject"],
             pieces=unpack(row["pieces"]),
+            reader=row["reader"],
         )
 
     def enter_data(self, outgoing: Outgoing) -> None:
