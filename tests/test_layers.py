@@ -21,9 +21,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         "model errors times",
         "query tokens lint categories diff schedule calendar revision explain reading"
-        " tex compose view fold render export",
+        " tex compose view fold render export"
+        " signing bounces",
         "arxiv match store mail roster locks notify stopping timers",
-        "holding fetching composing delivering cycle explaining recounting",
+        "holding fetching composing delivering cycle explaining recounting"
+        " listening",
         "daemon",
         "cli settings mailing asking almanac demo checks __main__",
     )

@@ -106,7 +106,7 @@ class Sender:
     @cached_property
     def address(self) -> str:
         """The bare address, fit for the envelope."""
-        return _mailbox(_parse(self.from_address)[1])
+        return bare_address(_parse(self.from_address)[1])
 
     @property
     def domain(self) -> str:
@@ -116,20 +116,20 @@ class Sender:
     @cached_property
     def reply_address(self) -> str:
         """The bare address to which people write: the contact's, else the sender's own."""
-        return _mailbox(_parse(self.contact)[1]) if self.contact else self.address
+        return bare_address(_parse(self.contact)[1]) if self.contact else self.address
 
     def envelope_sender(self, delivery: int) -> str:
         """Where bounces of this delivery go: the sender's address, or one of the delivery's own (VERP)."""
         if not self.bounce:
             return self.address
-        local, _, domain = _mailbox(_parse(self.bounce)[1]).rpartition("@")
+        local, _, domain = bare_address(_parse(self.bounce)[1]).rpartition("@")
         if self.signer is None or not delivery:
             return f"{local}@{domain}"
         return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
 
     def way_out(self, reader: int) -> WayOut:
         """How one reader leaves; reader 0 is nobody, and gets no token."""
-        to = quote(_mailbox(_parse(self.leave)[1]) if self.leave else self.reply_address, safe="@+")
+        to = quote(bare_address(_parse(self.leave)[1]) if self.leave else self.reply_address, safe="@+")
         if self.signer is None or not reader:
             return WayOut(f"mailto:{to}?subject=unsubscribe")
         token = self.signer.token(Purpose.LEAVE, reader)
@@ -207,7 +207,7 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     belong there becomes a space. An address that no mail can go to is left for the server to refuse.
     """
     address = clean(outgoing.address)
-    recipient = _mailbox(address)
+    recipient = bare_address(address)
     way_out = sender.way_out(outgoing.reader)
     headers = (
         sender.first_headers
@@ -291,7 +291,7 @@ def _parse(written: str) -> tuple[str, str]:
     return parseaddr(clean(written))
 
 
-def _mailbox(address: str) -> str:
+def bare_address(address: str) -> str:
     """An address as headers and envelopes write it: local part quoted where needed, domain in ASCII."""
     local, at, domain = clean(address).rpartition("@")
     if not at:

@@ -12,6 +12,7 @@ from digest.errors import UsageError
 from digest.model import Outcome, Outgoing, Receipt, State
 from digest.store.database import Database
 from digest.store.digests import rewind, unpack
+from digest.store.suppressions import note_bounce
 from digest.times import from_text, to_text
 
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
@@ -138,6 +139,8 @@ class Outbox:
             )
             if state == State.FAILED:
                 rewind(self._db, outgoing.id)
+            if receipt.bounce and ended:
+                note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state
 
     def next_at(self, *, hold_unknown: bool) -> datetime | None:
