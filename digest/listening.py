@@ -97,7 +97,11 @@ def consider(store: Store, signer: Signer, raw: bytes, now: datetime) -> Heard:
 
 
 def _leave(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
-    reader = _reader(store, signer, incoming)
+    # A bounce address stands in the logs of every server on the way: it proves a bounce, and no reader's wish.
+    reader = _by_token(store, signer, incoming)
+    if reader is None:
+        answered = store.inbox.delivery_of(incoming.message_ids)
+        reader = answered[1] if answered else None
     if reader is None:
         return _unproven(incoming, "asks to leave, and proves not for whom: 'digest unsubscribe EMAIL' does it by hand")
     fresh = store.inbox.leave(key, reader, "by mail", now)
@@ -159,11 +163,17 @@ def _unproven(incoming: Incoming, why: str) -> Heard:
 
 def _reader(store: Store, signer: Signer, incoming: Incoming) -> int | None:
     """The reader whom a message is about, by a token or by a mail of ours."""
-    for number in signer.numbers(Purpose.LEAVE, incoming.evidence):
-        if store.inbox.address_of(number) is not None:
-            return number
+    reader = _by_token(store, signer, incoming)
+    if reader is not None:
+        return reader
     found = _delivery(store, signer, incoming)
     return found[1] if found else None
+
+
+def _by_token(store: Store, signer: Signer, incoming: Incoming) -> int | None:
+    """The reader whose own token stands in a message."""
+    numbers = signer.numbers(Purpose.LEAVE, incoming.evidence)
+    return next((number for number in numbers if store.inbox.address_of(number) is not None), None)
 
 
 def _delivery(store: Store, signer: Signer, incoming: Incoming) -> tuple[int, int] | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
     from digest.listening import Heard
     from digest.settings import Settings
     from digest.store import Store
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=5)
+"""How often the daemon reads the mailbox."""
 
 
 @click.command(cls=Command, examples=("digest inbox request.eml",))
@@ -50,21 +58,38 @@ def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     context.echo(f"{counted(len(heard), 'message')} read, {left} left for a person." if heard else "Nothing new.")
 
 
-async def hear(settings: Settings, store: Store) -> list[Heard]:
+async def hear(settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now) -> list[Heard]:
     """Read the mailbox that DIGEST_INBOX names."""
     from digest.listening import listen
 
-    return await listen(make_listener(settings, store, machine_now))
+    return await listen(make_listener(settings, store, clock))
 
 
-async def hear_quietly(context: Context, store: Store) -> None:
-    """Read the mailbox, where there is one; what is wrong with it is said, and stops nothing else."""
+async def hear_quietly(context: Context, store: Store, clock: Callable[[], datetime], said: str = "") -> str:
+    """Read the mailbox, where there is one. What is wrong with it stops nothing else.
+
+    It is said, unless it was `said` before, and returned.
+    """
     if not context.settings.inbox:
-        return
+        return ""
     try:
-        await hear(context.settings, store)
+        await hear(context.settings, store, clock)
     except DigestError as error:
-        context.warn(str(error))
+        if str(error) != said:
+            context.warn(str(error))
+        return str(error)
+    return ""
+
+
+async def hear_always(context: Context, store: Store) -> None:
+    """Read the mailbox again and again, beside the daemon."""
+    trouble = ""
+    while context.settings.inbox:
+        try:
+            trouble = await hear_quietly(context, store, machine_now, trouble)
+        except Exception:
+            log.exception("the mailbox could not be read")
+        await asyncio.sleep(EVERY.total_seconds())
 
 
 def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:

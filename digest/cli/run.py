@@ -99,7 +99,15 @@ async def _work(
         async with open_parts(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
+            return await run_stoppable(_whole(context, parts, wait), stop)
+
+
+async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
+    """What a real run does: first hear who left and what came back, then the cycle."""
+    from digest.cli.inbox import hear_quietly
+
+    await hear_quietly(context, parts.store, parts.clock)
+    return await _cycle(parts, context.settings.arxiv_api, wait)
 
 
 async def _rehearse(
@@ -230,6 +238,7 @@ async def _serve(context: Context) -> None:
     """Put the daemon together and let it run until a signal ends it."""
     import os
 
+    from digest.cli.inbox import hear_always
     from digest.cycle import run_cycle
     from digest.daemon import Daemon, watch
     from digest.locks import cycle_lock
@@ -283,8 +292,9 @@ async def _serve(context: Context) -> None:
             rest=rest,
             hold_unknown=settings.hold_unknown,
         )
-        watching = asyncio.ensure_future(watch(daemon.notifier))
+        beside = [asyncio.ensure_future(watch(daemon.notifier)), asyncio.ensure_future(hear_always(context, store))]
         try:
             await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()

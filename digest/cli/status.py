@@ -11,11 +11,13 @@ from digest.almanac import HOLIDAYS_FILE
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.readers import suppression_json
 from digest.mailing import make_transport
 from digest.times import to_text
 
 if TYPE_CHECKING:
     from digest.model import Keyword, Roster, Subscriber
+    from digest.settings import Settings
     from digest.store import Store
     from digest.store.runs import RunRecord
 
@@ -58,6 +60,8 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "home": str(context.settings.home),
         "database": str(context.settings.db),
         "mail": make_transport(context.settings).description,
+        "leaving": _leaving(context.settings),
+        "bounces": store.suppressions.surge(now) if store else "",
         "last_announcement": last.evening.isoformat(),
         "silent": quiet_night(now),
         "next_announcement": to_text(coming.served_at),
@@ -75,6 +79,19 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
             _subscriber(store, subscriber, now, explained=len(roster.subscribers) <= EXPLAINED)
             for subscriber in roster.subscribers
         ],
+    }
+
+
+def _leaving(settings: Settings) -> dict[str, Any] | None:
+    """Where requests to leave arrive by mail, and whether a program reads them there."""
+    from digest.mailing import make_sender
+
+    if not settings.mails_for_real:
+        return None
+    sender = make_sender(settings)
+    return {
+        "to": settings.bounce if settings.inbox and settings.bounce else sender.reply_address,
+        "read": bool(settings.inbox),
     }
 
 
@@ -138,9 +155,11 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime, *, e
         why = "no digest yet" if waits else "the first digest comes with the next run"
     elif store is not None and explained:
         why = _why_none_today(store, subscriber, state.last_digest_at, now)
+    held = store.suppressions.of(subscriber.email) if store else None
     return {
         "email": subscriber.email,
         "timezone": subscriber.timezone,
+        "suppressed": suppression_json(held),
         "last_digest": to_text(state.last_digest_at) if state and state.last_digest_at else None,
         "last_state": state.last_state if state else None,
         "next_digest": to_text(moment),
@@ -168,6 +187,12 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
     run = report["run"]
     context.echo(f"Database  {report['database']}")
     context.echo(f"Mail      {report['mail']}")
+    if report["bounces"]:
+        context.echo(f"          {report['bounces']}")
+    if report["leaving"] and not report["leaving"]["read"]:
+        context.echo(
+            f"Leaving   requests arrive at {report['leaving']['to']}; act on each with 'digest inbox MAIL.eml'"
+        )
     if run is None:
         context.echo("Last run  none yet: 'digest run' does one")
     else:

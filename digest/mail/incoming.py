@@ -26,7 +26,7 @@ _RECIPIENT_HEADERS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To"
 _TOKEN_HEADERS = ("Return-Path", "List-Unsubscribe", "X-Envelope-From")
 _WORD = re.compile(r"\bunsubscribe\b", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
-_LEAVE_LINE = re.compile(r"\W*(?:please\s+)?unsubscribe(?:\s+me)?\W*", re.IGNORECASE)
+_LEAVE_LINE = re.compile(r"(?!>)\W*(?:please\s+)?unsubscribe(?:\s+me)?\W*", re.IGNORECASE)
 _REPLY_PREFIX = re.compile(r"^(?:(?:re|aw|antw|sv|vs|tr)\s*:\s*)+", re.IGNORECASE)
 _AWAY = re.compile(
     r"out of (?:the )?office|auto(?:matic|mated)?[ -]?(?:reply|response)|abwesenheit|vacation", re.IGNORECASE

@@ -21,7 +21,7 @@ from digest.mail.server import is_loopback
 
 EXAMPLE = "write it as imaps://USER@HOST or imaps://USER@HOST/FOLDER"
 IMAP_PORT, IMAPS_PORT = 143, 993
-TIMEOUT = 60.0
+TIMEOUT = 30.0
 """Seconds for each answer of the server's."""
 LONGEST = 2_000_000
 """Bytes of a message that are looked at: a bounce that returns a digest whole has 200 kB."""

@@ -82,9 +82,13 @@ class Suppressions:
                 )
         return found
 
-    def bouncing(self, now: datetime) -> int:
-        """How many readers bounced within the last hour."""
-        return _bouncing(self._db, now)
+    def surge(self, now: datetime) -> str:
+        """Why the sending is to rest, in words, while many readers bounced within the last hour; else nothing."""
+        bounced = _bouncing(self._db, now)
+        readers = self._db.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0") if bounced else 0
+        if not is_surge(bounced, readers):
+            return ""
+        return f"{bounced} of {readers} readers bounced within an hour, so the sending rests and nobody is suppressed"
 
 
 def suppress(database: Database, reader: int, reason: Reason, words: str, now: datetime) -> bool:
