@@ -22,10 +22,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "model errors times",
         "query tokens lint categories diff schedule calendar revision explain reading"
         " tex compose view fold render export"
-        " signing bounces",
-        "arxiv match store mail roster locks notify stopping timers",
+        " signing bounces alarm",
+        "arxiv match store mail roster locks notify stopping timers"
+        " heartbeat",
         "holding fetching composing delivering cycle explaining recounting"
-        " listening",
+        " listening alarming",
         "daemon",
         "cli settings mailing asking almanac demo checks __main__",
     )

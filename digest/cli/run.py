@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.health import telling_of_failure
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
@@ -56,7 +57,8 @@ def run(
         if dry_run:
             summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress))
         else:
-            summary, messages = asyncio.run(_work(context, now, fetch_all, wait, progress)), []
+            with telling_of_failure(context):
+                summary, messages = asyncio.run(_work(context, now, fetch_all, wait, progress)), []
     if summary is None:
         raise TryLaterError("stopped", remedy="the next run goes on from here")
     if as_json:
@@ -103,11 +105,14 @@ async def _work(
 
 
 async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
-    """What a real run does: first hear who left and what came back, then the cycle."""
+    """What a real run does: first hear who left and what came back, then the cycle; then say how it went."""
+    from digest.cli.health import after_cycle
     from digest.cli.inbox import hear_quietly
 
     await hear_quietly(context, parts.store, parts.clock)
-    return await _cycle(parts, context.settings.arxiv_api, wait)
+    summary = await _cycle(parts, context.settings.arxiv_api, wait)
+    await after_cycle(context, parts, summary)
+    return summary
 
 
 async def _rehearse(
@@ -230,7 +235,8 @@ def daemon(click_context: click.Context, context: Context) -> None:
     SIGHUP reads the subscribers file again; SIGTERM stops after the message in flight.
     """
     say_where_mail_goes(context)
-    asyncio.run(_serve(context))
+    with telling_of_failure(context):
+        asyncio.run(_serve(context))
     click_context.exit(Exit.DONE)
 
 
@@ -238,6 +244,7 @@ async def _serve(context: Context) -> None:
     """Put the daemon together and let it run until a signal ends it."""
     import os
 
+    from digest.cli.health import after_cycle
     from digest.cli.inbox import hear_always
     from digest.cycle import run_cycle
     from digest.daemon import Daemon, watch
@@ -274,6 +281,7 @@ async def _serve(context: Context) -> None:
                     settings, store, roster, make_transport(settings), clock=clock, stop=stop
                 ) as parts:
                     summary = await run_cycle(parts)
+                    await after_cycle(context, parts, summary)
             if summary.trouble:
                 context.warn(summary.trouble + mail_hint(settings, summary))
             for line in summary.given_up:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from digest.signing import Signer
+from digest.store.alarms import Alarms
 from digest.store.database import Database
 from digest.store.digests import Digests
 from digest.store.history import History
@@ -31,6 +32,7 @@ class Store:
         self.history = History(database)
         self.suppressions = Suppressions(database)
         self.inbox = Inbox(database)
+        self.alarms = Alarms(database)
         self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")
 
     def signer(self, secret: str = "") -> Signer:
