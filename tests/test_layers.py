@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         " heartbeat",
         "holding fetching composing delivering cycle explaining recounting"
         " listening alarming",
-        "daemon",
+        "daemon web",
         "cli settings mailing asking almanac demo checks __main__",
     )
 )

@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Every day": {
         "run": ("run:run", "One cycle: fetch what is due, mail what is new."),
         "daemon": ("run:daemon", "Stay, and do a cycle whenever one is due."),
+        "serve": ("serve:serve", "The link by which readers leave, on the web."),
         "inbox": ("inbox:inbox", "Act on bounces, complaints and requests to leave."),
         "timer": ("timer:timer", "Let the machine call 'digest run'."),
     },
