@@ -140,7 +140,7 @@ def _nothing(store: Store, signer: Signer, key: str, incoming: Incoming, now: da
 
 
 def _other(_store: Store, _signer: Signer, _key: str, incoming: Incoming, _now: datetime) -> Heard:
-    return _unproven(incoming, "no bounce and no request to leave")
+    return _unproven(incoming, "no bounce, and no request to leave that proves itself")
 
 
 _ACTIONS = {

@@ -94,6 +94,7 @@ def test_each_example_works_as_printed(
         "HOME": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+    (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
     command = shlex.split(example)
     assert command[0] == "digest"
     process = subprocess.Popen(
@@ -111,6 +112,10 @@ def test_each_example_works_as_printed(
         patience = time.monotonic() + 30
         while len(list((home / "mail" / "new").iterdir())) == had and time.monotonic() < patience:
             time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+    if command[1] == "serve":
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Listening")
         process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, f"{out}\n{err}"

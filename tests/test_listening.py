@@ -217,7 +217,10 @@ async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(po
     await listen(listener(post))
     post.store.suppressions.lift(ADA)
     box.validity, box.letters_ = 2, {1: box.letters_[8], 2: box.letters_[7]}
-    assert [h.did for h in await listen(listener(post))] == ["no bounce and no request to leave", "was handled before"]
+    assert [h.did for h in await listen(listener(post))] == [
+        "no bounce, and no request to leave that proves itself",
+        "was handled before",
+    ]
     assert post.suppressed() == {}
 
 

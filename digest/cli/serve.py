@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -40,8 +41,8 @@ def serve(click_context: click.Context, context: Context, listen: str) -> None:
     if not settings.base_url:
         context.warn("DIGEST_BASE_URL is not set: no mail leads here yet")
     with open_store(settings.db, create=False) as store, contextlib.closing(_socket(host, port)) as listener:
-        context.echo(f"Listening on http://{listen}, for {settings.base_url or 'links to come'}")
-        asyncio.run(_serve(_application(context, store), listener))
+        greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
+        asyncio.run(_serve(_application(context, store), listener, lambda: context.echo(greeting)))
     click_context.exit(Exit.DONE)
 
 
@@ -69,7 +70,7 @@ def _application(context: Context, store: Store) -> Any:
     return make_app(known, leave, prefix=urlsplit(context.settings.base_url).path)
 
 
-async def _serve(application: Any, listener: socket.socket) -> None:
+async def _serve(application: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal asks for a stop. Requests are not logged: their paths are secrets."""
     import uvicorn
 
@@ -89,6 +90,7 @@ async def _serve(application: Any, listener: socket.socket) -> None:
     stop = Stop()
 
     async def work() -> None:
+        ready()
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _: setattr(server, "should_exit", True))
         await server.serve(sockets=[listener])
