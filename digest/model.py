@@ -292,7 +292,8 @@ class Outgoing:
     """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
-    goes: before the text part's, between, and after the HTML part's.
+    goes: before the text part's, between, and after the HTML part's. `reader` is the subscriber's number, 0 where
+    the message belongs to no delivery (a test, a preview).
     """
 
     id: int
@@ -303,3 +304,4 @@ class Outgoing:
     date: datetime
     subject: str
     pieces: tuple[bytes, bytes, bytes]
+    reader: int = 0

@@ -81,6 +81,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "quiet_days": "tell",
         "order": "newest",
         "paused_until": "2026-12-01",
+        "suppressed": None,
     }
 
 

@@ -95,6 +95,7 @@ def test_each_example_works_as_printed(
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     (tmp_path / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n", encoding="utf-8")
+    (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
     command = shlex.split(example)
     assert command[0] == "digest"
     process = subprocess.Popen(
@@ -112,6 +113,10 @@ def test_each_example_works_as_printed(
         patience = time.monotonic() + 30
         while len(list((home / "mail" / "new").iterdir())) == had and time.monotonic() < patience:
             time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+    if command[1] == "serve":
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Listening")
         process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, f"{out}\n{err}"

@@ -21,10 +21,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         "model errors times",
         "query tokens lint silence categories diff schedule calendar revision explain reading"
-        " tex compose view fold render export",
-        "arxiv match store mail roster locks notify stopping timers",
-        "holding fetching composing delivering cycle explaining recounting",
-        "daemon",
+        " tex compose view fold render export"
+        " signing bounces alarm",
+        "arxiv match store mail roster locks notify stopping timers heartbeat",
+        "holding fetching composing delivering cycle explaining recounting listening alarming",
+        "daemon web",
         "cli settings mailing asking almanac demo checks __main__",
     )
 )

@@ -27,6 +27,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("run:run", "One cycle: fetch what is due, mail what is new."),
         "daemon": ("run:daemon", "Stay, and do a cycle whenever one is due."),
         "send": ("send:send", "Mail one reader what is due now, whatever the hour."),
+        "serve": ("serve:serve", "The link by which readers leave, on the web."),
+        "inbox": ("inbox:inbox", "Act on bounces, complaints and requests to leave."),
         "timer": ("timer:timer", "Let the machine call 'digest run'."),
     },
     "To look and to mend": {

@@ -42,7 +42,8 @@ class Context:
     def settings(self) -> Settings:
         """The settings, read once; what is odd about them is said on stderr."""
         settings = load_settings(self.flags)
-        set_up_logging(self.verbosity, as_json=self.log_json, secrets=(settings.mail_password,))
+        secrets = (settings.mail_password, settings.inbox_password, settings.heartbeat_url, settings.secret)
+        set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets)
         for name in settings.unknown:
             self.warn(f"{name} is set, and no such setting exists")
         from digest.almanac import take_holidays

@@ -90,7 +90,7 @@ async def open_parts(
                 arxiv=arxiv,
                 transport=transport,
                 renderer=Renderer(settings.templates),
-                sender=make_sender(settings),
+                sender=make_sender(settings, store),
                 clock=clock,
                 hold_unknown=settings.hold_unknown,
                 fetch_all=fetch_all,

@@ -9,7 +9,17 @@ import click
 
 from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
-from digest.cli.readers import next_line, subscriber_json, titled, when, without_digest
+from digest.cli.readers import (
+    lift_suppressions,
+    next_line,
+    subscriber_json,
+    suppression_json,
+    suppression_line,
+    suppressions,
+    titled,
+    when,
+    without_digest,
+)
 from digest.errors import QueryError, UsageError
 from digest.model import Keyword, Revisions, Rule, Subscriber
 
@@ -72,6 +82,7 @@ def subscribe(
 ) -> None:
     """Add readers to the subscribers file, or keywords and settings to readers who are in it.
 
+    Who unsubscribed or bounced is mailed again from then on, and the command says so.
     A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
     from digest.cli.subscribed import show_json, tell
@@ -92,11 +103,15 @@ def subscribe(
     found = (find_reader(edit.after, email) for email in emails)
     readers = list({reader.email: reader for reader in found if reader}.values())
     waiting = without_digest(context, readers)
+    lifted = lift_suppressions(context, readers)
     if as_json:
-        context.print_json({"file": str(path), "subscribers": [show_json(edit, r, now, waiting) for r in readers]})
+        told = [{**show_json(edit, r, now, waiting), "lifted": suppression_json(lifted.get(r.email))} for r in readers]
+        context.print_json({"file": str(path), "subscribers": told})
         return
     for line in tell(edit, readers, now, waiting):
         context.echo(line)
+    for email, was in lifted.items():
+        context.echo(f"{email} is mailed again: it was {suppression_line(was)}")
     context.echo(f"The subscribers file is {path}")
     warn_about(context, readers)
     say_where_mail_goes(context)
@@ -215,8 +230,14 @@ def list_(context: Context, as_json: bool) -> None:
 
 def _list(context: Context, *, as_json: bool) -> None:
     roster = read_roster(context.settings)
+    held = suppressions(context)
     if as_json:
-        context.print_json([subscriber_json(reader) for reader in roster.subscribers])
+        context.print_json(
+            [
+                {**subscriber_json(r), "suppressed": suppression_json(held.get(r.email.casefold()))}
+                for r in roster.subscribers
+            ]
+        )
         return
     if not roster.subscribers:
         context.echo(
@@ -225,6 +246,10 @@ def _list(context: Context, *, as_json: bool) -> None:
     for reader in roster.subscribers:
         names = ", ".join(keyword.name for keyword in reader.keywords)
         context.echo(f"{reader.email}  {when(reader)}  {names}")
+        if found := held.pop(reader.email.casefold(), None):
+            context.echo(f"  {suppression_line(found)}")
+    for found in held.values():
+        context.echo(f"{found.address}  no longer in the file\n  {suppression_line(found)}")
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers show ada@example.org",))
@@ -242,8 +267,9 @@ def show(context: Context, email: str, as_json: bool) -> None:
         raise unknown_reader(context.settings.subscribers, email, (known.email for known in roster.subscribers))
     now = machine_now()
     first = bool(without_digest(context, [reader]))
+    found = suppressions(context).get(reader.email.casefold())
     if as_json:
-        context.print_json(subscriber_json(reader, now, first=first))
+        context.print_json({**subscriber_json(reader, now, first=first), "suppressed": suppression_json(found)})
         return
     context.echo(titled(reader))
     for keyword in reader.keywords:
@@ -262,6 +288,9 @@ def show(context: Context, email: str, as_json: bool) -> None:
     ]
     if extras:
         context.echo(f"  {', '.join(extras)}")
+    if found:
+        context.echo(f"  {suppression_line(found)}; 'digest subscribe {reader.email}' lifts that")
+        return
     context.echo(next_line(reader, now, first=first))
 
 

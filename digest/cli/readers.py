@@ -13,6 +13,7 @@ from digest.times import to_text
 
 if TYPE_CHECKING:
     from digest.store import Store
+    from digest.store.suppressions import Suppression
 
 
 def titled(reader: Subscriber) -> str:
@@ -71,6 +72,39 @@ def without_digest(context: Context, readers: list[Subscriber]) -> set[str]:
     except StoreError as error:
         context.warn(str(error))
         return set()
+
+
+def suppressions(context: Context) -> dict[str, Suppression]:
+    """Who must not be mailed, by casefolded address."""
+    try:
+        with existing_store(context.settings) as store:
+            return {one.address.casefold(): one for one in store.suppressions.all()} if store else {}
+    except StoreError as error:
+        context.warn(str(error))
+        return {}
+
+
+def lift_suppressions(context: Context, readers: list[Subscriber]) -> dict[str, Suppression]:
+    """Let these readers be mailed again; returns what was lifted, by address."""
+    try:
+        with existing_store(context.settings) as store:
+            found = {reader.email: store.suppressions.lift(reader.email) for reader in readers} if store else {}
+    except StoreError as error:
+        context.warn(str(error))
+        return {}
+    return {email: one for email, one in found.items() if one is not None}
+
+
+def suppression_json(found: Suppression | None) -> dict[str, str] | None:
+    """A suppression as JSON shows it."""
+    if found is None:
+        return None
+    return {"reason": found.reason, "words": found.words, "since": to_text(found.since)}
+
+
+def suppression_line(found: Suppression) -> str:
+    """A suppression in words."""
+    return f"not mailed since {found.since:%Y-%m-%d %H:%M} UTC ({found.why})"
 
 
 def _has_digest(store: Store, address: str) -> bool:

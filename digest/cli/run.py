@@ -14,6 +14,7 @@ import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.folder import Answer, answer, say_what_the_folder_holds
+from digest.cli.health import telling_of_failure
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
@@ -68,10 +69,11 @@ def run(
         if dry_run:
             summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress, choice))
         else:
-            summary, messages = (
-                asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait, folder=choice)),
-                [],
-            )
+            with telling_of_failure(context):
+                summary, messages = (
+                    asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait, folder=choice)),
+                    [],
+                )
     if summary is None:
         raise TryLaterError("stopped", remedy="the next run goes on from here")
     if as_json:
@@ -125,7 +127,18 @@ async def work(
         ) as parts:
             at_once = answer(store, roster, folder, clock()) if folder else ()
             parts = replace(parts, only=only, at_once=at_once)
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
+            return await run_stoppable(_whole(context, parts, wait), stop)
+
+
+async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
+    """What a real run does: first hear who left and what came back, then the cycle; then say how it went."""
+    from digest.cli.health import after_cycle
+    from digest.cli.inbox import hear_quietly
+
+    await hear_quietly(context, parts.store, parts.clock)
+    summary = await _cycle(parts, context.settings.arxiv_api, wait)
+    await after_cycle(context, parts, summary)
+    return summary
 
 
 async def _rehearse(
@@ -255,7 +268,8 @@ def daemon(click_context: click.Context, context: Context) -> None:
     """
     say_where_mail_goes(context)
     say_what_the_folder_holds(context, machine_now())
-    asyncio.run(_serve(context))
+    with telling_of_failure(context):
+        asyncio.run(_serve(context))
     click_context.exit(Exit.DONE)
 
 
@@ -263,6 +277,8 @@ async def _serve(context: Context) -> None:
     """Put the daemon together and let it run until a signal ends it."""
     import os
 
+    from digest.cli.health import after_cycle
+    from digest.cli.inbox import hear_always
     from digest.cycle import run_cycle
     from digest.daemon import Daemon, watch
     from digest.locks import cycle_lock
@@ -298,6 +314,7 @@ async def _serve(context: Context) -> None:
                     settings, store, roster, make_transport(settings), clock=clock, stop=stop
                 ) as parts:
                     summary = await run_cycle(parts)
+                    await after_cycle(context, parts, summary)
             if summary.trouble:
                 context.warn(summary.trouble + mail_hint(settings, summary))
             for line in summary.given_up:
@@ -316,8 +333,9 @@ async def _serve(context: Context) -> None:
             rest=rest,
             hold_unknown=settings.hold_unknown,
         )
-        watching = asyncio.ensure_future(watch(daemon.notifier))
+        beside = [asyncio.ensure_future(watch(daemon.notifier)), asyncio.ensure_future(hear_always(context, store))]
         try:
             await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()

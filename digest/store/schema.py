@@ -209,4 +209,20 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(subscriber, query)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE bounce(
+        delivery INTEGER PRIMARY KEY REFERENCES delivery(id),
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        at TEXT NOT NULL,
+        blame TEXT NOT NULL CHECK(blame IN ('hard', 'soft', 'policy')),
+        words TEXT NOT NULL,
+        excused INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX bounce_at ON bounce(at);
+    CREATE INDEX bounce_subscriber ON bounce(subscriber, at);
+
+    CREATE TABLE inbox_message(key TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, uid INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )

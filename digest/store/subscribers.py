@@ -196,6 +196,11 @@ class Subscribers:
                     [other],
                 )
             self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
+            # What a reader wants goes along; a bounce is the old address's.
+            self._db.write(
+                "UPDATE OR IGNORE suppression SET address = ? WHERE address = ? AND reason NOT LIKE 'bounced%'",
+                [new, old],
+            )
             self._db.set_meta("roster", "")
         return True
 
