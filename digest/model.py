@@ -41,6 +41,11 @@ class Paper:
         """The PDF of this version."""
         return f"https://arxiv.org/pdf/{self.id}v{self.version}"
 
+    @property
+    def html_url(self) -> str:
+        """The web page that arXiv makes of most papers sent in as TeX since December 2023."""
+        return f"https://arxiv.org/html/{self.id}v{self.version}"
+
 
 class Rule(StrEnum):
     """How a keyword matches: a plain one in title or abstract, in both, in the title; or a query."""
@@ -79,12 +84,28 @@ class Order(StrEnum):
     NEWEST = "newest"
 
 
+class Abstracts(StrEnum):
+    """How much of an abstract a reader wants: all of it, its first sentences, or nothing."""
+
+    FULL = "full"
+    SHORT = "short"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """What a mail is made of: a text part and an HTML part, or text alone."""
+
+    HTML = "html"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
     `days` are the days on which a digest may come; `at` is the local time before which it does not
-    come (None: as soon as the papers are in); `exclude` holds canonical queries.
+    come (None: as soon as the papers are in); `exclude` holds canonical queries; papers by these `authors` or in
+    these `categories` (`cs.LG`, `cs.*`) come before others that match as well.
     """
 
     email: str
@@ -99,6 +120,11 @@ class Subscriber:
     quiet_days: bool = False
     order: Order = Order.LIKELIEST
     paused_until: date | None = None
+    abstracts: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +162,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One paper in a digest, with the names of all the reader's keywords that it matches."""
+    """One paper in a digest, with the names of all the reader's keywords that it matches.
+
+    `announced` is the day of its announcement, as arXiv's lists date it, in a digest that covers several.
+    """
 
     paper: Paper
     kind: Kind
     keywords: tuple[str, ...]
+    announced: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +186,9 @@ class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
-    this one; `abstracts` is how many papers come with their abstract, the others as title lines;
-    `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came.
+    this one; `abstracts` is how many papers come with their abstract (so much of it as `abstract_length` says), the
+    others as title lines; `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came;
+    `authors` and `categories` are those that the reader named.
     """
 
     date: LocalDate
@@ -171,6 +202,11 @@ class Digest:
     skipped: int = 0
     quiet: str = ""
     contact: str = ""
+    abstract_length: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
 
     @property
     def papers(self) -> int:
@@ -180,7 +216,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A digest as it will be read: subject, text part and HTML part.
+    """A digest as it will be read: subject, text part and HTML part (empty where the reader wants text alone).
 
     Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
     belongs to one reader alone will stand; so a hundred thousand readers share one body.
@@ -239,7 +275,7 @@ class Outgoing:
     """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
-    goes: before the text part's, between, and after the HTML part's.
+    goes: before the text part's, between, and after the HTML part's; two pieces where there is no HTML part.
     """
 
     id: int
@@ -249,4 +285,4 @@ class Outgoing:
     message_id: str
     date: datetime
     subject: str
-    pieces: tuple[bytes, bytes, bytes]
+    pieces: tuple[bytes, ...]

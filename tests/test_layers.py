@@ -20,7 +20,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint categories diff schedule calendar explain compose view fold render export",
+        "query tokens lint categories diff schedule calendar explain compose export "
+        "view entry marks stems texts fold render",
         "arxiv match store mail roster locks notify stopping timers",
         "holding fetching composing delivering cycle explaining recounting",
         "daemon",

@@ -15,6 +15,7 @@ from digest.cli.base import Command, Context, now_option, pass_context
 from digest.cli.parts import clock_at, find_subscriber, open_parts, read_roster
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mailing import make_sender
+from digest.model import Format
 
 if TYPE_CHECKING:
     from digest.model import Digest, Rendered, Roster, Subscriber
@@ -47,6 +48,8 @@ def preview(
     if as_eml:
         sys.stdout.buffer.write(_message(context, digest, subscriber, clock_at(now)()))
         return
+    if subscriber.format is Format.TEXT and (open_browser or as_html):
+        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
     rendered = _rendered(context, digest)
     line = f"This mail went to {subscriber.email}."
     if open_browser:

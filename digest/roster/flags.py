@@ -30,7 +30,7 @@ NOTHING = ("", "none")
 def read_flag(name: str, given: str) -> Value:
     """The value of a field whose flag was given this text. Raises UsageError saying what can be written there."""
     text = given.strip()
-    if text in NOTHING:
+    if text in NOTHING and (name, text) != ("abstracts", "none"):
         return None
     return _READERS[name](given, text) if name in _READERS else text
 
