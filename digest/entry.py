@@ -119,6 +119,7 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
     title, comment = clean(paper.title) or paper.id, clean(paper.comment, COMMENT_LENGTH)
     abstract = _abstract(clean(paper.abstract, ABSTRACT_LENGTH), digest.abstract_length)
     withdrawn = bool(_WITHDRAWN.search(comment))
+    badges = tuple(_badges(item, comment, withdrawn, mixed))
     return PaperView(
         number=number,
         title=title,
@@ -134,9 +135,10 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
         # Under a keyword's own heading its name says nothing new; several names do, and a new
         # version has no such heading.
         labels=tuple(keyword_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
-        badges=tuple(_badges(item, comment, withdrawn, mixed)),
+        badges=badges,
         links=tuple(_links(comment, clean(paper.abstract, ABSTRACT_LENGTH))),
-        comment=comment,
+        # A comment that says no more than the badge is not said twice.
+        comment="" if comment.rstrip(".").casefold() in {badge.text.casefold() for badge in badges} else comment,
         comment_hits=find(comment, sought, COMMENT),
         abstract=abstract,
         abstract_hits=find(abstract, sought, ABSTRACT),

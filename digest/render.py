@@ -39,6 +39,11 @@ class Extent:
     listed: int
     length: int = ABSTRACT_LENGTH
 
+    @property
+    def shortened(self) -> bool:
+        """Whether abstracts are shorter here than in the text part."""
+        return self.abstracts > 0 and self.length < ABSTRACT_LENGTH
+
 
 class Renderer:
     """Renders digests with the built-in templates, or those in the operator's folder of the same name."""

@@ -15,7 +15,7 @@ from digest.query import describe
 from digest.texts import clean
 
 SUBJECT_LENGTH = 78
-NAMED_KEYWORDS = 3
+NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
 CONTENTS_FROM = 9
 """Papers from which on a digest begins with a list of what is in it."""
 CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
@@ -100,7 +100,7 @@ def view(digest: Digest) -> PageView:
         headline=headline,
         lead=f"{lead}; all since {_day(digest.previous)}" if covers_days and digest.previous else lead,
         # The first line of the mail, which stands beside the subject in a list of mails.
-        top=sections[0].groups[0].papers[0].title if digest.papers > 1 else "",
+        top=clean(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 else "",
         welcome=digest.welcome,
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped),
@@ -211,10 +211,11 @@ def _with_names(start: str, names: Sequence[str], room: int) -> str:
         subject = start + ", ".join(names[:shown]) + rest
         if len(subject) <= room:
             return subject
-    if not names:
-        return start.rstrip(": ")
     rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
-    return start + clean(names[0], max(room - len(start) - len(rest), 8)) + rest
+    left = room - len(start) - len(rest)
+    if not names or left < SHORTEST_NAME:
+        return clean(start.rstrip(": ").removesuffix(" on"), room)
+    return start + clean(names[0], left) + rest
 
 
 def _in_words(names: Sequence[str]) -> str:

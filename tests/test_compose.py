@@ -105,7 +105,7 @@ def test_a_digest_over_several_announcements_has_the_papers_of_each_by_its_day()
         "Reward Model": [date(2026, 11, 23), date(2026, 11, 20), None, None],
         NEW_VERSIONS: [date(2026, 11, 20)],
     }
-    assert outline(digest)["Reward Model"] == ["2611.00002", "2611.00001", "2611.00004", "2611.00003"]
+    assert outline(digest)["Reward Model"] == ["2611.00002", "2611.00001", "2611.00003", "2611.00004"]
 
 
 def test_a_digest_over_one_announcement_has_no_days() -> None:
