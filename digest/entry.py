@@ -41,6 +41,10 @@ _CODE = re.compile(r"\b(?:code|implementation|repository|repo)\b", re.IGNORECASE
 _CODE_HOSTS = frozenset(
     "github.com gitlab.com codeberg.org bitbucket.org huggingface.co anonymous.4open.science sourceforge.net".split()
 )
+_WORDS = re.compile(r"[^\W_]+")
+_EMPTY_WORDS = frozenset(
+    "a and at available code github here homepage is link page project our the url webpage website".split()
+)
 HTML_SINCE = datetime(2023, 12, 1, tzinfo=UTC)
 """Since when arXiv makes web pages of new submissions (its blog of 18 December 2023)."""
 
@@ -110,7 +114,7 @@ def keyword_name(keyword: str) -> str:
 def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequence[Term]], mixed: bool) -> PaperView:
     """Prepare one paper; `terms` are what each keyword looks for, by its casefolded name.
 
-    Only where `mixed`, that is beside late papers or new versions, a new one is called so.
+    Only where `mixed`, that is where late papers and new versions are the rule, a new one is called so.
     """
     paper, revised = item.paper, item.kind is Kind.REVISED
     sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
@@ -120,6 +124,7 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
     abstract = _abstract(clean(paper.abstract, ABSTRACT_LENGTH), digest.abstract_length)
     withdrawn = bool(_WITHDRAWN.search(comment))
     badges = tuple(_badges(item, comment, withdrawn, mixed))
+    links = tuple(_links(comment, clean(paper.abstract, ABSTRACT_LENGTH)))
     return PaperView(
         number=number,
         title=title,
@@ -136,9 +141,8 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
         # version has no such heading.
         labels=tuple(keyword_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
         badges=badges,
-        links=tuple(_links(comment, clean(paper.abstract, ABSTRACT_LENGTH))),
-        # A comment that says no more than the badge is not said twice.
-        comment="" if comment.rstrip(".").casefold() in {badge.text.casefold() for badge in badges} else comment,
+        links=links,
+        comment="" if _is_said(comment, badges, links) else comment,
         comment_hits=find(comment, sought, COMMENT),
         abstract=abstract,
         abstract_hits=find(abstract, sought, ABSTRACT),
@@ -181,6 +185,14 @@ def _badges(item: Item, comment: str, withdrawn: bool, mixed: bool) -> Iterator[
         yield Badge("withdrawn", warns=True)
     elif venue := _venue(comment):
         yield Badge(venue)
+
+
+def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bool:
+    """Whether a comment tells nothing beyond its badges and links."""
+    rest = comment.casefold()
+    for said in (*(badge.text for badge in badges), *(link.url for link in links)):
+        rest = rest.replace(said.casefold(), " ")
+    return set(_WORDS.findall(rest)) <= _EMPTY_WORDS
 
 
 def _venue(comment: str) -> str:

@@ -12,7 +12,7 @@ from digest.entry import MONTHS, PaperView, keyword_name, paper_view
 from digest.marks import wanted
 from digest.model import Digest, Item, Keyword, Kind, Section
 from digest.query import describe
-from digest.texts import clean
+from digest.texts import clean, shorten
 
 SUBJECT_LENGTH = 78
 NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
@@ -100,7 +100,7 @@ def view(digest: Digest) -> PageView:
         headline=headline,
         lead=f"{lead}; all since {_day(digest.previous)}" if covers_days and digest.previous else lead,
         # The first line of the mail, which stands beside the subject in a list of mails.
-        top=clean(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 else "",
+        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 else "",
         welcome=digest.welcome,
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped),
@@ -133,7 +133,7 @@ def _section_views(digest: Digest) -> Iterator[SectionView]:
 def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView]:
     """The papers of a section by their announcement, as they were sorted."""
     terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in digest.keywords}
-    mixed = any(item.kind is not Kind.NEW for item in _items(digest))
+    mixed = 2 * sum(item.kind is Kind.NEW for item in _items(digest)) <= digest.papers
     dated = any(item.announced for item in _items(digest))
     for day, items in groupby(section.items, key=lambda item: item.announced):
         heading = (_day(day) if day else "Held, and announced since") if dated else ""
@@ -156,7 +156,7 @@ def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
     papers = section.papers
     for paper in papers[:CONTENTS_TITLES]:
         note = f"and {len(papers) - CONTENTS_TITLES} more" if paper.number == CONTENTS_TITLES else ""
-        yield ContentView(clean(paper.title, CONTENTS_LENGTH), note, paper.anchor, paper.number)
+        yield ContentView(shorten(paper.title, CONTENTS_LENGTH), note, paper.anchor, paper.number)
 
 
 def _keyword_view(keyword: Keyword) -> KeywordView:

@@ -12,8 +12,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
 
 CHROMIUM = shutil.which("chromium")
 _FLAGS = (
@@ -23,37 +28,51 @@ _FLAGS = (
 _PATIENCE = 30.0
 
 
-class Browser:
-    """One browser with one tab; use it as a context manager."""
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """One browser with one tab, ended with the context."""
+    from websockets.sync.client import connect
 
-    def __init__(self) -> None:
-        from websockets.sync.client import connect
-
-        assert CHROMIUM is not None
-        self._profile = tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
-        self._process = subprocess.Popen(
-            [CHROMIUM, *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"],
+    assert CHROMIUM is not None
+    with (
+        tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile,
+        subprocess.Popen(
+            [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            env={"PATH": os.environ["PATH"], "HOME": self._profile.name},
-        )
+            env={"PATH": os.environ["PATH"], "HOME": profile},
+        ) as process,
+    ):
+        try:
+            with connect(_address(process), max_size=None, open_timeout=_PATIENCE, compression=None) as socket:
+                yield Browser(socket)
+        finally:
+            process.terminate()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """Where the browser listens, as it says itself."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"DevTools listening on (ws://\S+)", line):
+            return found[1]
+    raise AssertionError("chromium did not start")
+
+
+class Browser:
+    """The tab: pages are shown in it, asked, and pictured."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._calls = 0
-        address = ""
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if found := re.search(r"DevTools listening on (ws://\S+)", line):
-                address = found[1]
-                break
-        assert address, "chromium did not start"
-        self._socket = connect(address, max_size=None, open_timeout=_PATIENCE, compression=None)
         self._session = ""
+        self.asked: list[str] = []
+        """The addresses that the page asked for, but for itself."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.call("Page.enable")
         self.call("Network.enable")
-        self.asked: list[str] = []
-        """The addresses that pages asked for, but for the pages themselves."""
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call one method of the protocol, and wait for its answer."""
@@ -100,18 +119,3 @@ class Browser:
         clip = {"x": 0, "y": 0, "width": size["width"], "height": height or min(size["height"], 8000), "scale": 1}
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         file.write_bytes(base64.b64decode(shot["data"]))
-
-    def close(self) -> None:
-        """End the browser."""
-        self._socket.close()
-        self._process.terminate()
-        self._process.wait(_PATIENCE)
-        assert self._process.stderr is not None
-        self._process.stderr.close()
-        self._profile.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -28,9 +28,11 @@ def badges(**changes: object) -> list[str]:
 # Badges
 
 
-def test_a_new_paper_is_called_so_only_beside_others() -> None:
+def test_a_new_paper_is_called_so_only_where_others_are_the_rule() -> None:
     assert badges(comment="") == []
     assert badges(comment="", alone=False) == ["new"]
+    many = view(sample_digest([item(n) for n in range(1, 9)] + [item(9, kind=Kind.LATE)])).sections[0].papers
+    assert [badge.text for paper in many for badge in paper.badges] == ["announced late"]
     assert badges(comment="", kind=Kind.LATE) == ["announced late"]
     assert badges(comment="", kind=Kind.REVISED, version=3) == ["v3"]
 
@@ -55,6 +57,20 @@ def test_a_new_paper_is_called_so_only_beside_others() -> None:
 )
 def test_where_a_paper_was_accepted_is_said_in_the_authors_words(comment: str, badge: str) -> None:
     assert badges(comment=comment) == ([badge] if badge else [])
+
+
+@pytest.mark.parametrize(
+    ("comment", "shown"),
+    [
+        ("Accepted by ACL 2026 Industry.", ""),
+        ("Accepted by ICML 2026. Code is available at: https://github.com/a/b", ""),
+        ("Project page: https://a.github.io/b/", ""),
+        ("Accepted by ICML 2026, 9 pages", "Accepted by ICML 2026, 9 pages"),
+        ("Code: https://github.com/a?x=1", "Code: https://github.com/a?x=1"),
+    ],
+)
+def test_a_comment_that_badges_and_links_have_said_is_not_said_again(comment: str, shown: str) -> None:
+    assert seen(comment=comment, abstract="").comment == shown
 
 
 def test_a_withdrawn_paper_has_no_files_and_is_accepted_nowhere() -> None:
