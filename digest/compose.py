@@ -79,11 +79,8 @@ def _each_paper_once(items: Iterable[Item]) -> list[Item]:
 
 def _merge(one: Item, other: Item) -> Item:
     weight = (Kind.NEW, Kind.LATE, Kind.REVISED, Kind.OLD)
-    return Item(
-        paper=max(one.paper, other.paper, key=lambda paper: (paper.version, paper.updated)),
-        kind=min(one.kind, other.kind, key=weight.index),
-        keywords=one.keywords + other.keywords,
-    )
+    latest = max(one, other, key=lambda item: (item.paper.version, item.paper.updated))
+    return replace(latest, kind=min(one.kind, other.kind, key=weight.index), keywords=one.keywords + other.keywords)
 
 
 def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, ...]:

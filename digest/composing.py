@@ -9,9 +9,10 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.calendar import last_served, next_served, quiet_night
+from digest.calendar import doubt_about, last_served, next_served, quiet_night
 from digest.compose import compose
 from digest.errors import DigestError
+from digest.fetching import STALE
 from digest.mail.message import freeze
 from digest.match import Matcher
 from digest.model import Digest, Paper, Roster, Subscriber
@@ -96,7 +97,7 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
         reader,
         revisions=subscriber.revisions,
         max_papers=subscriber.max_papers,
-        exclude=_exclude(subscriber) if subscriber.exclude else None,
+        exclude=exclude_rules(subscriber) if subscriber.exclude else None,
     )
 
 
@@ -201,10 +202,16 @@ def _quiet_reason(
     if previous is not None and previous >= served:
         midnight = resumes_at(today + timedelta(days=1), subscriber.timezone)
         night = quiet_night(max(now, midnight - timedelta(seconds=1)))
-    return night or "no match in arXiv's last announcement"
+    if night:
+        return night
+    fetches = [fetch[1].why for query in queries if (fetch := store.runs.last_fetch(query.text))]
+    stale = [why for why in fetches if why.startswith(STALE)]
+    return stale[0] if stale else f"no match in arXiv's last announcement{doubt_about(last_served(now).evening)}"
 
 
-def _exclude(subscriber: Subscriber) -> Exclude:
+def exclude_rules(subscriber: Subscriber) -> Exclude:
+    """The reader's `exclude` as a function from papers to the ids of those that any of its queries matches."""
+
     def unwanted(papers: list[Paper]) -> set[str]:
         with Matcher(papers) as matcher:
             return {paper for rule in subscriber.exclude for paper in matcher.match(parse(rule))}

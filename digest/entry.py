@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from digest.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
-from digest.model import Abstracts, Digest, Item, Kind
-from digest.texts import ABSTRACT_LENGTH, clean, shorten
+from digest.model import Abstracts, Change, Digest, Item, Kind
+from digest.revision import is_withdrawn
+from digest.texts import ABSTRACT_LENGTH, clean, readable, shorten
 from digest.tokens import Term
 
 NAMED_AUTHORS = 3
@@ -28,7 +29,6 @@ MONTHS = (
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 
-_WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
 _ACCEPTED = re.compile(
     r"\b(?P<how>accepted|published|presented|to appear|to be (?:published|presented))"
     r"(?: (?:as an? [\w -]{1,30}|for (?:publication|presentation)))?"
@@ -99,6 +99,7 @@ class PaperView:
     comment_hits: tuple[Span, ...]
     abstract: str
     abstract_hits: tuple[Span, ...]
+    changed: str
 
     @property
     def anchor(self) -> str:
@@ -118,13 +119,14 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
     """
     paper, revised = item.paper, item.kind is Kind.REVISED
     sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
-    authors = [name for author in paper.authors if (name := clean(author, NAME_LENGTH))]
+    authors = [name for author in paper.authors if (name := readable(author, NAME_LENGTH))]
     shown, more = _authors(authors, [*sought, *map(author_term, digest.authors)])
-    title, comment = clean(paper.title) or paper.id, clean(paper.comment, COMMENT_LENGTH)
-    abstract = _abstract(clean(paper.abstract, ABSTRACT_LENGTH), digest.abstract_length)
-    withdrawn = bool(_WITHDRAWN.search(comment))
+    title, comment = readable(paper.title) or paper.id, readable(paper.comment, COMMENT_LENGTH)
+    whole = readable(paper.abstract, ABSTRACT_LENGTH)
+    abstract = _abstract(whole, digest.abstract_length)
+    withdrawn = is_withdrawn(paper)
     badges = tuple(_badges(item, comment, withdrawn, mixed))
-    links = tuple(_links(comment, clean(paper.abstract, ABSTRACT_LENGTH)))
+    links = tuple(_links(comment, whole))
     return PaperView(
         number=number,
         title=title,
@@ -146,6 +148,7 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
         comment_hits=find(comment, sought, COMMENT),
         abstract=abstract,
         abstract_hits=find(abstract, sought, ABSTRACT),
+        changed=_changed(item) if revised else "",
     )
 
 
@@ -185,6 +188,26 @@ def _badges(item: Item, comment: str, withdrawn: bool, mixed: bool) -> Iterator[
         yield Badge("withdrawn", warns=True)
     elif venue := _venue(comment):
         yield Badge(venue)
+    elif Change.ACCEPTED in (item.changes or ()):
+        yield Badge("accepted")
+
+
+def _changed(item: Item) -> str:
+    """What a new version changed, in a line: `title (before: A Study), comment; abstract as before`."""
+    if item.changes is None:
+        return ""
+    words = {
+        Change.TITLE: f"title (before: {readable(item.old_title)})" if item.old_title else "title",
+        Change.ABSTRACT: "abstract",
+        Change.AUTHORS: "authors",
+        Change.COMMENT: "comment",
+        Change.JOURNAL_REF: "journal reference",
+        Change.DOI: "DOI",
+    }
+    changed = [text for change, text in words.items() if change in item.changes]
+    if Change.ABSTRACT in item.changes:
+        return ", ".join(changed)
+    return f"{', '.join(changed)}; abstract as before" if changed else "nothing in title, abstract or comment"
 
 
 def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bool:

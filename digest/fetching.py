@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 DEEP = timedelta(days=36)
 """A query's first window, those of nights without an announcement, and those asked for while it is held back reach
 back this far: a paper that moderation held stands in the list at its old date, weeks down."""
+STALE = "stale index"
+"""So begins the reason where an announcement was served and the index shows nothing of it."""
 AT_LEAST_EVERY = timedelta(hours=24)
 FIRST_PAGE = 500
 PAGE = range(50, 2001)
@@ -190,7 +192,7 @@ def _why(query: Query, window: Window, old: int, now: datetime) -> str:
     newest = max((p.updated for p in window.papers), default=None)
     missed = (query.last_good_at or served) < served and newest is not None and newest < served - timedelta(days=5)
     if missed and (query.rows_per_day or 0) >= 3:
-        return f"stale index: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
+        return f"{STALE}: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
     return why_nothing(now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old)
 
 

@@ -77,6 +77,17 @@ class Weekly(StrEnum):
     SUN = "sun"
 
 
+class Revisions(StrEnum):
+    """Which new versions of papers a reader wants: none, those that tell of acceptance or publication, or all.
+
+    The values are as the subscribers file writes them.
+    """
+
+    NONE = "false"
+    PUBLISHED = "published"
+    ALL = "true"
+
+
 class Order(StrEnum):
     """The order of papers in a digest."""
 
@@ -114,7 +125,7 @@ class Subscriber:
     days: tuple[Weekly, ...] = tuple(Weekly)
     at: time | None = None
     timezone: str = "UTC"
-    revisions: bool = False
+    revisions: Revisions = Revisions.NONE
     max_papers: int = 50
     exclude: tuple[str, ...] = ()
     quiet_days: bool = False
@@ -160,16 +171,33 @@ class Kind(StrEnum):
     OLD = "old"
 
 
+class Change(StrEnum):
+    """What a new version changed, or tells, in the order in which it is told."""
+
+    WITHDRAWN = "withdrawn"
+    ACCEPTED = "accepted"
+    TITLE = "title"
+    ABSTRACT = "abstract"
+    AUTHORS = "authors"
+    COMMENT = "comment"
+    JOURNAL_REF = "journal_ref"
+    DOI = "doi"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One paper in a digest, with the names of all the reader's keywords that it matches.
 
+    For a new version `changes` says what is different from the version that the reader had (None: not known), and
+    `old_title` what the title was, where that changed.
     `announced` is the day of its announcement, as arXiv's lists date it, in a digest that covers several.
     """
 
     paper: Paper
     kind: Kind
     keywords: tuple[str, ...]
+    changes: tuple[Change, ...] | None = None
+    old_title: str = ""
     announced: date | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from digest.calendar import Announcement, quiet_night, served_between
 from digest.explain import NOT_CARRIED, Delivery, moment, short_state
 from digest.explaining import Asked, digest_values, keeps_mail, keywords_of, next_chance, what_next
-from digest.model import Kind
+from digest.model import Kind, Revisions
 from digest.schedule import is_paused, local_date, next_slot, resumes_at
 from digest.store.history import Fetch, Recorded, Run
 from digest.store.runs import KEPT
@@ -37,8 +37,8 @@ def explain_day(asked: Asked, day: date) -> dict[str, Any]:
     announced = served_between(start - _SECOND, end - _SECOND)
     named = keywords_of(asked, asked.parts)
     fetches = history.fetches(named, start, end)
-    wants_revisions = asked.subscriber is not None and asked.subscriber.revisions
-    recorded = history.recorded(asked.past.id, start, end, revisions=wants_revisions) if asked.past else []
+    revisions = asked.subscriber.revisions if asked.subscriber else Revisions.NONE
+    recorded = history.recorded(asked.past.id, start, end, revisions=revisions) if asked.past else []
     digests = list(reversed(history.deliveries(asked.past.id, since=start, until=end))) if asked.past else []
     reasons = list(_reasons(asked, day, start, end, announced, fetches, recorded, digests))
     reasons = reasons or [("nothing", "nothing new came for the reader's keywords")]

@@ -6,6 +6,8 @@ import re
 from bisect import bisect_right
 from functools import lru_cache
 
+from digest.tex import to_unicode
+
 # What is longer than any real one is cut, so that one odd paper cannot push out all others.
 TITLE_LENGTH, ABSTRACT_LENGTH = 500, 6_000
 
@@ -23,6 +25,11 @@ def clean(text: str, length: int = TITLE_LENGTH) -> str:
     """Make hostile text one printable line of at most `length` characters."""
     line = " ".join(UNPRINTABLE.sub(" ", text).split())
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def readable(text: str, length: int = TITLE_LENGTH) -> str:
+    """Make a text of arXiv's one printable line, with its TeX as Unicode."""
+    return clean(to_unicode(text), length)
 
 
 @lru_cache(maxsize=4096)

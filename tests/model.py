@@ -28,6 +28,7 @@ from digest.model import (
     Paper,
     Receipt,
     Rendered,
+    Revisions,
     Roster,
     Rule,
     State,
@@ -41,6 +42,8 @@ from digest.store.digests import Queued
 from digest.store.windows import Query
 from digest.times import to_text
 
+ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
+WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "r3": Revisions.ALL}
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
 
@@ -229,7 +232,9 @@ class World:
         for paper in list(self.papers.values()):
             if r.random() < 0.03:
                 moment = self.now - timedelta(hours=r.randrange(1, 24))
-                self.papers[paper.id] = replace(paper, version=paper.version + 1, updated=max(moment, paper.updated))
+                comment = r.choice([paper.comment, "", ACCEPTED, WITHDRAWN])
+                updated = max(moment, paper.updated)
+                self.papers[paper.id] = replace(paper, version=paper.version + 1, updated=updated, comment=comment)
                 if r.random() < 0.5:
                     self.matches[paper.id].add(r.choice(self.queries))
             elif r.random() < 0.02:
@@ -245,7 +250,7 @@ class World:
                     self.roster[address] = Subscriber(
                         address,
                         tuple(self._keyword(label) for label in dict.fromkeys(labels)),
-                        revisions=address.startswith(("r1", "r3")),
+                        revisions=WISHES.get(address[:2], Revisions.NONE),
                         max_papers=3 if self.harsh else r.choice([3, 50]),
                         days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
                         at=r.choice([None, time(7), time(20)]),
@@ -395,6 +400,8 @@ class Oracle:
         self.known: dict[str, Subscriber] = {}
         self.log: dict[str, list[tuple[int, str, int, Kind]]] = defaultdict(list)
         self.papers: dict[str, Paper] = {}
+        self.withdrawn: dict[str, int] = {}
+        self.accepted: dict[str, list[int]] = defaultdict(list)
         self.subscriptions: dict[tuple[str, str], Subscription] = {}
         self.deliveries: dict[int, Delivery] = {}
         self.by_message_id: dict[str, int] = {}
@@ -453,6 +460,12 @@ class Oracle:
             held = self.papers.get(paper.id)
             if held is None or held.version < paper.version:
                 self.papers[paper.id] = paper
+                if paper.comment != WITHDRAWN:
+                    self.withdrawn.pop(paper.id, None)
+                else:
+                    self.withdrawn.setdefault(paper.id, paper.version)
+                if held is not None and paper.comment == ACCEPTED != held.comment:
+                    self.accepted[paper.id].append(paper.version)
         self.log[query] += entries
         for (_address, wanted), subscription in self.subscriptions.items():
             if wanted == query and subscription.state == "active":
@@ -474,8 +487,22 @@ class Oracle:
         ]
         return max(versions, default=None)
 
+    def withdrawals(self, address: str) -> set[str]:
+        """What the reader was sent and is not yet told to be withdrawn."""
+        return {p for p, version in self.withdrawn.items() if 0 < (self.had(address, p) or 0) < version}
+
+    def wants(self, address: str, paper: str, version: int) -> bool:
+        """Whether a revision up to this version is for this reader."""
+        had = self.had(address, paper) or 0
+        match self.known[address].revisions:
+            case Revisions.ALL:
+                return version > had
+            case Revisions.PUBLISHED:
+                return any(had < accepted <= version for accepted in self.accepted[paper])
+        return False
+
     def due(self, address: str) -> dict[str, tuple[bool, int]]:
-        """Base id -> (as a revision, last number in the log), in no order."""
+        """Base id -> (as a revision, last number in the log), in no order; what the reader's logs make due."""
         new: dict[str, int] = {}
         revised: dict[str, int] = {}
         for (owner, _query), subscription in self.subscriptions.items():
@@ -484,7 +511,7 @@ class Oracle:
             for seq, paper, version, kind in subscription.entries:
                 had = self.had(address, paper)
                 if kind == Kind.REVISED:
-                    if self.known[address].revisions and (had is None or version > had):
+                    if self.wants(address, paper, version):
                         revised[paper] = max(seq, revised.get(paper, 0))
                 elif kind != Kind.OLD and had is None:
                     new[paper] = max(seq, new.get(paper, 0))
@@ -511,6 +538,9 @@ class Oracle:
                 if owner == address:
                     subscription.entries = [e for e in subscription.entries if e[0] > cut]
             self.world.stats["let go"] += len(let_go)
+        withdrawals = self.withdrawals(address)
+        self.world.stats["withdrawals"] += len(withdrawals)
+        want = dict.fromkeys(withdrawals, (True, 0)) | want
         if {(p, revised) for p, (revised, _) in want.items()} != {(p, revised) for p, _, revised in items}:
             raise BrokenError(f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}")
         for paper, version, _revised in items:
@@ -539,7 +569,7 @@ class Oracle:
     def judge(self) -> None:
         """At the end, with everything well for weeks: nothing is due, nothing came twice."""
         for address in self.world.roster:
-            if left := self.due(address):
+            if left := [*self.due(address), *self.withdrawals(address)]:
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
         seen: Counter[tuple[str, str]] = Counter()
         best: dict[tuple[str, str], int] = {}

@@ -74,9 +74,9 @@ def test_a_comment_that_badges_and_links_have_said_is_not_said_again(comment: st
 
 
 def test_a_withdrawn_paper_has_no_files_and_is_accepted_nowhere() -> None:
-    paper = seen(comment="Accepted at ICML 2026; withdrawn by the authors")
+    paper = seen(comment="Accepted at ICML 2026; withdrawn by the authors", kind=Kind.REVISED, version=2)
 
-    assert [(badge.text, badge.warns) for badge in paper.badges] == [("withdrawn", True)]
+    assert [(badge.text, badge.warns) for badge in paper.badges] == [("v2", False), ("withdrawn", True)]
     assert (paper.pdf, paper.html) == ("", "")
 
 

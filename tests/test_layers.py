@@ -20,12 +20,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint categories diff schedule calendar explain compose export "
-        "view entry marks stems texts fold render",
+        "query tokens lint categories diff schedule calendar revision explain reading export "
+        "tex compose view entry marks stems texts fold render",
         "arxiv match store mail roster locks notify stopping timers",
         "holding fetching composing delivering cycle explaining recounting",
         "daemon",
-        "cli settings mailing asking demo checks __main__",
+        "cli settings mailing asking almanac demo checks __main__",
     )
 )
 PURE = LAYERS[0] | LAYERS[1]

@@ -37,6 +37,20 @@ MUTATIONS = {
         "SET state = 'unknown', maybe_accepted = 1, owner",
         "SET state = 'queued', owner",
     ),
+    "nobody remembers who was sent what is withdrawn": (
+        "SET corrections = 1 WHERE id IN",
+        "SET corrections = 0 WHERE id IN",
+    ),
+    "the word of a withdrawal is lost with its mail": (
+        "SET corrections = 1 WHERE id = (",
+        "SET corrections = corrections WHERE id = (",
+    ),
+    "a withdrawal is told to those who want revisions only": ("p.withdrawn > 0", "p.withdrawn < 0"),
+    "a withdrawal is told again and again": ("HAVING MAX(cp.version) < p.withdrawn", "HAVING 1"),
+    "an acceptance is forgotten by the next version": (
+        "v.version <= m.version AND v.accepted",
+        "v.version = m.version AND v.accepted",
+    ),
     "maybe accepted is forgotten": ("maybe_accepted = maybe_accepted OR :unknown", "maybe_accepted = 0 AND :unknown"),
 }
 

@@ -551,3 +551,19 @@ def test_a_percent_sign_stays_with_its_number() -> None:
 
     for length in range(60, 80):
         assert "\n%" not in wrap("x" * length + " 40 % of its cost, and 5 %.")
+
+
+def test_tex_is_shown_as_unicode() -> None:
+    tex = item(
+        1,
+        title=r"An $O(n \log n)$ bound of Erd\H{o}s",
+        abstract=r"We need $\leq 5\%$ for \$6 and $\nobody$.",
+        authors=(r"Pr\'{i}ncipe, Jos\'e",),
+        comment=r"\emph{Accepted}",
+    )
+    text = RENDERER.render(sample_digest([tex]), MARK).text
+    assert "An O(n log n) bound of Erdős" in text
+    assert r"We need ≤5% for $6 and $\nobody$." in text
+    assert "Príncipe, José" in text
+    assert "Accepted" in text
+    assert r"\emph" not in text

@@ -19,7 +19,7 @@ from digest.composing import make_plan
 from digest.explain import NOT_CARRIED, PaperName, read_paper_name, why_not_matched
 from digest.explaining import Asked, explain_paper
 from digest.match import Matcher
-from digest.model import Outcome, Receipt, Subscriber, Weekly
+from digest.model import Outcome, Receipt, Revisions, Subscriber, Weekly
 from digest.query import parse
 from digest.recounting import explain_day
 from digest.tokens import Term
@@ -207,7 +207,7 @@ async def test_a_revision_comes_only_where_it_is_wanted(world: AskedWorld) -> No
     assert world.why(ADA, "2611.00001")["verdict"] == "mailed"
     assert world.why(ADA, "2611.00001v2")["verdict"] == "revision_not_wanted"
     assert world.why(ADA, "2611.00001v3")["verdict"] == "unknown_version"
-    world.readers = [reader(ADA, "Alpha", revisions=True)]
+    world.readers = [reader(ADA, "Alpha", revisions=Revisions.ALL)]
     world.write_file()
     assert world.why(ADA, "2611.00001v2")["verdict"] == "due"
 
@@ -473,7 +473,7 @@ async def test_random_histories_are_told_as_plan_and_ledger_have_them(tmp_path: 
             address,
             *rnd.sample(names, rnd.randint(1, 3)),
             max_papers=rnd.choice([2, 50]),
-            revisions=rnd.random() < 0.5,
+            revisions=rnd.choice(list(Revisions)),
             exclude=rnd.choice([(), ("ti:seven",)]),
             at=rnd.choice([None, time(6), time(20)]),
         )

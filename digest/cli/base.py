@@ -45,6 +45,10 @@ class Context:
         set_up_logging(self.verbosity, as_json=self.log_json, secrets=(settings.mail_password,))
         for name in settings.unknown:
             self.warn(f"{name} is set, and no such setting exists")
+        from digest.almanac import take_holidays
+
+        if trouble := take_holidays(settings.home):
+            self.warn(trouble)
         return settings
 
     def echo(self, text: str = "") -> None:

@@ -105,7 +105,7 @@ def _local(survey: Survey) -> list[tuple[str, Examine]]:
         ("cycle", lambda: check_cycle(survey, now)),
         ("other installs", others),
         ("zone data", lambda: check_zones(now)),
-        ("holidays", lambda: check_holidays(now.date())),
+        ("holidays", lambda: check_holidays(now.date(), survey.settings.home)),
     ]
     if survey.values["DIGEST_TEMPLATES"]:
         checks.append(("templates", lambda: check_templates(survey, now)))

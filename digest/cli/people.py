@@ -12,7 +12,7 @@ from digest.cli.base import Command, Context, ListingGroup, counted, json_option
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
 from digest.cli.readers import first_digest, subscriber_json, titled, without_digest
 from digest.errors import QueryError, UsageError
-from digest.model import Abstracts, Format, Keyword, Rule, Subscriber, Weekly
+from digest.model import Abstracts, Format, Keyword, Revisions, Rule, Subscriber, Weekly
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -45,7 +45,14 @@ class Clearable(click.Choice[str]):
 @click.option("--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu.")
 @click.option("--at", metavar="HH:MM", help="Not before this local time; '' or none: as soon as the papers are in.")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
-@click.option("--revisions/--no-revisions", default=None, help="New versions of papers too, in their own section.")
+@click.option("--revisions", flag_value="true", default=None, help="New versions of papers too, in their own section.")
+@click.option(
+    "--revisions-published",
+    "revisions",
+    flag_value="published",
+    help="Of new versions only those that tell of acceptance or publication.",
+)
+@click.option("--no-revisions", "revisions", flag_value="false", help="No new versions.")
 @click.option("--max-papers", metavar="N", help="Papers with abstract; the rest come as title lines.")
 @click.option(
     "--exclude", multiple=True, metavar="QUERY", help="Never these, in place of those before; '' or none: no more."
@@ -264,7 +271,8 @@ def _extras(reader: Subscriber) -> list[str]:
     return [
         text
         for wanted, text in (
-            (reader.revisions, "new versions too"),
+            (reader.revisions is Revisions.ALL, "new versions too"),
+            (reader.revisions is Revisions.PUBLISHED, "accepted and published papers too"),
             (reader.quiet_days, "says why nothing came"),
             (reader.abstracts is Abstracts.SHORT, "short abstracts"),
             (reader.abstracts is Abstracts.NONE, "no abstracts"),

@@ -27,7 +27,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "schedule": [str(day) for day in reader.days],
         "at": f"{reader.at:%H:%M}" if reader.at else None,
         "timezone": reader.timezone,
-        "revisions": reader.revisions,
+        "revisions": {"true": True, "false": False}.get(reader.revisions, reader.revisions.value),
         "max_papers": reader.max_papers,
         "exclude": list(reader.exclude),
         "quiet_days": "tell" if reader.quiet_days else "silent",

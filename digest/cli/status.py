@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digest.almanac import HOLIDAYS_FILE
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from digest.model import Keyword, Roster, Subscriber
     from digest.store import Store
     from digest.store.runs import RunRecord
+
+EXPLAINED = 200
+"""Up to so many readers are told why nothing came today; of more, one at a time by `digest why`."""
 
 
 @click.command(cls=Command, examples=("digest status", "digest status --json"))
@@ -39,9 +43,11 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
 
 def _report(context: Context, store: Store | None, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
-    from digest.calendar import last_served, next_served
+    from digest.calendar import is_year_known, last_served, next_served, quiet_night
     from digest.fetching import paused
 
+    last, coming = last_served(now), next_served(now)
+    unknown = [year for year in sorted({last.evening.year, coming.evening.year}) if not is_year_known(year)]
     run = store.runs.latest() if store else None
     counts = store.outbox.counts() if store else {}
     keywords: dict[str, Keyword] = {}
@@ -52,8 +58,10 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "home": str(context.settings.home),
         "database": str(context.settings.db),
         "mail": make_transport(context.settings).description,
-        "last_announcement": last_served(now).evening.isoformat(),
-        "next_announcement": to_text(next_served(now).served_at),
+        "last_announcement": last.evening.isoformat(),
+        "silent": quiet_night(now),
+        "next_announcement": to_text(coming.served_at),
+        "holidays_unknown": unknown,
         "arxiv_pause": paused(store, now) if store else "",
         "run": _run(run),
         "keywords": [_keyword(store, keyword, now) for keyword in keywords.values()],
@@ -63,7 +71,10 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
             if state in ("queued", "leased", "in_data", "deferred", "unknown", "failed")
         },
         "waiting": _waiting(store),
-        "subscribers": [_subscriber(store, subscriber, now) for subscriber in roster.subscribers],
+        "subscribers": [
+            _subscriber(store, subscriber, now, explained=len(roster.subscribers) <= EXPLAINED)
+            for subscriber in roster.subscribers
+        ],
     }
 
 
@@ -107,8 +118,8 @@ def _waiting(store: Store | None) -> list[dict[str, Any]]:
     ]
 
 
-def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> dict[str, Any]:
-    """How one reader is: the last digest, the next, and what keeps it."""
+def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime, *, explained: bool) -> dict[str, Any]:
+    """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none came today."""
     from digest.schedule import gives_way, is_paused, latest_slot, next_digest
 
     state = store.subscribers.state(subscriber.email) if store else None
@@ -125,6 +136,8 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> d
     elif state is None or state.last_digest_at is None:
         waits = gives_way(subscriber, latest_slot(subscriber, now), now)
         why = "no digest yet" if waits else "the first digest comes with the next run"
+    elif store is not None and explained:
+        why = _why_none_today(store, subscriber, state.last_digest_at, now)
     return {
         "email": subscriber.email,
         "timezone": subscriber.timezone,
@@ -134,6 +147,20 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> d
         "covers": evening.isoformat(),
         "why": why,
     }
+
+
+def _why_none_today(store: Store, subscriber: Subscriber, last: datetime, now: datetime) -> str:
+    """Why the reader's local day has brought no digest so far; "" where it has."""
+    from digest.explaining import Asked
+    from digest.recounting import explain_day
+    from digest.schedule import local_date
+
+    today = local_date(now, subscriber.timezone)
+    if local_date(last, subscriber.timezone) == today:
+        return ""
+    asked = Asked(store, now, subscriber.email, subscriber, store.history.reader(subscriber.email))
+    reasons = explain_day(asked, today)["reasons"]
+    return f"none today: {reasons[0]}" if reasons else ""
 
 
 def _tell(context: Context, report: dict[str, Any]) -> None:
@@ -149,9 +176,12 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         context.echo(f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent")
         if run["trouble"]:
             context.echo(f"          {run['trouble']}")
-    context.echo(f"arXiv     next announcement served {_time(report['next_announcement'])}")
+    silent = f"nothing last evening ({report['silent']}); " if report["silent"] else ""
+    context.echo(f"arXiv     {silent}next announcement served {_time(report['next_announcement'])}")
     if report["arxiv_pause"]:
         context.echo(f"          {report['arxiv_pause']}")
+    for year in report["holidays_unknown"]:
+        context.echo(f"          {year}'s holidays are not known: write them into {report['home']}/{HOLIDAYS_FILE}")
     context.echo("\nKeywords")
     for k in report["keywords"]:
         asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"

@@ -10,7 +10,7 @@ from digest.compose import compose
 from digest.demo.papers import KEYWORDS, World
 from digest.demo.words import TOPICS
 from digest.match import Matcher
-from digest.model import Abstracts, Digest, Item, Kind, Paper, Subscriber
+from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Subscriber
 from digest.query import make_keyword, parse
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -156,15 +156,25 @@ def _empty() -> list[Paper]:
 def _revisions() -> Digest:
     world, before = World(9), NOW - 40 * _DAY
     late = world.paper(NOW - 20 * _DAY, TOPICS[0])
-    withdrawn = replace(world.paper(_CLOSED - _DAY / 2, TOPICS[1]), comment="Withdrawn by the authors: a wrong lemma")
+    withdrawn = replace(
+        world.revise(world.paper(before, TOPICS[1]), _CLOSED - _DAY / 2),
+        comment="Withdrawn by the authors: a wrong lemma",
+    )
     accepted = replace(
         world.paper(_CLOSED - _DAY / 3, TOPICS[0]),
         comment="Accepted at the 12th Workshop on Examples (EXMP 2026). Code: https://github.com/ada/engine",
     )
     revised = world.revise(world.paper(before, TOPICS[0], TOPICS[1]), _CLOSED - _DAY / 4)
     again = world.revise(world.revise(world.paper(before, TOPICS[2]), before + _DAY), _CLOSED - _DAY / 5)
-    items = [Item(late, Kind.LATE, ()), Item(withdrawn, Kind.NEW, ()), Item(accepted, Kind.NEW, ())]
-    return _composed([*items, Item(revised, Kind.REVISED, ()), Item(again, Kind.REVISED, ())])
+    return _composed(
+        [
+            Item(late, Kind.LATE, ()),
+            Item(accepted, Kind.NEW, ()),
+            Item(revised, Kind.REVISED, (), (Change.ABSTRACT, Change.COMMENT)),
+            Item(again, Kind.REVISED, (), (Change.TITLE,), old_title="Some Anomalies in Stationary Time Series"),
+            Item(withdrawn, Kind.REVISED, (), (Change.WITHDRAWN, Change.COMMENT)),
+        ]
+    )
 
 
 def _catch_up() -> Digest:

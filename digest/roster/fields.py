@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.errors import QueryError
-from digest.model import Abstracts, Format, Order, Weekly
+from digest.model import Abstracts, Format, Order, Revisions, Weekly
 from digest.query import parse
 from digest.roster.document import Node, Scalar, Sequence
 from digest.roster.quoting import quote, yaml_type
@@ -211,11 +211,12 @@ def _timezone(report: Report, node: Node) -> Any:
 
 def _revisions(report: Report, node: Node) -> Any:
     text = _raw(report, node, "revisions")
-    if text in ("true", "false") and isinstance(node, Scalar) and node.plain:
-        return text == "true"
+    if text in list(Revisions) and isinstance(node, Scalar) and (node.plain or text == Revisions.PUBLISHED):
+        return Revisions(text)
     if text is not None:
         known = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
-        report.add(node, "revisions is true or false, without quotes", known.get(text.lower(), ""))
+        guess = known.get(text.lower()) or nearest(text, list(Revisions))
+        report.add(node, "revisions is true, false or published, without quotes", guess)
     return _BAD
 
 

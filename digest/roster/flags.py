@@ -60,6 +60,10 @@ def _timezone(given: str, text: str) -> Value:
     raise _refused("--timezone", given, "a time zone", nearest_zone(text), "write one such as Europe/Berlin")
 
 
+def _revisions(_given: str, text: str) -> Value:
+    return {"true": True, "false": False}.get(text, text)
+
+
 def _max_papers(given: str, text: str) -> Value:
     if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MAX_PAPERS:
         return int(text)
@@ -80,6 +84,7 @@ _READERS: dict[str, Callable[[str, str], Value]] = {
     "at": _at,
     "schedule": _schedule,
     "timezone": _timezone,
+    "revisions": _revisions,
     "max_papers": _max_papers,
     "paused_until": _paused_until,
 }

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from digest.explain import Delivery, LogRow, Part
-from digest.model import Kind, Outcome, Paper, State
+from digest.model import Kind, Outcome, Paper, Revisions, State
 from digest.store.database import Database
-from digest.store.digests import NOT_CARRIED
+from digest.store.due import NOT_CARRIED
 from digest.store.runs import KeywordRecord, RunRecord
 from digest.store.windows import load_papers
 from digest.times import from_text, to_text
@@ -85,6 +85,14 @@ class Exported:
     mailed: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Which of a paper's versions told of acceptance, and with which it was withdrawn (0: it stands)."""
+
+    accepted: frozenset[int]
+    withdrawn: int
+
+
 class History:
     """The reading side of the store."""
 
@@ -117,6 +125,12 @@ class History:
     def paper(self, base: str) -> Paper | None:
         """A paper in the highest version ever served."""
         return load_papers(self._db, [base]).get(base)
+
+    def told_by_versions(self, base: str) -> Told:
+        """What the versions of a paper told, as far as they were seen."""
+        rows = self._db.rows("SELECT version FROM revision WHERE paper = ? AND accepted", [base])
+        withdrawn = self._db.value("SELECT withdrawn FROM paper WHERE id = ?", [base])
+        return Told(frozenset(row["version"] for row in rows), withdrawn or 0)
 
     def log(self, base: str) -> list[LogRow]:
         """A paper's rows in the logs of all queries, in their order."""
@@ -256,16 +270,19 @@ class History:
             )
         )
 
-    def recorded(self, reader: int, since: datetime, until: datetime, *, revisions: bool) -> list[Recorded]:
+    def recorded(self, reader: int, since: datetime, until: datetime, *, revisions: Revisions) -> list[Recorded]:
         """What came into the reader's parts of the logs between two moments, and which digest carried it.
 
         `counts`: the row is one that can be due (beyond the start, not too old, a revision where wanted).
         """
         rows = self._db.rows(
-            f"""SELECT q.text, s.label, m.paper, m.kind, m.kind <> 'old' AND (m.kind <> 'revised' OR :revisions)
+            f"""SELECT q.text, s.label, m.paper, m.kind, m.kind <> 'old' AND (m.kind <> 'revised' OR :revisions = 'true'
+                        OR (:revisions = 'published' AND EXISTS (SELECT 1 FROM revision v
+                            WHERE v.paper = m.paper AND v.version = m.version AND v.accepted)))
                     AND s.start IS NOT NULL AND m.seq > s.start AND (s.until IS NULL OR m.seq <= s.until) AS counts,
                    (SELECT MAX(d.id) FROM delivery d JOIN content_paper cp ON cp.content = d.content
-                    AND cp.paper = m.paper WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED}) AS delivery
+                    AND cp.paper = m.paper AND (m.kind <> 'revised' OR cp.version >= m.version)
+                    WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED}) AS delivery
                FROM subscription s JOIN query q ON q.id = s.query JOIN seen m ON m.query = s.query
                WHERE s.subscriber = :reader
                    AND m.run IN (SELECT id FROM run WHERE started_at >= :since AND started_at < :until)

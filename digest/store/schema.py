@@ -181,4 +181,14 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(query, paper)
     ) WITHOUT ROWID;
     """,
+    # `withdrawn`: the version with which the paper was taken back, 0 while it stands. `corrections`: the reader was
+    # sent a paper that was withdrawn since, and the ledger is to be asked whether that was told.
+    """
+    ALTER TABLE paper ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revision ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revision ADD COLUMN old_title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE subscriber ADD COLUMN corrections INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX content_paper_paper ON content_paper(paper);
+    CREATE INDEX delivery_content ON delivery(content);
+    """,
 )

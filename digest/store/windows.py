@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.diff import Seen, diff
-from digest.model import Kind, Paper, Window
+from digest.model import Change, Kind, Paper, Window
+from digest.revision import changes, is_withdrawn
 from digest.store.database import Database
 from digest.store.held import Held
 from digest.store.subscribers import place
@@ -89,6 +90,15 @@ class Windows:
             [query.id, LOG_LOOKED_AT, to_text(since)],
         )
         return {row["id"]: from_text(row["updated"]) for row in rows}
+
+    def papers_since(self, text: str, since: datetime) -> list[Paper]:
+        """The papers in a query's log that were first submitted at `since` (UTC) or later."""
+        rows = self._db.rows(
+            "SELECT DISTINCT p.id FROM query q JOIN seen m ON m.query = q.id JOIN paper p ON p.id = m.paper"
+            " WHERE q.text = ? AND p.published >= ?",
+            [text, to_text(since)],
+        )
+        return list(load_papers(self._db, [row["id"] for row in rows]).values())
 
     def record(
         self,
@@ -245,15 +255,30 @@ class Windows:
                 continue
             self._db.write(_UPSERT_PAPER, _paper_row(paper))
             if before is not None:
-                changed = [
-                    name
-                    for name in ("title", "abstract", "authors", "comment", "journal_ref")
-                    if getattr(before, name) != getattr(paper, name)
-                ]
+                changed = changes(before, paper)
                 self._db.write(
-                    "INSERT OR IGNORE INTO revision VALUES(?, ?, ?)",
-                    [paper.id, paper.version, json.dumps(changed)],
+                    "INSERT OR IGNORE INTO revision(paper, version, changed, accepted, old_title)"
+                    " VALUES(?, ?, ?, ?, ?)",
+                    [
+                        paper.id,
+                        paper.version,
+                        json.dumps(changed),
+                        Change.ACCEPTED in changed,
+                        before.title if Change.TITLE in changed else "",
+                    ],
                 )
+            self._note_withdrawal(paper)
+
+    def _note_withdrawal(self, paper: Paper) -> None:
+        """Note from which version on a paper is withdrawn, and who was sent it before."""
+        if not is_withdrawn(paper):
+            self._db.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
+        elif self._db.write("UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]):
+            self._db.write(
+                "UPDATE subscriber SET corrections = 1 WHERE id IN (SELECT d.subscriber FROM content_paper cp"
+                " JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)",
+                [paper.id],
+            )
 
 
 _UPSERT_PAPER = (
