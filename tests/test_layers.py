@@ -20,9 +20,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint silence categories diff schedule calendar revision explain reading"
-        " tex compose view fold render export"
-        " signing bounces alarm",
+        "query tokens lint silence categories diff schedule calendar revision explain reading export "
+        "tex compose view entry marks stems texts fold render signing bounces alarm",
         "arxiv match store mail roster locks notify stopping timers heartbeat",
         "holding fetching composing delivering cycle explaining recounting listening alarming",
         "daemon web",

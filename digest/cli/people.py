@@ -21,7 +21,7 @@ from digest.cli.readers import (
     without_digest,
 )
 from digest.errors import QueryError, UsageError
-from digest.model import Keyword, Revisions, Rule, Subscriber
+from digest.model import Abstracts, Format, Keyword, Revisions, Rule, Subscriber
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -69,6 +69,13 @@ class Clearable(click.Choice[str]):
 @click.option("--quiet-days", type=Clearable(["tell", "silent"]), help="On a day without papers, say why or not.")
 @click.option("--order", type=Clearable(["likeliest", "newest"]), help="The order of the papers.")
 @click.option("--paused-until", metavar="DATE", help="No digests before this day; '' or none: go on.")
+@click.option("--abstracts", type=Clearable(["full", "short", "none"]), help="How much of each abstract comes.")
+@click.option("--format", type=Clearable(["html", "text"]), help="text: mails without an HTML part.")
+@click.option("--author", "authors", multiple=True, metavar="NAME", help="Papers by these first; '' or none: no more.")
+@click.option(
+    "--category", "categories", multiple=True, metavar="CATEGORY", help="Papers in these first; '' or none: no more."
+)
+@click.option("--subject-prefix", metavar="TEXT", help="What each subject begins with, such as '[arXiv]'.")
 @json_option
 @pass_context
 def subscribe(
@@ -277,21 +284,31 @@ def show(context: Context, email: str, as_json: bool) -> None:
     for query in reader.exclude:
         context.echo(f"  never: {query}")
     context.echo(f"  {when(reader)}; {reader.max_papers} papers with abstracts, {reader.order} first")
-    extras = [
-        text
-        for wanted, text in (
-            (reader.revisions is Revisions.ALL, "new versions too"),
-            (reader.revisions is Revisions.PUBLISHED, "accepted and published papers too"),
-            (reader.quiet_days, "says why nothing came"),
-        )
-        if wanted
-    ]
-    if extras:
+    if favoured := [*reader.authors, *reader.categories]:
+        context.echo(f"  foremost: {', '.join(favoured)}")
+    if extras := _extras(reader):
         context.echo(f"  {', '.join(extras)}")
     if found:
         context.echo(f"  {suppression_line(found)}; 'digest subscribe {reader.email}' lifts that")
         return
     context.echo(next_line(reader, now, first=first))
+
+
+def _extras(reader: Subscriber) -> list[str]:
+    """What differs from the usual, in words."""
+    return [
+        text
+        for wanted, text in (
+            (reader.revisions is Revisions.ALL, "new versions too"),
+            (reader.revisions is Revisions.PUBLISHED, "accepted and published papers too"),
+            (reader.quiet_days, "says why nothing came"),
+            (reader.abstracts is Abstracts.SHORT, "short abstracts"),
+            (reader.abstracts is Abstracts.NONE, "no abstracts"),
+            (reader.format is Format.TEXT, "text alone"),
+            (reader.subject_prefix, f"subjects begin with {reader.subject_prefix}"),
+        )
+        if wanted
+    ]
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",))

@@ -36,7 +36,15 @@ HEADER = """\
 
 Value = str | bool | int | list[str] | None
 """A field's value as the file shows it; None takes the field out."""
-CLEARED = {"at": "null", "paused_until": "null", "exclude": "[]", "name": '""'}
+CLEARED = {
+    "at": "null",
+    "paused_until": "null",
+    "exclude": "[]",
+    "authors": "[]",
+    "categories": "[]",
+    "name": '""',
+    "subject_prefix": '""',
+}
 """What a reader's cleared field says where the defaults would fill it again."""
 
 
