@@ -11,6 +11,7 @@ from digest.signing import Signer
 from digest.store.alarms import Alarms
 from digest.store.database import Database
 from digest.store.digests import Digests
+from digest.store.exports import Exports
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
@@ -32,6 +33,7 @@ class Store:
         self.digests = Digests(database)
         self.folder = Folder(database)
         self.history = History(database)
+        self.exports = Exports(database)
         self.suppressions = Suppressions(database)
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)
