@@ -513,7 +513,7 @@ def _agrees(world: World, subscriber: Subscriber) -> None:
     asked = Asked(world.store, world.now, subscriber.email, subscriber, past)
     planned = {item.paper.id for item in make_plan(world.store, due, subscriber).items}
     open_ = any(d.state in ("queued", "deferred") for d in world.store.history.deliveries(past.id))
-    for exported in world.store.history.export():
+    for exported in world.store.exports.papers():
         base = exported.paper.id
         verdict = explain_paper(asked, PaperName(base))["verdict"]
         live = [d for d, _ in world.store.history.carriers(past.id, base) if d.state not in NOT_CARRIED]

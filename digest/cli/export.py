@@ -148,7 +148,7 @@ def _chosen(
     from digest.export import Entry
     from digest.schedule import local_date
 
-    for found in store.history.export(reader=reader, queries=queries, unmailed=unmailed):
+    for found in store.exports.papers(reader=reader, queries=queries, unmailed=unmailed):
         first = local_date(found.first_seen, zone) if found.first_seen else None
         mailed = local_date(found.mailed, zone) if found.mailed else None
         day = (mailed if reader is not None and not unmailed else first) or local_date(found.paper.published, zone)

@@ -11,6 +11,7 @@ from digest.signing import Signer
 from digest.store.alarms import Alarms
 from digest.store.database import Database
 from digest.store.digests import Digests
+from digest.store.exports import Exports
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
@@ -30,6 +31,7 @@ class Store:
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)
         self.digests = Digests(database)
+        self.exports = Exports(database)
         self.folder = Folder(database)
         self.history = History(database)
         self.suppressions = Suppressions(database)
