@@ -143,7 +143,7 @@ def test_the_help_fits_eighty_columns_and_cuts_no_summary() -> None:
 @pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, click.Group)])
 def test_the_help_of_a_group_cuts_no_summary(name: str) -> None:
     command = COMMANDS[name]
-    text = command.get_help(click.Context(command, info_name=name, terminal_width=80))
+    text = command.get_help(click.Context(command, info_name=name, parent=_root(terminal_width=80)))
     assert "..." not in text.replace("[ARGS]...", "")
 
 

@@ -68,7 +68,7 @@ async def test_a_mailed_paper_is_told_with_its_digest_and_the_servers_words(worl
 @pytest.mark.parametrize(
     ("script", "verdict", "words"),
     [
-        ({"RCPT": "550 5.1.1 No such user here"}, "due", "refused for good"),
+        ({"RCPT": "550 5.1.1 No such user here"}, "suppressed", "refused for good"),
         ({"RCPT": "450 4.2.1 Mailbox busy"}, "waiting", "deferred"),
         ({"message": Act.DROP}, "maybe_delivered", "maybe delivered"),
         ({"MAIL": "451 4.3.0 Try later"}, "waiting", ""),
