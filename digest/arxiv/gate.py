@@ -103,7 +103,8 @@ def doubt(papers: Sequence[Paper], history: History, *, total: int | None = None
     if len(expected) >= _LEAST_SHOWN and len(missing) * 2 > len(expected):
         return f"{len(missing)} of {len(expected)} papers that were there are gone"
     if known:
-        settled = [p for p in rows if min(known.values()) <= p.updated < max(known.values()) - _SETTLED]
+        begin, end = min(known.values()), max(known.values()) - _SETTLED
+        settled = [paper for paper in rows if begin <= paper.updated < end]
         strange = sum(paper.id not in known for paper in settled)
         if len(settled) >= _LEAST_SETTLED and strange * 3 > len(settled) * 2:
             return f"{strange} of its {len(settled)} rows of days long known were never there before"
