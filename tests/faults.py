@@ -125,6 +125,7 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
         missing: dict[str, str] = {}
         for wait in AGAIN:
             ran = home.digest("run", "--json", "--now", (day.now + wait).isoformat())
+            assert ran.out, ran.err
             for record in json.loads(ran.out)["keywords"]:
                 name, status = record["keyword"], record["status"]
                 if status in ("failed", "quarantined") or "slow down" in record["why"]:
