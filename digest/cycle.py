@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digest.composing import Composer, compose_due
+from digest.composing import Composer, compose_due, queue_now
 from digest.delivering import Delivered, deliver
 from digest.errors import ConfigError, Exit
 from digest.fetching import Fetched, Round, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
-from digest.model import Keyword, Outcome, Roster
+from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.render import Renderer
 from digest.sources.api import ApiSource
 from digest.sources.base import Arxiv, Errand, Source
@@ -38,6 +38,8 @@ class Parts:
     """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too.
 
     `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
+    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
+    readers who do not wait for their hour, beside all others.
     """
 
     store: Store
@@ -52,6 +54,8 @@ class Parts:
     source: str = AUTO
     hold_unknown: bool = False
     fetch_all: bool = False
+    only: Subscriber | None = None
+    at_once: tuple[Subscriber, ...] = ()
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
 
@@ -60,7 +64,7 @@ class Parts:
         """What can be asked, by name."""
         found: dict[str, Source] = {API: ApiSource(self.arxiv)}
         if self.feeds is not None:
-            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, self.store.sources)
+            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, self.store)
         if self.oai is not None:
             found[OAI] = OaiSource(self.oai)
         return found
@@ -101,8 +105,12 @@ async def run_cycle(parts: Parts) -> Summary:
         raise
     fetched = await fetch_due(parts, run)
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
-    composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
-    delivered.given_up += not_composed
+    if parts.only is not None:
+        composed = int(queue_now(composer, parts.only, parts.clock()))
+    else:
+        composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+        delivered.given_up += not_composed
+        composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
     if delivered.relay is None:
         delivered.add(await _deliver(parts))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
@@ -125,9 +133,10 @@ async def _deliver(parts: Parts) -> Delivered:
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
     """Fetch what is due: from the first source that can give it, and where that fails from the next one."""
     keywords: dict[str, Keyword] = {}
-    for keyword in parts.roster.keywords:
+    for keyword in (*(parts.only.keywords if parts.only is not None else ()), *parts.roster.keywords):
         keywords.setdefault(keyword.query, keyword)
-    queries, now = parts.store.windows.queries(list(keywords)), parts.clock()
+    asked_for = parts.only.keywords if parts.only is not None else parts.roster.keywords
+    queries, now = parts.store.windows.queries([keyword.query for keyword in asked_for]), parts.clock()
     names = order(parts.source, len(queries), parts.sources)
     errand = Errand(now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress)
     asking = Round(parts.store, keywords, run, parts.clock, errand, insists=parts.fetch_all)

@@ -26,9 +26,9 @@ from digest.explain import (
     why_not_matched,
 )
 from digest.match import Matcher
-from digest.model import Kind, Paper, State, Subscriber
+from digest.model import Kind, Paper, Revisions, State, Subscriber
 from digest.query import parse
-from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot
+from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, pause_in_words
 from digest.sources.plan import DEEP
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
@@ -161,6 +161,7 @@ def _keywords(
 ) -> Iterator[dict[str, Any]]:
     """What each keyword of the reader's says of the paper; former ones only where their log holds it."""
     wanted = {k.query for k in asked.subscriber.keywords} if asked.subscriber else set()
+    versions = asked.store.history.told_by_versions(paper.id)
     with Matcher([paper]) as matcher:
         excluded = next(
             (r for r in (asked.subscriber.exclude if asked.subscriber else ()) if matcher.match(parse(r))), ""
@@ -173,12 +174,13 @@ def _keywords(
             if own:
                 subscriber = asked.subscriber
                 wishes = Wishes(
-                    revisions=subscriber is not None and subscriber.revisions,
+                    revisions=subscriber.revisions if subscriber else Revisions.NONE,
                     max_papers=subscriber.max_papers if subscriber else 0,
                     excluded_by=excluded,
                     had_version=had,
+                    accepted=versions.accepted,
                 )
-                judged = [_judge(asked, row, part, wishes) for row in own]
+                judged = [_judge(asked, row, part, wishes, versions.withdrawn) for row in own]
                 verdict = _first(judged)
             else:
                 judged, verdict = [], _why_not_recorded(asked, paper, query, matcher)
@@ -220,9 +222,12 @@ def _failed(query: str, matcher: Matcher) -> tuple[FailedTerm, ...]:
     return why_not_matched(parse(query), lambda term: bool(matcher.match(term)))
 
 
-def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes) -> Verdict:
+def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes, withdrawn: int) -> Verdict:
+    """`withdrawn`: the version with which the paper was withdrawn, 0 while it stands."""
     if wishes.had_version is not None and wishes.had_version >= row.version and row.kind is not Kind.OLD:
         return Verdict("had", f"a digest carried version {wishes.had_version}")
+    if wishes.had_version is not None and wishes.had_version < withdrawn <= row.version:
+        return Verdict("due", f"it was withdrawn after version {wishes.had_version} was mailed, which is always told")
     let_go = (
         asked.past is not None
         and part is not None
@@ -340,8 +345,9 @@ def keeps_mail(asked: Asked, reader: Due) -> Verdict | None:
     if reader.suppressed and asked.past is not None and asked.past.suppressed_at is not None:
         since = moment(asked.past.suppressed_at, asked.zone)
         return Verdict("suppressed", f"mail to this address is suppressed since {since}: {asked.past.suppression}")
-    if asked.subscriber is not None and is_paused(asked.subscriber, asked.now):
-        return Verdict("paused", f"mail is paused until {asked.subscriber.paused_until}")
+    until = asked.subscriber.paused_until if asked.subscriber is not None else None
+    if asked.subscriber is not None and until is not None and is_paused(asked.subscriber, asked.now):
+        return Verdict("paused", f"mail is {pause_in_words(until)}")
     return None
 
 

@@ -19,6 +19,8 @@ from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
 
+STALE = "stale index"
+"""So begins the reason where an announcement was served and the index shows nothing of it."""
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
 UNREACHABLE_WAIT = timedelta(minutes=1)
 """The wait after a failure, the longer the more often it failed; where no request even reached arXiv (no network),
@@ -173,7 +175,7 @@ def _why(query: Query, window: Window, old: int, now: datetime) -> str:
     newest = max((p.updated for p in window.papers), default=None)
     missed = (query.last_good_at or served) < served and newest is not None and newest < served - timedelta(days=5)
     if missed and (query.rows_per_day or 0) >= 3:
-        return f"stale index: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
+        return f"{STALE}: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
     return why_nothing(now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old)
 
 

@@ -19,6 +19,7 @@ from digest.demo.standin import Answer, Asked, Standin
 from digest.model import Paper
 from digest.query import make_keyword
 from digest.sources.plan import feed_day
+from digest.times import to_text
 from tests.worlds import DAY, HOUR, World, eprint, keyword, reader
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
@@ -178,6 +179,21 @@ async def test_papers_that_the_index_does_not_have_yet_come_all_the_same_and_are
     assert world.titles(ADA) == [[2], [3]]
     held = world.store.sources.papers([paper.id])[paper.id]
     assert held == paper
+
+
+async def test_a_withdrawal_that_only_the_comment_tells_is_noted_when_the_api_tells_it(world: SourcesWorld) -> None:
+    await settled(world, "feeds")
+    gone = about(1, "robot", MONDAY, version=2, updated=TUESDAY - 20 * HOUR, comment="This paper has been withdrawn")
+    world.sky.announce(TUESDAY, gone, about(2, "robot", TUESDAY), index=False)
+    await world.cycle(TUESDAY, source="feeds")
+    assert world.value("SELECT version, withdrawn FROM paper WHERE id = ?", gone.id) == 2
+    wednesday = TUESDAY + DAY
+    world.sky.announce(wednesday, gone, about(2, "robot", TUESDAY), feeds=False)
+    world.sky.announce(wednesday, about(3, "robot", wednesday))
+    await world.cycle(wednesday, source="feeds")
+    assert world.value("SELECT withdrawn FROM paper WHERE id = ?", gone.id) == 2
+    assert "withdrawn" in world.value("SELECT changed FROM revision WHERE paper = ?", gone.id)
+    assert world.value("SELECT published FROM paper WHERE id = ?", gone.id) == to_text(gone.published)
 
 
 async def test_while_the_api_is_away_the_feeds_still_bring_papers(world: SourcesWorld) -> None:
@@ -401,7 +417,7 @@ async def test_stand_in_feeds_that_only_repeat_what_is_known_are_not_believed(wo
 
 async def test_oai_that_does_not_hold_the_announcement_yet_is_not_believed(world: SourcesWorld) -> None:
     await settled(world, "oai")
-    world.sky.announce(TUESDAY, about(2, "robot", TUESDAY), oai=False)
+    world.sky.announce(TUESDAY, about(2, "robot", TUESDAY), feeds=False, oai=False)
     await world.cycle(TUESDAY, source="oai")
     assert world.titles(ADA) == [[2]]
     assert world.sky.asked("/oai")

@@ -90,7 +90,7 @@ async def open_parts(
                 arxiv=arxiv,
                 transport=transport,
                 renderer=Renderer(settings.templates),
-                sender=make_sender(settings),
+                sender=make_sender(settings, store),
                 clock=clock,
                 feeds=make_feeds(settings, arxiv.line),
                 oai=make_oai(settings, arxiv.line),

@@ -18,7 +18,8 @@ from digest.model import Paper, Window
 from digest.query import Node, parse, terms
 from digest.sources.base import Answer, Arxiv, Errand, attribute
 from digest.sources.plan import FEEDS, deadline, feed_day, in_the_feeds, previous
-from digest.store.sources import FeedState, Sources
+from digest.store import Store
+from digest.store.sources import FeedState
 from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class FeedsSource:
 
     name = FEEDS
 
-    def __init__(self, feeds: Feeds, arxiv: Arxiv, store: Sources) -> None:
+    def __init__(self, feeds: Feeds, arxiv: Arxiv, store: Store) -> None:
         self._feeds = feeds
         self._arxiv = arxiv
         self._store = store
@@ -131,12 +132,12 @@ class FeedsSource:
                 yield query, replace(window, announced=announcement.evening)
             requests = 0
         # Only now: a run that is interrupted before must find the feeds as if it had not read them.
-        self._store.keep_feeds(reading.states, errand.now)
+        self._store.sources.keep_feeds(reading.states, errand.now)
 
     def _needed(self, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand) -> list[tuple[str, ...]]:
         """The feeds to read: always the same ones for the same subscribers file, as far as these queries need them."""
         needs = [categories_of(node) for node in nodes.values()]
-        known, day = self._store.feeds(), feed_day(announcement)
+        known, day = self._store.sources.feeds(), feed_day(announcement)
 
         def is_needed(names: tuple[str, ...]) -> bool:
             state = known.get("+".join(names))
@@ -148,7 +149,7 @@ class FeedsSource:
 
     async def _read(self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, errand: Errand) -> _Reading:
         """Read feeds, each in halves where it is full; none after one that cannot be reached or asks to slow down."""
-        reading, known = _Reading(), self._store.feeds()
+        reading, known = _Reading(), self._store.sources.feeds()
         day, day_before = feed_day(announcement), feed_day(previous(announcement))
         waiting = list(feeds)
         stopped: ArxivError | None = None
@@ -191,7 +192,7 @@ class FeedsSource:
     ) -> tuple[Paper, ...]:
         """The announced papers: as the API or the database knows them, else as far as the feeds tell."""
         announced = reading.announced
-        known = self._store.papers(list(announced))
+        known = self._store.sources.papers(list(announced))
         reading.known = frozenset(known)
         derived = {base: provisional(paper, known.get(base), announcement) for base, paper in announced.items()}
         wanted = set(announced)
@@ -209,7 +210,7 @@ class FeedsSource:
         self, missing: Sequence[str], announced: Mapping[str, Announced], errand: Errand
     ) -> dict[str, Paper]:
         """Ask the API for papers, and for those of the last days of which only the announcement is known."""
-        older = [b for b in self._store.approximate(errand.now - timedelta(days=8)) if b not in announced]
+        older = [b for b in self._store.sources.approximate(errand.now - timedelta(days=8)) if b not in announced]
         found: dict[str, Paper] = {}
         asked: list[str] = []
         for batch in id_batches([*missing, *older])[:LONGEST_ENRICHMENT]:
@@ -220,15 +221,15 @@ class FeedsSource:
                 log.warning("announced papers go without their dates: %s", error)
                 break
             asked += batch
-        self._store.complete(paper for base, paper in found.items() if base not in announced)
+        self._store.windows.complete([paper for base, paper in found.items() if base not in announced])
         behind = [b for b in asked if b in announced and (b not in found or found[b].version < announced[b].version)]
-        self._store.note_lack("api", behind, errand.now)
+        self._store.sources.note_lack("api", behind, errand.now)
         return found
 
 
 def provisional(paper: Announced, known: Paper | None, announcement: Announcement) -> Paper:
     """A paper as far as its announcement tells. Its dates are the announcement's deadline, or that of first submission
-    the last moment of the month in its id, whichever is earlier; what is `known` of an earlier version is exact.
+    the last moment of the month in its id, whichever is earlier; what is `known` of an earlier version (its first date, its comment) is taken from that.
     """
     closed = deadline(announcement)
     published = known.published if known else min(closed, _end_of_month(paper.id))
@@ -242,6 +243,7 @@ def provisional(paper: Announced, known: Paper | None, announcement: Announcemen
         categories=paper.categories,
         published=published,
         updated=updated,
+        comment=known.comment if known else "",
         journal_ref=paper.journal_ref,
         doi=paper.doi,
         approximate=True,

@@ -85,23 +85,6 @@ class Sources:
         )
         return [row["id"] for row in rows]
 
-    def complete(self, papers: Iterable[Paper]) -> None:
-        """Write what is now known of papers of which only the announcement was; their versions stay."""
-        with self._db.transaction():
-            for paper in papers:
-                self._db.write(
-                    "UPDATE paper SET published = ?, updated = ?, comment = ?, authors = ?, approximate = 0"
-                    " WHERE id = ? AND version = ? AND approximate",
-                    [
-                        to_text(paper.published),
-                        to_text(paper.updated),
-                        paper.comment,
-                        json.dumps(paper.authors, ensure_ascii=False),
-                        paper.id,
-                        paper.version,
-                    ],
-                )
-
     def note_lack(self, source: str, papers: Iterable[str], now: datetime) -> None:
         """Write that a service lacked papers, by base id, that another one had."""
         with self._db.transaction():

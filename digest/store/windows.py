@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.diff import Seen, diff
-from digest.model import Kind, Paper, Window
+from digest.model import Change, Kind, Paper, Window
+from digest.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
 from digest.store.held import Held
 from digest.store.subscribers import place
@@ -21,6 +22,8 @@ FAR_BACK = timedelta(days=30)
 """A window of the API that reaches back so far shows what other sources lacked."""
 LOG_LOOKED_AT = 2_000
 """Of a query's log so many of the newest rows are looked at for what is known of the last days."""
+WATCHED_AT_ONCE = timedelta(days=7)
+"""The most that one good window adds to the days for which its query was watched: an outage is no silence."""
 
 PAPER_COLUMNS = (
     "id version title abstract authors categories published updated comment journal_ref doi approximate".split()
@@ -99,6 +102,15 @@ class Windows:
         )
         return {row["id"]: from_text(row["updated"]) for row in rows}
 
+    def papers_since(self, text: str, since: datetime) -> list[Paper]:
+        """The papers in a query's log that were first submitted at `since` (UTC) or later."""
+        rows = self._db.rows(
+            "SELECT DISTINCT p.id FROM query q JOIN seen m ON m.query = q.id JOIN paper p ON p.id = m.paper"
+            " WHERE q.text = ? AND p.published >= ?",
+            [text, to_text(since)],
+        )
+        return list(load_papers(self._db, [row["id"] for row in rows]).values())
+
     def record(
         self,
         query: Query,
@@ -119,16 +131,20 @@ class Windows:
         partial = window.total is None or len(window.papers) < window.total
         with self._db.transaction():
             counts = self._log(query, (*window.papers, *beside), now, run, old)
+            covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
             self._db.write(
                 "UPDATE query SET last_good_at = ?, source = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
-                " covered_since = COALESCE(covered_since, ?) WHERE id = ?",
+                " watched = watched + ?, covered_since = COALESCE(covered_since, ?) WHERE id = ?",
                 [
                     to_text(now),
                     window.source,
+                    covered // timedelta(seconds=1),
                     to_text(window.since) if query.last_good_at is None and partial else None,
                     query.id,
                 ],
             )
+            if counts[Kind.NEW] or counts[Kind.LATE]:
+                self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
             if window.source == "api":
                 self._measure(query, window, now, anew)
             place(self._db, query.id, now)
@@ -151,6 +167,11 @@ class Windows:
         )
         self.held.forget(query.id)
         self._db.set_meta("arxiv_pause", "")
+
+    def complete(self, papers: Sequence[Paper]) -> None:
+        """Write what is known now of papers of which only the announcement was."""
+        with self._db.transaction():
+            self._keep_papers(tuple(papers))
 
     def accept(
         self, query: Query, papers: tuple[Paper, ...], now: datetime, *, old: Collection[str] = ()
@@ -268,16 +289,39 @@ class Windows:
             if before is not None and _told(before) >= _told(paper):
                 continue
             self._db.write(_UPSERT_PAPER, _paper_row(paper))
-            if before is not None and before.version < paper.version:
-                changed = [
-                    name
-                    for name in ("title", "abstract", "authors", "comment", "journal_ref")
-                    if getattr(before, name) != getattr(paper, name)
-                ]
-                self._db.write(
-                    "INSERT OR IGNORE INTO revision VALUES(?, ?, ?)",
-                    [paper.id, paper.version, json.dumps(changed)],
-                )
+            if before is not None and paper.version > 1:
+                self._note_changes(before, paper)
+            self._note_withdrawal(paper)
+
+    def _note_changes(self, before: Paper, paper: Paper) -> None:
+        """Note what a version changed; of one whose announcement only was known till now, what that did not tell."""
+        changed = changes(before, paper)
+        row = self._db.row(
+            "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?", [paper.id, paper.version]
+        )
+        if row is not None:
+            changed = merged(map(Change, json.loads(row["changed"])), changed)
+        self._db.write(
+            "INSERT OR REPLACE INTO revision(paper, version, changed, accepted, old_title) VALUES(?, ?, ?, ?, ?)",
+            [
+                paper.id,
+                paper.version,
+                json.dumps(changed),
+                Change.ACCEPTED in changed,
+                row["old_title"] if row is not None else before.title if Change.TITLE in changed else "",
+            ],
+        )
+
+    def _note_withdrawal(self, paper: Paper) -> None:
+        """Note from which version on a paper is withdrawn, and who was sent it before."""
+        if not is_withdrawn(paper):
+            self._db.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
+        elif self._db.write("UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]):
+            self._db.write(
+                "UPDATE subscriber SET corrections = 1 WHERE id IN (SELECT d.subscriber FROM content_paper cp"
+                " JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)",
+                [paper.id],
+            )
 
 
 _UPSERT_PAPER = (
