@@ -534,13 +534,12 @@ async def _weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
     assert number > 20
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
-    await _weeks_of_trouble(world, seed)
+async def test_weeks_of_trouble(world: SourcesWorld) -> None:
+    await _weeks_of_trouble(world, seed=1)
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize("seed", range(100, 130))
 async def test_many_weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
     await _weeks_of_trouble(world, seed)
 

@@ -40,7 +40,7 @@ def test_who_is_asked_and_who_stands_in(settings: Settings) -> None:
 
 
 def test_a_feed_in_trouble_and_what_one_lacked_are_told(world: World, settings: Settings) -> None:
-    stale = FeedState("cs.LG", MONDAY.date(), "tag", frozenset({"2611.00001v1"}), "the feed of cs.LG is stale")
+    stale = FeedState("cs.LG", MONDAY.date(), "tag", frozenset({"2611.00001v1"}), trouble="the feed of cs.LG is stale")
     world.store.sources.keep_feeds([stale, replace(stale, name="cs.AI", trouble="")], MONDAY)
     world.store.sources.note_lack("feeds", [f"2611.0000{n}" for n in range(7)], MONDAY - DAY)
     world.store.sources.note_lack("api", ["2610.00001"], MONDAY - 31 * DAY)

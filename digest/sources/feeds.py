@@ -228,8 +228,10 @@ class FeedsSource:
 
 
 def provisional(paper: Announced, known: Paper | None, announcement: Announcement) -> Paper:
-    """A paper as far as its announcement tells. Its dates are the announcement's deadline, or that of first submission
-    the last moment of the month in its id, whichever is earlier; what is `known` of an earlier version (its first date, its comment) is taken from that.
+    """A paper as far as its announcement tells, and what is `known` of an earlier version: its first date, its comment.
+
+    Else its dates are the announcement's deadline, or, for the first one, the last moment of the month in its id,
+    whichever is earlier.
     """
     closed = deadline(announcement)
     published = known.published if known else min(closed, _end_of_month(paper.id))
