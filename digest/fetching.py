@@ -30,10 +30,11 @@ SOURCE_WORDS = {"api": "the API", "feeds": "the announcement feeds", "oai": "OAI
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one query: its record, and the error where there was one."""
+    """What became of one query: its record, the error where there was one, and the source that was asked."""
 
     record: KeywordRecord
     error: ArxivError | None = None
+    source: str = ""
 
 
 def paused(store: Store, now: datetime) -> str:
@@ -130,8 +131,9 @@ class Round:
         if source == API and query.source not in ("", API) and is_compared(query, now):
             self.store.sources.note_brought(query.source, query.id, self.run, now)
         why = "" if counts[Kind.NEW] + counts[Kind.LATE] else _why(query, window, counts[Kind.OLD], now)
-        if before is not None and source != API:
-            why = "; ".join(filter(None, (f"from {SOURCE_WORDS[source]}: {before.record.why}", why)))
+        if before is not None and before.source != source:
+            failed = f"{SOURCE_WORDS[before.source]}: {before.record.why}" if before.source else before.record.why
+            why = "; ".join(filter(None, (why, f"from {SOURCE_WORDS[source]}", failed)))
         record = KeywordRecord(
             self.keywords[query.text].name,
             "ok",
@@ -144,7 +146,7 @@ class Round:
             first=query.last_good_at is None,
         )
         log.info("%s: %d rows, %d new, %d late", record.keyword, record.fetched, record.new, record.late)
-        return Fetched(record)
+        return Fetched(record, source=source)
 
     def _failed(self, source: str, query: Query, error: ArxivError) -> Fetched:
         """Keep what came, and when to ask again; what was whole and is not believed is held back.
@@ -161,12 +163,14 @@ class Round:
         if isinstance(error, DoubtfulError):
             self.store.windows.hold(query, str(error), error.papers, error.body, now, again, ordered=error.ordered)
             rows = len(error.papers)
-            return Fetched(KeywordRecord(name, "quarantined", rows, requests=error.requests, why=str(error)), error)
+            record = KeywordRecord(name, "quarantined", rows, requests=error.requests, why=str(error))
+            return Fetched(record, error, source)
         if before is not None and before.error is not None:
-            why = f"{before.record.why}; {SOURCE_WORDS[source]}: {error}"
-            return Fetched(replace(before.record, requests=error.requests, why=why), before.error)
+            words = "likewise" if str(error) in before.record.why else str(error)
+            why = f"{before.record.why}; {SOURCE_WORDS[source]}: {words}"
+            return Fetched(replace(before.record, requests=error.requests, why=why), before.error, before.source)
         self.store.windows.record_failure(query, str(error), error.body, now, again)
-        return Fetched(KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error)
+        return Fetched(KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error, source)
 
 
 def _why(query: Query, window: Window, old: int, now: datetime) -> str:

@@ -141,7 +141,9 @@ def stale(names: Iterable[str], day: date) -> StaleFeedError:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return "+".join(sorted(names))
+    """A feed for people: its names, or the first of many."""
+    first, *others = sorted(names)
+    return "+".join((first, *others)) if len(others) < 5 else f"{first} and {len(others)} more categories"
 
 
 def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> AnnouncementFeed:

@@ -117,5 +117,5 @@ async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, 
         found = {paper.id for share in loose.values() for paper in share}
         for paper in astray:
             if paper.id not in found:
-                log.warning("arXiv sent %s for one of %d keywords, and none matches it", paper.id, len(batch))
+                log.info("arXiv sent %s for one of %d keywords, and none matches it", paper.id, len(batch))
     return shares

@@ -218,7 +218,7 @@ class FeedsSource:
             try:
                 found |= {paper.id: paper for paper in await self._arxiv.by_ids(batch, attempts=2)}
             except ArxivError as error:
-                log.warning("announced papers go without their dates: %s", error)
+                log.info("announced papers go without their dates: %s", error)
                 break
             asked += batch
         self._store.windows.complete([paper for base, paper in found.items() if base not in announced])
