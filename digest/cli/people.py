@@ -21,7 +21,7 @@ from digest.cli.readers import (
     without_digest,
 )
 from digest.errors import QueryError, UsageError
-from digest.model import Abstracts, Format, Keyword, Revisions, Rule, Subscriber
+from digest.model import REPOSITORY, Abstracts, Format, Keyword, Revisions, Rule, Subscriber
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -145,7 +145,7 @@ def _refuse_stray_words(emails: tuple[str, ...], keywords: tuple[str, ...]) -> N
     """A keyword of several words without quotes leaves all but its first among the addresses."""
     import shlex
 
-    stray = [text for text in emails if "@" not in text]
+    stray = [text for text in emails if "@" not in text and not text.lower().startswith(REPOSITORY)]
     if stray and keywords:
         meant = " ".join([keywords[0], *stray]) if len(keywords) == 1 else "several words"
         remedy = f"a keyword of several words goes in quotes: -k {shlex.quote(meant)}"
@@ -319,7 +319,7 @@ def move(context: Context, old: str, new: str) -> None:
     """Give a reader another address; what was sent to the old one is not sent again."""
     from digest.locks import cycle_lock
     from digest.roster.edit import find_reader, move_subscriber
-    from digest.roster.fields import normal_email
+    from digest.roster.fields import normal_address
 
     settings = context.settings
     roster = read_roster(settings)
@@ -336,7 +336,7 @@ def move(context: Context, old: str, new: str) -> None:
             source, address = old, target.email
         else:
             move_subscriber(settings.subscribers, old, new)
-            source, address = reader.email if reader else old, normal_email(new)
+            source, address = reader.email if reader else old, normal_address(new)
         followed = store.subscribers.move(source, address) if store else False
     context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
 
