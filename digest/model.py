@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import TypeAlias
@@ -88,7 +88,8 @@ class Subscriber:
 
     `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the digest as an
     issue. `days` are the days on which a digest may come; `at` is the local time before which it does not
-    come (None: as soon as the papers are in); `exclude` holds canonical queries.
+    come (None: as soon as the papers are in); `exclude` holds canonical queries. `mailbox` is the address where
+    `email` is only a name for it, since database and log may be seen by strangers.
     """
 
     email: str
@@ -103,6 +104,7 @@ class Subscriber:
     quiet_days: bool = False
     order: Order = Order.LIKELIEST
     paused_until: date | None = None
+    mailbox: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

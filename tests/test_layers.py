@@ -20,11 +20,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint categories diff schedule calendar explain compose view fold render export",
+        "query tokens lint categories diff schedule calendar explain compose view fold render export pseudonyms",
         "arxiv match store mail roster locks notify stopping timers",
         "fetching composing delivering cycle explaining recounting",
         "daemon",
-        "cli settings mailing demo checks __main__",
+        "cli settings mailing subscribing demo checks __main__",
     )
 )
 PURE = LAYERS[0] | LAYERS[1]

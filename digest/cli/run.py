@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
-from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
+from digest.cli.parts import clock_at, mail_hint, open_parts, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
+from digest.subscribing import read_roster
 from digest.times import to_text
 
 FAR = timedelta(days=366)

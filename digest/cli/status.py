@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
-from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.mailing import make_transport
+from digest.subscribing import read_roster
 from digest.times import to_text
 
 if TYPE_CHECKING:

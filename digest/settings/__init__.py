@@ -12,7 +12,7 @@ from typing import TypeVar
 from digest.errors import ConfigError
 from digest.settings import read
 from digest.settings.read import CREDENTIAL
-from digest.settings.table import ARXIV_API, SETTINGS, Setting
+from digest.settings.table import ARXIV_API, GITHUB_API, SETTINGS, Setting
 
 __all__ = [
     "ARXIV_API",
@@ -55,6 +55,10 @@ class Settings:
     hold_unknown: bool
     templates: Path | None
     mail_token_command: str = ""
+    subscribers_yaml: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    github_token: str = field(default="", repr=False)
+    github_api: str = GITHUB_API
     unknown: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -189,6 +193,14 @@ def _settle(
         origins["DIGEST_MAIL_PASSWORD"] = origin or origins["DIGEST_MAIL_PASSWORD"]
         return text
 
+    def secret() -> str:
+        if values["DIGEST_SUBSCRIBERS_YAML"] and not values["DIGEST_SECRET"]:
+            raise ConfigError(
+                "DIGEST_SUBSCRIBERS_YAML is set, and DIGEST_SECRET is not: readers' names are made with it",
+                remedy="set it to a long random text, and never change it ('openssl rand -hex 32' makes one)",
+            )
+        return read.secret("DIGEST_SECRET", values["DIGEST_SECRET"])
+
     return Settings(
         home=home,
         db=attempt("DIGEST_DB", database, home / "digest.db"),
@@ -207,6 +219,12 @@ def _settle(
             "DIGEST_ARXIV_DELAY", lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
         ),
         templates=attempt("DIGEST_TEMPLATES", templates, None),
+        subscribers_yaml=values["DIGEST_SUBSCRIBERS_YAML"],
+        secret=attempt("DIGEST_SECRET", secret, ""),
+        github_token=values["DIGEST_GITHUB_TOKEN"],
+        github_api=attempt(
+            "DIGEST_GITHUB_API", lambda: read.url("DIGEST_GITHUB_API", values["DIGEST_GITHUB_API"]), GITHUB_API
+        ),
         origins=origins,
     )
 

@@ -9,6 +9,7 @@ from digest.errors import ConfigError
 
 CREDENTIAL = "mail-password"
 """The name under which systemd hands over the SMTP password (systemd.exec(5), LoadCredential)."""
+SHORTEST_SECRET = 16
 
 
 def expanded(variable: str, value: str) -> Path:
@@ -62,6 +63,15 @@ def address(variable: str, value: str) -> str:
         raise ConfigError(
             f"{variable} is {value!r}, which is no mail address", remedy=str(error).rstrip(".")
         ) from error
+    return value
+
+
+def secret(variable: str, value: str) -> str:
+    """A text that nobody can guess."""
+    if value and len(value) < SHORTEST_SECRET:
+        raise ConfigError(
+            f"{variable} has fewer than {SHORTEST_SECRET} letters", remedy="'openssl rand -hex 32' makes a good one"
+        )
     return value
 
 
