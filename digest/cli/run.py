@@ -25,6 +25,8 @@ FAR = timedelta(days=366)
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
     from digest.mail.message import Message
+    from digest.model import Roster
+    from digest.settings import Settings
 
 
 @click.command(cls=Command, examples=("digest run", "digest run --dry-run", "digest run --json"))
@@ -79,7 +81,7 @@ async def _work(
     from digest.store import open_store
 
     settings = context.settings
-    roster = read_roster(settings)
+    roster = read_safely(settings)
     transport = make_transport(settings)
     fresh = not settings.db.exists()
     stop = Stop()
@@ -100,6 +102,17 @@ async def _work(
             settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
             return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
+
+
+def read_safely(settings: Settings) -> Roster:
+    """Who gets what; ConfigError too where strangers could see the addresses."""
+    import os
+
+    from digest.checks.exposure import refuse_exposure
+
+    roster = read_roster(settings)
+    refuse_exposure(settings, roster, os.environ)
+    return roster
 
 
 async def _rehearse(
@@ -230,7 +243,6 @@ async def _serve(context: Context) -> None:
     from digest.cycle import run_cycle
     from digest.daemon import Daemon, watch
     from digest.locks import cycle_lock
-    from digest.model import Roster
     from digest.notify import Notifier
     from digest.stopping import Stop, run_stoppable
     from digest.store import open_store
@@ -270,7 +282,7 @@ async def _serve(context: Context) -> None:
 
         daemon = Daemon(
             store=store,
-            load=lambda: read_roster(settings),
+            load=lambda: read_safely(settings),
             stamp=stamp,
             work=work,
             clock=clock_at(None),
