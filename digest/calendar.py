@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from digest.errors import ConfigError
 
 NEW_YORK = ZoneInfo("America/New_York")
+CLOSED = time(14)
+"""New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up to Friday's."""
 SERVED = time(1, 15)
 """New York time of the day after the evening at which the API's index has filled; it is half there before."""
 
@@ -23,7 +25,7 @@ LONGEST_NAME = 30
 _DAY = timedelta(days=1)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FRIDAY, _SATURDAY = 4, 5
+_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,24 @@ def served_between(after: datetime, until: datetime, holidays: Holidays | None =
             break
         found.append(announcement)
     return tuple(found)
+
+
+def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> Announcement:
+    """The announcement for which a paper comes in time that is submitted at this moment, unless it is held.
+
+    (arXiv's help page "Availability of submissions": until 14:00 New York time for the same evening, Thursday's from
+    then on and Friday's for Sunday.)
+    """
+    local = submitted.astimezone(NEW_YORK)
+    evening = local.date() if local.time() < CLOSED else local.date() + _DAY
+    while _why_silent(evening, holidays) or (evening.weekday() == _SUNDAY and _closed(evening) <= local):
+        evening += _DAY
+    return _announcement(evening)
+
+
+def _closed(evening: date) -> datetime:
+    """Until when papers are submitted for an evening's announcement."""
+    return datetime.combine(evening - 2 * _DAY if evening.weekday() == _SUNDAY else evening, CLOSED, NEW_YORK)
 
 
 def quiet_night(now: datetime, holidays: Holidays | None = None) -> str | None:

@@ -50,7 +50,7 @@ class _Chunk:
     """What one chunk of readers comes to, before it is written."""
 
     queued: list[Queued] = field(default_factory=list)
-    rendered: dict[str, tuple[str, tuple[bytes, bytes, bytes]]] = field(default_factory=dict)
+    rendered: dict[str, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
     next_slots: dict[int, datetime] = field(default_factory=dict)
     away: list[int] = field(default_factory=list)
     opened: list[int] = field(default_factory=list)

@@ -10,6 +10,9 @@ from typing import TypeAlias
 LocalDate: TypeAlias = date
 """A day in somebody's time zone."""
 
+REPOSITORY = "github:"
+"""Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paper:
@@ -40,6 +43,11 @@ class Paper:
     def pdf_url(self) -> str:
         """The PDF of this version."""
         return f"https://arxiv.org/pdf/{self.id}v{self.version}"
+
+    @property
+    def html_url(self) -> str:
+        """The web page that arXiv makes of most papers sent in as TeX since December 2023."""
+        return f"https://arxiv.org/html/{self.id}v{self.version}"
 
 
 class Rule(StrEnum):
@@ -90,12 +98,30 @@ class Order(StrEnum):
     NEWEST = "newest"
 
 
+class Abstracts(StrEnum):
+    """How much of an abstract a reader wants: all of it, its first sentences, or nothing."""
+
+    FULL = "full"
+    SHORT = "short"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """What a mail is made of: a text part and an HTML part, or text alone."""
+
+    HTML = "html"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
-    `days` are the days on which a digest may come; `at` is the local time before which it does not
-    come (None: as soon as the papers are in); `exclude` holds canonical queries.
+    `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the digest as an
+    issue. `days` are the days on which a digest may come; `at` is the local time before which it does not
+    come (None: as soon as the papers are in); `exclude` holds canonical queries; papers by these `authors` or in
+    these `categories` (`cs.LG`, `cs.*`) come before others that match as well. `mailbox` is the address where
+    `email` is only a name for it, since database and log may be seen by strangers.
     """
 
     email: str
@@ -110,6 +136,12 @@ class Subscriber:
     quiet_days: bool = False
     order: Order = Order.LIKELIEST
     paused_until: date | None = None
+    abstracts: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
+    mailbox: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +196,7 @@ class Item:
 
     For a new version `changes` says what is different from the version that the reader had (None: not known), and
     `old_title` what the title was, where that changed.
+    `announced` is the day of its announcement, as arXiv's lists date it, in a digest that covers several.
     """
 
     paper: Paper
@@ -171,6 +204,7 @@ class Item:
     keywords: tuple[str, ...]
     changes: tuple[Change, ...] | None = None
     old_title: str = ""
+    announced: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +238,10 @@ class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
-    this one; `abstracts` is how many papers come with their abstract, the others as title lines;
-    `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came; `silences`
-    are the keywords of which the reader is told, once, that they match nothing. A `welcome` names the `rhythm`.
+    this one; `abstracts` is how many papers come with their abstract (so much of it as `abstract_length` says), the
+    others as title lines; `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came;
+    `silences` are the keywords of which the reader is told, once, that they match nothing; `authors` and `categories`
+    are those that the reader named. A `welcome` names the `rhythm`.
     """
 
     date: LocalDate
@@ -222,6 +257,11 @@ class Digest:
     contact: str = ""
     silences: tuple[Silence, ...] = ()
     rhythm: Rhythm | None = None
+    abstract_length: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
 
     @property
     def papers(self) -> int:
@@ -231,7 +271,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A digest as it will be read: subject, text part and HTML part.
+    """A digest as it will be read: subject, text part and HTML part (empty where the reader wants text alone).
 
     Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
     belongs to one reader alone will stand; so a hundred thousand readers share one body.
@@ -292,8 +332,8 @@ class Outgoing:
     """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
-    goes: before the text part's, between, and after the HTML part's. `reader` is the subscriber's number, 0 where
-    the message belongs to no delivery (a test, a preview).
+    goes: before the text part's, between, and after the HTML part's; two pieces where there is no HTML part.
+    `reader` is the subscriber's number, 0 where the message belongs to no delivery (a test, a preview).
     """
 
     id: int
@@ -303,5 +343,5 @@ class Outgoing:
     message_id: str
     date: datetime
     subject: str
-    pieces: tuple[bytes, bytes, bytes]
+    pieces: tuple[bytes, ...]
     reader: int = 0

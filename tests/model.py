@@ -155,6 +155,7 @@ class World:
             self.store.digests,
             self.store.outbox,
         )
+        hold = windows.hold
         sync, record, queue, claim, settle, recover = (
             subscribers.sync,
             windows.record,
@@ -173,12 +174,18 @@ class World:
         def spied_record(query: Query, window: Window, now: datetime, run: int, **options: Any) -> Counter[Kind]:
             before = self._head()
             counts = record(query, window, now, run, **options)
+            self.oracle.cleared(query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id]))
             rows = self.database.rows(
                 "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq", [before]
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
             self.oracle.record(query.text, entries, (*window.papers, *options.get("beside", ())), now)
             return counts
+
+        def spied_hold(query: Query, why: str, papers: tuple[Paper, ...], *args: Any, **options: Any) -> None:
+            hold(query, why, papers, *args, **options)
+            self.oracle.held(query, papers)
+            self.stats["held back"] += 1
 
         def spied_queue(batch: list[Queued], *args: Any) -> int:
             away = {q.plan.reader: bool(self._one("away", q.plan.reader)) for q in batch}
@@ -215,6 +222,7 @@ class World:
             return count
 
         subscribers.sync, windows.record, digests.queue = spied_sync, spied_record, spied_queue  # type: ignore[method-assign,assignment]
+        windows.hold = spied_hold  # type: ignore[method-assign]
         outbox.claim, outbox.settle, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
     def _ended(self) -> dict[int, str]:
@@ -301,7 +309,18 @@ class World:
         deep = since - timedelta(days=40)
         rows = [p for p in self.papers.values() if query in self.matches[p.id] and p.updated >= deep]
         rows.sort(key=lambda p: p.updated, reverse=True)
+        if self.armed and self.random.random() < self.faults * 0.3:
+            rows = self._implausible(query, rows)
         return Window(query, tuple(rows), len(rows), deep, 1)
+
+    def _implausible(self, query: str, rows: list[Paper]) -> list[Paper]:
+        """A part of the answer, with a paper that no other answer ever shows, and one that does not match."""
+        moment = self.now - timedelta(hours=self.random.randrange(1, 60))
+        fleeting, stranger = (
+            Paper(f"2603.{next(self.numbers):05}", 1, title, "A", (), ("cs.LG",), moment, moment)
+            for title in (f"fleeting {query.strip('()').removeprefix('all:')}", "stranger")
+        )
+        return [fleeting, stranger, *rows[:1]]
 
     def render(self, digest: Digest, mark: str) -> Rendered:
         return Rendered("digest", f"text\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
@@ -414,6 +433,8 @@ class Oracle:
         self.deliveries: dict[int, Delivery] = {}
         self.by_message_id: dict[str, int] = {}
         self.last_good: dict[str, datetime] = {}
+        self.fleeting: dict[str, set[str]] = defaultdict(set)
+        self.strangers: dict[str, set[str]] = defaultdict(set)
         self.watched: dict[str, timedelta] = defaultdict(timedelta)
         self.matched: dict[str, timedelta] = defaultdict(timedelta)
 
@@ -462,6 +483,20 @@ class Oracle:
         first = last[begin][0] if last else FAR
         subscription.state, subscription.watched = "active", self.watched[query]
         subscription.entries = [e for e in self.log[query] if e[0] >= first]
+
+    def held(self, query: Query, papers: tuple[Paper, ...]) -> None:
+        """What a held-back window showed: what matches is news, once there was a good window before."""
+        if query.last_good_at is not None:
+            self.fleeting[query.text] |= {paper.id for paper in papers if paper.title.startswith("fleeting")}
+            self.strangers[query.text] |= {paper.id for paper in papers if paper.title == "stranger"}
+
+    def cleared(self, query: str, log: list[dict[str, Any]]) -> None:
+        """A good window ends a spell: the log has what only held-back windows showed, as far as it matches."""
+        logged = {row["paper"] for row in log}
+        if lost := self.fleeting[query] - logged:
+            raise BrokenError(f"{query} lacks what only a held-back window showed: {sorted(lost)}")
+        if strange := self.strangers[query] & logged:
+            raise BrokenError(f"{query} has what does not match it: {sorted(strange)}")
 
     def record(
         self, query: str, entries: list[tuple[int, str, int, Kind]], papers: tuple[Paper, ...], now: datetime

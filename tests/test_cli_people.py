@@ -66,7 +66,9 @@ def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the
 def test_every_field_has_its_flag(shell: Shell) -> None:
     flags = "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --revisions --max-papers 9".split()
     more = "--exclude cat:cs.RO --exclude survey --quiet-days tell --order newest --paused-until 2026-12-01".split()
-    shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more)
+    looks = "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
+    looks += ["--subject-prefix", "[arXiv]"]
+    shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more, *looks)
     (value,) = json.loads(shell("subscribers", "--json"))
     assert value == {
         "email": "ada@example.org",
@@ -82,6 +84,11 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "order": "newest",
         "paused_until": "2026-12-01",
         "suppressed": None,
+        "abstracts": "none",
+        "format": "text",
+        "authors": ["Noether"],
+        "categories": ["cs.LG", "stat.*"],
+        "subject_prefix": "[arXiv]",
     }
 
 

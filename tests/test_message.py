@@ -46,7 +46,7 @@ def outgoing(
     address: str = "ada@example.org",
     name: str = "Ada",
     subject: str = "3 new papers",
-    pieces: tuple[bytes, bytes, bytes] = FROZEN,
+    pieces: tuple[bytes, ...] = FROZEN,
 ) -> Outgoing:
     return Outgoing(1, 1, address, name, "<abc123@example.org>", DATE, subject, pieces)
 
@@ -75,6 +75,16 @@ def header_names(message: Message) -> list[str]:
 
 EXPECTED_NAMES = """From Reply-To To Subject Date Message-ID List-Unsubscribe List-Id List-Post
     Auto-Submitted Precedence MIME-Version Content-Type""".split()
+
+
+def test_text_alone_is_no_multipart() -> None:
+    pieces = freeze(Rendered(subject="", text=f"Größe\n{MARK}\nend\n", html="", mark=MARK))
+    assert len(pieces) == 2
+
+    message = parse(assemble(outgoing(pieces=pieces), SENDER))
+    assert message.get_content_type() == "text/plain"
+    assert message.get_content().replace("\r\n", "\n") == "Größe\nThis mail went to ada@example.org.\nend\n"
+    assert message["MIME-Version"] == "1.0"
 
 
 def test_a_message_has_every_header_once_and_text_before_html() -> None:

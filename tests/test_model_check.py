@@ -10,6 +10,14 @@ import pytest
 from tests.model import BrokenError, World
 
 MUTATIONS = {
+    "what only held-back windows showed is forgotten": (
+        "SELECT data, window FROM held WHERE query = ?",
+        "SELECT data, window FROM held WHERE query = ? AND 0",
+    ),
+    "a window that is held back moves the guard": (
+        "SET quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+        "SET last_good_at = '2026-09-01T00:00:00Z', quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+    ),
     "the ledger is not asked what was carried": (
         "SELECT MAX(cp.version) FROM delivery d",
         "SELECT NULL FROM delivery d",

@@ -144,7 +144,7 @@ def _number(recent: Recent, days: int, rule: Rule) -> str:
 
 
 def _example(paper: Paper) -> str:
-    from digest.view import clean
+    from digest.texts import clean
 
     return f"  {paper.id:<14} {paper.published:%m-%d}  {clean(paper.title, TITLE_COLUMNS)}"
 

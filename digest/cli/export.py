@@ -124,7 +124,7 @@ def _entries(
     zone, reader = _reader(context, roster, store, email) if email else ("UTC", None)
     if store is None:
         return iter(())
-    names = store.history.labels() | {k.query: k.name for k in _all_keywords(roster)}
+    names = store.exports.labels() | {k.query: k.name for k in _all_keywords(roster)}
     queries = _queries(names, keywords) if keywords else None
     if email and reader is None:
         return iter(())
@@ -148,7 +148,7 @@ def _chosen(
     from digest.export import Entry
     from digest.schedule import local_date
 
-    for found in store.exports.papers(reader=reader, queries=queries, unmailed=unmailed):
+    for found in store.exports.export(reader=reader, queries=queries, unmailed=unmailed):
         first = local_date(found.first_seen, zone) if found.first_seen else None
         mailed = local_date(found.mailed, zone) if found.mailed else None
         day = (mailed if reader is not None and not unmailed else first) or local_date(found.paper.published, zone)

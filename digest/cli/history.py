@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.cli.parts import existing_store, read_roster
+from digest.cli.parts import existing_store
 from digest.errors import ConfigError
+from digest.subscribing import read_roster
 
 if TYPE_CHECKING:
     from digest.model import Roster
@@ -116,8 +117,8 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
     from digest.explain import moment
+    from digest.texts import clean
     from digest.times import from_text
-    from digest.view import clean
 
     if not runs:
         context.echo("No run yet: 'digest run' does one.")
@@ -143,7 +144,7 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
 
 
 def _tell_digests(context: Context, report: dict[str, Any]) -> None:
-    from digest.view import clean
+    from digest.texts import clean
 
     if not report["digests"]:
         context.echo(f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why.")

@@ -34,6 +34,11 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "quiet_days": "tell" if reader.quiet_days else "silent",
         "order": str(reader.order),
         "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
+        "abstracts": str(reader.abstracts),
+        "format": str(reader.format),
+        "authors": list(reader.authors),
+        "categories": list(reader.categories),
+        "subject_prefix": reader.subject_prefix,
     }
 
 

@@ -11,9 +11,10 @@ from digest.almanac import HOLIDAYS_FILE
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.folder import say_what_the_folder_holds
 from digest.cli.keyword_windows import what_to_do
-from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.cli.readers import suppression_json
 from digest.mailing import make_transport
+from digest.subscribing import read_roster
 from digest.times import to_text
 
 if TYPE_CHECKING:

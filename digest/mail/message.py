@@ -30,6 +30,7 @@ QUOTED_PRINTABLE_LINE = 76
 LONGEST_WORD = 60
 """Characters of a word, or a whole name, up to which a header line holds it as it is."""
 
+_POLICY = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
 _UNFIT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATEXT = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x9f])"
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -172,32 +173,40 @@ class WayOut:
         return f"List-Unsubscribe: <{self.url}>, <{self.mailto}>\r\n{one_click}"
 
 
-def freeze(rendered: Rendered) -> tuple[bytes, bytes, bytes]:
-    """Encode a body once, as a MIME entity with its headers, and cut it at the two lines that hold the mark.
+def freeze(rendered: Rendered) -> tuple[bytes, ...]:
+    """Encode a body once, as a MIME entity with its headers, and cut it at the lines that hold the mark.
 
-    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF. Raises
-    ValueError where a part does not hold the mark exactly once and alone on its line.
+    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text alone is no
+    multipart. Raises ValueError where a part does not hold the mark exactly once and alone on its line.
     """
-    for name, part in (("text", rendered.text), ("HTML", rendered.html)):
+    parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][: 2 if rendered.html else 1]
+    for name, _, part in parts:
         if part.count(rendered.mark) != 1 or rendered.mark not in part.split("\n"):
             raise ValueError(f"the {name} part does not hold the mark once and alone on its line")
-    policy = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
-    entity = EmailMessage(policy=policy)
-    entity["MIME-Version"] = "1.0"
-    entity["Content-Type"] = "multipart/alternative"
-    # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045 section 6.7).
-    entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
-    for subtype, content in (("plain", rendered.text), ("html", rendered.html)):
-        section = EmailMessage(policy=policy)
-        section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
-        del section["MIME-Version"]
-        entity.attach(section)
+    sections = [_section(subtype, part) for _, subtype, part in parts]
+    if len(sections) == 1:
+        (entity,) = sections
+    else:
+        entity = EmailMessage(policy=_POLICY)
+        entity["MIME-Version"] = "1.0"
+        entity["Content-Type"] = "multipart/alternative"
+        # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045 section 6.7).
+        entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
+        for section in sections:
+            del section["MIME-Version"]
+            entity.attach(section)
     # With shorter lines the generator would fold headers its own way; it does not touch the bodies.
     flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     pieces = flat.split(f"\r\n{rendered.mark}\r\n".encode())
-    if len(pieces) != 3:
+    if len(pieces) != len(parts) + 1:
         raise ValueError("the mark is not a plain word: its lines cannot be found once they are encoded")
-    return pieces[0] + b"\r\n", pieces[1] + b"\r\n", pieces[2]
+    return (*(piece + b"\r\n" for piece in pieces[:-1]), pieces[-1])
+
+
+def _section(subtype: str, content: str) -> EmailMessage:
+    section = EmailMessage(policy=_POLICY)
+    section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
+    return section
 
 
 def assemble(outgoing: Outgoing, sender: Sender) -> Message:
@@ -224,8 +233,9 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         link = html.escape(way_out.url or way_out.mailto)
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
-    before, between, after = outgoing.pieces
-    data = b"".join((headers.encode(), before, _encoded_line(line), between, _encoded_line(page_line), after))
+    lines = (_encoded_line(line), _encoded_line(page_line))
+    body = outgoing.pieces[0] + b"".join(own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False))
+    data = headers.encode() + body
     return Message(
         sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,

@@ -37,7 +37,7 @@ def read_flag(name: str, given: str, called: str = "") -> Value:
     Raises UsageError saying what can be written there; `called` is what the field goes by, else its flag.
     """
     text = given.strip()
-    if text in NOTHING:
+    if text in NOTHING and (name, text) != ("abstracts", "none"):
         return None
     called = called or f"--{name.replace('_', '-')}"
     return _READERS[name](called, given, text) if name in _READERS else text

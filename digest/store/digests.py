@@ -71,7 +71,7 @@ class Queued:
     slot: datetime
     key: str
     subject: str
-    pieces: tuple[bytes, bytes, bytes]
+    pieces: tuple[bytes, ...]
     apart: bool = False
 
 
@@ -165,7 +165,7 @@ class Digests:
         )
         return {row["paper"] for row in rows}
 
-    def stored(self, key: str) -> tuple[str, tuple[bytes, bytes, bytes]] | None:
+    def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:
         """Subject and body of the content with this key, where an equal digest was queued before."""
         row = self._db.row("SELECT subject, pieces FROM content WHERE key = ?", [key])
         if row is None:
@@ -280,15 +280,14 @@ class Digests:
                 self._db.write("UPDATE subscriber SET away = 1 WHERE id = ?", [reader])
 
 
-def pack(pieces: tuple[bytes, bytes, bytes]) -> bytes:
+def pack(pieces: tuple[bytes, ...]) -> bytes:
     """A body as it is stored; encoded MIME text holds no NUL."""
     return zlib.compress(b"\0".join(pieces))
 
 
-def unpack(stored: bytes) -> tuple[bytes, bytes, bytes]:
+def unpack(stored: bytes) -> tuple[bytes, ...]:
     """The body that `pack` wrote."""
-    before, between, after = zlib.decompress(stored).split(b"\0")
-    return before, between, after
+    return tuple(zlib.decompress(stored).split(b"\0"))
 
 
 def rewind(database: Database, delivery: int) -> None:

@@ -1,4 +1,4 @@
-"""The papers that were seen or mailed, as an export asks for them. It only reads."""
+"""Every paper on record with what happened to it here, for files that leave the program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from digest.store.windows import load_papers
 from digest.times import from_text
 
 CHUNK = 500
-"""Papers that an export reads at once."""
+"""Papers to a look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,21 @@ class Exported:
 
 
 class Exports:
-    """The papers with what happened to them here."""
+    """Papers on their way out. It only reads."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def papers(
+    def labels(self) -> dict[str, str]:
+        """The name under which each query was last asked for or subscribed to."""
+        rows = self._db.rows(
+            """SELECT q.text, COALESCE(
+                   (SELECT k.keyword FROM run_keyword k WHERE k.query = q.id ORDER BY k.run DESC LIMIT 1),
+                   (SELECT s.label FROM subscription s WHERE s.query = q.id LIMIT 1), q.text) AS label FROM query q"""
+        )
+        return {row["text"]: row["label"] for row in rows}
+
+    def export(
         self, *, reader: int | None = None, queries: Iterable[str] | None = None, unmailed: bool = False
     ) -> Iterator[Exported]:
         """Every paper that was seen, or only what was mailed to one reader; oldest submission first.

@@ -318,15 +318,6 @@ class History:
         )
         return Run(row["id"], record, idle_before)
 
-    def labels(self) -> dict[str, str]:
-        """The name under which each query was last asked for or subscribed to."""
-        rows = self._db.rows(
-            """SELECT q.text, COALESCE(
-                   (SELECT k.keyword FROM run_keyword k WHERE k.query = q.id ORDER BY k.run DESC LIMIT 1),
-                   (SELECT s.label FROM subscription s WHERE s.query = q.id LIMIT 1), q.text) AS label FROM query q"""
-        )
-        return {row["text"]: row["label"] for row in rows}
-
 
 _EVENTFUL = """({0}.composed OR {0}.sent OR {0}.deferred OR {0}.failed OR {0}.unknown OR {0}.trouble <> ''
     OR {0}.finished_at IS NULL OR EXISTS (SELECT 1 FROM run_keyword k WHERE k.run = {0}.id))"""
