@@ -137,8 +137,7 @@ class Windows:
                     query.id,
                 ],
             )
-            if counts[Kind.NEW] or counts[Kind.LATE]:
-                self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
+            self._note_match(query, counts)
             self.held.forget(query.id)
             self._db.set_meta("arxiv_pause", "")
             place(self._db, query.id, now)
@@ -159,6 +158,7 @@ class Windows:
                 " judged_since = ?, total = NULL WHERE id = ?",
                 [to_text(now), query.id],
             )
+            self._note_match(query, counts)
             self.held.forget(query.id)
         return counts
 
@@ -220,6 +220,11 @@ class Windows:
             pause = Pause(max(until, now + (asked_for or timedelta(0))), hours)
             self._db.set_meta("arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours}))
         return pause
+
+    def _note_match(self, query: Query, counts: Counter[Kind]) -> None:
+        """Let a query's silence begin anew where something new matched it."""
+        if counts[Kind.NEW] or counts[Kind.LATE]:
+            self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
 
     def _fail(self, query: Query, why: str, next_fetch_at: datetime) -> None:
         self._db.write(
