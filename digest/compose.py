@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from digest.calendar import announcement_of, served_between
 from digest.marks import TITLE, author_term, find, in_categories, names, wanted
-from digest.model import Digest, Item, Kind, Order, Section, Subscriber
+from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Subscriber
 
 NEW_VERSIONS = "New versions"
 
@@ -25,6 +25,7 @@ def compose(
     skipped: int = 0,
     quiet: str = "",
     contact: str = "",
+    silences: tuple[Silence, ...] = (),
 ) -> Digest:
     """Build the digest that carries `items`; the moments are UTC, its dates the reader's own.
 
@@ -48,6 +49,8 @@ def compose(
         skipped=skipped,
         quiet=quiet,
         contact=contact,
+        silences=silences,
+        rhythm=Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days) if welcome else None,
         abstract_length=subscriber.abstracts,
         format=subscriber.format,
         authors=subscriber.authors,

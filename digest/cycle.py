@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digest.composing import Composer, compose_due
+from digest.composing import Composer, compose_due, queue_now
 from digest.delivering import Delivered, deliver
 from digest.errors import ConfigError, DoubtfulError, Exit
 from digest.fetching import Arxiv, Fetched, fetch_query, is_due, paused, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
-from digest.model import Keyword, Outcome, Roster
+from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.render import Renderer
 from digest.stopping import Stop
 from digest.store import Store
@@ -31,7 +31,11 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too."""
+    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too.
+
+    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
+    readers who do not wait for their hour, beside all others.
+    """
 
     store: Store
     roster: Roster
@@ -42,6 +46,8 @@ class Parts:
     clock: Callable[[], datetime]
     hold_unknown: bool = False
     fetch_all: bool = False
+    only: Subscriber | None = None
+    at_once: tuple[Subscriber, ...] = ()
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
 
@@ -81,8 +87,12 @@ async def run_cycle(parts: Parts) -> Summary:
         raise
     fetched = await fetch_due(parts, run)
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
-    composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
-    delivered.given_up += not_composed
+    if parts.only is not None:
+        composed = int(queue_now(composer, parts.only, parts.clock()))
+    else:
+        composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+        delivered.given_up += not_composed
+        composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
     if delivered.relay is None:
         delivered.add(await _deliver(parts))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
@@ -107,7 +117,7 @@ async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
     down, nobody asks any more. What does not fit its history is asked for a second time after all others.
     """
     names: dict[str, Keyword] = {}
-    for keyword in parts.roster.keywords:
+    for keyword in parts.only.keywords if parts.only is not None else parts.roster.keywords:
         names.setdefault(keyword.query, keyword)
     done: dict[str, Fetched] = {}
     insists, offline = parts.fetch_all, False

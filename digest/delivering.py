@@ -47,6 +47,9 @@ async def deliver(
 ) -> Delivered:
     """Send everything that may leave now. Ends early where the relay cannot be used, or when `stop` is set."""
     done = Delivered()
+    if surge := store.suppressions.surge(clock()):
+        done.relay = Receipt(Outcome.RELAY, surge)
+        return done
     while not stop.is_set():
         outgoing = store.outbox.claim(clock(), hold_unknown=hold_unknown)
         if outgoing is None:

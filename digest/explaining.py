@@ -29,7 +29,7 @@ from digest.fetching import DEEP
 from digest.match import Matcher
 from digest.model import Kind, Paper, Revisions, State, Subscriber
 from digest.query import parse
-from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot
+from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, pause_in_words
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
 from digest.store.history import Carried, Reader
@@ -345,8 +345,9 @@ def keeps_mail(asked: Asked, reader: Due) -> Verdict | None:
     if reader.suppressed and asked.past is not None and asked.past.suppressed_at is not None:
         since = moment(asked.past.suppressed_at, asked.zone)
         return Verdict("suppressed", f"mail to this address is suppressed since {since}: {asked.past.suppression}")
-    if asked.subscriber is not None and is_paused(asked.subscriber, asked.now):
-        return Verdict("paused", f"mail is paused until {asked.subscriber.paused_until}")
+    until = asked.subscriber.paused_until if asked.subscriber is not None else None
+    if asked.subscriber is not None and until is not None and is_paused(asked.subscriber, asked.now):
+        return Verdict("paused", f"mail is {pause_in_words(until)}")
     return None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import math
 import os
 import pwd
 import time
@@ -156,9 +157,10 @@ class ArxivTurns:
     @staticmethod
     def _ended(note: bytes) -> float:
         try:
-            return float(note)
+            moment = float(note)
         except ValueError:
             return 0.0
+        return moment if math.isfinite(moment) else 0.0
 
 
 def _lock_path(path: Path) -> Path:

@@ -10,6 +10,9 @@ from typing import TypeAlias
 LocalDate: TypeAlias = date
 """A day in somebody's time zone."""
 
+REPOSITORY = "github:"
+"""Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paper:
@@ -114,9 +117,11 @@ class Format(StrEnum):
 class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
-    `days` are the days on which a digest may come; `at` is the local time before which it does not
+    `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the digest as an
+    issue. `days` are the days on which a digest may come; `at` is the local time before which it does not
     come (None: as soon as the papers are in); `exclude` holds canonical queries; papers by these `authors` or in
-    these `categories` (`cs.LG`, `cs.*`) come before others that match as well.
+    these `categories` (`cs.LG`, `cs.*`) come before others that match as well. `mailbox` is the address where
+    `email` is only a name for it, since database and log may be seen by strangers.
     """
 
     email: str
@@ -136,6 +141,7 @@ class Subscriber:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
+    mailbox: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +216,32 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A keyword that matched no new paper in so many days of good windows, with a hint why that may be."""
+
+    keyword: str
+    days: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a reader's digests come: on these days, not before `at`; `tells`: without papers a mail says why."""
+
+    days: tuple[Weekly, ...]
+    at: time | None
+    tells: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
     this one; `abstracts` is how many papers come with their abstract (so much of it as `abstract_length` says), the
     others as title lines; `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came;
-    `authors` and `categories` are those that the reader named.
+    `silences` are the keywords of which the reader is told, once, that they match nothing; `authors` and `categories`
+    are those that the reader named. A `welcome` names the `rhythm`.
     """
 
     date: LocalDate
@@ -230,6 +255,8 @@ class Digest:
     skipped: int = 0
     quiet: str = ""
     contact: str = ""
+    silences: tuple[Silence, ...] = ()
+    rhythm: Rhythm | None = None
     abstract_length: Abstracts = Abstracts.FULL
     format: Format = Format.HTML
     authors: tuple[str, ...] = ()
@@ -289,13 +316,15 @@ class Outcome(StrEnum):
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
-    `permanent` on RELAY: trying again in this run cannot help (a refused login).
+    `permanent` on RELAY: trying again in this run cannot help (a refused login). `folder`: it went to a folder
+    of this machine, and to nobody's inbox.
     """
 
     outcome: Outcome
     reply: str = ""
     bounce: bool = False
     permanent: bool = False
+    folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +333,7 @@ class Outgoing:
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
     goes: before the text part's, between, and after the HTML part's; two pieces where there is no HTML part.
+    `reader` is the subscriber's number, 0 where the message belongs to no delivery (a test, a preview).
     """
 
     id: int
@@ -314,3 +344,4 @@ class Outgoing:
     date: datetime
     subject: str
     pieces: tuple[bytes, ...]
+    reader: int = 0

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from digest.entry import MONTHS, PaperView, keyword_name, paper_view
 from digest.marks import wanted
-from digest.model import Digest, Item, Keyword, Kind, Section
+from digest.model import Digest, Item, Keyword, Kind, Rhythm, Section, Weekly
 from digest.query import describe
 from digest.texts import clean, shorten
 
@@ -19,7 +19,7 @@ NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
 CONTENTS_FROM = 9
 """Papers from which on a digest begins with a list of what is in it."""
 CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
-RULE_LENGTH, PREFIX_LENGTH = 200, 30
+RULE_LENGTH, PREFIX_LENGTH, HINT_LENGTH = 200, 30, 1_000
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -68,6 +68,15 @@ class KeywordView:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceView:
+    """A keyword that matches nothing, for how long, and a hint why."""
+
+    name: str
+    since: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     """Everything else that a template may say."""
 
@@ -76,8 +85,10 @@ class PageView:
     lead: str
     top: str
     welcome: bool
+    rhythm: str
     quiet: str
     skipped: str
+    silences: tuple[SilenceView, ...]
     sections: tuple[SectionView, ...]
     contents: tuple[ContentView, ...]
     total: int
@@ -102,8 +113,13 @@ def view(digest: Digest) -> PageView:
         # The first line of the mail, which stands beside the subject in a list of mails.
         top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 else "",
         welcome=digest.welcome,
+        rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
-        skipped=_skipped(digest.skipped),
+        skipped=_skipped(digest.skipped, digest.previous),
+        silences=tuple(
+            SilenceView(keyword_name(s.keyword), _count(s.days, "day"), clean(s.hint, HINT_LENGTH))
+            for s in digest.silences
+        ),
         sections=sections,
         contents=tuple(_contents(sections)) if digest.papers >= CONTENTS_FROM else (),
         total=digest.papers,
@@ -171,6 +187,14 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
         start = "Your arXiv digest starts"
         found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
         return start, (found or "for ") + on, _subject(digest, f"{start}: {found}", names, dated=False)
+    if not digest.papers and digest.silences and not digest.quiet:
+        since = _count(min(silence.days for silence in digest.silences), "day")
+        silent = [keyword_name(silence.keyword) for silence in digest.silences]
+        return (
+            f"No new paper in {since}",
+            f"for {_in_words(silent)}",
+            _subject(digest, f"No new paper in {since}: ", silent),
+        )
     if not digest.papers:
         reason = clean(digest.quiet).rstrip(".")
         subject = _subject(digest, "No new papers: ", [reason] if reason else [])
@@ -181,11 +205,29 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     return counts, f"for {on}", _subject(digest, f"{counts}: ", names)
 
 
-def _skipped(count: int) -> str:
+def _rhythm(rhythm: Rhythm, timezone: str) -> str:
+    """When digests come, and what a day without any means."""
+    week = tuple(Weekly)
+    named = [f"{DAYS[week.index(day)]}s" for day in rhythm.days]
+    days = {week: "every day", week[:5]: "from Monday to Friday"}.get(rhythm.days, f"on {_in_words(named, all_=True)}")
+    hour = f", not before {rhythm.at:%H:%M} ({timezone})" if rhythm.at else ", as soon as the papers are in"
+    none = "a short mail says why" if rhythm.tells else "no mail comes"
+    return (
+        f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on the evenings of"
+        " Sunday to Thursday, New York time."
+    )
+
+
+def _skipped(count: int, previous: date | None) -> str:
+    """What was let go after an absence, and the command that lists it; the address is for the reader to put in."""
     if not count:
         return ""
-    were = f"{_count(count, 'older paper')} {'was' if count == 1 else 'were'}"
-    return f"While your mail was paused, more came than one digest holds: {were} let go."
+    were, them = (" was", "it") if count == 1 else (" were", "them")
+    since = f" --since {previous}" if previous else ""
+    return (
+        f"While your mail was paused, more came than one digest holds: {_count(count, 'older paper')}{were} let go. "
+        f"Whoever runs this digest can list {them}: 'digest export --email ADDRESS --unmailed{since}'."
+    )
 
 
 def _names(digest: Digest) -> list[str]:
@@ -218,9 +260,9 @@ def _with_names(start: str, names: Sequence[str], room: int) -> str:
     return start + clean(names[0], left) + rest
 
 
-def _in_words(names: Sequence[str]) -> str:
-    """`A`, `A and B`, `A, B and C`; of many the first three."""
-    if len(names) > NAMED_KEYWORDS + 1:
+def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
+    """`A`, `A and B`, `A, B and C`; of many the first three, or `all_`."""
+    if len(names) > NAMED_KEYWORDS + 1 and not all_:
         names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli import main
+from digest.cli import changes, main
 from digest.cli.base import Command
 from digest.cli.keywords import keywords
-from digest.cli.people import subscribe, subscribers, unsubscribe
+from digest.cli.people import subscribe, unsubscribe
 from digest.locks import cycle_lock
 from digest.roster import load_roster
 from digest.store import open_store
@@ -83,6 +83,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "quiet_days": "tell",
         "order": "newest",
         "paused_until": "2026-12-01",
+        "suppressed": None,
         "abstracts": "none",
         "format": "text",
         "authors": ["Noether"],
@@ -204,7 +205,9 @@ def test_the_help_says_that_an_empty_value_clears(shell: Shell) -> None:
 
 
 @pytest.fixture
-def lab(shell: Shell) -> Shell:
+def lab(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(shell.home)
+    (shell.home / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n")
     shell.path.write_text(
         "keywords: {RL theory: 'ti:\"reinforcement learning\" AND cat:cs.LG'}\n"
         "subscribers:\n  - email: ada@example.org\n    keywords: [Reward Model, Hallucination]\n"
@@ -213,7 +216,7 @@ def lab(shell: Shell) -> Shell:
     return shell
 
 
-COMMANDS = [subscribe, unsubscribe, *subscribers.commands.values(), *keywords.commands.values()]
+COMMANDS = [subscribe, unsubscribe, *changes.subscribers.commands.values(), *keywords.commands.values()]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.callback.__name__)

@@ -94,6 +94,8 @@ def test_each_example_works_as_printed(
         "HOME": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+    (tmp_path / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n", encoding="utf-8")
+    (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
     command = shlex.split(example)
     assert command[0] == "digest"
     process = subprocess.Popen(
@@ -111,6 +113,10 @@ def test_each_example_works_as_printed(
         patience = time.monotonic() + 30
         while len(list((home / "mail" / "new").iterdir())) == had and time.monotonic() < patience:
             time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+    if command[1] == "serve":
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Listening")
         process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, f"{out}\n{err}"
@@ -131,6 +137,13 @@ def test_each_command_has_a_summary_a_group_and_an_example() -> None:
 def test_the_help_fits_eighty_columns_and_cuts_no_summary() -> None:
     text = cli.get_help(_root(terminal_width=80))
     assert max(map(len, text.splitlines())) <= 80
+    assert "..." not in text.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, click.Group)])
+def test_the_help_of_a_group_cuts_no_summary(name: str) -> None:
+    command = COMMANDS[name]
+    text = command.get_help(click.Context(command, info_name=name, parent=_root(terminal_width=80)))
     assert "..." not in text.replace("[ARGS]...", "")
 
 

@@ -20,11 +20,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint categories diff schedule calendar revision explain reading export "
-        "tex compose view entry marks stems texts fold render",
-        "arxiv match store mail roster locks notify stopping timers",
-        "holding fetching composing delivering cycle explaining recounting",
-        "daemon",
+        "query tokens lint silence categories diff schedule calendar revision explain reading export page "
+        "tex compose view entry marks stems texts fold render signing bounces alarm",
+        "arxiv match store mail publish files roster locks notify stopping timers heartbeat",
+        "holding fetching composing delivering cycle explaining recounting listening alarming",
+        "daemon web",
         "cli settings mailing asking almanac demo checks __main__",
     )
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from digest.compose import compose
 from digest.errors import ConfigError
-from digest.model import Abstracts, Digest, Format, Item, Keyword, Kind, Rendered, Rule
+from digest.model import Abstracts, Digest, Format, Item, Keyword, Kind, Rendered, Rhythm, Rule, Weekly
 from digest.render import HTML_BYTES, TEXT_BYTES, Renderer
 from tests.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
@@ -235,6 +235,27 @@ def test_a_welcome_without_papers_says_so() -> None:
         assert "Nothing of the last days matches" in text
         assert "The digest before" not in text
         assert "The next may come on Tuesday 24 November" in text
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "words"),
+    [
+        (
+            Rhythm(tuple(Weekly), None, tells=False),
+            "Digests come every day, as soon as the papers are in; where no paper",
+        ),
+        (Rhythm(tuple(Weekly)[:5], time(7), tells=True), "from Monday to Friday, not before 07:00 (Europe/Berlin);"),
+        (
+            Rhythm((Weekly.MON,), None, tells=True),
+            "on Mondays, as soon as the papers are in; where no paper matches, a short",
+        ),
+        (Rhythm(tuple(Weekly)[1:6], None, tells=False), "on Tuesdays, Wednesdays, Thursdays, Fridays and Saturdays,"),
+    ],
+)
+def test_a_welcome_says_when_digests_come_and_what_a_day_without_one_means(rhythm: Rhythm, words: str) -> None:
+    for text in both(sample_digest(welcome=True, rhythm=rhythm)):
+        assert words in " ".join(text.split())
+        assert "Sunday to Thursday, New York time" in " ".join(text.split())
 
 
 def test_a_quiet_day_says_why() -> None:

@@ -68,7 +68,7 @@ async def test_a_mailed_paper_is_told_with_its_digest_and_the_servers_words(worl
 @pytest.mark.parametrize(
     ("script", "verdict", "words"),
     [
-        ({"RCPT": "550 5.1.1 No such user here"}, "due", "refused for good"),
+        ({"RCPT": "550 5.1.1 No such user here"}, "suppressed", "refused for good"),
         ({"RCPT": "450 4.2.1 Mailbox busy"}, "waiting", "deferred"),
         ({"message": Act.DROP}, "maybe_delivered", "maybe delivered"),
         ({"MAIL": "451 4.3.0 Try later"}, "waiting", ""),
@@ -513,7 +513,7 @@ def _agrees(world: World, subscriber: Subscriber) -> None:
     asked = Asked(world.store, world.now, subscriber.email, subscriber, past)
     planned = {item.paper.id for item in make_plan(world.store, due, subscriber).items}
     open_ = any(d.state in ("queued", "deferred") for d in world.store.history.deliveries(past.id))
-    for exported in world.store.history.export():
+    for exported in world.store.exports.export():
         base = exported.paper.id
         verdict = explain_paper(asked, PaperName(base))["verdict"]
         live = [d for d, _ in world.store.history.carriers(past.id, base) if d.state not in NOT_CARRIED]

@@ -64,12 +64,13 @@ def doctor(click_context: click.Context, context: Context, address: str | None, 
 def _made(survey: Survey, address: str | None) -> Iterator[Check]:
     """Make the checks; a test digest goes last, in place of the probe of the mail server."""
     from digest.checks.check import run_checks
+    from digest.checks.returns import return_checks
     from digest.checks.sender import check_mail
     from digest.checks.trial import SECONDS, check_by_sending
 
     yield from run_checks(_local(survey))
     away: list[tuple[str, Examine]] = [] if address else [("mail", lambda: check_mail(survey))]
-    yield from run_checks([*_arxiv(survey), *away, *_names(survey)])
+    yield from run_checks([*_arxiv(survey), *away, *return_checks(survey), *_names(survey)])
     if address:
         yield from run_checks([("mail", lambda: check_by_sending(survey, address, machine_now()))], seconds=SECONDS + 5)
 
@@ -77,6 +78,7 @@ def _made(survey: Survey, address: str | None) -> Iterator[Check]:
 def _local(survey: Survey) -> list[tuple[str, Examine]]:
     """What can be told without a network."""
     from digest.checks.arrangement import check_settings
+    from digest.checks.exposure import check_exposure, in_workflow
     from digest.checks.files import (
         candidate_homes,
         check_cycle,
@@ -107,6 +109,8 @@ def _local(survey: Survey) -> list[tuple[str, Examine]]:
         ("zone data", lambda: check_zones(now)),
         ("holidays", lambda: check_holidays(now.date(), survey.settings.home)),
     ]
+    if in_workflow(os.environ):
+        checks.append(("addresses", lambda: check_exposure(survey, os.environ)))
     if survey.values["DIGEST_TEMPLATES"]:
         checks.append(("templates", lambda: check_templates(survey, now)))
     return checks

@@ -16,11 +16,13 @@ from digest.cli.counts import Counter, in_words
 from digest.cli.init_ask import address, ask, confirm, hour, one_of, zone
 from digest.cli.init_files import Home, Saved, check_writable, choose_home, is_clone, local_zone, read_env, save_env
 from digest.cli.init_mail import MAIL, Plan, ask_plan, plan_from_flags, try_out
-from digest.cli.people import PLAIN_RULES, next_line, query_error, warn_about, when
+from digest.cli.people import PLAIN_RULES, query_error, warn_about
+from digest.cli.readers import next_line, when
 from digest.errors import DigestError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber
 from digest.settings import find_home, load_settings
+from digest.subscribing import subscribers_file
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -69,7 +71,7 @@ def init(
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
-    roster = _roster(settings.subscribers)
+    roster = _roster(subscribers_file(settings))
     form = Form(context, roster, Counter(settings), asking=asking)
     form.tell_what_exists(home)
     given = {"email": email, "match": match, "at": at, "timezone": timezone}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from digest.compose import compose
 from digest.demo.papers import KEYWORDS, World
 from digest.demo.words import TOPICS
 from digest.match import Matcher
-from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Subscriber
+from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Rhythm, Silence, Subscriber, Weekly
 from digest.query import make_keyword, parse
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -48,6 +48,7 @@ def samples() -> tuple[Sample, ...]:
         Sample("catch-up", "Three weeks away: by announcement", _catch_up()),
         Sample("short", "Short abstracts, favourites first, a prefix", _favourites()),
         Sample("welcome", "The first digest", _welcome()),
+        Sample("silent", "A keyword that has matched nothing for a month", _silent()),
         Sample("quiet", "A day without papers, for a reader who wants to be told", _quiet()),
     )
 
@@ -193,7 +194,15 @@ def _favourites() -> Digest:
 
 def _welcome() -> Digest:
     papers = World(14).papers(6, NOW - 5 * _DAY, _CLOSED)
-    return replace(_composed([Item(paper, Kind.NEW, ()) for paper in papers], previous=None), welcome=True)
+    rhythm = Rhythm(tuple(Weekly)[:5], time(7), tells=False)
+    return replace(
+        _composed([Item(paper, Kind.NEW, ()) for paper in papers], previous=None), welcome=True, rhythm=rhythm
+    )
+
+
+def _silent() -> Digest:
+    hint = 'In the last month "time serie" alone brought no paper, "time series" about 9 a day: is a letter missing?'
+    return replace(_composed([]), silences=(Silence("Time Serie", 30, hint),))
 
 
 def _quiet() -> Digest:

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from urllib.parse import quote
 
 from digest.model import Outgoing, Rendered
+from digest.signing import Purpose, Signer
 
 LINE = 78
 """Characters to which a line is folded where it can be (RFC 5322 section 2.1.1)."""
@@ -86,11 +87,18 @@ class Message:
 class Sender:
     """In whose name digests leave: `Daily Papers <papers@example.org>`, and where people write who want to leave.
 
+    `signer` makes the tokens by which a reader can leave and a bounce proves itself; without it there are none.
+    `bounce` is the bounce address, where each delivery gets one of its own (VERP); `leave` is where requests to leave
+    are mailed, if not to the contact; `base_url` is the address of the web side, without a slash at its end.
     Raises ValueError where `from_address` holds no address.
     """
 
     from_address: str
     contact: str = ""
+    signer: Signer | None = None
+    bounce: str = ""
+    leave: str = ""
+    base_url: str = ""
 
     def __post_init__(self) -> None:
         if "@" not in self.address:
@@ -99,7 +107,7 @@ class Sender:
     @cached_property
     def address(self) -> str:
         """The bare address, fit for the envelope."""
-        return _mailbox(_parse(self.from_address)[1])
+        return bare_address(_parse(self.from_address)[1])
 
     @property
     def domain(self) -> str:
@@ -109,7 +117,26 @@ class Sender:
     @cached_property
     def reply_address(self) -> str:
         """The bare address to which people write: the contact's, else the sender's own."""
-        return _mailbox(_parse(self.contact)[1]) if self.contact else self.address
+        return bare_address(_parse(self.contact)[1]) if self.contact else self.address
+
+    def envelope_sender(self, delivery: int) -> str:
+        """Where bounces of this delivery go: the sender's address, or one of the delivery's own (VERP)."""
+        if not self.bounce:
+            return self.address
+        local, _, domain = bare_address(_parse(self.bounce)[1]).rpartition("@")
+        if self.signer is None or not delivery:
+            return f"{local}@{domain}"
+        return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
+
+    def way_out(self, reader: int) -> WayOut:
+        """How one reader leaves; reader 0 is nobody, and gets no token."""
+        to = quote(bare_address(_parse(self.leave)[1]) if self.leave else self.reply_address, safe="@+")
+        if self.signer is None or not reader:
+            return WayOut(f"mailto:{to}?subject=unsubscribe")
+        token = self.signer.token(Purpose.LEAVE, reader)
+        return WayOut(
+            f"mailto:{to}?subject=unsubscribe%20{token}", f"{self.base_url}/u/{token}" if self.base_url else ""
+        )
 
     @cached_property
     def first_headers(self) -> str:
@@ -128,6 +155,22 @@ class Sender:
             "Auto-Submitted: auto-generated\r\n"
             "Precedence: bulk\r\n"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """The addresses by which one reader leaves: by a mail, and on the web where there is a web side."""
+
+    mailto: str
+    url: str = ""
+
+    @property
+    def headers(self) -> str:
+        """RFC 2369 and 8058, each on one line: encoded or folded, the big mail services ignore them."""
+        if not self.url:
+            return f"List-Unsubscribe: <{self.mailto}>\r\n"
+        one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        return f"List-Unsubscribe: <{self.url}>, <{self.mailto}>\r\n{one_click}"
 
 
 def freeze(rendered: Rendered) -> tuple[bytes, ...]:
@@ -173,22 +216,28 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     belong there becomes a space. An address that no mail can go to is left for the server to refuse.
     """
     address = clean(outgoing.address)
-    recipient = _mailbox(address)
+    recipient = bare_address(address)
+    way_out = sender.way_out(outgoing.reader)
     headers = (
         sender.first_headers
         + _address_header("To", outgoing.name, recipient)
         + _text_header("Subject", outgoing.subject)
         + f"Date: {format_datetime(outgoing.date)}\r\n"
         + f"Message-ID: {clean(outgoing.message_id)}\r\n"
-        + _unsubscribe_header(sender.reply_address, address)
+        + way_out.headers
         + sender.last_headers
     )
     line = f"This mail went to {address}."
-    lines = (_encoded_line(line), _encoded_line(html.escape(line)))
+    page_line = html.escape(line)
+    if outgoing.reader and sender.signer is not None:
+        link = html.escape(way_out.url or way_out.mailto)
+        page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
+        line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
+    lines = (_encoded_line(line), _encoded_line(page_line))
     body = outgoing.pieces[0] + b"".join(own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False))
     data = headers.encode() + body
     return Message(
-        sender=sender.address,
+        sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,
         message_id=clean(outgoing.message_id),
         data=data,
@@ -199,13 +248,6 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
 def _encoded_line(line: str) -> bytes:
     """One line in quoted-printable, with its line end; a long one gets soft breaks."""
     return binascii.b2a_qp(line.encode(), istext=True).replace(b"\n", b"\r\n") + b"\r\n"
-
-
-def _unsubscribe_header(to: str, address: str) -> str:
-    """The mailto form of RFC 2369, on one line: encoded or folded, the big mail services ignore it."""
-    target = f"<mailto:{quote(to, safe='@')}?subject=unsubscribe"
-    line = f"List-Unsubscribe: {target}%20{quote(address, safe='@')}>"
-    return f"{line if len(line) <= LONGEST_LINE else f'List-Unsubscribe: {target}>'}\r\n"
 
 
 @lru_cache(maxsize=256)
@@ -259,7 +301,7 @@ def _parse(written: str) -> tuple[str, str]:
     return parseaddr(clean(written))
 
 
-def _mailbox(address: str) -> str:
+def bare_address(address: str) -> str:
     """An address as headers and envelopes write it: local part quoted where needed, domain in ASCII."""
     local, at, domain = clean(address).rpartition("@")
     if not at:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from digest.errors import ConfigError
 from digest.settings import read
 from digest.settings.read import CREDENTIAL
-from digest.settings.table import ARXIV_API, SETTINGS, Setting
+from digest.settings.table import ARXIV_API, GITHUB_API, SETTINGS, Setting
 
 __all__ = [
     "ARXIV_API",
@@ -55,6 +55,16 @@ class Settings:
     hold_unknown: bool
     templates: Path | None
     mail_token_command: str = ""
+    inbox: str = ""
+    inbox_password: str = field(default="", repr=False)
+    bounce: str = ""
+    operator: str = ""
+    heartbeat_url: str = field(default="", repr=False)
+    base_url: str = ""
+    secret: str = field(default="", repr=False)
+    subscribers_yaml: str = field(default="", repr=False)
+    github_token: str = field(default="", repr=False)
+    github_api: str = GITHUB_API
     unknown: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -184,10 +194,21 @@ def _settle(
             raise ConfigError(f"DIGEST_TEMPLATES is {folder}, which is not a folder")
         return folder
 
-    def password() -> str:
-        text, origin = read.password(values, environ, path)
-        origins["DIGEST_MAIL_PASSWORD"] = origin or origins["DIGEST_MAIL_PASSWORD"]
+    def password(variable: str) -> str:
+        text, origin = read.password(variable, values, environ, path)
+        origins[variable] = origin or origins[variable]
         return text
+
+    def checked(variable: str, reader: Callable[[str, str], str]) -> str:
+        return attempt(variable, lambda: reader(variable, values[variable]), "")
+
+    def secret() -> str:
+        if values["DIGEST_SUBSCRIBERS_YAML"] and not values["DIGEST_SECRET"]:
+            raise ConfigError(
+                "DIGEST_SUBSCRIBERS_YAML is set, and DIGEST_SECRET is not: readers' names are made with it",
+                remedy="set it to a long random text, and never change it ('openssl rand -hex 32' makes one)",
+            )
+        return read.secret("DIGEST_SECRET", values["DIGEST_SECRET"])
 
     return Settings(
         home=home,
@@ -195,11 +216,17 @@ def _settle(
         subscribers=attempt("DIGEST_SUBSCRIBERS", lambda: path("DIGEST_SUBSCRIBERS"), home / "subscribers.yaml"),
         hold_unknown=attempt("DIGEST_ON_UNKNOWN", hold, False),
         mail=values["DIGEST_MAIL"],
-        mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", password, ""),
+        mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", lambda: password("DIGEST_MAIL_PASSWORD"), ""),
         mail_ca=attempt("DIGEST_MAIL_CA", lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None, None),
         mail_token_command=values["DIGEST_MAIL_TOKEN_COMMAND"],
-        sender=attempt("DIGEST_FROM", lambda: read.address("DIGEST_FROM", values["DIGEST_FROM"]), ""),
-        contact=attempt("DIGEST_CONTACT", lambda: read.address("DIGEST_CONTACT", values["DIGEST_CONTACT"]), ""),
+        sender=checked("DIGEST_FROM", read.address),
+        contact=checked("DIGEST_CONTACT", read.address),
+        inbox=checked("DIGEST_INBOX", _inbox),
+        inbox_password=attempt("DIGEST_INBOX_PASSWORD_FILE", lambda: password("DIGEST_INBOX_PASSWORD"), ""),
+        bounce=checked("DIGEST_BOUNCE", read.bounce),
+        operator=checked("DIGEST_OPERATOR", read.address),
+        heartbeat_url=checked("DIGEST_HEARTBEAT_URL", lambda name, text: read.url(name, text) if text else ""),
+        base_url=checked("DIGEST_BASE_URL", read.base_url),
         arxiv_api=attempt(
             "DIGEST_ARXIV_API", lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API
         ),
@@ -207,8 +234,23 @@ def _settle(
             "DIGEST_ARXIV_DELAY", lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
         ),
         templates=attempt("DIGEST_TEMPLATES", templates, None),
+        subscribers_yaml=values["DIGEST_SUBSCRIBERS_YAML"],
+        secret=attempt("DIGEST_SECRET", secret, ""),
+        github_token=values["DIGEST_GITHUB_TOKEN"],
+        github_api=attempt(
+            "DIGEST_GITHUB_API", lambda: read.url("DIGEST_GITHUB_API", values["DIGEST_GITHUB_API"]), GITHUB_API
+        ),
         origins=origins,
     )
+
+
+def _inbox(_variable: str, value: str) -> str:
+    """A mailbox that can be read; what is wrong with it the mailbox's own room says."""
+    if value:
+        from digest.mail.mailbox import read_mailbox
+
+        read_mailbox(value)
+    return value
 
 
 def find_home(named: str, folder: Path) -> Path:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from digest.model import Item, Kind, Paper, Revisions
 from digest.store.database import Database
 from digest.store.due import NO_END, NOT_CARRIED, due_rows, items_of, most_recent, withdrawn_rows
+from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import head
 from digest.store.windows import load_papers
 from digest.times import from_text, to_text
@@ -42,7 +43,8 @@ class Plan:
 
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
     replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader before;
-    `cut` is where the log starts for a reader who is back from an absence.
+    `cut` is where the log starts for a reader who is back from an absence; `silences` are the queries that
+    have matched nothing for long, with the days, of which the reader is still to be told.
     """
 
     reader: int
@@ -55,17 +57,22 @@ class Plan:
     folded: tuple[int, ...]
     from_seq: int
     cut: int | None
+    silences: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for which it is."""
+    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for which it is.
+
+    `apart`: that moment is none of the reader's schedule, and leaves the scheduled slots as they are.
+    """
 
     plan: Plan
     slot: datetime
     key: str
     subject: str
     pieces: tuple[bytes, ...]
+    apart: bool = False
 
 
 class Digests:
@@ -94,6 +101,18 @@ class Digests:
                 {"reader": reader, "no_end": NO_END},
             )
         )
+
+    def is_silent(self, reader: int) -> bool:
+        """Whether a keyword of the reader's has matched nothing for long, untold: a quick look."""
+        return is_silent(self._db, reader)
+
+    def slot_apart(self, reader: int, now: datetime) -> datetime:
+        """A moment at or right after `now` at which no slot of the reader's is or was: schedules know no seconds."""
+        taken = self._db.rows("SELECT slot FROM delivery WHERE subscriber = ? AND slot >= ?", [reader, to_text(now)])
+        slot = now
+        while slot.second == 0 or {"slot": to_text(slot)} in taken:
+            slot += timedelta(seconds=1)
+        return slot
 
     def plan(self, due: Due, *, revisions: Revisions, max_papers: int, exclude: Exclude | None = None) -> Plan:
         """Say what a digest would hold now. Open deliveries that were never tried to the end are folded into it,
@@ -135,6 +154,7 @@ class Digests:
             folded=folded if items else (),
             from_seq=first_seq - 1 if cut is None else cut,
             cut=cut,
+            silences=silent_queries(self._db, due.id, folded),
         )
 
     def _carried(self, deliveries: tuple[int, ...]) -> set[str]:
@@ -184,9 +204,9 @@ class Digests:
     def _insert(self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime) -> None:
         plan, slot = queued.plan, to_text(queued.slot)
         content = self._content(queued)
-        self._db.write(
+        delivery: int = self._db.value(
             "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at)"
-            " VALUES(?, ?, ?, ?, ?, ?, ?)",
+            " VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING id",
             [
                 plan.reader,
                 slot,
@@ -209,6 +229,10 @@ class Digests:
             " WHERE subscriber = :reader AND start IS NOT NULL",
             {"end": end, "reader": plan.reader},
         )
+        note_silences(self._db, plan.reader, delivery, plan.silences)
+        if queued.apart:
+            self._db.write("UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader])
+            return
         self._db.write(
             "UPDATE subscriber SET away = 0, corrections = 0, slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
             [slot, to_text(due_at), plan.reader],

@@ -191,4 +191,38 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX content_paper_paper ON content_paper(paper);
     CREATE INDEX delivery_content ON delivery(content);
     """,
+    # Seconds that good windows covered: of a query in all and at its last match; of a subscription, when it was placed.
+    """
+    ALTER TABLE query ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE query ADD COLUMN matched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE subscription ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
+
+    ALTER TABLE delivery ADD COLUMN folder INTEGER NOT NULL DEFAULT 0;
+    UPDATE delivery SET folder = 1 WHERE state = 'sent'
+        AND (reply LIKE 'written to %' OR reply = 'it was in the folder already');
+    CREATE INDEX delivery_folder ON delivery(ended_at) WHERE folder;
+
+    CREATE TABLE silence(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        query INTEGER NOT NULL REFERENCES query(id),
+        delivery INTEGER NOT NULL,
+        PRIMARY KEY(subscriber, query)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE bounce(
+        delivery INTEGER PRIMARY KEY REFERENCES delivery(id),
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        at TEXT NOT NULL,
+        blame TEXT NOT NULL CHECK(blame IN ('hard', 'soft', 'policy')),
+        words TEXT NOT NULL,
+        excused INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX bounce_at ON bounce(at);
+    CREATE INDEX bounce_subscriber ON bounce(subscriber, at);
+
+    CREATE TABLE inbox_message(key TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, uid INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )

@@ -20,6 +20,8 @@ LONGEST_PAUSE = 24
 """Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each further time."""
 LOG_LOOKED_AT = 2_000
 """Of a query's log so many of the newest rows are looked at for what is known of the last days."""
+WATCHED_AT_ONCE = timedelta(days=7)
+"""The most that one good window adds to the days for which its query was watched: an outage is no silence."""
 
 PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
 
@@ -120,19 +122,23 @@ class Windows:
         first = query.last_good_at is None
         with self._db.transaction():
             counts = self._log(query, (*window.papers, *beside), now, run, old)
+            covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
             self._db.write(
                 "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
-                " rows_per_day = ?, total = ?, covered_since = COALESCE(covered_since, ?),"
+                " rows_per_day = ?, watched = watched + ?, total = ?, covered_since = COALESCE(covered_since, ?),"
                 " quarantined_since = NULL, judged_since = COALESCE(?, judged_since) WHERE id = ?",
                 [
                     to_text(now),
                     sum(p.updated >= window.since for p in window.papers) / days,
+                    covered // timedelta(seconds=1),
                     window.total,
                     to_text(window.since) if first and len(window.papers) < window.total else None,
                     to_text(now) if anew else None,
                     query.id,
                 ],
             )
+            if counts[Kind.NEW] or counts[Kind.LATE]:
+                self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
             self.held.forget(query.id)
             self._db.set_meta("arxiv_pause", "")
             place(self._db, query.id, now)
