@@ -221,6 +221,10 @@ def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_
     `let_go`: the reader's part of the log was moved past it on the return from an absence.
     """
     if row.kind is Kind.OLD:
+        if row.recorded_at is None:
+            return Verdict(
+                "too_old", "it is history: too old to be mailed when it was first seen, or taken in with a page"
+            )
         return Verdict("too_old", f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)")
     if part is None:
         return Verdict("not_placed", "the next run takes this keyword in for this reader")

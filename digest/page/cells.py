@@ -1,7 +1,7 @@
 """Tables of papers in Markdown: cells that cannot break the table and bring no HTML but their own folds.
 
 A text stands in its cell as arXiv serves it, but for the few characters that could do harm where they stand; those
-are written as character references (CommonMark, "Entity and numeric character references"), and `plain` takes them back.
+are written as references (CommonMark, "Entity and numeric character references"), and `plain` takes them back.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028-\u2029\u202f
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of writing, with which a text could rearrange its row."""
 
-# What ends a cell; what begins a tag, a comment or an address in pointed brackets; what would be read as a reference; and
-# what would make a link or an image of brackets.
-_ANYWHERE = r"\||<(?=[A-Za-z/!?])|&(?=#[0-9xX]|[A-Za-z][A-Za-z0-9]*;)|(?<=\])\("
+# What ends a cell; what begins a tag, a comment or an address in pointed brackets; what would be read as a
+# reference; and what would make a link or an image of brackets.
+_ANYWHERE = r"\||<(?=[A-Za-z/!?]|[^\s<>]*@)|&(?=#[0-9xX]|[A-Za-z][A-Za-z0-9]*;)|(?<=\])\("
 _HARMFUL = re.compile(_ANYWHERE)
 _IN_COMMENT = re.compile(_ANYWHERE + "|`")
 _IN_TITLE = re.compile(_ANYWHERE + r"|[\[\]`*]")

@@ -20,7 +20,7 @@ _TITLE = re.compile(
     r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\(https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
     r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>[1-9]\d{0,3}))?(?:\.pdf)?\)(?(bold)\*\*)\s*"
 )
-_FOLD = re.compile(r"\s*<details>\s*<summary>.*?</summary>\s*<p>(?P<text>.*?)</p>\s*</details>\s*(?=\||$)")
+_FOLD = re.compile(r"\s*<details>\s*<summary>.{0,60}?</summary>\s*<p>(?P<text>.*?)</p>\s*</details>\s*(?=\||$)")
 _CELL = re.compile(r"\s*(?P<text>[^|]*?)\s*(?=\||$)")
 _LAST = re.compile(r"\s*(?P<text>.*?)\s*(?=\|?\s*$)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -48,26 +49,31 @@ def render_page(
     and `papers`, each with title, url, date, abstract, comment, row. Raises ConfigError where a template is broken.
     """
     folder, name = (template.resolve().parent, template.name) if template else (templates, TEMPLATE)
-    loaders: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([*loaders, jinja2.PackageLoader("digest.templates", "")]),
-        autoescape=False,  # noqa: S701 - Markdown, whose cells are escaped where they are made
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     values = [
         {"keyword": heading(s.keyword), "table": table(s.papers), "papers": [_row(p) for p in s.papers]}
         for s in sections
     ]
     try:
-        return environment.get_template(name).render(sections=values, updated=updated.isoformat())
+        return _environment(folder).get_template(name).render(sections=values, updated=updated.isoformat())
     except jinja2.TemplateNotFound as error:
         raise ConfigError(f"there is no template {template or error.name}", remedy="name another file") from error
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"the template {error.name}, line {error.lineno}: {error.message}") from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise ConfigError(f"the template {name}: {error}") from error
+
+
+@cache
+def _environment(folder: Path | None) -> jinja2.Environment:
+    """The built-in template, behind those of a folder."""
+    own: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
+        autoescape=False,  # noqa: S701 - Markdown, whose cells are escaped where they are made
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def same_but_for_its_date(one: str, other: str) -> bool:
