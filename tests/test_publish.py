@@ -17,7 +17,7 @@ from digest.page.reading import read_page
 from digest.page.render import Section, render_page
 from digest.publish.markdown import write_page
 from digest.query import make_keyword
-from tests.asking import Told, run_main
+from tests.asking import AskedWorld, Told, run_main
 from tests.shared import shared
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, keyword, reader
 
@@ -257,9 +257,8 @@ async def test_a_page_takes_nothing_from_what_is_known(world: World) -> None:
     newer = replace(known[0], version=3, title="Newer", updated=MONDAY)
     take_in(world, "RL", newer, replace(known[1], title="Another title"), eprint(9, MONDAY - DAY), until=MONDAY)
     papers = {p.id: p for p in world.store.pages.recent(keyword("RL").query, 10)}
-    assert (papers[newer.id].title, papers[newer.id].authors) == ("Newer", ("Ada Example",))
-    assert papers[newer.id].published == known[0].published
-    assert papers[known[1].id] == known[1]
+    assert [papers[p.id] for p in known] == known
+    assert world.value("SELECT COUNT(*) FROM seen WHERE run IS NULL") == 1
     world.arxiv.announce("RL", eprint(9, MONDAY - DAY), eprint(10, MONDAY))
     await world.cycle(MONDAY + DAY)
     assert world.titles("ada@example.org")[1:] == [[10]]
@@ -277,3 +276,20 @@ def test_papers_of_equal_submission_keep_one_order(world: World) -> None:
     recent = world.store.pages.recent(keyword("RL").query, 3)
     assert len(recent) == 3
     assert recent == world.store.pages.recent(keyword("RL").query, 5)[:3]
+
+
+async def test_why_tells_of_papers_of_the_page_and_from_before_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = AskedWorld(tmp_path, capsys)
+    page = [eprint(n, MONDAY - 4 * DAY + n * HOUR) for n in range(5)]
+    take_in(world, "RL", *page)
+    world.arxiv.announce("RL", *page, eprint(50, MONDAY - 9 * DAY))
+    world.readers = [reader("ada@example.org", "RL")]
+    await world.cycle()
+    for number in (2, 50):
+        report = world.why("ada@example.org", eprint(number).id)
+        assert report["verdict"] == "too_old"
+        assert "no younger than an imported page" in report["answer"]
+        assert "45 days" not in str(report)
+    world.close()
