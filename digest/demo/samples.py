@@ -202,7 +202,8 @@ def _welcome() -> Digest:
 
 def _silent() -> Digest:
     hint = 'In the last month "time serie" alone brought no paper, "time series" about 9 a day: is a letter missing?'
-    return replace(_composed([]), silences=(Silence("Time Serie", 30, hint),))
+    reader = replace(READER, keywords=(*READER.keywords[:2], make_keyword("Time Serie")))
+    return replace(_composed([], reader), silences=(Silence("Time Serie", 30, hint),))
 
 
 def _quiet() -> Digest:
