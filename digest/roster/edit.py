@@ -13,18 +13,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digest.errors import UsageError
+from digest.files import replace_file
 from digest.locks import file_lock
-from digest.model import Keyword, Roster, Rule, Subscriber
+from digest.model import REPOSITORY, Keyword, Roster, Rule, Subscriber
 from digest.query import parse
 from digest.roster import tree
 from digest.roster.document import Sequence
 from digest.roster.draft import Draft, Entry, block_lines
-from digest.roster.fields import FIELDS, normal_email
+from digest.roster.fields import ADDRESSES, FIELDS, normal_address
 from digest.roster.load import Checked, check_text, fold, read_text
 from digest.roster.problems import RosterError
 from digest.roster.quoting import quote, write
 from digest.roster.readers import unknown_reader
-from digest.roster.write import ready_folder, replace_file
+from digest.roster.write import ready_folder
 
 WAIT = 10.0
 """Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000 readers."""
@@ -179,7 +180,10 @@ def move_subscriber(path: Path, old: str, new: str) -> Edit:
             raise unknown_reader(path, old, (reader.email for reader in checked.roster.subscribers))
         if address.casefold() in checked.entries and address.casefold() != source:
             raise UsageError(f"{address} is a subscriber already", remedy=f"'digest unsubscribe {old}' lets one go")
-        draft.set_field(checked.entries[source], "email", write(address))
+        [(field, value)] = _identity(address).items()
+        if tree.pair(checked.entries[source], field) is None:
+            raise UsageError(f"{old} and {new} are not of one kind", remedy="'digest subscribe' adds the new one")
+        draft.set_field(checked.entries[source], field, field_text(field, value))
 
     return _edit(path, change, touched={source, address.casefold()})
 
@@ -310,13 +314,20 @@ def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str]
 
 
 def _new_entry(checked: Checked, address: str, texts: list[str], fields: Mapping[str, Value]) -> Entry:
-    values: dict[str, Value] = {"email": address, **fields, "keywords": texts or None}
+    values: dict[str, Value] = {**_identity(address), **fields, "keywords": texts or None}
     if not texts and not tree.default_items(checked):
         raise UsageError(f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'")
-    order = ("email", "name", "keywords", *FIELDS)
+    order = (*ADDRESSES, "name", "keywords", *FIELDS)
     cleared = {name: CLEARED[name] for name in fields if name in CLEARED and name in tree.default_fields(checked)}
     written = cleared | {name: field_text(name, value) for name, value in values.items() if value is not None}
     return [(name, written[name]) for name in dict.fromkeys(order) if name in written]
+
+
+def _identity(address: str) -> dict[str, Value]:
+    """The field that says who a subscriber is."""
+    if address.startswith(REPOSITORY):
+        return {"github": address.removeprefix(REPOSITORY)}
+    return {"email": address}
 
 
 def _excluded(fields: Mapping[str, Value]) -> list[str]:
@@ -384,7 +395,7 @@ def _queries(roster: Roster) -> object:
 
 def _email(text: str) -> str:
     try:
-        return normal_email(text.strip())
+        return normal_address(text.strip())
     except ValueError as error:
         raise UsageError(f"{text!r} is no mail address: {str(error).rstrip('.')}") from error
 
@@ -392,6 +403,6 @@ def _email(text: str) -> str:
 def _folded_email(text: str) -> str:
     """The form in which addresses are compared; what is none is nobody's."""
     try:
-        return normal_email(text.strip()).casefold()
+        return normal_address(text.strip()).casefold()
     except ValueError:
         return text.strip().casefold()

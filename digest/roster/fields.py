@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from digest.errors import QueryError
-from digest.model import Abstracts, Format, Order, Revisions, Weekly
+from digest.model import REPOSITORY, Abstracts, Format, Order, Revisions, Weekly
 from digest.query import parse
 from digest.roster.document import Node, Scalar, Sequence
 from digest.roster.quoting import quote, yaml_type
@@ -57,6 +57,39 @@ def normal_email(text: str) -> str:
         checked = validate_email(f"{local}@localhost.test", check_deliverability=False, test_environment=True)
         return checked.normalized.removesuffix(".test")
     return validate_email(text, check_deliverability=False, test_environment=True).normalized
+
+
+def read_repository(report: Report, node: Node) -> str | None:
+    """A GitHub repository, in the form of an address: `github:OWNER/REPO`."""
+    text = report.text(node, "github")
+    if text is None:
+        return None
+    try:
+        return normal_address(REPOSITORY + text)
+    except ValueError as error:
+        found = _REPOSITORY_IN_TEXT.search(text)
+        suggestion = f"{found['owner']}/{found['name']}" if found else ""
+        report.add(node, f"{text!r}: {error}", suggestion if suggestion != text else "")
+        return None
+
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_REPOSITORY_IN_TEXT = re.compile(
+    r"(?:https?://github\.com/|git@github\.com:|github:)(?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?$"
+)
+
+
+def normal_address(text: str) -> str:
+    """The stored form of what the digests of a reader go to: a mail address, or `github:OWNER/REPO`.
+
+    Raises ValueError.
+    """
+    if not text.lower().startswith(REPOSITORY):
+        return normal_email(text)
+    repository = text[len(REPOSITORY) :].strip()
+    if not _REPOSITORY.fullmatch(repository):
+        raise ValueError("a GitHub repository is written OWNER/REPO")
+    return REPOSITORY + repository
 
 
 def _name(report: Report, node: Node) -> Any:
@@ -318,7 +351,9 @@ _READERS: dict[str, Callable[[Report, Node], Any]] = {
     "categories": _categories,
     "subject_prefix": _subject_prefix,
 }
-FIELDS = ("email", "keywords", "exclude", *_READERS)
+ADDRESSES = ("email", "github")
+"""Of these fields a subscriber has one."""
+FIELDS = (*ADDRESSES, "keywords", "exclude", *_READERS)
 """All fields of a subscriber."""
 
 

@@ -16,6 +16,7 @@ from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
 from digest.store.outbox import Outbox
+from digest.store.pages import Pages
 from digest.store.runs import Runs
 from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
@@ -39,6 +40,7 @@ class Store:
         self.suppressions = Suppressions(database)
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)
+        self.pages = Pages(database)
         self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")
 
     def signer(self, secret: str = "") -> Signer:

@@ -226,6 +226,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, uid INTEGER NOT NULL) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE query ADD COLUMN imported_until TEXT;
+    """,
+    """
     ALTER TABLE query ADD COLUMN source TEXT NOT NULL DEFAULT '';
     ALTER TABLE query ADD COLUMN deep_at TEXT;
     ALTER TABLE paper ADD COLUMN approximate INTEGER NOT NULL DEFAULT 0;
