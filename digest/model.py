@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -224,13 +224,23 @@ class Outcome(StrEnum):
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
-    `permanent` on RELAY: trying again in this run cannot help (a refused login).
+    `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on FAILED: the server refused
+    as a matter of policy (5.7.x of RFC 3463), which may be meant for the sender rather than for the message.
     """
 
     outcome: Outcome
     reply: str = ""
     bounce: bool = False
     permanent: bool = False
+    policy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `number` messages in any stretch of time of the length `period`."""
+
+    number: int
+    period: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("why:why", "Why a paper came to a reader or not; how a day went."),
         "history": ("history:history", "All digests of a reader, or all runs."),
         "outbox": ("outbox:outbox", "What waits to be mailed, and why it waits."),
+        "resend": ("resend:resend", "Send a digest again that has gone."),
     },
     "Besides": {
         "config": ("config:config", "Each setting, and where it came from."),

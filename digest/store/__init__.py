@@ -11,6 +11,7 @@ from digest.store.database import Database
 from digest.store.digests import Digests
 from digest.store.history import History
 from digest.store.outbox import Outbox
+from digest.store.relay import Relay
 from digest.store.runs import Runs
 from digest.store.subscribers import Subscribers
 from digest.store.windows import Windows
@@ -26,7 +27,8 @@ class Store:
         self.windows = Windows(database)
         self.digests = Digests(database)
         self.history = History(database)
-        self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")
+        self.relay = Relay(database)
+        self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
 
     def close(self) -> None:
         """Close the database."""
