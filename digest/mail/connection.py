@@ -212,7 +212,7 @@ class Connection:
     async def _name_sender(self, client: SMTP, message: Message) -> None:
         options = []
         limit = client.esmtp_extensions.get("size", "")
-        if limit.isdecimal() and 0 < int(limit) < len(message.data):
+        if limit.isascii() and limit.isdecimal() and 0 < int(limit) < len(message.data):
             reply = f"the message has {len(message.data)} bytes, and {self._account.server.url} takes {limit}"
             raise _EndedError(Receipt(Outcome.FAILED, reply))
         if client.supports_extension("size"):
@@ -329,7 +329,7 @@ def _status(text: str) -> str:
 def _reason(error: Exception) -> str:
     """What went wrong in words; of a connection that could not be made, the system's own."""
     cause = error.__cause__ if isinstance(error, SMTPConnectError) else None
-    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno and cause.errno > 0:
         return os.strerror(cause.errno)
     return error.message if isinstance(error, SMTPException) else str(error) or type(error).__name__
 
