@@ -175,7 +175,6 @@ def _summary(
 
 def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
     """Why mail waits, in a line; `tried`: in this run."""
-    until = f"{paused.paused_until:%Y-%m-%d %H:%M} UTC"
     if tried:
-        return f"mail could not be handed over ({paused.reason}); it waits until {until}"
-    return f"mail waits until {until}, since it could not be handed over ({paused.reason})"
+        return f"mail could not be handed over ({paused.reason})"
+    return f"mail waits until {paused.paused_until:%Y-%m-%d %H:%M} UTC: it could not be handed over ({paused.reason})"

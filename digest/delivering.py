@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 SHORT_WAIT = timedelta(minutes=1)
 """A limit such as 20 a minute is waited for inside a cycle; what waits longer waits in the outbox."""
+TOGETHER = 0.01
+"""Seconds for which an answer waits for others to be written down with it: each commit waits for the disk."""
 
 
 @dataclass(slots=True)
@@ -124,6 +126,9 @@ async def _send_group(work: Delivery, group: list[Outgoing], done: Delivered) ->
     try:
         while pending:
             ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if pending:
+                others_too, pending = await asyncio.wait(pending, timeout=TOGETHER)
+                ended |= others_too
             receipts = [(tasks[task], task.result()) for task in ended]
             failures += [each for each in receipts if each[1].outcome is Outcome.RELAY]
             others = [each for each in receipts if each[1].outcome is not Outcome.RELAY]

@@ -28,18 +28,25 @@ class Seen:
 
 
 def diff(
-    papers: Iterable[Paper], known: Mapping[str, int], previous: datetime | None, now: datetime
+    papers: Iterable[Paper],
+    known: Mapping[str, int],
+    previous: datetime | None,
+    now: datetime,
+    had_until: datetime | None = None,
 ) -> tuple[Seen, ...]:
     """Decide what each paper of a good window is, oldest served version first.
 
     `known` has the highest version that the query's log holds of each base id; `previous` is when the
-    query's previous good window was fetched. What the log already holds is left out.
+    query's previous good window was fetched. What the log already holds is left out. What was submitted before
+    `had_until` counts as mailed: a person said so.
     """
     line = min(now, previous or now) - GUARD
     rows = []
     for paper in sorted(papers, key=lambda p: (p.updated, p.id)):
         held = known.get(paper.id)
-        if held is None:
+        if had_until is not None and paper.updated <= had_until and paper.version > (held or 0):
+            rows.append(Seen(paper, Kind.OLD))
+        elif held is None:
             rows.append(Seen(paper, _first_seen(paper, line, previous)))
         elif paper.version > held:
             rows.append(Seen(paper, Kind.REVISED))

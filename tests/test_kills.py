@@ -13,10 +13,10 @@ from tests.kills import Trial, check, quick_folder
 @pytest.mark.parametrize("hold", [False, True], ids=["retry", "hold"])
 def test_a_killed_run_loses_nothing_and_repeats_only_what_it_said_it_might(hold: bool) -> None:
     with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
-        report = Trial(Path(folder), 7, hold=hold).live(8)
+        report = Trial(Path(folder), 7, hold=hold).live(5)
     check(report, hold=hold)
-    assert report.kills == 8
-    assert report.accepted > 4
+    assert report.kills == 5
+    assert report.accepted >= 4
 
 
 @pytest.mark.heavy

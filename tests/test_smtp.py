@@ -13,6 +13,7 @@ import pytest
 from aiosmtpd import smtp as aiosmtpd
 
 from digest.errors import ConfigError
+from digest.mail import connection as connection_module
 from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
 from digest.mail.transport import Transport, open_transport
@@ -192,7 +193,10 @@ async def test_after_any_trouble_the_next_message_gets_a_new_connection(stage: s
     assert server.connections == 2
 
 
-async def test_a_refused_message_is_left_with_a_goodbye_that_nobody_waits_for() -> None:
+async def test_a_refused_message_is_left_with_a_goodbye_that_nobody_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "GOODBYE_TIMEOUT", 0.05)
     script = {"RCPT": ["550 5.1.1 no such user"], "QUIT": Act.HANG}
     async with smtp_server(script) as server, delivering(server) as transport:
         receipt = await transport.send(make_message(), nothing)

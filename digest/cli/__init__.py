@@ -37,6 +37,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "resend": ("resend:resend", "Send a digest again that has gone."),
     },
     "Besides": {
+        "db": ("db:db", "Back up, restore, check and prune the database."),
         "config": ("config:config", "Each setting, and where it came from."),
         "export": ("export:export", "Papers seen or mailed: JSON, CSV, BibTeX."),
         "completion": ("manual:completion", "Make the Tab key complete commands and flags."),

@@ -104,6 +104,8 @@ class Outbox:
         )
         if row is None:
             raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them")
+        if not row["pieces"]:
+            raise UsageError(f"the body of delivery {delivery} is no longer kept", remedy="'digest db prune' let it go")
         return Outgoing(
             id=row["id"],
             attempt=row["attempt"],
@@ -209,10 +211,10 @@ class Outbox:
         """
         with self._db.transaction():
             row = self._db.row(
-                """SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone,
-                       COALESCE(d.again, d.id) AS first, x.reason,
+                """SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
+                       COALESCE(d.again, d.id) AS first, c.pieces = x'' AS pruned,
                        (SELECT COUNT(*) FROM delivery o WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
-                   FROM delivery d JOIN subscriber r ON r.id = d.subscriber
+                   FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
                    LEFT JOIN suppression x ON x.address = r.address WHERE d.id = ?""",
                 [delivery],
             )
@@ -308,6 +310,8 @@ def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
         raise UsageError(f"{row['address']} is no subscriber any more", remedy="'digest subscribe' brings them back")
     if row["reason"]:
         raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
+    if row["pruned"]:
+        raise UsageError(f"the body of delivery {delivery} is no longer kept", remedy="'digest db prune' let it go")
     if row["state"] in ("failed", "expired", "suppressed"):
         raise UsageError(
             f"the digest of delivery {delivery} has not gone ({row['state']})",

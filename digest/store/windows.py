@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.calendar import last_served, submitted_by
 from digest.diff import Seen, diff
 from digest.model import Kind, Paper, Window
 from digest.store.database import Database
@@ -61,7 +62,7 @@ class Windows:
         days = max((now - window.since) / timedelta(days=1), 1.0)
         with self._db.transaction():
             known = self._known(query.id, [p.id for p in window.papers])
-            rows = diff(window.papers, known, query.last_good_at, now)
+            rows = diff(window.papers, known, query.last_good_at, now, self._had_until(query))
             self._keep_papers(window.papers)
             self._db.write_many(
                 "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
@@ -91,6 +92,16 @@ class Windows:
                 " (SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)",
                 {"query": query.id, "kept": RAW_KEPT},
             )
+
+    def _had_until(self, query: Query) -> datetime | None:
+        """After a restored backup, of whose lack a person said that it was mailed: what was submitted by then.
+
+        Only for the query's first window since, which brings what the backup lacks.
+        """
+        text = self._db.meta("mailed_until")
+        if text is None or query.last_good_at is None or query.last_good_at >= from_text(text):
+            return None
+        return submitted_by(last_served(from_text(text)))
 
     def _known(self, query: int, ids: list[str]) -> dict[str, int]:
         """The highest version of each paper in a query's log."""
