@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from digest.errors import ConfigError
 
 NEW_YORK = ZoneInfo("America/New_York")
+CLOSED = time(14)
+"""New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up to Friday's."""
 SERVED = time(1, 15)
 """New York time of the day after the evening at which the API's index has filled; it is half there before."""
 
@@ -100,6 +102,24 @@ def package_holidays() -> Holidays:
     return load_holidays(resources.files("digest").joinpath("holidays.json").read_text(encoding="utf-8"))
 
 
+_own: list[Holidays] = []
+
+
+def use_holidays(own: Holidays | None) -> None:
+    """Let an operator's list count beside the built-in one, for this process; None: the built-in one alone."""
+    _own[:] = [own] if own else []
+
+
+def known_holidays() -> Holidays:
+    """The built-in list with the operator's, whose names win."""
+    return package_holidays().merged(_own[0]) if _own else package_holidays()
+
+
+def is_year_known(year: int, holidays: Holidays | None = None) -> bool:
+    """Whether the holidays of a year are known; the evenings of any other year count as ordinary ones."""
+    return year in (holidays or known_holidays()).years
+
+
 def last_served(now: datetime, holidays: Holidays | None = None) -> Announcement:
     """The latest announcement that the API serves at `now`."""
     evening = _evening_before(now)
@@ -134,6 +154,24 @@ def served_between(after: datetime, until: datetime, holidays: Holidays | None =
     return tuple(found)
 
 
+def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> Announcement:
+    """The announcement for which a paper comes in time that is submitted at this moment, unless it is held.
+
+    (arXiv's help page "Availability of submissions": until 14:00 New York time for the same evening, Thursday's from
+    then on and Friday's for Sunday.)
+    """
+    local = submitted.astimezone(NEW_YORK)
+    evening = local.date() if local.time() < CLOSED else local.date() + _DAY
+    while _why_silent(evening, holidays) or (evening.weekday() == _SUNDAY and _closed(evening) <= local):
+        evening += _DAY
+    return _announcement(evening)
+
+
+def _closed(evening: date) -> datetime:
+    """Until when papers are submitted for an evening's announcement."""
+    return datetime.combine(evening - 2 * _DAY if evening.weekday() == _SUNDAY else evening, CLOSED, NEW_YORK)
+
+
 def quiet_night(now: datetime, holidays: Holidays | None = None) -> str | None:
     """Why there was no announcement on the evening before `now`: `weekend`, `holiday: Thanksgiving`; else None.
 
@@ -160,8 +198,7 @@ def why_nothing(
         served = served_between(previous_good, now, holidays)
         if not served:
             return _why_no_announcement(now, holidays)
-        unknown = [a.evening.year for a in served if not _is_year_known(a.evening.year, holidays)]
-        doubt = f" ({unknown[-1]}'s holidays are not known)" if unknown else ""
+        doubt = next(filter(None, (doubt_about(a.evening, holidays) for a in reversed(served))), "")
     else:
         doubt = ""
     if fetched == 0:
@@ -170,6 +207,11 @@ def why_nothing(
     if first_seen:
         return f"no match that is new: {papers} in the window, {first_seen} not seen before but too old{doubt}"
     return f"no match that is new: {papers} in the window, {'all ' if fetched > 1 else ''}seen before{doubt}"
+
+
+def doubt_about(evening: date, holidays: Holidays | None = None) -> str:
+    """What is to be added where an evening counts as an ordinary one because its year's holidays are not known."""
+    return "" if is_year_known(evening.year, holidays) else f" ({evening.year}'s holidays are not known)"
 
 
 def _why_no_announcement(now: datetime, holidays: Holidays | None) -> str:
@@ -186,15 +228,11 @@ def _why_no_announcement(now: datetime, holidays: Holidays | None) -> str:
     return f"{reason}; next {_WEEKDAYS[coming.evening.weekday()]} evening, {served}"
 
 
-def _is_year_known(year: int, holidays: Holidays | None) -> bool:
-    return year in (holidays or package_holidays()).years
-
-
 def _why_silent(evening: date, holidays: Holidays | None) -> str | None:
     """Why there is no announcement on an evening; None where there is one."""
     if evening.weekday() in (_FRIDAY, _SATURDAY):
         return WEEKEND
-    name = (holidays or package_holidays()).evenings.get(evening)
+    name = (holidays or known_holidays()).evenings.get(evening)
     return f"holiday: {name}" if name else None
 
 

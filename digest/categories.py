@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 
 CATEGORIES = frozenset(
     f"{archive}.{name}" if archive else name
@@ -26,6 +27,10 @@ CATEGORIES = frozenset(
 )
 """The taxonomy on arXiv's help pages: archives with subject classes, and archives that are categories themselves."""
 ARCHIVES = frozenset(name.split(".")[0] for name in CATEGORIES)
+_MEANT = {"cs.ML": "cs.LG", "cs.NLP": "cs.CL", "cs.LLM": "cs.CL", "stat.LG": "stat.ML"}
+"""What people write who guess a name from its field's."""
+_ALIKE = 0.7
+"""So alike, by difflib's ratio, a name must be to be a guess."""
 _LOWER_CASE_CLASSES = ("cond-mat", "physics")
 
 
@@ -41,6 +46,26 @@ def category_warning(name: str, *, prefix: bool) -> str:
         return ""
     if name in ARCHIVES:
         return f"no paper has the category {name!r} alone; for all its subject classes write cat:{name}.*"
-    nearest = difflib.get_close_matches(name, sorted(CATEGORIES | ARCHIVES), n=1)
-    guess = f"; the nearest is {nearest[0]!r}" if nearest else ""
+    nearest = nearest_category(name)
+    guess = f"; the nearest is {nearest!r}" if nearest else ""
     return f"{name!r} is not one of arXiv's categories{guess}"
+
+
+def nearest_category(name: str) -> str:
+    """The category that was probably meant, or "": the only one with this subject class (math.QM: q-bio.QM), else
+    the most alike, and of those equally alike the one that begins alike for longest.
+    """
+    if name in _MEANT:
+        return _MEANT[name]
+    subject = name.rpartition(".")[2]
+    same = [known for known in sorted(CATEGORIES) if known.rpartition(".")[2].lower() == subject.lower()]
+    if len(same) == 1 and "." in name:
+        return same[0]
+    ratio, _, nearest = max((*_likeness(name.lower(), known.lower()), known) for known in CATEGORIES)
+    return nearest if ratio >= _ALIKE else ""
+
+
+def _likeness(one: str, other: str) -> tuple[float, int]:
+    """How alike two names are, and for how many characters they begin alike."""
+    begins = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return difflib.SequenceMatcher(None, one, other).ratio(), begins

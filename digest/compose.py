@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from digest.model import Digest, Item, Kind, Order, Section, Subscriber
+from digest.calendar import announcement_of, served_between
+from digest.marks import TITLE, author_term, find, in_categories, names, wanted
+from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Subscriber
 
 NEW_VERSIONS = "New versions"
 
@@ -23,13 +25,18 @@ def compose(
     skipped: int = 0,
     quiet: str = "",
     contact: str = "",
+    silences: tuple[Silence, ...] = (),
 ) -> Digest:
     """Build the digest that carries `items`; the moments are UTC, its dates the reader's own.
 
     Every paper comes once: under the first of the reader's keywords that it matches, or among the new
-    versions. The same items in any order give the same digest.
+    versions. The same items in any order give the same digest. One that covers several announcements has
+    the papers of each under each heading by the announcement's day.
     """
     zone = ZoneInfo(subscriber.timezone)
+    covered = _announced_days(previous, now) if previous else frozenset()
+    if len(covered) > 1:
+        items = [replace(item, announced=_announced(item, covered)) for item in items]
     return Digest(
         date=now.astimezone(zone).date(),
         timezone=subscriber.timezone,
@@ -42,7 +49,26 @@ def compose(
         skipped=skipped,
         quiet=quiet,
         contact=contact,
+        silences=silences,
+        rhythm=Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days) if welcome else None,
+        abstract_length=subscriber.abstracts,
+        format=subscriber.format,
+        authors=subscriber.authors,
+        categories=subscriber.categories,
+        subject_prefix=subscriber.subject_prefix,
     )
+
+
+def _announced_days(previous: datetime, now: datetime) -> frozenset[date]:
+    """The days of the announcements between two digests, as arXiv's lists date them: each evening's by the next day."""
+    return frozenset(served.evening + timedelta(days=1) for served in served_between(previous, now))
+
+
+def _announced(item: Item, covered: frozenset[date]) -> date | None:
+    """The day of a paper's announcement, by its dates; None where it was held, so that they cannot tell."""
+    submitted = item.paper.updated if item.kind is Kind.REVISED else item.paper.published
+    day = announcement_of(submitted).evening + timedelta(days=1)
+    return day if day in covered and item.kind is not Kind.LATE else None
 
 
 def _each_paper_once(items: Iterable[Item]) -> list[Item]:
@@ -56,11 +82,8 @@ def _each_paper_once(items: Iterable[Item]) -> list[Item]:
 
 def _merge(one: Item, other: Item) -> Item:
     weight = (Kind.NEW, Kind.LATE, Kind.REVISED, Kind.OLD)
-    return Item(
-        paper=max(one.paper, other.paper, key=lambda paper: (paper.version, paper.updated)),
-        kind=min(one.kind, other.kind, key=weight.index),
-        keywords=one.keywords + other.keywords,
-    )
+    latest = max(one, other, key=lambda item: (item.paper.version, item.paper.updated))
+    return replace(latest, kind=min(one.kind, other.kind, key=weight.index), keywords=one.keywords + other.keywords)
 
 
 def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, ...]:
@@ -82,9 +105,10 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
 
     # A name that the reader no longer has comes after theirs: better an odd heading than a lost paper.
     order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
-    sections = [Section(title or "Other papers", _sorted(groups[title], subscriber.order)) for title in order]
+    place = _place(subscriber)
+    sections = [Section(title or "Other papers", tuple(sorted(groups[title], key=place))) for title in order]
     if revised:
-        sections.append(Section(NEW_VERSIONS, _sorted(revised, subscriber.order)))
+        sections.append(Section(NEW_VERSIONS, tuple(sorted(revised, key=place))))
     return tuple(sections)
 
 
@@ -96,15 +120,33 @@ def _in_reader_order(names: Iterable[str], rank: dict[str, int], labels: dict[st
     return tuple(folded[key] for key in sorted(folded, key=lambda key: (rank.get(key, len(rank)), key)))
 
 
-def _sorted(items: Iterable[Item], order: Order) -> tuple[Item, ...]:
-    """Newest submission first, then by id; for `likeliest` matches of several keywords before that.
+Place = tuple[float, bool, int, bool, bool, float, str]
 
-    What counts for a new version is its own submission, not that of the paper's first one.
+
+def _place(subscriber: Subscriber) -> Callable[[Item], Place]:
+    """What a section is sorted by: the latest announcement first, in it the likeliest to matter, then the newest.
+
+    Likeliest: a keyword stands in the title; of more keywords; by an author, in a category that the reader named.
+    What counts for a new version is its own submission, not that of the paper's first one. The id makes it stable.
     """
+    terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
+    authors = [author_term(name) for name in subscriber.authors]
 
-    def key(item: Item) -> tuple[bool, float, str]:
-        several = order is Order.LIKELIEST and len(item.keywords) > 1
-        submitted = item.paper.updated if item.kind is Kind.REVISED else item.paper.published
-        return (not several, -submitted.timestamp(), item.paper.id)
+    def place(item: Item) -> Place:
+        paper = item.paper
+        day = -item.announced.toordinal() if item.announced else 0
+        submitted = paper.updated if item.kind is Kind.REVISED else paper.published
+        newest = (-submitted.timestamp(), paper.id)
+        if subscriber.order is Order.NEWEST:
+            return (day, False, 0, False, False, *newest)
+        sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
+        return (
+            day,
+            not find(paper.title, sought, TITLE),
+            -len(item.keywords),
+            not names(paper.authors, authors),
+            not in_categories(paper.categories, subscriber.categories),
+            *newest,
+        )
 
-    return tuple(sorted(items, key=key))
+    return place

@@ -9,18 +9,21 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.calendar import last_served, next_served, quiet_night
+from digest.calendar import doubt_about, last_served, next_served, quiet_night
 from digest.compose import compose
 from digest.errors import DigestError
+from digest.fetching import STALE
 from digest.mail.message import freeze
 from digest.match import Matcher
-from digest.model import Digest, Paper, Roster, Subscriber
+from digest.model import Digest, Paper, Roster, Silence, Subscriber
 from digest.query import parse
 from digest.render import Renderer
 from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, resumes_at
+from digest.silence import hint
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due, Exclude, Plan, Queued
+from digest.store.silences import SILENCE
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class _Chunk:
     """What one chunk of readers comes to, before it is written."""
 
     queued: list[Queued] = field(default_factory=list)
-    rendered: dict[str, tuple[str, tuple[bytes, bytes, bytes]]] = field(default_factory=dict)
+    rendered: dict[str, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
     next_slots: dict[int, datetime] = field(default_factory=dict)
     away: list[int] = field(default_factory=list)
     opened: list[int] = field(default_factory=list)
@@ -85,9 +88,29 @@ def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Di
     if reader is None:
         return None
     plan = make_plan(composer.store, reader, subscriber)
-    if not plan.items and not (plan.first and not plan.waiting):
+    if not plan.items and not (plan.first and not plan.waiting) and not _note_is_due(plan, now):
         return None
     return _digest(composer, plan, subscriber, latest_slot(subscriber, now), now)
+
+
+def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool:
+    """Queue what is due to one reader, whatever the hour, in a slot apart from the schedule; false where nothing is.
+
+    A first digest is the one of the schedule, come early: it also takes the slot that is open or was the last.
+    """
+    digests = composer.store.digests
+    reader = digests.reader(subscriber.email)
+    if reader is None or reader.suppressed or is_paused(subscriber, now):
+        return False
+    plan = make_plan(composer.store, reader, subscriber)
+    if not plan.items and not (plan.first and not plan.waiting and not plan.unplaced):
+        return False
+    taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
+    slot = taken if plan.first and reader.slot is None else digests.slot_apart(reader.id, now)
+    digest = _digest(composer, plan, subscriber, taken, now)
+    chunk = _Chunk(queued=[], next_slots={reader.id: next_slot(subscriber, slot)})
+    chunk.queued.append(_queued(composer, plan, digest, slot, chunk, apart=slot != taken))
+    return _write(composer, chunk, now) == 1
 
 
 def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
@@ -96,7 +119,7 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
         reader,
         revisions=subscriber.revisions,
         max_papers=subscriber.max_papers,
-        exclude=_exclude(subscriber) if subscriber.exclude else None,
+        exclude=exclude_rules(subscriber) if subscriber.exclude else None,
     )
 
 
@@ -116,8 +139,22 @@ def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: date
     if opened is not None and now - opened >= SLOT_OPEN and reader.slot is not None:
         chunk.closed.append((reader.id, slot, next_slot(subscriber, slot)))
         return
+    _queue_or_open(composer, reader, subscriber, slot, now, chunk, opened=opened is not None)
+
+
+def _queue_or_open(
+    composer: Composer,
+    reader: Due,
+    subscriber: Subscriber,
+    slot: datetime,
+    now: datetime,
+    chunk: _Chunk,
+    *,
+    opened: bool,
+) -> None:
+    """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note may go beside it."""
     digest, plan = None, None
-    if composer.store.digests.has_news(reader.id):
+    if composer.store.digests.has_news(reader.id) or composer.store.digests.is_silent(reader.id):
         plan = make_plan(composer.store, reader, subscriber)
         if plan.items or _welcome_is_due(plan, reader, now):
             digest = _digest(composer, plan, subscriber, slot, now)
@@ -129,8 +166,15 @@ def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: date
     if digest is not None and plan is not None:
         chunk.queued.append(_queued(composer, plan, digest, slot, chunk))
         chunk.next_slots[reader.id] = next_slot(subscriber, slot)
-    elif opened is None:
+        return
+    if not opened:
         chunk.opened.append(reader.id)
+    if plan is not None and _note_is_due(plan, now):
+        note = _digest(composer, plan, subscriber, slot, now)
+        chunk.queued.append(
+            _queued(composer, plan, note, composer.store.digests.slot_apart(reader.id, now), chunk, apart=True)
+        )
+        chunk.next_slots[reader.id] = next_slot(subscriber, slot)
 
 
 def _write(composer: Composer, chunk: _Chunk, now: datetime) -> int:
@@ -152,6 +196,15 @@ def _welcome_is_due(plan: Plan, reader: Due, now: datetime) -> bool:
     return plan.first and not plan.waiting and (not plan.unplaced or now - reader.since >= WELCOME_WAIT)
 
 
+def _note_is_due(plan: Plan, now: datetime) -> bool:
+    """Whether a silent keyword is told of in a mail of its own: where no mail has come for as long as it was silent.
+
+    Otherwise it can wait for the next digest. The note takes no slot, so that it keeps no paper waiting.
+    """
+    mailed_lately = plan.previous is not None and now - plan.previous < SILENCE
+    return bool(plan.silences) and not (plan.items or plan.first or plan.waiting or mailed_lately)
+
+
 def _digest(
     composer: Composer, plan: Plan, subscriber: Subscriber, slot: datetime, now: datetime, quiet: str = ""
 ) -> Digest:
@@ -165,10 +218,17 @@ def _digest(
         skipped=plan.skipped,
         quiet=quiet,
         contact=composer.contact,
+        silences=tuple(
+            Silence(keyword.name, plan.silences[keyword.query], hint(keyword))
+            for keyword in subscriber.keywords
+            if keyword.query in plan.silences
+        ),
     )
 
 
-def _queued(composer: Composer, plan: Plan, digest: Digest, slot: datetime, chunk: _Chunk) -> Queued:
+def _queued(
+    composer: Composer, plan: Plan, digest: Digest, slot: datetime, chunk: _Chunk, *, apart: bool = False
+) -> Queued:
     """The digest in its stored form; one that equals an earlier digest is not rendered again."""
     key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
     if key not in chunk.rendered:
@@ -177,7 +237,7 @@ def _queued(composer: Composer, plan: Plan, digest: Digest, slot: datetime, chun
             rendered = composer.renderer.render(digest, secrets.token_hex(16))
             stored = rendered.subject, freeze(rendered)
         chunk.rendered[key] = stored
-    return Queued(plan, slot, key, *chunk.rendered[key])
+    return Queued(plan, slot, key, *chunk.rendered[key], apart=apart)
 
 
 def _quiet_reason(
@@ -201,10 +261,16 @@ def _quiet_reason(
     if previous is not None and previous >= served:
         midnight = resumes_at(today + timedelta(days=1), subscriber.timezone)
         night = quiet_night(max(now, midnight - timedelta(seconds=1)))
-    return night or "no match in arXiv's last announcement"
+    if night:
+        return night
+    fetches = [fetch[1].why for query in queries if (fetch := store.runs.last_fetch(query.text))]
+    stale = [why for why in fetches if why.startswith(STALE)]
+    return stale[0] if stale else f"no match in arXiv's last announcement{doubt_about(last_served(now).evening)}"
 
 
-def _exclude(subscriber: Subscriber) -> Exclude:
+def exclude_rules(subscriber: Subscriber) -> Exclude:
+    """The reader's `exclude` as a function from papers to the ids of those that any of its queries matches."""
+
     def unwanted(papers: list[Paper]) -> set[str]:
         with Matcher(papers) as matcher:
             return {paper for rule in subscriber.exclude for paper in matcher.match(parse(rule))}

@@ -11,18 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from digest.composing import Composer, compose_due
+from digest.composing import Composer, compose_due, queue_now
 from digest.delivering import Delivered, Delivery, deliver
-from digest.errors import ConfigError, Exit
-from digest.fetching import Arxiv, Fetched, fetch_query, is_due, why_not_due
+from digest.errors import ConfigError, DoubtfulError, Exit
+from digest.fetching import Arxiv, Fetched, fetch_query, is_due, paused, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
-from digest.model import Keyword, Outcome, RateLimit, Roster
+from digest.model import Keyword, Outcome, RateLimit, Roster, Subscriber
 from digest.render import Renderer
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
+from digest.store.windows import Query
 
 
 def _silent(_text: str) -> None:
@@ -33,6 +34,9 @@ def _silent(_text: str) -> None:
 class Parts:
     """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too; `insist`
     tries the mail server even where it is given a rest.
+
+    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
+    readers who do not wait for their hour, beside all others.
     """
 
     store: Store
@@ -46,6 +50,8 @@ class Parts:
     limits: Sequence[RateLimit] = ()
     insist: bool = False
     fetch_all: bool = False
+    only: Subscriber | None = None
+    at_once: tuple[Subscriber, ...] = ()
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
 
@@ -83,8 +89,12 @@ async def run_cycle(parts: Parts) -> Summary:
         raise
     fetched = await fetch_due(parts, run)
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
-    composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
-    delivered.given_up += not_composed
+    if parts.only is not None:
+        composed = int(queue_now(composer, parts.only, parts.clock()))
+    else:
+        composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+        delivered.given_up += not_composed
+        composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
     if delivered.paused is None:
         delivered.add(await _deliver(parts, patient=True))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
@@ -108,33 +118,56 @@ async def _deliver(parts: Parts, *, patient: bool = False) -> Delivered:
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
-    """Fetch what is due. After an answer that concerns all queries (arXiv is away, or asks us to slow down)
-    the others are tried only once each.
+    """Fetch what is due. Where arXiv cannot be reached the others are tried only once each; where it asks to slow
+    down, nobody asks any more. What does not fit its history is asked for a second time after all others.
     """
     names: dict[str, Keyword] = {}
-    for keyword in parts.roster.keywords:
+    for keyword in parts.only.keywords if parts.only is not None else parts.roster.keywords:
         names.setdefault(keyword.query, keyword)
-    done: list[Fetched] = []
-    troubled = False
+    done: dict[str, Fetched] = {}
+    insists, offline = parts.fetch_all, False
     for query in parts.store.windows.queries(list(names)):
         keyword, now = names[query.text], parts.clock()
         if parts.stop.is_set():
             break
+        pause = paused(parts.store, now)
         if not parts.fetch_all and not is_due(query, now):
-            done.append(Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now))))
-            continue
+            done[query.text] = Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now)))
+        elif pause and not insists:
+            done[query.text] = Fetched(KeywordRecord(keyword.name, "skipped", why=pause))
+        else:
+            fetched = await _fetch(parts, keyword, query, run, once=offline or bool(pause))
+            insists = insists and not (fetched.error and fetched.error.throttled)
+            offline = offline or bool(fetched.error and fetched.error.unreachable)
+            done[query.text] = fetched
+    doubtful = [text for text, one in done.items() if isinstance(one.error, DoubtfulError) and one.error.ordered]
+    for query in parts.store.windows.queries(doubtful):
+        if not parts.stop.is_set() and not paused(parts.store, parts.clock()):
+            before = done[query.text].record
+            again = await _fetch(parts, names[query.text], query, run, once=True, requests=before.requests)
+            done[query.text] = again
+    return list(done.values())
 
-        def progress(rows: int, total: int, name: str = keyword.name) -> None:
-            parts.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
 
-        parts.progress(f"asking arXiv for {keyword.name}")
-        options = {"attempts": 1} if troubled else {}
-        fetched = await fetch_query(
-            parts.store, parts.arxiv, keyword, query, run=run, now=now, progress=progress, **options
-        )
-        troubled = troubled or (fetched.error is not None and (fetched.error.unreachable or fetched.error.throttled))
-        done.append(fetched)
-    return done
+async def _fetch(parts: Parts, keyword: Keyword, query: Query, run: int, *, once: bool, requests: int = 0) -> Fetched:
+    """Ask for one query; `requests` were made for it in this run before."""
+
+    def progress(rows: int, total: int) -> None:
+        parts.progress(f"asking arXiv for {keyword.name}: {rows} of at most {total} rows")
+
+    parts.progress(f"asking arXiv for {keyword.name}")
+    options = {"attempts": 1} if once else {}
+    return await fetch_query(
+        parts.store,
+        parts.arxiv,
+        keyword,
+        query,
+        run=run,
+        now=parts.clock(),
+        progress=progress,
+        requests=requests,
+        **options,
+    )
 
 
 def _summary(
@@ -154,7 +187,9 @@ def _summary(
         code = Exit.GIVEN_UP
     if offline:
         trouble, code = "arXiv could not be reached: the next run tries again", Exit.TRY_LATER
-    paused = delivered.paused if waiting else None
+    paused = delivered.paused
+    if paused is not None and paused.paused_until is not None and not waiting:
+        paused = None
     if paused is not None:
         trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
         code = Exit.CONFIG if paused.permanent else code
@@ -175,6 +210,8 @@ def _summary(
 
 def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
     """Why mail waits, in a line; `tried`: in this run."""
+    if paused.paused_until is None:
+        return f"mail waits: {paused.reason}"
     if tried:
         return f"mail could not be handed over ({paused.reason})"
     return f"mail waits until {paused.paused_until:%Y-%m-%d %H:%M} UTC: it could not be handed over ({paused.reason})"

@@ -115,6 +115,9 @@ def next_work(
             moments.append(query.next_fetch_at)
         elif query.last_good_at is not None:
             moments.append(query.last_good_at + AT_LEAST_EVERY)
+    pause = store.windows.pause()
+    if pause is not None:
+        moments.append(pause.until)
     mail = store.outbox.next_at(hold_unknown=hold_unknown)
     if mail is not None:
         moments.append(max(mail, mail_from))

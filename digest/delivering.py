@@ -73,6 +73,9 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
     a server that is back from trouble is not flooded. Ends early where the server cannot be used, or on a stop.
     """
     done, store = Delivered(), work.store
+    if surge := store.suppressions.surge(work.clock()):
+        done.paused = RelayState(reason=surge)
+        return done
     store.relay.meet(work.transport.description)
     state = store.relay.state()
     if state.is_paused(work.clock()) and not work.insist:

@@ -32,15 +32,19 @@ def diff(
     known: Mapping[str, int],
     previous: datetime | None,
     now: datetime,
+    covered: datetime | None = None,
     had_until: datetime | None = None,
 ) -> tuple[Seen, ...]:
     """Decide what each paper of a good window is, oldest served version first.
 
     `known` has the highest version that the query's log holds of each base id; `previous` is when the
-    query's previous good window was fetched. What the log already holds is left out. What was submitted before
-    `had_until` counts as mailed: a person said so.
+    query's previous good window was fetched; `covered` is how far back its first one reached, where that
+    was not all: what lies beyond was there before anybody asked. What the log already holds is left out.
+    What was submitted before `had_until` counts as mailed: a person said so.
     """
     line = min(now, previous or now) - GUARD
+    if previous is not None and covered is not None:
+        line = max(line, covered)
     rows = []
     for paper in sorted(papers, key=lambda p: (p.updated, p.id)):
         held = known.get(paper.id)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from digest.model import Paper
 
 
 class Exit(IntEnum):
@@ -88,3 +92,15 @@ class ArxivError(DigestError):
         self.unreachable = unreachable
         self.retry_after = retry_after
         self.body = body
+
+
+class DoubtfulError(ArxivError):
+    """A whole answer that is not to be believed; `papers` are its rows as they were served.
+
+    `ordered`: they stand in the order that was asked for, and only do not fit what came before.
+    """
+
+    def __init__(self, message: str, papers: tuple[Paper, ...], *, ordered: bool, body: bytes = b"") -> None:
+        super().__init__(message, body=body)
+        self.papers = papers
+        self.ordered = ordered

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from digest.calendar import served_between
 from digest.diff import GUARD
-from digest.model import Kind, Paper, State
+from digest.model import Kind, Paper, Revisions, State
 from digest.query import And, AndNot, Node, Or, to_text
 from digest.tokens import Term
 
@@ -112,10 +112,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What decides, beside the log, whether a row is for this reader. `excluded_by`: the rule that matched."""
+    """What decides, beside the log, whether a row is for this reader.
 
-    revisions: bool
+    `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance.
+    """
+
+    revisions: Revisions
     max_papers: int
+    accepted: frozenset[int] = frozenset()
     excluded_by: str = ""
     had_version: int | None = None
 
@@ -243,10 +247,16 @@ def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_
 
 
 def _judge_wishes(row: LogRow, wishes: Wishes) -> Verdict:
-    if row.kind is Kind.REVISED and not wishes.revisions:
+    if row.kind is Kind.REVISED and wishes.revisions is Revisions.NONE:
         return Verdict(
             "revision_not_wanted",
             "it is a new version of an older paper, and this reader takes none (revisions: false)",
+        )
+    since = range((wishes.had_version or 0) + 1, row.version + 1)
+    if row.kind is Kind.REVISED and wishes.revisions is Revisions.PUBLISHED and wishes.accepted.isdisjoint(since):
+        return Verdict(
+            "revision_not_wanted",
+            "it is a new version that tells of no acceptance, and this reader takes no others (revisions: published)",
         )
     if wishes.had_version is not None and (row.kind is not Kind.REVISED or wishes.had_version >= row.version):
         return Verdict("had", f"the reader had version {wishes.had_version} already")

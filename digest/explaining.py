@@ -27,12 +27,13 @@ from digest.explain import (
 )
 from digest.fetching import DEEP
 from digest.match import Matcher
-from digest.model import Kind, Paper, State, Subscriber
+from digest.model import Kind, Paper, Revisions, State, Subscriber
 from digest.query import parse
-from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot
+from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, pause_in_words
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
 from digest.store.history import Carried, Reader
+from digest.store.windows import Query
 from digest.times import to_text
 
 DECISIVE = (
@@ -42,6 +43,7 @@ DECISIVE = (
     "had",
     "let_go",
     "not_placed",
+    "held_back",
     "too_old",
     "before_start",
     "keyword_edited",
@@ -133,7 +135,10 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
     firsts = [first for first in map(asked.store.history.first_good, named) if first]
     lasts = [q.last_good_at for q in asked.store.windows.queries(list(named)) if q.last_good_at]
     link = f"https://arxiv.org/abs/{name}"
-    if firsts and lasts:
+    held = next((q for q in asked.store.windows.queries(list(named)) if _held(asked, q, name.id)), None)
+    if held is not None:
+        text = f"{name}: {_held_words(asked, held)}"
+    elif firsts and lasts:
         since, until = moment(min(firsts) - DEEP, asked.zone), moment(max(lasts), asked.zone)
         text = (
             f"{name} is not in the database: no keyword's window held it between {since} and {until}. Either no"
@@ -146,7 +151,7 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
         "paper": None,
         "keywords": [{"keyword": label, "query": query} for query, label in named.items()],
         "digests": [],
-        "verdict": "unknown_paper",
+        "verdict": "unknown_paper" if held is None else "held_back",
         "answer": f"{text}. arXiv's own page tells its date and categories: {link}",
     }
 
@@ -156,6 +161,7 @@ def _keywords(
 ) -> Iterator[dict[str, Any]]:
     """What each keyword of the reader's says of the paper; former ones only where their log holds it."""
     wanted = {k.query for k in asked.subscriber.keywords} if asked.subscriber else set()
+    versions = asked.store.history.told_by_versions(paper.id)
     with Matcher([paper]) as matcher:
         excluded = next(
             (r for r in (asked.subscriber.exclude if asked.subscriber else ()) if matcher.match(parse(r))), ""
@@ -168,12 +174,13 @@ def _keywords(
             if own:
                 subscriber = asked.subscriber
                 wishes = Wishes(
-                    revisions=subscriber is not None and subscriber.revisions,
+                    revisions=subscriber.revisions if subscriber else Revisions.NONE,
                     max_papers=subscriber.max_papers if subscriber else 0,
                     excluded_by=excluded,
                     had_version=had,
+                    accepted=versions.accepted,
                 )
-                judged = [_judge(asked, row, part, wishes) for row in own]
+                judged = [_judge(asked, row, part, wishes, versions.withdrawn) for row in own]
                 verdict = _first(judged)
             else:
                 judged, verdict = [], _why_not_recorded(asked, paper, query, matcher)
@@ -197,14 +204,30 @@ def _keywords(
             }
 
 
+def _held(asked: Asked, query: Query, paper: str) -> bool:
+    """Whether a paper stands in the held-back answers for a query, and would be news."""
+    return any(paper == each.id for each, _ in asked.store.windows.held.papers(query.id))
+
+
+def _held_words(asked: Asked, query: Query) -> str:
+    since = f" since {moment(query.quarantined_since, asked.zone)}" if query.quarantined_since else ""
+    return (
+        f"it stands in an answer of arXiv's that is held back{since} ({query.trouble}); it is mailed when the keyword"
+        " is believed again, if it matches"
+    )
+
+
 def _failed(query: str, matcher: Matcher) -> tuple[FailedTerm, ...]:
     """The terms that keep the matcher's one paper from matching."""
     return why_not_matched(parse(query), lambda term: bool(matcher.match(term)))
 
 
-def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes) -> Verdict:
+def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes, withdrawn: int) -> Verdict:
+    """`withdrawn`: the version with which the paper was withdrawn, 0 while it stands."""
     if wishes.had_version is not None and wishes.had_version >= row.version and row.kind is not Kind.OLD:
         return Verdict("had", f"a digest carried version {wishes.had_version}")
+    if wishes.had_version is not None and wishes.had_version < withdrawn <= row.version:
+        return Verdict("due", f"it was withdrawn after version {wishes.had_version} was mailed, which is always told")
     let_go = (
         asked.past is not None
         and part is not None
@@ -227,6 +250,8 @@ def _why_not_recorded(asked: Asked, paper: Paper, query: str, matcher: Matcher) 
     if failed:
         return Verdict("no_match", f"it does not match: {'; '.join(failed)}")
     trouble = f" (the last answer was not good: {found[0].trouble})" if found and found[0].trouble else ""
+    if found and _held(asked, found[0], paper.id):
+        return Verdict("held_back", _held_words(asked, found[0]))
     if last is None:
         return Verdict("not_fetched", f"it matches, and arXiv has not yet answered for this keyword{trouble}")
     if paper.updated > last:
@@ -320,8 +345,9 @@ def keeps_mail(asked: Asked, reader: Due) -> Verdict | None:
     if reader.suppressed and asked.past is not None and asked.past.suppressed_at is not None:
         since = moment(asked.past.suppressed_at, asked.zone)
         return Verdict("suppressed", f"mail to this address is suppressed since {since}: {asked.past.suppression}")
-    if asked.subscriber is not None and is_paused(asked.subscriber, asked.now):
-        return Verdict("paused", f"mail is paused until {asked.subscriber.paused_until}")
+    until = asked.subscriber.paused_until if asked.subscriber is not None else None
+    if asked.subscriber is not None and until is not None and is_paused(asked.subscriber, asked.now):
+        return Verdict("paused", f"mail is {pause_in_words(until)}")
     return None
 
 

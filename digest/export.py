@@ -12,8 +12,8 @@ from datetime import date
 from typing import Any
 
 from digest.model import Paper
+from digest.texts import UNPRINTABLE
 from digest.times import to_text
-from digest.view import UNPRINTABLE
 
 FIELDS = (
     "id",

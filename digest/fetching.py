@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from digest.calendar import last_served, quiet_night, why_nothing
-from digest.errors import ArxivError, DigestError
+from digest.errors import ArxivError, DigestError, DoubtfulError
+from digest.holding import OVERLAP, begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
 from digest.model import Keyword, Kind, Window
 from digest.store import Store
 from digest.store.runs import KeywordRecord
@@ -18,20 +19,20 @@ from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
 
-OVERLAP = timedelta(days=8)
 DEEP = timedelta(days=36)
-"""A window reaches back this far before the last good one; a query's first, and those of nights without an
-announcement, reach deeper: a paper that moderation held stands in the list at its old date, weeks down."""
+"""A query's first window, those of nights without an announcement, and those asked for while it is held back reach
+back this far: a paper that moderation held stands in the list at its old date, weeks down."""
+STALE = "stale index"
+"""So begins the reason where an announcement was served and the index shows nothing of it."""
 AT_LEAST_EVERY = timedelta(hours=24)
 FIRST_PAGE = 500
 PAGE = range(50, 2001)
 """arXiv serves at most 2,000 rows an answer (API user manual, "start and max_results paging")."""
 ATTEMPTS = 4
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
-THROTTLED_WAIT = timedelta(hours=1)
 UNREACHABLE_WAIT = timedelta(minutes=1)
-"""The wait after a failure, the longer the more often it failed; where arXiv is throttling, never less than
-an hour; where no request even reached it (no network), little, and no more than a quarter of an hour."""
+"""The wait after a failure, the longer the more often it failed; where no request even reached arXiv (no network),
+little, and no more than a quarter of an hour. Where arXiv asks to slow down, the pause is for all queries."""
 
 
 class Arxiv(Protocol):
@@ -70,6 +71,14 @@ def is_due(query: Query, now: datetime) -> bool:
     return query.last_good_at < last_served(now).served_at or query.last_good_at <= now - AT_LEAST_EVERY
 
 
+def paused(store: Store, now: datetime) -> str:
+    """Why nobody may ask arXiv now, or ""."""
+    pause = store.windows.pause()
+    if pause is None or pause.until <= now:
+        return ""
+    return f"arXiv asked to slow down: it is asked again from {pause.until:%Y-%m-%d %H:%M} UTC on"
+
+
 def why_not_due(query: Query, now: datetime) -> str:
     """Why a query is not asked for now."""
     if query.next_fetch_at is not None:
@@ -80,7 +89,7 @@ def why_not_due(query: Query, now: datetime) -> str:
 def depth(query: Query, now: datetime) -> datetime:
     """How far back a window must reach to be good."""
     since = (query.last_good_at or now) - OVERLAP
-    if query.last_good_at is None or quiet_night(now):
+    if query.last_good_at is None or query.quarantined_since is not None or quiet_night(now):
         since = min(since, now - DEEP)
     return since
 
@@ -103,18 +112,29 @@ async def fetch_query(
     now: datetime,
     attempts: int = ATTEMPTS,
     progress: Callable[[int, int], None] | None = None,
+    requests: int = 0,
 ) -> Fetched:
-    """Ask arXiv for one query and record what came; a failure is recorded too, and stops nobody else."""
+    """Ask arXiv for one query and record what came; a failure is recorded too, and stops nobody else.
+
+    `requests` were made for it in this run before, and count.
+    """
     since = depth(query, now)
     try:
         window = await _ask(arxiv, query, since, now, attempts, progress)
+        why = why_doubtful(store, query, window)
+        if why and not is_confirmed(store, query, window, now):
+            doubtful = DoubtfulError(why, window.papers, ordered=True, body=window.raw)
+            doubtful.requests = window.requests
+            raise doubtful
     except ArxivError as error:
         log.info("%s: %s", keyword.name, error)
-        store.windows.record_failure(query, str(error), error.body, now, now + _wait(query, error))
-        record = KeywordRecord(keyword.name, "failed", requests=error.requests, why=str(error))
+        error.requests += requests
+        record = _fail(store, keyword, query, error, now)
         store.runs.note_keyword(run, query.id, record)
         return Fetched(record, error)
-    counts = store.windows.record(query, window, now, run)
+    beside = news_beside(store, query, window.papers)
+    old = history_of_another(query, window.papers) if why or begins_anew(query) else frozenset()
+    counts = store.windows.record(query, window, now, run, beside=beside, old=old, anew=bool(why))
     first_seen = counts[Kind.NEW] + counts[Kind.LATE]
     record = KeywordRecord(
         keyword.name,
@@ -123,13 +143,27 @@ async def fetch_query(
         new=counts[Kind.NEW],
         revised=counts[Kind.REVISED],
         late=counts[Kind.LATE],
-        requests=window.requests,
+        requests=window.requests + requests,
         why="" if first_seen else _why(query, window, counts[Kind.OLD], now),
         first=query.last_good_at is None,
     )
     log.info("%s: %d rows, %d new, %d late", keyword.name, record.fetched, record.new, record.late)
     store.runs.note_keyword(run, query.id, record)
     return Fetched(record)
+
+
+def _fail(store: Store, keyword: Keyword, query: Query, error: ArxivError, now: datetime) -> KeywordRecord:
+    """Keep what came, and when to ask again; what was whole and is not believed is held back."""
+    again = now + _wait(query, error)
+    if error.throttled:
+        again = store.windows.slow_down(now, error.retry_after).until
+    if isinstance(error, DoubtfulError):
+        store.windows.hold(query, str(error), error.papers, error.body, now, again, ordered=error.ordered)
+        return KeywordRecord(
+            keyword.name, "quarantined", fetched=len(error.papers), requests=error.requests, why=str(error)
+        )
+    store.windows.record_failure(query, str(error), error.body, now, again)
+    return KeywordRecord(keyword.name, "failed", requests=error.requests, why=str(error))
 
 
 async def _ask(
@@ -158,7 +192,7 @@ def _why(query: Query, window: Window, old: int, now: datetime) -> str:
     newest = max((p.updated for p in window.papers), default=None)
     missed = (query.last_good_at or served) < served and newest is not None and newest < served - timedelta(days=5)
     if missed and (query.rows_per_day or 0) >= 3:
-        return f"stale index: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
+        return f"{STALE}: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
     return why_nothing(now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old)
 
 
@@ -167,6 +201,4 @@ def _wait(query: Query, error: ArxivError) -> timedelta:
     wait = WAITS[min(query.failures, len(WAITS) - 1)]
     if error.unreachable:
         wait = min(UNREACHABLE_WAIT * (query.failures + 1), WAITS[0])
-    if error.throttled:
-        wait = max(wait, THROTTLED_WAIT)
     return max(wait, error.retry_after or wait)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from digest.categories import CATEGORIES, category_case, category_warning
 from digest.errors import QueryError
 from digest.model import Rule
 from digest.query import read_keyword, terms
 from digest.tokens import LOWER_CASE_OPERATORS, glued_operator
 
+_HYPHENED = re.compile(r"(?:(?!cat:)\w+:)?\w+(?:-\w+)+")
 _COMMON_WORDS = frozenset(
     "ai algorithm algorithms analysis approach data dataset deep framework language learning machine method "
     "methods model models network networks neural optimization performance system systems theory training".split()
@@ -27,6 +30,7 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
         if term.field == "cat" and (warning := category_warning(term.text, prefix=term.prefix))
     ]
     words = text.split()
+    found += _hyphens(words, used)
     if len({term.text for term in leaves}) == 1 and leaves[0].text in _COMMON_WORDS:
         found.append(f"{leaves[0].text!r} alone stands in a large share of all papers; add a second word or a category")
     for word in words:
@@ -37,6 +41,20 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
     if used is not Rule.QUERY and len(words) > 1:
         found += _operators_in_phrase(words)
     return found
+
+
+def _hyphens(words: list[str], used: Rule) -> list[str]:
+    """What a hyphen means: nothing, but that a plain `time-series` is one word, and so under another rule than two."""
+    if used is Rule.QUERY:
+        hyphened = [word.strip("()") for word in words if _HYPHENED.fullmatch(word.strip("()"))]
+        return [f"{word!r} is searched for as a phrase: a hyphen counts as a blank" for word in hyphened]
+    if len(words) == 1 and used is Rule.BOTH and "-" in words[0]:
+        apart = words[0].replace("-", " ")
+        return [
+            f"{words[0]!r} is one word, which must stand in title and abstract; as a phrase, {apart!r}, it may stand"
+            " in either. Search reads both the same, since a hyphen counts as a blank"
+        ]
+    return []
 
 
 def _operators_in_phrase(words: list[str]) -> list[str]:

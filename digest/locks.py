@@ -1,4 +1,4 @@
-"""Locks between processes: one cycle at a time on a database, one edit at a time on a file.
+"""Locks between processes: one cycle and one question to arXiv at a time on a database, one edit on a file.
 
 A lock is an flock(2) on a file beside the guarded one, with `.lock` added to its name. The kernel lets go of
 it when its holder ends, however that ends, so the file itself means nothing and is never deleted (deleting
@@ -8,21 +8,25 @@ the time into the file, for the message to whoever is turned away.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
+import math
 import os
 import pwd
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digest.errors import ConfigError, DigestError, StoreError, TryLaterError
+from digest.errors import ArxivError, ConfigError, DigestError, StoreError, TryLaterError
 from digest.times import from_text, to_text
 
 POLL = 0.05
-"""Seconds between two tries while `file_lock` waits."""
+"""Seconds between two tries while somebody waits for a lock."""
+LONGEST_TURN = 600.0
+"""Seconds after which a turn at asking arXiv is no longer waited for; a request takes three minutes at most."""
 
 
 def _utc_now() -> datetime:
@@ -72,6 +76,91 @@ def file_lock(
             sleep(min(POLL, left))
         with _held(descriptor, clock):
             yield
+
+
+class ArxivTurns:
+    """Turns at asking arXiv for all processes on the database at `path`: one request at a time, with pauses.
+
+    The lock is the file `path` + `.arxiv.lock`, in which stands when the last request ended, so that the next
+    program keeps the pause, too. That is the machine's wall clock, which may be wrong; so a pause is never
+    waited for longer than it is by the monotonic clock. Where the file cannot even be read, there is nobody to
+    take turns with: asking goes on without.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path.with_name(f"{path.name}.arxiv.lock")
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._wall = wall
+
+    @asynccontextmanager
+    async def __call__(self, delay: float) -> AsyncIterator[None]:
+        """Hold the turn, which begins `delay` seconds after the last one's end at the earliest.
+
+        Raises ArxivError (unreachable) where another process keeps it for ten minutes.
+        """
+        descriptor = self._open()
+        if descriptor is None:
+            yield
+            return
+        try:
+            await self._take(descriptor, delay)
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # another user's file: its lock holds, and the pause is our own
+                    os.pwrite(descriptor, f"{self._wall():017.3f}\n".encode(), 0)
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int | None:
+        for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
+            with suppress(OSError):
+                return os.open(self._path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        return None
+
+    async def _take(self, descriptor: int, delay: float) -> None:
+        """Get the lock when the pause is over; while it lasts, others may have the lock, so that all wait alike."""
+        began = since = self._monotonic()
+        noted: bytes | None = None
+        while True:
+            wait = POLL
+            if self._lock(descriptor):
+                note = os.pread(descriptor, 100, 0)
+                if note != noted:
+                    noted, since = note, self._monotonic()
+                wait = min(self._ended(note) + delay - self._wall(), since + delay - self._monotonic())
+                if wait <= 0:
+                    return
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            if self._monotonic() - began > LONGEST_TURN:
+                raise ArxivError("another process keeps asking arXiv", transient=False, unreachable=True)
+            await self._sleep(wait)
+
+    def _lock(self, descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # no locks on this file system; the cycle's own lock says so
+            return True
+        return True
+
+    @staticmethod
+    def _ended(note: bytes) -> float:
+        try:
+            moment = float(note)
+        except ValueError:
+            return 0.0
+        return moment if math.isfinite(moment) else 0.0
 
 
 def _lock_path(path: Path) -> Path:

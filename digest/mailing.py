@@ -7,18 +7,49 @@ from typing import TYPE_CHECKING
 from digest.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from digest.listening import Listener
     from digest.mail.message import Sender
     from digest.mail.transport import Transport
+    from digest.store import Store
 
 LOCAL_SENDER = "Digest <digest@localhost>"
 """The sender of mail that only goes to a Maildir, where none is set."""
 
 
-def make_sender(settings: Settings) -> Sender:
-    """Who mail comes from."""
+def make_sender(settings: Settings, store: Store | None = None) -> Sender:
+    """Who mail comes from; with the database, whose secret signs, also how its readers leave.
+
+    Requests to leave go to the bounce address where that is read, else to the contact, whose mailbox may be read too.
+    """
     from digest.mail.message import Sender
 
-    return Sender(settings.sender or LOCAL_SENDER, settings.contact)
+    return Sender(
+        settings.sender or LOCAL_SENDER,
+        settings.contact,
+        signer=store.signer(settings.secret) if store else None,
+        bounce=settings.bounce,
+        leave=settings.bounce if settings.inbox else "",
+        base_url=settings.base_url,
+    )
+
+
+def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Listener:
+    """What reads the mailbox that DIGEST_INBOX names."""
+    from digest.listening import Listener
+    from digest.mail.mailbox import read_mailbox
+    from digest.mail.transport import make_tls_context
+
+    return Listener(
+        store=store,
+        signer=store.signer(settings.secret),
+        place=read_mailbox(settings.inbox),
+        password=settings.inbox_password,
+        tls_context=make_tls_context(settings.mail_ca),
+        clock=clock,
+    )
 
 
 def make_transport(settings: Settings) -> Transport:

@@ -6,6 +6,8 @@ and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sqlite3
 from collections.abc import Iterable
 from types import TracebackType
@@ -15,11 +17,23 @@ from digest.model import Paper
 from digest.query import And, Node, Or
 from digest.tokens import Term
 
+_PLAIN = "unicode61 remove_diacritics 2"
+_STEMMED = f"porter {_PLAIN}"
 _COLUMNS = {"ti": ("title",), "abs": ("abstract",), "co": ("comment",), "jr": ("journal_ref",), "au": ("authors",)}
 _TEXT = ("title", "abstract", "comment", "journal_ref")
 # A private-use character is a token of its own to unicode61, and no query may contain one: no phrase
 # reaches from one author's name into the next one's.
 _BETWEEN_AUTHORS = " \ue000 "
+_ACCENTED = re.compile(
+    r"""\{\\(?:[`'^"~=.]\s*|[uvHcdbkrt](?=[\s{\\])\s*)(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))\}"""
+    r"""|\\(?:[`'^"~=.]\s*|[uvHcdbkrt](?=[\s{\\])\s*)(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))"""
+)
+_LETTER = re.compile(r"\{\\(o|l|ss|ae|oe|aa|i|j)\}|\\(o|l|ss|ae|oe|aa|i|j)(?![A-Za-z])(?:\{\}|\s)?", re.IGNORECASE)
+"""TeX's accents and letters: arXiv searches titles and abstracts in their Unicode form (arxiv-search, its transform
+of `abstract_utf8`), and without accents."""
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "đ": "d", "ı": "i"}
+)
 _NO_QUOTES = str.maketrans({'"': " ", "\0": " "})
 
 
@@ -37,10 +51,10 @@ class Matcher:
         self._papers = list(papers)
         self._answers: dict[Term, frozenset[str]] = {}
         self._database = sqlite3.connect(":memory:")
-        for table, tokenizer in (("stemmed", "porter unicode61"), ("plain", "unicode61")):
+        for table, tokenizer in (("stemmed", _STEMMED), ("plain", _PLAIN)):
             self._database.execute(
                 f"CREATE VIRTUAL TABLE {table} USING fts5(title, abstract, comment, journal_ref, authors, "
-                f"content='', tokenize='{tokenizer} remove_diacritics 2')"
+                f"content='', tokenize='{tokenizer}')"
             )
             self._database.executemany(
                 f"INSERT INTO {table}(rowid, title, abstract, comment, journal_ref, authors) VALUES (?, ?, ?, ?, ?, ?)",
@@ -105,6 +119,15 @@ class Matcher:
         }
 
 
+def stems(text: str) -> list[str]:
+    """The stems of a text's words, as titles and abstracts are compared by them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"CREATE VIRTUAL TABLE stemmed USING fts5(text, tokenize='{_STEMMED}')")
+        database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(stemmed, instance)")
+        database.execute("INSERT INTO stemmed VALUES (?)", (_clean(text),))
+        return [term for (term,) in database.execute("SELECT term FROM words ORDER BY offset")]
+
+
 def _texts(paper: Paper) -> tuple[str, ...]:
     """A paper's columns. A name stands there twice and with its initial after it: all its orders in one phrase."""
     authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
@@ -112,5 +135,8 @@ def _texts(paper: Paper) -> tuple[str, ...]:
 
 
 def _clean(text: str) -> str:
-    """Replace what UTF-8 cannot hold."""
-    return text.encode("utf-8", "replace").decode()
+    """Take the accents of TeX away, and what UTF-8 cannot hold; `remove_diacritics` sees to those of Unicode."""
+    if "\\" in text:
+        text = _ACCENTED.sub(lambda match: match[match.lastindex or 0], text)
+        text = _LETTER.sub(lambda match: match[match.lastindex or 0], text)
+    return text.translate(_PLAIN_LETTERS).encode("utf-8", "replace").decode()

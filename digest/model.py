@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
 LocalDate: TypeAlias = date
 """A day in somebody's time zone."""
+
+REPOSITORY = "github:"
+"""Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Paper:
         """The PDF of this version."""
         return f"https://arxiv.org/pdf/{self.id}v{self.version}"
 
+    @property
+    def html_url(self) -> str:
+        """The web page that arXiv makes of most papers sent in as TeX since December 2023."""
+        return f"https://arxiv.org/html/{self.id}v{self.version}"
+
 
 class Rule(StrEnum):
     """How a keyword matches: a plain one in title or abstract, in both, in the title; or a query."""
@@ -72,6 +80,17 @@ class Weekly(StrEnum):
     SUN = "sun"
 
 
+class Revisions(StrEnum):
+    """Which new versions of papers a reader wants: none, those that tell of acceptance or publication, or all.
+
+    The values are as the subscribers file writes them.
+    """
+
+    NONE = "false"
+    PUBLISHED = "published"
+    ALL = "true"
+
+
 class Order(StrEnum):
     """The order of papers in a digest."""
 
@@ -79,12 +98,29 @@ class Order(StrEnum):
     NEWEST = "newest"
 
 
+class Abstracts(StrEnum):
+    """How much of an abstract a reader wants: all of it, its first sentences, or nothing."""
+
+    FULL = "full"
+    SHORT = "short"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """What a mail is made of: a text part and an HTML part, or text alone."""
+
+    HTML = "html"
+    TEXT = "text"
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
-    `days` are the days on which a digest may come; `at` is the local time before which it does not
-    come (None: as soon as the papers are in); `exclude` holds canonical queries.
+    `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the digest as an
+    issue. `days` are the days on which a digest may come; `at` is the local time before which it does not
+    come (None: as soon as the papers are in); `exclude` holds canonical queries; papers by these `authors` or in
+    these `categories` (`cs.LG`, `cs.*`) come before others that match as well.
     """
 
     email: str
@@ -93,12 +129,17 @@ class Subscriber:
     days: tuple[Weekly, ...] = tuple(Weekly)
     at: time | None = None
     timezone: str = "UTC"
-    revisions: bool = False
+    revisions: Revisions = Revisions.NONE
     max_papers: int = 50
     exclude: tuple[str, ...] = ()
     quiet_days: bool = False
     order: Order = Order.LIKELIEST
     paused_until: date | None = None
+    abstracts: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +155,7 @@ class Window:
     """What one fetch of one query returned, whole, in the order in which it was served.
 
     `total` is arXiv's count of all matches; `since` is the depth that was reached: every match whose
-    served version is younger is among `papers`.
+    served version is younger is among `papers`. `raw` is the first page as it came, for inspection.
     """
 
     query: str
@@ -122,6 +163,7 @@ class Window:
     total: int
     since: datetime
     requests: int
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
 
 class Kind(StrEnum):
@@ -133,13 +175,34 @@ class Kind(StrEnum):
     OLD = "old"
 
 
+class Change(StrEnum):
+    """What a new version changed, or tells, in the order in which it is told."""
+
+    WITHDRAWN = "withdrawn"
+    ACCEPTED = "accepted"
+    TITLE = "title"
+    ABSTRACT = "abstract"
+    AUTHORS = "authors"
+    COMMENT = "comment"
+    JOURNAL_REF = "journal_ref"
+    DOI = "doi"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One paper in a digest, with the names of all the reader's keywords that it matches."""
+    """One paper in a digest, with the names of all the reader's keywords that it matches.
+
+    For a new version `changes` says what is different from the version that the reader had (None: not known), and
+    `old_title` what the title was, where that changed.
+    `announced` is the day of its announcement, as arXiv's lists date it, in a digest that covers several.
+    """
 
     paper: Paper
     kind: Kind
     keywords: tuple[str, ...]
+    changes: tuple[Change, ...] | None = None
+    old_title: str = ""
+    announced: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +214,32 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A keyword that matched no new paper in so many days of good windows, with a hint why that may be."""
+
+    keyword: str
+    days: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a reader's digests come: on these days, not before `at`; `tells`: without papers a mail says why."""
+
+    days: tuple[Weekly, ...]
+    at: time | None
+    tells: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
-    this one; `abstracts` is how many papers come with their abstract, the others as title lines;
-    `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came.
+    this one; `abstracts` is how many papers come with their abstract (so much of it as `abstract_length` says), the
+    others as title lines; `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came;
+    `silences` are the keywords of which the reader is told, once, that they match nothing; `authors` and `categories`
+    are those that the reader named. A `welcome` names the `rhythm`.
     """
 
     date: LocalDate
@@ -170,6 +253,13 @@ class Digest:
     skipped: int = 0
     quiet: str = ""
     contact: str = ""
+    silences: tuple[Silence, ...] = ()
+    rhythm: Rhythm | None = None
+    abstract_length: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
 
     @property
     def papers(self) -> int:
@@ -179,7 +269,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A digest as it will be read: subject, text part and HTML part.
+    """A digest as it will be read: subject, text part and HTML part (empty where the reader wants text alone).
 
     Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
     belongs to one reader alone will stand; so a hundred thousand readers share one body.
@@ -225,7 +315,8 @@ class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
     `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on FAILED: the server refused
-    as a matter of policy (5.7.x of RFC 3463), which may be meant for the sender rather than for the message.
+    as a matter of policy (5.7.x of RFC 3463), which may be meant for the sender rather than for the message. `folder`:
+    it went to a folder of this machine, and to nobody's inbox.
     """
 
     outcome: Outcome
@@ -233,6 +324,7 @@ class Receipt:
     bounce: bool = False
     permanent: bool = False
     policy: bool = False
+    folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +340,8 @@ class Outgoing:
     """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
-    goes: before the text part's, between, and after the HTML part's.
+    goes: before the text part's, between, and after the HTML part's; two pieces where there is no HTML part.
+    `reader` is the subscriber's number, 0 where the message belongs to no delivery (a test, a preview).
     """
 
     id: int
@@ -258,4 +351,5 @@ class Outgoing:
     message_id: str
     date: datetime
     subject: str
-    pieces: tuple[bytes, bytes, bytes]
+    pieces: tuple[bytes, ...]
+    reader: int = 0

@@ -68,7 +68,7 @@ def to_text(node: Node) -> str:
     if isinstance(node, Term):
         text = f'"{node.text}"' if node.phrase else node.text
         return f"{node.field}:{text}{'*' if node.prefix else ''}"
-    return "(" + f" {type(node).__name__.upper()} ".join(to_text(operand) for operand in _operands(node)) + ")"
+    return "(" + f" {type(node).__name__.upper()} ".join(to_text(operand) for operand in operands(node)) + ")"
 
 
 def make_keyword(name: str, query: str | None = None, rule: Rule | None = None) -> Keyword:
@@ -154,7 +154,7 @@ def terms(node: Node) -> Iterator[Term]:
         yield from terms(node.right)
 
 
-def _operands(node: And | Or | AndNot) -> list[Node]:
+def operands(node: And | Or | AndNot) -> list[Node]:
     """What one pair of parentheses joins: a whole chain of AND or OR, or the two sides of ANDNOT."""
     if isinstance(node, AndNot):
         return [node.left, node.right]
@@ -171,7 +171,7 @@ def _operands(node: And | Or | AndNot) -> list[Node]:
 
 def _nesting(node: Node) -> int:
     """How deep the parentheses of the canonical text go."""
-    return 0 if isinstance(node, Term) else 1 + max(map(_nesting, _operands(node)))
+    return 0 if isinstance(node, Term) else 1 + max(map(_nesting, operands(node)))
 
 
 def _joined(kind: type[And | Or], operands: list[Node]) -> Node:
@@ -190,7 +190,7 @@ def _combined(operator: str, run: list[Node]) -> Node:
             return AndNot(included.left, _combined("OR", [included.right, *run[1:]]))
         return AndNot(included, _combined("OR", run[1:]))
     kind = And if operator == "AND" else Or
-    return _joined(kind, [part for node in run for part in (_operands(node) if isinstance(node, kind) else [node])])
+    return _joined(kind, [part for node in run for part in (operands(node) if isinstance(node, kind) else [node])])
 
 
 class _Reader:
@@ -268,13 +268,23 @@ class _Reader:
     def _no_operator(self, token: Token) -> NoReturn:
         """Refuse a second term or group that follows a first without an operator."""
         before = self._tokens[self._next - 1]
-        remedy = "write AND, OR or ANDNOT between them"
+        remedy, position = "write AND, OR or ANDNOT between them", token.position
         if apart := glued_operator(before.text.rpartition(":")[2]):
             remedy = f"if an operator is meant, put blanks around it: {apart}"
+            position = before.position + len(before.text) - len(apart.rpartition(" ")[2])
+        elif token.kind == "(" and position == before.position + len(before.text) and before.term is not None:
+            remedy = f"a name with parentheses goes in quotes: {_in_quotes(self._text, before.position)}"
         elif is_bare(before) and is_bare(token):
             rest = self._tokens[self._next - 1 :]
             words = [bare.text for bare in itertools.takewhile(is_bare, rest)]
             remedy = f'for the phrase write "{" ".join(words)}", for all of the words {" AND ".join(words)}'
         elif is_bare(token) and before.term is not None and not before.term.phrase:
             remedy = f'for the phrase write {before.term.field}:"{before.term.text} {token.text}"; else write AND or OR'
-        self._refuse(token, f"no operator between {short(before.text)} and {short(token.text)}", remedy)
+        message = f"no operator between {short(before.text)} and {short(token.text)}"
+        raise QueryError(message, text=self._text, position=position, remedy=remedy)
+
+
+def _in_quotes(text: str, start: int) -> str:
+    """The word that begins at `start`, with the parentheses that are written to it, in quotes: `"SU(2)"`."""
+    match = re.match(r"(?P<field>\w+:)?(?P<word>[^\s()]+\([^\s()]*\)[^\s()]*)", text[start:])
+    return f'{match["field"] or ""}"{match["word"]}"' if match else '"…(…)"'

@@ -10,14 +10,15 @@ from typing import Any
 from digest.calendar import Announcement, quiet_night, served_between
 from digest.explain import NOT_CARRIED, Delivery, moment, short_state
 from digest.explaining import Asked, digest_values, keeps_mail, keywords_of, next_chance, what_next
-from digest.model import Kind
-from digest.schedule import is_paused, local_date, next_slot, resumes_at
+from digest.model import Kind, Revisions
+from digest.schedule import is_paused, local_date, next_slot, pause_in_words, resumes_at
 from digest.store.history import Fetch, Recorded, Run
 from digest.store.runs import KEPT
 from digest.times import to_text
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
+_FAILED = ("fetch_failed", "could not be fetched")
 
 
 def latest_day(asked: Asked) -> date:
@@ -36,8 +37,8 @@ def explain_day(asked: Asked, day: date) -> dict[str, Any]:
     announced = served_between(start - _SECOND, end - _SECOND)
     named = keywords_of(asked, asked.parts)
     fetches = history.fetches(named, start, end)
-    wants_revisions = asked.subscriber is not None and asked.subscriber.revisions
-    recorded = history.recorded(asked.past.id, start, end, revisions=wants_revisions) if asked.past else []
+    revisions = asked.subscriber.revisions if asked.subscriber else Revisions.NONE
+    recorded = history.recorded(asked.past.id, start, end, revisions=revisions) if asked.past else []
     digests = list(reversed(history.deliveries(asked.past.id, since=start, until=end))) if asked.past else []
     reasons = list(_reasons(asked, day, start, end, announced, fetches, recorded, digests))
     reasons = reasons or [("nothing", "nothing new came for the reader's keywords")]
@@ -72,7 +73,7 @@ def _went(asked: Asked, day: date, digests: list[Delivery]) -> str:
     """What a day with a digest brought."""
     words = []
     for delivery in digests:
-        papers = "1 paper" if delivery.papers == 1 else f"{delivery.papers} papers"
+        papers = {0: "no paper", 1: "1 paper"}.get(delivery.papers, f"{delivery.papers} papers")
         words.append(f"{papers} ({short_state(delivery.state)})")
     return f"The digest of {day:%a %Y-%m-%d} for {asked.address}: {'; '.join(words)}."
 
@@ -179,10 +180,11 @@ def _kept_away(asked: Asked, end: datetime) -> Iterator[tuple[str, str]]:
     if reader.suppressed_at is not None and reader.suppressed_at < end:
         since = moment(reader.suppressed_at, asked.zone)
         yield "suppressed", f"mail to this address is suppressed since {since}: {reader.suppression}"
-    if asked.subscriber is not None and is_paused(asked.subscriber, min(end - _SECOND, asked.now)):
+    until = asked.subscriber.paused_until if asked.subscriber is not None else None
+    if asked.subscriber is not None and until and is_paused(asked.subscriber, min(end - _SECOND, asked.now)):
         last = asked.store.history.deliveries(reader.id, limit=1)
         if not last or last[0].queued_at < end:
-            yield "paused", f"the subscribers file has a pause until {asked.subscriber.paused_until}"
+            yield "paused", f"the subscribers file has the reader {pause_in_words(until)}"
 
 
 def _schedule(asked: Asked, day: date, start: datetime) -> Iterator[tuple[str, str]]:
@@ -212,8 +214,8 @@ def _trouble(runs: list[Run], fetches: list[Fetch]) -> Iterator[tuple[str, str]]
     last = {fetch.query: fetch.record for fetch in fetches}
     for record in last.values():
         if record.status in ("failed", "quarantined"):
-            words = "was held back" if record.status == "quarantined" else "could not be fetched"
-            yield "fetch_failed", f"{record.keyword} {words}: {record.why}"
+            code, words = ("held_back", "was held back") if record.status == "quarantined" else _FAILED
+            yield code, f"{record.keyword} {words}: {record.why}"
 
 
 def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str]]:

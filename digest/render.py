@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
 import css_inline
 import jinja2
+from markupsafe import Markup, escape
 
 from digest.errors import ConfigError
 from digest.fold import underline, wrap
-from digest.model import Digest, Rendered
+from digest.marks import Span
+from digest.model import Digest, Format, Rendered
+from digest.texts import ABSTRACT_LENGTH, shorten
 from digest.view import PageView, view
 
 HTML_BYTES = 90_000
 """The HTML part's limit, in bytes of UTF-8: Gmail clips what is beyond about 102 kB."""
 HTML_KEYWORDS = 40
 """How many keywords the HTML part explains; the text part explains all."""
+LENGTHS = (ABSTRACT_LENGTH, 1500, 1200, 1000, 800, 650, 500, 400, 320, 250)
+"""To how many characters abstracts are shortened, step by step, before some of them go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is said: of papers 1 to `abstracts` all, to `details` a byline, to `listed` the title."""
+    """How much is said: of papers 1 to `abstracts` all, to `details` a byline, to `listed` the title.
+
+    An abstract ends with the last sentence within `length` characters.
+    """
 
     abstracts: int
     details: int
     listed: int
+    length: int = ABSTRACT_LENGTH
+
+    @property
+    def shortened(self) -> bool:
+        """Whether abstracts are shorter here than in the text part."""
+        return self.abstracts > 0 and self.length < ABSTRACT_LENGTH
 
 
 class Renderer:
@@ -39,6 +54,7 @@ class Renderer:
         loader = jinja2.ChoiceLoader([*own, built_in])
         self._html = _environment(loader, autoescape=True)
         self._text = _environment(loader, autoescape=False)
+        self._html.filters |= {"marked": marked, "shorten": shorten}
         self._text.filters |= {"wrap": wrap, "underline": underline}
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, minify_css=True, load_remote_stylesheets=False)
 
@@ -50,9 +66,9 @@ class Renderer:
         page = view(digest)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         text = self._fill(self._text, "digest.txt", page, whole, mark).rstrip("\n") + "\n"
-        html = self._within_budget(page, whole, mark)
+        html = self._within_budget(page, whole, mark) if digest.format is Format.HTML else ""
         for name, part in (("digest.txt", text), ("digest.html", html)):
-            if part.count(mark) != 1 or mark not in part.split("\n"):
+            if (part or name == "digest.txt") and (part.count(mark) != 1 or mark not in part.split("\n")):
                 raise ConfigError(
                     f"the template {name} does not write the mark once and alone on its line",
                     remedy="put {{ mark }} on a line of its own, without spaces before it",
@@ -60,7 +76,7 @@ class Renderer:
         return Rendered(subject=page.subject, text=text, html=html, mark=mark)
 
     def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
-        """Take away abstracts, then bylines, then titles, each from the end, until the part is short enough.
+        """Shorten abstracts, then take away abstracts, bylines and titles from the end, until the part is short enough.
 
         The least that has to go is found by bisection, since every step makes the part shorter.
         """
@@ -76,9 +92,13 @@ class Renderer:
         html = attempt(low)
         if fits(html):
             return html
-        high = whole.abstracts + whole.details + whole.listed
-        best = attempt(high)
-        if not fits(best):
+        # In most digests that are too long, shorter abstracts are enough.
+        for high in (len(LENGTHS) - 1, len(LENGTHS) - 1 + whole.abstracts + whole.details + whole.listed):
+            best = attempt(high) if high > low else html
+            if fits(best):
+                break
+            low = max(low, high)
+        else:
             raise ConfigError(
                 f"the template digest.html is longer than {HTML_BYTES:,} bytes before it names a paper",
                 remedy="shorten it: mail programs clip longer mails",
@@ -115,17 +135,32 @@ def _environment(loader: jinja2.BaseLoader, *, autoescape: bool) -> jinja2.Envir
     )
 
 
+def marked(text: str, spans: Iterable[Span]) -> Markup:
+    """Escaped text with <em> around the pieces at `spans`; those beyond its end are left out."""
+    parts, last = [], 0
+    for start, end in spans:
+        if end <= len(text):
+            parts += [escape(text[last:start]), Markup("<em>"), escape(text[start:end]), Markup("</em>")]
+            last = end
+    return Markup("").join([*parts, escape(text[last:])])
+
+
 def _reduced(whole: Extent, step: int) -> Extent:
-    """The `step`-th smaller extent: one abstract less each step, then one byline, then one title."""
+    """The `step`-th smaller extent: shorter abstracts, then one of them less each step, then one byline, one title."""
+    extent = replace(whole, length=LENGTHS[min(step, len(LENGTHS) - 1)])
+    step = max(step - len(LENGTHS) + 1, 0)
     abstracts = max(whole.abstracts - step, 0)
     step = max(step - whole.abstracts, 0)
     details = max(whole.details - step, 0)
     step = max(step - whole.details, 0)
-    return Extent(abstracts, details, max(whole.listed - step, 0))
+    return replace(extent, abstracts=abstracts, details=details, listed=max(whole.listed - step, 0))
 
 
 def _hopeless(page: PageView, whole: Extent) -> int:
     """How many steps are needed at least, going by the abstracts' bytes alone: those need no attempt."""
-    papers = [paper for section in page.sections for paper in section.papers]
-    sizes = list(accumulate(len(paper.abstract.encode()) for paper in papers[: whole.abstracts]))
-    return whole.abstracts - bisect_left(sizes, HTML_BYTES)
+    abstracts = [paper.abstract for section in page.sections for paper in section.papers][: whole.abstracts]
+    for step, length in enumerate(LENGTHS):
+        sizes = list(accumulate(len(shorten(abstract, length).encode()) for abstract in abstracts))
+        if not sizes or sizes[-1] <= HTML_BYTES:
+            return step
+    return len(LENGTHS) - 1 + whole.abstracts - bisect_left(sizes, HTML_BYTES)

@@ -22,6 +22,8 @@ _FARTHEST = 22
 """Days to search for a scheduled day: a weekly one, also where the calendar of a zone left one out."""
 _REHEARSAL = timedelta(days=15)
 """How far back `next_digest` plays out a schedule: two weekly slots and two weekends."""
+FOR_EVER = date.max
+"""A pause until this day has no end of its own."""
 _LAST_RESUME = date(9999, 12, 1)
 """A pause "for ever" (9999-12-31) still needs a next day in Python's calendar."""
 
@@ -89,6 +91,11 @@ def open_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
 def is_paused(subscriber: Subscriber, now: datetime) -> bool:
     """Whether the reader's pause lasts at `now`: it ends as `paused_until` begins in their zone."""
     return subscriber.paused_until is not None and now < resumes_at(subscriber.paused_until, subscriber.timezone)
+
+
+def pause_in_words(day: date) -> str:
+    """A pause until this local day, for people; the last day of the calendar stands for no day at all."""
+    return "paused" if day == FOR_EVER else f"paused until {day}"
 
 
 def resumes_at(day: date, zone: str) -> datetime:

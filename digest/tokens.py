@@ -12,6 +12,9 @@ from digest.categories import category_case
 from digest.errors import QueryError
 
 FIELDS = ("ti", "au", "abs", "co", "jr", "cat", "all")
+_LONG_NAMES = {
+    "title": "ti", "author": "au", "abstract": "abs", "comment": "co", "journal": "jr", "category": "cat", "any": "all"
+}  # fmt: skip
 OPERATORS = ("AND", "OR", "ANDNOT")
 LOWER_CASE_OPERATORS = {"and", "or", "andnot", "not"}
 _REFUSED_FIELDS = (
@@ -110,8 +113,8 @@ def _field(field: str | None, text: str, position: int) -> str:
         glued = re.fullmatch(rf"(.*?)(ANDNOT|AND|OR)({'|'.join(FIELDS)})", field or "")
         if glued:
             remedy = f"put blanks around the operator: {f'{glued[1]} {glued[2]} {glued[3]}:'.strip()}"
-        elif nearest := difflib.get_close_matches(name, FIELDS, n=1):
-            remedy = f"did you mean {nearest[0]}:? Otherwise put the words in quotes"
+        elif nearest := difflib.get_close_matches(name, (*FIELDS, *_LONG_NAMES), n=1):
+            remedy = f"did you mean {_LONG_NAMES.get(nearest[0], nearest[0])}:? Otherwise put the words in quotes"
     raise QueryError(message, text=text, position=position, remedy=remedy)
 
 
@@ -132,7 +135,7 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
     prefix = folded.endswith("*") and not quoted
     body = folded[:-1] if prefix else folded
     shown = short(words)
-    message = ""
+    message, special = "", None
     if field == "cat":
         if (_CATEGORY_PREFIX if prefix else _CATEGORY).fullmatch(body):
             return Term("cat", category_case(body), prefix=prefix)
@@ -141,13 +144,17 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
         message, remedy = f"{shown} has no letter or digit to search for", "write a word, or AND, OR, ANDNOT"
     elif special := _SPECIAL.search(body):
         message = f"{special[0]} cannot stand in {shown}"
-        remedy = "a * stands at the end of a single unquoted word" if special[0] == "*" else "leave it out"
+        without = " ".join(_SPECIAL.sub(" ", body.replace("-", " ")).split())
+        remedy = f'search takes no notice of signs; write "{without}"'
+        if special[0] == "*":
+            remedy = f'a * stands at the end of a single unquoted word; as a sign, leave it out: "{without}"'
     elif prefix and not re.fullmatch(r"\w+", body):
         message, remedy = f"the * in {shown} does not follow a single word", "search takes * after one word only"
     elif not quoted and body[0] in "-+!":
         message, remedy = f"{shown} begins with {body[0]}", "to exclude, write ANDNOT; to require, write AND"
     if message:
-        raise QueryError(message, text=text, position=position, remedy=remedy)
+        place = text.find(special[0], position) if special else position
+        raise QueryError(message, text=text, position=max(place, position), remedy=remedy)
     phrase = not prefix and (not re.fullmatch(r"\w+", body) or body in LOWER_CASE_OPERATORS)
     return Term(field, body, phrase, prefix)
 

@@ -1,69 +1,62 @@
-"""What the templates say of a digest: clean texts, counts and dates in words, nothing left to decide."""
+"""What the templates say of a digest: headline, subject, sections, dates in words; nothing is left to decide."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
-from digest.model import Digest, Item, Keyword, Kind
+from digest.entry import MONTHS, PaperView, keyword_name, paper_view
+from digest.marks import wanted
+from digest.model import Digest, Item, Keyword, Kind, Rhythm, Section, Weekly
 from digest.query import describe
+from digest.texts import clean, shorten
 
 SUBJECT_LENGTH = 78
-NAMED_AUTHORS = 3
-NAMED_KEYWORDS = 3
-
-# What is longer than any real one is cut, so that one odd paper cannot push out all others.
-TITLE_LENGTH, NAME_LENGTH, RULE_LENGTH, COMMENT_LENGTH, ABSTRACT_LENGTH = 500, 80, 200, 1_000, 6_000
+NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
+CONTENTS_FROM = 9
+"""Papers from which on a digest begins with a list of what is in it."""
+CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
+RULE_LENGTH, PREFIX_LENGTH, HINT_LENGTH = 200, 30, 1_000
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-
-# Controls (C0, C1), line and paragraph separators, lone surrogates; and the marks that turn the
-# direction of writing, with which a title could rearrange the line around it.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-WITHDRAWN = re.compile(r"\bwithdrawn\b", re.IGNORECASE)
-
-
-def clean(text: str, length: int = TITLE_LENGTH) -> str:
-    """Make hostile text one printable line of at most `length` characters."""
-    line = " ".join(UNPRINTABLE.sub(" ", text).split())
-    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 
 @dataclass(frozen=True, slots=True)
-class PaperView:
-    """What a template may say of one paper; every text is clean, `number` counts through the digest."""
+class GroupView:
+    """The papers of one announcement under a heading; without a `day` where a digest covers one announcement."""
 
-    number: int
-    title: str
-    url: str
-    pdf: str
-    authors: tuple[str, ...]
-    more_authors: str
-    byline: str
-    date: str
-    categories: str
-    labels: tuple[str, ...]
-    badges: tuple[str, ...]
-    comment: str
-    abstract: str
+    day: str
+    anchor: str
+    papers: tuple[PaperView, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SectionView:
-    """One heading and its papers; `first` is the number of the first of them."""
+    """One heading and its papers; `first` is the number of the first of them, `anchor` what a link can name."""
 
     title: str
     count: str
     first: int
-    papers: tuple[PaperView, ...]
+    anchor: str
+    groups: tuple[GroupView, ...]
+
+    @property
+    def papers(self) -> tuple[PaperView, ...]:
+        """The papers of all groups."""
+        return tuple(paper for group in self.groups for paper in group.papers)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentView:
+    """A line of the contents: what stands at `anchor`, and from which number on."""
+
+    text: str
+    note: str
+    anchor: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +68,29 @@ class KeywordView:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceView:
+    """A keyword that matches nothing, for how long, and a hint why."""
+
+    name: str
+    since: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class PageView:
     """Everything else that a template may say."""
 
     subject: str
     headline: str
     lead: str
+    top: str
     welcome: bool
+    rhythm: str
     quiet: str
     skipped: str
+    silences: tuple[SilenceView, ...]
     sections: tuple[SectionView, ...]
+    contents: tuple[ContentView, ...]
     total: int
     keywords: tuple[KeywordView, ...]
     previous: str
@@ -98,14 +104,24 @@ def view(digest: Digest) -> PageView:
     sections = tuple(_section_views(digest))
     headline, lead, subject = _headlines(digest)
     contact = clean(digest.contact)
+    lead = f"{lead}, {_day(digest.date)}" if lead else _day(digest.date)
+    covers_days = any(item.announced for item in _items(digest))
     return PageView(
         subject=subject,
         headline=headline,
-        lead=f"{lead}, {_day(digest.date)}" if lead else _day(digest.date),
+        lead=f"{lead}; all since {_day(digest.previous)}" if covers_days and digest.previous else lead,
+        # The first line of the mail, which stands beside the subject in a list of mails.
+        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 else "",
         welcome=digest.welcome,
+        rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
-        skipped=_skipped(digest.skipped),
+        skipped=_skipped(digest.skipped, digest.previous),
+        silences=tuple(
+            SilenceView(keyword_name(s.keyword), _count(s.days, "day"), clean(s.hint, HINT_LENGTH))
+            for s in digest.silences
+        ),
         sections=sections,
+        contents=tuple(_contents(sections)) if digest.papers >= CONTENTS_FROM else (),
         total=digest.papers,
         keywords=tuple(_keyword_view(keyword) for keyword in digest.keywords),
         previous=_day(digest.previous) if digest.previous else "",
@@ -115,54 +131,52 @@ def view(digest: Digest) -> PageView:
     )
 
 
-def _section_views(digest: Digest) -> Iterator[SectionView]:
-    zone = ZoneInfo(digest.timezone)
-    number = 1
+def _items(digest: Digest) -> Iterator[Item]:
     for section in digest.sections:
-        papers = tuple(_paper_view(item, number + i, zone) for i, item in enumerate(section.items))
+        yield from section.items
+
+
+def _section_views(digest: Digest) -> Iterator[SectionView]:
+    number = 1
+    for place, section in enumerate(digest.sections, 1):
         revised = all(item.kind is Kind.REVISED for item in section.items)
-        count = _count(len(papers), "version" if revised else "paper")
-        yield SectionView(_name(section.title), count, number, papers)
+        count = _count(len(section.items), "version" if revised else "paper")
+        groups = tuple(_groups(section, number, digest))
+        yield SectionView(keyword_name(section.title), count, number, f"s{place}", groups)
+        number += len(section.items)
+
+
+def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView]:
+    """The papers of a section by their announcement, as they were sorted."""
+    terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in digest.keywords}
+    mixed = 2 * sum(item.kind is Kind.NEW for item in _items(digest)) <= digest.papers
+    dated = any(item.announced for item in _items(digest))
+    for day, items in groupby(section.items, key=lambda item: item.announced):
+        heading = (_day(day) if day else "Held, and announced since") if dated else ""
+        papers = tuple(paper_view(item, number + i, digest, terms, mixed) for i, item in enumerate(items))
+        yield GroupView(heading, f"d{number}", papers)
         number += len(papers)
 
 
-def _paper_view(item: Item, number: int, zone: ZoneInfo) -> PaperView:
-    paper = item.paper
-    revised = item.kind is Kind.REVISED
-    authors = [name for author in paper.authors if (name := clean(author, NAME_LENGTH))]
-    submitted = _short_date(paper.published.astimezone(zone).date())
-    badges = []
-    if revised:
-        badges.append(f"v{paper.version}")
-    if item.kind is Kind.LATE:
-        badges.append("announced late")
-    if WITHDRAWN.search(paper.comment):
-        badges.append("withdrawn")
-    return PaperView(
-        number=number,
-        title=clean(paper.title) or paper.id,
-        url=paper.abstract_url,
-        pdf=paper.pdf_url,
-        authors=tuple(authors[:NAMED_AUTHORS]),
-        more_authors=f" + {len(authors) - NAMED_AUTHORS} more" if len(authors) > NAMED_AUTHORS else "",
-        byline=authors[0] + (" et al." if len(authors) > 1 else "") if authors else "",
-        date=f"{_short_date(paper.updated.astimezone(zone).date())}, first {submitted}" if revised else submitted,
-        categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
-        # Under a keyword's own heading its name says nothing new; several names do, and a new
-        # version has no such heading.
-        labels=tuple(_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
-        badges=tuple(badges),
-        comment=clean(paper.comment, COMMENT_LENGTH),
-        abstract=clean(paper.abstract, ABSTRACT_LENGTH),
-    )
-
-
-def _name(keyword: str) -> str:
-    return clean(keyword, NAME_LENGTH) or "unnamed"
+def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
+    """The headings; under a single one the days; without days the first titles."""
+    if len(sections) > 1:
+        for section in sections:
+            yield ContentView(section.title, section.count, section.anchor, section.first)
+        return
+    (section,) = sections
+    if len(section.groups) > 1:
+        for group in section.groups:
+            yield ContentView(group.day, _count(len(group.papers), "paper"), group.anchor, group.papers[0].number)
+        return
+    papers = section.papers
+    for paper in papers[:CONTENTS_TITLES]:
+        note = f"and {len(papers) - CONTENTS_TITLES} more" if paper.number == CONTENTS_TITLES else ""
+        yield ContentView(shorten(paper.title, CONTENTS_LENGTH), note, paper.anchor, paper.number)
 
 
 def _keyword_view(keyword: Keyword) -> KeywordView:
-    return KeywordView(_name(keyword.name), clean(describe(keyword), RULE_LENGTH))
+    return KeywordView(keyword_name(keyword.name), clean(describe(keyword), RULE_LENGTH))
 
 
 def _headlines(digest: Digest) -> tuple[str, str, str]:
@@ -172,49 +186,83 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     if digest.welcome:
         start = "Your arXiv digest starts"
         found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
-        return start, (found or "for ") + on, _with_names(f"{start}: {found}", names)
+        return start, (found or "for ") + on, _subject(digest, f"{start}: {found}", names, dated=False)
+    if not digest.papers and digest.silences and not digest.quiet:
+        since = _count(min(silence.days for silence in digest.silences), "day")
+        silent = [keyword_name(silence.keyword) for silence in digest.silences]
+        return (
+            f"No new paper in {since}",
+            f"for {_in_words(silent)}",
+            _subject(digest, f"No new paper in {since}: ", silent),
+        )
     if not digest.papers:
         reason = clean(digest.quiet).rstrip(".")
-        subject = clean(f"No new papers: {reason}" if reason else "No new papers", SUBJECT_LENGTH)
+        subject = _subject(digest, "No new papers: ", [reason] if reason else [])
         return "No new papers", f"for {on}" if names else "", subject
-    revised = sum(item.kind is Kind.REVISED for section in digest.sections for item in section.items)
+    revised = sum(item.kind is Kind.REVISED for item in _items(digest))
     new = digest.papers - revised
     counts = ", ".join(_count(count, noun) for count, noun in ((new, "new paper"), (revised, "new version")) if count)
-    return counts, f"for {on}", _with_names(f"{counts}: ", names)
+    return counts, f"for {on}", _subject(digest, f"{counts}: ", names)
 
 
-def _skipped(count: int) -> str:
+def _rhythm(rhythm: Rhythm, timezone: str) -> str:
+    """When digests come, and what a day without any means."""
+    week = tuple(Weekly)
+    named = [f"{DAYS[week.index(day)]}s" for day in rhythm.days]
+    days = {week: "every day", week[:5]: "from Monday to Friday"}.get(rhythm.days, f"on {_in_words(named, all_=True)}")
+    hour = f", not before {rhythm.at:%H:%M} ({timezone})" if rhythm.at else ", as soon as the papers are in"
+    none = "a short mail says why" if rhythm.tells else "no mail comes"
+    return (
+        f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on the evenings of"
+        " Sunday to Thursday, New York time."
+    )
+
+
+def _skipped(count: int, previous: date | None) -> str:
+    """What was let go after an absence, and the command that lists it; the address is for the reader to put in."""
     if not count:
         return ""
-    were = f"{_count(count, 'older paper')} {'was' if count == 1 else 'were'}"
-    return f"While your mail was paused, more came than one digest holds: {were} let go."
+    were, them = (" was", "it") if count == 1 else (" were", "them")
+    since = f" --since {previous}" if previous else ""
+    return (
+        f"While your mail was paused, more came than one digest holds: {_count(count, 'older paper')}{were} let go. "
+        f"Whoever runs this digest can list {them}: 'digest export --email ADDRESS --unmailed{since}'."
+    )
 
 
 def _names(digest: Digest) -> list[str]:
     """The keywords that brought something, in the reader's order; all of them where nothing came."""
-    firsts = [item.keywords[0] for section in digest.sections for item in section.items if item.keywords]
+    firsts = [item.keywords[0] for item in _items(digest) if item.keywords]
     names = firsts or [keyword.name for keyword in digest.keywords]
     order = {keyword.name: place for place, keyword in reversed(list(enumerate(digest.keywords)))}
     unique = dict.fromkeys(names)
-    return [_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))]
+    return [keyword_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))]
 
 
-def _with_names(start: str, names: Sequence[str]) -> str:
+def _subject(digest: Digest, start: str, names: Sequence[str], *, dated: bool = True) -> str:
+    """`[arXiv] 3 new papers: Reward Model, MLLM (24 Nov)`; the names give way where it grows too long."""
+    prefix = clean(digest.subject_prefix, PREFIX_LENGTH)
+    end = f" ({digest.date.day} {MONTHS[digest.date.month - 1][:3]})" if dated else ""
+    return _with_names(f"{prefix} {start}".lstrip(), names, SUBJECT_LENGTH - len(end)) + end
+
+
+def _with_names(start: str, names: Sequence[str], room: int) -> str:
     """Add as many of the names to a subject as fit, and say how many do not."""
     for shown in range(len(names), 0, -1):
         rest = f" +{len(names) - shown} more" if shown < len(names) else ""
         subject = start + ", ".join(names[:shown]) + rest
-        if len(subject) <= SUBJECT_LENGTH:
+        if len(subject) <= room:
             return subject
-    if not names:
-        return start.rstrip(": ")
     rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
-    return start + clean(names[0], max(SUBJECT_LENGTH - len(start) - len(rest), 8)) + rest
+    left = room - len(start) - len(rest)
+    if not names or left < SHORTEST_NAME:
+        return clean(start.rstrip(": ").removesuffix(" on"), room)
+    return start + clean(names[0], left) + rest
 
 
-def _in_words(names: Sequence[str]) -> str:
-    """`A`, `A and B`, `A, B and C`; of many the first three."""
-    if len(names) > NAMED_KEYWORDS + 1:
+def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
+    """`A`, `A and B`, `A, B and C`; of many the first three, or `all_`."""
+    if len(names) > NAMED_KEYWORDS + 1 and not all_:
         names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
@@ -226,10 +274,6 @@ def _count(count: int, noun: str) -> str:
 def _day(day: date) -> str:
     """`Monday 23 November`, in English whatever the machine's locale is."""
     return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
-
-
-def _short_date(day: date) -> str:
-    return f"{day.day} {MONTHS[day.month - 1][:3]} {day.year}"
 
 
 def _moment(moment: datetime, timezone: str) -> str:

@@ -102,7 +102,7 @@ def _as_file(reader: Subscriber) -> dict[str, Any]:
         "email": reader.email,
         "keywords": [k.name for k in reader.keywords],
         "timezone": reader.timezone,
-        "revisions": reader.revisions,
+        "revisions": {"true": True, "false": False}.get(reader.revisions, reader.revisions.value),
         "max_papers": reader.max_papers,
         "exclude": list(reader.exclude),
     }

@@ -28,6 +28,7 @@ from digest.model import (
     Paper,
     Receipt,
     Rendered,
+    Revisions,
     Roster,
     Rule,
     State,
@@ -41,8 +42,12 @@ from digest.store.digests import Queued
 from digest.store.windows import Query
 from digest.times import to_text
 
+ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
+WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "r3": Revisions.ALL}
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
+SILENT = "(all:never)"
+"""A query that nothing ever matches."""
 
 
 class Crash(BaseException):
@@ -98,6 +103,7 @@ class Subscription:
     entries: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     stash: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     ended: datetime | None = None
+    watched: timedelta = timedelta()
 
 
 @dataclass
@@ -106,6 +112,8 @@ class Delivery:
 
     address: str
     items: list[tuple[str, int, bool]]
+    silences: set[str]
+    queued_at: datetime
     status: str = "open"
     sends: int = 0
     insisted: bool = False
@@ -147,6 +155,7 @@ class World:
             self.store.digests,
             self.store.outbox,
         )
+        hold = windows.hold
         sync, record, queue, claim, settle, recover = (
             subscribers.sync,
             windows.record,
@@ -162,15 +171,21 @@ class World:
                 self.oracle.sync(roster, now)
             return changed
 
-        def spied_record(query: Query, window: Window, now: datetime, run: int) -> Counter[Kind]:
+        def spied_record(query: Query, window: Window, now: datetime, run: int, **options: Any) -> Counter[Kind]:
             before = self._head()
-            counts = record(query, window, now, run)
+            counts = record(query, window, now, run, **options)
+            self.oracle.cleared(query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id]))
             rows = self.database.rows(
                 "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq", [before]
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
-            self.oracle.record(query.text, entries, window.papers, now)
+            self.oracle.record(query.text, entries, (*window.papers, *options.get("beside", ())), now)
             return counts
+
+        def spied_hold(query: Query, why: str, papers: tuple[Paper, ...], *args: Any, **options: Any) -> None:
+            hold(query, why, papers, *args, **options)
+            self.oracle.held(query, papers)
+            self.stats["held back"] += 1
 
         def spied_queue(batch: list[Queued], *args: Any) -> int:
             away = {q.plan.reader: bool(self._one("away", q.plan.reader)) for q in batch}
@@ -184,7 +199,10 @@ class World:
             plans = {q.plan.reader: q.plan for q in batch}
             for row in rows:
                 items = [(i.paper.id, i.paper.version, i.kind == Kind.REVISED) for i in plans[row["subscriber"]].items]
-                self.oracle.queued(row["id"], row["address"], items, away[row["subscriber"]], row["message_id"])
+                silences = set(plans[row["subscriber"]].silences)
+                self.oracle.queued(
+                    row["id"], row["address"], items, silences, away[row["subscriber"]], row["message_id"]
+                )
             return count
 
         def spied_claim(*args: Any, **kwargs: Any) -> Any:
@@ -204,6 +222,7 @@ class World:
             return count
 
         subscribers.sync, windows.record, digests.queue = spied_sync, spied_record, spied_queue  # type: ignore[method-assign,assignment]
+        windows.hold = spied_hold  # type: ignore[method-assign]
         outbox.claim, outbox.settle, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
     def _ended(self) -> dict[int, str]:
@@ -229,7 +248,9 @@ class World:
         for paper in list(self.papers.values()):
             if r.random() < 0.03:
                 moment = self.now - timedelta(hours=r.randrange(1, 24))
-                self.papers[paper.id] = replace(paper, version=paper.version + 1, updated=max(moment, paper.updated))
+                comment = r.choice([paper.comment, "", ACCEPTED, WITHDRAWN])
+                updated = max(moment, paper.updated)
+                self.papers[paper.id] = replace(paper, version=paper.version + 1, updated=updated, comment=comment)
                 if r.random() < 0.5:
                     self.matches[paper.id].add(r.choice(self.queries))
             elif r.random() < 0.02:
@@ -245,7 +266,7 @@ class World:
                     self.roster[address] = Subscriber(
                         address,
                         tuple(self._keyword(label) for label in dict.fromkeys(labels)),
-                        revisions=address.startswith(("r1", "r3")),
+                        revisions=WISHES.get(address[:2], Revisions.NONE),
                         max_papers=3 if self.harsh else r.choice([3, 50]),
                         days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
                         at=r.choice([None, time(7), time(20)]),
@@ -271,7 +292,7 @@ class World:
         self.roster[address] = replace(reader, keywords=(*others, keyword))
 
     def _keyword(self, label: str) -> Keyword:
-        return Keyword(label, self.random.choice(self.queries), Rule.QUERY)
+        return Keyword(label, self.random.choice([*self.queries, SILENT]), Rule.QUERY)
 
     def _suppress(self) -> None:
         self.database.write("DELETE FROM suppression")
@@ -288,7 +309,18 @@ class World:
         deep = since - timedelta(days=40)
         rows = [p for p in self.papers.values() if query in self.matches[p.id] and p.updated >= deep]
         rows.sort(key=lambda p: p.updated, reverse=True)
+        if self.armed and self.random.random() < self.faults * 0.3:
+            rows = self._implausible(query, rows)
         return Window(query, tuple(rows), len(rows), deep, 1)
+
+    def _implausible(self, query: str, rows: list[Paper]) -> list[Paper]:
+        """A part of the answer, with a paper that no other answer ever shows, and one that does not match."""
+        moment = self.now - timedelta(hours=self.random.randrange(1, 60))
+        fleeting, stranger = (
+            Paper(f"2603.{next(self.numbers):05}", 1, title, "A", (), ("cs.LG",), moment, moment)
+            for title in (f"fleeting {query.strip('()').removeprefix('all:')}", "stranger")
+        )
+        return [fleeting, stranger, *rows[:1]]
 
     def render(self, digest: Digest, mark: str) -> Rendered:
         return Rendered("digest", f"text\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
@@ -398,10 +430,16 @@ class Oracle:
         self.known: dict[str, Subscriber] = {}
         self.log: dict[str, list[tuple[int, str, int, Kind]]] = defaultdict(list)
         self.papers: dict[str, Paper] = {}
+        self.withdrawn: dict[str, int] = {}
+        self.accepted: dict[str, list[int]] = defaultdict(list)
         self.subscriptions: dict[tuple[str, str], Subscription] = {}
         self.deliveries: dict[int, Delivery] = {}
         self.by_message_id: dict[str, int] = {}
         self.last_good: dict[str, datetime] = {}
+        self.fleeting: dict[str, set[str]] = defaultdict(set)
+        self.strangers: dict[str, set[str]] = defaultdict(set)
+        self.watched: dict[str, timedelta] = defaultdict(timedelta)
+        self.matched: dict[str, timedelta] = defaultdict(timedelta)
 
     def sync(self, roster: Roster, now: datetime) -> None:
         present = {s.email: s for s in roster.subscribers}
@@ -446,8 +484,22 @@ class Oracle:
         young = [n for n, e in enumerate(last) if self.papers[e[1]].published >= now - timedelta(days=7)]
         begin = min([len(last) - min(5, len(last)), *young])
         first = last[begin][0] if last else FAR
-        subscription.state = "active"
+        subscription.state, subscription.watched = "active", self.watched[query]
         subscription.entries = [e for e in self.log[query] if e[0] >= first]
+
+    def held(self, query: Query, papers: tuple[Paper, ...]) -> None:
+        """What a held-back window showed: what matches is news, once there was a good window before."""
+        if query.last_good_at is not None:
+            self.fleeting[query.text] |= {paper.id for paper in papers if paper.title.startswith("fleeting")}
+            self.strangers[query.text] |= {paper.id for paper in papers if paper.title == "stranger"}
+
+    def cleared(self, query: str, log: list[dict[str, Any]]) -> None:
+        """A good window ends a spell: the log has what only held-back windows showed, as far as it matches."""
+        logged = {row["paper"] for row in log}
+        if lost := self.fleeting[query] - logged:
+            raise BrokenError(f"{query} lacks what only a held-back window showed: {sorted(lost)}")
+        if strange := self.strangers[query] & logged:
+            raise BrokenError(f"{query} has what does not match it: {sorted(strange)}")
 
     def record(
         self, query: str, entries: list[tuple[int, str, int, Kind]], papers: tuple[Paper, ...], now: datetime
@@ -456,7 +508,16 @@ class Oracle:
             held = self.papers.get(paper.id)
             if held is None or held.version < paper.version:
                 self.papers[paper.id] = paper
+                if paper.comment != WITHDRAWN:
+                    self.withdrawn.pop(paper.id, None)
+                else:
+                    self.withdrawn.setdefault(paper.id, paper.version)
+                if held is not None and paper.comment == ACCEPTED != held.comment:
+                    self.accepted[paper.id].append(paper.version)
         self.log[query] += entries
+        self.watched[query] += min(now - self.last_good.get(query, now), timedelta(days=7))
+        if any(kind in (Kind.NEW, Kind.LATE) for _, _, _, kind in entries):
+            self.matched[query] = self.watched[query]
         for (_address, wanted), subscription in self.subscriptions.items():
             if wanted == query and subscription.state == "active":
                 subscription.entries += entries
@@ -477,8 +538,22 @@ class Oracle:
         ]
         return max(versions, default=None)
 
+    def withdrawals(self, address: str) -> set[str]:
+        """What the reader was sent and is not yet told to be withdrawn."""
+        return {p for p, version in self.withdrawn.items() if 0 < (self.had(address, p) or 0) < version}
+
+    def wants(self, address: str, paper: str, version: int) -> bool:
+        """Whether a revision up to this version is for this reader."""
+        had = self.had(address, paper) or 0
+        match self.known[address].revisions:
+            case Revisions.ALL:
+                return version > had
+            case Revisions.PUBLISHED:
+                return any(had < accepted <= version for accepted in self.accepted[paper])
+        return False
+
     def due(self, address: str) -> dict[str, tuple[bool, int]]:
-        """Base id -> (as a revision, last number in the log), in no order."""
+        """Base id -> (as a revision, last number in the log), in no order; what the reader's logs make due."""
         new: dict[str, int] = {}
         revised: dict[str, int] = {}
         for (owner, _query), subscription in self.subscriptions.items():
@@ -487,15 +562,38 @@ class Oracle:
             for seq, paper, version, kind in subscription.entries:
                 had = self.had(address, paper)
                 if kind == Kind.REVISED:
-                    if self.known[address].revisions and (had is None or version > had):
+                    if self.wants(address, paper, version):
                         revised[paper] = max(seq, revised.get(paper, 0))
                 elif kind != Kind.OLD and had is None:
                     new[paper] = max(seq, new.get(paper, 0))
         due = {paper: (False, max(seq, revised.get(paper, 0))) for paper, seq in new.items()}
         return due | {paper: (True, seq) for paper, seq in revised.items() if paper not in new}
 
+    def silent(self, address: str, least: timedelta = timedelta(days=30)) -> set[str]:
+        """The queries of which a reader is still to be told that nothing matches them."""
+        told = {query for d in self.deliveries.values() if self._counts(d, address) for query in d.silences}
+        return {
+            query
+            for (owner, query), s in self.subscriptions.items()
+            if owner == address and s.state == "active" and query not in told
+            and self.watched[query] - max(self.matched[query], s.watched) >= least
+        }  # fmt: skip
+
+    @staticmethod
+    def _counts(delivery: Delivery, address: str) -> bool:
+        return delivery.address == address and delivery.status != "void"
+
+    def mailed_since(self, address: str, moment: datetime) -> bool:
+        return any(self._counts(d, address) and d.queued_at > moment for d in self.deliveries.values())
+
     def queued(
-        self, number: int, address: str, items: list[tuple[str, int, bool]], away: bool, message_id: str
+        self,
+        number: int,
+        address: str,
+        items: list[tuple[str, int, bool]],
+        silences: set[str],
+        away: bool,
+        message_id: str,
     ) -> None:
         for delivery in self.deliveries.values():
             if delivery.address == address and delivery.status == "open" and not delivery.sends:
@@ -514,17 +612,25 @@ class Oracle:
                 if owner == address:
                     subscription.entries = [e for e in subscription.entries if e[0] > cut]
             self.world.stats["let go"] += len(let_go)
+        withdrawals = self.withdrawals(address)
+        self.world.stats["withdrawals"] += len(withdrawals)
+        want = dict.fromkeys(withdrawals, (True, 0)) | want
         if {(p, revised) for p, (revised, _) in want.items()} != {(p, revised) for p, _, revised in items}:
             raise BrokenError(f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}")
         for paper, version, _revised in items:
             if version != self.papers[paper].version:
                 raise BrokenError(f"{paper} came as v{version}, and v{self.papers[paper].version} is known")
-        if not items and any(d.address == address and d.status != "void" for d in self.deliveries.values()):
+        if silences != self.silent(address):
+            raise BrokenError(f"{address} is told that {silences} are silent, to tell was {self.silent(address)}")
+        month = self.world.now - timedelta(days=30)
+        if not items and self.mailed_since(address, month if silences else START - timedelta(days=1)):
             raise BrokenError(f"{address} got an empty digest that is not the first")
-        self.deliveries[number] = Delivery(address, items)
+        self.deliveries[number] = Delivery(address, items, silences, self.world.now)
         self.by_message_id[message_id] = number
         self.world.stats["digests"] += 1
         self.world.stats["papers"] += len(items)
+        self.world.stats["silences"] += len(silences)
+        self.world.stats["notes"] += bool(silences) and not items
 
     def settled(self, ended: dict[int, str]) -> None:
         for number, state in ended.items():
@@ -542,8 +648,12 @@ class Oracle:
     def judge(self) -> None:
         """At the end, with everything well for weeks: nothing is due, nothing came twice."""
         for address in self.world.roster:
-            if left := self.due(address):
+            if left := [*self.due(address), *self.withdrawals(address)]:
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
+            month_and_week = timedelta(days=38)
+            untold = self.silent(address, month_and_week)
+            if untold and not self.mailed_since(address, self.world.now - month_and_week):
+                raise BrokenError(f"{address} was not told that {untold} are silent")
         seen: Counter[tuple[str, str]] = Counter()
         best: dict[tuple[str, str], int] = {}
         for number, delivery in sorted(self.deliveries.items()):

@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
@@ -253,6 +253,7 @@ class Figures:
     revisions: list[tuple[str, str]] = field(default_factory=list)
     tardy: list[tuple[str, str]] = field(default_factory=list)
     waits: Counter[int] = field(default_factory=Counter)
+    held: dict[tuple[datetime, str], int] = field(default_factory=dict)
 
     def table(self) -> str:
         days = ", ".join(f"{count} after {wait}" for wait, count in sorted(self.waits.items()))
@@ -265,6 +266,7 @@ class Figures:
             "lost": len(self.lost),
             "repeated": len(self.repeated),
             "not of the reader's windows": len(self.foreign),
+            "windows held back": len(self.held),
             "revisions mailed": len(self.revisions),
             "later than they had to be": len(self.tardy),
             "days waited": days,
@@ -273,21 +275,44 @@ class Figures:
         return "\n".join(f"{name:>28}  {value}" for name, value in lines.items())
 
 
-def walk(home: Home, standin: Standin, days: Sequence[Day]) -> tuple[list[int], float]:
-    """Do each day's run; returns how many rows each request asked for, and the seconds taken."""
-    began = time.monotonic()
+@dataclass
+class Walk:
+    """What a walk through days came to: which windows (day's time, keyword) were held back, the rows that each
+    request asked for, and the seconds taken.
+    """
+
+    held: dict[tuple[datetime, str], int] = field(default_factory=dict)
+    pages: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def walk(home: Home, standin: Standin, days: Sequence[Day]) -> Walk:
+    """Do each day's run. What is held back is asked for again on the next day only."""
+    began, result = time.monotonic(), Walk()
     for day in days:
         standin.serve_windows({make_keyword(name).query: papers for name, papers in day.windows.items()})
-        result = home.digest("run", "--json", "--now", day.now.isoformat())
-        assert result.code == 0, result.err
-        for record in json.loads(result.out)["keywords"]:
-            assert record["status"] in ("ok", "skipped"), record
-    return [int(asked.params["max_results"]) for asked in standin.requests], time.monotonic() - began
+        ran = home.digest("run", "--json", "--now", day.now.isoformat())
+        records = {record["keyword"]: record for record in json.loads(ran.out)["keywords"]}
+        assert {record["status"] for record in records.values()} <= {"ok", "skipped", "quarantined"}, ran.err
+        held = [name for name, record in records.items() if record["status"] == "quarantined"]
+        assert ran.code == (1 if held else 0), ran.err
+        result.held |= {(day.now, name): records[name]["fetched"] for name in held}
+    result.pages = [int(asked.params["max_results"]) for asked in standin.requests]
+    result.seconds = time.monotonic() - began
+    return result
 
 
-def judge(days: Sequence[Day], readers: Mapping[str, Sequence[str]], mails: Sequence[Mail]) -> Figures:
-    """Hold the mails against the windows, by rules of their own that know nothing of stores and diffs."""
-    wanted, unwanted, served = _expectations(days)
+def judge(
+    days: Sequence[Day],
+    readers: Mapping[str, Sequence[str]],
+    mails: Sequence[Mail],
+    held: Container[tuple[datetime, str]] = frozenset(),
+) -> Figures:
+    """Hold the mails against the windows, by rules of their own that know nothing of stores and diffs.
+
+    `held` are the windows (day's time, keyword) that were held back: what they showed is due with the next good one.
+    """
+    wanted, unwanted, served = _expectations(days, held)
     figures = Figures(runs=len(days), mails=len(mails), papers=sum(len(mail.ids) for mail in mails))
     got: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
     for mail in mails:
@@ -324,7 +349,7 @@ class _First:
 
 
 def _expectations(
-    days: Sequence[Day],
+    days: Sequence[Day], held: Container[tuple[datetime, str]]
 ) -> tuple[dict[str, dict[str, _First]], dict[str, set[str]], dict[str, dict[str, datetime]]]:
     """For each keyword: since when a paper is due, which ones never are, and when each was first served.
 
@@ -334,9 +359,16 @@ def _expectations(
     wanted: dict[str, dict[str, _First]] = defaultdict(dict)
     unwanted: dict[str, set[str]] = defaultdict(set)
     served: dict[str, dict[str, datetime]] = defaultdict(dict)
+    waiting: dict[str, list[Paper]] = defaultdict(list)
     for number, day in enumerate(days):
         previous = days[number - 1].now if number else day.now
-        for keyword, paper in ((k, p) for k, papers in day.windows.items() for p in papers):
+        shown = []
+        for keyword, papers in day.windows.items():
+            if (day.now, keyword) in held:
+                waiting[keyword] += papers
+            else:
+                shown += [(keyword, paper) for paper in (*papers, *waiting.pop(keyword, ()))]
+        for keyword, paper in shown:
             if paper.id in served[keyword]:
                 continue
             served[keyword][paper.id] = day.now

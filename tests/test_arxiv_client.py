@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,7 +20,8 @@ from digest.arxiv.client import ArxivClient, Timeouts, pause_asked_for, user_age
 from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Answer, Standin
-from digest.errors import ArxivError, ConfigError
+from digest.errors import ArxivError, ConfigError, DoubtfulError
+from digest.locks import ArxivTurns
 from digest.model import Paper, Window
 
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
@@ -168,6 +170,12 @@ OUT_OF_ORDER = [
     Answer(200, b"<!DOCTYPE html><html><body>Maintenance</body></html>", {"Content-Type": "text/html"}),
     Answer(200, real(0, 25)[:5000]),
     Answer(200, real(0, 25) * 2),
+    Answer(200, real(0, 25).replace(b"?>", b"?><!DOCTYPE f [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]>", 1)),
+    Answer(200, real(0, 25).replace(b"?>", b"?><!DOCTYPE f [<!ENTITY a SYSTEM 'file:///etc/hostname'>]>", 1)),
+    Answer(200, real(0, 25).decode().replace("A", "\xc4").encode("latin-1", "replace")),
+    Answer(200, real(0, 25).decode().encode("utf-16")),
+    Answer(200, real(0, 25).replace(b"<updated>2026", b"<updated>someday", 3)),
+    Answer(200, real(0, 25).replace(b"<title>", b"<titel>").replace(b"</title>", b"</titel>")),
     Answer(200, real(0, 0, total=60)),
     Answer(200, real(0, 24)),
     Answer(200, real(0, 25).replace(b"reward model", b"other")),
@@ -198,6 +206,42 @@ async def test_after_a_bad_answer_the_page_is_asked_for_again(arxiv: Standin, an
     arxiv.script(answer)
     got = await window(arxiv)
     assert (got.papers, got.requests) == (PAPERS, 4)
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "nonsense", ""])
+async def test_a_wrong_charset_in_the_header_is_not_believed(arxiv: Standin, charset: str) -> None:
+    odd = tuple(replace(paper, title=f"Na\xefve {paper.title} \u03b2") for paper in PAPERS[:25])
+    body = real(0, 25, odd)
+    arxiv.script(Answer(200, body, {"Content-Type": f"application/atom+xml; charset={charset}"}))
+    async with client(arxiv) as made:
+        got = await made.fetch(QUERY, since=EVER, page_size=25)
+    assert got.papers == odd
+
+
+async def test_an_entry_that_comes_twice_is_one_paper(arxiv: Standin) -> None:
+    arxiv.script(Answer(200, real(0, 60, (*PAPERS[:30], *PAPERS[29:59]), total=60)))
+    async with client(arxiv) as made:
+        got = await made.fetch(QUERY, since=EVER, page_size=60)
+    assert got.papers == PAPERS[:59]
+
+
+async def test_ids_of_the_old_style_are_read_through_the_whole_way(arxiv: Standin) -> None:
+    old = tuple(replace(p, id=f"hep-th/99{n:05d}") for n, p in enumerate(PAPERS))
+    arxiv.serve_windows({QUERY: old})
+    assert (await window(arxiv)).papers == old
+
+
+async def test_fifty_megabytes_are_not_read_to_their_end(arxiv: Standin) -> None:
+    arxiv.script(Answer(200, gzip.compress(b"<feed>" + b" " * 50_000_000), {"Content-Encoding": "gzip"}))
+    error = await failure(arxiv)
+    assert "larger than 20,000,000 bytes" in error.message
+    assert error.transient
+
+
+async def test_a_body_that_stalls_runs_into_the_limit_between_two_pieces(arxiv: Standin) -> None:
+    arxiv.script(Answer(cut_after=100, stall=30))
+    error = await failure(arxiv, timeouts=Timeouts(connect=5, read=0.1, whole=30))
+    assert "in time" in error.message
 
 
 async def test_an_empty_page_in_the_middle_is_asked_for_again(arxiv: Standin) -> None:
@@ -248,6 +292,9 @@ async def test_a_spell_of_ignored_sorting_is_refused(arxiv: Standin) -> None:
     error = await failure(arxiv, attempts=2)
     assert "did not sort" in error.message
     assert error.body.startswith(b"<?xml")
+    assert isinstance(error, DoubtfulError)
+    assert len(error.papers) == 25
+    assert not error.ordered
 
 
 async def test_redirects_are_followed(arxiv: Standin) -> None:
@@ -345,9 +392,13 @@ async def test_redirects_keep_the_delay_too(arxiv: Standin) -> None:
     assert clock.slept == [3]
 
 
-async def test_somebody_elses_last_request_counts(arxiv: Standin) -> None:
+async def test_somebody_elses_last_request_counts(arxiv: Standin, tmp_path: Path) -> None:
     clock = Time()
-    async with client(arxiv, delay=3, clock=clock, idle=1) as made:
+    turns = ArxivTurns(tmp_path / "digest.db", sleep=clock.sleep, monotonic=clock.monotonic, wall=clock.monotonic)
+    async with client(arxiv, delay=3, clock=clock, turn=turns) as made:
+        await made.fetch(QUERY, since=EVER, page_size=60)
+    clock.now += 1
+    async with client(arxiv, delay=3, clock=clock, turn=turns) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     assert clock.slept == [2]
 

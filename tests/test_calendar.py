@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from digest.calendar import (
     Holidays,
+    announcement_of,
     last_served,
     load_holidays,
     next_served,
@@ -22,6 +23,23 @@ from digest.errors import ConfigError
 from tests.shared import shared
 
 MOMENTS = st.datetimes(datetime(2025, 12, 1), datetime(2027, 2, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("submitted", "evening"),
+    [
+        ("2026-11-16T18:59Z", "2026-11-16"),  # Monday, a minute before 14:00 in New York
+        ("2026-11-16T19:00Z", "2026-11-17"),
+        ("2026-11-19T19:00Z", "2026-11-22"),  # Thursday afternoon: Sunday's
+        ("2026-11-20T18:59Z", "2026-11-22"),
+        ("2026-11-20T19:00Z", "2026-11-23"),  # Friday afternoon, and the weekend: Monday's
+        ("2026-11-22T23:00Z", "2026-11-23"),
+        ("2026-11-26T12:00Z", "2026-11-29"),  # Thanksgiving
+        ("2026-07-14T17:59Z", "2026-07-14"),  # 13:59 in summer
+    ],
+)
+def test_for_which_announcement_a_paper_comes_in_time(submitted: str, evening: str) -> None:
+    assert announcement_of(datetime.fromisoformat(submitted)).evening == date.fromisoformat(evening)
 
 
 def utc(text: str) -> datetime:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli import main
+from digest.cli import changes, main
 from digest.cli.base import Command
 from digest.cli.keywords import keywords
-from digest.cli.people import subscribe, subscribers, unsubscribe
+from digest.cli.people import subscribe, unsubscribe
 from digest.locks import cycle_lock
 from digest.roster import load_roster
 from digest.store import open_store
@@ -66,7 +66,9 @@ def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the
 def test_every_field_has_its_flag(shell: Shell) -> None:
     flags = "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --revisions --max-papers 9".split()
     more = "--exclude cat:cs.RO --exclude survey --quiet-days tell --order newest --paused-until 2026-12-01".split()
-    shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more)
+    looks = "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
+    looks += ["--subject-prefix", "[arXiv]"]
+    shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more, *looks)
     (value,) = json.loads(shell("subscribers", "--json"))
     assert value == {
         "email": "ada@example.org",
@@ -81,6 +83,12 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "quiet_days": "tell",
         "order": "newest",
         "paused_until": "2026-12-01",
+        "suppressed": None,
+        "abstracts": "none",
+        "format": "text",
+        "authors": ["Noether"],
+        "categories": ["cs.LG", "stat.*"],
+        "subject_prefix": "[arXiv]",
     }
 
 
@@ -197,7 +205,9 @@ def test_the_help_says_that_an_empty_value_clears(shell: Shell) -> None:
 
 
 @pytest.fixture
-def lab(shell: Shell) -> Shell:
+def lab(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(shell.home)
+    (shell.home / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n")
     shell.path.write_text(
         "keywords: {RL theory: 'ti:\"reinforcement learning\" AND cat:cs.LG'}\n"
         "subscribers:\n  - email: ada@example.org\n    keywords: [Reward Model, Hallucination]\n"
@@ -206,7 +216,7 @@ def lab(shell: Shell) -> Shell:
     return shell
 
 
-COMMANDS = [subscribe, unsubscribe, *subscribers.commands.values(), *keywords.commands.values()]
+COMMANDS = [subscribe, unsubscribe, *changes.subscribers.commands.values(), *keywords.commands.values()]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.callback.__name__)
@@ -253,7 +263,7 @@ def test_a_doubtful_keyword_is_warned_about(shell: Shell) -> None:
         (["subscribe", "ada@example.org", "--paused-until", "soon"], "not a date"),
         (["subscribe", "ada@example.org", "-k", "ti:x", "--match", "title"], "plain word or phrase"),
         (["subscribe", "ada@example.org", "--quiet-days", "maybe"], "maybe"),
-        (["keywords", "check", "(a OR"], "\n  (a OR\n"),
+        (["keywords", "check", "--offline", "(a OR"], "\n  (a OR\n"),
         (["keywords", "remove", "nothing"], "no keyword named nothing"),
         (["keywords", "rename", "nothing", "x"], "no keyword named nothing"),
     ],
@@ -380,16 +390,16 @@ def test_keywords_are_listed_added_renamed_and_removed(ada: Shell) -> None:
 
 
 def test_a_keyword_is_checked_before_it_is_used(shell: Shell) -> None:
-    assert shell("keywords", "check", "reasoning").splitlines() == [
-        "Matches reasoning in title and abstract.",
+    assert shell("keywords", "check", "--offline", "reasoning").splitlines() == [
+        "Matches reasoning in title and abstract; words are compared by their stems: reason.",
         "arXiv is asked for (ti:reasoning AND abs:reasoning)",
     ]
-    assert '"reward model" in title or abstract' in shell("keywords", "check", "reward", "model")
-    shell("keywords", "check", "a NOT b")
+    assert '"reward model" in title or abstract' in shell("keywords", "check", "--offline", "reward", "model")
+    shell("keywords", "check", "--offline", "a NOT b")
     assert "did you mean 'a ANDNOT b'?" in shell.err
-    assert "reasoning in the title" in shell("keywords", "check", "reasoning", "--match", "title")
-    value = json.loads(shell("keywords", "check", "cat:cs.ZZ OR au:x", "--json"))
+    assert "reasoning in the title" in shell("keywords", "check", "--offline", "reasoning", "--match", "title")
+    value = json.loads(shell("keywords", "check", "--offline", "cat:cs.ZZ OR au:x", "--json"))
     assert (value["query"], value["rule"]) == ("(cat:cs.ZZ OR au:x)", "query")
     assert "cs.ZZ" in value["warnings"][0]
-    value = json.loads(shell("keywords", "check", "(a OR", "--json", code=2))
+    value = json.loads(shell("keywords", "check", "--offline", "(a OR", "--json", code=2))
     assert value["position"] == 3

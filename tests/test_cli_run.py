@@ -452,7 +452,7 @@ def test_a_preview_of_one_who_has_everything_says_so(house: House) -> None:
 def test_a_preview_before_the_first_run_shows_the_welcome(house: House) -> None:
     told = house("preview", "lin@example.org", now=THURSDAY)
     assert told.out.startswith("Subject: Your arXiv digest starts")
-    assert [path.name for path in house.home.iterdir()] == ["subscribers.yaml"]
+    assert {path.name for path in house.home.iterdir()} == {"subscribers.yaml", "digest.db.arxiv.lock"}
 
 
 def test_a_preview_is_for_somebody(house: House) -> None:

@@ -60,14 +60,62 @@ def test_a_paper_whose_keyword_the_reader_dropped_is_not_lost() -> None:
     }
 
 
-def test_likeliest_puts_papers_of_several_keywords_first_then_the_newest() -> None:
-    items = [item(3), item(4, "Reward Model", "MLLM"), item(1), item(2, "Reward Model", "MLLM")]
+def test_likeliest_goes_by_title_then_keywords_then_the_readers_favourites_then_the_newest() -> None:
+    reader = replace(ADA, authors=("Noether, Emmy",), categories=("math.*",))
+    title = "How Reward-Modelling Ends"
+    items = [
+        item(10),
+        item(8),
+        item(7, categories=("math.NT",)),
+        item(6, authors=("Emmy Noether",)),
+        item(5, "Reward Model", "MLLM"),
+        item(4, "Reward Model", "MLLM", "Hallucination"),
+        item(3, title=title),
+        item(2, title=title),
+        item(1, "Reward Model", "MLLM", title=title, published=NOW - timedelta(days=9)),
+    ]
 
-    assert outline(composed(items)) == {"Reward Model": ["2611.00002", "2611.00004", "2611.00001", "2611.00003"]}
+    expected = [f"2611.{number:05d}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 10)]
+    assert outline(composed(items, reader)) == {"Reward Model": expected}
+    assert outline(composed(items[::-1], reader)) == {"Reward Model": expected}
+
+
+def test_only_the_words_of_the_keywords_that_match_count_in_the_title() -> None:
+    items = [item(1, title="Loss"), item(2, title="Multimodal MLLM"), item(3, title="A Preference Model")]
+
+    assert outline(composed(items)) == {"Reward Model": ["2611.00001", "2611.00002", "2611.00003"]}
+
+
+def test_a_digest_over_several_announcements_has_the_papers_of_each_by_its_day() -> None:
+    monday, friday, before = (
+        datetime.fromisoformat(text) for text in ("2026-11-19T20:00Z", "2026-11-18T20:00Z", "2026-11-12T20:00Z")
+    )
+    items = [
+        item(1, published=friday),
+        item(2, published=monday),
+        item(3, kind=Kind.LATE, published=before, updated=before),
+        item(4, published=before),
+        item(5, "MLLM", kind=Kind.REVISED, published=before, updated=friday),
+    ]
+    # From after Thursday's announcement to after Sunday's, in arXiv's lists Friday 20 and Monday 23 November.
+    now, previous = NOW + timedelta(hours=1), datetime.fromisoformat("2026-11-19T07:00Z")
+    digest = compose(items, ADA, now=now, welcome=False, previous=previous, next_at=None)
+    days = {section.title: [item.announced for item in section.items] for section in digest.sections}
+    assert days == {
+        "Reward Model": [date(2026, 11, 23), date(2026, 11, 20), None, None],
+        NEW_VERSIONS: [date(2026, 11, 20)],
+    }
+    assert outline(digest)["Reward Model"] == ["2611.00002", "2611.00001", "2611.00003", "2611.00004"]
+
+
+def test_a_digest_over_one_announcement_has_no_days() -> None:
+    digest = compose([item(1)], ADA, now=NOW, welcome=False, previous=NOW - timedelta(days=2), next_at=None)
+
+    assert digest.sections[0].items[0].announced is None
 
 
 def test_newest_goes_by_submission_alone_then_by_id() -> None:
-    reader = replace(ADA, order=Order.NEWEST)
+    reader = replace(ADA, order=Order.NEWEST, authors=("Sofia Instance",), categories=("stat.ML",))
     same = paper(2).published
     items = [item(4, "Reward Model", "MLLM"), item(3, published=same), item(2), item(1)]
 

@@ -33,7 +33,7 @@ class Told:
         """A setting's line, in its columns."""
         lines = [line for line in self.out.splitlines() if line.startswith(f"{variable} ")]
         assert len(lines) == 1
-        return [lines[0][:27].strip(), lines[0][27:47].strip(), lines[0][47:]]
+        return [lines[0][:28].strip(), lines[0][28:48].strip(), lines[0][48:]]
 
 
 class Desk:

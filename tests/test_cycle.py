@@ -12,7 +12,7 @@ import pytest
 from digest import fetching
 from digest.errors import ConfigError, Exit
 from digest.fetching import DEEP, FIRST_PAGE, OVERLAP, depth, is_due, page_size, why_not_due
-from digest.model import Outcome, Receipt, State, Subscriber, Weekly
+from digest.model import Outcome, Receipt, Revisions, State, Subscriber, Weekly
 from digest.store.windows import Query
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, days, eprint, keyword, numbers, reader, text
@@ -92,7 +92,7 @@ async def test_two_names_with_one_query_are_asked_for_once(world: World) -> None
 
 
 async def test_revisions_come_in_a_section_of_their_own_and_only_where_asked_for(world: World) -> None:
-    await settle_in(world, reader(ADA, "Alpha", revisions=True), reader(BOB, "Alpha"))
+    await settle_in(world, reader(ADA, "Alpha", revisions=Revisions.ALL), reader(BOB, "Alpha"))
     world.arxiv.announce("Alpha", eprint(1, version=2, updated=MONDAY))
     summary = await world.cycle(MONDAY + DAY)
     assert [(k.new, k.revised) for k in summary.keywords] == [(0, 1)]

@@ -358,11 +358,22 @@ def test_a_timer_is_there_for_this_folder_or_not(tmp_path: Path) -> None:
     assert "one is enough" in state(timer, Installed("daemon", "y.service", True))[1]
 
 
-def test_the_list_of_holidays_ends_some_day() -> None:
-    assert machine.check_holidays(date(2026, 6, 1)).state is State.OK
-    ending = machine.check_holidays(date(2026, 11, 23))
+def test_the_list_of_holidays_ends_some_day(tmp_path: Path) -> None:
+    assert machine.check_holidays(date(2026, 6, 1), tmp_path).state is State.OK
+    ending = machine.check_holidays(date(2026, 11, 23), tmp_path)
     assert (ending.state, "38 days more" in ending.found) == (State.WARN, True)
-    assert "2031 are not known" in machine.check_holidays(date(2031, 1, 1)).found
+    assert "2031 are not known" in machine.check_holidays(date(2031, 1, 1), tmp_path).found
+
+
+def test_the_home_folders_own_holidays_count(tmp_path: Path) -> None:
+    own = tmp_path / "holidays.json"
+    own.write_text('{"years": {"2027": {"2027-01-18": "King Day"}}}')
+    assert machine.check_holidays(date(2026, 11, 23), tmp_path).found == "known to the end of 2027"
+    own.write_text('{"years": {"2027": {"2027-01-32": "King Day"}}}')
+    broken = machine.check_holidays(date(2026, 6, 1), tmp_path)
+    assert (broken.state, "2027-01-32" in broken.found) == (State.FAIL, True)
+    own.unlink()
+    assert machine.check_holidays(date(2026, 6, 1), tmp_path).state is State.OK
 
 
 def test_zone_data_is_there_and_its_age_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from digest.export import FIELDS, FORMULA, Entry, defused, latex, to_bibtex, to_
 from digest.model import Paper
 from tests.asking import AskedWorld, asked_world, run_main
 from tests.smtp_server import smtp_server
-from tests.worlds import DAY, MONDAY, eprint, reader
+from tests.worlds import DAY, MONDAY, eprint, reader, text
 
 ADA, LIN = "ada@example.org", "lin@example.org"
 
@@ -248,3 +248,27 @@ def test_the_demo_is_exported_whole(tmp_path: Path, capsys: pytest.CaptureFixtur
         read = json.loads(run_main(["export", "--home", str(home), "--email", address], capsys).out)
         assert all(each["mailed"] for each in read)
         assert count in (len(read), None)
+
+
+async def test_what_was_let_go_after_a_pause_is_counted_in_the_digest_and_listed_by_its_command(
+    world: AskedWorld,
+) -> None:
+    away = reader(ADA, "Alpha", max_papers=3, paused_until=(MONDAY + 10 * DAY).date())
+    world.readers = [reader(ADA, "Alpha", max_papers=3)]
+    world.arxiv.announce("Alpha", eprint(1))
+    await world.cycle(MONDAY)
+    world.readers = [away]
+    for number in range(2, 10):
+        world.arxiv.announce("Alpha", eprint(number, MONDAY + (number - 2) * DAY))
+        await world.cycle(MONDAY + (number - 1) * DAY)
+    await world.cycle(MONDAY + 10 * DAY)
+    welcome, back = world.titles(ADA)
+    assert (welcome, sorted(back)) == ([1], [7, 8, 9])
+    said = " ".join(text(world.mails(ADA)[1]).split())
+    assert "5 older papers were let go." in said
+    command = said[said.index("'digest export") + 1 :].partition("'")[0]
+    assert command == "digest export --email ADDRESS --unmailed --since 2026-11-09"
+    listed = world.ask(*command.replace("ADDRESS", ADA).split()[1:])
+    assert ids(listed.out) == ["2", "3", "4", "5", "6"]
+    assert ids(world.ask("export", "--email", ADA, "--unmailed", "-k", "Alpha").out) == ["2", "3", "4", "5", "6"]
+    assert world.ask("export", "--unmailed").code == 2

@@ -20,8 +20,8 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.cli.counts import Counter, in_words
 from digest.cli.init_ask import hour, one_of
-from digest.cli.init_counts import Counter, in_words
 from digest.cli.init_files import check_writable, choose_home, local_zone, quoted, save_env
 from digest.cli.init_mail import server_url, with_login
 from digest.demo.papers import World, newest_first
@@ -552,30 +552,30 @@ def test_one_request_tells_what_each_rule_would_bring(tmp_path: Path) -> None:
     settings = load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_DELAY": "0"}, {}, tmp_path)
     with Standin(everything) as standin:
         counter = Counter(load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path))
-        counts = counter.count("Hallucination", NOW)
+        counts = counter.recent("Hallucination", None, NOW)
         assert counts is not None
         assert len(standin.requests) == 1
         month = [p for p in everything if p.version == 1]
         either = [p for p in month if "hallucination" in f"{p.title} {p.abstract}".casefold()]
         assert counts.days == 30
-        assert counts.per_day[Rule.EITHER] * 30 == pytest.approx(len(either))
-        assert counts.per_day[Rule.EITHER] >= counts.per_day[Rule.BOTH] > 0
-        assert set(counts.per_day) == {Rule.EITHER, Rule.BOTH, Rule.TITLE}
+        assert counts.per_day(Rule.EITHER) * 30 == pytest.approx(len(either))
+        assert counts.per_day(Rule.EITHER) >= counts.per_day(Rule.BOTH) > 0
+        assert set(counts.papers) == {Rule.EITHER, Rule.BOTH, Rule.TITLE}
     with pytest.raises(QueryError):
-        Counter(settings).count("a AND", NOW)
+        Counter(settings).recent("a AND", None, NOW)
 
 
 def test_a_broad_keyword_is_counted_as_far_back_as_one_page_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.cli.init_counts.PAPERS", 10)
+    monkeypatch.setattr("digest.cli.counts.PAPERS", 10)
     with Standin(papers()) as standin:
         counter = Counter(load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path))
-        counts = counter.count("all:e*", NOW)
+        counts = counter.recent("all:e*", None, NOW)
         assert counts is not None
         assert len(standin.requests) == 1
     assert 1 <= counts.days < 10
-    assert counts.per_day[Rule.QUERY] > 1
+    assert counts.per_day(Rule.QUERY) > 1
 
 
 def test_rates_are_told_in_words() -> None:

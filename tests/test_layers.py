@@ -20,11 +20,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint categories diff schedule calendar explain compose view fold render export",
-        "arxiv match store mail roster locks notify stopping timers",
-        "fetching composing delivering cycle explaining recounting",
-        "daemon",
-        "cli settings mailing demo checks __main__",
+        "query tokens lint silence categories diff schedule calendar revision explain reading export "
+        "tex compose view entry marks stems texts fold render signing bounces alarm",
+        "arxiv match store mail roster locks notify stopping timers heartbeat",
+        "holding fetching composing delivering cycle explaining recounting listening alarming",
+        "daemon web",
+        "cli settings mailing asking almanac demo checks __main__",
     )
 )
 PURE = LAYERS[0] | LAYERS[1]

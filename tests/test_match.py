@@ -139,6 +139,37 @@ def test_categories_match_whole_primary_or_not(matcher: Matcher, query: str, exp
     assert matcher.match(parse(query)) == set(expected.split())
 
 
+@pytest.mark.parametrize(
+    ("title", "query"),
+    [
+        (r"Schr\"odinger operators", "schrodinger"),
+        (r"Schr{\"o}dinger operators", "schrödinger"),
+        (r"Schr\"{o}dinger operators", '"Schrödinger operator"'),
+        (r"On a problem of Erd\H{o}s", "Erdős"),
+        (r"On a problem of Erd\H os", "erdos"),
+        (r"R\'enyi entropy", "renyi"),
+        (r"na\"ive, na\"{\i}ve", '"naive naive"'),
+        (r"Ho\v{r}ava gravity", "horava"),
+        (r"Poincar\'e and Poincar\'{e}", '"poincaré and poincare"'),
+        (r"M\o ller scattering", "moller"),
+        (r"M{\o}ller scattering", "moller"),
+        (r"M\o{}ller scattering", "moller"),
+        ("Møller scattering", "moller"),
+        ("Moller scattering", "Møller"),
+        (r"Wei\ss\ theory", "weiß"),
+        (r"$p$-adic $L$-functions", '"p-adic L-functions"'),
+        (r"J/$\psi$ production", '"J/psi"'),
+        (r"$C^*$-algebras", '"C algebra"'),
+        (r"$\Lambda$CDM", '"lambda cdm"'),
+        (r"$\varepsilon$-nets \vec and \cup", "varepsilon"),
+        (r"$\hbar \otimes \lambda \iota \jmath$", "otimes AND lambda"),
+    ],
+)
+def test_tex_is_read_as_arxiv_reads_it(title: str, query: str) -> None:
+    with Matcher([paper("1", title)]) as one:
+        assert one.match(parse(query)) == {"1"}
+
+
 def test_operators_are_set_operations(matcher: Matcher) -> None:
     assert matcher.match(parse('"time series" AND cat:cs.LG')) == {"1"}
     assert matcher.match(parse("cat:cs.LG OR cat:hep-th")) == {"1", "hep-th/9901001"}

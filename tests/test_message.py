@@ -5,6 +5,7 @@ import email.policy
 import html
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from digest.mail.message import Message, Sender, assemble, clean, freeze, message_id, words
 from digest.model import Outgoing, Rendered
+from digest.settings.read import LONGEST_BOUNCE
+from digest.signing import Purpose, Signer
 
 MARK = "7f3a9c"
 SENDER = Sender("Daily Papers <papers@example.org>", "Help <help@example.org>")
@@ -43,7 +46,7 @@ def outgoing(
     address: str = "ada@example.org",
     name: str = "Ada",
     subject: str = "3 new papers",
-    pieces: tuple[bytes, bytes, bytes] = FROZEN,
+    pieces: tuple[bytes, ...] = FROZEN,
 ) -> Outgoing:
     return Outgoing(1, 1, address, name, "<abc123@example.org>", DATE, subject, pieces)
 
@@ -74,6 +77,16 @@ EXPECTED_NAMES = """From Reply-To To Subject Date Message-ID List-Unsubscribe Li
     Auto-Submitted Precedence MIME-Version Content-Type""".split()
 
 
+def test_text_alone_is_no_multipart() -> None:
+    pieces = freeze(Rendered(subject="", text=f"Größe\n{MARK}\nend\n", html="", mark=MARK))
+    assert len(pieces) == 2
+
+    message = parse(assemble(outgoing(pieces=pieces), SENDER))
+    assert message.get_content_type() == "text/plain"
+    assert message.get_content().replace("\r\n", "\n") == "Größe\nThis mail went to ada@example.org.\nend\n"
+    assert message["MIME-Version"] == "1.0"
+
+
 def test_a_message_has_every_header_once_and_text_before_html() -> None:
     message = assemble(outgoing(), SENDER)
     parsed = parse(message)
@@ -85,7 +98,7 @@ def test_a_message_has_every_header_once_and_text_before_html() -> None:
     assert parsed["Message-ID"] == "<abc123@example.org>"
     assert parsed["List-Id"] == "New arXiv papers <digest.example.org>"
     assert parsed["List-Post"] == "NO"
-    assert parsed["List-Unsubscribe"] == ("<mailto:help@example.org?subject=unsubscribe%20ada@example.org>")
+    assert parsed["List-Unsubscribe"] == "<mailto:help@example.org?subject=unsubscribe>"
     assert parsed["Auto-Submitted"] == "auto-generated"
     assert parsed["Precedence"] == "bulk"
     assert "List-Unsubscribe-Post" not in parsed
@@ -215,16 +228,55 @@ def test_long_and_foreign_subjects_come_back_as_they_were(subject: str) -> None:
     assert header_names(message) == EXPECTED_NAMES
 
 
+SIGNER = Signer("a secret of some length", "a-database")
+LEAVE, BOUNCE = SIGNER.token(Purpose.LEAVE, 42), SIGNER.token(Purpose.BOUNCE, 7)
+FOR_ADA = replace(outgoing(), id=7, reader=42)
+
+
+def test_a_reader_leaves_by_a_mail_that_proves_who_it_is_from() -> None:
+    message = assemble(FOR_ADA, replace(SENDER, signer=SIGNER))
+    parsed = parse(message)
+    assert parsed["List-Unsubscribe"] == f"<mailto:help@example.org?subject=unsubscribe%20{LEAVE}>"
+    assert "List-Unsubscribe-Post" not in parsed
+    text, page = parts(message)
+    assert text == "Hello.\nThis mail went to ada@example.org.\nBye.\n"
+    assert f'<a href="mailto:help@example.org?subject=unsubscribe%20{LEAVE}"' in page
+    assert message.sender == "papers@example.org"
+
+
+def test_where_a_mailbox_is_read_requests_go_there() -> None:
+    sender = replace(SENDER, signer=SIGNER, leave="bounces+x@example.org")
+    assert parse(assemble(FOR_ADA, sender))["List-Unsubscribe"].startswith("<mailto:bounces+x@example.org?")
+
+
+def test_with_a_web_side_one_click_is_enough() -> None:
+    message = assemble(FOR_ADA, replace(SENDER, signer=SIGNER, base_url="https://digest.example.org"))
+    url = f"https://digest.example.org/u/{LEAVE}"
+    parsed = parse(message)
+    assert parsed["List-Unsubscribe"] == f"<{url}>, <mailto:help@example.org?subject=unsubscribe%20{LEAVE}>"
+    assert parsed["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    text, page = parts(message)
+    assert f"\nTo leave at once: {url}\n" in text
+    assert f'<a href="{url}"' in page
+    assert len(url) <= 70
+
+
 def test_a_long_list_unsubscribe_is_neither_encoded_nor_folded() -> None:
-    address = "a" * 64 + "@" + ".".join(["b" * 60] * 3) + ".example.org"
-    sender = Sender("papers@example.org", "c" * 60 + "@" + "d" * 60 + ".example.org")
-    [line] = [line for line in header_lines(assemble(outgoing(address=address), sender)) if b"Unsubscribe" in line]
-    assert line.decode() == (f"List-Unsubscribe: <mailto:{sender.reply_address}?subject=unsubscribe%20{address}>")
+    contact = "c" * 60 + "@" + "d" * 60 + ".example.org"
+    base = "https://" + "e" * 60 + ".example.org/digest"
+    message = assemble(FOR_ADA, Sender("papers@example.org", contact, signer=SIGNER, base_url=base))
+    [line] = [line for line in header_lines(message) if line.startswith(b"List-Unsubscribe:")]
+    assert line.decode() == (f"List-Unsubscribe: <{base}/u/{LEAVE}>, <mailto:{contact}?subject=unsubscribe%20{LEAVE}>")
 
 
-def test_a_list_unsubscribe_that_no_line_could_hold_leaves_out_the_address() -> None:
-    message = assemble(outgoing(address="中" * 200 + "@example.org"), SENDER)
-    assert parse(message)["List-Unsubscribe"] == "<mailto:help@example.org?subject=unsubscribe>"
+def test_each_delivery_has_a_bounce_address_of_its_own() -> None:
+    sender = replace(SENDER, signer=SIGNER, bounce="bounces@example.org")
+    message = assemble(FOR_ADA, sender)
+    assert message.sender == f"bounces+{BOUNCE}@example.org"
+    assert parse(message)["From"] == "Daily Papers <papers@example.org>"
+    assert assemble(replace(outgoing(), id=0), sender).sender == "bounces@example.org"  # as of a test mail
+    longest = replace(sender, bounce="b" * LONGEST_BOUNCE + "@example.org").envelope_sender(10**12 - 1)
+    assert len(longest.rpartition("@")[0]) == 64
 
 
 def test_an_address_beyond_ascii_needs_smtputf8_and_stays_readable() -> None:

@@ -10,6 +10,14 @@ import pytest
 from tests.model import BrokenError, World
 
 MUTATIONS = {
+    "what only held-back windows showed is forgotten": (
+        "SELECT data, window FROM held WHERE query = ?",
+        "SELECT data, window FROM held WHERE query = ? AND 0",
+    ),
+    "a window that is held back moves the guard": (
+        "SET quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+        "SET last_good_at = '2026-09-01T00:00:00Z', quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+    ),
     "the ledger is not asked what was carried": (
         "SELECT MAX(cp.version) FROM delivery d",
         "SELECT NULL FROM delivery d",
@@ -37,6 +45,22 @@ MUTATIONS = {
         "SET state = 'unknown', maybe_accepted = 1, owner",
         "SET state = 'queued', owner",
     ),
+    "nobody remembers who was sent what is withdrawn": (
+        "SET corrections = 1 WHERE id IN",
+        "SET corrections = 0 WHERE id IN",
+    ),
+    "the word of a withdrawal is lost with its mail": (
+        "SET corrections = 1 WHERE id = (",
+        "SET corrections = corrections WHERE id = (",
+    ),
+    "a withdrawal is told to those who want revisions only": ("p.withdrawn > 0", "p.withdrawn < 0"),
+    "a withdrawal is told again and again": ("HAVING MAX(cp.version) < p.withdrawn", "HAVING 1"),
+    "an acceptance is forgotten by the next version": (
+        "v.version <= m.version AND v.accepted",
+        "v.version = m.version AND v.accepted",
+    ),
+    "nobody remembers who was told of a silence": ("t.subscriber = :reader AND", "t.subscriber = -:reader AND"),
+    "a silence begins before its reader came": ("MAX(q.matched, s.watched) >=", "q.matched >="),
     "maybe accepted is forgotten": ("maybe_accepted = maybe_accepted OR :unknown", "maybe_accepted = 0 AND :unknown"),
 }
 

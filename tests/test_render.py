@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,16 +11,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from digest.compose import compose
 from digest.errors import ConfigError
-from digest.model import Digest, Item, Keyword, Kind, Rendered, Rule
+from digest.model import Abstracts, Digest, Format, Item, Keyword, Kind, Rendered, Rhythm, Rule, Weekly
 from digest.render import HTML_BYTES, Renderer
-from tests.samples import ADA, MLLM, item, mixed_items, paper, sample_digest
+from tests.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
 MARK = "k7f3a9c0d1e2b"
 RENDERER = Renderer()
-TAGS = set("html head meta title style body table tbody tr td h1 h2 h3 p a b bdi i br span small".split())
-INLINE = set("a b bdi i span small".split())
-ATTRIBUTES = set("lang charset name content style class role width cellspacing cellpadding border align href".split())
+TAGS = set("html head meta title style body div table tbody tr td h1 h2 h3 h4 p ul li a b bdi em i br span".split())
+INLINE = set("a b bdi em i span".split())
+ATTRIBUTES = set(
+    "lang charset name content style class role width cellspacing cellpadding border align href id "
+    "aria-roledescription aria-label".split()
+)
+FOR_OUTLOOK = {
+    '[if mso]><table role="presentation" width="600" cellspacing="0" cellpadding="0" border="0"><tr><td><![endif]',
+    "[if mso]></td></tr></table><![endif]",
+}
 
 
 class Page(HTMLParser):
@@ -33,6 +41,7 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.words: list[str] = []
         self.headings: list[str] = []
+        self.ids: list[str] = []
         self._in = ""
         self.feed(html)
         self.close()
@@ -43,6 +52,7 @@ class Page(HTMLParser):
         self.words += [] if tag in INLINE else [" "]
         self.attributes |= {name for name, _ in attrs}
         self.links += [value or "" for name, value in attrs if name == "href"]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
         self._in = tag
 
     def handle_endtag(self, tag: str) -> None:
@@ -50,12 +60,12 @@ class Page(HTMLParser):
         self._in = ""
 
     def handle_comment(self, data: str) -> None:
-        raise AssertionError(f"a comment in the page: {data}")
+        assert data in FOR_OUTLOOK, f"a comment in the page: {data}"
 
     def handle_data(self, data: str) -> None:
         if self._in not in ("style", "title"):
             self.words.append(data)
-        if self._in in ("h1", "h2"):
+        if self._in in ("h1", "h2") or (self._in == "h3" and data.strip()):
             self.headings.append(data.strip())
 
 
@@ -85,11 +95,11 @@ def width(line: str) -> int:
 @pytest.mark.parametrize(
     ("items", "subject"),
     [
-        ([item(1)], "1 new paper: Reward Model"),
-        ([item(1, "MLLM"), item(2), item(3)], "3 new papers: Reward Model, MLLM"),
-        (mixed_items(), "5 new papers, 1 new version: Reward Model, MLLM, Hallucination"),
-        ([item(1, "MLLM", kind=Kind.REVISED, version=2)], "1 new version: MLLM"),
-        ([item(1, "MLLM", "Reward Model")], "1 new paper: Reward Model"),
+        ([item(1)], "1 new paper: Reward Model (23 Nov)"),
+        ([item(1, "MLLM"), item(2), item(3)], "3 new papers: Reward Model, MLLM (23 Nov)"),
+        (mixed_items(), "5 new papers, 1 new version: Reward Model, MLLM, Hallucination (23 Nov)"),
+        ([item(1, "MLLM", kind=Kind.REVISED, version=2)], "1 new version: MLLM (23 Nov)"),
+        ([item(1, "MLLM", "Reward Model")], "1 new paper: Reward Model (23 Nov)"),
     ],
 )
 def test_the_subject_counts_papers_and_names_what_brought_them(items: list[Item], subject: str) -> None:
@@ -103,8 +113,8 @@ def test_the_subject_of_a_welcome_and_of_a_quiet_day() -> None:
         rendered(sample_digest(papers, welcome=True)).subject
         == "Your arXiv digest starts: 12 recent papers on Reward Model, MLLM"
     )
-    assert rendered(sample_digest([], quiet="weekend")).subject == "No new papers: weekend"
-    assert rendered(sample_digest([])).subject == "No new papers"
+    assert rendered(sample_digest([], quiet="weekend")).subject == "No new papers: weekend (23 Nov)"
+    assert rendered(sample_digest([])).subject == "No new papers (23 Nov)"
 
 
 def test_a_long_subject_says_how_many_names_it_left_out() -> None:
@@ -113,7 +123,13 @@ def test_a_long_subject_says_how_many_names_it_left_out() -> None:
     digest = sample_digest([item(n, name) for n, name in enumerate(names, 1)], reader)
 
     subject = rendered(digest).subject
-    assert subject == "8 new papers: Keyword number 1, Keyword number 2, Keyword number 3 +5 more"
+    assert subject == "8 new papers: Keyword number 1, Keyword number 2 +6 more (23 Nov)"
+
+
+def test_a_prefix_stands_before_every_subject_and_counts() -> None:
+    reader = replace(ADA, subject_prefix="[arXiv]")
+    assert rendered(sample_digest([item(1)], reader)).subject == "[arXiv] 1 new paper: Reward Model (23 Nov)"
+    assert rendered(sample_digest([], reader, quiet="weekend")).subject == "[arXiv] No new papers: weekend (23 Nov)"
 
 
 def test_one_endless_name_is_cut_and_line_breaks_never_reach_the_subject() -> None:
@@ -123,7 +139,7 @@ def test_one_endless_name_is_cut_and_line_breaks_never_reach_the_subject() -> No
 
     assert len(subject) <= 78
     assert subject.isprintable()
-    assert subject.endswith("… +1 more")
+    assert subject.endswith("… +1 more (23 Nov)")
 
 
 # What the reader finds in both parts
@@ -159,7 +175,10 @@ def test_both_parts_say_the_same_of_a_paper() -> None:
 def test_the_first_line_is_visible_and_tells_the_most() -> None:
     text = page_of(sample_digest([item(1), item(2, "MLLM"), item(3)])).text
 
-    assert text.startswith("3 new papers for Reward Model and MLLM, Monday 23 November")
+    assert text.startswith(
+        "First: Whose Preference? Group-Aware Reward Models Without Group Labels "
+        "3 new papers for Reward Model and MLLM, Monday 23 November"
+    )
 
 
 def test_headings_are_the_keywords_and_then_the_new_versions() -> None:
@@ -168,12 +187,13 @@ def test_headings_are_the_keywords_and_then_the_new_versions() -> None:
     assert headings == ["5 new papers, 1 new version", "Reward Model", "MLLM", "New versions"]
 
 
-def test_links_go_to_the_abstract_page_and_the_pdf_of_the_version() -> None:
-    digest = sample_digest([item(1, id="hep-th/9901001", version=3)])
+def test_links_go_to_the_abstract_page_and_the_files_of_the_version() -> None:
+    digest = sample_digest([item(1, id="hep-th/9901001", version=3, comment="")])
 
     assert page_of(digest).links == [
         "https://arxiv.org/abs/hep-th/9901001v3",
         "https://arxiv.org/pdf/hep-th/9901001v3",
+        "https://arxiv.org/html/hep-th/9901001v3",
         "mailto:papers@example.org?subject=unsubscribe",
     ]
     assert "\n    https://arxiv.org/abs/hep-th/9901001v3\n" in rendered(digest).text
@@ -217,6 +237,27 @@ def test_a_welcome_without_papers_says_so() -> None:
         assert "The next may come on Tuesday 24 November" in text
 
 
+@pytest.mark.parametrize(
+    ("rhythm", "words"),
+    [
+        (
+            Rhythm(tuple(Weekly), None, tells=False),
+            "Digests come every day, as soon as the papers are in; where no paper",
+        ),
+        (Rhythm(tuple(Weekly)[:5], time(7), tells=True), "from Monday to Friday, not before 07:00 (Europe/Berlin);"),
+        (
+            Rhythm((Weekly.MON,), None, tells=True),
+            "on Mondays, as soon as the papers are in; where no paper matches, a short",
+        ),
+        (Rhythm(tuple(Weekly)[1:6], None, tells=False), "on Tuesdays, Wednesdays, Thursdays, Fridays and Saturdays,"),
+    ],
+)
+def test_a_welcome_says_when_digests_come_and_what_a_day_without_one_means(rhythm: Rhythm, words: str) -> None:
+    for text in both(sample_digest(welcome=True, rhythm=rhythm)):
+        assert words in " ".join(text.split())
+        assert "Sunday to Thursday, New York time" in " ".join(text.split())
+
+
 def test_a_quiet_day_says_why() -> None:
     for text in both(sample_digest([], quiet="holiday (Thanksgiving)")):
         assert "No new papers" in text
@@ -251,24 +292,30 @@ def test_beyond_the_number_of_abstracts_papers_come_as_titles() -> None:
 # Size
 
 
+def titles(html: str) -> int:
+    """How many papers an HTML part names: the link with the title is the first to its address."""
+    return len(set(re.findall(r"https://arxiv\.org/abs/[^\"]+", html)))
+
+
 def test_the_html_part_lets_abstracts_go_before_it_grows_too_long() -> None:
     digest = sample_digest([item(n) for n in range(1, 301)], replace(ADA, max_papers=300))
     made = rendered(digest)
 
     assert len(made.html.encode()) <= HTML_BYTES
     assert len(made.html.encode()) > HTML_BYTES - 2_000
-    assert 0 < made.html.count("Trained models") < 300
-    assert made.html.count("https://arxiv.org/abs/") == 300
+    assert 0 < made.html.count("We study how") < 300
+    assert "Trained models" not in made.html
+    assert titles(made.html) == 300
     assert made.text.count("Trained models") == 300
 
 
 def test_then_details_then_titles_and_never_in_silence() -> None:
     many = rendered(sample_digest([item(n) for n in range(1, 501)]))
-    assert many.html.count("https://arxiv.org/abs/") == 500
+    assert titles(many.html) == 500
     assert 0 < many.html.count("22 Nov 2026") + many.html.count("21 Nov 2026") < 500
 
     more = rendered(sample_digest([item(n) for n in range(1, 2001)]))
-    listed = more.html.count("https://arxiv.org/abs/")
+    listed = titles(more.html)
     assert f"and {2000 - listed} more (listed in the text part)" in more.html
     assert 300 < listed < 2000
     assert len(more.html.encode()) <= HTML_BYTES
@@ -285,6 +332,84 @@ def test_hundreds_of_hostile_keywords_leave_the_html_part_within_its_size() -> N
     assert "and 460 more (listed in the text part)" in made.html
 
 
+def test_abstracts_end_with_a_sentence_before_one_of_them_goes() -> None:
+    made = rendered(sample_digest([item(n) for n in range(1, 91)], replace(ADA, max_papers=90)))
+
+    abstracts = re.findall(r"We study how[^<]*", made.html)
+    assert len(abstracts) == 90
+    assert len(set(abstracts)) == 1
+    assert abstracts[0].endswith(". …")
+    assert len(abstracts[0]) > 200
+    assert "are whole in the text part" in made.html
+    assert made.text.count("Trained models") == 90
+
+
+def test_a_reader_of_text_gets_no_html() -> None:
+    made = rendered(sample_digest(reader=replace(ADA, format=Format.TEXT)))
+
+    assert made.html == ""
+    assert made.text == rendered(sample_digest()).text
+
+
+# Contents, days, marks
+
+
+def test_more_than_eight_papers_come_with_a_list_of_contents() -> None:
+    eight = [item(n, "MLLM" if n % 2 else "Hallucination") for n in range(1, 9)]
+    digest = sample_digest([*eight, item(9, kind=Kind.REVISED)])
+
+    assert "#s1" not in page_of(sample_digest(eight)).links
+    assert [link for link in page_of(digest).links if link[0] == "#"] == ["#s1", "#s2", "#s3"]
+    text = rendered(digest).text
+    assert "\n   1. MLLM 4 papers\n   5. Hallucination 4 papers\n   9. New versions 1 version\n" in text
+
+
+def test_under_a_single_keyword_the_contents_are_titles() -> None:
+    digest = sample_digest([item(n) for n in range(1, 13)], replace(ADA, max_papers=3))
+
+    assert [link for link in page_of(digest).links if link[0] == "#"] == [f"#p{n}" for n in range(1, 9)]
+    for text in both(digest):
+        assert "and 4 more" in text
+
+
+def test_a_catch_up_has_its_days_as_headings() -> None:
+    days = [datetime.fromisoformat(f"2026-11-{day}T12:00:00Z") for day in (20, 19, 18)]
+    items = [item(n, published=days[n % 3], updated=days[n % 3]) for n in range(1, 13)]
+    digest = compose(
+        [*items, item(13, kind=Kind.LATE)],
+        ADA,
+        now=NOW + timedelta(hours=1),
+        welcome=False,
+        previous=NOW - timedelta(days=19),
+        next_at=None,
+    )
+    page = page_of(digest)
+
+    assert [heading for heading in page.headings if heading] == [
+        "13 new papers",
+        "Reward Model",
+        "Monday 23 November",
+        "Friday 20 November",
+        "Thursday 19 November",
+        "Held, and announced since",
+    ]
+    assert {"h3", "h4"} <= set(page.tags)
+    assert [link for link in page.links if link[0] == "#"] == ["#d1", "#d5", "#d9", "#d13"]
+    for text in both(digest):
+        assert "Monday 23 November; all since Wednesday 4 November" in text
+
+
+def test_matched_words_are_marked_and_nothing_else_is_markup() -> None:
+    digest = sample_digest(
+        [item(1, title="<em>Reward</em> & Reward-Modelling", comment="", abstract="A reward model.")]
+    )
+    html = rendered(digest).html
+
+    assert "&lt;em&gt;Reward&lt;/em&gt; &amp; <em>Reward-Modelling</em>" in html
+    assert "A <em>reward model</em>." in html
+    assert "<em>" not in rendered(digest).text.replace("<em>Reward</em>", "")
+
+
 # Form
 
 
@@ -294,7 +419,7 @@ def test_styles_are_in_the_tags_and_dark_mode_stays() -> None:
     assert "@media (prefers-color-scheme: dark)" in html
     assert '<meta name="color-scheme" content="light dark">' in html
     assert 'lang="en"' in html
-    assert re.search(r"<h3 style=", html)
+    assert re.search(r"<h3 [^>]*style=", html)
     assert not re.search(r"url\(|@import|<img|<script|<link", html)
 
 
@@ -321,6 +446,7 @@ HOSTILE = [
     "a\r\nBcc: eve@example.org\r\n\r\n.",
     "\u202egnp.exe\u2066 \u2028\u2029\x85\x00\x1b[31m\ud800",
     "x" * 3_000,
+    "code: https://evil.example/x and reward model, Reward <models>. And more. " * 12,
     "&amp;&lt;&#x27;" * 40,
     "深" * 700,
     "e\u0301" * 200,
@@ -345,15 +471,20 @@ def digests(draw: st.DrawFn) -> Digest:
         for _ in range(draw(st.integers(1, 5)))
     ]
     items = []
-    for number in range(1, draw(st.one_of(st.integers(0, 8), st.integers(0, 400))) + 1):
+    for number in range(1, draw(st.one_of(st.integers(0, 12), st.integers(0, 500))) + 1):
         title, abstract, authors, comment, keywords, kind = pool[number % len(pool)]
         items.append(
             item(number, *keywords, kind=kind, title=title, abstract=abstract, authors=authors, comment=comment)
         )
     reader = replace(
         ADA,
-        keywords=tuple(Keyword(name, "all:x", draw(st.sampled_from(Rule))) for name in names),
-        max_papers=draw(st.integers(1, 400)),
+        keywords=tuple(
+            Keyword(name, draw(st.sampled_from(["all:x", "abs:model", 'ti:"reward model"'])), Rule.QUERY)
+            for name in names
+        ),
+        max_papers=draw(st.integers(1, 500)),
+        abstracts=draw(st.sampled_from(Abstracts)),
+        subject_prefix=draw(st.sampled_from(["", "[arXiv]", "x\r\n" * 30])),
     )
     return sample_digest(
         items,
@@ -362,10 +493,11 @@ def digests(draw: st.DrawFn) -> Digest:
         skipped=draw(st.integers(0, 3)),
         quiet=draw(texts),
         contact=draw(st.sampled_from(["", "papers@example.org", "o'papers+list@example.org"])),
+        previous=NOW - timedelta(days=draw(st.sampled_from([1, 30]))),
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(digests())
 def test_any_digest_keeps_its_form_whatever_the_papers_say(digest: Digest) -> None:
     made = rendered(digest)
@@ -387,8 +519,10 @@ def test_any_digest_keeps_its_form_whatever_the_papers_say(digest: Digest) -> No
     page = Page(made.html)
     assert set(page.tags) <= TAGS
     assert page.attributes <= ATTRIBUTES
-    assert all(link.startswith(("https://arxiv.org/", "mailto:")) for link in page.links)
-    listed = [link for link in page.links if link.startswith("https://arxiv.org/abs/")]
+    assert all(link.startswith(("https://arxiv.org/", "https://evil.example/x", "mailto:", "#")) for link in page.links)
+    assert {link[1:] for link in page.links if link[0] == "#"} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    listed = list(dict.fromkeys(link for link in page.links if link.startswith("https://arxiv.org/abs/")))
     assert listed == urls[: len(listed)]
     if len(listed) < len(urls):
         assert f"and {len(urls) - len(listed)} more (listed in the text part)" in page.text
@@ -438,3 +572,19 @@ def test_a_percent_sign_stays_with_its_number() -> None:
 
     for length in range(60, 80):
         assert "\n%" not in wrap("x" * length + " 40 % of its cost, and 5 %.")
+
+
+def test_tex_is_shown_as_unicode() -> None:
+    tex = item(
+        1,
+        title=r"An $O(n \log n)$ bound of Erd\H{o}s",
+        abstract=r"We need $\leq 5\%$ for \$6 and $\nobody$.",
+        authors=(r"Pr\'{i}ncipe, Jos\'e",),
+        comment=r"\emph{Accepted}",
+    )
+    text = RENDERER.render(sample_digest([tex]), MARK).text
+    assert "An O(n log n) bound of Erdős" in text
+    assert r"We need ≤5% for $6 and $\nobody$." in text
+    assert "Príncipe, José" in text
+    assert "Accepted" in text
+    assert r"\emph" not in text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from digest.demo.standin import Standin
+from tests.faults import Faults, walk_with_faults
 from tests.replay import Day, Figures, Home, invented_days, judge, recorded_days, subscribers_file, walk
 from tests.shared import shared
 
@@ -23,9 +24,9 @@ def replay(folder: Path, days: Sequence[Day]) -> Figures:
     readers["all@example.org"] = keywords
     with Standin() as standin:
         home = Home.make(folder, standin, subscribers_file(readers))
-        pages, seconds = walk(home, standin, days)
-    figures = judge(days, readers, home.mails())
-    figures.pages, figures.seconds = pages, seconds
+        walked = walk(home, standin, days)
+    figures = judge(days, readers, home.mails(), walked.held)
+    figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     print(f"\n{figures.table()}")
     return figures
 
@@ -54,6 +55,40 @@ def test_all_recorded_days_lose_and_repeat_nothing(tmp_path, capsys):
         figures = replay(tmp_path, days)
     check(figures)
     assert figures.runs == 321
+    assert figures.waits.total() > 13_000
+
+
+def replay_with_faults(folder: Path, days: Sequence[Day], seed: int) -> tuple[Figures, Faults]:
+    """Walk through the days with a bad answer to every third request."""
+    keywords = list(days[0].windows)
+    readers = {f"reader{number}@example.org": [keyword] for number, keyword in enumerate(keywords)}
+    readers["all@example.org"] = keywords
+    faults = Faults(seed, 1 / 3)
+    with Standin() as standin:
+        home = Home.make(folder, standin, subscribers_file(readers))
+        walked = walk_with_faults(home, standin, days, faults)
+    figures = judge(days, readers, home.mails(), walked.held)
+    figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.given.items()))
+    print(f"\n{figures.table()}\n{'bad answers':>28}  {faults.given.total()} of {faults.requests}: {counts}")
+    assert figures.lost == []
+    assert figures.repeated == []
+    assert figures.foreign == []
+    assert figures.revisions == []
+    return figures, faults
+
+
+def test_with_a_third_of_all_answers_bad_a_few_days_lose_and_repeat_nothing(tmp_path):
+    figures, faults = replay_with_faults(tmp_path, recorded_days(shared("arxiv/replay"))[36:41], 1)
+    assert faults.given.total() > 5
+    assert figures.waits.total() > 50
+
+
+@pytest.mark.heavy
+def test_with_a_third_of_all_answers_bad_all_recorded_days_lose_and_repeat_nothing(tmp_path, capsys):
+    with capsys.disabled():
+        figures, faults = replay_with_faults(tmp_path, recorded_days(shared("arxiv/replay")), 2)
+    assert 0.25 < faults.given.total() / faults.requests < 0.4
     assert figures.waits.total() > 13_000
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import ConfigError, Exit
-from digest.model import Order, Roster, Rule, Weekly
+from digest.model import Order, Revisions, Roster, Rule, Weekly
 from digest.roster import Problem, RosterError, load_roster
 from digest.roster.document import Document, Scalar
 from digest.roster.load import check_text
@@ -64,7 +64,13 @@ def test_the_example_shows_every_field_and_is_right() -> None:
 
 def test_what_is_left_out_has_the_model_s_defaults() -> None:
     (ada,) = load(READERS).subscribers
-    assert (ada.timezone, ada.at, ada.max_papers, ada.revisions, ada.paused_until) == ("UTC", None, 50, False, None)
+    assert (ada.timezone, ada.at, ada.max_papers, ada.revisions, ada.paused_until) == (
+        "UTC",
+        None,
+        50,
+        Revisions.NONE,
+        None,
+    )
 
 
 def test_defaults_hold_for_whoever_does_not_say_otherwise() -> None:
@@ -86,7 +92,8 @@ def test_defaults_hold_for_whoever_does_not_say_otherwise() -> None:
         ("schedule: [thu, mon, thu]", "days", (Weekly.MON, Weekly.THU)),
         ("at: 7:00", "at", clock(7)),
         ("at: '23:59'", "at", clock(23, 59)),
-        ("revisions: true", "revisions", True),
+        ("revisions: true", "revisions", Revisions.ALL),
+        ("revisions: published", "revisions", Revisions.PUBLISHED),
         ("max_papers: 7", "max_papers", 7),
         ("quiet_days: silent", "quiet_days", False),
         ("order: newest", "order", Order.NEWEST),
@@ -147,7 +154,7 @@ def test_addresses_are_stored_normalised() -> None:
         (field("max_papers: -3"), 4, 17, "whole number", "3"),
         (field("max_papers: many"), 4, 17, "whole number", ""),
         (field("max_papers: 0"), 4, 17, "whole number", ""),
-        (field("revisions: yes"), 4, 16, "true or false", "true"),
+        (field("revisions: yes"), 4, 16, "true, false or published", "true"),
         (field("quiet_days: true"), 4, 17, "tell or silent", "tell"),
         (field("order: newst"), 4, 12, "likeliest or newest", "newest"),
         (field("schedule: mondays"), 4, 15, "no schedule", "[mon]"),

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from digest.model import Order, Rule, Weekly
 from digest.roster import RosterError
-from digest.roster.fields import FIELDS, MAX_PAPERS, QUIET_DAYS, SCHEDULES
+from digest.roster.fields import ADDRESSES, FIELDS, MAX_PAPERS, QUIET_DAYS, SCHEDULES
 from digest.roster.load import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ def test_schema_and_loader_know_the_same_names() -> None:
     properties = SCHEMA["properties"]
     assert set(properties) == set(SECTIONS)
     assert set(properties["subscribers"]["items"]["properties"]) == set(FIELDS)
-    assert set(properties["defaults"]["properties"]) == set(FIELDS) - {"email"}
+    assert set(properties["defaults"]["properties"]) == set(FIELDS) - set(ADDRESSES)
     detailed = properties["keywords"]["oneOf"][0]["additionalProperties"]["oneOf"][1]["properties"]
     assert set(detailed) == set(KEYWORD_FIELDS)
     assert set(detailed["match"]["enum"]) == set(MATCHES) == set(Rule) - {Rule.QUERY}

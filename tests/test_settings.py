@@ -8,7 +8,9 @@ import pytest
 
 from digest import settings as settings_module
 from digest.errors import ConfigError, Exit
+from digest.mail.mailbox import Place, read_mailbox
 from digest.settings import SETTINGS, Settings, find_home, load_settings
+from digest.settings.read import LONGEST_BOUNCE
 
 SMTP = {"DIGEST_MAIL": "smtp://ada@mail.example.org:587", "DIGEST_FROM": "Daily Papers <papers@example.org>"}
 
@@ -125,11 +127,27 @@ def test_home_is_here_where_an_installation_is(tmp_path: Path, monkeypatch: pyte
         ({"DIGEST_MAIL": "sendmail:"}, "DIGEST_FROM is not set"),
         ({**SMTP, "DIGEST_MAIL_PASSWORD_FILE": "nowhere"}, "does not exist"),
         ({**SMTP, "DIGEST_MAIL_PASSWORD_FILE": "."}, "cannot be read"),
+        ({"DIGEST_INBOX": "imap.example.org"}, "DIGEST_INBOX cannot be read"),
+        ({"DIGEST_INBOX": "pop3://ada@example.org"}, "DIGEST_INBOX cannot be read"),
+        ({"DIGEST_INBOX": "imaps://imap.example.org"}, "names no user"),
+        ({"DIGEST_INBOX": "imaps://ada:secret@imap.example.org"}, "holds a password"),
+        ({"DIGEST_INBOX": "imaps://ada@imap.example.org:99999"}, "host or port"),
+        ({"DIGEST_INBOX_PASSWORD_FILE": "nowhere"}, "DIGEST_INBOX_PASSWORD_FILE names"),
+        ({"DIGEST_BOUNCE": "bounces"}, "DIGEST_BOUNCE"),
+        ({"DIGEST_BOUNCE": "Bounces <bounces@example.org>"}, "a bare address"),
+        ({"DIGEST_BOUNCE": "b" * (LONGEST_BOUNCE + 1) + "@example.org"}, "a token must fit"),
+        ({"DIGEST_BOUNCE": "böunces@example.org"}, "DIGEST_BOUNCE"),
+        ({"DIGEST_OPERATOR": "nobody"}, "DIGEST_OPERATOR"),
+        ({"DIGEST_HEARTBEAT_URL": "hc-ping.example/abc"}, "DIGEST_HEARTBEAT_URL"),
+        ({"DIGEST_BASE_URL": "http://digest.example.org"}, "DIGEST_BASE_URL"),
+        ({"DIGEST_BASE_URL": "https://digest.example.org/?a=b"}, "DIGEST_BASE_URL"),
+        ({"DIGEST_BASE_URL": "https://digest.example.org/a b"}, "DIGEST_BASE_URL"),
+        ({"DIGEST_SECRET": "short"}, "fewer than 16"),
     ],
 )
 def test_a_value_that_cannot_be_is_named(tmp_path: Path, environ: dict[str, str], words: str) -> None:
     error = refusal(tmp_path, **environ)
-    assert words in error.message
+    assert words in str(error)
     assert "secret" not in str(error)
 
 
@@ -177,7 +195,12 @@ def test_the_password_is_not_in_the_settings_words(tmp_path: Path) -> None:
 
 
 def test_a_password_has_no_flag() -> None:
-    assert [s.variable for s in SETTINGS if s.secret] == ["DIGEST_MAIL_PASSWORD"]
+    assert [s.variable for s in SETTINGS if s.secret] == [
+        "DIGEST_MAIL_PASSWORD",
+        "DIGEST_INBOX_PASSWORD",
+        "DIGEST_HEARTBEAT_URL",
+        "DIGEST_SECRET",
+    ]
 
 
 def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does(tmp_path: Path) -> None:
@@ -204,3 +227,35 @@ def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(tmp_path:
     assert refused.exit_code == Exit.CONFIG
     assert f".env:{line} " in refused.message
     assert "relay" not in str(refused), "a value may be a secret"
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("imaps://bounces@mail.example.org", Place("mail.example.org", 993, "bounces", "INBOX", "always")),
+        (
+            "imaps://me@gmail.com@imap.gmail.com/Digest",
+            Place("imap.gmail.com", 993, "me@gmail.com", "Digest", "always"),
+        ),
+        ("imap://ada@mail.example.org", Place("mail.example.org", 143, "ada", "INBOX", "starttls")),
+        ("imap://ada@localhost:1143/A%20folder/in", Place("localhost", 1143, "ada", "A folder/in", "none")),
+        ("imaps://ada@[::1]:993", Place("::1", 993, "ada", "INBOX", "always")),
+    ],
+)
+def test_a_mailbox_is_read_from_its_setting(tmp_path: Path, written: str, place: Place) -> None:
+    assert read_mailbox(load(tmp_path, {"DIGEST_INBOX": written}).inbox) == place
+
+
+def test_the_mailbox_has_a_password_of_its_own(tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "inbox-password").write_text("from systemd\n")
+    environ = {"DIGEST_MAIL_PASSWORD": "another", "CREDENTIALS_DIRECTORY": str(credentials)}
+    assert load(tmp_path, environ).inbox_password == "from systemd"
+    (tmp_path / "password").write_text("from a file\n")
+    assert load(tmp_path, {**environ, "DIGEST_INBOX_PASSWORD_FILE": "password"}).inbox_password == "from a file"
+
+
+def test_the_web_side_has_no_slash_at_its_end_and_may_be_local(tmp_path: Path) -> None:
+    assert load(tmp_path, {"DIGEST_BASE_URL": "https://example.org/d/"}).base_url == "https://example.org/d"
+    assert load(tmp_path, {"DIGEST_BASE_URL": "http://localhost:8080"}).base_url == "http://localhost:8080"

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from digest.errors import ConfigError, Exit, UsageError
-from digest.model import Kind, Outcome, Outgoing, Paper, Receipt, Roster, State, Subscriber, Window
+from digest.model import Kind, Outcome, Outgoing, Paper, Receipt, Revisions, Roster, State, Subscriber, Window
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.digests import Plan, Queued
+from digest.store.held import RAW_BYTES, RAW_KEPT
 from digest.store.outbox import GIVE_UP, RETRIES, UNKNOWN_WAIT
 from digest.store.runs import KeywordRecord
-from digest.store.windows import RAW_BYTES, RAW_KEPT, Query
+from digest.store.windows import Query
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, eprint, keyword, reader
 
@@ -60,7 +61,7 @@ class House:
     def plan(self, address: str = ADA, **options: Any) -> Plan:
         due = self.store.digests.reader(address)
         assert due is not None
-        return self.store.digests.plan(due, **{"revisions": False, "max_papers": 50} | options)
+        return self.store.digests.plan(due, **{"revisions": Revisions.NONE, "max_papers": 50} | options)
 
     def due(self, address: str = ADA, **options: Any) -> list[int]:
         return numbers(self.plan(address, **options))
@@ -247,7 +248,7 @@ def test_a_good_answer_ends_the_trouble(house: House) -> None:
 
 def test_old_papers_are_recorded_and_never_due(settled: House) -> None:
     assert settled.record("Alpha", eprint(2, MONDAY - 80 * DAY)) == {Kind.OLD: 1}
-    assert settled.due(revisions=True) == []
+    assert settled.due(revisions=Revisions.ALL) == []
 
 
 # -- due ----------------------------------------------------------------------------------------------
@@ -270,25 +271,25 @@ def test_a_paper_that_came_by_one_keyword_does_not_come_by_another(settled: Hous
 def test_a_revision_comes_only_where_asked_for_and_each_version_once(settled: House) -> None:
     settled.record("Alpha", eprint(1, version=2, updated=MONDAY), at=MONDAY + DAY)
     assert settled.due() == []
-    (item,) = settled.plan(revisions=True).items
+    (item,) = settled.plan(revisions=Revisions.ALL).items
     assert (item.kind, item.paper.version) == (Kind.REVISED, 2)
-    settled.queue(revisions=True)
+    settled.queue(revisions=Revisions.ALL)
     assert settled.settle(Outcome.SENT) == State.SENT
     settled.sync(reader(ADA, "Alpha", "Beta"))
     settled.record("Beta", eprint(1, version=2, updated=MONDAY))
-    assert settled.due(revisions=True) == []
+    assert settled.due(revisions=Revisions.ALL) == []
     settled.record("Alpha", eprint(1, version=3, updated=MONDAY + DAY), at=MONDAY + 2 * DAY)
-    assert settled.due(revisions=True) == [1]
+    assert settled.due(revisions=Revisions.ALL) == [1]
 
 
 def test_a_paper_that_was_revised_before_it_was_mailed_comes_once_as_new(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     settled.record("Alpha", eprint(2, version=2, updated=MONDAY), at=MONDAY + DAY)
-    (item,) = settled.plan(revisions=True).items
+    (item,) = settled.plan(revisions=Revisions.ALL).items
     assert (item.kind, item.paper.version) == (Kind.NEW, 2)
-    settled.queue(revisions=True)
+    settled.queue(revisions=Revisions.ALL)
     settled.settle(Outcome.SENT)
-    assert settled.due(revisions=True) == []
+    assert settled.due(revisions=Revisions.ALL) == []
 
 
 def test_a_version_that_came_by_one_keyword_is_no_news_by_another(settled: House) -> None:
@@ -297,10 +298,10 @@ def test_a_version_that_came_by_one_keyword_is_no_news_by_another(settled: House
         settled.record(name, eprint(2))
     second = eprint(2, version=2, updated=MONDAY)
     settled.record("Alpha", second)
-    settled.queue(revisions=True)
+    settled.queue(revisions=Revisions.ALL)
     assert settled.settle(Outcome.SENT) == State.SENT
     assert settled.record("Beta", second) == {Kind.REVISED: 1}
-    assert settled.due(revisions=True) == []
+    assert settled.due(revisions=Revisions.ALL) == []
 
 
 def test_what_is_new_by_one_keyword_and_late_by_another_is_new(settled: House) -> None:

@@ -19,7 +19,7 @@ from digest.composing import make_plan
 from digest.explain import NOT_CARRIED, PaperName, read_paper_name, why_not_matched
 from digest.explaining import Asked, explain_paper
 from digest.match import Matcher
-from digest.model import Outcome, Receipt, Subscriber, Weekly
+from digest.model import Outcome, Receipt, Revisions, Subscriber, Weekly
 from digest.query import parse
 from digest.recounting import explain_day
 from digest.tokens import Term
@@ -68,7 +68,7 @@ async def test_a_mailed_paper_is_told_with_its_digest_and_the_servers_words(worl
 @pytest.mark.parametrize(
     ("script", "verdict", "words"),
     [
-        ({"RCPT": "550 5.1.1 No such user here"}, "due", "refused for good"),
+        ({"RCPT": "550 5.1.1 No such user here"}, "suppressed", "refused for good"),
         ({"RCPT": "450 4.2.1 Mailbox busy"}, "waiting", "deferred"),
         ({"message": Act.DROP}, "maybe_delivered", "maybe delivered"),
         ({"MAIL": "451 4.3.0 Try later"}, "waiting", ""),
@@ -207,7 +207,7 @@ async def test_a_revision_comes_only_where_it_is_wanted(world: AskedWorld) -> No
     assert world.why(ADA, "2611.00001")["verdict"] == "mailed"
     assert world.why(ADA, "2611.00001v2")["verdict"] == "revision_not_wanted"
     assert world.why(ADA, "2611.00001v3")["verdict"] == "unknown_version"
-    world.readers = [reader(ADA, "Alpha", revisions=True)]
+    world.readers = [reader(ADA, "Alpha", revisions=Revisions.ALL)]
     world.write_file()
     assert world.why(ADA, "2611.00001v2")["verdict"] == "due"
 
@@ -473,7 +473,7 @@ async def test_random_histories_are_told_as_plan_and_ledger_have_them(tmp_path: 
             address,
             *rnd.sample(names, rnd.randint(1, 3)),
             max_papers=rnd.choice([2, 50]),
-            revisions=rnd.random() < 0.5,
+            revisions=rnd.choice(list(Revisions)),
             exclude=rnd.choice([(), ("ti:seven",)]),
             at=rnd.choice([None, time(6), time(20)]),
         )
@@ -513,7 +513,7 @@ def _agrees(world: World, subscriber: Subscriber) -> None:
     asked = Asked(world.store, world.now, subscriber.email, subscriber, past)
     planned = {item.paper.id for item in make_plan(world.store, due, subscriber).items}
     open_ = any(d.state in ("queued", "deferred") for d in world.store.history.deliveries(past.id))
-    for exported in world.store.history.export():
+    for exported in world.store.exports.export():
         base = exported.paper.id
         verdict = explain_paper(asked, PaperName(base))["verdict"]
         live = [d for d, _ in world.store.history.carriers(past.id, base) if d.state not in NOT_CARRIED]

@@ -208,11 +208,11 @@ def numbers(message: EmailMessage) -> list[int]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Every file below a folder with a hash of what is in it."""
+    """Every file below a folder with a hash of what is in it; but for the lock that all who ask arXiv share."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and not path.name.endswith(".arxiv.lock")
     }
 
 

@@ -8,6 +8,7 @@ import re
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,8 @@ from digest.errors import ArxivError, ConfigError
 from digest.model import Paper, Window
 
 Progress = Callable[[int, int], None]
+Turn = Callable[[float], AbstractAsyncContextManager[None]]
+"""A turn at asking arXiv, that is held during one request and begins so many seconds after the last one's end."""
 
 PAGE_LIMIT = 2_000  # papers in one answer, and
 DEPTH_LIMIT = 30_000  # papers of one query in all; more is HTTP 400 (arXiv API user's manual)
@@ -54,9 +57,9 @@ class ArxivClient:
     """Fetches windows from arXiv's query API; an async context manager that holds one connection.
 
     Between the end of one request and the start of the next lie at least `delay` seconds (arXiv's terms:
-    3); `idle` is how many seconds ago somebody else's last request ended, where that is known. `contact`
-    is the operator's address, named in the User-Agent. `requests` counts every HTTP request, redirects
-    and repetitions included. HTTPS_PROXY and SSL_CERT_FILE are honoured.
+    3); `turn` lets no two processes ask at once, and keeps the delay between them too. `contact` is the
+    operator's address, named in the User-Agent. `requests` counts every HTTP request, redirects and
+    repetitions included. HTTPS_PROXY and SSL_CERT_FILE are honoured.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class ArxivClient:
         *,
         contact: str = "",
         delay: float = 3.0,
-        idle: float | None = None,
+        turn: Turn = lambda _delay: nullcontext(),
         timeouts: Timeouts = Timeouts(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -79,7 +82,8 @@ class ArxivClient:
         self._sleep = sleep
         self._monotonic = monotonic
         self._jitter = jitter
-        self._ended = None if idle is None else monotonic() - idle
+        self._turn = turn
+        self._ended: float | None = None
         self._http: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
@@ -135,34 +139,35 @@ class ArxivClient:
             raise ValueError(f"page_size must be 1 to {PAGE_LIMIT}")
         before = self.requests
         try:
-            papers, total = await self._window(query, since, page_size, attempts, progress)
+            papers, total, raw = await self._window(query, since, page_size, attempts, progress)
         except ArxivError as error:
             error.requests = self.requests - before
             raise
-        return Window(query, papers, total, since, self.requests - before)
+        return Window(query, papers, total, since, self.requests - before, raw)
 
     async def _window(
         self, query: str, since: datetime, page_size: int, attempts: int, progress: Progress | None
-    ) -> tuple[tuple[Paper, ...], int]:
-        """All rows of a window, and arXiv's count of all matches."""
+    ) -> tuple[tuple[Paper, ...], int, bytes]:
+        """All rows of a window, arXiv's count of all matches, and the first page as it came."""
         passes = 1
         collected: list[Paper] = []  # in all passes
         rows: list[Paper] = []  # in this pass, as they were served
-        start, total = 0, 0
+        start, total, raw = 0, 0, b""
         while True:
-            feed = await self._page(query, rows, start, min(page_size, DEPTH_LIMIT - start), attempts)
+            feed, body = await self._page(query, rows, start, min(page_size, DEPTH_LIMIT - start), attempts)
             if not same_index(rows, total, feed):
                 if passes == attempts:
                     raise ArxivError(f"arXiv's index kept moving while it was read ({passes} times)")
                 passes, rows, start = passes + 1, [], 0
                 continue
+            raw = raw if rows else body
             rows += feed.papers
             collected += feed.papers
             start, total = start + len(feed.papers), feed.total
             if progress is not None:
                 progress(start, total)
             if start >= total or _beyond(rows, since):
-                return newest_versions(rows if passes == 1 else rows + collected), total
+                return newest_versions(rows if passes == 1 else rows + collected), total, raw
             if start >= DEPTH_LIMIT:
                 raise ArxivError(
                     f"the query is too broad: {DEPTH_LIMIT:,} of {total:,} papers do not reach back to "
@@ -171,8 +176,8 @@ class ArxivClient:
                     transient=False,
                 )
 
-    async def _page(self, query: str, rows: list[Paper], start: int, size: int, attempts: int) -> Feed:
-        """One page, asked for until it is whole and sane, or `attempts` are used up."""
+    async def _page(self, query: str, rows: list[Paper], start: int, size: int, attempts: int) -> tuple[Feed, bytes]:
+        """One page and its bytes, asked for until it is whole and sane, or `attempts` are used up."""
         attempt = 1
         while True:
             try:
@@ -187,7 +192,7 @@ class ArxivClient:
                 await self._sleep(max(growing, pause.total_seconds()))
                 attempt += 1
 
-    async def _ask(self, query: str, rows: list[Paper], start: int, size: int) -> Feed:
+    async def _ask(self, query: str, rows: list[Paper], start: int, size: int) -> tuple[Feed, bytes]:
         answer = await self._get(
             {
                 "search_query": query,
@@ -206,7 +211,7 @@ class ArxivClient:
         except ArxivError as error:
             error.body = answer.body
             raise
-        return feed
+        return feed, answer.body
 
     async def _get(self, parameters: dict[str, str]) -> _Answer:
         """Send one request and follow where it is redirected, all of them paced."""
@@ -226,7 +231,15 @@ class ArxivClient:
         """Send one request at its time; return the answer, and the next request if it is a redirect."""
         if self._ended is not None and (rest := self._ended + self._delay - self._monotonic()) > 0:
             await self._sleep(rest)
-        self.requests += 1
+        async with self._turn(self._delay):
+            self.requests += 1
+            try:
+                return await self._exchange(request)
+            finally:
+                self._ended = self._monotonic()
+
+    async def _exchange(self, request: httpx.Request) -> tuple[_Answer, httpx.Request | None]:
+        """One request and its answer, as it came."""
         received = bytearray()
         try:
             async with asyncio.timeout(self._timeouts.whole):
@@ -250,8 +263,6 @@ class ArxivClient:
             raise ArxivError("arXiv did not answer in time", body=bytes(received)) from None
         except httpx.HTTPError as error:
             raise ArxivError(f"arXiv's answer broke off ({_words(error)})", body=bytes(received)) from None
-        finally:
-            self._ended = self._monotonic()
 
 
 def user_agent(contact: str) -> str:

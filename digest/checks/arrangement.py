@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from digest.checks.check import Check, fail, ok, warn
 from digest.errors import ConfigError
-from digest.settings import DOTENV, Settings, Survey
+from digest.settings import DOTENV, SETTINGS, Settings, Survey
 
 if TYPE_CHECKING:
     from digest.mail.server import Server
@@ -169,13 +169,14 @@ def _about_sender(survey: Survey, server: Server | None) -> Iterator[Check]:
 
 def _open_to_others(survey: Survey) -> Iterator[Check]:
     """Files with a secret that somebody else can read."""
-    if "DIGEST_MAIL_PASSWORD" in survey.in_dotenv and is_open(survey.dotenv):
+    if survey.in_dotenv & {setting.variable for setting in SETTINGS if setting.secret} and is_open(survey.dotenv):
         yield warn(NAME, f"{survey.dotenv} holds a password, and others can read it", f"chmod 600 {survey.dotenv}")
-    name = survey.values["DIGEST_MAIL_PASSWORD_FILE"]
-    if name and "DIGEST_MAIL_PASSWORD_FILE" not in survey.mistakes:
-        path = survey.settings.home / Path(name).expanduser()
-        if is_open(path):
-            yield warn(NAME, f"the password file {path} can be read by others", f"chmod 600 {path}")
+    for variable in ("DIGEST_MAIL_PASSWORD_FILE", "DIGEST_INBOX_PASSWORD_FILE"):
+        name = survey.values[variable]
+        if name and variable not in survey.mistakes:
+            path = survey.settings.home / Path(name).expanduser()
+            if is_open(path):
+                yield warn(NAME, f"the password file {path} can be read by others", f"chmod 600 {path}")
 
 
 def is_open(path: Path) -> bool:

@@ -57,23 +57,26 @@ def _zones_version() -> str:
         return ""
 
 
-def check_holidays(today: date) -> Check:
-    """Until when arXiv's holidays are known; unknown nights count as ordinary ones."""
-    from digest.calendar import package_holidays
+def check_holidays(today: date, home: Path) -> Check:
+    """Until when arXiv's holidays are known, with the home folder's own list; unknown nights count as ordinary ones."""
+    from digest.almanac import HOLIDAYS_FILE, take_holidays
+    from digest.calendar import known_holidays
 
-    name = "holidays"
-    years = package_holidays().years
+    name, own = "holidays", home / HOLIDAYS_FILE
+    if trouble := take_holidays(home):
+        return fail(name, trouble, f"mend {own}; until then the built-in list counts alone")
+    years = known_holidays().years
     last = today.year - 1
     while last + 1 in years:
         last += 1
     left = date(last, 12, 31) - today
     if left < timedelta(0):
-        return warn(name, f"arXiv's holidays of {today.year} are not known", "update Digest")
+        return warn(name, f"arXiv's holidays of {today.year} are not known", f"update Digest, or write them into {own}")
     if left < HOLIDAYS_AHEAD:
         return warn(
             name,
             f"known to the end of {last}: {left.days} days more; after that a night without announcement has no name",
-            "nothing now; install the version of Digest that knows them once it is out",
+            f"nothing now; once arXiv has listed them, update Digest or write them into {own}",
         )
     return ok(name, f"known to the end of {last}")
 

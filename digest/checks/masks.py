@@ -18,9 +18,11 @@ def shown(setting: Setting, survey: Survey) -> str:
     name = setting.variable
     text = survey.values[name]
     if setting.secret:
-        return MASK if survey.settings.mail_password or text else ""
+        return MASK if text or _read_elsewhere(name, survey) else ""
     if name == "DIGEST_MAIL":
         return _mail(text)
+    if name == "DIGEST_INBOX" and name in survey.mistakes:
+        return MASK  # any part of it may be a misplaced password
     if name == "DIGEST_MAIL_TOKEN_COMMAND":
         return _command(text)
     if name in _PATHS and name not in survey.mistakes:
@@ -29,8 +31,24 @@ def shown(setting: Setting, survey: Survey) -> str:
     return without_login(text)
 
 
+def _read_elsewhere(name: str, survey: Survey) -> bool:
+    """Whether a password came from a file or a credential."""
+    found = {
+        "DIGEST_MAIL_PASSWORD": survey.settings.mail_password,
+        "DIGEST_INBOX_PASSWORD": survey.settings.inbox_password,
+    }
+    return bool(found.get(name))
+
+
 def secrets_of(survey: Survey) -> tuple[str, ...]:
-    """All that must never be printed: the password in each shape in which somebody may repeat it."""
+    """All that must never be printed: secrets, the SMTP password in each shape in which somebody may repeat it."""
+    settings = survey.settings
+    others = {settings.inbox_password, settings.heartbeat_url, settings.secret} - {""}
+    # The longer first, since one may be a part of the other.
+    return tuple(sorted({*others, *_mail_passwords(survey)}, key=len, reverse=True))
+
+
+def _mail_passwords(survey: Survey) -> tuple[str, ...]:
     from digest.mail.presets import as_issued
     from digest.mail.server import read_server
 
@@ -42,8 +60,7 @@ def secrets_of(survey: Survey) -> tuple[str, ...]:
         host = read_server(scheme.lower(), rest).host
     except ConfigError:
         host = ""
-    # The longer first, since one may be a part of the other.
-    return tuple(sorted({password, as_issued(host, password)}, key=len, reverse=True))
+    return password, as_issued(host, password)
 
 
 def without_login(text: str) -> str:

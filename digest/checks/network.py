@@ -15,6 +15,7 @@ from digest.checks.check import Cause, Check, fail, ok, skip, unresolved, warn
 from digest.checks.files import is_running, lock_note
 from digest.checks.masks import without_login
 from digest.errors import ArxivError
+from digest.locks import ArxivTurns
 from digest.settings import Survey
 
 QUESTION = "cat:cs.LG"
@@ -58,7 +59,13 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
     if trouble:
         found = fail(name, f"{address.hostname} is not found ({trouble})", _REMEDY, Cause.NETWORK)
         return [found, skip("clock", "arXiv did not answer")]
-    client = _DatedClient(settings.arxiv_api, contact=settings.contact, delay=settings.arxiv_delay, timeouts=TIMEOUTS)
+    client = _DatedClient(
+        settings.arxiv_api,
+        contact=settings.contact,
+        delay=settings.arxiv_delay,
+        timeouts=TIMEOUTS,
+        turn=ArxivTurns(settings.db),
+    )
     client.clock = clock
     answered = asyncio.run(_ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default"))
     return [answered, _clock(client)]

@@ -20,12 +20,15 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Who gets what": {
         "subscribe": ("people:subscribe", "Add readers, or keywords and wishes of readers."),
         "unsubscribe": ("people:unsubscribe", "Take readers, or some of their keywords, out."),
-        "subscribers": ("people:subscribers", "List, show, move; check the subscribers file."),
+        "subscribers": ("changes:subscribers", "List, show, set, pause, move, import; check the file."),
         "keywords": ("keywords:keywords", "List, check, name, rename and remove keywords."),
     },
     "Every day": {
         "run": ("run:run", "One cycle: fetch what is due, mail what is new."),
         "daemon": ("run:daemon", "Stay, and do a cycle whenever one is due."),
+        "send": ("send:send", "Mail one reader what is due now, whatever the hour."),
+        "serve": ("serve:serve", "The link by which readers leave, on the web."),
+        "inbox": ("inbox:inbox", "Act on bounces, complaints and requests to leave."),
         "timer": ("timer:timer", "Let the machine call 'digest run'."),
     },
     "To look and to mend": {

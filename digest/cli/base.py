@@ -42,9 +42,14 @@ class Context:
     def settings(self) -> Settings:
         """The settings, read once; what is odd about them is said on stderr."""
         settings = load_settings(self.flags)
-        set_up_logging(self.verbosity, as_json=self.log_json, secrets=(settings.mail_password,))
+        secrets = (settings.mail_password, settings.inbox_password, settings.heartbeat_url, settings.secret)
+        set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets)
         for name in settings.unknown:
             self.warn(f"{name} is set, and no such setting exists")
+        from digest.almanac import take_holidays
+
+        if trouble := take_holidays(settings.home):
+            self.warn(trouble)
         return settings
 
     def echo(self, text: str = "") -> None:
@@ -116,6 +121,12 @@ class _Described(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = examples
         self.params.extend(common_options(hidden=True))
+
+    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - nothing is cut, whatever click's limit
+        """The first sentence of the help, whole: a list of commands wraps it."""
+        if self.short_help:
+            return self.short_help
+        return (self.help or "").partition("\n\n")[0].replace("\n", " ").partition(". ")[0].rstrip(".") + "."
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the examples last, where the eye rests."""

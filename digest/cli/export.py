@@ -34,6 +34,7 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     examples=(
         "digest export --output papers.bib",
         "digest export --email ada@example.org --since 2026-11-01 --format csv",
+        "digest export --email ada@example.org --unmailed --since 2026-11-01",
     ),
 )
 @click.option(
@@ -44,6 +45,7 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Write to this file as a whole, instead of printing.")
 @click.option("--email", help="Only what was mailed to this reader.")
+@click.option("--unmailed", is_flag=True, help="With --email: what their keywords brought, and they were not mailed.")
 @click.option("-k", "--keyword", "keywords", multiple=True, help="Only papers of this keyword; may be repeated.")
 @click.option("--since", callback=_date, metavar="DATE", help="Seen (with --email: mailed) on this day or later.")
 @click.option("--until", callback=_date, metavar="DATE", help="Seen (with --email: mailed) on this day or earlier.")
@@ -53,18 +55,22 @@ def export(
     wanted: str | None,
     output: Path | None,
     email: str | None,
+    unmailed: bool,
     keywords: tuple[str, ...],
     since: date | None,
     until: date | None,
 ) -> None:
     """Write the papers that were seen or mailed as JSON, CSV or BibTeX.
 
-    Every paper in the database, or with --email those that were mailed to one reader. In CSV an apostrophe
-    stands before a cell that a spreadsheet program would take for a formula. Days are the reader's own with
-    --email, else in UTC.
+    Every paper in the database, or with --email those that were mailed to one reader; with --unmailed the
+    others of their keywords, such as those let go after a pause, by the day on which they were seen. In CSV an
+    apostrophe stands before a cell that a spreadsheet program would take for a formula. Days are the reader's
+    own with --email, else in UTC.
     """
     from digest.export import ENDINGS, WRITERS
 
+    if unmailed and email is None:
+        raise UsageError("--unmailed needs a reader", remedy="add --email ADDRESS")
     ending = output.suffix.casefold() if output else ""
     if output is not None and wanted is None and ending not in ENDINGS:
         raise UsageError(
@@ -72,7 +78,7 @@ def export(
         )
     chosen = wanted or ENDINGS.get(ending, "json")
     with existing_store(context.settings) as store:
-        entries = _entries(context, store, email, keywords, since, until)
+        entries = _entries(context, store, email, keywords, since, until, unmailed=unmailed)
         if output is None:
             for piece in WRITERS[chosen](entries):
                 click.echo(piece.encode("utf-8"), nl=False)
@@ -108,6 +114,8 @@ def _entries(
     keywords: tuple[str, ...],
     since: date | None,
     until: date | None,
+    *,
+    unmailed: bool,
 ) -> Iterator[Entry]:
     """The papers that are asked for, oldest submission first."""
     from digest.cli.history import readable_roster
@@ -116,11 +124,14 @@ def _entries(
     zone, reader = _reader(context, roster, store, email) if email else ("UTC", None)
     if store is None:
         return iter(())
-    names = store.history.labels() | {k.query: k.name for k in _all_keywords(roster)}
+    names = store.exports.labels() | {k.query: k.name for k in _all_keywords(roster)}
     queries = _queries(names, keywords) if keywords else None
     if email and reader is None:
         return iter(())
-    return _chosen(store, reader, names, queries, zone, since, until)
+    if unmailed and reader is not None:
+        own = [part.query for part in store.history.parts(reader) if part.until is None]
+        queries = own if queries is None else [query for query in own if query in queries]
+    return _chosen(store, reader, names, queries, zone, since, until, unmailed=unmailed)
 
 
 def _chosen(
@@ -131,14 +142,16 @@ def _chosen(
     zone: str,
     since: date | None,
     until: date | None,
+    *,
+    unmailed: bool,
 ) -> Iterator[Entry]:
     from digest.export import Entry
     from digest.schedule import local_date
 
-    for found in store.history.export(reader=reader, queries=queries):
+    for found in store.exports.export(reader=reader, queries=queries, unmailed=unmailed):
         first = local_date(found.first_seen, zone) if found.first_seen else None
         mailed = local_date(found.mailed, zone) if found.mailed else None
-        day = (mailed if reader is not None else first) or local_date(found.paper.published, zone)
+        day = (mailed if reader is not None and not unmailed else first) or local_date(found.paper.published, zone)
         if (since is None or day >= since) and (until is None or day <= until):
             yield Entry(found.paper, tuple(dict.fromkeys(names[q] for q in found.queries)), first, mailed)
 

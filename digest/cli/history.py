@@ -116,8 +116,8 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
     from digest.explain import moment
+    from digest.texts import clean
     from digest.times import from_text
-    from digest.view import clean
 
     if not runs:
         context.echo("No run yet: 'digest run' does one.")
@@ -143,7 +143,7 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
 
 
 def _tell_digests(context: Context, report: dict[str, Any]) -> None:
-    from digest.view import clean
+    from digest.texts import clean
 
     if not report["digests"]:
         context.echo(f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why.")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, machine_now, pass_context
+from digest.cli.counts import Counter, in_words
 from digest.cli.init_ask import address, ask, confirm, hour, one_of, zone
-from digest.cli.init_counts import Counter, in_words
 from digest.cli.init_files import Home, Saved, check_writable, choose_home, is_clone, local_zone, read_env, save_env
 from digest.cli.init_mail import MAIL, Plan, ask_plan, plan_from_flags, try_out
-from digest.cli.people import PLAIN_RULES, next_line, query_error, warn_about, when
+from digest.cli.people import PLAIN_RULES, query_error, warn_about
+from digest.cli.readers import next_line, when
 from digest.errors import DigestError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber
@@ -257,19 +258,19 @@ class Form:
         if not self._counter.trouble:
             self.context.echo("  asking arXiv")
         unreachable = bool(self._counter.trouble)
-        counts = self._counter.count(text, machine_now())
+        counts = self._counter.recent(text, None, machine_now())
         if counts is None and not unreachable:
             self.context.echo(f"  arXiv cannot be asked now ({self._counter.trouble}): no figures; going on without.")
         if keyword.rule is Rule.QUERY:
             if counts:
-                self.context.echo(f"  {in_words(counts.per_day[Rule.QUERY])}, over the last {counts.days:.0f} days")
+                self.context.echo(f"  {in_words(counts.per_day(Rule.QUERY))}, over the last {counts.days:.0f} days")
             return None
         if counts:
             self.context.echo(f"  New papers by each rule, over the last {counts.days:.0f} days:")
-            for rule, per_day in counts.per_day.items():
+            for rule in counts.papers:
                 meaning = describe(make_keyword(text, None, rule))
-                self.context.echo(f"    {rule:7} {in_words(per_day):18} {meaning}")
-            if not any(counts.per_day.values()):
+                self.context.echo(f"    {rule:7} {in_words(counts.per_day(rule)):18} {meaning}")
+            if not any(counts.papers.values()):
                 self.context.echo("  Nothing matched: is it spelt right?")
         rule = Rule(ask("  Rule (either, both, title)", one_of(PLAIN_RULES), default=str(keyword.rule)))
         return rule if rule is not keyword.rule else None

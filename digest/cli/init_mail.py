@@ -245,7 +245,7 @@ def _send(context: Context, plan: Plan, address: str, now: datetime) -> Receipt:
         return Receipt(Outcome.RELAY, str(error), permanent=True)
 
 
-def _body() -> tuple[bytes, bytes, bytes]:
+def _body() -> tuple[bytes, ...]:
     from digest.mail.message import freeze
 
     mark = secrets.token_hex(16)

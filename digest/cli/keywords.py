@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
+from digest.cli.checking import check
+from digest.cli.keyword_windows import accept, windows
 from digest.cli.parts import read_roster
 from digest.cli.people import PLAIN_RULES, keyword_line, query_error
 from digest.errors import QueryError, UsageError
@@ -23,6 +23,10 @@ def keywords(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     _list(ctx.ensure_object(Context), as_json=as_json)
+
+
+keywords.add_command(windows)
+keywords.add_command(accept)
 
 
 class TwoTexts(Command):
@@ -68,41 +72,7 @@ def _list(context: Context, *, as_json: bool) -> None:
         context.echo(f"{keyword_line(keyword)}  ({count} reader{'' if count == 1 else 's'})")
 
 
-@keywords.command(
-    cls=Command,
-    examples=("digest keywords check reward model", "digest keywords check 'ti:\"reward model\" AND cat:cs.*'"),
-)
-@click.argument("words", nargs=-1, required=True, metavar="QUERY")
-@match_option
-@json_option
-@click.pass_context
-def check(ctx: click.Context, words: tuple[str, ...], match: str | None, as_json: bool) -> None:
-    """Show how a keyword is read: its rule, what arXiv is asked, and what is probably not meant.
-
-    Several words are one keyword; what the shell would take for itself, such as " and (, goes in quotes.
-    """
-    from digest.lint import warnings
-    from digest.query import describe, make_keyword
-
-    context = ctx.find_root().ensure_object(Context)
-    rule = Rule(match) if match else None
-    query = " ".join(words)
-    try:
-        keyword = make_keyword("keyword", query, rule)
-    except QueryError as error:
-        if not as_json:
-            raise query_error(error) from error
-        context.print_json({"query": query, "error": error.message, "position": error.position, "remedy": error.remedy})
-        ctx.exit(int(error.exit_code))
-    doubts = warnings(query, rule)
-    if as_json:
-        found: dict[str, Any] = {"query": keyword.query, "rule": str(keyword.rule), "matches": describe(keyword)}
-        context.print_json({**found, "warnings": doubts})
-        return
-    context.echo(f"Matches {describe(keyword)}.")
-    context.echo(f"arXiv is asked for {keyword.query}")
-    for doubt in doubts:
-        context.warn(doubt)
+keywords.add_command(check)
 
 
 @keywords.command(

@@ -162,7 +162,7 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
     from digest.mail.message import assemble
 
-    data = assemble(store.outbox.message(number), make_sender(context.settings)).data
+    data = assemble(store.outbox.message(number), make_sender(context.settings, store)).data
     if place == "-":
         click.echo(data, nl=False)
         return

@@ -79,20 +79,19 @@ async def open_parts(
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
     """Everything that a cycle works with, closed at the end."""
-    from digest.arxiv.client import ArxivClient
+    from digest.asking import make_arxiv
     from digest.cycle import Parts
     from digest.render import Renderer
 
-    arxiv = ArxivClient(settings.arxiv_api, contact=settings.contact, delay=settings.arxiv_delay)
     try:
-        async with arxiv:
+        async with make_arxiv(settings) as arxiv:
             yield Parts(
                 store=store,
                 roster=roster,
                 arxiv=arxiv,
                 transport=transport,
                 renderer=Renderer(settings.templates),
-                sender=make_sender(settings),
+                sender=make_sender(settings, store),
                 clock=clock,
                 hold_unknown=settings.hold_unknown,
                 limits=settings.mail_rate,
@@ -114,7 +113,7 @@ async def deliver_waiting(settings: Settings, store: Store, *, clock: Callable[[
     work = Delivery(
         store=store,
         transport=transport,
-        sender=make_sender(settings),
+        sender=make_sender(settings, store),
         clock=clock,
         hold_unknown=settings.hold_unknown,
         stop=stop,

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
-from digest.cli.readers import first_digest, subscriber_json, titled, without_digest
+from digest.cli.readers import (
+    lift_suppressions,
+    next_line,
+    subscriber_json,
+    suppression_json,
+    suppression_line,
+    suppressions,
+    titled,
+    when,
+    without_digest,
+)
 from digest.errors import QueryError, UsageError
-from digest.model import Keyword, Rule, Subscriber, Weekly
+from digest.model import REPOSITORY, Abstracts, Format, Keyword, Revisions, Rule, Subscriber
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -45,7 +54,14 @@ class Clearable(click.Choice[str]):
 @click.option("--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu.")
 @click.option("--at", metavar="HH:MM", help="Not before this local time; '' or none: as soon as the papers are in.")
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
-@click.option("--revisions/--no-revisions", default=None, help="New versions of papers too, in their own section.")
+@click.option("--revisions", flag_value="true", default=None, help="New versions of papers too, in their own section.")
+@click.option(
+    "--revisions-published",
+    "revisions",
+    flag_value="published",
+    help="Of new versions only those that tell of acceptance or publication.",
+)
+@click.option("--no-revisions", "revisions", flag_value="false", help="No new versions.")
 @click.option("--max-papers", metavar="N", help="Papers with abstract; the rest come as title lines.")
 @click.option(
     "--exclude", multiple=True, metavar="QUERY", help="Never these, in place of those before; '' or none: no more."
@@ -53,6 +69,13 @@ class Clearable(click.Choice[str]):
 @click.option("--quiet-days", type=Clearable(["tell", "silent"]), help="On a day without papers, say why or not.")
 @click.option("--order", type=Clearable(["likeliest", "newest"]), help="The order of the papers.")
 @click.option("--paused-until", metavar="DATE", help="No digests before this day; '' or none: go on.")
+@click.option("--abstracts", type=Clearable(["full", "short", "none"]), help="How much of each abstract comes.")
+@click.option("--format", type=Clearable(["html", "text"]), help="text: mails without an HTML part.")
+@click.option("--author", "authors", multiple=True, metavar="NAME", help="Papers by these first; '' or none: no more.")
+@click.option(
+    "--category", "categories", multiple=True, metavar="CATEGORY", help="Papers in these first; '' or none: no more."
+)
+@click.option("--subject-prefix", metavar="TEXT", help="What each subject begins with, such as '[arXiv]'.")
 @json_option
 @pass_context
 def subscribe(
@@ -66,6 +89,7 @@ def subscribe(
 ) -> None:
     """Add readers to the subscribers file, or keywords and settings to readers who are in it.
 
+    Who unsubscribed or bounced is mailed again from then on, and the command says so.
     A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
     from digest.cli.subscribed import show_json, tell
@@ -86,11 +110,15 @@ def subscribe(
     found = (find_reader(edit.after, email) for email in emails)
     readers = list({reader.email: reader for reader in found if reader}.values())
     waiting = without_digest(context, readers)
+    lifted = lift_suppressions(context, readers)
     if as_json:
-        context.print_json({"file": str(path), "subscribers": [show_json(edit, r, now, waiting) for r in readers]})
+        told = [{**show_json(edit, r, now, waiting), "lifted": suppression_json(lifted.get(r.email))} for r in readers]
+        context.print_json({"file": str(path), "subscribers": told})
         return
     for line in tell(edit, readers, now, waiting):
         context.echo(line)
+    for email, was in lifted.items():
+        context.echo(f"{email} is mailed again: it was {suppression_line(was)}")
     context.echo(f"The subscribers file is {path}")
     warn_about(context, readers)
     say_where_mail_goes(context)
@@ -117,7 +145,7 @@ def _refuse_stray_words(emails: tuple[str, ...], keywords: tuple[str, ...]) -> N
     """A keyword of several words without quotes leaves all but its first among the addresses."""
     import shlex
 
-    stray = [text for text in emails if "@" not in text]
+    stray = [text for text in emails if "@" not in text and not text.lower().startswith(REPOSITORY)]
     if stray and keywords:
         meant = " ".join([keywords[0], *stray]) if len(keywords) == 1 else "several words"
         remedy = f"a keyword of several words goes in quotes: -k {shlex.quote(meant)}"
@@ -193,7 +221,7 @@ def _farewell(email: str, old: Subscriber | None, new: Subscriber | None, *, kno
 @json_option
 @click.pass_context
 def subscribers(ctx: click.Context, as_json: bool) -> None:
-    """List the readers, show one, move one to another address, or check the file."""
+    """List the readers, show, set or move one, pause some, import many, or check the file."""
     if ctx.invoked_subcommand is not None:
         return
     _list(ctx.ensure_object(Context), as_json=as_json)
@@ -209,8 +237,14 @@ def list_(context: Context, as_json: bool) -> None:
 
 def _list(context: Context, *, as_json: bool) -> None:
     roster = read_roster(context.settings)
+    held = suppressions(context)
     if as_json:
-        context.print_json([subscriber_json(reader) for reader in roster.subscribers])
+        context.print_json(
+            [
+                {**subscriber_json(r), "suppressed": suppression_json(held.get(r.email.casefold()))}
+                for r in roster.subscribers
+            ]
+        )
         return
     if not roster.subscribers:
         context.echo(
@@ -219,6 +253,10 @@ def _list(context: Context, *, as_json: bool) -> None:
     for reader in roster.subscribers:
         names = ", ".join(keyword.name for keyword in reader.keywords)
         context.echo(f"{reader.email}  {when(reader)}  {names}")
+        if found := held.pop(reader.email.casefold(), None):
+            context.echo(f"  {suppression_line(found)}")
+    for found in held.values():
+        context.echo(f"{found.address}  no longer in the file\n  {suppression_line(found)}")
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers show ada@example.org",))
@@ -236,8 +274,9 @@ def show(context: Context, email: str, as_json: bool) -> None:
         raise unknown_reader(context.settings.subscribers, email, (known.email for known in roster.subscribers))
     now = machine_now()
     first = bool(without_digest(context, [reader]))
+    found = suppressions(context).get(reader.email.casefold())
     if as_json:
-        context.print_json(subscriber_json(reader, now, first=first))
+        context.print_json({**subscriber_json(reader, now, first=first), "suppressed": suppression_json(found)})
         return
     context.echo(titled(reader))
     for keyword in reader.keywords:
@@ -245,14 +284,31 @@ def show(context: Context, email: str, as_json: bool) -> None:
     for query in reader.exclude:
         context.echo(f"  never: {query}")
     context.echo(f"  {when(reader)}; {reader.max_papers} papers with abstracts, {reader.order} first")
-    extras = [
+    if favoured := [*reader.authors, *reader.categories]:
+        context.echo(f"  foremost: {', '.join(favoured)}")
+    if extras := _extras(reader):
+        context.echo(f"  {', '.join(extras)}")
+    if found:
+        context.echo(f"  {suppression_line(found)}; 'digest subscribe {reader.email}' lifts that")
+        return
+    context.echo(next_line(reader, now, first=first))
+
+
+def _extras(reader: Subscriber) -> list[str]:
+    """What differs from the usual, in words."""
+    return [
         text
-        for wanted, text in ((reader.revisions, "new versions too"), (reader.quiet_days, "says why nothing came"))
+        for wanted, text in (
+            (reader.revisions is Revisions.ALL, "new versions too"),
+            (reader.revisions is Revisions.PUBLISHED, "accepted and published papers too"),
+            (reader.quiet_days, "says why nothing came"),
+            (reader.abstracts is Abstracts.SHORT, "short abstracts"),
+            (reader.abstracts is Abstracts.NONE, "no abstracts"),
+            (reader.format is Format.TEXT, "text alone"),
+            (reader.subject_prefix, f"subjects begin with {reader.subject_prefix}"),
+        )
         if wanted
     ]
-    if extras:
-        context.echo(f"  {', '.join(extras)}")
-    context.echo(next_line(reader, now, first=first))
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",))
@@ -263,7 +319,7 @@ def move(context: Context, old: str, new: str) -> None:
     """Give a reader another address; what was sent to the old one is not sent again."""
     from digest.locks import cycle_lock
     from digest.roster.edit import find_reader, move_subscriber
-    from digest.roster.fields import normal_email
+    from digest.roster.fields import normal_address
 
     settings = context.settings
     roster = read_roster(settings)
@@ -280,7 +336,7 @@ def move(context: Context, old: str, new: str) -> None:
             source, address = old, target.email
         else:
             move_subscriber(settings.subscribers, old, new)
-            source, address = reader.email if reader else old, normal_email(new)
+            source, address = reader.email if reader else old, normal_address(new)
         followed = store.subscribers.move(source, address) if store else False
     context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
 
@@ -342,31 +398,3 @@ def query_error(error: QueryError) -> UsageError:
         return UsageError(str(error))
     source, caret = excerpt(error.text, error.position)
     return UsageError(f"{error}\n  {source}\n  {' ' * caret}^")
-
-
-def when(reader: Subscriber) -> str:
-    """On which days and at what hour digests come, for people."""
-    week = tuple(Weekly)
-    days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
-    at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
-    pause = f", paused until {reader.paused_until}" if reader.paused_until else ""
-    return f"{days}, {at} ({reader.timezone}){pause}"
-
-
-def next_line(reader: Subscriber, now: datetime, *, first: bool = False) -> str:
-    """When the next digest comes, in the reader's zone, and which announcement it covers.
-
-    `first`: none ever went to the reader, so that one comes as soon as a run may compose it.
-    """
-    from digest.schedule import latest_slot, next_digest, parse_zone
-
-    def local(moment: datetime) -> str:
-        return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
-
-    begin = first_digest(reader, now) if first else now
-    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else None)
-    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
-    if not first:
-        return f"The next digest comes {covers}"
-    soon = "with the next 'digest run'" if begin == now else local(begin)
-    return f"The first digest comes {soon}; the one after that {covers}"

@@ -15,28 +15,44 @@ from digest.cli.base import Command, Context, now_option, pass_context
 from digest.cli.parts import clock_at, find_subscriber, open_parts, read_roster
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mailing import make_sender
+from digest.model import Format
 
 if TYPE_CHECKING:
     from digest.model import Digest, Rendered, Roster, Subscriber
 
 
-@click.command(cls=Command, examples=("digest preview ada@example.org", "digest preview ada@example.org --html"))
+@click.command(cls=Command, examples=("digest preview ada@example.org", "digest preview --gallery samples"))
 @click.argument("email", required=False)
 @click.option("--open", "open_browser", is_flag=True, help="Show the HTML part in the browser.")
 @click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
 @click.option("--eml", "as_eml", is_flag=True, help="Print the whole message as it would be mailed.")
+@click.option(
+    "--gallery", type=click.Path(path_type=Path), metavar="DIR", help="Write a page of sample digests, to try looks."
+)
 @now_option
 @pass_context
 def preview(
-    context: Context, email: str | None, open_browser: bool, as_html: bool, as_eml: bool, now: datetime | None
+    context: Context,
+    email: str | None,
+    open_browser: bool,
+    as_html: bool,
+    as_eml: bool,
+    gallery: Path | None,
+    now: datetime | None,
 ) -> None:
     """Show the digest that would be mailed next, whatever the hour.
 
     EMAIL may be left out where the subscribers file names one reader only. Keywords that are due are
-    asked for, as a run would, but nothing is kept.
+    asked for, as a run would, but nothing is kept. The gallery shows invented papers, with your templates
+    where you have some, and needs no subscribers file.
     """
     if open_browser + as_html + as_eml > 1:
         raise UsageError("--open, --html and --eml ask for different things", remedy="choose one")
+    if gallery is not None:
+        if email or as_html or as_eml or now:
+            raise UsageError("--gallery shows samples only", remedy="leave the rest out, but for --open")
+        _gallery(context, gallery, open_browser=open_browser)
+        return
     settings = context.settings
     roster = read_roster(settings)
     subscriber = _chosen(context, roster, email)
@@ -47,6 +63,8 @@ def preview(
     if as_eml:
         sys.stdout.buffer.write(_message(context, digest, subscriber, clock_at(now)()))
         return
+    if subscriber.format is Format.TEXT and (open_browser or as_html):
+        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
     rendered = _rendered(context, digest)
     line = f"This mail went to {subscriber.email}."
     if open_browser:
@@ -128,10 +146,25 @@ def _message(context: Context, digest: Digest, subscriber: Subscriber, date: dat
     return assemble(outgoing, sender).data
 
 
+def _gallery(context: Context, folder: Path, *, open_browser: bool) -> None:
+    """Write the sample digests, and say where their page lies."""
+    from digest.demo.gallery import write_gallery
+    from digest.render import Renderer
+
+    page = write_gallery(folder.absolute(), Renderer(context.settings.templates))
+    context.echo(f"The samples lie at {page}")
+    if open_browser:
+        _launch(page)
+
+
 def _show(context: Context, html: str) -> None:
     """Write the HTML part to a file of its own and open the browser on it."""
     with tempfile.NamedTemporaryFile("w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8") as file:
         file.write(html)
     context.echo(f"The preview lies at {file.name}")
-    if click.launch(Path(file.name).as_uri()) != 0:
-        raise DigestError("no browser could be started", remedy=f"open {file.name} yourself")
+    _launch(Path(file.name))
+
+
+def _launch(page: Path) -> None:
+    if click.launch(page.as_uri()) != 0:
+        raise DigestError("no browser could be started", remedy=f"open {page} yourself")

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.folder import Answer, answer, say_what_the_folder_holds
+from digest.cli.health import telling_of_failure
+from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
@@ -24,6 +27,7 @@ FAR = timedelta(days=366)
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
     from digest.mail.message import Message
+    from digest.model import Subscriber
 
 
 @click.command(cls=Command, examples=("digest run", "digest run --dry-run", "digest run --json"))
@@ -33,6 +37,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Do all of it in a copy: write nothing, send nothing.")
 @click.option("--fetch", "fetch_all", is_flag=True, help="Ask arXiv also for keywords that are not due.")
 @click.option("--wait", is_flag=True, help="Wait up to two minutes for a network that is not up yet.")
+@click.option(
+    "--folder",
+    type=click.Choice([choice.value for choice in Answer]),
+    help="What becomes of the last week's mail that only went to the folder.",
+)
 @pass_context
 @click.pass_context
 def run(
@@ -44,19 +53,28 @@ def run(
     dry_run: bool,
     fetch_all: bool,
     wait: bool,
+    folder: str | None,
 ) -> None:
     """Do one cycle: fetch what is due, mail what is new. With --wait this is what the timer calls.
 
     Repeating it does no harm: a paper that was mailed is not mailed again. After trouble the mail server is given a
-    rest, which only a run without --wait does not keep, since whoever mended something wants to see it work.
+    rest, which only a run without --wait does not keep, since whoever mended something wants to see it work. Where mail
+    only went to a folder until now, '--folder mail' also mails what is there of the last 7 days, once and at once.
     """
+    choice = Answer(folder) if folder else None
+    if choice is Answer.MAIL and not context.settings.mails_for_real:
+        raise UsageError("mail still goes to the folder alone", remedy="set DIGEST_MAIL to a server first")
     if not as_json and not quiet:
         say_where_mail_goes(context)
-    with _progress(context, quiet=as_json or quiet) as progress:
+    with progress_line(context, quiet=as_json or quiet) as progress:
         if dry_run:
-            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress))
+            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress, choice))
         else:
-            summary, messages = asyncio.run(_work(context, now, fetch_all, wait, progress)), []
+            with telling_of_failure(context):
+                summary, messages = (
+                    asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait, folder=choice)),
+                    [],
+                )
     if summary is None:
         raise TryLaterError("stopped", remedy="the next run goes on from here")
     if as_json:
@@ -67,13 +85,22 @@ def run(
         context.warn(summary.trouble + mail_hint(context.settings, summary))
     for line in summary.given_up:
         context.warn(f"given up: {line}")
+    if not as_json and not quiet and not dry_run:
+        say_what_the_folder_holds(context, clock_at(now)())
     click_context.exit(summary.exit_code)
 
 
-async def _work(
-    context: Context, now: datetime | None, fetch_all: bool, wait: bool, progress: Callable[[str], None]
+async def work(
+    context: Context,
+    now: datetime | None,
+    progress: Callable[[str], None],
+    *,
+    fetch_all: bool = False,
+    wait: bool = False,
+    only: Subscriber | None = None,
+    folder: Answer | None = None,
 ) -> Summary | None:
-    """One real cycle, alone on its database."""
+    """One real cycle, alone on its database; with `only`, for this reader alone."""
     from digest.locks import cycle_lock
     from digest.stopping import Stop, run_stoppable
     from digest.store import open_store
@@ -107,11 +134,29 @@ async def _work(
             insist=not wait,
             progress=progress,
         ) as parts:
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop)
+            at_once = answer(store, roster, folder, clock()) if folder else ()
+            parts = replace(parts, only=only, at_once=at_once)
+            return await run_stoppable(_whole(context, parts, wait), stop)
+
+
+async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
+    """What a real run does: first hear who left and what came back, then the cycle; then say how it went."""
+    from digest.cli.health import after_cycle
+    from digest.cli.inbox import hear_quietly
+
+    await hear_quietly(context, parts.store, parts.clock)
+    summary = await _cycle(parts, context.settings.arxiv_api, wait)
+    await after_cycle(context, parts, summary)
+    return summary
 
 
 async def _rehearse(
-    context: Context, now: datetime | None, fetch_all: bool, wait: bool, progress: Callable[[str], None]
+    context: Context,
+    now: datetime | None,
+    fetch_all: bool,
+    wait: bool,
+    progress: Callable[[str], None],
+    folder: Answer | None,
 ) -> tuple[Summary | None, list[Message]]:
     """The same cycle in a copy of the database, with mail that goes nowhere."""
     from digest.cli.rehearsal import Nowhere
@@ -127,6 +172,7 @@ async def _rehearse(
         async with open_parts(
             settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
+            parts = replace(parts, at_once=answer(store, roster, folder, clock()) if folder else ())
             return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop), nowhere.messages
 
 
@@ -146,7 +192,7 @@ async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
 
 
 @contextmanager
-def _progress(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress_line(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A line that tells what goes on, where a person looks at a terminal."""
     if quiet or context.verbosity or not sys.stderr.isatty():
         yield lambda _text: None
@@ -196,6 +242,9 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
             parts += [counted(k.revised, "new version")] if k.revised else []
             parts += ["noted as seen (a first digest shows the latest)"] if k.first and k.new else []
             context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
+        elif k.status == "quarantined":
+            context.echo(f"{k.keyword}: held back, nothing is mailed from it ({k.why})")
+            context.echo(f"    {what_to_do(k.keyword)}")
         else:
             context.echo(f"{k.keyword}: {k.status} ({k.why})")
     if not asked and summary.keywords:
@@ -229,7 +278,9 @@ def daemon(click_context: click.Context, context: Context) -> None:
     SIGHUP reads the subscribers file again; SIGTERM stops after the message in flight.
     """
     say_where_mail_goes(context)
-    asyncio.run(_serve(context))
+    say_what_the_folder_holds(context, machine_now())
+    with telling_of_failure(context):
+        asyncio.run(_serve(context))
     click_context.exit(Exit.DONE)
 
 
@@ -237,6 +288,8 @@ async def _serve(context: Context) -> None:
     """Put the daemon together and let it run until a signal ends it."""
     import os
 
+    from digest.cli.health import after_cycle
+    from digest.cli.inbox import hear_always
     from digest.cycle import run_cycle
     from digest.daemon import Daemon, watch
     from digest.locks import cycle_lock
@@ -272,6 +325,7 @@ async def _serve(context: Context) -> None:
                     settings, store, roster, make_transport(settings), clock=clock, stop=stop
                 ) as parts:
                     summary = await run_cycle(parts)
+                    await after_cycle(context, parts, summary)
             if summary.trouble:
                 context.warn(summary.trouble + mail_hint(settings, summary))
             for line in summary.given_up:
@@ -291,8 +345,9 @@ async def _serve(context: Context) -> None:
             hold_unknown=settings.hold_unknown,
             limits=settings.mail_rate,
         )
-        watching = asyncio.ensure_future(watch(daemon.notifier))
+        beside = [asyncio.ensure_future(watch(daemon.notifier)), asyncio.ensure_future(hear_always(context, store))]
         try:
             await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()

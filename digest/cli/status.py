@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from digest.almanac import HOLIDAYS_FILE
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.folder import say_what_the_folder_holds
+from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.readers import suppression_json
 from digest.mailing import make_transport
 from digest.times import to_text
 
 if TYPE_CHECKING:
     from digest.model import Keyword, Roster, Subscriber
+    from digest.settings import Settings
     from digest.store import Store
     from digest.store.runs import RunRecord
+
+EXPLAINED = 200
+"""Up to so many readers are told why nothing came today; of more, one at a time by `digest why`."""
 
 
 @click.command(cls=Command, examples=("digest status", "digest status --json"))
@@ -28,6 +36,7 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
     roster = read_roster(context.settings)
     if not as_json:
         say_where_mail_goes(context)
+        say_what_the_folder_holds(context, moment)
     with existing_store(context.settings) as store:
         report = _report(context, store, roster, moment)
     if as_json:
@@ -38,8 +47,11 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
 
 def _report(context: Context, store: Store | None, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
-    from digest.calendar import last_served, next_served
+    from digest.calendar import is_year_known, last_served, next_served, quiet_night
+    from digest.fetching import paused
 
+    last, coming = last_served(now), next_served(now)
+    unknown = [year for year in sorted({last.evening.year, coming.evening.year}) if not is_year_known(year)]
     run = store.runs.latest() if store else None
     counts = store.outbox.counts() if store else {}
     keywords: dict[str, Keyword] = {}
@@ -51,8 +63,13 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "database": str(context.settings.db),
         "mail": make_transport(context.settings).description,
         "relay": _relay(context, store, len(roster.subscribers), now),
-        "last_announcement": last_served(now).evening.isoformat(),
-        "next_announcement": to_text(next_served(now).served_at),
+        "leaving": _leaving(context.settings),
+        "bounces": store.suppressions.surge(now) if store else "",
+        "last_announcement": last.evening.isoformat(),
+        "silent": quiet_night(now),
+        "next_announcement": to_text(coming.served_at),
+        "holidays_unknown": unknown,
+        "arxiv_pause": paused(store, now) if store else "",
         "run": _run(run),
         "keywords": [_keyword(store, keyword, now) for keyword in keywords.values()],
         "outbox": {
@@ -61,7 +78,23 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
             if state in ("queued", "leased", "in_data", "deferred", "unknown", "failed")
         },
         "waiting": _waiting(context, store, now),
-        "subscribers": [_subscriber(store, subscriber, now) for subscriber in roster.subscribers],
+        "subscribers": [
+            _subscriber(store, subscriber, now, explained=len(roster.subscribers) <= EXPLAINED)
+            for subscriber in roster.subscribers
+        ],
+    }
+
+
+def _leaving(settings: Settings) -> dict[str, Any] | None:
+    """Where requests to leave arrive by mail, and whether a program reads them there."""
+    from digest.mailing import make_sender
+
+    if not settings.mails_for_real:
+        return None
+    sender = make_sender(settings)
+    return {
+        "to": settings.bounce if settings.inbox and settings.bounce else sender.reply_address,
+        "read": bool(settings.inbox),
     }
 
 
@@ -110,6 +143,7 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, 
         "keyword": keyword.name,
         "query": keyword.query,
         "last_good": to_text(query.last_good_at) if query and query.last_good_at else None,
+        "held_since": to_text(query.quarantined_since) if query and query.quarantined_since else None,
         "failures": query.failures if query else 0,
         "trouble": query.trouble if query else "",
         "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
@@ -135,15 +169,15 @@ def _waiting(context: Context, store: Store | None, now: datetime) -> list[dict[
     ]
 
 
-def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> dict[str, Any]:
-    """How one reader is: the last digest, the next, and what keeps it."""
-    from digest.schedule import gives_way, is_paused, latest_slot, next_digest
+def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime, *, explained: bool) -> dict[str, Any]:
+    """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none came today."""
+    from digest.schedule import FOR_EVER, gives_way, is_paused, latest_slot, next_digest, pause_in_words
 
     state = store.subscribers.state(subscriber.email) if store else None
     moment, evening = next_digest(subscriber, now, taken=state.slot if state else None)
     why = ""
-    if is_paused(subscriber, now):
-        why = f"paused until {subscriber.paused_until}"
+    if subscriber.paused_until is not None and is_paused(subscriber, now):
+        why = pause_in_words(subscriber.paused_until)
     elif state and state.suppressed:
         why = f"mail to this address is suppressed: {state.suppressed}"
     elif state and state.refused:
@@ -153,24 +187,60 @@ def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime) -> d
     elif state is None or state.last_digest_at is None:
         waits = gives_way(subscriber, latest_slot(subscriber, now), now)
         why = "no digest yet" if waits else "the first digest comes with the next run"
+    elif store is not None and explained:
+        why = _why_none_today(store, subscriber, state.last_digest_at, now)
+    held = store.suppressions.of(subscriber.email) if store else None
     return {
         "email": subscriber.email,
         "timezone": subscriber.timezone,
+        "suppressed": suppression_json(held),
         "last_digest": to_text(state.last_digest_at) if state and state.last_digest_at else None,
         "last_state": state.last_state if state else None,
-        "next_digest": to_text(moment),
-        "covers": evening.isoformat(),
+        "next_digest": None if subscriber.paused_until == FOR_EVER else to_text(moment),
+        "covers": None if subscriber.paused_until == FOR_EVER else evening.isoformat(),
         "why": why,
     }
 
 
+def _why_none_today(store: Store, subscriber: Subscriber, last: datetime, now: datetime) -> str:
+    """Why the reader's local day has brought no digest so far; "" where it has."""
+    from digest.explaining import Asked
+    from digest.recounting import explain_day
+    from digest.schedule import local_date
+
+    today = local_date(now, subscriber.timezone)
+    if local_date(last, subscriber.timezone) == today:
+        return ""
+    asked = Asked(store, now, subscriber.email, subscriber, store.history.reader(subscriber.email))
+    reasons = explain_day(asked, today)["reasons"]
+    return f"none today: {reasons[0]}" if reasons else ""
+
+
 def _tell(context: Context, report: dict[str, Any]) -> None:
     """The report in lines for people."""
-    run = report["run"]
+    _tell_places(context, report)
+    _tell_last_run(context, report)
+    _tell_arxiv(context, report)
+    _tell_keywords(context, report["keywords"])
+    _tell_outbox(context, report)
+    _tell_subscribers(context, report["subscribers"])
+
+
+def _tell_places(context: Context, report: dict[str, Any]) -> None:
     context.echo(f"Database  {report['database']}")
     context.echo(f"Mail      {report['mail']}")
     for line in report["relay"]["text"]:
         context.echo(f"          {line}")
+    if report["bounces"]:
+        context.echo(f"          {report['bounces']}")
+    if report["leaving"] and not report["leaving"]["read"]:
+        context.echo(
+            f"Leaving   requests arrive at {report['leaving']['to']}; act on each with 'digest inbox MAIL.eml'"
+        )
+
+
+def _tell_last_run(context: Context, report: dict[str, Any]) -> None:
+    run = report["run"]
     if run is None:
         context.echo("Last run  none yet: 'digest run' does one")
     else:
@@ -179,9 +249,20 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         context.echo(f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent")
         if run["trouble"] and not (report["relay"]["reason"] and report["relay"]["reason"] in run["trouble"]):
             context.echo(f"          {run['trouble']}")
-    context.echo(f"arXiv     next announcement served {_time(report['next_announcement'])}")
+
+
+def _tell_arxiv(context: Context, report: dict[str, Any]) -> None:
+    silent = f"nothing last evening ({report['silent']}); " if report["silent"] else ""
+    context.echo(f"arXiv     {silent}next announcement served {_time(report['next_announcement'])}")
+    if report["arxiv_pause"]:
+        context.echo(f"          {report['arxiv_pause']}")
+    for year in report["holidays_unknown"]:
+        context.echo(f"          {year}'s holidays are not known: write them into {report['home']}/{HOLIDAYS_FILE}")
+
+
+def _tell_keywords(context: Context, keywords: list[dict[str, Any]]) -> None:
     context.echo("\nKeywords")
-    for k in report["keywords"]:
+    for k in keywords:
         asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"
         brought = "" if k["new"] is None or k["trouble"] else f", {k['new']} new"
         reason = k["trouble"] or (k["why"] if not k["new"] else "")
@@ -189,8 +270,14 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
         if k["trouble"]:
             times = "once" if k["failures"] == 1 else f"{k['failures']} times"
             context.echo(f"    failed {times}, asked again from {_time(k['next_fetch'])} on")
-    if not report["keywords"]:
+        if k["held_since"]:
+            context.echo(f"    held back since {_time(k['held_since'])}, nothing is mailed from it:")
+            context.echo(f"    {what_to_do(k['keyword'])}")
+    if not keywords:
         context.echo("  none")
+
+
+def _tell_outbox(context: Context, report: dict[str, Any]) -> None:
     waiting = ", ".join(f"{number} {_state(state)}" for state, number in report["outbox"].items())
     context.echo(f"\nOutbox\n  {waiting or 'empty'}")
     for entry in report["waiting"]:
@@ -198,13 +285,17 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
             f"  {entry['id']} to {entry['email']}: {_state(entry['state'])}, next at {_time(entry['next'])}"
             + (f": {entry['reply']}" if entry["reply"] not in ("", report["relay"]["reason"]) else "")
         )
+
+
+def _tell_subscribers(context: Context, subscribers: list[dict[str, Any]]) -> None:
     context.echo("\nSubscribers")
-    for s in report["subscribers"]:
+    for s in subscribers:
         zone = s["timezone"]
         last = f"last digest {_time(s['last_digest'], zone)} ({_state(s['last_state'])})" if s["last_digest"] else ""
-        coming = f"next {_time(s['next_digest'], zone)}, with the announcement of {s['covers']}"
+        covers = f", with the announcement of {s['covers']}"
+        coming = f"next {_time(s['next_digest'], zone)}{covers}" if s["next_digest"] else ""
         context.echo(f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part))
-    if not report["subscribers"]:
+    if not subscribers:
         context.echo("  none: keywords are fetched and recorded, and nothing is mailed")
 
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from digest.cli.base import counted
-from digest.cli.people import keyword_line, next_line
-from digest.cli.readers import options_json, subscriber_json, titled
+from digest.cli.people import keyword_line
+from digest.cli.readers import next_line, options_json, subscriber_json, titled
 from digest.model import Subscriber
+from digest.schedule import pause_in_words
 
 if TYPE_CHECKING:
     from digest.roster.edit import Edit
@@ -49,7 +50,11 @@ def _what_changed(edit: Edit, reader: Subscriber) -> str:
         return f"subscribed to {counted(len(reader.keywords), 'keyword')}"
     said = [f"now also {', '.join(changes['added'])}"] if changes["added"] else []
     said += [f"now read otherwise: {', '.join(changes['reread'])}"] if changes["reread"] else []
-    said += [f"{name} is now {_in_words(value)}" for name, value in changes["changed"].items()]
+    changed = dict(changes["changed"])
+    if "paused_until" in changed:
+        changed.pop("paused_until")
+        said.append(pause_in_words(reader.paused_until) if reader.paused_until else "no longer paused")
+    said += [f"{name} is now {_in_words(value)}" for name, value in changed.items()]
     return "; ".join(said) or "nothing changed"
 
 

@@ -127,7 +127,7 @@ def _day(text: str, asked: Asked) -> date:
 
 def _tell(context: Context, report: dict[str, Any], name: PaperName | None) -> None:
     """The report in lines for people: the answer first, then the chain that leads to it."""
-    from digest.view import clean
+    from digest.texts import clean
 
     context.echo(clean(report["answer"], 2000))
     if report.get("note"):

@@ -51,7 +51,7 @@ class MaildirTransport:
         try:
             self._make_folders()
             if any(folder.holds(name) for folder in self._folders):
-                return Receipt(Outcome.SENT, "it was in the folder already")
+                return Receipt(Outcome.SENT, "it was in the folder already", folder=True)
             draft = self._write(name, message.data)
         except OSError as error:
             return self._refused(error)
@@ -65,13 +65,13 @@ class MaildirTransport:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
         if not added:
-            return Receipt(Outcome.SENT, "it was in the folder already")
+            return Receipt(Outcome.SENT, "it was in the folder already", folder=True)
         try:
             _synchronize(self._folders[0].path)
         except OSError as error:
             # The file is there, but a power failure may take it away again.
             return Receipt(Outcome.UNKNOWN, words(f"{self._path}: {error.strerror}"))
-        return Receipt(Outcome.SENT, f"written to {self._path}")
+        return Receipt(Outcome.SENT, f"written to {self._path}", folder=True)
 
     def _refused(self, error: OSError) -> Receipt:
         reason = error.strerror or str(error)

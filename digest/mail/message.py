@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from urllib.parse import quote
 
 from digest.model import Outgoing, Rendered
+from digest.signing import Purpose, Signer
 
 LINE = 78
 """Characters to which a line is folded where it can be (RFC 5322 section 2.1.1)."""
@@ -29,6 +30,7 @@ QUOTED_PRINTABLE_LINE = 76
 LONGEST_WORD = 60
 """Characters of a word, or a whole name, up to which a header line holds it as it is."""
 
+_POLICY = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
 _UNFIT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATEXT = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x9f])"
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -85,11 +87,18 @@ class Message:
 class Sender:
     """In whose name digests leave: `Daily Papers <papers@example.org>`, and where people write who want to leave.
 
+    `signer` makes the tokens by which a reader can leave and a bounce proves itself; without it there are none.
+    `bounce` is the bounce address, where each delivery gets one of its own (VERP); `leave` is where requests to leave
+    are mailed, if not to the contact; `base_url` is the address of the web side, without a slash at its end.
     Raises ValueError where `from_address` holds no address.
     """
 
     from_address: str
     contact: str = ""
+    signer: Signer | None = None
+    bounce: str = ""
+    leave: str = ""
+    base_url: str = ""
 
     def __post_init__(self) -> None:
         if "@" not in self.address:
@@ -98,7 +107,7 @@ class Sender:
     @cached_property
     def address(self) -> str:
         """The bare address, fit for the envelope."""
-        return _mailbox(_parse(self.from_address)[1])
+        return bare_address(_parse(self.from_address)[1])
 
     @property
     def domain(self) -> str:
@@ -108,7 +117,26 @@ class Sender:
     @cached_property
     def reply_address(self) -> str:
         """The bare address to which people write: the contact's, else the sender's own."""
-        return _mailbox(_parse(self.contact)[1]) if self.contact else self.address
+        return bare_address(_parse(self.contact)[1]) if self.contact else self.address
+
+    def envelope_sender(self, delivery: int) -> str:
+        """Where bounces of this delivery go: the sender's address, or one of the delivery's own (VERP)."""
+        if not self.bounce:
+            return self.address
+        local, _, domain = bare_address(_parse(self.bounce)[1]).rpartition("@")
+        if self.signer is None or not delivery:
+            return f"{local}@{domain}"
+        return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
+
+    def way_out(self, reader: int) -> WayOut:
+        """How one reader leaves; reader 0 is nobody, and gets no token."""
+        to = quote(bare_address(_parse(self.leave)[1]) if self.leave else self.reply_address, safe="@+")
+        if self.signer is None or not reader:
+            return WayOut(f"mailto:{to}?subject=unsubscribe")
+        token = self.signer.token(Purpose.LEAVE, reader)
+        return WayOut(
+            f"mailto:{to}?subject=unsubscribe%20{token}", f"{self.base_url}/u/{token}" if self.base_url else ""
+        )
 
     @cached_property
     def first_headers(self) -> str:
@@ -129,32 +157,56 @@ class Sender:
         )
 
 
-def freeze(rendered: Rendered) -> tuple[bytes, bytes, bytes]:
-    """Encode a body once, as a MIME entity with its headers, and cut it at the two lines that hold the mark.
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """The addresses by which one reader leaves: by a mail, and on the web where there is a web side."""
 
-    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF. Raises
-    ValueError where a part does not hold the mark exactly once and alone on its line.
+    mailto: str
+    url: str = ""
+
+    @property
+    def headers(self) -> str:
+        """RFC 2369 and 8058, each on one line: encoded or folded, the big mail services ignore them."""
+        if not self.url:
+            return f"List-Unsubscribe: <{self.mailto}>\r\n"
+        one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        return f"List-Unsubscribe: <{self.url}>, <{self.mailto}>\r\n{one_click}"
+
+
+def freeze(rendered: Rendered) -> tuple[bytes, ...]:
+    """Encode a body once, as a MIME entity with its headers, and cut it at the lines that hold the mark.
+
+    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text alone is no
+    multipart. Raises ValueError where a part does not hold the mark exactly once and alone on its line.
     """
-    for name, part in (("text", rendered.text), ("HTML", rendered.html)):
+    parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][: 2 if rendered.html else 1]
+    for name, _, part in parts:
         if part.count(rendered.mark) != 1 or rendered.mark not in part.split("\n"):
             raise ValueError(f"the {name} part does not hold the mark once and alone on its line")
-    policy = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
-    entity = EmailMessage(policy=policy)
-    entity["MIME-Version"] = "1.0"
-    entity["Content-Type"] = "multipart/alternative"
-    # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045 section 6.7).
-    entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
-    for subtype, content in (("plain", rendered.text), ("html", rendered.html)):
-        section = EmailMessage(policy=policy)
-        section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
-        del section["MIME-Version"]
-        entity.attach(section)
+    sections = [_section(subtype, part) for _, subtype, part in parts]
+    if len(sections) == 1:
+        (entity,) = sections
+    else:
+        entity = EmailMessage(policy=_POLICY)
+        entity["MIME-Version"] = "1.0"
+        entity["Content-Type"] = "multipart/alternative"
+        # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045 section 6.7).
+        entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
+        for section in sections:
+            del section["MIME-Version"]
+            entity.attach(section)
     # With shorter lines the generator would fold headers its own way; it does not touch the bodies.
     flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     pieces = flat.split(f"\r\n{rendered.mark}\r\n".encode())
-    if len(pieces) != 3:
+    if len(pieces) != len(parts) + 1:
         raise ValueError("the mark is not a plain word: its lines cannot be found once they are encoded")
-    return pieces[0] + b"\r\n", pieces[1] + b"\r\n", pieces[2]
+    return (*(piece + b"\r\n" for piece in pieces[:-1]), pieces[-1])
+
+
+def _section(subtype: str, content: str) -> EmailMessage:
+    section = EmailMessage(policy=_POLICY)
+    section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
+    return section
 
 
 def assemble(outgoing: Outgoing, sender: Sender) -> Message:
@@ -164,21 +216,28 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     belong there becomes a space. An address that no mail can go to is left for the server to refuse.
     """
     address = clean(outgoing.address)
-    recipient = _mailbox(address)
+    recipient = bare_address(address)
+    way_out = sender.way_out(outgoing.reader)
     headers = (
         sender.first_headers
         + _address_header("To", outgoing.name, recipient)
         + _text_header("Subject", outgoing.subject)
         + f"Date: {format_datetime(outgoing.date)}\r\n"
         + f"Message-ID: {clean(outgoing.message_id)}\r\n"
-        + _unsubscribe_header(sender.reply_address, address)
+        + way_out.headers
         + sender.last_headers
     )
     line = f"This mail went to {address}."
-    before, between, after = outgoing.pieces
-    data = b"".join((headers.encode(), before, _encoded_line(line), between, _encoded_line(html.escape(line)), after))
+    page_line = html.escape(line)
+    if outgoing.reader and sender.signer is not None:
+        link = html.escape(way_out.url or way_out.mailto)
+        page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
+        line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
+    lines = (_encoded_line(line), _encoded_line(page_line))
+    body = outgoing.pieces[0] + b"".join(own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False))
+    data = headers.encode() + body
     return Message(
-        sender=sender.address,
+        sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,
         message_id=clean(outgoing.message_id),
         data=data,
@@ -189,13 +248,6 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
 def _encoded_line(line: str) -> bytes:
     """One line in quoted-printable, with its line end; a long one gets soft breaks."""
     return binascii.b2a_qp(line.encode(), istext=True).replace(b"\n", b"\r\n") + b"\r\n"
-
-
-def _unsubscribe_header(to: str, address: str) -> str:
-    """The mailto form of RFC 2369, on one line: encoded or folded, the big mail services ignore it."""
-    target = f"<mailto:{quote(to, safe='@')}?subject=unsubscribe"
-    line = f"List-Unsubscribe: {target}%20{quote(address, safe='@')}>"
-    return f"{line if len(line) <= LONGEST_LINE else f'List-Unsubscribe: {target}>'}\r\n"
 
 
 @lru_cache(maxsize=256)
@@ -249,7 +301,7 @@ def _parse(written: str) -> tuple[str, str]:
     return parseaddr(clean(written))
 
 
-def _mailbox(address: str) -> str:
+def bare_address(address: str) -> str:
     """An address as headers and envelopes write it: local part quoted where needed, domain in ASCII."""
     local, at, domain = clean(address).rpartition("@")
     if not at:

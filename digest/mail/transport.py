@@ -80,7 +80,7 @@ def open_transport(
         server,
         password=as_issued(server.host, password) if server.user and password and not command else None,
         token=partial(fetch_token, command) if command else None,
-        tls_context=None if server.tls == "none" else _tls_context(ca),
+        tls_context=None if server.tls == "none" else make_tls_context(ca),
     )
 
 
@@ -109,7 +109,7 @@ def _maildir_path(rest: str, home: Path) -> Path:
         raise ConfigError("DIGEST_MAIL names the home folder of a user who has none") from error
 
 
-def _tls_context(ca: Path | None) -> ssl.SSLContext:
+def make_tls_context(ca: Path | None) -> ssl.SSLContext:
     """Certificates and host names are checked; SSL_CERT_FILE is honoured by OpenSSL itself."""
     context = ssl.create_default_context()
     if ca is not None:

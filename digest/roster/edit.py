@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digest.errors import UsageError
 from digest.locks import file_lock
-from digest.model import Keyword, Roster, Rule, Subscriber
+from digest.model import REPOSITORY, Keyword, Roster, Rule, Subscriber
 from digest.query import parse
 from digest.roster import tree
 from digest.roster.document import Sequence
 from digest.roster.draft import Draft, Entry, block_lines
-from digest.roster.fields import FIELDS, normal_email
+from digest.roster.fields import ADDRESSES, FIELDS, normal_address
 from digest.roster.load import Checked, check_text, fold, read_text
 from digest.roster.problems import RosterError
 from digest.roster.quoting import quote, write
@@ -35,7 +36,15 @@ HEADER = """\
 
 Value = str | bool | int | list[str] | None
 """A field's value as the file shows it; None takes the field out."""
-CLEARED = {"at": "null", "paused_until": "null", "exclude": "[]", "name": '""'}
+CLEARED = {
+    "at": "null",
+    "paused_until": "null",
+    "exclude": "[]",
+    "authors": "[]",
+    "categories": "[]",
+    "name": '""',
+    "subject_prefix": '""',
+}
 """What a reader's cleared field says where the defaults would fill it again."""
 
 
@@ -50,6 +59,15 @@ class Edit:
     def changed(self) -> bool:
         """Whether the edit made any difference."""
         return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one reader is to have: keywords, added to those that are there, and fields, None for a cleared one."""
+
+    email: str
+    keywords: tuple[str, ...] = ()
+    fields: Mapping[str, Value] = field(default_factory=dict)
 
 
 def find_reader(roster: Roster, email: str) -> Subscriber | None:
@@ -71,23 +89,30 @@ def add_subscribers(
     `match` defines those keywords that are plain and have no name yet, with this rule. Raises UsageError where
     the file would become wrong, RosterError where it is already, ConfigError where it cannot be written.
     """
-    addresses = {address.casefold(): address for address in map(_email, emails)}
-    wanted = list(dict.fromkeys(keywords))
+    each = [Wanted(email, tuple(keywords), fields or {}) for email in emails]
+    return add_all(path, each, match=match)
+
+
+def add_all(path: Path, readers: Iterable[Wanted], *, match: Rule | None = None, dry_run: bool = False) -> Edit:
+    """Do for each reader what `add_subscribers` does for one, all in one edit; with `dry_run` only say what it is."""
+    wanted = {reader.email.casefold(): reader for reader in (replace(r, email=_email(r.email)) for r in readers)}
 
     def change(checked: Checked, draft: Draft) -> None:
-        for text in _excluded(fields or {}):
+        for text in dict.fromkeys(text for reader in wanted.values() for text in _excluded(reader.fields)):
             if fold(text) not in checked.names:
                 parse(text)
-        texts = [_as_named(checked, text) for text in wanted]
+        named = {text: _as_named(checked, text) for reader in wanted.values() for text in reader.keywords}
         if match:
-            plain = [text for text in texts if not text.startswith("+")]
+            plain = [text for text in dict.fromkeys(named.values()) if not text.startswith("+")]
             tree.define_all(checked, draft, [(text, None, match) for text in plain])
+        known = {reader.email.casefold(): reader for reader in checked.roster.subscribers}
         entries = []
-        for folded, address in addresses.items():
+        for folded, reader in wanted.items():
+            texts = list(dict.fromkeys(named[text] for text in reader.keywords))
             if folded in checked.entries:
-                _extend(checked, draft, folded, texts, fields or {})
+                _extend(checked, draft, known[folded], texts, reader.fields)
             else:
-                entries.append(_new_entry(checked, address, texts, fields or {}))
+                entries.append(_new_entry(checked, reader.email, texts, reader.fields))
         if entries:
             found = tree.section(checked.document, "subscribers")
             if found:
@@ -95,7 +120,24 @@ def add_subscribers(
             else:
                 draft.add_section("subscribers", block_lines(entries, 2))
 
-    return _edit(path, change, touched=addresses, create=True)
+    return _edit(path, change, touched=wanted, create=True, dry_run=dry_run)
+
+
+def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -> Edit:
+    """Set fields of readers who are there, None for a cleared one. Raises ConfigError for an unknown reader."""
+    wanted = {_folded_email(email): email for email in emails}
+
+    def change(checked: Checked, draft: Draft) -> None:
+        for text in _excluded(fields):
+            if fold(text) not in checked.names:
+                parse(text)
+        known = {reader.email.casefold(): reader for reader in checked.roster.subscribers}
+        for folded, email in wanted.items():
+            if folded not in known:
+                raise unknown_reader(path, email, (reader.email for reader in known.values()))
+            _extend(checked, draft, known[folded], [], fields)
+
+    return _edit(path, change, touched=wanted)
 
 
 def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str] = ()) -> Edit:
@@ -137,7 +179,10 @@ def move_subscriber(path: Path, old: str, new: str) -> Edit:
             raise unknown_reader(path, old, (reader.email for reader in checked.roster.subscribers))
         if address.casefold() in checked.entries and address.casefold() != source:
             raise UsageError(f"{address} is a subscriber already", remedy=f"'digest unsubscribe {old}' lets one go")
-        draft.set_field(checked.entries[source], "email", write(address))
+        [(field, value)] = _identity(address).items()
+        if tree.pair(checked.entries[source], field) is None:
+            raise UsageError(f"{old} and {new} are not of one kind", remedy="'digest subscribe' adds the new one")
+        draft.set_field(checked.entries[source], field, field_text(field, value))
 
     return _edit(path, change, touched={source, address.casefold()})
 
@@ -195,6 +240,7 @@ def _edit(
     touched: Collection[str] = (),
     create: bool = False,
     everything: bool = False,
+    dry_run: bool = False,
     only_if: Callable[[Edit], bool] = lambda _edit: True,
 ) -> Edit:
     """Make one change. `touched` are the readers (casefolded) that may come out differently; or `everything`."""
@@ -202,11 +248,11 @@ def _edit(
     if not create:
         # What is missing is told before the lock, whose own file would need the folder.
         read_text(target)
-    ready_folder(target.parent)
-    with file_lock(target, WAIT):
+    if not dry_run:
+        ready_folder(target.parent)
+    with nullcontext() if dry_run else file_lock(target, WAIT):
         is_new = create and not target.exists()
-        text = "" if is_new else read_text(target)
-        checked = check_text(text if text.strip() else HEADER, path.name, may_be_empty=True)
+        checked = _checked(target, path.name, is_new=is_new)
         draft = Draft(checked.document, path.name)
         change(checked, draft)
         result = draft.result()
@@ -220,9 +266,21 @@ def _edit(
             )
         if not only_if(edit):
             raise UsageError(f"not done: it would change what readers in {path.name} get", remedy="choose another name")
+        if dry_run:
+            return edit
         mark = b"" if is_new else target.read_bytes()[:3]
         replace_file(target, (mark if mark == b"\xef\xbb\xbf" else b"") + result.encode())
     return edit
+
+
+def check_or_begin(path: Path) -> Checked:
+    """The file as an edit finds it: checked, or the beginning of one where there is none yet."""
+    return _checked(path, path.name, is_new=not path.exists())
+
+
+def _checked(path: Path, name: str, *, is_new: bool) -> Checked:
+    text = "" if is_new else read_text(path)
+    return check_text(text if text.strip() else HEADER, name, may_be_empty=True)
 
 
 def _checked_result(text: str, name: str) -> Roster:
@@ -235,10 +293,9 @@ def _checked_result(text: str, name: str) -> Roster:
         raise UsageError(message, remedy=f"did you mean {first.suggestion}?" if first.suggestion else "") from error
 
 
-def _extend(checked: Checked, draft: Draft, email: str, texts: list[str], fields: Mapping[str, Value]) -> None:
+def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str], fields: Mapping[str, Value]) -> None:
     """Add to a reader who is there the keywords that are missing, and the fields that differ."""
-    entry = checked.entries[email]
-    reader = next(r for r in checked.roster.subscribers if r.email.casefold() == email)
+    entry = checked.entries[reader.email.casefold()]
     had = {keyword.query for keyword in reader.keywords}
     items = tree.keyword_items(checked, entry)
     groups = {fold(item) for item in items if item.startswith("+")}
@@ -256,13 +313,20 @@ def _extend(checked: Checked, draft: Draft, email: str, texts: list[str], fields
 
 
 def _new_entry(checked: Checked, address: str, texts: list[str], fields: Mapping[str, Value]) -> Entry:
-    values: dict[str, Value] = {"email": address, **fields, "keywords": texts or None}
+    values: dict[str, Value] = {**_identity(address), **fields, "keywords": texts or None}
     if not texts and not tree.default_items(checked):
         raise UsageError(f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'")
-    order = ("email", "name", "keywords", *FIELDS)
+    order = (*ADDRESSES, "name", "keywords", *FIELDS)
     cleared = {name: CLEARED[name] for name in fields if name in CLEARED and name in tree.default_fields(checked)}
     written = cleared | {name: field_text(name, value) for name, value in values.items() if value is not None}
     return [(name, written[name]) for name in dict.fromkeys(order) if name in written]
+
+
+def _identity(address: str) -> dict[str, Value]:
+    """The field that says who a subscriber is."""
+    if address.startswith(REPOSITORY):
+        return {"github": address.removeprefix(REPOSITORY)}
+    return {"email": address}
 
 
 def _excluded(fields: Mapping[str, Value]) -> list[str]:
@@ -330,7 +394,7 @@ def _queries(roster: Roster) -> object:
 
 def _email(text: str) -> str:
     try:
-        return normal_email(text.strip())
+        return normal_address(text.strip())
     except ValueError as error:
         raise UsageError(f"{text!r} is no mail address: {str(error).rstrip('.')}") from error
 
@@ -338,6 +402,6 @@ def _email(text: str) -> str:
 def _folded_email(text: str) -> str:
     """The form in which addresses are compared; what is none is nobody's."""
     try:
-        return normal_email(text.strip()).casefold()
+        return normal_address(text.strip()).casefold()
     except ValueError:
         return text.strip().casefold()

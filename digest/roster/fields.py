@@ -10,10 +10,13 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from digest.model import Order, Weekly
+from digest.errors import QueryError
+from digest.model import REPOSITORY, Abstracts, Format, Order, Revisions, Weekly
+from digest.query import parse
 from digest.roster.document import Node, Scalar, Sequence
-from digest.roster.quoting import yaml_type
+from digest.roster.quoting import quote, yaml_type
 from digest.roster.report import Report, nearest, slips
+from digest.tokens import Term
 
 MAX_PAPERS = 2000
 """The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer."""
@@ -24,6 +27,9 @@ SCHEDULES = {
 }
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 QUIET_DAYS = {"tell": True, "silent": False}
+MAX_AUTHOR = 100
+MAX_PREFIX = 30
+"""Characters that may stand before each subject, which has 78 in all."""
 _BAD: Any = object()
 """Stands for a value in which a mistake was found, where None is a value of its own."""
 
@@ -53,15 +59,102 @@ def normal_email(text: str) -> str:
     return validate_email(text, check_deliverability=False, test_environment=True).normalized
 
 
+def read_repository(report: Report, node: Node) -> str | None:
+    """A GitHub repository, in the form of an address: `github:OWNER/REPO`."""
+    text = report.text(node, "github")
+    if text is None:
+        return None
+    try:
+        return normal_address(REPOSITORY + text)
+    except ValueError as error:
+        found = _REPOSITORY_IN_TEXT.search(text)
+        suggestion = f"{found['owner']}/{found['name']}" if found else ""
+        report.add(node, f"{text!r}: {error}", suggestion if suggestion != text else "")
+        return None
+
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_REPOSITORY_IN_TEXT = re.compile(
+    r"(?:https?://github\.com/|git@github\.com:|github:)(?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?$"
+)
+
+
+def normal_address(text: str) -> str:
+    """The stored form of what the digests of a reader go to: a mail address, or `github:OWNER/REPO`.
+
+    Raises ValueError.
+    """
+    if not text.lower().startswith(REPOSITORY):
+        return normal_email(text)
+    repository = text[len(REPOSITORY) :].strip()
+    if not _REPOSITORY.fullmatch(repository):
+        raise ValueError("a GitHub repository is written OWNER/REPO")
+    return REPOSITORY + repository
+
+
 def _name(report: Report, node: Node) -> Any:
     text = report.text(node, "name")
     if text is None:
         return _BAD
     name = text.strip()
-    if not name.isprintable() or len(name) > 200:
+    if not is_name(name):
         report.add(node, "a name is one line of at most 200 printable characters")
         return _BAD
     return name
+
+
+def is_name(text: str) -> bool:
+    """Whether this can stand beside an address."""
+    return text.isprintable() and len(text) <= 200
+
+
+def _subject_prefix(report: Report, node: Node) -> Any:
+    if isinstance(node, Sequence):
+        written = report.document.text[node.start : node.end]
+        report.add(node, "a subject_prefix in brackets needs quotes", quote(written))
+        return _BAD
+    text = report.text(node, "subject_prefix")
+    if text is None:
+        return _BAD
+    prefix = text.strip()
+    if not prefix.isprintable() or len(prefix) > MAX_PREFIX:
+        report.add(node, f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters")
+        return _BAD
+    return prefix
+
+
+def _authors(report: Report, node: Node) -> Any:
+    return _list(report, node, "authors", _author)
+
+
+def _author(report: Report, node: Node, text: str) -> str | None:
+    name = " ".join(text.split())
+    if name.isprintable() and len(name) <= MAX_AUTHOR and any(character.isalpha() for character in name):
+        return name
+    report.add(node, f"{text!r} is no author's name: write one as arXiv does, such as Ada Lovelace")
+    return None
+
+
+def _categories(report: Report, node: Node) -> Any:
+    return _list(report, node, "categories", _category)
+
+
+def _category(report: Report, node: Node, text: str) -> str | None:
+    try:
+        term = parse(f"cat:{text}")
+    except QueryError:
+        term = None
+    if isinstance(term, Term) and not term.phrase:
+        return f"{term.text}{'*' if term.prefix else ''}"
+    report.add(node, f"{text!r} is no category: write one such as cs.LG, or cs.* for all of cs")
+    return None
+
+
+def _list(report: Report, node: Node, what: str, read: Callable[[Report, Node, str], str | None]) -> Any:
+    items = report.items(node, what)
+    texts = [(item, report.text(item, f"one of {what}")) for item in items]
+    values = [value for item, text in texts if text is not None and (value := read(report, item, text)) is not None]
+    return tuple(dict.fromkeys(values)) if len(values) == len(items) else _BAD
 
 
 def _schedule(report: Report, node: Node) -> Any:
@@ -156,11 +249,12 @@ def _timezone(report: Report, node: Node) -> Any:
 
 def _revisions(report: Report, node: Node) -> Any:
     text = _raw(report, node, "revisions")
-    if text in ("true", "false") and isinstance(node, Scalar) and node.plain:
-        return text == "true"
+    if text in list(Revisions) and isinstance(node, Scalar) and (node.plain or text == Revisions.PUBLISHED):
+        return Revisions(text)
     if text is not None:
         known = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
-        report.add(node, "revisions is true or false, without quotes", known.get(text.lower(), ""))
+        guess = known.get(text.lower()) or nearest(text, list(Revisions))
+        report.add(node, "revisions is true, false or published, without quotes", guess)
     return _BAD
 
 
@@ -251,8 +345,15 @@ _READERS: dict[str, Callable[[Report, Node], Any]] = {
     "quiet_days": _choice("quiet_days", QUIET_DAYS),
     "order": _choice("order", _by_value(Order)),
     "paused_until": _paused_until,
+    "abstracts": _choice("abstracts", _by_value(Abstracts)),
+    "format": _choice("format", _by_value(Format)),
+    "authors": _authors,
+    "categories": _categories,
+    "subject_prefix": _subject_prefix,
 }
-FIELDS = ("email", "keywords", "exclude", *_READERS)
+ADDRESSES = ("email", "github")
+"""Of these fields a subscriber has one."""
+FIELDS = (*ADDRESSES, "keywords", "exclude", *_READERS)
 """All fields of a subscriber."""
 
 

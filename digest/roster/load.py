@@ -11,7 +11,7 @@ from digest.errors import ConfigError, QueryError
 from digest.model import Keyword, Roster, Rule, Subscriber
 from digest.query import make_keyword, parse, to_text
 from digest.roster.document import MAX_BYTES, Document, Mapping, Node, Scalar, line_starts
-from digest.roster.fields import FIELDS, read_email, read_options
+from digest.roster.fields import ADDRESSES, FIELDS, read_email, read_options, read_repository
 from digest.roster.problems import Problem, RosterError
 from digest.roster.quoting import yaml_type
 from digest.roster.repair import REPAIRABLE, Reading, read
@@ -174,7 +174,7 @@ class _Checker:
             self._read_groups(sections["groups"])
         defaults: dict[str, Any] = {}
         if "defaults" in sections:
-            known = [field for field in FIELDS if field != "email"]
+            known = [field for field in FIELDS if field not in ADDRESSES]
             defaults = self._options(self.report.fields(sections["defaults"], known, "defaults"))
         entries = self.report.items(sections["subscribers"], "subscribers") if "subscribers" in sections else []
         subscribers = [reader for node in entries if (reader := self._subscriber(node, defaults))]
@@ -313,18 +313,29 @@ class _Checker:
             return None
         before = len(self.report.problems)
         fields = self.report.fields(node, FIELDS, "a subscriber")
-        email = read_email(self.report, fields["email"]) if "email" in fields else None
+        place, address = self._address(node, fields, before)
         values = {**defaults, **self._options(fields)}
-        if "email" not in fields and len(self.report.problems) == before:
-            self.report.add(node, "this subscriber has no email")
-        if email is not None:
+        if address is not None:
             assert isinstance(node, Mapping)
-            self._note_address(fields["email"], email, node)
+            self._note_address(place, address, node)
             if not values.get("keywords") and len(self.report.problems) == before:
-                self.report.add(fields.get("keywords", fields["email"]), f"{email} has no keywords")
-        if email is None or len(self.report.problems) > before:
+                self.report.add(fields.get("keywords", place), f"{address} has no keywords")
+        if address is None or len(self.report.problems) > before:
             return None
-        return Subscriber(email=email, **values)
+        return Subscriber(email=address, **values)
+
+    def _address(self, node: Node, fields: dict[str, Node], before: int) -> tuple[Node, str | None]:
+        """Where a subscriber's address stands, and the address itself: of mail, or of a repository."""
+        if "email" in fields and "github" in fields:
+            self.report.add(fields["github"], "a subscriber has an email or a github repository: write two subscribers")
+            return fields["email"], None
+        if "email" in fields:
+            return fields["email"], read_email(self.report, fields["email"])
+        if "github" in fields:
+            return fields["github"], read_repository(self.report, fields["github"])
+        if len(self.report.problems) == before:
+            self.report.add(node, "this subscriber has no email")
+        return node, None
 
     def _note_address(self, place: Node, email: str, entry: Mapping) -> None:
         first = self.entries.setdefault(email.casefold(), entry)

@@ -57,6 +57,13 @@ class Settings:
     templates: Path | None
     mail_token_command: str = ""
     mail_rate: tuple[RateLimit, ...] = ()
+    inbox: str = ""
+    inbox_password: str = field(default="", repr=False)
+    bounce: str = ""
+    operator: str = ""
+    heartbeat_url: str = field(default="", repr=False)
+    base_url: str = ""
+    secret: str = field(default="", repr=False)
     unknown: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -186,10 +193,13 @@ def _settle(
             raise ConfigError(f"DIGEST_TEMPLATES is {folder}, which is not a folder")
         return folder
 
-    def password() -> str:
-        text, origin = read.password(values, environ, path)
-        origins["DIGEST_MAIL_PASSWORD"] = origin or origins["DIGEST_MAIL_PASSWORD"]
+    def password(variable: str) -> str:
+        text, origin = read.password(variable, values, environ, path)
+        origins[variable] = origin or origins[variable]
         return text
+
+    def checked(variable: str, reader: Callable[[str, str], str]) -> str:
+        return attempt(variable, lambda: reader(variable, values[variable]), "")
 
     return Settings(
         home=home,
@@ -197,12 +207,19 @@ def _settle(
         subscribers=attempt("DIGEST_SUBSCRIBERS", lambda: path("DIGEST_SUBSCRIBERS"), home / "subscribers.yaml"),
         hold_unknown=attempt("DIGEST_ON_UNKNOWN", hold, False),
         mail=values["DIGEST_MAIL"],
-        mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", password, ""),
+        mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", lambda: password("DIGEST_MAIL_PASSWORD"), ""),
         mail_ca=attempt("DIGEST_MAIL_CA", lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None, None),
         mail_token_command=values["DIGEST_MAIL_TOKEN_COMMAND"],
         mail_rate=attempt("DIGEST_MAIL_RATE", lambda: read.rate("DIGEST_MAIL_RATE", values["DIGEST_MAIL_RATE"]), ()),
-        sender=attempt("DIGEST_FROM", lambda: read.address("DIGEST_FROM", values["DIGEST_FROM"]), ""),
-        contact=attempt("DIGEST_CONTACT", lambda: read.address("DIGEST_CONTACT", values["DIGEST_CONTACT"]), ""),
+        sender=checked("DIGEST_FROM", read.address),
+        contact=checked("DIGEST_CONTACT", read.address),
+        inbox=checked("DIGEST_INBOX", _inbox),
+        inbox_password=attempt("DIGEST_INBOX_PASSWORD_FILE", lambda: password("DIGEST_INBOX_PASSWORD"), ""),
+        bounce=checked("DIGEST_BOUNCE", read.bounce),
+        operator=checked("DIGEST_OPERATOR", read.address),
+        heartbeat_url=checked("DIGEST_HEARTBEAT_URL", lambda name, text: read.url(name, text) if text else ""),
+        base_url=checked("DIGEST_BASE_URL", read.base_url),
+        secret=checked("DIGEST_SECRET", read.secret),
         arxiv_api=attempt(
             "DIGEST_ARXIV_API", lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API
         ),
@@ -212,6 +229,15 @@ def _settle(
         templates=attempt("DIGEST_TEMPLATES", templates, None),
         origins=origins,
     )
+
+
+def _inbox(_variable: str, value: str) -> str:
+    """A mailbox that can be read; what is wrong with it the mailbox's own room says."""
+    if value:
+        from digest.mail.mailbox import read_mailbox
+
+        read_mailbox(value)
+    return value
 
 
 def find_home(named: str, folder: Path) -> Path:

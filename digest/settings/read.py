@@ -6,12 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from digest.errors import ConfigError
 from digest.model import RateLimit
+from digest.signing import LONGEST_TOKEN
 
-CREDENTIAL = "mail-password"
-"""The name under which systemd hands over the SMTP password (systemd.exec(5), LoadCredential)."""
+CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
+"""The names under which systemd hands over the passwords of SMTP and IMAP (systemd.exec(5), LoadCredential)."""
+LONGEST_BOUNCE = 64 - 1 - LONGEST_TOKEN
+"""Letters of a bounce address before the @: with a token behind them 64 are allowed (RFC 5321 section 4.5.3.1.1)."""
+SHORTEST_SECRET = 16
 
 
 def expanded(variable: str, value: str) -> Path:
@@ -22,25 +27,29 @@ def expanded(variable: str, value: str) -> Path:
         raise ConfigError(f"{variable} is {value!r}, the home folder of a user who has none") from error
 
 
-def password(values: Mapping[str, str], environ: Mapping[str, str], path: Callable[[str], Path]) -> tuple[str, str]:
-    """The SMTP password and where it is from, unless the variable: it, else the file, else systemd's credential."""
-    if values["DIGEST_MAIL_PASSWORD"]:
-        return values["DIGEST_MAIL_PASSWORD"], ""
-    if values["DIGEST_MAIL_PASSWORD_FILE"]:
-        return _secret_file(path("DIGEST_MAIL_PASSWORD_FILE"), required=True), "password file"
+def password(
+    variable: str, values: Mapping[str, str], environ: Mapping[str, str], path: Callable[[str], Path]
+) -> tuple[str, str]:
+    """A password and where it is from, if not from `variable` itself: that, the file, or systemd's credential."""
+    if values[variable]:
+        return values[variable], ""
+    named = f"{variable}_FILE"
+    if values[named]:
+        return _secret_file(path(named), named, required=True), "password file"
     if environ.get("CREDENTIALS_DIRECTORY"):
-        secret = _secret_file(Path(environ["CREDENTIALS_DIRECTORY"]) / CREDENTIAL, required=False)
+        credential = CREDENTIAL if variable == "DIGEST_MAIL_PASSWORD" else INBOX_CREDENTIAL
+        secret = _secret_file(Path(environ["CREDENTIALS_DIRECTORY"]) / credential, named, required=False)
         return secret, "systemd credential" if secret else ""
     return "", ""
 
 
-def _secret_file(path: Path, *, required: bool) -> str:
+def _secret_file(path: Path, variable: str, *, required: bool) -> str:
     try:
         return path.read_text(encoding="utf-8").strip("\r\n")
     except FileNotFoundError as error:
         if not required:
             return ""
-        raise ConfigError(f"DIGEST_MAIL_PASSWORD_FILE names {path}, which does not exist") from error
+        raise ConfigError(f"{variable} names {path}, which does not exist") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the password file {path} cannot be read ({type(error).__name__})") from error
 
@@ -65,6 +74,44 @@ def address(variable: str, value: str) -> str:
         raise ConfigError(
             f"{variable} is {value!r}, which is no mail address", remedy=str(error).rstrip(".")
         ) from error
+    return value
+
+
+def bounce(variable: str, value: str) -> str:
+    """The bounce address: a bare one, short enough that a token fits in, in ASCII as every server can take it."""
+    if not address(variable, value):
+        return ""
+    local, _, _ = value.rpartition("@")
+    if not value.isascii() or not re.fullmatch(r"[A-Za-z0-9._=+-]+@[^<>\s]+", value):
+        raise ConfigError(f"{variable} is {value!r}", remedy="write a bare address, such as bounces@example.org")
+    if len(local) > LONGEST_BOUNCE:
+        raise ConfigError(
+            f"{variable} has {len(local)} letters before the @, and a token must fit in behind them",
+            remedy=f"use one with at most {LONGEST_BOUNCE}",
+        )
+    return value
+
+
+def base_url(variable: str, value: str) -> str:
+    """Where the web side is reached, without a slash at its end; RFC 8058 wants https."""
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or parts.query or parts.fragment or parts.scheme not in ("https", *["http"] * local):
+        raise ConfigError(f"{variable} is {value!r}", remedy="write it as https://digest.example.org")
+    if not value.isascii() or re.search(r"[\s<>,\"]", value):
+        raise ConfigError(f"{variable} holds what no link can", remedy="write it in ASCII, without blanks")
+    return value.rstrip("/")
+
+
+def secret(variable: str, value: str) -> str:
+    """A secret that can be kept."""
+    if value and len(value) < SHORTEST_SECRET:
+        raise ConfigError(
+            f"{variable} has fewer than {SHORTEST_SECRET} characters",
+            remedy="make one with: openssl rand -hex 32; or leave it out, since the database has its own",
+        )
     return value
 
 

@@ -41,5 +41,13 @@ SETTINGS = (
     Setting("DIGEST_ARXIV_API", ARXIV_API, "The address of arXiv's query interface"),
     Setting("DIGEST_ARXIV_DELAY", "3", "Seconds between two requests to arXiv"),
     Setting("DIGEST_ON_UNKNOWN", "retry", "What follows when a mail may have been delivered: retry or hold"),
+    Setting("DIGEST_INBOX", "", "The mailbox to which bounces and requests to leave come: imaps://USER@HOST/FOLDER"),
+    Setting("DIGEST_INBOX_PASSWORD", "", "The password of that mailbox", secret=True),
+    Setting("DIGEST_INBOX_PASSWORD_FILE", "", "A file that holds the password of that mailbox"),
+    Setting("DIGEST_BOUNCE", "", "The bounce address; each delivery gets one of its own, bounces+…@example.org"),
+    Setting("DIGEST_OPERATOR", "", "Who hears by mail of trouble, once, and when all is well again"),
+    Setting("DIGEST_HEARTBEAT_URL", "", "An address that is called after each good cycle", secret=True),
+    Setting("DIGEST_BASE_URL", "", "Where 'digest serve' is reached from outside: https://digest.example.org"),
+    Setting("DIGEST_SECRET", "", "What signs the tokens in mails, in place of the database's own secret", secret=True),
     Setting("DIGEST_TEMPLATES", "", "A folder whose templates come before the built-in ones"),
 )

@@ -7,13 +7,19 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
+from digest.signing import Signer
+from digest.store.alarms import Alarms
 from digest.store.database import Database
 from digest.store.digests import Digests
+from digest.store.exports import Exports
+from digest.store.folder import Folder
 from digest.store.history import History
+from digest.store.inbox import Inbox
 from digest.store.outbox import Outbox
 from digest.store.relay import Relay
 from digest.store.runs import Runs
 from digest.store.subscribers import Subscribers
+from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
 
 
@@ -26,9 +32,19 @@ class Store:
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)
         self.digests = Digests(database)
+        self.exports = Exports(database)
+        self.folder = Folder(database)
         self.history = History(database)
+        self.suppressions = Suppressions(database)
+        self.inbox = Inbox(database)
+        self.alarms = Alarms(database)
         self.relay = Relay(database)
         self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
+
+    def signer(self, secret: str = "") -> Signer:
+        """What makes and checks tokens: with the database's own secret, or the operator's in its place."""
+        meta = self._database.meta
+        return Signer(secret or meta("secret") or "", meta("uuid") or "")
 
     def close(self) -> None:
         """Close the database."""

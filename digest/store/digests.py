@@ -6,22 +6,20 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from digest.model import Item, Kind, Paper
+from digest.model import Item, Kind, Paper, Revisions
 from digest.store.database import Database
+from digest.store.due import NO_END, NOT_CARRIED, due_rows, items_of, most_recent, withdrawn_rows
+from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import head
 from digest.store.windows import load_papers
 from digest.times import from_text, to_text
 
 SLOT_OPEN = timedelta(hours=24)
 """So long after it was first found empty a slot still takes what comes in."""
-NOT_CARRIED = "('expired', 'failed', 'suppressed')"
-"""The states in which a delivery has certainly not carried its papers to the reader."""
-NO_END = 2**62
-
 Exclude = Callable[[list[Paper]], set[str]]
 """Given papers, the base ids of those that the reader never wants."""
 
@@ -45,7 +43,8 @@ class Plan:
 
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
     replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader before;
-    `cut` is where the log starts for a reader who is back from an absence.
+    `cut` is where the log starts for a reader who is back from an absence; `silences` are the queries that
+    have matched nothing for long, with the days, of which the reader is still to be told.
     """
 
     reader: int
@@ -58,27 +57,22 @@ class Plan:
     folded: tuple[int, ...]
     from_seq: int
     cut: int | None
+    silences: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for which it is."""
+    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for which it is.
+
+    `apart`: that moment is none of the reader's schedule, and leaves the scheduled slots as they are.
+    """
 
     plan: Plan
     slot: datetime
     key: str
     subject: str
-    pieces: tuple[bytes, bytes, bytes]
-
-
-@dataclass(slots=True)
-class _Row:
-    """How the rows of one paper in a reader's logs add up."""
-
-    kind: Kind
-    first_seq: int
-    last_seq: int
-    labels: list[str]
+    pieces: tuple[bytes, ...]
+    apart: bool = False
 
 
 class Digests:
@@ -101,13 +95,26 @@ class Digests:
         return bool(
             self._db.value(
                 """SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
+                   OR (SELECT corrections FROM subscriber WHERE id = :reader)
                    OR EXISTS (SELECT 1 FROM subscription s JOIN seen m ON m.query = s.query AND m.seq > s.position
                        WHERE s.subscriber = :reader AND m.seq <= COALESCE(s.until, :no_end))""",
                 {"reader": reader, "no_end": NO_END},
             )
         )
 
-    def plan(self, due: Due, *, revisions: bool, max_papers: int, exclude: Exclude | None = None) -> Plan:
+    def is_silent(self, reader: int) -> bool:
+        """Whether a keyword of the reader's has matched nothing for long, untold: a quick look."""
+        return is_silent(self._db, reader)
+
+    def slot_apart(self, reader: int, now: datetime) -> datetime:
+        """A moment at or right after `now` at which no slot of the reader's is or was: schedules know no seconds."""
+        taken = self._db.rows("SELECT slot FROM delivery WHERE subscriber = ? AND slot >= ?", [reader, to_text(now)])
+        slot = now
+        while slot.second == 0 or {"slot": to_text(slot)} in taken:
+            slot += timedelta(seconds=1)
+        return slot
+
+    def plan(self, due: Due, *, revisions: Revisions, max_papers: int, exclude: Exclude | None = None) -> Plan:
         """Say what a digest would hold now. Open deliveries that were never tried to the end are folded into it,
         but only where something newer is due; else `items` is empty.
         """
@@ -118,15 +125,16 @@ class Digests:
         )
         folded = tuple(row["id"] for row in open_)
         rewind = min((row["from_seq"] for row in open_), default=NO_END)
-        rows = self._due_rows(due.id, rewind, folded, revisions)
+        rows = due_rows(self._db, due.id, rewind, folded, revisions)
         if exclude is not None and rows:
             unwanted = exclude(list(load_papers(self._db, list(rows)).values()))
             rows = {paper: row for paper, row in rows.items() if paper not in unwanted}
-        if folded and set(rows) <= self._carried(folded):
-            rows = {}
-        rows, cut, skipped = _most_recent(rows, max_papers) if due.away else (rows, None, 0)
-        papers = load_papers(self._db, list(rows))
-        items = tuple(Item(papers[paper], row.kind, tuple(row.labels)) for paper, row in rows.items())
+        withdrawn = withdrawn_rows(self._db, due.id, folded)
+        if folded and set(rows) | set(withdrawn) <= self._carried(folded):
+            rows, withdrawn = {}, {}
+        rows, cut, skipped = most_recent(rows, max_papers) if due.away else (rows, None, 0)
+        rows = {**withdrawn, **rows}
+        items = items_of(self._db, rows)
         previous = self._db.value(
             f"SELECT MAX(queued_at) FROM delivery WHERE subscriber = ? AND state NOT IN {NOT_CARRIED}"
             " AND again IS NULL AND id NOT IN (SELECT value FROM json_each(?))",
@@ -146,26 +154,8 @@ class Digests:
             folded=folded if items else (),
             from_seq=first_seq - 1 if cut is None else cut,
             cut=cut,
+            silences=silent_queries(self._db, due.id, folded),
         )
-
-    def _due_rows(self, reader: int, rewind: int, folded: tuple[int, ...], revisions: bool) -> dict[str, _Row]:
-        """The definition of "due", row by row: in the log beyond the start, and carried by no delivery."""
-        rows = self._db.rows(
-            _DUE_ROWS, {"reader": reader, "rewind": rewind, "no_end": NO_END, "folded": json.dumps(folded)}
-        )
-        new: dict[str, _Row] = {}
-        revised: dict[str, _Row] = {}
-        for row in rows:
-            had = row["had"]
-            if row["kind"] == Kind.REVISED:
-                if revisions and (had is None or row["version"] > had):
-                    _add(revised, row)
-            elif had is None:
-                _add(new, row)
-        for paper, entry in new.items():
-            if paper in revised:
-                entry.last_seq = max(entry.last_seq, revised.pop(paper).last_seq)
-        return dict(sorted({**new, **revised}.items(), key=lambda pair: pair[1].first_seq))
 
     def _carried(self, deliveries: tuple[int, ...]) -> set[str]:
         rows = self._db.rows(
@@ -175,7 +165,7 @@ class Digests:
         )
         return {row["paper"] for row in rows}
 
-    def stored(self, key: str) -> tuple[str, tuple[bytes, bytes, bytes]] | None:
+    def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:
         """Subject and body of the content with this key, where an equal digest was queued before."""
         row = self._db.row("SELECT subject, pieces FROM content WHERE key = ?", [key])
         if row is None:
@@ -214,9 +204,9 @@ class Digests:
     def _insert(self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime) -> None:
         plan, slot = queued.plan, to_text(queued.slot)
         content = self._content(queued)
-        self._db.write(
+        delivery: int = self._db.value(
             "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at)"
-            " VALUES(?, ?, ?, ?, ?, ?, ?)",
+            " VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING id",
             [
                 plan.reader,
                 slot,
@@ -239,8 +229,12 @@ class Digests:
             " WHERE subscriber = :reader AND start IS NOT NULL",
             {"end": end, "reader": plan.reader},
         )
+        note_silences(self._db, plan.reader, delivery, plan.silences)
+        if queued.apart:
+            self._db.write("UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader])
+            return
         self._db.write(
-            "UPDATE subscriber SET away = 0, slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
+            "UPDATE subscriber SET away = 0, corrections = 0, slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
             [slot, to_text(due_at), plan.reader],
         )
 
@@ -287,15 +281,14 @@ def make_message_id(database: Database, reader: int, slot: str, domain: str) -> 
     return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def pack(pieces: tuple[bytes, bytes, bytes]) -> bytes:
+def pack(pieces: tuple[bytes, ...]) -> bytes:
     """A body as it is stored; encoded MIME text holds no NUL."""
     return zlib.compress(b"\0".join(pieces))
 
 
-def unpack(stored: bytes) -> tuple[bytes, bytes, bytes]:
+def unpack(stored: bytes) -> tuple[bytes, ...]:
     """The body that `pack` wrote."""
-    before, between, after = zlib.decompress(stored).split(b"\0")
-    return before, between, after
+    return tuple(zlib.decompress(stored).split(b"\0"))
 
 
 def rewind(database: Database, delivery: int) -> None:
@@ -306,26 +299,13 @@ def rewind(database: Database, delivery: int) -> None:
            WHERE subscription.subscriber = d.subscriber AND start IS NOT NULL""",
         [delivery],
     )
+    database.write(
+        "UPDATE subscriber SET corrections = 1 WHERE id = (SELECT subscriber FROM delivery WHERE id = ?)", [delivery]
+    )
 
 
 _DUE = """SELECT r.id, r.address, r.since, r.away, r.slot, r.opened_at,
     EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS suppressed FROM subscriber r"""
-
-# A delivery that was queued a week before the paper was submitted cannot have carried it: this spares
-# looking through a reader's whole past.
-_DUE_ROWS = f"""
-    SELECT m.paper, m.seq, m.kind, m.version, s.label,
-        (SELECT MAX(cp.version) FROM delivery d
-             JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
-             WHERE d.subscriber = :reader AND d.queued_at >= datetime(p.published, '-7 days')
-               AND d.state NOT IN {NOT_CARRIED}
-               AND d.id NOT IN (SELECT value FROM json_each(:folded))) AS had
-    FROM subscription s
-    JOIN seen m ON m.query = s.query AND m.seq > MAX(s.start, MIN(s.position, :rewind))
-        AND m.seq <= COALESCE(s.until, :no_end)
-    JOIN paper p ON p.id = m.paper
-    WHERE s.subscriber = :reader AND m.kind <> 'old'
-    ORDER BY m.seq"""
 
 
 def _due(row: dict[str, Any]) -> Due:
@@ -338,23 +318,3 @@ def _due(row: dict[str, Any]) -> Due:
         slot=from_text(row["slot"]) if row["slot"] else None,
         opened_at=from_text(row["opened_at"]) if row["opened_at"] else None,
     )
-
-
-def _add(rows: dict[str, _Row], row: dict[str, Any]) -> None:
-    """Add one row of the log to what is known of its paper; as new beats late."""
-    entry = rows.setdefault(row["paper"], _Row(Kind(row["kind"]), row["seq"], row["seq"], []))
-    entry.last_seq = row["seq"]
-    if row["kind"] == Kind.NEW:
-        entry.kind = Kind.NEW
-    if row["label"] not in entry.labels:
-        entry.labels.append(row["label"])
-
-
-def _most_recent(rows: dict[str, _Row], limit: int) -> tuple[dict[str, _Row], int | None, int]:
-    """After an absence: the most recently recorded papers, where the log is to start, and how many are let go."""
-    if len(rows) <= limit:
-        return rows, None, 0
-    by_age = sorted(rows, key=lambda paper: rows[paper].last_seq)
-    let_go = by_age[: len(rows) - limit]
-    kept = {paper: row for paper, row in rows.items() if paper not in set(let_go)}
-    return kept, rows[let_go[-1]].last_seq, len(let_go)

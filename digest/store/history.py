@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from digest.explain import Delivery, LogRow, Part
-from digest.model import Kind, Outcome, Paper, State
+from digest.model import Kind, Outcome, Paper, Revisions, State
 from digest.store.database import Database
-from digest.store.digests import NOT_CARRIED
+from digest.store.due import NOT_CARRIED
 from digest.store.outbox import SUBJECT
 from digest.store.runs import KeywordRecord, RunRecord
 from digest.store.windows import load_papers
 from digest.times import from_text, to_text
-
-CHUNK = 500
-"""Papers that an export reads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +74,11 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """A paper with what happened to it here. Times are UTC; `queries` are those in whose logs it stands."""
+class Told:
+    """Which of a paper's versions told of acceptance, and with which it was withdrawn (0: it stands)."""
 
-    paper: Paper
-    queries: tuple[str, ...]
-    first_seen: datetime | None
-    mailed: datetime | None
+    accepted: frozenset[int]
+    withdrawn: int
 
 
 class History:
@@ -118,6 +113,12 @@ class History:
     def paper(self, base: str) -> Paper | None:
         """A paper in the highest version ever served."""
         return load_papers(self._db, [base]).get(base)
+
+    def told_by_versions(self, base: str) -> Told:
+        """What the versions of a paper told, as far as they were seen."""
+        rows = self._db.rows("SELECT version FROM revision WHERE paper = ? AND accepted", [base])
+        withdrawn = self._db.value("SELECT withdrawn FROM paper WHERE id = ?", [base])
+        return Told(frozenset(row["version"] for row in rows), withdrawn or 0)
 
     def log(self, base: str) -> list[LogRow]:
         """A paper's rows in the logs of all queries, in their order."""
@@ -257,16 +258,19 @@ class History:
             )
         )
 
-    def recorded(self, reader: int, since: datetime, until: datetime, *, revisions: bool) -> list[Recorded]:
+    def recorded(self, reader: int, since: datetime, until: datetime, *, revisions: Revisions) -> list[Recorded]:
         """What came into the reader's parts of the logs between two moments, and which digest carried it.
 
         `counts`: the row is one that can be due (beyond the start, not too old, a revision where wanted).
         """
         rows = self._db.rows(
-            f"""SELECT q.text, s.label, m.paper, m.kind, m.kind <> 'old' AND (m.kind <> 'revised' OR :revisions)
+            f"""SELECT q.text, s.label, m.paper, m.kind, m.kind <> 'old' AND (m.kind <> 'revised' OR :revisions = 'true'
+                        OR (:revisions = 'published' AND EXISTS (SELECT 1 FROM revision v
+                            WHERE v.paper = m.paper AND v.version = m.version AND v.accepted)))
                     AND s.start IS NOT NULL AND m.seq > s.start AND (s.until IS NULL OR m.seq <= s.until) AS counts,
                    (SELECT MAX(d.id) FROM delivery d JOIN content_paper cp ON cp.content = d.content
-                    AND cp.paper = m.paper WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED}) AS delivery
+                    AND cp.paper = m.paper AND (m.kind <> 'revised' OR cp.version >= m.version)
+                    WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED}) AS delivery
                FROM subscription s JOIN query q ON q.id = s.query JOIN seen m ON m.query = s.query
                WHERE s.subscriber = :reader
                    AND m.run IN (SELECT id FROM run WHERE started_at >= :since AND started_at < :until)
@@ -314,59 +318,6 @@ class History:
             keywords=tuple(_keyword(k) for k in keywords),
         )
         return Run(row["id"], record, idle_before)
-
-    def labels(self) -> dict[str, str]:
-        """The name under which each query was last asked for or subscribed to."""
-        rows = self._db.rows(
-            """SELECT q.text, COALESCE(
-                   (SELECT k.keyword FROM run_keyword k WHERE k.query = q.id ORDER BY k.run DESC LIMIT 1),
-                   (SELECT s.label FROM subscription s WHERE s.query = q.id LIMIT 1), q.text) AS label FROM query q"""
-        )
-        return {row["text"]: row["label"] for row in rows}
-
-    def export(self, *, reader: int | None = None, queries: Iterable[str] | None = None) -> Iterator[Exported]:
-        """Every paper that was seen, or only what was mailed to one reader; oldest submission first.
-
-        `mailed` is when it was first mailed to that reader, or to anybody. What was maybe delivered counts.
-        With `queries`, only papers in their logs.
-        """
-        bases = self._db.rows(
-            """SELECT p.id FROM paper p WHERE :queries IS NULL OR EXISTS (SELECT 1 FROM seen m
-                   JOIN query q ON q.id = m.query WHERE m.paper = p.id
-                   AND q.text IN (SELECT value FROM json_each(:queries))) ORDER BY p.published, p.id""",
-            {"queries": None if queries is None else json.dumps(list(queries))},
-        )
-        mailed = self._mailed(reader)
-        wanted = [row["id"] for row in bases if reader is None or row["id"] in mailed]
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
-            papers, seen = load_papers(self._db, chunk), self._seen(chunk)
-            for base in chunk:
-                queries_of, first = seen.get(base, ((), None))
-                yield Exported(papers[base], queries_of, first, mailed.get(base))
-
-    def _mailed(self, reader: int | None) -> dict[str, datetime]:
-        rows = self._db.rows(
-            """SELECT cp.paper, MIN(COALESCE(d.ended_at, d.queued_at)) AS at FROM delivery d
-               JOIN content_paper cp ON cp.content = d.content
-               WHERE (d.state = 'sent' OR d.maybe_accepted) AND (:reader IS NULL OR d.subscriber = :reader)
-               GROUP BY cp.paper""",
-            {"reader": reader},
-        )
-        return {row["paper"]: from_text(row["at"]) for row in rows}
-
-    def _seen(self, bases: list[str]) -> dict[str, tuple[tuple[str, ...], datetime | None]]:
-        rows = self._db.rows(
-            """SELECT m.paper, json_group_array(DISTINCT q.text) AS queries, MIN(r.started_at) AS first,
-                   COUNT(*) - COUNT(r.id) AS unknown
-               FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run
-               WHERE m.paper IN (SELECT value FROM json_each(?)) GROUP BY m.paper""",
-            [json.dumps(bases)],
-        )
-        return {
-            row["paper"]: (tuple(json.loads(row["queries"])), None if row["unknown"] else _moment(row["first"]))
-            for row in rows
-        }
 
 
 _EVENTFUL = """({0}.composed OR {0}.sent OR {0}.deferred OR {0}.failed OR {0}.unknown OR {0}.trouble <> ''

@@ -13,6 +13,7 @@ from digest.model import Outcome, Outgoing, RateLimit, Receipt, State
 from digest.store.database import Database
 from digest.store.digests import make_message_id, rewind, unpack
 from digest.store.relay import Relay
+from digest.store.suppressions import note_bounce
 from digest.times import from_text, to_text
 
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
@@ -97,7 +98,8 @@ class Outbox:
     def message(self, delivery: int) -> Outgoing:
         """All that the message of a delivery is made of. Raises UsageError where there is none, or not any more."""
         row = self._db.row(
-            f"""SELECT d.id, d.attempt, d.message_id, d.queued_at, r.address, r.name, {SUBJECT} AS subject, c.pieces
+            f"""SELECT d.id, d.attempt, d.message_id, d.queued_at, r.id AS reader, r.address, r.name,
+                   {SUBJECT} AS subject, c.pieces
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
                WHERE d.id = ?""",
             [delivery],
@@ -115,6 +117,7 @@ class Outbox:
             date=from_text(row["queued_at"]),
             subject=row["subject"],
             pieces=unpack(row["pieces"]),
+            reader=row["reader"],
         )
 
     def enter_data(self, outgoing: Outgoing) -> None:
@@ -161,7 +164,7 @@ class Outbox:
         self._db.write(
             """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
                    maybe_accepted = maybe_accepted OR :unknown, attempt = attempt - :uncounted,
-                   ended_at = :ended_at WHERE id = :id""",
+                   ended_at = :ended_at, folder = :folder WHERE id = :id""",
             {
                 "id": outgoing.id,
                 "state": state,
@@ -170,10 +173,13 @@ class Outbox:
                 "unknown": receipt.outcome == Outcome.UNKNOWN,
                 "uncounted": receipt.outcome == Outcome.RELAY,
                 "ended_at": to_text(now) if ended else None,
+                "folder": receipt.folder,
             },
         )
         if state == State.FAILED:
             rewind(self._db, outgoing.id)
+        if receipt.bounce and ended:
+            note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state, receipt
 
     def next_at(self, *, hold_unknown: bool) -> datetime | None:

@@ -164,6 +164,68 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE query ADD COLUMN quarantined_since TEXT;
+    ALTER TABLE query ADD COLUMN judged_since TEXT;
+    ALTER TABLE query ADD COLUMN covered_since TEXT;
+    ALTER TABLE query ADD COLUMN total INTEGER;
+
+    ALTER TABLE window ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE window ADD COLUMN fetched INTEGER;
+    ALTER TABLE window ADD COLUMN ids TEXT NOT NULL DEFAULT '[]';
+
+    CREATE TABLE held(
+        query INTEGER NOT NULL REFERENCES query(id),
+        paper TEXT NOT NULL,
+        window INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        PRIMARY KEY(query, paper)
+    ) WITHOUT ROWID;
+    """,
+    # `withdrawn`: the version with which the paper was taken back, 0 while it stands. `corrections`: the reader was
+    # sent a paper that was withdrawn since, and the ledger is to be asked whether that was told.
+    """
+    ALTER TABLE paper ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revision ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE revision ADD COLUMN old_title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE subscriber ADD COLUMN corrections INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX content_paper_paper ON content_paper(paper);
+    CREATE INDEX delivery_content ON delivery(content);
+    """,
+    # Seconds that good windows covered: of a query in all and at its last match; of a subscription, when it was placed.
+    """
+    ALTER TABLE query ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE query ADD COLUMN matched INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE subscription ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
+
+    ALTER TABLE delivery ADD COLUMN folder INTEGER NOT NULL DEFAULT 0;
+    UPDATE delivery SET folder = 1 WHERE state = 'sent'
+        AND (reply LIKE 'written to %' OR reply = 'it was in the folder already');
+    CREATE INDEX delivery_folder ON delivery(ended_at) WHERE folder;
+
+    CREATE TABLE silence(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        query INTEGER NOT NULL REFERENCES query(id),
+        delivery INTEGER NOT NULL,
+        PRIMARY KEY(subscriber, query)
+    ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE bounce(
+        delivery INTEGER PRIMARY KEY REFERENCES delivery(id),
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        at TEXT NOT NULL,
+        blame TEXT NOT NULL CHECK(blame IN ('hard', 'soft', 'policy')),
+        words TEXT NOT NULL,
+        excused INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX bounce_at ON bounce(at);
+    CREATE INDEX bounce_subscriber ON bounce(subscriber, at);
+
+    CREATE TABLE inbox_message(key TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, uid INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+    """
     CREATE TABLE relay(
         name TEXT PRIMARY KEY,
         place TEXT NOT NULL,

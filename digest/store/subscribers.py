@@ -196,6 +196,11 @@ class Subscribers:
                     [other],
                 )
             self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
+            # What a reader wants goes along; a bounce is the old address's.
+            self._db.write(
+                "UPDATE OR IGNORE suppression SET address = ? WHERE address = ? AND reason NOT LIKE 'bounced%'",
+                [new, old],
+            )
             self._db.set_meta("roster", "")
         return True
 
@@ -253,7 +258,8 @@ def place(database: Database, query: int, now: datetime) -> None:
     shown = max(young, min(FIRST_AT_LEAST, len(rows)))
     start = rows[shown - 1]["seq"] - 1 if shown else head(database)
     database.write(
-        "UPDATE subscription SET start = :start, position = :start"
+        "UPDATE subscription SET start = :start, position = :start,"
+        " watched = (SELECT watched FROM query WHERE id = :query)"
         " WHERE query = :query AND start IS NULL AND until IS NULL",
         {"start": start, "query": query},
     )

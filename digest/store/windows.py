@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.calendar import last_served, submitted_by
 from digest.diff import Seen, diff
-from digest.model import Kind, Paper, Window
+from digest.model import Change, Kind, Paper, Window
+from digest.revision import changes, is_withdrawn
 from digest.store.database import Database
+from digest.store.held import Held
 from digest.store.subscribers import place
 from digest.times import from_text, to_text
 
-RAW_BYTES = 1_000_000
-RAW_KEPT = 5
-"""Of each query's bad answers the newest few are kept, each up to this many bytes."""
+LONGEST_PAUSE = 24
+"""Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each further time."""
+LOG_LOOKED_AT = 2_000
+"""Of a query's log so many of the newest rows are looked at for what is known of the last days."""
+WATCHED_AT_ONCE = timedelta(days=7)
+"""The most that one good window adds to the days for which its query was watched: an outage is no silence."""
 
 PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never fetched."""
+    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never fetched.
+
+    `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older was served
+    by an interface that has changed since, and no window is compared with it; `covered_since`: how far back the
+    first window reached, None where it held all matches; `total`: how many matches arXiv counted last.
+    """
 
     id: int
     text: str
@@ -33,6 +43,18 @@ class Query:
     failures: int
     trouble: str
     rows_per_day: float | None
+    quarantined_since: datetime | None = None
+    judged_since: datetime | None = None
+    covered_since: datetime | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """arXiv asked us to slow down, and nobody is to ask it before `until` (UTC), which was so many hours away."""
+
+    until: datetime
+    hours: int
 
 
 class Windows:
@@ -40,6 +62,7 @@ class Windows:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.held = Held(database)
 
     def queries(self, texts: list[str]) -> list[Query]:
         """The named queries in the given order, each once; ones that the database lacks are left out."""
@@ -48,50 +71,178 @@ class Windows:
             Query(
                 id=row["id"],
                 text=row["text"],
-                last_good_at=from_text(row["last_good_at"]) if row["last_good_at"] else None,
-                next_fetch_at=from_text(row["next_fetch_at"]) if row["next_fetch_at"] else None,
+                last_good_at=_moment(row["last_good_at"]),
+                next_fetch_at=_moment(row["next_fetch_at"]),
                 failures=row["failures"],
                 trouble=row["trouble"],
                 rows_per_day=row["rows_per_day"],
+                quarantined_since=_moment(row["quarantined_since"]),
+                judged_since=_moment(row["judged_since"]),
+                covered_since=_moment(row["covered_since"]),
+                total=row["total"],
             )
             for row in (found[text] for text in dict.fromkeys(texts) if text in found)
         ]
 
-    def record(self, query: Query, window: Window, now: datetime, run: int) -> Counter[Kind]:
-        """Write one good window in one transaction: papers, log, health; returns how many rows of each kind."""
+    def known_since(self, query: Query, since: datetime) -> dict[str, datetime]:
+        """The papers of a query's log whose last version is younger than that, with the version's date."""
+        rows = self._db.rows(
+            """SELECT p.id, p.updated FROM (SELECT DISTINCT paper FROM
+                   (SELECT paper FROM seen WHERE query = ? ORDER BY seq DESC LIMIT ?)) m
+               JOIN paper p ON p.id = m.paper WHERE p.updated >= ?""",
+            [query.id, LOG_LOOKED_AT, to_text(since)],
+        )
+        return {row["id"]: from_text(row["updated"]) for row in rows}
+
+    def papers_since(self, text: str, since: datetime) -> list[Paper]:
+        """The papers in a query's log that were first submitted at `since` (UTC) or later."""
+        rows = self._db.rows(
+            "SELECT DISTINCT p.id FROM query q JOIN seen m ON m.query = q.id JOIN paper p ON p.id = m.paper"
+            " WHERE q.text = ? AND p.published >= ?",
+            [text, to_text(since)],
+        )
+        return list(load_papers(self._db, [row["id"] for row in rows]).values())
+
+    def record(
+        self,
+        query: Query,
+        window: Window,
+        now: datetime,
+        run: int,
+        *,
+        beside: tuple[Paper, ...] = (),
+        old: Collection[str] = (),
+        anew: bool = False,
+    ) -> Counter[Kind]:
+        """Write one good window in one transaction: papers, log, health; returns how many rows of each kind.
+
+        It ends a spell of windows that were held back; `beside` are papers that only those showed. `old` are ids of
+        papers that are no news whatever their date; `anew`: no later window is compared with what was known before.
+        """
         days = max((now - window.since) / timedelta(days=1), 1.0)
+        first = query.last_good_at is None
         with self._db.transaction():
-            known = self._known(query.id, [p.id for p in window.papers])
-            rows = diff(window.papers, known, query.last_good_at, now, self._had_until(query))
-            self._keep_papers(window.papers)
-            self._db.write_many(
-                "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
-                [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
-            )
+            counts = self._log(query, (*window.papers, *beside), now, run, old)
+            covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
             self._db.write(
                 "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
-                " rows_per_day = ? WHERE id = ?",
-                [to_text(now), sum(p.updated >= window.since for p in window.papers) / days, query.id],
+                " rows_per_day = ?, watched = watched + ?, total = ?, covered_since = COALESCE(covered_since, ?),"
+                " quarantined_since = NULL, judged_since = COALESCE(?, judged_since) WHERE id = ?",
+                [
+                    to_text(now),
+                    sum(p.updated >= window.since for p in window.papers) / days,
+                    covered // timedelta(seconds=1),
+                    window.total,
+                    to_text(window.since) if first and len(window.papers) < window.total else None,
+                    to_text(now) if anew else None,
+                    query.id,
+                ],
             )
+            if counts[Kind.NEW] or counts[Kind.LATE]:
+                self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
+            self.held.forget(query.id)
+            self._db.set_meta("arxiv_pause", "")
             place(self._db, query.id, now)
-        return _count(rows)
+        return counts
+
+    def accept(
+        self, query: Query, papers: tuple[Paper, ...], now: datetime, *, old: Collection[str] = ()
+    ) -> Counter[Kind]:
+        """Believe what the held-back windows of a query showed, as far as it is among `papers`, and begin anew.
+
+        It is no good window: how deep it reached is not known. So the next one still reaches back behind the last
+        good one; but it is compared with nothing.
+        """
+        with self._db.transaction():
+            counts = self._log(query, papers, now, None, old)
+            self._db.write(
+                "UPDATE query SET next_fetch_at = NULL, failures = 0, trouble = '', quarantined_since = NULL,"
+                " judged_since = ?, total = NULL WHERE id = ?",
+                [to_text(now), query.id],
+            )
+            self.held.forget(query.id)
+        return counts
+
+    def hold(
+        self,
+        query: Query,
+        why: str,
+        papers: tuple[Paper, ...],
+        raw: bytes,
+        now: datetime,
+        next_fetch_at: datetime,
+        *,
+        ordered: bool,
+    ) -> None:
+        """Write that a window is held back: the answer is kept, and those papers of it that would have been news.
+
+        `ordered`: the rows came in the order that was asked for, so that another such window may confirm it.
+        """
+        with self._db.transaction():
+            self._fail(query, why, next_fetch_at)
+            self._db.write(
+                "UPDATE query SET quarantined_since = COALESCE(quarantined_since, ?) WHERE id = ?",
+                [to_text(now), query.id],
+            )
+            self._db.set_meta("arxiv_pause", "")
+            ids = [paper.id for paper in papers]
+            number = self.held.keep(query.id, now, why, raw, held=True, fetched=len(papers), ids=ids if ordered else [])
+            if query.last_good_at is not None:
+                known = self._known(query.id, ids)
+                news = diff(papers, known, query.last_good_at, now, query.covered_since)
+                self.held.keep_papers(query.id, number, [row.paper for row in news if row.kind is not Kind.OLD])
 
     def record_failure(self, query: Query, why: str, raw: bytes, now: datetime, next_fetch_at: datetime) -> None:
         """Write that a fetch failed: nothing of it is diffed; the answer is kept, bounded, and the wait stored."""
         with self._db.transaction():
-            self._db.write(
-                "UPDATE query SET failures = failures + 1, trouble = ?, next_fetch_at = ? WHERE id = ?",
-                [why, to_text(next_fetch_at), query.id],
-            )
-            self._db.write(
-                "INSERT INTO window(query, at, verdict, raw) VALUES(?, ?, ?, ?)",
-                [query.id, to_text(now), why, zlib.compress(raw[:RAW_BYTES])],
-            )
-            self._db.write(
-                "DELETE FROM window WHERE query = :query AND id NOT IN"
-                " (SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)",
-                {"query": query.id, "kept": RAW_KEPT},
-            )
+            self._fail(query, why, next_fetch_at)
+            self.held.keep(query.id, now, why, raw)
+
+    def pause(self) -> Pause | None:
+        """The pause that arXiv asked for last, past or not; None once it has answered since."""
+        text = self._db.meta("arxiv_pause")
+        if not text:
+            return None
+        values = json.loads(text)
+        return Pause(from_text(values["until"]), values["hours"])
+
+    def slow_down(self, now: datetime, asked_for: timedelta | None) -> Pause:
+        """Write that arXiv asked us to slow down; `asked_for` is the pause that it named. Returns the pause.
+
+        Whoever asked during a pause does not make it grow.
+        """
+        with self._db.transaction():
+            before = self.pause()
+            if before is not None and before.until > now:
+                hours, until = before.hours, before.until
+            else:
+                hours = min(before.hours * 2, LONGEST_PAUSE) if before else 1
+                until = now + timedelta(hours=hours)
+            pause = Pause(max(until, now + (asked_for or timedelta(0))), hours)
+            self._db.set_meta("arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours}))
+        return pause
+
+    def _fail(self, query: Query, why: str, next_fetch_at: datetime) -> None:
+        self._db.write(
+            "UPDATE query SET failures = failures + 1, trouble = ?, next_fetch_at = ? WHERE id = ?",
+            [why, to_text(next_fetch_at), query.id],
+        )
+
+    def _log(
+        self, query: Query, papers: tuple[Paper, ...], now: datetime, run: int | None, old: Collection[str]
+    ) -> Counter[Kind]:
+        """Keep the papers, and write what is news of them into the query's log; first-seen ones among `old` are old."""
+        known = self._known(query.id, [p.id for p in papers])
+        rows = tuple(
+            replace(row, kind=Kind.OLD) if row.paper.id in old and row.paper.id not in known else row
+            for row in diff(papers, known, query.last_good_at, now, query.covered_since, self._had_until(query))
+        )
+        self._keep_papers(papers)
+        self._db.write_many(
+            "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
+            [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
+        )
+        return _count(rows)
 
     def _had_until(self, query: Query) -> datetime | None:
         """After a restored backup, of whose lack a person said that it was mailed: what was submitted by then.
@@ -121,15 +272,30 @@ class Windows:
                 continue
             self._db.write(_UPSERT_PAPER, _paper_row(paper))
             if before is not None:
-                changed = [
-                    name
-                    for name in ("title", "abstract", "authors", "comment", "journal_ref")
-                    if getattr(before, name) != getattr(paper, name)
-                ]
+                changed = changes(before, paper)
                 self._db.write(
-                    "INSERT OR IGNORE INTO revision VALUES(?, ?, ?)",
-                    [paper.id, paper.version, json.dumps(changed)],
+                    "INSERT OR IGNORE INTO revision(paper, version, changed, accepted, old_title)"
+                    " VALUES(?, ?, ?, ?, ?)",
+                    [
+                        paper.id,
+                        paper.version,
+                        json.dumps(changed),
+                        Change.ACCEPTED in changed,
+                        before.title if Change.TITLE in changed else "",
+                    ],
                 )
+            self._note_withdrawal(paper)
+
+    def _note_withdrawal(self, paper: Paper) -> None:
+        """Note from which version on a paper is withdrawn, and who was sent it before."""
+        if not is_withdrawn(paper):
+            self._db.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
+        elif self._db.write("UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]):
+            self._db.write(
+                "UPDATE subscriber SET corrections = 1 WHERE id IN (SELECT d.subscriber FROM content_paper cp"
+                " JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)",
+                [paper.id],
+            )
 
 
 _UPSERT_PAPER = (
@@ -173,6 +339,10 @@ def _paper_row(paper: Paper) -> list[str | int]:
         paper.journal_ref,
         paper.doi,
     ]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
 
 
 def _count(rows: tuple[Seen, ...]) -> Counter[Kind]:

@@ -1,0 +1,66 @@
+"""A page that shows the sample digests in light and dark, narrow and wide, beside their text parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from digest.demo.samples import READER, samples
+from digest.errors import ConfigError
+from digest.model import Rendered
+from digest.render import Renderer
+
+WIDTHS = (320, 600, 1200)
+"""Pixels: a small phone, a mail window, a wide one."""
+INDEX = "index.html"
+_MARK = "markedlineofthereader"
+_DARK = "@media (prefers-color-scheme: dark)"
+_SCHEMES = {"light": "@media not all", "dark": "@media all"}
+"""What stands in for the question of the browser, so that both can be seen at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    name: str
+    title: str
+    subject: str
+    text: str
+    kilobytes: int
+
+
+def write_gallery(folder: Path, renderer: Renderer) -> Path:
+    """Write the page and its parts into a folder, which is made; returns the page's path.
+
+    For each sample: NAME.html as it is mailed, NAME-light.html and NAME-dark.html, and NAME.txt. Raises
+    ConfigError where the folder cannot be written, or a template is broken.
+    """
+    shown = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for sample in samples():
+            made = _completed(renderer.render(sample.digest, _MARK))
+            (folder / f"{sample.name}.html").write_text(made.html, encoding="utf-8")
+            (folder / f"{sample.name}.txt").write_text(made.text, encoding="utf-8")
+            for scheme, always in _SCHEMES.items():
+                page = made.html.replace(_DARK, always)
+                (folder / f"{sample.name}-{scheme}.html").write_text(page, encoding="utf-8")
+            size = len(made.html.encode()) // 1000 + 1
+            shown.append(_Shown(sample.name, sample.title, made.subject, made.text, size))
+        (folder / INDEX).write_text(_page(shown), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the gallery cannot be written to {folder} ({error.strerror})") from error
+    return folder / INDEX
+
+
+def _completed(made: Rendered) -> Rendered:
+    """A part as it arrives: with the reader's own line."""
+    line = f"This mail went to {READER.email}."
+    return Rendered(made.subject, made.text.replace(_MARK, line), made.html.replace(_MARK, line), _MARK)
+
+
+def _page(shown: list[_Shown]) -> str:
+    import jinja2
+
+    loader = jinja2.PackageLoader("digest.templates", "")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("gallery.html").render(samples=shown, widths=WIDTHS)

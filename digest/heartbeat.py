@@ -1,0 +1,27 @@
+"""A call to a watchdog on the web after each good cycle: it raises the alarm when the calls stop coming."""
+
+from __future__ import annotations
+
+import logging
+
+import httpx
+
+log = logging.getLogger(__name__)
+
+TIMEOUT = 10.0
+"""Seconds: a watchdog that does not answer must not hold up anything."""
+
+
+async def beat(url: str) -> bool:
+    """Call the address; whether that was answered well. Never fails, and the address, a secret, is not repeated."""
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client:
+            response = await client.get(url)
+            response.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        log.warning("the heartbeat was not taken: HTTP %d", error.response.status_code)
+        return False
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        log.warning("the heartbeat was not taken: %s", type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,198 @@
+"""Delivery as issues of a GitHub repository: each part posted once, found again by a marker in its body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from digest import __version__
+from digest.mail.message import Message, words
+from digest.model import REPOSITORY, Outcome, Outgoing, Receipt
+from digest.times import from_text, to_text
+
+API_VERSION = "2022-11-28"
+PAGE = 100
+PAGES = 50
+"""GitHub lists at most 100 issues an answer (REST API, "List repository issues"); so many answers are read."""
+CLOCKS = timedelta(days=1)
+"""So far may this machine's clock and GitHub's differ when an issue is looked for."""
+TIMEOUT = httpx.Timeout(60.0, connect=20.0)
+
+
+class _Refused(Exception):  # noqa: N818 - it is an answer, and no program's error
+    """An answer that ends an attempt, as a receipt."""
+
+    def __init__(self, outcome: Outcome, reply: str) -> None:
+        super().__init__(reply)
+        self.receipt = Receipt(outcome, words(reply))
+
+
+def assemble_issues(outgoing: Outgoing) -> Message:
+    """Make the issues of one delivery, each with its marker; `pieces` hold one body each.
+
+    The marker is made of the Message-ID, which is the same for the same repository and slot whatever happens, so
+    that an issue whose acceptance was never heard of can be found.
+    """
+    issues = []
+    for number, piece in enumerate(outgoing.pieces, 1):
+        part = f" ({number} of {len(outgoing.pieces)})" if len(outgoing.pieces) > 1 else ""
+        marker = f"<!-- {outgoing.message_id.strip('<>')} {number}/{len(outgoing.pieces)} -->"
+        issues.append(
+            {"title": outgoing.subject + part, "body": f"{piece.decode().rstrip()}\n\n{marker}\n", "marker": marker}
+        )
+    data = json.dumps({"since": to_text(outgoing.date - CLOCKS), "issues": issues}).encode()
+    return Message(sender="", recipient=outgoing.address, message_id=outgoing.message_id, data=data)
+
+
+class GithubTransport:
+    """Posts issues with the REST API. HTTPS_PROXY and SSL_CERT_FILE are honoured; the token is in no message.
+
+    Before anything is posted the issues of the repository are looked through, so a repeated attempt, or a database
+    that was restored from a backup, posts nothing twice.
+    """
+
+    def __init__(self, token: str, *, api: str, clock: Callable[[], datetime]) -> None:
+        self._token = token
+        self._api = api.rstrip("/")
+        self._clock = clock
+        self._http: httpx.AsyncClient | None = None
+
+    @property
+    def description(self) -> str:
+        """Where issues go."""
+        return f"GitHub issues by {self._api}"
+
+    async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        """Post what is not there yet.
+
+        Every refusal is this repository's alone: the others, and mail, go on. After a first part was posted,
+        whatever stops the next one leaves the delivery unknown, so that it is finished and never begun anew.
+        """
+        repository = message.recipient.removeprefix(REPOSITORY)
+        wanted = json.loads(message.data)
+        try:
+            there = await self._markers(repository, from_text(wanted["since"]))
+        except _Refused as refused:
+            return refused.receipt
+        issues = [issue for issue in wanted["issues"] if issue["marker"] not in there]
+        if not issues:
+            return Receipt(Outcome.SENT, "it was posted already")
+        before_data()
+        reply, begun = "", bool(there & {issue["marker"] for issue in wanted["issues"]})
+        for issue in issues:
+            try:
+                reply = await self._post(repository, issue["title"], issue["body"])
+            except _Refused as refused:
+                receipt = refused.receipt
+                return Receipt(Outcome.UNKNOWN, f"a part is missing: {receipt.reply}") if begun else receipt
+            begun = True
+        return Receipt(Outcome.SENT, reply)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    async def _markers(self, repository: str, since: datetime) -> set[str]:
+        """The markers in the issues that were made or changed since then, open and closed."""
+        found: set[str] = set()
+        query: dict[str, Any] = {"state": "all", "sort": "created", "direction": "asc", "per_page": PAGE}
+        query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
+        for page in range(1, PAGES + 1):
+            response = await self._ask("GET", repository, params={**query, "page": page})
+            try:
+                listed = response.json()
+                bodies = [str(issue.get("body") or "") for issue in listed]
+            except (ValueError, AttributeError, TypeError):
+                raise _Refused(Outcome.DEFERRED, "GitHub's list of issues cannot be read") from None
+            for body in bodies:
+                found.update(line.strip() for line in body.splitlines() if line.startswith("<!-- "))
+            if len(bodies) < PAGE:
+                return found
+        raise _Refused(Outcome.DEFERRED, f"{repository} has too many new issues to look through")
+
+    async def _post(self, repository: str, title: str, body: str) -> str:
+        """Post one issue and say where it is; raises _Refused."""
+        response = await self._ask("POST", repository, json={"title": title, "body": body})
+        try:
+            return words(f"201 {response.json()['html_url']}")
+        except (ValueError, KeyError, TypeError):
+            return "201 Created"
+
+    async def _ask(self, method: str, repository: str, **how: Any) -> httpx.Response:
+        try:
+            response = await self._connection().request(method, f"{self._api}/repos/{repository}/issues", **how)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
+            raise _Refused(Outcome.DEFERRED, f"GitHub could not be reached ({_named(error)})") from None
+        except (httpx.HTTPError, OSError) as error:
+            outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
+            raise _Refused(outcome, f"the connection to GitHub broke ({_named(error)})") from None
+        if response.status_code == (201 if method == "POST" else 200):
+            return response
+        raise self._refusal(method, repository, response)
+
+    def _refusal(self, method: str, repository: str, response: httpx.Response) -> _Refused:
+        """What an answer other than success means, in a person's words and GitHub's own."""
+        status, said = response.status_code, _said(response)
+        wait = self._pause(response)
+        if wait is not None:
+            return _Refused(Outcome.DEFERRED, f"{status} GitHub asks to wait {wait}: {said}")
+        if status >= 500 or status == 408:
+            # A gateway's error says nothing about what the server behind it did with a POST.
+            outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
+            return _Refused(outcome, f"{status} {said}")
+        remedy = {
+            401: "the token is wrong or has expired: set DIGEST_GITHUB_TOKEN anew",
+            403: f"the token may not do this: give it 'Issues: read and write' on {repository}",
+            404: f"there is no repository {repository}, or the token may not see it",
+            410: f"issues are switched off: enable them in the settings of {repository}",
+            422: "GitHub does not accept the issue",
+        }.get(status, "GitHub refused")
+        return _Refused(Outcome.FAILED, f"{status} {said}: {remedy}")
+
+    def _pause(self, response: httpx.Response) -> str | None:
+        """The pause that a rate limit asks for, in words (REST API, "Rate limits"); None where there is none."""
+        if response.status_code not in (403, 429):
+            return None
+        after, left = response.headers.get("retry-after", ""), response.headers.get("x-ratelimit-remaining", "")
+        reset = response.headers.get("x-ratelimit-reset", "")
+        if after.isdecimal():
+            return f"{int(after)} seconds"
+        if left == "0" and reset.isdecimal():
+            seconds = int(reset) - self._clock().timestamp()
+            return f"{max(int(seconds), 1)} seconds"
+        if response.status_code == 429 or "rate limit" in _said(response).lower():
+            return "a minute or more"
+        return None
+
+    def _connection(self) -> httpx.AsyncClient:
+        if self._http is None:
+            self._http = httpx.AsyncClient(
+                headers={
+                    "Authorization": f"Bearer {self._token}",
+                    "Accept": "application/vnd.github+json",
+                    "X-GitHub-Api-Version": API_VERSION,
+                    "User-Agent": f"arxiv-digest/{__version__}",
+                },
+                timeout=TIMEOUT,
+                follow_redirects=True,
+            )
+        return self._http
+
+
+def _said(response: httpx.Response) -> str:
+    """GitHub's own words for a refusal."""
+    try:
+        text = str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        text = response.reason_phrase or "no reason given"
+    return words(text, 200)
+
+
+def _named(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,167 @@
+"""The mailbox that is read for bounces and requests to leave, over IMAP (RFC 9051).
+
+All calls block, and belong into a thread. Nothing is deleted; what was not handled stays as unread as it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import unquote
+
+from digest.errors import ConfigError, TryLaterError
+from digest.mail.message import words
+from digest.mail.server import is_loopback
+
+EXAMPLE = "write it as imaps://USER@HOST or imaps://USER@HOST/FOLDER"
+IMAP_PORT, IMAPS_PORT = 143, 993
+TIMEOUT = 30.0
+"""Seconds for each answer of the server's."""
+LONGEST = 2_000_000
+"""Bytes of a message that are looked at: a bounce that returns a digest whole has 200 kB."""
+HANDLED = b"DigestHandled"
+"""The keyword by which people see in their mail program what was acted upon, where the server keeps keywords."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which mailbox, and how the connection is protected: `always` (TLS from the start), `starttls` or `none`."""
+
+    host: str
+    port: int
+    user: str
+    folder: str
+    tls: str
+
+    @property
+    def name(self) -> str:
+        """The mailbox in words, without secrets; what is remembered of it is remembered under this name."""
+        return f"{self.user}@{self.host}/{self.folder}"
+
+
+def read_mailbox(setting: str) -> Place:
+    """Read DIGEST_INBOX. No part of it is repeated in an error: any may be a misplaced password.
+
+    The user may be a mail address: host and port begin behind the last @. Raises ConfigError.
+    """
+    found = re.fullmatch(r"(imaps?)://(?:(.+)@)?([^/@\s]+)(?:/(.*))?", setting.strip(), re.IGNORECASE)
+    if found is None:
+        raise ConfigError("DIGEST_INBOX cannot be read", remedy=EXAMPLE)
+    scheme, login, place, folder = found.groups()
+    if not login:
+        raise ConfigError("DIGEST_INBOX names no user to log in as", remedy=EXAMPLE)
+    if ":" in login:
+        raise ConfigError(
+            "DIGEST_INBOX holds a password, where others can read it",
+            remedy="take it out, and set DIGEST_INBOX_PASSWORD or DIGEST_INBOX_PASSWORD_FILE",
+        )
+    parts = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?", place)
+    secure = scheme.lower() == "imaps"
+    port = int(parts[2] or (IMAPS_PORT if secure else IMAP_PORT)) if parts else 0
+    if parts is None or not 0 < port < 65536:
+        raise ConfigError("DIGEST_INBOX names a host or port that cannot be", remedy=EXAMPLE)
+    host = parts[1].strip("[]")
+    tls = "always" if secure else "none" if is_loopback(host) else "starttls"
+    user, box = unquote(login), unquote(folder or "INBOX")
+    if not user.isprintable() or not box.isprintable():
+        raise ConfigError("DIGEST_INBOX holds control characters", remedy=EXAMPLE)
+    return Place(host, port, user, box, tls)
+
+
+class Mailbox:
+    """An open mailbox. `validity` changes when the server has numbered its messages anew (UIDVALIDITY).
+
+    Every call raises ConfigError where it can only fail, TryLaterError where that may pass.
+    """
+
+    def __init__(self, place: Place, password: str, *, tls_context: ssl.SSLContext | None = None) -> None:
+        """Connect, log in and select the folder."""
+        if not password:
+            raise ConfigError(
+                "DIGEST_INBOX names a mailbox, and there is no password",
+                remedy="set DIGEST_INBOX_PASSWORD or DIGEST_INBOX_PASSWORD_FILE",
+            )
+        self._place, self._password = place, password
+        self._client: Any = None
+        try:
+            with self._in_our_words():
+                self._connect(tls_context or ssl.create_default_context())
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, context: ssl.SSLContext) -> None:
+        from imapclient import IMAPClient
+
+        place = self._place
+        secure = place.tls == "always"
+        self._client = IMAPClient(
+            place.host, place.port, ssl=secure, ssl_context=context if secure else None, timeout=TIMEOUT
+        )
+        if place.tls == "starttls":
+            self._client.starttls(context)
+        self._client.login(place.user, self._password)
+        selected = self._client.select_folder(place.folder)
+        self.validity = int(selected[b"UIDVALIDITY"])
+        flags = selected.get(b"PERMANENTFLAGS", ())
+        self._flags = [b"\\Seen", *([HANDLED] if b"\\*" in flags or HANDLED in flags else [])]
+
+    def letters(self, *, after: int, since: date | None, limit: int) -> list[int]:
+        """The numbers (UIDs) of messages beyond `after`, in their order; none that came before the day `since`."""
+        with self._in_our_words():
+            found = self._client.search(["UID", f"{after + 1}:*", "UNDELETED", *(["SINCE", since] if since else [])])
+        # A range with * always holds the last message, be its number smaller or not (RFC 9051 section 9).
+        return sorted(uid for uid in found if uid > after)[:limit]
+
+    def fetch(self, uid: int) -> bytes | None:
+        """A message, which stays as unread as it was; None where it is gone."""
+        with self._in_our_words():
+            answer = self._client.fetch([uid], [f"BODY.PEEK[]<0.{LONGEST}>"]).get(uid, {})
+        found: bytes | None = next((value for key, value in answer.items() if key.startswith(b"BODY[")), None)
+        return found
+
+    def mark_handled(self, uids: Sequence[int]) -> None:
+        """Mark messages read, since nobody needs to read them, and as handled by us."""
+        if uids:
+            with self._in_our_words():
+                self._client.add_flags(list(uids), self._flags, silent=True)
+
+    def close(self) -> None:
+        """Say goodbye. Never fails."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.logout()
+
+    @contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        from imapclient.exceptions import IMAPClientError, LoginError
+
+        where = f"the mailbox {self._place.name}"
+        try:
+            yield
+        except LoginError as error:
+            raise ConfigError(
+                f"{where} refused the login ({self._words(error)})", remedy="check user and password"
+            ) from error
+        except IMAPClientError as error:
+            remedy = "is the folder's name right?"
+            raise TryLaterError(f"{where} could not be read ({self._words(error)})", remedy=remedy) from error
+        except ssl.SSLCertVerificationError as error:
+            raise ConfigError(
+                f"{where} shows a certificate that cannot be trusted ({error.verify_message})",
+                remedy="is the host name right? DIGEST_MAIL_CA names a private authority",
+            ) from error
+        except OSError as error:
+            remedy = "is the host right, and the network up?"
+            raise TryLaterError(f"{where} could not be reached ({self._words(error)})", remedy=remedy) from error
+
+    def _words(self, error: Exception) -> str:
+        """One line of what was said, without the password that some servers repeat."""
+        return words(str(error).replace(self._password, "***")) or type(error).__name__

@@ -1,0 +1,58 @@
+"""Short tokens that nobody else can make: by them a mail, a link or a bounce proves whom it is about.
+
+A token is a number and a message authentication code over its purpose, the database and the number:
+`42-k3jq…`. It has no `=`, no case that matters and 20 letters of code, so it fits into a local part and
+into a short link, and survives mail systems that change the case of addresses.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+CODE_LETTERS = 20
+"""Letters of base32, five bits each: one guess in 2^100 is right."""
+LONGEST_NUMBER = 12
+"""Digits: more readers or deliveries than any database will hold."""
+LONGEST_TOKEN = LONGEST_NUMBER + 1 + CODE_LETTERS
+
+TOKEN = re.compile(rf"(?<![a-z0-9])([0-9]{{1,{LONGEST_NUMBER}}})-([a-z2-7]{{{CODE_LETTERS}}})(?![a-z0-9])")
+"""What looks like a token, in lower case."""
+
+
+class Purpose(StrEnum):
+    """What a token is good for; one is never good for another."""
+
+    LEAVE = "leave"
+    BOUNCE = "bounce"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Makes and checks tokens with a secret; `database` keeps those of another database from counting here."""
+
+    secret: str = field(repr=False)
+    database: str
+
+    def token(self, purpose: Purpose, number: int) -> str:
+        """The token for a reader (LEAVE) or a delivery (BOUNCE)."""
+        text = f"{self.database} {purpose} {number}"
+        code = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).digest()
+        return f"{number}-{base64.b32encode(code).decode()[:CODE_LETTERS].lower()}"
+
+    def numbers(self, purpose: Purpose, text: str) -> Iterator[int]:
+        """The numbers of all genuine tokens of this purpose in a text, whatever stands around them."""
+        for found in TOKEN.finditer(text.lower()):
+            number = int(found[1])
+            if hmac.compare_digest(self.token(purpose, number), found[0]):
+                yield number
+
+    def number(self, purpose: Purpose, token: str) -> int | None:
+        """The number of one token, or None where it is not genuine."""
+        whole = TOKEN.fullmatch(token.lower())
+        return next(self.numbers(purpose, token), None) if whole else None

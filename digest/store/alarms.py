@@ -1,0 +1,45 @@
+"""What the operator was told of, and how many cycles failed in a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from digest.alarm import Open, Trouble
+from digest.store.database import Database
+from digest.times import from_text, to_text
+
+FAILED, ERROR, MEMORY = "failed_cycles", "failed_cycle_error", "alarms"
+
+
+class Alarms:
+    """A few remembered facts about the program's own health."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def note_cycle(self, error: str | None) -> tuple[int, str]:
+        """Count a failed cycle, or with an empty error forget those before; None leaves the count as it is.
+
+        Returns how many failed in a row, and why the last one did.
+        """
+        with self._db.transaction():
+            failed = int(self._db.meta(FAILED) or 0)
+            if error is None:
+                return failed, self._db.meta(ERROR) or ""
+            if error or failed:
+                failed = failed + 1 if error else 0
+                self._db.set_meta(FAILED, str(failed))
+                self._db.set_meta(ERROR, error)
+        return failed, error
+
+    def memory(self) -> dict[Trouble, Open]:
+        """The troubles that are not over, as the operator knows them."""
+        found = json.loads(self._db.meta(MEMORY) or "{}")
+        return {Trouble(kind): Open(from_text(since), words, told) for kind, (since, words, told) in found.items()}
+
+    def remember(self, memory: Mapping[Trouble, Open]) -> None:
+        """Remember what is not over."""
+        stored = {kind.value: [to_text(one.since), one.words, one.told] for kind, one in memory.items()}
+        if stored != json.loads(self._db.meta(MEMORY) or "{}"):
+            self._db.set_meta(MEMORY, json.dumps(stored))

@@ -1,0 +1,88 @@
+"""Every paper on record with what happened to it here, for files that leave the program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.model import Paper
+from digest.store.database import Database
+from digest.store.windows import load_papers
+from digest.times import from_text
+
+CHUNK = 500
+"""Papers to a look-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A paper with what happened to it here. Times are UTC; `queries` are those in whose logs it stands."""
+
+    paper: Paper
+    queries: tuple[str, ...]
+    first_seen: datetime | None
+    mailed: datetime | None
+
+
+class Exports:
+    """Papers on their way out. It only reads."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def labels(self) -> dict[str, str]:
+        """The name under which each query was last asked for or subscribed to."""
+        rows = self._db.rows(
+            """SELECT q.text, COALESCE(
+                   (SELECT k.keyword FROM run_keyword k WHERE k.query = q.id ORDER BY k.run DESC LIMIT 1),
+                   (SELECT s.label FROM subscription s WHERE s.query = q.id LIMIT 1), q.text) AS label FROM query q"""
+        )
+        return {row["text"]: row["label"] for row in rows}
+
+    def export(
+        self, *, reader: int | None = None, queries: Iterable[str] | None = None, unmailed: bool = False
+    ) -> Iterator[Exported]:
+        """Every paper that was seen, or only what was mailed to one reader; oldest submission first.
+
+        `mailed` is when it was first mailed to that reader, or to anybody. What was maybe delivered counts.
+        With `queries`, only papers in their logs; with `unmailed`, those that were not mailed to the reader.
+        """
+        bases = self._db.rows(
+            """SELECT p.id FROM paper p WHERE :queries IS NULL OR EXISTS (SELECT 1 FROM seen m
+                   JOIN query q ON q.id = m.query WHERE m.paper = p.id
+                   AND q.text IN (SELECT value FROM json_each(:queries))) ORDER BY p.published, p.id""",
+            {"queries": None if queries is None else json.dumps(list(queries))},
+        )
+        mailed = self._mailed(reader)
+        wanted = [row["id"] for row in bases if reader is None or (row["id"] in mailed) is not unmailed]
+        for start in range(0, len(wanted), CHUNK):
+            chunk = wanted[start : start + CHUNK]
+            papers, seen = load_papers(self._db, chunk), self._seen(chunk)
+            for base in chunk:
+                queries_of, first = seen.get(base, ((), None))
+                yield Exported(papers[base], queries_of, first, mailed.get(base))
+
+    def _mailed(self, reader: int | None) -> dict[str, datetime]:
+        rows = self._db.rows(
+            """SELECT cp.paper, MIN(COALESCE(d.ended_at, d.queued_at)) AS at FROM delivery d
+               JOIN content_paper cp ON cp.content = d.content
+               WHERE (d.state = 'sent' OR d.maybe_accepted) AND (:reader IS NULL OR d.subscriber = :reader)
+               GROUP BY cp.paper""",
+            {"reader": reader},
+        )
+        return {row["paper"]: from_text(row["at"]) for row in rows}
+
+    def _seen(self, bases: list[str]) -> dict[str, tuple[tuple[str, ...], datetime | None]]:
+        rows = self._db.rows(
+            """SELECT m.paper, json_group_array(DISTINCT q.text) AS queries, MIN(r.started_at) AS first,
+                   COUNT(*) - COUNT(r.id) AS unknown
+               FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run
+               WHERE m.paper IN (SELECT value FROM json_each(?)) GROUP BY m.paper""",
+            [json.dumps(bases)],
+        )
+        return {
+            row["paper"]: (tuple(json.loads(row["queries"])), None if row["unknown"] else from_text(row["first"]))
+            for row in rows
+        }

@@ -1,0 +1,181 @@
+"""Who must not be mailed, since when and why: readers who left, complained, or whose address is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from digest.bounces import SOFT_DAYS, SOFT_SPAN, SURGE_SPAN, Blame, blame_of, is_surge, status_of
+from digest.store.database import Database
+from digest.store.digests import rewind
+from digest.times import from_text, to_text
+
+
+class Reason(StrEnum):
+    """Why an address is suppressed; what the reader wants outweighs what the address does."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    COMPLAINED = "complained"
+    BOUNCED = "bounced"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """An address that must not be mailed. `words`: by what way the reader left, or what the server said."""
+
+    address: str
+    reason: str
+    words: str
+    since: datetime
+
+    @property
+    def why(self) -> str:
+        """Reason and words in one line."""
+        return f"{self.reason}: {self.words}" if self.words else self.reason
+
+
+class Effect(StrEnum):
+    """What noting a bounce came to."""
+
+    NOTED = "noted"
+    SUPPRESSED = "suppressed"
+    SURGE = "surge"
+    KNOWN = "known"
+
+
+class Suppressions:
+    """The list of those who must not be mailed."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self) -> list[Suppression]:
+        """Every suppressed address, the latest last."""
+        return [_suppression(row) for row in self._db.rows("SELECT * FROM suppression ORDER BY since, address")]
+
+    def of(self, address: str) -> Suppression | None:
+        """The suppression of one address, or None."""
+        row = self._db.row("SELECT * FROM suppression WHERE address = ?", [address])
+        return _suppression(row) if row else None
+
+    def leave(self, reader: int, words: str, now: datetime) -> str | None:
+        """Suppress a reader who asked for it, by number; doing it again changes nothing.
+
+        Returns the reader's address, or None where there is no such reader.
+        """
+        with self._db.transaction():
+            suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
+            address: str | None = self._db.value("SELECT address FROM subscriber WHERE id = ?", [reader])
+            return address
+
+    def lift(self, address: str) -> Suppression | None:
+        """Let an address be mailed again, its old bounces forgiven; returns what was lifted."""
+        with self._db.transaction():
+            found = self.of(address)
+            if found is not None:
+                self._db.write("DELETE FROM suppression WHERE address = ?", [address])
+                self._db.write(
+                    "UPDATE bounce SET excused = 1 WHERE subscriber = (SELECT id FROM subscriber WHERE address = ?)",
+                    [address],
+                )
+        return found
+
+    def surge(self, now: datetime) -> str:
+        """Why the sending is to rest, in words, while many readers bounced within the last hour; else nothing."""
+        bounced = _bouncing(self._db, now)
+        readers = self._db.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0") if bounced else 0
+        if not is_surge(bounced, readers):
+            return ""
+        return f"{bounced} of {readers} readers bounced within an hour, so the sending rests and nobody is suppressed"
+
+
+def suppress(database: Database, reader: int, reason: Reason, words: str, now: datetime) -> bool:
+    """Put a reader's address on the list; false where it stands there for a reason of at least this weight.
+
+    Belongs into the transaction of what gave the reason. What is queued for the reader ends with the next cycle.
+    """
+    weights = {reason.value: weight for weight, reason in enumerate(reversed(Reason))}
+    address = database.value("SELECT address FROM subscriber WHERE id = ?", [reader])
+    if address is None:
+        return False
+    held = database.value("SELECT reason FROM suppression WHERE address = ?", [address])
+    if held is not None and weights.get(held.partition(":")[0], len(weights)) >= weights[reason]:
+        return False
+    database.write(
+        """INSERT INTO suppression(address, reason, since) VALUES(?, ?, ?)
+           ON CONFLICT(address) DO UPDATE SET reason = excluded.reason, since = excluded.since""",
+        [address, f"{reason}: {words}" if words else reason.value, to_text(now)],
+    )
+    return True
+
+
+def note_bounce(
+    database: Database, delivery: int, words: str, now: datetime, *, status: str = "", undelivered: bool = True
+) -> Effect:
+    """Take in that a delivery bounced, and suppress its reader where the rules say so; once for each delivery.
+
+    Belongs into a transaction. `undelivered`: the report is about the reader's own address, so what was taken for
+    sent never arrived, and its papers are due again; a delivery of which a second copy may be on its way stays as it
+    is. Where many readers bounce at once nobody is suppressed, and those of the last hour are let off.
+    """
+    status = status or status_of(words)
+    blame = blame_of(status)
+    noted = database.write(
+        """INSERT OR IGNORE INTO bounce(delivery, subscriber, at, blame, words)
+           SELECT id, subscriber, ?, ?, ? FROM delivery WHERE id = ?""",
+        [to_text(now), blame, words, delivery],
+    )
+    if not noted:
+        return Effect.KNOWN
+    if undelivered:
+        failed = database.write(
+            "UPDATE delivery SET state = 'failed', reply = ?, ended_at = ?"
+            " WHERE id = ? AND state = 'sent' AND maybe_accepted = 0",
+            [words, to_text(now), delivery],
+        )
+        if failed:
+            rewind(database, delivery)
+    readers = database.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
+    if is_surge(_bouncing(database, now), readers):
+        _let_off(database, now)
+        return Effect.SURGE
+    reader = database.value("SELECT subscriber FROM delivery WHERE id = ?", [delivery])
+    if blame is Blame.HARD or (blame is Blame.SOFT and _soft_days(database, reader, now) >= SOFT_DAYS):
+        suppress(database, reader, Reason.BOUNCED, words, now)
+        return Effect.SUPPRESSED
+    return Effect.NOTED
+
+
+def _bouncing(database: Database, now: datetime) -> int:
+    number: int = database.value(
+        "SELECT COUNT(DISTINCT subscriber) FROM bounce WHERE at > ?", [to_text(now - SURGE_SPAN)]
+    )
+    return number
+
+
+def _let_off(database: Database, now: datetime) -> None:
+    """Take back what the bounces of the last hour did to readers."""
+    line = to_text(now - SURGE_SPAN)
+    database.write(
+        """DELETE FROM suppression WHERE reason LIKE 'bounced%' AND since > :line AND address IN (
+               SELECT r.address FROM bounce b JOIN subscriber r ON r.id = b.subscriber WHERE b.at > :line)""",
+        {"line": line},
+    )
+    database.write("UPDATE bounce SET excused = 1 WHERE at > ?", [line])
+
+
+def _soft_days(database: Database, reader: int, now: datetime) -> int:
+    """On how many days the reader bounced for a time."""
+    days: int = database.value(
+        "SELECT COUNT(DISTINCT substr(at, 1, 10)) FROM bounce"
+        " WHERE subscriber = ? AND blame = 'soft' AND NOT excused AND at > ?",
+        [reader, to_text(now - SOFT_SPAN)],
+    )
+    return days
+
+
+def _suppression(row: dict[str, Any]) -> Suppression:
+    reason, _, words = row["reason"].partition(": ")
+    return Suppression(row["address"], reason, words, from_text(row["since"]))

@@ -1,0 +1,1 @@
+"""The web side: the page behind the link by which readers leave."""

@@ -1,0 +1,117 @@
+"""A GitHub on loopback: it keeps the issues of its repositories, and refuses, limits or breaks off as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN = "a-token-for-tests"
+LIMIT = 65_536
+"""The most characters that a body may have."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """An answer in place of the usual one."""
+
+    status: int
+    message: str = "no"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Break:
+    """Break the connection off: before the request is acted on, or after it."""
+
+    def __init__(self, *, after: bool) -> None:
+        self.after = after
+
+
+@dataclass
+class GithubServer:
+    """`issues` by repository; `next` are the answers to the next requests of a method, then the usual ones."""
+
+    repositories: set[str] = field(default_factory=lambda: {"ada/papers"})
+    issues: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    next: dict[str, list[Refuse | Break | None]] = field(default_factory=lambda: defaultdict(list))
+    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """The address for DIGEST_GITHUB_API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer requests on one connection."""
+        self.writers.add(writer)
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                first, *lines = head.decode().split("\r\n")
+                method, target, _ = first.split(" ")
+                headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines if line)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                self.requests.append((method, target, headers))
+                scripted = self.next[method].pop(0) if self.next[method] else None
+                if isinstance(scripted, Break) and not scripted.after:
+                    break
+                if isinstance(scripted, Refuse):
+                    status, answer, more = scripted.status, {"message": scripted.message}, scripted.headers
+                else:
+                    status, answer = self.act(method, target, headers, body)
+                    more = {}
+                if isinstance(scripted, Break):
+                    break
+                payload = json.dumps(answer).encode()
+                fields = {"Content-Type": "application/json", "Content-Length": str(len(payload)), **more}
+                lines = [f"HTTP/1.1 {status} X", *(f"{k}: {v}" for k, v in fields.items()), "", ""]
+                writer.write("\r\n".join(lines).encode() + payload)
+                await writer.drain()
+        writer.close()
+
+    def act(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        """Do what a request asks for."""
+        parts = urlsplit(target)
+        repository = "/".join(parts.path.split("/")[2:4])
+        if headers.get("authorization") != f"Bearer {TOKEN}":
+            return 401, {"message": "Bad credentials"}
+        if repository not in self.repositories:
+            return 404, {"message": "Not Found"}
+        kept = self.issues[repository]
+        if method == "POST":
+            wanted = json.loads(body)
+            if len(wanted["body"]) > LIMIT or len(wanted["title"]) > 256:
+                return 422, {"message": "Validation Failed"}
+            number = len(kept) + 1
+            moment = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
+            kept.append({**wanted, "number": number, "created_at": moment, "updated_at": moment, "state": "open"})
+            return 201, {**kept[-1], "html_url": f"https://github.com/{repository}/issues/{number}"}
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        listed = [issue for issue in kept if issue["updated_at"] >= query.get("since", "")]
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        return 200, listed[(page - 1) * size : page * size]
+
+
+@asynccontextmanager
+async def github() -> AsyncIterator[GithubServer]:
+    """A server on a free port of the loopback address."""
+    server = GithubServer()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listening.close()
+        for writer in server.writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()

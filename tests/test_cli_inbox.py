@@ -1,0 +1,100 @@
+"""Leaving, bouncing and coming back, as the operator meets them on the command line."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from tests.letters import letter, postfix_bounce
+from tests.smtp_server import smtp_server
+from tests.test_cli_run import FRIDAY, THURSDAY, House, house, refused
+
+__all__ = ["house"]
+ADA = "ada@example.org"
+
+
+def request(house: House, message: EmailMessage) -> Path:
+    """The mail by which the reader of a message leaves, saved to a file."""
+    to, _, subject = message["List-Unsubscribe"].strip("<>").removeprefix("mailto:").partition("?subject=")
+    path = house.home / "request.eml"
+    path.write_bytes(letter(subject.replace("%20", " "), to=to))
+    return path
+
+
+def test_a_saved_request_is_acted_upon_shown_and_lifted(house: House) -> None:
+    house("run", now=THURSDAY)
+    told = house("inbox", str(request(house, house.mails(ADA)[0])))
+    assert told.out == f"{ADA}: unsubscribed\n1 message read, 0 left for a person.\n"
+    assert "was handled before" in house("inbox", str(house.home / "request.eml")).out
+
+    listed = house("subscribers").out
+    assert "  not mailed since " in listed
+    assert "(unsubscribed: by mail)" in listed
+    assert f"'digest subscribe {ADA}' lifts that" in house("subscribers", "show", ADA).out
+    ada, lin = house("subscribers", "--json").json()
+    assert (ada["suppressed"]["reason"], ada["suppressed"]["words"]) == ("unsubscribed", "by mail")
+    assert lin["suppressed"] is None
+    assert house("status", "--json", now=FRIDAY).json()["subscribers"][0]["suppressed"]["reason"] == "unsubscribed"
+
+    before = (house.home / "subscribers.yaml").read_text()
+    told = house("subscribe", ADA)
+    assert f"{ADA} is mailed again: it was not mailed since" in told.out
+    assert (house.home / "subscribers.yaml").read_text() == before
+    assert house("subscribe", ADA, "--json").json()["subscribers"][0]["lifted"] is None
+    assert "not mailed" not in house("subscribers").out
+
+
+def test_what_proves_nothing_is_left_for_a_person(house: House) -> None:
+    house("run", now=THURSDAY)
+    (house.home / "one.eml").write_bytes(letter("unsubscribe"))
+    (house.home / "two.eml").write_bytes(postfix_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org"))
+    told = house("inbox", str(house.home / "one.eml"), str(house.home / "two.eml"))
+    assert told.out.count("left for a person: ") == 2
+    assert "'digest unsubscribe EMAIL' does it by hand" in told.out
+    assert "nobody is suppressed for it" in told.out
+    assert told.out.endswith("2 messages read, 2 left for a person.\n")
+    assert house("subscribers", "--json").json()[0]["suppressed"] is None
+
+
+def test_an_inbox_that_is_not_set_or_cannot_be_reached_says_so_and_stops_no_run(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(house("inbox"), 78, "DIGEST_INBOX is not set")
+    monkeypatch.setenv("DIGEST_INBOX", "imap://ada@127.0.0.1:1")
+    told = house("run", now=THURSDAY)
+    assert told.code == 0
+    assert "there is no password" in told.err
+    monkeypatch.setenv("DIGEST_INBOX_PASSWORD", "a secret of ours")
+    refused(house("inbox"), 75, "could not be reached")
+    assert len(house.mails()) == 2
+
+
+async def test_status_says_where_requests_arrive_that_nobody_reads(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with smtp_server() as server:
+        monkeypatch.setenv("DIGEST_MAIL", server.url)
+        monkeypatch.setenv("DIGEST_FROM", "papers@example.org")
+        monkeypatch.setenv("DIGEST_CONTACT", "help@example.org")
+        told = house("status", now=THURSDAY)
+        assert "Leaving   requests arrive at help@example.org; act on each with 'digest inbox MAIL.eml'" in told.out
+        monkeypatch.setenv("DIGEST_INBOX", "imaps://bounces@example.org")
+        assert "Leaving" not in house("status", now=THURSDAY).out
+
+
+def test_the_operator_hears_of_runs_that_cannot_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_OPERATOR", "ops@example.org")
+    house("run", now=THURSDAY)
+    good = (house.home / "subscribers.yaml").read_text()
+    house.write(good + "  - email: broken\n")
+    for _ in range(5):
+        assert house("run", now=FRIDAY).code == 78
+    house.write(good)
+    house("run", now=FRIDAY)
+    house("run", now=FRIDAY)
+    subjects = [m["Subject"] for m in house.mails("ops@example.org")]
+    assert len(subjects) == 2
+    assert subjects[0].startswith("Digest: trouble: 3 cycles in a row failed")
+    assert subjects[1] == "Digest: all is well again"
