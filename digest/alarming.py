@@ -12,7 +12,7 @@ from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
 from digest.alarm import Facts, Notice, decide
-from digest.mail.message import LONGEST_LINE, Message, Sender, bare_address, clean
+from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, clean
 from digest.mail.transport import Transport
 from digest.model import Outcome, Roster
 from digest.store import Store
@@ -70,7 +70,7 @@ async def _tell(alarm: Alarm, notice: Notice, now: datetime) -> bool:
 
 def _message(alarm: Alarm, notice: Notice, now: datetime) -> Message:
     where = f"Digest on {platform.node() or 'this machine'}, in {alarm.home}"
-    sender, recipient = alarm.sender, bare_address(alarm.address)
+    sender, recipient = alarm.sender, address_in(alarm.address)
     mail = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     mail["From"] = sender.address
     mail["To"] = recipient
@@ -78,7 +78,7 @@ def _message(alarm: Alarm, notice: Notice, now: datetime) -> Message:
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = make_msgid("alarm", domain=sender.domain)
     mail["Auto-Submitted"] = "auto-generated"
-    lines = "\n".join(f"- {line}" for line in notice.lines)
+    lines = "\n".join(f"- {clean(line)}" for line in notice.lines)
     advice = "'digest status' shows how it is now, 'digest doctor' what to do. This is told once."
     mail.set_content(f"{where}:\n\n{lines}\n\n{advice}\n", cte="quoted-printable")
     return Message(sender.address, recipient, mail["Message-ID"], mail.as_bytes(), smtputf8=not recipient.isascii())

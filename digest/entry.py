@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from digest.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
 from digest.model import Abstracts, Change, Digest, Item, Kind
-from digest.revision import is_withdrawn
+from digest.revision import is_withdrawn, tells_of_acceptance
 from digest.texts import ABSTRACT_LENGTH, clean, readable, shorten
 from digest.tokens import Term
 
@@ -34,6 +34,9 @@ _ACCEPTED = re.compile(
     r"(?: (?:as an? [\w -]{1,30}|for (?:publication|presentation)))?"
     r" (?P<where>at|to|by|in|for|with) (?:the )?(?P<venue>[^.;,()\[\]:]{2,120})(?:\((?P<short>[^()]{2,40})\))?",
     re.IGNORECASE,
+)
+_VENUE = re.compile(
+    r"^[A-Z][\w&-]*[A-Z][\w-]*[ ,-]*(?:['’]\d\d|20\d\d)(?: (?:Findings|Main|Oral|Spotlight|Workshop))?(?=[.;,(]|$)"
 )
 _LINK = re.compile(r"https://[^\s<>\"'`()\[\]{}|\\^]+")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
@@ -219,14 +222,15 @@ def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bo
 
 
 def _venue(comment: str) -> str:
-    """`accepted at ICML 2026`, in the authors' own words; nothing where they need more than a few."""
+    """`accepted at ICML 2026`, or `ICML 2026` alone, as the authors write it; nothing where they need many words."""
     for found in _ACCEPTED.finditer(comment):
         venue, short = (found["venue"] or "").strip(), (found["short"] or "").strip()
         if len(venue) > VENUE_LENGTH and short and any(c.isupper() for c in short):
             venue = short
         if venue and len(venue) <= VENUE_LENGTH and any(c.isupper() for c in venue):
             return f"{found['how'].lower()} {found['where'].lower()} {venue}"
-    return ""
+    alone = _VENUE.match(comment)
+    return alone[0] if alone and tells_of_acceptance(comment) else ""
 
 
 def _links(comment: str, abstract: str) -> Iterator[Link]:

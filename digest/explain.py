@@ -187,7 +187,8 @@ def _present(node: Node, holds: Callable[[Term], bool]) -> list[FailedTerm]:
 
 def row_words(row: LogRow, paper: Paper, zone: str) -> str:
     """One row of the log: when it was recorded, of which announcement, and as what."""
-    when = moment(row.recorded_at, zone) if row.recorded_at else "more than a year ago"
+    long_ago = "from a page, or more than a year ago" if row.kind is Kind.OLD else "more than a year ago"
+    when = moment(row.recorded_at, zone) if row.recorded_at else long_ago
     kind = {
         Kind.NEW: "as new",
         Kind.LATE: "as announced late (submitted more than five days before the previous good window)",
@@ -196,11 +197,9 @@ def row_words(row: LogRow, paper: Paper, zone: str) -> str:
     }[row.kind]
     words = f"v{row.version} recorded {when} {kind}"
     if row.kind is Kind.OLD:
-        line = row.previous_good_at or row.recorded_at
-        before = (
-            f"{line - GUARD:%Y-%m-%d}, {GUARD.days} days before this keyword's previous good window" if line else ""
-        )
-        words += f" (last updated {paper.updated:%Y-%m-%d}" + (f"; the line was {before})" if before else ")")
+        line = (row.previous_good_at or row.recorded_at or paper.updated) - GUARD
+        before = f"; the line was {line:%Y-%m-%d}, {GUARD.days} days before this keyword's previous good window"
+        words += f" (last updated {paper.updated:%Y-%m-%d}{before if paper.updated < line else ''})"
     return words + _announced(row)
 
 
@@ -221,6 +220,9 @@ def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_
     `let_go`: the reader's part of the log was moved past it on the return from an absence.
     """
     if row.kind is Kind.OLD:
+        if row.recorded_at is None or row.previous_good_at is None:
+            words = "it was history when it was first seen: too old to be mailed, or no younger than an imported page"
+            return Verdict("too_old", words)
         return Verdict("too_old", f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)")
     if part is None:
         return Verdict("not_placed", "the next run takes this keyword in for this reader")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from digest.errors import QueryError
 from digest.query import AndNot, Node, parse
@@ -27,8 +27,7 @@ _WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*)+")
 _NAMES = frozenset({"au", "all"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     start: int
     end: int
     folded: str

@@ -120,7 +120,8 @@ class Subscriber:
     `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the digest as an
     issue. `days` are the days on which a digest may come; `at` is the local time before which it does not
     come (None: as soon as the papers are in); `exclude` holds canonical queries; papers by these `authors` or in
-    these `categories` (`cs.LG`, `cs.*`) come before others that match as well.
+    these `categories` (`cs.LG`, `cs.*`) come before others that match as well. `mailbox` is the address where
+    `email` is only a name for it, since database and log may be seen by strangers.
     """
 
     email: str
@@ -140,6 +141,7 @@ class Subscriber:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
+    mailbox: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

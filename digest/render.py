@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -21,10 +21,14 @@ from digest.view import PageView, view
 
 HTML_BYTES = 90_000
 """The HTML part's limit, in bytes of UTF-8: Gmail clips what is beyond about 102 kB."""
+TEXT_BYTES = 120_000
+"""The text part's limit beside an HTML part, as far as abstracts go: spam filters count a text that says several times
+as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT: three times)."""
 HTML_KEYWORDS = 40
 """How many keywords the HTML part explains; the text part explains all."""
-LENGTHS = (ABSTRACT_LENGTH, 1500, 1200, 1000, 800, 650, 500, 400, 320, 250)
+LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 250)
 """To how many characters abstracts are shortened, step by step, before some of them go."""
+_SHORTEST = len(LENGTHS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Extent:
 
     @property
     def shortened(self) -> bool:
-        """Whether abstracts are shorter here than in the text part."""
+        """Whether an abstract may end before its end."""
         return self.abstracts > 0 and self.length < ABSTRACT_LENGTH
 
 
@@ -55,7 +59,7 @@ class Renderer:
         self._html = _environment(loader, autoescape=True)
         self._text = _environment(loader, autoescape=False)
         self._html.filters |= {"marked": marked, "shorten": shorten}
-        self._text.filters |= {"wrap": wrap, "underline": underline}
+        self._text.filters |= {"wrap": wrap, "underline": underline, "shorten": shorten}
         self._inliner = css_inline.CSSInliner(keep_at_rules=True, minify_css=True, load_remote_stylesheets=False)
 
     def render(self, digest: Digest, mark: str) -> Rendered:
@@ -65,52 +69,45 @@ class Renderer:
         """
         page = view(digest)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
-        text = self._fill(self._text, "digest.txt", page, whole, mark).rstrip("\n") + "\n"
-        html = self._within_budget(page, whole, mark) if digest.format is Format.HTML else ""
-        for name, part in (("digest.txt", text), ("digest.html", html)):
-            if (part or name == "digest.txt") and (part.count(mark) != 1 or mark not in part.split("\n")):
+        if digest.format is Format.HTML:
+            text, html = self._text_beside_html(page, whole, mark), self._within_budget(page, whole, mark)
+        else:
+            text, html = self._text_part(page, whole, mark), ""
+        for name, part in (("digest.txt", text), *([("digest.html", html)] if html else [])):
+            if part.count(mark) != 1 or mark not in part.split("\n"):
                 raise ConfigError(
                     f"the template {name} does not write the mark once and alone on its line",
                     remedy="put {{ mark }} on a line of its own, without spaces before it",
                 )
         return Rendered(subject=page.subject, text=text, html=html, mark=mark)
 
-    def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
-        """Shorten abstracts, then take away abstracts, bylines and titles from the end, until the part is short enough.
+    def _text_part(self, page: PageView, extent: Extent, mark: str) -> str:
+        return self._fill(self._text, "digest.txt", page, extent, mark).rstrip("\n") + "\n"
 
-        The least that has to go is found by bisection, since every step makes the part shorter.
-        """
+    def _text_beside_html(self, page: PageView, whole: Extent, mark: str) -> str:
+        """The text part with all papers; where it would be far longer than the HTML part, with shorter abstracts."""
+
+        def attempt(step: int) -> str:
+            return self._text_part(page, _reduced(whole, step), mark)
+
+        stages = (_SHORTEST, _SHORTEST + whole.abstracts)
+        return _longest(attempt, TEXT_BYTES, _hopeless(page, whole, TEXT_BYTES), stages)[0]
+
+    def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
+        """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is short enough."""
 
         def attempt(step: int) -> str:
             html = self._fill(self._html, "digest.html", page, _reduced(whole, step), mark)
             return self._inliner.inline(html)
 
-        def fits(html: str) -> bool:
-            return len(html.encode()) <= HTML_BYTES
-
-        low = _hopeless(page, whole)
-        html = attempt(low)
-        if fits(html):
-            return html
-        # In most digests that are too long, shorter abstracts are enough.
-        for high in (len(LENGTHS) - 1, len(LENGTHS) - 1 + whole.abstracts + whole.details + whole.listed):
-            best = attempt(high) if high > low else html
-            if fits(best):
-                break
-            low = max(low, high)
-        else:
+        stages = (_SHORTEST, _SHORTEST + whole.abstracts + whole.details + whole.listed)
+        html, fits = _longest(attempt, HTML_BYTES, _hopeless(page, whole, HTML_BYTES), stages)
+        if not fits:
             raise ConfigError(
                 f"the template digest.html is longer than {HTML_BYTES:,} bytes before it names a paper",
                 remedy="shorten it: mail programs clip longer mails",
             )
-        while high - low > 1:
-            middle = (low + high) // 2
-            html = attempt(middle)
-            if fits(html):
-                high, best = middle, html
-            else:
-                low = middle
-        return best
+        return html
 
     @staticmethod
     def _fill(environment: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str) -> str:
@@ -145,10 +142,35 @@ def marked(text: str, spans: Iterable[Span]) -> Markup:
     return Markup("").join([*parts, escape(text[last:])])
 
 
+def _longest(attempt: Callable[[int], str], limit: int, low: int, stages: Sequence[int]) -> tuple[str, bool]:
+    """The longest part within `limit` bytes, and that it is; or the last stage's, which is not.
+
+    Every step of `attempt` makes the part shorter, so the least that has to go is found by bisection; in most digests
+    that are too long an early stage is enough. None of the steps below `low` fits.
+    """
+    part = attempt(low)
+    if len(part.encode()) <= limit:
+        return part, True
+    for high in (stage for stage in stages if stage > low):
+        part = attempt(high)
+        if len(part.encode()) > limit:
+            low = high
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            other = attempt(middle)
+            if len(other.encode()) <= limit:
+                high, part = middle, other
+            else:
+                low = middle
+        return part, True
+    return part, False
+
+
 def _reduced(whole: Extent, step: int) -> Extent:
     """The `step`-th smaller extent: shorter abstracts, then one of them less each step, then one byline, one title."""
-    extent = replace(whole, length=LENGTHS[min(step, len(LENGTHS) - 1)])
-    step = max(step - len(LENGTHS) + 1, 0)
+    extent = replace(whole, length=LENGTHS[min(step, _SHORTEST)])
+    step = max(step - _SHORTEST, 0)
     abstracts = max(whole.abstracts - step, 0)
     step = max(step - whole.abstracts, 0)
     details = max(whole.details - step, 0)
@@ -156,11 +178,11 @@ def _reduced(whole: Extent, step: int) -> Extent:
     return replace(extent, abstracts=abstracts, details=details, listed=max(whole.listed - step, 0))
 
 
-def _hopeless(page: PageView, whole: Extent) -> int:
+def _hopeless(page: PageView, whole: Extent, limit: int) -> int:
     """How many steps are needed at least, going by the abstracts' bytes alone: those need no attempt."""
     abstracts = [paper.abstract for section in page.sections for paper in section.papers][: whole.abstracts]
     for step, length in enumerate(LENGTHS):
         sizes = list(accumulate(len(shorten(abstract, length).encode()) for abstract in abstracts))
-        if not sizes or sizes[-1] <= HTML_BYTES:
+        if not sizes or sizes[-1] <= limit:
             return step
-    return len(LENGTHS) - 1 + whole.abstracts - bisect_left(sizes, HTML_BYTES)
+    return _SHORTEST + whole.abstracts - bisect_left(sizes, limit)

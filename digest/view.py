@@ -111,7 +111,7 @@ def view(digest: Digest) -> PageView:
         headline=headline,
         lead=f"{lead}; all since {_day(digest.previous)}" if covers_days and digest.previous else lead,
         # The first line of the mail, which stands beside the subject in a list of mails.
-        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 else "",
+        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 and not digest.welcome else "",
         welcome=digest.welcome,
         rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),

@@ -38,6 +38,7 @@ class GithubServer:
     """`issues` by repository; `next` are the answers to the next requests of a method, then the usual ones."""
 
     repositories: set[str] = field(default_factory=lambda: {"ada/papers"})
+    private: set[str] = field(default_factory=set)
     issues: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     next: dict[str, list[Refuse | Break | None]] = field(default_factory=lambda: defaultdict(list))
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -86,6 +87,8 @@ class GithubServer:
             return 401, {"message": "Bad credentials"}
         if repository not in self.repositories:
             return 404, {"message": "Not Found"}
+        if not parts.path.endswith("/issues"):
+            return 200, {"full_name": repository, "private": repository in self.private}
         kept = self.issues[repository]
         if method == "POST":
             wanted = json.loads(body)

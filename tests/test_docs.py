@@ -41,6 +41,12 @@ subscribers:
     at: "07:00"
     timezone: Europe/Berlin
 """
+PAGE = """
+## Reward Model
+| **Title** | **Date** |
+| --- | --- |
+| **[A Paper](http://arxiv.org/abs/2503.14895v1)** | 2025-03-19 |
+"""
 
 
 def everything() -> list[tuple[str, click.Command]]:
@@ -99,6 +105,7 @@ def test_each_example_works_as_printed(
     }
     (tmp_path / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n", encoding="utf-8")
     (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
+    (tmp_path / "README.md").write_text(PAGE, encoding="utf-8")
     command = shlex.split(example)
     assert command[0] == "digest"
     process = subprocess.Popen(

@@ -503,7 +503,7 @@ def test_a_new_dotenv_that_cannot_be_written_leaves_nothing(tmp_path: Path, monk
     def full(*_args: object) -> None:
         raise ConfigError("no space left")
 
-    monkeypatch.setattr("digest.roster.write.replace_file", full)
+    monkeypatch.setattr("digest.files.replace_file", full)
     with pytest.raises(ConfigError):
         save_env(tmp_path / ".env", {"DIGEST_MAIL": "maildir:mail"})
     assert list(tmp_path.iterdir()) == []

@@ -20,12 +20,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint silence categories diff schedule calendar revision explain reading export "
-        "tex compose view entry marks stems texts fold render signing bounces alarm",
-        "arxiv match store mail roster locks notify stopping timers heartbeat",
+        "query tokens lint silence categories diff schedule calendar revision explain reading export page "
+        "tex compose view entry marks stems texts fold render signing bounces alarm pseudonyms",
+        "arxiv match store mail publish files roster locks notify stopping timers heartbeat",
         "holding fetching composing delivering cycle explaining recounting listening alarming",
         "daemon web",
-        "cli settings mailing asking almanac demo checks __main__",
+        "cli settings mailing subscribing asking almanac demo checks __main__",
     )
 )
 PURE = LAYERS[0] | LAYERS[1]
@@ -33,7 +33,7 @@ NOT_FOR_PURE_ROOMS = frozenset("httpx aiosmtplib sqlite3 sqlite_utils click os s
 CLOCKS = frozenset({"now", "utcnow", "today", "time", "monotonic", "time_ns"})
 SQL = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|SAVEPOINT|WITH) ", re.MULTILINE)
 SQL_ROOMS = frozenset({"store", "match"})
-LEAVES = {("roster", "locks")}
+LEAVES = {("roster", "locks"), ("roster", "files"), ("publish", "files")}
 """Imports that are allowed inside layer 2: who, whom."""
 
 

@@ -14,7 +14,7 @@ import pytest
 import digest
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ("*.html", "*.txt", "*.json", "py.typed")
+DATA = ("*.html", "*.md", "*.txt", "*.json", "py.typed")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from digest.compose import compose
 from digest.errors import ConfigError
 from digest.model import Abstracts, Digest, Format, Item, Keyword, Kind, Rendered, Rhythm, Rule, Weekly
-from digest.render import HTML_BYTES, Renderer
+from digest.render import HTML_BYTES, TEXT_BYTES, Renderer
 from tests.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
 MARK = "k7f3a9c0d1e2b"
@@ -306,7 +306,10 @@ def test_the_html_part_lets_abstracts_go_before_it_grows_too_long() -> None:
     assert 0 < made.html.count("We study how") < 300
     assert "Trained models" not in made.html
     assert titles(made.html) == 300
-    assert made.text.count("Trained models") == 300
+    assert len(made.text.encode()) <= TEXT_BYTES
+    assert made.text.count("https://arxiv.org/abs/") == 300
+    alone = sample_digest([item(n) for n in range(1, 301)], replace(ADA, max_papers=300, format=Format.TEXT))
+    assert rendered(alone).text.count("Trained models") == 300
 
 
 def test_then_details_then_titles_and_never_in_silence() -> None:
@@ -340,7 +343,7 @@ def test_abstracts_end_with_a_sentence_before_one_of_them_goes() -> None:
     assert len(set(abstracts)) == 1
     assert abstracts[0].endswith(". …")
     assert len(abstracts[0]) > 200
-    assert "are whole in the text part" in made.html
+    assert "are whole on arXiv" in made.html
     assert made.text.count("Trained models") == 90
 
 

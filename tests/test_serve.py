@@ -9,11 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
 
+from digest.checks.check import State
+from digest.checks.returns import check_base_url
 from digest.model import Roster
+from digest.settings import survey_settings
 from digest.signing import Purpose
 from digest.store import Store, open_store
 from tests.worlds import MONDAY, reader
@@ -120,6 +124,12 @@ def test_a_token_for_a_bounce_or_for_nobody_leads_nowhere(site: Site) -> None:
         assert httpx.post(f"{site.url}/u/{token}").status_code == 404
     assert httpx.put(site.link()).status_code == 405
     assert site.suppressed() == []
+
+
+def test_doctor_knows_it(site: Site, tmp_path: Path) -> None:
+    survey = survey_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_BASE_URL": site.url}, {}, tmp_path)
+    found = check_base_url(survey)
+    assert found.state is State.OK, found
 
 
 def test_it_ends_on_a_signal_and_its_log_holds_no_token(site: Site) -> None:

@@ -196,10 +196,12 @@ def test_the_password_is_not_in_the_settings_words(tmp_path: Path) -> None:
 
 def test_a_password_has_no_flag() -> None:
     assert [s.variable for s in SETTINGS if s.secret] == [
+        "DIGEST_SUBSCRIBERS_YAML",
+        "DIGEST_SECRET",
         "DIGEST_MAIL_PASSWORD",
         "DIGEST_INBOX_PASSWORD",
         "DIGEST_HEARTBEAT_URL",
-        "DIGEST_SECRET",
+        "DIGEST_GITHUB_TOKEN",
     ]
 
 

@@ -215,3 +215,15 @@ def test_the_hint_names_what_narrows_a_keyword(written: str, rule: Rule | None, 
 def test_a_long_name_stands_for_the_query_and_not_for_the_words() -> None:
     keyword = make_keyword("Reward and more", "reward model")
     assert "side by side" in hint(keyword)
+
+
+async def test_a_held_back_window_that_is_believed_is_a_match_too(world: World) -> None:
+    world.readers = [reader(ADA, "Odd")]
+    await live(world, 0, 29)
+    (query,) = world.store.windows.queries(["all:odd"])
+    world.store.windows.accept(query, (eprint(1, world.now - DAY),), world.now)
+    await live(world, 30, 59)
+    assert not notes(world)
+    assert world.titles(ADA)[1:] == [[1]]
+    await live(world, 60, 60)
+    assert len(notes(world)) == 1  # a month after that paper's digest

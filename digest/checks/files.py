@@ -26,15 +26,18 @@ LONG_CYCLE = timedelta(hours=2)
 
 def check_subscribers(survey: Survey) -> Check:
     """The subscribers file: whether it is there, and what is wrong in it."""
-    from digest.roster import RosterError, load_roster
+    from digest.roster import RosterError
+    from digest.subscribing import place_of_subscribers, read_roster
 
     name, path = "subscribers", survey.settings.subscribers
     if "DIGEST_SUBSCRIBERS" in survey.mistakes:
         return skip(name, "DIGEST_SUBSCRIBERS is wrong")
-    if not path.exists():
+    if "DIGEST_SECRET" in survey.mistakes and survey.settings.subscribers_yaml:
+        return skip(name, "DIGEST_SECRET is wrong")
+    if not survey.settings.subscribers_yaml and not path.exists():
         return fail(name, f"there is no subscribers file {path}", BEGIN)
     try:
-        roster = load_roster(path)
+        roster = read_roster(survey.settings)
     except RosterError as error:
         first = error.problems[0]
         count = len(error.problems)
@@ -42,9 +45,10 @@ def check_subscribers(survey: Survey) -> Check:
         found = f"{path.name}:{first.line}:{first.column}: {first.message}{more}"
         return fail(name, found, "'digest subscribers check' shows each; until then nobody gets mail")
     readers, keywords = len(roster.subscribers), len({keyword.query for keyword in roster.keywords})
+    place = place_of_subscribers(survey.settings)
     if not readers:
-        return warn(name, f"{path} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one")
-    return ok(name, f"{counted(readers, 'reader')}, {counted(keywords, 'query', 'queries')} in {path}")
+        return warn(name, f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one")
+    return ok(name, f"{counted(readers, 'reader')}, {counted(keywords, 'query', 'queries')} in {place}")
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -226,10 +230,10 @@ def check_others(survey: Survey, homes: Iterable[Path], now: datetime) -> Check:
 
 
 def _readers_of_file(survey: Survey) -> frozenset[str]:
-    from digest.roster import load_roster
+    from digest.subscribing import read_roster
 
     try:
-        roster = load_roster(survey.settings.subscribers)
+        roster = read_roster(survey.settings)
     except ConfigError:
         return frozenset()
     return frozenset(subscriber.email.casefold() for subscriber in roster.subscribers)

@@ -42,6 +42,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Besides": {
         "db": ("db:db", "Back up, restore, check and prune the database."),
         "config": ("config:config", "Each setting, and where it came from."),
+        "publish": ("publish:publish", "Write the Daily Papers page."),
+        "import": ("importing:import_page", "Take the papers of such a page in, as seen."),
         "export": ("export:export", "Papers seen or mailed: JSON, CSV, BibTeX."),
         "completion": ("manual:completion", "Make the Tab key complete commands and flags."),
         "manual": ("manual:manual", "Write the manual pages."),

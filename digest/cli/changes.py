@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, machine_now, pass_context
-from digest.cli.parts import read_roster
 from digest.cli.people import query_error, subscribers, warn_about
 from digest.cli.readers import without_digest
 from digest.errors import QueryError, UsageError
+from digest.subscribing import read_roster, subscribers_file
 
 if TYPE_CHECKING:
     from digest.model import Subscriber
@@ -46,7 +46,7 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     if len(values) < len(fields):
         raise UsageError("a field is set twice", remedy="name each field once")
     try:
-        edit = set_fields(context.settings.subscribers, [email], values)
+        edit = set_fields(subscribers_file(context.settings), [email], values)
     except QueryError as error:
         raise query_error(error) from error
     _tell(context, edit, [email], as_json=as_json)
@@ -102,7 +102,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
     for reader in filter(None, (find_reader(roster, email) for email in emails)):
         if not is_paused(replace(reader, paused_until=date.fromisoformat(str(day))), now):
             raise UsageError(f"{day} has come already where {reader.email} is", remedy="name a day that is to come")
-    edit = set_fields(context.settings.subscribers, emails, {"paused_until": day})
+    edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
     _tell(context, edit, emails, as_json=as_json)
 
 
@@ -114,7 +114,7 @@ def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     """End the pause of these readers."""
     from digest.roster.edit import set_fields
 
-    edit = set_fields(context.settings.subscribers, emails, {"paused_until": None})
+    edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
     waiting = _tell(context, edit, emails, as_json=as_json)
     if not as_json and edit.changed and len(waiting) < len(_found(edit, emails)):
         context.echo("What came meanwhile comes with that digest: the most recent papers, and how many were older.")
@@ -136,7 +136,7 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     from digest.roster.edit import add_all, check_or_begin
     from digest.roster.table import read_table
 
-    path = context.settings.subscribers
+    path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
     edit = add_all(path, people, dry_run=dry_run)
     emails = [person.email for person in people]
@@ -177,7 +177,7 @@ def _tell(
     waiting = without_digest(context, readers)
     if as_json:
         shown = [show_json(edit, reader, now, waiting) for reader in readers]
-        context.print_json({"file": str(context.settings.subscribers), "subscribers": shown})
+        context.print_json({"file": str(subscribers_file(context.settings)), "subscribers": shown})
         return waiting
     if only_changed:
         before = set(edit.before.subscribers)

@@ -65,11 +65,12 @@ def _empty_folder(folder: Path | None) -> Path:
 
 async def _walk(context: Context, settings: Settings, standin: Standin, start: datetime) -> None:
     """Put a cycle's parts together once, and walk through the days."""
-    from digest.cli.parts import open_parts, read_roster
+    from digest.cli.parts import open_parts
     from digest.demo.tour import walk
     from digest.mailing import make_transport
     from digest.stopping import Stop
     from digest.store import open_store
+    from digest.subscribing import read_roster
 
     with open_store(settings.db) as store:
         async with open_parts(

@@ -78,6 +78,7 @@ def _made(survey: Survey, address: str | None) -> Iterator[Check]:
 def _local(survey: Survey) -> list[tuple[str, Examine]]:
     """What can be told without a network."""
     from digest.checks.arrangement import check_settings
+    from digest.checks.exposure import check_exposure, in_workflow
     from digest.checks.files import (
         candidate_homes,
         check_cycle,
@@ -108,6 +109,8 @@ def _local(survey: Survey) -> list[tuple[str, Examine]]:
         ("zone data", lambda: check_zones(now)),
         ("holidays", lambda: check_holidays(now.date(), survey.settings.home)),
     ]
+    if in_workflow(os.environ):
+        checks.append(("addresses", lambda: check_exposure(survey, os.environ)))
     if survey.values["DIGEST_TEMPLATES"]:
         checks.append(("templates", lambda: check_templates(survey, now)))
     return checks

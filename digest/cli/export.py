@@ -97,7 +97,7 @@ def export(
 
 def _write(path: Path, data: bytes) -> None:
     """Put the whole file in its place; the old one stays where this cannot be done."""
-    from digest.roster.write import replace_file
+    from digest.files import replace_file
 
     target = path.resolve()
     if target.exists() and not target.is_file():

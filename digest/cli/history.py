@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.cli.parts import existing_store, read_roster
+from digest.cli.parts import existing_store
 from digest.errors import ConfigError
+from digest.subscribing import read_roster
 
 if TYPE_CHECKING:
     from digest.model import Roster

@@ -22,6 +22,7 @@ from digest.errors import DigestError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber
 from digest.settings import find_home, load_settings
+from digest.subscribing import subscribers_file
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -70,7 +71,7 @@ def init(
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
-    roster = _roster(settings.subscribers)
+    roster = _roster(subscribers_file(settings))
     form = Form(context, roster, Counter(settings), asking=asking)
     form.tell_what_exists(home)
     given = {"email": email, "match": match, "at": at, "timezone": timezone}

@@ -109,7 +109,7 @@ def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
 
     The file is written as a whole or not at all. Raises ConfigError where that cannot be done.
     """
-    from digest.roster.write import replace_file
+    from digest.files import replace_file
 
     target = Path(os.path.realpath(path))
     had = read_env(target)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
-from digest.cli.parts import clock_at, existing_store, read_roster
+from digest.cli.parts import clock_at, existing_store
 from digest.errors import ConfigError, DigestError, QueryError, UsageError
+from digest.subscribing import place_of_subscribers, read_roster
 from digest.times import to_text
 
 if TYPE_CHECKING:
@@ -98,15 +99,14 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     for keyword in read_roster(context.settings).keywords:
         if keyword.query == query:
             return keyword
-    raise ConfigError(
-        f"{context.settings.subscribers} has no keyword {text}", remedy="'digest keywords' lists those that it has"
-    )
+    place = place_of_subscribers(context.settings)
+    raise ConfigError(f"{place} has no keyword {text}", remedy="'digest keywords' lists those that it has")
 
 
-def what_to_do(name: str) -> str:
-    """What a person can do about a keyword that is held back."""
+def what_to_do(name: str) -> tuple[str, str]:
+    """What a person can do about a keyword that is held back, in two lines."""
     typed = shlex.quote(name)
-    return f"'digest keywords windows {typed}' lists its answers, 'digest keywords accept {typed}' believes them"
+    return f"to see its answers: digest keywords windows {typed}", f"to believe them:    digest keywords accept {typed}"
 
 
 def _names(context: Context) -> dict[str, str]:

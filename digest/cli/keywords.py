@@ -7,10 +7,10 @@ import click
 from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
 from digest.cli.checking import check
 from digest.cli.keyword_windows import accept, windows
-from digest.cli.parts import read_roster
 from digest.cli.people import PLAIN_RULES, keyword_line, query_error
 from digest.errors import QueryError, UsageError
 from digest.model import Rule
+from digest.subscribing import place_of_subscribers, read_roster, subscribers_file
 
 match_option = click.option("--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches.")
 
@@ -66,7 +66,7 @@ def _list(context: Context, *, as_json: bool) -> None:
         )
         return
     if not roster.keywords:
-        context.echo(f"{context.settings.subscribers} holds no keyword yet.")
+        context.echo(f"{place_of_subscribers(context.settings)} holds no keyword yet.")
     for keyword in roster.keywords:
         count = readers.get(keyword.query, 0)
         context.echo(f"{keyword_line(keyword)}  ({count} reader{'' if count == 1 else 's'})")
@@ -94,7 +94,7 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
     rule = Rule(match) if match else None
     try:
         keyword = make_keyword(name, query, rule)
-        edit = add_keyword(context.settings.subscribers, name, query, rule)
+        edit = add_keyword(subscribers_file(context.settings), name, query, rule)
     except QueryError as error:
         raise query_error(error) from error
     context.echo(keyword_line(keyword))
@@ -113,7 +113,7 @@ def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
     from digest.roster.edit import remove_keyword
 
     name = " ".join(words)
-    remove_keyword(context.settings.subscribers, name, force=force)
+    remove_keyword(subscribers_file(context.settings), name, force=force)
     context.echo(f"{name} is removed.")
 
 
@@ -126,7 +126,7 @@ def rename(context: Context, old: str, new: str) -> None:
     from digest.roster.edit import rename_keyword
 
     try:
-        rename_keyword(context.settings.subscribers, old, new)
+        rename_keyword(subscribers_file(context.settings), old, new)
     except QueryError as error:
         raise query_error(error) from error
     context.echo(f"{old} is now {new}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from digest.cli.base import Context, machine_now
 from digest.mailing import make_sender, make_transport
 from digest.settings import Settings
+from digest.subscribing import known_as
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
@@ -33,19 +34,13 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
         yield store
 
 
-def read_roster(settings: Settings) -> Roster:
-    """The subscribers file; ConfigError with every mistake in it, or with what to do where there is none."""
-    from digest.roster import load_roster
-
-    return load_roster(settings.subscribers)
-
-
 def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
     """One reader by address; ConfigError where the file does not name it."""
     from digest.roster.readers import unknown_reader
 
+    wanted = known_as(settings, address).strip().casefold()
     for subscriber in roster.subscribers:
-        if subscriber.email.casefold() == address.strip().casefold():
+        if subscriber.email.casefold() == wanted:
             return subscriber
     raise unknown_reader(settings.subscribers, address, (s.email for s in roster.subscribers))
 

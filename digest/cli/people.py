@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
-from digest.cli.parts import existing_store, read_roster, say_where_mail_goes
+from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.cli.readers import (
     lift_suppressions,
     next_line,
@@ -22,6 +22,7 @@ from digest.cli.readers import (
 )
 from digest.errors import QueryError, UsageError
 from digest.model import REPOSITORY, Abstracts, Format, Keyword, Revisions, Rule, Subscriber
+from digest.subscribing import known_as, place_of_subscribers, read_roster, subscribers_file
 
 if TYPE_CHECKING:
     from digest.roster.edit import Value
@@ -95,7 +96,7 @@ def subscribe(
     from digest.cli.subscribed import show_json, tell
     from digest.roster.edit import add_subscribers, find_reader
 
-    path = context.settings.subscribers
+    path = subscribers_file(context.settings)
     rule = Rule(match) if match else None
     _refuse_stray_words(emails, keywords)
     if flags["name"] and len({email.strip().casefold() for email in emails}) > 1:
@@ -167,7 +168,7 @@ def unsubscribe(context: Context, emails: tuple[str, ...], keywords: tuple[str, 
     settings = context.settings
     _refuse_stray_words(emails, keywords)
     try:
-        edit = remove_subscribers(settings.subscribers, emails, keywords)
+        edit = remove_subscribers(subscribers_file(settings), emails, keywords)
     except QueryError as error:
         raise query_error(error) from error
     result = []
@@ -247,9 +248,8 @@ def _list(context: Context, *, as_json: bool) -> None:
         )
         return
     if not roster.subscribers:
-        context.echo(
-            f"{context.settings.subscribers} names no reader yet: 'digest subscribe EMAIL -k KEYWORD' adds one."
-        )
+        place = place_of_subscribers(context.settings)
+        context.echo(f"{place} names no reader yet: 'digest subscribe EMAIL -k KEYWORD' adds one.")
     for reader in roster.subscribers:
         names = ", ".join(keyword.name for keyword in reader.keywords)
         context.echo(f"{reader.email}  {when(reader)}  {names}")
@@ -269,7 +269,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
     from digest.roster.readers import unknown_reader
 
     roster = read_roster(context.settings)
-    reader = find_reader(roster, email)
+    reader = find_reader(roster, known_as(context.settings, email))
     if reader is None:
         raise unknown_reader(context.settings.subscribers, email, (known.email for known in roster.subscribers))
     now = machine_now()
@@ -335,7 +335,7 @@ def move(context: Context, old: str, new: str) -> None:
         if reader is None and target and _is_half_moved(store, old, target.email):
             source, address = old, target.email
         else:
-            move_subscriber(settings.subscribers, old, new)
+            move_subscriber(subscribers_file(settings), old, new)
             source, address = reader.email if reader else old, normal_address(new)
         followed = store.subscribers.move(source, address) if store else False
     context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
@@ -354,7 +354,7 @@ def check(ctx: click.Context, as_json: bool) -> None:
     from digest.roster import RosterError
 
     context = ctx.find_root().ensure_object(Context)
-    path = context.settings.subscribers
+    path = place_of_subscribers(context.settings)
     try:
         roster = read_roster(context.settings)
     except RosterError as error:
@@ -362,10 +362,10 @@ def check(ctx: click.Context, as_json: bool) -> None:
             raise
         fields = ("line", "column", "message", "suggestion")
         problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
-        context.print_json({"file": str(path), "problems": problems})
+        context.print_json({"file": path, "problems": problems})
         ctx.exit(int(error.exit_code))
     if as_json:
-        context.print_json({"file": str(path), "problems": []})
+        context.print_json({"file": path, "problems": []})
         return
     readers, keywords = len(roster.subscribers), len(roster.keywords)
     context.echo(f"{path} is right: {counted(readers, 'reader')}, {counted(keywords, 'keyword')}.")

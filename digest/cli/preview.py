@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, now_option, pass_context
-from digest.cli.parts import clock_at, find_subscriber, open_parts, read_roster
+from digest.cli.parts import clock_at, find_subscriber, open_parts
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mailing import make_sender
 from digest.model import Format
+from digest.subscribing import place_of_subscribers, read_roster
 
 if TYPE_CHECKING:
     from digest.model import Digest, Rendered, Roster, Subscriber
@@ -80,12 +81,11 @@ def _chosen(context: Context, roster: Roster, email: str | None) -> Subscriber:
         return find_subscriber(roster, email, context.settings)
     if len(roster.subscribers) == 1:
         return roster.subscribers[0]
+    place = place_of_subscribers(context.settings)
     if not roster.subscribers:
-        raise ConfigError(
-            f"{context.settings.subscribers} names no subscriber", remedy="'digest subscribe EMAIL -k KEYWORD' adds one"
-        )
+        raise ConfigError(f"{place} names no subscriber", remedy="'digest subscribe EMAIL -k KEYWORD' adds one")
     raise ConfigError(
-        f"{context.settings.subscribers} names {len(roster.subscribers)} subscribers",
+        f"{place} names {len(roster.subscribers)} subscribers",
         remedy=f"say whose digest you want to see, such as: digest preview {roster.subscribers[0].email}",
     )
 

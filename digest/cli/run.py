@@ -16,9 +16,10 @@ from digest.cli.base import Command, Context, counted, json_option, machine_now,
 from digest.cli.folder import Answer, answer, say_what_the_folder_holds
 from digest.cli.health import telling_of_failure
 from digest.cli.keyword_windows import what_to_do
-from digest.cli.parts import clock_at, mail_hint, open_parts, read_roster, say_where_mail_goes
+from digest.cli.parts import clock_at, mail_hint, open_parts, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
+from digest.subscribing import read_roster
 from digest.times import to_text
 
 FAR = timedelta(days=366)
@@ -27,7 +28,8 @@ FAR = timedelta(days=366)
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
     from digest.mail.message import Message
-    from digest.model import Subscriber
+    from digest.model import Roster, Subscriber
+    from digest.settings import Settings
 
 
 @click.command(cls=Command, examples=("digest run", "digest run --dry-run", "digest run --json"))
@@ -106,7 +108,7 @@ async def work(
     from digest.store import open_store
 
     settings = context.settings
-    roster = read_roster(settings)
+    roster = read_safely(settings)
     transport = make_transport(settings)
     fresh = not settings.db.exists()
     stop = Stop()
@@ -148,6 +150,17 @@ async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
     summary = await _cycle(parts, context.settings.arxiv_api, wait)
     await after_cycle(context, parts, summary)
     return summary
+
+
+def read_safely(settings: Settings) -> Roster:
+    """Who gets what; ConfigError too where strangers could see the addresses."""
+    import os
+
+    from digest.checks.exposure import refuse_exposure
+
+    roster = read_roster(settings)
+    refuse_exposure(settings, roster, os.environ)
+    return roster
 
 
 async def _rehearse(
@@ -244,7 +257,8 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
             context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
         elif k.status == "quarantined":
             context.echo(f"{k.keyword}: held back, nothing is mailed from it ({k.why})")
-            context.echo(f"    {what_to_do(k.keyword)}")
+            for line in what_to_do(k.keyword):
+                context.echo(f"    {line}")
         else:
             context.echo(f"{k.keyword}: {k.status} ({k.why})")
     if not asked and summary.keywords:
@@ -293,7 +307,6 @@ async def _serve(context: Context) -> None:
     from digest.cycle import run_cycle
     from digest.daemon import Daemon, watch
     from digest.locks import cycle_lock
-    from digest.model import Roster
     from digest.notify import Notifier
     from digest.stopping import Stop, run_stoppable
     from digest.store import open_store
@@ -334,7 +347,7 @@ async def _serve(context: Context) -> None:
 
         daemon = Daemon(
             store=store,
-            load=lambda: read_roster(settings),
+            load=lambda: read_safely(settings),
             stamp=stamp,
             work=work,
             clock=clock_at(None),

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
-from digest.cli.parts import clock_at, existing_store, find_subscriber, mail_hint, read_roster, say_where_mail_goes
+from digest.cli.parts import clock_at, existing_store, find_subscriber, mail_hint, say_where_mail_goes
 from digest.cli.readers import next_line
 from digest.cli.run import progress_line, work
 from digest.errors import TryLaterError
+from digest.subscribing import read_roster
 
 if TYPE_CHECKING:
     from digest.cycle import Summary

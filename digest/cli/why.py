@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import YEARS, Command, Context, json_option, machine_now, now_option, pass_context
-from digest.cli.parts import existing_store, read_roster
+from digest.cli.parts import existing_store
 from digest.errors import ConfigError, UsageError
+from digest.subscribing import known_as, place_of_subscribers, read_roster
 
 if TYPE_CHECKING:
     from digest.explain import PaperName
@@ -68,16 +69,17 @@ def find_reader(
     context: Context, roster: Roster, store: Store | None, email: str
 ) -> tuple[Subscriber | None, Reader | None]:
     """A reader as the file and the database know them; ConfigError, with the nearest, where neither does."""
-    wanted = email.strip().casefold()
-    subscriber = next((s for s in roster.subscribers if s.email.casefold() == wanted), None)
-    past = store.history.reader(email.strip()) if store else None
+    wanted = known_as(context.settings, email).strip()
+    subscriber = next((s for s in roster.subscribers if s.email.casefold() == wanted.casefold()), None)
+    past = store.history.reader(wanted) if store else None
     if subscriber is None and past is None:
         known = [s.email for s in roster.subscribers] + (store.history.addresses() if store else [])
         from digest.roster.readers import nearest_address
 
         near = nearest_address(email, known)
         remedy = f"did you mean {near}?" if near else "'digest subscribers' lists who is in the file"
-        raise ConfigError(f"neither {context.settings.subscribers} nor the database knows {email}", remedy=remedy)
+        place = place_of_subscribers(context.settings)
+        raise ConfigError(f"neither {place} nor the database knows {email}", remedy=remedy)
     return subscriber, past
 
 

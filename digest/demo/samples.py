@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from digest.compose import compose
 from digest.demo.papers import KEYWORDS, World
 from digest.demo.words import TOPICS
 from digest.match import Matcher
-from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Subscriber
+from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Rhythm, Silence, Subscriber, Weekly
 from digest.query import make_keyword, parse
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -39,7 +39,7 @@ def samples() -> tuple[Sample, ...]:
     return (
         Sample("one", "One paper", _digest(_fresh(1))),
         Sample("many", "A good morning: twelve papers under three keywords", _digest(_fresh(12))),
-        Sample("hundreds", "Three hundred papers, abstracts for all of them wanted", _hundreds()),
+        Sample("hundreds", "Three hundred papers, the first fifty with abstracts", _digest(_fresh(300))),
         Sample("names", "Names from everywhere", _digest(_names())),
         Sample("formulas", "Titles, abstracts and names full of TeX", _digest(_formulas())),
         Sample("hostile", "Papers that try to break out", _digest(_hostile())),
@@ -48,6 +48,7 @@ def samples() -> tuple[Sample, ...]:
         Sample("catch-up", "Three weeks away: by announcement", _catch_up()),
         Sample("short", "Short abstracts, favourites first, a prefix", _favourites()),
         Sample("welcome", "The first digest", _welcome()),
+        Sample("silent", "A keyword that has matched nothing for a month", _silent()),
         Sample("quiet", "A day without papers, for a reader who wants to be told", _quiet()),
     )
 
@@ -78,10 +79,6 @@ def _composed(items: Sequence[Item], reader: Subscriber = READER, previous: date
 def _fresh(number: int, seed: int = 11) -> tuple[Paper, ...]:
     """So many papers for last night's announcement."""
     return World(seed).papers(number, _CLOSED - _DAY, _CLOSED)
-
-
-def _hundreds() -> Digest:
-    return _digest(_fresh(300), replace(READER, max_papers=300))
 
 
 def _names() -> list[Paper]:
@@ -197,7 +194,16 @@ def _favourites() -> Digest:
 
 def _welcome() -> Digest:
     papers = World(14).papers(6, NOW - 5 * _DAY, _CLOSED)
-    return replace(_composed([Item(paper, Kind.NEW, ()) for paper in papers], previous=None), welcome=True)
+    rhythm = Rhythm(tuple(Weekly)[:5], time(7), tells=False)
+    return replace(
+        _composed([Item(paper, Kind.NEW, ()) for paper in papers], previous=None), welcome=True, rhythm=rhythm
+    )
+
+
+def _silent() -> Digest:
+    hint = 'In the last month "time serie" alone brought no paper, "time series" about 9 a day: is a letter missing?'
+    reader = replace(READER, keywords=(*READER.keywords[:2], make_keyword("Time Serie")))
+    return replace(_composed([], reader), silences=(Silence("Time Serie", 30, hint),))
 
 
 def _quiet() -> Digest:

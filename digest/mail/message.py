@@ -107,7 +107,7 @@ class Sender:
     @cached_property
     def address(self) -> str:
         """The bare address, fit for the envelope."""
-        return bare_address(_parse(self.from_address)[1])
+        return address_in(self.from_address)
 
     @property
     def domain(self) -> str:
@@ -117,20 +117,20 @@ class Sender:
     @cached_property
     def reply_address(self) -> str:
         """The bare address to which people write: the contact's, else the sender's own."""
-        return bare_address(_parse(self.contact)[1]) if self.contact else self.address
+        return address_in(self.contact) if self.contact else self.address
 
     def envelope_sender(self, delivery: int) -> str:
         """Where bounces of this delivery go: the sender's address, or one of the delivery's own (VERP)."""
         if not self.bounce:
             return self.address
-        local, _, domain = bare_address(_parse(self.bounce)[1]).rpartition("@")
+        local, _, domain = address_in(self.bounce).rpartition("@")
         if self.signer is None or not delivery:
             return f"{local}@{domain}"
         return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
 
     def way_out(self, reader: int) -> WayOut:
         """How one reader leaves; reader 0 is nobody, and gets no token."""
-        to = quote(bare_address(_parse(self.leave)[1]) if self.leave else self.reply_address, safe="@+")
+        to = quote(address_in(self.leave) if self.leave else self.reply_address, safe="@+")
         if self.signer is None or not reader:
             return WayOut(f"mailto:{to}?subject=unsubscribe")
         token = self.signer.token(Purpose.LEAVE, reader)
@@ -299,6 +299,11 @@ def _encoded_words(text: str, header: str) -> str:
 def _parse(written: str) -> tuple[str, str]:
     """Split `Name <address>` into name and address, either of which may be empty."""
     return parseaddr(clean(written))
+
+
+def address_in(written: str) -> str:
+    """The bare address in what may have a name before it: `Ada <ada@example.org>`."""
+    return bare_address(_parse(written)[1])
 
 
 def bare_address(address: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digest.errors import UsageError
+from digest.files import replace_file
 from digest.locks import file_lock
 from digest.model import REPOSITORY, Keyword, Roster, Rule, Subscriber
 from digest.query import parse
@@ -24,7 +25,7 @@ from digest.roster.load import Checked, check_text, fold, read_text
 from digest.roster.problems import RosterError
 from digest.roster.quoting import quote, write
 from digest.roster.readers import unknown_reader
-from digest.roster.write import ready_folder, replace_file
+from digest.roster.write import ready_folder
 
 WAIT = 10.0
 """Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000 readers."""

@@ -13,7 +13,7 @@ from digest.errors import ConfigError
 from digest.model import RateLimit
 from digest.settings import read
 from digest.settings.read import CREDENTIAL
-from digest.settings.table import ARXIV_API, SETTINGS, Setting
+from digest.settings.table import ARXIV_API, GITHUB_API, SETTINGS, Setting
 
 __all__ = [
     "ARXIV_API",
@@ -64,6 +64,9 @@ class Settings:
     heartbeat_url: str = field(default="", repr=False)
     base_url: str = ""
     secret: str = field(default="", repr=False)
+    subscribers_yaml: str = field(default="", repr=False)
+    github_token: str = field(default="", repr=False)
+    github_api: str = GITHUB_API
     unknown: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -201,6 +204,14 @@ def _settle(
     def checked(variable: str, reader: Callable[[str, str], str]) -> str:
         return attempt(variable, lambda: reader(variable, values[variable]), "")
 
+    def secret() -> str:
+        if values["DIGEST_SUBSCRIBERS_YAML"] and not values["DIGEST_SECRET"]:
+            raise ConfigError(
+                "DIGEST_SUBSCRIBERS_YAML is set, and DIGEST_SECRET is not: readers' names are made with it",
+                remedy="set it to a long random text, and never change it ('openssl rand -hex 32' makes one)",
+            )
+        return read.secret("DIGEST_SECRET", values["DIGEST_SECRET"])
+
     return Settings(
         home=home,
         db=attempt("DIGEST_DB", database, home / "digest.db"),
@@ -219,7 +230,6 @@ def _settle(
         operator=checked("DIGEST_OPERATOR", read.address),
         heartbeat_url=checked("DIGEST_HEARTBEAT_URL", lambda name, text: read.url(name, text) if text else ""),
         base_url=checked("DIGEST_BASE_URL", read.base_url),
-        secret=checked("DIGEST_SECRET", read.secret),
         arxiv_api=attempt(
             "DIGEST_ARXIV_API", lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API
         ),
@@ -227,6 +237,12 @@ def _settle(
             "DIGEST_ARXIV_DELAY", lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
         ),
         templates=attempt("DIGEST_TEMPLATES", templates, None),
+        subscribers_yaml=values["DIGEST_SUBSCRIBERS_YAML"],
+        secret=attempt("DIGEST_SECRET", secret, ""),
+        github_token=values["DIGEST_GITHUB_TOKEN"],
+        github_api=attempt(
+            "DIGEST_GITHUB_API", lambda: read.url("DIGEST_GITHUB_API", values["DIGEST_GITHUB_API"]), GITHUB_API
+        ),
         origins=origins,
     )
 

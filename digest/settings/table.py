@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ARXIV_API = "https://export.arxiv.org/api/query"
+GITHUB_API = "https://api.github.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ SETTINGS = (
     Setting("DIGEST_DB", "digest.db", "The database"),
     Setting("DIGEST_SUBSCRIBERS", "subscribers.yaml", "The subscribers file"),
     Setting(
+        "DIGEST_SUBSCRIBERS_YAML", "", "The subscribers file's text itself, where strangers may see files", secret=True
+    ),
+    Setting("DIGEST_SECRET", "", "What tokens and readers' names are made with, not the database's own", secret=True),
+    Setting(
         "DIGEST_MAIL",
         "maildir:mail",
         "Where mail goes: maildir:PATH, sendmail:, smtp://USER@HOST:587 or smtps://USER@HOST:465",
@@ -48,6 +53,7 @@ SETTINGS = (
     Setting("DIGEST_OPERATOR", "", "Who hears by mail of trouble, once, and when all is well again"),
     Setting("DIGEST_HEARTBEAT_URL", "", "An address that is called after each good cycle", secret=True),
     Setting("DIGEST_BASE_URL", "", "Where 'digest serve' is reached from outside: https://digest.example.org"),
-    Setting("DIGEST_SECRET", "", "What signs the tokens in mails, in place of the database's own secret", secret=True),
+    Setting("DIGEST_GITHUB_TOKEN", "", "The token with which issues are posted", secret=True),
+    Setting("DIGEST_GITHUB_API", GITHUB_API, "The address of GitHub's REST interface"),
     Setting("DIGEST_TEMPLATES", "", "A folder whose templates come before the built-in ones"),
 )

@@ -16,6 +16,7 @@ from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
 from digest.store.outbox import Outbox
+from digest.store.pages import Pages
 from digest.store.relay import Relay
 from digest.store.runs import Runs
 from digest.store.subscribers import Subscribers
@@ -38,6 +39,7 @@ class Store:
         self.suppressions = Suppressions(database)
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)
+        self.pages = Pages(database)
         self.relay = Relay(database)
         self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
 

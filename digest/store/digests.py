@@ -13,9 +13,9 @@ from typing import Any
 from digest.model import Item, Kind, Paper, Revisions
 from digest.store.database import Database
 from digest.store.due import NO_END, NOT_CARRIED, due_rows, items_of, most_recent, withdrawn_rows
+from digest.store.papers import load_papers
 from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import head
-from digest.store.windows import load_papers
 from digest.times import from_text, to_text
 
 SLOT_OPEN = timedelta(hours=24)

@@ -9,8 +9,8 @@ from typing import Any
 from digest.model import Change, Item, Kind, Revisions
 from digest.revision import merged
 from digest.store.database import Database
+from digest.store.papers import load_papers
 from digest.store.subscribers import head
-from digest.store.windows import load_papers
 
 NOT_CARRIED = "('expired', 'failed', 'suppressed')"
 """The states in which a delivery has certainly not carried its papers to the reader."""

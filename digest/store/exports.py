@@ -9,7 +9,7 @@ from datetime import datetime
 
 from digest.model import Paper
 from digest.store.database import Database
-from digest.store.windows import load_papers
+from digest.store.papers import load_papers
 from digest.times import from_text
 
 CHUNK = 500

@@ -13,8 +13,8 @@ from digest.model import Kind, Outcome, Paper, Revisions, State
 from digest.store.database import Database
 from digest.store.due import NOT_CARRIED
 from digest.store.outbox import SUBJECT
+from digest.store.papers import load_papers
 from digest.store.runs import KeywordRecord, RunRecord
-from digest.store.windows import load_papers
 from digest.times import from_text, to_text
 
 

@@ -226,6 +226,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, uid INTEGER NOT NULL) WITHOUT ROWID;
     """,
     """
+    ALTER TABLE query ADD COLUMN imported_until TEXT;
+    """,
+    """
     CREATE TABLE relay(
         name TEXT PRIMARY KEY,
         place TEXT NOT NULL,

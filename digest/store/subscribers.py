@@ -243,11 +243,23 @@ def head(database: Database) -> int:
     return number
 
 
-def place(database: Database, query: int, now: datetime) -> None:
-    """Give every unplaced subscription of a query its start: a little before the end of the log.
+def place(database: Database, query: int, now: datetime, *, start: int | None = None) -> None:
+    """Give every unplaced subscription of a query its start: the one named, or a little before the end of the log.
 
     Belongs into the transaction that made the query's log current.
     """
+    if start is None:
+        start = _before_the_end(database, query, now)
+    database.write(
+        "UPDATE subscription SET start = :start, position = :start,"
+        " watched = (SELECT watched FROM query WHERE id = :query)"
+        " WHERE query = :query AND start IS NULL AND until IS NULL",
+        {"start": start, "query": query},
+    )
+
+
+def _before_the_end(database: Database, query: int, now: datetime) -> int:
+    """The place in the log behind which stands what a first digest shows."""
     rows = database.rows(
         """SELECT m.seq, p.published FROM seen m JOIN paper p ON p.id = m.paper
            WHERE m.query = ? AND m.kind IN ('new', 'late') ORDER BY m.seq DESC LIMIT ?""",
@@ -256,10 +268,5 @@ def place(database: Database, query: int, now: datetime) -> None:
     line = to_text(now - FIRST_DAYS)
     young = max((number for number, row in enumerate(rows, 1) if row["published"] >= line), default=0)
     shown = max(young, min(FIRST_AT_LEAST, len(rows)))
-    start = rows[shown - 1]["seq"] - 1 if shown else head(database)
-    database.write(
-        "UPDATE subscription SET start = :start, position = :start,"
-        " watched = (SELECT watched FROM query WHERE id = :query)"
-        " WHERE query = :query AND start IS NULL AND until IS NULL",
-        {"start": start, "query": query},
-    )
+    start: int = rows[shown - 1]["seq"] - 1 if shown else head(database)
+    return start

@@ -14,7 +14,9 @@ from digest.model import Change, Kind, Paper, Window
 from digest.revision import changes, is_withdrawn
 from digest.store.database import Database
 from digest.store.held import Held
-from digest.store.subscribers import place
+from digest.store.pages import MOVED, before_the_page, imported_until
+from digest.store.papers import load_papers, write_paper
+from digest.store.subscribers import head, place
 from digest.times import from_text, to_text
 
 LONGEST_PAUSE = 24
@@ -23,8 +25,6 @@ LOG_LOOKED_AT = 2_000
 """Of a query's log so many of the newest rows are looked at for what is known of the last days."""
 WATCHED_AT_ONCE = timedelta(days=7)
 """The most that one good window adds to the days for which its query was watched: an outage is no silence."""
-
-PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +122,17 @@ class Windows:
         days = max((now - window.since) / timedelta(days=1), 1.0)
         first = query.last_good_at is None
         with self._db.transaction():
+            until = imported_until(self._db, query.id)
+            if until is not None:
+                old = before_the_page(self._db, query.id, window.papers) | set(old)
+            begin = head(self._db)
             counts = self._log(query, (*window.papers, *beside), now, run, old)
             covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
             self._db.write(
                 "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
                 " rows_per_day = ?, watched = watched + ?, total = ?, covered_since = COALESCE(covered_since, ?),"
-                " quarantined_since = NULL, judged_since = COALESCE(?, judged_since) WHERE id = ?",
+                " quarantined_since = NULL, judged_since = COALESCE(?, judged_since), imported_until = NULL"
+                " WHERE id = ?",
                 [
                     to_text(now),
                     sum(p.updated >= window.since for p in window.papers) / days,
@@ -138,11 +143,11 @@ class Windows:
                     query.id,
                 ],
             )
-            if counts[Kind.NEW] or counts[Kind.LATE]:
-                self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
+            self._note_match(query, counts)
             self.held.forget(query.id)
             self._db.set_meta("arxiv_pause", "")
-            place(self._db, query.id, now)
+            moved = until is not None and until >= now - MOVED
+            place(self._db, query.id, now, start=begin if moved else None)
         return counts
 
     def accept(
@@ -160,6 +165,7 @@ class Windows:
                 " judged_since = ?, total = NULL WHERE id = ?",
                 [to_text(now), query.id],
             )
+            self._note_match(query, counts)
             self.held.forget(query.id)
         return counts
 
@@ -222,6 +228,11 @@ class Windows:
             self._db.set_meta("arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours}))
         return pause
 
+    def _note_match(self, query: Query, counts: Counter[Kind]) -> None:
+        """Let a query's silence begin anew where something new matched it."""
+        if counts[Kind.NEW] or counts[Kind.LATE]:
+            self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
+
     def _fail(self, query: Query, why: str, next_fetch_at: datetime) -> None:
         self._db.write(
             "UPDATE query SET failures = failures + 1, trouble = ?, next_fetch_at = ? WHERE id = ?",
@@ -268,11 +279,13 @@ class Windows:
         held = load_papers(self._db, [p.id for p in papers])
         for paper in papers:
             before = held.get(paper.id)
-            if before is not None and before.version >= paper.version:
+            # An imported page tells no authors, and guesses when a paper was submitted.
+            imported = before is not None and not before.authors
+            if before is not None and (before.version, not imported) >= (paper.version, True):
                 continue
-            self._db.write(_UPSERT_PAPER, _paper_row(paper))
-            if before is not None:
-                changed = changes(before, paper)
+            write_paper(self._db, paper, anew=imported)
+            if before is not None and before.version < paper.version:
+                changed = changes(replace(before, authors=paper.authors) if imported else before, paper)
                 self._db.write(
                     "INSERT OR IGNORE INTO revision(paper, version, changed, accepted, old_title)"
                     " VALUES(?, ?, ?, ?, ?)",
@@ -296,49 +309,6 @@ class Windows:
                 " JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)",
                 [paper.id],
             )
-
-
-_UPSERT_PAPER = (
-    f"INSERT INTO paper({', '.join(PAPER_COLUMNS)}) VALUES({', '.join('?' * len(PAPER_COLUMNS))})"
-    " ON CONFLICT(id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in PAPER_COLUMNS if name not in ("id", "published"))
-)
-
-
-def load_papers(database: Database, ids: list[str]) -> dict[str, Paper]:
-    """Papers by base id, each in the highest version ever served."""
-    rows = database.rows(
-        f"SELECT {', '.join(PAPER_COLUMNS)} FROM paper WHERE id IN (SELECT value FROM json_each(?))",
-        [json.dumps(ids)],
-    )
-    return {
-        row["id"]: Paper(
-            **{
-                **row,
-                "authors": tuple(json.loads(row["authors"])),
-                "categories": tuple(json.loads(row["categories"])),
-                "published": from_text(row["published"]),
-                "updated": from_text(row["updated"]),
-            }
-        )
-        for row in rows
-    }
-
-
-def _paper_row(paper: Paper) -> list[str | int]:
-    return [
-        paper.id,
-        paper.version,
-        paper.title,
-        paper.abstract,
-        json.dumps(paper.authors, ensure_ascii=False),
-        json.dumps(paper.categories),
-        to_text(paper.published),
-        to_text(paper.updated),
-        paper.comment,
-        paper.journal_ref,
-        paper.doi,
-    ]
 
 
 def _moment(text: str | None) -> datetime | None:

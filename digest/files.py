@@ -1,0 +1,59 @@
+"""A file replaced as a whole: readers see the old one or the new one, also after a power cut."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from digest.errors import ConfigError
+
+PRIVATE, PUBLIC = 0o640, 0o644
+"""Modes of new files: one that holds people's addresses is not for everybody's eyes."""
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Put `data` in the place of the file at `path`, which is no symbolic link; mode and owner stay.
+
+    `mode` is that of a new file. The new file is written beside the old one and synced before it takes its name.
+    Raises ConfigError and leaves the old file where this cannot be done.
+    """
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        old = None
+    except OSError as error:
+        raise _cannot(path, error) from error
+    temporary = ""
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with open(descriptor, "wb") as stream:  # noqa: PTH123 - an open descriptor
+            stream.write(data)
+            stream.flush()
+            os.fchmod(descriptor, old.st_mode & 0o7777 if old else mode)
+            if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except OSError as error:
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink()
+        raise _cannot(path, error) from error
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name durable; some file systems cannot sync a folder, and the file is in place already."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _cannot(path: Path, error: OSError) -> ConfigError:
+    remedy = "run as the owner of the file and its folder" if isinstance(error, PermissionError) else ""
+    return ConfigError(f"{path} cannot be written ({error.strerror}); nothing was changed", remedy=remedy)

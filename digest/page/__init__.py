@@ -1,0 +1,1 @@
+"""The Daily Papers page: how its tables are written, and read back."""

@@ -1,0 +1,121 @@
+"""Tables of papers in Markdown: cells that cannot break the table and bring no HTML but their own folds.
+
+A text stands in its cell as arXiv serves it, but for the few characters that could do harm where they stand; those
+are written as references (CommonMark, "Entity and numeric character references"), and `plain` takes them back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from digest.model import Paper
+
+COMMENT_LENGTH = 20
+"""Characters of a comment that stands in its cell as it is; a longer one is folded."""
+SUMMARY_LENGTH = 5
+
+_BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028-\u2029\u202f\u205f\u3000\ud800-\udfff]+")
+"""Blanks and controls, of which a run becomes one space; half characters, which UTF-8 cannot write, too."""
+_TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of writing, with which a text could rearrange its row."""
+
+# What ends a cell; what begins a tag, a comment or an address in pointed brackets; what would be read as a
+# reference; and what would make a link or an image of brackets.
+_ANYWHERE = r"\||<(?=[A-Za-z/!?]|[^\s<>]*@)|&(?=#[0-9xX]|[A-Za-z][A-Za-z0-9]*;)|(?<=\])\("
+_HARMFUL = re.compile(_ANYWHERE)
+_IN_COMMENT = re.compile(_ANYWHERE + "|`")
+_IN_TITLE = re.compile(_ANYWHERE + r"|[\[\]`*]")
+_IN_HEADING = re.compile(_ANYWHERE + r"|[\[\]`*]|#(?=#*$)")
+_NAMED = {"<": "&lt;", "&": "&amp;"}
+_REFERENCE = re.compile(r"&(?:lt|amp|#(?:35|40|42|91|92|93|96|124));")
+
+
+class Column(StrEnum):
+    """The columns that a table of papers can have, by their headings."""
+
+    TITLE = "Title"
+    DATE = "Date"
+    ABSTRACT = "Abstract"
+    COMMENT = "Comment"
+
+
+def table(papers: Iterable[Paper], columns: Sequence[Column] = tuple(Column)) -> str:
+    """Write a table with a row for each paper, without a line break at its end."""
+    heading = "| " + " | ".join(f"**{column}**" for column in columns) + " |"
+    line = "| " + " | ".join("---" for _ in columns) + " |"
+    return "\n".join((heading, line, *(row(paper, columns) for paper in papers)))
+
+
+def row(paper: Paper, columns: Sequence[Column] = tuple(Column)) -> str:
+    """Write one row: the title linked with its version, the date of that version (UTC), abstract and comment folded."""
+    return "| " + " | ".join(_CELLS[column](paper) for column in columns) + " |"
+
+
+def heading(name: str) -> str:
+    """Write a keyword's name so that it can stand in a heading."""
+    return _escaped(one_line(name), _IN_HEADING)
+
+
+def link(paper: Paper) -> str:
+    """Return the address of a version's abstract page as the page has always written it."""
+    return f"http://arxiv.org/abs/{paper.id}v{paper.version}"
+
+
+def plain(cell: str) -> str:
+    """Take back what was done to a text for its cell."""
+    return _REFERENCE.sub(_character, cell)
+
+
+def one_line(text: str) -> str:
+    """Make a text one line: single spaces between its words, no controls."""
+    return _BLANKS.sub(" ", _TURNING.sub("", text)).strip(" ")
+
+
+def _title(paper: Paper) -> str:
+    return f"**[{_escaped(one_line(paper.title), _IN_TITLE)}]({link(paper)})**"
+
+
+def _date(paper: Paper) -> str:
+    return paper.updated.date().isoformat()
+
+
+def _abstract(paper: Paper) -> str:
+    return _fold("Show", _escaped(one_line(paper.abstract), _HARMFUL))
+
+
+def _comment(paper: Paper) -> str:
+    text = one_line(paper.comment)
+    if len(text) <= COMMENT_LENGTH:
+        return _escaped(text, _IN_COMMENT)
+    return _fold(f"{_escaped(text[:SUMMARY_LENGTH], _IN_COMMENT)}...", _escaped(text, _IN_COMMENT))
+
+
+_CELLS = {Column.TITLE: _title, Column.DATE: _date, Column.ABSTRACT: _abstract, Column.COMMENT: _comment}
+
+
+def _fold(summary: str, text: str) -> str:
+    return f"<details><summary>{summary}</summary><p>{text}</p></details>"
+
+
+def _escaped(text: str, harmful: re.Pattern[str]) -> str:
+    """Write harmful characters as references, and a backslash before one or at the end, which would undo it."""
+    pieces: list[str] = []
+    rest = 0
+    for found in harmful.finditer(text):
+        pieces.append(_guarded(text[rest : found.start()]))
+        pieces.append(_NAMED.get(found.group(), f"&#{ord(found.group())};"))
+        rest = found.end()
+    pieces.append(_guarded(text[rest:]))
+    return "".join(pieces)
+
+
+def _guarded(text: str) -> str:
+    bare = text.rstrip("\\")
+    return bare + "&#92;" * (len(text) - len(bare))
+
+
+def _character(reference: re.Match[str]) -> str:
+    text = reference.group()
+    return {"&lt;": "<", "&amp;": "&"}.get(text) or chr(int(text[2:-1]))

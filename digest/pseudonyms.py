@@ -1,0 +1,61 @@
+"""Readers under keyed hashes: so a database and a log that strangers may see hold no address."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from digest.model import REPOSITORY, Outgoing, Roster, Subscriber
+
+PREFIX = "reader:"
+"""Begins the name by which the database and the log know a reader whose address is kept out of them."""
+HEX_DIGITS = 24
+"""96 bits: too many for two readers to meet, and without the key too many to try."""
+
+_ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;:]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Makes the names of readers with a key; without it nobody can find out whose a name is."""
+
+    key: str = field(repr=False)
+
+    def of(self, address: str) -> str:
+        """The name of a mail address, in whatever case it is written; a repository is public, and keeps its own."""
+        if address.startswith((REPOSITORY, PREFIX)):
+            return address
+        code = hmac.new(self.key.encode(), address.strip().casefold().encode(), hashlib.sha256)
+        return PREFIX + code.hexdigest()[:HEX_DIGITS]
+
+    def hide(self, roster: Roster) -> Roster:
+        """The same roster, in which each reader goes by that name; only `mailbox` still holds the address."""
+        return replace(roster, subscribers=tuple(self._hidden(reader) for reader in roster.subscribers))
+
+    def _hidden(self, reader: Subscriber) -> Subscriber:
+        if reader.email.startswith(REPOSITORY):
+            return reader
+        return replace(reader, email=self.of(reader.email), name="", mailbox=reader.email)
+
+
+def mailboxes(roster: Roster) -> dict[str, str]:
+    """The address of each reader who goes by another name."""
+    return {reader.email: reader.mailbox for reader in roster.subscribers if reader.mailbox}
+
+
+def reveal(outgoing: Outgoing, known: Mapping[str, str]) -> Outgoing | None:
+    """The delivery with the address it really goes to; None where the roster no longer holds the reader."""
+    if not outgoing.address.startswith(PREFIX):
+        return outgoing
+    mailbox = known.get(outgoing.address)
+    return replace(outgoing, address=mailbox) if mailbox else None
+
+
+def conceal(text: str, mailbox: str) -> str:
+    """What a server said, without the address; servers repeat it, whole or its first part."""
+    text = _ADDRESS.sub("…", re.sub(re.escape(mailbox), "…", text, flags=re.IGNORECASE))
+    local = re.escape(mailbox.rpartition("@")[0])
+    return re.sub(rf"(?<!\w){local}(?!\w)", "…", text, flags=re.IGNORECASE)

@@ -1,0 +1,95 @@
+"""The Daily Papers page and the database: the most recent papers of each query, and a page taken in as history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.model import Paper
+from digest.store.database import Database
+from digest.store.papers import load_papers, write_paper
+from digest.times import from_text, to_text
+
+MOVED = timedelta(days=7)
+"""Whoever moves here within this time after the page's last update gets all that came after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What a page brought for one query: its rows, those that the log lacked, and whether its history begins so."""
+
+    rows: int
+    added: int
+    begins: bool
+
+
+class Pages:
+    """The verbs of publishing and importing."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def recent(self, query: str, limit: int) -> tuple[Paper, ...]:
+        """The papers in a query's log that were submitted last, the newest first, each in its highest version."""
+        rows = self._db.rows(
+            """SELECT p.id FROM paper p WHERE p.id IN (SELECT m.paper FROM seen m JOIN query q ON q.id = m.query
+                   WHERE q.text = ?) ORDER BY p.published DESC, p.id DESC LIMIT ?""",
+            [query, limit],
+        )
+        papers = load_papers(self._db, [row["id"] for row in rows])
+        return tuple(papers[row["id"]] for row in rows)
+
+    def take_in(
+        self, papers: Mapping[str, Paper], logs: Mapping[str, Sequence[str]], until: datetime
+    ) -> dict[str, TakenIn]:
+        """Write a page into the logs as history, in one transaction: nothing of it is ever mailed.
+
+        `logs` names the papers of each query, the newest submission first; `until` is when the page was last
+        updated. What the database knows already stays as it is.
+        """
+        with self._db.transaction():
+            held = load_papers(self._db, list(papers))
+            for base, paper in papers.items():
+                if base not in held:
+                    write_paper(self._db, paper)
+            return {query: self._take_in(query, bases, papers, until) for query, bases in logs.items()}
+
+    def _take_in(self, text: str, bases: Sequence[str], papers: Mapping[str, Paper], until: datetime) -> TakenIn:
+        self._db.write("INSERT OR IGNORE INTO query(text) VALUES(?)", [text])
+        query = self._db.row("SELECT id, last_good_at FROM query WHERE text = ?", [text])
+        assert query is not None
+        added = sum(
+            self._db.write(
+                "INSERT INTO seen(query, paper, version, kind, run) SELECT :query, :paper, :version, 'old', NULL"
+                " WHERE NOT EXISTS (SELECT 1 FROM seen WHERE query = :query AND paper = :paper)",
+                {"query": query["id"], "paper": base, "version": papers[base].version},
+            )
+            for base in reversed(bases)
+        )
+        begins = query["last_good_at"] is None and bool(bases)
+        if begins:
+            self._db.write("UPDATE query SET imported_until = ? WHERE id = ?", [to_text(until), query["id"]])
+        return TakenIn(len(bases), added, begins)
+
+
+def imported_until(database: Database, query: int) -> datetime | None:
+    """When a page was last updated that was taken in for a query which had no good window since."""
+    text = database.value("SELECT imported_until FROM query WHERE id = ?", [query])
+    return from_text(text) if text else None
+
+
+def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> frozenset[str]:
+    """The ids of those papers of a first window that are history: submitted before the oldest that the page showed.
+
+    A page holds the most recent papers of its keyword, so what is younger and not on it came after it. When a
+    paper was submitted is taken from the window where it shows the paper, since the page tells only the day.
+    """
+    on_page = database.rows(
+        "SELECT p.id, p.published FROM seen m JOIN paper p ON p.id = m.paper"
+        " WHERE m.query = ? AND m.run IS NULL AND m.kind = 'old'",
+        [query],
+    )
+    served = {paper.id: paper.published for paper in papers}
+    oldest = min((served.get(row["id"]) or from_text(row["published"]) for row in on_page), default=None)
+    return frozenset(paper.id for paper in papers if oldest is not None and paper.published < oldest)

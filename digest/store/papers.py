@@ -1,0 +1,60 @@
+"""Papers as the database keeps them: each once, in the highest version ever served."""
+
+from __future__ import annotations
+
+import json
+
+from digest.model import Paper
+from digest.store.database import Database
+from digest.times import from_text, to_text
+
+PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
+
+_UPSERT_PAPER = (
+    f"INSERT INTO paper({', '.join(PAPER_COLUMNS)}) VALUES({', '.join('?' * len(PAPER_COLUMNS))})"
+    " ON CONFLICT(id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in PAPER_COLUMNS if name not in ("id", "published"))
+)
+
+
+def load_papers(database: Database, ids: list[str]) -> dict[str, Paper]:
+    """Papers by base id, each in the highest version ever served."""
+    rows = database.rows(
+        f"SELECT {', '.join(PAPER_COLUMNS)} FROM paper WHERE id IN (SELECT value FROM json_each(?))",
+        [json.dumps(ids)],
+    )
+    return {
+        row["id"]: Paper(
+            **{
+                **row,
+                "authors": tuple(json.loads(row["authors"])),
+                "categories": tuple(json.loads(row["categories"])),
+                "published": from_text(row["published"]),
+                "updated": from_text(row["updated"]),
+            }
+        )
+        for row in rows
+    }
+
+
+def _row(paper: Paper) -> list[str | int]:
+    return [
+        paper.id,
+        paper.version,
+        paper.title,
+        paper.abstract,
+        json.dumps(paper.authors, ensure_ascii=False),
+        json.dumps(paper.categories),
+        to_text(paper.published),
+        to_text(paper.updated),
+        paper.comment,
+        paper.journal_ref,
+        paper.doi,
+    ]
+
+
+def write_paper(database: Database, paper: Paper, *, anew: bool = False) -> None:
+    """Write one paper over what is kept of it; when it was submitted stays as it was, unless `anew`."""
+    database.write(_UPSERT_PAPER, _row(paper))
+    if anew:
+        database.write("UPDATE paper SET published = ? WHERE id = ?", [to_text(paper.published), paper.id])
