@@ -37,6 +37,9 @@ from tests.replay import Home, smtp_beside, subscribers_file
 from tests.smtp_server import Answer
 from tests.worlds import DAY, MONDAY, eprint
 
+START = MONDAY - 364 * DAY
+"""Long enough ago that hundreds of days lie before today."""
+
 READERS = {
     "ada@example.org": ["alpha"],
     "bob@example.org": ["alpha", "beta"],
@@ -120,7 +123,7 @@ class Trial:
         self.report = Report()
         self.papers: list[Paper] = []
         self.expected: list[tuple[str, str]] = []
-        self.now = MONDAY
+        self.now = START
 
     def live(self, kills: int, *, seconds: float = 600.0) -> Report:
         """Live day after day until so many runs were killed, then until all is quiet; and judge."""
