@@ -107,10 +107,11 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """What a mail is made of: a text part and an HTML part, or text alone."""
+    """What a digest is made into: a mail with an HTML part, a mail of text alone, or an issue of a repository."""
 
     HTML = "html"
     TEXT = "text"
+    ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
