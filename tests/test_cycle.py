@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from digest import fetching
+from digest.calendar import quiet_night
 from digest.errors import ConfigError, Exit
-from digest.fetching import DEEP, FIRST_PAGE, OVERLAP, depth, is_due, page_size, why_not_due
+from digest.fetching import why_not_due
+from digest.holding import OVERLAP
 from digest.model import Outcome, Receipt, Revisions, State, Subscriber, Weekly
+from digest.sources.plan import DEEP, FIRST_PAGE, depth, is_due, page_size
 from digest.store.windows import Query
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, days, eprint, keyword, numbers, reader, text
@@ -254,10 +256,10 @@ def test_a_window_reaches_8_days_before_the_last_good_one_and_36_on_first_and_qu
 
 def test_a_page_holds_what_is_expected_within_arxivs_bounds() -> None:
     since = SERVED - 10 * DAY
-    assert page_size(query(None, rows_per_day=None), since, SERVED) == FIRST_PAGE
-    assert page_size(query(since, rows_per_day=0.1), since, SERVED) == 50
-    assert page_size(query(since, rows_per_day=20.0), since, SERVED) == 250
-    assert page_size(query(since, rows_per_day=900.0), since, SERVED) == 2000
+    assert page_size([query(None, rows_per_day=None)], since, SERVED) == FIRST_PAGE
+    assert page_size([query(since, rows_per_day=0.1)], since, SERVED) == 50
+    assert page_size([query(since, rows_per_day=20.0)], since, SERVED) == 250
+    assert page_size([query(since, rows_per_day=900.0)], since, SERVED) == 2000
 
 
 async def test_nothing_due_asks_nobody_and_writes_down_why(world: World) -> None:
@@ -791,7 +793,7 @@ async def test_a_note_says_that_arxiv_could_not_be_asked(world: World) -> None:
 async def test_each_paper_of_three_weeks_comes_once_and_on_its_day(world: World) -> None:
     world.readers = [reader(ADA, "Alpha"), berlin(BOB, at=time(9), days=(Weekly.WED,))]
     for number, moment in enumerate(days(MONDAY, 21), 1):
-        if not fetching.quiet_night(moment):
+        if not quiet_night(moment):
             world.arxiv.announce("Alpha", eprint(number, moment - DAY))
         for hour in (7, 8, 19):
             await world.cycle(moment.replace(hour=hour))
