@@ -108,7 +108,9 @@ class Subscription:
 
 @dataclass
 class Delivery:
-    """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void."""
+    """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void. `copies` of it may have
+    been handed over.
+    """
 
     address: str
     items: list[tuple[str, int, bool]]
@@ -116,6 +118,7 @@ class Delivery:
     queued_at: datetime
     status: str = "open"
     sends: int = 0
+    copies: int = 0
     insisted: bool = False
 
 
@@ -338,6 +341,7 @@ class World:
             return Receipt(Outcome.RELAY, "421 closing")
         self.database.point()
         before_data()
+        delivery.copies += 1
         if delivery.status == "open":
             delivery.status = "in_data"
         self.database.point()
@@ -363,6 +367,18 @@ class World:
                 self.store.outbox.retry(entry.id, self.now)
                 self.oracle.deliveries[entry.id].insisted = True
 
+    def _return_mail(self) -> None:
+        """Now and then mail that was accepted comes back: it never arrived."""
+        for number, delivery in self.oracle.deliveries.items():
+            if self.armed and delivery.status == "accepted" and self.random.random() < self.faults * 0.03:
+                words = self.random.choice(["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked"])
+                self.store.inbox.bounce(str(number), number, words, self.now, status="", undelivered=True)
+                if self._ended().get(number) == State.FAILED:
+                    if delivery.copies > 1:
+                        raise BrokenError(f"one copy of delivery {number} came back, and the other was forgotten")
+                    delivery.status, delivery.sends = "void", 0
+                    self.stats["came back"] += 1
+
     def cycle(self) -> None:
         keywords = {k.query: k for s in self.roster.values() for k in s.keywords}
         roster = Roster(tuple(self.roster.values()), tuple(keywords.values()))
@@ -379,6 +395,7 @@ class World:
         self.database.dead = False
         try:
             self._insist()
+            self._return_mail()
             asyncio.run(run_cycle(parts))
             self.stats["cycles"] += 1
         except Crash:

@@ -145,7 +145,7 @@ def test_rows_that_cannot_be_read_and_keywords_that_the_file_lacks_are_named(dig
     told = digest("import", "old.md")
     assert told.code == 0
     assert "1 row could not be read and passed over: line 16" in told.err
-    assert "Not in subscribers.yaml yet: Other ('digest keywords add' adds them)." in told.out
+    assert f"Not in {tmp_path / 'subscribers.yaml'} yet: Other ('digest keywords add' adds them)." in told.out
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
-from digest.cli.parts import clock_at, read_roster
+from digest.cli.parts import clock_at
 from digest.errors import QueryError, UsageError
+from digest.subscribing import place_of_subscribers, read_roster
 
 if TYPE_CHECKING:
     from digest.model import Keyword
@@ -58,9 +59,8 @@ def import_page(context: Context, page: Path, dry_run: bool, now: datetime | Non
         return
     _tell(context, rows, until, moment, dry_run=dry_run)
     if missing:
-        context.echo(
-            f"Not in {context.settings.subscribers.name} yet: {', '.join(missing)} ('digest keywords add' adds them)."
-        )
+        place = place_of_subscribers(context.settings)
+        context.echo(f"Not in {place} yet: {', '.join(missing)} ('digest keywords add' adds them).")
 
 
 def _text(page: Path) -> str:
@@ -84,7 +84,7 @@ def _keywords(context: Context, page: Page) -> dict[str, tuple[Keyword, bool]]:
     from digest.query import make_keyword
 
     settings = context.settings
-    roster = read_roster(settings) if settings.subscribers.exists() else None
+    roster = read_roster(settings) if settings.subscribers_yaml or settings.subscribers.exists() else None
     named = {keyword.name.casefold(): keyword for keyword in roster.keywords} if roster else {}
     found: dict[str, tuple[Keyword, bool]] = {}
     for section in page.sections:
@@ -92,7 +92,7 @@ def _keywords(context: Context, page: Page) -> dict[str, tuple[Keyword, bool]]:
         try:
             found[section.keyword] = (known or make_keyword(section.keyword), known is not None)
         except QueryError as error:
-            remedy = f"add a keyword of this name to {settings.subscribers.name}, with a query"
+            remedy = f"add a keyword of this name to {place_of_subscribers(settings)}, with a query"
             words = f"the heading {section.keyword!r} is no keyword ({error.message})"
             raise UsageError(words, remedy=remedy) from error
     return found

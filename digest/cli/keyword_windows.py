@@ -103,10 +103,10 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     raise ConfigError(f"{place} has no keyword {text}", remedy="'digest keywords' lists those that it has")
 
 
-def what_to_do(name: str) -> str:
-    """What a person can do about a keyword that is held back."""
+def what_to_do(name: str) -> tuple[str, str]:
+    """What a person can do about a keyword that is held back, in two lines."""
     typed = shlex.quote(name)
-    return f"'digest keywords windows {typed}' lists its answers, 'digest keywords accept {typed}' believes them"
+    return f"to see its answers: digest keywords windows {typed}", f"to believe them:    digest keywords accept {typed}"
 
 
 def _names(context: Context) -> dict[str, str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
-from digest.cli.parts import clock_at, read_roster
+from digest.cli.parts import clock_at
 from digest.errors import ConfigError, UsageError
+from digest.subscribing import place_of_subscribers, read_roster
 
 LIMIT = 100
 
@@ -54,7 +55,8 @@ def publish(
     settings = context.settings
     roster = read_roster(settings)
     if not roster.keywords:
-        raise ConfigError(f"{settings.subscribers} holds no keyword yet", remedy="'digest keywords add' adds one")
+        place = place_of_subscribers(settings)
+        raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")
     with open_store(settings.db, create=False) as store:
         sections = [Section(k.name, store.pages.recent(k.query, limit)) for k in roster.keywords]
     updated = clock_at(now)().date()

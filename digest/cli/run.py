@@ -248,7 +248,8 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
             context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
         elif k.status == "quarantined":
             context.echo(f"{k.keyword}: held back, nothing is mailed from it ({k.why})")
-            context.echo(f"    {what_to_do(k.keyword)}")
+            for line in what_to_do(k.keyword):
+                context.echo(f"    {line}")
         else:
             context.echo(f"{k.keyword}: {k.status} ({k.why})")
     if not asked and summary.keywords:

@@ -228,17 +228,8 @@ def _tell_arxiv(context: Context, report: dict[str, Any]) -> None:
 
 def _tell_keywords(context: Context, keywords: list[dict[str, Any]]) -> None:
     context.echo("\nKeywords")
-    for k in keywords:
-        asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"
-        brought = "" if k["new"] is None or k["trouble"] else f", {k['new']} new"
-        reason = k["trouble"] or (k["why"] if not k["new"] else "")
-        context.echo(f"  {k['keyword']}: {asked}{brought}" + (f" ({reason})" if reason else ""))
-        if k["trouble"]:
-            times = "once" if k["failures"] == 1 else f"{k['failures']} times"
-            context.echo(f"    failed {times}, asked again from {_time(k['next_fetch'])} on")
-        if k["held_since"]:
-            context.echo(f"    held back since {_time(k['held_since'])}, nothing is mailed from it:")
-            context.echo(f"    {what_to_do(k['keyword'])}")
+    for keyword in keywords:
+        _tell_keyword(context, keyword)
     if not keywords:
         context.echo("  none")
 
@@ -263,6 +254,21 @@ def _tell_subscribers(context: Context, subscribers: list[dict[str, Any]]) -> No
         context.echo(f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part))
     if not subscribers:
         context.echo("  none: keywords are fetched and recorded, and nothing is mailed")
+
+
+def _tell_keyword(context: Context, k: dict[str, Any]) -> None:
+    """One keyword's last answer, and what is wrong with it and can be done."""
+    asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"
+    brought = "" if k["new"] is None or k["trouble"] else f", {k['new']} new"
+    reason = k["trouble"] or (k["why"] if not k["new"] else "")
+    context.echo(f"  {k['keyword']}: {asked}{brought}" + (f" ({reason})" if reason else ""))
+    if k["trouble"]:
+        times = "once" if k["failures"] == 1 else f"{k['failures']} times"
+        context.echo(f"    failed {times}, asked again from {_time(k['next_fetch'])} on")
+    if k["held_since"]:
+        context.echo(f"    held back since {_time(k['held_since'])}, nothing is mailed from it:")
+        for line in what_to_do(k["keyword"]):
+            context.echo(f"      {line}")
 
 
 def _time(text: str | None, zone: str = "UTC") -> str:

@@ -137,6 +137,7 @@ def note_bounce(
         )
         if failed:
             rewind(database, delivery)
+            _look_again(database, delivery)
     readers = database.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
     if is_surge(_bouncing(database, now), readers):
         _let_off(database, now)
@@ -146,6 +147,23 @@ def note_bounce(
         suppress(database, reader, Reason.BOUNCED, words, now)
         return Effect.SUPPRESSED
     return Effect.NOTED
+
+
+def _look_again(database: Database, delivery: int) -> None:
+    """Go back in the reader's logs to the first word of each paper that did not arrive.
+
+    Further than where the digest began: two digests may have carried a paper, as new and as a new version, and the
+    log have been read on since the first of them came back, while the second still counted.
+    """
+    database.write(
+        """UPDATE subscription SET position = MAX(start, MIN(position, first.seq - 1))
+           FROM (SELECT d.subscriber, m.query, MIN(m.seq) AS seq FROM delivery d
+                 JOIN content_paper cp ON cp.content = d.content JOIN seen m ON m.paper = cp.paper
+                 WHERE d.id = ? GROUP BY m.query) AS first
+           WHERE subscription.subscriber = first.subscriber AND subscription.query = first.query
+               AND start IS NOT NULL""",
+        [delivery],
+    )
 
 
 def _bouncing(database: Database, now: datetime) -> int:
