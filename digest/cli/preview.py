@@ -57,6 +57,8 @@ def preview(
     settings = context.settings
     roster = read_roster(settings)
     subscriber = _chosen(context, roster, email)
+    if subscriber.format is Format.TEXT and (open_browser or as_html):
+        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
     digest = asyncio.run(_next_digest(context, roster, subscriber, now))
     if digest is None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
@@ -67,8 +69,6 @@ def preview(
     if as_eml:
         sys.stdout.buffer.write(_message(context, digest, subscriber, clock_at(now)()))
         return
-    if subscriber.format is Format.TEXT and (open_browser or as_html):
-        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
     rendered = _rendered(context, digest)
     line = f"This mail went to {subscriber.email}."
     if open_browser:
