@@ -16,6 +16,7 @@ from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, clean
 from digest.mail.transport import Transport
 from digest.model import Outcome, Roster
 from digest.store import Store
+from digest.store.relay import STREAK
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,35 @@ async def after_cycle(alarm: Alarm, roster: Roster | None, error: str | None, no
 
     `error` is why it failed, or empty; None for a cycle that is neither here nor there.
 
-    The mail goes out beside the outbox, whatever rest the mail server is given: one message, so that the operator can
-    hear of that rest. Where it is not accepted the next cycle tries again, and in the end tells when all is well.
+    The mail goes out beside the outbox, also while mail rests: one message, so that the operator can hear of it; but
+    a server that cannot be used at all is left alone until its rest is over. Where it is not accepted the next cycle
+    tries again, and in the end tells when all is well.
     """
     store = alarm.store
     failed, why = store.alarms.note_cycle(None if error is None else clean(error))
     facts = Facts(
         failed_cycles=failed,
         error=why,
-        mail_rests=store.suppressions.surge(now),
+        mail_rests=store.suppressions.surge(now) or _rest(store),
         last_good=_unanswered(store, roster) if roster else {},
     )
     decision = decide(facts, store.alarms.memory(), now)
-    told = decision.notice is not None and await _tell(alarm, decision.notice, now)
+    told = decision.notice is not None and not _is_away(store, now) and await _tell(alarm, decision.notice, now)
     store.alarms.remember(decision.if_told if told or decision.notice is None else decision.memory)
+
+
+def _rest(store: Store) -> str:
+    """Why the mail server is given a rest, or nothing."""
+    state = store.relay.state()
+    if state.tripped_since is None:
+        return ""
+    return f"the mail server is in trouble since {state.tripped_since:%Y-%m-%d %H:%M} UTC: {state.reason}"
+
+
+def _is_away(store: Store, now: datetime) -> bool:
+    """Whether the mail server could not even be used, and rests: trying would be what the rest is to spare it."""
+    state = store.relay.state()
+    return state.is_paused(now) and state.streak < STREAK
 
 
 def _unanswered(store: Store, roster: Roster) -> dict[str, datetime]:

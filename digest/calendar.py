@@ -18,6 +18,9 @@ CLOSED = time(14)
 SERVED = time(1, 15)
 """New York time of the day after the evening at which the API's index has filled; it is half there before."""
 
+DEADLINE = time(14)
+"""New York time until which a submission comes with that evening's announcement."""
+
 WEEKEND = "weekend"
 LONGEST_NAME = 30
 """Characters of a holiday's name, so that a phrase with it stays within a line."""
@@ -128,6 +131,17 @@ def last_served(now: datetime, holidays: Holidays | None = None) -> Announcement
 def next_served(now: datetime, holidays: Holidays | None = None) -> Announcement:
     """The first announcement that will be served after `now`."""
     return next(_announcements_after(now, holidays))
+
+
+def submitted_by(announcement: Announcement) -> datetime:
+    """Until when the papers of an announcement were submitted (UTC): 14:00 in New York, on Friday for Sunday's.
+
+    arXiv's help, "Submission schedule".
+    """
+    day = announcement.evening
+    if day.weekday() == _SUNDAY:
+        day -= 2 * _DAY
+    return datetime.combine(day, DEADLINE, NEW_YORK).astimezone(UTC)
 
 
 def served_between(after: datetime, until: datetime, holidays: Holidays | None = None) -> tuple[Announcement, ...]:

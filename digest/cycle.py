@@ -7,17 +7,17 @@ the time included; locks, schedules, signals and printing belong to its callers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from digest.composing import Composer, compose_due, queue_now
-from digest.delivering import Delivered, deliver
+from digest.delivering import Delivered, Delivery, deliver
 from digest.errors import ConfigError, Exit
 from digest.fetching import Fetched, Round, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
-from digest.model import Keyword, Outcome, Roster, Subscriber
+from digest.model import Keyword, Outcome, RateLimit, Roster, Subscriber
 from digest.render import Renderer
 from digest.sources.api import ApiSource
 from digest.sources.base import Arxiv, Errand, Source
@@ -26,6 +26,7 @@ from digest.sources.oai import Oai, OaiSource
 from digest.sources.plan import API, AUTO, FEEDS, OAI, at_once, is_due, order
 from digest.stopping import Stop
 from digest.store import Store
+from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
 
 
@@ -35,7 +36,8 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too.
+    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too; `insist`
+    tries the mail server even where it is given a rest.
 
     `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
     `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
@@ -53,6 +55,8 @@ class Parts:
     oai: Oai | None = None
     source: str = AUTO
     hold_unknown: bool = False
+    limits: Sequence[RateLimit] = ()
+    insist: bool = False
     fetch_all: bool = False
     only: Subscriber | None = None
     at_once: tuple[Subscriber, ...] = ()
@@ -73,7 +77,8 @@ class Parts:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away; `waiting`
-    counts the deliveries that are still in the outbox.
+    counts the deliveries that are still in the outbox; `paused` tells why the mail server is given a rest, `room_at`
+    when the limits let the next message leave.
     """
 
     started: datetime
@@ -85,11 +90,8 @@ class Summary:
     given_up: tuple[str, ...]
     waiting: int
     exit_code: Exit
-
-    @property
-    def relay_failed(self) -> bool:
-        """Whether mail had to be left in the outbox."""
-        return bool(self.outcomes[Outcome.RELAY])
+    paused: RelayState | None = None
+    room_at: datetime | None = None
 
 
 async def run_cycle(parts: Parts) -> Summary:
@@ -111,23 +113,26 @@ async def run_cycle(parts: Parts) -> Summary:
         composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
         delivered.given_up += not_composed
         composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
-    if delivered.relay is None:
-        delivered.add(await _deliver(parts))
+    if delivered.paused is None:
+        delivered.add(await _deliver(parts, patient=True))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
     store.runs.finish(run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble)
     return summary
 
 
-async def _deliver(parts: Parts) -> Delivered:
-    return await deliver(
-        parts.store,
-        parts.transport,
-        parts.sender,
+async def _deliver(parts: Parts, *, patient: bool = False) -> Delivered:
+    work = Delivery(
+        store=parts.store,
+        transport=parts.transport,
+        sender=parts.sender,
         clock=parts.clock,
         hold_unknown=parts.hold_unknown,
         stop=parts.stop,
         progress=parts.progress,
+        limits=parts.limits,
+        insist=parts.insist,
     )
+    return await deliver(work, patient=patient)
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
@@ -167,9 +172,12 @@ def _summary(
         code = Exit.GIVEN_UP
     if offline:
         trouble, code = "arXiv could not be reached: the next run tries again", Exit.TRY_LATER
-    if delivered.relay is not None:
-        trouble = f"mail could not be handed over ({delivered.relay.reply})"
-        code = Exit.CONFIG if delivered.relay.permanent else code
+    paused = delivered.paused
+    if paused is not None and paused.paused_until is not None and not waiting:
+        paused = None
+    if paused is not None:
+        trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
+        code = Exit.CONFIG if paused.permanent else code
     return Summary(
         started=started,
         finished=finished,
@@ -180,4 +188,15 @@ def _summary(
         given_up=tuple(delivered.given_up),
         waiting=waiting,
         exit_code=code,
+        paused=paused,
+        room_at=delivered.room_at,
     )
+
+
+def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
+    """Why mail waits, in a line; `tried`: in this run."""
+    if paused.paused_until is None:
+        return f"mail waits: {paused.reason}"
+    if tried:
+        return f"mail could not be handed over ({paused.reason})"
+    return f"mail waits until {paused.paused_until:%Y-%m-%d %H:%M} UTC: it could not be handed over ({paused.reason})"

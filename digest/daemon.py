@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from digest.calendar import last_served, next_served
 from digest.composing import QUIET_WAIT
 from digest.cycle import Summary
 from digest.errors import ConfigError, TryLaterError
-from digest.model import Roster
+from digest.model import RateLimit, Roster
 from digest.notify import Notifier
 from digest.schedule import is_paused, latest_slot, next_slot, resumes_at
 from digest.sources.plan import AT_LEAST_EVERY
@@ -26,8 +26,6 @@ LOOK_AGAIN = timedelta(minutes=15)
 set, so it looks at the time this often; looking touches no file but the subscribers file's date."""
 BUSY_WAIT = timedelta(minutes=1)
 """The wait when another cycle holds the lock."""
-RELAY_WAITS = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
-"""The growing pause before mail is tried again after the relay could not be used."""
 
 
 @dataclass(slots=True)
@@ -48,6 +46,7 @@ class Daemon:
     wake: asyncio.Event
     rest: Callable[[float], Awaitable[None]]
     hold_unknown: bool = False
+    limits: Sequence[RateLimit] = ()
 
     def hang_up(self) -> None:
         """SIGHUP: read the subscribers file again, now."""
@@ -64,7 +63,6 @@ class Daemon:
 
     async def _serve(self, roster: Roster, stamp: object) -> None:
         next_work = self.clock()
-        relay_failures = 0
         while not self.stop.is_set():
             if self.wake.is_set() or self.stamp() != stamp:
                 self.wake.clear()
@@ -75,11 +73,7 @@ class Daemon:
                 try:
                     self.notifier.status("at work")
                     summary = await self.work(roster)
-                    if summary.relay_failed:
-                        relay_failures += 1
-                    elif summary.outcomes:
-                        relay_failures = 0
-                    next_work = self._next_work(roster, summary.started, relay_failures)
+                    next_work = self._next_work(roster, summary.started)
                 except TryLaterError as error:
                     log.warning("%s", error)
                     next_work = self.clock() + BUSY_WAIT
@@ -101,10 +95,8 @@ class Daemon:
         self.notifier.ready()
         return roster
 
-    def _next_work(self, roster: Roster, started: datetime, relay_failures: int) -> datetime:
-        mail_from = self.clock()
-        if relay_failures:
-            mail_from += RELAY_WAITS[min(relay_failures, len(RELAY_WAITS)) - 1]
+    def _next_work(self, roster: Roster, started: datetime) -> datetime:
+        mail_from = self.store.relay.opens_at(self.clock(), self.limits)
         return next_work(self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown)
 
 

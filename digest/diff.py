@@ -33,12 +33,14 @@ def diff(
     previous: datetime | None,
     now: datetime,
     covered: datetime | None = None,
+    had_until: datetime | None = None,
 ) -> tuple[Seen, ...]:
     """Decide what each paper of a good window is, oldest served version first.
 
     `known` has the highest version that the query's log holds of each base id; `previous` is when the
     query's previous good window was fetched; `covered` is how far back its first one reached, where that
     was not all: what lies beyond was there before anybody asked. What the log already holds is left out.
+    What was submitted before `had_until` counts as mailed: a person said so.
     """
     line = min(now, previous or now) - GUARD
     if previous is not None and covered is not None:
@@ -46,7 +48,9 @@ def diff(
     rows = []
     for paper in sorted(papers, key=lambda p: (p.updated, p.id)):
         held = known.get(paper.id)
-        if held is None:
+        if had_until is not None and paper.updated <= had_until and paper.version > (held or 0):
+            rows.append(Seen(paper, Kind.OLD))
+        elif held is None:
             rows.append(Seen(paper, _first_seen(paper, line, previous)))
         elif paper.version > held:
             rows.append(Seen(paper, Kind.REVISED))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -109,10 +109,11 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """What a mail is made of: a text part and an HTML part, or text alone."""
+    """What a digest is made into: a mail with an HTML part, a mail of text alone, or an issue of a repository."""
 
     HTML = "html"
     TEXT = "text"
+    ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,15 +323,25 @@ class Outcome(StrEnum):
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
-    `permanent` on RELAY: trying again in this run cannot help (a refused login). `folder`: it went to a folder
-    of this machine, and to nobody's inbox.
+    `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on FAILED: the server refused
+    as a matter of policy (5.7.x of RFC 3463), which may be meant for the sender rather than for the message. `folder`:
+    it went to a folder of this machine, and to nobody's inbox.
     """
 
     outcome: Outcome
     reply: str = ""
     bounce: bool = False
     permanent: bool = False
+    policy: bool = False
     folder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `number` messages in any stretch of time of the length `period`."""
+
+    number: int
+    period: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 GRACE_SECONDS = 10.0
@@ -32,6 +33,12 @@ class Stop:
     async def wait(self) -> None:
         """Wait until a stop is asked for."""
         await self._asked.wait()
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep so many seconds, or less where a stop is asked for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.wait()
 
 
 async def run_stoppable(

@@ -214,10 +214,10 @@ class World:
             finally:
                 self.oracle.settled(self._ended())
 
-        def spied_settle(outgoing: Any, receipt: Receipt, *args: Any) -> Any:
-            state = settle(outgoing, receipt, *args)
+        def spied_settle(*args: Any) -> Any:
+            settled = settle(*args)
             self.oracle.settled(self._ended())
-            return state
+            return settled
 
         def spied_recover(now: datetime) -> int:
             count = recover(now)
@@ -329,6 +329,7 @@ class World:
         return Rendered("digest", f"text\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
 
     description = "a relay with moods"
+    width = 3
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         delivery = self.oracle.deliveries[self.oracle.by_message_id[message.message_id]]
@@ -340,11 +341,13 @@ class World:
         if luck < self.faults * 0.5:
             return Receipt(Outcome.RELAY, "421 closing")
         self.database.point()
+        await asyncio.sleep(0)
         before_data()
         delivery.copies += 1
         if delivery.status == "open":
             delivery.status = "in_data"
         self.database.point()
+        await asyncio.sleep(0)
         luck = self.random.random() if self.armed else 1.0
         if luck < self.faults * 0.2:
             delivery.status = "maybe"

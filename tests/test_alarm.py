@@ -138,6 +138,19 @@ async def test_a_mail_that_is_not_taken_is_tried_again(office: Office) -> None:
     assert len([m for m in office.relay.tried if m.recipient == OPERATOR]) == 3
 
 
+async def test_a_mail_server_in_trouble_is_told_once_it_can_be_used_and_left_alone_before(office: Office) -> None:
+    office.relay.answers["ada@example.org"] = [Receipt(Outcome.RELAY, "535 wrong password", permanent=True)] * 2
+    office.now += timedelta(minutes=1)
+    for _ in range(5):
+        await office.work()
+        office.now -= timedelta(minutes=45)
+    assert [m.recipient for m in office.relay.tried] == ["ada@example.org"] * 2, "an hour's rest holds for all mail"
+    for _ in range(3):
+        await office.work()
+    assert office.told() != []
+    assert "535 wrong password" in office.told()[0].get_content()
+
+
 async def test_arxiv_away_for_two_announcements_is_told(office: Office) -> None:
     await office.work()
     for _ in range(20):

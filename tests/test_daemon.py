@@ -527,7 +527,7 @@ async def test_after_the_grace_a_message_without_an_answer_is_maybe_delivered(tm
                     assert 0.25 < time.monotonic() - began < 2
                 (entry,) = store.outbox.entries()
     assert entry.state == State.UNKNOWN
-    assert entry.reply == "stopped"
+    assert entry.reply == "stopped while the mail was being handed over"
     assert states(home) == {State.UNKNOWN: 1}
 
 

@@ -82,6 +82,8 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
         with contextlib.closing(sqlite3.connect(home / "digest.db")) as database:
             database.execute("UPDATE delivery SET state = 'deferred', reply = '450 later' WHERE id = 2")
             database.commit()
+        with contextlib.suppress(SystemExit):
+            main(["db", "backup", str(home / "backup.db"), "--home", str(home)])
         standin.serve(days[1].papers)
         yield home, standin
 
@@ -93,6 +95,7 @@ def test_each_example_works_as_printed(
     lived, standin = lived_in
     home = tmp_path / "home"
     shutil.copytree(lived, home)
+    shutil.copy(lived / "backup.db", tmp_path)
     environment = {
         "DIGEST_HOME": str(home),
         "DIGEST_ARXIV_API": standin.url,

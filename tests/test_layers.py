@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for rooms in (
         "model errors times",
         "query tokens lint silence categories combine diff schedule calendar revision explain reading export page "
-        "tex compose view entry marks stems texts fold render signing bounces alarm pseudonyms",
+        "tex compose view issue entry marks stems texts fold render signing bounces alarm pseudonyms",
         "arxiv match store mail publish files roster locks notify stopping timers heartbeat",
         "sources holding fetching composing delivering cycle explaining recounting listening alarming",
         "daemon web",

@@ -13,6 +13,7 @@ import pytest
 from aiosmtpd import smtp as aiosmtpd
 
 from digest.errors import ConfigError
+from digest.mail import connection as connection_module
 from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
 from digest.mail.transport import Transport, open_transport
@@ -76,12 +77,43 @@ async def test_one_connection_serves_many_messages_and_ends_with_a_goodbye() -> 
     assert len(server.messages) == 20
 
 
-async def test_messages_sent_at_once_go_one_after_the_other() -> None:
-    async with smtp_server() as server, delivering(server) as transport:
-        messages = [make_message(unique=str(number)) for number in range(5)]
+@pytest.mark.parametrize("width", [1, 3])
+async def test_messages_sent_at_once_share_the_connections(width: int) -> None:
+    async with smtp_server() as server, delivering(server, connections=width) as transport:
+        messages = [make_message(unique=str(number)) for number in range(8)]
         receipts = await asyncio.gather(*(transport.send(message, nothing) for message in messages))
-    assert [receipt.outcome for receipt in receipts] == [Outcome.SENT] * 5
+        assert transport.width == width
+    assert [receipt.outcome for receipt in receipts] == [Outcome.SENT] * 8
+    assert server.connections == width
+    assert server.verbs().count("QUIT") == width
+    assert len({taken.data for taken in server.messages}) == 8
+
+
+async def test_messages_sent_one_after_the_other_need_one_connection() -> None:
+    async with smtp_server() as server, delivering(server, connections=3) as transport:
+        for number in range(5):
+            await transport.send(make_message(unique=str(number)), nothing)
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("answer", ["421 4.7.0 too many connections", Act.DROP])
+async def test_a_server_that_takes_fewer_connections_gets_fewer(answer: Answer) -> None:
+    async with smtp_server({"connect": [None, answer, answer]}) as server, delivering(server) as transport:
+        await transport.send(make_message(), nothing)
+        messages = [make_message(unique=str(number)) for number in range(6)]
+        receipts = await asyncio.gather(*(transport.send(message, nothing) for message in messages))
+        assert transport.width == 1
+    assert {receipt.outcome for receipt in receipts} == {Outcome.SENT}
+    assert server.connections == 3
+    assert len(server.messages) == 7
+
+
+async def test_the_only_connection_is_never_given_up() -> None:
+    async with smtp_server({"connect": ["421 busy"] * 4}) as server, delivering(server) as transport:
+        receipts = [await transport.send(make_message(), nothing) for _ in range(4)]
+        assert {receipt.outcome for receipt in receipts} == {Outcome.RELAY}
+        assert transport.width == 3
+        assert (await transport.send(make_message(), nothing)).outcome is Outcome.SENT
 
 
 REFUSALS = [
@@ -161,7 +193,10 @@ async def test_after_any_trouble_the_next_message_gets_a_new_connection(stage: s
     assert server.connections == 2
 
 
-async def test_a_refused_message_is_left_with_a_goodbye_that_nobody_waits_for() -> None:
+async def test_a_refused_message_is_left_with_a_goodbye_that_nobody_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection_module, "GOODBYE_TIMEOUT", 0.05)
     script = {"RCPT": ["550 5.1.1 no such user"], "QUIT": Act.HANG}
     async with smtp_server(script) as server, delivering(server) as transport:
         receipt = await transport.send(make_message(), nothing)
@@ -169,7 +204,7 @@ async def test_a_refused_message_is_left_with_a_goodbye_that_nobody_waits_for() 
         assert (await transport.send(make_message(), nothing)).outcome is Outcome.SENT
         assert server.verbs().count("RSET") == 0
         assert server.verbs().count("QUIT") == 1
-        transport._drop()
+        await transport.close()
 
 
 @pytest.mark.parametrize("answer", [Act.DROP, "421 4.7.0 too many messages for one session"])
@@ -505,9 +540,9 @@ def opened(url: str, password: str | None = "x") -> Transport:
 def test_a_setting_names_a_server(url: str, server: Server) -> None:
     transport = opened(url)
     assert isinstance(transport, SmtpTransport)
-    assert transport._server == server
+    assert transport._account.server == server
     assert transport.description == server.url
-    assert (transport._tls_context is None) == (server.tls == "none")
+    assert (transport._account.tls_context is None) == (server.tls == "none")
 
 
 def test_descriptions_name_no_login() -> None:

@@ -76,7 +76,7 @@ class House:
 
     def claim(self, at: datetime | None = None, *, hold: bool = False) -> Outgoing | None:
         self.now = at or self.now
-        return self.store.outbox.claim(self.now, hold_unknown=hold)
+        return next(iter(self.store.outbox.claim(self.now, hold_unknown=hold)), None)
 
     def settle(self, outcome: Outcome, at: datetime | None = None, *, hold: bool = False) -> State | None:
         """Claim the next delivery and let its attempt end so."""
@@ -84,7 +84,12 @@ class House:
         assert outgoing is not None
         if outcome in (Outcome.SENT, Outcome.UNKNOWN):
             self.store.outbox.enter_data(outgoing)
-        return self.store.outbox.settle(outgoing, Receipt(outcome, f"the server said {outcome}"), self.now)
+        return self.ended(outgoing, Receipt(outcome, f"the server said {outcome}"))
+
+    def ended(self, outgoing: Outgoing, receipt: Receipt, jitter: float = 0.5) -> State | None:
+        """Let the attempt of a claimed delivery end so."""
+        ((state, _),) = self.store.outbox.settle([(outgoing, receipt)], self.now, lambda: jitter)
+        return state
 
     def state(self, delivery: int) -> str:
         return str(self.value("SELECT state FROM delivery WHERE id = ?", delivery))
@@ -694,7 +699,7 @@ def test_whoever_lost_the_claim_writes_nothing(settled: House) -> None:
     settled.store.outbox.recover(settled.now)
     with pytest.raises(LookupError):
         settled.store.outbox.enter_data(lost)
-    assert settled.store.outbox.settle(lost, Receipt(Outcome.SENT), settled.now) is None
+    assert settled.ended(lost, Receipt(Outcome.SENT)) is None
     assert settled.state(delivery) == "queued"
 
 
@@ -706,7 +711,7 @@ def test_another_process_cannot_settle_a_claim(settled: House) -> None:
     settled.store.outbox._owner = "another:1"
     with pytest.raises(LookupError):
         settled.store.outbox.enter_data(outgoing)
-    assert settled.store.outbox.settle(outgoing, Receipt(Outcome.FAILED), settled.now) is None
+    assert settled.ended(outgoing, Receipt(Outcome.FAILED)) is None
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
@@ -716,7 +721,7 @@ def test_refused_mail_waits_longer_each_time(settled: House, jitter: float) -> N
     for wait in [*RETRIES, RETRIES[-1]]:
         outgoing = settled.claim()
         assert outgoing is not None
-        settled.store.outbox.settle(outgoing, Receipt(Outcome.DEFERRED), settled.now, lambda: jitter)
+        settled.ended(outgoing, Receipt(Outcome.DEFERRED), jitter)
         (entry,) = settled.store.outbox.entries()
         waited = entry.next_at - settled.now
         assert abs(waited - wait * (0.9 + 0.2 * jitter)) <= timedelta(seconds=1)
@@ -748,7 +753,7 @@ def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_mess
     first = settled.claim()
     assert first is not None
     settled.store.outbox.enter_data(first)
-    settled.store.outbox.settle(first, Receipt(Outcome.UNKNOWN), settled.now, lambda: 0.0)
+    settled.ended(first, Receipt(Outcome.UNKNOWN), 0.0)
     assert timedelta(minutes=30) == UNKNOWN_WAIT
     assert settled.claim(settled.now + 29 * MINUTE) is None
     again = settled.claim(settled.now + 5 * MINUTE)

@@ -96,6 +96,7 @@ class Relay:
     tried: list[Message] = field(default_factory=list)
     taken: list[Message] = field(default_factory=list)
     description: str = "a relay"
+    width: int = 3
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         """Take one message, or not."""

@@ -119,7 +119,23 @@ def _about_mail(survey: Survey) -> Iterator[Check]:
         )
     if settings.mail_ca is not None and (server is None or server.tls == "none"):
         yield warn(NAME, "DIGEST_MAIL_CA is set, and this way of sending uses no TLS", "take it out")
+    if server is not None:
+        yield from _about_limits(survey)
     yield from _about_sender(survey, server)
+
+
+def _about_limits(survey: Survey) -> Iterator[Check]:
+    """Whether more readers want mail than the provider takes in a day."""
+    from digest.mail.presets import limit_hint
+    from digest.roster import load_roster
+
+    settings = survey.settings
+    try:
+        readers = len(load_roster(settings.subscribers).subscribers)
+    except ConfigError:
+        return  # told by another check
+    if hint := limit_hint(settings.mail, readers, settings.mail_rate):
+        yield warn(NAME, f"{readers} readers are many for this mail provider", hint)
 
 
 def _about_sender(survey: Survey, server: Server | None) -> Iterator[Check]:

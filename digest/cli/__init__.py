@@ -37,8 +37,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("why:why", "Why a paper came to a reader or not; how a day went."),
         "history": ("history:history", "All digests of a reader, or all runs."),
         "outbox": ("outbox:outbox", "What waits to be mailed, and why it waits."),
+        "resend": ("resend:resend", "Send a digest again that has gone."),
     },
     "Besides": {
+        "db": ("db:db", "Back up, restore, check and prune the database."),
         "config": ("config:config", "Each setting, and where it came from."),
         "publish": ("publish:publish", "Write the Daily Papers page."),
         "import": ("importing:import_page", "Take the papers of such a page in, as seen."),

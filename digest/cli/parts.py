@@ -15,6 +15,7 @@ from digest.subscribing import known_as
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
+    from digest.delivering import Delivered
     from digest.mail.transport import Transport
     from digest.model import Roster, Subscriber
     from digest.stopping import Stop
@@ -47,9 +48,8 @@ def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscri
 def mail_hint(settings: Settings, summary: Summary) -> str:
     """What to do about the mail server's refusal that ended a run, to be put after its words; or nothing."""
     from digest.mail.presets import hint_for
-    from digest.model import Outcome
 
-    hint = hint_for(settings.mail, summary.trouble) if summary.outcomes[Outcome.RELAY] else ""
+    hint = hint_for(settings.mail, summary.paused.reason) if summary.paused else ""
     return f": {hint}" if hint else ""
 
 
@@ -70,6 +70,7 @@ async def open_parts(
     clock: Callable[[], datetime],
     stop: Stop,
     fetch_all: bool = False,
+    insist: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
     """Everything that a cycle works with, closed at the end."""
@@ -91,10 +92,36 @@ async def open_parts(
                 oai=make_oai(settings, arxiv.line),
                 source=settings.source,
                 hold_unknown=settings.hold_unknown,
+                limits=settings.mail_rate,
+                insist=insist,
                 fetch_all=fetch_all,
                 stop=stop,
                 progress=progress or (lambda _text: None),
             )
+    finally:
+        await asyncio.shield(transport.close())
+
+
+async def deliver_waiting(settings: Settings, store: Store, *, clock: Callable[[], datetime]) -> Delivered:
+    """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in a cycle."""
+    from digest.delivering import Delivered, Delivery, deliver
+    from digest.stopping import Stop, run_stoppable
+
+    stop, transport = Stop(), make_transport(settings)
+    work = Delivery(
+        store=store,
+        transport=transport,
+        sender=make_sender(settings, store),
+        clock=clock,
+        hold_unknown=settings.hold_unknown,
+        stop=stop,
+        progress=lambda _text: None,
+        limits=settings.mail_rate,
+        insist=True,
+    )
+    store.outbox.recover(clock())
+    try:
+        return await run_stoppable(deliver(work), stop) or Delivered()
     finally:
         await asyncio.shield(transport.close())
 

@@ -12,6 +12,7 @@ class Nowhere:
     """A transport that keeps the messages it was given."""
 
     description = "nowhere"
+    width = 1
 
     def __init__(self) -> None:
         self.messages: list[Message] = []

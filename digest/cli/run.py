@@ -59,8 +59,9 @@ def run(
 ) -> None:
     """Do one cycle: fetch what is due, mail what is new. With --wait this is what the timer calls.
 
-    Repeating it does no harm: a paper that was mailed is not mailed again. Where mail only went to a folder
-    until now, '--folder mail' also mails what is there of the last 7 days, once and at once.
+    Repeating it does no harm: a paper that was mailed is not mailed again. After trouble the mail server is given a
+    rest, which only a run without --wait does not keep, since whoever mended something wants to see it work. Where mail
+    only went to a folder until now, '--folder mail' also mails what is there of the last 7 days, once and at once.
     """
     choice = Answer(folder) if folder else None
     if choice is Answer.MAIL and not context.settings.mails_for_real:
@@ -125,7 +126,15 @@ async def work(
         if clock() - machine_now() > timedelta(hours=1):
             context.warn("--now lies ahead of the clock, and what is mailed now counts: --dry-run rehearses")
         async with open_parts(
-            settings, store, roster, transport, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
+            settings,
+            store,
+            roster,
+            transport,
+            clock=clock,
+            stop=stop,
+            fetch_all=fetch_all,
+            insist=not wait,
+            progress=progress,
         ) as parts:
             at_once = answer(store, roster, folder, clock()) if folder else ()
             parts = replace(parts, only=only, at_once=at_once)
@@ -270,6 +279,8 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
     context.echo(f"Digests: {', '.join(counts)}." if counts else "No digest was due.")
     if summary.waiting:
         context.echo(f"In the outbox: {counted(summary.waiting, 'digest')} ('digest outbox' tells why).")
+    if summary.room_at:
+        context.echo(f"DIGEST_MAIL_RATE lets the next one leave at {summary.room_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @click.command(cls=Command, examples=("digest daemon -v",))
@@ -345,6 +356,7 @@ async def _serve(context: Context) -> None:
             wake=wake,
             rest=rest,
             hold_unknown=settings.hold_unknown,
+            limits=settings.mail_rate,
         )
         beside = [asyncio.ensure_future(watch(daemon.notifier)), asyncio.ensure_future(hear_always(context, store))]
         try:

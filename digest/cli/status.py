@@ -66,6 +66,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "home": str(context.settings.home),
         "database": str(context.settings.db),
         "mail": make_transport(context.settings).description,
+        "relay": _relay(context, store, len(roster.subscribers), now),
         "leaving": _leaving(context.settings),
         "bounces": store.suppressions.surge(now) if store else "",
         "last_announcement": last.evening.isoformat(),
@@ -81,7 +82,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
             for state, number in sorted(counts.items())
             if state in ("queued", "leased", "in_data", "deferred", "unknown", "failed")
         },
-        "waiting": _waiting(store),
+        "waiting": _waiting(context, store, now),
         "subscribers": [
             _subscriber(store, subscriber, now, explained=len(roster.subscribers) <= EXPLAINED)
             for subscriber in roster.subscribers
@@ -114,6 +115,28 @@ def _run(run: RunRecord | None) -> dict[str, Any] | None:
     }
 
 
+def _relay(context: Context, store: Store | None, readers: int, now: datetime) -> dict[str, Any]:
+    """How the mail server is, and what the limits leave."""
+    from digest.cli.outbox import server_words
+    from digest.mail.presets import limit_hint
+    from digest.store.relay import RelayState
+
+    state = store.relay.state() if store else RelayState()
+    limits = context.settings.mail_rate
+    room_at = store.relay.room_at(now, limits) if store else now
+    left = store.relay.handed_over(now) if store else 0
+    hint = limit_hint(context.settings.mail, max(readers, left), limits)
+    return {
+        "failures": state.failures,
+        "tripped_since": to_text(state.tripped_since) if state.tripped_since else None,
+        "paused_until": to_text(state.paused_until) if state.paused_until and state.is_paused(now) else None,
+        "reason": state.reason,
+        "last_24_hours": left,
+        "room_at": to_text(room_at) if room_at > now else None,
+        "text": [*server_words(store, context, now), *([f"to do: {hint}"] if hint else [])],
+    }
+
+
 def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -> dict[str, Any]:
     """How one keyword is: its last answer, what that brought, and what is wrong."""
     from digest.sources.plan import is_due
@@ -135,10 +158,19 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -
     }
 
 
-def _waiting(store: Store | None) -> list[dict[str, Any]]:
+def _waiting(context: Context, store: Store | None, now: datetime) -> list[dict[str, Any]]:
+    if store is None:
+        return []
+    opens_at = store.relay.opens_at(now, context.settings.mail_rate)
     return [
-        {"id": e.id, "email": e.address, "state": e.state.value, "next": to_text(e.next_at), "reply": e.reply}
-        for e in (store.outbox.entries() if store else [])[:20]
+        {
+            "id": e.id,
+            "email": e.address,
+            "state": e.state.value,
+            "next": to_text(max(e.next_at, opens_at)),
+            "reply": e.reply,
+        }
+        for e in store.outbox.entries()[:20]
     ]
 
 
@@ -192,7 +224,7 @@ def _why_none_today(store: Store, subscriber: Subscriber, last: datetime, now: d
 def _tell(context: Context, report: dict[str, Any]) -> None:
     """The report in lines for people."""
     _tell_places(context, report)
-    _tell_last_run(context, report["run"])
+    _tell_last_run(context, report)
     _tell_arxiv(context, report)
     _tell_keywords(context, report["keywords"])
     _tell_outbox(context, report)
@@ -202,6 +234,8 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
 def _tell_places(context: Context, report: dict[str, Any]) -> None:
     context.echo(f"Database  {report['database']}")
     context.echo(f"Mail      {report['mail']}")
+    for line in report["relay"]["text"]:
+        context.echo(f"          {line}")
     if report["bounces"]:
         context.echo(f"          {report['bounces']}")
     if report["leaving"] and not report["leaving"]["read"]:
@@ -210,14 +244,15 @@ def _tell_places(context: Context, report: dict[str, Any]) -> None:
         )
 
 
-def _tell_last_run(context: Context, run: dict[str, Any] | None) -> None:
+def _tell_last_run(context: Context, report: dict[str, Any]) -> None:
+    run = report["run"]
     if run is None:
         context.echo("Last run  none yet: 'digest run' does one")
     else:
         ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
         composed = counted(run["composed"], "digest")
         context.echo(f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent")
-        if run["trouble"]:
+        if run["trouble"] and not (report["relay"]["reason"] and report["relay"]["reason"] in run["trouble"]):
             context.echo(f"          {run['trouble']}")
 
 
@@ -246,7 +281,7 @@ def _tell_outbox(context: Context, report: dict[str, Any]) -> None:
     for entry in report["waiting"]:
         context.echo(
             f"  {entry['id']} to {entry['email']}: {_state(entry['state'])}, next at {_time(entry['next'])}"
-            + (f": {entry['reply']}" if entry["reply"] else "")
+            + (f": {entry['reply']}" if entry["reply"] not in ("", report["relay"]["reason"]) else "")
         )
 
 

@@ -174,6 +174,11 @@ class PatientTransport:
         """The relay."""
         return self._transport.description
 
+    @property
+    def width(self) -> int:
+        """As many messages at a time as the relay takes."""
+        return self._transport.width
+
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         """Hand over one message; where waiting was in vain, the transport's own words say what is wrong."""
         if not self._tried:

@@ -55,6 +55,8 @@ class GithubTransport:
     that was restored from a backup, posts nothing twice.
     """
 
+    width = 1
+
     def __init__(self, token: str, *, api: str, clock: Callable[[], datetime]) -> None:
         self._token = token
         self._api = api.rstrip("/")

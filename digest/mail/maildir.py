@@ -24,6 +24,8 @@ class MaildirTransport:
     file, read or not, and writes no copy. The folder and its three parts are made where they are absent.
     """
 
+    width = 1
+
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._folders = [_Folder(self._path / "new"), _Folder(self._path / "cur")]

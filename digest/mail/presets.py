@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import quote
 
 from digest.errors import UsageError
 from digest.mail.server import SUBMISSION_PORT, SUBMISSIONS_PORT, is_loopback
+from digest.model import RateLimit
 
+DAY = timedelta(days=1)
 GUIDES = "docs/mail"
 """The folder with a guide for each preset."""
 
@@ -287,6 +291,16 @@ def hint_for(mail: str, reply: str) -> str:
     # That nobody answered, or could prove who it is, is no refusal by the provider, whatever numbers stand there.
     ordered = general[:4] + own + general[4:]
     return next((hint.text + where for hint, where in ordered if re.search(hint.pattern, reply, re.IGNORECASE)), "")
+
+
+def limit_hint(mail: str, messages: int, limits: Sequence[RateLimit]) -> str:
+    """What to do where so many messages a day come near what the provider takes and no limit sees to it, or nothing."""
+    preset = preset_of(mail)
+    most = preset.daily_limit if preset else None
+    seen_to = most is not None and any(limit.period >= DAY and limit.number <= most for limit in limits)
+    if preset is None or most is None or seen_to or messages < 0.8 * most:
+        return ""
+    return f"set DIGEST_MAIL_RATE={most * 9 // 10}/day: {preset.host} takes {most:,} messages a day; the rest waits"
 
 
 def as_issued(host: str, password: str) -> str:

@@ -27,6 +27,8 @@ class SendmailTransport:
     `timeout` is in seconds; a program that needs longer is killed, and what it did is unknown.
     """
 
+    width = 1
+
     def __init__(self, program: Path, *, timeout: float = 300) -> None:
         self._program = program
         self._timeout = timeout

@@ -1,65 +1,28 @@
-"""Delivery over SMTP, stage by stage, since only the stage tells what may have been accepted.
-
-Nothing of a message leaves before the server has answered DATA with 354. So a connection that is lost
-earlier, even between DATA and 354, accepted nothing; one that is lost later may have (RFC 5321 section 6.1).
-"""
+"""Delivery over SMTP: a few connections to one server, reused for many messages, one recipient a message."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import contextlib
-import re
-import socket
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import TypeVar
 
-from aiosmtplib import (
-    SMTP,
-    SMTPAuthenticationError,
-    SMTPException,
-    SMTPResponseException,
-    SMTPServerDisconnected,
-)
-
-from digest.mail.message import Message, is_mailbox, words
+from digest.mail.connection import Account, Connection
+from digest.mail.message import Message
 from digest.mail.server import Server
-from digest.mail.token import TokenError
 from digest.model import Outcome, Receipt
 
-T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-GOODBYE_TIMEOUT = 5.0
-"""Seconds for which the answer to QUIT is awaited; nothing depends on it."""
-
-START_INPUT, UNAVAILABLE, TEMPORARY_AUTH_FAILURE, TOO_LARGE = 354, 421, 454, 552
-_OUR_FAULT = {503, 530, 535, 538}
-"""Refusals at RCPT that concern the session: bad sequence, login or encryption needed (RFC 4954)."""
-
-_NOT_THE_ADDRESS = {"5.3.4", "5.4.4", "5.4.5", "5.6.7"}
-"""Size, routing, sending quota, no SMTPUTF8 further on (RFC 3463, 7504 and the IANA registry)."""
-
-_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
-
-
-class _EndedError(Exception):
-    """The attempt is over with a receipt; `lost`: the connection was gone, which an old one may well be."""
-
-    def __init__(self, receipt: Receipt, *, lost: bool = False) -> None:
-        super().__init__(receipt.reply)
-        self.receipt = receipt
-        self.lost = lost
+CONNECTIONS = 3
+"""So many connections at most; some providers take no more from one login (Exchange Online: three)."""
 
 
 class SmtpTransport:
-    """Hands messages to one server over one connection, which is reused and made anew after any error.
+    """Hands messages to one server over up to `connections` connections, made when they are needed.
 
-    `token`, where it is given, brings an access token for each new connection, which logs in with XOAUTH2 instead of
-    `password`. `tls_context` is None only where `server.tls` is `none`. Timeouts are in seconds: for each command, for
-    the answer to a whole message (RFC 5321 section 4.5.3.2.6), and how long an idle connection is trusted.
-    A login that was refused is not tried again in the life of the transport: servers lock accounts.
+    What the other arguments mean stands at `Account`. A server that turns a further connection away while another
+    one works gets fewer from then on.
     """
 
     def __init__(
@@ -69,260 +32,58 @@ class SmtpTransport:
         password: str | None = None,
         token: Callable[[], Awaitable[str]] | None = None,
         tls_context: ssl.SSLContext | None = None,
+        connections: int = CONNECTIONS,
         command_timeout: float = 60,
         data_timeout: float = 600,
         idle_timeout: float = 30,
     ) -> None:
-        self._server = server
-        self._secrets = [password] if password else []
-        self._password = password
-        self._token = token
-        self._tls_context = tls_context
-        self._hostname = _own_name()
-        self._command_timeout = command_timeout
-        self._data_timeout = data_timeout
-        self._idle_timeout = idle_timeout
-        self._client: SMTP | None = None
-        self._used_at = 0.0
-        self._refused_login: Receipt | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._account = Account(
+            server,
+            password,
+            token,
+            tls_context,
+            command_timeout,
+            data_timeout,
+            idle_timeout,
+            secrets=[password] if password else [],
+        )
+        self._connections = [Connection(self._account) for _ in range(connections)]
+        # The one that was used last is taken first, so that few messages need one connection only.
+        self._free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        for connection in self._connections:
+            self._free.put_nowait(connection)
 
     @property
     def description(self) -> str:
         """The server, without the login."""
-        return self._server.url
+        return self._account.server.url
+
+    @property
+    def width(self) -> int:
+        """How many messages may be handed over at a time."""
+        return len(self._connections)
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        """Hand over one message, connecting and logging in where needed."""
-        async with self._one_at_a_time:
+        """Hand over one message on a connection that is free, or as soon as one is."""
+        while True:
+            connection = await self._free.get()
             try:
-                receipt = await self._attempt(message, before_data)
+                receipt = await connection.send(message, before_data)
             except BaseException:
-                self._drop()
+                self._free.put_nowait(connection)
                 raise
-            if receipt.outcome is Outcome.SENT:
-                self._used_at = asyncio.get_running_loop().time()
-            else:
-                self._drop(politely=receipt.outcome in (Outcome.FAILED, Outcome.DEFERRED))
-            return receipt
+            if not self._is_one_too_many(connection, receipt):
+                self._free.put_nowait(connection)
+                return receipt
+            self._connections.remove(connection)
+            log.info("%s takes %d connections at a time: %s", self.description, self.width, receipt.reply)
+
+    def _is_one_too_many(self, connection: Connection, receipt: Receipt) -> bool:
+        """Whether a connection was turned away only because there are others."""
+        if receipt.outcome is not Outcome.RELAY or not connection.turned_away:
+            return False
+        return any(other.is_open for other in self._connections if other is not connection)
 
     async def close(self) -> None:
-        """Say goodbye, which a server may answer or not."""
-        client, self._client = self._client, None
-        if client is None:
-            return
-        with contextlib.suppress(SMTPException, OSError):
-            async with asyncio.timeout(GOODBYE_TIMEOUT):
-                await client.quit(timeout=GOODBYE_TIMEOUT)
-        client.close()
-
-    async def _attempt(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        if not is_mailbox(message.recipient):
-            return Receipt(Outcome.FAILED, "this is no address that mail can go to", bounce=True)
-        try:
-            client = await self._begin(message)
-            await self._stage("RCPT", client.rcpt(message.recipient, encoding="utf-8"), self._judge_recipient)
-            before_data()
-            answer = await self._stage("DATA", client.execute_command(b"DATA"), self._judge_relay)
-            if answer.code != START_INPUT:
-                return self._judge_data(answer.code, answer.message)
-            return await self._transfer(client, message)
-        except _EndedError as ended:
-            return ended.receipt
-
-    async def _begin(self, message: Message) -> SMTP:
-        """Name the sender on a connection that is ready for it, a new one where the old one has gone."""
-        client = self._reusable()
-        if client is not None:
-            try:
-                await self._name_sender(client, message)
-                return client
-            except _EndedError as ended:
-                if not ended.lost:
-                    raise
-                self._drop()
-        client = await self._connect()
-        await self._name_sender(client, message)
-        return client
-
-    def _reusable(self) -> SMTP | None:
-        idle = asyncio.get_running_loop().time() - self._used_at
-        if self._client is not None and (not self._client.is_connected or idle > self._idle_timeout):
-            self._drop(politely=True)
-        return self._client
-
-    async def _connect(self) -> SMTP:
-        """Connect, encrypt, greet and log in. Raises _EndedError with RELAY where any of it fails."""
-        if self._refused_login is not None:
-            raise _EndedError(self._refused_login)
-        client = self._client = SMTP(
-            hostname=self._server.host,
-            port=self._server.port,
-            timeout=self._command_timeout,
-            use_tls=self._server.tls == "always",
-            start_tls=self._server.tls == "starttls",
-            tls_context=self._tls_context,
-            local_hostname=self._hostname,
-        )
-        await self._stage(f"connecting to {self._server.url}", client.connect(), self._judge_relay)
-        await self._stage("EHLO", client.ehlo(), self._judge_relay)
-        if self._server.user:
-            await self._log_in(client)
-        return client
-
-    async def _log_in(self, client: SMTP) -> None:
-        """Log in by one method, once: trying them all would count as several failures."""
-        user = self._server.user.encode()
-        methods = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
-        if self._token is not None:
-            methods = {"xoauth2": client.auth_xoauth2}
-        method = next((methods[name] for name in methods if name in client.server_auth_methods), None)
-        if method is None:
-            offered = " ".join(client.server_auth_methods) or "none"
-            kind = "a token (XOAUTH2)" if self._token is not None else "a password"
-            reply = self._words(f"{self._server.url} offers no login with {kind} (offered: {offered})")
-            raise _EndedError(Receipt(Outcome.RELAY, reply, permanent=True))
-        secret = (self._password or "") if self._token is None else await self._fresh_token(self._token)
-        try:
-            await self._stage("AUTH", method(user, secret.encode()), self._judge_relay)
-        except _EndedError as ended:
-            cause = ended.__cause__
-            if isinstance(cause, SMTPAuthenticationError) and cause.code // 100 != 4:
-                self._refused_login = replace(ended.receipt, permanent=True)
-                raise _EndedError(self._refused_login) from cause
-            raise
-
-    async def _fresh_token(self, fetch: Callable[[], Awaitable[str]]) -> str:
-        """A token for this connection, kept out of all that is said from now on."""
-        try:
-            token = await fetch()
-        except TokenError as error:
-            raise _EndedError(Receipt(Outcome.RELAY, words(str(error)), permanent=error.permanent)) from error
-        self._secrets.append(token)
-        return token
-
-    async def _name_sender(self, client: SMTP, message: Message) -> None:
-        options = []
-        limit = client.esmtp_extensions.get("size", "")
-        if limit.isdecimal() and 0 < int(limit) < len(message.data):
-            reply = f"the message has {len(message.data)} bytes, and {self._server.url} takes {limit}"
-            raise _EndedError(Receipt(Outcome.FAILED, reply))
-        if client.supports_extension("size"):
-            options.append(f"SIZE={len(message.data)}")
-        if message.smtputf8:
-            if not client.supports_extension("smtputf8"):
-                reply = f"the address has letters beyond ASCII, and {self._server.url} cannot take such (no SMTPUTF8)"
-                raise _EndedError(Receipt(Outcome.FAILED, reply))
-            options.append("SMTPUTF8")
-        sender = client.mail(message.sender, options=options, encoding="utf-8")
-        await self._stage("MAIL", sender, self._judge_sender)
-
-    async def _transfer(self, client: SMTP, message: Message) -> Receipt:
-        """Send the message itself after 354; from here on it may have been accepted unless the server says not.
-
-        Not by `client.data()`, which neither tells 354 from what follows nor spares two passes of regular
-        expressions over each message.
-        """
-        protocol = client.protocol
-        try:
-            if protocol is None:
-                raise SMTPServerDisconnected("Connection lost")
-            protocol.write(message.data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-        except SMTPServerDisconnected as error:
-            return Receipt(Outcome.RELAY, self._words(f"DATA: {error.message}"))
-        try:
-            answer = await protocol.read_response(timeout=self._data_timeout)
-        except (SMTPException, OSError) as error:
-            return Receipt(Outcome.UNKNOWN, self._words(f"after the message: {_reason(error)}"))
-        if answer.code // 100 == 2:
-            return Receipt(Outcome.SENT, self._words(f"{answer.code} {answer.message}"))
-        receipt = self._judge_data(answer.code, answer.message)
-        if answer.code // 100 not in (4, 5):
-            return Receipt(Outcome.UNKNOWN, receipt.reply)
-        return receipt
-
-    async def _stage(self, name: str, step: Awaitable[T], judge: Callable[[int, str], Receipt]) -> T:
-        """Await a step; a refusal is judged by `judge`, and whatever else goes wrong is the relay's trouble."""
-        try:
-            return await step
-        except SMTPResponseException as error:
-            lost = error.code == UNAVAILABLE
-            judged = self._judge_relay if lost or error.code // 100 not in (4, 5) else judge
-            raise _EndedError(judged(error.code, error.message), lost=lost) from error
-        except (SMTPException, OSError, ValueError) as error:
-            # Without STARTTLS, with a wrong certificate or an impossible name, asking again changes nothing.
-            permanent = type(error) is SMTPException or isinstance(error, ValueError) or _is_untrusted(error)
-            receipt = Receipt(Outcome.RELAY, self._words(f"{name}: {_reason(error)}"), permanent=permanent)
-            raise _EndedError(receipt, lost=isinstance(error, SMTPServerDisconnected)) from error
-
-    def _judge_relay(self, code: int, text: str) -> Receipt:
-        return Receipt(Outcome.RELAY, self._words(f"{code} {text}"), permanent=code // 100 == 5)
-
-    def _judge_sender(self, code: int, text: str) -> Receipt:
-        if code == TOO_LARGE or _status(text) in ("5.3.4", "5.6.7"):
-            return Receipt(Outcome.FAILED, self._words(f"{code} {text}"))
-        return self._judge_relay(code, text)
-
-    def _judge_recipient(self, code: int, text: str) -> Receipt:
-        if code in _OUR_FAULT:
-            return self._judge_relay(code, text)
-        if code // 100 == 4:
-            return Receipt(Outcome.DEFERRED, self._words(f"{code} {text}"))
-        status = _status(text)
-        blamed = not status.startswith("5.7.") and status not in _NOT_THE_ADDRESS
-        return Receipt(Outcome.FAILED, self._words(f"{code} {text}"), bounce=blamed)
-
-    def _judge_data(self, code: int, text: str) -> Receipt:
-        """Judge a refusal of the message; an address is blamed only where the server itself does so."""
-        if code in (UNAVAILABLE, TEMPORARY_AUTH_FAILURE) or code // 100 not in (4, 5):
-            return self._judge_relay(code, text)
-        reply = self._words(f"{code} {text}")
-        if code // 100 == 4:
-            return Receipt(Outcome.DEFERRED, reply)
-        return Receipt(Outcome.FAILED, reply, bounce=_status(text).startswith(("5.1.", "5.2.")))
-
-    def _words(self, text: str) -> str:
-        """One line of what the server said; some repeat a password that they refuse."""
-        user = self._server.user.encode()
-        for secret in self._secrets:
-            plain = secret.encode()
-            forms = (plain, b"\0" + user + b"\0" + plain, b"user=" + user + b"\x01auth=Bearer " + plain + b"\x01\x01")
-            for shape in (secret, *(base64.b64encode(form).decode() for form in forms)):
-                text = text.replace(shape, "***")
-        return words(text)
-
-    def _drop(self, *, politely: bool = False) -> None:
-        """Let go of the connection without waiting; what is still to be written goes nowhere."""
-        client, self._client = self._client, None
-        if client is None:
-            return
-        if politely and client.protocol is not None:
-            with contextlib.suppress(SMTPServerDisconnected):
-                client.protocol.write(b"QUIT\r\n")
-        elif isinstance(client.transport, asyncio.WriteTransport):
-            client.transport.abort()
-        client.close()
-
-
-def _status(text: str) -> str:
-    """The enhanced status code of an answer, such as 5.1.1 (RFC 3463), or nothing."""
-    found = _STATUS.match(text)
-    return found[1] if found else ""
-
-
-def _reason(error: Exception) -> str:
-    return error.message if isinstance(error, SMTPException) else str(error) or type(error).__name__
-
-
-def _is_untrusted(error: BaseException) -> bool:
-    """Whether the server's certificate was what failed."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in (error, error.__cause__))
-
-
-def _own_name() -> str:
-    """The name for EHLO: the machine's where it is a full one, else a literal (RFC 5321 section 4.1.4).
-
-    No resolver is asked, which could take long and would change nothing for a relay that one logs in to.
-    """
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", name) else "[127.0.0.1]"
+        """Say goodbye on every connection."""
+        await asyncio.gather(*(connection.close() for connection in self._connections))

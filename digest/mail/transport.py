@@ -22,7 +22,11 @@ SENDMAIL = Path("/usr/sbin/sendmail")
 
 
 class Transport(Protocol):
-    """A way by which mail leaves, used for one message at a time; open several to send in parallel."""
+    """A way by which mail leaves, for up to `width` messages at a time."""
+
+    @property
+    def width(self) -> int:
+        """How many messages may be handed over at a time; it may become less."""
 
     @property
     def description(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from digest.errors import ConfigError
+from digest.model import RateLimit
 from digest.settings import read
 from digest.settings.read import CREDENTIAL
 from digest.settings.table import ARXIV_API, ARXIV_FEEDS, ARXIV_OAI, GITHUB_API, SETTINGS, Setting
@@ -59,6 +60,7 @@ class Settings:
     hold_unknown: bool
     templates: Path | None
     mail_token_command: str = ""
+    mail_rate: tuple[RateLimit, ...] = ()
     arxiv_feeds: str = ""
     arxiv_oai: str = ""
     source: str = "auto"
@@ -236,6 +238,7 @@ def _settle(
         mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", lambda: password("DIGEST_MAIL_PASSWORD"), ""),
         mail_ca=attempt("DIGEST_MAIL_CA", lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None, None),
         mail_token_command=values["DIGEST_MAIL_TOKEN_COMMAND"],
+        mail_rate=attempt("DIGEST_MAIL_RATE", lambda: read.rate("DIGEST_MAIL_RATE", values["DIGEST_MAIL_RATE"]), ()),
         sender=checked("DIGEST_FROM", read.address),
         contact=checked("DIGEST_CONTACT", read.address),
         inbox=checked("DIGEST_INBOX", _inbox),

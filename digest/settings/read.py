@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from digest.errors import ConfigError
+from digest.model import RateLimit
 from digest.signing import LONGEST_TOKEN
 
 CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
@@ -141,3 +143,18 @@ def seconds(variable: str, value: str) -> float:
     if not 0 <= seconds <= 3600:
         raise ConfigError(f"{variable} is {value!r}", remedy="write a number of seconds, 3 or more for arXiv itself")
     return seconds
+
+
+PERIODS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
+"""The length of each period that a rate may name, in seconds."""
+
+
+def rate(variable: str, value: str) -> tuple[RateLimit, ...]:
+    """Limits such as `20/min, 450/day`, all of which hold."""
+    limits = []
+    for part in filter(None, re.split(r"[,;\s]+", re.sub(r"\s*/\s*", "/", value.strip()))):
+        found = re.fullmatch(r"([0-9]{1,9})/([a-z]+)", part.lower())
+        if found is None or found[2] not in PERIODS or int(found[1]) == 0:
+            raise ConfigError(f"{variable} is {value!r}", remedy="write it as 20/min, or 20/min, 450/day")
+        limits.append(RateLimit(int(found[1]), timedelta(seconds=PERIODS[found[2]])))
+    return tuple(limits)

@@ -42,6 +42,7 @@ SETTINGS = (
     Setting("DIGEST_MAIL_PASSWORD_FILE", "", "A file that holds the password of the SMTP login"),
     Setting("DIGEST_MAIL_TOKEN_COMMAND", "", "A command that prints an access token for the SMTP login (XOAUTH2)"),
     Setting("DIGEST_MAIL_CA", "", "A file with the certificate of a private authority, for SMTP"),
+    Setting("DIGEST_MAIL_RATE", "", "How much mail may leave at most, such as '20/min, 450/day'"),
     Setting("DIGEST_FROM", "", "The sender, such as 'Daily Papers <papers@example.org>'"),
     Setting("DIGEST_CONTACT", "", "The address to which people write, and that arXiv sees"),
     Setting("DIGEST_SOURCE", "auto", "What is asked first for new papers: auto, api, feeds or oai"),

@@ -17,6 +17,7 @@ from digest.store.history import History
 from digest.store.inbox import Inbox
 from digest.store.outbox import Outbox
 from digest.store.pages import Pages
+from digest.store.relay import Relay
 from digest.store.runs import Runs
 from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
@@ -41,7 +42,8 @@ class Store:
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)
         self.pages = Pages(database)
-        self.outbox = Outbox(database, owner=f"{socket.gethostname()}:{os.getpid()}")
+        self.relay = Relay(database)
+        self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
 
     def signer(self, secret: str = "") -> Signer:
         """What makes and checks tokens: with the database's own secret, or the operator's in its place."""

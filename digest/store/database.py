@@ -7,13 +7,14 @@ import secrets
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlite_utils
 
 from digest.errors import DigestError, StoreError, TryLaterError
+from digest.store.copying import copy_whole
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 
 Parameters = Sequence[Any] | dict[str, Any]
@@ -39,11 +40,11 @@ class Database:
         if not create and not path.exists():
             raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
         _check_owner(path)
-        with _in_our_words(str(path)):
+        with in_our_words(str(path)):
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
         database = cls(connection, str(path))
         try:
-            database._prepare()
+            database._prepare(path)
         except BaseException:
             connection.close()
             raise
@@ -59,7 +60,7 @@ class Database:
         database = cls(memory, f"a copy of {path}")
         try:
             if path.exists():
-                with _in_our_words(str(path)):
+                with in_our_words(str(path)):
                     _read_into(path, memory)
                 database._check_application(str(path))
             database._migrate()
@@ -68,15 +69,38 @@ class Database:
             raise
         return database
 
-    def _prepare(self) -> None:
+    def _prepare(self, path: Path) -> None:
         self._check_application(self.name)
         self._execute("PRAGMA journal_mode = WAL").fetchone()
         self._execute("PRAGMA synchronous = FULL")
+        version = self.value("PRAGMA user_version")
+        if 0 < version < len(MIGRATIONS):
+            with in_our_words(self.name):
+                copy_whole(path, path.with_name(f"{path.name}.schema-{version}"))
         self._migrate()
+
+    @classmethod
+    def overwrite(cls, path: Path, source: Path) -> None:
+        """Replace all that a database holds by another file's, in one transaction that others see whole."""
+        with (
+            in_our_words(str(path)),
+            closing(sqlite3.connect(source)) as new,
+            closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as old,
+        ):
+            new.backup(old)
+
+    def checkpoint(self) -> None:
+        """Bring what the write-ahead log holds into the file itself."""
+        self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def vacuum(self) -> None:
+        """Give the room that rows have left back to the disk."""
+        self._execute("VACUUM")
+        self.checkpoint()
 
     def _check_application(self, name: str) -> None:
         """Refuse, before anything is written, what another program keeps in a file called `name`."""
-        with _in_our_words(name):
+        with in_our_words(name):
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         if tables and application != APPLICATION_ID:
@@ -117,7 +141,7 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """Run a statement and return its rows by column name; a writing one commits where none is open."""
-        with _in_our_words(self.name):
+        with in_our_words(self.name):
             return list(self._db.query(sql, parameters))
 
     def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
@@ -136,7 +160,7 @@ class Database:
 
     def write_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
         """Run a writing statement once for each set of parameters, inside an open transaction."""
-        with _in_our_words(self.name):
+        with in_our_words(self.name):
             self._connection.executemany(sql, parameters)
 
     def meta(self, key: str) -> str | None:
@@ -153,7 +177,7 @@ class Database:
         self._connection.close()
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
-        with _in_our_words(self.name):
+        with in_our_words(self.name):
             cursor: sqlite3.Cursor = self._db.execute(sql, parameters)
             return cursor
 
@@ -209,12 +233,16 @@ def _user(number: int) -> str:
 
 
 @contextmanager
-def _in_our_words(name: str) -> Iterator[None]:
+def in_our_words(name: str) -> Iterator[None]:
     """Turn SQLite's errors into ones that say what to do (result codes: sqlite.org/rescode.html)."""
     try:
         yield
     except DigestError:
         raise
+    except OSError as error:
+        raise StoreError(
+            f"{name} could not be written ({error.strerror})", remedy="is the disk full, or the folder not writable?"
+        ) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorname", "") or ""
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

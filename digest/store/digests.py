@@ -120,7 +120,7 @@ class Digests:
         """
         open_ = self._db.rows(
             "SELECT id, from_seq FROM delivery WHERE subscriber = ? AND state IN ('queued', 'deferred')"
-            " AND maybe_accepted = 0",
+            " AND maybe_accepted = 0 AND again IS NULL",
             [due.id],
         )
         folded = tuple(row["id"] for row in open_)
@@ -137,7 +137,7 @@ class Digests:
         items = items_of(self._db, rows)
         previous = self._db.value(
             f"SELECT MAX(queued_at) FROM delivery WHERE subscriber = ? AND state NOT IN {NOT_CARRIED}"
-            " AND id NOT IN (SELECT value FROM json_each(?))",
+            " AND again IS NULL AND id NOT IN (SELECT value FROM json_each(?))",
             [due.id, json.dumps(folded)],
         )
         first_seq = min((row.first_seq for row in rows.values()), default=head(self._db) + 1)
@@ -211,7 +211,7 @@ class Digests:
                 plan.reader,
                 slot,
                 content,
-                self._message_id(plan.reader, slot, domain),
+                make_message_id(self._db, plan.reader, slot, domain),
                 to_text(now),
                 plan.from_seq,
                 to_text(now),
@@ -253,11 +253,6 @@ class Digests:
         assert content is not None
         return content
 
-    def _message_id(self, reader: int, slot: str, domain: str) -> str:
-        """The same for the same reader and slot whatever happens, so that a repeated mail can be recognised."""
-        seed = f"{self._db.meta('uuid')} {reader} {slot}"
-        return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
-
     def open_slots(self, readers: Iterable[int], now: datetime) -> None:
         """Note that these readers' slots were found empty, and stay open from now on."""
         with self._db.transaction():
@@ -278,6 +273,12 @@ class Digests:
         with self._db.transaction():
             for reader in readers:
                 self._db.write("UPDATE subscriber SET away = 1 WHERE id = ?", [reader])
+
+
+def make_message_id(database: Database, reader: int, slot: str, domain: str) -> str:
+    """The same for the same reader and slot whatever happens, so that a repeated mail can be recognised."""
+    seed = f"{database.meta('uuid')} {reader} {slot}"
+    return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
 
 
 def pack(pieces: tuple[bytes, ...]) -> bytes:

@@ -12,6 +12,7 @@ from digest.explain import Delivery, LogRow, Part
 from digest.model import Kind, Outcome, Paper, Revisions, State
 from digest.store.database import Database
 from digest.store.due import NOT_CARRIED
+from digest.store.outbox import SUBJECT
 from digest.store.papers import load_papers
 from digest.store.runs import KeywordRecord, RunRecord
 from digest.times import from_text, to_text
@@ -323,7 +324,8 @@ _EVENTFUL = """({0}.composed OR {0}.sent OR {0}.deferred OR {0}.failed OR {0}.un
     OR {0}.finished_at IS NULL OR EXISTS (SELECT 1 FROM run_keyword k WHERE k.run = {0}.id))"""
 
 _RECORDED = ("keyword", "status", "fetched", "new", "revised", "late", "requests", "why")
-_DELIVERY = """d.id, d.slot, d.queued_at, d.from_seq, d.state, d.attempt, d.next_at, d.ended_at, d.reply, c.subject,
+_DELIVERY = f"""d.id, d.slot, d.queued_at, d.from_seq, d.state, d.attempt, d.next_at, d.ended_at, d.reply,
+    {SUBJECT} AS subject,
     (SELECT COUNT(*) FROM content_paper n WHERE n.content = d.content) AS papers"""
 _DELIVERIES = "delivery d JOIN content c ON c.id = d.content"
 

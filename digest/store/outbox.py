@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from digest.errors import UsageError
-from digest.model import Outcome, Outgoing, Receipt, State
+from digest.model import Outcome, Outgoing, RateLimit, Receipt, State
 from digest.store.database import Database
-from digest.store.digests import rewind, unpack
+from digest.store.digests import make_message_id, rewind, unpack
+from digest.store.relay import Relay
 from digest.store.suppressions import note_bounce
 from digest.times import from_text, to_text
 
@@ -21,12 +22,17 @@ GIVE_UP = timedelta(days=5)
 """A relay's refusals are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
 UNKNOWN_WAIT = timedelta(minutes=30)
 """So long a delivery that may have been accepted rests before it is tried again."""
+SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
+"""A delivery's subject, in SQL; a digest that is sent once more says so."""
 OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A delivery as people see it in the outbox. Times are UTC; `papers` is how many it carries."""
+    """A delivery as people see it in the outbox. Times are UTC; `papers` is how many it carries.
+
+    `ended_at` is None while it is on its way; `again` is the number of the digest that it repeats.
+    """
 
     id: int
     address: str
@@ -37,17 +43,21 @@ class Entry:
     queued_at: datetime
     next_at: datetime
     reply: str
+    message_id: str
+    ended_at: datetime | None
+    again: int | None
 
 
 class Outbox:
     """The delivering side of the store. `owner` names this process in the rows that it claims."""
 
-    def __init__(self, database: Database, owner: str) -> None:
+    def __init__(self, database: Database, owner: str, relay: Relay) -> None:
         self._db = database
         self._owner = owner
+        self._relay = relay
 
     def recover(self, now: datetime) -> int:
-        """Settle what a stopped cycle left: a leased delivery was never sent, one in DATA may have been.
+        """Settle what was interrupted: a leased delivery was never sent, one in DATA may have been.
 
         Only for whoever holds the cycle lock. Returns how many may have been delivered.
         """
@@ -62,26 +72,42 @@ class Outbox:
                 [to_text(now + UNKNOWN_WAIT)],
             )
 
-    def claim(self, now: datetime, *, hold_unknown: bool) -> Outgoing | None:
-        """Take the next delivery that may leave now; those of readers who left or are suppressed end here."""
+    def claim(
+        self, now: datetime, *, hold_unknown: bool, most: int = 1, limits: Sequence[RateLimit] = ()
+    ) -> list[Outgoing]:
+        """Take the next deliveries that may leave now, `most` at a time and within the limits.
+
+        Those of readers who left or are suppressed end here.
+        """
         while True:
             with self._db.transaction():
-                row = self._db.row(_CLAIM, {"now": to_text(now), "hold": hold_unknown, "owner": self._owner})
-                if row is not None and row["state"] == State.SUPPRESSED:
-                    rewind(self._db, row["id"])
-            if row is None:
-                return None
-            if row["state"] == State.LEASED:
-                return self._outgoing(row["id"])
+                room = self._relay.room(now, limits)
+                most = most if room is None else min(most, room)
+                rows = self._db.rows(
+                    _CLAIM, {"now": to_text(now), "hold": hold_unknown, "owner": self._owner, "most": most}
+                )
+                leased = sorted((row["due"], row["id"]) for row in rows if row["state"] == State.LEASED)
+                for row in rows:
+                    if row["state"] == State.SUPPRESSED:
+                        rewind(self._db, row["id"])
+                if leased:
+                    self._relay.take(len(leased), now, limits)
+            if leased or not rows:
+                return [self.message(number) for _, number in leased]
 
-    def _outgoing(self, delivery: int) -> Outgoing:
+    def message(self, delivery: int) -> Outgoing:
+        """All that the message of a delivery is made of. Raises UsageError where there is none, or not any more."""
         row = self._db.row(
-            """SELECT d.id, d.attempt, d.message_id, d.queued_at, r.id AS reader, r.address, r.name, c.subject, c.pieces
+            f"""SELECT d.id, d.attempt, d.message_id, d.queued_at, r.id AS reader, r.address, r.name,
+                   {SUBJECT} AS subject, c.pieces
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
                WHERE d.id = ?""",
             [delivery],
         )
-        assert row is not None
+        if row is None:
+            raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them")
+        if not row["pieces"]:
+            raise UsageError(f"the body of delivery {delivery} is no longer kept", remedy="'digest db prune' let it go")
         return Outgoing(
             id=row["id"],
             attempt=row["attempt"],
@@ -104,45 +130,57 @@ class Outbox:
             raise LookupError(f"delivery {outgoing.id} is no longer ours")
 
     def settle(
-        self, outgoing: Outgoing, receipt: Receipt, now: datetime, jitter: Callable[[], float] = lambda: 0.5
-    ) -> State | None:
-        """Write how an attempt ended, and when the next one is due; `jitter` in [0, 1) spreads it by ±10 %.
+        self,
+        ended: Iterable[tuple[Outgoing, Receipt]],
+        now: datetime,
+        jitter: Callable[[], float] = lambda: 0.5,
+    ) -> list[tuple[State | None, Receipt]]:
+        """Write in one transaction how attempts ended, and when the next ones are due.
 
-        The rest of what may have been accepted is never shortened.
-        Returns the delivery's state, or None where the claim had been lost meanwhile.
+        `jitter` in [0, 1) spreads a wait by ±10 %; the rest of what may have been accepted is never shortened.
+        Returns for each the delivery's state, or None where the claim had been lost meanwhile, and the receipt in
+        the light of the others (see Relay.judge).
         """
         with self._db.transaction():
-            row = self._db.row(
-                "SELECT maybe_accepted, queued_at, state FROM delivery WHERE id = ? AND owner = ? AND attempt = ?"
-                " AND state IN ('leased', 'in_data')",
-                [outgoing.id, self._owner, outgoing.attempt],
-            )
-            if row is None:
-                return None
-            state, wait = _verdict(receipt.outcome, row, outgoing, now)
-            if receipt.outcome != Outcome.UNKNOWN:
-                wait *= 0.9 + 0.2 * jitter()
-            ended = state in (State.SENT, State.FAILED, State.DROPPED)
-            self._db.write(
-                """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
-                       maybe_accepted = maybe_accepted OR :unknown, attempt = attempt - :uncounted,
-                       ended_at = :ended_at, folder = :folder WHERE id = :id""",
-                {
-                    "id": outgoing.id,
-                    "state": state,
-                    "next_at": to_text(now + wait),
-                    "reply": receipt.reply,
-                    "unknown": receipt.outcome == Outcome.UNKNOWN,
-                    "uncounted": receipt.outcome == Outcome.RELAY,
-                    "ended_at": to_text(now) if ended else None,
-                    "folder": receipt.folder,
-                },
-            )
-            if state == State.FAILED:
-                rewind(self._db, outgoing.id)
-            if receipt.bounce and ended:
-                note_bounce(self._db, outgoing.id, receipt.reply, now)
-        return state
+            return [self._settle(outgoing, receipt, now, jitter) for outgoing, receipt in ended]
+
+    def _settle(
+        self, outgoing: Outgoing, receipt: Receipt, now: datetime, jitter: Callable[[], float]
+    ) -> tuple[State | None, Receipt]:
+        row = self._db.row(
+            "SELECT maybe_accepted, queued_at, state FROM delivery WHERE id = ? AND owner = ? AND attempt = ?"
+            " AND state IN ('leased', 'in_data')",
+            [outgoing.id, self._owner, outgoing.attempt],
+        )
+        if row is None:
+            return None, receipt
+        if receipt.outcome == Outcome.RELAY:
+            self._relay.give_back()
+        receipt = self._relay.judge(receipt, now)
+        state, wait = _verdict(receipt.outcome, row, outgoing, now)
+        if receipt.outcome != Outcome.UNKNOWN:
+            wait *= 0.9 + 0.2 * jitter()
+        ended = state in (State.SENT, State.FAILED, State.DROPPED)
+        self._db.write(
+            """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
+                   maybe_accepted = maybe_accepted OR :unknown, attempt = attempt - :uncounted,
+                   ended_at = :ended_at, folder = :folder WHERE id = :id""",
+            {
+                "id": outgoing.id,
+                "state": state,
+                "next_at": to_text(now + wait),
+                "reply": receipt.reply,
+                "unknown": receipt.outcome == Outcome.UNKNOWN,
+                "uncounted": receipt.outcome == Outcome.RELAY,
+                "ended_at": to_text(now) if ended else None,
+                "folder": receipt.folder,
+            },
+        )
+        if state == State.FAILED:
+            rewind(self._db, outgoing.id)
+        if receipt.bounce and ended:
+            note_bounce(self._db, outgoing.id, receipt.reply, now)
+        return state, receipt
 
     def next_at(self, *, hold_unknown: bool) -> datetime | None:
         """The earliest moment at which a delivery may leave."""
@@ -158,6 +196,10 @@ class Outbox:
         rows = self._db.rows(f"{_ENTRIES} WHERE d.state IN {states} ORDER BY d.id")
         return [_entry(row) for row in rows]
 
+    def entry(self, delivery: int) -> Entry:
+        """One delivery, whatever became of it. Raises UsageError where there is none of this number."""
+        return self._changed(delivery, 1)
+
     def waiting(self) -> int:
         """How many deliveries are on their way."""
         number: int = self._db.value(f"SELECT COUNT(*) FROM delivery WHERE state IN {OPEN}")
@@ -167,6 +209,41 @@ class Outbox:
         """How many deliveries stand in each state."""
         rows = self._db.rows("SELECT state, COUNT(*) AS number FROM delivery GROUP BY state")
         return Counter({State(row["state"]): row["number"] for row in rows})
+
+    def again(self, delivery: int, now: datetime, domain: str) -> Entry:
+        """Queue a digest that has gone once more, in a mail of its own that takes no slot and changes nothing due.
+
+        Raises UsageError where it has not gone, or the reader is not to be mailed.
+        """
+        with self._db.transaction():
+            row = self._db.row(
+                """SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
+                       COALESCE(d.again, d.id) AS first, c.pieces = x'' AS pruned,
+                       (SELECT COUNT(*) FROM delivery o WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
+                   FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
+                   LEFT JOIN suppression x ON x.address = r.address WHERE d.id = ?""",
+                [delivery],
+            )
+            if row is None:
+                raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them")
+            _may_go_again(delivery, row)
+            # Its moment is a little past the full second, so that no digest's slot is ever taken by it.
+            slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['times'] + 1:06}Z"
+            number = self._db.value(
+                "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at, again)"
+                " VALUES(?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                [
+                    row["subscriber"],
+                    slot,
+                    row["content"],
+                    make_message_id(self._db, row["subscriber"], slot, domain),
+                    to_text(now),
+                    row["from_seq"],
+                    to_text(now),
+                    row["first"],
+                ],
+            )
+            return self._changed(number, 1)
 
     def retry(self, delivery: int, now: datetime) -> Entry:
         """Let one delivery leave with the next cycle. Raises UsageError where it is none that waits."""
@@ -206,11 +283,12 @@ _CLAIM = """
     FROM (SELECT d.id AS chosen, r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
           FROM delivery d JOIN subscriber r ON r.id = d.subscriber
           WHERE d.next_at <= :now AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
-          ORDER BY d.next_at, d.id LIMIT 1)
-    WHERE id = chosen RETURNING id, state"""
+          ORDER BY d.next_at, d.id LIMIT :most)
+    WHERE id = chosen RETURNING id, state, next_at AS due"""
 
-_ENTRIES = """
-    SELECT d.id, r.address, c.subject, d.state, d.attempt, d.queued_at, d.next_at, d.reply,
+_ENTRIES = f"""
+    SELECT d.id, r.address, {SUBJECT} AS subject, d.state, d.attempt, d.queued_at, d.next_at, d.ended_at, d.reply,
+        d.message_id, d.again,
         (SELECT COUNT(*) FROM content_paper cp WHERE cp.content = d.content) AS papers
     FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content"""
 
@@ -226,7 +304,30 @@ def _entry(row: dict[str, Any]) -> Entry:
         queued_at=from_text(row["queued_at"]),
         next_at=from_text(row["next_at"]),
         reply=row["reply"],
+        message_id=row["message_id"],
+        ended_at=from_text(row["ended_at"]) if row["ended_at"] else None,
+        again=row["again"],
     )
+
+
+def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
+    """Raise UsageError where a digest cannot be repeated, with what to do instead."""
+    if row["gone"]:
+        raise UsageError(f"{row['address']} is no subscriber any more", remedy="'digest subscribe' brings them back")
+    if row["reason"]:
+        raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
+    if row["pruned"]:
+        raise UsageError(f"the body of delivery {delivery} is no longer kept", remedy="'digest db prune' let it go")
+    if row["state"] in ("failed", "expired", "suppressed"):
+        raise UsageError(
+            f"the digest of delivery {delivery} has not gone ({row['state']})",
+            remedy="its papers come with the next digest",
+        )
+    if row["state"] not in ("sent", "dropped"):
+        raise UsageError(
+            f"the digest of delivery {delivery} is still on its way",
+            remedy=f"'digest outbox retry {delivery}' lets it leave with the next run",
+        )
 
 
 def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: datetime) -> tuple[State, timedelta]:
@@ -242,7 +343,8 @@ def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: dat
         case Outcome.UNKNOWN:
             return State.UNKNOWN, UNKNOWN_WAIT
         case Outcome.RELAY:
-            return (State.UNKNOWN if maybe else State.QUEUED), RETRIES[0]
+            # The server's rest is wait enough; but after it another one goes first, lest this one block them all.
+            return (State.UNKNOWN if maybe else State.QUEUED), timedelta(seconds=2)
         case Outcome.DEFERRED if now - from_text(row["queued_at"]) < GIVE_UP:
             return (State.UNKNOWN if maybe else State.DEFERRED), retry
     return (State.DROPPED if maybe else State.FAILED), timedelta()

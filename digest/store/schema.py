@@ -229,6 +229,26 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE query ADD COLUMN imported_until TEXT;
     """,
     """
+    CREATE TABLE relay(
+        name TEXT PRIMARY KEY,
+        place TEXT NOT NULL,
+        failures INTEGER NOT NULL,
+        streak INTEGER NOT NULL,
+        tripped_since TEXT,
+        paused_until TEXT,
+        reason TEXT NOT NULL,
+        permanent INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE handover(
+        at TEXT NOT NULL,
+        number INTEGER NOT NULL
+    );
+    CREATE INDEX handover_at ON handover(at);
+
+    ALTER TABLE delivery ADD COLUMN again INTEGER REFERENCES delivery(id);
+    """,
+    """
     ALTER TABLE query ADD COLUMN source TEXT NOT NULL DEFAULT '';
     ALTER TABLE query ADD COLUMN deep_at TEXT;
     ALTER TABLE paper ADD COLUMN approximate INTEGER NOT NULL DEFAULT 0;

@@ -210,10 +210,12 @@ class Subscribers:
             """SELECT s.*, d.queued_at, d.state,
                    (SELECT reason FROM suppression x WHERE x.address = s.address) AS suppressed,
                    (SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
-                       WHERE subscriber = s.id AND state <> 'expired' ORDER BY id DESC LIMIT 1) AS refused
+                       WHERE subscriber = s.id AND state <> 'expired' AND again IS NULL
+                       ORDER BY id DESC LIMIT 1) AS refused
                FROM subscriber s
                LEFT JOIN delivery d ON d.id = (SELECT id FROM delivery WHERE subscriber = s.id
-                   AND state NOT IN ('expired', 'failed', 'suppressed') ORDER BY queued_at DESC, id DESC LIMIT 1)
+                   AND state NOT IN ('expired', 'failed', 'suppressed') AND again IS NULL
+                   ORDER BY queued_at DESC, id DESC LIMIT 1)
                WHERE s.address = ? AND s.gone = 0""",
             [address],
         )

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from digest.calendar import last_served, submitted_by
 from digest.diff import Seen, diff
 from digest.model import Change, Kind, Paper, Window
 from digest.revision import changes, is_withdrawn, merged
@@ -272,7 +273,7 @@ class Windows:
         known = self._known(query.id, [p.id for p in papers])
         rows = tuple(
             replace(row, kind=Kind.OLD) if row.paper.id in old and row.paper.id not in known else row
-            for row in diff(papers, known, query.last_good_at, now, query.covered_since)
+            for row in diff(papers, known, query.last_good_at, now, query.covered_since, self._had_until(query))
         )
         self._keep_papers(papers)
         self._db.write_many(
@@ -280,6 +281,16 @@ class Windows:
             [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
         )
         return _count(rows)
+
+    def _had_until(self, query: Query) -> datetime | None:
+        """After a restored backup, of whose lack a person said that it was mailed: what was submitted by then.
+
+        Only for the query's first window since, which brings what the backup lacks.
+        """
+        text = self._db.meta("mailed_until")
+        if text is None or query.last_good_at is None or query.last_good_at >= from_text(text):
+            return None
+        return submitted_by(last_served(from_text(text)))
 
     def _known(self, query: int, ids: list[str]) -> dict[str, int]:
         """The highest version of each paper in a query's log."""

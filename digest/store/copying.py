@@ -1,0 +1,52 @@
+"""Whole copies of a database file, also while somebody works with it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+BUSY_SECONDS = 10.0
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a database into one file of its own, as it is at one moment; the file is there whole or not at all.
+
+    What stood at `target` is replaced. Nobody else can read the copy: the database holds the secret of signed links.
+    Raises sqlite3.Error and OSError.
+    """
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        read_into(source, draft)
+        descriptor = os.open(draft, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_into(source: Path, draft: Path) -> None:
+    """Copy all pages; the copy needs no write-ahead log beside it."""
+    mode = "ro" if source.with_name(f"{source.name}-wal").exists() else "rw"
+    with (
+        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)) as old,
+        closing(sqlite3.connect(draft)) as new,
+    ):
+        old.backup(new)
+        new.execute("PRAGMA journal_mode = DELETE").fetchone()
+
+
+def move_aside(path: Path, name: str) -> Path:
+    """Keep a database that cannot be read under another name, with the files of its log; `path` itself stays."""
+    aside = path.with_name(name)
+    os.link(path, aside)
+    for part in ("-wal", "-shm"):
+        log = path.with_name(path.name + part)
+        if log.exists():
+            log.replace(aside.with_name(aside.name + part))
+    return aside

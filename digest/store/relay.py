@@ -1,0 +1,201 @@
+"""The mail server as one remembers it: whether it is given a rest and why, and how much it was given lately."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from digest.model import Outcome, RateLimit, Receipt
+from digest.store.database import Database
+from digest.times import from_text, to_text
+
+PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
+"""The rest after each failure of the server in a row; the last one repeats, and is taken at once where only a person
+can mend what is wrong: servers lock accounts after some refused logins."""
+STREAK = 3
+"""So many messages in a row, refused as a matter of policy or left without an answer, are the server's failure."""
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayState:
+    """How the mail server is. Times are UTC.
+
+    `failures` in a row gave it a rest until `paused_until`, the first of them at `tripped_since`; `reason` is in the
+    server's own words. `streak` counts messages in a row that were refused as a matter of policy or left without an
+    answer. `permanent`: only a person can mend it, as with a refused login.
+    """
+
+    failures: int = 0
+    streak: int = 0
+    tripped_since: datetime | None = None
+    paused_until: datetime | None = None
+    reason: str = ""
+    permanent: bool = False
+
+    def is_paused(self, now: datetime) -> bool:
+        """Whether it is given a rest now. An end further off than any rest was set by a clock that has been wrong."""
+        return self.paused_until is not None and now < self.paused_until <= now + PAUSES[-1]
+
+
+class Relay:
+    """The breaker of one way by which mail leaves, and the count of what left by it.
+
+    It trips when the server cannot be used, and lets a single message try after each rest; the first one that is
+    taken closes it. `name` tells several ways apart.
+    """
+
+    def __init__(self, database: Database, name: str = "mail") -> None:
+        self._db = database
+        self._name = name
+
+    def state(self) -> RelayState:
+        """How the server is, by all that is remembered."""
+        row = self._db.row("SELECT * FROM relay WHERE name = ?", [self._name])
+        return _state(row) if row else RelayState()
+
+    def judge(self, receipt: Receipt, now: datetime) -> Receipt:
+        """Take note of how an attempt ended, and return what that means for the message.
+
+        A message that was refused as a matter of policy is not at fault where others before it were refused too.
+        Belongs into the transaction that settles the attempt.
+        """
+        state = self.state()
+        streak = state.streak + 1
+        match receipt.outcome:
+            case Outcome.RELAY:
+                self._write(_tripped(state, receipt.reply, now, permanent=receipt.permanent))
+            case Outcome.FAILED if receipt.policy and (streak >= STREAK or state.failures):
+                self._write(_tripped(replace(state, streak=streak), receipt.reply, now))
+                return Receipt(Outcome.RELAY, receipt.reply)
+            case Outcome.UNKNOWN if streak >= STREAK or state.failures:
+                self._write(_tripped(replace(state, streak=streak), receipt.reply, now))
+            case Outcome.UNKNOWN:
+                self._write(replace(state, streak=streak))
+            case Outcome.FAILED if receipt.policy:
+                self._write(replace(state, streak=streak))
+            case Outcome.DEFERRED | Outcome.FAILED if state.streak >= STREAK:
+                pass  # That it answers does not yet mean that it takes messages again.
+            case Outcome.DEFERRED | Outcome.FAILED if state.failures:
+                self._write(RelayState(streak=state.streak))
+            case Outcome.SENT if state != RelayState():
+                self._write(RelayState())
+        return receipt
+
+    def meet(self, place: str) -> None:
+        """Begin to work with the server that is called so; what is remembered of another one is no judgement on it."""
+        with self._db.transaction():
+            known = self._db.value("SELECT place FROM relay WHERE name = ?", [self._name])
+            if known != place:
+                self._db.write(
+                    "INSERT OR REPLACE INTO relay(name, place, failures, streak, reason, permanent)"
+                    " VALUES(?, ?, 0, 0, '', 0)",
+                    [self._name, place],
+                )
+
+    def let_go(self, now: datetime) -> bool:
+        """End the rest, as a person wishes; returns whether there was one."""
+        with self._db.transaction():
+            state = self.state()
+            if state.paused_until is not None:
+                self._write(replace(state, paused_until=None))
+        return state.is_paused(now)
+
+    def _write(self, state: RelayState) -> None:
+        self._db.write(
+            """INSERT INTO relay(name, place, failures, streak, tripped_since, paused_until, reason, permanent)
+               VALUES(?, '', ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET failures = excluded.failures,
+                   streak = excluded.streak, tripped_since = excluded.tripped_since,
+                   paused_until = excluded.paused_until, reason = excluded.reason, permanent = excluded.permanent""",
+            [
+                self._name,
+                state.failures,
+                state.streak,
+                to_text(state.tripped_since) if state.tripped_since else None,
+                to_text(state.paused_until) if state.paused_until else None,
+                state.reason,
+                state.permanent,
+            ],
+        )
+
+    def room(self, now: datetime, limits: Sequence[RateLimit]) -> int | None:
+        """How many messages may leave now; None where nothing limits them. Belongs into the claiming transaction.
+
+        Each message takes a token, which comes back one period later; so no stretch of that length ever sees more,
+        which is how providers count. A bucket that fills steadily would let twice as many out in one.
+        """
+        self._db.write("UPDATE handover SET at = ? WHERE at > ?", [to_text(now)] * 2)  # the clock was set back
+        if not limits:
+            return None
+        return max(min(limit.number - self.handed_over(now, limit.period) for limit in limits), 0)
+
+    def handed_over(self, now: datetime, period: timedelta = DAY) -> int:
+        """How many messages left in the last `period`, whatever became of them."""
+        number: int = self._db.value(
+            "SELECT COALESCE(SUM(number), 0) FROM handover WHERE at > ?", [to_text(now - period)]
+        )
+        return number
+
+    def take(self, number: int, now: datetime, limits: Sequence[RateLimit]) -> None:
+        """Write down that so many messages leave now; what no limit looks back to is let go."""
+        oldest = max([DAY, *(limit.period for limit in limits)])
+        self._db.write("DELETE FROM handover WHERE at <= ?", [to_text(now - oldest)])
+        self._db.write("INSERT INTO handover(at, number) VALUES(?, ?)", [to_text(now), number])
+
+    def give_back(self) -> None:
+        """Undo the last `take` for one message, which did not leave after all."""
+        self._db.write(
+            "UPDATE handover SET number = number - 1 WHERE rowid = (SELECT MAX(rowid) FROM handover WHERE number > 0)"
+        )
+
+    def room_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
+        """When the next message may leave, by the limits alone: now, or when enough tokens have come back."""
+        return max((self._room_at(now, limit) for limit in limits), default=now)
+
+    def _room_at(self, now: datetime, limit: RateLimit) -> datetime:
+        rows = self._db.rows("SELECT at, number FROM handover WHERE at > ? ORDER BY at", [to_text(now - limit.period)])
+        used = sum(row["number"] for row in rows)
+        moment = now
+        for row in rows:
+            if used < limit.number:
+                break
+            used -= row["number"]
+            moment = min(from_text(row["at"]), now) + limit.period
+        return moment
+
+    def opens_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
+        """When mail may leave again: now, or after the rest, or when the limits let it."""
+        state = self.state()
+        rested = state.paused_until if state.paused_until is not None and state.is_paused(now) else now
+        return max(rested, self.room_at(now, limits))
+
+
+def _tripped(state: RelayState, reason: str, now: datetime, *, permanent: bool = False) -> RelayState:
+    """The state after one more failure of the server; what fails during a rest does not lengthen it."""
+    if state.is_paused(now):
+        return replace(state, reason=reason, permanent=permanent)
+    pause = PAUSES[-1] if permanent else PAUSES[min(state.failures, len(PAUSES) - 1)]
+    return RelayState(
+        failures=state.failures + 1,
+        streak=state.streak,
+        tripped_since=state.tripped_since or now,
+        paused_until=now + pause,
+        reason=reason,
+        permanent=permanent,
+    )
+
+
+def _state(row: dict[str, Any]) -> RelayState:
+    def moment(text: str | None) -> datetime | None:
+        return from_text(text) if text else None
+
+    return RelayState(
+        failures=row["failures"],
+        streak=row["streak"],
+        tripped_since=moment(row["tripped_since"]),
+        paused_until=moment(row["paused_until"]),
+        reason=row["reason"],
+        permanent=bool(row["permanent"]),
+    )

@@ -1,0 +1,178 @@
+"""The care of a database: backups, restoring one, and letting go of what is no longer needed."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from digest.errors import DigestError, StoreError, UsageError
+from digest.store.copying import copy_whole, move_aside
+from digest.store.database import Database, in_our_words
+from digest.store.health import Health, examine
+from digest.times import from_text, to_text
+
+OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How much was let go: bodies of old digests, records of runs, kept answers of arXiv's; and bytes of the file."""
+
+    bodies: int
+    runs: int
+    windows: int
+    freed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """`until`: the last run that the backup knows; `aside`: where the database before it is now, if there was one.
+
+    `suppressed`: suppressions that were taken over from that one; `dropped`: deliveries that count as mailed.
+    """
+
+    until: datetime | None
+    aside: Path | None
+    suppressed: int
+    dropped: int
+
+
+def back_up(path: Path, target: Path) -> Health:
+    """Copy the database to a new file, while it may be at work, and look at the copy.
+
+    Raises UsageError where something stands there already, StoreError where the copy is not sound or cannot be made.
+    """
+    if target.exists():
+        raise UsageError(f"{target} exists already", remedy="name another file")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {target.absolute().parent}", remedy="make it, or name another file")
+    with in_our_words(str(target)):
+        _copy(path, target)
+    try:
+        health = examine(target)
+        if health.problems:
+            raise StoreError(f"{path} is damaged ({health.problems[0]})", remedy="restore a backup, and keep this file")
+    except DigestError:
+        target.unlink()
+        raise
+    return health
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        copy_whole(source, target)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written ({error.strerror})", remedy="name another file") from error
+
+
+def last_run_of(path: Path) -> datetime | None:
+    """The latest time that a database has seen; None where it has seen none, or cannot be read."""
+    with suppress(DigestError), closing(Database.copy_of(path)) as database:
+        text = database.meta("latest_now")
+        return from_text(text) if text else None
+    return None
+
+
+def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restored:
+    """Put a backup in the place of the database, for whoever holds the cycle lock; the old one is kept aside.
+
+    `mailed`: what was announced between the backup and the old database's last run (or now, where that cannot be
+    read) counts as mailed, and what the backup has on its way was delivered. Otherwise all of it is due again.
+    Suppressions of the old database hold on. Raises StoreError where the backup is not sound; then nothing changed.
+    """
+    if not backup.is_file():
+        raise UsageError(f"there is no backup {backup}", remedy="'digest db backup' makes one")
+    if backup.absolute() == path.absolute():
+        raise UsageError(f"{backup} is the database itself", remedy="name the file of a backup")
+    health = examine(backup)
+    if health.problems:
+        raise StoreError(f"{backup} is damaged ({health.problems[0]})", remedy="take another backup")
+    draft = path.with_name(f".{path.name}.restoring")
+    try:
+        with in_our_words(str(draft)):
+            _copy(backup, draft)
+        known, had_until = last_run_of(draft), last_run_of(path) or now
+        with closing(Database.open(draft)) as database:
+            suppressed = _take_suppressions(database, path)
+            dropped = _count_as_mailed(database, had_until, now) if mailed else 0
+        aside = _swap(draft, path, f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
+    finally:
+        for part in ("", "-wal", "-shm", f".schema-{health.version}"):
+            draft.with_name(draft.name + part).unlink(missing_ok=True)
+    return Restored(known, aside, suppressed, dropped)
+
+
+def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
+    """Note until when papers count as mailed (see Windows.record), and end what was on its way."""
+    with database.transaction():
+        database.set_meta("mailed_until", to_text(until))
+        return database.write(
+            f"UPDATE delivery SET state = 'dropped', ended_at = ?, reply = ? WHERE state IN {OPEN}",
+            [to_text(now), "counts as mailed since a backup was restored"],
+        )
+
+
+def _take_suppressions(database: Database, path: Path) -> int:
+    """Who must not be mailed by the old database must not be mailed by the restored one."""
+    taken = 0
+    with suppress(DigestError), closing(Database.copy_of(path)) as old:
+        rows = old.rows("SELECT * FROM suppression")
+        with database.transaction():
+            for row in rows:
+                columns, marks = ", ".join(row), ", ".join("?" * len(row))
+                taken += database.write(
+                    f"INSERT OR IGNORE INTO suppression({columns}) VALUES({marks})", list(row.values())
+                )
+    return taken
+
+
+def _swap(draft: Path, path: Path, name: str) -> Path | None:
+    """Let the draft take the database's place.
+
+    Into a sound database its pages are copied, in one transaction of SQLite's, so that a daemon that has it open goes
+    on with the restored one; a damaged one is replaced.
+    """
+    if not path.exists():
+        draft.replace(path)
+        return None
+    aside = path.with_name(name)
+    try:
+        with in_our_words(str(path)):
+            _copy(path, aside)
+        sound = not examine(aside).problems
+    except StoreError:
+        sound = False
+    if sound:
+        Database.overwrite(path, draft)
+        return aside
+    aside.unlink(missing_ok=True)
+    aside = move_aside(path, name)
+    draft.replace(path)
+    return aside
+
+
+def prune(path: Path, before: datetime) -> Pruned:
+    """Let go of what ended before a moment: bodies of digests, records of runs, kept answers; then give back the room.
+
+    The seen-table and the ledger of what was mailed stay whole. For whoever holds the cycle lock.
+    """
+    line = to_text(before)
+    with closing(Database.open(path, create=False)) as database:
+        database.checkpoint()
+        size = path.stat().st_size
+        with database.transaction():
+            # The key goes with the body: an equal digest must not find the empty one.
+            bodies = database.write(
+                f"""UPDATE content SET pieces = x'', key = 'pruned ' || id WHERE pieces <> x'' AND NOT EXISTS
+                    (SELECT 1 FROM delivery d WHERE d.content = content.id
+                     AND (d.state IN {OPEN} OR COALESCE(d.ended_at, d.queued_at) >= :line))""",
+                {"line": line},
+            )
+            database.write("DELETE FROM run_keyword WHERE run IN (SELECT id FROM run WHERE started_at < ?)", [line])
+            database.write("UPDATE seen SET run = NULL WHERE run IN (SELECT id FROM run WHERE started_at < ?)", [line])
+            runs = database.write("DELETE FROM run WHERE started_at < ?", [line])
+            windows = database.write("DELETE FROM window WHERE at < ?", [line])
+        database.vacuum()
+    return Pruned(bodies, runs, windows, max(size - path.stat().st_size, 0))
