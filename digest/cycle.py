@@ -19,6 +19,7 @@ from digest.mail.message import Sender
 from digest.mail.transport import Transport
 from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.render import Renderer
+from digest.staleness import doubt_silence
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.runs import KeywordRecord
@@ -85,7 +86,7 @@ async def run_cycle(parts: Parts) -> Summary:
     except ConfigError as error:
         store.runs.finish(run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error))
         raise
-    fetched = await fetch_due(parts, run)
+    fetched = doubt_silence(store, await fetch_due(parts, run), run, parts.clock())
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
     if parts.only is not None:
         composed = int(queue_now(composer, parts.only, parts.clock()))

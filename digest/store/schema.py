@@ -228,4 +228,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE query ADD COLUMN imported_until TEXT;
     """,
+    """
+    CREATE INDEX paper_updated ON paper(updated);
+    """,
 )
