@@ -24,6 +24,7 @@ from digest.sources.base import Arxiv, Errand, Source
 from digest.sources.feeds import Feeds, FeedsSource
 from digest.sources.oai import Oai, OaiSource
 from digest.sources.plan import API, AUTO, FEEDS, OAI, at_once, is_due, order
+from digest.staleness import doubt_silence
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.relay import RelayState
@@ -105,7 +106,7 @@ async def run_cycle(parts: Parts) -> Summary:
     except ConfigError as error:
         store.runs.finish(run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error))
         raise
-    fetched = await fetch_due(parts, run)
+    fetched = doubt_silence(store, await fetch_due(parts, run), run, parts.clock())
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
     if parts.only is not None:
         composed = int(queue_now(composer, parts.only, parts.clock()))
