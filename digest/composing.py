@@ -273,15 +273,14 @@ def _quiet_reason(
         if now - max(slot, served) < QUIET_WAIT:
             return ""
         return behind[0].trouble or "arXiv could not be asked since its last announcement"
-    night = None
+    fetches = [fetch[1].why for query in queries if (fetch := store.runs.last_fetch(query.text))]
+    if stale := [why for why in fetches if why.startswith(STALE)]:
+        return stale[0]
     if previous is not None and previous >= served:
         midnight = resumes_at(today + timedelta(days=1), subscriber.timezone)
-        night = quiet_night(max(now, midnight - timedelta(seconds=1)))
-    if night:
-        return night
-    fetches = [fetch[1].why for query in queries if (fetch := store.runs.last_fetch(query.text))]
-    stale = [why for why in fetches if why.startswith(STALE)]
-    return stale[0] if stale else f"no match in arXiv's last announcement{doubt_about(last_served(now).evening)}"
+        if night := quiet_night(max(now, midnight - timedelta(seconds=1))):
+            return night
+    return f"no match in arXiv's last announcement{doubt_about(last_served(now).evening)}"
 
 
 def exclude_rules(subscriber: Subscriber) -> Exclude:

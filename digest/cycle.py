@@ -7,12 +7,12 @@ the time included; locks, schedules, signals and printing belong to its callers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from digest.composing import Composer, compose_due, queue_now
-from digest.delivering import Delivered, Delivery, deliver
+from digest.delivering import Delivered, Delivery, deliver, post_issues
 from digest.errors import ConfigError, Exit
 from digest.fetching import Fetched, Round, why_not_due
 from digest.mail.message import Sender
@@ -24,6 +24,7 @@ from digest.sources.base import Arxiv, Errand, Source
 from digest.sources.feeds import Feeds, FeedsSource
 from digest.sources.oai import Oai, OaiSource
 from digest.sources.plan import API, AUTO, FEEDS, OAI, at_once, is_due, order
+from digest.staleness import doubt_silence
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.relay import RelayState
@@ -41,19 +42,22 @@ class Parts:
 
     `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
     `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
-    readers who do not wait for their hour, beside all others.
+    readers who do not wait for their hour, beside all others. `issues` posts to repositories; `mailboxes` as in
+    Delivery.
     """
 
     store: Store
     roster: Roster
     arxiv: Arxiv
     transport: Transport
+    issues: Transport
     renderer: Renderer
     sender: Sender
     clock: Callable[[], datetime]
     feeds: Feeds | None = None
     oai: Oai | None = None
     source: str = AUTO
+    mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
     hold_unknown: bool = False
     limits: Sequence[RateLimit] = ()
     insist: bool = False
@@ -99,13 +103,14 @@ async def run_cycle(parts: Parts) -> Summary:
     store, started = parts.store, parts.clock()
     run = store.runs.begin(started)
     store.outbox.recover(started)
-    delivered = await _deliver(parts)
+    work = _delivery(parts)
+    delivered = await deliver(work)
     try:
         store.subscribers.sync(parts.roster, started)
     except ConfigError as error:
         store.runs.finish(run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error))
         raise
-    fetched = await fetch_due(parts, run)
+    fetched = doubt_silence(store, await fetch_due(parts, run), run, parts.clock())
     composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
     if parts.only is not None:
         composed = int(queue_now(composer, parts.only, parts.clock()))
@@ -114,14 +119,15 @@ async def run_cycle(parts: Parts) -> Summary:
         delivered.given_up += not_composed
         composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
     if delivered.paused is None:
-        delivered.add(await _deliver(parts, patient=True))
+        delivered.add(await deliver(work, patient=True))
+    delivered.add_issues(await post_issues(work))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
     store.runs.finish(run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble)
     return summary
 
 
-async def _deliver(parts: Parts, *, patient: bool = False) -> Delivered:
-    work = Delivery(
+def _delivery(parts: Parts) -> Delivery:
+    return Delivery(
         store=parts.store,
         transport=parts.transport,
         sender=parts.sender,
@@ -131,8 +137,9 @@ async def _deliver(parts: Parts, *, patient: bool = False) -> Delivered:
         progress=parts.progress,
         limits=parts.limits,
         insist=parts.insist,
+        issues=parts.issues,
+        mailboxes=parts.mailboxes,
     )
-    return await deliver(work, patient=patient)
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from digest.errors import DigestError
+from digest.mail.github import assemble_issues
 from digest.mail.message import Sender, assemble
 from digest.mail.transport import Transport
-from digest.model import Outcome, Outgoing, RateLimit, Receipt, State
+from digest.model import REPOSITORY, Outcome, Outgoing, RateLimit, Receipt, State
+from digest.pseudonyms import conceal, reveal
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.relay import RelayState
@@ -46,10 +48,16 @@ class Delivered:
         self.given_up += other.given_up
         self.paused, self.room_at = other.paused, other.room_at
 
+    def add_issues(self, posted: Delivered) -> None:
+        """Add what became of issues, which says nothing about the mail server."""
+        self.outcomes.update(posted.outcomes)
+        self.given_up += posted.given_up
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What delivering works with. `clock` gives now in UTC.
+    """What delivering works with. `clock` gives now in UTC; `issues` posts what goes to repositories; `mailboxes` are
+    the addresses of readers whom the database knows by another name, None where those names are to stay.
 
     `insist`: try even where the server is given a rest, since a person asks for it. `rest` sleeps so many seconds, or
     less where a stop is asked for; without it nothing is waited for.
@@ -62,6 +70,8 @@ class Delivery:
     hold_unknown: bool
     stop: Stop
     progress: Callable[[str], None]
+    issues: Transport
+    mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
     limits: Sequence[RateLimit] = ()
     insist: bool = False
 
@@ -96,6 +106,18 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
             break
         most = work.transport.width if sent else 1
     done.room_at = _room_at(work)
+    return done
+
+
+async def post_issues(work: Delivery) -> Delivered:
+    """Post what waits for repositories, one after the other; the mail server's rests and limits are not theirs."""
+    done = Delivered()
+    while not work.stop.is_set():
+        group = work.store.outbox.claim(work.clock(), hold_unknown=work.hold_unknown, issues=True)
+        if not group:
+            break
+        work.progress(f"posting to {group[0].address}")
+        await _send_group(work, group, done)
     return done
 
 
@@ -178,8 +200,14 @@ async def _send(work: Delivery, outgoing: Outgoing) -> Receipt:
         work.store.outbox.enter_data(outgoing)
         handed_over = True
 
+    named = outgoing if work.mailboxes is None else reveal(outgoing, work.mailboxes)
+    if named is None:
+        return Receipt(Outcome.DEFERRED, "the subscribers file no longer holds this reader")
     try:
-        return await work.transport.send(assemble(outgoing, work.sender), before_data)
+        if outgoing.address.startswith(REPOSITORY):
+            return await work.issues.send(assemble_issues(outgoing), before_data)
+        receipt = await work.transport.send(assemble(named, work.sender), before_data)
+        return receipt if named is outgoing else replace(receipt, reply=conceal(receipt.reply, named.address))
     except DigestError:
         raise
     except Exception as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from digest.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from digest.listening import Listener
     from digest.mail.message import Sender
@@ -50,6 +50,13 @@ def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime
         tls_context=make_tls_context(settings.mail_ca),
         clock=clock,
     )
+
+
+def make_issues(settings: Settings) -> Transport:
+    """What posts issues to repositories."""
+    from digest.mail.github import GithubTransport
+
+    return GithubTransport(settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC))
 
 
 def make_transport(settings: Settings) -> Transport:

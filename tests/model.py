@@ -389,6 +389,7 @@ class World:
             store=self.store,
             roster=roster,
             arxiv=self,
+            issues=self,
             transport=self,
             renderer=self,  # type: ignore[arg-type]
             sender=Sender("Digest <digest@example.org>"),

@@ -28,6 +28,7 @@ from digest.demo.standin import Standin
 from digest.demo.words import TOPICS, Topic
 from digest.model import Paper
 from digest.query import make_keyword
+from digest.revision import is_withdrawn
 from tests.smtp_server import Script, SmtpServer, smtp_server
 
 GUARD = timedelta(days=45)
@@ -313,6 +314,8 @@ def judge(
     `held` are the windows (day's time, keyword) that were held back: what they showed is due with the next good one.
     """
     wanted, unwanted, served = _expectations(days, held)
+    # That a paper which was mailed has been withdrawn is always told, in a digest that names it once more.
+    withdrawn = {p.id for day in days for papers in day.windows.values() for p in papers if is_withdrawn(p)}
     figures = Figures(runs=len(days), mails=len(mails), papers=sum(len(mail.ids) for mail in mails))
     got: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
     for mail in mails:
@@ -324,7 +327,7 @@ def judge(
             due[name] = min(first, due.get(name, first))
         mine = got.pop(reader, {})
         figures.lost += [(reader, name) for name in due if name not in mine]
-        figures.repeated += [(reader, name) for name, times in mine.items() if len(times) > 1]
+        figures.repeated += [(reader, name) for name, times in mine.items() if len(times) > 1 + (name in withdrawn)]
         for name, times in mine.items():
             if not any(name in served[keyword] and served[keyword][name] <= times[0] for keyword in keywords):
                 figures.foreign.append((reader, name))

@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "query tokens lint silence categories combine diff schedule calendar revision explain reading export page "
         "tex compose view issue entry marks stems texts fold render signing bounces alarm pseudonyms",
         "arxiv match store mail publish files roster locks notify stopping timers heartbeat",
-        "sources holding fetching composing delivering cycle explaining recounting listening alarming",
+        "sources holding fetching composing delivering cycle staleness explaining recounting listening alarming",
         "daemon web",
         "cli settings mailing subscribing asking almanac demo checks __main__",
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from digest.calendar import doubt_about, is_year_known, known_holidays, load_holidays, quiet_night, use_holidays
+from digest.fetching import STALE
 from tests.asking import AskedWorld, asked_world
 from tests.worlds import DAY, MONDAY, bad_answer, eprint, reader, text
 
@@ -74,6 +75,37 @@ async def test_a_stale_index_is_told_in_the_note_too(world: AskedWorld) -> None:
     for day in range(1, 9):
         await world.cycle(MONDAY + day * DAY)
     assert world.mails(ADA)[-1]["Subject"].startswith("No new papers: stale index: an announcement was served")
+
+
+async def test_a_rare_keyword_learns_from_a_busy_one_that_the_index_stands_still(world: AskedWorld) -> None:
+    """Alone it could not tell a standing index from a day without a match; told it would be wrongly of no match."""
+    world.readers = [reader(ADA, "Busy"), reader("bob@example.org", "Rare", quiet_days=True)]
+    world.arxiv.announce("Busy", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - DAY) for n in range(2, 400)))
+    world.arxiv.announce("Rare", eprint(1, MONDAY - 3 * DAY))
+    await world.cycle(MONDAY)
+    summary = await world.cycle(MONDAY + DAY)
+    assert {k.keyword: k.why.partition(":")[0] for k in summary.keywords} == {"Busy": STALE, "Rare": STALE}
+    assert status(world)[1]["keywords"][1]["why"].startswith(STALE)
+    await world.cycle(MONDAY + DAY + timedelta(hours=9))
+    assert f"No new papers: {STALE}" in world.mails("bob@example.org")[-1]["Subject"]
+    world.arxiv.announce("Busy", *(eprint(n, MONDAY + 1.4 * DAY) for n in range(400, 420)))
+    summary = await world.cycle(MONDAY + 2 * DAY)
+    assert [(k.keyword, k.new, k.why[:8]) for k in summary.keywords] == [("Busy", 20, ""), ("Rare", 0, "no match")]
+
+
+async def test_a_standing_index_is_told_on_the_weekend_too(world: AskedWorld) -> None:
+    world.arxiv.announce("Alpha", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - DAY) for n in range(2, 400)))
+    await world.cycle(MONDAY)
+    for day in range(1, 6):
+        summary = await world.cycle(MONDAY + day * DAY)
+    assert summary.keywords[0].why.startswith(STALE)
+
+
+async def test_few_keywords_of_few_papers_are_not_enough_to_say_that_the_index_stands_still(world: AskedWorld) -> None:
+    await world.cycle(MONDAY)
+    for day in range(1, 5):
+        summary = await world.cycle(MONDAY + day * DAY)
+        assert summary.keywords[0].why.startswith("no match")
 
 
 async def test_an_operators_holiday_is_told_by_its_name(world: AskedWorld) -> None:

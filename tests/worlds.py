@@ -152,6 +152,7 @@ class World:
             roster=self.roster,
             arxiv=self.arxiv,
             transport=self.relay,
+            issues=self.relay,
             renderer=self._renderer,
             sender=Sender("Digest <digest@example.org>"),
             clock=lambda: self.now,

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digest.cli.base import Context, machine_now
-from digest.mailing import make_sender, make_transport
+from digest.errors import ConfigError
+from digest.mailing import make_issues, make_sender, make_transport
 from digest.settings import Settings
-from digest.subscribing import known_as
+from digest.subscribing import known_as, read_roster
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
@@ -54,10 +55,21 @@ def mail_hint(settings: Settings, summary: Summary) -> str:
 
 
 def say_where_mail_goes(context: Context) -> None:
-    """One line while mail only goes to a folder of this machine."""
-    if not context.settings.mails_for_real:
+    """One line while mail only goes to a folder of this machine, and somebody is to get some."""
+    if not context.settings.mails_for_real and _has_mail_readers(context.settings):
         place = make_transport(context.settings).description
         context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")
+
+
+def _has_mail_readers(settings: Settings) -> bool:
+    """Whether somebody else than repositories is served; also where nobody knows yet."""
+    from digest.model import Format
+
+    try:
+        readers = read_roster(settings).subscribers
+    except ConfigError:
+        return True
+    return not readers or any(reader.format is not Format.ISSUE for reader in readers)
 
 
 @asynccontextmanager
@@ -69,15 +81,18 @@ async def open_parts(
     *,
     clock: Callable[[], datetime],
     stop: Stop,
+    rehearsed: bool = False,
     fetch_all: bool = False,
     insist: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
-    """Everything that a cycle works with, closed at the end."""
+    """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by `transport`."""
     from digest.asking import make_arxiv, make_feeds, make_oai
     from digest.cycle import Parts
+    from digest.pseudonyms import mailboxes
     from digest.render import Renderer
 
+    issues = transport if rehearsed else make_issues(settings)
     try:
         async with make_arxiv(settings) as arxiv:
             yield Parts(
@@ -85,6 +100,8 @@ async def open_parts(
                 roster=roster,
                 arxiv=arxiv,
                 transport=transport,
+                issues=issues,
+                mailboxes=None if rehearsed else mailboxes(roster),
                 renderer=Renderer(settings.templates),
                 sender=make_sender(settings, store),
                 clock=clock,
@@ -100,14 +117,16 @@ async def open_parts(
             )
     finally:
         await asyncio.shield(transport.close())
+        await asyncio.shield(issues.close())
 
 
 async def deliver_waiting(settings: Settings, store: Store, *, clock: Callable[[], datetime]) -> Delivered:
     """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in a cycle."""
-    from digest.delivering import Delivered, Delivery, deliver
+    from digest.delivering import Delivered, Delivery, deliver, post_issues
+    from digest.pseudonyms import mailboxes
     from digest.stopping import Stop, run_stoppable
 
-    stop, transport = Stop(), make_transport(settings)
+    stop, transport, issues = Stop(), make_transport(settings), make_issues(settings)
     work = Delivery(
         store=store,
         transport=transport,
@@ -116,14 +135,23 @@ async def deliver_waiting(settings: Settings, store: Store, *, clock: Callable[[
         hold_unknown=settings.hold_unknown,
         stop=stop,
         progress=lambda _text: None,
+        issues=issues,
+        mailboxes=mailboxes(read_roster(settings)),
         limits=settings.mail_rate,
         insist=True,
     )
     store.outbox.recover(clock())
+
+    async def all_ways() -> Delivered:
+        done = await deliver(work)
+        done.add_issues(await post_issues(work))
+        return done
+
     try:
-        return await run_stoppable(deliver(work), stop) or Delivered()
+        return await run_stoppable(all_ways(), stop) or Delivered()
     finally:
         await asyncio.shield(transport.close())
+        await asyncio.shield(issues.close())
 
 
 def clock_at(now: datetime | None) -> Callable[[], datetime]:

@@ -119,7 +119,7 @@ async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber,
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
     with rehearsal_store(settings.db) as store:
         clock = clock_at(store.runs.check_time(clock_at(now)()))
-        async with open_parts(settings, store, only, Nowhere(), clock=clock, stop=stop) as parts:
+        async with open_parts(settings, store, only, Nowhere(), clock=clock, stop=stop, rehearsed=True) as parts:
             store.subscribers.sync(roster, clock())
             fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), stop)
             failed = [f for f in fetched or [] if f.error is not None]

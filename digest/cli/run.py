@@ -183,7 +183,15 @@ async def _rehearse(
     with rehearsal_store(settings.db) as store:
         clock = clock_at(store.runs.check_time(clock_at(now)()))
         async with open_parts(
-            settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
+            settings,
+            store,
+            roster,
+            nowhere,
+            clock=clock,
+            stop=stop,
+            rehearsed=True,
+            fetch_all=fetch_all,
+            progress=progress,
         ) as parts:
             parts = replace(parts, at_once=answer(store, roster, folder, clock()) if folder else ())
             return await run_stoppable(_cycle(parts, settings, wait), stop), nowhere.messages

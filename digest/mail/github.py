@@ -74,6 +74,8 @@ class GithubTransport:
         Every refusal is this repository's alone: the others, and mail, go on. After a first part was posted,
         whatever stops the next one leaves the delivery unknown, so that it is finished and never begun anew.
         """
+        if not self._token:
+            return Receipt(Outcome.FAILED, "there is no DIGEST_GITHUB_TOKEN, and issues are posted with one")
         repository = message.recipient.removeprefix(REPOSITORY)
         wanted = json.loads(message.data)
         try:

@@ -73,18 +73,32 @@ class Outbox:
             )
 
     def claim(
-        self, now: datetime, *, hold_unknown: bool, most: int = 1, limits: Sequence[RateLimit] = ()
+        self,
+        now: datetime,
+        *,
+        hold_unknown: bool,
+        most: int = 1,
+        limits: Sequence[RateLimit] = (),
+        issues: bool = False,
     ) -> list[Outgoing]:
-        """Take the next deliveries that may leave now, `most` at a time and within the limits.
+        """Take the next deliveries that may leave now, `most` at a time and within the limits: of mail, or of issues.
 
-        Those of readers who left or are suppressed end here.
+        Those of readers who left or are suppressed end here. An issue that may have been posted can be looked for, so
+        it need not be held.
         """
         while True:
             with self._db.transaction():
                 room = self._relay.room(now, limits)
                 most = most if room is None else min(most, room)
                 rows = self._db.rows(
-                    _CLAIM, {"now": to_text(now), "hold": hold_unknown, "owner": self._owner, "most": most}
+                    _CLAIM,
+                    {
+                        "now": to_text(now),
+                        "hold": hold_unknown and not issues,
+                        "owner": self._owner,
+                        "most": most,
+                        "issues": issues,
+                    },
                 )
                 leased = sorted((row["due"], row["id"]) for row in rows if row["state"] == State.LEASED)
                 for row in rows:
@@ -283,6 +297,7 @@ _CLAIM = """
     FROM (SELECT d.id AS chosen, r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
           FROM delivery d JOIN subscriber r ON r.id = d.subscriber
           WHERE d.next_at <= :now AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
+              AND (r.address LIKE 'github:%') = :issues
           ORDER BY d.next_at, d.id LIMIT :most)
     WHERE id = chosen RETURNING id, state, next_at AS due"""
 

@@ -270,4 +270,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(source, paper)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX paper_updated ON paper(updated);
+    """,
 )

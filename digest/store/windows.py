@@ -62,6 +62,14 @@ class Pause:
     hours: int
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The date (UTC) of the newest version that any window held, and the rows a day of all queries together."""
+
+    newest: datetime | None
+    rows_per_day: float
+
+
 class Windows:
     """The queries, and what each fetch of them brought."""
 
@@ -100,6 +108,12 @@ class Windows:
             [query.id, LOG_LOOKED_AT, to_text(since)],
         )
         return {row["id"]: from_text(row["updated"]) for row in rows}
+
+    def growth(self) -> Growth:
+        """How far the index has come, and how fast it grows."""
+        newest = self._db.value("SELECT MAX(updated) FROM paper")
+        rate = self._db.value("SELECT TOTAL(rows_per_day) FROM query WHERE last_good_at IS NOT NULL")
+        return Growth(from_text(newest) if newest else None, rate)
 
     def papers_since(self, text: str, since: datetime) -> list[Paper]:
         """The papers in a query's log that were first submitted at `since` (UTC) or later."""
