@@ -1,4 +1,4 @@
-"""From settings to a client of arXiv's that takes turns with all others on the same database."""
+"""From settings to clients of arXiv's services that take turns with all others on the same database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from digest.settings import Settings
 
 if TYPE_CHECKING:
     from digest.arxiv.client import ArxivClient
+    from digest.arxiv.line import Line
+    from digest.arxiv.services import FeedClient, OaiClient
 
 
 def make_arxiv(settings: Settings, **options: Any) -> ArxivClient:
@@ -22,3 +24,25 @@ def make_arxiv(settings: Settings, **options: Any) -> ArxivClient:
         turn=ArxivTurns(settings.db),
         **options,
     )
+
+
+def make_feeds(settings: Settings, line: Line) -> FeedClient | None:
+    """The reader of announcement feeds, where there are such."""
+    from digest.arxiv.services import FeedClient
+
+    return FeedClient(line, settings.arxiv_feeds) if settings.arxiv_feeds else None
+
+
+def make_oai(settings: Settings, line: Line) -> OaiClient | None:
+    """The harvester of records, where there is such a service."""
+    from digest.arxiv.services import OaiClient
+
+    return OaiClient(line, settings.arxiv_oai) if settings.arxiv_oai else None
+
+
+def source_order(settings: Settings, queries: int) -> tuple[str, ...]:
+    """The sources in the order in which they are tried for so many different queries."""
+    from digest.sources.plan import API, FEEDS, OAI, order
+
+    there = {API: settings.arxiv_api, FEEDS: settings.arxiv_feeds, OAI: settings.arxiv_oai}
+    return order(settings.source, queries, {name for name, address in there.items() if address})

@@ -13,9 +13,10 @@ from digest.calendar import doubt_about, last_served, next_served, quiet_night
 from digest.compose import compose
 from digest.errors import DigestError
 from digest.fetching import STALE
+from digest.issue import render_issues
 from digest.mail.message import freeze
 from digest.match import Matcher
-from digest.model import Digest, Paper, Roster, Silence, Subscriber
+from digest.model import Digest, Format, Paper, Roster, Silence, Subscriber
 from digest.query import parse
 from digest.render import Renderer
 from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, resumes_at
@@ -88,7 +89,8 @@ def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Di
     if reader is None:
         return None
     plan = make_plan(composer.store, reader, subscriber)
-    if not plan.items and not (plan.first and not plan.waiting) and not _note_is_due(plan, now):
+    without_papers = _may_be_empty(subscriber) and ((plan.first and not plan.waiting) or _note_is_due(plan, now))
+    if not plan.items and not without_papers:
         return None
     return _digest(composer, plan, subscriber, latest_slot(subscriber, now), now)
 
@@ -103,7 +105,8 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
     if reader is None or reader.suppressed or is_paused(subscriber, now):
         return False
     plan = make_plan(composer.store, reader, subscriber)
-    if not plan.items and not (plan.first and not plan.waiting and not plan.unplaced):
+    empty = _may_be_empty(subscriber) and plan.first and not plan.waiting and not plan.unplaced
+    if not plan.items and not empty:
         return False
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
     slot = taken if plan.first and reader.slot is None else digests.slot_apart(reader.id, now)
@@ -156,9 +159,9 @@ def _queue_or_open(
     digest, plan = None, None
     if composer.store.digests.has_news(reader.id) or composer.store.digests.is_silent(reader.id):
         plan = make_plan(composer.store, reader, subscriber)
-        if plan.items or _welcome_is_due(plan, reader, now):
+        if plan.items or (_may_be_empty(subscriber) and _welcome_is_due(plan, reader, now)):
             digest = _digest(composer, plan, subscriber, slot, now)
-    if digest is None and subscriber.quiet_days:
+    if digest is None and subscriber.quiet_days and _may_be_empty(subscriber):
         plan = plan or make_plan(composer.store, reader, subscriber)
         reason = _quiet_reason(composer.store, subscriber, plan.previous, slot, now)
         if reason and not plan.first and not plan.waiting:
@@ -169,7 +172,7 @@ def _queue_or_open(
         return
     if not opened:
         chunk.opened.append(reader.id)
-    if plan is not None and _note_is_due(plan, now):
+    if plan is not None and _may_be_empty(subscriber) and _note_is_due(plan, now):
         note = _digest(composer, plan, subscriber, slot, now)
         chunk.queued.append(
             _queued(composer, plan, note, composer.store.digests.slot_apart(reader.id, now), chunk, apart=True)
@@ -189,6 +192,11 @@ def _write(composer: Composer, chunk: _Chunk, now: datetime) -> int:
     if not chunk.queued:
         return 0
     return digests.queue(chunk.queued, now, composer.domain, chunk.next_slots.__getitem__)
+
+
+def _may_be_empty(subscriber: Subscriber) -> bool:
+    """Whether a digest without a paper may go to this reader: watchers of a repository get no issue for that."""
+    return subscriber.format is not Format.ISSUE
 
 
 def _welcome_is_due(plan: Plan, reader: Due, now: datetime) -> bool:
@@ -234,10 +242,18 @@ def _queued(
     if key not in chunk.rendered:
         stored = composer.store.digests.stored(key)
         if stored is None:
-            rendered = composer.renderer.render(digest, secrets.token_hex(16))
-            stored = rendered.subject, freeze(rendered)
+            stored = _rendered(composer, digest)
         chunk.rendered[key] = stored
     return Queued(plan, slot, key, *chunk.rendered[key], apart=apart)
+
+
+def _rendered(composer: Composer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:
+    """Subject and body as they are stored: of a mail, or of the issues of a repository."""
+    if digest.format is Format.ISSUE:
+        issues = render_issues(digest)
+        return issues.title, tuple(body.encode() for body in issues.bodies)
+    rendered = composer.renderer.render(digest, secrets.token_hex(16))
+    return rendered.subject, freeze(rendered)
 
 
 def _quiet_reason(

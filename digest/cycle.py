@@ -13,17 +13,21 @@ from datetime import datetime
 
 from digest.composing import Composer, compose_due, queue_now
 from digest.delivering import Delivered, Delivery, deliver
-from digest.errors import ConfigError, DoubtfulError, Exit
-from digest.fetching import Arxiv, Fetched, fetch_query, is_due, paused, why_not_due
+from digest.errors import ConfigError, Exit
+from digest.fetching import Fetched, Round, why_not_due
 from digest.mail.message import Sender
 from digest.mail.transport import Transport
 from digest.model import Keyword, Outcome, RateLimit, Roster, Subscriber
 from digest.render import Renderer
+from digest.sources.api import ApiSource
+from digest.sources.base import Arxiv, Errand, Source
+from digest.sources.feeds import Feeds, FeedsSource
+from digest.sources.oai import Oai, OaiSource
+from digest.sources.plan import API, AUTO, FEEDS, OAI, at_once, is_due, order
 from digest.stopping import Stop
 from digest.store import Store
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
-from digest.store.windows import Query
 
 
 def _silent(_text: str) -> None:
@@ -35,6 +39,7 @@ class Parts:
     """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too; `insist`
     tries the mail server even where it is given a rest.
 
+    `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
     `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
     readers who do not wait for their hour, beside all others.
     """
@@ -46,6 +51,9 @@ class Parts:
     renderer: Renderer
     sender: Sender
     clock: Callable[[], datetime]
+    feeds: Feeds | None = None
+    oai: Oai | None = None
+    source: str = AUTO
     hold_unknown: bool = False
     limits: Sequence[RateLimit] = ()
     insist: bool = False
@@ -54,6 +62,16 @@ class Parts:
     at_once: tuple[Subscriber, ...] = ()
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What can be asked, by name."""
+        found: dict[str, Source] = {API: ApiSource(self.arxiv)}
+        if self.feeds is not None:
+            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, self.store)
+        if self.oai is not None:
+            found[OAI] = OaiSource(self.oai)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,56 +136,23 @@ async def _deliver(parts: Parts, *, patient: bool = False) -> Delivered:
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
-    """Fetch what is due. Where arXiv cannot be reached the others are tried only once each; where it asks to slow
-    down, nobody asks any more. What does not fit its history is asked for a second time after all others.
-    """
-    names: dict[str, Keyword] = {}
-    for keyword in parts.only.keywords if parts.only is not None else parts.roster.keywords:
-        names.setdefault(keyword.query, keyword)
-    done: dict[str, Fetched] = {}
-    insists, offline = parts.fetch_all, False
-    for query in parts.store.windows.queries(list(names)):
-        keyword, now = names[query.text], parts.clock()
-        if parts.stop.is_set():
-            break
-        pause = paused(parts.store, now)
-        if not parts.fetch_all and not is_due(query, now):
-            done[query.text] = Fetched(KeywordRecord(keyword.name, "skipped", why=why_not_due(query, now)))
-        elif pause and not insists:
-            done[query.text] = Fetched(KeywordRecord(keyword.name, "skipped", why=pause))
-        else:
-            fetched = await _fetch(parts, keyword, query, run, once=offline or bool(pause))
-            insists = insists and not (fetched.error and fetched.error.throttled)
-            offline = offline or bool(fetched.error and fetched.error.unreachable)
-            done[query.text] = fetched
-    doubtful = [text for text, one in done.items() if isinstance(one.error, DoubtfulError) and one.error.ordered]
-    for query in parts.store.windows.queries(doubtful):
-        if not parts.stop.is_set() and not paused(parts.store, parts.clock()):
-            before = done[query.text].record
-            again = await _fetch(parts, names[query.text], query, run, once=True, requests=before.requests)
-            done[query.text] = again
-    return list(done.values())
-
-
-async def _fetch(parts: Parts, keyword: Keyword, query: Query, run: int, *, once: bool, requests: int = 0) -> Fetched:
-    """Ask for one query; `requests` were made for it in this run before."""
-
-    def progress(rows: int, total: int) -> None:
-        parts.progress(f"asking arXiv for {keyword.name}: {rows} of at most {total} rows")
-
-    parts.progress(f"asking arXiv for {keyword.name}")
-    options = {"attempts": 1} if once else {}
-    return await fetch_query(
-        parts.store,
-        parts.arxiv,
-        keyword,
-        query,
-        run=run,
-        now=parts.clock(),
-        progress=progress,
-        requests=requests,
-        **options,
-    )
+    """Fetch what is due: from the first source that can give it, and where that fails from the next one."""
+    keywords: dict[str, Keyword] = {}
+    for keyword in (*(parts.only.keywords if parts.only is not None else ()), *parts.roster.keywords):
+        keywords.setdefault(keyword.query, keyword)
+    asked_for = parts.only.keywords if parts.only is not None else parts.roster.keywords
+    queries, now = parts.store.windows.queries([keyword.query for keyword in asked_for]), parts.clock()
+    names = order(parts.source, len(queries), parts.sources)
+    errand = Errand(now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress)
+    asking = Round(parts.store, keywords, run, parts.clock, errand, insists=parts.fetch_all)
+    due = at_once([query for query in queries if parts.fetch_all or is_due(query, now, names[0])], now, names[0])
+    wanted = {query.id for query in due}
+    for query in queries:
+        if query.id not in wanted:
+            asking.skip(query, why_not_due(query, now))
+    for name in names:
+        await asking.ask(parts.sources[name], due, first=name == names[0])
+    return [asking.done[query.text] for query in queries if query.text in asking.done]
 
 
 def _summary(

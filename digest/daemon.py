@@ -12,10 +12,10 @@ from digest.calendar import last_served, next_served
 from digest.composing import QUIET_WAIT
 from digest.cycle import Summary
 from digest.errors import ConfigError, TryLaterError
-from digest.fetching import AT_LEAST_EVERY
 from digest.model import RateLimit, Roster
 from digest.notify import Notifier
 from digest.schedule import is_paused, latest_slot, next_slot, resumes_at
+from digest.sources.plan import AT_LEAST_EVERY
 from digest.stopping import Stop
 from digest.store import Store
 

@@ -254,5 +254,7 @@ def _link(url: str, before: str) -> Link | None:
     if not plain or not _HOST.fullmatch(host) or not url.isascii() or len(url) > LINK_LENGTH or "=" in url:
         return None
     what = "code" if host.removeprefix("www.") in _CODE_HOSTS or _CODE.search(before) else "page"
+    if host == "huggingface.co" and parts.path.startswith("/datasets/"):
+        what = "data"
     shown = url.removeprefix("https://").rstrip("/")
     return Link(what, url, clean(shown, LABEL_LENGTH))

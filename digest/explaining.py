@@ -25,11 +25,11 @@ from digest.explain import (
     short_state,
     why_not_matched,
 )
-from digest.fetching import DEEP
 from digest.match import Matcher
 from digest.model import Kind, Paper, Revisions, State, Subscriber
 from digest.query import parse
 from digest.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, pause_in_words
+from digest.sources.plan import DEEP
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
 from digest.store.history import Carried, Reader

@@ -1,74 +1,40 @@
-"""The fetching step of a cycle: which queries are due, how deep to ask, and what follows from the answer."""
+"""The fetching step of a cycle: sources are tried in their order, and what each query gets is judged and recorded."""
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from digest.calendar import last_served, quiet_night, why_nothing
-from digest.errors import ArxivError, DigestError, DoubtfulError
-from digest.holding import OVERLAP, begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
+from digest.calendar import last_served, why_nothing
+from digest.errors import ArxivError, DoubtfulError
+from digest.holding import begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
 from digest.model import Keyword, Kind, Window
+from digest.sources.base import Errand, Source
+from digest.sources.plan import API, FEEDS, is_compared, reaches
 from digest.store import Store
 from digest.store.runs import KeywordRecord
 from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
 
-DEEP = timedelta(days=36)
-"""A query's first window, those of nights without an announcement, and those asked for while it is held back reach
-back this far: a paper that moderation held stands in the list at its old date, weeks down."""
 STALE = "stale index"
 """So begins the reason where an announcement was served and the index shows nothing of it."""
-AT_LEAST_EVERY = timedelta(hours=24)
-FIRST_PAGE = 500
-PAGE = range(50, 2001)
-"""arXiv serves at most 2,000 rows an answer (API user manual, "start and max_results paging")."""
-ATTEMPTS = 4
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
 UNREACHABLE_WAIT = timedelta(minutes=1)
 """The wait after a failure, the longer the more often it failed; where no request even reached arXiv (no network),
 little, and no more than a quarter of an hour. Where arXiv asks to slow down, the pause is for all queries."""
-
-
-class Arxiv(Protocol):
-    """Whoever can answer a query with a whole window, or with an ArxivError."""
-
-    async def fetch(
-        self,
-        query: str,
-        *,
-        since: datetime,
-        page_size: int,
-        attempts: int = ATTEMPTS,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Window:
-        """Return every match whose served version is younger than `since`, newest first."""
-        ...
+SOURCE_WORDS = {"api": "the API", "feeds": "the announcement feeds", "oai": "OAI"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one query: its record, and the error where there was one."""
+    """What became of one query: its record, the error where there was one, and the source that was asked."""
 
     record: KeywordRecord
     error: ArxivError | None = None
-
-
-def is_due(query: Query, now: datetime) -> bool:
-    """Whether to ask: an announcement was served since the last good window, or a day has passed.
-
-    After a failure the stored wait comes first.
-    """
-    if query.next_fetch_at is not None:
-        return query.next_fetch_at <= now
-    if query.last_good_at is None:
-        return True
-    return query.last_good_at < last_served(now).served_at or query.last_good_at <= now - AT_LEAST_EVERY
+    source: str = ""
 
 
 def paused(store: Store, now: datetime) -> str:
@@ -86,104 +52,125 @@ def why_not_due(query: Query, now: datetime) -> str:
     return why_nothing(now=now, previous_good=query.last_good_at, fetched=0, first_seen=0)
 
 
-def depth(query: Query, now: datetime) -> datetime:
-    """How far back a window must reach to be good."""
-    since = (query.last_good_at or now) - OVERLAP
-    if query.last_good_at is None or query.quarantined_since is not None or quiet_night(now):
-        since = min(since, now - DEEP)
-    return since
+@dataclass(slots=True)
+class Round:
+    """One run's asking. `keywords` are by query text; `insists`: even while arXiv wants a pause, till it says so again.
 
-
-def page_size(query: Query, since: datetime, now: datetime) -> int:
-    """Rows to ask for at once: all that are expected, a fifth more, in arXiv's bounds."""
-    if query.rows_per_day is None:
-        return FIRST_PAGE
-    expected = query.rows_per_day * ((now - since) / timedelta(days=1)) * 1.2
-    return min(max(math.ceil(expected / 50) * 50, PAGE.start), PAGE.stop - 1)
-
-
-async def fetch_query(
-    store: Store,
-    arxiv: Arxiv,
-    keyword: Keyword,
-    query: Query,
-    *,
-    run: int,
-    now: datetime,
-    attempts: int = ATTEMPTS,
-    progress: Callable[[int, int], None] | None = None,
-    requests: int = 0,
-) -> Fetched:
-    """Ask arXiv for one query and record what came; a failure is recorded too, and stops nobody else.
-
-    `requests` were made for it in this run before, and count.
+    `done` has what became of each query so far: a source's window is recorded at once, and so is a failure, which
+    the next source may still make good.
     """
-    since = depth(query, now)
-    try:
-        window = await _ask(arxiv, query, since, now, attempts, progress)
-        why = why_doubtful(store, query, window)
-        if why and not is_confirmed(store, query, window, now):
-            doubtful = DoubtfulError(why, window.papers, ordered=True, body=window.raw)
-            doubtful.requests = window.requests
-            raise doubtful
-    except ArxivError as error:
-        log.info("%s: %s", keyword.name, error)
-        error.requests += requests
-        record = _fail(store, keyword, query, error, now)
-        store.runs.note_keyword(run, query.id, record)
-        return Fetched(record, error)
-    beside = news_beside(store, query, window.papers)
-    old = history_of_another(query, window.papers) if why or begins_anew(query) else frozenset()
-    counts = store.windows.record(query, window, now, run, beside=beside, old=old, anew=bool(why))
-    first_seen = counts[Kind.NEW] + counts[Kind.LATE]
-    record = KeywordRecord(
-        keyword.name,
-        "ok",
-        fetched=len(window.papers),
-        new=counts[Kind.NEW],
-        revised=counts[Kind.REVISED],
-        late=counts[Kind.LATE],
-        requests=window.requests + requests,
-        why="" if first_seen else _why(query, window, counts[Kind.OLD], now),
-        first=query.last_good_at is None,
-    )
-    log.info("%s: %d rows, %d new, %d late", keyword.name, record.fetched, record.new, record.late)
-    store.runs.note_keyword(run, query.id, record)
-    return Fetched(record)
 
+    store: Store
+    keywords: Mapping[str, Keyword]
+    run: int
+    clock: Callable[[], datetime]
+    errand: Errand
+    insists: bool = False
+    done: dict[str, Fetched] = field(default_factory=dict)
 
-def _fail(store: Store, keyword: Keyword, query: Query, error: ArxivError, now: datetime) -> KeywordRecord:
-    """Keep what came, and when to ask again; what was whole and is not believed is held back."""
-    again = now + _wait(query, error)
-    if error.throttled:
-        again = store.windows.slow_down(now, error.retry_after).until
-    if isinstance(error, DoubtfulError):
-        store.windows.hold(query, str(error), error.papers, error.body, now, again, ordered=error.ordered)
-        return KeywordRecord(
-            keyword.name, "quarantined", fetched=len(error.papers), requests=error.requests, why=str(error)
+    def skip(self, query: Query, why: str) -> None:
+        """Note that a query is not asked for."""
+        self.done[query.text] = Fetched(KeywordRecord(self.keywords[query.text].name, "skipped", why=why))
+
+    async def ask(self, source: Source, due: Sequence[Query], *, first: bool) -> None:
+        """Ask a source for those due queries that have no window yet, as far as it leaves no gap in them.
+
+        What does not fit its history is asked for a second time after all others.
+        """
+        now = self.clock()
+        left = [query for query in due if not self._has_window(query)]
+        waiting = [query for query in left if reaches(source.name, query, now)]
+        if left:
+            await self._ask(source, waiting, replace(self.errand, first=first))
+        doubtful = [q.text for q in waiting if self._is_in_doubt(q)]
+        if source.name == API and doubtful:
+            await self._ask(source, self.store.windows.queries(doubtful), replace(self.errand, attempts=1))
+
+    async def _ask(self, source: Source, waiting: Sequence[Query], errand: Errand) -> None:
+        """Ask for some queries; while arXiv wants a pause, only feeds are read, which are served elsewhere."""
+        pause = paused(self.store, self.clock())
+        if not pause or self.insists or source.name == FEEDS:
+            attempts = 1 if pause else errand.attempts
+            errand = replace(errand, now=self.clock(), hushed=bool(pause), attempts=attempts)
+            async for query, answer in source.windows(waiting, errand):
+                self._take(source.name, query, answer)
+            pause = paused(self.store, self.clock())
+        for query in waiting if pause and not errand.stop.is_set() else ():
+            if query.text not in self.done:
+                self.skip(query, pause)
+
+    def _has_window(self, query: Query) -> bool:
+        one = self.done.get(query.text)
+        return one is not None and one.record.status == "ok"
+
+    def _is_in_doubt(self, query: Query) -> bool:
+        one = self.done.get(query.text)
+        return one is not None and isinstance(one.error, DoubtfulError) and one.error.ordered
+
+    def _take(self, source: str, query: Query, answer: Window | ArxivError) -> None:
+        """Record what a source said of one query; a failure is recorded too, and stops nobody else."""
+        why = why_doubtful(self.store, query, answer) if source == API and isinstance(answer, Window) else ""
+        if isinstance(answer, Window) and why and not is_confirmed(self.store, query, answer, self.clock()):
+            doubtful = DoubtfulError(why, answer.papers, ordered=True, body=answer.raw)
+            doubtful.requests = answer.requests
+            answer = doubtful
+        if isinstance(answer, ArxivError):
+            fetched = self._failed(source, query, answer)
+        else:
+            fetched = self._good(source, query, answer, anew=bool(why))
+        self.store.runs.note_keyword(self.run, query.id, fetched.record)
+        self.done[query.text] = fetched
+
+    def _good(self, source: str, query: Query, window: Window, *, anew: bool) -> Fetched:
+        """Record a window. Papers of held-back windows come with the API's, which is what they are compared with."""
+        before, now = self.done.get(query.text), self.clock()
+        beside = news_beside(self.store, query, window.papers) if source == API else ()
+        changed = source == API and (anew or begins_anew(query))
+        old = history_of_another(query, window.papers) if changed else frozenset[str]()
+        counts = self.store.windows.record(query, window, now, self.run, beside=beside, old=old, anew=anew)
+        if source == API and query.source not in ("", API) and is_compared(query, now):
+            self.store.sources.note_brought(query.source, query.id, self.run, now)
+        why = "" if counts[Kind.NEW] + counts[Kind.LATE] else _why(query, window, counts[Kind.OLD], now)
+        if before is not None and before.source != source:
+            failed = f"{SOURCE_WORDS[before.source]}: {before.record.why}" if before.source else before.record.why
+            why = "; ".join(filter(None, (why, f"from {SOURCE_WORDS[source]}", failed)))
+        record = KeywordRecord(
+            self.keywords[query.text].name,
+            "ok",
+            fetched=len(window.papers),
+            new=counts[Kind.NEW],
+            revised=counts[Kind.REVISED],
+            late=counts[Kind.LATE],
+            requests=window.requests + (before.record.requests if before else 0),
+            why=why,
+            first=query.last_good_at is None,
         )
-    store.windows.record_failure(query, str(error), error.body, now, again)
-    return KeywordRecord(keyword.name, "failed", requests=error.requests, why=str(error))
+        log.info("%s: %d rows, %d new, %d late", record.keyword, record.fetched, record.new, record.late)
+        return Fetched(record, source=source)
 
+    def _failed(self, source: str, query: Query, error: ArxivError) -> Fetched:
+        """Keep what came, and when to ask again; what was whole and is not believed is held back.
 
-async def _ask(
-    arxiv: Arxiv,
-    query: Query,
-    since: datetime,
-    now: datetime,
-    attempts: int,
-    progress: Callable[[int, int], None] | None,
-) -> Window:
-    """The window; what goes wrong unforeseen while an answer is read concerns this query alone."""
-    try:
-        return await arxiv.fetch(
-            query.text, since=since, page_size=page_size(query, since, now), attempts=attempts, progress=progress
-        )
-    except DigestError:
-        raise
-    except Exception as error:
-        log.exception("while asking arXiv for %s", query.text)
-        raise ArxivError(f"an error of the program itself ({type(error).__name__}: {error})") from error
+        A source that stands in for another one only adds its words: the failure is counted once.
+        """
+        name, before, now = self.keywords[query.text].name, self.done.get(query.text), self.clock()
+        log.info("%s: %s: %s", name, source, error)
+        again = now + _wait(query, error)
+        if error.throttled:
+            again = self.store.windows.slow_down(now, error.retry_after).until
+            self.insists = False
+        error.requests += before.record.requests if before else 0
+        if isinstance(error, DoubtfulError):
+            self.store.windows.hold(query, str(error), error.papers, error.body, now, again, ordered=error.ordered)
+            rows = len(error.papers)
+            record = KeywordRecord(name, "quarantined", rows, requests=error.requests, why=str(error))
+            return Fetched(record, error, source)
+        if before is not None and before.error is not None:
+            words = "likewise" if str(error) in before.record.why else str(error)
+            why = f"{before.record.why}; {SOURCE_WORDS[source]}: {words}"
+            return Fetched(replace(before.record, requests=error.requests, why=why), before.error, before.source)
+        self.store.windows.record_failure(query, str(error), error.body, now, again)
+        return Fetched(KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error, source)
 
 
 def _why(query: Query, window: Window, old: int, now: datetime) -> str:

@@ -20,6 +20,7 @@ class Paper:
 
     `id` is the base id without a version (`2503.14895`, `hep-th/9901001`); `published` is when the
     first version was submitted, `updated` when this one was; `categories` has the primary one first.
+    `approximate`: only its announcement is known so far, its dates are derived from that, and it has no comment.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Paper:
     comment: str = ""
     journal_ref: str = ""
     doi: str = ""
+    approximate: bool = False
 
     @property
     def abstract_url(self) -> str:
@@ -107,10 +109,11 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """What a mail is made of: a text part and an HTML part, or text alone."""
+    """What a digest is made into: a mail with an HTML part, a mail of text alone, or an issue of a repository."""
 
     HTML = "html"
     TEXT = "text"
+    ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +159,20 @@ class Roster:
 class Window:
     """What one fetch of one query returned, whole, in the order in which it was served.
 
-    `total` is arXiv's count of all matches; `since` is the depth that was reached: every match whose
-    served version is younger is among `papers`. `raw` is the first page as it came, for inspection.
+    `total` is arXiv's count of all matches, None where it was not asked for this query alone; `since` is the
+    depth that was reached: every match whose served version is younger is among `papers`. `announced` is the
+    evening of the one announcement that a window from the feeds holds, whatever its papers' dates. `source`
+    says who answered (api, feeds, oai). `raw` is the first page as it came, for inspection.
     """
 
     query: str
     papers: tuple[Paper, ...]
-    total: int
+    total: int | None
     since: datetime
     requests: int
     raw: bytes = field(default=b"", compare=False, repr=False)
+    source: str = "api"
+    announced: LocalDate | None = None
 
 
 class Kind(StrEnum):

@@ -52,15 +52,16 @@ class AndNot:
 Node = Term | And | Or | AndNot
 
 
-def parse(text: str) -> Node:
+def parse(text: str, longest: int = MAX_LENGTH) -> Node:
     """Read a query in arXiv's grammar; a word or phrase without a field means `all:`.
 
     Operators have no precedence: they are read from left to right. Chains of one operator come out the same
     however they were parenthesised, and `a ANDNOT b ANDNOT c` as `a ANDNOT (b OR c)`.
-    Raises QueryError with the place of the first mistake; it never depends on how deep the text nests.
+    Raises QueryError with the place of the first mistake, or where the text has more characters than `longest`;
+    it never depends on how deep the text nests.
     """
-    _check_characters(text)
-    return _bounded(_Reader(text, list(tokens(text))).whole(), text)
+    _check_characters(text, longest)
+    return _bounded(_Reader(text, list(tokens(text))).whole(), text, longest)
 
 
 def to_text(node: Node) -> str:
@@ -112,10 +113,10 @@ def read_keyword(text: str, rule: Rule | None) -> tuple[Node, Rule]:
     return _bounded(title if rule is Rule.TITLE else both, text), rule
 
 
-def _bounded(node: Node, text: str) -> Node:
+def _bounded(node: Node, text: str, longest: int = MAX_LENGTH) -> Node:
     """Refuse a query whose canonical text would be too long to be read again."""
-    if (length := len(to_text(node))) > MAX_LENGTH:
-        message = f"the query has {length} characters when written in full, {MAX_LENGTH} at most"
+    if (length := len(to_text(node))) > longest:
+        message = f"the query has {length} characters when written in full, {longest} at most"
         raise QueryError(message, text=text, position=0, remedy="split it into several keywords")
     return node
 
@@ -134,11 +135,11 @@ def _checked_name(name: str) -> str:
     return label
 
 
-def _check_characters(text: str) -> None:
+def _check_characters(text: str, longest: int = MAX_LENGTH) -> None:
     """Refuse a text that is too long or has characters nobody can see; line breaks and tabs are blanks."""
-    if len(text) > MAX_LENGTH:
-        message = f"the query has {len(text)} characters, {MAX_LENGTH} at most"
-        raise QueryError(message, text=text, position=MAX_LENGTH, remedy="split it into several keywords")
+    if len(text) > longest:
+        message = f"the query has {len(text)} characters, {longest} at most"
+        raise QueryError(message, text=text, position=longest, remedy="split it into several keywords")
     for position, character in enumerate(text):
         if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") and character not in "\t\n\r":
             message = f"the query has an invisible character (U+{ord(character):04X})"

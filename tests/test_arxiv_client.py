@@ -16,7 +16,9 @@ import pytest
 
 from digest import __version__
 from digest.arxiv import client as client_module
-from digest.arxiv.client import ArxivClient, Timeouts, pause_asked_for, user_agent
+from digest.arxiv import line as line_module
+from digest.arxiv.client import ArxivClient
+from digest.arxiv.line import Timeouts, pause_asked_for, user_agent
 from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Answer, Standin
@@ -340,7 +342,7 @@ async def test_an_answer_that_trickles_runs_into_the_limit_for_the_whole(arxiv: 
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
     arxiv: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "BODY_LIMIT", 10_000)
+    monkeypatch.setattr(line_module, "BODY_LIMIT", 10_000)
     arxiv.script(Answer(200, gzip.compress(b"x" * 2_000_000), {"Content-Encoding": "gzip"}))
     error = await failure(arxiv)
     assert "larger than" in error.message

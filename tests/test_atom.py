@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from digest.arxiv.atom import Feed, clean_text, parse_feed
+from digest.arxiv.atom import Feed, parse_feed
+from digest.arxiv.documents import clean_text
 from digest.arxiv.gate import check_page
 from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World

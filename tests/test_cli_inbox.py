@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
+from digest.cli import inbox
+from digest.cli.base import Context
+from digest.errors import DigestError, TryLaterError
+from digest.store import open_store
 from tests.letters import letter, postfix_bounce
 from tests.smtp_server import smtp_server
 from tests.test_cli_run import FRIDAY, THURSDAY, House, house, refused
@@ -98,3 +104,37 @@ def test_the_operator_hears_of_runs_that_cannot_work(house: House, monkeypatch: 
     assert len(subjects) == 2
     assert subjects[0].startswith("Digest: trouble: 3 cycles in a row failed")
     assert subjects[1] == "Digest: all is well again"
+
+
+async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[DigestError | RuntimeError | None] = [
+        TryLaterError("no network"),
+        TryLaterError("no network"),
+        RuntimeError("a bug"),
+        None,
+        TryLaterError("no network"),
+    ]
+    done = asyncio.Event()
+
+    async def hear(*_args: object) -> list[object]:
+        if not answers:
+            done.set()
+            await asyncio.Event().wait()
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        return []
+
+    monkeypatch.setattr(inbox, "hear", hear)
+    monkeypatch.setattr(inbox, "EVERY", timedelta(0))
+    monkeypatch.setenv("DIGEST_INBOX", "imaps://ada@example.org")
+    context = Context()
+    context.flags["DIGEST_HOME"] = str(house.home)
+    with open_store(house.home / "digest.db") as store:
+        listening = asyncio.ensure_future(inbox.hear_always(context, store))
+        async with asyncio.timeout(10):
+            await done.wait()
+        listening.cancel()
+    assert capsys.readouterr().err.count("no network") == 2

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from digest import settings as settings_module
+from digest.calendar import last_served
 from digest.checks import files, machine, names, network
 from digest.checks.arrangement import check_settings
 from digest.checks.check import Cause, Check, State, exit_code, ok, run_checks
@@ -31,6 +32,7 @@ from digest.demo.papers import three_days
 from digest.demo.standin import Answer, Standin
 from digest.errors import ConfigError, Exit, TryLaterError
 from digest.settings import Survey, survey_settings
+from digest.sources.plan import feed_day
 from digest.store import open_store
 from digest.timers.found import Installed
 from tests.dns_server import dns_server
@@ -401,6 +403,39 @@ def test_arxiv_is_asked_once_and_says_the_time(arxiv: Standin, tmp_path: Path) -
     assert states([found, clock]) == [State.OK, State.OK]
     assert len(arxiv.requests) == 1
     assert "ada@example.org" in arxiv.requests[0].headers["user-agent"]
+
+
+def ask_source(arxiv: Standin, home: Path, **settings: str) -> list[Check]:
+    addresses = {
+        "DIGEST_ARXIV_API": arxiv.url,
+        "DIGEST_ARXIV_FEEDS": arxiv.feeds_url,
+        "DIGEST_ARXIV_OAI": arxiv.oai_url,
+        "DIGEST_ARXIV_DELAY": "0",
+    }
+    chosen = survey(home, **SENDER, **addresses, **settings)
+    return list(run_checks([("source", lambda: network.check_source(chosen, NOW))]))
+
+
+def test_the_chosen_source_is_asked_too(arxiv: Standin, tmp_path: Path) -> None:
+    assert ask_source(arxiv, tmp_path) == []
+    assert ask_source(arxiv, tmp_path, DIGEST_SOURCE="api") == []
+    economics = replace(PAPERS[0], categories=("econ.EM",))
+    arxiv.announcing.announce(feed_day(last_served(NOW)), [economics])
+    (feeds,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="feeds")
+    assert (feeds.state, "1 papers today in econ and q-fin" in feeds.found) == (State.OK, True)
+    (oai,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="oai")
+    assert (oai.state, "1 records in econ" in oai.found) == (State.OK, True)
+    assert [asked.path for asked in arxiv.requests] == ["/atom/econ+q-fin", "/oai"]
+
+
+def test_a_chosen_source_in_trouble_is_a_warning_since_another_stands_in(arxiv: Standin, tmp_path: Path) -> None:
+    arxiv.announcing.announce(NOW.date() - timedelta(days=9), [replace(PAPERS[0], categories=("econ.EM",))])
+    (stale,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="feeds")
+    assert (stale.state, stale.remedy) == (State.WARN, "wait: the API is asked instead")
+    arxiv.script(Answer(404, b"not found"))
+    (lost,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="oai")
+    assert lost.state is State.WARN
+    assert "DIGEST_ARXIV_OAI" in lost.remedy
 
 
 @pytest.mark.parametrize("minutes", [-7, 7, 300])

@@ -99,6 +99,7 @@ def test_papers_from_before_arxiv_made_web_pages_have_no_link_to_one() -> None:
         ("page (https://ada.github.io/), code: https://example.org/e", ["code: example.org/e", "page: ada.github.io"]),
         ("https://a.example.org/1 https://b.example.org/2", ["page: a.example.org/1"]),
         ("http://github.com/ada/engine", []),
+        ("Code at https://huggingface.co/datasets/ada/x", ["data: huggingface.co/datasets/ada/x"]),
         ("https://github.com@evil.example/x", []),
         ("https://evil.example:8443/x", []),
         ("https://192.0.2.7/x", []),

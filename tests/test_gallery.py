@@ -62,6 +62,19 @@ def test_the_command_writes_the_gallery_without_a_subscribers_file(tmp_path: Pat
     assert not (tmp_path / "digest.db").exists()
 
 
+def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
+    roster = "subscribers:\n  - {email: ada@example.org, keywords: [x1], format: text}\n"
+    (tmp_path / "subscribers.yaml").write_text(roster, encoding="utf-8")
+    for words, message in (
+        (["--html"], "gets text alone"),
+        (["--gallery", str(tmp_path / "samples"), "--eml"], "samples only"),
+        (["--gallery", str(tmp_path / "subscribers.yaml" / "x")], "cannot be written"),
+    ):
+        result = CliRunner().invoke(cli, ["--home", str(tmp_path), "preview", *words])
+        assert result.exit_code != 0
+        assert message in str(result.exception)
+
+
 @each_sample
 def test_a_sample_is_valid_html_and_refers_to_nothing_but_links_to_click(sample: Sample) -> None:
     html = Renderer().render(sample.digest, "MARK").html

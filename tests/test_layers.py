@@ -20,10 +20,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(rooms.split())
     for rooms in (
         "model errors times",
-        "query tokens lint silence categories diff schedule calendar revision explain reading export page "
-        "tex compose view entry marks stems texts fold render signing bounces alarm pseudonyms",
+        "query tokens lint silence categories combine diff schedule calendar revision explain reading export page "
+        "tex compose view issue entry marks stems texts fold render signing bounces alarm pseudonyms",
         "arxiv match store mail publish files roster locks notify stopping timers heartbeat",
-        "holding fetching composing delivering cycle explaining recounting listening alarming",
+        "sources holding fetching composing delivering cycle explaining recounting listening alarming",
         "daemon web",
         "cli settings mailing subscribing asking almanac demo checks __main__",
     )

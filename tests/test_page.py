@@ -91,7 +91,7 @@ def check_text(cell: Token, text: str, *, folded: bool) -> None:
 
 @given(st.lists(st.tuples(texts, texts, texts), max_size=3), texts.filter(lambda name: one_line(name) != ""))
 @example([("\\", "\\", "\\" * 21), ("a]", "a `b", "`abc`d" * 5)], "C #")
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_any_texts_make_a_page_that_reads_as_the_same_rows_and_cells(
     found: list[tuple[str, str, str]], name: str
 ) -> None:
@@ -187,6 +187,7 @@ def pages(draw: st.DrawFn) -> str:
 
 
 @given(pages())
+@settings(max_examples=60)
 def test_a_page_is_read_and_written_without_loss(page: str) -> None:
     read = read_page(page)
     assert again(read.sections, DAY) == page

@@ -44,7 +44,7 @@ async def test_a_weekend_is_told_in_all_three_places(world: AskedWorld) -> None:
     for day in range(1, 6):
         summary = await world.cycle(MONDAY + day * DAY)
     assert summary.keywords[0].why.startswith("weekend: nothing is announced on Friday and Saturday evenings; next Sun")
-    assert world.mails(ADA)[-1]["Subject"] == "No new papers: weekend"
+    assert world.mails(ADA)[-1]["Subject"] == "No new papers: weekend (14 Nov)"
     lines, values = status(world)
     assert values["silent"] == "weekend"
     assert "arXiv     nothing last evening (weekend); next announcement served Mon 2026-11-16 06:15 UTC" in lines

@@ -23,8 +23,10 @@ from digest.mail.transport import make_tls_context, open_transport
 from digest.model import Outcome
 from tests.letters import letter
 from tests.mail_servers import PASSWORD, MailServers, free_port, mail_servers, needs_real_servers, smtp_sink, wait_until
+from tests.test_cli_run import FRIDAY, SUBSCRIBERS, THURSDAY, House, house
 from tests.worlds import DAY, World, eprint, numbers, reader
 
+__all__ = ["house"]
 pytestmark = pytest.mark.heavy
 READERS = [f"reader{number:03d}" for number in range(200)]
 GONE = "gone@example.org"
@@ -211,3 +213,33 @@ async def test_a_server_that_says_later_and_then_takes_it(world: RealWorld, tmp_
     with smtp_sink(world.port):
         await world.cycle(world.now + timedelta(minutes=10))
     assert world.states() == {"sent": 20}
+
+
+def test_the_command_line_goes_the_whole_round(
+    empty: MailServers, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {
+        "DIGEST_MAIL": f"smtp://127.0.0.1:{empty.smtp_port}",
+        "DIGEST_FROM": "Papers <papers@example.org>",
+        "DIGEST_BOUNCE": "bounces@example.org",
+        "DIGEST_INBOX": f"imaps://bounces@localhost:{empty.imaps_port}",
+        "DIGEST_INBOX_PASSWORD": PASSWORD,
+        "DIGEST_MAIL_CA": str(empty.certificate),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    house.write(SUBSCRIBERS.replace("lin@", "gone@"))
+    assert house("run", now=THURSDAY).code == 0
+    wait_until(lambda: empty.count("ada") and empty.count("bounces"))
+    told = house("run", now=FRIDAY)
+    assert told.code == 0
+    assert f"{GONE}  " in (listed := house("subscribers").out)
+    assert "(bounced: 550 5.1.1 <gone@example.org> User doesn't exist: gone@example.org" in " ".join(listed.split())
+    assert house("inbox").out == "Nothing new.\n"
+    with smtplib.SMTP("127.0.0.1", empty.smtp_port) as smtp:
+        reply = letter("Re: your digest", "unsubscribe", In_Reply_To=empty.mails("ada")[0]["Message-ID"])
+        smtp.sendmail("ada@example.org", ["bounces@example.org"], reply)
+    wait_until(lambda: empty.count("bounces") == 2)
+    assert house("inbox").out == "ada@example.org: unsubscribed\n1 message read, 0 left for a person.\n"
+    checks = {check["name"]: check["state"] for check in house("doctor", "--json").json()["checks"]}
+    assert (checks["inbox"], checks["bounces"]) == ("ok", "ok")

@@ -39,6 +39,9 @@ def test_every_setting_has_the_default_of_the_design(tmp_path: Path) -> None:
         sender="",
         contact="",
         arxiv_api="https://export.arxiv.org/api/query",
+        arxiv_feeds="https://rss.arxiv.org/atom",
+        arxiv_oai="https://oaipmh.arxiv.org/oai",
+        source="auto",
         arxiv_delay=3.0,
         hold_unknown=False,
         templates=None,
@@ -261,3 +264,19 @@ def test_the_mailbox_has_a_password_of_its_own(tmp_path: Path) -> None:
 def test_the_web_side_has_no_slash_at_its_end_and_may_be_local(tmp_path: Path) -> None:
     assert load(tmp_path, {"DIGEST_BASE_URL": "https://example.org/d/"}).base_url == "https://example.org/d"
     assert load(tmp_path, {"DIGEST_BASE_URL": "http://localhost:8080"}).base_url == "http://localhost:8080"
+
+
+def test_another_api_than_arxivs_has_no_stand_ins_unless_they_are_named(tmp_path: Path) -> None:
+    mirror = {"DIGEST_ARXIV_API": "http://127.0.0.1:1/api"}
+    settings = load(tmp_path, mirror)
+    assert (settings.arxiv_feeds, settings.arxiv_oai) == ("", "")
+    assert load(tmp_path, mirror | {"DIGEST_ARXIV_FEEDS": "http://127.0.0.1:1/atom"}).arxiv_feeds.endswith("/atom")
+    assert load(tmp_path, {"DIGEST_ARXIV_OAI": "none"}).arxiv_oai == ""
+
+
+def test_a_source_that_is_chosen_must_be_there(tmp_path: Path) -> None:
+    assert load(tmp_path, {"DIGEST_SOURCE": "feeds"}).source == "feeds"
+    assert "DIGEST_SOURCE is 'rss'" in str(refusal(tmp_path, DIGEST_SOURCE="rss"))
+    refused = refusal(tmp_path, DIGEST_SOURCE="oai", DIGEST_ARXIV_OAI="none")
+    assert "no address to ask: set DIGEST_ARXIV_OAI" in str(refused)
+    assert "DIGEST_ARXIV_FEEDS" in str(refusal(tmp_path, DIGEST_SOURCE="feeds", DIGEST_ARXIV_FEEDS="ftp://x"))

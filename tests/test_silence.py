@@ -41,7 +41,7 @@ async def test_after_thirty_days_without_a_match_one_mail_says_so_and_why(world:
     await live(world, 0, 29)
     assert len(world.mails(ADA)) == 1  # the welcome
     await live(world, 30, 30)
-    assert world.mails(ADA)[1]["Subject"] == "No new paper in 30 days: Odd"
+    assert world.mails(ADA)[1]["Subject"] == "No new paper in 30 days: Odd (9 Dec)"
     (said,) = notes(world)
     assert "No new paper has matched Odd in 30 days. Perhaps authors spell it otherwise." in said
     assert "This is said once; whatever matches will still come." in said

@@ -12,6 +12,7 @@ from typing import Any
 
 import feedparser
 
+from digest.arxiv.documents import clean_text, whole_document, wrong_document
 from digest.errors import ArxivError
 from digest.model import Paper
 from digest.times import from_text
@@ -27,7 +28,6 @@ _PAPER_ID = re.compile(
     r"(?:(?P<new>[0-9]{4}\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[A-Z]{2})?/(?P<number>[0-9]{7}))"
     r"v(?P<version>[1-9][0-9]{0,3})"
 )
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def parse_feed(body: bytes, *, content_type: str = "") -> Feed:
     document is whole is proven by a strict parser first, since feedparser makes papers of half documents.
     """
     try:
-        root = _whole_document(body, content_type)
+        root = _whole_feed(body, content_type)
         _refuse_error_feed(root)
         return _read(root, body)
     except ArxivError as error:
@@ -61,34 +61,10 @@ def parse_feed(body: bytes, *, content_type: str = "") -> Feed:
         raise
 
 
-def clean_text(text: str) -> str:
-    """Return the text without control characters (C0, DEL, C1) and with single spaces between words."""
-    return " ".join(_CONTROLS.sub("", text).split())
-
-
-def _whole_document(body: bytes, content_type: str) -> ElementTree.Element:
-    text = body.strip()
-    if not text:
-        raise ArxivError("arXiv sent an empty answer")
-    if text.lower().startswith(b"rate exceeded"):
-        raise ArxivError("arXiv asks to slow down (Rate exceeded)", throttled=True)
-    web_page = ArxivError("arXiv sent a web page in place of a feed")
-    if text[:14].lower() == b"<!doctype html" or text[:5].lower() == b"<html":
-        raise web_page
-    if b"<!DOCTYPE" in body:
-        # Without a document type there are no entities but XML's own five, so none can grow or reach out.
-        raise ArxivError("arXiv's answer declares a document type, which a feed never does")
-    try:
-        body.decode("utf-8")
-        parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314 (no document type, see above)
-        parser.feed(text)
-        root = parser.close()
-    except (ElementTree.ParseError, ValueError) as error:
-        if "html" in content_type.lower():
-            raise web_page from None
-        raise ArxivError(f"arXiv's answer is not a whole XML document ({clean_text(str(error))})") from None
-    if not isinstance(root, ElementTree.Element) or root.tag != f"{ATOM}feed":
-        raise web_page if "html" in content_type.lower() else ArxivError("arXiv's answer is not an Atom feed")
+def _whole_feed(body: bytes, content_type: str) -> ElementTree.Element:
+    root = whole_document(body, content_type)
+    if root.tag != f"{ATOM}feed":
+        raise wrong_document(content_type, "an Atom feed")
     return root
 
 

@@ -6,41 +6,47 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from digest.arxiv.client import ArxivClient, Timeouts
+from digest.arxiv.client import ArxivClient
+from digest.arxiv.feeds import StaleFeedError
+from digest.arxiv.line import Answer, Timeouts
+from digest.asking import make_arxiv, make_feeds, make_oai, source_order
+from digest.calendar import last_served
 from digest.checks.check import Cause, Check, fail, ok, skip, unresolved, warn
 from digest.checks.files import is_running, lock_note
 from digest.checks.masks import without_login
-from digest.errors import ArxivError
-from digest.locks import ArxivTurns
-from digest.settings import Survey
+from digest.errors import ArxivError, DigestError
+from digest.roster import load_roster
+from digest.settings import Settings, Survey
+from digest.sources.plan import API, FEEDS, feed_day
 
 QUESTION = "cat:cs.LG"
 """A query to which arXiv always has papers."""
 PAPERS = 5
+SMALL = ("econ", "q-fin")
+"""Small archives, in arXiv's order."""
 CLOCK_TOLERANCE = timedelta(minutes=5)
 TIMEOUTS = Timeouts(connect=5.0, read=8.0, whole=9.0)
 _EVERYTHING_IS_OLDER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class _DatedClient(ArxivClient):
-    """The client, which also remembers when arXiv says that it answered last, and when that was here."""
+class _Dates:
+    """When arXiv says that it answered last, and when that was here."""
 
-    said: datetime | None = None
-    heard: datetime | None = None
-    clock: Callable[[], datetime]
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.said: datetime | None = None
+        self.heard: datetime | None = None
+        self._clock = clock
 
-    async def _send(self, request: Any) -> Any:
-        answer, following = await super()._send(request)
-        self.heard = self.clock()
+    def note(self, answer: Answer) -> None:
+        """Take the Date header of an answer."""
+        self.heard = self._clock()
         try:
             self.said = parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
         except (KeyError, ValueError, TypeError):
             self.said = None
-        return answer, following
 
 
 def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
@@ -59,22 +65,65 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
     if trouble:
         found = fail(name, f"{address.hostname} is not found ({trouble})", _REMEDY, Cause.NETWORK)
         return [found, skip("clock", "arXiv did not answer")]
-    client = _DatedClient(
-        settings.arxiv_api,
-        contact=settings.contact,
-        delay=settings.arxiv_delay,
-        timeouts=TIMEOUTS,
-        turn=ArxivTurns(settings.db),
-    )
-    client.clock = clock
+    dates = _Dates(clock)
+    client = make_arxiv(settings, timeouts=TIMEOUTS)
+    client.line.heard = dates.note
     answered = asyncio.run(_ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default"))
-    return [answered, _clock(client)]
+    return [answered, _clock(dates)]
+
+
+def check_source(survey: Survey, now: datetime) -> list[Check]:
+    """Ask the chosen source, where that is not the API: a small feed, or the last records of a small archive."""
+    settings, name = survey.settings, "source"
+    chosen = source_order(settings, _queries(settings))[0]
+    if chosen == API or "DIGEST_SOURCE" in survey.mistakes:
+        return []
+    note = lock_note(settings.db)
+    if note is not None and is_running(note[0]):
+        return [skip(name, "a cycle is at work, and arXiv wants one connection at a time")]
+    try:
+        return [asyncio.run(_ask_feeds(settings, now) if chosen == FEEDS else _ask_oai(settings, now))]
+    except StaleFeedError as error:
+        return [warn(name, error.message, "wait: the API is asked instead")]
+    except ArxivError as error:
+        remedy = error.remedy or f"runs ask another source meanwhile; is DIGEST_ARXIV_{chosen.upper()} right?"
+        return [warn(name, error.message, remedy)]
+
+
+async def _ask_feeds(settings: Settings, now: datetime) -> Check:
+    """One feed of two small archives."""
+    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
+        feeds = make_feeds(settings, client.line)
+        assert feeds is not None
+        served = await feeds.fetch(SMALL, feed_day(last_served(now)), attempts=1)
+    address, papers = without_login(settings.arxiv_feeds), len(served.feed.papers)
+    return ok("source", f"{address} answers: {papers} papers today in {' and '.join(SMALL)}")
+
+
+async def _ask_oai(settings: Settings, now: datetime) -> Check:
+    """The first page of a small archive's last days."""
+    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
+        oai = make_oai(settings, client.line)
+        assert oai is not None
+        since = (now - timedelta(days=3)).date()
+        async for page in oai.harvest(since, SMALL[0], attempts=1):
+            records = page.total or len(page.records)
+            break
+    return ok("source", f"{without_login(settings.arxiv_oai)} answers: {records} records in {SMALL[0]} since {since}")
+
+
+def _queries(settings: Settings) -> int:
+    """How many different queries the subscribers file has; none where it cannot be read, which another check tells."""
+    try:
+        return len({keyword.query for keyword in load_roster(settings.subscribers).keywords})
+    except DigestError:
+        return 0
 
 
 _REMEDY = "check the network and HTTPS_PROXY; a run tries again by itself"
 
 
-async def _ask(client: _DatedClient, shown: str, *, default: bool) -> Check:
+async def _ask(client: ArxivClient, shown: str, *, default: bool) -> Check:
     name = "arXiv"
     try:
         async with client:
@@ -89,12 +138,12 @@ async def _ask(client: _DatedClient, shown: str, *, default: bool) -> Check:
     return ok(name, f"{shown} answers: {window.total:,} papers in {QUESTION.removeprefix('cat:')}")
 
 
-def _clock(client: _DatedClient) -> Check:
+def _clock(dates: _Dates) -> Check:
     """The machine's clock against arXiv's, to the second that a Date header has."""
     name = "clock"
-    if client.said is None or client.heard is None:
+    if dates.said is None or dates.heard is None:
         return skip(name, "arXiv did not answer")
-    off = client.heard - client.said
+    off = dates.heard - dates.said
     if abs(off) > CLOCK_TOLERANCE:
         direction = "ahead of" if off > timedelta(0) else "behind"
         return warn(

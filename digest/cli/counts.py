@@ -81,7 +81,7 @@ class Counter:
 
     async def _fetch(self, query: str, now: datetime) -> Window:
         """One page of the newest: what lies before now need not be reached, so that one is enough."""
-        from digest.arxiv.client import Timeouts
+        from digest.arxiv.line import Timeouts
         from digest.asking import make_arxiv
 
         async with make_arxiv(self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)) as arxiv:
@@ -110,7 +110,7 @@ def _count(source: str, papers: tuple[Paper, ...], start: datetime, now: datetim
 def _start(window: Window, now: datetime) -> datetime:
     """From when on the window holds every new paper: for a month, or as far back as its page reaches."""
     start = now - SPAN
-    if len(window.papers) < window.total:
+    if window.total is None or len(window.papers) < window.total:
         start = max(start, min(paper.updated for paper in window.papers))
     return min(start, now)
 

@@ -38,7 +38,13 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
     home = _empty_folder(folder)
     prepare(home)
     with Standin() as standin:
-        flags = {"DIGEST_HOME": str(home), "DIGEST_ARXIV_API": standin.url, "DIGEST_ARXIV_DELAY": "0"}
+        flags = {
+            "DIGEST_HOME": str(home),
+            "DIGEST_ARXIV_API": standin.url,
+            "DIGEST_ARXIV_FEEDS": standin.feeds_url,
+            "DIGEST_ARXIV_OAI": standin.oai_url,
+            "DIGEST_ARXIV_DELAY": "0",
+        }
         settings = load_settings(flags, environ={}, folder=home)
         asyncio.run(_walk(context, settings, standin, (now or machine_now()) - BEFORE))
     maildir = home / "mail"

@@ -117,9 +117,12 @@ def _local(survey: Survey) -> list[tuple[str, Examine]]:
 
 
 def _arxiv(survey: Survey) -> list[tuple[str, Examine]]:
-    from digest.checks.network import check_arxiv
+    from digest.checks.network import check_arxiv, check_source
 
-    return [("arXiv", lambda: check_arxiv(survey, machine_now))]
+    return [
+        ("arXiv", lambda: check_arxiv(survey, machine_now)),
+        ("source", lambda: check_source(survey, machine_now())),
+    ]
 
 
 def _names(survey: Survey) -> list[tuple[str, Examine]]:

@@ -74,7 +74,7 @@ async def open_parts(
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
     """Everything that a cycle works with, closed at the end."""
-    from digest.asking import make_arxiv
+    from digest.asking import make_arxiv, make_feeds, make_oai
     from digest.cycle import Parts
     from digest.render import Renderer
 
@@ -88,6 +88,9 @@ async def open_parts(
                 renderer=Renderer(settings.templates),
                 sender=make_sender(settings, store),
                 clock=clock,
+                feeds=make_feeds(settings, arxiv.line),
+                oai=make_oai(settings, arxiv.line),
+                source=settings.source,
                 hold_unknown=settings.hold_unknown,
                 limits=settings.mail_rate,
                 insist=insist,

@@ -57,15 +57,18 @@ def preview(
     settings = context.settings
     roster = read_roster(settings)
     subscriber = _chosen(context, roster, email)
+    if subscriber.format is Format.TEXT and (open_browser or as_html):
+        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
     digest = asyncio.run(_next_digest(context, roster, subscriber, now))
     if digest is None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
         return
+    if subscriber.format is Format.ISSUE:
+        _show_issues(context, digest, mail_only=as_eml or as_html or open_browser)
+        return
     if as_eml:
         sys.stdout.buffer.write(_message(context, digest, subscriber, clock_at(now)()))
         return
-    if subscriber.format is Format.TEXT and (open_browser or as_html):
-        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
     rendered = _rendered(context, digest)
     line = f"This mail went to {subscriber.email}."
     if open_browser:
@@ -74,6 +77,18 @@ def preview(
         context.echo(rendered.html.replace(rendered.mark, line))
     else:
         context.echo(f"Subject: {rendered.subject}\n\n{rendered.text.replace(rendered.mark, line)}")
+
+
+def _show_issues(context: Context, digest: Digest, *, mail_only: bool) -> None:
+    """Print what would be posted, part by part."""
+    from digest.issue import render_issues
+
+    if mail_only:
+        raise UsageError("a repository gets issues, and no mail", remedy="leave --eml, --html and --open out")
+    issues = render_issues(digest)
+    context.echo(f"Title: {issues.title}")
+    for body in issues.bodies:
+        context.echo(f"\n{body}")
 
 
 def _chosen(context: Context, roster: Roster, email: str | None) -> Subscriber:

@@ -147,7 +147,7 @@ async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
     from digest.cli.inbox import hear_quietly
 
     await hear_quietly(context, parts.store, parts.clock)
-    summary = await _cycle(parts, context.settings.arxiv_api, wait)
+    summary = await _cycle(parts, context.settings, wait)
     await after_cycle(context, parts, summary)
     return summary
 
@@ -186,10 +186,10 @@ async def _rehearse(
             settings, store, roster, nowhere, clock=clock, stop=stop, fetch_all=fetch_all, progress=progress
         ) as parts:
             parts = replace(parts, at_once=answer(store, roster, folder, clock()) if folder else ())
-            return await run_stoppable(_cycle(parts, settings.arxiv_api, wait), stop), nowhere.messages
+            return await run_stoppable(_cycle(parts, settings, wait), stop), nowhere.messages
 
 
-async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
+async def _cycle(parts: Parts, settings: Settings, wait: bool) -> Summary:
     """One cycle; with `wait`, one that waits for the network, and is to be tried later where that was in vain."""
     from digest.cycle import run_cycle
 
@@ -198,7 +198,7 @@ async def _cycle(parts: Parts, arxiv_api: str, wait: bool) -> Summary:
     from digest.cli.waiting import Patience, patient
 
     patience = Patience(parts.stop, parts.progress)
-    summary = await run_cycle(patient(parts, arxiv_api, patience))
+    summary = await run_cycle(patient(parts, settings, patience))
     if patience.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
     return summary

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.almanac import HOLIDAYS_FILE
+from digest.asking import source_order
 from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
 from digest.cli.folder import say_what_the_folder_holds
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.cli.readers import suppression_json
+from digest.cli.status_sources import report_sources, tell_sources
 from digest.mailing import make_transport
 from digest.subscribing import read_roster
 from digest.times import to_text
@@ -58,6 +60,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
     keywords: dict[str, Keyword] = {}
     for keyword in roster.keywords:
         keywords.setdefault(keyword.query, keyword)
+    first = source_order(context.settings, len(keywords))[0]
     return {
         "now": to_text(now),
         "home": str(context.settings.home),
@@ -72,7 +75,8 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "holidays_unknown": unknown,
         "arxiv_pause": paused(store, now) if store else "",
         "run": _run(run),
-        "keywords": [_keyword(store, keyword, now) for keyword in keywords.values()],
+        "source": report_sources(store, context.settings, len(keywords), now),
+        "keywords": [_keyword(store, keyword, now, first) for keyword in keywords.values()],
         "outbox": {
             state.value: number
             for state, number in sorted(counts.items())
@@ -133,9 +137,9 @@ def _relay(context: Context, store: Store | None, readers: int, now: datetime) -
     }
 
 
-def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, Any]:
+def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -> dict[str, Any]:
     """How one keyword is: its last answer, what that brought, and what is wrong."""
-    from digest.fetching import is_due
+    from digest.sources.plan import is_due
 
     found = store.windows.queries([keyword.query]) if store else []
     query = found[0] if found else None
@@ -148,7 +152,7 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime) -> dict[str, 
         "failures": query.failures if query else 0,
         "trouble": query.trouble if query else "",
         "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
-        "due": query is None or is_due(query, now),
+        "due": query is None or is_due(query, now, first),
         "new": fetch[1].new + fetch[1].late if fetch else None,
         "why": fetch[1].why if fetch else "not asked for yet",
     }
@@ -255,6 +259,8 @@ def _tell_last_run(context: Context, report: dict[str, Any]) -> None:
 def _tell_arxiv(context: Context, report: dict[str, Any]) -> None:
     silent = f"nothing last evening ({report['silent']}); " if report["silent"] else ""
     context.echo(f"arXiv     {silent}next announcement served {_time(report['next_announcement'])}")
+    for number, line in enumerate(tell_sources(report["source"])):
+        context.echo(f"{'' if number else 'Source':10}{line}")
     if report["arxiv_pause"]:
         context.echo(f"          {report['arxiv_pause']}")
     for year in report["holidays_unknown"]:

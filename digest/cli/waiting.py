@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from digest.errors import ArxivError
 
 if TYPE_CHECKING:
+    from digest.arxiv.oai import Page
     from digest.cycle import Parts
-    from digest.fetching import Arxiv
     from digest.mail.message import Message
     from digest.mail.transport import Transport
-    from digest.model import Receipt, Window
+    from digest.model import Paper, Receipt, Window
+    from digest.settings import Settings
+    from digest.sources.base import Arxiv
+    from digest.sources.feeds import Feeds, Served
+    from digest.sources.oai import Oai
     from digest.stopping import Stop
 
 LONGEST = 120.0
@@ -85,22 +89,75 @@ async def _try(place: Place) -> str:
     return ""
 
 
-class PatientArxiv:
-    """Asks arXiv, after waiting until it can be reached; the host is tried before the run's first question only."""
+class _Door:
+    """A host that is waited for before the run's first question to it, and not again."""
 
-    def __init__(self, arxiv: Arxiv, place: Place, patience: Patience) -> None:
-        self._arxiv = arxiv
+    def __init__(self, place: Place, patience: Patience) -> None:
         self._place = place
         self._patience = patience
         self._why: str | None = None
 
-    async def fetch(self, query: str, *, since: datetime, page_size: int, **options: Any) -> Window:
-        """Return the window; ArxivError as of a host that cannot be reached where waiting was in vain."""
+    async def open(self) -> None:
+        """Wait until it can be reached; raises ArxivError as of a host that cannot be, where that was in vain."""
         if self._why is None:
             self._why = await self._patience.unreachable(self._place)
         if self._why:
             raise ArxivError(f"{self._place[0]} cannot be reached ({self._why})", unreachable=True)
+
+
+class PatientArxiv:
+    """Asks arXiv's API, after waiting until it can be reached."""
+
+    def __init__(self, arxiv: Arxiv, door: _Door) -> None:
+        self._arxiv = arxiv
+        self._door = door
+
+    async def fetch(self, query: str, *, since: datetime, page_size: int, **options: Any) -> Window:
+        """Return the window."""
+        await self._door.open()
         return await self._arxiv.fetch(query, since=since, page_size=page_size, **options)
+
+    async def by_ids(self, ids: Sequence[str], attempts: int = 4) -> tuple[Paper, ...]:
+        """Return the papers."""
+        await self._door.open()
+        return await self._arxiv.by_ids(ids, attempts)
+
+
+class PatientFeeds:
+    """Reads announcement feeds, after waiting until they can be reached."""
+
+    def __init__(self, feeds: Feeds, door: _Door) -> None:
+        self._feeds = feeds
+        self._door = door
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made."""
+        return self._feeds.requests
+
+    async def fetch(self, names: Sequence[str], day: date, **options: Any) -> Served:
+        """Return the feed."""
+        await self._door.open()
+        return await self._feeds.fetch(names, day, **options)
+
+
+class PatientOai:
+    """Harvests records, after waiting until the service can be reached."""
+
+    def __init__(self, oai: Oai, door: _Door) -> None:
+        self._oai = oai
+        self._door = door
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made."""
+        return self._oai.requests
+
+    async def harvest(self, since: date, set_name: str = "", **options: Any) -> AsyncIterator[Page]:
+        """Yield the pages."""
+        await self._door.open()
+        async for page in self._oai.harvest(since, set_name, **options):
+            yield page
 
 
 class PatientTransport:
@@ -134,18 +191,22 @@ class PatientTransport:
         await self._transport.close()
 
 
-def patient(parts: Parts, arxiv_api: str, patience: Patience) -> Parts:
+def patient(parts: Parts, settings: Settings, patience: Patience) -> Parts:
     """The same parts, of which those that need a network wait for it at the moment when they need it.
 
     So a run that asks nobody and mails nothing is not delayed, and one whose relay is a folder or a
     program never waits for that.
     """
     relay = _place(parts.transport.description)
-    transport = PatientTransport(parts.transport, relay, patience) if relay else parts.transport
-    arxiv = _behind_proxy(arxiv_api)
-    return replace(
-        parts, transport=transport, arxiv=PatientArxiv(parts.arxiv, arxiv, patience) if arxiv else parts.arxiv
-    )
+    if relay:
+        parts = replace(parts, transport=PatientTransport(parts.transport, relay, patience))
+    if place := _behind_proxy(settings.arxiv_api):
+        parts = replace(parts, arxiv=PatientArxiv(parts.arxiv, _Door(place, patience)))
+    if parts.feeds and (place := _behind_proxy(settings.arxiv_feeds)):
+        parts = replace(parts, feeds=PatientFeeds(parts.feeds, _Door(place, patience)))
+    if parts.oai and (place := _behind_proxy(settings.arxiv_oai)):
+        parts = replace(parts, oai=PatientOai(parts.oai, _Door(place, patience)))
+    return parts
 
 
 def _place(url: str) -> Place | None:

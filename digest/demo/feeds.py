@@ -32,9 +32,9 @@ def feed(papers: Sequence[Paper], *, query: str, start: int, max_results: int, t
         (
             _HEAD,
             f"  <id>https://arxiv.org/api/{mark.rstrip('=')}</id>\n",
-            f"  <title>{_plain(title)}</title>\n",
+            f"  <title>{plain(title)}</title>\n",
             f"  <updated>{to_text(youngest)}</updated>\n",
-            f'  <link href={_quoted(link)} type="application/atom+xml"/>\n',
+            f'  <link href={quoted(link)} type="application/atom+xml"/>\n',
             _counts(max_results, total, start),
             *map(_entry, papers),
             "</feed>\n",
@@ -44,7 +44,7 @@ def feed(papers: Sequence[Paper], *, query: str, start: int, max_results: int, t
 
 def error_feed(reason: str) -> bytes:
     """Return what arXiv sends with HTTP 400: a feed with one entry titled Error."""
-    place = _quoted("https://arxiv.org/api/errors#" + re.sub("[^a-z0-9.]+", "_", reason.lower()))
+    place = quoted("https://arxiv.org/api/errors#" + re.sub("[^a-z0-9.]+", "_", reason.lower()))
     updated = to_text(_BEGINNING)
     return (
         f"{_HEAD}"
@@ -57,7 +57,7 @@ def error_feed(reason: str) -> bytes:
         "    <title>Error</title>\n"
         f"    <updated>{updated}</updated>\n"
         f'    <link href={place} rel="alternate" type="text/html"/>\n'
-        f"    <summary>{_plain(reason)}</summary>\n"
+        f"    <summary>{plain(reason)}</summary>\n"
         "    <author>\n      <name>arXiv api core</name>\n    </author>\n"
         "  </entry>\n"
         "</feed>\n"
@@ -77,33 +77,35 @@ def _entry(paper: Paper) -> str:
     name = f"{paper.id}v{paper.version}"
     lines = [
         "<entry>",
-        f"  <id>http://arxiv.org/abs/{_plain(name)}</id>",
-        f"  <title>{_plain(paper.title)}</title>",
+        f"  <id>http://arxiv.org/abs/{plain(name)}</id>",
+        f"  <title>{plain(paper.title)}</title>",
         f"  <updated>{to_text(paper.updated)}</updated>",
-        f'  <link href={_quoted(paper.abstract_url)} rel="alternate" type="text/html"/>',
-        f'  <link href={_quoted(paper.pdf_url)} rel="related" type="application/pdf" title="pdf"/>',
-        f"  <summary>{_plain(paper.abstract)}</summary>",
+        f'  <link href={quoted(paper.abstract_url)} rel="alternate" type="text/html"/>',
+        f'  <link href={quoted(paper.pdf_url)} rel="related" type="application/pdf" title="pdf"/>',
+        f"  <summary>{plain(paper.abstract)}</summary>",
     ]
-    lines += [f'  <category term={_quoted(term)} scheme="http://arxiv.org/schemas/atom"/>' for term in paper.categories]
+    lines += [f'  <category term={quoted(term)} scheme="http://arxiv.org/schemas/atom"/>' for term in paper.categories]
     lines.append(f"  <published>{to_text(paper.published)}</published>")
     if paper.comment:
-        lines.append(f"  <arxiv:comment>{_plain(paper.comment)}</arxiv:comment>")
-    lines += [f"  <arxiv:primary_category term={_quoted(term)}/>" for term in paper.categories[:1]]
+        lines.append(f"  <arxiv:comment>{plain(paper.comment)}</arxiv:comment>")
+    lines += [f"  <arxiv:primary_category term={quoted(term)}/>" for term in paper.categories[:1]]
     if paper.journal_ref:
-        lines.append(f"  <arxiv:journal_ref>{_plain(paper.journal_ref)}</arxiv:journal_ref>")
+        lines.append(f"  <arxiv:journal_ref>{plain(paper.journal_ref)}</arxiv:journal_ref>")
     for author in paper.authors:
-        lines += ["  <author>", f"    <name>{_plain(author)}</name>", "  </author>"]
+        lines += ["  <author>", f"    <name>{plain(author)}</name>", "  </author>"]
     if paper.doi:
-        lines.append(f"  <arxiv:doi>{_plain(paper.doi)}</arxiv:doi>")
-        link = _quoted(f"https://doi.org/{paper.doi}")
+        lines.append(f"  <arxiv:doi>{plain(paper.doi)}</arxiv:doi>")
+        link = quoted(f"https://doi.org/{paper.doi}")
         lines.append(f'  <link rel="related" href={link} title="doi"/>')
     lines.append("</entry>")
     return "".join(f"  {line}\n" for line in lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text of an element."""
     return escape(_NOT_XML.sub("", text))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """An attribute's value with its quotes."""
     return quoteattr(_NOT_XML.sub("", text), {'"': "&quot;"})

@@ -1,4 +1,4 @@
-"""A stand-in for arXiv's query API: a real HTTP server on the loopback interface, answering as arXiv does."""
+"""A stand-in for arXiv: a real HTTP server on the loopback interface whose API, feeds and OAI answer as arXiv's do."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from digest.demo.announcing import Announcing
 from digest.demo.feeds import error_feed, feed
 from digest.errors import QueryError
 from digest.model import Paper
 
+API_PATH = "/api/query"
 PAGE_LIMIT = 2_000
 START_LIMIT = 30_000
+LONGEST_QUERY = 8_000
 _PAPER_ID = re.compile(r"([0-9]{4}\.[0-9]{4,5}|[a-z-]+(\.[A-Z]{2})?/[0-9]{7})(v[0-9]+)?")
 _SORTS: Mapping[str, Callable[[Paper], Any]] = {
     "lastUpdatedDate": lambda paper: (paper.updated, paper.id),
@@ -67,18 +70,21 @@ class _RefusedError(Exception):
 
 
 class Standin:
-    """arXiv's query API as far as Digest speaks to it; a context manager that holds the server.
+    """arXiv's query API, feeds and OAI as far as Digest speaks to them; a context manager that holds the server.
 
     `serve` says what the index holds from now on; `serve_windows` names the exact answer to some
-    queries. `script` hands out answers to the next requests, one each; `on_query`, asked where no script
-    is left, may give an answer of its own. `requests` holds what was asked, in order of arrival.
+    queries; `announcing` holds what feeds and OAI tell. `script` hands out answers to the next requests, one
+    each; `on_query` (for the API) and `on_request`, asked where no script is left, may give an answer of their
+    own. `requests` holds what was asked, in order of arrival.
     """
 
     def __init__(
         self, papers: Iterable[Paper] = (), *, on_query: Callable[[dict[str, str]], Answer | None] | None = None
     ) -> None:
         self.requests: list[Asked] = []
+        self.announcing = Announcing()
         self.on_query = on_query
+        self.on_request: Callable[[Asked], Answer | None] | None = None
         self._lock = threading.RLock()  # on_query may call serve
         self._script: deque[Answer] = deque()
         self._windows: dict[str, tuple[Paper, ...]] = {}
@@ -104,8 +110,22 @@ class Standin:
 
     @property
     def url(self) -> str:
-        """The address to ask, in place of arXiv's."""
-        return f"http://127.0.0.1:{self._server.server_port}/api/query"
+        """The address of the API, in place of arXiv's."""
+        return f"{self._root}/api/query"
+
+    @property
+    def feeds_url(self) -> str:
+        """The address of the announcement feeds."""
+        return f"{self._root}/atom"
+
+    @property
+    def oai_url(self) -> str:
+        """The address of the OAI service."""
+        return f"{self._root}/oai"
+
+    @property
+    def _root(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
 
     def serve(self, papers: Iterable[Paper]) -> None:
         """Let the index hold these papers, and forget windows that were named."""
@@ -133,20 +153,22 @@ class Standin:
         with self._lock:
             self.requests.append(asked)
             scripted = self._script.popleft() if self._script else None
-            if scripted is None and self.on_query is not None:
+            if scripted is None and self.on_request is not None:
+                scripted = self.on_request(asked)
+            if scripted is None and self.on_query is not None and asked.path == API_PATH:
                 scripted = self.on_query(asked.params)
             if scripted is not None and scripted.body is not None:
                 return scripted, scripted.body
-            status, body = self._real(asked)
-            return scripted or Answer(status=status), body
+            status, body, headers = self._real(asked)
+            return scripted or Answer(status=status, headers=headers), body
 
-    def _real(self, asked: Asked) -> tuple[int, bytes]:
-        if asked.path != "/api/query":
-            return 404, b"not found"
+    def _real(self, asked: Asked) -> tuple[int, bytes, Mapping[str, str]]:
+        if asked.path != API_PATH:
+            return self.announcing.answer(asked.path, asked.params, asked.headers) or (404, b"not found", {})
         try:
-            return 200, self._search(asked.params)
+            return 200, self._search(asked.params), {}
         except _RefusedError as refusal:
-            return 400, error_feed(str(refusal))
+            return 400, error_feed(str(refusal)), {}
 
     def _search(self, params: dict[str, str]) -> bytes:
         query = params.get("search_query", "")
@@ -192,7 +214,7 @@ class Standin:
         if query not in self._found:
             try:
                 with Matcher(self._papers) as matcher:
-                    self._found[query] = frozenset(matcher.match(parse(query)))
+                    self._found[query] = frozenset(matcher.match(parse(query, LONGEST_QUERY)))
             except QueryError as error:
                 raise _RefusedError(f"Invalid query string: {error.message}") from None
         return self._found[query]

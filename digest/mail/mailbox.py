@@ -164,4 +164,5 @@ class Mailbox:
 
     def _words(self, error: Exception) -> str:
         """One line of what was said, without the password that some servers repeat."""
-        return words(str(error).replace(self._password, "***")) or type(error).__name__
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return words(said.replace(self._password, "***"))

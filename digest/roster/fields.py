@@ -346,7 +346,7 @@ _READERS: dict[str, Callable[[Report, Node], Any]] = {
     "order": _choice("order", _by_value(Order)),
     "paused_until": _paused_until,
     "abstracts": _choice("abstracts", _by_value(Abstracts)),
-    "format": _choice("format", _by_value(Format)),
+    "format": _choice("format", {form.value: form for form in (Format.HTML, Format.TEXT)}),
     "authors": _authors,
     "categories": _categories,
     "subject_prefix": _subject_prefix,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.errors import ConfigError, QueryError
-from digest.model import Keyword, Roster, Rule, Subscriber
+from digest.model import REPOSITORY, Format, Keyword, Roster, Rule, Subscriber
 from digest.query import make_keyword, parse, to_text
 from digest.roster.document import MAX_BYTES, Document, Mapping, Node, Scalar, line_starts
 from digest.roster.fields import ADDRESSES, FIELDS, read_email, read_options, read_repository
@@ -322,6 +322,8 @@ class _Checker:
                 self.report.add(fields.get("keywords", place), f"{address} has no keywords")
         if address is None or len(self.report.problems) > before:
             return None
+        if address.startswith(REPOSITORY):
+            values["format"] = Format.ISSUE
         return Subscriber(email=address, **values)
 
     def _address(self, node: Node, fields: dict[str, Node], before: int) -> tuple[Node, str | None]:

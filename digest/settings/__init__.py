@@ -13,10 +13,12 @@ from digest.errors import ConfigError
 from digest.model import RateLimit
 from digest.settings import read
 from digest.settings.read import CREDENTIAL
-from digest.settings.table import ARXIV_API, GITHUB_API, SETTINGS, Setting
+from digest.settings.table import ARXIV_API, ARXIV_FEEDS, ARXIV_OAI, GITHUB_API, SETTINGS, Setting
 
 __all__ = [
     "ARXIV_API",
+    "ARXIV_FEEDS",
+    "ARXIV_OAI",
     "CREDENTIAL",
     "DOTENV",
     "SETTINGS",
@@ -33,6 +35,7 @@ T = TypeVar("T")
 
 SYSTEM_HOME = Path("/var/lib/digest")
 DOTENV = ".env"
+SOURCES = ("auto", "api", "feeds", "oai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Settings:
 
     `origins` tells for each variable where its value came from: `flag`, `environment`, `.env`, `default`; for the
     password also `password file` or `systemd credential`; for the home folder also `current folder`.
+    `arxiv_feeds` and `arxiv_oai` are "" where there is no such service.
     """
 
     home: Path
@@ -57,6 +61,9 @@ class Settings:
     templates: Path | None
     mail_token_command: str = ""
     mail_rate: tuple[RateLimit, ...] = ()
+    arxiv_feeds: str = ""
+    arxiv_oai: str = ""
+    source: str = "auto"
     inbox: str = ""
     inbox_password: str = field(default="", repr=False)
     bounce: str = ""
@@ -135,6 +142,12 @@ def survey_settings(
     if not named:
         origins["DIGEST_HOME"] = "current folder" if home == folder.absolute() else "default"
     settings = _settle(home, values, origins, environ, attempt)
+    if settings.source in ("feeds", "oai") and not getattr(settings, f"arxiv_{settings.source}"):
+        name = f"DIGEST_ARXIV_{settings.source.upper()}"
+        if name not in mistakes:
+            mistakes["DIGEST_SOURCE"] = ConfigError(
+                f"DIGEST_SOURCE is {settings.source}, and there is no address to ask", remedy=f"set {name}"
+            )
     if settings.mails_for_real and not settings.sender and "DIGEST_FROM" not in mistakes:
         mistakes["DIGEST_FROM"] = ConfigError(
             "DIGEST_FROM is not set, and mail needs a sender",
@@ -162,6 +175,10 @@ def _gather(
         name = setting.variable
         origins[name] = next((origin for origin, place in places.items() if place.get(name)), "default")
         values[name] = places[origins[name]][name] if origins[name] in places else setting.default
+    # Whoever asks another API than arXiv's does not mean that arXiv itself should stand in for it.
+    for name in ("DIGEST_ARXIV_FEEDS", "DIGEST_ARXIV_OAI"):
+        if values["DIGEST_ARXIV_API"] != ARXIV_API and origins[name] == "default":
+            values[name] = "none"
     return values, origins
 
 
@@ -233,6 +250,11 @@ def _settle(
         arxiv_api=attempt(
             "DIGEST_ARXIV_API", lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API
         ),
+        arxiv_feeds=attempt(
+            "DIGEST_ARXIV_FEEDS", lambda: read.service("DIGEST_ARXIV_FEEDS", values["DIGEST_ARXIV_FEEDS"]), ""
+        ),
+        arxiv_oai=attempt("DIGEST_ARXIV_OAI", lambda: read.service("DIGEST_ARXIV_OAI", values["DIGEST_ARXIV_OAI"]), ""),
+        source=attempt("DIGEST_SOURCE", lambda: read.choice("DIGEST_SOURCE", values["DIGEST_SOURCE"], SOURCES), "auto"),
         arxiv_delay=attempt(
             "DIGEST_ARXIV_DELAY", lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -119,6 +119,18 @@ def url(variable: str, value: str) -> str:
     """A web address."""
     if not value.startswith(("http://", "https://")):
         raise ConfigError(f"{variable} is {value!r}", remedy="write an address that starts with https://")
+    return value
+
+
+def service(variable: str, value: str) -> str:
+    """A web address, or "" for none."""
+    return "" if value.strip().lower() == "none" else url(variable, value)
+
+
+def choice(variable: str, value: str, possible: Sequence[str]) -> str:
+    """One of some words."""
+    if value not in possible:
+        raise ConfigError(f"{variable} is {value!r}", remedy=f"write {', '.join(possible[:-1])} or {possible[-1]}")
     return value
 
 

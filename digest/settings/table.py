@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ARXIV_API = "https://export.arxiv.org/api/query"
+ARXIV_FEEDS = "https://rss.arxiv.org/atom"
+ARXIV_OAI = "https://oaipmh.arxiv.org/oai"
 GITHUB_API = "https://api.github.com"
 
 
@@ -43,7 +45,10 @@ SETTINGS = (
     Setting("DIGEST_MAIL_RATE", "", "How much mail may leave at most, such as '20/min, 450/day'"),
     Setting("DIGEST_FROM", "", "The sender, such as 'Daily Papers <papers@example.org>'"),
     Setting("DIGEST_CONTACT", "", "The address to which people write, and that arXiv sees"),
+    Setting("DIGEST_SOURCE", "auto", "What is asked first for new papers: auto, api, feeds or oai"),
     Setting("DIGEST_ARXIV_API", ARXIV_API, "The address of arXiv's query interface"),
+    Setting("DIGEST_ARXIV_FEEDS", ARXIV_FEEDS, "The address of arXiv's announcement feeds, or none"),
+    Setting("DIGEST_ARXIV_OAI", ARXIV_OAI, "The address of arXiv's OAI-PMH service, or none"),
     Setting("DIGEST_ARXIV_DELAY", "3", "Seconds between two requests to arXiv"),
     Setting("DIGEST_ON_UNKNOWN", "retry", "What follows when a mail may have been delivered: retry or hold"),
     Setting("DIGEST_INBOX", "", "The mailbox to which bounces and requests to leave come: imaps://USER@HOST/FOLDER"),

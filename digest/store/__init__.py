@@ -19,6 +19,7 @@ from digest.store.outbox import Outbox
 from digest.store.pages import Pages
 from digest.store.relay import Relay
 from digest.store.runs import Runs
+from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
@@ -32,6 +33,7 @@ class Store:
         self.runs = Runs(database)
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)
+        self.sources = Sources(database)
         self.digests = Digests(database)
         self.exports = Exports(database)
         self.folder = Folder(database)

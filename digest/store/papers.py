@@ -8,7 +8,9 @@ from digest.model import Paper
 from digest.store.database import Database
 from digest.times import from_text, to_text
 
-PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi".split()
+PAPER_COLUMNS = (
+    "id version title abstract authors categories published updated comment journal_ref doi approximate".split()
+)
 
 _UPSERT_PAPER = (
     f"INSERT INTO paper({', '.join(PAPER_COLUMNS)}) VALUES({', '.join('?' * len(PAPER_COLUMNS))})"
@@ -31,6 +33,7 @@ def load_papers(database: Database, ids: list[str]) -> dict[str, Paper]:
                 "categories": tuple(json.loads(row["categories"])),
                 "published": from_text(row["published"]),
                 "updated": from_text(row["updated"]),
+                "approximate": bool(row["approximate"]),
             }
         )
         for row in rows
@@ -50,6 +53,7 @@ def _row(paper: Paper) -> list[str | int]:
         paper.comment,
         paper.journal_ref,
         paper.doi,
+        paper.approximate,
     ]
 
 

@@ -248,4 +248,26 @@ MIGRATIONS: tuple[str, ...] = (
 
     ALTER TABLE delivery ADD COLUMN again INTEGER REFERENCES delivery(id);
     """,
+    """
+    ALTER TABLE query ADD COLUMN source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE query ADD COLUMN deep_at TEXT;
+    ALTER TABLE paper ADD COLUMN approximate INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE feed(
+        name TEXT PRIMARY KEY,
+        day TEXT,
+        etag TEXT NOT NULL DEFAULT '',
+        keys TEXT NOT NULL DEFAULT '[]',
+        proven INTEGER NOT NULL DEFAULT 0,
+        trouble TEXT NOT NULL DEFAULT '',
+        at TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE lack(
+        source TEXT NOT NULL CHECK(source IN ('api', 'feeds', 'oai')),
+        paper TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY(source, paper)
+    ) WITHOUT ROWID;
+    """,
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.calendar import last_served, submitted_by
 from digest.diff import Seen, diff
 from digest.model import Change, Kind, Paper, Window
-from digest.revision import changes, is_withdrawn
+from digest.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
 from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until
@@ -21,6 +21,8 @@ from digest.times import from_text, to_text
 
 LONGEST_PAUSE = 24
 """Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each further time."""
+FAR_BACK = timedelta(days=30)
+"""A window of the API that reaches back so far shows what other sources lacked."""
 LOG_LOOKED_AT = 2_000
 """Of a query's log so many of the newest rows are looked at for what is known of the last days."""
 WATCHED_AT_ONCE = timedelta(days=7)
@@ -33,7 +35,8 @@ class Query:
 
     `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older was served
     by an interface that has changed since, and no window is compared with it; `covered_since`: how far back the
-    first window reached, None where it held all matches; `total`: how many matches arXiv counted last.
+    first window reached, None where it held all matches; `total`: how many matches arXiv counted last; `source`:
+    who gave the last good window; `deep_at`: when the API last gave one that reached far back.
     """
 
     id: int
@@ -47,6 +50,8 @@ class Query:
     judged_since: datetime | None = None
     covered_since: datetime | None = None
     total: int | None = None
+    source: str = ""
+    deep_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class Windows:
                 judged_since=_moment(row["judged_since"]),
                 covered_since=_moment(row["covered_since"]),
                 total=row["total"],
+                source=row["source"],
+                deep_at=_moment(row["deep_at"]),
             )
             for row in (found[text] for text in dict.fromkeys(texts) if text in found)
         ]
@@ -116,11 +123,11 @@ class Windows:
     ) -> Counter[Kind]:
         """Write one good window in one transaction: papers, log, health; returns how many rows of each kind.
 
-        It ends a spell of windows that were held back; `beside` are papers that only those showed. `old` are ids of
-        papers that are no news whatever their date; `anew`: no later window is compared with what was known before.
+        The API's ends a spell of windows that were held back; `beside` are papers that only those showed. `old` are
+        ids of papers that are no news whatever their date; `anew`: no later window is compared with what was known
+        before this one. What the API's later windows are compared with is left as it is by a window from elsewhere.
         """
-        days = max((now - window.since) / timedelta(days=1), 1.0)
-        first = query.last_good_at is None
+        partial = window.total is None or len(window.papers) < window.total
         with self._db.transaction():
             until = imported_until(self._db, query.id)
             if until is not None:
@@ -129,26 +136,46 @@ class Windows:
             counts = self._log(query, (*window.papers, *beside), now, run, old)
             covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
             self._db.write(
-                "UPDATE query SET last_good_at = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
-                " rows_per_day = ?, watched = watched + ?, total = ?, covered_since = COALESCE(covered_since, ?),"
-                " quarantined_since = NULL, judged_since = COALESCE(?, judged_since), imported_until = NULL"
-                " WHERE id = ?",
+                "UPDATE query SET last_good_at = ?, source = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
+                " watched = watched + ?, covered_since = COALESCE(covered_since, ?),"
+                " imported_until = NULL WHERE id = ?",
                 [
                     to_text(now),
-                    sum(p.updated >= window.since for p in window.papers) / days,
+                    window.source,
                     covered // timedelta(seconds=1),
-                    window.total,
-                    to_text(window.since) if first and len(window.papers) < window.total else None,
-                    to_text(now) if anew else None,
+                    to_text(window.since) if query.last_good_at is None and partial else None,
                     query.id,
                 ],
             )
             self._note_match(query, counts)
-            self.held.forget(query.id)
-            self._db.set_meta("arxiv_pause", "")
+            if window.source == "api":
+                self._measure(query, window, now, anew)
             moved = until is not None and until >= now - MOVED
             place(self._db, query.id, now, start=begin if moved else None)
         return counts
+
+    def _measure(self, query: Query, window: Window, now: datetime, anew: bool) -> None:
+        """Write what the API's next windows are expected to be like, and let go of what was held back."""
+        days = max((now - window.since) / timedelta(days=1), 1.0)
+        deep = window.since <= now - FAR_BACK
+        self._db.write(
+            "UPDATE query SET rows_per_day = ?, total = ?, quarantined_since = NULL,"
+            " judged_since = COALESCE(?, judged_since), deep_at = COALESCE(?, deep_at) WHERE id = ?",
+            [
+                sum(p.updated >= window.since for p in window.papers) / days,
+                window.total,
+                to_text(now) if anew else None,
+                to_text(now) if deep else None,
+                query.id,
+            ],
+        )
+        self.held.forget(query.id)
+        self._db.set_meta("arxiv_pause", "")
+
+    def complete(self, papers: Sequence[Paper]) -> None:
+        """Write what is known now of papers of which only the announcement was."""
+        with self._db.transaction():
+            self._keep_papers(tuple(papers))
 
     def accept(
         self, query: Query, papers: tuple[Paper, ...], now: datetime, *, old: Collection[str] = ()
@@ -279,25 +306,33 @@ class Windows:
         held = load_papers(self._db, [p.id for p in papers])
         for paper in papers:
             before = held.get(paper.id)
-            # An imported page tells no authors, and guesses when a paper was submitted.
-            imported = before is not None and not before.authors
-            if before is not None and (before.version, not imported) >= (paper.version, True):
+            # An imported page tells no authors, an announcement no dates: both guess when a paper was submitted.
+            guessed = before is not None and (before.approximate or not before.authors)
+            if before is not None and (before.version, not guessed) >= (paper.version, not paper.approximate):
                 continue
-            write_paper(self._db, paper, anew=imported)
-            if before is not None and before.version < paper.version:
-                changed = changes(replace(before, authors=paper.authors) if imported else before, paper)
-                self._db.write(
-                    "INSERT OR IGNORE INTO revision(paper, version, changed, accepted, old_title)"
-                    " VALUES(?, ?, ?, ?, ?)",
-                    [
-                        paper.id,
-                        paper.version,
-                        json.dumps(changed),
-                        Change.ACCEPTED in changed,
-                        before.title if Change.TITLE in changed else "",
-                    ],
-                )
+            write_paper(self._db, paper, anew=guessed)
+            if before is not None and paper.version > 1 and (before.version < paper.version or before.approximate):
+                self._note_changes(before if before.authors else replace(before, authors=paper.authors), paper)
             self._note_withdrawal(paper)
+
+    def _note_changes(self, before: Paper, paper: Paper) -> None:
+        """Note what a version changed; of one whose announcement only was known till now, what that did not tell."""
+        changed = changes(before, paper)
+        row = self._db.row(
+            "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?", [paper.id, paper.version]
+        )
+        if row is not None:
+            changed = merged(map(Change, json.loads(row["changed"])), changed)
+        self._db.write(
+            "INSERT OR REPLACE INTO revision(paper, version, changed, accepted, old_title) VALUES(?, ?, ?, ?, ?)",
+            [
+                paper.id,
+                paper.version,
+                json.dumps(changed),
+                Change.ACCEPTED in changed,
+                row["old_title"] if row is not None else before.title if Change.TITLE in changed else "",
+            ],
+        )
 
     def _note_withdrawal(self, paper: Paper) -> None:
         """Note from which version on a paper is withdrawn, and who was sent it before."""

@@ -1,0 +1,53 @@
+"""What every answer of arXiv's has to be first: one whole XML document, with words and nothing hidden in them."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+from digest.errors import ArxivError
+
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
+
+
+def clean_text(text: str) -> str:
+    """Return the text without control characters (C0, DEL, C1) and with single spaces between words."""
+    return " ".join(_CONTROLS.sub("", text).split())
+
+
+def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
+    """Return the root of a document that is proven whole by a strict parser, or raise ArxivError.
+
+    `content_type` is the answer's header and only helps to say what came instead.
+    """
+    text = body.strip()
+    if not text:
+        raise ArxivError("arXiv sent an empty answer")
+    if text.lower().startswith(b"rate exceeded"):
+        raise ArxivError("arXiv asks to slow down (Rate exceeded)", throttled=True)
+    if text[:14].lower() == b"<!doctype html" or text[:5].lower() == b"<html":
+        raise _web_page()
+    if b"<!DOCTYPE" in body:
+        # Without a document type there are no entities but XML's own five, so none can grow or reach out.
+        raise ArxivError("arXiv's answer declares a document type, which a feed never does")
+    try:
+        body.decode("utf-8")
+        parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314 (no document type, see above)
+        parser.feed(text)
+        root = parser.close()
+    except (ElementTree.ParseError, ValueError) as error:
+        if "html" in content_type.lower():
+            raise _web_page() from None
+        raise ArxivError(f"arXiv's answer is not a whole XML document ({clean_text(str(error))})") from None
+    if not isinstance(root, ElementTree.Element):
+        raise wrong_document(content_type, "an XML document")
+    return root
+
+
+def wrong_document(content_type: str, what: str) -> ArxivError:
+    """The error for a whole document that is not `what` was asked for."""
+    return _web_page() if "html" in content_type.lower() else ArxivError(f"arXiv's answer is not {what}")
+
+
+def _web_page() -> ArxivError:
+    return ArxivError("arXiv sent a web page in place of a feed")

@@ -1,0 +1,240 @@
+"""The line to arXiv: one connection, unhurried, one request after the other, whichever service is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+
+from digest import __version__
+from digest.arxiv.documents import clean_text
+from digest.errors import ArxivError, ConfigError
+
+T = TypeVar("T")
+Turn = Callable[[float], AbstractAsyncContextManager[None]]
+"""A turn at asking arXiv, that is held during one request and begins so many seconds after the last one's end."""
+
+BODY_LIMIT = 20_000_000  # bytes; the largest pages, 2,000 papers of the API or 2,500 of OAI, take 5 to 8 million
+REDIRECT_LIMIT = 5
+LONGEST_PAUSE = timedelta(minutes=10)  # that arXiv may ask for and this run still waits
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait, in seconds: for a connection, between two pieces, for one whole answer."""
+
+    connect: float = 20.0
+    read: float = 60.0
+    whole: float = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it came."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class Line:
+    """Sends requests to arXiv's services; an async context manager that holds one connection.
+
+    Between the end of one request and the start of the next lie at least `delay` seconds (arXiv's terms:
+    3), counted over all services together; `turn` lets no two processes ask at once, and keeps the delay
+    between them too. `contact` is the operator's address, named in the User-Agent. `requests` counts every
+    HTTP request, redirects and repetitions included; `heard` is told of every answer. HTTPS_PROXY and
+    SSL_CERT_FILE are honoured.
+    """
+
+    def __init__(
+        self,
+        *,
+        contact: str = "",
+        delay: float = 3.0,
+        turn: Turn = lambda _delay: nullcontext(),
+        timeouts: Timeouts = Timeouts(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.requests = 0
+        self.heard: Callable[[Answer], None] = lambda _answer: None
+        self._user_agent = user_agent(contact)
+        self._delay = delay
+        self._timeouts = timeouts
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._turn = turn
+        self._ended: float | None = None
+        self._http: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        """Nothing is prepared before the first request: most runs ask for nothing."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    def _connection(self) -> httpx.AsyncClient:
+        """The connection; raises ConfigError where proxy or certificates cannot be used."""
+        if self._http is None:
+            try:
+                self._http = httpx.AsyncClient(
+                    headers={
+                        "User-Agent": self._user_agent,
+                        "Accept": "application/atom+xml",
+                        "Accept-Encoding": "gzip",
+                    },
+                    timeout=httpx.Timeout(self._timeouts.read, connect=self._timeouts.connect),
+                    limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
+                )
+            except (OSError, ssl.SSLError, ValueError, httpx.InvalidURL) as error:
+                raise ConfigError(
+                    f"the way to arXiv cannot be set up ({clean_text(str(error))})",
+                    remedy="check HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+                ) from error
+        return self._http
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]], attempts: int) -> T:
+        """Ask until the answer is good, or `attempts` are used up; the waits in between grow.
+
+        Raises the last ArxivError.
+        """
+        attempt = 1
+        while True:
+            try:
+                return await ask()
+            except ArxivError as error:
+                pause = error.retry_after or timedelta(0)
+                # Where nobody answers at all there is most likely no network: one more try, and the next run's.
+                last = min(attempts, 2) if error.unreachable else attempts
+                if not error.transient or attempt >= last or pause > LONGEST_PAUSE:
+                    raise
+                growing = self._delay * 3**attempt * (1 + self._jitter() / 2)
+                await self._sleep(max(growing, pause.total_seconds()))
+                attempt += 1
+
+    async def get(
+        self, url: str, parameters: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request and follow where it is redirected, all of them paced."""
+        http = self._connection()
+        try:
+            request: httpx.Request | None = http.build_request("GET", url, params=parameters, headers=headers)
+        except httpx.InvalidURL as error:
+            raise ArxivError(f"{url} is no address to ask ({error})", transient=False) from None
+        for _hop in range(REDIRECT_LIMIT + 1):
+            assert request is not None
+            answer, request = await self._send(request)
+            if request is None:
+                return answer
+        raise ArxivError("arXiv redirects in circles", body=answer.body)
+
+    async def _send(self, request: httpx.Request) -> tuple[Answer, httpx.Request | None]:
+        """Send one request at its time; return the answer, and the next request if it is a redirect."""
+        if self._ended is not None and (rest := self._ended + self._delay - self._monotonic()) > 0:
+            await self._sleep(rest)
+        async with self._turn(self._delay):
+            self.requests += 1
+            try:
+                return await self._exchange(request)
+            finally:
+                self._ended = self._monotonic()
+
+    async def _exchange(self, request: httpx.Request) -> tuple[Answer, httpx.Request | None]:
+        """One request and its answer, as it came."""
+        received = bytearray()
+        try:
+            async with asyncio.timeout(self._timeouts.whole):
+                response = await self._connection().send(request, stream=True)
+                try:
+                    async for piece in response.aiter_bytes():
+                        received += piece
+                        if len(received) > BODY_LIMIT:
+                            raise ArxivError(f"arXiv's answer is larger than {BODY_LIMIT:,} bytes")
+                finally:
+                    await response.aclose()
+            answer = Answer(response.status_code, response.headers, bytes(received))
+            self.heard(answer)
+            return answer, response.next_request
+        except ArxivError as error:
+            error.body = bytes(received[:BODY_LIMIT])
+            raise
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise ArxivError(f"no way to ask {request.url.host or request.url} ({error})", transient=False) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+            raise ArxivError(f"{request.url.host} cannot be reached ({_words(error)})", unreachable=True) from None
+        except (httpx.TimeoutException, TimeoutError):
+            raise ArxivError("arXiv did not answer in time", body=bytes(received)) from None
+        except httpx.HTTPError as error:
+            raise ArxivError(f"arXiv's answer broke off ({_words(error)})", body=bytes(received)) from None
+
+
+def user_agent(contact: str) -> str:
+    """Name the program, its version and whom to write to; arXiv asks for a distinct User-Agent."""
+    address = re.sub(r"[^\x21-\x7e]|[()]", "", contact)
+    if not address:
+        return f"arxiv-digest/{__version__}"
+    return f"arxiv-digest/{__version__} (+{address if '://' in address else f'mailto:{address}'})"
+
+
+def pause_asked_for(headers: httpx.Headers) -> timedelta | None:
+    """Return the pause that Retry-After names, in seconds or as a date (RFC 9110, section 10.2.3)."""
+    text = headers.get("retry-after", "").strip()
+    if re.fullmatch("[0-9]{1,9}", text):
+        return timedelta(seconds=int(text))
+    try:
+        until = _moment(text)
+        now = _moment(headers["date"]) if "date" in headers else datetime.now(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return max(until - now, timedelta(0))
+
+
+def _moment(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def check_status(answer: Answer, read: Callable[[bytes], object]) -> None:
+    """Raise ArxivError for every status but 200; `read` raises a refusal's own words where its body has some."""
+    status = answer.status
+    pause = pause_asked_for(answer.headers)
+    rate_exceeded = answer.body.strip().lower().startswith(b"rate exceeded")  # also seen with status 200
+    if rate_exceeded or status in (429, 406):  # 406: how clients are turned away since September 2026
+        raise ArxivError(f"arXiv asks to slow down (HTTP {status})", throttled=True, retry_after=pause)
+    if status == httpx.codes.OK:
+        return
+    if status >= 500 or status in (408, 425):
+        raise ArxivError(f"arXiv is out of order (HTTP {status})", retry_after=pause)
+    if status < 400:
+        raise ArxivError(f"arXiv answered with HTTP {status} and nothing to read", retry_after=pause)
+    try:
+        read(answer.body)
+    except ArxivError as error:
+        if not error.transient:
+            raise
+    raise ArxivError(f"arXiv refused the request (HTTP {status})", transient=False)
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, without the number that the system gives it."""
+    return re.sub(r"^\[Errno -?\d+\] ", "", clean_text(str(error))) or type(error).__name__
