@@ -107,6 +107,7 @@ async def outbox(port: int, connections: int, count: int) -> float:
             hold_unknown=False,
             stop=world.stop,
             progress=lambda _text: None,
+            issues=parts.issues,
         )
         begin = time.perf_counter()
         done = await deliver(work)

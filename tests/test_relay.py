@@ -208,6 +208,26 @@ async def test_the_daemon_waits_as_long_as_the_rest(world: World) -> None:
     assert next_work(world.store, world.roster, MONDAY, mail_from=opens_at) == opens_at
 
 
+async def test_what_goes_to_a_repository_says_nothing_of_the_mail_server(world: World) -> None:
+    crowd(world, 1)
+    world.readers.append(reader("github:lab/papers", "Alpha"))
+
+    class Away:
+        description, width = "GitHub", 1
+
+        async def send(self, _message: object, _before_data: object) -> Receipt:
+            return AWAY
+
+        async def close(self) -> None: ...
+
+    summary = await world.cycle(issues=Away())
+    assert summary.outcomes == {Outcome.SENT: 1, Outcome.RELAY: 1}
+    assert world.store.relay.state() == RelayState()
+    assert world.store.relay.handed_over(world.now) == 1
+    (waiting,) = world.store.outbox.entries()
+    assert 4 * MINUTE < waiting.next_at - world.now < 6 * MINUTE
+
+
 # -- groups -------------------------------------------------------------------------------------------
 
 

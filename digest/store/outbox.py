@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from digest.errors import UsageError
-from digest.model import Outcome, Outgoing, RateLimit, Receipt, State
+from digest.model import REPOSITORY, Outcome, Outgoing, RateLimit, Receipt, State
 from digest.store.database import Database
 from digest.store.digests import make_message_id, rewind, unpack
 from digest.store.relay import Relay
@@ -104,7 +104,7 @@ class Outbox:
                 for row in rows:
                     if row["state"] == State.SUPPRESSED:
                         rewind(self._db, row["id"])
-                if leased:
+                if leased and not issues:
                     self._relay.take(len(leased), now, limits)
             if leased or not rows:
                 return [self.message(number) for _, number in leased]
@@ -168,10 +168,13 @@ class Outbox:
         )
         if row is None:
             return None, receipt
-        if receipt.outcome == Outcome.RELAY:
+        issue = outgoing.address.startswith(REPOSITORY)
+        if receipt.outcome == Outcome.RELAY and not issue:
             self._relay.give_back()
-        receipt = self._relay.judge(receipt, now)
+        receipt = receipt if issue else self._relay.judge(receipt, now)
         state, wait = _verdict(receipt.outcome, row, outgoing, now)
+        if receipt.outcome == Outcome.RELAY and issue:
+            wait = RETRIES[0]  # there is no server's rest that would hold it
         if receipt.outcome != Outcome.UNKNOWN:
             wait *= 0.9 + 0.2 * jitter()
         ended = state in (State.SENT, State.FAILED, State.DROPPED)
