@@ -73,7 +73,7 @@ async def test_a_revision_says_what_changed(world: World) -> None:
     await world.cycle(MONDAY + DAY)
     said = lines(world, ADA)
     assert "Changed: title (before: Title 1), comment; abstract as before" in said
-    assert any(line.startswith("v2 · accepted · ") for line in said)
+    assert any(line.startswith("v2 · accepted at ICML 2027 · ") for line in said)
     assert "Accepted at ICML 2027" in said
 
 
