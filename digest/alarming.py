@@ -20,6 +20,9 @@ from digest.store.relay import STREAK
 
 log = logging.getLogger(__name__)
 
+LASTING = 2
+"""So many failures of the mail server in a row: one alone is over within minutes, and nobody's concern."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
@@ -46,7 +49,7 @@ async def after_cycle(alarm: Alarm, roster: Roster | None, error: str | None, no
     facts = Facts(
         failed_cycles=failed,
         error=why,
-        mail_rests=store.suppressions.surge(now) or _rest(store),
+        mail_rests=_mail_rests(store, now),
         last_good=_unanswered(store, roster) if roster else {},
     )
     decision = decide(facts, store.alarms.memory(), now)
@@ -54,10 +57,13 @@ async def after_cycle(alarm: Alarm, roster: Roster | None, error: str | None, no
     store.alarms.remember(decision.if_told if told or decision.notice is None else decision.memory)
 
 
-def _rest(store: Store) -> str:
-    """Why the mail server is given a rest, or nothing."""
+def _mail_rests(store: Store, now: datetime) -> str:
+    """Why mail does not leave, where that is more than a passing trouble of the mail server's."""
+    if surge := store.suppressions.surge(now):
+        return surge.words
     state = store.relay.state()
-    if state.tripped_since is None:
+    lasting = state.permanent or state.failures >= LASTING or state.streak >= STREAK
+    if state.tripped_since is None or not lasting:
         return ""
     return f"the mail server is in trouble since {state.tripped_since:%Y-%m-%d %H:%M} UTC: {state.reason}"
 

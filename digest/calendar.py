@@ -169,13 +169,13 @@ def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> An
     """
     local = submitted.astimezone(NEW_YORK)
     evening = local.date() if local.time() < CLOSED else local.date() + _DAY
-    while _why_silent(evening, holidays) or (evening.weekday() == _SUNDAY and _closed(evening) <= local):
+    while _why_silent(evening, holidays) or (evening.weekday() == _SUNDAY and closed_at(evening) <= local):
         evening += _DAY
     return _announcement(evening)
 
 
-def _closed(evening: date) -> datetime:
-    """Until when papers are submitted for an evening's announcement."""
+def closed_at(evening: date) -> datetime:
+    """Until when papers are submitted for an evening's announcement, in New York's time."""
     return datetime.combine(evening - 2 * _DAY if evening.weekday() == _SUNDAY else evening, CLOSED, NEW_YORK)
 
 

@@ -97,6 +97,8 @@ class Daemon:
 
     def _next_work(self, roster: Roster, started: datetime) -> datetime:
         mail_from = self.store.relay.opens_at(self.clock(), self.limits)
+        surge = self.store.suppressions.surge(self.clock())
+        mail_from = max(mail_from, surge.until) if surge else mail_from
         return next_work(self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown)
 
 

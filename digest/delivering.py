@@ -83,8 +83,7 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
     a server that is back from trouble is not flooded. Ends early where the server cannot be used, or on a stop.
     """
     done, store = Delivered(), work.store
-    if surge := store.suppressions.surge(work.clock()):
-        done.paused = RelayState(reason=surge)
+    if _bounces_surge(work, done):
         return done
     store.relay.meet(work.transport.description)
     state = store.relay.state()
@@ -104,6 +103,8 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
         if state.is_paused(work.clock()):
             done.paused = state
             break
+        if _bounces_surge(work, done):
+            break
         most = work.transport.width if sent else 1
     done.room_at = _room_at(work)
     return done
@@ -119,6 +120,14 @@ async def post_issues(work: Delivery) -> Delivered:
         work.progress(f"posting to {group[0].address}")
         await _send_group(work, group, done)
     return done
+
+
+def _bounces_surge(work: Delivery, done: Delivered) -> bool:
+    """Whether so many readers bounce that nothing more is to leave."""
+    surge = work.store.suppressions.surge(work.clock())
+    if surge is not None:
+        done.paused = RelayState(reason=surge.words)
+    return surge is not None
 
 
 async def _room_comes_soon(work: Delivery) -> bool:

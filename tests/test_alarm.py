@@ -203,3 +203,21 @@ def test_decided_at_a_later_time_keeps_when_it_began() -> None:
     assert isinstance(MONDAY, datetime)
     later = decide(RESTING, first.if_told, MONDAY + DAY)
     assert later.if_told[Trouble.CYCLES].since == MONDAY
+
+
+async def test_a_mail_server_that_takes_nothing_is_told_when_it_does_again(office: Office) -> None:
+    await office.work()
+    office.relay.answers[OPERATOR] = [Receipt(Outcome.RELAY, "421 no")] * 9
+    office.relay.answers["ada@example.org"] = [Receipt(Outcome.RELAY, "421 no")] * 4
+    office.arxiv.announce("Reasoning", eprint(2, office.now))
+    office.now += DAY
+    for _ in range(4):
+        await office.work()
+        office.now += HOUR
+    assert office.told() == []
+    office.relay.answers[OPERATOR].clear()
+    await office.work()
+    [told] = office.told()
+    assert told["Subject"] == "Digest: all is well again"
+    assert "the mail server is in trouble since" in told.get_content()
+    assert "421 no" in told.get_content()

@@ -15,7 +15,7 @@ from digest.errors import DigestError, TryLaterError
 from digest.store import open_store
 from tests.letters import letter, postfix_bounce
 from tests.smtp_server import smtp_server
-from tests.test_cli_run import FRIDAY, THURSDAY, House, house, refused
+from tests.test_cli_run import DAYS, FRIDAY, THURSDAY, House, house, refused
 
 __all__ = ["house"]
 ADA = "ada@example.org"
@@ -138,3 +138,22 @@ async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
             await done.wait()
         listening.cancel()
     assert capsys.readouterr().err.count("no network") == 2
+
+
+def test_the_heartbeat_beats_after_good_cycles_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    async def beat(url: str) -> bool:
+        calls.append(url)
+        return True
+
+    monkeypatch.setattr("digest.heartbeat.beat", beat)
+    monkeypatch.setenv("DIGEST_HEARTBEAT_URL", "https://watchdog.example/secret")
+    house("run", now=THURSDAY)
+    assert calls == ["https://watchdog.example/secret"]
+    monkeypatch.setenv("DIGEST_MAIL", "smtp://127.0.0.1:1")
+    monkeypatch.setenv("DIGEST_FROM", "papers@example.org")
+    house.serve(DAYS[1])
+    told = house("run", now=FRIDAY)
+    assert "could not be handed over" in told.err
+    assert len(calls) == 1

@@ -24,7 +24,7 @@ import pytest
 
 from digest.calendar import next_served, served_between
 from digest.cli.base import machine_now
-from digest.cli.parts import open_parts, read_roster
+from digest.cli.parts import open_parts
 from digest.cycle import Summary, run_cycle
 from digest.daemon import BUSY_WAIT, LOOK_AGAIN, Daemon, next_work
 from digest.demo.papers import World as Papers
@@ -36,6 +36,7 @@ from digest.notify import Notifier
 from digest.settings import load_settings
 from digest.stopping import Stop, run_stoppable
 from digest.store import open_store
+from digest.subscribing import read_roster
 from tests.replay import Home, smtp_beside, subscribers_file
 from tests.smtp_server import Act, smtp_server
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, reader

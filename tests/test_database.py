@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -394,3 +395,16 @@ def test_a_rehearsal_leaves_the_log_of_a_program_at_work_alone(path: Path) -> No
         with rehearsal_store(path) as store:
             store._database.set_meta("key", "other")
         assert before.items() <= hashes(path.parent).items()
+
+
+def test_a_new_database_is_for_nobody_elses_eyes(tmp_path: Path) -> None:
+    path = tmp_path / "digest.db"
+    umask = os.umask(0o022)
+    try:
+        with closing(Database.open(path)) as database:
+            database.set_meta("x", "y")
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    finally:
+        os.umask(umask)
+    assert modes["digest.db"] == 0o600
+    assert set(modes.values()) == {0o600}

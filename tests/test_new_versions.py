@@ -49,10 +49,8 @@ async def test_a_paper_held_for_weeks_comes_marked_as_late(world: World) -> None
     world.arxiv.announce("Alpha", eprint(2, MONDAY - 22 * DAY), eprint(3, MONDAY))
     await world.cycle(MONDAY + DAY)
     said = lines(world, ADA)
-    assert sum(line.startswith("announced late") for line in said) == 1
-    assert said.index("https://arxiv.org/abs/2611.00002v1") + 2 == next(
-        n for n, line in enumerate(said) if line.startswith("announced late")
-    )
+    marked = [number for number, line in enumerate(said) if "announced late" in line.split(" · ")]
+    assert marked == [said.index("https://arxiv.org/abs/2611.00002v1") + 2]
 
 
 async def test_an_old_paper_first_seen_in_a_later_version_is_a_revision(world: World) -> None:
@@ -73,7 +71,7 @@ async def test_a_revision_says_what_changed(world: World) -> None:
     await world.cycle(MONDAY + DAY)
     said = lines(world, ADA)
     assert "Changed: title (before: Title 1), comment; abstract as before" in said
-    assert any(line.startswith("v2 · accepted at ICML 2027 · ") for line in said)
+    assert any("v2 · accepted at ICML 2027" in line for line in said)
 
 
 async def test_changes_add_up_over_versions_that_the_reader_did_not_get(world: World) -> None:
@@ -123,7 +121,7 @@ async def test_a_withdrawal_of_what_was_sent_is_always_told_once(world: World, r
     world.arxiv.announce("Alpha", version(2, comment=WITHDRAWN))
     await world.cycle(MONDAY + DAY)
     said = lines(world, ADA)
-    assert any(line.startswith("v2 · withdrawn") for line in said)
+    assert any("v2 · withdrawn" in line for line in said)
     assert WITHDRAWN in said
     world.arxiv.announce("Alpha", version(3, comment=WITHDRAWN))
     await world.cycle(MONDAY + 2 * DAY)

@@ -18,7 +18,7 @@ from digest.cycle import Summary
 from digest.demo.standin import Answer, Asked, Standin
 from digest.model import Paper
 from digest.query import make_keyword
-from digest.sources.plan import feed_day
+from digest.sources.plan import deadline, feed_day
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, World, eprint, keyword, reader
 
@@ -104,7 +104,8 @@ async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
 
 def about(number: int, word: str, at: datetime, **changes: Any) -> Paper:
     """A paper with a word in its abstract, submitted before the announcement that is served at `at`."""
-    return eprint(number, at - timedelta(hours=20), abstract=f"On a {word}, and more.", **changes)
+    submitted = deadline(last_served(at)) - timedelta(hours=3)
+    return eprint(number, submitted, abstract=f"On a {word}, and more.", **changes)
 
 
 async def settled(world: SourcesWorld, source: str, first: int = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from digest.bounces import SURGE_READERS
+from digest.daemon import Daemon
 from digest.mail.message import Message
 from digest.model import Outcome, Receipt
+from digest.notify import Notifier
 from digest.signing import Purpose
 from digest.store.suppressions import Effect, Suppression
 from tests.worlds import DAY, HOUR, World, eprint, reader
@@ -180,7 +183,10 @@ async def test_many_at_once_stop_the_sending_and_not_the_readers(world: World) -
     effects = [bounce(world, "550 5.1.1 gone", address) for address in many[: SURGE_READERS + 1]]
     assert effects == [Effect.SUPPRESSED] * (SURGE_READERS - 1) + [Effect.SURGE] * 2
     assert world.store.suppressions.all() == []
-    assert "bounced within an hour" in world.store.suppressions.surge(world.now)
+    surge = world.store.suppressions.surge(world.now)
+    assert surge is not None
+    assert "bounced within an hour" in surge.words
+    assert surge.until == world.now + HOUR
 
     world.relay.taken.clear()
     world.arxiv.announce("Reasoning", eprint(4, world.now - HOUR))
@@ -195,6 +201,27 @@ async def test_many_at_once_stop_the_sending_and_not_the_readers(world: World) -
     assert not summary.trouble
     assert titles(world.relay.taken, many[0]) == {f"Title {n}" for n in range(1, 5)}
     assert titles(world.relay.taken, many[20]) == {"Title 4"}
+
+
+async def test_a_surge_in_the_middle_stops_what_is_left(world: World) -> None:
+    many = [f"reader{number:02d}@example.org" for number in range(40)]
+    world.readers = [reader(address, "Reasoning") for address in many]
+    for address in many:
+        world.relay.answers[address] = [GONE]
+    summary = await world.cycle()
+    assert SURGE_READERS <= len(world.relay.tried) < 2 * SURGE_READERS
+    assert world.store.suppressions.all() == []
+    assert "nobody is suppressed" in summary.trouble
+
+    # The daemon sleeps until it is over, and does not ask again and again.
+    daemon = Daemon(
+        store=world.store, load=lambda: world.roster, stamp=int, work=world.cycle, clock=lambda: world.now,  # type: ignore[arg-type]
+        notifier=Notifier(""), stop=world.stop, wake=asyncio.Event(), rest=asyncio.sleep,
+    )  # fmt: skip
+    started, world.now = world.now, world.now + HOUR / 60
+    surge = world.store.suppressions.surge(world.now)
+    assert surge is not None
+    assert daemon._next_work(world.roster, started) >= surge.until
 
 
 async def test_what_readers_want_outweighs_what_their_address_does(world: World) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.calendar import served_between
-from digest.cli.parts import open_parts, read_roster
+from digest.cli.parts import open_parts
 from digest.cycle import Parts, run_cycle
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
@@ -23,6 +23,7 @@ from digest.model import Paper
 from digest.settings import load_settings
 from digest.stopping import Stop
 from digest.store import open_store
+from digest.subscribing import read_roster
 from tests.replay import Home, Mail, read_mail, smtp_beside
 from tests.smtp_server import Script, smtp_server
 

@@ -345,6 +345,12 @@ def test_a_damaged_database_is_told_by_check_with_what_to_do(house: House) -> No
     told = house("db", "check")
     assert told.code == 78
     assert "damaged" in told.out + told.err
+    told = house("run", now=THURSDAY)
+    assert told.code == 78
+    (line,) = told.complaints
+    assert "damaged" in line
+    assert "restore a backup" in line
+    assert house.mails() == []
 
 
 # -- disks --------------------------------------------------------------------------------------------

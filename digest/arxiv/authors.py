@@ -5,20 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# fmt: off
-_MARKS = {
-    "`": "\u0300", "'": "\u0301", "^": "\u0302", "~": "\u0303", '"': "\u0308", "=": "\u0304", ".": "\u0307",
-    "u": "\u0306", "v": "\u030c", "H": "\u030b", "c": "\u0327", "k": "\u0328", "r": "\u030a", "d": "\u0323",
-    "b": "\u0331",
-}
-_LETTERS = {
-    "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ss": "ß", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ", "oe": "œ",
-    "OE": "Œ", "i": "ı", "j": "ȷ", "dh": "ð", "DH": "Ð", "dj": "đ", "DJ": "Đ", "th": "þ", "TH": "Þ",
-}
-# fmt: on
+from digest.tex.tables import ACCENTS, LETTERS
+
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _MATH = re.compile(r"(\$[^$]*\$)")
-_NAMED = rf"\\({'|'.join(sorted(_LETTERS, key=len, reverse=True))})"
+_NAMED = rf"\\({'|'.join(sorted(LETTERS, key=len, reverse=True))})"
 _LETTER = re.compile(rf"\{{{_NAMED}\s*\}}|{_NAMED}(?:\{{\}}|(?![A-Za-z])\s?)")
 _ONE = r"""\\(?:([`'^~"=.])|([uvHckrdb])(?![A-Za-z]))\s*(?:\{\s*([^\W\d_])\s*\}|([^\W\d_]))"""
 _ACCENT = re.compile(rf"\{{{_ONE}\}}|{_ONE}")
@@ -57,9 +48,9 @@ def split_authors(line: str) -> tuple[str, ...]:
 
 
 def _letter(found: re.Match[str]) -> str:
-    return _LETTERS[found[1] or found[2]]
+    return LETTERS[found[1] or found[2]]
 
 
 def _accented(found: re.Match[str]) -> str:
     sign, letter = [group for group in found.groups() if group]
-    return unicodedata.normalize("NFC", _DOTLESS.get(letter, letter) + _MARKS[sign])
+    return unicodedata.normalize("NFC", _DOTLESS.get(letter, letter) + ACCENTS[sign])

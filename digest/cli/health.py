@@ -29,7 +29,7 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
 
             alarm = Alarm(parts.store, parts.transport, parts.sender, settings.operator, settings.home)
             await after_cycle(alarm, parts.roster, failure, parts.clock())
-        if settings.heartbeat_url and failure == "":
+        if settings.heartbeat_url and failure == "" and summary.paused is None:
             from digest.heartbeat import beat
 
             await beat(settings.heartbeat_url)
@@ -41,7 +41,7 @@ def _failure(summary: Summary) -> str | None:
     """Why a cycle failed, or "". None, neither: without a network, since a laptop on a train is no trouble."""
     if summary.exit_code == Exit.TRY_LATER:
         return None
-    if summary.trouble:
+    if summary.trouble and summary.paused is None:  # a rest of the mail server's is told as what it is
         return summary.trouble
     failed = [f"{k.keyword}: {k.why}" for k in summary.keywords if k.status in ("failed", "quarantined")]
     reasons = [*failed, *summary.given_up]

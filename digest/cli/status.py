@@ -68,7 +68,7 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
         "mail": make_transport(context.settings).description,
         "relay": _relay(context, store, len(roster.subscribers), now),
         "leaving": _leaving(context.settings),
-        "bounces": store.suppressions.surge(now) if store else "",
+        "bounces": surge.words if store and (surge := store.suppressions.surge(now)) else "",
         "last_announcement": last.evening.isoformat(),
         "silent": quiet_night(now),
         "next_announcement": to_text(coming.served_at),

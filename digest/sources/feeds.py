@@ -177,7 +177,7 @@ class FeedsSource:
                 proven = state.day == day_before or (state.day == day and state.proven)
                 reading.add(served.feed.papers)
                 reading.states.append(FeedState(state.name, day, served.etag, served.feed.keys, proven))
-                if not proven and errand.first:
+                if not proven and errand.first and not errand.hushed:
                     reading.failed |= dict.fromkeys(expanded(names), unproven(announcement))
                 reading.proven = reading.proven and proven
         if not reading.announced:
@@ -230,10 +230,10 @@ class FeedsSource:
 def provisional(paper: Announced, known: Paper | None, announcement: Announcement) -> Paper:
     """A paper as far as its announcement tells, and what is `known` of an earlier version: its first date, its comment.
 
-    Else its dates are the announcement's deadline, or, for the first one, the last moment of the month in its id,
-    whichever is earlier.
+    Else its dates are the second before the announcement's deadline, or, for the first one, the last moment of the
+    month in its id, whichever is earlier.
     """
-    closed = deadline(announcement)
+    closed = deadline(announcement) - timedelta(seconds=1)
     published = known.published if known else min(closed, _end_of_month(paper.id))
     updated = closed if paper.kind.startswith("replace") else published
     return Paper(

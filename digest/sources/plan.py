@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from digest.calendar import NEW_YORK, Announcement, last_served, quiet_night, served_between
+from digest.calendar import NEW_YORK, Announcement, closed_at, last_served, quiet_night, served_between
 from digest.holding import OVERLAP
 from digest.store.windows import Query
 
@@ -33,7 +33,6 @@ all of arXiv are about 4,000 records a day."""
 FIRST_PAGE = 500
 PAGE = range(50, 2001)
 """arXiv serves at most 2,000 rows an answer (API user manual, "start and max_results paging")."""
-_DEADLINE = time(14)
 
 
 def order(choice: str, queries: int, there: Container[str] = SOURCES) -> tuple[str, ...]:
@@ -114,7 +113,7 @@ def feed_day(announcement: Announcement) -> date:
 
 def deadline(announcement: Announcement) -> datetime:
     """Until when (UTC) at the latest the papers of an announcement were submitted, but for those held."""
-    return datetime.combine(announcement.evening, _DEADLINE, NEW_YORK).astimezone(UTC)
+    return closed_at(announcement.evening).astimezone(UTC)
 
 
 def reaches(name: str, query: Query, now: datetime) -> bool:

@@ -40,6 +40,7 @@ class Database:
         if not create and not path.exists():
             raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
         _check_owner(path)
+        _make_private(path)
         with in_our_words(str(path)):
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
         database = cls(connection, str(path))
@@ -194,6 +195,15 @@ def _read_into(path: Path, memory: sqlite3.Connection) -> None:
         source.backup(memory)
     finally:
         source.close()
+
+
+def _make_private(path: Path) -> None:
+    """Make a missing file so that nobody else can read it: it holds addresses, and the secret of signed links.
+
+    SQLite gives the files that it makes beside it the same rights. Where it cannot be made, SQLite says why.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _check_owner(path: Path) -> None:

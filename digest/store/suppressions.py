@@ -36,6 +36,14 @@ class Suppression:
         return f"{self.reason}: {self.words}" if self.words else self.reason
 
 
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """Many readers bounced at once: in words, and until when (UTC) nothing is sent."""
+
+    words: str
+    until: datetime
+
+
 class Effect(StrEnum):
     """What noting a bounce came to."""
 
@@ -82,13 +90,15 @@ class Suppressions:
                 )
         return found
 
-    def surge(self, now: datetime) -> str:
-        """Why the sending is to rest, in words, while many readers bounced within the last hour; else nothing."""
+    def surge(self, now: datetime) -> Surge | None:
+        """Why the sending is to rest, and until when, while many readers bounced within the last hour."""
         bounced = _bouncing(self._db, now)
         readers = self._db.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0") if bounced else 0
         if not is_surge(bounced, readers):
-            return ""
-        return f"{bounced} of {readers} readers bounced within an hour, so the sending rests and nobody is suppressed"
+            return None
+        latest = from_text(self._db.value("SELECT MAX(at) FROM bounce"))
+        words = f"{bounced} of {readers} readers bounced within an hour, so the sending rests and nobody is suppressed"
+        return Surge(words, latest + SURGE_SPAN)
 
 
 def suppress(database: Database, reader: int, reason: Reason, words: str, now: datetime) -> bool:
