@@ -298,6 +298,7 @@ class Mailbox:
     world: World
     mails: list[tuple[str, datetime, bytes]] = field(default_factory=list)
     description: str = "a list in memory"
+    width: int = 1
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         """Accept."""
