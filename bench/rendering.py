@@ -18,7 +18,7 @@ from digest.mail.message import freeze
 from digest.model import Digest, Item, Kind
 from digest.render import HTML_BYTES, Renderer
 
-BOUND = {50: 8.0, 500: 16.0}
+BOUND = {50: 10.0, 500: 80.0}
 """At most so many times what encoding takes."""
 
 

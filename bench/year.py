@@ -19,13 +19,13 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from digest.calendar import served_between
+from digest.calendar import served_between, submitted_by
 from digest.cli.parts import open_parts
 from digest.cycle import Summary, run_cycle
 from digest.demo.standin import Answer, Standin
@@ -159,15 +159,11 @@ class World:
     def _announce(self, paper: Paper, ready: datetime) -> datetime:
         """In the index since the announcement after `ready`: served at 01:15 New York time, half of it hours before."""
         ready = max(ready, self.start - 2 * HISTORY)
-        # The deadline is eleven hours and a quarter before the announcement is served.
-        served = next(self._served_after(ready + timedelta(hours=11, minutes=15)))
+        announced = served_between(ready, ready + 12 * DAY)
+        served = next(each.served_at for each in announced if submitted_by(each) >= ready)
         visible = served - timedelta(minutes=self.random.choice((200, 120, 30, 5)))
         self.events.append((visible, paper))
         return visible
-
-    def _served_after(self, moment: datetime) -> Iterator[datetime]:
-        for announcement in served_between(moment, moment + 12 * DAY):
-            yield announcement.served_at
 
     def _note_firsts(self) -> None:
         for visible, paper in self.events:
@@ -298,6 +294,7 @@ class Mailbox:
     world: World
     mails: list[tuple[str, datetime, bytes]] = field(default_factory=list)
     description: str = "a list in memory"
+    width: int = 1
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         """Accept."""

@@ -15,8 +15,6 @@ from digest.errors import ConfigError
 NEW_YORK = ZoneInfo("America/New_York")
 CLOSED = time(14)
 """New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up to Friday's."""
-DEADLINE = time(14)
-"""New York time of the evening's day by which a submission must have come in to be in its announcement."""
 SERVED = time(1, 15)
 """New York time of the day after the evening at which the API's index has filled; it is half there before."""
 
@@ -128,11 +126,6 @@ def last_served(now: datetime, holidays: Holidays | None = None) -> Announcement
     while _why_silent(evening, holidays):
         evening -= _DAY
     return _announcement(evening)
-
-
-def deadline(announcement: Announcement) -> datetime:
-    """Until when (UTC) what is in an announcement was submitted (arXiv's help, "Submission schedule")."""
-    return datetime.combine(announcement.evening, DEADLINE, NEW_YORK).astimezone(UTC)
 
 
 def next_served(now: datetime, holidays: Holidays | None = None) -> Announcement:

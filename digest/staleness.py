@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from digest.calendar import deadline, doubt_about, last_served
+from digest.calendar import doubt_about, last_served, submitted_by
 from digest.fetching import STALE, Fetched
 from digest.store import Store
 
@@ -36,10 +36,10 @@ def why_stale(store: Store, now: datetime) -> str:
     latest = last_served(now)
     before = last_served(latest.served_at - timedelta(seconds=1))
     growth = store.windows.growth()
-    line = deadline(before)
+    line = submitted_by(before)
     if growth.newest is None or growth.newest >= line:
         return ""
-    if growth.rows_per_day * ((deadline(latest) - line) / timedelta(days=1)) < EXPECTED:
+    if growth.rows_per_day * ((submitted_by(latest) - line) / timedelta(days=1)) < EXPECTED:
         return ""
     return (
         f"{STALE}: an announcement was served, and the newest row is of {growth.newest:%Y-%m-%d}"

@@ -251,13 +251,21 @@ def test_after_a_failure_the_stored_wait_comes_first(minutes: int, due: bool) ->
     assert "asked again at 2026-11-10 06:15 UTC: cut off" in why_not_due(failed, now)
 
 
-def test_a_window_reaches_8_days_before_the_last_good_one_and_36_on_first_and_quiet_nights() -> None:
-    assert (OVERLAP, DEEP) == (8 * DAY, 36 * DAY)
-    assert depth(query(SERVED - DAY), SERVED) == SERVED - 9 * DAY
-    assert depth(query(None), SERVED) == SERVED - 36 * DAY
+def test_a_window_reaches_8_days_before_the_last_good_one_and_deeper_on_first_and_quiet_nights() -> None:
+    assert (OVERLAP, DEEP) == (8 * DAY, 38 * DAY)
+    sunday = SERVED - 2 * DAY
+    assert depth(query(SERVED - DAY, deep_at=sunday), SERVED) == SERVED - 9 * DAY
+    assert depth(query(None), SERVED) == SERVED - 38 * DAY
     saturday = SERVED + 4 * DAY
-    assert depth(query(saturday - DAY), saturday) == saturday - 36 * DAY
-    assert depth(query(SERVED - 50 * DAY), SERVED) == SERVED - 58 * DAY
+    assert depth(query(saturday - DAY, deep_at=sunday), saturday) == sunday - 38 * DAY
+    assert depth(query(SERVED - 50 * DAY, deep_at=SERVED - DAY), SERVED) == SERVED - 58 * DAY
+
+
+def test_a_deep_window_that_fell_out_is_made_up_for_at_once() -> None:
+    """What was announced since the deep window before may stand weeks below what the last good one reached."""
+    sunday = SERVED - 16 * DAY
+    assert depth(query(SERVED - 14 * DAY, deep_at=sunday), SERVED) == sunday - 38 * DAY
+    assert depth(query(SERVED - DAY, deep_at=None), SERVED) == SERVED - 38 * DAY
 
 
 def test_a_page_holds_what_is_expected_within_arxivs_bounds() -> None:

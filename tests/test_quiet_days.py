@@ -80,7 +80,7 @@ async def test_a_stale_index_is_told_in_the_note_too(world: AskedWorld) -> None:
 async def test_a_rare_keyword_learns_from_a_busy_one_that_the_index_stands_still(world: AskedWorld) -> None:
     """Alone it could not tell a standing index from a day without a match; told it would be wrongly of no match."""
     world.readers = [reader(ADA, "Busy"), reader("bob@example.org", "Rare", quiet_days=True)]
-    world.arxiv.announce("Busy", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - DAY) for n in range(2, 400)))
+    world.arxiv.announce("Busy", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - 2.6 * DAY) for n in range(2, 400)))
     world.arxiv.announce("Rare", eprint(1, MONDAY - 3 * DAY))
     await world.cycle(MONDAY)
     summary = await world.cycle(MONDAY + DAY)
@@ -94,7 +94,7 @@ async def test_a_rare_keyword_learns_from_a_busy_one_that_the_index_stands_still
 
 
 async def test_a_standing_index_is_told_on_the_weekend_too(world: AskedWorld) -> None:
-    world.arxiv.announce("Alpha", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - DAY) for n in range(2, 400)))
+    world.arxiv.announce("Alpha", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - 2.6 * DAY) for n in range(2, 400)))
     await world.cycle(MONDAY)
     for day in range(1, 6):
         summary = await world.cycle(MONDAY + day * DAY)

@@ -108,4 +108,4 @@ def test_papers_held_for_weeks_and_partial_answers_lose_and_repeat_nothing(four_
 
 
 def test_a_steady_stream_is_asked_for_in_pages_of_a_steady_size(four_weeks):
-    assert max(four_weeks.pages) <= 600  # 36 days of 13 rows, and a fifth more
+    assert max(four_weeks.pages) <= 750  # 45 days of 13 rows, and a fifth more

@@ -245,7 +245,7 @@ async def test_a_paper_that_no_window_held_is_told_with_where_to_ask(world: Aske
     await started(world)
     report = world.why(ADA, "hep-th/9901001")
     assert (report["verdict"], report["paper"]) == ("unknown_paper", None)
-    assert "between Sun 2026-10-04 07:00 and Mon 2026-11-09 07:00" in report["answer"]
+    assert "between Fri 2026-10-02 07:00 and Mon 2026-11-09 07:00" in report["answer"]
     assert "https://arxiv.org/abs/hep-th/9901001" in report["answer"]
 
 

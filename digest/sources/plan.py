@@ -18,9 +18,12 @@ FEW = 60
 """Up to so many different queries `auto` asks the API; of more it reads the announcement feeds."""
 ALONE = 20
 """Up to so many queries are asked for one by one, since asked alone arXiv's own answer is the match."""
-DEEP = timedelta(days=36)
+DEEP = timedelta(days=38)
 """A query's first window, those of nights without an announcement, and those asked for while it is held back reach
-back this far: a paper that moderation held stands in the list at its old date, weeks down."""
+this far back behind the deep one before: a paper that moderation held stands in the list at its old date, weeks down.
+Holds of 34 days are on record; up to four more lie between a deadline and the announcement after a long weekend."""
+DEEP_EVERY = timedelta(days=6)
+"""A deep window that fell out, since the machine was off or arXiv was away on those nights, is made up for at once."""
 AT_LEAST_EVERY = timedelta(hours=24)
 COMPARED_EVERY = timedelta(days=6)
 COMPARED_AT_ONCE = 400
@@ -79,8 +82,9 @@ def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query
 def depth(query: Query, now: datetime) -> datetime:
     """How far back a window must reach to be good."""
     since = (query.last_good_at or now) - OVERLAP
-    if query.last_good_at is None or query.quarantined_since is not None or quiet_night(now):
-        since = min(since, now - DEEP)
+    overdue = query.deep_at is None or query.deep_at <= now - DEEP_EVERY
+    if query.last_good_at is None or query.quarantined_since is not None or overdue or quiet_night(now):
+        since = min(since, (query.deep_at or now) - DEEP)
     return since
 
 
