@@ -143,7 +143,7 @@ def test_what_is_not_known_gets_no_hint() -> None:
 )
 def test_an_app_password_works_with_or_without_its_blanks(url: str, password: str, meant: str) -> None:
     transport: Any = open_transport(url, home=ROOT, password=password, ca=None)
-    assert transport._password == meant
+    assert transport._account.password == meant
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
