@@ -7,7 +7,8 @@ import click
 from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
 from digest.cli.checking import check
 from digest.cli.keyword_windows import accept, windows
-from digest.cli.people import PLAIN_RULES, keyword_line, query_error
+from digest.cli.people import PLAIN_RULES, query_error
+from digest.cli.readers import keyword_line
 from digest.errors import QueryError, UsageError
 from digest.model import Rule
 from digest.subscribing import place_of_subscribers, read_roster, subscribers_file

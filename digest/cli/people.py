@@ -10,6 +10,7 @@ import click
 from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
 from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.cli.readers import (
+    keyword_line,
     lift_suppressions,
     next_line,
     subscriber_json,
@@ -21,7 +22,7 @@ from digest.cli.readers import (
     without_digest,
 )
 from digest.errors import QueryError, UsageError
-from digest.model import REPOSITORY, Abstracts, Format, Keyword, Revisions, Rule, Subscriber
+from digest.model import REPOSITORY, Abstracts, Format, Revisions, Rule, Subscriber
 from digest.subscribing import known_as, place_of_subscribers, read_roster, subscribers_file
 
 if TYPE_CHECKING:
@@ -370,13 +371,6 @@ def check(ctx: click.Context, as_json: bool) -> None:
     readers, keywords = len(roster.subscribers), len(roster.keywords)
     context.echo(f"{path} is right: {counted(readers, 'reader')}, {counted(keywords, 'keyword')}.")
     warn_about(context, list(roster.subscribers))
-
-
-def keyword_line(keyword: Keyword) -> str:
-    """A keyword and what it matches, for people."""
-    from digest.query import describe
-
-    return f"{keyword.name}: {describe(keyword)}"
 
 
 def warn_about(context: Context, readers: list[Subscriber]) -> None:

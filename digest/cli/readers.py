@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from digest.cli.base import Context
 from digest.cli.parts import existing_store
 from digest.errors import StoreError
-from digest.model import Subscriber, Weekly
+from digest.model import Keyword, Subscriber, Weekly
 from digest.times import to_text
 
 if TYPE_CHECKING:
@@ -149,3 +149,10 @@ def next_line(reader: Subscriber, now: datetime, *, first: bool = False, taken: 
         return f"The next digest comes {covers}"
     soon = "with the next 'digest run'" if begin == now else local(begin)
     return f"The first digest comes {soon}; the one after that {covers}"
+
+
+def keyword_line(keyword: Keyword) -> str:
+    """A keyword and what it matches, for people."""
+    from digest.query import describe
+
+    return f"{keyword.name}: {describe(keyword)}"

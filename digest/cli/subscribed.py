@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from digest.cli.base import counted
-from digest.cli.people import keyword_line
-from digest.cli.readers import next_line, options_json, subscriber_json, titled
+from digest.cli.readers import keyword_line, next_line, options_json, subscriber_json, titled
 from digest.model import Subscriber
 from digest.schedule import pause_in_words
 
