@@ -43,7 +43,7 @@ class Parts:
     `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
     `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
     readers who do not wait for their hour, beside all others. `issues` posts to repositories; `mailboxes` as in
-    Delivery.
+    Delivery. `bodies_are_public`: strangers may see the database, so the bodies in it name no contact.
     """
 
     store: Store
@@ -58,6 +58,7 @@ class Parts:
     oai: Oai | None = None
     source: str = AUTO
     mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
+    bodies_are_public: bool = False
     hold_unknown: bool = False
     limits: Sequence[RateLimit] = ()
     insist: bool = False
@@ -66,6 +67,12 @@ class Parts:
     at_once: tuple[Subscriber, ...] = ()
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = _silent
+
+    @property
+    def composer(self) -> Composer:
+        """What composes digests."""
+        contact = "" if self.bodies_are_public else self.sender.contact
+        return Composer(self.store, self.renderer, contact, self.sender.domain)
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -111,7 +118,7 @@ async def run_cycle(parts: Parts) -> Summary:
         store.runs.finish(run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error))
         raise
     fetched = doubt_silence(store, await fetch_due(parts, run), run, parts.clock())
-    composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
+    composer = parts.composer
     if parts.only is not None:
         composed = int(queue_now(composer, parts.only, parts.clock()))
     else:

@@ -220,6 +220,9 @@ async def _send(work: Delivery, outgoing: Outgoing) -> Receipt:
     except DigestError:
         raise
     except Exception as error:
-        log.exception("delivery %d to %s", outgoing.id, outgoing.address)
+        said = f"{type(error).__name__}: {error}"
+        hidden = named is not outgoing
+        log.error("delivery %d to %s: %s", outgoing.id, outgoing.address, type(error).__name__, exc_info=not hidden)
         outcome = Outcome.UNKNOWN if handed_over else Outcome.DEFERRED
-        return Receipt(outcome, f"an error of the program itself ({type(error).__name__}: {error})")
+        said = conceal(said, named.address) if hidden else said
+        return Receipt(outcome, f"an error of the program itself ({said})")

@@ -11,12 +11,13 @@ import hashlib
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.mail.incoming import Incoming, Kind, read_incoming
 from digest.mail.mailbox import Mailbox, Place
 from digest.mail.message import bare_address
+from digest.pseudonyms import Pseudonyms, conceal
 from digest.signing import Purpose, Signer
 from digest.store import Store
 from digest.store.suppressions import Effect
@@ -48,7 +49,9 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What listening works with. `place` is the mailbox; `clock` gives now in UTC."""
+    """What listening works with. `place` is the mailbox; `clock` gives now in UTC; `names` are made of the addresses
+    where the database is to hold none.
+    """
 
     store: Store
     signer: Signer
@@ -56,6 +59,7 @@ class Listener:
     password: str
     tls_context: ssl.SSLContext | None
     clock: Callable[[], datetime]
+    names: Pseudonyms | None = None
 
 
 async def listen(listener: Listener) -> list[Heard]:
@@ -65,6 +69,7 @@ async def listen(listener: Listener) -> list[Heard]:
     reading finds it done.
     """
     store, name = listener.store, listener.place.name
+    name = listener.names.of(name) if listener.names else name
     mailbox = await asyncio.to_thread(Mailbox, listener.place, listener.password, tls_context=listener.tls_context)
     heard: list[Heard] = []
     try:
@@ -75,7 +80,7 @@ async def listen(listener: Listener) -> list[Heard]:
             for uid in uids:
                 raw = await asyncio.to_thread(mailbox.fetch, uid)
                 if raw is not None:
-                    heard.append(consider(store, listener.signer, raw, listener.clock()))
+                    heard.append(consider(store, listener.signer, raw, listener.clock(), listener.names))
                     handled += [uid] if heard[-1].handled else []
             await asyncio.to_thread(mailbox.mark_handled, handled)
             after = uids[-1]
@@ -85,15 +90,29 @@ async def listen(listener: Listener) -> list[Heard]:
     return heard
 
 
-def consider(store: Store, signer: Signer, raw: bytes, now: datetime) -> Heard:
-    """Act upon one message, once."""
-    incoming = read_incoming(raw)
+def consider(store: Store, signer: Signer, raw: bytes, now: datetime, names: Pseudonyms | None = None) -> Heard:
+    """Act upon one message, once; with `names`, nothing of what is remembered or said of it holds an address."""
+    incoming = _concealed(read_incoming(raw), names) if names else read_incoming(raw)
     key = hashlib.sha256(raw).hexdigest()
     if store.inbox.handled(key):
         return Heard(incoming, True, "was handled before")
     heard = _ACTIONS[incoming.kind](store, signer, key, incoming, now)
     log.info("%s: %s", heard.address or incoming.sender or "a message", heard.did)
     return heard
+
+
+def _concealed(incoming: Incoming, names: Pseudonyms) -> Incoming:
+    """The same message in which each address is a name, or gone."""
+    said = incoming.said
+    for address in incoming.recipients:
+        said = conceal(said, bare_address(address))
+    return replace(
+        incoming,
+        said=conceal(said),
+        recipients=frozenset(names.of(bare_address(address)) for address in incoming.recipients),
+        sender=conceal(incoming.sender),
+        subject=conceal(incoming.subject),
+    )
 
 
 def _leave(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from digest.settings import Settings
+from digest.subscribing import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,7 @@ def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime
         password=settings.inbox_password,
         tls_context=make_tls_context(settings.mail_ca),
         clock=clock,
+        names=names_of(settings),
     )
 
 

@@ -7,6 +7,8 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
+from urllib.parse import quote
 
 from digest.model import REPOSITORY, Outgoing, Roster, Subscriber
 
@@ -31,6 +33,11 @@ class Pseudonyms:
         code = hmac.new(self.key.encode(), address.strip().casefold().encode(), hashlib.sha256)
         return PREFIX + code.hexdigest()[:HEX_DIGITS]
 
+    @property
+    def mark(self) -> str:
+        """Tells whether names were made with the same key."""
+        return self.of("the key of these names")
+
     def hide(self, roster: Roster) -> Roster:
         """The same roster, in which each reader goes by that name; only `mailbox` still holds the address."""
         return replace(roster, subscribers=tuple(self._hidden(reader) for reader in roster.subscribers))
@@ -54,8 +61,18 @@ def reveal(outgoing: Outgoing, known: Mapping[str, str]) -> Outgoing | None:
     return replace(outgoing, address=mailbox) if mailbox else None
 
 
-def conceal(text: str, mailbox: str) -> str:
-    """What a server said, without the address; servers repeat it, whole or its first part."""
+def conceal(text: str, mailbox: str = "") -> str:
+    """What a server said, without the address and any other; servers repeat it, whole or its first part."""
+    if not mailbox:
+        return _ADDRESS.sub("…", text)
     text = _ADDRESS.sub("…", re.sub(re.escape(mailbox), "…", text, flags=re.IGNORECASE))
     local = re.escape(mailbox.rpartition("@")[0])
     return re.sub(rf"(?<!\w){local}(?!\w)", "…", text, flags=re.IGNORECASE)
+
+
+def without(body: bytes, address: str) -> bytes:
+    """A body without an address, however quoted-printable cuts it into lines (RFC 2045, section 6.7)."""
+    for spelling in {address, quote(address, safe="@+"), escape(address)} - {""}:
+        letters = (re.escape(bytes([byte])) for byte in spelling.encode())
+        body = re.sub(rb"(?:=\r\n)?".join(letters), b"", body, flags=re.IGNORECASE)
+    return body

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest.model import Roster
+    from digest.pseudonyms import Pseudonyms
     from digest.settings import Settings
+    from digest.store import Store
 
 IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
 
@@ -38,11 +40,40 @@ def read_roster(settings: Settings) -> Roster:
     return Pseudonyms(settings.secret).hide(roster)
 
 
-def known_as(settings: Settings, address: str) -> str:
-    """What the database and the roster call the reader with this address."""
+def names_of(settings: Settings) -> Pseudonyms | None:
+    """What makes the names of readers; None where they are known by their addresses."""
     from digest.pseudonyms import Pseudonyms
 
-    return Pseudonyms(settings.secret).of(address) if settings.subscribers_yaml else address
+    return Pseudonyms(settings.secret) if settings.subscribers_yaml else None
+
+
+def known_as(settings: Settings, address: str) -> str:
+    """What the database and the roster call the reader with this address."""
+    names = names_of(settings)
+    return names.of(address) if names else address
+
+
+def settle_names(settings: Settings, store: Store, roster: Roster | None = None) -> None:
+    """Let the database know its readers by the names that the settings want; with the roster, by addresses again.
+
+    Raises ConfigError where the names were made with another key: all readers would be taken for new ones.
+    """
+    from digest.mail.message import address_in
+    from digest.pseudonyms import Pseudonyms, conceal, without
+
+    names, mark = Pseudonyms(settings.secret), store.naming.mark
+    if settings.subscribers_yaml:
+        if mark and mark != names.mark:
+            raise ConfigError(
+                "the database knows its readers by names that were made with another DIGEST_SECRET",
+                remedy="set that one again; where it is lost, begin anew with another database (DIGEST_DB)",
+            )
+        contact = address_in(settings.contact)
+        if not mark:
+            store.naming.hide(names.mark, names.of, conceal, lambda body: without(body, contact))
+        store.naming.forget_bodies()
+    elif mark == names.mark and roster is not None:
+        store.naming.show({names.of(reader.email): reader.email for reader in roster.subscribers})
 
 
 def subscribers_file(settings: Settings) -> Path:

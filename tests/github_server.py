@@ -35,10 +35,17 @@ class Break:
 
 @dataclass
 class GithubServer:
-    """`issues` by repository; `next` are the answers to the next requests of a method, then the usual ones."""
+    """`issues` by repository; `next` are the answers to the next requests of a method, then the usual ones.
+
+    `without_issues` are the repositories that have issues switched off, `reading` those that the token may only read;
+    `enabled` are the workflows that were enabled.
+    """
 
     repositories: set[str] = field(default_factory=lambda: {"ada/papers"})
     private: set[str] = field(default_factory=set)
+    without_issues: set[str] = field(default_factory=set)
+    reading: set[str] = field(default_factory=set)
+    enabled: list[str] = field(default_factory=list)
     issues: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     next: dict[str, list[Refuse | Break | None]] = field(default_factory=lambda: defaultdict(list))
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
@@ -72,7 +79,7 @@ class GithubServer:
                     more = {}
                 if isinstance(scripted, Break):
                     break
-                payload = json.dumps(answer).encode()
+                payload = b"" if status == 204 else json.dumps(answer).encode()
                 fields = {"Content-Type": "application/json", "Content-Length": str(len(payload)), **more}
                 lines = [f"HTTP/1.1 {status} X", *(f"{k}: {v}" for k, v in fields.items()), "", ""]
                 writer.write("\r\n".join(lines).encode() + payload)
@@ -87,8 +94,15 @@ class GithubServer:
             return 401, {"message": "Bad credentials"}
         if repository not in self.repositories:
             return 404, {"message": "Not Found"}
+        if method == "PUT" and parts.path.endswith("/enable"):
+            self.enabled.append(parts.path.split("/")[-2])
+            return 204, None
         if not parts.path.endswith("/issues"):
-            return 200, {"full_name": repository, "private": repository in self.private}
+            return (200, self._described(repository)) if parts.path.count("/") == 3 else (404, {"message": "Not Found"})
+        if repository in self.without_issues:
+            return 410, {"message": "Issues are disabled for this repo"}
+        if method == "POST" and repository in self.reading:
+            return 403, {"message": "Resource not accessible by personal access token"}
         kept = self.issues[repository]
         if method == "POST":
             wanted = json.loads(body)
@@ -99,9 +113,21 @@ class GithubServer:
             kept.append({**wanted, "number": number, "created_at": moment, "updated_at": moment, "state": "open"})
             return 201, {**kept[-1], "html_url": f"https://github.com/{repository}/issues/{number}"}
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        listed = [issue for issue in kept if issue["updated_at"] >= query.get("since", "")]
+        states = {"all": ("open", "closed")}.get(query.get("state", "open"), (query.get("state", "open"),))
+        listed = [i for i in kept if i["updated_at"] >= query.get("since", "") and i["state"] in states]
+        if query.get("direction", "desc") == "desc":
+            listed.reverse()
         size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
         return 200, listed[(page - 1) * size : page * size]
+
+    def _described(self, repository: str) -> dict[str, Any]:
+        """A repository, as GitHub describes it to whoever may write there."""
+        return {
+            "full_name": repository,
+            "private": repository in self.private,
+            "has_issues": repository not in self.without_issues,
+            "permissions": {"pull": True, "push": repository not in self.reading},
+        }
 
 
 @asynccontextmanager

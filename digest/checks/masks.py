@@ -43,7 +43,7 @@ def _read_elsewhere(name: str, survey: Survey) -> bool:
 def secrets_of(survey: Survey) -> tuple[str, ...]:
     """All that must never be printed: secrets, the SMTP password in each shape in which somebody may repeat it."""
     settings = survey.settings
-    others = {settings.inbox_password, settings.heartbeat_url, settings.secret} - {""}
+    others = {settings.inbox_password, settings.heartbeat_url, settings.secret, settings.github_token} - {""}
     # The longer first, since one may be a part of the other.
     return tuple(sorted({*others, *_mail_passwords(survey)}, key=len, reverse=True))
 

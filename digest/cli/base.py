@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from digest.errors import UsageError
 from digest.settings import SETTINGS, Settings, load_settings
+from digest.subscribing import IN_PLACE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+def fit_for_log(text: str) -> str:
+    """A text without addresses where the readers come from a secret: strangers can read what is said there."""
+    if not os.environ.get(IN_PLACE):
+        return text
+    from digest.pseudonyms import conceal
+
+    return conceal(text)
+
+
 def say(text: str, *, as_json: bool, level: str = "warning") -> None:
     """Say a line on stderr: for people, or in the form of the log where that is collected by a program."""
+    text = fit_for_log(text)
     if not as_json:
         click.echo(f"digest: {text}", err=True)
         return
@@ -42,7 +54,13 @@ class Context:
     def settings(self) -> Settings:
         """The settings, read once; what is odd about them is said on stderr."""
         settings = load_settings(self.flags)
-        secrets = (settings.mail_password, settings.inbox_password, settings.heartbeat_url, settings.secret)
+        secrets = (
+            settings.mail_password,
+            settings.inbox_password,
+            settings.heartbeat_url,
+            settings.secret,
+            settings.github_token,
+        )
         set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets)
         for name in settings.unknown:
             self.warn(f"{name} is set, and no such setting exists")
@@ -195,20 +213,18 @@ def common_options(*, hidden: bool) -> list[click.Option]:
     return options
 
 
-class _Redact(logging.Filter):
-    """Takes secrets out of whatever is logged."""
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to stderr without secrets, in tracebacks too."""
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__()
+        super().__init__(sys.stderr)
         self.secrets = secrets
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if any(secret in text for secret in self.secrets):
-            for secret in self.secrets:
-                text = text.replace(secret, "***")
-            record.msg, record.args = text, ()
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return fit_for_log(text)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -228,8 +244,7 @@ class _JsonFormatter(logging.Formatter):
 
 def set_up_logging(verbosity: int, *, as_json: bool, secrets: tuple[str, ...]) -> None:
     """Log to stderr: warnings, with -v what is done, with -vv the libraries' details too."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_Redact(tuple(secret for secret in secrets if secret)))
+    handler = _Handler(tuple(secret for secret in secrets if secret))
     handler.setFormatter(_JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.handlers = [handler]

@@ -15,6 +15,7 @@ from digest.cli.base import Command, Context, counted, json_option, machine_now,
 from digest.cli.parts import existing_store
 from digest.errors import ConfigError, DigestError
 from digest.mailing import make_listener
+from digest.subscribing import names_of
 
 if TYPE_CHECKING:
     from digest.listening import Heard
@@ -96,7 +97,8 @@ def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> li
     from digest.listening import consider
 
     signer = store.signer(settings.secret)
-    return [consider(store, signer, path.read_bytes(), machine_now()) for path in files]
+    names = names_of(settings)
+    return [consider(store, signer, path.read_bytes(), machine_now(), names) for path in files]
 
 
 def told(heard: Heard) -> str:

@@ -12,7 +12,7 @@ from digest.cli.base import Context, machine_now
 from digest.errors import ConfigError
 from digest.mailing import make_issues, make_sender, make_transport
 from digest.settings import Settings
-from digest.subscribing import known_as, read_roster
+from digest.subscribing import known_as, read_roster, settle_names
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
@@ -32,6 +32,7 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
         yield None
         return
     with open_store(settings.db, create=False) as store:
+        settle_names(settings, store)
         yield store
 
 
@@ -93,6 +94,7 @@ async def open_parts(
     from digest.render import Renderer
 
     issues = transport if rehearsed else make_issues(settings)
+    settle_names(settings, store, roster)
     try:
         async with make_arxiv(settings) as arxiv:
             yield Parts(
@@ -104,6 +106,7 @@ async def open_parts(
                 mailboxes=None if rehearsed else mailboxes(roster),
                 renderer=Renderer(settings.templates),
                 sender=make_sender(settings, store),
+                bodies_are_public=bool(settings.subscribers_yaml),
                 clock=clock,
                 feeds=make_feeds(settings, arxiv.line),
                 oai=make_oai(settings, arxiv.line),
@@ -115,6 +118,7 @@ async def open_parts(
                 stop=stop,
                 progress=progress or (lambda _text: None),
             )
+            settle_names(settings, store, roster)
     finally:
         await asyncio.shield(transport.close())
         await asyncio.shield(issues.close())

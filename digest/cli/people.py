@@ -12,11 +12,13 @@ from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.cli.readers import (
     keyword_line,
     lift_suppressions,
+    mail_again,
     next_line,
     subscriber_json,
     suppression_json,
     suppression_line,
     suppressions,
+    tell_lifted,
     titled,
     when,
     without_digest,
@@ -97,6 +99,9 @@ def subscribe(
     from digest.cli.subscribed import show_json, tell
     from digest.roster.edit import add_subscribers, find_reader
 
+    if context.settings.subscribers_yaml and not keywords:
+        mail_again(context, emails, as_json=as_json)
+        return
     path = subscribers_file(context.settings)
     rule = Rule(match) if match else None
     _refuse_stray_words(emails, keywords)
@@ -119,8 +124,7 @@ def subscribe(
         return
     for line in tell(edit, readers, now, waiting):
         context.echo(line)
-    for email, was in lifted.items():
-        context.echo(f"{email} is mailed again: it was {suppression_line(was)}")
+    tell_lifted(context, lifted)
     context.echo(f"The subscribers file is {path}")
     warn_about(context, readers)
     say_where_mail_goes(context)

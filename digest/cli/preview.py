@@ -108,7 +108,7 @@ def _chosen(context: Context, roster: Roster, email: str | None) -> Subscriber:
 async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber, now: datetime | None) -> Digest | None:
     """Fetch what is due into a copy of the database, and compose there."""
     from digest.cli.rehearsal import Nowhere
-    from digest.composing import Composer, compose_now
+    from digest.composing import compose_now
     from digest.cycle import fetch_due
     from digest.model import Roster
     from digest.stopping import Stop, run_stoppable
@@ -128,8 +128,7 @@ async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber,
             state = store.subscribers.state(subscriber.email)
             if failed and state is not None and len(state.unplaced) == len({k.query for k in subscriber.keywords}):
                 raise TryLaterError("arXiv has answered for none of the keywords yet", remedy="try again later")
-            composer = Composer(store, parts.renderer, parts.sender.contact, parts.sender.domain)
-            return compose_now(composer, subscriber, clock())
+            return compose_now(parts.composer, subscriber, clock())
 
 
 def _rendered(context: Context, digest: Digest) -> Rendered:

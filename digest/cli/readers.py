@@ -100,6 +100,30 @@ def lift_suppressions(context: Context, readers: list[Subscriber]) -> dict[str, 
     return {email: one for email, one in found.items() if one is not None}
 
 
+def tell_lifted(context: Context, lifted: dict[str, Suppression]) -> None:
+    """Say who is mailed again."""
+    for email, was in lifted.items():
+        context.echo(f"{email} is mailed again: it was {suppression_line(was)}")
+
+
+def mail_again(context: Context, emails: tuple[str, ...], *, as_json: bool) -> None:
+    """Lift suppressions where the subscribers come from a secret, so that nothing else of a reader can be changed."""
+    from digest.cli.parts import find_subscriber
+    from digest.subscribing import read_roster
+
+    roster = read_roster(context.settings)
+    readers = [find_subscriber(roster, email, context.settings) for email in emails]
+    lifted = lift_suppressions(context, readers)
+    if as_json:
+        told = [{**subscriber_json(r), "lifted": suppression_json(lifted.get(r.email))} for r in readers]
+        context.print_json({"file": None, "subscribers": told})
+        return
+    tell_lifted(context, lifted)
+    for reader in readers:
+        if reader.email not in lifted:
+            context.echo(f"{reader.email} was not suppressed, and the rest of it stands in the secret.")
+
+
 def suppression_json(found: Suppression | None) -> dict[str, str] | None:
     """A suppression as JSON shows it."""
     if found is None:

@@ -19,7 +19,7 @@ from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import clock_at, mail_hint, open_parts, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
-from digest.subscribing import read_roster
+from digest.subscribing import read_roster, settle_names
 from digest.times import to_text
 
 FAR = timedelta(days=366)
@@ -336,6 +336,7 @@ async def _serve(context: Context) -> None:
             future.cancel()
 
     with open_store(settings.db) as store:
+        settle_names(settings, store)
 
         async def work(roster: Roster) -> Summary:
             with cycle_lock(settings.db):

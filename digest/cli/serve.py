@@ -15,6 +15,7 @@ import click
 
 from digest.cli.base import Command, Context, machine_now, pass_context
 from digest.errors import ConfigError, Exit, TryLaterError, UsageError
+from digest.subscribing import settle_names
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -41,6 +42,7 @@ def serve(click_context: click.Context, context: Context, listen: str) -> None:
     if not settings.base_url:
         context.warn("DIGEST_BASE_URL is not set: no mail leads here yet")
     with open_store(settings.db, create=False) as store, contextlib.closing(_socket(host, port)) as listener:
+        settle_names(settings, store)
         greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
         asyncio.run(_serve(_application(context, store), listener, lambda: context.echo(greeting)))
     click_context.exit(Exit.DONE)

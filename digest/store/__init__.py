@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from digest.store.exports import Exports
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
+from digest.store.naming import Naming
 from digest.store.outbox import Outbox
 from digest.store.pages import Pages
 from digest.store.relay import Relay
@@ -41,13 +43,19 @@ class Store:
         self.suppressions = Suppressions(database)
         self.inbox = Inbox(database)
         self.alarms = Alarms(database)
+        self.naming = Naming(database)
         self.pages = Pages(database)
         self.relay = Relay(database)
         self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
 
     def signer(self, secret: str = "") -> Signer:
-        """What makes and checks tokens: with the database's own secret, or the operator's in its place."""
+        """What makes and checks tokens: with the database's own secret, or the operator's in its place.
+
+        A database that was without a secret of its own, since strangers could read it, gets a new one.
+        """
         meta = self._database.meta
+        if not secret and not meta("secret"):
+            self._database.set_meta("secret", secrets.token_hex(32))
         return Signer(secret or meta("secret") or "", meta("uuid") or "")
 
     def close(self) -> None:

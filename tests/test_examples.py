@@ -1,0 +1,243 @@
+"""The examples as far as a machine can try them: a repository lives through days of its workflow, with stand-ins."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from digest.demo.papers import Day, three_days
+from digest.demo.standin import Answer, Standin
+from tests.github_server import TOKEN, GithubServer, Refuse, github
+from tests.threads import in_a_thread
+from tests.workflow import Expression, Run, Runner
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+TEMPLATE = EXAMPLES / "github-actions"
+WORKFLOW = TEMPLATE / ".github" / "workflows" / "daily-papers.yml"
+REPOSITORY = "ada/papers"
+DAYS = three_days(date(2026, 11, 1))
+THURSDAY, FRIDAY, SATURDAY = DAYS
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+TOOLS = ("git", "jq", "curl")
+needs_tools = pytest.mark.skipif(
+    FAKETIME is None or not all(map(shutil.which, TOOLS)), reason="git, jq, curl and libfaketime are needed"
+)
+
+
+def git(*arguments: str, at: Path) -> str:
+    return subprocess.run(
+        ["git", *arguments], cwd=at, check=True, capture_output=True, text=True, errors="surrogateescape"
+    ).stdout
+
+
+@dataclass
+class Repository:
+    """A repository made from the template, on a GitHub and with an arXiv of its own."""
+
+    folder: Path
+    server: GithubServer
+    arxiv: Standin
+    runner: Runner
+
+    @property
+    def remote(self) -> Path:
+        return self.folder / "remote.git"
+
+    def day(self, day: Day, at: datetime | None = None, **how: dict[str, str]) -> Run:
+        """One run of the workflow on that day, with what the index holds then."""
+        self.arxiv.serve(day.papers)
+        self.server.clock = lambda: at or day.now
+        return self.runner.run(at or day.now, **how)
+
+    def listed(self) -> list[list[str]]:
+        """The papers of each issue."""
+        return [re.findall(r"arxiv\.org/abs/(\S+?)v\d", issue["body"]) for issue in self.server.issues[REPOSITORY]]
+
+    def titles(self) -> list[str]:
+        return [issue["title"] for issue in self.server.issues[REPOSITORY]]
+
+    def show(self, what: str) -> str:
+        return git("show", what, at=self.remote)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    remote, source = tmp_path / "remote.git", tmp_path / "source"
+    git("init", "--quiet", "--bare", "--initial-branch", "main", str(remote), at=tmp_path)
+    shutil.copytree(TEMPLATE, source)
+    git("init", "--quiet", "--initial-branch", "main", at=source)
+    git("add", ".", at=source)
+    git("-c", "user.name=Ada", "-c", "user.email=ada@users", "commit", "--quiet", "-m", "Begin", at=source)
+    git("push", "--quiet", str(remote), "main", at=source)
+    with in_a_thread(github) as server, Standin() as arxiv:
+        assert FAKETIME is not None
+        runner = Runner(
+            workflow=WORKFLOW,
+            folder=tmp_path,
+            remote=remote,
+            api=server.url,
+            token=TOKEN,
+            faketime=FAKETIME,
+            machine={"DIGEST_ARXIV_API": arxiv.url, "DIGEST_ARXIV_DELAY": "0"},
+        )
+        yield Repository(tmp_path, server, arxiv, runner)
+
+
+# -- what the files say ---------------------------------------------------------------------------------
+
+
+@pytest.mark.heavy
+def test_the_workflow_fits_githubs_schema() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_actions_are_pinned_and_may_do_no_more_than_they_need() -> None:
+    text = WORKFLOW.read_text(encoding="utf-8")
+    plan = YAML(typ="safe", pure=True).load(text)
+    uses = re.findall(r"uses: (.*)", text)
+    assert uses
+    for action in uses:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+", action), action
+    (job,) = plan["jobs"].values()
+    assert plan["permissions"] == {}
+    assert job["permissions"] == {"contents": "write", "issues": "write", "actions": "write"}
+    assert plan["concurrency"] == {"group": "daily-papers", "cancel-in-progress": False}
+    # What others may choose never becomes a part of a script.
+    assert not [step["name"] for step in job["steps"] if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("vars.A || 'b c'", "b c"),
+        ("vars.B || 'b c'", "given"),
+        ("always() && steps.one.outcome == 'success'", True),
+        ("!cancelled() && steps.two.outcome == 'success'", False),
+        ("!(success() || failure())", False),
+        ("secrets.NONE", ""),
+    ],
+)
+def test_the_runner_reads_githubs_expressions(text: str, value: object) -> None:
+    contexts = {"vars": {"B": "given"}, "secrets": {}, "steps": {"one": {"outcome": "success"}}}
+    status = {"success": True, "failure": False, "cancelled": False, "always": True}
+    assert Expression(text, contexts, status).value() == value
+
+
+# -- days of a repository -------------------------------------------------------------------------------
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_each_day_brings_what_is_new_and_a_quiet_one_says_why(repository: Repository) -> None:
+    first = repository.day(THURSDAY)
+    assert not first.failed, first.log
+    assert "installed arxiv-digest" in first.log
+    [began] = repository.listed()
+    assert began
+    page = repository.show("main:README.md")
+    assert page.count("| **[") >= len(began)
+    assert git("rev-list", "--count", "digest-data", at=repository.remote) == "1\n"
+    assert repository.server.enabled == ["daily-papers.yml"]
+
+    second = repository.day(FRIDAY)
+    assert not second.failed, second.log
+    _, news = repository.listed()
+    assert news
+    assert not set(news) & set(began)
+    assert repository.titles()[1] == f"Latest Papers - {FRIDAY.now:%B} {FRIDAY.now.day}, {FRIDAY.now.year}"
+    assert repository.show("main:README.md") != page
+    assert "1 sent" in second.summary
+
+    commits = git("rev-list", "--count", "main", at=repository.remote)
+    third = repository.day(SATURDAY)
+    assert not third.failed, third.log
+    assert len(repository.listed()) == 2
+    assert "No digest was due" in third.summary
+    assert "nothing is announced on Friday and Saturday evenings" in third.summary
+    assert git("rev-list", "--count", "main", at=repository.remote) == commits, "the page did not change"
+    assert git("rev-list", "--count", "digest-data", at=repository.remote) == "1\n"
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_working_day_without_a_match_says_so(repository: Repository) -> None:
+    assert not repository.day(THURSDAY).failed
+    run = repository.day(THURSDAY, FRIDAY.now)
+    assert not run.failed, run.log
+    assert len(repository.listed()) == 1
+    assert "Reward Model: 0 new" in run.summary
+    assert "no match that is new" in run.summary
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_step_that_fails_keeps_no_other_from_saving_the_database(repository: Repository) -> None:
+    hook = repository.remote / "hooks" / "update"
+    hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ]\n')
+    hook.chmod(0o755)
+    run = repository.day(THURSDAY)
+    assert run.outcome("Write the page") == "failure"
+    assert run.outcome("Save the database") == "success"
+    assert repository.titles()[1:] == ["The daily papers could not be fetched"]
+    hook.unlink()
+    again = repository.day(FRIDAY)
+    assert not again.failed, again.log
+    began, _, news = repository.listed()
+    assert not set(news) & set(began)
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_run_that_fails_tells_so_once_and_the_papers_come_later(repository: Repository) -> None:
+    repository.arxiv.on_query = lambda _params: Answer(503, b"")
+    title = "The daily papers could not be fetched"
+    assert repository.day(THURSDAY).failed
+    assert repository.titles() == [title]
+    # However many issues stand open in between, the one that is there is found.
+    issue = repository.server.issues[REPOSITORY][0]
+    repository.server.issues[REPOSITORY] += [{**issue, "title": f"another {n}"} for n in range(130)]
+    run = repository.day(FRIDAY)
+    assert run.outcome("Save the database") == "success"
+    assert repository.titles().count(title) == 1
+    repository.arxiv.on_query = None
+    repository.server.issues[REPOSITORY].clear()
+    assert not repository.day(SATURDAY).failed
+    assert len(repository.listed()[0]) > 10
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_without_its_database_nothing_is_posted_and_nothing_saved(repository: Repository) -> None:
+    repository.day(THURSDAY)
+    saved = git("rev-parse", "digest-data", at=repository.remote)
+    run = repository.day(FRIDAY, before={"Fetch the database": "git remote set-url origin file:///nowhere"})
+    assert run.outcome("Fetch the database") == "failure"
+    assert "could not be looked for" in run.log
+    for name in ("Fetch and notify", "Write the page", "Save the database"):
+        assert run.outcome(name) == "skipped"
+    assert git("rev-parse", "digest-data", at=repository.remote) == saved
+    assert repository.titles()[1:] == ["The daily papers could not be fetched"]
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_refused_issue_fails_the_run_and_comes_with_the_next_one(repository: Repository) -> None:
+    repository.server.next["POST"] = [Refuse(403, "Resource not accessible by integration")]
+    run = repository.day(THURSDAY)
+    assert run.outcome("Fetch and notify") == "failure"
+    assert "Issues: read and write" in run.log
+    assert run.outcome("Write the page") == "success"
+    assert repository.titles() == ["The daily papers could not be fetched"]
+    assert not repository.day(FRIDAY).failed
+    assert len(repository.listed()) == 2
