@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -17,6 +20,7 @@ from ruamel.yaml import YAML
 from digest.demo.papers import Day, three_days
 from digest.demo.standin import Answer, Standin
 from tests.github_server import TOKEN, GithubServer, Refuse, github
+from tests.smtp_server import smtp_server
 from tests.threads import in_a_thread
 from tests.workflow import Expression, Run, Runner
 
@@ -241,3 +245,143 @@ def test_a_refused_issue_fails_the_run_and_comes_with_the_next_one(repository: R
     assert repository.titles() == ["The daily papers could not be fetched"]
     assert not repository.day(FRIDAY).failed
     assert len(repository.listed()) == 2
+
+
+# -- mail as well ---------------------------------------------------------------------------------------
+
+READERS = f"""\
+keywords:
+  Reward Model: '"reward model" OR "preference model"'
+subscribers:
+  - github: {REPOSITORY}
+    keywords: [Reward Model]
+  - email: ada.lovelace@readers.example
+    name: Augusta King
+    keywords: [Reward Model]
+  - email: lin.gone@readers.example
+    name: Lin Tester
+    keywords: [Reward Model]
+"""
+SECRETS = {
+    "DIGEST_SUBSCRIBERS_YAML": READERS,
+    "DIGEST_SECRET": "8d1f-a-long-random-text-4c7e",
+    "DIGEST_FROM": "Daily Papers <papers.sender@operator.example>",
+    "DIGEST_CONTACT": "write.to.me@operator.example",
+}
+NEVER = (
+    "ada.lovelace",
+    "lin.gone",
+    "readers.example",
+    "Augusta",
+    "Lin Tester",
+    "papers.sender",
+    "write.to.me",
+    "8d1f-a-long",
+    TOKEN,
+)
+"""What nobody but the readers and the operator may ever see, in lower case too."""
+
+
+def refusing(line: str) -> str | None:
+    """A server that knows one of the readers no more, and says so as servers do."""
+    if "lin.gone" not in line:
+        return None
+    return "550 5.1.1 <Lin.Gone@readers.example>: Recipient address rejected: lin.gone is unknown"
+
+
+def everything(path: Path) -> Iterator[tuple[str, str]]:
+    """All that a database file holds: each value of each table, compressed ones unpacked, and the bytes themselves."""
+    yield path.name, path.read_bytes().decode("latin-1")
+    with closing(sqlite3.connect(path)) as database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in database.execute(f'SELECT * FROM "{table}"'):
+                for value in row:
+                    text = value
+                    if isinstance(value, bytes):
+                        with suppress(zlib.error):
+                            value = zlib.decompress(value)
+                        # Quoted-printable may cut an address into two lines.
+                        text = value.decode("latin-1").replace("=\r\n", "").replace("=40", "@")
+                    yield table, str(text)
+
+
+def public(repository: Repository, runs: list[Run]) -> Iterator[tuple[str, str]]:
+    """All that strangers can see: each object of the repository, the database in it, logs, summaries, issues."""
+    listed = git("cat-file", "--batch-check", "--batch-all-objects", at=repository.remote).splitlines()
+    for number, line in enumerate(listed):
+        name, kind, _ = line.split(" ")
+        content = subprocess.run(
+            ["git", "cat-file", kind, name], cwd=repository.remote, check=True, capture_output=True
+        ).stdout
+        yield f"{kind} {name}", content.decode("latin-1")
+        if content.startswith(b"SQLite format 3"):
+            file = repository.folder / f"object-{number}.db"
+            file.write_bytes(content)
+            yield from everything(file)
+    for run in runs:
+        yield "log", run.log
+        yield "summary", run.summary
+    for issue in repository.server.issues[REPOSITORY]:
+        yield "issue", f"{issue['title']}\n{issue['body']}"
+
+
+def leaks(found: Iterator[tuple[str, str]]) -> list[str]:
+    return [
+        f"{word} in {where}: …{text[max(place - 80, 0) : place + 80]!r}"
+        for where, text in found
+        for word in NEVER
+        if (place := text.lower().find(word.lower())) >= 0
+    ]
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_with_mail_on_nothing_that_strangers_see_tells_who_reads(repository: Repository) -> None:
+    with in_a_thread(lambda: smtp_server({"RCPT": refusing})) as mail:
+        repository.runner.secrets = {**SECRETS, "DIGEST_MAIL": mail.url}
+        first = repository.day(THURSDAY)
+        second = repository.day(FRIDAY)
+    assert [message.recipient for message in mail.messages] == ["ada.lovelace@readers.example"] * 2
+    assert b"write.to.me@operator.example" in mail.messages[0].data
+    assert len(repository.listed()) == 3  # two days, and one that tells of the refusal
+    assert first.outcome("Fetch and notify") == "failure"
+    assert "given up: reader:" in first.log
+    assert not second.failed, second.log
+    assert leaks(public(repository, [first, second])) == []
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(repository: Repository) -> None:
+    home = repository.folder / "home"
+    home.mkdir()
+    (home / "subscribers.yaml").write_text(READERS)
+    plain = {key: value for key, value in SECRETS.items() if key in ("DIGEST_FROM", "DIGEST_CONTACT")}
+    with in_a_thread(lambda: smtp_server({"RCPT": refusing})) as mail:
+        repository.arxiv.serve(THURSDAY.papers)
+        environment = {**repository.runner.machine, **plain, "DIGEST_MAIL": mail.url, "DIGEST_HOME": str(home)}
+        environment |= {"DIGEST_GITHUB_API": repository.server.url, "DIGEST_GITHUB_TOKEN": TOKEN}
+        command = [sys.executable, "-m", "digest", "run", "--quiet", "--now", THURSDAY.now.isoformat()]
+        subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environment}, check=False, capture_output=True)
+        assert leaks(everything(home / "digest.db")), "before, the addresses are there"
+        blob = git("hash-object", "-w", str(home / "digest.db"), at=repository.remote).strip()
+        made = subprocess.run(
+            ["git", "mktree"], cwd=repository.remote, input=f"100644 blob {blob}\tdigest.db\n", text=True,
+            capture_output=True, check=True,
+        )  # fmt: skip
+        author = ["-c", "user.name=Ada", "-c", "user.email=ada@users"]
+        commit = git(*author, "commit-tree", made.stdout.strip(), "-m", "Before", at=repository.remote).strip()
+        git("update-ref", "refs/heads/digest-data", commit, at=repository.remote)
+        before = len(mail.messages)
+
+        repository.runner.secrets = {**SECRETS, "DIGEST_MAIL": mail.url}
+        run = repository.day(FRIDAY)
+    assert not run.failed, run.log
+    sent = [message.data.decode() for message in mail.messages[before:]]
+    assert len(sent) == 1
+    began, news = repository.listed()
+    assert not set(news) & set(began)
+    assert not [paper for paper in began if paper in sent[0]], "what was mailed under the address comes again"
+    git("reflog", "expire", "--all", "--expire=now", at=repository.remote)
+    git("gc", "--quiet", "--prune=now", at=repository.remote)
+    assert leaks(public(repository, [run])) == []
