@@ -43,6 +43,7 @@ class GithubServer:
 
     repositories: set[str] = field(default_factory=lambda: {"ada/papers"})
     private: set[str] = field(default_factory=set)
+    archived: set[str] = field(default_factory=set)
     without_issues: set[str] = field(default_factory=set)
     reading: set[str] = field(default_factory=set)
     enabled: list[str] = field(default_factory=list)
@@ -106,6 +107,8 @@ class GithubServer:
         kept = self.issues[repository]
         if method == "POST":
             wanted = json.loads(body)
+            if "title" not in wanted:
+                return 422, {"message": "Invalid request."}
             if len(wanted["body"]) > LIMIT or len(wanted["title"]) > 256:
                 return 422, {"message": "Validation Failed"}
             number = len(kept) + 1
@@ -125,8 +128,7 @@ class GithubServer:
         return {
             "full_name": repository,
             "private": repository in self.private,
-            "has_issues": repository not in self.without_issues,
-            "permissions": {"pull": True, "push": repository not in self.reading},
+            "archived": repository in self.archived,
         }
 
 

@@ -64,12 +64,14 @@ def doctor(click_context: click.Context, context: Context, address: str | None, 
 def _made(survey: Survey, address: str | None) -> Iterator[Check]:
     """Make the checks; a test digest goes last, in place of the probe of the mail server."""
     from digest.checks.check import run_checks
+    from digest.checks.repositories import check_repositories
     from digest.checks.returns import return_checks
     from digest.checks.sender import check_mail
     from digest.checks.trial import SECONDS, check_by_sending
 
     yield from run_checks(_local(survey))
     away: list[tuple[str, Examine]] = [] if address else [("mail", lambda: check_mail(survey))]
+    away.append(("issues", lambda: check_repositories(survey)))
     yield from run_checks([*_arxiv(survey), *away, *return_checks(survey), *_names(survey)])
     if address:
         yield from run_checks([("mail", lambda: check_by_sending(survey, address, machine_now()))], seconds=SECONDS + 5)

@@ -96,6 +96,24 @@ class GithubTransport:
             begun = True
         return Receipt(Outcome.SENT, reply)
 
+    async def examine(self, repository: str) -> Receipt:
+        """Whether an issue could be posted there; SENT where it could, though nothing is.
+
+        What is offered has no title: GitHub looks at the token's permission and at the repository first, and then
+        misses the title, with 422.
+        """
+        try:
+            found = (await self._ask("GET", repository, "", 200)).json()
+            if found.get("archived"):
+                return Receipt(Outcome.FAILED, "it is archived, so nothing can be posted: unarchive it")
+            await self._ask("POST", repository, "/issues", 422, json={})
+        except _Refused as refused:
+            return refused.receipt
+        except (ValueError, AttributeError):
+            return Receipt(Outcome.DEFERRED, "GitHub's answer cannot be read")
+        seen = "private" if found.get("private") else "public"
+        return Receipt(Outcome.SENT, f"{seen}, issues are on, and the token may post them")
+
     async def close(self) -> None:
         """Let go of the connection."""
         if self._http is not None:
@@ -108,7 +126,7 @@ class GithubTransport:
         query: dict[str, Any] = {"state": "all", "sort": "created", "direction": "asc", "per_page": PAGE}
         query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
         for page in range(1, PAGES + 1):
-            response = await self._ask("GET", repository, params={**query, "page": page})
+            response = await self._ask("GET", repository, "/issues", 200, params={**query, "page": page})
             try:
                 listed = response.json()
                 bodies = [str(issue.get("body") or "") for issue in listed]
@@ -122,21 +140,22 @@ class GithubTransport:
 
     async def _post(self, repository: str, title: str, body: str) -> str:
         """Post one issue and say where it is; raises _Refused."""
-        response = await self._ask("POST", repository, json={"title": title, "body": body})
+        response = await self._ask("POST", repository, "/issues", 201, json={"title": title, "body": body})
         try:
             return words(f"201 {response.json()['html_url']}")
         except (ValueError, KeyError, TypeError):
             return "201 Created"
 
-    async def _ask(self, method: str, repository: str, **how: Any) -> httpx.Response:
+    async def _ask(self, method: str, repository: str, path: str, wanted: int, **how: Any) -> httpx.Response:
+        """Ask about a repository; raises _Refused for every answer but the one with the status `wanted`."""
         try:
-            response = await self._connection().request(method, f"{self._api}/repos/{repository}/issues", **how)
+            response = await self._connection().request(method, f"{self._api}/repos/{repository}{path}", **how)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
             raise _Refused(Outcome.DEFERRED, f"GitHub could not be reached ({_named(error)})") from None
         except (httpx.HTTPError, OSError) as error:
             outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
             raise _Refused(outcome, f"the connection to GitHub broke ({_named(error)})") from None
-        if response.status_code == (201 if method == "POST" else 200):
+        if response.status_code == wanted:
             return response
         raise self._refusal(method, repository, response)
 
