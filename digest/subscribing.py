@@ -47,6 +47,17 @@ def names_of(settings: Settings) -> Pseudonyms | None:
     return Pseudonyms(settings.secret) if settings.subscribers_yaml else None
 
 
+def has_mail_readers(settings: Settings) -> bool:
+    """Whether somebody else than repositories is served; also where nobody knows yet."""
+    from digest.model import Format
+
+    try:
+        readers = read_roster(settings).subscribers
+    except ConfigError:
+        return True
+    return not readers or any(reader.format is not Format.ISSUE for reader in readers)
+
+
 def known_as(settings: Settings, address: str) -> str:
     """What the database and the roster call the reader with this address."""
     names = names_of(settings)

@@ -141,15 +141,17 @@ def _about_limits(survey: Survey) -> Iterator[Check]:
 def _about_sender(survey: Survey, server: Server | None) -> Iterator[Check]:
     from digest.mail.presets import guess_preset, preset_of
     from digest.mail.server import is_loopback
+    from digest.subscribing import has_mail_readers
 
     settings = survey.settings
     address = parseaddr(settings.sender)[1]
     if not settings.mails_for_real:
-        yield warn(
-            NAME,
-            "mail goes to a folder of this machine, and to nobody's inbox",
-            "set DIGEST_MAIL to a server: 'digest init' asks for it",
-        )
+        if has_mail_readers(settings):
+            yield warn(
+                NAME,
+                "mail goes to a folder of this machine, and to nobody's inbox",
+                "set DIGEST_MAIL to a server: 'digest init' asks for it",
+            )
         return
     if not address:
         return

@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digest.cli.base import Context, machine_now
-from digest.errors import ConfigError
 from digest.mailing import make_issues, make_sender, make_transport
 from digest.settings import Settings
-from digest.subscribing import known_as, read_roster, settle_names
+from digest.subscribing import has_mail_readers, known_as, read_roster, settle_names
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
@@ -57,20 +56,9 @@ def mail_hint(settings: Settings, summary: Summary) -> str:
 
 def say_where_mail_goes(context: Context) -> None:
     """One line while mail only goes to a folder of this machine, and somebody is to get some."""
-    if not context.settings.mails_for_real and _has_mail_readers(context.settings):
+    if not context.settings.mails_for_real and has_mail_readers(context.settings):
         place = make_transport(context.settings).description
         context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")
-
-
-def _has_mail_readers(settings: Settings) -> bool:
-    """Whether somebody else than repositories is served; also where nobody knows yet."""
-    from digest.model import Format
-
-    try:
-        readers = read_roster(settings).subscribers
-    except ConfigError:
-        return True
-    return not readers or any(reader.format is not Format.ISSUE for reader in readers)
 
 
 @asynccontextmanager

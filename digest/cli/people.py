@@ -20,6 +20,7 @@ from digest.cli.readers import (
     suppressions,
     tell_lifted,
     titled,
+    what,
     when,
     without_digest,
 )
@@ -128,6 +129,9 @@ def subscribe(
     context.echo(f"The subscribers file is {path}")
     warn_about(context, readers)
     say_where_mail_goes(context)
+    if any(r.format is Format.ISSUE for r in readers) and not context.settings.github_token:
+        words = "issues are posted with DIGEST_GITHUB_TOKEN, and it is not set"
+        context.warn(f"{words}: it takes a token with 'Issues: read and write' on the repository")
 
 
 def _fields(flags: dict[str, Any]) -> dict[str, Value]:
@@ -288,7 +292,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
         context.echo(f"  {keyword_line(keyword)}")
     for query in reader.exclude:
         context.echo(f"  never: {query}")
-    context.echo(f"  {when(reader)}; {reader.max_papers} papers with abstracts, {reader.order} first")
+    context.echo(f"  {when(reader)}; {what(reader)}")
     if favoured := [*reader.authors, *reader.categories]:
         context.echo(f"  foremost: {', '.join(favoured)}")
     if extras := _extras(reader):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from digest.cli.base import Context
 from digest.cli.parts import existing_store
 from digest.errors import StoreError
-from digest.model import Keyword, Subscriber, Weekly
+from digest.model import Format, Keyword, Subscriber, Weekly
 from digest.times import to_text
 
 if TYPE_CHECKING:
@@ -150,6 +150,13 @@ def when(reader: Subscriber) -> str:
     at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
     pause = f", {pause_in_words(reader.paused_until)}" if reader.paused_until else ""
     return f"{days}, {at} ({reader.timezone}){pause}"
+
+
+def what(reader: Subscriber) -> str:
+    """What comes then, for people."""
+    if reader.format is Format.ISSUE:
+        return "an issue with all papers that no earlier one listed"
+    return f"{reader.max_papers} papers with abstracts, {reader.order} first"
 
 
 def next_line(reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None) -> str:

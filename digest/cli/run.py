@@ -19,6 +19,7 @@ from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import clock_at, mail_hint, open_parts, say_where_mail_goes
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mailing import make_transport
+from digest.model import REPOSITORY
 from digest.subscribing import read_roster, settle_names
 from digest.times import to_text
 
@@ -275,7 +276,8 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
     if not summary.keywords:
         context.echo("The subscribers file names no keyword: nothing to fetch.")
     for message in messages:
-        context.echo(f"Would be mailed to {message.recipient}: {len(message.data) // 1000 + 1} kB")
+        verb = "posted" if message.recipient.startswith(REPOSITORY) else "mailed"
+        context.echo(f"Would be {verb} to {message.recipient}: {len(message.data) // 1000 + 1} kB")
     tried = {
         Outcome.SENT: "would be sent" if dry_run else "sent",
         Outcome.DEFERRED: "deferred",

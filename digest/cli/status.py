@@ -176,17 +176,18 @@ def _waiting(context: Context, store: Store | None, now: datetime) -> list[dict[
 
 def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime, *, explained: bool) -> dict[str, Any]:
     """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none came today."""
+    from digest.model import Format
     from digest.schedule import FOR_EVER, gives_way, is_paused, latest_slot, next_digest, pause_in_words
 
     state = store.subscribers.state(subscriber.email) if store else None
     moment, evening = next_digest(subscriber, now, taken=state.slot if state else None)
-    why = ""
+    why, sent = "", "issue" if subscriber.format is Format.ISSUE else "mail"
     if subscriber.paused_until is not None and is_paused(subscriber, now):
         why = pause_in_words(subscriber.paused_until)
     elif state and state.suppressed:
         why = f"mail to this address is suppressed: {state.suppressed}"
     elif state and state.refused:
-        why = f"the last mail was refused for good ({state.refused}); its papers come with the next digest"
+        why = f"the last {sent} was refused for good ({state.refused}); its papers come with the next digest"
     elif state and state.unplaced:
         why = f"arXiv has not yet answered for {', '.join(state.unplaced)}"
     elif state is None or state.last_digest_at is None:

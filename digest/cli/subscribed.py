@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from digest.cli.base import counted
-from digest.cli.readers import keyword_line, next_line, options_json, subscriber_json, titled
-from digest.model import Subscriber
+from digest.cli.readers import keyword_line, next_line, options_json, subscriber_json, titled, what
+from digest.model import Format, Subscriber
 from digest.schedule import pause_in_words
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def _block(edit: Edit, reader: Subscriber, now: datetime, *, first: bool) -> tup
     return (
         _what_changed(edit, reader),
         *map(keyword_line, reader.keywords),
+        *([f"It gets {what(reader)}."] if reader.format is Format.ISSUE else []),
         next_line(reader, now, first=first),
     )
 
