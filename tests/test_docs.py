@@ -26,7 +26,9 @@ from digest.demo.standin import Standin
 from digest.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+VARIABLES = {"DIGEST_PACKAGE"}
+"""What is set in a repository on GitHub and never reaches the program."""
 KEYWORDS = """
 keywords:
   RL theory: 'ti:"reinforcement learning" AND cat:cs.LG'
@@ -169,7 +171,7 @@ def _root(**options: int) -> click.Context:
 
 
 def test_each_setting_has_a_row_and_each_one_named_exists() -> None:
-    known = {setting.variable for setting in SETTINGS}
+    known = {setting.variable for setting in SETTINGS} | VARIABLES
     listed = re.findall(
         r"^\| `(DIGEST_\w+)` \|", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -187,11 +189,23 @@ def test_each_command_and_flag_that_a_document_names_exists() -> None:
     assert wrong == []
 
 
+def test_each_command_that_an_example_runs_exists() -> None:
+    wrong, found = [], 0
+    for path in (ROOT / "examples").rglob("*"):
+        if path.is_file() and path.suffix != ".md":
+            for call in re.findall(r"(?<![\w#:-])digest ([a-z]+\b[^|;>&\n\"]*)", path.read_text(encoding="utf-8")):
+                if f"digest {call.split()[0]}" in COMMANDS:
+                    found += 1
+                    wrong += [f"{path.name}: {call} ({what})" for what in _unknown(f"digest {call}")]
+    assert wrong == []
+    assert found >= 6
+
+
 def _code(text: str) -> Iterator[str]:
     """Calls of the program in code spans and in indented or fenced blocks."""
     yield from re.findall(r"`(digest [^`]+)`", text)
     for line in re.findall(
-        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest ))?(digest [a-z].*)$", text, re.MULTILINE
+        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest |--rm |exec digest ))?(digest [a-z].*)$", text, re.MULTILINE
     ):
         yield line.split("  #")[0].split("&&")[0]
 

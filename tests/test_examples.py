@@ -138,6 +138,24 @@ def test_the_runner_reads_githubs_expressions(text: str, value: object) -> None:
     assert Expression(text, contexts, status).value() == value
 
 
+def test_the_image_is_small_and_runs_as_nobody_in_particular() -> None:
+    folder = EXAMPLES / "docker"
+    text = (folder / "Dockerfile").read_text(encoding="utf-8")
+    last = text[text.rindex("\nFROM ") :]
+    assert re.search(r"^USER digest$", last, re.MULTILINE)
+    assert last.index("useradd") < last.index("\nUSER") < last.index("\nENTRYPOINT")
+    assert re.search(r"^HEALTHCHECK .* CMD digest status .*\|\| exit 1$", last, re.MULTILINE)
+    assert re.search(r"^VOLUME /data$", last, re.MULTILINE)
+    kept = re.findall(r"^!(.+)$", (folder / "Dockerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name in kept if not (EXAMPLES.parent / name).exists()] == []
+    service = YAML(typ="safe", pure=True).load(folder / "compose.yaml")["services"]["digest"]
+    context = (folder / service["build"]["context"]).resolve()
+    assert context == EXAMPLES.parent
+    assert (context / service["build"]["dockerfile"]).is_file()
+    assert service["read_only"]
+    assert service["volumes"] == ["data:/data"]
+
+
 # -- days of a repository -------------------------------------------------------------------------------
 
 
