@@ -221,6 +221,20 @@ def test_a_step_that_fails_keeps_no_other_from_saving_the_database(repository: R
 
 @pytest.mark.heavy
 @needs_tools
+def test_what_somebody_pushed_meanwhile_is_kept(repository: Repository) -> None:
+    source = repository.folder / "source"
+    edit = (
+        f"cd {source} && unset LD_PRELOAD && echo '# more' >> subscribers.yaml"
+        f" && git commit --quiet -am More && git push --quiet {repository.remote} main"
+    )
+    run = repository.day(THURSDAY, before={"Write the page": edit})
+    assert not run.failed, run.log
+    assert repository.show("main:subscribers.yaml").endswith("# more\n")
+    assert "| **[" in repository.show("main:README.md")
+
+
+@pytest.mark.heavy
+@needs_tools
 def test_a_run_that_fails_tells_so_once_and_the_papers_come_later(repository: Repository) -> None:
     repository.arxiv.on_query = lambda _params: Answer(503, b"")
     title = "The daily papers could not be fetched"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from digest.cli.base import Context, machine_now
 from digest.mailing import make_issues, make_sender, make_transport
 from digest.settings import Settings
-from digest.subscribing import has_mail_readers, known_as, read_roster, settle_names
+from digest.subscribing import has_mail_readers, known_as, place_of_subscribers, read_roster, settle_names
 
 if TYPE_CHECKING:
     from digest.cycle import Parts, Summary
@@ -43,7 +43,7 @@ def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscri
     for subscriber in roster.subscribers:
         if subscriber.email.casefold() == wanted:
             return subscriber
-    raise unknown_reader(settings.subscribers, address, (s.email for s in roster.subscribers))
+    raise unknown_reader(place_of_subscribers(settings), address, (s.email for s in roster.subscribers))
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:

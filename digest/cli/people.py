@@ -280,7 +280,9 @@ def show(context: Context, email: str, as_json: bool) -> None:
     roster = read_roster(context.settings)
     reader = find_reader(roster, known_as(context.settings, email))
     if reader is None:
-        raise unknown_reader(context.settings.subscribers, email, (known.email for known in roster.subscribers))
+        raise unknown_reader(
+            place_of_subscribers(context.settings), email, (known.email for known in roster.subscribers)
+        )
     now = machine_now()
     first = bool(without_digest(context, [reader]))
     found = suppressions(context).get(reader.email.casefold())

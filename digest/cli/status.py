@@ -9,7 +9,7 @@ import click
 
 from digest.almanac import HOLIDAYS_FILE
 from digest.asking import source_order
-from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.base import Command, Context, counted, fit_for_log, json_option, machine_now, now_option, pass_context
 from digest.cli.folder import say_what_the_folder_holds
 from digest.cli.keyword_windows import what_to_do
 from digest.cli.parts import existing_store, say_where_mail_goes
@@ -241,7 +241,7 @@ def _tell_places(context: Context, report: dict[str, Any]) -> None:
         context.echo(f"          {report['bounces']}")
     if report["leaving"] and not report["leaving"]["read"]:
         context.echo(
-            f"Leaving   requests arrive at {report['leaving']['to']}; act on each with 'digest inbox MAIL.eml'"
+            f"Leaving   requests arrive at {fit_for_log(report['leaving']['to'])}; act on each with 'digest inbox MAIL.eml'"
         )
 
 

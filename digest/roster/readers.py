@@ -12,7 +12,7 @@ NEAR_DOMAIN = 3
 """Slips between two domains with one local part that may be one address: as far as from .org to .net."""
 
 
-def unknown_reader(path: Path, address: str, known: Iterable[str]) -> ConfigError:
+def unknown_reader(path: Path | str, address: str, known: Iterable[str]) -> ConfigError:
     """What to raise where the subscribers file, whose readers are `known`, lacks this one."""
     near = nearest_address(address, known)
     remedy = f"did you mean {near}?" if near else "'digest subscribers' lists who is in it"

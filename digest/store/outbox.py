@@ -48,6 +48,14 @@ class Entry:
     again: int | None
 
 
+def body_is_gone(delivery: int) -> UsageError:
+    """What is said where a digest's body was let go."""
+    return UsageError(
+        f"the body of delivery {delivery} is no longer kept",
+        remedy="'digest db prune' let it go; where the readers come from a secret none is kept that was delivered",
+    )
+
+
 class Outbox:
     """The delivering side of the store. `owner` names this process in the rows that it claims."""
 
@@ -121,7 +129,7 @@ class Outbox:
         if row is None:
             raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them")
         if not row["pieces"]:
-            raise UsageError(f"the body of delivery {delivery} is no longer kept", remedy="'digest db prune' let it go")
+            raise body_is_gone(delivery)
         return Outgoing(
             id=row["id"],
             attempt=row["attempt"],
@@ -335,7 +343,7 @@ def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
     if row["reason"]:
         raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
     if row["pruned"]:
-        raise UsageError(f"the body of delivery {delivery} is no longer kept", remedy="'digest db prune' let it go")
+        raise body_is_gone(delivery)
     if row["state"] in ("failed", "expired", "suppressed"):
         raise UsageError(
             f"the digest of delivery {delivery} has not gone ({row['state']})",
