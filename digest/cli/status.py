@@ -241,7 +241,8 @@ def _tell_places(context: Context, report: dict[str, Any]) -> None:
         context.echo(f"          {report['bounces']}")
     if report["leaving"] and not report["leaving"]["read"]:
         context.echo(
-            f"Leaving   requests arrive at {fit_for_log(report['leaving']['to'])}; act on each with 'digest inbox MAIL.eml'"
+            f"Leaving   requests arrive at {fit_for_log(report['leaving']['to'])};"
+            " act on each with 'digest inbox MAIL.eml'"
         )
 
 
