@@ -384,6 +384,31 @@ def test_with_mail_on_nothing_that_strangers_see_tells_who_reads(repository: Rep
 
 @pytest.mark.heavy
 @needs_tools
+@pytest.mark.parametrize("private", [False, True])
+def test_addresses_in_a_file_are_worked_with_only_where_nobody_else_reads(
+    repository: Repository, private: bool
+) -> None:
+    source = repository.folder / "source"
+    (source / "subscribers.yaml").write_text(READERS)
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@users")
+    git(*author, "commit", "--quiet", "-am", "Readers", at=source)
+    git("push", "--quiet", str(repository.remote), "main", at=source)
+    if private:
+        repository.server.private.add(REPOSITORY)
+    with in_a_thread(smtp_server) as mail:
+        names = ("DIGEST_FROM", "DIGEST_CONTACT")
+        repository.runner.secrets = {**{name: SECRETS[name] for name in names}, "DIGEST_MAIL": mail.url}
+        run = repository.day(THURSDAY)
+    assert len(mail.messages) == (2 if private else 0)
+    assert run.failed is not private
+    assert ("ada/papers is public" in run.log) is not private
+    assert leaks(iter([("log", run.log), ("summary", run.summary)])) == []
+    branches = git("branch", "--list", "digest-data", at=repository.remote)
+    assert bool(branches) is private
+
+
+@pytest.mark.heavy
+@needs_tools
 def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(repository: Repository) -> None:
     home = repository.folder / "home"
     home.mkdir()
