@@ -156,6 +156,26 @@ def test_the_image_is_small_and_runs_as_nobody_in_particular() -> None:
     assert service["volumes"] == ["data:/data"]
 
 
+def test_the_line_for_cron_mails_a_digest_and_says_nothing(tmp_path: Path) -> None:
+    lines = (EXAMPLES / "cron" / "crontab").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if line and line[0] not in "#M"]
+    command = line.split(maxsplit=5)[5]
+    assert "%" not in command, "cron takes it for the end of the line"
+    home = tmp_path / ".local" / "share" / "digest"
+    program = tmp_path / ".local" / "bin" / "digest"
+    home.mkdir(parents=True)
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m digest "$@"\n')
+    program.chmod(0o755)
+    (home / "subscribers.yaml").write_text("subscribers: [{email: ada@example.org, keywords: [reward model]}]\n")
+    with Standin(THURSDAY.papers) as arxiv:
+        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DIGEST_ARXIV_API": arxiv.url}
+        subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=True, timeout=60)
+    assert len(list((home / "mail" / "new").iterdir())) == 1
+    said = (home / "digest.log").read_text(encoding="utf-8").splitlines()
+    assert [line for line in said if "a new database was made" not in line] == []
+
+
 # -- days of a repository -------------------------------------------------------------------------------
 
 
