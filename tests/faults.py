@@ -135,8 +135,8 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
             if not missing:
                 break
         result.held |= {(day.now, name): 0 for name in missing}
-    # A keyword that was answered after its reader's digest of the day had gone comes with the next day's.
-    faults.share = 0
+    # What was answered after its reader's digest of the day had gone comes with the next day's, which asks in vain.
+    faults.share = 1
     ran = home.digest("run", "--json", "--now", (days[-1].now + timedelta(days=1)).isoformat())
     assert ran.out, ran.err
     result.pages = [int(asked.params["max_results"]) for asked in standin.requests]
