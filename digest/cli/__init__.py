@@ -84,18 +84,6 @@ class LazyGroup(click.Group):
         with formatter.section("Options, before or after the command"):
             formatter.write_dl(records)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say which one was probably meant."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean 'digest {near[0]}'?" if near else "'digest --help' lists the commands"
-            raise click.UsageError(f"there is no command {args[0]!r}: {hint}", ctx)
-        return super().resolve_command(ctx, args)
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Add the settings' flags, whose room takes longer to import than telling the version may last."""
         if args != ["--version"] and not any(p.name == "verbose" for p in self.params):
@@ -125,10 +113,10 @@ def main(args: list[str] | None = None) -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = Exit.USAGE
-    except click.NoSuchOption as error:
-        code = _failed(arguments, _unknown_option(error), Exit.USAGE)
     except click.ClickException as error:
-        code = _failed(arguments, _one_line(error.format_message()), Exit.USAGE)
+        from digest.cli.mistakes import words_of
+
+        code = _failed(arguments, words_of(error), Exit.USAGE)
     except DigestError as error:
         code = _failed(arguments, str(error), error.exit_code)
     except click.Abort:
@@ -152,15 +140,6 @@ def _failed(arguments: list[str], text: str, code: int) -> int:
         traceback.print_exc()
     say(text, as_json="--log-json" in arguments, level="error")
     return code
-
-
-def _unknown_option(error: click.NoSuchOption) -> str:
-    """An unknown flag, with another only where that is really near."""
-    import difflib
-
-    near = difflib.get_close_matches(error.option_name, error.possibilities or (), n=1, cutoff=0.75)
-    hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
-    return f"there is no flag {error.option_name}: {hint}"
 
 
 def _one_line(text: str) -> str:

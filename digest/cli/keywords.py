@@ -35,13 +35,14 @@ class TwoTexts(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Say what to do about a word too many."""
+        words = " ".join(args)  # click takes them out of the list
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             if "unexpected extra argument" not in error.message:
                 raise
             remedy = "put a name or a query of several words in quotes"
-            raise UsageError(f"{' '.join(args)} is more than two texts", remedy=remedy) from error
+            raise UsageError(f"{words} is more than two texts", remedy=remedy) from error
 
 
 @keywords.command("list", cls=Command, examples=("digest keywords list",))
