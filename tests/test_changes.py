@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from digest.cli import main
-from digest.model import Order, Revisions, Weekly
+from digest.model import Abstracts, Format, Order, Revisions, Weekly
 from digest.roster import load_roster
-from digest.roster.flags import split
+from digest.roster.fields import FIELDS
+from digest.roster.flags import SETTABLE, split
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = """\
@@ -66,6 +67,14 @@ def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
     return Shell(tmp_path, capfd)
 
 
+def test_what_the_file_may_say_of_a_reader_can_be_set(shell: Shell) -> None:
+    assert {*SETTABLE, "email", "github", "keywords"} == set(FIELDS)
+    text = " ".join(shell("subscribers", "set", "--help").split())
+    assert [name for name in SETTABLE if name not in text] == []
+    text = " ".join(shell("subscribers", "import", "--help").split())
+    assert [name for name in SETTABLE if name not in text] == []
+
+
 # -- set ---------------------------------------------------------------------------------------------
 
 
@@ -81,15 +90,19 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
     shell(
         "subscribers", "set", "lin@example.org", "name=Lin Wu", "schedule=weekdays", "at=09:00",
         "timezone=Asia/Kolkata", "revisions=yes", "max_papers=7", "exclude=cat:cs.RO, ti:survey", "quiet_days=tell",
-        "order=newest", "paused_until=2026-12-24",
+        "order=newest", "paused_until=2026-12-24", "abstracts=short", "format=text", "categories=cs.RO",
+        "authors=Ada Lovelace, Alan Turing", "subject_prefix=[arXiv]",
     )  # fmt: skip
     lin = shell.reader("lin@example.org")
     assert (lin.name, lin.days, lin.at, lin.timezone) == ("Lin Wu", tuple(Weekly)[:5], time(9), "Asia/Kolkata")
     assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.ALL, 7, ("cat:cs.RO", "ti:survey"))
     assert (lin.quiet_days, lin.order, lin.paused_until) == (True, Order.NEWEST, date(2026, 12, 24))
-    names = ("name", "schedule", "at", "timezone", "revisions", "max_papers", "exclude", "quiet_days", "order")
-    shell("subscribers", "set", "lin@example.org", *(f"{name}=none" for name in (*names, "paused_until")))
+    assert (lin.abstracts, lin.format, lin.authors) == (Abstracts.SHORT, Format.TEXT, ("Ada Lovelace", "Alan Turing"))
+    assert (lin.categories, lin.subject_prefix) == (("cs.RO",), "[arXiv]")
+    shell("subscribers", "set", "lin@example.org", *(f"{name}=" for name in SETTABLE))
     lin = shell.reader("lin@example.org")
+    assert (lin.abstracts, lin.format, lin.authors) == (Abstracts.FULL, Format.HTML, ())
+    assert (lin.categories, lin.subject_prefix) == ((), "")
     assert (lin.name, lin.days, lin.at, lin.timezone) == ("", tuple(Weekly), None, "Europe/Berlin")
     assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.NONE, 50, ())
     assert (lin.quiet_days, lin.order, lin.paused_until) == (False, Order.LIKELIEST, None)

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -> None:
     """Set fields of one reader, such as at=07:00.
 
-    The fields are name, schedule, at, timezone, revisions, max_papers, exclude, quiet_days, order and
-    paused_until, written as in the subscribers file; several days or queries stand between commas. A field
-    set to nothing or to 'none' is cleared: the reader then has none, or the usual one.
+    The fields are name, schedule, at, timezone, revisions, max_papers, exclude, quiet_days, order, paused_until,
+    abstracts, format, authors, categories and subject_prefix, written as in the subscribers file; several days,
+    queries or names stand between commas. A field set to nothing or to 'none' is cleared: the reader then has
+    none, or the usual one ('abstracts=none' means none).
     """
     from digest.roster.edit import set_fields
 
@@ -130,8 +131,9 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
 
     Who is a reader already gets what the row asks for beyond what they have. The first row names the columns:
     email, and any of keywords (several between semicolons), name, schedule, at, timezone, revisions, max_papers,
-    exclude, quiet_days, order, paused_until. An empty cell changes nothing, 'none' clears. All rows are taken
-    over at once, or none where one is wrong; to repeat it does no harm.
+    exclude, quiet_days, order, paused_until, abstracts, format, authors, categories, subject_prefix. An empty
+    cell changes nothing, 'none' clears. All rows are taken over at once, or none where one is wrong; to repeat it
+    does no harm.
     """
     from digest.roster.edit import add_all, check_or_begin
     from digest.roster.table import read_table

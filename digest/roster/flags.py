@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from digest.errors import UsageError
-from digest.model import Order, Revisions, Weekly
+from digest.model import Abstracts, Format, Order, Revisions, Weekly
 from digest.roster.fields import (
     MAX_PAPERS,
     QUIET_DAYS,
@@ -112,8 +112,12 @@ def _choice(kind: str, choices: Iterable[str]) -> Callable[[str, str, str], Valu
     return read
 
 
-def _exclude(_called: str, _given: str, text: str) -> Value:
+def _list(_called: str, _given: str, text: str) -> Value:
     return split(text)
+
+
+def _as_it_is(_called: str, _given: str, text: str) -> Value:
+    return text
 
 
 def _refused(called: str, given: str, kind: str, near: str, remedy: str) -> UsageError:
@@ -127,10 +131,15 @@ _READERS: dict[str, Callable[[str, str, str], Value]] = {
     "timezone": _timezone,
     "revisions": _revisions,
     "max_papers": _max_papers,
-    "exclude": _exclude,
+    "exclude": _list,
     "quiet_days": _choice("an answer", QUIET_DAYS),
     "order": _choice("an order", (order.value for order in Order)),
     "paused_until": _paused_until,
+    "abstracts": _choice("an amount", Abstracts),
+    "format": _choice("a format", (Format.HTML, Format.TEXT)),
+    "authors": _list,
+    "categories": _list,
+    "subject_prefix": _as_it_is,
 }
 SETTABLE = tuple(_READERS)
 """The fields that can be given so."""
