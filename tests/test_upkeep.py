@@ -324,6 +324,8 @@ def test_backup_restore_check_and_prune_by_their_commands(house: House) -> None:
     house.serve(DAYS[1])
     house("run", now=FRIDAY)
     refused(house("db", "restore", "copy.db", now=FRIDAY), 2, "--mailed or --not-mailed", f"{FRIDAY:%Y-%m-%d %H:%M}")
+    (house.home / "notes.txt").write_text("no database\n" * 200)
+    refused(house("db", "restore", "notes.txt", now=FRIDAY), 78, "no SQLite database", "name the file of a backup")
     had = len(house.mails())
     told = house("db", "restore", "copy.db", "--mailed", now=FRIDAY)
     assert "Since     counts as mailed" in told.out

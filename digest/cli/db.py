@@ -54,11 +54,10 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
     by a flag.
     """
     from digest.locks import cycle_lock
-    from digest.store.upkeep import last_run_of, restore
+    from digest.store.upkeep import examine_backup, last_run_of, restore
 
     path, moment = context.settings.db, clock_at(now)()
-    if not file.is_file():
-        raise UsageError(f"there is no backup {file}", remedy="'digest db backup' makes one")
+    examine_backup(file, path)  # before anything is asked
     with cycle_lock(path):
         answer = mailed or _asked(last_run_of(file), last_run_of(path) if path.exists() else None)
         done = restore(file, path, moment, mailed=answer == "yes")

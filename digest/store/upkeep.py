@@ -75,6 +75,24 @@ def last_run_of(path: Path) -> datetime | None:
     return None
 
 
+def examine_backup(backup: Path, path: Path) -> Health:
+    """Tell what a backup is that shall take the place of the database at `path`.
+
+    Raises UsageError where there is none, StoreError where it is not sound; nothing is written.
+    """
+    if not backup.is_file():
+        raise UsageError(f"there is no backup {backup}", remedy="'digest db backup' makes one")
+    if backup.absolute() == path.absolute():
+        raise UsageError(f"{backup} is the database itself", remedy="name the file of a backup")
+    try:
+        health = examine(backup)
+    except StoreError as error:
+        raise StoreError(error.message, remedy="name the file of a backup") from error
+    if health.problems:
+        raise StoreError(f"{backup} is damaged ({health.problems[0]})", remedy="take another backup")
+    return health
+
+
 def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restored:
     """Put a backup in the place of the database, for whoever holds the cycle lock; the old one is kept aside.
 
@@ -82,13 +100,7 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
     read) counts as mailed, and what the backup has on its way was delivered. Otherwise all of it is due again.
     Suppressions of the old database hold on. Raises StoreError where the backup is not sound; then nothing changed.
     """
-    if not backup.is_file():
-        raise UsageError(f"there is no backup {backup}", remedy="'digest db backup' makes one")
-    if backup.absolute() == path.absolute():
-        raise UsageError(f"{backup} is the database itself", remedy="name the file of a backup")
-    health = examine(backup)
-    if health.problems:
-        raise StoreError(f"{backup} is damaged ({health.problems[0]})", remedy="take another backup")
+    health = examine_backup(backup, path)
     draft = path.with_name(f".{path.name}.restoring")
     try:
         with in_our_words(str(draft)):
