@@ -413,8 +413,9 @@ def test_without_a_terminal_what_is_missing_is_named_in_one_line(tmp_path: Path)
     told = run(tmp_path)
     assert told.returncode == 2
     assert told.stderr == (
-        "digest: init needs --email, --keyword, --provider or --mail: there is no terminal here to ask on\n"
+        "digest: init needs --email, --keyword, and --provider or --mail: there is no terminal here to ask on\n"
     )
+    assert told.stdout == ""
     assert "leave out --yes" in run(tmp_path, "--yes").stderr
     told = run(tmp_path, "--email", "ada@gmail.com", "-k", "hallucination", "--provider", "gmail")
     assert told.returncode == 2

@@ -54,7 +54,7 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
     context.echo(f"A digest as HTML:    {home / PREVIEW}")
     context.echo(f"The database:        {settings.db}")
     context.echo(f"The subscribers:     {settings.subscribers}")
-    context.echo("Your own: digest subscribe YOU@EXAMPLE.ORG -k 'a keyword', then digest run.")
+    context.echo("Your own: digest init")
 
 
 def _empty_folder(folder: Path | None) -> Path:

@@ -73,9 +73,9 @@ def init(
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
     roster = _roster(subscribers_file(settings))
     form = Form(context, roster, Counter(settings), asking=asking)
-    form.tell_what_exists(home)
     given = {"email": email, "match": match, "at": at, "timezone": timezone}
     if asking:
+        form.tell_what_exists(home)
         form.ask_reader(given, keywords)
         plan = ask_plan(context, known, provider, form.email)
     else:
@@ -83,7 +83,9 @@ def init(
         plan, more = plan_from_flags(known, provider, form.email)
         if missing or more:
             remedy = "name them, or leave out --yes" if yes else "there is no terminal here to ask on"
-            raise UsageError(f"init needs {', '.join([*missing, *more])}", remedy=remedy)
+            *first, last = [*missing, *more]
+            raise UsageError(f"init needs {', '.join([*first, f'and {last}' if first else last])}", remedy=remedy)
+        form.tell_what_exists(home)
     if provider is not None and known.get("DIGEST_MAIL"):
         context.warn(f"--provider {provider} changes nothing: how mail leaves is set already, and stays as it is")
     news = form.has_news or bool(plan.values.items() - read_env(home.path / ".env").items())
@@ -241,7 +243,8 @@ class Form:
 
     def _ask_keywords(self) -> None:
         """Ask for one keyword after the other until an empty answer; a first reader needs one."""
-        self.context.echo("Keywords: a word, a phrase, or a query in arXiv's grammar (ti:reward AND cat:cs.LG).")
+        self.context.echo("Keywords, one at a time: a word, a phrase, or a query in arXiv's grammar,")
+        self.context.echo("such as ti:reward AND cat:cs.LG.")
         while True:
             if self.wishes or self.reader:
                 text = ask("Another keyword (empty: that is all)", _keyword, default="")

@@ -125,7 +125,10 @@ async def work(
                 remedy="rehearse it with --dry-run, or name a copy with --db",
             )
         if clock() - machine_now() > timedelta(hours=1):
-            context.warn("--now lies ahead of the clock, and what is mailed now counts: --dry-run rehearses")
+            context.warn(
+                "--now lies ahead of the clock: what is mailed now counts, and no run is possible before that time;"
+                " --dry-run rehearses"
+            )
         async with open_parts(
             settings,
             store,

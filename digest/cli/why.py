@@ -175,8 +175,7 @@ def _day_lines(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
     zone, recorded = report["timezone"], report["recorded"]
     announced = [
-        f"the announcement of {date.fromisoformat(a['evening']):%a %Y-%m-%d}, served from"
-        f" {moment(from_text(a['served']), zone)} on"
+        f"{date.fromisoformat(a['evening']):%a %Y-%m-%d}, served from {moment(from_text(a['served']), zone)} on"
         for a in report["announced"]
     ] or [f"nothing ({report['silent'] or 'no announcement was served on this day'})"]
     counts = [f"{recorded[kind]} {kind}" for kind in ("new", "late", "revised") if recorded[kind]] or ["nothing"]
