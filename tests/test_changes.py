@@ -108,6 +108,11 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
     assert (lin.quiet_days, lin.order, lin.paused_until) == (False, Order.LIKELIEST, None)
 
 
+def test_a_category_that_arxiv_does_not_have_is_told_of(shell: Shell) -> None:
+    shell("subscribers", "set", "lin@example.org", "categories=cs.LGG,cs.*,hep-th")
+    assert shell.err == "digest: 'cs.LGG' is not one of arXiv's categories; the nearest is 'cs.LG'\n"
+
+
 @pytest.mark.parametrize(
     ("email", "pair", "code", "said"),
     [

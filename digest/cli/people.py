@@ -392,6 +392,9 @@ def warn_about(context: Context, readers: list[Subscriber]) -> None:
         plain = keyword.rule is not Rule.QUERY and keyword.name.casefold() in keyword.query
         for warning in warnings(keyword.name, keyword.rule) if plain else warnings(keyword.query):
             context.warn(warning)
+    for category in dict.fromkeys(category for reader in readers for category in reader.categories):
+        for warning in warnings(f"cat:{category}"):
+            context.warn(warning)
 
 
 def query_error(error: QueryError) -> UsageError:

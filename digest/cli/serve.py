@@ -55,7 +55,7 @@ def _application(context: Context, store: Store) -> Any:
         from digest.web.app import make_app
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the web side needs {error.name}, which is not installed", remedy="pip install 'arxiv-digest[web]'"
+            f"the web side needs {error.name}, which is not installed", remedy="in the clone: pip install '.[web]'"
         ) from error
     signer = store.signer(context.settings.secret)
 
