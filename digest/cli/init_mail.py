@@ -259,6 +259,18 @@ def _body() -> tuple[bytes, ...]:
     return freeze(rendered)
 
 
+CORRECTIONS = {
+    "again": "nothing: try once more as it is",
+    "password": "the password, or the token command",
+    "login": "the name to log in with",
+    "ca": "the certificate of a private authority",
+    "server": "the provider, and the server",
+    "from": "the sender",
+    "without": "nothing: go on without a test mail",
+}
+"""What can be corrected after a test mail that was not accepted."""
+
+
 def _correct(context: Context, plan: Plan, reply: str, address: str) -> bool:
     """Let one thing be corrected; False: go on without a test mail that was accepted."""
     server = plan.server
@@ -269,7 +281,10 @@ def _correct(context: Context, plan: Plan, reply: str, address: str) -> bool:
         choices[1:1] = ["password"]
     probable = _probable(reply)
     default = probable if probable in choices else "again"
-    choice = ask(f"Correct ({', '.join(choices)})", one_of(choices), default=default)
+    context.echo("What is to be corrected?")
+    for name in choices:
+        context.echo(f"  {name:<9} {CORRECTIONS[name]}")
+    choice = ask("Correct", one_of(choices), default=default)
     if choice == "password":
         for name in (PASSWORD_FILE, TOKEN):
             plan.values.pop(name, None)
