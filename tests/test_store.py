@@ -739,6 +739,24 @@ def test_a_relay_that_is_away_counts_no_attempt(settled: House) -> None:
         settled.now = entry.next_at
 
 
+def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    outbox, asked = settled.store.outbox, []
+    settled.database._connection.set_trace_callback(asked.append)
+    outbox.recover(settled.now)
+    outbox.next_at(hold_unknown=False)
+    assert outbox.claim(settled.now, hold_unknown=False)
+    outbox.entries()
+    outbox.waiting()
+    settled.database._connection.set_trace_callback(None)
+    looked = [sql for sql in asked if "delivery" in sql]
+    steps = [row["detail"] for sql in looked for row in settled.database.rows(f"EXPLAIN QUERY PLAN {sql}")]
+    assert len(looked) >= 6
+    assert {"SCAN delivery", "SCAN d"}.isdisjoint(steps), steps
+    assert sum("delivery_open" in step for step in steps) >= 6
+
+
 def test_refusals_are_final_after_days(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     settled.queue()
