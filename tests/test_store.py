@@ -779,6 +779,19 @@ def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_mess
     assert (again.message_id, again.date, again.pieces) == (first.message_id, first.date, first.pieces)
 
 
+def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_ever(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery, begun, copies = settled.queue(), settled.now, 0
+    while (at := settled.store.outbox.next_at(hold_unknown=False)) is not None:
+        settled.settle(Outcome.UNKNOWN, at)
+        copies += 1
+        assert copies < 50
+    assert GIVE_UP <= settled.now - begun <= GIVE_UP + RETRIES[-1]
+    assert copies >= len(RETRIES)
+    assert settled.state(delivery) == "dropped"
+    assert settled.due() == [], "what may have been accepted is not due again"
+
+
 def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_says_so(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     delivery = settled.queue()

@@ -19,9 +19,9 @@ from digest.times import from_text, to_text
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 """The wait after each refused attempt; the last one repeats."""
 GIVE_UP = timedelta(days=5)
-"""A relay's refusals are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
+"""A relay's refusals, or its silence, are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
 UNKNOWN_WAIT = timedelta(minutes=30)
-"""So long a delivery that may have been accepted rests before it is tried again."""
+"""So long at least a delivery that may have been accepted rests before it is tried again."""
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""
 OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
@@ -371,11 +371,11 @@ def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: dat
     match outcome:
         case Outcome.SENT:
             return State.SENT, timedelta()
-        case Outcome.UNKNOWN:
-            return State.UNKNOWN, UNKNOWN_WAIT
+        case Outcome.UNKNOWN if now - from_text(row["queued_at"]) < GIVE_UP:
+            return State.UNKNOWN, max(retry, UNKNOWN_WAIT)  # each attempt may be one more copy in the reader's mailbox
         case Outcome.RELAY:
             # The server's rest is wait enough; but after it another one goes first, lest this one block them all.
             return (State.UNKNOWN if maybe else State.QUEUED), timedelta(seconds=2)
         case Outcome.DEFERRED if now - from_text(row["queued_at"]) < GIVE_UP:
             return (State.UNKNOWN if maybe else State.DEFERRED), retry
-    return (State.DROPPED if maybe else State.FAILED), timedelta()
+    return (State.DROPPED if maybe or outcome is Outcome.UNKNOWN else State.FAILED), timedelta()
