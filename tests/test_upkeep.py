@@ -26,6 +26,7 @@ from digest.store import open_store, schema
 from digest.store.database import Database
 from digest.store.health import examine
 from digest.store.upkeep import back_up, prune, restore
+from digest.times import to_text
 from tests.replay import Home, subscribers_file
 from tests.test_cli_run import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, reader
@@ -194,6 +195,25 @@ async def test_suppressions_since_the_backup_hold_on(world: World, tmp_path: Pat
     assert replaced(world, backup, mailed=False).suppressed == 1
     await world.cycle(MONDAY + 4 * DAY)
     assert world.mails() == []
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_numbers_that_mails_have_carried_are_given_to_nobody_else(
+    world: World, tmp_path: Path, readable: bool
+) -> None:
+    backup = await lived(world, tmp_path)
+    world.readers.append(reader("bob@example.org", "Alpha"))
+    await world.cycle(world.now + HOUR)
+    bob = world.value("SELECT id FROM subscriber WHERE address = 'bob@example.org'")
+    last = world.value("SELECT MAX(id) FROM delivery")
+    if not readable:
+        world.close()
+        world.path.write_bytes(b"no database any more" * 400)
+    replaced(world, backup, mailed=False)
+    world.readers[1] = reader("lin@example.org", "Alpha")
+    await world.cycle(world.now + 2 * HOUR)
+    assert world.value("SELECT id FROM subscriber WHERE address = 'lin@example.org'") > bob, "Bob's link is not Lin's"
+    assert world.value("SELECT COUNT(*) FROM delivery WHERE queued_at >= ? AND id <= ?", to_text(world.now), last) == 0
 
 
 async def test_the_database_before_is_kept_and_can_be_restored_in_turn(world: World, tmp_path: Path) -> None:

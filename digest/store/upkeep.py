@@ -11,9 +11,13 @@ from digest.errors import DigestError, StoreError, UsageError
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database, in_our_words
 from digest.store.health import Health, examine
+from digest.store.numbers import last_numbers, leave_numbers_out
 from digest.times import from_text, to_text
 
 OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
+
+NUMBERS_LEFT_OUT = 1_000_000
+"""So many numbers a database may have given since its backup, where it cannot be asked any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
         known, had_until = last_run_of(draft), last_run_of(path) or now
         with closing(Database.open(draft)) as database:
             suppressed = _take_suppressions(database, path)
+            _number_on(database, path)
             dropped = _count_as_mailed(database, had_until, now) if mailed else 0
         aside = _swap(draft, path, f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     finally:
@@ -126,6 +131,15 @@ def _take_suppressions(database: Database, path: Path) -> int:
                     f"INSERT OR IGNORE INTO suppression({columns}) VALUES({marks})", list(row.values())
                 )
     return taken
+
+
+def _number_on(database: Database, path: Path) -> None:
+    """Give nobody a number that the old database gave: its mails are out, and their links and bounces bear them."""
+    reader, delivery = (number + NUMBERS_LEFT_OUT for number in last_numbers(database))
+    with suppress(DigestError), closing(Database.copy_of(path)) as old:
+        if path.exists():
+            reader, delivery = last_numbers(old)
+    leave_numbers_out(database, reader, delivery)
 
 
 def _swap(draft: Path, path: Path, name: str) -> Path | None:
