@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.cli.outbox import what_follows
 from digest.daemon import next_work
 from digest.mail.github import GithubTransport
 from digest.model import Format, Outcome, RateLimit
@@ -133,6 +134,10 @@ async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(repo
     assert (dict(summary.outcomes), summary.room_at) == ({Outcome.SENT: 1, Outcome.UNKNOWN: 1}, None)
     again = next_work(world.store, world.roster, MONDAY, mail_from=MONDAY + DAY, hold_unknown=hold)
     assert again == MONDAY + UNKNOWN_WAIT
+    (entry,) = world.store.outbox.entries()
+    told = what_follows(entry, MONDAY + 999 * DAY, hold_unknown=hold)
+    assert "waits for you" not in told, "an issue can be looked for, so nobody has to decide"
+    assert "2029" not in told, "nor does it wait for the mail server"
     repository.server.next["GET"] = [Refuse(502, "Server Error")]
     summary = await world.cycle(again, issues=repository.way, limits=limits)
     assert (dict(summary.outcomes), summary.room_at) == ({Outcome.DEFERRED: 1}, None)
