@@ -20,7 +20,7 @@ from digest.calendar import last_served, submitted_by
 from digest.demo.standin import Standin
 from digest.errors import DigestError, StoreError, UsageError
 from digest.locks import cycle_lock
-from digest.model import Outcome, Receipt
+from digest.model import Outcome, Receipt, Weekly
 from digest.store import database as database_module
 from digest.store import open_store, schema
 from digest.store.database import Database
@@ -187,6 +187,23 @@ async def test_what_the_backup_has_on_its_way_is_settled_by_the_answer(
     assert done.dropped == mailed
     assert len(world.mails()) == (1 if mailed else 2)
     assert len({m["Message-ID"] for m in world.mails()}) == 1
+
+
+@pytest.mark.parametrize("lost", [3 * DAY, 7 * DAY], ids=["before her day", "after it"])
+async def test_what_the_backup_held_for_a_weekly_reader_counts_as_mailed_where_her_day_has_passed(
+    world: World, tmp_path: Path, lost: timedelta
+) -> None:
+    world.readers = [reader(ADA, "Alpha", days=(Weekly.MON,))]
+    world.arxiv.announce("Alpha", eprint(1))
+    await world.cycle(MONDAY)
+    world.arxiv.announce("Alpha", eprint(2, MONDAY))
+    await world.cycle(MONDAY + DAY)
+    back_up(world.path, tmp_path / "backup.db")
+    await world.cycle(MONDAY + lost)
+    replaced(world, tmp_path / "backup.db", mailed=True)
+    await world.cycle(MONDAY + 7 * DAY + HOUR)
+    await world.cycle(MONDAY + 14 * DAY)
+    assert [paper for papers in world.titles(ADA) for paper in papers] == [1, 2]
 
 
 async def test_suppressions_since_the_backup_hold_on(world: World, tmp_path: Path) -> None:

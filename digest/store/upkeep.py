@@ -12,6 +12,7 @@ from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database, in_our_words
 from digest.store.health import Health, examine
 from digest.store.numbers import last_numbers, leave_numbers_out
+from digest.store.subscribers import head
 from digest.times import from_text, to_text
 
 OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
@@ -110,9 +111,19 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
 
 
 def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
-    """Note until when papers count as mailed (see Windows.record), and end what was on its way."""
+    """Note until when papers count as mailed (see Windows.record), and end what was on its way.
+
+    What the backup had recorded for readers whose next digest came due since then has gone with that digest.
+    """
     with database.transaction():
         database.set_meta("mailed_until", to_text(until))
+        database.write(
+            """UPDATE subscription SET start = MIN(:head, COALESCE(until, :head)),
+                   position = MIN(:head, COALESCE(until, :head))
+               WHERE start IS NOT NULL AND start < MIN(:head, COALESCE(until, :head))
+                   AND subscriber IN (SELECT id FROM subscriber WHERE due_at <= :until AND NOT gone AND NOT away)""",
+            {"head": head(database), "until": to_text(until)},
+        )
         return database.write(
             f"UPDATE delivery SET state = 'dropped', ended_at = ?, reply = ? WHERE state IN {OPEN}",
             [to_text(now), "counts as mailed since a backup was restored"],
