@@ -12,10 +12,9 @@ from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database, in_our_words
 from digest.store.health import Health, examine
 from digest.store.numbers import last_numbers, leave_numbers_out
+from digest.store.outbox import OPEN
 from digest.store.subscribers import head
 from digest.times import from_text, to_text
-
-OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
 
 NUMBERS_LEFT_OUT = 1_000_000
 """So many numbers a database may have given since its backup, where it cannot be asked any more."""
