@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from digest.calendar import doubt_about, last_served, next_served, quiet_night
@@ -48,10 +48,13 @@ class Composer:
 
 @dataclass(slots=True)
 class _Chunk:
-    """What one chunk of readers comes to, before it is written."""
+    """What one chunk of readers comes to, before it is written.
+
+    `stored` are the digests in their stored form (key, subject, body), by all that they were made of.
+    """
 
     queued: list[Queued] = field(default_factory=list)
-    rendered: dict[str, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
+    stored: dict[object, tuple[str, str, tuple[bytes, ...]]] = field(default_factory=dict)
     next_slots: dict[int, datetime] = field(default_factory=dict)
     away: list[int] = field(default_factory=list)
     opened: list[int] = field(default_factory=list)
@@ -110,9 +113,9 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
         return False
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
     slot = taken if plan.first and reader.slot is None else digests.slot_apart(reader.id, now)
-    digest = _digest(composer, plan, subscriber, taken, now)
-    chunk = _Chunk(queued=[], next_slots={reader.id: next_slot(subscriber, slot)})
-    chunk.queued.append(_queued(composer, plan, digest, slot, chunk, apart=slot != taken))
+    chunk = _Chunk(next_slots={reader.id: next_slot(subscriber, slot)})
+    apart = slot if slot != taken else None
+    chunk.queued.append(_queued(composer, plan, subscriber, taken, now, chunk, apart=apart))
     return _write(composer, chunk, now) == 1
 
 
@@ -156,27 +159,23 @@ def _queue_or_open(
     opened: bool,
 ) -> None:
     """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note may go beside it."""
-    digest, plan = None, None
+    plan, is_due, quiet = None, False, ""
     if composer.store.digests.has_news(reader.id) or composer.store.digests.is_silent(reader.id):
         plan = make_plan(composer.store, reader, subscriber)
-        if plan.items or (_may_be_empty(subscriber) and _welcome_is_due(plan, reader, now)):
-            digest = _digest(composer, plan, subscriber, slot, now)
-    if digest is None and subscriber.quiet_days and _may_be_empty(subscriber):
+        is_due = bool(plan.items) or (_may_be_empty(subscriber) and _welcome_is_due(plan, reader, now))
+    if not is_due and subscriber.quiet_days and _may_be_empty(subscriber):
         plan = plan or make_plan(composer.store, reader, subscriber)
-        reason = _quiet_reason(composer.store, subscriber, plan.previous, slot, now)
-        if reason and not plan.first and not plan.waiting:
-            digest = _digest(composer, plan, subscriber, slot, now, quiet=reason)
-    if digest is not None and plan is not None:
-        chunk.queued.append(_queued(composer, plan, digest, slot, chunk))
+        if not plan.first and not plan.waiting:
+            quiet = _quiet_reason(composer.store, subscriber, plan.previous, slot, now)
+    if plan is not None and (is_due or quiet):
+        chunk.queued.append(_queued(composer, plan, subscriber, slot, now, chunk, quiet=quiet))
         chunk.next_slots[reader.id] = next_slot(subscriber, slot)
         return
     if not opened:
         chunk.opened.append(reader.id)
     if plan is not None and _may_be_empty(subscriber) and _note_is_due(plan, now):
-        note = _digest(composer, plan, subscriber, slot, now)
-        chunk.queued.append(
-            _queued(composer, plan, note, composer.store.digests.slot_apart(reader.id, now), chunk, apart=True)
-        )
+        apart = composer.store.digests.slot_apart(reader.id, now)
+        chunk.queued.append(_queued(composer, plan, subscriber, slot, now, chunk, apart=apart))
         chunk.next_slots[reader.id] = next_slot(subscriber, slot)
 
 
@@ -235,16 +234,29 @@ def _digest(
 
 
 def _queued(
-    composer: Composer, plan: Plan, digest: Digest, slot: datetime, chunk: _Chunk, *, apart: bool = False
+    composer: Composer,
+    plan: Plan,
+    subscriber: Subscriber,
+    slot: datetime,
+    now: datetime,
+    chunk: _Chunk,
+    *,
+    quiet: str = "",
+    apart: datetime | None = None,
 ) -> Queued:
-    """The digest in its stored form; one that equals an earlier digest is not rendered again."""
-    key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
-    if key not in chunk.rendered:
-        stored = composer.store.digests.stored(key)
-        if stored is None:
-            stored = _rendered(composer, digest)
-        chunk.rendered[key] = stored
-    return Queued(plan, slot, key, *chunk.rendered[key], apart=apart)
+    """The digest for a slot in its stored form, queued `apart` from it where that is given.
+
+    Readers to whom the same is due in the same way have it composed once, for all of them; and a digest that equals
+    an earlier one is not rendered again.
+    """
+    alike = replace(subscriber, email="", name="", mailbox="")
+    told = tuple(plan.silences.items())
+    made_of = (plan.items, plan.first, plan.previous, plan.skipped, told, quiet, slot, alike)
+    if made_of not in chunk.stored:
+        digest = _digest(composer, plan, subscriber, slot, now, quiet)
+        key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
+        chunk.stored[made_of] = (key, *(composer.store.digests.stored(key) or _rendered(composer, digest)))
+    return Queued(plan, apart or slot, *chunk.stored[made_of], apart=apart is not None)
 
 
 def _rendered(composer: Composer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:

@@ -108,7 +108,7 @@ def next_work(
     """The next moment at which there is something to do, after the cycle that began at `started`.
 
     What fell due while that cycle worked may have come too late for it, and counts. Mail is not tried again
-    before `mail_from`.
+    before `mail_from`; issues of repositories do not wait for that.
     """
     served = last_served(started).served_at
     moments = [next_served(started).served_at]
@@ -123,6 +123,9 @@ def next_work(
     mail = store.outbox.next_at(hold_unknown=hold_unknown)
     if mail is not None:
         moments.append(max(mail, mail_from))
+    issues = store.outbox.next_at(hold_unknown=hold_unknown, issues=True)
+    if issues is not None:
+        moments.append(issues)
     schedules = {(s.days, s.at, s.timezone): s for s in roster.subscribers}
     moments += [next_slot(subscriber, started) for subscriber in schedules.values()]
     for subscriber in roster.subscribers:

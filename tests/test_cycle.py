@@ -7,14 +7,16 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from digest import composing
 from digest.calendar import quiet_night
 from digest.errors import ConfigError, Exit
 from digest.fetching import why_not_due
 from digest.holding import OVERLAP
-from digest.model import Outcome, Receipt, Revisions, State, Subscriber, Weekly
+from digest.model import Digest, Outcome, Receipt, Revisions, State, Subscriber, Weekly
 from digest.sources.plan import DEEP, FIRST_PAGE, depth, is_due, page_size
 from digest.store.windows import Query
 from digest.times import to_text
@@ -817,3 +819,23 @@ async def test_each_paper_of_three_weeks_comes_once_and_on_its_day(world: World)
     assert came == announced
     assert sorted(weekly) == [n for n in announced if n <= 17]
     assert len(world.titles(BOB)) == 4
+
+
+async def test_what_is_the_same_for_many_readers_is_composed_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = [f"reader{number}@example.org" for number in range(9)]
+    world.readers = [reader(address, "Alpha", name=address) for address in crowd]
+    world.readers.append(reader("one@example.org", "Alpha", timezone="Asia/Tokyo"))
+    world.arxiv.announce("Alpha", eprint(1))
+    composed: list[Subscriber] = []
+
+    def compose(items: Any, subscriber: Subscriber, **how: Any) -> Digest:
+        composed.append(subscriber)
+        return real(items, subscriber, **how)
+
+    real = composing.compose
+    monkeypatch.setattr(composing, "compose", compose)
+    assert (await world.cycle(MONDAY)).composed == 10
+    assert len(composed) == 2
+    assert [world.titles(subscriber.email) for subscriber in world.readers] == [[[1]]] * 10

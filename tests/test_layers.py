@@ -176,6 +176,12 @@ def test_every_room_stands_in_a_layer() -> None:
         layer(name)
 
 
+def test_every_room_stands_in_the_map() -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {name for rooms in LAYERS for name in rooms} - {"__main__"}
+    assert sorted(name for name in rooms if f"`{name}`" not in told and f"`{name}/`" not in told) == []
+
+
 def test_heavy_libraries_are_not_imported_to_tell_the_version() -> None:
     """`digest --version` and shell completion must not wait for what only some commands need."""
     code = (

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from digest.cli.outbox import what_follows
+from digest.daemon import next_work
 from digest.mail.github import GithubTransport
-from digest.model import Format, Outcome
+from digest.model import Format, Outcome, RateLimit
+from digest.store.outbox import UNKNOWN_WAIT
 from tests.github_server import TOKEN, Break, GithubServer, Refuse, github
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
@@ -117,3 +120,24 @@ async def test_mail_goes_on_while_github_is_away_and_the_other_way_round(reposit
     assert await repository.cycle(MONDAY + HOUR) == {Outcome.SENT: 1}
     assert len(world.relay.taken) == 1
     assert repository.listed() == [["2611.00001"]]
+
+
+@pytest.mark.parametrize("hold", [False, True])
+async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(repository: Repository, hold: bool) -> None:
+    world = repository.world
+    world.hold = hold
+    world.readers.append(reader("ada@example.org", "Alpha"))
+    world.arxiv.announce("Alpha", eprint(1))
+    repository.server.next["POST"] = [Break(after=True)]
+    limits = (RateLimit(1, DAY),)
+    summary = await world.cycle(MONDAY, issues=repository.way, limits=limits)
+    assert (dict(summary.outcomes), summary.room_at) == ({Outcome.SENT: 1, Outcome.UNKNOWN: 1}, None)
+    again = next_work(world.store, world.roster, MONDAY, mail_from=MONDAY + DAY, hold_unknown=hold)
+    assert again == MONDAY + UNKNOWN_WAIT
+    (entry,) = world.store.outbox.entries()
+    told = what_follows(entry, MONDAY + 999 * DAY, hold_unknown=hold)
+    assert "waits for you" not in told, "an issue can be looked for, so nobody has to decide"
+    assert "2029" not in told, "nor does it wait for the mail server"
+    repository.server.next["GET"] = [Refuse(502, "Server Error")]
+    summary = await world.cycle(again, issues=repository.way, limits=limits)
+    assert (dict(summary.outcomes), summary.room_at) == ({Outcome.DEFERRED: 1}, None)

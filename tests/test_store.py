@@ -739,6 +739,24 @@ def test_a_relay_that_is_away_counts_no_attempt(settled: House) -> None:
         settled.now = entry.next_at
 
 
+def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    outbox, asked = settled.store.outbox, []
+    settled.database._connection.set_trace_callback(asked.append)
+    outbox.recover(settled.now)
+    outbox.next_at(hold_unknown=False)
+    assert outbox.claim(settled.now, hold_unknown=False)
+    outbox.entries()
+    outbox.waiting()
+    settled.database._connection.set_trace_callback(None)
+    looked = [sql for sql in asked if "delivery" in sql]
+    steps = [row["detail"] for sql in looked for row in settled.database.rows(f"EXPLAIN QUERY PLAN {sql}")]
+    assert len(looked) >= 6
+    assert {"SCAN delivery", "SCAN d"}.isdisjoint(steps), steps
+    assert sum("delivery_open" in step for step in steps) >= 6
+
+
 def test_refusals_are_final_after_days(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     settled.queue()
@@ -759,6 +777,19 @@ def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_mess
     again = settled.claim(settled.now + 5 * MINUTE)
     assert again is not None
     assert (again.message_id, again.date, again.pieces) == (first.message_id, first.date, first.pieces)
+
+
+def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_ever(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery, begun, copies = settled.queue(), settled.now, 0
+    while (at := settled.store.outbox.next_at(hold_unknown=False)) is not None:
+        settled.settle(Outcome.UNKNOWN, at)
+        copies += 1
+        assert copies < 50
+    assert GIVE_UP <= settled.now - begun <= GIVE_UP + RETRIES[-1]
+    assert copies >= len(RETRIES)
+    assert settled.state(delivery) == "dropped"
+    assert settled.due() == [], "what may have been accepted is not due again"
 
 
 def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_says_so(settled: House) -> None:

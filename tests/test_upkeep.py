@@ -20,12 +20,13 @@ from digest.calendar import last_served, submitted_by
 from digest.demo.standin import Standin
 from digest.errors import DigestError, StoreError, UsageError
 from digest.locks import cycle_lock
-from digest.model import Outcome, Receipt
+from digest.model import Outcome, Receipt, Weekly
 from digest.store import database as database_module
 from digest.store import open_store, schema
 from digest.store.database import Database
 from digest.store.health import examine
 from digest.store.upkeep import back_up, prune, restore
+from digest.times import to_text
 from tests.replay import Home, subscribers_file
 from tests.test_cli_run import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, reader
@@ -188,12 +189,48 @@ async def test_what_the_backup_has_on_its_way_is_settled_by_the_answer(
     assert len({m["Message-ID"] for m in world.mails()}) == 1
 
 
+@pytest.mark.parametrize("lost", [3 * DAY, 7 * DAY], ids=["before her day", "after it"])
+async def test_what_the_backup_held_for_a_weekly_reader_counts_as_mailed_where_her_day_has_passed(
+    world: World, tmp_path: Path, lost: timedelta
+) -> None:
+    world.readers = [reader(ADA, "Alpha", days=(Weekly.MON,))]
+    world.arxiv.announce("Alpha", eprint(1))
+    await world.cycle(MONDAY)
+    world.arxiv.announce("Alpha", eprint(2, MONDAY))
+    await world.cycle(MONDAY + DAY)
+    back_up(world.path, tmp_path / "backup.db")
+    await world.cycle(MONDAY + lost)
+    replaced(world, tmp_path / "backup.db", mailed=True)
+    await world.cycle(MONDAY + 7 * DAY + HOUR)
+    await world.cycle(MONDAY + 14 * DAY)
+    assert [paper for papers in world.titles(ADA) for paper in papers] == [1, 2]
+
+
 async def test_suppressions_since_the_backup_hold_on(world: World, tmp_path: Path) -> None:
     backup = await lived(world, tmp_path)
     world.database.write("INSERT INTO suppression(address, reason, since) VALUES(?, 'left', '2026-11-11')", [ADA])
     assert replaced(world, backup, mailed=False).suppressed == 1
     await world.cycle(MONDAY + 4 * DAY)
     assert world.mails() == []
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_numbers_that_mails_have_carried_are_given_to_nobody_else(
+    world: World, tmp_path: Path, readable: bool
+) -> None:
+    backup = await lived(world, tmp_path)
+    world.readers.append(reader("bob@example.org", "Alpha"))
+    await world.cycle(world.now + HOUR)
+    bob = world.value("SELECT id FROM subscriber WHERE address = 'bob@example.org'")
+    last = world.value("SELECT MAX(id) FROM delivery")
+    if not readable:
+        world.close()
+        world.path.write_bytes(b"no database any more" * 400)
+    replaced(world, backup, mailed=False)
+    world.readers[1] = reader("lin@example.org", "Alpha")
+    await world.cycle(world.now + 2 * HOUR)
+    assert world.value("SELECT id FROM subscriber WHERE address = 'lin@example.org'") > bob, "Bob's link is not Lin's"
+    assert world.value("SELECT COUNT(*) FROM delivery WHERE queued_at >= ? AND id <= ?", to_text(world.now), last) == 0
 
 
 async def test_the_database_before_is_kept_and_can_be_restored_in_turn(world: World, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.cli.parts import existing_store
+from digest.cli.parts import existing_store, holds_unknown
 from digest.errors import ConfigError
 from digest.subscribing import read_roster
 
@@ -68,9 +68,10 @@ def _digests(context: Context, store: Store | None, email: str, limit: int, *, w
 
     subscriber, past = find_reader(context, readable_roster(context, why="times are in UTC"), store, email)
     zone = subscriber.timezone if subscriber else "UTC"
+    holds = holds_unknown(context.settings, past.address if past else email)
     digests = []
     for delivery in store.history.deliveries(past.id, limit=limit) if store and past else []:
-        values = delivery_values(delivery, zone, hold_unknown=context.settings.hold_unknown)
+        values = delivery_values(delivery, zone, hold_unknown=holds)
         if with_papers and store:
             values["titles"] = [
                 {"id": p.id, "version": p.version, "title": p.title, "revised": p.revised}

@@ -12,6 +12,8 @@ from digest.cli.base import Command, Context, ListingGroup, counted, json_option
 from digest.cli.parts import existing_store
 from digest.errors import ConfigError, UsageError
 from digest.mailing import make_sender
+from digest.model import REPOSITORY
+from digest.subscribing import read_roster
 from digest.times import to_text
 
 if TYPE_CHECKING:
@@ -52,14 +54,16 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
         context.echo(line)
     for entry in entries:
         context.echo(f"{entry.id}  {entry.address}  {STATE_WORDS.get(entry.state, entry.state)}  {entry.subject}")
-        if coming := _what_follows(entry, opens_at, hold_unknown=context.settings.hold_unknown):
+        if coming := what_follows(entry, opens_at, hold_unknown=context.settings.hold_unknown):
             context.echo(f"    {coming}")
         if entry.reply and entry.reply != reason:
             context.echo(f"    {entry.reply}")
 
 
-def _what_follows(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> str:
+def what_follows(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> str:
     """When a waiting delivery is tried again, or who is to decide; no mail leaves before `opens_at`."""
+    if entry.address.startswith(REPOSITORY):
+        opens_at, hold_unknown = entry.next_at, False
     if entry.state == "unknown" and hold_unknown:
         return (
             f"waits for you: 'digest outbox retry {entry.id}' sends it again, 'digest outbox drop {entry.id}' does not"
@@ -151,7 +155,7 @@ def _details(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> list[tu
         ("Composed", f"{entry.queued_at:%Y-%m-%d %H:%M} UTC"),
         ("Ended", f"{entry.ended_at:%Y-%m-%d %H:%M} UTC" if entry.ended_at else ""),
         ("Attempts", str(entry.attempt)),
-        ("Comes", _what_follows(entry, opens_at, hold_unknown=hold_unknown)),
+        ("Comes", what_follows(entry, opens_at, hold_unknown=hold_unknown)),
         ("Server", entry.reply),
         ("Message-ID", entry.message_id),
     ]
@@ -161,8 +165,16 @@ def _details(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> list[tu
 def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
     from digest.mail.message import assemble
+    from digest.pseudonyms import mailboxes, reveal
 
-    data = assemble(store.outbox.message(number), make_sender(context.settings, store)).data
+    outgoing = store.outbox.message(number)
+    if outgoing.address.startswith(REPOSITORY):
+        raise UsageError(
+            f"delivery {number} is an issue of {outgoing.address}, and no mail",
+            remedy=f"'digest outbox show {number}' lists its papers",
+        )
+    named = reveal(outgoing, mailboxes(read_roster(context.settings))) if context.settings.subscribers_yaml else None
+    data = assemble(named or outgoing, make_sender(context.settings, store)).data
     if place == "-":
         click.echo(data, nl=False)
         return

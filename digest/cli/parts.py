@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from digest.cli.base import Context, machine_now
 from digest.mailing import make_issues, make_sender, make_transport
+from digest.model import REPOSITORY
 from digest.settings import Settings
 from digest.subscribing import has_mail_readers, known_as, place_of_subscribers, read_roster, settle_names
 
@@ -44,6 +45,11 @@ def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscri
         if subscriber.email.casefold() == wanted:
             return subscriber
     raise unknown_reader(place_of_subscribers(settings), address, (s.email for s in roster.subscribers))
+
+
+def holds_unknown(settings: Settings, address: str) -> bool:
+    """Whether what may have been delivered there waits for a person; issues can be looked for, and never do."""
+    return settings.hold_unknown and not address.startswith(REPOSITORY)
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:

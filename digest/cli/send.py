@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
-from digest.cli.parts import clock_at, existing_store, find_subscriber, mail_hint, say_where_mail_goes
+from digest.cli.parts import clock_at, existing_store, find_subscriber, holds_unknown, mail_hint, say_where_mail_goes
 from digest.cli.readers import next_line
 from digest.cli.run import progress_line, work
 from digest.errors import TryLaterError
@@ -100,7 +100,7 @@ def _tell(context: Context, subscriber: Subscriber, moved: list[Delivery], why: 
         ]
         context.print_json({"email": subscriber.email, "digests": digests, "why": why})
         return
-    hold = context.settings.hold_unknown
+    hold = holds_unknown(context.settings, subscriber.email)
     for delivery in moved:
         words = delivery_words(delivery, subscriber.timezone, hold_unknown=hold)
         context.echo(f"{subscriber.email}: {counted(delivery.papers, 'paper')}, {delivery.subject!r}: {words}")

@@ -16,6 +16,7 @@ from digest.cli.parts import existing_store, say_where_mail_goes
 from digest.cli.readers import suppression_json
 from digest.cli.status_sources import report_sources, tell_sources
 from digest.mailing import make_transport
+from digest.model import REPOSITORY
 from digest.subscribing import read_roster
 from digest.times import to_text
 
@@ -167,7 +168,7 @@ def _waiting(context: Context, store: Store | None, now: datetime) -> list[dict[
             "id": e.id,
             "email": e.address,
             "state": e.state.value,
-            "next": to_text(max(e.next_at, opens_at)),
+            "next": to_text(e.next_at if e.address.startswith(REPOSITORY) else max(e.next_at, opens_at)),
             "reply": e.reply,
         }
         for e in store.outbox.entries()[:20]

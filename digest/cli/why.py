@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.cli.base import YEARS, Command, Context, json_option, machine_now, now_option, pass_context
-from digest.cli.parts import existing_store
+from digest.cli.parts import existing_store, holds_unknown
 from digest.errors import ConfigError, UsageError
 from digest.subscribing import known_as, place_of_subscribers, read_roster
 
@@ -53,7 +53,8 @@ def why(context: Context, email: str, about: str | None, as_json: bool, now: dat
             report = _nothing_yet(context, email)
         else:
             address = subscriber.email if subscriber else past.address if past else email
-            asked = Asked(store, moment, address, subscriber, past, hold_unknown=context.settings.hold_unknown)
+            holds = holds_unknown(context.settings, address)
+            asked = Asked(store, moment, address, subscriber, past, hold_unknown=holds)
             if name is not None:
                 report = explain_paper(asked, name)
             else:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from digest.store.alarms import ERROR, MEMORY
 from digest.store.database import Database
 from digest.store.digests import pack, unpack
+from digest.store.outbox import OPEN
 
 MARK = "names"
-DROP_BODIES = """UPDATE content SET pieces = x'', key = 'dropped ' || id WHERE pieces <> x'' AND NOT EXISTS (
+DROP_BODIES = f"""UPDATE content SET pieces = x'', key = 'dropped ' || id WHERE pieces <> x'' AND NOT EXISTS (
     SELECT 1 FROM delivery d WHERE d.content = content.id
-    AND d.state IN ('queued', 'leased', 'in_data', 'deferred', 'unknown'))"""
+    AND d.state IN {OPEN})"""
 """Lets go of the bodies that nobody waits for; the key goes too, since an equal digest must not find an empty body."""
 
 _SAID_OF_READERS = (("delivery", "id", "reply"), ("bounce", "delivery", "words"))

@@ -19,12 +19,14 @@ from digest.times import from_text, to_text
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 """The wait after each refused attempt; the last one repeats."""
 GIVE_UP = timedelta(days=5)
-"""A relay's refusals are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
+"""A relay's refusals, or its silence, are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
 UNKNOWN_WAIT = timedelta(minutes=30)
-"""So long a delivery that may have been accepted rests before it is tried again."""
+"""So long at least a delivery that may have been accepted rests before it is tried again."""
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""
 OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
+"""The states of a delivery on its way. Each statement that looks for such names them in these very words, whatever else
+it asks: else SQLite cannot know that the index of them will do (delivery_open), and reads the ledger of all years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,11 @@ class Outbox:
         with self._db.transaction():
             self._db.write(
                 "UPDATE delivery SET state = CASE maybe_accepted WHEN 1 THEN 'unknown' ELSE 'queued' END,"
-                " attempt = attempt - 1, owner = NULL WHERE state = 'leased'"
+                f" attempt = attempt - 1, owner = NULL WHERE state IN {OPEN} AND state = 'leased'"
             )
             return self._db.write(
                 "UPDATE delivery SET state = 'unknown', maybe_accepted = 1, owner = NULL, next_at = ?,"
-                " reply = 'stopped while the mail was being handed over' WHERE state = 'in_data'",
+                f" reply = 'stopped while the mail was being handed over' WHERE state IN {OPEN} AND state = 'in_data'",
                 [to_text(now + UNKNOWN_WAIT)],
             )
 
@@ -207,18 +209,19 @@ class Outbox:
             note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state, receipt
 
-    def next_at(self, *, hold_unknown: bool) -> datetime | None:
-        """The earliest moment at which a delivery may leave."""
+    def next_at(self, *, hold_unknown: bool, issues: bool = False) -> datetime | None:
+        """The earliest moment at which a delivery may leave: of mail, or of issues (see `claim`)."""
         text = self._db.value(
-            "SELECT MIN(next_at) FROM delivery WHERE state IN ('queued', 'deferred') OR (state = 'unknown' AND NOT ?)",
-            [hold_unknown],
+            f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
+            {"hold": hold_unknown and not issues, "issues": issues},
         )
         return from_text(text) if text else None
 
     def entries(self, *, ended: bool = False) -> list[Entry]:
         """The open deliveries, or with `ended` also those that failed or were dropped."""
         states = OPEN if not ended else OPEN[:-1] + ", 'failed', 'dropped')"
-        rows = self._db.rows(f"{_ENTRIES} WHERE d.state IN {states} ORDER BY d.id")
+        # The plus keeps SQLite from reading the whole ledger for the sake of its order.
+        rows = self._db.rows(f"{_ENTRIES} WHERE d.state IN {states} ORDER BY +d.id")
         return [_entry(row) for row in rows]
 
     def entry(self, delivery: int) -> Entry:
@@ -300,15 +303,17 @@ class Outbox:
         return _entry(row)
 
 
+_LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
+    WHERE d.state IN {OPEN} AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
+        AND (r.address LIKE 'github:%') = :issues"""
+
 # A delivery that may have been accepted once is never made due again: it ends as dropped, not suppressed.
-_CLAIM = """
+_CLAIM = f"""
     UPDATE delivery SET attempt = attempt + 1, owner = :owner,
         ended_at = CASE WHEN stopped THEN :now END,
         state = CASE WHEN NOT stopped THEN 'leased' WHEN maybe_accepted THEN 'dropped' ELSE 'suppressed' END
     FROM (SELECT d.id AS chosen, r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
-          FROM delivery d JOIN subscriber r ON r.id = d.subscriber
-          WHERE d.next_at <= :now AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
-              AND (r.address LIKE 'github:%') = :issues
+          FROM {_LEAVING} AND d.next_at <= :now
           ORDER BY d.next_at, d.id LIMIT :most)
     WHERE id = chosen RETURNING id, state, next_at AS due"""
 
@@ -366,11 +371,11 @@ def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: dat
     match outcome:
         case Outcome.SENT:
             return State.SENT, timedelta()
-        case Outcome.UNKNOWN:
-            return State.UNKNOWN, UNKNOWN_WAIT
+        case Outcome.UNKNOWN if now - from_text(row["queued_at"]) < GIVE_UP:
+            return State.UNKNOWN, max(retry, UNKNOWN_WAIT)  # each attempt may be one more copy in the reader's mailbox
         case Outcome.RELAY:
             # The server's rest is wait enough; but after it another one goes first, lest this one block them all.
             return (State.UNKNOWN if maybe else State.QUEUED), timedelta(seconds=2)
         case Outcome.DEFERRED if now - from_text(row["queued_at"]) < GIVE_UP:
             return (State.UNKNOWN if maybe else State.DEFERRED), retry
-    return (State.DROPPED if maybe else State.FAILED), timedelta()
+    return (State.DROPPED if maybe or outcome is Outcome.UNKNOWN else State.FAILED), timedelta()

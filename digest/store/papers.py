@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
+from typing import Any
 
 from digest.model import Paper
 from digest.store.database import Database
@@ -25,19 +27,23 @@ def load_papers(database: Database, ids: list[str]) -> dict[str, Paper]:
         f"SELECT {', '.join(PAPER_COLUMNS)} FROM paper WHERE id IN (SELECT value FROM json_each(?))",
         [json.dumps(ids)],
     )
-    return {
-        row["id"]: Paper(
-            **{
-                **row,
-                "authors": tuple(json.loads(row["authors"])),
-                "categories": tuple(json.loads(row["categories"])),
-                "published": from_text(row["published"]),
-                "updated": from_text(row["updated"]),
-                "approximate": bool(row["approximate"]),
-            }
-        )
-        for row in rows
-    }
+    return {row["id"]: _paper(tuple(row.items())) for row in rows}
+
+
+@lru_cache(maxsize=1024)
+def _paper(row: tuple[tuple[str, Any], ...]) -> Paper:
+    """A row as a paper; kept, since in one evening many readers get the same ones."""
+    values = dict(row)
+    return Paper(
+        **{
+            **values,
+            "authors": tuple(json.loads(values["authors"])),
+            "categories": tuple(json.loads(values["categories"])),
+            "published": from_text(values["published"]),
+            "updated": from_text(values["updated"]),
+            "approximate": bool(values["approximate"]),
+        }
+    )
 
 
 def _row(paper: Paper) -> list[str | int]:

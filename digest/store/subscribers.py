@@ -12,6 +12,7 @@ from digest.errors import ConfigError
 from digest.model import Keyword, Roster, Subscriber
 from digest.schedule import next_slot
 from digest.store.database import Database
+from digest.store.numbers import next_reader
 from digest.times import from_text, to_text
 
 RETURN = timedelta(days=7)
@@ -98,8 +99,8 @@ class Subscribers:
         """Insert or update one reader; queries that now want placing are added to `fresh`."""
         if row is None:
             reader: int = self._db.value(
-                "INSERT INTO subscriber(address, name, since, due_at) VALUES(?, ?, ?, ?) RETURNING id",
-                [subscriber.email, subscriber.name, to_text(now), to_text(now)],
+                "INSERT INTO subscriber(id, address, name, since, due_at) VALUES(?, ?, ?, ?, ?) RETURNING id",
+                [next_reader(self._db), subscriber.email, subscriber.name, to_text(now), to_text(now)],
             )
         else:
             reader = row["id"]

@@ -11,9 +11,13 @@ from digest.errors import DigestError, StoreError, UsageError
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database, in_our_words
 from digest.store.health import Health, examine
+from digest.store.numbers import last_numbers, leave_numbers_out
+from digest.store.outbox import OPEN
+from digest.store.subscribers import head
 from digest.times import from_text, to_text
 
-OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
+NUMBERS_LEFT_OUT = 1_000_000
+"""So many numbers a database may have given since its backup, where it cannot be asked any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
         known, had_until = last_run_of(draft), last_run_of(path) or now
         with closing(Database.open(draft)) as database:
             suppressed = _take_suppressions(database, path)
+            _number_on(database, path)
             dropped = _count_as_mailed(database, had_until, now) if mailed else 0
         aside = _swap(draft, path, f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     finally:
@@ -117,9 +122,19 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
 
 
 def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
-    """Note until when papers count as mailed (see Windows.record), and end what was on its way."""
+    """Note until when papers count as mailed (see Windows.record), and end what was on its way.
+
+    What the backup had recorded for readers whose next digest came due since then has gone with that digest.
+    """
     with database.transaction():
         database.set_meta("mailed_until", to_text(until))
+        database.write(
+            """UPDATE subscription SET start = MIN(:head, COALESCE(until, :head)),
+                   position = MIN(:head, COALESCE(until, :head))
+               WHERE start IS NOT NULL AND start < MIN(:head, COALESCE(until, :head))
+                   AND subscriber IN (SELECT id FROM subscriber WHERE due_at <= :until AND NOT gone AND NOT away)""",
+            {"head": head(database), "until": to_text(until)},
+        )
         return database.write(
             f"UPDATE delivery SET state = 'dropped', ended_at = ?, reply = ? WHERE state IN {OPEN}",
             [to_text(now), "counts as mailed since a backup was restored"],
@@ -138,6 +153,15 @@ def _take_suppressions(database: Database, path: Path) -> int:
                     f"INSERT OR IGNORE INTO suppression({columns}) VALUES({marks})", list(row.values())
                 )
     return taken
+
+
+def _number_on(database: Database, path: Path) -> None:
+    """Give nobody a number that the old database gave: its mails are out, and their links and bounces bear them."""
+    reader, delivery = (number + NUMBERS_LEFT_OUT for number in last_numbers(database))
+    with suppress(DigestError), closing(Database.copy_of(path)) as old:
+        if path.exists():
+            reader, delivery = last_numbers(old)
+    leave_numbers_out(database, reader, delivery)
 
 
 def _swap(draft: Path, path: Path, name: str) -> Path | None:
