@@ -13,12 +13,12 @@ import pytest
 
 from digest.arxiv.client import ArxivClient
 from digest.arxiv.services import FeedClient, OaiClient
-from digest.calendar import Announcement, last_served, served_between
+from digest.calendar import Announcement, last_served, served_between, submitted_by
 from digest.cycle import Summary
 from digest.demo.standin import Answer, Asked, Standin
 from digest.model import Paper
 from digest.query import make_keyword
-from digest.sources.plan import deadline, feed_day
+from digest.sources.plan import feed_day
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, World, eprint, keyword, reader
 
@@ -104,7 +104,7 @@ async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
 
 def about(number: int, word: str, at: datetime, **changes: Any) -> Paper:
     """A paper with a word in its abstract, submitted before the announcement that is served at `at`."""
-    submitted = deadline(last_served(at)) - timedelta(hours=3)
+    submitted = submitted_by(last_served(at)) - timedelta(hours=3)
     return eprint(number, submitted, abstract=f"On a {word}, and more.", **changes)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from digest.calendar import NEW_YORK, Announcement, closed_at, last_served, quiet_night, served_between
+from digest.calendar import NEW_YORK, Announcement, last_served, quiet_night, served_between
 from digest.holding import OVERLAP
 from digest.store.windows import Query
 
@@ -113,11 +113,6 @@ def previous(announcement: Announcement) -> Announcement:
 def feed_day(announcement: Announcement) -> date:
     """New York's date on which an announcement is in the feeds: the day after its evening."""
     return announcement.evening + timedelta(days=1)
-
-
-def deadline(announcement: Announcement) -> datetime:
-    """Until when (UTC) at the latest the papers of an announcement were submitted, but for those held."""
-    return closed_at(announcement.evening).astimezone(UTC)
 
 
 def reaches(name: str, query: Query, now: datetime) -> bool:
