@@ -262,7 +262,9 @@ def _end_of_month(base: str) -> datetime:
 
 def _is_complete(paper: Paper | None, announced: Announced) -> bool:
     """Whether all is known of what was announced."""
-    return paper is not None and not paper.approximate and paper.version >= announced.version
+    if paper is None or paper.approximate or not paper.authors:  # an imported page names no authors
+        return False
+    return paper.version >= announced.version
 
 
 def unproven(announcement: Announcement) -> ArxivError:
