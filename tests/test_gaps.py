@@ -93,6 +93,17 @@ async def test_a_large_feed_that_is_empty_is_not_believed_although_another_one_h
     assert "empty" in whys(summary)
 
 
+async def test_a_paper_that_an_imported_page_showed_comes_with_its_authors(world: SourcesWorld) -> None:
+    """The page names none, and is a day ahead of this database."""
+    await settled(world, "feeds")
+    paper = about(2, "robot", TUESDAY)
+    world.store.pages.take_in({paper.id: replace(paper, authors=())}, {"all:graph": [paper.id]}, TUESDAY)
+    world.sky.announce(TUESDAY, paper)
+    await world.cycle(TUESDAY, source="feeds")
+    assert world.titles(ADA) == [[2]]
+    assert world.store.sources.papers([paper.id]) == {paper.id: paper}
+
+
 # -- OAI --------------------------------------------------------------------------------------------------
 
 
