@@ -72,16 +72,17 @@ class Round:
         """Note that a query is not asked for."""
         self.done[query.text] = Fetched(KeywordRecord(self.keywords[query.text].name, "skipped", why=why))
 
-    async def ask(self, source: Source, due: Sequence[Query], *, first: bool) -> None:
+    async def ask(self, source: Source, due: Sequence[Query], *, first: str) -> None:
         """Ask a source for those due queries that have no window yet, as far as it leaves no gap in them.
 
-        What does not fit its history is asked for a second time after all others.
+        `first` names the source that is tried first. What does not fit its history is asked for a second time after
+        all others.
         """
         now = self.clock()
         left = [query for query in due if not self._has_window(query)]
-        waiting = [query for query in left if reaches(source.name, query, now)]
+        waiting = [query for query in left if reaches(source.name, query, now, first)]
         if left:
-            await self._ask(source, waiting, replace(self.errand, first=first))
+            await self._ask(source, waiting, replace(self.errand, first=source.name == first))
         doubtful = [q.text for q in waiting if self._is_in_doubt(q)]
         if source.name == API and doubtful:
             await self._ask(source, self.store.windows.queries(doubtful), replace(self.errand, attempts=1))

@@ -148,6 +148,35 @@ async def test_whose_machine_is_off_at_weekends_is_compared_with_the_api_all_the
     assert world.store.sources.lacks(MONDAY)["feeds"] == [lacked.id]
 
 
+async def test_who_reads_oai_is_compared_with_the_api_and_harvests_nothing_again(world: SourcesWorld) -> None:
+    await settled(world, "oai")
+    asked = []
+    for moment in (MONDAY + HOUR, MONDAY + 2 * HOUR, SATURDAY, SATURDAY + HOUR, SATURDAY + 2 * HOUR):
+        if moment == SATURDAY:
+            world.sky.announce(moment, about(2, "robot", moment))
+            await world.cycle(moment, source="oai")
+        world.sky.forget()
+        await world.cycle(moment, source="oai")
+        asked.append((len(world.sky.asked("/api")), len(world.sky.asked("/oai"))))
+    assert asked == [(2, 0), *[(0, 0)] * 4]
+
+
+async def test_nobody_harvests_while_the_api_cannot_be_compared_with(world: SourcesWorld) -> None:
+    await settled(world, "feeds")
+    for day in range(1, 5):
+        moment = MONDAY + day * DAY
+        world.sky.announce(moment, about(1 + day, "robot", moment))
+        await world.cycle(moment, source="feeds")
+    world.sky.down("/api")
+    sunday = SATURDAY + DAY
+    world.sky.forget()
+    for quarters in range(8):
+        summary = await world.cycle(sunday + quarters * HOUR / 4, source="feeds")
+        assert quarters or {record.status for record in summary.keywords} == {"failed"}
+    assert world.sky.asked("/oai") == []
+    assert len(world.titles(ADA)) == 4
+
+
 # -- time ---------------------------------------------------------------------------------------------------
 
 

@@ -120,10 +120,15 @@ def feed_day(announcement: Announcement) -> date:
     return announcement.evening + timedelta(days=1)
 
 
-def reaches(name: str, query: Query, now: datetime) -> bool:
-    """Whether a window from this source would leave no gap behind the query's last good one."""
+def reaches(name: str, query: Query, now: datetime, first: str = API) -> bool:
+    """Whether a window from this source would leave no gap behind the query's last good one, and is of use.
+
+    Where `first`, the source tried first, is not the API, what is only to be compared is for the API alone.
+    """
     if name == FEEDS:
         return only_todays_is_missing(query, now)
+    if name == OAI and first != API and is_compared(query, now):
+        return False
     return name != OAI or harvested_since(query, now) >= (now - LONGEST_HARVEST).date()
 
 
