@@ -13,13 +13,11 @@ from zoneinfo import ZoneInfo
 from digest.errors import ConfigError
 
 NEW_YORK = ZoneInfo("America/New_York")
-CLOSED = time(14)
-"""New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up to Friday's."""
 SERVED = time(1, 15)
 """New York time of the day after the evening at which the API's index has filled; it is half there before."""
 
 DEADLINE = time(14)
-"""New York time until which a submission comes with that evening's announcement."""
+"""New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up to Friday's."""
 
 WEEKEND = "weekend"
 LONGEST_NAME = 30
@@ -138,10 +136,7 @@ def submitted_by(announcement: Announcement) -> datetime:
 
     arXiv's help, "Submission schedule".
     """
-    day = announcement.evening
-    if day.weekday() == _SUNDAY:
-        day -= 2 * _DAY
-    return datetime.combine(day, DEADLINE, NEW_YORK).astimezone(UTC)
+    return _deadline(announcement.evening)
 
 
 def served_between(after: datetime, until: datetime, holidays: Holidays | None = None) -> tuple[Announcement, ...]:
@@ -160,16 +155,10 @@ def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> An
     (arXiv's help page "Availability of submissions": until 14:00 New York time for the same evening, Thursday's from
     then on and Friday's for Sunday.)
     """
-    local = submitted.astimezone(NEW_YORK)
-    evening = local.date() if local.time() < CLOSED else local.date() + _DAY
-    while _why_silent(evening, holidays) or (evening.weekday() == _SUNDAY and closed_at(evening) <= local):
+    evening = submitted.astimezone(NEW_YORK).date()
+    while _why_silent(evening, holidays) or _deadline(evening) <= submitted:
         evening += _DAY
     return _announcement(evening)
-
-
-def closed_at(evening: date) -> datetime:
-    """Until when papers are submitted for an evening's announcement, in New York's time."""
-    return datetime.combine(evening - 2 * _DAY if evening.weekday() == _SUNDAY else evening, CLOSED, NEW_YORK)
 
 
 def quiet_night(now: datetime, holidays: Holidays | None = None) -> str | None:
@@ -238,6 +227,12 @@ def _why_silent(evening: date, holidays: Holidays | None) -> str | None:
 
 def _served_at(evening: date) -> datetime:
     return datetime.combine(evening + _DAY, SERVED, NEW_YORK).astimezone(UTC)
+
+
+def _deadline(evening: date) -> datetime:
+    return datetime.combine(
+        evening - 2 * _DAY if evening.weekday() == _SUNDAY else evening, DEADLINE, NEW_YORK
+    ).astimezone(UTC)
 
 
 def _announcement(evening: date) -> Announcement:

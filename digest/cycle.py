@@ -165,7 +165,7 @@ async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
         if query.id not in wanted:
             asking.skip(query, why_not_due(query, now))
     for name in names:
-        await asking.ask(parts.sources[name], due, first=name == names[0])
+        await asking.ask(parts.sources[name], due, first=names[0])
     return [asking.done[query.text] for query in queries if query.text in asking.done]
 
 

@@ -38,7 +38,7 @@ def diff(
     """Decide what each paper of a good window is, oldest served version first.
 
     `known` has the highest version that the query's log holds of each base id; `previous` is when the
-    query's previous good window was fetched; `covered` is how far back its first one reached, where that
+    query's previous good window was fetched; `covered` is how far back its windows have reached, where that
     was not all: what lies beyond was there before anybody asked. What the log already holds is left out.
     What was submitted before `had_until` counts as mailed: a person said so.
     """

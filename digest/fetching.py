@@ -72,16 +72,17 @@ class Round:
         """Note that a query is not asked for."""
         self.done[query.text] = Fetched(KeywordRecord(self.keywords[query.text].name, "skipped", why=why))
 
-    async def ask(self, source: Source, due: Sequence[Query], *, first: bool) -> None:
+    async def ask(self, source: Source, due: Sequence[Query], *, first: str) -> None:
         """Ask a source for those due queries that have no window yet, as far as it leaves no gap in them.
 
-        What does not fit its history is asked for a second time after all others.
+        `first` names the source that is tried first. What does not fit its history is asked for a second time after
+        all others.
         """
         now = self.clock()
         left = [query for query in due if not self._has_window(query)]
-        waiting = [query for query in left if reaches(source.name, query, now)]
+        waiting = [query for query in left if reaches(source.name, query, now, first)]
         if left:
-            await self._ask(source, waiting, replace(self.errand, first=first))
+            await self._ask(source, waiting, replace(self.errand, first=source.name == first))
         doubtful = [q.text for q in waiting if self._is_in_doubt(q)]
         if source.name == API and doubtful:
             await self._ask(source, self.store.windows.queries(doubtful), replace(self.errand, attempts=1))
@@ -93,7 +94,7 @@ class Round:
             attempts = 1 if pause else errand.attempts
             errand = replace(errand, now=self.clock(), hushed=bool(pause), attempts=attempts)
             async for query, answer in source.windows(waiting, errand):
-                self._take(source.name, query, answer)
+                self._take(source.name, query, answer, errand.now)
             pause = paused(self.store, self.clock())
         for query in waiting if pause and not errand.stop.is_set() else ():
             if query.text not in self.done:
@@ -107,8 +108,11 @@ class Round:
         one = self.done.get(query.text)
         return one is not None and isinstance(one.error, DoubtfulError) and one.error.ordered
 
-    def _take(self, source: str, query: Query, answer: Window | ArxivError) -> None:
-        """Record what a source said of one query; a failure is recorded too, and stops nobody else."""
+    def _take(self, source: str, query: Query, answer: Window | ArxivError, asked: datetime) -> None:
+        """Record what a source said of one query; a failure is recorded too, and stops nobody else.
+
+        A window is as old as its question: an announcement that was served while it was open is not in it.
+        """
         why = why_doubtful(self.store, query, answer) if source == API and isinstance(answer, Window) else ""
         if isinstance(answer, Window) and why and not is_confirmed(self.store, query, answer, self.clock()):
             doubtful = DoubtfulError(why, answer.papers, ordered=True, body=answer.raw)
@@ -117,13 +121,13 @@ class Round:
         if isinstance(answer, ArxivError):
             fetched = self._failed(source, query, answer)
         else:
-            fetched = self._good(source, query, answer, anew=bool(why))
+            fetched = self._good(source, query, answer, asked, anew=bool(why))
         self.store.runs.note_keyword(self.run, query.id, fetched.record)
         self.done[query.text] = fetched
 
-    def _good(self, source: str, query: Query, window: Window, *, anew: bool) -> Fetched:
+    def _good(self, source: str, query: Query, window: Window, now: datetime, *, anew: bool) -> Fetched:
         """Record a window. Papers of held-back windows come with the API's, which is what they are compared with."""
-        before, now = self.done.get(query.text), self.clock()
+        before = self.done.get(query.text)
         beside = news_beside(self.store, query, window.papers) if source == API else ()
         changed = source == API and (anew or begins_anew(query))
         old = history_of_another(query, window.papers) if changed else frozenset[str]()

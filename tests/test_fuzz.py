@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,7 +25,7 @@ from tests.shared import shared
 from tests.test_feeds import DAY, PAPERS, REVISED
 from tests.test_oai import RECORDS
 
-READERS: dict[str, Callable[[bytes], Any]] = {"api": parse_feed, "rss": parse_announcements, "oai": parse_records}
+READERS: dict[str, Callable[..., Any]] = {"api": parse_feed, "rss": parse_announcements, "oai": parse_records}
 MADE = {
     "api": feed(PAPERS[:3], query="all:x", start=0, max_results=10, total=3),
     "rss": announcement_feed(Batch(DAY, PAPERS[:3], REVISED[:2]), ["cs", "stat"]),
@@ -53,10 +55,10 @@ def _shortened(path: Path) -> bytes:
     return body
 
 
-def believed(kind: str, body: bytes) -> bool:
+def believed(kind: str, body: bytes, content_type: str = "") -> bool:
     """Read one answer; whether papers came out of it."""
     try:
-        read = READERS[kind](body)
+        read = READERS[kind](body, content_type=content_type)
     except ArxivError as refusal:
         error = refusal
     else:
@@ -75,7 +77,11 @@ def _sane(read: Any) -> bool:
         assert 1 <= paper.version <= 9999
         assert paper.title == " ".join(paper.title.split()) != ""
         assert all(name.strip() == name != "" for name in (*paper.authors, *paper.categories))
+        assert paper.abstract == " ".join(paper.abstract.split())
         if isinstance(paper, Paper):
+            assert paper.authors
+            assert paper.categories
+            assert paper.comment == " ".join(paper.comment.split())
             assert paper.published.tzinfo is not None
             assert paper.updated.tzinfo is not None
     return True
@@ -112,18 +118,79 @@ def mutations(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
     return body
 
 
+Element = ElementTree.Element
+ODD_TEXTS = (
+    "", " ", "0", "-1", "9" * 20, "١٢", "2026-13-45T99:99:99Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59+23:59",
+    "0001-01-01T00:00:00+14:00", "http://arxiv.org/abs/2611.00001v0", "http://arxiv.org/api/errors#x",
+    "\x85\u2028\u200e", "x" * 5000, "<b>&amp;</b>", "]]>",
+)  # fmt: skip
+NAMES = ("term", "href", "type", "scheme", "rel", "version", "{http://www.w3.org/XML/1998/namespace}base")
+
+
+def _take_out(element: Element, _other: Element, draw: st.DrawFn) -> None:
+    if len(element):
+        element.remove(draw(st.sampled_from(list(element))))
+
+
+def _put_in(element: Element, other: Element, draw: st.DrawFn) -> None:
+    other.insert(draw(st.integers(0, len(other))), copy.deepcopy(element))
+
+
+def _reorder(element: Element, _other: Element, draw: st.DrawFn) -> None:
+    element[:] = draw(st.permutations(list(element)))
+
+
+def _say(element: Element, _other: Element, draw: st.DrawFn) -> None:
+    element.text = draw(st.sampled_from(ODD_TEXTS))
+
+
+def _rename(element: Element, other: Element, draw: st.DrawFn) -> None:
+    names = (other.tag, element.tag.rpartition("}")[2], "{urn:x}y", "{http://www.w3.org/2005/Atom}id")
+    element.tag = draw(st.sampled_from(names))
+
+
+def _describe(element: Element, _other: Element, draw: st.DrawFn) -> None:
+    element.set(draw(st.sampled_from(NAMES)), draw(st.sampled_from(ODD_TEXTS)))
+
+
+@st.composite
+def restructured(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
+    """A document that is still well-formed, its elements taken out, doubled, moved, renamed, or given odd texts."""
+    body = draw(st.sampled_from(bodies))
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError:
+        return body
+    for _ in range(draw(st.integers(1, 5))):
+        elements = list(root.iter())
+        element, other = (
+            elements[draw(st.integers(0, len(elements) - 1))],
+            elements[draw(st.integers(0, len(elements) - 1))],
+        )
+        draw(st.sampled_from((_take_out, _put_in, _reorder, _say, _rename, _describe)))(element, other, draw)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=draw(st.booleans()))
+
+
+def changed(bodies: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
+    """Answers that are changed in their bytes, their texts, or their structure."""
+    return mutations(bodies) | changed_values(bodies) | restructured(bodies)
+
+
+KINDS = st.sampled_from(("", "text/html", "application/atom+xml"))
+
+
 @pytest.mark.parametrize("kind", READERS)
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
 def test_mutated_answers(kind: str, data: st.DataObject) -> None:
-    believed(kind, data.draw(mutations((MADE[kind],)) | changed_values((MADE[kind],))))
+    believed(kind, data.draw(changed((MADE[kind],))), data.draw(KINDS))
 
 
 @pytest.mark.parametrize("kind", READERS)
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
 def test_mutated_captures(kind: str, data: st.DataObject) -> None:
-    believed(kind, data.draw(mutations(captured(kind)) | changed_values(captured(kind))))
+    believed(kind, data.draw(changed(captured(kind))), data.draw(KINDS))
 
 
 @pytest.mark.heavy
@@ -131,8 +198,7 @@ def test_mutated_captures(kind: str, data: st.DataObject) -> None:
 @given(data=st.data())
 @settings(max_examples=1_500, deadline=None)
 def test_many_mutated_captures(kind: str, data: st.DataObject) -> None:
-    bodies = (*captured(kind), MADE[kind])
-    believed(kind, data.draw(mutations(bodies) | changed_values(bodies)))
+    believed(kind, data.draw(changed((*captured(kind), MADE[kind]))), data.draw(KINDS))
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -4,84 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from digest.arxiv.client import ArxivClient
-from digest.arxiv.services import FeedClient, OaiClient
-from digest.calendar import Announcement, last_served, served_between
-from digest.cycle import Summary
-from digest.demo.standin import Answer, Asked, Standin
+from digest.calendar import last_served, served_between
+from digest.demo.standin import Answer, Standin
 from digest.model import Paper
 from digest.query import make_keyword
-from digest.sources.plan import deadline, feed_day
+from digest.sources.plan import feed_day
 from digest.times import to_text
-from tests.worlds import DAY, HOUR, World, eprint, keyword, reader
+from tests.skies import ADA, MONDAY, SATURDAY, TUESDAY, Sky, SourcesWorld, about, settled, under, whys
+from tests.worlds import DAY, HOUR, eprint, keyword, reader
 
-MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
-TUESDAY, SATURDAY = MONDAY + DAY, MONDAY + 5 * DAY
-ADA = "ada@example.org"
 CATEGORIES = "cs.AI cs.CL cs.CV cs.LG cs.RO eess.AS math.OC physics.optics q-bio.NC stat.ML".split()
-
-
-class Sky:
-    """An arXiv that announces evening by evening, on all its services or on some."""
-
-    def __init__(self, standin: Standin) -> None:
-        self.standin = standin
-        self.papers: dict[str, Paper] = {}
-
-    def announce(
-        self, now: datetime, *papers: Paper, index: bool = True, feeds: bool = True, oai: bool = True
-    ) -> Announcement:
-        """Announce papers with the announcement that is served at `now`."""
-        announcement = last_served(now)
-        day = feed_day(announcement)
-        new = [paper for paper in papers if paper.version == 1]
-        replaced = [paper for paper in papers if paper.version > 1]
-        if feeds:
-            self.standin.announcing.announce(day, new, replaced)
-        if oai:
-            self.standin.announcing.change(day, *papers)
-        if index:
-            self.papers |= {paper.id: paper for paper in papers}
-            self.standin.serve(self.papers.values())
-        return announcement
-
-    def asked(self, service: str = "") -> list[Asked]:
-        """The requests so far, to one service or to all."""
-        return [asked for asked in self.standin.requests if service in asked.path]
-
-    def forget(self) -> None:
-        """Count requests anew."""
-        self.standin.requests.clear()
-
-    def down(self, *services: str) -> None:
-        """Let some services be out of order, and the others work."""
-        self.standin.on_request = lambda asked: (
-            Answer(503, b"") if any(service in asked.path for service in services) else None
-        )
-
-
-class SourcesWorld(World):
-    """A world whose arXiv is the stand-in."""
-
-    def __init__(self, path: Path, sky: Sky, client: ArxivClient) -> None:
-        super().__init__(path)
-        self.sky = sky
-        self.now = MONDAY
-        self._clients: dict[str, Any] = {
-            "arxiv": client,
-            "feeds": FeedClient(client.line, sky.standin.feeds_url),
-            "oai": OaiClient(client.line, sky.standin.oai_url),
-        }
-
-    async def cycle(self, at: datetime | None = None, **changes: Any) -> Summary:
-        return await super().cycle(at, **(self._clients | changes))
 
 
 @pytest.fixture
@@ -92,33 +30,8 @@ def sky() -> Iterator[Sky]:
 
 @pytest.fixture
 async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
-    async def no_sleep(_seconds: float) -> None:
-        return None
-
-    async with ArxivClient(sky.standin.url, delay=0, sleep=no_sleep) as client:
-        made = SourcesWorld(tmp_path / "digest.db", sky, client)
-        made.readers = [reader(ADA, "robot", "graph")]
+    async with under(sky, tmp_path / "digest.db") as made:
         yield made
-        made.close()
-
-
-def about(number: int, word: str, at: datetime, **changes: Any) -> Paper:
-    """A paper with a word in its abstract, submitted before the announcement that is served at `at`."""
-    submitted = deadline(last_served(at)) - timedelta(hours=3)
-    return eprint(number, submitted, abstract=f"On a {word}, and more.", **changes)
-
-
-async def settled(world: SourcesWorld, source: str, first: int = 1) -> None:
-    """A first run on Monday with a paper, after which Ada has had her welcome."""
-    world.sky.announce(MONDAY, about(first, "robot", MONDAY))
-    await world.cycle(MONDAY, source=source)
-    assert world.titles(ADA) == [[first]]
-    world.relay.taken.clear()
-    world.sky.forget()
-
-
-def whys(summary: Summary) -> str:
-    return " | ".join(record.why for record in summary.keywords)
 
 
 # -- feeds ---------------------------------------------------------------------------------------------

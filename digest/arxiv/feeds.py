@@ -25,6 +25,8 @@ LIMIT = 2_000
 SAME_SHARE = 0.5
 """Neighbouring days' feeds share a few items (a paper that is cross-listed a day later); one of which more
 than this share stood in the previous announcement's is still that one."""
+NEVER_EMPTY = 20
+"""A feed that held so many papers in one announcement holds some in the next; small categories have days without."""
 
 _ID = re.compile(
     r"oai:arXiv\.org:(?P<id>[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7})v(?P<version>[1-9][0-9]{0,3})"
@@ -119,8 +121,8 @@ def check_announcements(feed: AnnouncementFeed, *, names: Iterable[str], day: da
     """Raise FullFeedError, StaleFeedError, or ArxivError where a feed is not the announcement served on `day`.
 
     `names` are the categories asked for; `before` is what the previous announcement's feed held (`keys`).
-    An empty feed passes: a small category can have a day without papers, and whether the announcement came
-    at all is told by the feeds together.
+    An empty feed passes where the one before was small: such a category can have a day without papers, and whether
+    the announcement came at all is told by the feeds together.
     """
     wanted = {name.lower() for name in names}
     if feed.names != wanted:
@@ -130,6 +132,9 @@ def check_announcements(feed: AnnouncementFeed, *, names: Iterable[str], day: da
         raise FullFeedError(words, transient=False)
     if feed.day is not None and feed.day != day:
         raise StaleFeedError(f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}", transient=False)
+    if not feed.papers and len(before) >= NEVER_EMPTY:
+        words = f"the feed of {_listed(wanted)} is empty, and held {len(before)} papers of the announcement before"
+        raise StaleFeedError(words, transient=False)
     if len(feed.keys & before) > SAME_SHARE * len(feed.keys):
         raise stale(names, day)
 

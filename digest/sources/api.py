@@ -95,6 +95,11 @@ async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> li
         return answers
     if isinstance(answer, ArxivError):
         return for_all(batch, answer)
+    if answer.total == 0 and any(query.rows_per_day for query in batch):
+        words = f"arXiv counts no match for {len(batch)} keywords together, and had some before"
+        error = ArxivError(words, body=answer.raw)
+        error.requests = answer.requests
+        return for_all(batch, error)
     shares = await _shares(batch, answer.papers)
     return [
         (

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 from digest.arxiv.feeds import Announced, AnnouncementFeed, FullFeedError, StaleFeedError
-from digest.calendar import Announcement
+from digest.calendar import Announcement, submitted_by
 from digest.combine import categories_of, expanded, feeds_for, halves, id_batches
 from digest.errors import ArxivError
 from digest.model import Paper, Window
 from digest.query import Node, parse, terms
 from digest.sources.base import Answer, Arxiv, Errand, attribute
-from digest.sources.plan import FEEDS, deadline, feed_day, in_the_feeds, previous
+from digest.sources.plan import FEEDS, feed_day, in_the_feeds, previous
 from digest.store import Store
 from digest.store.sources import FeedState
 from digest.store.windows import Query
@@ -127,7 +127,7 @@ class FeedsSource:
             if query.text in broken:
                 yield query, _counted(broken[query.text], requests)
             else:
-                since = query.last_good_at or deadline(announcement)
+                since = query.last_good_at or submitted_by(announcement)
                 window = Window(query.text, shares[query.text], None, since, requests, source=FEEDS)
                 yield query, replace(window, announced=announcement.evening)
             requests = 0
@@ -233,7 +233,7 @@ def provisional(paper: Announced, known: Paper | None, announcement: Announcemen
     Else its dates are the second before the announcement's deadline, or, for the first one, the last moment of the
     month in its id, whichever is earlier.
     """
-    closed = deadline(announcement) - timedelta(seconds=1)
+    closed = submitted_by(announcement) - timedelta(seconds=1)
     published = known.published if known else min(closed, _end_of_month(paper.id))
     updated = closed if paper.kind.startswith("replace") else published
     return Paper(
@@ -262,7 +262,9 @@ def _end_of_month(base: str) -> datetime:
 
 def _is_complete(paper: Paper | None, announced: Announced) -> bool:
     """Whether all is known of what was announced."""
-    return paper is not None and not paper.approximate and paper.version >= announced.version
+    if paper is None or paper.approximate or not paper.authors:  # an imported page names no authors
+        return False
+    return paper.version >= announced.version
 
 
 def unproven(announcement: Announcement) -> ArxivError:

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, time
 from typing import Protocol
 
 from digest.arxiv.oai import Page
-from digest.calendar import last_served
+from digest.calendar import last_served, submitted_by
 from digest.combine import categories_of, set_for
 from digest.errors import ArxivError
 from digest.model import Paper, Window
 from digest.query import parse
 from digest.sources.base import Answer, Errand, attribute, for_all
-from digest.sources.plan import OAI, deadline, harvested_since, previous
+from digest.sources.plan import OAI, harvested_since, previous
 from digest.store.windows import Query
 
 
@@ -51,7 +51,7 @@ class OaiSource:
         nodes = {query.text: parse(query.text) for query in wanted}
         found: dict[str, dict[str, Paper]] = {text: {} for text in nodes}
         announcement = last_served(errand.now)
-        line, is_there, records = deadline(previous(announcement)), False, 0
+        line, is_there, records = submitted_by(previous(announcement)), False, 0
         try:
             async for page in self._oai.harvest(since, set_for(map(categories_of, nodes.values()))):
                 papers = tuple(record.paper for record in page.records)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from digest.calendar import NEW_YORK, Announcement, closed_at, last_served, quiet_night, served_between
+from digest.calendar import NEW_YORK, Announcement, last_served, quiet_night, served_between
 from digest.holding import OVERLAP
 from digest.store.windows import Query
 
@@ -26,9 +26,10 @@ DEEP_EVERY = timedelta(days=6)
 """A deep window that fell out, since the machine was off or arXiv was away on those nights, is made up for at once."""
 AT_LEAST_EVERY = timedelta(hours=24)
 COMPARED_EVERY = timedelta(days=6)
+COMPARED_LATEST = timedelta(days=9)
 COMPARED_AT_ONCE = 400
 """Where feeds or OAI are read, the API is asked for each query once a week too, on a night without an announcement,
-and for so many in one cycle: what it brings then, the other source lacked."""
+or on any other once that is overdue, and for so many in one cycle: what it brings then, the other source lacked."""
 FIRST_HARVEST = timedelta(days=7)
 LONGEST_HARVEST = timedelta(days=31)
 """OAI gives a query its first week, since a first digest shows no more, and no more than a month after an absence:
@@ -63,10 +64,14 @@ def is_due(query: Query, now: datetime, first: str = API) -> bool:
 
 
 def is_compared(query: Query, now: datetime) -> bool:
-    """Whether a query that another source serves is to be compared with the API now."""
-    if not quiet_night(now) or query.last_good_at is None or query.last_good_at < last_served(now).served_at:
+    """Whether a query that another source serves is to be compared with the API now: once that has all of its own.
+
+    A machine that is off at weekends hardly knows a night without an announcement.
+    """
+    if query.last_good_at is None or query.last_good_at < last_served(now).served_at:
         return False
-    return query.deep_at is None or query.deep_at <= now - COMPARED_EVERY
+    wait = COMPARED_EVERY if quiet_night(now) else COMPARED_LATEST
+    return query.deep_at is None or query.deep_at <= now - wait
 
 
 def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query]:
@@ -115,15 +120,15 @@ def feed_day(announcement: Announcement) -> date:
     return announcement.evening + timedelta(days=1)
 
 
-def deadline(announcement: Announcement) -> datetime:
-    """Until when (UTC) at the latest the papers of an announcement were submitted, but for those held."""
-    return closed_at(announcement.evening).astimezone(UTC)
+def reaches(name: str, query: Query, now: datetime, first: str = API) -> bool:
+    """Whether a window from this source would leave no gap behind the query's last good one, and is of use.
 
-
-def reaches(name: str, query: Query, now: datetime) -> bool:
-    """Whether a window from this source would leave no gap behind the query's last good one."""
+    Where `first`, the source tried first, is not the API, what is only to be compared is for the API alone.
+    """
     if name == FEEDS:
         return only_todays_is_missing(query, now)
+    if name == OAI and first != API and is_compared(query, now):
+        return False
     return name != OAI or harvested_since(query, now) >= (now - LONGEST_HARVEST).date()
 
 

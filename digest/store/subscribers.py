@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,6 +76,7 @@ class Subscribers:
             wanted.update(k.query for s in roster.subscribers for k in s.keywords)
             self._db.write_many("INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in sorted(wanted)])
             queries = {row["text"]: row["id"] for row in self._db.rows("SELECT id, text FROM query")}
+            self._begin_anew([queries[text] for text in wanted], now)
             readers = {r["address"].casefold(): r for r in self._db.rows("SELECT * FROM subscriber")}
             fresh: set[int] = set()
             for subscriber in roster.subscribers:
@@ -87,6 +89,28 @@ class Subscribers:
                     place(self._db, query, now)
             self._db.set_meta("roster", print_)
         return True
+
+    def _begin_anew(self, queries: list[int], now: datetime) -> None:
+        """Let those queries that nobody wanted for a week or more be asked like new ones; their logs stay.
+
+        What was announced meanwhile is due to nobody, and after months it would be more than arXiv serves.
+        """
+        line = to_text(now - RETURN)
+        unwanted = [
+            row["id"]
+            for row in self._db.rows(
+                "SELECT id FROM query WHERE id IN (SELECT value FROM json_each(?)) AND last_good_at < ? AND NOT EXISTS"
+                " (SELECT 1 FROM subscription s WHERE s.query = query.id AND (s.until IS NULL OR s.ended_at >= ?))",
+                [json.dumps(queries), line, line],
+            )
+        ]
+        for query in unwanted:
+            self._db.write(
+                "UPDATE query SET last_good_at = NULL, next_fetch_at = NULL, failures = 0, trouble = '', total = NULL,"
+                " quarantined_since = NULL, judged_since = NULL, covered_since = NULL, deep_at = NULL WHERE id = ?",
+                [query],
+            )
+            self._db.write("DELETE FROM held WHERE query = ?", [query])
 
     def _sync_reader(
         self,

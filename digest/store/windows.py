@@ -35,8 +35,9 @@ class Query:
 
     `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older was served
     by an interface that has changed since, and no window is compared with it; `covered_since`: how far back the
-    first window reached, None where it held all matches; `total`: how many matches arXiv counted last; `source`:
-    who gave the last good window; `deep_at`: when the API last gave one that reached far back.
+    first window reached, or a later one of the API's, None where the first held all matches; `total`: how many
+    matches arXiv counted last; `source`: who gave the last good window; `deep_at`: when the API last gave one that
+    reached far back.
     """
 
     id: int
@@ -173,11 +174,13 @@ class Windows:
         days = max((now - window.since) / timedelta(days=1), 1.0)
         deep = window.since <= now - FAR_BACK
         self._db.write(
-            "UPDATE query SET rows_per_day = ?, total = ?, quarantined_since = NULL,"
-            " judged_since = COALESCE(?, judged_since), deep_at = COALESCE(?, deep_at) WHERE id = ?",
+            "UPDATE query SET rows_per_day = ?, total = ?, covered_since = MIN(covered_since, ?),"
+            " quarantined_since = NULL, judged_since = COALESCE(?, judged_since), deep_at = COALESCE(?, deep_at)"
+            " WHERE id = ?",
             [
                 sum(p.updated >= window.since for p in window.papers) / days,
                 window.total,
+                to_text(window.since),
                 to_text(now) if anew else None,
                 to_text(now) if deep else None,
                 query.id,
