@@ -46,7 +46,20 @@ def is_confirmed(store: Store, query: Query, window: Window, now: datetime) -> b
     if query.quarantined_since is None or now - query.quarantined_since < UNDER_WATCH:
         return False
     last = store.windows.held.last(query.id, query.quarantined_since)
-    return last is not None and agree(last.ids, window.papers)
+    if last is None or not agree(last.ids, window.papers):
+        return False
+    return _is_for(query, window, history(store, query))
+
+
+def _is_for(query: Query, window: Window, before: History | None) -> bool:
+    """Whether a window can be the answer for this query, and not for another one that was given twice: most of what
+    was known is there, or most of what is there matches by this program's own reading.
+    """
+    shown = {paper.id for paper in window.papers}
+    known = before.known.keys() if before is not None else frozenset[str]()
+    if len(known & shown) * 2 > len(known):
+        return True
+    return len(_matching(query, window.papers)) * 2 >= len(shown)
 
 
 def news_beside(store: Store, query: Query, papers: tuple[Paper, ...]) -> tuple[Paper, ...]:

@@ -199,6 +199,16 @@ def test_two_windows_in_order_that_agree_for_hours_are_believed(house: House) ->
     assert len(house.mailed()) == len(set(house.mailed()))
 
 
+def test_another_querys_answer_given_twice_confirms_nothing(house: House) -> None:
+    house.announce(MONDAY + DAY)
+    house.serve(another(house))
+    for wait in (DAY, DAY + 8 * HOUR, 2 * DAY):
+        assert house.record(MONDAY + wait)["status"] == "quarantined"
+    house.serve()
+    assert house.record(MONDAY + 3 * DAY)["status"] == "ok"
+    assert sorted(house.mailed()) == sorted(house.announced)
+
+
 @pytest.mark.parametrize("answer", [nothing, lambda house: shuffled(house.rows, 3)])
 def test_windows_that_are_empty_or_out_of_order_confirm_nothing(house: House, answer: Rows) -> None:
     house.serve(answer(house))
