@@ -16,6 +16,8 @@ from digest.store.windows import Query
 
 OVERLAP = timedelta(days=8)
 """Every window reaches back this far before the last good one, and is compared with what is known of these days."""
+LEAST_FRESH = 20
+"""With fewer papers that were never seen nothing is said of them as a whole."""
 UNDER_WATCH = timedelta(hours=6)
 """Two windows that agree end a spell that lasts this long at least: arXiv's spells of bad answers are minutes."""
 
@@ -35,7 +37,23 @@ def why_doubtful(store: Store, query: Query, window: Window) -> str:
     nothing, and of what it brings a first digest shows the youngest few.
     """
     before = history(store, query)
-    return doubt(window.papers, before, total=window.total) if before is not None else ""
+    if before is None:
+        return ""
+    return doubt(window.papers, before, total=window.total) or _doubt_of_strangers(store, query, window, before)
+
+
+def _doubt_of_strangers(store: Store, query: Query, window: Window, before: History) -> str:
+    """Why a window seems to be the answer for another query, or "": most of what it shows for the first time does not
+    match by this program's own reading, though most of what is on record does.
+    """
+    fresh = [p for p in window.papers if p.updated >= before.since and p.id not in before.known]
+    strangers = len(fresh) - len(_matching(query, fresh))
+    if len(fresh) < LEAST_FRESH or strangers * 2 <= len(fresh):
+        return ""
+    known = store.windows.papers_since(query.text, before.since)
+    if not known or len(_matching(query, known)) * 2 < len(known):
+        return ""
+    return f"{strangers} of {len(fresh)} papers that it shows for the first time do not match the query"
 
 
 def is_confirmed(store: Store, query: Query, window: Window, now: datetime) -> bool:

@@ -39,7 +39,7 @@ def why_stale(store: Store, now: datetime) -> str:
     line = submitted_by(before)
     if growth.newest is None or growth.newest >= line:
         return ""
-    if growth.rows_per_day * ((submitted_by(latest) - line) / timedelta(days=1)) < EXPECTED:
+    if growth.rows_per_day * ((submitted_by(latest) - growth.newest) / timedelta(days=1)) < EXPECTED:
         return ""
     return (
         f"{STALE}: an announcement was served, and the newest row is of {growth.newest:%Y-%m-%d}"
