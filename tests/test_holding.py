@@ -268,6 +268,23 @@ def test_a_keyword_with_few_papers_is_not_held_back_for_one_that_left(tmp_path: 
         assert house.record(MONDAY + DAY)["status"] == "ok"
 
 
+def test_where_few_papers_are_known_another_querys_answer_is_told_by_its_strangers(tmp_path: Path) -> None:
+    """Rows alone tell nothing here: too few are on record for their absence to mean something."""
+    with Standin() as arxiv:
+        house = House(tmp_path, arxiv)
+        house.papers, house.old = house.papers[:1], []
+        house.serve()
+        house.record(MONDAY)
+        house.announce(MONDAY + DAY, 1)
+        house.serve(another(house))
+        record = house.record(MONDAY + DAY)
+        assert record["status"] == "quarantined"
+        assert "do not match the query" in str(record["why"])
+        house.serve()
+        assert house.record(MONDAY + 2 * DAY)["status"] == "ok"
+        assert house.mailed() == house.announced
+
+
 def test_status_and_why_tell_of_a_held_back_keyword_and_what_to_do(house: House) -> None:
     new = house.announce(MONDAY + DAY)
     house.serve(tuple(new[:1]))
