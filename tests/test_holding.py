@@ -216,6 +216,12 @@ def test_windows_that_are_empty_or_out_of_order_confirm_nothing(house: House, an
         assert house.record(MONDAY + day * DAY)["status"] == "quarantined"
 
 
+def test_a_mistyped_keyword_is_told_with_the_nearest_one(house: House) -> None:
+    told = house.home.digest("keywords", "accept", f"{NAME}x")
+    assert told.code == 78
+    assert f"did you mean {NAME}?" in told.err
+
+
 def test_accepting_mails_what_is_new_in_it_and_ends_the_spell(house: House) -> None:
     new = house.announce(MONDAY + DAY)
     house.serve(shuffled(house.rows, 5))

@@ -86,3 +86,8 @@ def test_the_commands_add_change_move_and_remove_one(tmp_path: Path) -> None:
     remove_subscribers(path, ["github:grace/papers"])
     remove_subscribers(path, ["github:ada/papers.daily"])
     assert path.read_text() == FILE.split("  - github")[0]
+
+
+def test_the_commands_call_a_repository_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'github:ada' is no repository: a GitHub repository is written OWNER/REPO"):
+        add_subscribers(written(tmp_path), ["github:ada"], ["x"])

@@ -87,20 +87,23 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
 def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     """A keyword of the subscribers file by its name, or any query by its text. Several words are one name."""
     from digest.query import make_keyword
+    from digest.roster.report import nearest
 
     text = " ".join(words)
-    for keyword in read_roster(context.settings).keywords:
+    keywords = read_roster(context.settings).keywords
+    for keyword in keywords:
         if keyword.name.casefold() == text.casefold() or keyword.query == text:
             return keyword
     try:
         query = make_keyword(text).query
     except QueryError:
         query = ""
-    for keyword in read_roster(context.settings).keywords:
+    for keyword in keywords:
         if keyword.query == query:
             return keyword
-    place = place_of_subscribers(context.settings)
-    raise ConfigError(f"{place} has no keyword {text}", remedy="'digest keywords' lists those that it has")
+    near = nearest(text, (keyword.name for keyword in keywords))
+    remedy = f"did you mean {near}?" if near else "'digest keywords' lists those that it has"
+    raise ConfigError(f"{place_of_subscribers(context.settings)} has no keyword {text}", remedy=remedy)
 
 
 def what_to_do(name: str) -> tuple[str, str]:

@@ -397,7 +397,8 @@ def _email(text: str) -> str:
     try:
         return normal_address(text.strip())
     except ValueError as error:
-        raise UsageError(f"{text!r} is no mail address: {str(error).rstrip('.')}") from error
+        what = "repository" if text.strip().lower().startswith(REPOSITORY) else "mail address"
+        raise UsageError(f"{text!r} is no {what}: {str(error).rstrip('.')}") from error
 
 
 def _folded_email(text: str) -> str:
