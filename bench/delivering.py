@@ -20,13 +20,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from digest.composing import Composer, compose_due
-from digest.cycle import fetch_due
-from digest.delivering import Delivery, deliver
 from digest.mail.message import Message
 from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
 from digest.model import Outcome
+from digest.run.compose import Composer, compose_due
+from digest.run.cycle import fetch_due
+from digest.run.deliver import Delivery, deliver
 from tests.smtp_server import make_message
 from tests.worlds import MONDAY, World, eprint, reader
 

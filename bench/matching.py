@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-from digest.match import Matcher
+from digest.keywords.grammar import make_keyword, parse
+from digest.keywords.match import Matcher
 from digest.model import Paper
-from digest.query import make_keyword, parse
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "arxiv"
 DAY = datetime(2025, 1, 1, tzinfo=UTC)

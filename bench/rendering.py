@@ -11,12 +11,12 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 
-from digest.compose import compose
 from digest.demo.papers import World
 from digest.demo.samples import NOW, READER
 from digest.mail.message import freeze
 from digest.model import Digest, Item, Kind
-from digest.render import HTML_BYTES, Renderer
+from digest.rendering.render import HTML_BYTES, Renderer
+from digest.rules.compose import compose
 
 BOUND = {50: 10.0, 500: 80.0}
 """At most so many times what encoding takes."""

@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from digest.tex import to_unicode
+from digest.rendering.tex import to_unicode
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "arxiv"
 LEFT_OVER = re.compile(r"\\(?:[A-Za-z]+|.)", re.DOTALL)

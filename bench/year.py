@@ -25,16 +25,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from digest.calendar import served_between, submitted_by
-from digest.cli.parts import open_parts
-from digest.cycle import Summary, run_cycle
 from digest.demo.standin import Answer, Standin
+from digest.keywords.grammar import make_keyword
 from digest.mail.message import Message
 from digest.model import Keyword, Outcome, Paper, Receipt, Revisions, Roster, Subscriber, Weekly
-from digest.query import make_keyword
-from digest.settings import load_settings
-from digest.stopping import Stop
+from digest.rules.calendar import served_between, submitted_by
+from digest.run.cycle import Summary, run_cycle
+from digest.setup.parts import open_parts
+from digest.setup.settings import load_settings
 from digest.store import open_store
+from digest.system.signals import Stop
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

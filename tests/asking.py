@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from digest.cli import main
-from digest.cycle import Summary
 from digest.mail.transport import open_transport
 from digest.model import Subscriber, Weekly
+from digest.run.cycle import Summary
 from tests.smtp_server import SmtpServer
 from tests.worlds import World
 

@@ -11,8 +11,8 @@ from random import Random
 
 from digest.demo.feeds import error_feed, feed
 from digest.demo.standin import Answer, Standin
+from digest.keywords.grammar import make_keyword
 from digest.model import Paper
-from digest.query import make_keyword
 from tests.replay import Day, Home, Walk
 
 AGAIN = tuple(timedelta(minutes=m) for m in (0, 20, 60, 120, 180, 240, 300, 340))

@@ -30,9 +30,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from digest.calendar import next_served
 from digest.demo.standin import Standin
 from digest.model import Paper
+from digest.rules.calendar import next_served
 from tests.replay import Home, smtp_beside, subscribers_file
 from tests.smtp_server import Answer
 from tests.worlds import DAY, MONDAY, eprint
@@ -275,23 +275,23 @@ def check(report: Report, *, hold: bool) -> None:
 
 def nursery() -> None:
     """Fork a run for each line of orders on standard input, and tell how it ended."""
-    import digest.arxiv.client
-    import digest.cli.parts
-    import digest.cli.run
-    import digest.cycle
-    import digest.locks
+    import digest.arxiv.api
+    import digest.cli.daily.run
     import digest.mail.connection
     import digest.mail.presets
     import digest.mail.smtp
-    import digest.render
-    import digest.roster
+    import digest.rendering.render
+    import digest.run.cycle
+    import digest.setup.parts
     import digest.store
-    from digest.checks.trial import trial_digest
+    import digest.subscribers
+    import digest.system.locks
+    from digest.setup.doctor.trial import trial_digest
 
     # Compiling the templates is half of a run's work, and no step that a kill could disturb.
-    renderer = digest.render.Renderer()
+    renderer = digest.rendering.render.Renderer()
     renderer.render(trial_digest(MONDAY, ""), "mark")
-    digest.render.Renderer = lambda _templates=None: renderer  # type: ignore[assignment, misc]
+    digest.rendering.render.Renderer = lambda _templates=None: renderer  # type: ignore[assignment, misc]
 
     for line in sys.stdin:
         order = json.loads(line)

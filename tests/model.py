@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from digest.cycle import Parts, run_cycle
 from digest.errors import ArxivError
 from digest.mail.message import Message, Sender
 from digest.model import (
@@ -36,6 +35,7 @@ from digest.model import (
     Weekly,
     Window,
 )
+from digest.run.cycle import Parts, run_cycle
 from digest.store import Store
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued

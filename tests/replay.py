@@ -21,14 +21,14 @@ from datetime import time as clock_time
 from pathlib import Path
 from random import Random
 
-from digest.calendar import quiet_night
 from digest.cli import main
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
 from digest.demo.words import TOPICS, Topic
+from digest.keywords.grammar import make_keyword
 from digest.model import Paper
-from digest.query import make_keyword
-from digest.revision import is_withdrawn
+from digest.rules.calendar import quiet_night
+from digest.rules.revision import is_withdrawn
 from tests.smtp_server import Script, SmtpServer, smtp_server
 
 GUARD = timedelta(days=45)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from digest.compose import compose
 from digest.model import Digest, Item, Keyword, Kind, Paper, Rule, Subscriber
+from digest.rules.compose import compose
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 """A Monday, seven in the morning in Berlin."""

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from digest.arxiv.client import ArxivClient
+from digest.arxiv.api import ArxivClient
 from digest.arxiv.services import FeedClient, OaiClient
-from digest.calendar import Announcement, last_served, submitted_by
-from digest.cycle import Summary
 from digest.demo.standin import Answer, Asked, Standin
 from digest.model import Paper
-from digest.sources.plan import feed_day
+from digest.rules.calendar import Announcement, last_served, submitted_by
+from digest.rules.plan import feed_day
+from digest.run.cycle import Summary
 from tests.worlds import DAY, World, eprint, reader
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)

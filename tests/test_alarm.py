@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.alarm import FAILED_CYCLES, Facts, Notice, Open, Trouble, decide
-from digest.alarming import Alarm, after_cycle
-from digest.heartbeat import beat
 from digest.mail.message import Sender
 from digest.model import Outcome, Receipt
+from digest.rules.alarm import FAILED_CYCLES, Facts, Notice, Open, Trouble, decide
+from digest.run.alert import Alarm, after_cycle
+from digest.run.heartbeat import beat
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, mail, reader
 
 OPERATOR = "ops@example.org"

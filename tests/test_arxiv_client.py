@@ -15,16 +15,16 @@ import httpx
 import pytest
 
 from digest import __version__
-from digest.arxiv import client as client_module
+from digest.arxiv import api as client_module
 from digest.arxiv import line as line_module
-from digest.arxiv.client import ArxivClient
+from digest.arxiv.api import ArxivClient
 from digest.arxiv.line import Timeouts, pause_asked_for, user_agent
 from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError, ConfigError, DoubtfulError
-from digest.locks import ArxivTurns
 from digest.model import Paper, Window
+from digest.system.locks import ArxivTurns
 
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
 EVER = NOW - timedelta(days=3650)

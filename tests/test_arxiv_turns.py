@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from digest import locks
 from digest.demo.papers import World
 from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError
-from digest.locks import ArxivTurns
+from digest.system import locks
+from digest.system.locks import ArxivTurns
 from tests.worlds import DAY, MONDAY
 
 DELAY = 0.2
@@ -23,8 +23,8 @@ ASKING = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from digest.arxiv.client import ArxivClient
-from digest.locks import ArxivTurns
+from digest.arxiv.api import ArxivClient
+from digest.system.locks import ArxivTurns
 
 async def main():
     turn = ArxivTurns(Path(sys.argv[2]))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.calendar import (
+from digest.errors import ConfigError
+from digest.rules.calendar import (
     Holidays,
     announcement_of,
     last_served,
@@ -19,7 +20,6 @@ from digest.calendar import (
     served_between,
     why_nothing,
 )
-from digest.errors import ConfigError
 from tests.shared import shared
 
 MOMENTS = st.datetimes(datetime(2025, 12, 1), datetime(2027, 2, 1), timezones=st.just(UTC))  # noqa: DTZ001

@@ -10,9 +10,9 @@ import pytest
 
 from digest.cli import main
 from digest.model import Abstracts, Format, Order, Revisions, Weekly
-from digest.roster import load_roster
-from digest.roster.fields import FIELDS
-from digest.roster.flags import SETTABLE, split
+from digest.subscribers import load_roster
+from digest.subscribers.fields import FIELDS
+from digest.subscribers.flags import SETTABLE, split
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = """\
@@ -63,7 +63,7 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.setattr("digest.cli.changes.machine_now", lambda: NOW)
+    monkeypatch.setattr("digest.cli.readers.subscribers.machine_now", lambda: NOW)
     return Shell(tmp_path, capfd)
 
 

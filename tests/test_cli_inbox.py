@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli import inbox
 from digest.cli.base import Context
+from digest.cli.daily import inbox
 from digest.errors import DigestError, TryLaterError
 from digest.store import open_store
 from tests.letters import letter, postfix_bounce
@@ -147,7 +147,7 @@ def test_the_heartbeat_beats_after_good_cycles_alone(house: House, monkeypatch: 
         calls.append(url)
         return True
 
-    monkeypatch.setattr("digest.heartbeat.beat", beat)
+    monkeypatch.setattr("digest.run.heartbeat.beat", beat)
     monkeypatch.setenv("DIGEST_HEARTBEAT_URL", "https://watchdog.example/secret")
     house("run", now=THURSDAY)
     assert calls == ["https://watchdog.example/secret"]

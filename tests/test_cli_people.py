@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli import changes, main
+from digest.cli import main
 from digest.cli.base import Command
-from digest.cli.keywords import keywords
-from digest.cli.people import subscribe, unsubscribe
-from digest.locks import cycle_lock
-from digest.roster import load_roster
+from digest.cli.readers import subscribers as changes
+from digest.cli.readers.keywords import keywords
+from digest.cli.readers.subscribe import subscribe, unsubscribe
 from digest.store import open_store
+from digest.subscribers import load_roster
+from digest.system.locks import cycle_lock
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.setattr("digest.cli.people.machine_now", lambda: NOW)
+    monkeypatch.setattr("digest.cli.readers.subscribe.machine_now", lambda: NOW)
     return Shell(tmp_path, capfd)
 
 

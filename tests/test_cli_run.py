@@ -24,8 +24,8 @@ from digest import __version__
 from digest.cli import main
 from digest.demo.papers import KEYWORDS, Day, three_days
 from digest.demo.standin import Answer, Standin
-from digest.locks import cycle_lock
 from digest.store import database as database_module
+from digest.system.locks import cycle_lock
 from tests.smtp_server import smtp_server
 from tests.worlds import hashes, mail
 
@@ -763,6 +763,6 @@ async def test_the_password_is_never_shown(house: House) -> None:
         assert not [word for word in encoded if word.encode() in said]
     lines = [json.loads(line) for line in done.stderr.decode().splitlines() if line.startswith("{")]
     assert {"time", "level", "logger", "message"} <= set(lines[0])
-    assert any(line["logger"] == "digest.delivering" for line in lines)
+    assert any(line["logger"] == "digest.run.deliver" for line in lines)
     for path in house.home.rglob("*"):
         assert not path.is_file() or secret.encode() not in path.read_bytes()

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.categories import CATEGORIES
-from digest.combine import (
+from digest.arxiv.combine import (
     FEEDS_ALONE,
     LONGEST,
     SHELVES,
@@ -25,9 +24,10 @@ from digest.combine import (
     oai_set,
     set_for,
 )
-from digest.match import Matcher
+from digest.keywords.categories import CATEGORIES
+from digest.keywords.grammar import make_keyword, parse, to_text
+from digest.keywords.match import Matcher
 from digest.model import Paper
-from digest.query import make_keyword, parse, to_text
 from tests.samples import paper as sample
 
 

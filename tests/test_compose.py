@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.compose import NEW_VERSIONS, compose
 from digest.model import Digest, Item, Kind, Order, Subscriber
+from digest.rules.compose import NEW_VERSIONS, compose
 from tests.samples import ADA, MLLM, NOW, item, mixed_items, paper
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from digest.cli import main
-from digest.settings import SETTINGS, survey_settings
+from digest.setup.settings import SETTINGS, survey_settings
 
 PASSWORD = "tr0ub4dor-and-3"
 LOGIN = {"DIGEST_MAIL": "smtp://ada@mail.example.org:587", "DIGEST_FROM": "Papers <papers@example.org>"}

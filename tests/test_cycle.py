@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from digest import composing
-from digest.calendar import quiet_night
 from digest.errors import ConfigError, Exit
-from digest.fetching import why_not_due
-from digest.holding import OVERLAP
 from digest.model import Digest, Outcome, Receipt, Revisions, State, Subscriber, Weekly
-from digest.sources.plan import DEEP, FIRST_PAGE, depth, is_due, page_size
+from digest.rules.calendar import quiet_night
+from digest.rules.plan import DEEP, FIRST_PAGE, depth, is_due, page_size
+from digest.run import compose as composing
+from digest.run.fetch import why_not_due
+from digest.run.quarantine import OVERLAP
 from digest.store.windows import Query
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, days, eprint, keyword, numbers, reader, text

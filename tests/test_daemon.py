@@ -22,21 +22,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest.calendar import next_served, served_between
 from digest.cli.base import machine_now
-from digest.cli.parts import open_parts
-from digest.cycle import Summary, run_cycle
-from digest.daemon import BUSY_WAIT, LOOK_AGAIN, Daemon, next_work
 from digest.demo.papers import World as Papers
 from digest.demo.standin import Standin
 from digest.errors import ConfigError, TryLaterError
-from digest.mailing import make_transport
 from digest.model import Outcome, Receipt, Roster, State
-from digest.notify import Notifier
-from digest.settings import load_settings
-from digest.stopping import Stop, run_stoppable
+from digest.rules.calendar import next_served, served_between
+from digest.run.cycle import Summary, run_cycle
+from digest.run.daemon import BUSY_WAIT, LOOK_AGAIN, Daemon, next_work
+from digest.setup.mail import make_transport
+from digest.setup.parts import open_parts
+from digest.setup.settings import load_settings
+from digest.setup.subscribers import read_roster
 from digest.store import open_store
-from digest.subscribing import read_roster
+from digest.system.signals import Stop, run_stoppable
+from digest.system.systemd import Notifier
 from tests.replay import Home, smtp_beside, subscribers_file
 from tests.smtp_server import Act, smtp_server
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, reader

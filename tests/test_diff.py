@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.diff import GUARD, HOLD, Seen, diff
 from digest.model import Kind, Paper
+from digest.rules.diff import GUARD, HOLD, Seen, diff
 from tests.worlds import DAY, MONDAY, eprint
 
 PREVIOUS = MONDAY - DAY

@@ -20,10 +20,10 @@ import click
 import pytest
 
 from digest.cli import GROUPS, cli, main
-from digest.cli.manual import _commands, reference
+from digest.cli.besides.manual import _commands, reference
 from digest.demo.papers import three_days
 from digest.demo.standin import Standin
-from digest.settings import SETTINGS
+from digest.setup.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]

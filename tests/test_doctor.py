@@ -19,22 +19,22 @@ from typing import Any
 
 import pytest
 
-from digest import settings as settings_module
-from digest.calendar import last_served
-from digest.checks import files, machine, names, network
-from digest.checks.arrangement import check_settings
-from digest.checks.check import Cause, Check, State, exit_code, ok, run_checks
-from digest.checks.sender import check_mail, sender_domain
-from digest.checks.trial import TITLE
 from digest.cli import main
-from digest.cli import timer as timer_module
+from digest.cli.daily import timer as timer_module
 from digest.demo.papers import three_days
 from digest.demo.standin import Answer, Standin
 from digest.errors import ConfigError, Exit, TryLaterError
-from digest.settings import Survey, survey_settings
-from digest.sources.plan import feed_day
+from digest.rules.calendar import last_served
+from digest.rules.plan import feed_day
+from digest.setup import settings as settings_module
+from digest.setup.doctor import files, machine, names, network
+from digest.setup.doctor.check import Cause, Check, State, exit_code, ok, run_checks
+from digest.setup.doctor.sender import check_mail, sender_domain
+from digest.setup.doctor.settings import check_settings
+from digest.setup.doctor.trial import TITLE
+from digest.setup.settings import Survey, survey_settings
 from digest.store import open_store
-from digest.timers.found import Installed
+from digest.system.timers.found import Installed
 from tests.dns_server import dns_server
 from tests.smtp_server import Act, make_certificate, smtp_server
 from tests.worlds import mail
@@ -198,7 +198,7 @@ def test_the_subscribers_file_is_missing_wrong_empty_or_right(tmp_path: Path) ->
 
 def make_database(home: Path, *, last: datetime | None = None, finished: bool = True, trouble: str = "") -> Path:
     """A database of Ada's, whose last run was then."""
-    from digest.roster import load_roster
+    from digest.subscribers import load_roster
 
     (home / "subscribers.yaml").write_text(SUBSCRIBERS)
     path = home / "digest.db"
@@ -542,7 +542,7 @@ async def test_a_server_that_is_not_there_or_busy_is_the_networks_fault(tmp_path
 
 
 async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.checks.sender.SECONDS", 0.2)
+    monkeypatch.setattr("digest.setup.doctor.sender.SECONDS", 0.2)
     async with smtp_server({"EHLO": Act.HANG}) as server:
         check = await try_mail(tmp_path, server.url)
     assert (check.state, check.cause) == (State.FAIL, Cause.NETWORK)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.checks.check import Check, State, exit_code
-from digest.checks.repositories import check_repositories
 from digest.errors import Exit
-from digest.settings import survey_settings
+from digest.setup.doctor.check import Check, State, exit_code
+from digest.setup.doctor.repositories import check_repositories
+from digest.setup.settings import survey_settings
 from tests.github_server import TOKEN, GithubServer, Refuse, github
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.entry import PaperView
 from digest.model import Abstracts, Kind
-from digest.texts import shorten
-from digest.view import view
+from digest.rendering.entry import PaperView
+from digest.rendering.texts import shorten
+from digest.rendering.view import view
 from tests.samples import ADA, item, sample_digest
 
 

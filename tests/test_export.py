@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.export import FIELDS, FORMULA, Entry, defused, latex, to_bibtex, to_csv, to_json
 from digest.model import Paper
+from digest.rendering.export import FIELDS, FORMULA, Entry, defused, latex, to_bibtex, to_csv, to_json
 from tests.asking import AskedWorld, asked_world, run_main
 from tests.smtp_server import smtp_server
 from tests.worlds import DAY, MONDAY, eprint, reader, text

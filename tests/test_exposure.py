@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.checks.exposure import refuse_exposure
 from digest.errors import ConfigError
 from digest.model import Roster, Subscriber
-from digest.settings import Settings, load_settings
+from digest.setup.doctor.exposure import refuse_exposure
+from digest.setup.settings import Settings, load_settings
 from tests.github_server import TOKEN, Refuse, github
 
 ADA = Roster((Subscriber("ada@example.org", ()),), ())

@@ -19,7 +19,7 @@ from digest.demo.gallery import WIDTHS, write_gallery
 from digest.demo.samples import NOW, READER, Sample, samples
 from digest.mail.message import Sender, assemble, freeze
 from digest.model import Outgoing
-from digest.render import HTML_BYTES, Renderer
+from digest.rendering.render import HTML_BYTES, Renderer
 from tests.browser import CHROMIUM, Browser
 from tests.browser import browser as opened_browser
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from digest.calendar import last_served
 from digest.demo.standin import Standin
 from digest.model import Window
-from digest.sources.plan import feed_day
+from digest.rules.calendar import last_served
+from digest.rules.plan import feed_day
 from tests.skies import ADA, MONDAY, SATURDAY, TUESDAY, Sky, SourcesWorld, about, settled, under, whys
 from tests.worlds import DAY, HOUR, Arxiv, World, eprint, keyword, reader
 

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.alarm import Notice
-from digest.alarming import _message
-from digest.compose import compose
 from digest.mail.message import Sender, assemble, freeze, is_mailbox
+from digest.mail.signing import Purpose, Signer
 from digest.model import Item, Keyword, Kind, Outgoing, Rule, Subscriber
-from digest.render import Renderer
-from digest.signing import Purpose, Signer
+from digest.rendering.render import Renderer
+from digest.rules.alarm import Notice
+from digest.rules.compose import compose
+from digest.run.alert import _message
 from tests.samples import NOW, paper
 
 RENDERER = Renderer()
@@ -125,7 +125,7 @@ def test_an_address_with_a_break_in_it_is_refused_before_the_server_hears_it(bad
 def test_what_an_error_says_makes_no_header_in_the_operators_mail(bad: str) -> None:
     from pathlib import Path
 
-    from digest.alarming import Alarm
+    from digest.run.alert import Alarm
 
     alarm = Alarm(None, None, SENDER, "Ops <ops@example.org>", Path("/srv"))  # type: ignore[arg-type]
     message = _message(

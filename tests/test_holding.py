@@ -16,8 +16,8 @@ from digest.demo.feeds import feed
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Answer, Standin
 from digest.demo.words import TOPICS
+from digest.keywords.grammar import make_keyword
 from digest.model import Paper
-from digest.query import make_keyword
 from tests.replay import Home, Result, subscribers_file
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

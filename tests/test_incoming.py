@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.bounces import Blame, blame_of, is_surge, status_of
 from digest.mail.incoming import Kind, read_incoming
+from digest.rules.bounces import Blame, blame_of, is_surge, status_of
 from tests.letters import away, complaint, crlf, exchange_bounce, letter, postfix_bounce, qmail_bounce
 
 ID = "<0123456789abcdef@example.org>"

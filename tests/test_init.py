@@ -20,18 +20,18 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.cli.counts import Counter, in_words
-from digest.cli.init_ask import hour, one_of
-from digest.cli.init_files import check_writable, choose_home, local_zone, quoted, save_env
-from digest.cli.init_mail import server_url, with_login
+from digest.cli.begin.init_ask import hour, one_of
+from digest.cli.begin.init_files import check_writable, choose_home, local_zone, quoted, save_env
+from digest.cli.begin.init_mail import server_url, with_login
+from digest.cli.readers.counts import Counter, in_words
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
 from digest.demo.words import TOPICS
 from digest.errors import ConfigError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Paper, Rule
-from digest.roster import load_roster
-from digest.settings import load_settings
+from digest.setup.settings import load_settings
+from digest.subscribers import load_roster
 from tests.smtp_server import SmtpServer, make_certificate, smtp_server
 from tests.worlds import mail
 
@@ -44,7 +44,7 @@ DIGEST = (sys.executable, "-m", "digest")
 WITH_A_TIMER = (
     sys.executable,
     "-c",
-    "import digest.cli.timer as timer\n"
+    "import digest.cli.daily.timer as timer\n"
     "from digest.cli import main\n"
     "def offer_install(context, *, assume_yes):\n"
     "    print('the timer is offered for', context.settings.home, assume_yes)\n"
@@ -458,7 +458,7 @@ def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:
 
 def test_a_clone_of_the_project_is_no_home_by_surprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr("digest.settings.SYSTEM_HOME", tmp_path / "system")
+    monkeypatch.setattr("digest.setup.settings.SYSTEM_HOME", tmp_path / "system")
     clone = tmp_path / "clone"
     clone.mkdir()
     (clone / "subscribers.yaml").write_text("subscribers: []\n")
@@ -504,7 +504,7 @@ def test_a_new_dotenv_that_cannot_be_written_leaves_nothing(tmp_path: Path, monk
     def full(*_args: object) -> None:
         raise ConfigError("no space left")
 
-    monkeypatch.setattr("digest.files.replace_file", full)
+    monkeypatch.setattr("digest.system.files.replace_file", full)
     with pytest.raises(ConfigError):
         save_env(tmp_path / ".env", {"DIGEST_MAIL": "maildir:mail"})
     assert list(tmp_path.iterdir()) == []
@@ -569,7 +569,7 @@ def test_one_request_tells_what_each_rule_would_bring(tmp_path: Path) -> None:
 def test_a_broad_keyword_is_counted_as_far_back_as_one_page_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.cli.counts.PAPERS", 10)
+    monkeypatch.setattr("digest.cli.readers.counts.PAPERS", 10)
     with Standin(papers()) as standin:
         counter = Counter(load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path))
         counts = counter.recent("all:e*", None, NOW)

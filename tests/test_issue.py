@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from digest.issue import BYTES, UNFOLDED, render_issues
 from digest.model import Digest, Item, Keyword, Kind, Paper, Rule, Section
+from digest.rendering.issue import BYTES, UNFOLDED, render_issues
 from tests.worlds import eprint
 
 LIMIT = 65_536

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from digest.categories import CATEGORIES, nearest_category
 from digest.demo.standin import Answer, Standin
-from digest.lint import warnings
-from digest.match import stems
+from digest.keywords.categories import CATEGORIES, nearest_category
+from digest.keywords.grammar import parse
+from digest.keywords.lint import warnings
+from digest.keywords.match import stems
+from digest.keywords.words import reading
 from digest.model import Paper
-from digest.query import parse
-from digest.reading import reading
 from tests.asking import Told, run_main
 from tests.worlds import World, reader
 
@@ -138,7 +138,7 @@ def test_what_the_database_knows_is_not_asked_again(tmp_path: Path, check: Check
 
 
 def test_a_page_that_does_not_reach_a_month_back_gives_rates(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.cli.counts.PAPERS", 5)
+    monkeypatch.setattr("digest.cli.readers.counts.PAPERS", 5)
     told = check("reward", "models")
     assert "about" in told.out
     assert "over the 4 days that one answer holds" in told.out

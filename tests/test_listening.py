@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from digest import listening
 from digest.errors import TryLaterError
-from digest.listening import Heard, Listener, consider, listen
 from digest.mail.mailbox import Place
 from digest.mail.message import Sender
+from digest.run import inbox as listening
+from digest.run.inbox import Heard, Listener, consider, listen
 from tests.letters import away, complaint, exchange_bounce, letter, postfix_bounce, qmail_bounce
 from tests.worlds import DAY, World, eprint, reader
 

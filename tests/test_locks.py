@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError, StoreError, TryLaterError
-from digest.locks import cycle_lock, file_lock
+from digest.system.locks import cycle_lock, file_lock
 
 NOW = datetime(2026, 11, 23, 7, tzinfo=UTC)
 HOLDER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from digest.locks import {lock}
+from digest.system.locks import {lock}
 with {lock}({arguments}, clock=lambda: datetime(2026, 11, 23, 7, tzinfo=UTC)):
     print("held", flush=True)
     sys.stdin.readline()

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.marks import ABSTRACT, TITLE, author_term, find, in_categories, names, wanted
-from digest.marks import _folded as folded
-from digest.match import Matcher
+from digest.keywords.grammar import parse, to_text
+from digest.keywords.marks import ABSTRACT, TITLE, author_term, find, in_categories, names, wanted
+from digest.keywords.marks import _folded as folded
+from digest.keywords.match import Matcher
+from digest.keywords.stems import stem
 from digest.model import Paper
-from digest.query import parse, to_text
-from digest.stems import stem
 from tests.samples import paper
 from tests.shared import shared
 

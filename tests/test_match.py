@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.match import Matcher
+from digest.keywords.grammar import And, AndNot, Node, Or, Term, make_keyword, parse
+from digest.keywords.match import Matcher
 from digest.model import Paper
-from digest.query import And, AndNot, Node, Or, Term, make_keyword, parse
 from tests.shared import shared
 
 ATOM = "{http://www.w3.org/2005/Atom}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bench.matching import PHYSICS_AND_MATHEMATICS, by_letters, captures, harvested, lines, paper, replay
-from digest.composing import exclude_rules
-from digest.match import Matcher
+from digest.keywords.grammar import make_keyword, parse
+from digest.keywords.match import Matcher
 from digest.model import Rule, Subscriber
-from digest.query import make_keyword, parse
+from digest.run.compose import exclude_rules
 from tests.shared import shared
 
 

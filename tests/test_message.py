@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.mail.message import Message, Sender, assemble, clean, freeze, message_id, words
+from digest.mail.signing import Purpose, Signer
 from digest.model import Outgoing, Rendered
-from digest.settings.read import LONGEST_BOUNCE
-from digest.signing import Purpose, Signer
+from digest.setup.settings.read import LONGEST_BOUNCE
 
 MARK = "7f3a9c"
 SENDER = Sender("Daily Papers <papers@example.org>", "Help <help@example.org>")

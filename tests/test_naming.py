@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.parts import existing_store
 from digest.errors import ConfigError
-from digest.listening import consider
 from digest.mail.message import Sender
+from digest.mail.signing import Purpose
 from digest.model import Outcome, Receipt, Roster
-from digest.pseudonyms import Pseudonyms, without
-from digest.settings import Settings, load_settings
-from digest.signing import Purpose
+from digest.run.inbox import consider
+from digest.setup.parts import existing_store
+from digest.setup.settings import Settings, load_settings
+from digest.setup.subscribers import settle_names
 from digest.store import Store
-from digest.subscribing import settle_names
+from digest.subscribers.pseudonyms import Pseudonyms, without
 from tests.letters import postfix_bounce
 from tests.worlds import DAY, MONDAY, World, eprint, reader
 

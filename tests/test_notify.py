@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.notify import Notifier
+from digest.system.systemd import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -54,7 +54,7 @@ def test_every_data_file_is_named(setup: configparser.ConfigParser) -> None:
         package = ".".join(Path(place).parts[:-1])
         assert any(path.match(pattern) for pattern in named.get(package, [])), place
     assert "digest/templates/digest.html" in data_files()
-    assert "digest/holidays.json" in data_files()
+    assert "digest/rules/holidays.json" in data_files()
     assert "digest/py.typed" in data_files()
 
 

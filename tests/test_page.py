@@ -17,10 +17,10 @@ from markdown_it.token import Token
 
 from digest.errors import ConfigError
 from digest.model import Paper
-from digest.page.cells import Column, heading, link, one_line, plain, row, table
-from digest.page.ranks import papers_of
-from digest.page.reading import PageRow, PageSection, read_page
-from digest.page.render import Section, render_page
+from digest.rendering.page.cells import Column, heading, link, one_line, plain, row, table
+from digest.rendering.page.ranks import papers_of
+from digest.rendering.page.read import PageRow, PageSection, read_page
+from digest.rendering.page.render import Section, render_page
 from tests.shared import shared
 
 DAY = date(2026, 11, 23)

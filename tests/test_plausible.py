@@ -12,8 +12,8 @@ import pytest
 
 from digest.arxiv.gate import History, agree, doubt
 from digest.demo.papers import World, newest_first
-from digest.holding import OVERLAP
 from digest.model import Paper
+from digest.run.quarantine import OVERLAP
 from tests.replay import Day, recorded_days
 from tests.shared import shared
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.model import Outgoing, Roster, Subscriber
-from digest.pseudonyms import Pseudonyms, conceal, mailboxes, reveal
+from digest.subscribers.pseudonyms import Pseudonyms, conceal, mailboxes, reveal
 
 NAMES = Pseudonyms("a key that nobody else has")
 ADA = Subscriber("ada@example.org", (), name="Ada")

@@ -11,12 +11,12 @@ import pytest
 
 from digest.demo.standin import Standin
 from digest.errors import ConfigError
+from digest.keywords.grammar import make_keyword
 from digest.model import Paper, Rule
-from digest.page.ranks import papers_of
-from digest.page.reading import read_page
-from digest.page.render import Section, render_page
-from digest.publish.markdown import write_page
-from digest.query import make_keyword
+from digest.rendering.page.file import write_page
+from digest.rendering.page.ranks import papers_of
+from digest.rendering.page.read import read_page
+from digest.rendering.page.render import Section, render_page
 from tests.asking import AskedWorld, Told, run_main
 from tests.shared import shared
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, keyword, reader

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.categories import CATEGORIES
 from digest.errors import Exit, QueryError
-from digest.lint import warnings
-from digest.model import Keyword, Rule
-from digest.query import (
+from digest.keywords.categories import CATEGORIES
+from digest.keywords.grammar import (
     MAX_LENGTH,
     And,
     AndNot,
@@ -26,6 +24,8 @@ from digest.query import (
     parse,
     to_text,
 )
+from digest.keywords.lint import warnings
+from digest.model import Keyword, Rule
 
 Result = TypeVar("Result")
 A, B, C = (Term("all", letter) for letter in "abc")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from digest.calendar import doubt_about, is_year_known, known_holidays, load_holidays, quiet_night, use_holidays
-from digest.fetching import STALE
+from digest.rules.calendar import doubt_about, is_year_known, known_holidays, load_holidays, quiet_night, use_holidays
+from digest.run.fetch import STALE
 from tests.asking import AskedWorld, asked_world
 from tests.worlds import DAY, MONDAY, bad_answer, eprint, reader, text
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError
-from digest.listening import Heard, Listener, listen
 from digest.mail.mailbox import Mailbox, read_mailbox
 from digest.mail.message import Sender
 from digest.mail.transport import make_tls_context, open_transport
 from digest.model import Outcome
+from digest.run.inbox import Heard, Listener, listen
 from tests.letters import letter
 from tests.mail_servers import PASSWORD, MailServers, free_port, mail_servers, needs_real_servers, smtp_sink, wait_until
 from tests.test_cli_run import FRIDAY, SUBSCRIBERS, THURSDAY, House, house

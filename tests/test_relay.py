@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from digest.daemon import next_work
 from digest.errors import ConfigError, Exit
 from digest.mail.presets import limit_hint
 from digest.model import Outcome, RateLimit, Receipt, State
-from digest.settings import load_settings
-from digest.stopping import Stop
+from digest.run.daemon import next_work
+from digest.setup.settings import load_settings
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.relay import PAUSES, STREAK, RelayState
+from digest.system.signals import Stop
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
 MINUTE = timedelta(minutes=1)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.compose import compose
 from digest.errors import ConfigError
 from digest.model import Abstracts, Digest, Format, Item, Keyword, Kind, Rendered, Rhythm, Rule, Weekly
-from digest.render import HTML_BYTES, TEXT_BYTES, Renderer
+from digest.rendering.render import HTML_BYTES, TEXT_BYTES, Renderer
+from digest.rules.compose import compose
 from tests.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
 MARK = "k7f3a9c0d1e2b"
@@ -221,7 +221,7 @@ def test_a_title_line_names_all_its_keywords_too() -> None:
 
 
 def test_every_mail_says_which_keywords_and_rules_it_follows() -> None:
-    from digest.query import describe
+    from digest.keywords.grammar import describe
 
     for digest in (sample_digest(), sample_digest(welcome=True), sample_digest([], quiet="weekend")):
         for text in both(digest):
@@ -571,7 +571,7 @@ def test_a_template_that_is_too_long_by_itself_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_percent_sign_stays_with_its_number() -> None:
-    from digest.fold import wrap
+    from digest.rendering.fold import wrap
 
     for length in range(60, 80):
         assert "\n%" not in wrap("x" * length + " 40 % of its cost, and 5 %.")

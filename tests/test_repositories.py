@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.outbox import what_follows
-from digest.daemon import next_work
+from digest.cli.look.outbox import what_follows
 from digest.mail.github import GithubTransport
 from digest.model import Format, Outcome, RateLimit
+from digest.run.daemon import next_work
 from digest.store.outbox import UNKNOWN_WAIT
 from tests.github_server import TOKEN, Break, GithubServer, Refuse, github
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, reader

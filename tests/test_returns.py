@@ -10,10 +10,10 @@ from threading import Thread
 
 import pytest
 
-from digest.checks.check import Cause, Check, State, run_checks
-from digest.checks.returns import return_checks
 from digest.cli import main
-from digest.settings import survey_settings
+from digest.setup.doctor.check import Cause, Check, State, run_checks
+from digest.setup.doctor.returns import return_checks
+from digest.setup.settings import survey_settings
 
 MAIL = {"DIGEST_MAIL": "smtp://localhost:25", "DIGEST_FROM": "Papers <papers@example.org>"}
 INBOX = {"DIGEST_INBOX": "imap://bounces@127.0.0.1:1", "DIGEST_INBOX_PASSWORD": "a secret of ours"}

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.model import Change, Paper
-from digest.revision import changes, is_withdrawn, merged, tells_of_acceptance
+from digest.rules.revision import changes, is_withdrawn, merged, tells_of_acceptance
 from tests.shared import shared
 
 DAY = datetime(2025, 3, 19, tzinfo=UTC)

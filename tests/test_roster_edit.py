@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.errors import ConfigError, TryLaterError, UsageError
-from digest.locks import file_lock
 from digest.model import Rule
-from digest.roster import RosterError, edit, load_roster
-from digest.roster.load import check_text
-from digest.roster.readers import nearest_address
+from digest.subscribers import RosterError, edit, load_roster
+from digest.subscribers.load import check_text
+from digest.subscribers.unknown import nearest_address
+from digest.system.locks import file_lock
 
 TEXT = """\
 # the lab's readers

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from digest.errors import UsageError
-from digest.roster.edit import add_subscribers, find_reader, move_subscriber, remove_subscribers
-from digest.roster.load import load_roster
-from digest.roster.problems import RosterError
+from digest.subscribers.edit import add_subscribers, find_reader, move_subscriber, remove_subscribers
+from digest.subscribers.load import load_roster
+from digest.subscribers.problems import RosterError
 
 FILE = """\
 # who gets what

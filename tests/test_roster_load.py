@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from digest.errors import ConfigError, Exit
 from digest.model import Order, Revisions, Roster, Rule, Weekly
-from digest.roster import Problem, RosterError, load_roster
-from digest.roster.document import Document, Scalar
-from digest.roster.load import check_text
-from digest.roster.quoting import write
+from digest.subscribers import Problem, RosterError, load_roster
+from digest.subscribers.document import Document, Scalar
+from digest.subscribers.load import check_text
+from digest.subscribers.quoting import write
 
 EXAMPLE = Path(__file__).parent.parent / "subscribers.yaml"
 READERS = "subscribers:\n  - email: ada@example.org\n    keywords: [reasoning]\n"
@@ -387,7 +387,7 @@ def test_endless_nesting_is_refused() -> None:
 
 
 def test_an_enormous_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.roster.load.MAX_BYTES", 10)
+    monkeypatch.setattr("digest.subscribers.load.MAX_BYTES", 10)
     path = tmp_path / "subscribers.yaml"
     path.write_text(READERS)
     with pytest.raises(ConfigError, match="more than"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from digest.errors import ConfigError
 from digest.model import Subscriber, Weekly
-from digest.schedule import (
+from digest.rules.schedule import (
     is_paused,
     latest_slot,
     local_date,

@@ -9,12 +9,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from digest.model import Order, Rule, Weekly
-from digest.roster import RosterError
-from digest.roster.fields import ADDRESSES, FIELDS, MAX_PAPERS, QUIET_DAYS, SCHEDULES
-from digest.roster.load import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
+from digest.subscribers import RosterError
+from digest.subscribers.fields import ADDRESSES, FIELDS, MAX_PAPERS, QUIET_DAYS, SCHEDULES
+from digest.subscribers.load import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 
 ROOT = Path(__file__).parent.parent
-SCHEMA: dict[str, Any] = json.loads((ROOT / "digest/roster/subscribers.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads((ROOT / "digest/subscribers/subscribers.schema.json").read_text())
 READER = "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n"
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from digest.checks.check import State
-from digest.checks.returns import check_base_url
+from digest.mail.signing import Purpose
 from digest.model import Roster
-from digest.settings import survey_settings
-from digest.signing import Purpose
+from digest.setup.doctor.check import State
+from digest.setup.doctor.returns import check_base_url
+from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from tests.worlds import MONDAY, reader
 

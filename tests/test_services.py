@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from digest.arxiv.client import ArxivClient
+from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import FullFeedError, StaleFeedError
 from digest.arxiv.line import Line
 from digest.arxiv.oai import TokenExpiredError

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from digest import settings as settings_module
 from digest.errors import ConfigError, Exit
 from digest.mail.mailbox import Place, read_mailbox
-from digest.settings import SETTINGS, Settings, find_home, load_settings
-from digest.settings.read import LONGEST_BOUNCE
+from digest.setup import settings as settings_module
+from digest.setup.settings import SETTINGS, Settings, find_home, load_settings
+from digest.setup.settings.read import LONGEST_BOUNCE
 
 SMTP = {"DIGEST_MAIL": "smtp://ada@mail.example.org:587", "DIGEST_FROM": "Daily Papers <papers@example.org>"}
 

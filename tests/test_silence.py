@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ArxivError
+from digest.keywords.grammar import make_keyword
+from digest.keywords.silence import hint
 from digest.model import Outcome, Receipt, Rule, Weekly
-from digest.query import make_keyword
-from digest.silence import hint
 from tests.worlds import DAY, MONDAY, World, bad_answer, eprint, reader, text
 
 ADA = "ada@example.org"
@@ -174,9 +174,9 @@ async def test_a_keyword_that_is_back_is_not_told_of_again(world: World) -> None
 
 
 def test_two_hundred_silent_keywords_are_all_in_the_text_part() -> None:
-    from digest.compose import compose
     from digest.model import Silence, Subscriber
-    from digest.render import HTML_BYTES, Renderer
+    from digest.rendering.render import HTML_BYTES, Renderer
+    from digest.rules.compose import compose
 
     silences = tuple(Silence(f"keyword {n} " + "x" * 150, 30, "A hint. " * 20) for n in range(200))
     digest = compose(

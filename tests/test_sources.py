@@ -10,11 +10,11 @@ from random import Random
 
 import pytest
 
-from digest.calendar import last_served, served_between
 from digest.demo.standin import Answer, Standin
+from digest.keywords.grammar import make_keyword
 from digest.model import Paper
-from digest.query import make_keyword
-from digest.sources.plan import feed_day
+from digest.rules.calendar import last_served, served_between
+from digest.rules.plan import feed_day
 from digest.times import to_text
 from tests.skies import ADA, MONDAY, SATURDAY, TUESDAY, Sky, SourcesWorld, about, settled, under, whys
 from tests.worlds import DAY, HOUR, eprint, keyword, reader

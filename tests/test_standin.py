@@ -17,7 +17,7 @@ from digest.arxiv.atom import Feed, parse_feed
 from digest.demo.papers import KEYWORDS, World, newest_first, three_days
 from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError
-from digest.query import make_keyword
+from digest.keywords.grammar import make_keyword
 from tests.shared import shared
 
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.status_sources import report_sources, tell_sources
-from digest.settings import Settings, load_settings
+from digest.cli.look.status_sources import report_sources, tell_sources
+from digest.setup.settings import Settings, load_settings
 from digest.store.sources import FeedState
 from tests.worlds import DAY, MONDAY, World
 

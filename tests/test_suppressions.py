@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from digest.bounces import SURGE_READERS
-from digest.daemon import Daemon
 from digest.mail.message import Message
+from digest.mail.signing import Purpose
 from digest.model import Outcome, Receipt
-from digest.notify import Notifier
-from digest.signing import Purpose
+from digest.rules.bounces import SURGE_READERS
+from digest.run.daemon import Daemon
 from digest.store.suppressions import Effect, Suppression
+from digest.system.systemd import Notifier
 from tests.worlds import DAY, HOUR, World, eprint, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"

@@ -71,7 +71,7 @@ def test_both_services_stand_behind_the_same_walls():
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_password_is_optional_and_comes_under_the_name_that_the_settings_read(name):
-    from digest.settings import CREDENTIAL
+    from digest.setup.settings import CREDENTIAL
 
     assert f"LoadCredential={CREDENTIAL}:/etc/digest/{CREDENTIAL}" in lines(name)
     assert f"SetCredential={CREDENTIAL}:\\n" in lines(name)
@@ -79,7 +79,7 @@ def test_the_password_is_optional_and_comes_under_the_name_that_the_settings_rea
 
 
 def test_a_default_credential_reads_as_no_password(tmp_path):
-    from digest.settings import CREDENTIAL, load_settings
+    from digest.setup.settings import CREDENTIAL, load_settings
 
     (tmp_path / CREDENTIAL).write_text("\n")
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path), "DIGEST_HOME": str(tmp_path)}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from digest.tex import to_unicode
+from digest.rendering.tex import to_unicode
 from tests.shared import shared
 from tests.tex_cases import CASES, UNTOUCHED
 

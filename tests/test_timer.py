@@ -12,18 +12,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest.calendar import served_between
-from digest.cli.parts import open_parts
-from digest.cycle import Parts, run_cycle
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
 from digest.demo.words import TOPICS
-from digest.mailing import make_transport
 from digest.model import Paper
-from digest.settings import load_settings
-from digest.stopping import Stop
+from digest.rules.calendar import served_between
+from digest.run.cycle import Parts, run_cycle
+from digest.setup.mail import make_transport
+from digest.setup.parts import open_parts
+from digest.setup.settings import load_settings
+from digest.setup.subscribers import read_roster
 from digest.store import open_store
-from digest.subscribing import read_roster
+from digest.system.signals import Stop
 from tests.replay import Home, Mail, read_mail, smtp_beside
 from tests.smtp_server import Script, smtp_server
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
-import digest.cli.timer as cli_timer
+import digest.cli.daily.timer as cli_timer
 from digest.cli import main
 from digest.cli.base import Context
 from digest.errors import ConfigError
-from digest.timers.job import MARK, SHIPPED, STATE, Job
-from digest.timers.machine import Machine, user_name
-from digest.timers.texts import (
+from digest.system.timers.job import MARK, SHIPPED, STATE, Job
+from digest.system.timers.machine import Machine, user_name
+from digest.system.timers.texts import (
     LABEL,
     cron_line,
     home_of_line,
@@ -34,7 +34,7 @@ from digest.timers.texts import (
     with_line,
     without_line,
 )
-from digest.timers.units import TIMER_UNIT, daemon_service, quoted, shipped, system_service, user_service
+from digest.system.timers.units import TIMER_UNIT, daemon_service, quoted, shipped, system_service, user_service
 
 UNITS = Path(__file__).resolve().parent.parent / "systemd"
 ODD = "a b%c $d 'e\" ü"
@@ -415,7 +415,7 @@ def test_refused_lingering_is_told_and_stops_nothing(place: Place) -> None:
 
 
 def test_a_manager_that_refuses_is_one_line(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.timers.plan.carry_out.__kwdefaults__", {"sleep": lambda _seconds: None})
+    monkeypatch.setattr("digest.system.timers.plan.carry_out.__kwdefaults__", {"sleep": lambda _seconds: None})
     place.answers("systemctl", 'echo "Failed to connect to bus: No medium found" >&2; exit 1')
     told = place("install", "--user", "--yes")
     assert told.code == 78
@@ -449,7 +449,7 @@ def test_settings_of_this_shell_alone_are_told(place: Place, monkeypatch: pytest
 
 def test_a_missing_home_or_somebody_elses_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "there is no folder" in place("install", "--user", "--yes", "--home", str(place.home / "no")).err
-    monkeypatch.setattr("digest.timers.install.owner", lambda _folder: "lin")
+    monkeypatch.setattr("digest.system.timers.install.owner", lambda _folder: "lin")
     told = place("install", "--user", "--yes")
     assert told.code == 78
     assert "belongs to lin" in told.err
@@ -508,7 +508,7 @@ def test_an_enabled_daemon_is_not_pushed_aside(place: Place) -> None:
 
 
 def test_a_program_that_the_account_cannot_reach_is_told_before_anything_is_done(place: Place, tmp_path: Path) -> None:
-    from digest.timers.install import plan_install
+    from digest.system.timers.install import plan_install
 
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)

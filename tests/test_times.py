@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest.calendar import served_between
 from digest.model import Subscriber, Weekly
-from digest.schedule import latest_slot, next_slot
+from digest.rules.calendar import served_between
+from digest.rules.schedule import latest_slot, next_slot
 from tests.worlds import World, eprint, mail, numbers, reader
 
 DAY, MINUTE, QUARTER = timedelta(days=1), timedelta(minutes=1), timedelta(minutes=15)

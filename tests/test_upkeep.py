@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from digest.calendar import last_served, submitted_by
 from digest.demo.standin import Standin
 from digest.errors import DigestError, StoreError, UsageError
-from digest.locks import cycle_lock
 from digest.model import Outcome, Receipt, Weekly
+from digest.rules.calendar import last_served, submitted_by
 from digest.store import database as database_module
 from digest.store import open_store, schema
 from digest.store.database import Database
 from digest.store.health import examine
 from digest.store.upkeep import back_up, prune, restore
+from digest.system.locks import cycle_lock
 from digest.times import to_text
 from tests.replay import Home, subscribers_file
 from tests.test_cli_run import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused

@@ -20,11 +20,12 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from digest.cli import main, waiting
-from digest.cli.waiting import LONGEST, Patience
+from digest.cli import main
 from digest.demo.papers import KEYWORDS, three_days
 from digest.demo.standin import Standin
-from digest.stopping import Stop
+from digest.run import patience as waiting
+from digest.run.patience import LONGEST, Patience
+from digest.system.signals import Stop
 from tests.worlds import mail
 
 THURSDAY, FRIDAY, _SATURDAY = three_days(date(2026, 11, 1))

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.composing import make_plan
-from digest.explain import NOT_CARRIED, PaperName, read_paper_name, why_not_matched
-from digest.explaining import Asked, explain_paper
-from digest.match import Matcher
+from digest.explain.day import explain_day
+from digest.explain.paper import Asked, explain_paper
+from digest.keywords.grammar import parse
+from digest.keywords.match import Matcher
+from digest.keywords.tokens import Term
 from digest.model import Outcome, Receipt, Revisions, Subscriber, Weekly
-from digest.query import parse
-from digest.recounting import explain_day
-from digest.tokens import Term
+from digest.rules.verdict import NOT_CARRIED, PaperName, read_paper_name, why_not_matched
+from digest.run.compose import make_plan
 from tests.asking import AskedWorld, asked_world, run_main
 from tests.smtp_server import Act, smtp_server
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, keyword, reader
@@ -130,7 +130,7 @@ async def test_a_folded_digest_leaves_its_trace_and_the_newer_one_counts(world: 
     ],
 )
 async def test_the_term_that_failed_is_named(world: AskedWorld, query: str, terms: list[str], words: str) -> None:
-    from digest.query import make_keyword
+    from digest.keywords.grammar import make_keyword
 
     world.keywords = [keyword("Beta")]
     world.readers = [replace(reader(ADA), keywords=(make_keyword("Mine", query),))]

@@ -12,14 +12,14 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from digest.cycle import Parts, Summary, run_cycle
 from digest.errors import ArxivError
 from digest.mail.message import Message, Sender
 from digest.model import Keyword, Outcome, Paper, Receipt, Roster, Rule, Subscriber, Window
-from digest.render import Renderer
-from digest.stopping import Stop
+from digest.rendering.render import Renderer
+from digest.run.cycle import Parts, Summary, run_cycle
 from digest.store import Store
 from digest.store.database import Database
+from digest.system.signals import Stop
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
 """A Monday in November without holidays near it, forty-five minutes after Sunday's announcement was served."""

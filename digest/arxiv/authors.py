@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from digest.tex.tables import ACCENTS, LETTERS
+from digest.rendering.tex.tables import ACCENTS, LETTERS
 
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _MATH = re.compile(r"(\$[^$]*\$)")

@@ -17,8 +17,8 @@ from enum import StrEnum
 from digest.arxiv.atom import ATOM
 from digest.arxiv.authors import decode_accents, split_authors
 from digest.arxiv.documents import clean_text, whole_document, wrong_document
-from digest.calendar import NEW_YORK
 from digest.errors import ArxivError
+from digest.rules.calendar import NEW_YORK
 
 LIMIT = 2_000
 """Items in one feed. What is beyond is cut off, and the new papers stand last."""

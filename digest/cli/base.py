@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from digest.errors import UsageError
-from digest.settings import SETTINGS, Settings, load_settings
-from digest.subscribing import IN_PLACE
+from digest.setup.settings import SETTINGS, Settings, load_settings
+from digest.setup.subscribers import IN_PLACE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ def fit_for_log(text: str) -> str:
     """A text without addresses where the readers come from a secret: strangers can read what is said there."""
     if not os.environ.get(IN_PLACE):
         return text
-    from digest.pseudonyms import conceal
+    from digest.subscribers.pseudonyms import conceal
 
     return conceal(text)
 
@@ -64,7 +64,7 @@ class Context:
         set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets)
         for name in settings.unknown:
             self.warn(f"{name} is set, and no such setting exists")
-        from digest.almanac import take_holidays
+        from digest.setup.holidays import take_holidays
 
         if trouble := take_holidays(settings.home):
             self.warn(trouble)

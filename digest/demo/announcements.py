@@ -8,10 +8,10 @@ from datetime import date, datetime, time
 from email.utils import format_datetime
 from xml.sax.saxutils import escape
 
-from digest.calendar import NEW_YORK
-from digest.combine import oai_set
+from digest.arxiv.combine import oai_set
 from digest.demo.feeds import plain, quoted
 from digest.model import Paper
+from digest.rules.calendar import NEW_YORK
 
 LIMIT = 2_000
 _ORDER = ("replace-cross", "replace", "cross", "new")

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from urllib.parse import unquote
 
-from digest.categories import ARCHIVES, CATEGORIES
 from digest.demo.announcements import Batch, announcement_feed, feed_error, oai_error, oai_page, oai_sets
+from digest.keywords.categories import ARCHIVES, CATEGORIES
 from digest.model import Paper
 
 Reply = tuple[int, bytes, Mapping[str, str]]

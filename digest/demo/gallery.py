@@ -8,7 +8,7 @@ from pathlib import Path
 from digest.demo.samples import READER, samples
 from digest.errors import ConfigError
 from digest.model import Rendered
-from digest.render import Renderer
+from digest.rendering.render import Renderer
 
 WIDTHS = (320, 600, 1200)
 """Pixels: a small phone, a mail window, a wide one."""

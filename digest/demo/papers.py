@@ -9,9 +9,9 @@ from itertools import count
 from random import Random
 from zoneinfo import ZoneInfo
 
-from digest.calendar import quiet_night
 from digest.demo.words import AUTHORS, COMMENTS, NUMBERS, TOPICS, Topic
 from digest.model import Paper
+from digest.rules.calendar import quiet_night
 
 KEYWORDS = ("Reward Model", "Hallucination", "Time Series")
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
-from digest.compose import compose
 from digest.demo.papers import KEYWORDS, World
 from digest.demo.words import TOPICS
-from digest.match import Matcher
+from digest.keywords.grammar import make_keyword, parse
+from digest.keywords.match import Matcher
 from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Rhythm, Silence, Subscriber, Weekly
-from digest.query import make_keyword, parse
+from digest.rules.compose import compose
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 """A Tuesday on which Monday's announcement has been served."""

@@ -208,8 +208,8 @@ class Standin:
 
     def _find(self, query: str) -> frozenset[str]:
         """The base ids in the index that match, searched for once for each query and index."""
-        from digest.match import Matcher
-        from digest.query import parse
+        from digest.keywords.grammar import parse
+        from digest.keywords.match import Matcher
 
         if query not in self._found:
             try:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
-from digest.cycle import Parts, Summary, run_cycle
 from digest.demo.papers import KEYWORDS, Day, three_days
 from digest.demo.standin import Standin
 from digest.model import Outcome
+from digest.run.cycle import Parts, Summary, run_cycle
 from digest.store.runs import KeywordRecord
 
 SUBSCRIBERS = f"""\

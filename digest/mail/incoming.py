@@ -16,9 +16,9 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
 
-from digest.bounces import status_of
 from digest.mail.message import words
-from digest.signing import TOKEN
+from digest.mail.signing import TOKEN
+from digest.rules.bounces import status_of
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from email.utils import format_datetime, parseaddr
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
+from digest.mail.signing import Purpose, Signer
 from digest.model import Outgoing, Rendered
-from digest.signing import Purpose, Signer
 
 LINE = 78
 """Characters to which a line is folded where it can be (RFC 5322 section 2.1.1)."""

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
-from digest.signing import Signer
+from digest.mail.signing import Signer
 from digest.store.alarms import Alarms
 from digest.store.database import Database
 from digest.store.digests import Digests

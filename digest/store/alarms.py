@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from digest.alarm import Open, Trouble
+from digest.rules.alarm import Open, Trouble
 from digest.store.database import Database
 from digest.times import from_text, to_text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from digest.model import Change, Item, Kind, Revisions
-from digest.revision import merged
+from digest.rules.revision import merged
 from digest.store.database import Database
 from digest.store.papers import load_papers
 from digest.store.subscribers import head

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from digest.explain import Delivery, LogRow, Part
 from digest.model import Kind, Outcome, Paper, Revisions, State
+from digest.rules.verdict import Delivery, LogRow, Part
 from digest.store.database import Database
 from digest.store.due import NOT_CARRIED
 from digest.store.outbox import SUBJECT

@@ -11,7 +11,7 @@ from typing import Any
 
 from digest.errors import ConfigError
 from digest.model import Keyword, Roster, Subscriber
-from digest.schedule import next_slot
+from digest.rules.schedule import next_slot
 from digest.store.database import Database
 from digest.store.numbers import next_reader
 from digest.times import from_text, to_text

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from digest.bounces import SOFT_DAYS, SOFT_SPAN, SURGE_SPAN, Blame, blame_of, is_surge, status_of
+from digest.rules.bounces import SOFT_DAYS, SOFT_SPAN, SURGE_SPAN, Blame, blame_of, is_surge, status_of
 from digest.store.database import Database
 from digest.store.digests import rewind
 from digest.times import from_text, to_text

@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.calendar import last_served, submitted_by
-from digest.diff import Seen, diff
 from digest.model import Change, Kind, Paper, Window
-from digest.revision import changes, is_withdrawn, merged
+from digest.rules.calendar import last_served, submitted_by
+from digest.rules.diff import Seen, diff
+from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
 from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until

@@ -1,0 +1,4 @@
+"""Commands for the beginning: demo, init, doctor.
+
+Uses: all rooms below.
+"""

@@ -1,0 +1,85 @@
+"""`digest demo`: the whole way without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.base import Command, Context, machine_now, now_option, pass_context
+from digest.errors import UsageError
+
+if TYPE_CHECKING:
+    from digest.demo.standin import Standin
+    from digest.setup.settings import Settings
+
+BEFORE = timedelta(days=16)
+"""The tour's three days lie in the near past, so that its dates look familiar."""
+
+
+@click.command(cls=Command, examples=("digest demo", "digest demo tour"))
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@now_option
+@pass_context
+def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
+    """Show the whole way in three days, without a network and without a setting.
+
+    A small arXiv of invented papers starts on this machine; digests go to a folder. FOLDER is made, or must
+    be empty; without one a temporary folder is taken.
+    """
+    from digest.demo.standin import Standin
+    from digest.demo.tour import PREVIEW, prepare, write_preview
+    from digest.setup.settings import load_settings
+
+    home = _empty_folder(folder)
+    prepare(home)
+    with Standin() as standin:
+        flags = {
+            "DIGEST_HOME": str(home),
+            "DIGEST_ARXIV_API": standin.url,
+            "DIGEST_ARXIV_FEEDS": standin.feeds_url,
+            "DIGEST_ARXIV_OAI": standin.oai_url,
+            "DIGEST_ARXIV_DELAY": "0",
+        }
+        settings = load_settings(flags, environ={}, folder=home)
+        asyncio.run(_walk(context, settings, standin, (now or machine_now()) - BEFORE))
+    maildir = home / "mail"
+    write_preview(maildir, home / PREVIEW)
+    context.echo()
+    context.echo(f"Digests, a Maildir:  {maildir}  (to read them: mutt -f {maildir})")
+    context.echo(f"A digest as HTML:    {home / PREVIEW}")
+    context.echo(f"The database:        {settings.db}")
+    context.echo(f"The subscribers:     {settings.subscribers}")
+    context.echo("Your own: digest init")
+
+
+def _empty_folder(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="digest-demo-")).resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UsageError(f"the folder {folder} is not empty", remedy="name one that does not exist yet")
+    except OSError as error:
+        raise UsageError(f"the folder {folder} cannot be used ({error.strerror})") from error
+    return folder.resolve()
+
+
+async def _walk(context: Context, settings: Settings, standin: Standin, start: datetime) -> None:
+    """Put a cycle's parts together once, and walk through the days."""
+    from digest.demo.tour import walk
+    from digest.setup.mail import make_transport
+    from digest.setup.parts import open_parts
+    from digest.setup.subscribers import read_roster
+    from digest.store import open_store
+    from digest.system.signals import Stop
+
+    with open_store(settings.db) as store:
+        async with open_parts(
+            settings, store, read_roster(settings), make_transport(settings), clock=lambda: start, stop=Stop()
+        ) as parts:
+            await walk(parts, standin, start.date(), context.echo)

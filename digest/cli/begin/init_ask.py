@@ -1,0 +1,93 @@
+"""Questions on a terminal: one at a time, with a default in brackets, asked again until the answer can be used."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import click
+
+from digest.errors import DigestError, QueryError, UsageError
+
+T = TypeVar("T")
+
+
+def ask(question: str, check: Callable[[str], T], *, default: str | None = None) -> T:
+    """Ask until `check` takes the answer; what it raises is shown. An empty answer is the default.
+
+    Without a default an answer is needed; with an empty one none is.
+    """
+    while True:
+        answer: str = click.prompt(question, default=default, show_default=bool(default))
+        try:
+            return check(answer.strip())
+        except QueryError as error:
+            from digest.cli.readers.subscribe import query_error
+
+            click.echo(f"  {query_error(error).message}")
+        except DigestError as error:
+            click.echo(f"  {error}")
+
+
+def ask_secret(question: str) -> str:
+    """Ask for what nobody should see; it is not echoed."""
+    answer: str = click.prompt(f"{question} (it is not shown)", hide_input=True)
+    return answer.strip("\r\n")
+
+
+def confirm(question: str, *, default: bool) -> bool:
+    """Ask for yes or no."""
+    return click.confirm(question, default=default)
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], str]:
+    """A check for one of some words, or the beginning of just one; a slip is answered with the nearest."""
+    known = list(names)
+
+    def check(answer: str) -> str:
+        word = answer.casefold()
+        begun = [name for name in known if word and name.startswith(word)]
+        if word in known:
+            return word
+        if len(begun) == 1:
+            return begun[0]
+        near = difflib.get_close_matches(word, known, n=1)
+        raise UsageError(
+            f"{answer!r} is none of these", remedy=f"did you mean {near[0]}?" if near else f"write {', '.join(known)}"
+        )
+
+    return check
+
+
+def address(answer: str) -> str:
+    """A mail address in the form in which it is stored."""
+    from digest.subscribers.fields import normal_email
+
+    try:
+        return normal_email(answer)
+    except ValueError as error:
+        raise UsageError(f"{answer!r} is no mail address", remedy=str(error).rstrip(".")) from error
+
+
+def hour(answer: str) -> str:
+    """A time of day as HH:MM; `none` is nothing. `7`, `7am` and `7.30` are understood."""
+    text = answer.casefold()
+    if text == "none":
+        return ""
+    found = re.fullmatch(r"(\d?\d)(?:[:.h](\d\d))?\s*([ap]m)?", text)
+    if found:
+        hours, minutes = int(found[1]), int(found[2] or 0)
+        fits = 1 <= hours <= 12 if found[3] else hours < 24
+        hours = hours % 12 + 12 * (found[3] == "pm") if found[3] else hours
+        if fits and minutes < 60:
+            return f"{hours:02}:{minutes:02}"
+    raise UsageError(f"{answer!r} is no time of day", remedy="write hours and minutes, such as 07:00, or none")
+
+
+def zone(answer: str) -> str:
+    """The name of a time zone."""
+    from digest.rules.schedule import parse_zone
+
+    return parse_zone(answer).key

@@ -1,0 +1,4 @@
+"""Commands besides: db, config, publish, import, export, completion, manual.
+
+Uses: all rooms below.
+"""

@@ -1,0 +1,4 @@
+"""Commands of every day: run, daemon, send, serve, inbox, timer.
+
+Uses: all rooms below.
+"""

@@ -1,0 +1,42 @@
+"""What becomes of the mail in the folder once mail leaves for real: offered in a line, done by a flag."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from digest.cli.base import Context, counted
+from digest.setup.parts import existing_store
+
+if TYPE_CHECKING:
+    from digest.model import Roster, Subscriber
+    from digest.store import Store
+
+
+class Answer(StrEnum):
+    """What a person wants with the mail of the last week that only went to the folder."""
+
+    MAIL = "mail"
+    LEAVE = "leave"
+
+
+def say_what_the_folder_holds(context: Context, now: datetime) -> None:
+    """One line, while mail leaves for real and nobody has said what is to become of the folder's."""
+    if not context.settings.mails_for_real:
+        return
+    with existing_store(context.settings) as store:
+        found = store.folder.waiting(now) if store else None
+    if found and found.papers:
+        papers, readers = counted(found.papers, "paper"), counted(len(found.readers), "reader")
+        context.warn(
+            f"in the last 7 days {papers} for {readers} only went to the folder: 'digest run --folder mail' mails"
+            " them too, 'digest run --folder leave' does not, and ends this line"
+        )
+
+
+def answer(store: Store, roster: Roster, choice: Answer, now: datetime) -> tuple[Subscriber, ...]:
+    """Do what was chosen; returns the readers to whom something is due by it."""
+    found = store.folder.offer_again(now) if choice is Answer.MAIL else store.folder.leave(now)
+    addresses = {address.casefold() for address in found.readers} if choice is Answer.MAIL else set()
+    return tuple(reader for reader in roster.subscribers if reader.email.casefold() in addresses)

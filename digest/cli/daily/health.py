@@ -1,0 +1,78 @@
+"""After a cycle: the operator hears of trouble, and the watchdog on the web that all is well."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from digest.cli.base import Context, machine_now
+from digest.errors import DigestError, Exit, TryLaterError
+from digest.setup.mail import make_sender, make_transport
+from digest.setup.parts import existing_store
+
+if TYPE_CHECKING:
+    from digest.run.cycle import Parts, Summary
+
+log = logging.getLogger(__name__)
+
+
+async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
+    """Tell what a cycle showed. Whatever goes wrong here never fails the cycle."""
+    settings = context.settings
+    failure = _failure(summary)
+    try:
+        if settings.operator:
+            from digest.run.alert import Alarm, after_cycle
+
+            alarm = Alarm(parts.store, parts.transport, parts.sender, settings.operator, settings.home)
+            await after_cycle(alarm, parts.roster, failure, parts.clock())
+        if settings.heartbeat_url and failure == "" and summary.paused is None:
+            from digest.run.heartbeat import beat
+
+            await beat(settings.heartbeat_url)
+    except Exception:
+        log.exception("the operator could not be told how the cycle went")
+
+
+def _failure(summary: Summary) -> str | None:
+    """Why a cycle failed, or "". None, neither: without a network, since a laptop on a train is no trouble."""
+    if summary.exit_code == Exit.TRY_LATER:
+        return None
+    if summary.trouble and summary.paused is None:  # a rest of the mail server's is told as what it is
+        return summary.trouble
+    failed = [f"{k.keyword}: {k.why}" for k in summary.keywords if k.status in ("failed", "quarantined")]
+    reasons = [*failed, *summary.given_up]
+    return reasons[0] if summary.exit_code and reasons else ""
+
+
+@contextmanager
+def telling_of_failure(context: Context) -> Iterator[None]:
+    """Tell the operator of a run that could not work at all: a setting, a file or the database is wrong."""
+    try:
+        yield
+    except TryLaterError:
+        raise
+    except DigestError as error:
+        try:
+            asyncio.run(_tell(context, str(error)))
+        except Exception:
+            log.debug("the operator could not be told", exc_info=True)
+        raise
+
+
+async def _tell(context: Context, error: str) -> None:
+    from digest.run.alert import Alarm, after_cycle
+
+    settings = context.settings
+    with existing_store(settings) as store:
+        if store is None or not settings.operator:
+            return
+        transport = make_transport(settings)
+        try:
+            alarm = Alarm(store, transport, make_sender(settings, store), settings.operator, settings.home)
+            await after_cycle(alarm, None, error, machine_now())
+        finally:
+            await transport.close()

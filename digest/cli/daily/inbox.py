@@ -1,0 +1,121 @@
+"""`digest inbox`: act on bounces, complaints and requests to leave, from the mailbox or from files."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.base import Command, Context, counted, json_option, machine_now, pass_context
+from digest.errors import ConfigError, DigestError
+from digest.setup.mail import make_listener
+from digest.setup.parts import existing_store
+from digest.setup.subscribers import names_of
+
+if TYPE_CHECKING:
+    from digest.run.inbox import Heard
+    from digest.setup.settings import Settings
+    from digest.store import Store
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=5)
+"""How often the daemon reads the mailbox."""
+
+
+@click.command(cls=Command, examples=("digest inbox request.eml",))
+@click.argument(
+    "files", nargs=-1, metavar="[MAIL.eml]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@json_option
+@pass_context
+def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
+    """Act on what came back: bounces, complaints, and requests to leave.
+
+    Without a file the mailbox that DIGEST_INBOX names is read, as each run and the daemon do too. Each message is
+    acted upon once; what is none of these, or proves not whom it is about, is left for a person.
+    """
+    settings = context.settings
+    if not files and not settings.inbox:
+        raise ConfigError(
+            "DIGEST_INBOX is not set, so there is no mailbox to read",
+            remedy="set it, or name the files of single messages: digest inbox MAIL.eml",
+        )
+    with existing_store(settings) as store:
+        if store is None:
+            raise ConfigError(f"there is no database at {settings.db}, so nobody was mailed", remedy="see DIGEST_DB")
+        heard = _from_files(files, settings, store) if files else asyncio.run(hear(settings, store))
+    if as_json:
+        context.print_json([_as_json(one) for one in heard])
+        return
+    for one in heard:
+        context.echo(told(one))
+    left = sum(not one.handled for one in heard)
+    context.echo(f"{counted(len(heard), 'message')} read, {left} left for a person." if heard else "Nothing new.")
+
+
+async def hear(settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now) -> list[Heard]:
+    """Read the mailbox that DIGEST_INBOX names."""
+    from digest.run.inbox import listen
+
+    return await listen(make_listener(settings, store, clock))
+
+
+async def hear_quietly(context: Context, store: Store, clock: Callable[[], datetime], said: str = "") -> str:
+    """Read the mailbox, where there is one. What is wrong with it stops nothing else.
+
+    It is said, unless it was `said` before, and returned.
+    """
+    if not context.settings.inbox:
+        return ""
+    try:
+        await hear(context.settings, store, clock)
+    except DigestError as error:
+        if str(error) != said:
+            context.warn(str(error))
+        return str(error)
+    return ""
+
+
+async def hear_always(context: Context, store: Store) -> None:
+    """Read the mailbox again and again, beside the daemon."""
+    trouble = ""
+    while context.settings.inbox:
+        try:
+            trouble = await hear_quietly(context, store, machine_now, trouble)
+        except Exception:
+            log.exception("the mailbox could not be read")
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:
+    from digest.run.inbox import consider
+
+    signer = store.signer(settings.secret)
+    names = names_of(settings)
+    return [consider(store, signer, path.read_bytes(), machine_now(), names) for path in files]
+
+
+def told(heard: Heard) -> str:
+    """What was made of a message, in a line."""
+    if heard.address:
+        return f"{heard.address}: {heard.did}"
+    incoming = heard.incoming
+    who = f"{incoming.sender or 'nobody'}, {incoming.subject!r}"
+    return f"{who}: {heard.did}" if heard.handled else f"left for a person: {who}: {heard.did}"
+
+
+def _as_json(heard: Heard) -> dict[str, Any]:
+    return {
+        "kind": heard.incoming.kind.value,
+        "handled": heard.handled,
+        "email": heard.address or None,
+        "did": heard.did,
+        "from": heard.incoming.sender,
+        "subject": heard.incoming.subject,
+    }

@@ -1,0 +1,4 @@
+"""Commands about who gets what: subscribe, unsubscribe, subscribers, keywords.
+
+Uses: all rooms below.
+"""

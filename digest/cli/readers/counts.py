@@ -1,0 +1,124 @@
+"""How many papers a keyword would have brought: from the database, or from one request to arXiv and a count here."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from digest.errors import ArxivError, ConfigError
+from digest.model import Paper, Rule, Window
+from digest.setup.settings import Settings
+
+if TYPE_CHECKING:
+    from digest.store import Store
+
+SPAN = timedelta(days=30)
+PAPERS = 500
+"""Papers of the one page that is asked for: enough for 16 a day over the whole span, and served in a moment."""
+FRESH = timedelta(hours=36)
+"""So old an answer may be whose rows in the database are counted in place of a new one."""
+PLAIN = (Rule.EITHER, Rule.BOTH, Rule.TITLE)
+"""The rules of a plain keyword, the widest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """The papers that a keyword would have brought by each rule since `start`, newest first; `source` says who knew."""
+
+    source: str
+    start: datetime
+    now: datetime
+    papers: dict[Rule, tuple[Paper, ...]]
+
+    @property
+    def days(self) -> float:
+        """The days that were counted, at least one."""
+        return max((self.now - self.start) / timedelta(days=1), 1.0)
+
+    def per_day(self, rule: Rule) -> float:
+        """Papers a day by one rule."""
+        return len(self.papers[rule]) / self.days
+
+    def last(self, days: int, rule: Rule) -> int | None:
+        """How many came in the last days; None where not so many days were counted."""
+        begin = self.now - timedelta(days=days)
+        return None if begin < self.start else sum(paper.published >= begin for paper in self.papers[rule])
+
+
+class Counter:
+    """Asks arXiv, at its pace, and no more once it could not be asked; `trouble` then says why."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.trouble = ""
+
+    def recent(self, text: str, rule: Rule | None, now: datetime, store: Store | None = None) -> Recent | None:
+        """Count by every rule that the keyword can have: from the database where that has a fresh answer for the
+        widest of them, else with one request; where arXiv cannot be asked, by what the database knows of the
+        keyword itself. None where nobody knows. Raises QueryError.
+        """
+        from digest.keywords.grammar import make_keyword
+
+        keyword = make_keyword("keyword", text, rule)
+        rules = (Rule.QUERY,) if keyword.rule is Rule.QUERY else PLAIN
+        queries = {rule: make_keyword("keyword", text, rule).query for rule in rules}
+        known = _known(store, queries[rules[0]], now)
+        if known is not None:
+            return _count("the database", known, now - SPAN, now, queries)
+        if not self.trouble:
+            try:
+                window = asyncio.run(self._fetch(queries[rules[0]], now))
+            except (ArxivError, ConfigError) as error:
+                self.trouble = error.message
+            else:
+                return _count("arXiv", window.papers, _start(window, now), now, queries)
+        known = _known(store, keyword.query, now)
+        if known is None:
+            return None
+        return _count("the database", known, now - SPAN, now, {keyword.rule: keyword.query})
+
+    async def _fetch(self, query: str, now: datetime) -> Window:
+        """One page of the newest: what lies before now need not be reached, so that one is enough."""
+        from digest.arxiv.line import Timeouts
+        from digest.setup.arxiv import make_arxiv
+
+        async with make_arxiv(self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)) as arxiv:
+            return await arxiv.fetch(query, since=now, page_size=PAPERS, attempts=1)
+
+
+def _known(store: Store | None, query: str, now: datetime) -> tuple[Paper, ...] | None:
+    """A query's papers of the last days where the database has a fresh answer; a first one reaches back far enough."""
+    found = store.windows.queries([query]) if store else []
+    if store is None or not found or found[0].last_good_at is None or found[0].last_good_at < now - FRESH:
+        return None
+    return tuple(store.windows.papers_since(query, now - SPAN))
+
+
+def _count(source: str, papers: tuple[Paper, ...], start: datetime, now: datetime, queries: dict[Rule, str]) -> Recent:
+    """Match the new ones of the papers by each rule."""
+    from digest.keywords.grammar import parse
+    from digest.keywords.match import Matcher
+
+    new = sorted((p for p in papers if start <= p.published <= now), key=lambda p: (p.published, p.id), reverse=True)
+    with Matcher(new) as matcher:
+        matching = {rule: matcher.match(parse(query)) for rule, query in queries.items()}
+    return Recent(source, start, now, {rule: tuple(p for p in new if p.id in ids) for rule, ids in matching.items()})
+
+
+def _start(window: Window, now: datetime) -> datetime:
+    """From when on the window holds every new paper: for a month, or as far back as its page reaches."""
+    start = now - SPAN
+    if window.total is None or len(window.papers) < window.total:
+        start = max(start, min(paper.updated for paper in window.papers))
+    return min(start, now)
+
+
+def in_words(per_day: float) -> str:
+    """A rate for people."""
+    if per_day == 0:
+        return "none"
+    if per_day >= 1:
+        return f"about {per_day:.0f} a day" if per_day >= 10 else f"about {per_day:.1f} a day"
+    return f"about {per_day * 7:.1f} a week" if per_day * 7 >= 1 else f"about {per_day * 30:.0f} a month"

@@ -1,0 +1,154 @@
+"""`digest keywords windows` and `accept`: the answers that were not believed, and believing them after all."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.errors import ConfigError, DigestError, QueryError, UsageError
+from digest.setup.parts import clock_at, existing_store
+from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.times import to_text
+
+if TYPE_CHECKING:
+    from digest.model import Keyword
+    from digest.store.held import BadWindow
+
+
+@click.command(
+    cls=Command,
+    examples=("digest keywords windows", 'digest keywords windows "Reward Model"', "digest keywords windows --json"),
+)
+@click.argument("words", nargs=-1, metavar="[KEYWORD]")
+@click.option("--save", "saved", metavar="NUMBER FILE", nargs=2, type=(int, str), help="Write one answer to a file.")
+@json_option
+@pass_context
+def windows(context: Context, words: tuple[str, ...], saved: tuple[int, str] | None, as_json: bool) -> None:
+    """List arXiv's answers that were not believed, with the reason; the newest few of each keyword are kept.
+
+    Nothing is mailed from them. One that is "held back" was whole, and did not fit the answers before it.
+    """
+    names = _names(context)
+    keyword = find_keyword(context, words) if words else None
+    with existing_store(context.settings) as store:
+        kept = store.windows.held.windows() if store else []
+        if saved is not None:
+            raw = store.windows.held.raw(saved[0]) if store else None
+            _save(context, saved[0], raw, saved[1])
+            return
+    chosen = [window for window in kept if keyword is None or window.query == keyword.query]
+    if as_json:
+        context.print_json([_as_json(window, names) for window in chosen])
+        return
+    if not chosen:
+        context.echo("No answer of arXiv's is kept: all were believed.")
+    for window in chosen:
+        rows = f", {counted(window.fetched, 'row')}" if window.fetched is not None else ""
+        size = counted(window.size, "byte")
+        context.echo(f"{window.id}  {window.at:%Y-%m-%d %H:%M} UTC  {_name(window, names)}: {_state(window)}{rows}")
+        context.echo(f"    {window.why} ({size} kept)")
+    if chosen:
+        context.echo(f"'digest keywords windows --save {chosen[0].id} FILE' writes one out.")
+
+
+@click.command(cls=Command, examples=('digest keywords accept "Reward Model"',))
+@click.argument("words", nargs=-1, required=True, metavar="KEYWORD")
+@now_option
+@pass_context
+def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> None:
+    """Believe the answers of a keyword that is held back: what is new in them comes with the next digest.
+
+    Look at them first, with 'digest keywords windows'. The keyword's next answer is compared with nothing.
+    """
+    from digest.model import Kind
+    from digest.run.quarantine import accept as believe
+    from digest.system.locks import cycle_lock
+
+    keyword = find_keyword(context, words)
+    with existing_store(context.settings) as store:
+        found = store.windows.queries([keyword.query]) if store else []
+        if store is None or not found or found[0].quarantined_since is None:
+            context.echo(f"{keyword.name} is not held back: there is nothing to accept.")
+            return
+        with cycle_lock(context.settings.db):
+            counts = believe(store, found[0], store.runs.check_time(clock_at(now)()))
+    news = counts[Kind.NEW] + counts[Kind.LATE]
+    revised = f", {counted(counts[Kind.REVISED], 'new version')}" if counts[Kind.REVISED] else ""
+    context.echo(f"{keyword.name} is believed again: {counted(news, 'new paper')}{revised} in what was held back.")
+    context.echo("The next run asks for it at once.")
+
+
+def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
+    """A keyword of the subscribers file by its name, or any query by its text. Several words are one name."""
+    from digest.keywords.grammar import make_keyword
+    from digest.subscribers.report import nearest
+
+    text = " ".join(words)
+    keywords = read_roster(context.settings).keywords
+    for keyword in keywords:
+        if keyword.name.casefold() == text.casefold() or keyword.query == text:
+            return keyword
+    try:
+        query = make_keyword(text).query
+    except QueryError:
+        query = ""
+    for keyword in keywords:
+        if keyword.query == query:
+            return keyword
+    near = nearest(text, (keyword.name for keyword in keywords))
+    remedy = f"did you mean {near}?" if near else "'digest keywords' lists those that it has"
+    raise ConfigError(f"{place_of_subscribers(context.settings)} has no keyword {text}", remedy=remedy)
+
+
+def what_to_do(name: str) -> tuple[str, str]:
+    """What a person can do about a keyword that is held back, in two lines."""
+    typed = shlex.quote(name)
+    return f"to see its answers: digest keywords windows {typed}", f"to believe them:    digest keywords accept {typed}"
+
+
+def _names(context: Context) -> dict[str, str]:
+    return {keyword.query: keyword.name for keyword in reversed(read_roster(context.settings).keywords)}
+
+
+def _name(window: BadWindow, names: dict[str, str]) -> str:
+    return names.get(window.query, window.query)
+
+
+def _state(window: BadWindow) -> str:
+    return "held back" if window.held else "refused"
+
+
+def _as_json(window: BadWindow, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": window.id,
+        "keyword": names.get(window.query),
+        "query": window.query,
+        "at": to_text(window.at),
+        "status": "quarantined" if window.held else "failed",
+        "why": window.why,
+        "fetched": window.fetched,
+        "bytes": window.size,
+    }
+
+
+def _save(context: Context, number: int, raw: bytes | None, place: str) -> None:
+    """Write an answer as it came; a file that is there already is not overwritten."""
+    if raw is None:
+        raise UsageError(f"no answer {number} is kept", remedy="'digest keywords windows' lists them")
+    if place == "-":
+        sys.stdout.buffer.write(raw)
+        return
+    try:
+        with Path(place).open("xb") as file:
+            file.write(raw)
+    except FileExistsError as error:
+        raise UsageError(f"{place} is there already", remedy="name another file") from error
+    except OSError as error:
+        raise DigestError(f"{place} cannot be written ({error.strerror})", remedy="name another file") from error
+    context.echo(f"{place}: {counted(len(raw), 'byte')} as they came.")

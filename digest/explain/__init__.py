@@ -1,0 +1,4 @@
+"""Answers: why a paper came, how a day went.
+
+Uses: run, store, rules and below.
+"""

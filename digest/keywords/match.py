@@ -1,0 +1,142 @@
+"""Which of some papers a query matches: a private in-memory FTS5 index answers the leaves, Python the rest.
+
+arXiv's search stems the words of titles, abstracts, comments and journal references, ignores case and hyphens,
+and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on real windows (ARXIV.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from digest.keywords.grammar import And, Node, Or
+from digest.keywords.tokens import Term
+from digest.model import Paper
+
+_PLAIN = "unicode61 remove_diacritics 2"
+_STEMMED = f"porter {_PLAIN}"
+_COLUMNS = {"ti": ("title",), "abs": ("abstract",), "co": ("comment",), "jr": ("journal_ref",), "au": ("authors",)}
+_TEXT = ("title", "abstract", "comment", "journal_ref")
+# A private-use character is a token of its own to unicode61, and no query may contain one: no phrase
+# reaches from one author's name into the next one's.
+_BETWEEN_AUTHORS = " \ue000 "
+_ACCENTED = re.compile(
+    r"""\{\\(?:[`'^"~=.]\s*|[uvHcdbkrt](?=[\s{\\])\s*)(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))\}"""
+    r"""|\\(?:[`'^"~=.]\s*|[uvHcdbkrt](?=[\s{\\])\s*)(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))"""
+)
+_LETTER = re.compile(r"\{\\(o|l|ss|ae|oe|aa|i|j)\}|\\(o|l|ss|ae|oe|aa|i|j)(?![A-Za-z])(?:\{\}|\s)?", re.IGNORECASE)
+"""TeX's accents and letters: arXiv searches titles and abstracts in their Unicode form (arxiv-search, its transform
+of `abstract_utf8`), and without accents."""
+_PLAIN_LETTERS = str.maketrans(
+    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "đ": "d", "ı": "i"}
+)
+_NO_QUOTES = str.maketrans({'"': " ", "\0": " "})
+
+
+class Matcher:
+    """An index over some papers that says which of them a query matches.
+
+    Words match by their stem, but for authors and for `word*`, which match as they are written; accents and
+    punctuation do not count, so that `au:del_maestro` is the phrase "del maestro". An author's name is found
+    in either order and by surname and initial (`au:"lovelace a"`). `cat:` compares whole categories, primary
+    or not: as on arXiv, `cat:cs` alone matches nothing and `cat:cs.*` matches every subject class of cs.
+    `all:` looks through all of these. Use it as a context manager, or call `close`.
+    """
+
+    def __init__(self, papers: Iterable[Paper]) -> None:
+        self._papers = list(papers)
+        self._answers: dict[Term, frozenset[str]] = {}
+        self._database = sqlite3.connect(":memory:")
+        for table, tokenizer in (("stemmed", _STEMMED), ("plain", _PLAIN)):
+            self._database.execute(
+                f"CREATE VIRTUAL TABLE {table} USING fts5(title, abstract, comment, journal_ref, authors, "
+                f"content='', tokenize='{tokenizer}')"
+            )
+            self._database.executemany(
+                f"INSERT INTO {table}(rowid, title, abstract, comment, journal_ref, authors) VALUES (?, ?, ?, ?, ?, ?)",
+                ((row, *_texts(paper)) for row, paper in enumerate(self._papers)),
+            )
+
+    def match(self, node: Node) -> set[str]:
+        """The base ids of the papers that a parsed query matches."""
+        if isinstance(node, Term):
+            return set(self._leaf(node))
+        left = self.match(node.left)
+        if isinstance(node, Or):
+            return left | self.match(node.right)
+        if not left:
+            return left
+        return left & self.match(node.right) if isinstance(node, And) else left - self.match(node.right)
+
+    def close(self) -> None:
+        """Free the index."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _leaf(self, term: Term) -> frozenset[str]:
+        if term not in self._answers:
+            self._answers[term] = frozenset(self._found(term))
+        return self._answers[term]
+
+    def _found(self, term: Term) -> set[str]:
+        found: set[str] = set()
+        if term.field in ("cat", "all"):
+            found |= self._in_categories(term)
+        if term.field == "all":
+            found |= self._in_index("plain" if term.prefix else "stemmed", _TEXT, term)
+            found |= self._in_index("plain", ("authors",), term)
+        elif term.field != "cat":
+            plain = term.prefix or term.field == "au"
+            found |= self._in_index("plain" if plain else "stemmed", _COLUMNS[term.field], term)
+        return found
+
+    def _in_index(self, table: str, columns: tuple[str, ...], term: Term) -> set[str]:
+        """Ask FTS5 for a phrase; inside its quotes nothing but a quote has a meaning."""
+        phrase = f'{{{" ".join(columns)}}} : "{_clean(term.text).translate(_NO_QUOTES)}"{" *" if term.prefix else ""}'
+        rows = self._database.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (phrase,))
+        return {self._papers[row].id for (row,) in rows}
+
+    def _in_categories(self, term: Term) -> set[str]:
+        wanted = term.text.casefold()
+        return {
+            paper.id
+            for paper in self._papers
+            if any(
+                category.startswith(wanted) if term.prefix else category == wanted
+                for category in map(str.casefold, paper.categories)
+            )
+        }
+
+
+def stems(text: str) -> list[str]:
+    """The stems of a text's words, as titles and abstracts are compared by them."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute(f"CREATE VIRTUAL TABLE stemmed USING fts5(text, tokenize='{_STEMMED}')")
+        database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(stemmed, instance)")
+        database.execute("INSERT INTO stemmed VALUES (?)", (_clean(text),))
+        return [term for (term,) in database.execute("SELECT term FROM words ORDER BY offset")]
+
+
+def _texts(paper: Paper) -> tuple[str, ...]:
+    """A paper's columns. A name stands there twice and with its initial after it: all its orders in one phrase."""
+    authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
+    return tuple(map(_clean, (paper.title, paper.abstract, paper.comment, paper.journal_ref, authors)))
+
+
+def _clean(text: str) -> str:
+    """Take the accents of TeX away, and what UTF-8 cannot hold; `remove_diacritics` sees to those of Unicode."""
+    if "\\" in text:
+        text = _ACCENTED.sub(lambda match: match[match.lastindex or 0], text)
+        text = _LETTER.sub(lambda match: match[match.lastindex or 0], text)
+    return text.translate(_PLAIN_LETTERS).encode("utf-8", "replace").decode()

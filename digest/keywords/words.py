@@ -1,0 +1,55 @@
+"""How a query is read, in lines for people: what must hold together, and how each term is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from digest.keywords.grammar import And, AndNot, Node, Or, operands
+from digest.keywords.tokens import Term
+
+_PLACES = {
+    "ti": "in the title",
+    "abs": "in the abstract",
+    "au": "among the authors",
+    "co": "in the comment",
+    "jr": "in the journal reference",
+    "all": "in any field",
+}
+_HEADS: dict[type[And] | type[Or], str] = {And: "all of these:", Or: "at least one of these:"}
+
+Stems = Callable[[str], Sequence[str]]
+"""Given words, the stems by which search compares them."""
+
+
+def reading(node: Node, stems: Stems) -> list[str]:
+    """A query as an indented list, two blanks a level."""
+    return list(_lines(node, stems, ""))
+
+
+def _lines(node: Node, stems: Stems, indent: str) -> Iterator[str]:
+    if isinstance(node, Term):
+        yield indent + term_words(node, stems)
+        return
+    if isinstance(node, AndNot):
+        yield from _lines(node.left, stems, indent)
+        yield f"{indent}but not:"
+        yield from _lines(node.right, stems, indent + "  ")
+        return
+    yield indent + _HEADS[type(node)]
+    for operand in operands(node):
+        yield from _lines(operand, stems, indent + "  ")
+
+
+def term_words(term: Term, stems: Stems) -> str:
+    """One term in words: `"reward models" (stems: reward model) in the title`."""
+    if term.field == "cat":
+        return f"any category that begins with {term.text}" if term.prefix else f"the category {term.text}"
+    place = _PLACES[term.field]
+    if term.prefix:
+        return f"a word that begins with {term.text} {place}"
+    text = f'"{term.text}"' if term.phrase else term.text
+    if term.field == "au":
+        return f"{text} {place}, first and last name in either order"
+    by = " ".join(stems(term.text))
+    words = "" if by == term.text else f" (stem{'s' if ' ' in by else ''}: {by})"
+    return f"{text}{words} {place}"

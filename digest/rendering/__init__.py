@@ -1,0 +1,4 @@
+"""Papers to texts: digests, issues, the Daily Papers page, exports. Pure.
+
+Uses: keywords, rules.
+"""

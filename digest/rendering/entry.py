@@ -1,0 +1,260 @@
+"""What the templates say of one paper: clean texts, what is marked in them, badges, links that are safe to click."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
+from digest.keywords.tokens import Term
+from digest.model import Abstracts, Change, Digest, Item, Kind
+from digest.rendering.texts import ABSTRACT_LENGTH, clean, readable, shorten
+from digest.rules.revision import is_withdrawn, tells_of_acceptance
+
+NAMED_AUTHORS = 3
+SHORT_ABSTRACT = 320
+"""Characters of an abstract at most, where a reader wants short ones; it ends with a sentence."""
+
+# What is longer than any real one is cut, so that one odd paper cannot push out all others.
+NAME_LENGTH, COMMENT_LENGTH = 80, 1_000
+VENUE_LENGTH, LINK_LENGTH, LABEL_LENGTH = 40, 70, 40
+NAMED_LINKS = 2
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+_ACCEPTED = re.compile(
+    r"\b(?P<how>accepted|published|presented|to appear|to be (?:published|presented))"
+    r"(?: (?:as an? [\w -]{1,30}|for (?:publication|presentation)))?"
+    r" (?P<where>at|to|by|in|for|with) (?:the )?(?P<venue>[^.;,()\[\]:]{2,120})(?:\((?P<short>[^()]{2,40})\))?",
+    re.IGNORECASE,
+)
+_VENUE = re.compile(
+    r"^[A-Z][\w&-]*[A-Z][\w-]*[ ,-]*(?:['’]\d\d|20\d\d)(?: (?:Findings|Main|Oral|Spotlight|Workshop))?(?=[.;,(]|$)"
+)
+_LINK = re.compile(r"https://[^\s<>\"'`()\[\]{}|\\^]+")
+_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
+_CODE = re.compile(r"\b(?:code|implementation|repository|repo)\b", re.IGNORECASE)
+_CODE_HOSTS = frozenset(
+    "github.com gitlab.com codeberg.org bitbucket.org huggingface.co anonymous.4open.science sourceforge.net".split()
+)
+_WORDS = re.compile(r"[^\W_]+")
+_EMPTY_WORDS = frozenset(
+    "a and at available code github here homepage is link page project our the url webpage website".split()
+)
+HTML_SINCE = datetime(2023, 12, 1, tzinfo=UTC)
+"""Since when arXiv makes web pages of new submissions (its blog of 18 December 2023)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """One author; `named` is one whom a keyword or the reader named."""
+
+    name: str
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A short word on what is special about a paper; `warns` where it is less than it seems."""
+
+    text: str
+    warns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that the authors gave: what it leads to, its address, and the address as it is shown, host first."""
+
+    what: str
+    url: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperView:
+    """What a template may say of one paper; every text is clean, `number` counts through the digest.
+
+    The `…_hits` are the pieces of a text that a keyword matched; `pdf` and `html` are empty where there is none.
+    """
+
+    number: int
+    title: str
+    title_hits: tuple[Span, ...]
+    url: str
+    pdf: str
+    html: str
+    authors: tuple[Author, ...]
+    more_authors: str
+    byline: str
+    date: str
+    categories: str
+    labels: tuple[str, ...]
+    badges: tuple[Badge, ...]
+    links: tuple[Link, ...]
+    comment: str
+    comment_hits: tuple[Span, ...]
+    abstract: str
+    abstract_hits: tuple[Span, ...]
+    changed: str
+
+    @property
+    def anchor(self) -> str:
+        """What a link from the contents can name."""
+        return f"p{self.number}"
+
+
+def keyword_name(keyword: str) -> str:
+    """A keyword's name as it is printed."""
+    return clean(keyword, NAME_LENGTH) or "unnamed"
+
+
+def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequence[Term]], mixed: bool) -> PaperView:
+    """Prepare one paper; `terms` are what each keyword looks for, by its casefolded name.
+
+    Only where `mixed`, that is where late papers and new versions are the rule, a new one is called so.
+    """
+    paper, revised = item.paper, item.kind is Kind.REVISED
+    sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
+    authors = [name for author in paper.authors if (name := readable(author, NAME_LENGTH))]
+    shown, more = _authors(authors, [*sought, *map(author_term, digest.authors)])
+    title, comment = readable(paper.title) or paper.id, readable(paper.comment, COMMENT_LENGTH)
+    whole = readable(paper.abstract, ABSTRACT_LENGTH)
+    abstract = _abstract(whole, digest.abstract_length)
+    withdrawn = is_withdrawn(paper)
+    badges = tuple(_badges(item, comment, withdrawn, mixed))
+    links = tuple(_links(comment, whole))
+    return PaperView(
+        number=number,
+        title=title,
+        title_hits=find(title, sought, TITLE),
+        url=paper.abstract_url,
+        pdf="" if withdrawn else paper.pdf_url,
+        html="" if withdrawn or paper.published < HTML_SINCE else paper.html_url,
+        authors=shown,
+        more_authors=f" + {more} more" if more else "",
+        byline=authors[0] + (" et al." if len(authors) > 1 else "") if authors else "",
+        date=_dates(item, ZoneInfo(digest.timezone)),
+        categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
+        # Under a keyword's own heading its name says nothing new; several names do, and a new
+        # version has no such heading.
+        labels=tuple(keyword_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
+        badges=badges,
+        links=links,
+        comment="" if _is_said(comment, badges, links) else comment,
+        comment_hits=find(comment, sought, COMMENT),
+        abstract=abstract,
+        abstract_hits=find(abstract, sought, ABSTRACT),
+        changed=_changed(item) if revised else "",
+    )
+
+
+def short_date(day: date) -> str:
+    """`23 Nov 2026`."""
+    return f"{day.day} {MONTHS[day.month - 1][:3]} {day.year}"
+
+
+def _abstract(abstract: str, length: Abstracts) -> str:
+    if length is Abstracts.NONE:
+        return ""
+    return shorten(abstract, SHORT_ABSTRACT) if length is Abstracts.SHORT else abstract
+
+
+def _authors(authors: Sequence[str], terms: Sequence[Term]) -> tuple[tuple[Author, ...], int]:
+    """The first authors and all who were named, and how many there are besides."""
+    named = names(authors, terms)
+    shown = [Author(a, i in named) for i, a in enumerate(authors) if i < NAMED_AUTHORS or i in named]
+    return tuple(shown), len(authors) - len(shown)
+
+
+def _dates(item: Item, zone: ZoneInfo) -> str:
+    submitted = short_date(item.paper.published.astimezone(zone).date())
+    if item.kind is not Kind.REVISED:
+        return submitted
+    return f"{short_date(item.paper.updated.astimezone(zone).date())}, first {submitted}"
+
+
+def _badges(item: Item, comment: str, withdrawn: bool, mixed: bool) -> Iterator[Badge]:
+    if item.kind is Kind.REVISED:
+        yield Badge(f"v{item.paper.version}")
+    elif item.kind is Kind.LATE:
+        yield Badge("announced late", warns=True)
+    elif mixed:
+        yield Badge("new")
+    if withdrawn:
+        yield Badge("withdrawn", warns=True)
+    elif venue := _venue(comment):
+        yield Badge(venue)
+    elif Change.ACCEPTED in (item.changes or ()):
+        yield Badge("accepted")
+
+
+def _changed(item: Item) -> str:
+    """What a new version changed, in a line: `title (before: A Study), comment; abstract as before`."""
+    if item.changes is None:
+        return ""
+    words = {
+        Change.TITLE: f"title (before: {readable(item.old_title)})" if item.old_title else "title",
+        Change.ABSTRACT: "abstract",
+        Change.AUTHORS: "authors",
+        Change.COMMENT: "comment",
+        Change.JOURNAL_REF: "journal reference",
+        Change.DOI: "DOI",
+    }
+    changed = [text for change, text in words.items() if change in item.changes]
+    if Change.ABSTRACT in item.changes:
+        return ", ".join(changed)
+    return f"{', '.join(changed)}; abstract as before" if changed else "nothing in title, abstract or comment"
+
+
+def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bool:
+    """Whether a comment tells nothing beyond its badges and links."""
+    rest = comment.casefold()
+    for said in (*(badge.text for badge in badges), *(link.url for link in links)):
+        rest = rest.replace(said.casefold(), " ")
+    return set(_WORDS.findall(rest)) <= _EMPTY_WORDS
+
+
+def _venue(comment: str) -> str:
+    """`accepted at ICML 2026`, or `ICML 2026` alone, as the authors write it; nothing where they need many words."""
+    for found in _ACCEPTED.finditer(comment):
+        venue, short = (found["venue"] or "").strip(), (found["short"] or "").strip()
+        if len(venue) > VENUE_LENGTH and short and any(c.isupper() for c in short):
+            venue = short
+        if venue and len(venue) <= VENUE_LENGTH and any(c.isupper() for c in venue):
+            return f"{found['how'].lower()} {found['where'].lower()} {venue}"
+    alone = _VENUE.match(comment)
+    return alone[0] if alone and tells_of_acceptance(comment) else ""
+
+
+def _links(comment: str, abstract: str) -> Iterator[Link]:
+    """The first links to code and to other places that the authors give, the comment's before the abstract's."""
+    found: dict[str, Link] = {}
+    for text in (comment, abstract):
+        for match in _LINK.finditer(text):
+            link = _link(match[0].rstrip(".,;:!?*_~"), text[max(0, match.start() - 60) : match.start()])
+            if link:
+                found.setdefault(link.what, link)
+    yield from sorted(found.values(), key=lambda link: link.what != "code")[:NAMED_LINKS]
+
+
+def _link(url: str, before: str) -> Link | None:
+    """A link, if a reader can see where it leads: a plain host name without login or port, in ASCII."""
+    try:
+        parts = urlsplit(url)
+        host, plain = parts.hostname or "", parts.netloc == parts.hostname
+    except ValueError:
+        return None
+    if not plain or not _HOST.fullmatch(host) or not url.isascii() or len(url) > LINK_LENGTH or "=" in url:
+        return None
+    what = "code" if host.removeprefix("www.") in _CODE_HOSTS or _CODE.search(before) else "page"
+    if host == "huggingface.co" and parts.path.startswith("/datasets/"):
+        what = "data"
+    shown = url.removeprefix("https://").rstrip("/")
+    return Link(what, url, clean(shown, LABEL_LENGTH))

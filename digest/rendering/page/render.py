@@ -1,0 +1,101 @@
+"""The whole page as Markdown, from the built-in template or the operator's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from digest.errors import ConfigError
+from digest.model import Paper
+from digest.rendering.page.cells import heading, link, one_line, row, table
+
+TEMPLATE = "page.md"
+UPDATED = "Last update: "
+"""Begins the one line by which the page of another day differs even when no paper came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A keyword by its name, with its papers in the order in which the page shows them."""
+
+    keyword: str
+    papers: tuple[Paper, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a template may say of one paper; `row` is the finished row, the others are plain text."""
+
+    title: str
+    url: str
+    date: str
+    abstract: str
+    comment: str
+    row: str
+
+
+def render_page(
+    sections: Sequence[Section], updated: date, *, template: Path | None = None, templates: Path | None = None
+) -> str:
+    """Write the page; `updated` is the day (UTC) that it names.
+
+    `template` is a file that takes the place of the built-in page, `templates` a folder whose page.md does. In a
+    template, `updated` is the day, and each of `sections` has `keyword` (safe in a heading), `table` (all of it)
+    and `papers`, each with title, url, date, abstract, comment, row. Raises ConfigError where a template is broken.
+    """
+    folder, name = (template.resolve().parent, template.name) if template else (templates, TEMPLATE)
+    values = [
+        {"keyword": heading(s.keyword), "table": table(s.papers), "papers": [_row(p) for p in s.papers]}
+        for s in sections
+    ]
+    try:
+        return _environment(folder).get_template(name).render(sections=values, updated=updated.isoformat())
+    except jinja2.TemplateNotFound as error:
+        raise ConfigError(f"there is no template {template or error.name}", remedy="name another file") from error
+    except jinja2.TemplateSyntaxError as error:
+        raise ConfigError(f"the template {error.name}, line {error.lineno}: {error.message}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise ConfigError(f"the template {name}: {error}") from error
+
+
+@cache
+def _environment(folder: Path | None) -> jinja2.Environment:
+    """The built-in template, behind those of a folder."""
+    own: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
+        autoescape=False,  # noqa: S701 - Markdown, whose cells are escaped where they are made
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def same_but_for_its_date(one: str, other: str) -> bool:
+    """Tell whether two pages differ at most in the day that they name."""
+    return _undated(one) == _undated(other)
+
+
+def _undated(page: str) -> list[str]:
+    lines = page.split("\n")
+    for number, line in enumerate(lines):
+        if line.startswith(UPDATED):
+            lines[number] = UPDATED
+            break
+    return lines
+
+
+def _row(paper: Paper) -> _Row:
+    return _Row(
+        title=one_line(paper.title),
+        url=link(paper),
+        date=paper.updated.date().isoformat(),
+        abstract=one_line(paper.abstract),
+        comment=one_line(paper.comment),
+        row=row(paper),
+    )

@@ -1,0 +1,188 @@
+"""A digest as it will be read: subject, text part and HTML part, within the size that mail allows."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+
+import css_inline
+import jinja2
+from markupsafe import Markup, escape
+
+from digest.errors import ConfigError
+from digest.keywords.marks import Span
+from digest.model import Digest, Format, Rendered
+from digest.rendering.fold import underline, wrap
+from digest.rendering.texts import ABSTRACT_LENGTH, shorten
+from digest.rendering.view import PageView, view
+
+HTML_BYTES = 90_000
+"""The HTML part's limit, in bytes of UTF-8: Gmail clips what is beyond about 102 kB."""
+TEXT_BYTES = 120_000
+"""The text part's limit beside an HTML part, as far as abstracts go: spam filters count a text that says several times
+as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT: three times)."""
+HTML_KEYWORDS = 40
+"""How many keywords the HTML part explains; the text part explains all."""
+LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 250)
+"""To how many characters abstracts are shortened, step by step, before some of them go."""
+_SHORTEST = len(LENGTHS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is said: of papers 1 to `abstracts` all, to `details` a byline, to `listed` the title.
+
+    An abstract ends with the last sentence within `length` characters.
+    """
+
+    abstracts: int
+    details: int
+    listed: int
+    length: int = ABSTRACT_LENGTH
+
+    @property
+    def shortened(self) -> bool:
+        """Whether an abstract may end before its end."""
+        return self.abstracts > 0 and self.length < ABSTRACT_LENGTH
+
+
+class Renderer:
+    """Renders digests with the built-in templates, or those in the operator's folder of the same name."""
+
+    def __init__(self, templates: Path | None = None) -> None:
+        built_in = jinja2.PackageLoader("digest.templates", "")
+        own = [jinja2.FileSystemLoader(templates)] if templates else []
+        loader = jinja2.ChoiceLoader([*own, built_in])
+        self._html = _environment(loader, autoescape=True)
+        self._text = _environment(loader, autoescape=False)
+        self._html.filters |= {"marked": marked, "shorten": shorten}
+        self._text.filters |= {"wrap": wrap, "underline": underline, "shorten": shorten}
+        self._inliner = css_inline.CSSInliner(keep_at_rules=True, minify_css=True, load_remote_stylesheets=False)
+
+    def render(self, digest: Digest, mark: str) -> Rendered:
+        """Render all parts; the HTML part is at most HTML_BYTES long, the text part names every paper.
+
+        Raises ConfigError where a template is broken, leaves out the mark, or is itself too long.
+        """
+        page = view(digest)
+        whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
+        if digest.format is Format.HTML:
+            text, html = self._text_beside_html(page, whole, mark), self._within_budget(page, whole, mark)
+        else:
+            text, html = self._text_part(page, whole, mark), ""
+        for name, part in (("digest.txt", text), *([("digest.html", html)] if html else [])):
+            if part.count(mark) != 1 or mark not in part.split("\n"):
+                raise ConfigError(
+                    f"the template {name} does not write the mark once and alone on its line",
+                    remedy="put {{ mark }} on a line of its own, without spaces before it",
+                )
+        return Rendered(subject=page.subject, text=text, html=html, mark=mark)
+
+    def _text_part(self, page: PageView, extent: Extent, mark: str) -> str:
+        return self._fill(self._text, "digest.txt", page, extent, mark).rstrip("\n") + "\n"
+
+    def _text_beside_html(self, page: PageView, whole: Extent, mark: str) -> str:
+        """The text part with all papers; where it would be far longer than the HTML part, with shorter abstracts."""
+
+        def attempt(step: int) -> str:
+            return self._text_part(page, _reduced(whole, step), mark)
+
+        stages = (_SHORTEST, _SHORTEST + whole.abstracts)
+        return _longest(attempt, TEXT_BYTES, _hopeless(page, whole, TEXT_BYTES), stages)[0]
+
+    def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
+        """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is short enough."""
+
+        def attempt(step: int) -> str:
+            html = self._fill(self._html, "digest.html", page, _reduced(whole, step), mark)
+            return self._inliner.inline(html)
+
+        stages = (_SHORTEST, _SHORTEST + whole.abstracts + whole.details + whole.listed)
+        html, fits = _longest(attempt, HTML_BYTES, _hopeless(page, whole, HTML_BYTES), stages)
+        if not fits:
+            raise ConfigError(
+                f"the template digest.html is longer than {HTML_BYTES:,} bytes before it names a paper",
+                remedy="shorten it: mail programs clip longer mails",
+            )
+        return html
+
+    @staticmethod
+    def _fill(environment: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str) -> str:
+        try:
+            return environment.get_template(name).render(
+                page=page, extent=extent, mark=mark, shown_keywords=HTML_KEYWORDS
+            )
+        except jinja2.TemplateSyntaxError as error:
+            raise ConfigError(f"the template {error.name}, line {error.lineno}: {error.message}") from error
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise ConfigError(f"the template {name}: {error}") from error
+
+
+def _environment(loader: jinja2.BaseLoader, *, autoescape: bool) -> jinja2.Environment:
+    """Escaping is a matter of the part, never of what a template file is called."""
+    return jinja2.Environment(
+        loader=loader,
+        autoescape=autoescape,  # noqa: S701 - the text part is not HTML
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def marked(text: str, spans: Iterable[Span]) -> Markup:
+    """Escaped text with <em> around the pieces at `spans`; those beyond its end are left out."""
+    parts, last = [], 0
+    for start, end in spans:
+        if end <= len(text):
+            parts += [escape(text[last:start]), Markup("<em>"), escape(text[start:end]), Markup("</em>")]
+            last = end
+    return Markup("").join([*parts, escape(text[last:])])
+
+
+def _longest(attempt: Callable[[int], str], limit: int, low: int, stages: Sequence[int]) -> tuple[str, bool]:
+    """The longest part within `limit` bytes, and that it is; or the last stage's, which is not.
+
+    Every step of `attempt` makes the part shorter, so the least that has to go is found by bisection; in most digests
+    that are too long an early stage is enough. None of the steps below `low` fits.
+    """
+    part = attempt(low)
+    if len(part.encode()) <= limit:
+        return part, True
+    for high in (stage for stage in stages if stage > low):
+        part = attempt(high)
+        if len(part.encode()) > limit:
+            low = high
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            other = attempt(middle)
+            if len(other.encode()) <= limit:
+                high, part = middle, other
+            else:
+                low = middle
+        return part, True
+    return part, False
+
+
+def _reduced(whole: Extent, step: int) -> Extent:
+    """The `step`-th smaller extent: shorter abstracts, then one of them less each step, then one byline, one title."""
+    extent = replace(whole, length=LENGTHS[min(step, _SHORTEST)])
+    step = max(step - _SHORTEST, 0)
+    abstracts = max(whole.abstracts - step, 0)
+    step = max(step - whole.abstracts, 0)
+    details = max(whole.details - step, 0)
+    step = max(step - whole.details, 0)
+    return replace(extent, abstracts=abstracts, details=details, listed=max(whole.listed - step, 0))
+
+
+def _hopeless(page: PageView, whole: Extent, limit: int) -> int:
+    """How many steps are needed at least, going by the abstracts' bytes alone: those need no attempt."""
+    abstracts = [paper.abstract for section in page.sections for paper in section.papers][: whole.abstracts]
+    for step, length in enumerate(LENGTHS):
+        sizes = list(accumulate(len(shorten(abstract, length).encode()) for abstract in abstracts))
+        if not sizes or sizes[-1] <= limit:
+            return step
+    return _SHORTEST + whole.abstracts - bisect_left(sizes, limit)

@@ -1,0 +1,52 @@
+"""Hostile text made fit to print: one line, of a sane length, without what a terminal or a page would obey."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import lru_cache
+
+from digest.rendering.tex import to_unicode
+
+# What is longer than any real one is cut, so that one odd paper cannot push out all others.
+TITLE_LENGTH, ABSTRACT_LENGTH = 500, 6_000
+
+# Controls (C0, C1), line and paragraph separators, lone surrogates; and the marks that turn the
+# direction of writing, with which a title could rearrange the line around it.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# A full stop ends no sentence behind an initial or one of these; behind it another one begins.
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?= +[\"'“‘(\[$]?[^\Wa-z_])|[。！？]")
+_NO_END = re.compile(
+    r"(?:\b(?:[A-Z]|e\.g|i\.e|cf|vs|al|etc|resp|approx|Fig|Figs|Eq|Eqs|Sec|Ref|Refs|No|Thm|Dr|Prof|St|viz|w\.r\.t))\.$"
+)
+
+
+def clean(text: str, length: int = TITLE_LENGTH) -> str:
+    """Make hostile text one printable line of at most `length` characters."""
+    line = " ".join(UNPRINTABLE.sub(" ", text).split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def readable(text: str, length: int = TITLE_LENGTH) -> str:
+    """Make a text of arXiv's one printable line, with its TeX as Unicode."""
+    return clean(to_unicode(text), length)
+
+
+@lru_cache(maxsize=4096)
+def _sentence_ends(text: str) -> tuple[int, ...]:
+    ends = (match.end() for match in _SENTENCE_END.finditer(text))
+    return tuple(end for end in ends if not _NO_END.search(text, max(0, end - 12), end))
+
+
+def shorten(text: str, length: int) -> str:
+    """The sentences of a text that fit into `length` characters, and an ellipsis for what is left out.
+
+    Where not even the first one fits, its words that do.
+    """
+    if len(text) <= length:
+        return text
+    ends = _sentence_ends(text)
+    if whole := bisect_right(ends, length - 2):
+        return text[: ends[whole - 1]] + " …"
+    cut = text[: length - 1].rpartition(" ")[0].rstrip(" ,;:–-")
+    return (cut or text[: length - 1]) + "…"

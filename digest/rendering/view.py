@@ -1,0 +1,280 @@
+"""What the templates say of a digest: headline, subject, sections, dates in words; nothing is left to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from urllib.parse import quote
+
+from digest.keywords.grammar import describe
+from digest.keywords.marks import wanted
+from digest.model import Digest, Item, Keyword, Kind, Rhythm, Section, Weekly
+from digest.rendering.entry import MONTHS, PaperView, keyword_name, paper_view
+from digest.rendering.texts import clean, shorten
+
+SUBJECT_LENGTH = 78
+NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
+CONTENTS_FROM = 9
+"""Papers from which on a digest begins with a list of what is in it."""
+CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
+RULE_LENGTH, PREFIX_LENGTH, HINT_LENGTH = 200, 30, 1_000
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """The papers of one announcement under a heading; without a `day` where a digest covers one announcement."""
+
+    day: str
+    anchor: str
+    papers: tuple[PaperView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """One heading and its papers; `first` is the number of the first of them, `anchor` what a link can name."""
+
+    title: str
+    count: str
+    first: int
+    anchor: str
+    groups: tuple[GroupView, ...]
+
+    @property
+    def papers(self) -> tuple[PaperView, ...]:
+        """The papers of all groups."""
+        return tuple(paper for group in self.groups for paper in group.papers)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentView:
+    """A line of the contents: what stands at `anchor`, and from which number on."""
+
+    text: str
+    note: str
+    anchor: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordView:
+    """A keyword that the reader subscribed to, and in words how it matches."""
+
+    name: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceView:
+    """A keyword that matches nothing, for how long, and a hint why."""
+
+    name: str
+    since: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """Everything else that a template may say."""
+
+    subject: str
+    headline: str
+    lead: str
+    top: str
+    welcome: bool
+    rhythm: str
+    quiet: str
+    skipped: str
+    silences: tuple[SilenceView, ...]
+    sections: tuple[SectionView, ...]
+    contents: tuple[ContentView, ...]
+    total: int
+    keywords: tuple[KeywordView, ...]
+    previous: str
+    next: str
+    contact: str
+    mailto: str
+
+
+def view(digest: Digest) -> PageView:
+    """Prepare what the templates write; nothing in it is decided by a template."""
+    sections = tuple(_section_views(digest))
+    headline, lead, subject = _headlines(digest)
+    contact = clean(digest.contact)
+    lead = f"{lead}, {_day(digest.date)}" if lead else _day(digest.date)
+    covers_days = any(item.announced for item in _items(digest))
+    return PageView(
+        subject=subject,
+        headline=headline,
+        lead=f"{lead}; all since {_day(digest.previous)}" if covers_days and digest.previous else lead,
+        # The first line of the mail, which stands beside the subject in a list of mails.
+        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 and not digest.welcome else "",
+        welcome=digest.welcome,
+        rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
+        quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
+        skipped=_skipped(digest.skipped, digest.previous),
+        silences=tuple(
+            SilenceView(keyword_name(s.keyword), _count(s.days, "day"), clean(s.hint, HINT_LENGTH))
+            for s in digest.silences
+        ),
+        sections=sections,
+        contents=tuple(_contents(sections)) if digest.papers >= CONTENTS_FROM else (),
+        total=digest.papers,
+        keywords=tuple(_keyword_view(keyword) for keyword in digest.keywords),
+        previous=_day(digest.previous) if digest.previous else "",
+        next=_moment(digest.next_at, digest.timezone) if digest.next_at else "",
+        contact=contact,
+        mailto=f"mailto:{quote(contact, safe='@+')}?subject=unsubscribe" if contact else "",
+    )
+
+
+def _items(digest: Digest) -> Iterator[Item]:
+    for section in digest.sections:
+        yield from section.items
+
+
+def _section_views(digest: Digest) -> Iterator[SectionView]:
+    number = 1
+    for place, section in enumerate(digest.sections, 1):
+        revised = all(item.kind is Kind.REVISED for item in section.items)
+        count = _count(len(section.items), "version" if revised else "paper")
+        groups = tuple(_groups(section, number, digest))
+        yield SectionView(keyword_name(section.title), count, number, f"s{place}", groups)
+        number += len(section.items)
+
+
+def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView]:
+    """The papers of a section by their announcement, as they were sorted."""
+    terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in digest.keywords}
+    mixed = 2 * sum(item.kind is Kind.NEW for item in _items(digest)) <= digest.papers
+    dated = any(item.announced for item in _items(digest))
+    for day, items in groupby(section.items, key=lambda item: item.announced):
+        heading = (_day(day) if day else "Held, and announced since") if dated else ""
+        papers = tuple(paper_view(item, number + i, digest, terms, mixed) for i, item in enumerate(items))
+        yield GroupView(heading, f"d{number}", papers)
+        number += len(papers)
+
+
+def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
+    """The headings; under a single one the days; without days the first titles."""
+    if len(sections) > 1:
+        for section in sections:
+            yield ContentView(section.title, section.count, section.anchor, section.first)
+        return
+    (section,) = sections
+    if len(section.groups) > 1:
+        for group in section.groups:
+            yield ContentView(group.day, _count(len(group.papers), "paper"), group.anchor, group.papers[0].number)
+        return
+    papers = section.papers
+    for paper in papers[:CONTENTS_TITLES]:
+        note = f"and {len(papers) - CONTENTS_TITLES} more" if paper.number == CONTENTS_TITLES else ""
+        yield ContentView(shorten(paper.title, CONTENTS_LENGTH), note, paper.anchor, paper.number)
+
+
+def _keyword_view(keyword: Keyword) -> KeywordView:
+    return KeywordView(keyword_name(keyword.name), clean(describe(keyword), RULE_LENGTH))
+
+
+def _headlines(digest: Digest) -> tuple[str, str, str]:
+    """Return the headline, what follows it on the next line, and the subject."""
+    names = _names(digest)
+    on = _in_words(names)
+    if digest.welcome:
+        start = "Your arXiv digest starts"
+        found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
+        return start, (found or "for ") + on, _subject(digest, f"{start}: {found}", names, dated=False)
+    if not digest.papers and digest.silences and not digest.quiet:
+        since = _count(min(silence.days for silence in digest.silences), "day")
+        silent = [keyword_name(silence.keyword) for silence in digest.silences]
+        return (
+            f"No new paper in {since}",
+            f"for {_in_words(silent)}",
+            _subject(digest, f"No new paper in {since}: ", silent),
+        )
+    if not digest.papers:
+        reason = clean(digest.quiet).rstrip(".")
+        subject = _subject(digest, "No new papers: ", [reason] if reason else [])
+        return "No new papers", f"for {on}" if names else "", subject
+    revised = sum(item.kind is Kind.REVISED for item in _items(digest))
+    new = digest.papers - revised
+    counts = ", ".join(_count(count, noun) for count, noun in ((new, "new paper"), (revised, "new version")) if count)
+    return counts, f"for {on}", _subject(digest, f"{counts}: ", names)
+
+
+def _rhythm(rhythm: Rhythm, timezone: str) -> str:
+    """When digests come, and what a day without any means."""
+    week = tuple(Weekly)
+    named = [f"{DAYS[week.index(day)]}s" for day in rhythm.days]
+    days = {week: "every day", week[:5]: "from Monday to Friday"}.get(rhythm.days, f"on {_in_words(named, all_=True)}")
+    hour = f", not before {rhythm.at:%H:%M} ({timezone})" if rhythm.at else ", as soon as the papers are in"
+    none = "a short mail says why" if rhythm.tells else "no mail comes"
+    return (
+        f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on the evenings of"
+        " Sunday to Thursday, New York time."
+    )
+
+
+def _skipped(count: int, previous: date | None) -> str:
+    """What was let go after an absence, and the command that lists it; the address is for the reader to put in."""
+    if not count:
+        return ""
+    were, them = (" was", "it") if count == 1 else (" were", "them")
+    since = f" --since {previous}" if previous else ""
+    return (
+        f"While your mail was paused, more came than one digest holds: {_count(count, 'older paper')}{were} let go. "
+        f"Whoever runs this digest can list {them}: 'digest export --email ADDRESS --unmailed{since}'."
+    )
+
+
+def _names(digest: Digest) -> list[str]:
+    """The keywords that brought something, in the reader's order; all of them where nothing came."""
+    firsts = [item.keywords[0] for item in _items(digest) if item.keywords]
+    names = firsts or [keyword.name for keyword in digest.keywords]
+    order = {keyword.name: place for place, keyword in reversed(list(enumerate(digest.keywords)))}
+    unique = dict.fromkeys(names)
+    return [keyword_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))]
+
+
+def _subject(digest: Digest, start: str, names: Sequence[str], *, dated: bool = True) -> str:
+    """`[arXiv] 3 new papers: Reward Model, MLLM (24 Nov)`; the names give way where it grows too long."""
+    prefix = clean(digest.subject_prefix, PREFIX_LENGTH)
+    end = f" ({digest.date.day} {MONTHS[digest.date.month - 1][:3]})" if dated else ""
+    return _with_names(f"{prefix} {start}".lstrip(), names, SUBJECT_LENGTH - len(end)) + end
+
+
+def _with_names(start: str, names: Sequence[str], room: int) -> str:
+    """Add as many of the names to a subject as fit, and say how many do not."""
+    for shown in range(len(names), 0, -1):
+        rest = f" +{len(names) - shown} more" if shown < len(names) else ""
+        subject = start + ", ".join(names[:shown]) + rest
+        if len(subject) <= room:
+            return subject
+    rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
+    left = room - len(start) - len(rest)
+    if not names or left < SHORTEST_NAME:
+        return clean(start.rstrip(": ").removesuffix(" on"), room)
+    return start + clean(names[0], left) + rest
+
+
+def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
+    """`A`, `A and B`, `A, B and C`; of many the first three, or `all_`."""
+    if len(names) > NAMED_KEYWORDS + 1 and not all_:
+        names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _day(day: date) -> str:
+    """`Monday 23 November`, in English whatever the machine's locale is."""
+    return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
+
+
+def _moment(moment: datetime, timezone: str) -> str:
+    return f"{_day(moment.date())}, about {moment:%H:%M} ({timezone})"

@@ -1,6 +1,0 @@
-"""The subscribers file: read, checked as a whole, and edited in place."""
-
-from digest.roster.load import load_roster
-from digest.roster.problems import Problem, RosterError
-
-__all__ = ["Problem", "RosterError", "load_roster"]

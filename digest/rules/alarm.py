@@ -1,0 +1,110 @@
+"""When the operator is told of trouble: what is wrong now and what was told before, to one mail, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from digest.rules.calendar import served_between
+
+FAILED_CYCLES = 3
+"""So many failed cycles in a row are no accident."""
+MISSED_ANNOUNCEMENTS = 2
+"""So many announcements without a good answer of arXiv's are more than a bad evening."""
+
+
+class Trouble(StrEnum):
+    """What can be wrong."""
+
+    CYCLES = "cycles"
+    MAIL = "mail"
+    FETCH = "fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How things are after a cycle. Times are UTC.
+
+    `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or nothing;
+    `last_good` are the keywords that arXiv fails to answer, with the time of its last good answer.
+    """
+
+    failed_cycles: int = 0
+    error: str = ""
+    mail_rests: str = ""
+    last_good: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A trouble that is not over: since when it is known, what it is, and whether the operator was told."""
+
+    since: datetime
+    words: str
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A mail to the operator."""
+
+    subject: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to mail, if anything; what to remember in any case, and what once the mail was accepted."""
+
+    notice: Notice | None
+    memory: Mapping[Trouble, Open]
+    if_told: Mapping[Trouble, Open]
+
+
+def decide(facts: Facts, memory: Mapping[Trouble, Open], now: datetime) -> Decision:
+    """Compare what is wrong with what the operator knows.
+
+    Each trouble is told once; what comes and goes while another stays is not told again. When all is well one mail
+    says so, with what it was: where mail itself was what was broken, that is the first the operator hears by mail.
+    """
+    wrong = _wrong(facts, now)
+    if not wrong:
+        notice = _all_well(memory, now) if memory else None
+        return Decision(notice, memory if notice else {}, {})
+    known = {
+        **memory,
+        **{kind: replace(memory.get(kind, Open(now, words)), words=words) for kind, words in wrong.items()},
+    }
+    if all(known[kind].told for kind in wrong):
+        return Decision(None, known, known)
+    lines = tuple(f"{known[kind].words} (known since {_moment(known[kind].since)})" for kind in wrong)
+    told = {kind: replace(one, told=one.told or kind in wrong) for kind, one in known.items()}
+    return Decision(Notice(f"trouble: {next(iter(wrong.values()))}", lines), known, told)
+
+
+def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
+    """What deserves the operator's attention."""
+    wrong = {}
+    if facts.mail_rests:
+        wrong[Trouble.MAIL] = facts.mail_rests
+    if facts.failed_cycles >= FAILED_CYCLES:
+        wrong[Trouble.CYCLES] = f"{facts.failed_cycles} cycles in a row failed, the last with: {facts.error}"
+    behind = {
+        name: good for name, good in facts.last_good.items() if len(served_between(good, now)) >= MISSED_ANNOUNCEMENTS
+    }
+    if behind:
+        oldest = min(behind.values())
+        names = ", ".join(list(behind)[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
+        wrong[Trouble.FETCH] = f"arXiv has not answered for {names} since {_moment(oldest)}, two announcements ago"
+    return wrong
+
+
+def _all_well(memory: Mapping[Trouble, Open], now: datetime) -> Notice:
+    lines = tuple(f"over: {one.words} (from {_moment(one.since)} to {_moment(now)})" for one in memory.values())
+    return Notice("all is well again", lines)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

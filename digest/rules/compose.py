@@ -1,0 +1,152 @@
+"""The papers that are due to a reader, put together into one digest: sections, order, dates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from digest.keywords.marks import TITLE, author_term, find, in_categories, names, wanted
+from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Subscriber
+from digest.rules.calendar import announcement_of, served_between
+
+NEW_VERSIONS = "New versions"
+
+
+def compose(
+    items: Sequence[Item],
+    subscriber: Subscriber,
+    *,
+    now: datetime,
+    welcome: bool,
+    previous: datetime | None,
+    next_at: datetime | None,
+    skipped: int = 0,
+    quiet: str = "",
+    contact: str = "",
+    silences: tuple[Silence, ...] = (),
+) -> Digest:
+    """Build the digest that carries `items`; the moments are UTC, its dates the reader's own.
+
+    Every paper comes once: under the first of the reader's keywords that it matches, or among the new
+    versions. The same items in any order give the same digest. One that covers several announcements has
+    the papers of each under each heading by the announcement's day.
+    """
+    zone = ZoneInfo(subscriber.timezone)
+    covered = _announced_days(previous, now) if previous else frozenset()
+    if len(covered) > 1:
+        items = [replace(item, announced=_announced(item, covered)) for item in items]
+    return Digest(
+        date=now.astimezone(zone).date(),
+        timezone=subscriber.timezone,
+        sections=_sections(_each_paper_once(items), subscriber),
+        keywords=subscriber.keywords,
+        welcome=welcome,
+        previous=previous.astimezone(zone).date() if previous else None,
+        next_at=next_at.astimezone(zone) if next_at else None,
+        abstracts=subscriber.max_papers,
+        skipped=skipped,
+        quiet=quiet,
+        contact=contact,
+        silences=silences,
+        rhythm=Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days) if welcome else None,
+        abstract_length=subscriber.abstracts,
+        format=subscriber.format,
+        authors=subscriber.authors,
+        categories=subscriber.categories,
+        subject_prefix=subscriber.subject_prefix,
+    )
+
+
+def _announced_days(previous: datetime, now: datetime) -> frozenset[date]:
+    """The days of the announcements between two digests, as arXiv's lists date them: each evening's by the next day."""
+    return frozenset(served.evening + timedelta(days=1) for served in served_between(previous, now))
+
+
+def _announced(item: Item, covered: frozenset[date]) -> date | None:
+    """The day of a paper's announcement, by its dates; None where it was held, so that they cannot tell."""
+    submitted = item.paper.updated if item.kind is Kind.REVISED else item.paper.published
+    day = announcement_of(submitted).evening + timedelta(days=1)
+    return day if day in covered and item.kind is not Kind.LATE else None
+
+
+def _each_paper_once(items: Iterable[Item]) -> list[Item]:
+    """Merge items of one paper: its latest version, with the keywords of all; new outweighs revised."""
+    merged: dict[str, Item] = {}
+    for item in items:
+        known = merged.get(item.paper.id)
+        merged[item.paper.id] = item if known is None else _merge(known, item)
+    return list(merged.values())
+
+
+def _merge(one: Item, other: Item) -> Item:
+    weight = (Kind.NEW, Kind.LATE, Kind.REVISED, Kind.OLD)
+    latest = max(one, other, key=lambda item: (item.paper.version, item.paper.updated))
+    return replace(latest, kind=min(one.kind, other.kind, key=weight.index), keywords=one.keywords + other.keywords)
+
+
+def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, ...]:
+    """Group by the first keyword in the reader's order, then sort each group; empty ones are left out."""
+    rank: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    for position, keyword in enumerate(subscriber.keywords):
+        rank.setdefault(keyword.name.casefold(), position)
+        labels.setdefault(keyword.name.casefold(), keyword.name)
+
+    groups: dict[str, list[Item]] = {}
+    revised: list[Item] = []
+    for item in items:
+        named = replace(item, keywords=_in_reader_order(item.keywords, rank, labels))
+        if item.kind is Kind.REVISED:
+            revised.append(named)
+        else:
+            groups.setdefault(named.keywords[0] if named.keywords else "", []).append(named)
+
+    # A name that the reader no longer has comes after theirs: better an odd heading than a lost paper.
+    order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
+    place = _place(subscriber)
+    sections = [Section(title or "Other papers", tuple(sorted(groups[title], key=place))) for title in order]
+    if revised:
+        sections.append(Section(NEW_VERSIONS, tuple(sorted(revised, key=place))))
+    return tuple(sections)
+
+
+def _in_reader_order(names: Iterable[str], rank: dict[str, int], labels: dict[str, str]) -> tuple[str, ...]:
+    """Spell each name as the reader does, in the reader's order; names that differ by case are one."""
+    folded: dict[str, str] = {}
+    for name in sorted(names):
+        folded.setdefault(name.casefold(), labels.get(name.casefold(), name))
+    return tuple(folded[key] for key in sorted(folded, key=lambda key: (rank.get(key, len(rank)), key)))
+
+
+Place = tuple[float, bool, int, bool, bool, float, str]
+
+
+def _place(subscriber: Subscriber) -> Callable[[Item], Place]:
+    """What a section is sorted by: the latest announcement first, in it the likeliest to matter, then the newest.
+
+    Likeliest: a keyword stands in the title; of more keywords; by an author, in a category that the reader named.
+    What counts for a new version is its own submission, not that of the paper's first one. The id makes it stable.
+    """
+    terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
+    authors = [author_term(name) for name in subscriber.authors]
+
+    def place(item: Item) -> Place:
+        paper = item.paper
+        day = -item.announced.toordinal() if item.announced else 0
+        submitted = paper.updated if item.kind is Kind.REVISED else paper.published
+        newest = (-submitted.timestamp(), paper.id)
+        if subscriber.order is Order.NEWEST:
+            return (day, False, 0, False, False, *newest)
+        sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
+        return (
+            day,
+            not find(paper.title, sought, TITLE),
+            -len(item.keywords),
+            not names(paper.authors, authors),
+            not in_categories(paper.categories, subscriber.categories),
+            *newest,
+        )
+
+    return place

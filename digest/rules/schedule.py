@@ -1,0 +1,186 @@
+"""When digests are due: the slots of a reader's schedule in their own time zone, as moments in UTC."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from digest.errors import ConfigError
+from digest.model import Subscriber, Weekly
+from digest.rules import calendar
+
+OPEN = timedelta(hours=24)
+"""How long a slot in which no digest went stays open."""
+
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+_MIDNIGHT = time()
+_WEEKDAY = {day: number for number, day in enumerate(Weekly)}
+_FARTHEST = 22
+"""Days to search for a scheduled day: a weekly one, also where the calendar of a zone left one out."""
+_REHEARSAL = timedelta(days=15)
+"""How far back `next_digest` plays out a schedule: two weekly slots and two weekends."""
+FOR_EVER = date.max
+"""A pause until this day has no end of its own."""
+_LAST_RESUME = date(9999, 12, 1)
+"""A pause "for ever" (9999-12-31) still needs a next day in Python's calendar."""
+
+
+@lru_cache(maxsize=1024)
+def parse_zone(name: str) -> ZoneInfo:
+    """The time zone of this IANA name; raises ConfigError, with the nearest name there is."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"{name!r} is no time zone", remedy=_guess_zone(name)) from error
+
+
+def local_date(moment: datetime, zone: str | ZoneInfo) -> date:
+    """The date on the calendar of a zone at this moment."""
+    return moment.astimezone(parse_zone(zone) if isinstance(zone, str) else zone).date()
+
+
+def latest_slot(subscriber: Subscriber, now: datetime) -> datetime:
+    """The latest scheduled local time that is not after `now`, as a moment in UTC."""
+    zone, at, weekdays = _plan(subscriber)
+    # Where the clock goes back over midnight, tomorrow's slot may have come before the hour is repeated.
+    newest = now.astimezone(zone).date() + _DAY
+    for back in range(_FARTHEST):
+        day = newest - back * _DAY
+        if day.weekday() in weekdays:
+            slot = _slot_of(day, at, zone)
+            if slot is not None and slot <= now:
+                return slot
+    raise ConfigError(f"{subscriber.email} has no day on which a digest may come")
+
+
+def next_slot(subscriber: Subscriber, after: datetime) -> datetime:
+    """The first scheduled local time later than `after`, as a moment in UTC."""
+    zone, at, weekdays = _plan(subscriber)
+    day = after.astimezone(zone).date()
+    for _ in range(_FARTHEST):
+        if day.weekday() in weekdays:
+            slot = _slot_of(day, at, zone)
+            if slot is not None and slot > after:
+                return slot
+        day += _DAY
+    raise ConfigError(f"{subscriber.email} has no day on which a digest may come")
+
+
+def gives_way(subscriber: Subscriber, slot: datetime, now: datetime) -> bool:
+    """Whether an earlier slot, still empty, leaves what is due at `now` to the slot that comes later today.
+
+    Without this rule Sunday's empty slot would let Monday's papers out before Monday's `at`, and so on
+    every day after.
+    """
+    zone = parse_zone(subscriber.timezone)
+    return local_date(now, zone) == local_date(next_slot(subscriber, now), zone) != local_date(slot, zone)
+
+
+def open_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
+    """The slot in which a digest may go at `now`, unless one went in it already; None: the next one is waited for.
+
+    A slot stays open for 24 hours, so that what is late still comes, but not into the next scheduled day.
+    """
+    slot = latest_slot(subscriber, now)
+    return None if now - slot >= OPEN or gives_way(subscriber, slot, now) else slot
+
+
+def is_paused(subscriber: Subscriber, now: datetime) -> bool:
+    """Whether the reader's pause lasts at `now`: it ends as `paused_until` begins in their zone."""
+    return subscriber.paused_until is not None and now < resumes_at(subscriber.paused_until, subscriber.timezone)
+
+
+def pause_in_words(day: date) -> str:
+    """A pause until this local day, for people; the last day of the calendar stands for no day at all."""
+    return "paused" if day == FOR_EVER else f"paused until {day}"
+
+
+def resumes_at(day: date, zone: str) -> datetime:
+    """The moment, in UTC, at which a pause until this local day ends."""
+    return _first_moment(min(day, _LAST_RESUME), _MIDNIGHT, parse_zone(zone))
+
+
+def next_digest(
+    subscriber: Subscriber,
+    now: datetime,
+    holidays: calendar.Holidays | None = None,
+    *,
+    taken: datetime | None = None,
+) -> tuple[datetime, date]:
+    """When the reader's next digest can come (UTC, later than `now`), and the evening of the last announcement in it.
+
+    `taken` is the slot in which the reader's last digest went; no second one goes in it.
+
+    Taken for granted: each announcement has papers for them, and what was served by `now` went out when
+    it could. The last two weeks are played out to tell which slots are used up; this takes half a
+    millisecond, so ask once for all readers with one schedule.
+    """
+    moment = now - _REHEARSAL
+    if subscriber.paused_until is not None and is_paused(subscriber, now):
+        moment = max(moment, resumes_at(subscriber.paused_until, subscriber.timezone) - _REHEARSAL)
+    used: datetime | None = None
+    waiting = False
+    while True:
+        served = calendar.next_served(moment, holidays)
+        moment = min(served.served_at, next_slot(subscriber, moment))
+        waiting = waiting or moment == served.served_at
+        slot = open_slot(subscriber, moment)
+        if not waiting or slot is None or slot == used or is_paused(subscriber, moment):
+            continue
+        if moment > now and taken is not None and slot <= taken:
+            continue
+        if moment > now:
+            return moment, calendar.last_served(moment, holidays).evening
+        used, waiting = slot, False
+
+
+def _plan(subscriber: Subscriber) -> tuple[ZoneInfo, time, frozenset[int]]:
+    return parse_zone(subscriber.timezone), subscriber.at or _MIDNIGHT, _weekdays(subscriber.days)
+
+
+@lru_cache(maxsize=256)
+def _weekdays(days: tuple[Weekly, ...]) -> frozenset[int]:
+    return frozenset(_WEEKDAY[day] for day in days)
+
+
+def _slot_of(day: date, at: time, zone: ZoneInfo) -> datetime | None:
+    """The slot of a local day; None where the zone left out the whole day (Pacific/Apia, 2011-12-30)."""
+    moment = _first_moment(day, at, zone)
+    if moment.astimezone(zone).date() == day or (moment - _SECOND).astimezone(zone).date() == day:
+        return moment
+    return None
+
+
+def _first_moment(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """The first moment at which a clock in the zone shows this local time or a later one.
+
+    An hour that comes twice counts when it comes first; in place of one that is left out stands the
+    moment at which the clock goes forward (the two readings of a local time are PEP 495's).
+    """
+    first = datetime.combine(day, at, zone).astimezone(UTC)
+    second = datetime.combine(day, at.replace(fold=1), zone).astimezone(UTC)
+    if second >= first:
+        return first
+    # Left out: read with the offset after the change it lies before the change, and the other way round.
+    low, high = second, first
+    before = low.astimezone(zone).utcoffset()
+    while high - low > _SECOND:
+        middle = low + timedelta(seconds=(high - low) // _SECOND // 2)
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _guess_zone(name: str) -> str:
+    """What a person may have meant: the same letters, the city alone, or the most similar name."""
+    known = {zone.casefold(): zone for zone in sorted(available_timezones())}
+    wanted = name.strip().replace(" ", "_").casefold()
+    cities = [zone for folded, zone in known.items() if folded.rpartition("/")[2] == wanted]
+    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.75)
+    found = known.get(wanted) or next(iter(cities), None) or (known[near[0]] if near else None)
+    return f"did you mean {found}?" if found else "write an IANA name such as Europe/Berlin"

@@ -1,0 +1,294 @@
+"""Why a paper came or did not: the chain of facts about one reader as values, and their meaning in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from digest.keywords.grammar import And, AndNot, Node, Or, to_text
+from digest.keywords.tokens import Term
+from digest.model import Kind, Paper, Revisions, State
+from digest.rules.calendar import served_between
+from digest.rules.diff import GUARD
+
+NOT_CARRIED = frozenset({State.EXPIRED, State.FAILED, State.SUPPRESSED})
+"""The states in which a delivery has certainly not brought its papers to the reader."""
+WEIGHT = (
+    State.SENT,
+    State.UNKNOWN,
+    State.IN_DATA,
+    State.LEASED,
+    State.DEFERRED,
+    State.QUEUED,
+    State.DROPPED,
+)
+"""Of several deliveries with one paper the first in this order tells what became of it."""
+
+_NAME = re.compile(
+    r"(?:https?://)?(?:(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/|arxiv:\s*)?"
+    r"(?:(?P<new>[0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[a-z]{2})?/(?P<number>[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}))"
+    r"(?:v(?P<version>[1-9][0-9]{0,3}))?(?:\.pdf)?/?(?:[?#].*)?",
+    re.IGNORECASE,
+)
+_PLACES = {
+    "ti": "the title",
+    "abs": "the abstract",
+    "au": "the authors",
+    "co": "the comment",
+    "jr": "the journal reference",
+    "cat": "the categories",
+    "all": "title, abstract, comment, journal reference, authors and categories",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaperName:
+    """A paper as a person names it: the base id, and a version where one is named."""
+
+    id: str
+    version: int | None = None
+
+    def __str__(self) -> str:
+        return self.id if self.version is None else f"{self.id}v{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A paper's row in a query's log. Times are UTC and None where the run's record is gone (kept a year).
+
+    `previous_good_at`: when the query's good window before that one was fetched.
+    """
+
+    query: str
+    seq: int
+    version: int
+    kind: Kind
+    recorded_at: datetime | None
+    previous_good_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A reader's part of a query's log: beyond `start` (None: not placed yet), up to `until` where it ended.
+
+    `begins_after`: when the last row before it was recorded, None where there is none or nobody knows.
+    """
+
+    query: str
+    label: str
+    start: int | None
+    until: int | None
+    ended_at: datetime | None
+    begins_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One digest on its way to one reader, as the ledger has it. Times are UTC; `papers` is their number."""
+
+    id: int
+    slot: datetime
+    queued_at: datetime
+    from_seq: int
+    subject: str
+    papers: int
+    state: State
+    attempts: int
+    next_at: datetime
+    ended_at: datetime | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a paper, as a stable word and in a sentence."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What decides, beside the log, whether a row is for this reader.
+
+    `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance.
+    """
+
+    revisions: Revisions
+    max_papers: int
+    accepted: frozenset[int] = frozenset()
+    excluded_by: str = ""
+    had_version: int | None = None
+
+
+def read_paper_name(text: str) -> PaperName | None:
+    """Read an id of either style, with or without version, `arXiv:`, or as the address of a page; else None.
+
+    An old-style id keeps no subject class: `math.GT/0309136` is `math/0309136` (arXiv's help, "Understanding
+    the arXiv identifier").
+    """
+    match = _NAME.fullmatch(text.strip())
+    if match is None:
+        return None
+    base = match["new"] or f"{match['archive'].lower()}/{match['number']}"
+    return PaperName(base, int(match["version"]) if match["version"] else None)
+
+
+def moment(when: datetime, zone: str) -> str:
+    """A moment for people: weekday, date and time in a zone."""
+    return f"{when.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTerm:
+    """A term of a query that keeps a paper from matching: as the query has it, and why in words."""
+
+    term: str
+    words: str
+
+
+def why_not_matched(node: Node, holds: Callable[[Term], bool]) -> tuple[FailedTerm, ...]:
+    """Say which terms keep a paper from matching; empty where it matches.
+
+    `holds` tells of one term whether the paper matches it.
+    """
+    if isinstance(node, Term):
+        return () if holds(node) else (_missing(node),)
+    if isinstance(node, And):
+        return why_not_matched(node.left, holds) + why_not_matched(node.right, holds)
+    left, right = why_not_matched(node.left, holds), why_not_matched(node.right, holds)
+    if isinstance(node, Or):
+        return (*left, *right) if left and right else ()
+    if left:
+        return left
+    return () if right else tuple(_present(node.right, holds))
+
+
+def _missing(term: Term) -> FailedTerm:
+    where = f"is nowhere in {_PLACES['all']}" if term.field == "all" else f"is not in {_PLACES[term.field]}"
+    return FailedTerm(to_text(term), f"{_text(term)} {where}")
+
+
+def _text(term: Term) -> str:
+    return f'"{term.text}"' if term.phrase else f"{term.text}{'*' if term.prefix else ''}"
+
+
+def _present(node: Node, holds: Callable[[Term], bool]) -> list[FailedTerm]:
+    """The terms by which a node matches that should not."""
+    if isinstance(node, Term):
+        found = FailedTerm(to_text(node), f"{_text(node)} is in {_PLACES[node.field]}, after ANDNOT")
+        return [found] if holds(node) else []
+    left = _present(node.left, holds)
+    return left if isinstance(node, AndNot) else left + _present(node.right, holds)
+
+
+def row_words(row: LogRow, paper: Paper, zone: str) -> str:
+    """One row of the log: when it was recorded, of which announcement, and as what."""
+    long_ago = "from a page, or more than a year ago" if row.kind is Kind.OLD else "more than a year ago"
+    when = moment(row.recorded_at, zone) if row.recorded_at else long_ago
+    kind = {
+        Kind.NEW: "as new",
+        Kind.LATE: "as announced late (submitted more than five days before the previous good window)",
+        Kind.REVISED: "as a new version",
+        Kind.OLD: "as too old to be mailed",
+    }[row.kind]
+    words = f"v{row.version} recorded {when} {kind}"
+    if row.kind is Kind.OLD:
+        line = (row.previous_good_at or row.recorded_at or paper.updated) - GUARD
+        before = f"; the line was {line:%Y-%m-%d}, {GUARD.days} days before this keyword's previous good window"
+        words += f" (last updated {paper.updated:%Y-%m-%d}{before if paper.updated < line else ''})"
+    return words + _announced(row)
+
+
+def _announced(row: LogRow) -> str:
+    """Which of arXiv's announcements lay between the windows before and after."""
+    if row.recorded_at is None or row.previous_good_at is None:
+        return ""
+    served = served_between(row.previous_good_at, row.recorded_at)
+    if not served:
+        return ""
+    first, last = served[0].evening, served[-1].evening
+    return f", announced {first:%a %Y-%m-%d}" + (f" to {last:%a %Y-%m-%d}" if last != first else "")
+
+
+def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_go: bool) -> Verdict:
+    """Whether one row that no delivery carried is due to the reader, and if not, why.
+
+    `let_go`: the reader's part of the log was moved past it on the return from an absence.
+    """
+    if row.kind is Kind.OLD:
+        if row.recorded_at is None or row.previous_good_at is None:
+            words = "it was history when it was first seen: too old to be mailed, or no younger than an imported page"
+            return Verdict("too_old", words)
+        return Verdict("too_old", f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)")
+    if part is None:
+        return Verdict("not_placed", "the next run takes this keyword in for this reader")
+    if part.until == 0:
+        when = f" on {moment(part.ended_at, zone)}" if part.ended_at else ""
+        return Verdict("keyword_removed", f"the keyword was taken away{when}")
+    if part.start is None:
+        return Verdict("not_placed", "the keyword is new for this reader, and starts with arXiv's next good answer")
+    if row.seq <= part.start:
+        if let_go:
+            return Verdict(
+                "let_go", f"it was let go after a pause: on the return came the most recent {wishes.max_papers}"
+            )
+        begins = f", which begins after {moment(part.begins_after, zone)}" if part.begins_after else ""
+        return Verdict(
+            "before_start",
+            f"it was recorded before the reader's part of this keyword's log{begins} (a new keyword starts with"
+            " at most 20 papers of the last 7 days, and at least 5)",
+        )
+    if part.until is not None and row.seq > part.until:
+        when = f" on {moment(part.ended_at, zone)}" if part.ended_at else ""
+        return Verdict("keyword_edited", f"the keyword got another query{when}, before this was recorded")
+    return _judge_wishes(row, wishes)
+
+
+def _judge_wishes(row: LogRow, wishes: Wishes) -> Verdict:
+    if row.kind is Kind.REVISED and wishes.revisions is Revisions.NONE:
+        return Verdict(
+            "revision_not_wanted",
+            "it is a new version of an older paper, and this reader takes none (revisions: false)",
+        )
+    since = range((wishes.had_version or 0) + 1, row.version + 1)
+    if row.kind is Kind.REVISED and wishes.revisions is Revisions.PUBLISHED and wishes.accepted.isdisjoint(since):
+        return Verdict(
+            "revision_not_wanted",
+            "it is a new version that tells of no acceptance, and this reader takes no others (revisions: published)",
+        )
+    if wishes.had_version is not None and (row.kind is not Kind.REVISED or wishes.had_version >= row.version):
+        return Verdict("had", f"the reader had version {wishes.had_version} already")
+    if wishes.excluded_by:
+        return Verdict("excluded", f"it is excluded by {wishes.excluded_by}")
+    return Verdict("due", "it is due")
+
+
+def delivery_words(delivery: Delivery, zone: str, *, hold_unknown: bool = False) -> str:
+    """How far a delivery came, in words and in the server's own."""
+    at = moment(delivery.ended_at, zone) if delivery.ended_at else ""
+    again = moment(delivery.next_at, zone)
+    tried = "" if delivery.attempts < 1 else f", attempt {delivery.attempts}"
+    words = {
+        State.QUEUED: "waits in the outbox" + (f" since {moment(delivery.queued_at, zone)}, next try from {again} on"),
+        State.LEASED: "is being sent",
+        State.IN_DATA: "is being handed over to the mail server",
+        State.SENT: f"sent {at}{tried}",
+        State.DEFERRED: f"deferred{tried}, next try at {again}",
+        State.FAILED: f"refused for good {at}{tried}; its papers are due again",
+        State.UNKNOWN: f"maybe delivered{tried}, "
+        + ("waits for you: 'digest outbox list'" if hold_unknown else f"next try at {again}"),
+        State.EXPIRED: "not sent; its papers went into a newer digest",
+        State.SUPPRESSED: f"not sent {at}: the reader had left or mail to the address is suppressed",
+        State.DROPPED: f"dropped {at}; its papers count as had",
+    }[delivery.state]
+    return words + (f": {delivery.reply}" if delivery.reply else "")
+
+
+def short_state(state: State) -> str:
+    """A delivery's state in the words that people are shown."""
+    words = {State.UNKNOWN: "maybe delivered", State.IN_DATA: "being handed over", State.LEASED: "being sent"}
+    return words.get(state, state.value)

@@ -1,0 +1,106 @@
+"""The operator hears of trouble, and of its end: after each cycle what is wrong is compared with what was told."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+
+from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, clean
+from digest.mail.transport import Transport
+from digest.model import Outcome, Roster
+from digest.rules.alarm import Facts, Notice, decide
+from digest.store import Store
+from digest.store.relay import STREAK
+
+log = logging.getLogger(__name__)
+
+LASTING = 2
+"""So many failures of the mail server in a row: one alone is over within minutes, and nobody's concern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What telling the operator works with. `address` is the operator's, `home` tells which installation speaks."""
+
+    store: Store
+    transport: Transport
+    sender: Sender
+    address: str
+    home: Path
+
+
+async def after_cycle(alarm: Alarm, roster: Roster | None, error: str | None, now: datetime) -> None:
+    """Tell the operator what a cycle showed, if that is news.
+
+    `error` is why it failed, or empty; None for a cycle that is neither here nor there.
+
+    The mail goes out beside the outbox, also while mail rests: one message, so that the operator can hear of it; but
+    a server that cannot be used at all is left alone until its rest is over. Where it is not accepted the next cycle
+    tries again, and in the end tells when all is well.
+    """
+    store = alarm.store
+    failed, why = store.alarms.note_cycle(None if error is None else clean(error))
+    facts = Facts(
+        failed_cycles=failed,
+        error=why,
+        mail_rests=_mail_rests(store, now),
+        last_good=_unanswered(store, roster) if roster else {},
+    )
+    decision = decide(facts, store.alarms.memory(), now)
+    told = decision.notice is not None and not _is_away(store, now) and await _tell(alarm, decision.notice, now)
+    store.alarms.remember(decision.if_told if told or decision.notice is None else decision.memory)
+
+
+def _mail_rests(store: Store, now: datetime) -> str:
+    """Why mail does not leave, where that is more than a passing trouble of the mail server's."""
+    if surge := store.suppressions.surge(now):
+        return surge.words
+    state = store.relay.state()
+    lasting = state.permanent or state.failures >= LASTING or state.streak >= STREAK
+    if state.tripped_since is None or not lasting:
+        return ""
+    return f"the mail server is in trouble since {state.tripped_since:%Y-%m-%d %H:%M} UTC: {state.reason}"
+
+
+def _is_away(store: Store, now: datetime) -> bool:
+    """Whether the mail server could not even be used, and rests: trying would be what the rest is to spare it."""
+    state = store.relay.state()
+    return state.is_paused(now) and state.streak < STREAK
+
+
+def _unanswered(store: Store, roster: Roster) -> dict[str, datetime]:
+    """The keywords whose last fetches failed, with the time of the last good one."""
+    names = {keyword.query: keyword.name for keyword in reversed(roster.keywords)}
+    queries = store.windows.queries(list(names))
+    return {names[q.text]: q.last_good_at for q in queries if q.failures and q.last_good_at is not None}
+
+
+async def _tell(alarm: Alarm, notice: Notice, now: datetime) -> bool:
+    """Mail a notice; whether it was accepted, as far as one knows."""
+    receipt = await alarm.transport.send(_message(alarm, notice, now), lambda: None)
+    if receipt.outcome in (Outcome.SENT, Outcome.UNKNOWN):
+        return True
+    log.warning("the operator could not be told (%s): %s", notice.subject, receipt.reply)
+    return False
+
+
+def _message(alarm: Alarm, notice: Notice, now: datetime) -> Message:
+    where = f"Digest on {platform.node() or 'this machine'}, in {alarm.home}"
+    sender, recipient = alarm.sender, address_in(alarm.address)
+    mail = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
+    mail["From"] = sender.address
+    mail["To"] = recipient
+    mail["Subject"] = clean(f"Digest: {notice.subject}")[:200]
+    mail["Date"] = format_datetime(now)
+    mail["Message-ID"] = make_msgid("alarm", domain=sender.domain)
+    mail["Auto-Submitted"] = "auto-generated"
+    lines = "\n".join(f"- {clean(line)}" for line in notice.lines)
+    advice = "'digest status' shows how it is now, 'digest doctor' what to do. This is told once."
+    mail.set_content(f"{where}:\n\n{lines}\n\n{advice}\n", cte="quoted-printable")
+    return Message(sender.address, recipient, mail["Message-ID"], mail.as_bytes(), smtputf8=not recipient.isascii())

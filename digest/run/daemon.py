@@ -1,0 +1,143 @@
+"""The daemon: a cycle whenever one is due (an announcement, a reader's hour, a retry), and sleep in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.errors import ConfigError, TryLaterError
+from digest.model import RateLimit, Roster
+from digest.rules.calendar import last_served, next_served
+from digest.rules.plan import AT_LEAST_EVERY
+from digest.rules.schedule import is_paused, latest_slot, next_slot, resumes_at
+from digest.run.compose import QUIET_WAIT
+from digest.run.cycle import Summary
+from digest.store import Store
+from digest.system.signals import Stop
+from digest.system.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN = timedelta(minutes=15)
+"""The longest sleep: a sleeping process does not notice that the machine slept too, or that its clock was
+set, so it looks at the time this often; looking touches no file but the subscribers file's date."""
+BUSY_WAIT = timedelta(minutes=1)
+"""The wait when another cycle holds the lock."""
+
+
+@dataclass(slots=True)
+class Daemon:
+    """What the daemon works with.
+
+    `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when the file
+    does; `clock` is UTC; `rest` sleeps so many seconds, or less where `wake` is set or a stop is asked for.
+    """
+
+    store: Store
+    load: Callable[[], Roster]
+    stamp: Callable[[], object]
+    work: Callable[[Roster], Awaitable[Summary]]
+    clock: Callable[[], datetime]
+    notifier: Notifier
+    stop: Stop
+    wake: asyncio.Event
+    rest: Callable[[float], Awaitable[None]]
+    hold_unknown: bool = False
+    limits: Sequence[RateLimit] = ()
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the subscribers file again, now."""
+        self.wake.set()
+
+    async def serve(self) -> None:
+        """Work until a stop is asked for. Raises what makes work impossible: a wrong setting, a lost database."""
+        stamp, roster = self.stamp(), self.load()
+        self.notifier.ready("starting")
+        try:
+            await self._serve(roster, stamp)
+        finally:
+            self.notifier.stopping()
+
+    async def _serve(self, roster: Roster, stamp: object) -> None:
+        next_work = self.clock()
+        while not self.stop.is_set():
+            if self.wake.is_set() or self.stamp() != stamp:
+                self.wake.clear()
+                stamp = self.stamp()
+                roster = self._reload(roster)
+                next_work = self.clock()
+            if next_work <= self.clock():
+                try:
+                    self.notifier.status("at work")
+                    summary = await self.work(roster)
+                    next_work = self._next_work(roster, summary.started)
+                except TryLaterError as error:
+                    log.warning("%s", error)
+                    next_work = self.clock() + BUSY_WAIT
+                self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
+                log.info("next work at %s UTC", f"{next_work:%Y-%m-%d %H:%M}")
+            await self.rest(max(min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0))
+
+    def _reload(self, roster: Roster) -> Roster:
+        """The subscribers file again; while it is wrong, the one that was right goes on."""
+        self.notifier.reloading()
+        try:
+            loaded = self.load()
+            if not loaded.subscribers and self.store.subscribers.known():
+                raise ConfigError("it names nobody, and the database knows readers")
+            roster = loaded
+            log.info("the subscribers file was taken over: %d readers", len(roster.subscribers))
+        except ConfigError as error:
+            log.error("the subscribers file is not taken over: %s", error)
+        self.notifier.ready()
+        return roster
+
+    def _next_work(self, roster: Roster, started: datetime) -> datetime:
+        mail_from = self.store.relay.opens_at(self.clock(), self.limits)
+        surge = self.store.suppressions.surge(self.clock())
+        mail_from = max(mail_from, surge.until) if surge else mail_from
+        return next_work(self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown)
+
+
+def next_work(
+    store: Store, roster: Roster, started: datetime, *, mail_from: datetime, hold_unknown: bool = False
+) -> datetime:
+    """The next moment at which there is something to do, after the cycle that began at `started`.
+
+    What fell due while that cycle worked may have come too late for it, and counts. Mail is not tried again
+    before `mail_from`; issues of repositories do not wait for that.
+    """
+    served = last_served(started).served_at
+    moments = [next_served(started).served_at]
+    for query in store.windows.queries([k.query for k in roster.keywords]):
+        if query.next_fetch_at is not None:
+            moments.append(query.next_fetch_at)
+        elif query.last_good_at is not None:
+            moments.append(query.last_good_at + AT_LEAST_EVERY)
+    pause = store.windows.pause()
+    if pause is not None:
+        moments.append(pause.until)
+    mail = store.outbox.next_at(hold_unknown=hold_unknown)
+    if mail is not None:
+        moments.append(max(mail, mail_from))
+    issues = store.outbox.next_at(hold_unknown=hold_unknown, issues=True)
+    if issues is not None:
+        moments.append(issues)
+    schedules = {(s.days, s.at, s.timezone): s for s in roster.subscribers}
+    moments += [next_slot(subscriber, started) for subscriber in schedules.values()]
+    for subscriber in roster.subscribers:
+        if subscriber.paused_until is not None and is_paused(subscriber, started):
+            moments.append(resumes_at(subscriber.paused_until, subscriber.timezone))
+        elif subscriber.quiet_days:
+            moments.append(max(latest_slot(subscriber, started), served) + QUIET_WAIT)
+    return min(moment for moment in moments if moment > started)
+
+
+async def watch(notifier: Notifier) -> None:
+    """Tell the service manager that the event loop turns, twice as often as it wants to hear it."""
+    while notifier.watchdog_seconds:
+        notifier.alive()
+        await asyncio.sleep(notifier.watchdog_seconds / 2)

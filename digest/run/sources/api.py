@@ -1,0 +1,126 @@
+"""The query API as a source: few queries one by one, many combined and told apart on this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from digest.arxiv.combine import batches, joined, loosened
+from digest.errors import ArxivError, DigestError, DoubtfulError
+from digest.keywords.grammar import parse
+from digest.model import Paper, Window
+from digest.rules.plan import ALONE, API, depth, page_size
+from digest.run.sources.base import Answer, Arxiv, Errand, attribute, for_all
+from digest.store.windows import Query
+
+log = logging.getLogger(__name__)
+
+
+class ApiSource:
+    """Asks for each query as deep as it needs. After the network failed, the others are tried once each; where
+    arXiv asks to slow down, nobody asks any more.
+    """
+
+    name = API
+
+    def __init__(self, arxiv: Arxiv) -> None:
+        self._arxiv = arxiv
+
+    async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
+        """Give a window or an error for each query; the others are left out where arXiv asks to slow down."""
+        waiting = _together(wanted, errand.now)
+        attempts = errand.attempts
+        while waiting and not errand.stop.is_set():
+            batch = waiting.pop(0)
+            answer = await self._ask(batch, errand, attempts)
+            if isinstance(answer, ArxivError) and not answer.transient and not answer.unreachable and len(batch) > 1:
+                middle = (len(batch) + 1) // 2  # one of them is refused, or together they are too broad
+                waiting[:0] = [batch[:middle], batch[middle:]]
+                continue
+            for each in await _told_apart(batch, answer):
+                yield each
+            if isinstance(answer, ArxivError):
+                attempts = 1 if answer.unreachable else attempts
+                if answer.throttled:
+                    return
+
+    async def _ask(self, batch: Sequence[Query], errand: Errand, attempts: int) -> Window | ArxivError:
+        """One window for all queries of a batch; what goes wrong unforeseen concerns these queries alone."""
+        since = min(depth(query, errand.now) for query in batch)
+        name = errand.name(batch[0]) if len(batch) == 1 else f"{len(batch)} keywords together"
+
+        def progress(rows: int, total: int) -> None:
+            errand.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
+
+        errand.progress(f"asking arXiv for {name}")
+        try:
+            return await self._arxiv.fetch(
+                joined([query.text for query in batch]),
+                since=since,
+                page_size=page_size(batch, since, errand.now),
+                attempts=attempts,
+                progress=progress,
+            )
+        except ArxivError as error:
+            return error
+        except DigestError:
+            raise
+        except Exception as error:
+            log.exception("while asking arXiv for %s", name)
+            return ArxivError(f"an error of the program itself ({type(error).__name__}: {error})")
+
+
+def _together(wanted: Sequence[Query], now: datetime) -> list[list[Query]]:
+    """The queries in batches: alone where they are few, else as many as one address holds, of about one depth."""
+    if len(wanted) <= ALONE:
+        return [[query] for query in wanted]
+    by_text = {query.text: query for query in wanted}
+    by_day: dict[object, list[str]] = {}
+    for query in wanted:
+        by_day.setdefault(depth(query, now).date(), []).append(query.text)
+    return [[by_text[text] for text in batch] for day in by_day.values() for batch in batches(day)]
+
+
+async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> list[Answer]:
+    """What one answer for several queries is for each of them."""
+    if len(batch) == 1:
+        return [(batch[0], answer)]
+    if isinstance(answer, DoubtfulError):
+        shares = await _shares(batch, answer.papers)
+        answers = for_all(batch, answer)
+        for query, error in answers:
+            assert isinstance(error, DoubtfulError)
+            error.papers = shares[query.text]
+        return answers
+    if isinstance(answer, ArxivError):
+        return for_all(batch, answer)
+    if answer.total == 0 and any(query.rows_per_day for query in batch):
+        words = f"arXiv counts no match for {len(batch)} keywords together, and had some before"
+        error = ArxivError(words, body=answer.raw)
+        error.requests = answer.requests
+        return for_all(batch, error)
+    shares = await _shares(batch, answer.papers)
+    return [
+        (
+            query,
+            Window(query.text, shares[query.text], None, answer.since, 0 if number else answer.requests, answer.raw),
+        )
+        for number, query in enumerate(batch)
+    ]
+
+
+async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, tuple[Paper, ...]]:
+    """Each query's papers. One that no query matches exactly came for somebody: for all that it matches loosely."""
+    nodes = {query.text: parse(query.text) for query in batch}
+    shares = await attribute(papers, nodes)
+    matched = {paper.id for share in shares.values() for paper in share}
+    astray = [paper for paper in papers if paper.id not in matched]
+    if astray:
+        loose = await attribute(astray, {text: loosened(node) for text, node in nodes.items()})
+        shares = {text: (*share, *loose[text]) for text, share in shares.items()}
+        found = {paper.id for share in loose.values() for paper in share}
+        for paper in astray:
+            if paper.id not in found:
+                log.info("arXiv sent %s for one of %d keywords, and none matches it", paper.id, len(batch))
+    return shares

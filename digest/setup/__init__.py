@@ -1,0 +1,4 @@
+"""Settings, the working parts that are made of them, and the checks of both.
+
+Uses: demo, run and below.
+"""

@@ -1,0 +1,93 @@
+"""Settings as they may be shown: passwords, and whatever could be a misplaced one, are masked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from digest.errors import ConfigError
+from digest.setup.settings import Setting, Survey
+
+MASK = "***"
+_LOGIN = re.compile(r"(//[^/:@\s]*):[^/\s]*@")
+_PATHS = {"DIGEST_HOME": "home", "DIGEST_DB": "db", "DIGEST_SUBSCRIBERS": "subscribers", "DIGEST_MAIL_CA": "mail_ca"}
+
+
+def shown(setting: Setting, survey: Survey) -> str:
+    """The value that is at work, for people: an absolute path, a secret's mask, or nothing where none is set."""
+    name = setting.variable
+    text = survey.values[name]
+    if setting.secret:
+        return MASK if text or _read_elsewhere(name, survey) else ""
+    if name == "DIGEST_MAIL":
+        return _mail(text)
+    if name == "DIGEST_INBOX" and name in survey.mistakes:
+        return MASK  # any part of it may be a misplaced password
+    if name == "DIGEST_MAIL_TOKEN_COMMAND":
+        return _command(text)
+    if name in _PATHS and name not in survey.mistakes:
+        path = getattr(survey.settings, _PATHS[name])
+        return str(path) if path else ""
+    return without_login(text)
+
+
+def _read_elsewhere(name: str, survey: Survey) -> bool:
+    """Whether a password came from a file or a credential."""
+    found = {
+        "DIGEST_MAIL_PASSWORD": survey.settings.mail_password,
+        "DIGEST_INBOX_PASSWORD": survey.settings.inbox_password,
+    }
+    return bool(found.get(name))
+
+
+def secrets_of(survey: Survey) -> tuple[str, ...]:
+    """All that must never be printed: secrets, the SMTP password in each shape in which somebody may repeat it."""
+    settings = survey.settings
+    others = {settings.inbox_password, settings.heartbeat_url, settings.secret, settings.github_token} - {""}
+    # The longer first, since one may be a part of the other.
+    return tuple(sorted({*others, *_mail_passwords(survey)}, key=len, reverse=True))
+
+
+def _mail_passwords(survey: Survey) -> tuple[str, ...]:
+    from digest.mail.presets import as_issued
+    from digest.mail.server import read_server
+
+    password = survey.settings.mail_password
+    if not password:
+        return ()
+    try:
+        scheme, _, rest = survey.settings.mail.strip().partition(":")
+        host = read_server(scheme.lower(), rest).host
+    except ConfigError:
+        host = ""
+    return password, as_issued(host, password)
+
+
+def without_login(text: str) -> str:
+    """An address without the password that somebody may have written into it."""
+    return _LOGIN.sub(rf"\1:{MASK}@", text)
+
+
+def _mail(text: str) -> str:
+    """DIGEST_MAIL; any part of one that cannot be read may be a misplaced password, so it is not shown."""
+    from digest.mail.server import read_server
+
+    scheme, colon, rest = text.strip().partition(":")
+    if scheme.lower() in ("maildir", "sendmail") and colon:
+        return text
+    if scheme.lower() not in ("smtp", "smtps") or not colon:
+        return MASK
+    try:
+        read_server(scheme.lower(), rest)
+    except ConfigError:
+        return f"{scheme}:{MASK}"
+    return text
+
+
+def _command(text: str) -> str:
+    """A command's program; its arguments may hold a token."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return MASK
+    return f"{words[0]} {MASK}" if len(words) > 1 else "".join(words)

@@ -1,0 +1,74 @@
+"""From the settings to who mail comes from and the way by which it leaves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from digest.setup.settings import Settings
+from digest.setup.subscribers import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from digest.mail.message import Sender
+    from digest.mail.transport import Transport
+    from digest.run.inbox import Listener
+    from digest.store import Store
+
+LOCAL_SENDER = "Digest <digest@localhost>"
+"""The sender of mail that only goes to a Maildir, where none is set."""
+
+
+def make_sender(settings: Settings, store: Store | None = None) -> Sender:
+    """Who mail comes from; with the database, whose secret signs, also how its readers leave.
+
+    Requests to leave go to the bounce address where that is read, else to the contact, whose mailbox may be read too.
+    """
+    from digest.mail.message import Sender
+
+    return Sender(
+        settings.sender or LOCAL_SENDER,
+        settings.contact,
+        signer=store.signer(settings.secret) if store else None,
+        bounce=settings.bounce,
+        leave=settings.bounce if settings.inbox else "",
+        base_url=settings.base_url,
+    )
+
+
+def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Listener:
+    """What reads the mailbox that DIGEST_INBOX names."""
+    from digest.mail.mailbox import read_mailbox
+    from digest.mail.transport import make_tls_context
+    from digest.run.inbox import Listener
+
+    return Listener(
+        store=store,
+        signer=store.signer(settings.secret),
+        place=read_mailbox(settings.inbox),
+        password=settings.inbox_password,
+        tls_context=make_tls_context(settings.mail_ca),
+        clock=clock,
+        names=names_of(settings),
+    )
+
+
+def make_issues(settings: Settings) -> Transport:
+    """What posts issues to repositories."""
+    from digest.mail.github import GithubTransport
+
+    return GithubTransport(settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC))
+
+
+def make_transport(settings: Settings) -> Transport:
+    """The way by which mail leaves."""
+    from digest.mail.transport import open_transport
+
+    return open_transport(
+        settings.mail,
+        home=settings.home,
+        password=settings.mail_password or None,
+        ca=settings.mail_ca,
+        token_command=settings.mail_token_command,
+    )

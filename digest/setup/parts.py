@@ -1,0 +1,159 @@
+"""The composition root: from settings to the parts that a cycle works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from digest.cli.base import Context, machine_now
+from digest.model import REPOSITORY
+from digest.setup.mail import make_issues, make_sender, make_transport
+from digest.setup.settings import Settings
+from digest.setup.subscribers import has_mail_readers, known_as, place_of_subscribers, read_roster, settle_names
+
+if TYPE_CHECKING:
+    from digest.mail.transport import Transport
+    from digest.model import Roster, Subscriber
+    from digest.run.cycle import Parts, Summary
+    from digest.run.deliver import Delivered
+    from digest.store import Store
+    from digest.system.signals import Stop
+
+
+@contextmanager
+def existing_store(settings: Settings) -> Iterator[Store | None]:
+    """The database where there is one already, for commands that report or mend."""
+    from digest.store import open_store
+
+    if not settings.db.exists():
+        yield None
+        return
+    with open_store(settings.db, create=False) as store:
+        settle_names(settings, store)
+        yield store
+
+
+def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
+    """One reader by address; ConfigError where the file does not name it."""
+    from digest.subscribers.unknown import unknown_reader
+
+    wanted = known_as(settings, address).strip().casefold()
+    for subscriber in roster.subscribers:
+        if subscriber.email.casefold() == wanted:
+            return subscriber
+    raise unknown_reader(place_of_subscribers(settings), address, (s.email for s in roster.subscribers))
+
+
+def holds_unknown(settings: Settings, address: str) -> bool:
+    """Whether what may have been delivered there waits for a person; issues can be looked for, and never do."""
+    return settings.hold_unknown and not address.startswith(REPOSITORY)
+
+
+def mail_hint(settings: Settings, summary: Summary) -> str:
+    """What to do about the mail server's refusal that ended a run, to be put after its words; or nothing."""
+    from digest.mail.presets import hint_for
+
+    hint = hint_for(settings.mail, summary.paused.reason) if summary.paused else ""
+    return f": {hint}" if hint else ""
+
+
+def say_where_mail_goes(context: Context) -> None:
+    """One line while mail only goes to a folder of this machine, and somebody is to get some."""
+    if not context.settings.mails_for_real and has_mail_readers(context.settings):
+        place = make_transport(context.settings).description
+        context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings,
+    store: Store,
+    roster: Roster,
+    transport: Transport,
+    *,
+    clock: Callable[[], datetime],
+    stop: Stop,
+    rehearsed: bool = False,
+    fetch_all: bool = False,
+    insist: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> AsyncIterator[Parts]:
+    """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by `transport`."""
+    from digest.rendering.render import Renderer
+    from digest.run.cycle import Parts
+    from digest.setup.arxiv import make_arxiv, make_feeds, make_oai
+    from digest.subscribers.pseudonyms import mailboxes
+
+    issues = transport if rehearsed else make_issues(settings)
+    settle_names(settings, store, roster)
+    try:
+        async with make_arxiv(settings) as arxiv:
+            yield Parts(
+                store=store,
+                roster=roster,
+                arxiv=arxiv,
+                transport=transport,
+                issues=issues,
+                mailboxes=None if rehearsed else mailboxes(roster),
+                renderer=Renderer(settings.templates),
+                sender=make_sender(settings, store),
+                bodies_are_public=bool(settings.subscribers_yaml),
+                clock=clock,
+                feeds=make_feeds(settings, arxiv.line),
+                oai=make_oai(settings, arxiv.line),
+                source=settings.source,
+                hold_unknown=settings.hold_unknown,
+                limits=settings.mail_rate,
+                insist=insist,
+                fetch_all=fetch_all,
+                stop=stop,
+                progress=progress or (lambda _text: None),
+            )
+            settle_names(settings, store, roster)
+    finally:
+        await asyncio.shield(transport.close())
+        await asyncio.shield(issues.close())
+
+
+async def deliver_waiting(settings: Settings, store: Store, *, clock: Callable[[], datetime]) -> Delivered:
+    """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in a cycle."""
+    from digest.run.deliver import Delivered, Delivery, deliver, post_issues
+    from digest.subscribers.pseudonyms import mailboxes
+    from digest.system.signals import Stop, run_stoppable
+
+    stop, transport, issues = Stop(), make_transport(settings), make_issues(settings)
+    work = Delivery(
+        store=store,
+        transport=transport,
+        sender=make_sender(settings, store),
+        clock=clock,
+        hold_unknown=settings.hold_unknown,
+        stop=stop,
+        progress=lambda _text: None,
+        issues=issues,
+        mailboxes=mailboxes(read_roster(settings)),
+        limits=settings.mail_rate,
+        insist=True,
+    )
+    store.outbox.recover(clock())
+
+    async def all_ways() -> Delivered:
+        done = await deliver(work)
+        done.add_issues(await post_issues(work))
+        return done
+
+    try:
+        return await run_stoppable(all_ways(), stop) or Delivered()
+    finally:
+        await asyncio.shield(transport.close())
+        await asyncio.shield(issues.close())
+
+
+def clock_at(now: datetime | None) -> Callable[[], datetime]:
+    """The clock of a command: the machine's, or one that stands still at --now."""
+    if now is None:
+        return machine_now
+    return lambda: now

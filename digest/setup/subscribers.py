@@ -1,0 +1,99 @@
+"""From the settings to who gets what: the subscribers file, or the secret that stands in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from digest.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from digest.model import Roster
+    from digest.setup.settings import Settings
+    from digest.store import Store
+    from digest.subscribers.pseudonyms import Pseudonyms
+
+IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
+
+
+def read_roster(settings: Settings) -> Roster:
+    """Who gets what; where that comes from a secret, each reader under a name that tells nobody the address.
+
+    Raises ConfigError with every mistake in the file, or with what to do where there is none. A mistake in the
+    secret is not shown: whoever keeps readers in a secret has a log that others can read.
+    """
+    from digest.subscribers import RosterError, load_roster
+    from digest.subscribers.load import check_text
+    from digest.subscribers.pseudonyms import Pseudonyms
+
+    if not settings.subscribers_yaml:
+        return load_roster(settings.subscribers)
+    try:
+        roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
+    except RosterError as error:
+        lines = ", ".join(str(line) for line in sorted({problem.line for problem in error.problems})[:5])
+        raise ConfigError(
+            f"{IN_PLACE} is not right (line {lines})",
+            remedy="'digest subscribers check' on your own machine, with the same text in a file, shows what is wrong",
+        ) from None
+    return Pseudonyms(settings.secret).hide(roster)
+
+
+def names_of(settings: Settings) -> Pseudonyms | None:
+    """What makes the names of readers; None where they are known by their addresses."""
+    from digest.subscribers.pseudonyms import Pseudonyms
+
+    return Pseudonyms(settings.secret) if settings.subscribers_yaml else None
+
+
+def has_mail_readers(settings: Settings) -> bool:
+    """Whether somebody else than repositories is served; also where nobody knows yet."""
+    from digest.model import Format
+
+    try:
+        readers = read_roster(settings).subscribers
+    except ConfigError:
+        return True
+    return not readers or any(reader.format is not Format.ISSUE for reader in readers)
+
+
+def known_as(settings: Settings, address: str) -> str:
+    """What the database and the roster call the reader with this address."""
+    names = names_of(settings)
+    return names.of(address) if names else address
+
+
+def settle_names(settings: Settings, store: Store, roster: Roster | None = None) -> None:
+    """Let the database know its readers by the names that the settings want; with the roster, by addresses again.
+
+    Raises ConfigError where the names were made with another key: all readers would be taken for new ones.
+    """
+    from digest.mail.message import address_in
+    from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
+
+    names, mark = Pseudonyms(settings.secret), store.naming.mark
+    if settings.subscribers_yaml:
+        if mark and mark != names.mark:
+            raise ConfigError(
+                "the database knows its readers by names that were made with another DIGEST_SECRET",
+                remedy="set that one again; where it is lost, begin anew with another database (DIGEST_DB)",
+            )
+        contact = address_in(settings.contact)
+        if not mark:
+            store.naming.hide(names.mark, names.of, conceal, lambda body: without(body, contact))
+        store.naming.forget_bodies()
+    elif mark == names.mark and roster is not None:
+        store.naming.show({names.of(reader.email): reader.email for reader in roster.subscribers})
+
+
+def subscribers_file(settings: Settings) -> Path:
+    """The file that commands edit. Raises UsageError where a secret stands in its place."""
+    if settings.subscribers_yaml:
+        raise UsageError(f"the subscribers come from {IN_PLACE}, which no command can edit", remedy="edit it there")
+    return settings.subscribers
+
+
+def place_of_subscribers(settings: Settings) -> str:
+    """Where the subscribers stand, in words."""
+    return IN_PLACE if settings.subscribers_yaml else str(settings.subscribers)

@@ -1,0 +1,6 @@
+"""The subscribers file: read, checked as a whole, and edited in place."""
+
+from digest.subscribers.load import load_roster
+from digest.subscribers.problems import Problem, RosterError
+
+__all__ = ["Problem", "RosterError", "load_roster"]

@@ -1,5 +1,0 @@
-"""TeX in titles, abstracts and names to readable Unicode; what cannot be turned stays exactly as it was."""
-
-from digest.tex.text import to_unicode
-
-__all__ = ["to_unicode"]
