@@ -25,6 +25,7 @@ from digest.model import (
     Kind,
     Outcome,
     Paper,
+    Query,
     Receipt,
     Rendered,
     Revisions,
@@ -39,7 +40,6 @@ from digest.run.cycle import Parts, run_cycle
 from digest.store import Store
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
-from digest.store.windows import Query
 from digest.times import to_text
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from digest.errors import ConfigError, Exit, UsageError
-from digest.model import Kind, Outcome, Outgoing, Paper, Receipt, Revisions, Roster, State, Subscriber, Window
+from digest.model import Kind, Outcome, Outgoing, Paper, Query, Receipt, Revisions, Roster, State, Subscriber, Window
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.digests import Plan, Queued
 from digest.store.held import RAW_BYTES, RAW_KEPT
 from digest.store.outbox import GIVE_UP, RETRIES, UNKNOWN_WAIT
 from digest.store.runs import KeywordRecord
-from digest.store.windows import Query
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, eprint, keyword, reader
 

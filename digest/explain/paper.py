@@ -9,7 +9,7 @@ from typing import Any
 
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import Kind, Paper, Revisions, State, Subscriber
+from digest.model import Kind, Paper, Query, Revisions, State, Subscriber
 from digest.rules.plan import DEEP
 from digest.rules.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, pause_in_words
 from digest.rules.verdict import (
@@ -33,7 +33,6 @@ from digest.run.compose import make_plan
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
 from digest.store.history import Carried, Reader
-from digest.store.windows import Query
 from digest.times import to_text
 
 DECISIVE = (

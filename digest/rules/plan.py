@@ -6,9 +6,9 @@ import math
 from collections.abc import Container, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from digest.model import Query
 from digest.rules.calendar import NEW_YORK, Announcement, last_served, quiet_night, served_between
 from digest.run.quarantine import OVERLAP
-from digest.store.windows import Query
 
 API, FEEDS, OAI = "api", "feeds", "oai"
 AUTO = "auto"

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from digest.errors import ArxivError, DoubtfulError
-from digest.model import Keyword, Kind, Window
+from digest.model import Keyword, Kind, Query, Window
 from digest.rules.calendar import last_served, why_nothing
 from digest.rules.plan import API, FEEDS, is_compared, reaches
 from digest.run.quarantine import begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
 from digest.run.sources.base import Errand, Source
 from digest.store import Store
 from digest.store.runs import KeywordRecord
-from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
 

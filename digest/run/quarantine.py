@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from digest.arxiv.gate import History, agree, doubt, newest_versions
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import Kind, Paper, Window
+from digest.model import Kind, Paper, Query, Window
 from digest.rules.diff import HOLD
 from digest.store import Store
-from digest.store.windows import Query
 
 OVERLAP = timedelta(days=8)
 """Every window reaches back this far before the last good one, and is compared with what is known of these days."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.model import Change, Kind, Paper, Window
+from digest.model import Change, Kind, Paper, Query, Window
 from digest.rules.calendar import last_served, submitted_by
 from digest.rules.diff import Seen, diff
 from digest.rules.revision import changes, is_withdrawn, merged
@@ -27,32 +27,6 @@ LOG_LOOKED_AT = 2_000
 """Of a query's log so many of the newest rows are looked at for what is known of the last days."""
 WATCHED_AT_ONCE = timedelta(days=7)
 """The most that one good window adds to the days for which its query was watched: an outage is no silence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never fetched.
-
-    `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older was served
-    by an interface that has changed since, and no window is compared with it; `covered_since`: how far back the
-    first window reached, or a later one of the API's, None where the first held all matches; `total`: how many
-    matches arXiv counted last; `source`: who gave the last good window; `deep_at`: when the API last gave one that
-    reached far back.
-    """
-
-    id: int
-    text: str
-    last_good_at: datetime | None
-    next_fetch_at: datetime | None
-    failures: int
-    trouble: str
-    rows_per_day: float | None
-    quarantined_since: datetime | None = None
-    judged_since: datetime | None = None
-    covered_since: datetime | None = None
-    total: int | None = None
-    source: str = ""
-    deep_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

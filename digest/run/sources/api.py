@@ -9,10 +9,9 @@ from datetime import datetime
 from digest.arxiv.combine import batches, joined, loosened
 from digest.errors import ArxivError, DigestError, DoubtfulError
 from digest.keywords.grammar import parse
-from digest.model import Paper, Window
+from digest.model import Paper, Query, Window
 from digest.rules.plan import ALONE, API, depth, page_size
 from digest.run.sources.base import Answer, Arxiv, Errand, attribute, for_all
-from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,7 @@ from typing import Protocol, TypeAlias
 from digest.errors import ArxivError
 from digest.keywords.grammar import Node
 from digest.keywords.match import Matcher
-from digest.model import Paper, Window
-from digest.store.windows import Query
+from digest.model import Paper, Query, Window
 from digest.system.signals import Stop
 
 Answer: TypeAlias = tuple[Query, Window | ArxivError]

@@ -14,13 +14,12 @@ from digest.arxiv.combine import categories_of, expanded, feeds_for, halves, id_
 from digest.arxiv.feeds import Announced, AnnouncementFeed, FullFeedError, StaleFeedError
 from digest.errors import ArxivError
 from digest.keywords.grammar import Node, parse, terms
-from digest.model import Paper, Window
+from digest.model import Paper, Query, Window
 from digest.rules.calendar import Announcement, submitted_by
 from digest.rules.plan import FEEDS, feed_day, in_the_feeds, previous
 from digest.run.sources.base import Answer, Arxiv, Errand, attribute
 from digest.store import Store
 from digest.store.sources import FeedState
-from digest.store.windows import Query
 
 log = logging.getLogger(__name__)
 

@@ -10,11 +10,10 @@ from digest.arxiv.combine import categories_of, set_for
 from digest.arxiv.oai import Page
 from digest.errors import ArxivError
 from digest.keywords.grammar import parse
-from digest.model import Paper, Window
+from digest.model import Paper, Query, Window
 from digest.rules.calendar import last_served, submitted_by
 from digest.rules.plan import OAI, harvested_since, previous
 from digest.run.sources.base import Answer, Errand, attribute, for_all
-from digest.store.windows import Query
 
 
 class Oai(Protocol):
