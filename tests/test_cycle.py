@@ -14,10 +14,9 @@ import pytest
 from digest.errors import ConfigError, Exit
 from digest.model import Digest, Outcome, Query, Receipt, Revisions, State, Subscriber, Weekly
 from digest.rules.calendar import quiet_night
-from digest.rules.plan import DEEP, FIRST_PAGE, depth, is_due, page_size
+from digest.rules.plan import DEEP, FIRST_PAGE, OVERLAP, depth, is_due, page_size
 from digest.run import compose as composing
 from digest.run.fetch import why_not_due
-from digest.run.quarantine import OVERLAP
 from digest.times import to_text
 from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, days, eprint, keyword, numbers, reader, text
 

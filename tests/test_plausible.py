@@ -13,7 +13,7 @@ import pytest
 from digest.arxiv.gate import History, agree, doubt
 from digest.demo.papers import World, newest_first
 from digest.model import Paper
-from digest.run.quarantine import OVERLAP
+from digest.rules.plan import OVERLAP
 from tests.replay import Day, recorded_days
 from tests.shared import shared
 

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 
 from digest.model import Query
 from digest.rules.calendar import NEW_YORK, Announcement, last_served, quiet_night, served_between
-from digest.run.quarantine import OVERLAP
 
 API, FEEDS, OAI = "api", "feeds", "oai"
 AUTO = "auto"
@@ -18,6 +17,8 @@ FEW = 60
 """Up to so many different queries `auto` asks the API; of more it reads the announcement feeds."""
 ALONE = 20
 """Up to so many queries are asked for one by one, since asked alone arXiv's own answer is the match."""
+OVERLAP = timedelta(days=8)
+"""Every window reaches back this far before the last good one, and is compared with what is known of these days."""
 DEEP = timedelta(days=38)
 """A query's first window, those of nights without an announcement, and those asked for while it is held back reach
 this far back behind the deep one before: a paper that moderation held stands in the list at its old date, weeks down.

@@ -11,10 +11,9 @@ from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.model import Kind, Paper, Query, Window
 from digest.rules.diff import HOLD
+from digest.rules.plan import OVERLAP
 from digest.store import Store
 
-OVERLAP = timedelta(days=8)
-"""Every window reaches back this far before the last good one, and is compared with what is known of these days."""
 LEAST_FRESH = 20
 """With fewer papers that were never seen nothing is said of them as a whole."""
 UNDER_WATCH = timedelta(hours=6)
