@@ -10,10 +10,10 @@ from functools import cache
 
 import pytest
 
-from digest.arxiv.gate import History, agree, doubt
 from digest.demo.papers import World, newest_first
 from digest.model import Paper
 from digest.rules.plan import OVERLAP
+from digest.rules.plausibility import History, agree, doubt
 from tests.replay import Day, recorded_days
 from tests.shared import shared
 

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from digest.arxiv.gate import History, agree, doubt, newest_versions
+from digest.arxiv.gate import newest_versions
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.model import Kind, Paper, Query, Window
 from digest.rules.diff import HOLD
 from digest.rules.plan import OVERLAP
+from digest.rules.plausibility import History, agree, doubt
 from digest.store import Store
 
 LEAST_FRESH = 20
