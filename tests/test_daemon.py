@@ -22,7 +22,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from digest.cli.base import machine_now
 from digest.demo.papers import World as Papers
 from digest.demo.standin import Standin
 from digest.errors import ConfigError, TryLaterError
@@ -31,7 +30,7 @@ from digest.rules.calendar import next_served, served_between
 from digest.run.cycle import Summary, run_cycle
 from digest.run.daemon import BUSY_WAIT, LOOK_AGAIN, Daemon, next_work
 from digest.setup.mail import make_transport
-from digest.setup.parts import open_parts
+from digest.setup.parts import machine_now, open_parts
 from digest.setup.settings import load_settings
 from digest.setup.subscribers import read_roster
 from digest.store import open_store

@@ -124,11 +124,6 @@ now_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def machine_now() -> datetime:
-    """The machine's clock, in whole seconds."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
 class _Described(click.Command):
     """What takes the settings' flags and the logging flags wherever they stand, and shows examples.
 
@@ -250,3 +245,13 @@ def set_up_logging(verbosity: int, *, as_json: bool, secrets: tuple[str, ...]) -
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
     logging.getLogger("digest").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
+
+
+def say_where_mail_goes(context: Context) -> None:
+    """One line while mail only goes to a folder of this machine, and somebody is to get some."""
+    from digest.setup.mail import make_transport
+    from digest.setup.subscribers import has_mail_readers
+
+    if not context.settings.mails_for_real and has_mail_readers(context.settings):
+        place = make_transport(context.settings).description
+        context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from digest.cli.base import Context, machine_now
 from digest.model import REPOSITORY
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
-from digest.setup.subscribers import has_mail_readers, known_as, place_of_subscribers, read_roster, settle_names
+from digest.setup.subscribers import known_as, place_of_subscribers, read_roster, settle_names
 
 if TYPE_CHECKING:
     from digest.mail.transport import Transport
@@ -58,13 +57,6 @@ def mail_hint(settings: Settings, summary: Summary) -> str:
 
     hint = hint_for(settings.mail, summary.paused.reason) if summary.paused else ""
     return f": {hint}" if hint else ""
-
-
-def say_where_mail_goes(context: Context) -> None:
-    """One line while mail only goes to a folder of this machine, and somebody is to get some."""
-    if not context.settings.mails_for_real and has_mail_readers(context.settings):
-        place = make_transport(context.settings).description
-        context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")
 
 
 @asynccontextmanager
@@ -157,3 +149,8 @@ def clock_at(now: datetime | None) -> Callable[[], datetime]:
     if now is None:
         return machine_now
     return lambda: now
+
+
+def machine_now() -> datetime:
+    """The machine's clock, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)

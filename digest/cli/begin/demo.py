@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, machine_now, now_option, pass_context
+from digest.cli.base import Command, Context, now_option, pass_context
 from digest.errors import UsageError
+from digest.setup.parts import machine_now
 
 if TYPE_CHECKING:
     from digest.demo.standin import Standin

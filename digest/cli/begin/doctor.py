@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, json_option, machine_now, pass_context, set_up_logging
+from digest.cli.base import Command, Context, json_option, pass_context, set_up_logging
 from digest.errors import UsageError
+from digest.setup.parts import machine_now
 from digest.setup.settings import Survey, survey_settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, machine_now, pass_context
+from digest.cli.base import Command, Context, pass_context
 from digest.cli.begin.init_ask import address, ask, confirm, hour, one_of, zone
 from digest.cli.begin.init_files import (
     Home,
@@ -30,6 +30,7 @@ from digest.cli.readers.subscribe import PLAIN_RULES, query_error, warn_about
 from digest.errors import DigestError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber
+from digest.setup.parts import machine_now
 from digest.setup.settings import find_home, load_settings
 from digest.setup.subscribers import subscribers_file
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from digest.cli.base import Context, machine_now
+from digest.cli.base import Context
 from digest.errors import DigestError, Exit, TryLaterError
 from digest.setup.mail import make_sender, make_transport
-from digest.setup.parts import existing_store
+from digest.setup.parts import existing_store, machine_now
 
 if TYPE_CHECKING:
     from digest.run.cycle import Parts, Summary

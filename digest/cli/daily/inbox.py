@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, machine_now, pass_context
+from digest.cli.base import Command, Context, counted, json_option, pass_context
 from digest.errors import ConfigError, DigestError
 from digest.setup.mail import make_listener
-from digest.setup.parts import existing_store
+from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import names_of
 
 if TYPE_CHECKING:

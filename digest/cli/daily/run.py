@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, machine_now, now_option, pass_context
+from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context, say_where_mail_goes
 from digest.cli.daily.folder import Answer, answer, say_what_the_folder_holds
 from digest.cli.daily.health import telling_of_failure
 from digest.cli.readers.keywords_windows import what_to_do
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.model import REPOSITORY
 from digest.setup.mail import make_transport
-from digest.setup.parts import clock_at, mail_hint, open_parts, say_where_mail_goes
+from digest.setup.parts import clock_at, machine_now, mail_hint, open_parts
 from digest.setup.subscribers import read_roster, settle_names
 from digest.times import to_text
 

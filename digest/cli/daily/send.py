@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context, say_where_mail_goes
 from digest.cli.daily.run import progress_line, work
 from digest.cli.readers.describe import next_line
 from digest.errors import TryLaterError
-from digest.setup.parts import clock_at, existing_store, find_subscriber, holds_unknown, mail_hint, say_where_mail_goes
+from digest.setup.parts import clock_at, existing_store, find_subscriber, holds_unknown, mail_hint
 from digest.setup.subscribers import read_roster
 
 if TYPE_CHECKING:

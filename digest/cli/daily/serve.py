@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from digest.cli.base import Command, Context, machine_now, pass_context
+from digest.cli.base import Command, Context, pass_context
 from digest.errors import ConfigError, Exit, TryLaterError, UsageError
+from digest.setup.parts import machine_now
 from digest.setup.subscribers import settle_names
 
 if TYPE_CHECKING:

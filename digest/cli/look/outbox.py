@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
+from digest.cli.base import Command, Context, ListingGroup, counted, json_option, pass_context
 from digest.errors import ConfigError, UsageError
 from digest.model import REPOSITORY
 from digest.setup.mail import make_sender
-from digest.setup.parts import existing_store
+from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import read_roster
 from digest.times import to_text
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, fit_for_log, json_option, machine_now, now_option, pass_context
+from digest.cli.base import (
+    Command,
+    Context,
+    counted,
+    fit_for_log,
+    json_option,
+    now_option,
+    pass_context,
+    say_where_mail_goes,
+)
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
@@ -16,7 +25,7 @@ from digest.model import REPOSITORY
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE
 from digest.setup.mail import make_transport
-from digest.setup.parts import existing_store, say_where_mail_goes
+from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import read_roster
 from digest.times import to_text
 

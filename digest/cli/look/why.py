@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import YEARS, Command, Context, json_option, machine_now, now_option, pass_context
+from digest.cli.base import YEARS, Command, Context, json_option, now_option, pass_context
 from digest.errors import ConfigError, UsageError
-from digest.setup.parts import existing_store, holds_unknown
+from digest.setup.parts import existing_store, holds_unknown, machine_now
 from digest.setup.subscribers import known_as, place_of_subscribers, read_roster
 
 if TYPE_CHECKING:

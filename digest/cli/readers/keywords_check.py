@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, machine_now, now_option
+from digest.cli.base import Command, Context, json_option, now_option
 from digest.cli.readers.subscribe import PLAIN_RULES, query_error
 from digest.errors import DigestError, QueryError
 from digest.model import Rule
-from digest.setup.parts import existing_store
+from digest.setup.parts import existing_store, machine_now
 
 if TYPE_CHECKING:
     from digest.cli.readers.counts import Counter, Recent

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, ListingGroup, counted, json_option, machine_now, pass_context
+from digest.cli.base import Command, Context, ListingGroup, counted, json_option, pass_context, say_where_mail_goes
 from digest.cli.readers.describe import (
     keyword_line,
     lift_suppressions,
@@ -25,7 +25,7 @@ from digest.cli.readers.describe import (
 )
 from digest.errors import QueryError, UsageError
 from digest.model import REPOSITORY, Abstracts, Format, Revisions, Rule, Subscriber
-from digest.setup.parts import existing_store, say_where_mail_goes
+from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import known_as, place_of_subscribers, read_roster, subscribers_file
 
 if TYPE_CHECKING:
