@@ -17,6 +17,7 @@ from digest.mail.mailbox import Place
 from digest.mail.message import Sender
 from digest.run import inbox as listening
 from digest.run.inbox import Heard, Listener, consider, listen
+from digest.setup.mail import make_signer
 from tests.letters import away, complaint, exchange_bounce, letter, postfix_bounce, qmail_bounce
 from tests.worlds import DAY, World, eprint, reader
 
@@ -65,7 +66,7 @@ class Post(World):
 
     @property
     def signer(self) -> Any:
-        return self.store.signer()
+        return make_signer(self.store)
 
     def sent(self, address: str = ADA) -> tuple[str, str, str]:
         """Of the last mail to a reader: the envelope sender, the Message-ID, the mailto of its way out."""

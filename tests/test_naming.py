@@ -16,6 +16,7 @@ from digest.mail.message import Sender
 from digest.mail.signing import Purpose
 from digest.model import Outcome, Receipt, Roster
 from digest.run.inbox import consider
+from digest.setup.mail import make_signer
 from digest.setup.parts import existing_store
 from digest.setup.settings import Settings, load_settings
 from digest.setup.subscribers import settle_names
@@ -92,12 +93,12 @@ def test_another_key_is_refused_and_the_old_one_brings_addresses_back(world: Wor
 
 
 def test_no_link_is_ever_signed_with_an_empty_secret(world: World, tmp_path: Path) -> None:
-    before = world.store.signer().token(Purpose.LEAVE, 1)
+    before = make_signer(world.store).token(Purpose.LEAVE, 1)
     settle_names(settings(tmp_path), world.store)
-    after = world.store.signer()
+    after = make_signer(world.store)
     assert after.secret
     assert after.token(Purpose.LEAVE, 1) != before
-    assert world.store.signer().secret == after.secret
+    assert make_signer(world.store).secret == after.secret
 
 
 def test_reports_find_a_reader_by_the_address_that_is_typed(world: World, tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ async def test_a_bounce_is_understood_though_the_database_knows_no_address(tmp_p
     world.readers = [replace(reader(NAMES.of(ADA), "Alpha"), mailbox=ADA)]
     world.arxiv.announce("Alpha", eprint(1))
     await world.cycle(MONDAY, mailboxes={NAMES.of(ADA): ADA})
-    signer = world.store.signer()
+    signer = make_signer(world.store)
     raw = postfix_bounce(
         f"papers+{signer.token(Purpose.BOUNCE, 1)}@example.org", ADA, diagnostic=f"smtp; 550 5.1.1 <{ADA}>: unknown"
     )

@@ -21,6 +21,7 @@ from digest.mail.message import Sender
 from digest.mail.transport import make_tls_context, open_transport
 from digest.model import Outcome
 from digest.run.inbox import Heard, Listener, listen
+from digest.setup.mail import make_signer
 from tests.letters import letter
 from tests.mail_servers import PASSWORD, MailServers, free_port, mail_servers, needs_real_servers, smtp_sink, wait_until
 from tests.test_cli_run import FRIDAY, SUBSCRIBERS, THURSDAY, House, house
@@ -40,7 +41,7 @@ class RealWorld(World):
     def parts(self, **changes: object) -> object:  # type: ignore[override]
         url = f"smtp://127.0.0.1:{self.port}"
         self.transport = open_transport(url, home=self.path.parent, password=None, ca=None)
-        sender = Sender("Digest <papers@example.org>", signer=self.store.signer(), bounce="bounces@example.org")
+        sender = Sender("Digest <papers@example.org>", signer=make_signer(self.store), bounce="bounces@example.org")
         return super().parts(**{"transport": self.transport, "sender": sender, **changes})
 
     async def cycle(self, *args: object, **changes: object) -> object:  # type: ignore[override]
@@ -134,7 +135,7 @@ def listener(world: World, servers: MailServers, *, tls: bool = True) -> Listene
     """The bounce mailbox, by IMAP with TLS or without."""
     url = f"imaps://bounces@localhost:{servers.imaps_port}" if tls else f"imap://bounces@127.0.0.1:{servers.imap_port}"
     context = make_tls_context(servers.certificate)
-    return Listener(world.store, world.store.signer(), read_mailbox(url), PASSWORD, context, lambda: world.now)
+    return Listener(world.store, make_signer(world.store), read_mailbox(url), PASSWORD, context, lambda: world.now)
 
 
 async def test_an_unknown_users_bounce_comes_back_and_suppresses(empty: MailServers, world: RealWorld) -> None:

@@ -18,6 +18,7 @@ from digest.mail.signing import Purpose
 from digest.model import Roster
 from digest.setup.doctor.check import State
 from digest.setup.doctor.returns import check_base_url
+from digest.setup.mail import make_signer
 from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from tests.worlds import MONDAY, reader
@@ -34,7 +35,7 @@ class Site:
     process: subprocess.Popen[str]
 
     def link(self, reader_number: int = 1) -> str:
-        return f"{self.url}/u/{self.store.signer().token(Purpose.LEAVE, reader_number)}"
+        return f"{self.url}/u/{make_signer(self.store).token(Purpose.LEAVE, reader_number)}"
 
     def suppressed(self) -> list[str]:
         return [one.address for one in self.store.suppressions.all()]
@@ -119,7 +120,7 @@ def test_what_was_not_signed_leads_nowhere(site: Site, method: str, path: str) -
 
 
 def test_a_token_for_a_bounce_or_for_nobody_leads_nowhere(site: Site) -> None:
-    signer = site.store.signer()
+    signer = make_signer(site.store)
     for token in (signer.token(Purpose.BOUNCE, 1), signer.token(Purpose.LEAVE, 999)):
         assert httpx.post(f"{site.url}/u/{token}").status_code == 404
     assert httpx.put(site.link()).status_code == 405

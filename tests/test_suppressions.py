@@ -14,6 +14,7 @@ from digest.mail.signing import Purpose
 from digest.model import Outcome, Receipt
 from digest.rules.bounces import SURGE_READERS
 from digest.run.daemon import Daemon
+from digest.setup.mail import make_signer
 from digest.store.suppressions import Effect, Suppression
 from digest.system.systemd import Notifier
 from tests.worlds import DAY, HOUR, World, eprint, reader
@@ -244,10 +245,10 @@ async def test_a_reader_who_moves_has_left_under_the_new_address_too(world: Worl
 
 async def test_a_token_is_bound_to_its_reader_and_database(world: World, tmp_path: Path) -> None:
     await world.cycle()
-    signer = world.store.signer()
+    signer = make_signer(world.store)
     token = signer.token(Purpose.LEAVE, number_of(world))
     other = World(tmp_path / "other.db")
-    assert other.store.signer().number(Purpose.LEAVE, token) is None
-    assert world.store.signer("an operator's own secret").number(Purpose.LEAVE, token) is None
-    assert world.store.signer().number(Purpose.LEAVE, token) == number_of(world)
+    assert make_signer(other.store).number(Purpose.LEAVE, token) is None
+    assert make_signer(world.store, "an operator's own secret").number(Purpose.LEAVE, token) is None
+    assert make_signer(world.store).number(Purpose.LEAVE, token) == number_of(world)
     other.store.close()

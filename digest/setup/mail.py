@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from digest.mail.message import Sender
+    from digest.mail.signing import Signer
     from digest.mail.transport import Transport
     from digest.run.inbox import Listener
     from digest.store import Store
@@ -30,11 +31,18 @@ def make_sender(settings: Settings, store: Store | None = None) -> Sender:
     return Sender(
         settings.sender or LOCAL_SENDER,
         settings.contact,
-        signer=store.signer(settings.secret) if store else None,
+        signer=make_signer(store, settings.secret) if store else None,
         bounce=settings.bounce,
         leave=settings.bounce if settings.inbox else "",
         base_url=settings.base_url,
     )
+
+
+def make_signer(store: Store, secret: str = "") -> Signer:
+    """What makes and checks tokens: with the operator's secret, or else the database's own."""
+    from digest.mail.signing import Signer
+
+    return Signer(secret or store.secret(), store.uuid)
 
 
 def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Listener:
@@ -45,7 +53,7 @@ def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime
 
     return Listener(
         store=store,
-        signer=store.signer(settings.secret),
+        signer=make_signer(store, settings.secret),
         place=read_mailbox(settings.inbox),
         password=settings.inbox_password,
         tls_context=make_tls_context(settings.mail_ca),

@@ -8,7 +8,6 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
-from digest.mail.signing import Signer
 from digest.store.alarms import Alarms
 from digest.store.database import Database
 from digest.store.digests import Digests
@@ -48,15 +47,19 @@ class Store:
         self.relay = Relay(database)
         self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
 
-    def signer(self, secret: str = "") -> Signer:
-        """What makes and checks tokens: with the database's own secret, or the operator's in its place.
+    @property
+    def uuid(self) -> str:
+        """What tells this database from all others, for good."""
+        return self._database.meta("uuid") or ""
 
-        A database that was without a secret of its own, since strangers could read it, gets a new one.
+    def secret(self) -> str:
+        """The database's own secret, with which its tokens are signed.
+
+        A database that was without one, since strangers could read it, gets a new one.
         """
-        meta = self._database.meta
-        if not secret and not meta("secret"):
+        if not self._database.meta("secret"):
             self._database.set_meta("secret", secrets.token_hex(32))
-        return Signer(secret or meta("secret") or "", meta("uuid") or "")
+        return self._database.meta("secret") or ""
 
     def close(self) -> None:
         """Close the database."""

@@ -13,7 +13,7 @@ import click
 
 from digest.cli.base import Command, Context, counted, json_option, pass_context
 from digest.errors import ConfigError, DigestError
-from digest.setup.mail import make_listener
+from digest.setup.mail import make_listener, make_signer
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import names_of
 
@@ -96,7 +96,7 @@ async def hear_always(context: Context, store: Store) -> None:
 def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:
     from digest.run.inbox import consider
 
-    signer = store.signer(settings.secret)
+    signer = make_signer(store, settings.secret)
     names = names_of(settings)
     return [consider(store, signer, path.read_bytes(), machine_now(), names) for path in files]
 

@@ -51,6 +51,7 @@ def serve(click_context: click.Context, context: Context, listen: str) -> None:
 
 def _application(context: Context, store: Store) -> Any:
     from digest.mail.signing import Purpose
+    from digest.setup.mail import make_signer
 
     try:
         from digest.web.app import make_app
@@ -58,7 +59,7 @@ def _application(context: Context, store: Store) -> Any:
         raise ConfigError(
             f"the web side needs {error.name}, which is not installed", remedy="in the clone: pip install '.[web]'"
         ) from error
-    signer = store.signer(context.settings.secret)
+    signer = make_signer(store, context.settings.secret)
 
     def known(token: str) -> bool:
         reader = signer.number(Purpose.LEAVE, token)
