@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from digest.run.sources.base import Arxiv
     from digest.run.sources.feeds import Feeds, Served
     from digest.run.sources.oai import Oai
-    from digest.setup.settings import Settings
     from digest.system.signals import Stop
 
 LONGEST = 120.0
@@ -191,20 +190,20 @@ class PatientTransport:
         await self._transport.close()
 
 
-def patient(parts: Parts, settings: Settings, patience: Patience) -> Parts:
+def patient(parts: Parts, patience: Patience, *, api: str, feeds: str, oai: str) -> Parts:
     """The same parts, of which those that need a network wait for it at the moment when they need it.
 
     So a run that asks nobody and mails nothing is not delayed, and one whose relay is a folder or a
-    program never waits for that.
+    program never waits for that. `api`, `feeds` and `oai` are the addresses of arXiv's services.
     """
     relay = _place(parts.transport.description)
     if relay:
         parts = replace(parts, transport=PatientTransport(parts.transport, relay, patience))
-    if place := _behind_proxy(settings.arxiv_api):
+    if place := _behind_proxy(api):
         parts = replace(parts, arxiv=PatientArxiv(parts.arxiv, _Door(place, patience)))
-    if parts.feeds and (place := _behind_proxy(settings.arxiv_feeds)):
+    if parts.feeds and (place := _behind_proxy(feeds)):
         parts = replace(parts, feeds=PatientFeeds(parts.feeds, _Door(place, patience)))
-    if parts.oai and (place := _behind_proxy(settings.arxiv_oai)):
+    if parts.oai and (place := _behind_proxy(oai)):
         parts = replace(parts, oai=PatientOai(parts.oai, _Door(place, patience)))
     return parts
 

@@ -210,7 +210,8 @@ async def _cycle(parts: Parts, settings: Settings, wait: bool) -> Summary:
     from digest.run.patience import Patience, patient
 
     patience = Patience(parts.stop, parts.progress)
-    summary = await run_cycle(patient(parts, settings, patience))
+    addresses = {"api": settings.arxiv_api, "feeds": settings.arxiv_feeds, "oai": settings.arxiv_oai}
+    summary = await run_cycle(patient(parts, patience, **addresses))
     if patience.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
     return summary
