@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.arxiv.authors import decode_accents, split_authors
+from digest.arxiv.authors import split_authors
+from digest.keywords.accents import decode_accents
 from tests.shared import shared
 
 

@@ -15,9 +15,10 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from digest.arxiv.atom import ATOM
-from digest.arxiv.authors import decode_accents, split_authors
+from digest.arxiv.authors import split_authors
 from digest.arxiv.documents import clean_text, whole_document, wrong_document
 from digest.errors import ArxivError
+from digest.keywords.accents import decode_accents
 from digest.rules.calendar import NEW_YORK
 
 LIMIT = 2_000

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 
-from digest.arxiv.authors import decode_accents, split_authors
+from digest.arxiv.authors import split_authors
 from digest.arxiv.documents import clean_text, whole_document, wrong_document
 from digest.errors import ArxivError
+from digest.keywords.accents import decode_accents
 from digest.model import Paper
 
 FORMAT = "arXivRaw"

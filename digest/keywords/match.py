@@ -7,12 +7,12 @@ and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on
 from __future__ import annotations
 
 import contextlib
-import re
 import sqlite3
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
+from digest.keywords.accents import decode_all_accents
 from digest.keywords.grammar import And, Node, Or
 from digest.keywords.tokens import Term
 from digest.model import Paper
@@ -24,13 +24,6 @@ _TEXT = ("title", "abstract", "comment", "journal_ref")
 # A private-use character is a token of its own to unicode61, and no query may contain one: no phrase
 # reaches from one author's name into the next one's.
 _BETWEEN_AUTHORS = " \ue000 "
-_ACCENTED = re.compile(
-    r"""\{\\(?:[`'^"~=.]\s*|[uvHcdbkrt](?=[\s{\\])\s*)(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))\}"""
-    r"""|\\(?:[`'^"~=.]\s*|[uvHcdbkrt](?=[\s{\\])\s*)(?:\{\\?([A-Za-z])\}|\\?([A-Za-z]))"""
-)
-_LETTER = re.compile(r"\{\\(o|l|ss|ae|oe|aa|i|j)\}|\\(o|l|ss|ae|oe|aa|i|j)(?![A-Za-z])(?:\{\}|\s)?", re.IGNORECASE)
-"""TeX's accents and letters: arXiv searches titles and abstracts in their Unicode form (arxiv-search, its transform
-of `abstract_utf8`), and without accents."""
 _PLAIN_LETTERS = str.maketrans(
     {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "đ": "d", "ı": "i"}
 )
@@ -135,8 +128,10 @@ def _texts(paper: Paper) -> tuple[str, ...]:
 
 
 def _clean(text: str) -> str:
-    """Take the accents of TeX away, and what UTF-8 cannot hold; `remove_diacritics` sees to those of Unicode."""
+    """Turn TeX's accents into Unicode's, which `remove_diacritics` sees to, and take out what UTF-8 cannot hold.
+
+    arXiv searches titles and abstracts in their Unicode form (arxiv-search, its transform of `abstract_utf8`).
+    """
     if "\\" in text:
-        text = _ACCENTED.sub(lambda match: match[match.lastindex or 0], text)
-        text = _LETTER.sub(lambda match: match[match.lastindex or 0], text)
+        text = decode_all_accents(text)
     return text.translate(_PLAIN_LETTERS).encode("utf-8", "replace").decode()

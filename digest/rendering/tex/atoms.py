@@ -6,6 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, replace
 
+from digest.keywords import accents
 from digest.rendering.tex import tables
 
 LONGEST_SCRIPT = 5
@@ -135,7 +136,7 @@ def symbol(name: str) -> list[Atom] | None:
         (tables.TIGHT, "tight"),
         (tables.ARROWS_ALONE, "tight"),
         (tables.ESCAPES, "ordinary"),
-        (tables.LETTERS, "ordinary"),
+        (accents.LETTERS, "ordinary"),
     ):
         if name in table:
             return [Atom(table[name], role)]

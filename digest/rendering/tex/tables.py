@@ -84,17 +84,6 @@ OPENING = _pairs("lfloor ⌊ lceil ⌈ langle ⟨ lvert | lVert ‖ llbracket �
 CLOSING = _pairs("rfloor ⌋ rceil ⌉ rangle ⟩ rvert | rVert ‖ rrbracket ⟧ urcorner ⌝ rparen )")
 ESCAPES = {character: character for character in "%&_#${}"}
 
-LETTERS = _pairs(
-    "o ø O Ø l ł L Ł ss ß SS ẞ ae æ AE Æ oe œ OE Œ aa å AA Å i ı j ȷ dh ð DH Ð th þ TH Þ dj đ DJ Đ ng ŋ NG Ŋ"
-)
-ACCENTS = dict(
-    zip(
-        ("`", "'", "^", '"', "~", "=", ".", "u", "v", "H", "c", "k", "r", "d", "b"),
-        "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
-        strict=True,
-    )
-)  # fmt: skip
-"""Accents of text, with the combining character that each stands for."""
 MATH_ACCENTS = {
     name: chr(code)
     for name, code in {

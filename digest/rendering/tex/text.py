@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from digest.keywords import accents
 from digest.rendering.tex import tables
 from digest.rendering.tex.atoms import UnreadableError
 from digest.rendering.tex.formula import CODE, DEEPEST, Formula, closing_braces
@@ -143,7 +144,7 @@ class _Text:
         """Turn an accent with its letter, where Unicode has the two as one character."""
         name = match.group(1) or match.group(3)
         place = match.end(1) if match.group(1) else match.end()
-        if name not in tables.ACCENTS or (name == '"' and self.quotes_escaped):
+        if name not in accents.ACCENTS or (name == '"' and self.quotes_escaped):
             return None
         if name == "'" and self._is_apostrophe(match.start()):
             return "'", place
@@ -151,7 +152,7 @@ class _Text:
             while place < end and self.source[place] == " ":
                 place += 1
         letter, after = self._accented_letter(place, end)
-        both = unicodedata.normalize("NFC", letter.replace("ı", "i").replace("ȷ", "j") + tables.ACCENTS[name])
+        both = unicodedata.normalize("NFC", letter.replace("ı", "i").replace("ȷ", "j") + accents.ACCENTS[name])
         if letter and len(both) == 1:
             return both, after
         # arXiv serves \\b{eta} and \\c{opyright} where \\beta and \\copyright were meant.
@@ -166,7 +167,7 @@ class _Text:
         """Return the letter at a place, in braces or not, and where it ends; nothing where there is none."""
         if self.source.startswith("{", place) and (close := self.ends.get(place, end)) < end:
             inner = self.source[place + 1 : close].strip() if close - place < 12 else ""
-            letter = inner if len(inner) == 1 else tables.LETTERS.get(inner[1:], "") if inner[:1] == "\\" else ""
+            letter = inner if len(inner) == 1 else accents.LETTERS.get(inner[1:], "") if inner[:1] == "\\" else ""
             if inner[:1] == "{" or (inner[:1] == "\\" and not letter):
                 # An accent on an accented letter, as in \^{\'e}.
                 letter = unicodedata.normalize("NFC", self._range(place + 1, close, DEEPEST)).strip("{}")
@@ -198,12 +199,12 @@ class _Text:
         return self.source[start:after], after
 
     def _text_command(self, name: str, place: int, end: int, depth: int) -> tuple[str, int] | None:
-        if name in tables.LETTERS or name in tables.DECLARATIONS:
+        if name in accents.LETTERS or name in tables.DECLARATIONS:
             after = place
             while after < end and self.source[after].isspace():
                 after += 1
-            if name in tables.LETTERS:
-                return tables.LETTERS[name], after + 2 * self.source.startswith("{}", after)
+            if name in accents.LETTERS:
+                return accents.LETTERS[name], after + 2 * self.source.startswith("{}", after)
             group = self.ends.get(place, end)
             return ("", after) if group >= end else (self._range(place + 1, group, depth + 1), group + 1)
         if name == "unicode" and (code := CODE.match(self.source, place)):
