@@ -10,7 +10,7 @@ import pytest
 
 from digest.errors import ConfigError
 from digest.model import Roster, Subscriber
-from digest.setup.doctor.exposure import refuse_exposure
+from digest.setup.exposure import refuse_exposure
 from digest.setup.settings import Settings, load_settings
 from tests.github_server import TOKEN, Refuse, github
 

@@ -81,7 +81,7 @@ def _made(survey: Survey, address: str | None) -> Iterator[Check]:
 def _local(survey: Survey) -> list[tuple[str, Examine]]:
     """What can be told without a network."""
     from digest.cli.daily.timer import installed
-    from digest.setup.doctor.exposure import check_exposure, in_workflow
+    from digest.setup.doctor.exposure import check_exposure
     from digest.setup.doctor.files import (
         candidate_homes,
         check_cycle,
@@ -93,6 +93,7 @@ def _local(survey: Survey) -> list[tuple[str, Examine]]:
     from digest.setup.doctor.machine import check_caller, check_holidays, check_last_run, check_zones
     from digest.setup.doctor.settings import check_settings
     from digest.setup.doctor.trial import check_templates
+    from digest.setup.exposure import in_workflow
 
     now = machine_now()
 

@@ -160,7 +160,7 @@ def read_safely(settings: Settings) -> Roster:
     """Who gets what; ConfigError too where strangers could see the addresses."""
     import os
 
-    from digest.setup.doctor.exposure import refuse_exposure
+    from digest.setup.exposure import refuse_exposure
 
     roster = read_roster(settings)
     refuse_exposure(settings, roster, os.environ)

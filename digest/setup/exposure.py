@@ -1,0 +1,54 @@
+"""A guard before each real run: no reader's address may stand where strangers see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from digest.errors import ConfigError
+from digest.setup.subscribers import IN_PLACE
+
+if TYPE_CHECKING:
+    from digest.model import Roster
+    from digest.setup.settings import Settings
+
+REMEDY = f"put the subscribers file's text into the secret {IN_PLACE}, and a long random text into DIGEST_SECRET"
+
+
+SECONDS = 20.0
+
+
+def in_workflow(environ: Mapping[str, str]) -> bool:
+    """Whether GitHub Actions runs this (its documentation, "Default environment variables")."""
+    return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def refuse_exposure(settings: Settings, roster: Roster, environ: Mapping[str, str]) -> None:
+    """Raise ConfigError where a workflow of a public repository would work with addresses as they are.
+
+    A repository of which nothing can be learned is taken for a public one.
+    """
+    if not in_workflow(environ) or not any("@" in reader.email for reader in roster.subscribers):
+        return
+    repository = environ.get("GITHUB_REPOSITORY", "")
+    if _is_private(settings, repository):
+        return
+    raise ConfigError(
+        f"the repository {repository or 'of this workflow'} is public, or cannot be asked whether it is, and mail"
+        " addresses of readers would stand in its database and logs",
+        remedy=REMEDY,
+    )
+
+
+def _is_private(settings: Settings, repository: str) -> bool:
+    """Whether GitHub says that a repository is not public."""
+    import httpx
+
+    headers = {"Accept": "application/vnd.github+json", "User-Agent": "arxiv-digest"}
+    if settings.github_token:
+        headers["Authorization"] = f"Bearer {settings.github_token}"
+    try:
+        answer = httpx.get(f"{settings.github_api}/repos/{repository}", headers=headers, timeout=SECONDS)
+        return answer.status_code == httpx.codes.OK and answer.json().get("private") is True
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
+        return False
