@@ -13,10 +13,10 @@ from digest.demo.standin import Standin
 from digest.errors import ConfigError
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper, Rule
-from digest.rendering.page.file import write_page
 from digest.rendering.page.ranks import papers_of
 from digest.rendering.page.read import read_page
 from digest.rendering.page.render import Section, render_page
+from digest.run.publish import write_page
 from tests.asking import AskedWorld, Told, run_main
 from tests.shared import shared
 from tests.worlds import DAY, HOUR, MONDAY, World, eprint, keyword, reader

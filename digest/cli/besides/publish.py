@@ -46,8 +46,8 @@ def publish(
     The keywords come in the order of the subscribers file, the papers by their submission, the newest first.
     Nothing is fetched: 'digest run' does that. A page that would differ only in its date is left alone.
     """
-    from digest.rendering.page.file import write_page
     from digest.rendering.page.render import Section, render_page
+    from digest.run.publish import write_page
     from digest.store import open_store
 
     if markdown is None:
