@@ -1,4 +1,7 @@
-"""The command line, where settings are read, words are printed and exit codes chosen."""
+"""The command line, where settings are read, words are printed and exit codes chosen.
+
+Uses: all rooms.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""Mail: messages, and the ways by which they leave."""
+"""Mail: messages, and the ways by which they leave.
+
+Uses: rules and the ground.
+"""

@@ -1,4 +1,7 @@
-"""The database: all that happened, and all SQL. It speaks in domain verbs; no row or cursor leaves it."""
+"""The database: all that happened, and all SQL. It speaks in domain verbs; no row or cursor leaves it.
+
+Uses: rules and the ground.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The subscribers file: read, checked as a whole, and edited in place."""
+"""The subscribers file: read, checked as a whole, and edited in place.
+
+Uses: keywords, system and the ground.
+"""
 
 from digest.subscribers.load import load_roster
 from digest.subscribers.problems import Problem, RosterError
