@@ -1,9 +1,11 @@
-"""How fast mail leaves, as a ratio to Postfix's C program smtp-source in the same run, both into smtp-sink on loopback.
+"""How fast mail leaves, as a ratio to Postfix's C program smtp-source in the same run, both into
+smtp-sink on loopback.
 
-Run it from a checkout, with Postfix's smtp-sink and smtp-source there: python -m bench.delivering [MESSAGES]
+Run it from a checkout, with Postfix's smtp-sink and smtp-source there: python -m bench.delivering
+[MESSAGES]
 
-"connection" is the SMTP side alone; "outbox" is the whole delivering step with a database on the disk: claim, "in
-data", settle, each committed before the work goes on.
+"connection" is the SMTP side alone; "outbox" is the whole delivering step with a database on the
+disk: claim, "in data", settle, each committed before the work goes on.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ def sink() -> Iterator[int]:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    process = subprocess.Popen(["smtp-sink", *user, f"127.0.0.1:{port}", "100"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["smtp-sink", *user, f"127.0.0.1:{port}", "100"], stderr=subprocess.DEVNULL
+    )
     try:
         for _ in range(100):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -91,7 +95,9 @@ async def outbox(port: int, connections: int, count: int) -> float:
         world = World(Path(folder) / "digest.db")
         world.database.value("PRAGMA synchronous = FULL")
         world.readers = [reader(f"r{n}@example.org", "Alpha") for n in range(count)]
-        world.arxiv.announce("Alpha", *(eprint(n, abstract="A word or two. " * 50) for n in range(1, 18)))
+        world.arxiv.announce(
+            "Alpha", *(eprint(n, abstract="A word or two. " * 50) for n in range(1, 18))
+        )
         way = transport(port, connections)
         parts = world.parts(transport=way)
         run = world.store.runs.begin(MONDAY)

@@ -24,7 +24,8 @@ from digest.model import Paper
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "arxiv"
 DAY = datetime(2025, 1, 1, tzinfo=UTC)
 INCIDENT = ("2025-11-13", "2025-11-16")
-"""The days on which arXiv ignored the asked order; the recording that the figures are made of ends before."""
+"""The days on which arXiv ignored the asked order; the recording that the figures are made of ends
+before."""
 PARTIAL = 60
 """A recorded answer with fewer rows is a part of one: it says nothing of what does not match."""
 
@@ -53,8 +54,9 @@ PHYSICS_AND_MATHEMATICS = (
 class Agreement:
     """One keyword against arXiv's own answers.
 
-    `served` counts the rows that arXiv gave, `missed` those of them that do not match here; `found` counts what
-    matches here among all that could have been served, `more` those of them that arXiv did not give.
+    `served` counts the rows that arXiv gave, `missed` those of them that do not match here; `found`
+    counts what matches here among all that could have been served, `more` those of them that arXiv
+    did not give.
     """
 
     keyword: str
@@ -89,10 +91,12 @@ def lines(path: Path) -> Iterator[dict[str, object]]:
 
 
 def replay(folder: Path) -> list[Agreement]:
-    """Each keyword of the replay, day by day: what arXiv answered, and what matches among all that it could have.
+    """Each keyword of the replay, day by day: what arXiv answered, and what matches among all that
+    it could have.
 
-    Could have answered: what stood in any keyword's answer on that day and is younger than the oldest day of
-    this keyword's, which the end of its page may have cut. Each row counts on every day on which it was served.
+    Could have answered: what stood in any keyword's answer on that day and is younger than the
+    oldest day of this keyword's, which the end of its page may have cut. Each row counts on every
+    day on which it was served.
     """
     papers = {
         str(row["id"]): paper(
@@ -123,7 +127,9 @@ def _agreement(
     for windows in (windows for windows in days.values() if name in windows):
         answer = windows[name]
         oldest = min(papers[each].updated for each in answer)
-        possible = {each for ids in windows.values() for each in ids if papers[each].updated > oldest}
+        possible = {
+            each for ids in windows.values() for each in ids if papers[each].updated > oldest
+        }
         count, served, missed = count + 1, served + len(answer), missed + len(answer - matching)
         found, more = found + len(matching & possible), more + len(matching & possible - answer)
         papers_served |= answer
@@ -144,7 +150,8 @@ def captures(folder: Path) -> Iterator[tuple[str, str, int, int]]:
 
 
 def _quoted(query: str) -> str:
-    """arXiv takes an unquoted hyphen for a blank, and blanks for OR; here a hyphenated word is a phrase."""
+    """arXiv takes an unquoted hyphen for a blank, and blanks for OR; here a hyphenated word is a
+    phrase."""
     return re.sub(r"\b(\w+):(\w+)-(\w+)", r"(\1:\2 OR \1:\3)", query)
 
 
@@ -155,8 +162,12 @@ def _entries(text: str) -> Iterator[Paper]:
             entry.findtext(f"{atom}id", ""),
             entry.findtext(f"{atom}title", ""),
             entry.findtext(f"{atom}summary", ""),
-            authors=tuple(author.findtext(f"{atom}name", "") for author in entry.iter(f"{atom}author")),
-            categories=tuple(category.get("term", "") for category in entry.iter(f"{atom}category")),
+            authors=tuple(
+                author.findtext(f"{atom}name", "") for author in entry.iter(f"{atom}author")
+            ),
+            categories=tuple(
+                category.get("term", "") for category in entry.iter(f"{atom}category")
+            ),
             comment=entry.findtext(f"{arxiv}comment", ""),
             journal_ref=entry.findtext(f"{arxiv}journal_ref", ""),
         )
@@ -165,20 +176,30 @@ def _entries(text: str) -> Iterator[Paper]:
 def harvested(folder: Path) -> list[Paper]:
     """A day's records of all of arXiv in December 2014, most of them physics and mathematics."""
     purl = "{http://purl.org/dc/elements/1.1/}"
-    root = ElementTree.parse(folder / "captures" / "oai" / "scrapi_ListRecords_oai_dc_20141224_20141225.xml")
+    root = ElementTree.parse(
+        folder / "captures" / "oai" / "scrapi_ListRecords_oai_dc_20141224_20141225.xml"
+    )
     return [
-        paper(str(number), record.findtext(f".//{purl}title", ""), record.findtext(f".//{purl}description", ""))
+        paper(
+            str(number),
+            record.findtext(f".//{purl}title", ""),
+            record.findtext(f".//{purl}description", ""),
+        )
         for number, record in enumerate(root.iter("{http://www.openarchives.org/OAI/2.0/}record"))
     ]
 
 
 def by_letters(keyword: str, papers: Iterable[Paper]) -> set[str]:
-    """A second reading for comparison: the keyword's letters, whatever stands between its words, with an ending."""
+    """A second reading for comparison: the keyword's letters, whatever stands between its words,
+    with an ending."""
     words = re.findall(r"\w+", keyword.lower().translate(str.maketrans("öäé", "oae")))
     pattern = re.compile(r"(?<![a-z])" + r"[^a-z0-9]+".join(words) + r"(?:'?e?s|ian)?(?![a-z])")
     found = set()
     for each in papers:
-        texts = [re.sub(r"\\[\"'`^~=.Hvuc]\s*|[{}\\]", "", text).lower() for text in (each.title, each.abstract)]
+        texts = [
+            re.sub(r"\\[\"'`^~=.Hvuc]\s*|[{}\\]", "", text).lower()
+            for text in (each.title, each.abstract)
+        ]
         if any(pattern.search(text) for text in texts):
             found.add(each.id)
     return found
@@ -187,7 +208,9 @@ def by_letters(keyword: str, papers: Iterable[Paper]) -> set[str]:
 def main() -> None:
     """Print the tables."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED
-    print("Replay, rows of arXiv's answers day by day (aim: recall at least 99 %, extra at most 2 %)")
+    print(
+        "Replay, rows of arXiv's answers day by day (aim: recall at least 99 %, extra at most 2 %)"
+    )
     heads = f"{'days':>5}{'papers':>8}{'served':>8}{'missed':>8}{'found':>8}{'more':>6}{'recall':>9}{'extra':>7}"
     print(f"{'keyword':<22}{heads}")
     for each in replay(folder):
@@ -197,7 +220,9 @@ def main() -> None:
     for name, query, rows, matching in captures(folder):
         print(f"{rows:>4} {matching:>4}  {query[:44]:<46}{name[:26]}")
     papers = harvested(folder)
-    print(f"\n{len(papers)} records of December 2014, by either rule: matches here, and by the letters alone")
+    print(
+        f"\n{len(papers)} records of December 2014, by either rule: matches here, and by the letters alone"
+    )
     with Matcher(papers) as matcher:
         for keyword in PHYSICS_AND_MATHEMATICS:
             either = f'ti:"{keyword}" OR abs:"{keyword}"'.replace('""', '"')

@@ -1,4 +1,5 @@
-"""How long a digest of 50 and of 500 papers takes to render, as a ratio to encoding its body for the mail once.
+"""How long a digest of 50 and of 500 papers takes to render, as a ratio to encoding its body for
+the mail once.
 
 Run it as: python bench/rendering.py [ROUNDS]
 """
@@ -23,14 +24,20 @@ BOUND = {50: 10.0, 500: 80.0}
 
 
 def digest(number: int) -> Digest:
-    """A digest of papers with abstracts of usual length (about 1,200 characters), all of them wanted."""
+    """A digest of papers with abstracts of usual length (about 1,200 characters), all of them
+    wanted."""
     papers = [
         replace(paper, abstract=" ".join([paper.abstract] * 3)[:1200])
         for paper in World(1).papers(number, NOW - timedelta(days=1), NOW)
     ]
-    items = [Item(paper, Kind.NEW, (READER.keywords[place % 3].name,)) for place, paper in enumerate(papers)]
+    items = [
+        Item(paper, Kind.NEW, (READER.keywords[place % 3].name,))
+        for place, paper in enumerate(papers)
+    ]
     reader = replace(READER, max_papers=number)
-    return compose(items, reader, now=NOW, welcome=False, previous=NOW - timedelta(days=1), next_at=None)
+    return compose(
+        items, reader, now=NOW, welcome=False, previous=NOW - timedelta(days=1), next_at=None
+    )
 
 
 def main() -> None:

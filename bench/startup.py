@@ -31,7 +31,9 @@ def main() -> None:
     pairs = [(seconds(digest), seconds(yardstick)) for _ in range(rounds)]
     ratio = statistics.median(a / b for a, b in pairs)
     own, other = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
-    print(f"digest --version {own:.0f} ms, import click {other:.0f} ms, ratio {ratio:.2f} (aim: at most {BOUND})")
+    print(
+        f"digest --version {own:.0f} ms, import click {other:.0f} ms, ratio {ratio:.2f} (aim: at most {BOUND})"
+    )
 
 
 if __name__ == "__main__":

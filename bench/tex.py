@@ -1,4 +1,5 @@
-"""TeX to Unicode over all captured papers: what is left over, how long it takes, and how pylatexenc fares on the same.
+"""TeX to Unicode over all captured papers: what is left over, how long it takes, and how pylatexenc
+fares on the same.
 
 Run it as: python bench/tex.py [FOLDER WITH THE CAPTURED DATA]
 """
@@ -31,12 +32,19 @@ def papers(data: Path) -> Iterator[str]:
         with lzma.open(data / name, "rt", encoding="utf-8") as lines:
             for line in lines:
                 paper = json.loads(line)
-                texts = (paper["title"], paper.get("abstract"), paper.get("comment"), *paper.get("authors", ()))
+                texts = (
+                    paper["title"],
+                    paper.get("abstract"),
+                    paper.get("comment"),
+                    *paper.get("authors", ()),
+                )
                 yield "\n\n".join(text or "" for text in texts)
     with lzma.open(data / "bulk" / "atom_entries_2024-07-20.xml.xz") as source:
         for entry in ElementTree.parse(source).getroot():
             wanted = ("title", "summary", "comment", "name")
-            yield "\n\n".join(part.text or "" for part in entry.iter() if part.tag.rpartition("}")[2] in wanted)
+            yield "\n\n".join(
+                part.text or "" for part in entry.iter() if part.tag.rpartition("}")[2] in wanted
+            )
 
 
 def left_over(turned: str) -> set[str]:
@@ -44,7 +52,9 @@ def left_over(turned: str) -> set[str]:
 
 
 def controls(turned: str) -> bool:
-    return any(unicodedata.category(character) == "Cc" for character in turned if character not in "\n\t")
+    return any(
+        unicodedata.category(character) == "Cc" for character in turned if character not in "\n\t"
+    )
 
 
 def seconds(turn: Callable[[str], str], texts: list[str]) -> float:
@@ -68,7 +78,9 @@ def main() -> None:
     print(f"with a control character: {sum(map(controls, turned))}")
     print(f"turned again, different: {sum(to_unicode(text) != text for text in turned)}")
     share = 100 * remaining / len(texts)
-    print(f"with a command left over: {remaining} = {share:.2f} % (aim: at most {MOST_LEFT_OVER} %)")
+    print(
+        f"with a command left over: {remaining} = {share:.2f} % (aim: at most {MOST_LEFT_OVER} %)"
+    )
     print(f"a paper: {per_paper:.3f} ms (aim: at most {MOST_MILLISECONDS} ms)")
     try:
         from pylatexenc.latex2text import LatexNodes2Text

@@ -1,10 +1,13 @@
-"""A year with a stand-in for arXiv that does all that is known to go wrong, and what three strategies made of it.
+"""A year with a stand-in for arXiv that does all that is known to go wrong, and what three
+strategies made of it.
 
-Run it from the project: python bench/year.py [DAYS] [SEED]. It takes some minutes for the whole year.
+Run it from the project: python bench/year.py [DAYS] [SEED]. It takes some minutes for the whole
+year.
 
-The program is the real one: run_cycle with its real client, over HTTP to the built-in stand-in, hour by hour. Only
-the last step, the mail, goes to a list in memory, since SMTP is not measured here. The two simple strategies ask the
-same world at the same hours as one who runs a script each morning.
+The program is the real one: run_cycle with its real client, over HTTP to the built-in stand-in,
+hour by hour. Only the last step, the mail, goes to a list in memory, since SMTP is not measured
+here. The two simple strategies ask the same world at the same hours as one who runs a script each
+morning.
 """
 
 from __future__ import annotations
@@ -45,9 +48,11 @@ CATEGORY = "cat:stat.AP"
 KEYWORDS = tuple(make_keyword(text) for text in (*PHRASES, CATEGORY))
 HOLDS = (1, 2, 2, 3, 3, 5, 8, 9, 13, 16, 22, 29, 34)
 HISTORY = timedelta(days=90)
-"""So long before the first run the index is dense; beyond that it has some papers of each of six years."""
+"""So long before the first run the index is dense; beyond that it has some papers of each of six
+years."""
 GUARD = timedelta(days=40)
-"""What was first submitted longer ago than this and is first seen in a later version is a revision, to any strategy."""
+"""What was first submitted longer ago than this and is first seen in a later version is a revision,
+to any strategy."""
 MORNING = 9
 """The hour (UTC) at which the simple strategies run: every announcement is served by then."""
 NEWEST = 15
@@ -117,7 +122,9 @@ class World:
         paper = self._paper(phrase, at)
         self.events.append((at + 2 * DAY, paper))
         if self.random.random() < 0.05:
-            revised = self.start + timedelta(days=self.random.uniform(0, (self.end - self.start).days))
+            revised = self.start + timedelta(
+                days=self.random.uniform(0, (self.end - self.start).days)
+            )
             self._announce(replace(paper, version=2, updated=revised), revised)
             self.counts["new versions of old papers"] += 1
 
@@ -130,13 +137,17 @@ class World:
         luck = self.random.random()
         if luck < 0.3:
             again = visible + timedelta(days=self.random.choice((0.2, 1, 3, 12, 40)))
-            comment = self.random.choice(("", "", "accepted at ICML 2026", "This paper has been withdrawn"))
+            comment = self.random.choice(
+                ("", "", "accepted at ICML 2026", "This paper has been withdrawn")
+            )
             self._announce(replace(paper, version=2, updated=again, comment=comment), again)
             self.counts["new versions"] += 1
         elif luck < 0.4:
             later = visible + timedelta(days=self.random.choice((1, 2, 5, 12, 20)))
             if later - at < timedelta(days=34):
-                self.events.append((later, replace(paper, categories=(*paper.categories, "stat.AP"))))
+                self.events.append(
+                    (later, replace(paper, categories=(*paper.categories, "stat.AP")))
+                )
                 self.counts["papers cross-listed later"] += 1
 
     def _paper(self, phrase: str, at: datetime) -> Paper:
@@ -157,7 +168,8 @@ class World:
         )
 
     def _announce(self, paper: Paper, ready: datetime) -> datetime:
-        """In the index since the announcement after `ready`: served at 01:15 New York time, half of it hours before."""
+        """In the index since the announcement after `ready`: served at 01:15 New York time, half of
+        it hours before."""
         ready = max(ready, self.start - 2 * HISTORY)
         announced = served_between(ready, ready + 12 * DAY)
         served = next(each.served_at for each in announced if submitted_by(each) >= ready)
@@ -177,7 +189,9 @@ class World:
             found = []
             for _ in range(max(1, round(number * days / 365))):
                 begins = self.start + timedelta(days=self.random.uniform(10, days - 14))
-                found.append(Spell(begins, begins + timedelta(hours=self.random.uniform(shortest, longest))))
+                found.append(
+                    Spell(begins, begins + timedelta(hours=self.random.uniform(shortest, longest)))
+                )
             return found
 
         return Weather(
@@ -191,8 +205,11 @@ class World:
     # -- how it answers ----------------------------------------------------------------------------
 
     def papers(self) -> dict[str, Paper]:
-        """What the index holds now; in a stale spell what it held when that began. Time goes forward only."""
-        now = min([self.now, *(spell.begins for spell in self.weather.stale if spell.holds(self.now))])
+        """What the index holds now; in a stale spell what it held when that began. Time goes
+        forward only."""
+        now = min(
+            [self.now, *(spell.begins for spell in self.weather.stale if spell.holds(self.now))]
+        )
         while self._next < len(self.events) and self.events[self._next][0] <= now:
             paper = self.events[self._next][1]
             held = self._state.get(paper.id)
@@ -220,7 +237,11 @@ class World:
     def rows(self, query: str, random: Random) -> tuple[Paper, ...]:
         """The answer to a query now: whole, or a part of it; sorted, or not."""
         wanted = [keyword for keyword in KEYWORDS if keyword.query.strip("()") in query]
-        rows = [paper for paper in self.papers().values() if any(matches(keyword, paper) for keyword in wanted)]
+        rows = [
+            paper
+            for paper in self.papers().values()
+            if any(matches(keyword, paper) for keyword in wanted)
+        ]
         rows.sort(key=lambda paper: (paper.updated, paper.id), reverse=True)
         if any(spell.holds(self.now) for spell in self.weather.unsorted):
             Random(f"{self.now:%Y%m%d}{query}").shuffle(rows)
@@ -229,22 +250,30 @@ class World:
         return tuple(rows)
 
     def expected(self, query: str) -> dict[str, datetime]:
-        """The papers that are new to a query during the year, and since when: what a perfect reader gets."""
+        """The papers that are new to a query during the year, and since when: what a perfect reader
+        gets."""
         return {
             name: visible
             for name, (visible, paper) in self.firsts[query].items()
-            if self.start + DAY < visible < self.end and (paper.version == 1 or visible - paper.published < GUARD)
+            if self.start + DAY < visible < self.end
+            and (paper.version == 1 or visible - paper.published < GUARD)
         }
 
     def around(self, query: str) -> set[str]:
-        """The papers that were there before the year, or came after it: whoever mails one does nothing wrong."""
+        """The papers that were there before the year, or came after it: whoever mails one does
+        nothing wrong."""
         firsts = self.firsts[query].items()
         return {name for name, (visible, _) in firsts if not self.start + DAY < visible < self.end}
 
 
 def matches(keyword: Keyword, paper: Paper) -> bool:
-    """Whether arXiv finds the paper by the keyword: the words of this world stand in title and abstract, or nowhere."""
-    return "stat.AP" in paper.categories if keyword.name == CATEGORY else keyword.name in paper.abstract
+    """Whether arXiv finds the paper by the keyword: the words of this world stand in title and
+    abstract, or nowhere."""
+    return (
+        "stat.AP" in paper.categories
+        if keyword.name == CATEGORY
+        else keyword.name in paper.abstract
+    )
 
 
 @dataclass
@@ -255,11 +284,13 @@ class Tally:
     false_nothing: int = 0
 
 
-# -- the simple strategies ---------------------------------------------------------------------------
+# -- the simple strategies
+# ---------------------------------------------------------------------------
 
 
 def simple(world: World, days: int) -> dict[str, dict[str, Tally]]:
-    """Run the two scripts every morning: strategy, keyword, tally. One that fails mails nothing, and tells nobody."""
+    """Run the two scripts every morning: strategy, keyword, tally. One that fails mails nothing,
+    and tells nobody."""
     tallies: dict[str, dict[str, Tally]] = {
         name: {k.query: Tally() for k in KEYWORDS} for name in ("newest 15", "watermark")
     }
@@ -284,7 +315,8 @@ def simple(world: World, days: int) -> dict[str, dict[str, Tally]]:
     return tallies
 
 
-# -- the program -------------------------------------------------------------------------------------
+# -- the program
+# -------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -354,7 +386,9 @@ def _answer(world: World, standin: Standin, params: dict[str, str]) -> Answer | 
     return world.outage()
 
 
-async def _live(world: World, standin: Standin, mailbox: Mailbox, outcomes: Outcomes, folder: Path) -> None:
+async def _live(
+    world: World, standin: Standin, mailbox: Mailbox, outcomes: Outcomes, folder: Path
+) -> None:
     flags = {
         "DIGEST_HOME": str(folder),
         "DIGEST_ARXIV_API": standin.url,
@@ -364,7 +398,9 @@ async def _live(world: World, standin: Standin, mailbox: Mailbox, outcomes: Outc
     settings = load_settings(flags, {}, folder)
     roster = Roster(readers(), KEYWORDS)
     with open_store(settings.db, create=True) as store:
-        parts_of = open_parts(settings, store, roster, mailbox, clock=lambda: world.now, stop=Stop())
+        parts_of = open_parts(
+            settings, store, roster, mailbox, clock=lambda: world.now, stop=Stop()
+        )
         books, seen = sqlite3.connect(settings.db), defaultdict[str, set[str]](set)
         async with parts_of as parts:
             moment = world.start + MORNING * HOUR
@@ -382,7 +418,9 @@ async def _live(world: World, standin: Standin, mailbox: Mailbox, outcomes: Outc
 def _seen(books: sqlite3.Connection) -> dict[str, set[str]]:
     """What each query's log holds."""
     found: dict[str, set[str]] = defaultdict(set)
-    for text, paper in books.execute("SELECT q.text, m.paper FROM seen m JOIN query q ON q.id = m.query"):
+    for text, paper in books.execute(
+        "SELECT q.text, m.paper FROM seen m JOIN query q ON q.id = m.query"
+    ):
         found[text].add(paper)
     return found
 
@@ -398,7 +436,9 @@ def _note(outcomes: Outcomes, summary: Summary, before: dict[str, set[str]]) -> 
             query = next(k.query for k in KEYWORDS if k.name == record.keyword)
             unseen = _announced(world, query, world.now) - before[query]
             if unseen:
-                outcomes.false_records.append(f"{world.now:%Y-%m-%d %H:%M} {record.keyword}: {record.why}: {unseen}")
+                outcomes.false_records.append(
+                    f"{world.now:%Y-%m-%d %H:%M} {record.keyword}: {record.why}: {unseen}"
+                )
 
 
 def _announced(world: World, query: str, now: datetime) -> set[str]:
@@ -411,7 +451,8 @@ def _announced(world: World, query: str, now: datetime) -> set[str]:
     }
 
 
-# -- the table ---------------------------------------------------------------------------------------
+# -- the table
+# ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -435,7 +476,9 @@ class Line:
         )
 
 
-HEAD = f"{'':<30}{'due':>8}{'got':>8}{'recall':>11}{'repeats':>10}{'others':>9}{'false':>9}{'wait':>7}"
+HEAD = (
+    f"{'':<30}{'due':>8}{'got':>8}{'recall':>11}{'repeats':>10}{'others':>9}{'false':>9}{'wait':>7}"
+)
 
 
 def program_lines(outcomes: Outcomes) -> list[Line]:
@@ -451,7 +494,9 @@ def program_lines(outcomes: Outcomes) -> list[Line]:
         for name, _version in _PAPER_LINE.findall(new):
             got[recipient][name].append(at)
         if not _PAPER_LINE.search(text):
-            notes[recipient] += _is_false(outcomes, recipient, at, str(message["Subject"]), got[recipient])
+            notes[recipient] += _is_false(
+                outcomes, recipient, at, str(message["Subject"]), got[recipient]
+            )
     lines = []
     for reader in readers():
         due: dict[str, datetime] = {}
@@ -470,19 +515,28 @@ def program_lines(outcomes: Outcomes) -> list[Line]:
                 sum(len(times) - 1 for times in mine.values()),
                 sum(name not in due and name not in known for name in mine),
                 notes[reader.email],
-                max((mine[n][0] - visible for n, visible in due.items() if n in mine), default=0 * DAY) / DAY,
+                max(
+                    (mine[n][0] - visible for n, visible in due.items() if n in mine),
+                    default=0 * DAY,
+                )
+                / DAY,
             )
         )
     return lines
 
 
-def _is_false(outcomes: Outcomes, recipient: str, at: datetime, subject: str, got: dict[str, list[datetime]]) -> bool:
-    """Whether a note says that there is nothing though something had been announced that the reader has not got."""
+def _is_false(
+    outcomes: Outcomes, recipient: str, at: datetime, subject: str, got: dict[str, list[datetime]]
+) -> bool:
+    """Whether a note says that there is nothing though something had been announced that the reader
+    has not got."""
     reason = subject.removeprefix("No new papers: ")
     if reason == subject or not reason.startswith(NOTHING):
         return False
     reader = next(reader for reader in readers() if reader.email == recipient)
-    return any(_announced(outcomes.world, keyword.query, at) - got.keys() for keyword in reader.keywords)
+    return any(
+        _announced(outcomes.world, keyword.query, at) - got.keys() for keyword in reader.keywords
+    )
 
 
 def simple_lines(world: World, tallies: dict[str, dict[str, Tally]]) -> list[Line]:
@@ -519,8 +573,12 @@ def main() -> None:
         outcomes, program, scripts = tables(days, seed, Path(folder))
     weather = outcomes.world.weather
     print(f"{days} days from {START:%Y-%m-%d}, seed {seed}: {_listed(outcomes.world.counts)};")
-    print(f"{len(weather.outages)} outages, {len(weather.off)} times off, {len(weather.stale)} stale spells,")
-    print(f"{len(weather.unsorted)} spells without sorting, one answer in {1 / weather.partial:.0f} a part of itself")
+    print(
+        f"{len(weather.outages)} outages, {len(weather.off)} times off, {len(weather.stale)} stale spells,"
+    )
+    print(
+        f"{len(weather.unsorted)} spells without sorting, one answer in {1 / weather.partial:.0f} a part of itself"
+    )
     print(f"\n{HEAD}")
     for line in (*program, *scripts):
         print(line)

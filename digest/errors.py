@@ -1,4 +1,6 @@
-"""Errors a person may meet: each says what was wrong and where, what to do, and how the program exits."""
+"""Errors a person may meet: each says what was wrong and where, what to do, and how the program
+exits.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,9 @@ class DoubtfulError(ArxivError):
     `ordered`: they stand in the order that was asked for, and only do not fit what came before.
     """
 
-    def __init__(self, message: str, papers: tuple[Paper, ...], *, ordered: bool, body: bytes = b"") -> None:
+    def __init__(
+        self, message: str, papers: tuple[Paper, ...], *, ordered: bool, body: bytes = b""
+    ) -> None:
         super().__init__(message, body=body)
         self.papers = papers
         self.ordered = ordered

@@ -19,8 +19,9 @@ class Paper:
     """An arXiv e-print in one of its versions. Times are UTC.
 
     `id` is the base id without a version (`2503.14895`, `hep-th/9901001`); `published` is when the
-    first version was submitted, `updated` when this one was; `categories` has the primary one first.
-    `approximate`: only its announcement is known so far, its dates are derived from that, and it has no comment.
+    first version was submitted, `updated` when this one was; `categories` has the primary one
+    first. `approximate`: only its announcement is known so far, its dates are derived from that,
+    and it has no comment.
     """
 
     id: str
@@ -53,7 +54,9 @@ class Paper:
 
 
 class Rule(StrEnum):
-    """How a keyword matches: a plain one in title or abstract, in both, in the title; or a query."""
+    """How a keyword matches: a plain one in title or abstract, in both, in the title; or a
+    query.
+    """
 
     EITHER = "either"
     BOTH = "both"
@@ -83,7 +86,8 @@ class Weekly(StrEnum):
 
 
 class Revisions(StrEnum):
-    """Which new versions of papers a reader wants: none, those that tell of acceptance or publication, or all.
+    """Which new versions of papers a reader wants: none, those that tell of acceptance or
+    publication, or all.
 
     The values are as the subscribers file writes them.
     """
@@ -109,7 +113,9 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """What a digest is made into: a mail with an HTML part, a mail of text alone, or an issue of a repository."""
+    """What a digest is made into: a mail with an HTML part, a mail of text alone, or an issue of a
+    repository.
+    """
 
     HTML = "html"
     TEXT = "text"
@@ -120,11 +126,12 @@ class Format(StrEnum):
 class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
-    `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the digest as an
-    issue. `days` are the days on which a digest may come; `at` is the local time before which it does not
-    come (None: as soon as the papers are in); `exclude` holds canonical queries; papers by these `authors` or in
-    these `categories` (`cs.LG`, `cs.*`) come before others that match as well. `mailbox` is the address where
-    `email` is only a name for it, since database and log may be seen by strangers.
+    `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the
+    digest as an issue. `days` are the days on which a digest may come; `at` is the local time
+    before which it does not come (None: as soon as the papers are in); `exclude` holds canonical
+    queries; papers by these `authors` or in these `categories` (`cs.LG`, `cs.*`) come before others
+    that match as well. `mailbox` is the address where `email` is only a name for it, since database
+    and log may be seen by strangers.
     """
 
     email: str
@@ -159,10 +166,11 @@ class Roster:
 class Window:
     """What one fetch of one query returned, whole, in the order in which it was served.
 
-    `total` is arXiv's count of all matches, None where it was not asked for this query alone; `since` is the
-    depth that was reached: every match whose served version is younger is among `papers`. `announced` is the
-    evening of the one announcement that a window from the feeds holds, whatever its papers' dates. `source`
-    says who answered (api, feeds, oai). `raw` is the first page as it came, for inspection.
+    `total` is arXiv's count of all matches, None where it was not asked for this query alone;
+    `since` is the depth that was reached: every match whose served version is younger is among
+    `papers`. `announced` is the evening of the one announcement that a window from the feeds holds,
+    whatever its papers' dates. `source` says who answered (api, feeds, oai). `raw` is the first
+    page as it came, for inspection.
     """
 
     query: str
@@ -201,9 +209,9 @@ class Change(StrEnum):
 class Item:
     """One paper in a digest, with the names of all the reader's keywords that it matches.
 
-    For a new version `changes` says what is different from the version that the reader had (None: not known), and
-    `old_title` what the title was, where that changed.
-    `announced` is the day of its announcement, as arXiv's lists date it, in a digest that covers several.
+    For a new version `changes` says what is different from the version that the reader had (None:
+    not known), and `old_title` what the title was, where that changed. `announced` is the day of
+    its announcement, as arXiv's lists date it, in a digest that covers several.
     """
 
     paper: Paper
@@ -224,7 +232,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A keyword that matched no new paper in so many days of good windows, with a hint why that may be."""
+    """A keyword that matched no new paper in so many days of good windows, with a hint why that may
+    be.
+    """
 
     keyword: str
     days: int
@@ -233,7 +243,9 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """When a reader's digests come: on these days, not before `at`; `tells`: without papers a mail says why."""
+    """When a reader's digests come: on these days, not before `at`; `tells`: without papers a mail
+    says why.
+    """
 
     days: tuple[Weekly, ...]
     at: time | None
@@ -244,11 +256,12 @@ class Rhythm:
 class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
-    `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest before
-    this one; `abstracts` is how many papers come with their abstract (so much of it as `abstract_length` says), the
-    others as title lines; `skipped` counts papers let go after an absence; `quiet` is the reason where nothing came;
-    `silences` are the keywords of which the reader is told, once, that they match nothing; `authors` and `categories`
-    are those that the reader named. A `welcome` names the `rhythm`.
+    `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest
+    before this one; `abstracts` is how many papers come with their abstract (so much of it as
+    `abstract_length` says), the others as title lines; `skipped` counts papers let go after an
+    absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
+    reader is told, once, that they match nothing; `authors` and `categories` are those that the
+    reader named. A `welcome` names the `rhythm`.
     """
 
     date: LocalDate
@@ -278,7 +291,8 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A digest as it will be read: subject, text part and HTML part (empty where the reader wants text alone).
+    """A digest as it will be read: subject, text part and HTML part (empty where the reader wants
+    text alone).
 
     Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
     belongs to one reader alone will stand; so a hundred thousand readers share one body.
@@ -308,8 +322,8 @@ class State(StrEnum):
 class Outcome(StrEnum):
     """How an attempt to hand over one message ended, by the stage at which it ended.
 
-    SENT: accepted. DEFERRED, FAILED: this message, for a time or for good. UNKNOWN: it may have been
-    accepted. RELAY: the server could not be used at all; the message was not at fault.
+    SENT: accepted. DEFERRED, FAILED: this message, for a time or for good. UNKNOWN: it may have
+    been accepted. RELAY: the server could not be used at all; the message was not at fault.
     """
 
     SENT = "sent"
@@ -323,9 +337,10 @@ class Outcome(StrEnum):
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
-    `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on FAILED: the server refused
-    as a matter of policy (5.7.x of RFC 3463), which may be meant for the sender rather than for the message. `folder`:
-    it went to a folder of this machine, and to nobody's inbox.
+    `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on
+    FAILED: the server refused as a matter of policy (5.7.x of RFC 3463), which may be meant for the
+    sender rather than for the message. `folder`: it went to a folder of this machine, and to
+    nobody's inbox.
     """
 
     outcome: Outcome
@@ -349,8 +364,9 @@ class Outgoing:
     """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
-    goes: before the text part's, between, and after the HTML part's; two pieces where there is no HTML part.
-    `reader` is the subscriber's number, 0 where the message belongs to no delivery (a test, a preview).
+    goes: before the text part's, between, and after the HTML part's; two pieces where there is no
+    HTML part. `reader` is the subscriber's number, 0 where the message belongs to no delivery (a
+    test, a preview).
     """
 
     id: int
@@ -366,13 +382,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never fetched.
+    """A query that somebody wants, and its health. Times are UTC; `rows_per_day` None: never
+    fetched.
 
-    `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older was served
-    by an interface that has changed since, and no window is compared with it; `covered_since`: how far back the
-    first window reached, or a later one of the API's, None where the first held all matches; `total`: how many
-    matches arXiv counted last; `source`: who gave the last good window; `deep_at`: when the API last gave one that
-    reached far back.
+    `quarantined_since`: since when no window of it could be believed; `judged_since`: what is older
+    was served by an interface that has changed since, and no window is compared with it;
+    `covered_since`: how far back the first window reached, or a later one of the API's, None where
+    the first held all matches; `total`: how many matches arXiv counted last; `source`: who gave the
+    last good window; `deep_at`: when the API last gave one that reached far back.
     """
 
     id: int

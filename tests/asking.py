@@ -1,4 +1,5 @@
-"""A world whose database the command line is asked about: cycles with a real SMTP transport, then main()."""
+"""A world whose database the command line is asked about: cycles with a real SMTP transport, then
+main()."""
 
 from __future__ import annotations
 
@@ -67,7 +68,8 @@ class AskedWorld(World):
         return run_main(arguments, self._capture)
 
     def why(self, *args: str, now: datetime | None = None) -> Any:
-        """What `digest why --json` says; the lines for people are made too, and must hold the answer."""
+        """What `digest why --json` says; the lines for people are made too, and must hold the
+        answer."""
         lines = self.ask("why", *args, now=now)
         told = self.ask("why", *args, "--json", now=now)
         assert (lines.code, told.code) == (0, 0), told.err

@@ -1,6 +1,8 @@
-"""Headless Chromium as tests need it: a page shown at a width, in light or dark, measured and pictured.
+"""Headless Chromium as tests need it: a page shown at a width, in light or dark, measured and
+pictured.
 
-It is driven by the DevTools protocol itself: one Debian package and one library without dependencies.
+It is driven by the DevTools protocol itself: one Debian package and one library without
+dependencies.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def browser() -> Iterator[Browser]:
         ) as process,
     ):
         try:
-            with connect(_address(process), max_size=None, open_timeout=_PATIENCE, compression=None) as socket:
+            with connect(
+                _address(process), max_size=None, open_timeout=_PATIENCE, compression=None
+            ) as socket:
                 yield Browser(socket)
         finally:
             process.terminate()
@@ -70,7 +74,9 @@ class Browser:
         self.asked: list[str] = []
         """The addresses that the page asked for, but for itself."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)[
+            "sessionId"
+        ]
         self.call("Page.enable")
         self.call("Network.enable")
 
@@ -97,7 +103,11 @@ class Browser:
     def show(self, page: Path, width: int, *, dark: bool = False) -> None:
         """Open a file at a width, and wait until it is there."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 500,
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media="screen", features=[scheme])
@@ -109,13 +119,23 @@ class Browser:
 
     def ask(self, script: str) -> Any:
         """The value of an expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def picture(self, file: Path, *, height: int = 0) -> None:
         """Save the whole page as PNG, or its first `height` pixels."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or min(size["height"], 8000), "scale": 1}
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        clip = {
+            "x": 0,
+            "y": 0,
+            "width": size["width"],
+            "height": height or min(size["height"], 8000),
+            "scale": 1,
+        }
+        shot = self.call(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip
+        )
         file.write_bytes(base64.b64decode(shot["data"]))

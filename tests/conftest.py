@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# The same examples in every run, and no time limit for one: the suite must not depend on luck or load.
+# The same examples in every run, and no time limit for one: the suite must not depend on luck or
+# load.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
@@ -17,7 +18,11 @@ settings.load_profile("steady")
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting, proxy or service manager of the machine's reaches a test."""
     for name in list(os.environ):
-        if name.startswith("DIGEST_") or name.lower().endswith("_proxy") or name in ("NOTIFY_SOCKET", "SSL_CERT_FILE"):
+        if (
+            name.startswith("DIGEST_")
+            or name.lower().endswith("_proxy")
+            or name in ("NOTIFY_SOCKET", "SSL_CERT_FILE")
+        ):
             monkeypatch.delenv(name)
 
 
@@ -38,7 +43,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests read captured data, so that a run without it cannot pass for one with it."""
+    """Say how many tests read captured data, so that a run without it cannot pass for one with
+    it."""
     from tests.shared import ROOT, readers
 
     where = "" if ROOT.is_dir() else " (it is not beside this checkout: they were skipped)"

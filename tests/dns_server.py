@@ -1,4 +1,5 @@
-"""A DNS server on the loopback interface that knows the TXT records it is given, in a thread of its own."""
+"""A DNS server on the loopback interface that knows the TXT records it is given, in a thread of its
+own."""
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ import dns.rrset
 
 
 @contextmanager
-def dns_server(records: Mapping[str, list[str]], *, silent: bool = False) -> Iterator[dns.resolver.Resolver]:
+def dns_server(
+    records: Mapping[str, list[str]], *, silent: bool = False
+) -> Iterator[dns.resolver.Resolver]:
     """Serve until the block ends; what it yields asks this server alone.
 
     A name that is not there but has names below it exists without records (RFC 8020).
@@ -52,7 +55,9 @@ def _answer(question: dns.message.Message, records: Mapping[str, list[str]]) -> 
     text = name.to_text(omit_final_dot=True).lower()
     if text in records:
         if records[text]:
-            strings = [" ".join(f'"{piece}"' for piece in record.split("|")) for record in records[text]]
+            strings = [
+                " ".join(f'"{piece}"' for piece in record.split("|")) for record in records[text]
+            ]
             answer.answer.append(dns.rrset.from_text(name, 60, "IN", "TXT", *strings))
     elif not any(known.endswith(f".{text}") for known in records):
         answer.set_rcode(dns.rcode.NXDOMAIN)

@@ -40,7 +40,11 @@ class Faults:
     def feed(self, params: dict[str, str], rows: Sequence[Paper], total: int) -> Answer:
         start, size = int(params["start"]), int(params["max_results"])
         body = feed(
-            rows[start : start + size], query=params["search_query"], start=start, max_results=size, total=total
+            rows[start : start + size],
+            query=params["search_query"],
+            start=start,
+            max_results=size,
+            total=total,
         )
         return Answer(body=body)
 
@@ -49,11 +53,15 @@ class Faults:
 
 
 def throttled(faults: Faults, _params: dict[str, str]) -> Answer:
-    return faults.random.choice([Answer(429, b"Rate exceeded."), Answer(200, b"Rate exceeded."), Answer(406, b"")])
+    return faults.random.choice(
+        [Answer(429, b"Rate exceeded."), Answer(200, b"Rate exceeded."), Answer(406, b"")]
+    )
 
 
 def out_of_order(faults: Faults, _params: dict[str, str]) -> Answer:
-    return faults.random.choice([Answer(503, b"busy"), Answer(500, error_feed("internal")), Answer(302, b"")])
+    return faults.random.choice(
+        [Answer(503, b"busy"), Answer(500, error_feed("internal")), Answer(302, b"")]
+    )
 
 
 def refused(_faults: Faults, _params: dict[str, str]) -> Answer:
@@ -69,7 +77,9 @@ def half(faults: Faults, _params: dict[str, str]) -> Answer:
 
 
 def web_page(_faults: Faults, _params: dict[str, str]) -> Answer:
-    return Answer(200, b"<!DOCTYPE html><html><body>Sorry</body></html>", {"Content-Type": "text/html"})
+    return Answer(
+        200, b"<!DOCTYPE html><html><body>Sorry</body></html>", {"Content-Type": "text/html"}
+    )
 
 
 def empty_page(faults: Faults, params: dict[str, str]) -> Answer:
@@ -111,7 +121,8 @@ KINDS: tuple[Callable[[Faults, dict[str, str]], Answer], ...] = (
 
 
 def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: Faults) -> Walk:
-    """Do each day's runs, as a timer would: again while a keyword's answer is missing, for almost six hours.
+    """Do each day's runs, as a timer would: again while a keyword's answer is missing, for almost
+    six hours.
 
     The first day is without faults: what a reader's first digest shows is not the matter here.
     """
@@ -135,7 +146,8 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
             if not missing:
                 break
         result.held |= {(day.now, name): 0 for name in missing}
-    # What was answered after its reader's digest of the day had gone comes with the next day's, which asks in vain.
+    # What was answered after its reader's digest of the day had gone comes with the next day's,
+    # which asks in vain.
     faults.share = 1
     ran = home.digest("run", "--json", "--now", (days[-1].now + timedelta(days=1)).isoformat())
     assert ran.out, ran.err

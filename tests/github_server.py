@@ -1,4 +1,5 @@
-"""A GitHub on loopback: it keeps the issues of its repositories, and refuses, limits or breaks off as it is told."""
+"""A GitHub on loopback: it keeps the issues of its repositories, and refuses, limits or breaks off
+as it is told."""
 
 from __future__ import annotations
 
@@ -35,10 +36,11 @@ class Break:
 
 @dataclass
 class GithubServer:
-    """`issues` by repository; `next` are the answers to the next requests of a method, then the usual ones.
+    """`issues` by repository; `next` are the answers to the next requests of a method, then the
+    usual ones.
 
-    `without_issues` are the repositories that have issues switched off, `reading` those that the token may only read;
-    `enabled` are the workflows that were enabled.
+    `without_issues` are the repositories that have issues switched off, `reading` those that the
+    token may only read; `enabled` are the workflows that were enabled.
     """
 
     repositories: set[str] = field(default_factory=lambda: {"ada/papers"})
@@ -67,27 +69,40 @@ class GithubServer:
                 head = await reader.readuntil(b"\r\n\r\n")
                 first, *lines = head.decode().split("\r\n")
                 method, target, _ = first.split(" ")
-                headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines if line)}
+                headers = {
+                    k.lower(): v.strip()
+                    for k, _, v in (line.partition(":") for line in lines if line)
+                }
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 self.requests.append((method, target, headers))
                 scripted = self.next[method].pop(0) if self.next[method] else None
                 if isinstance(scripted, Break) and not scripted.after:
                     break
                 if isinstance(scripted, Refuse):
-                    status, answer, more = scripted.status, {"message": scripted.message}, scripted.headers
+                    status, answer, more = (
+                        scripted.status,
+                        {"message": scripted.message},
+                        scripted.headers,
+                    )
                 else:
                     status, answer = self.act(method, target, headers, body)
                     more = {}
                 if isinstance(scripted, Break):
                     break
                 payload = b"" if status == 204 else json.dumps(answer).encode()
-                fields = {"Content-Type": "application/json", "Content-Length": str(len(payload)), **more}
+                fields = {
+                    "Content-Type": "application/json",
+                    "Content-Length": str(len(payload)),
+                    **more,
+                }
                 lines = [f"HTTP/1.1 {status} X", *(f"{k}: {v}" for k, v in fields.items()), "", ""]
                 writer.write("\r\n".join(lines).encode() + payload)
                 await writer.drain()
         writer.close()
 
-    def act(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+    def act(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[int, Any]:
         """Do what a request asks for."""
         parts = urlsplit(target)
         repository = "/".join(parts.path.split("/")[2:4])
@@ -99,7 +114,11 @@ class GithubServer:
             self.enabled.append(parts.path.split("/")[-2])
             return 204, None
         if not parts.path.endswith("/issues"):
-            return (200, self._described(repository)) if parts.path.count("/") == 3 else (404, {"message": "Not Found"})
+            return (
+                (200, self._described(repository))
+                if parts.path.count("/") == 3
+                else (404, {"message": "Not Found"})
+            )
         if repository in self.without_issues:
             return 410, {"message": "Issues are disabled for this repo"}
         if method == "POST" and repository in self.reading:
@@ -113,11 +132,23 @@ class GithubServer:
                 return 422, {"message": "Validation Failed"}
             number = len(kept) + 1
             moment = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
-            kept.append({**wanted, "number": number, "created_at": moment, "updated_at": moment, "state": "open"})
+            kept.append(
+                {
+                    **wanted,
+                    "number": number,
+                    "created_at": moment,
+                    "updated_at": moment,
+                    "state": "open",
+                }
+            )
             return 201, {**kept[-1], "html_url": f"https://github.com/{repository}/issues/{number}"}
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        states = {"all": ("open", "closed")}.get(query.get("state", "open"), (query.get("state", "open"),))
-        listed = [i for i in kept if i["updated_at"] >= query.get("since", "") and i["state"] in states]
+        states = {"all": ("open", "closed")}.get(
+            query.get("state", "open"), (query.get("state", "open"),)
+        )
+        listed = [
+            i for i in kept if i["updated_at"] >= query.get("since", "") and i["state"] in states
+        ]
         if query.get("direction", "desc") == "desc":
             listed.reverse()
         size, page = int(query.get("per_page", 30)), int(query.get("page", 1))

@@ -1,11 +1,13 @@
-"""The kill test: real runs are killed (SIGKILL) at any moment; no digest may be lost, and hardly one doubled.
+"""The kill test: real runs are killed (SIGKILL) at any moment; no digest may be lost, and hardly
+one doubled.
 
     python -m tests.kills --kills 500
 
-A relay that notes every message it took, and a small arXiv, live in this process. Each run of `digest run` is a
-process of its own: a fork of a nursery that has everything imported (so that five hundred take minutes), and now and
-then one that is started from the beginning. It dies by its own hand right before or after a chosen step (a statement
-of the database, a write to or a read from the server), or is killed from outside after a random time.
+A relay that notes every message it took, and a small arXiv, live in this process. Each run of
+`digest run` is a process of its own: a fork of a nursery that has everything imported (so that five
+hundred take minutes), and now and then one that is started from the beginning. It dies by its own
+hand right before or after a chosen step (a statement of the database, a write to or a read from the
+server), or is killed from outside after a random time.
 """
 
 from __future__ import annotations
@@ -68,8 +70,11 @@ class Nursery:
             text=True,
         )
 
-    def run(self, arguments: list[str], *, step: int = 0, kind: str = "", seconds: float = 0.0) -> dict[str, Any]:
-        """One run, killed at the step of that number and kind, or after so many seconds; how it ended."""
+    def run(
+        self, arguments: list[str], *, step: int = 0, kind: str = "", seconds: float = 0.0
+    ) -> dict[str, Any]:
+        """One run, killed at the step of that number and kind, or after so many seconds; how it
+        ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"arguments": arguments, "step": step, "kind": kind, "seconds": seconds}
@@ -82,7 +87,10 @@ class Nursery:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -115,7 +123,8 @@ class Report:
 
 
 class Trial:
-    """One installation whose runs are killed; `hold` is the policy for what may have been delivered."""
+    """One installation whose runs are killed; `hold` is the policy for what may have been
+    delivered."""
 
     def __init__(self, folder: Path, seed: int, *, hold: bool) -> None:
         self.folder, self.hold = folder, hold
@@ -135,8 +144,13 @@ class Trial:
 
         deadline = time.monotonic() + seconds
         with Standin() as standin, smtp_beside({"message": answer}) as relay:
-            Home.make(self.folder, standin, subscribers_file(READERS), f"smtp://127.0.0.1:{relay.port}")
-            environ = os.environ | {"DIGEST_ON_UNKNOWN": "hold" if self.hold else "retry", "PYTHONWARNINGS": "error"}
+            Home.make(
+                self.folder, standin, subscribers_file(READERS), f"smtp://127.0.0.1:{relay.port}"
+            )
+            environ = os.environ | {
+                "DIGEST_ON_UNKNOWN": "hold" if self.hold else "retry",
+                "PYTHONWARNINGS": "error",
+            }
             with Nursery(environ) as nursery:
                 self._announce(standin, expected=False)
                 self._settle(nursery)
@@ -154,16 +168,27 @@ class Trial:
             words = self.random.choice([["alpha"], ["beta"], ["alpha", "beta"]])
             name = " ".join(words)
             number = len(self.papers) + 1
-            paper = eprint(number, self.now - DAY / 2, title=f"{name} in title {number}", abstract=f"On {name}.")
+            paper = eprint(
+                number,
+                self.now - DAY / 2,
+                title=f"{name} in title {number}",
+                abstract=f"On {name}.",
+            )
             self.papers.append(paper)
             if expected:
-                self.expected += [(who, paper.id) for who, keywords in READERS.items() if set(keywords) & set(words)]
+                self.expected += [
+                    (who, paper.id)
+                    for who, keywords in READERS.items()
+                    if set(keywords) & set(words)
+                ]
         standin.serve(self.papers)
 
     def _day(self, nursery: Nursery, kills: int, environ: dict[str, str]) -> None:
         """Runs that are killed, until one of them comes through."""
         while self.report.kills < kills:
-            kind = self.random.choice(["any step", "any step", "mail step", "mail step", "mail step", "moment"])
+            kind = self.random.choice(
+                ["any step", "any step", "mail step", "mail step", "mail step", "moment"]
+            )
             if self.report.runs % 40 == 39:
                 kind = "process"
             self.report.runs += 1
@@ -179,7 +204,9 @@ class Trial:
             case "any step":
                 ended = nursery.run(self._arguments, step=self.random.randint(1, FULL_RUN))
             case "mail step":
-                ended = nursery.run(self._arguments, step=self.random.randint(1, MAIL_STEPS), kind="mail")
+                ended = nursery.run(
+                    self._arguments, step=self.random.randint(1, MAIL_STEPS), kind="mail"
+                )
             case "moment":
                 ended = nursery.run(self._arguments, seconds=self.random.uniform(0.01, 0.35))
             case _:
@@ -239,7 +266,9 @@ class Trial:
             copies[message_id[1]] += 1
             for paper in re.findall(r"arxiv\.org/abs/(2611\.\d{5})v", text):
                 carried[recipient[1], paper].add(message_id[1])
-        unsure = {row[0] for row in self._rows("SELECT message_id FROM delivery WHERE maybe_accepted = 1")}
+        unsure = {
+            row[0] for row in self._rows("SELECT message_id FROM delivery WHERE maybe_accepted = 1")
+        }
         held = {
             (row[0], row[1])
             for row in self._rows(
@@ -249,15 +278,20 @@ class Trial:
         }
         report.unknown = len(unsure)
         report.doubled = sum(times - 1 for times in copies.values())
-        report.unsaid = [message for message, times in copies.items() if times > 1 and message not in unsure]
+        report.unsaid = [
+            message for message, times in copies.items() if times > 1 and message not in unsure
+        ]
         report.lost = [f"{key}" for key in self.expected if key not in carried and key not in held]
         report.twice = [f"{key} in {ids}" for key, ids in carried.items() if len(ids) > 1]
-        report.damage = [str(row[0]) for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
+        report.damage = [
+            str(row[0]) for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"
+        ]
         report.damage += [str(row) for row in self._rows("PRAGMA foreign_key_check")]
 
 
 def quick_folder() -> str | None:
-    """A place in memory: a process that is killed does not lose what it wrote, so no disk need wait."""
+    """A place in memory: a process that is killed does not lose what it wrote, so no disk need
+    wait."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
@@ -270,7 +304,8 @@ def check(report: Report, *, hold: bool) -> None:
     assert report.doubled <= (0 if hold else report.unknown)
 
 
-# -- the nursery, a process of its own ------------------------------------------------------------------
+# -- the nursery, a process of its own
+# ------------------------------------------------------------------
 
 
 def nursery() -> None:
@@ -372,7 +407,9 @@ def _instrument(step: int, kind: str) -> None:
 def main() -> None:
     """The whole test, under both policies."""
     parser = argparse.ArgumentParser(description="Kill runs, and see that nothing is lost.")
-    parser.add_argument("--kills", type=int, default=500, help="how many, under both policies together")
+    parser.add_argument(
+        "--kills", type=int, default=500, help="how many, under both policies together"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nursery", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

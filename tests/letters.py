@@ -65,8 +65,11 @@ def postfix_bounce(
         """)
 
 
-def exchange_bounce(to: str, recipient: str = "ada@example.org", message_id: str = "<none@example.org>") -> bytes:
-    """As Exchange Online writes it: a generic status, the details in the diagnostic, the message returned whole."""
+def exchange_bounce(
+    to: str, recipient: str = "ada@example.org", message_id: str = "<none@example.org>"
+) -> bytes:
+    """As Exchange Online writes it: a generic status, the details in the diagnostic, the message
+    returned whole."""
     return crlf(f"""
         From: "Microsoft Outlook" <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.net>
         To: {to}
@@ -131,7 +134,11 @@ def qmail_bounce(to: str, recipient: str = "ada@example.org") -> bytes:
 
 
 def complaint(
-    message_id: str = "<none@example.org>", *, kind: str = "abuse", leave: str = "", to: str = "fbl@example.org"
+    message_id: str = "<none@example.org>",
+    *,
+    kind: str = "abuse",
+    leave: str = "",
+    to: str = "fbl@example.org",
 ) -> bytes:
     """A feedback report (RFC 5965)."""
     return crlf(f"""
@@ -167,7 +174,9 @@ def complaint(
         """)
 
 
-def letter(subject: str, body: str = "", *, to: str = "papers@example.org", **headers: str) -> bytes:
+def letter(
+    subject: str, body: str = "", *, to: str = "papers@example.org", **headers: str
+) -> bytes:
     """What a person, or a person's program, writes."""
     message = EmailMessage()
     message["From"] = "Ada <ada@example.org>"

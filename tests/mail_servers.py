@@ -1,7 +1,9 @@
-"""A real Postfix and a real Dovecot, with a configuration of the test's own, on free ports of the loopback.
+"""A real Postfix and a real Dovecot, with a configuration of the test's own, on free ports of the
+loopback.
 
-Postfix takes mail for example.org and hands it to Dovecot, which knows some mailboxes and no others; so mail to an
-unknown one comes back as a real bounce. They need root, as everywhere, and touch nothing but a folder of their own.
+Postfix takes mail for example.org and hands it to Dovecot, which knows some mailboxes and no
+others; so mail to an unknown one comes back as a real bounce. They need root, as everywhere, and
+touch nothing but a folder of their own.
 """
 
 from __future__ import annotations
@@ -136,7 +138,9 @@ class MailServers:
 
     def count(self, user: str) -> int:
         """How many messages a user has, looked at without IMAP, which is quicker."""
-        return sum(len(list((self.folder / "mail" / user / part).glob("*"))) for part in ("new", "cur"))
+        return sum(
+            len(list((self.folder / "mail" / user / part).glob("*"))) for part in ("new", "cur")
+        )
 
 
 @contextmanager
@@ -253,7 +257,9 @@ protocol lmtp {{
     )
     process = subprocess.Popen(["dovecot", "-F", "-c", str(folder / "dovecot.conf")])
     try:
-        wait_until(lambda: answers(servers.imap_port) and answers(lmtp_port), what="Dovecot's start")
+        wait_until(
+            lambda: answers(servers.imap_port) and answers(lmtp_port), what="Dovecot's start"
+        )
         yield
     finally:
         process.terminate()

@@ -1,8 +1,9 @@
 """A randomized world around real cycles, and an oracle that knows what each digest must hold.
 
-The world announces, holds and revises papers; readers come, change their keywords, pause and leave; arXiv and
-the mail relay fail; the process is killed inside and between transactions and around DATA. The oracle keeps
-plain Python books of its own and compares every digest that is queued with them.
+The world announces, holds and revises papers; readers come, change their keywords, pause and leave;
+arXiv and the mail relay fail; the process is killed inside and between transactions and around
+DATA. The oracle keeps plain Python books of its own and compares every digest that is queued with
+them.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class BrokenError(AssertionError):
 
 
 class CrashingDatabase(Database):
-    """A database in which the process may be killed before a transaction or inside it; then it is dead."""
+    """A database in which the process may be killed before a transaction or inside it; then it is
+    dead."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -95,7 +97,8 @@ class CrashingDatabase(Database):
 
 @dataclass
 class Subscription:
-    """What the oracle knows of one reader's subscription: the rows of the log that are its reader's due."""
+    """What the oracle knows of one reader's subscription: the rows of the log that are its reader's
+    due."""
 
     label: str
     state: str = "unplaced"
@@ -108,8 +111,8 @@ class Subscription:
 
 @dataclass
 class Delivery:
-    """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void. `copies` of it may have
-    been handed over.
+    """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void.
+    `copies` of it may have been handed over.
     """
 
     address: str
@@ -123,9 +126,12 @@ class Delivery:
 
 
 class World:
-    """One random history; a `harsh` one has more pauses, refusals and people who insist than real ones."""
+    """One random history; a `harsh` one has more pauses, refusals and people who insist than real
+    ones."""
 
-    def __init__(self, seed: int, mutation: tuple[str, str] | None = None, *, harsh: bool = False) -> None:
+    def __init__(
+        self, seed: int, mutation: tuple[str, str] | None = None, *, harsh: bool = False
+    ) -> None:
         self.random = random.Random(seed)
         self.database = CrashingDatabase.copy_of(_NOWHERE)
         self.store = Store(self.database)
@@ -174,18 +180,27 @@ class World:
                 self.oracle.sync(roster, now)
             return changed
 
-        def spied_record(query: Query, window: Window, now: datetime, run: int, **options: Any) -> Counter[Kind]:
+        def spied_record(
+            query: Query, window: Window, now: datetime, run: int, **options: Any
+        ) -> Counter[Kind]:
             before = self._head()
             counts = record(query, window, now, run, **options)
-            self.oracle.cleared(query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id]))
+            self.oracle.cleared(
+                query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
+            )
             rows = self.database.rows(
-                "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq", [before]
+                "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq",
+                [before],
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
-            self.oracle.record(query.text, entries, (*window.papers, *options.get("beside", ())), now)
+            self.oracle.record(
+                query.text, entries, (*window.papers, *options.get("beside", ())), now
+            )
             return counts
 
-        def spied_hold(query: Query, why: str, papers: tuple[Paper, ...], *args: Any, **options: Any) -> None:
+        def spied_hold(
+            query: Query, why: str, papers: tuple[Paper, ...], *args: Any, **options: Any
+        ) -> None:
             hold(query, why, papers, *args, **options)
             self.oracle.held(query, papers)
             self.stats["held back"] += 1
@@ -201,10 +216,18 @@ class World:
             )
             plans = {q.plan.reader: q.plan for q in batch}
             for row in rows:
-                items = [(i.paper.id, i.paper.version, i.kind == Kind.REVISED) for i in plans[row["subscriber"]].items]
+                items = [
+                    (i.paper.id, i.paper.version, i.kind == Kind.REVISED)
+                    for i in plans[row["subscriber"]].items
+                ]
                 silences = set(plans[row["subscriber"]].silences)
                 self.oracle.queued(
-                    row["id"], row["address"], items, silences, away[row["subscriber"]], row["message_id"]
+                    row["id"],
+                    row["address"],
+                    items,
+                    silences,
+                    away[row["subscriber"]],
+                    row["message_id"],
                 )
             return count
 
@@ -229,7 +252,9 @@ class World:
         outbox.claim, outbox.settle, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
     def _ended(self) -> dict[int, str]:
-        rows = self.database.rows("SELECT id, state FROM delivery WHERE state IN ('suppressed', 'dropped', 'failed')")
+        rows = self.database.rows(
+            "SELECT id, state FROM delivery WHERE state IN ('suppressed', 'dropped', 'failed')"
+        )
         return {row["id"]: row["state"] for row in rows}
 
     def _head(self) -> int:
@@ -238,14 +263,19 @@ class World:
     def _one(self, column: str, reader: int) -> Any:
         return self.database.value(f"SELECT {column} FROM subscriber WHERE id = ?", [reader])
 
-    # -- what happens in the world --------------------------------------------------------------------
+    # -- what happens in the world
+    # --------------------------------------------------------------------
 
     def announce(self) -> None:
         r = self.random
         for _ in range(r.choice([0, 0, 1, 2, 3, 5])):
             held = r.choice([1] * 12 + [2, 3, 5, 9, 22, 34])
-            moment = (self.now - timedelta(days=held) + timedelta(hours=r.randrange(24))).replace(microsecond=0)
-            paper = Paper(f"2603.{next(self.numbers):05}", 1, "T", "A", (), ("cs.LG",), moment, moment)
+            moment = (self.now - timedelta(days=held) + timedelta(hours=r.randrange(24))).replace(
+                microsecond=0
+            )
+            paper = Paper(
+                f"2603.{next(self.numbers):05}", 1, "T", "A", (), ("cs.LG",), moment, moment
+            )
             self.papers[paper.id], self.announced[paper.id] = paper, self.now
             self.matches[paper.id] = {q for q in self.queries if r.random() < 0.4}
         for paper in list(self.papers.values()):
@@ -253,7 +283,9 @@ class World:
                 moment = self.now - timedelta(hours=r.randrange(1, 24))
                 comment = r.choice([paper.comment, "", ACCEPTED, WITHDRAWN])
                 updated = max(moment, paper.updated)
-                self.papers[paper.id] = replace(paper, version=paper.version + 1, updated=updated, comment=comment)
+                self.papers[paper.id] = replace(
+                    paper, version=paper.version + 1, updated=updated, comment=comment
+                )
                 if r.random() < 0.5:
                     self.matches[paper.id].add(r.choice(self.queries))
             elif r.random() < 0.02:
@@ -283,7 +315,11 @@ class World:
             elif luck < 0.10 and len(reader.keywords) > 1:
                 self.roster[address] = replace(reader, keywords=reader.keywords[1:])
             elif luck < (0.25 if self.harsh else 0.13):
-                until = None if reader.paused_until else (self.now + timedelta(days=r.randint(1, 9))).date()
+                until = (
+                    None
+                    if reader.paused_until
+                    else (self.now + timedelta(days=r.randint(1, 9))).date()
+                )
                 self.roster[address] = replace(reader, paused_until=until)
             elif luck > (0.9 if self.harsh else 0.98):
                 self.suppressed ^= {address}
@@ -300,9 +336,12 @@ class World:
     def _suppress(self) -> None:
         self.database.write("DELETE FROM suppression")
         for address in self.suppressed:
-            self.database.write("INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)])
+            self.database.write(
+                "INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)]
+            )
 
-    # -- the parts that a cycle is given ---------------------------------------------------------------
+    # -- the parts that a cycle is given
+    # ---------------------------------------------------------------
 
     async def fetch(self, query: str, *, since: datetime, **_options: Any) -> Window:
         if self.harsh:
@@ -310,14 +349,17 @@ class World:
         if self.armed and self.random.random() < self.faults:
             raise ArxivError("an answer that was cut off", body=b"<feed>")
         deep = since - timedelta(days=40)
-        rows = [p for p in self.papers.values() if query in self.matches[p.id] and p.updated >= deep]
+        rows = [
+            p for p in self.papers.values() if query in self.matches[p.id] and p.updated >= deep
+        ]
         rows.sort(key=lambda p: p.updated, reverse=True)
         if self.armed and self.random.random() < self.faults * 0.3:
             rows = self._implausible(query, rows)
         return Window(query, tuple(rows), len(rows), deep, 1)
 
     def _implausible(self, query: str, rows: list[Paper]) -> list[Paper]:
-        """A part of the answer, with a paper that no other answer ever shows, and one that does not match."""
+        """A part of the answer, with a paper that no other answer ever shows, and one that does not
+        match."""
         moment = self.now - timedelta(hours=self.random.randrange(1, 60))
         fleeting, stranger = (
             Paper(f"2603.{next(self.numbers):05}", 1, title, "A", (), ("cs.LG",), moment, moment)
@@ -366,19 +408,33 @@ class World:
     def _insist(self) -> None:
         """Now and then a person lets go again what may have been delivered."""
         for entry in self.store.outbox.entries():
-            if self.armed and entry.state == State.UNKNOWN and self.random.random() < (0.5 if self.harsh else 0.1):
+            if (
+                self.armed
+                and entry.state == State.UNKNOWN
+                and self.random.random() < (0.5 if self.harsh else 0.1)
+            ):
                 self.store.outbox.retry(entry.id, self.now)
                 self.oracle.deliveries[entry.id].insisted = True
 
     def _return_mail(self) -> None:
         """Now and then mail that was accepted comes back: it never arrived."""
         for number, delivery in self.oracle.deliveries.items():
-            if self.armed and delivery.status == "accepted" and self.random.random() < self.faults * 0.03:
-                words = self.random.choice(["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked"])
-                self.store.inbox.bounce(str(number), number, words, self.now, status="", undelivered=True)
+            if (
+                self.armed
+                and delivery.status == "accepted"
+                and self.random.random() < self.faults * 0.03
+            ):
+                words = self.random.choice(
+                    ["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked"]
+                )
+                self.store.inbox.bounce(
+                    str(number), number, words, self.now, status="", undelivered=True
+                )
                 if self._ended().get(number) == State.FAILED:
                     if delivery.copies > 1:
-                        raise BrokenError(f"one copy of delivery {number} came back, and the other was forgotten")
+                        raise BrokenError(
+                            f"one copy of delivery {number} came back, and the other was forgotten"
+                        )
                     delivery.status, delivery.sends = "void", 0
                     self.stats["came back"] += 1
 
@@ -417,7 +473,11 @@ class World:
             if outage == 0 and self.random.random() < 0.02:
                 outage = self.random.randint(2, 20)
             outage = max(0, outage - 1)
-            if outage or (self.random.random() < 0.5 and self.meddle()) or not (self.roster or self.oracle.known):
+            if (
+                outage
+                or (self.random.random() < 0.5 and self.meddle())
+                or not (self.roster or self.oracle.known)
+            ):
                 continue
             self._day((6.5, 9, 20.5))
         self.armed = False
@@ -470,7 +530,11 @@ class Oracle:
                 wanted.setdefault(keyword.query, keyword.name)
             names = {k.name for k in reader.keywords}
             for (owner, query), subscription in self.subscriptions.items():
-                if owner == address and query not in wanted and subscription.state in ("active", "unplaced"):
+                if (
+                    owner == address
+                    and query not in wanted
+                    and subscription.state in ("active", "unplaced")
+                ):
                     self._stop(subscription, "drain" if subscription.label in names else "off", now)
             for query, label in wanted.items():
                 self._want(address, query, label, now)
@@ -492,27 +556,35 @@ class Oracle:
                 subscription.state, subscription.entries = "unplaced", []
             subscription.stash = []
         subscription.label = label
-        if subscription.state == "unplaced" and self.last_good.get(query, START - timedelta(9)) > now - timedelta(
-            hours=36
-        ):
+        if subscription.state == "unplaced" and self.last_good.get(
+            query, START - timedelta(9)
+        ) > now - timedelta(hours=36):
             self._place(subscription, query, now)
 
     def _place(self, subscription: Subscription, query: str, now: datetime) -> None:
         last = [e for e in self.log[query] if e[3] in (Kind.NEW, Kind.LATE)][-20:]
-        young = [n for n, e in enumerate(last) if self.papers[e[1]].published >= now - timedelta(days=7)]
+        young = [
+            n for n, e in enumerate(last) if self.papers[e[1]].published >= now - timedelta(days=7)
+        ]
         begin = min([len(last) - min(5, len(last)), *young])
         first = last[begin][0] if last else FAR
         subscription.state, subscription.watched = "active", self.watched[query]
         subscription.entries = [e for e in self.log[query] if e[0] >= first]
 
     def held(self, query: Query, papers: tuple[Paper, ...]) -> None:
-        """What a held-back window showed: what matches is news, once there was a good window before."""
+        """What a held-back window showed: what matches is news, once there was a good window
+        before."""
         if query.last_good_at is not None:
-            self.fleeting[query.text] |= {paper.id for paper in papers if paper.title.startswith("fleeting")}
-            self.strangers[query.text] |= {paper.id for paper in papers if paper.title == "stranger"}
+            self.fleeting[query.text] |= {
+                paper.id for paper in papers if paper.title.startswith("fleeting")
+            }
+            self.strangers[query.text] |= {
+                paper.id for paper in papers if paper.title == "stranger"
+            }
 
     def cleared(self, query: str, log: list[dict[str, Any]]) -> None:
-        """A good window ends a spell: the log has what only held-back windows showed, as far as it matches."""
+        """A good window ends a spell: the log has what only held-back windows showed, as far as it
+        matches."""
         logged = {row["paper"] for row in log}
         if lost := self.fleeting[query] - logged:
             raise BrokenError(f"{query} lacks what only a held-back window showed: {sorted(lost)}")
@@ -520,7 +592,11 @@ class Oracle:
             raise BrokenError(f"{query} has what does not match it: {sorted(strange)}")
 
     def record(
-        self, query: str, entries: list[tuple[int, str, int, Kind]], papers: tuple[Paper, ...], now: datetime
+        self,
+        query: str,
+        entries: list[tuple[int, str, int, Kind]],
+        papers: tuple[Paper, ...],
+        now: datetime,
     ) -> None:
         for paper in papers:
             held = self.papers.get(paper.id)
@@ -539,7 +615,11 @@ class Oracle:
         for (_address, wanted), subscription in self.subscriptions.items():
             if wanted == query and subscription.state == "active":
                 subscription.entries += entries
-            elif wanted == query and subscription.state in ("off", "drain") and subscription.was == "active":
+            elif (
+                wanted == query
+                and subscription.state in ("off", "drain")
+                and subscription.was == "active"
+            ):
                 subscription.stash += entries
         self.last_good[query] = now
         for (_address, wanted), subscription in self.subscriptions.items():
@@ -558,7 +638,9 @@ class Oracle:
 
     def withdrawals(self, address: str) -> set[str]:
         """What the reader was sent and is not yet told to be withdrawn."""
-        return {p for p, version in self.withdrawn.items() if 0 < (self.had(address, p) or 0) < version}
+        return {
+            p for p, version in self.withdrawn.items() if 0 < (self.had(address, p) or 0) < version
+        }
 
     def wants(self, address: str, paper: str, version: int) -> bool:
         """Whether a revision up to this version is for this reader."""
@@ -571,7 +653,8 @@ class Oracle:
         return False
 
     def due(self, address: str) -> dict[str, tuple[bool, int]]:
-        """Base id -> (as a revision, last number in the log), in no order; what the reader's logs make due."""
+        """Base id -> (as a revision, last number in the log), in no order; what the reader's logs
+        make due."""
         new: dict[str, int] = {}
         revised: dict[str, int] = {}
         for (owner, _query), subscription in self.subscriptions.items():
@@ -589,7 +672,12 @@ class Oracle:
 
     def silent(self, address: str, least: timedelta = timedelta(days=30)) -> set[str]:
         """The queries of which a reader is still to be told that nothing matches them."""
-        told = {query for d in self.deliveries.values() if self._counts(d, address) for query in d.silences}
+        told = {
+            query
+            for d in self.deliveries.values()
+            if self._counts(d, address)
+            for query in d.silences
+        }
         return {
             query
             for (owner, query), s in self.subscriptions.items()
@@ -602,7 +690,9 @@ class Oracle:
         return delivery.address == address and delivery.status != "void"
 
     def mailed_since(self, address: str, moment: datetime) -> bool:
-        return any(self._counts(d, address) and d.queued_at > moment for d in self.deliveries.values())
+        return any(
+            self._counts(d, address) and d.queued_at > moment for d in self.deliveries.values()
+        )
 
     def queued(
         self,
@@ -625,23 +715,34 @@ class Oracle:
             cut = want[by_age[-limit - 1]][1]
             want = {paper: entry for paper, entry in want.items() if paper not in let_go}
             for (owner, _query), subscription in self.subscriptions.items():
-                # The log begins anew behind what was let go. Should this digest fail, a paper of it whose only
-                # later row is a new version comes again as one: in another section, but it comes.
+                # The log begins anew behind what was let go. Should this digest fail, a paper of it
+                # whose only later row is a new version comes again as one: in another section, but
+                # it comes.
                 if owner == address:
                     subscription.entries = [e for e in subscription.entries if e[0] > cut]
             self.world.stats["let go"] += len(let_go)
         withdrawals = self.withdrawals(address)
         self.world.stats["withdrawals"] += len(withdrawals)
         want = dict.fromkeys(withdrawals, (True, 0)) | want
-        if {(p, revised) for p, (revised, _) in want.items()} != {(p, revised) for p, _, revised in items}:
-            raise BrokenError(f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}")
+        if {(p, revised) for p, (revised, _) in want.items()} != {
+            (p, revised) for p, _, revised in items
+        }:
+            raise BrokenError(
+                f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}"
+            )
         for paper, version, _revised in items:
             if version != self.papers[paper].version:
-                raise BrokenError(f"{paper} came as v{version}, and v{self.papers[paper].version} is known")
+                raise BrokenError(
+                    f"{paper} came as v{version}, and v{self.papers[paper].version} is known"
+                )
         if silences != self.silent(address):
-            raise BrokenError(f"{address} is told that {silences} are silent, to tell was {self.silent(address)}")
+            raise BrokenError(
+                f"{address} is told that {silences} are silent, to tell was {self.silent(address)}"
+            )
         month = self.world.now - timedelta(days=30)
-        if not items and self.mailed_since(address, month if silences else START - timedelta(days=1)):
+        if not items and self.mailed_since(
+            address, month if silences else START - timedelta(days=1)
+        ):
             raise BrokenError(f"{address} got an empty digest that is not the first")
         self.deliveries[number] = Delivery(address, items, silences, self.world.now)
         self.by_message_id[message_id] = number
@@ -655,7 +756,9 @@ class Oracle:
             delivery = self.deliveries[number]
             if state in ("failed", "suppressed"):
                 if delivery.status in ("maybe", "accepted"):
-                    raise BrokenError(f"delivery {number} may have been accepted, and ended {state}")
+                    raise BrokenError(
+                        f"delivery {number} may have been accepted, and ended {state}"
+                    )
                 delivery.status = "void"
 
     def recovered(self) -> None:
@@ -681,7 +784,9 @@ class Oracle:
                 if self.world.hold and not delivery.insisted:
                     raise BrokenError(f"delivery {number} left twice under the policy hold")
             if delivery.status == "void" and delivery.sends:
-                raise BrokenError(f"delivery {number} was accepted, and its papers were made due again")
+                raise BrokenError(
+                    f"delivery {number} was accepted, and its papers were made due again"
+                )
             if delivery.status in ("open", "in_data") and delivery.address in self.world.roster:
                 raise BrokenError(f"delivery {number} never left")
             for paper, version, revised in delivery.items if delivery.sends else ():

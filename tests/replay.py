@@ -1,4 +1,5 @@
-"""Days of keyword windows, recorded or made up, walked through by the real `digest run`, and what came of it."""
+"""Days of keyword windows, recorded or made up, walked through by the real `digest run`, and what
+came of it."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ from tests.smtp_server import Script, SmtpServer, smtp_server
 
 GUARD = timedelta(days=45)
 DEADLINE = clock_time(18)
-"""14:00 in New York, in UTC: the recording has days only, and what it holds was submitted by then."""
+"""14:00 in New York, in UTC: the recording has days only, and what it holds was submitted by
+then."""
 MORNING = clock_time(9)
 """A time at which the announcement of the evening before is served, in UTC."""
 ASKED_DAILY = timedelta(days=8)
@@ -92,14 +94,18 @@ class Home:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path, standin: Standin, subscribers: str, mail: str = "maildir:mail") -> Home:
+    def make(
+        cls, folder: Path, standin: Standin, subscribers: str, mail: str = "maildir:mail"
+    ) -> Home:
         settings = {
             "DIGEST_ARXIV_API": standin.url,
             "DIGEST_ARXIV_DELAY": "0",
             "DIGEST_MAIL": mail,
             "DIGEST_FROM": "Daily Papers <papers@example.org>",
         }
-        (folder / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+        (folder / ".env").write_text(
+            "".join(f"{name}='{value}'\n" for name, value in settings.items())
+        )
         (folder / "subscribers.yaml").write_text(subscribers)
         return cls(folder)
 
@@ -145,14 +151,18 @@ def recorded_days(folder: Path) -> list[Day]:
     with lzma.open(folder / "windows.jsonl.xz", "rt", encoding="utf-8") as lines:
         for row in map(json.loads, lines):
             fetched, windows = days.get(row["day"], (datetime.min.replace(tzinfo=UTC), {}))
-            windows[row["keyword"]] = tuple(_recorded(papers[name], place) for place, name in enumerate(row["ids"]))
+            windows[row["keyword"]] = tuple(
+                _recorded(papers[name], place) for place, name in enumerate(row["ids"])
+            )
             days[row["day"]] = max(fetched, datetime.fromisoformat(row["fetched_at"])), windows
     return [Day(*days[day]) for day in sorted(days)]
 
 
 def _recorded(row: dict[str, str], place: int) -> Paper:
     base, _, version = row["id"].rpartition("v")
-    updated = datetime.combine(date.fromisoformat(row["updated"]), DEADLINE, UTC) - timedelta(seconds=place)
+    updated = datetime.combine(date.fromisoformat(row["updated"]), DEADLINE, UTC) - timedelta(
+        seconds=place
+    )
     published = datetime.combine(date.fromisoformat(row["published"]), DEADLINE, UTC)
     return Paper(
         id=base,
@@ -167,26 +177,35 @@ def _recorded(row: dict[str, str], place: int) -> Paper:
     )
 
 
-def invented_days(number: int, *, start: date, seed: int, per_day: tuple[int, int] = (9, 2)) -> list[Day]:
-    """Days of an arXiv that holds papers back for up to 22 days, revises them, and sometimes answers in part.
+def invented_days(
+    number: int, *, start: date, seed: int, per_day: tuple[int, int] = (9, 2)
+) -> list[Day]:
+    """Days of an arXiv that holds papers back for up to 22 days, revises them, and sometimes
+    answers in part.
 
-    `per_day` has the mean number of submissions for each of two keywords. The runs are in the morning (UTC), a
-    little later every day, and meet what the calendar's announcements had brought by then.
+    `per_day` has the mean number of submissions for each of two keywords. The runs are in the
+    morning (UTC), a little later every day, and meet what the calendar's announcements had brought
+    by then.
     """
     random, world = Random(seed), World(seed)
     first = datetime.combine(start, MORNING, UTC)
     shelves = {
-        topic.name.title(): _Shelf(random, world, topic, mean) for topic, mean in zip(TOPICS, per_day, strict=False)
+        topic.name.title(): _Shelf(random, world, topic, mean)
+        for topic, mean in zip(TOPICS, per_day, strict=False)
     }
     for shelf in shelves.values():
         shelf.fill(first - timedelta(days=45), first + timedelta(days=number))
     busy, other = list(shelves.values())
-    other.versions += [entry for entry in busy.versions if entry[1].id.endswith(("3", "7"))]  # these match both
+    other.versions += [
+        entry for entry in busy.versions if entry[1].id.endswith(("3", "7"))
+    ]  # these match both
     days = []
     for passed in range(number):
         now = first + timedelta(days=passed, minutes=passed)
         whole = passed in (0, number - 1)
-        days.append(Day(now, {name: shelf.window(now, whole=whole) for name, shelf in shelves.items()}))
+        days.append(
+            Day(now, {name: shelf.window(now, whole=whole) for name, shelf in shelves.items()})
+        )
     return days
 
 
@@ -220,7 +239,8 @@ class _Shelf:
             self._announce(self.world.revise(paper, revised), held)
 
     def _announce(self, paper: Paper, held: int) -> None:
-        """Served with the first announcement whose deadline the version met, or so many days later."""
+        """Served with the first announcement whose deadline the version met, or so many days
+        later."""
         ready = paper.updated + timedelta(days=held)
         evening = ready.date() if ready.time() <= DEADLINE else ready.date() + timedelta(days=1)
         while quiet_night(morning := datetime.combine(evening + timedelta(days=1), MORNING, UTC)):
@@ -278,8 +298,8 @@ class Figures:
 
 @dataclass
 class Walk:
-    """What a walk through days came to: which windows (day's time, keyword) were held back, the rows that each
-    request asked for, and the seconds taken.
+    """What a walk through days came to: which windows (day's time, keyword) were held back, the
+    rows that each request asked for, and the seconds taken.
     """
 
     held: dict[tuple[datetime, str], int] = field(default_factory=dict)
@@ -291,10 +311,16 @@ def walk(home: Home, standin: Standin, days: Sequence[Day]) -> Walk:
     """Do each day's run. What is held back is asked for again on the next day only."""
     began, result = time.monotonic(), Walk()
     for day in days:
-        standin.serve_windows({make_keyword(name).query: papers for name, papers in day.windows.items()})
+        standin.serve_windows(
+            {make_keyword(name).query: papers for name, papers in day.windows.items()}
+        )
         ran = home.digest("run", "--json", "--now", day.now.isoformat())
         records = {record["keyword"]: record for record in json.loads(ran.out)["keywords"]}
-        assert {record["status"] for record in records.values()} <= {"ok", "skipped", "quarantined"}, ran.err
+        assert {record["status"] for record in records.values()} <= {
+            "ok",
+            "skipped",
+            "quarantined",
+        }, ran.err
         held = [name for name, record in records.items() if record["status"] == "quarantined"]
         assert ran.code == (1 if held else 0), ran.err
         result.held |= {(day.now, name): records[name]["fetched"] for name in held}
@@ -309,13 +335,18 @@ def judge(
     mails: Sequence[Mail],
     held: Container[tuple[datetime, str]] = frozenset(),
 ) -> Figures:
-    """Hold the mails against the windows, by rules of their own that know nothing of stores and diffs.
+    """Hold the mails against the windows, by rules of their own that know nothing of stores and
+    diffs.
 
-    `held` are the windows (day's time, keyword) that were held back: what they showed is due with the next good one.
+    `held` are the windows (day's time, keyword) that were held back: what they showed is due with
+    the next good one.
     """
     wanted, unwanted, served = _expectations(days, held)
-    # That a paper which was mailed has been withdrawn is always told, in a digest that names it once more.
-    withdrawn = {p.id for day in days for papers in day.windows.values() for p in papers if is_withdrawn(p)}
+    # That a paper which was mailed has been withdrawn is always told, in a digest that names it
+    # once more.
+    withdrawn = {
+        p.id for day in days for papers in day.windows.values() for p in papers if is_withdrawn(p)
+    }
     figures = Figures(runs=len(days), mails=len(mails), papers=sum(len(mail.ids) for mail in mails))
     got: dict[str, dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
     for mail in mails:
@@ -327,9 +358,14 @@ def judge(
             due[name] = min(first, due.get(name, first))
         mine = got.pop(reader, {})
         figures.lost += [(reader, name) for name in due if name not in mine]
-        figures.repeated += [(reader, name) for name, times in mine.items() if len(times) > 1 + (name in withdrawn)]
+        figures.repeated += [
+            (reader, name) for name, times in mine.items() if len(times) > 1 + (name in withdrawn)
+        ]
         for name, times in mine.items():
-            if not any(name in served[keyword] and served[keyword][name] <= times[0] for keyword in keywords):
+            if not any(
+                name in served[keyword] and served[keyword][name] <= times[0]
+                for keyword in keywords
+            ):
                 figures.foreign.append((reader, name))
             if name not in due and any(name in unwanted[keyword] for keyword in keywords):
                 figures.revisions.append((reader, name))
@@ -354,10 +390,11 @@ class _First:
 def _expectations(
     days: Sequence[Day], held: Container[tuple[datetime, str]]
 ) -> tuple[dict[str, dict[str, _First]], dict[str, set[str]], dict[str, dict[str, datetime]]]:
-    """For each keyword: since when a paper is due, which ones never are, and when each was first served.
+    """For each keyword: since when a paper is due, which ones never are, and when each was first
+    served.
 
-    Due is what a window shows for the first time after the first day: a first version always, a later one
-    where the paper is young. What the first day shows may come as a welcome, or not.
+    Due is what a window shows for the first time after the first day: a first version always, a
+    later one where the paper is young. What the first day shows may come as a welcome, or not.
     """
     wanted: dict[str, dict[str, _First]] = defaultdict(dict)
     unwanted: dict[str, set[str]] = defaultdict(set)

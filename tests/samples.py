@@ -1,4 +1,5 @@
-"""Papers, readers and digests of the project's own making, for tests and for looking at templates."""
+"""Papers, readers and digests of the project's own making, for tests and for looking at
+templates."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 """A Monday, seven in the morning in Berlin."""
 
 REWARD_MODEL = Keyword(
-    "Reward Model", '(ti:"reward model" OR abs:"reward model" OR abs:"preference model")', Rule.QUERY
+    "Reward Model",
+    '(ti:"reward model" OR abs:"reward model" OR abs:"preference model")',
+    Rule.QUERY,
 )
 MLLM = Keyword("MLLM", "(ti:MLLM AND abs:MLLM)", Rule.BOTH)
 HALLUCINATION = Keyword("Hallucination", "(ti:hallucination AND abs:hallucination)", Rule.BOTH)
@@ -76,12 +79,16 @@ def mixed_items() -> list[Item]:
         item(2, "MLLM", "Hallucination"),
         item(3, "Reward Model", "MLLM"),
         item(4, kind=Kind.LATE, published=before, updated=before),
-        item(5, "MLLM", comment="This paper has been withdrawn by the authors: an error in section 4"),
+        item(
+            5, "MLLM", comment="This paper has been withdrawn by the authors: an error in section 4"
+        ),
         item(6, "Hallucination", kind=Kind.REVISED, version=3, published=before),
     ]
 
 
-def sample_digest(items: list[Item] | None = None, reader: Subscriber = ADA, **changes: object) -> Digest:
+def sample_digest(
+    items: list[Item] | None = None, reader: Subscriber = ADA, **changes: object
+) -> Digest:
     """A Monday's digest for `reader`, by default of `mixed_items`."""
     digest = compose(
         mixed_items() if items is None else items,

@@ -1,4 +1,5 @@
-"""The one way by which tests reach real captured data, which lies beside the project and not in it."""
+"""The one way by which tests reach real captured data, which lies beside the project and not in
+it."""
 
 from __future__ import annotations
 

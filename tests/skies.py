@@ -1,4 +1,5 @@
-"""An arXiv for tests that announces evening by evening, on all its services or on some, and a world under it."""
+"""An arXiv for tests that announces evening by evening, on all its services or on some, and a world
+under it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,12 @@ class Sky:
         self.papers: dict[str, Paper] = {}
 
     def announce(
-        self, now: datetime, *papers: Paper, index: bool = True, feeds: bool = True, oai: bool = True
+        self,
+        now: datetime,
+        *papers: Paper,
+        index: bool = True,
+        feeds: bool = True,
+        oai: bool = True,
     ) -> Announcement:
         """Announce papers with the announcement that is served at `now`."""
         announcement = last_served(now)
@@ -93,7 +99,8 @@ async def under(sky: Sky, path: Path) -> AsyncIterator[SourcesWorld]:
 
 
 def about(number: int, word: str, at: datetime, **changes: Any) -> Paper:
-    """A paper with a word in its abstract, submitted before the announcement that is served at `at`."""
+    """A paper with a word in its abstract, submitted before the announcement that is served at
+    `at`."""
     submitted = submitted_by(last_served(at)) - timedelta(hours=3)
     return eprint(number, submitted, abstract=f"On a {word}, and more.", **changes)
 

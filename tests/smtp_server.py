@@ -51,8 +51,9 @@ class Taken:
 
 @dataclass
 class SmtpServer:
-    """Answers by `script`: for a stage (a command's verb, `connect`, or `message` for the final dot) an
-    answer, a list with one answer a time (then the usual one), or a function of the command's line.
+    """Answers by `script`: for a stage (a command's verb, `connect`, or `message` for the final
+    dot) an answer, a list with one answer a time (then the usual one), or a function of the
+    command's line.
     """
 
     script: Script
@@ -119,7 +120,9 @@ class SmtpServer:
                 writer.write(f"{answer}\r\n".encode())
                 if answer.startswith("354"):
                     data = await reader.readuntil(b"\r\n.\r\n")
-                    self.messages.append(Taken(sender, recipient, data[:-3].replace(b"\r\n..", b"\r\n.")))
+                    self.messages.append(
+                        Taken(sender, recipient, data[:-3].replace(b"\r\n..", b"\r\n."))
+                    )
                     verb = "message"
                 else:
                     continue
@@ -153,7 +156,9 @@ async def smtp_server(
             await server.serve(reader, writer)
         writer.close()
 
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if tls_from_start else None)
+    listener = await asyncio.start_server(
+        serve, "127.0.0.1", 0, ssl=tls if tls_from_start else None
+    )
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server
@@ -165,8 +170,11 @@ async def smtp_server(
         await asyncio.sleep(0)
 
 
-def make_certificate(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> tuple[Path, ssl.SSLContext]:
-    """Make a self-signed certificate: the file by which clients can trust it, and the server's context."""
+def make_certificate(
+    folder: Path, names: str = "DNS:localhost,IP:127.0.0.1"
+) -> tuple[Path, ssl.SSLContext]:
+    """Make a self-signed certificate: the file by which clients can trust it, and the server's
+    context."""
     if shutil.which("openssl") is None:
         pytest.skip("the openssl command is not here to make a certificate with")
     certificate, key = folder / "certificate.pem", folder / "key.pem"

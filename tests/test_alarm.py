@@ -24,7 +24,9 @@ from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, mail, rea
 OPERATOR = "ops@example.org"
 GOOD, BAD = Facts(), Facts(failed_cycles=FAILED_CYCLES, error="the disk is full")
 RESTING = Facts(mail_rests="9 of 40 readers bounced")
-facts = st.sampled_from([GOOD, BAD, RESTING, Facts(failed_cycles=1, error="once"), Facts(3, "both", "rests")])
+facts = st.sampled_from(
+    [GOOD, BAD, RESTING, Facts(failed_cycles=1, error="once"), Facts(3, "both", "rests")]
+)
 
 
 def play(sequence: list[tuple[Facts, bool]]) -> list[Notice]:
@@ -50,11 +52,24 @@ def test_each_trouble_is_told_once_and_its_end_too() -> None:
 
 
 def test_a_failure_or_two_are_nobodys_concern() -> None:
-    assert play([(Facts(failed_cycles=n, error="x"), True) for n in range(FAILED_CYCLES)] + [(GOOD, True)]) == []
+    assert (
+        play(
+            [(Facts(failed_cycles=n, error="x"), True) for n in range(FAILED_CYCLES)]
+            + [(GOOD, True)]
+        )
+        == []
+    )
 
 
 def test_another_trouble_is_told_too_and_flapping_is_not() -> None:
-    mailed = play([(BAD, True), (Facts(3, "x", "rests"), True), (RESTING, True), (Facts(3, "x", "rests"), True)])
+    mailed = play(
+        [
+            (BAD, True),
+            (Facts(3, "x", "rests"), True),
+            (RESTING, True),
+            (Facts(3, "x", "rests"), True),
+        ]
+    )
     assert len(mailed) == 2
     assert len(mailed[1].lines) == 2
 
@@ -66,7 +81,9 @@ def test_where_mail_is_what_is_broken_the_end_tells_of_it() -> None:
 
 
 @given(st.lists(st.tuples(facts, st.booleans()), max_size=40))
-def test_each_time_of_trouble_ends_with_one_mail_whatever_happens(sequence: list[tuple[Facts, bool]]) -> None:
+def test_each_time_of_trouble_ends_with_one_mail_whatever_happens(
+    sequence: list[tuple[Facts, bool]],
+) -> None:
     sequence = [*sequence, (GOOD, True), (GOOD, True)]
     mailed = play(sequence)
     ends = [n.subject == "all is well again" for n in mailed]
@@ -79,9 +96,12 @@ def test_each_time_of_trouble_ends_with_one_mail_whatever_happens(sequence: list
 
 
 @pytest.mark.parametrize(
-    ("good", "told"), [(timedelta(hours=20), False), (timedelta(days=1), False), (timedelta(days=3), True)]
+    ("good", "told"),
+    [(timedelta(hours=20), False), (timedelta(days=1), False), (timedelta(days=3), True)],
 )
-def test_a_keyword_without_an_answer_for_two_announcements_is_told(good: timedelta, told: bool) -> None:
+def test_a_keyword_without_an_answer_for_two_announcements_is_told(
+    good: timedelta, told: bool
+) -> None:
     thursday = MONDAY + 3 * DAY
     decision = decide(Facts(last_good={"Reasoning": thursday - good}), {}, thursday)
     assert (decision.notice is not None) is told
@@ -96,10 +116,17 @@ class Office(World):
     """A world with an operator."""
 
     async def work(self, error: str | None = "") -> None:
-        """A cycle and what follows it; `error`: what the command line found, if not what the cycle shows."""
+        """A cycle and what follows it; `error`: what the command line found, if not what the cycle
+        shows."""
         summary = await self.cycle()
         failed = error or next((k.why for k in summary.keywords if k.status == "failed"), "")
-        alarm = Alarm(self.store, self.relay, Sender("Digest <papers@example.org>"), OPERATOR, Path("/srv/digest"))
+        alarm = Alarm(
+            self.store,
+            self.relay,
+            Sender("Digest <papers@example.org>"),
+            OPERATOR,
+            Path("/srv/digest"),
+        )
         await after_cycle(alarm, self.roster, failed, self.now)
         self.now += HOUR
 
@@ -131,20 +158,29 @@ async def test_the_operator_gets_one_mail_of_trouble_and_one_of_its_end(office: 
 
 
 async def test_a_mail_that_is_not_taken_is_tried_again(office: Office) -> None:
-    office.relay.answers[OPERATOR] = [Receipt(Outcome.RELAY, "421 no"), Receipt(Outcome.DEFERRED, "450 no")]
+    office.relay.answers[OPERATOR] = [
+        Receipt(Outcome.RELAY, "421 no"),
+        Receipt(Outcome.DEFERRED, "450 no"),
+    ]
     for _ in range(6):
         await office.work("broken")
     assert len(office.told()) == 1
     assert len([m for m in office.relay.tried if m.recipient == OPERATOR]) == 3
 
 
-async def test_a_mail_server_in_trouble_is_told_once_it_can_be_used_and_left_alone_before(office: Office) -> None:
-    office.relay.answers["ada@example.org"] = [Receipt(Outcome.RELAY, "535 wrong password", permanent=True)] * 2
+async def test_a_mail_server_in_trouble_is_told_once_it_can_be_used_and_left_alone_before(
+    office: Office,
+) -> None:
+    office.relay.answers["ada@example.org"] = [
+        Receipt(Outcome.RELAY, "535 wrong password", permanent=True)
+    ] * 2
     office.now += timedelta(minutes=1)
     for _ in range(5):
         await office.work()
         office.now -= timedelta(minutes=45)
-    assert [m.recipient for m in office.relay.tried] == ["ada@example.org"] * 2, "an hour's rest holds for all mail"
+    assert [m.recipient for m in office.relay.tried] == ["ada@example.org"] * 2, (
+        "an hour's rest holds for all mail"
+    )
     for _ in range(3):
         await office.work()
     assert office.told() != []
@@ -187,7 +223,9 @@ def watchdog() -> Iterator[HTTPServer]:
     server.server_close()
 
 
-async def test_the_heartbeat_calls_and_never_fails(watchdog: HTTPServer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_heartbeat_calls_and_never_fails(
+    watchdog: HTTPServer, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"http://127.0.0.1:{watchdog.server_port}/a-secret-name"
     assert await beat(url)
     watchdog.status = 500  # type: ignore[attr-defined]
@@ -195,7 +233,9 @@ async def test_the_heartbeat_calls_and_never_fails(watchdog: HTTPServer, caplog:
     assert watchdog.calls == ["/a-secret-name"] * 2  # type: ignore[attr-defined]
     assert not await beat("http://127.0.0.1:1/a-secret-name")
     assert not await beat("https://a b/")
-    assert "secret" not in "".join(r.getMessage() for r in caplog.records if r.name.startswith("digest"))
+    assert "secret" not in "".join(
+        r.getMessage() for r in caplog.records if r.name.startswith("digest")
+    )
 
 
 def test_decided_at_a_later_time_keeps_when_it_began() -> None:

@@ -67,17 +67,26 @@ async def client(
 ) -> AsyncIterator[ArxivClient]:
     clock = clock or Time()
     async with ArxivClient(
-        arxiv.url, delay=delay, sleep=clock.sleep, monotonic=clock.monotonic, jitter=lambda: 0, **options
+        arxiv.url,
+        delay=delay,
+        sleep=clock.sleep,
+        monotonic=clock.monotonic,
+        jitter=lambda: 0,
+        **options,
     ) as made:
         yield made
 
 
-async def window(arxiv: Standin, *, since: datetime = EVER, page_size: int = 25, attempts: int = 2) -> Window:
+async def window(
+    arxiv: Standin, *, since: datetime = EVER, page_size: int = 25, attempts: int = 2
+) -> Window:
     async with client(arxiv) as made:
         return await made.fetch(QUERY, since=since, page_size=page_size, attempts=attempts)
 
 
-async def failure(arxiv: Standin, attempts: int = 1, page_size: int = 25, **options: Any) -> ArxivError:
+async def failure(
+    arxiv: Standin, attempts: int = 1, page_size: int = 25, **options: Any
+) -> ArxivError:
     async with client(arxiv, **options) as made:
         with pytest.raises(ArxivError) as caught:
             await made.fetch(QUERY, since=EVER, page_size=page_size, attempts=attempts)
@@ -85,7 +94,9 @@ async def failure(arxiv: Standin, attempts: int = 1, page_size: int = 25, **opti
     return caught.value
 
 
-def real(start: int, size: int, papers: tuple[Paper, ...] = PAPERS, total: int | None = None) -> bytes:
+def real(
+    start: int, size: int, papers: tuple[Paper, ...] = PAPERS, total: int | None = None
+) -> bytes:
     return feed(
         papers[start : start + size],
         query=QUERY,
@@ -102,12 +113,18 @@ def starts(arxiv: Standin) -> list[int]:
 async def test_a_window_is_read_page_after_page_until_all_matches_came(arxiv: Standin) -> None:
     told: list[tuple[int, int]] = []
     async with client(arxiv) as made:
-        got = await made.fetch(QUERY, since=EVER, page_size=25, progress=lambda *counts: told.append(counts))
+        got = await made.fetch(
+            QUERY, since=EVER, page_size=25, progress=lambda *counts: told.append(counts)
+        )
     assert got == Window(QUERY, PAPERS, 60, EVER, 3)
     assert told == [(25, 60), (50, 60), (60, 60)]
     assert starts(arxiv) == [0, 25, 50]
     asked = arxiv.requests[0].params
-    assert (asked["sortBy"], asked["sortOrder"], asked["max_results"]) == ("lastUpdatedDate", "descending", "25")
+    assert (asked["sortBy"], asked["sortOrder"], asked["max_results"]) == (
+        "lastUpdatedDate",
+        "descending",
+        "25",
+    )
 
 
 async def test_a_window_ends_where_its_last_rows_lie_beyond_its_depth(arxiv: Standin) -> None:
@@ -169,11 +186,23 @@ OUT_OF_ORDER = [
     Answer(503, b"<html>Service Unavailable</html>"),
     Answer(500, error_feed("internal error")),
     Answer(200, b""),
-    Answer(200, b"<!DOCTYPE html><html><body>Maintenance</body></html>", {"Content-Type": "text/html"}),
+    Answer(
+        200, b"<!DOCTYPE html><html><body>Maintenance</body></html>", {"Content-Type": "text/html"}
+    ),
     Answer(200, real(0, 25)[:5000]),
     Answer(200, real(0, 25) * 2),
-    Answer(200, real(0, 25).replace(b"?>", b"?><!DOCTYPE f [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]>", 1)),
-    Answer(200, real(0, 25).replace(b"?>", b"?><!DOCTYPE f [<!ENTITY a SYSTEM 'file:///etc/hostname'>]>", 1)),
+    Answer(
+        200,
+        real(0, 25).replace(
+            b"?>", b"?><!DOCTYPE f [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]>", 1
+        ),
+    ),
+    Answer(
+        200,
+        real(0, 25).replace(
+            b"?>", b"?><!DOCTYPE f [<!ENTITY a SYSTEM 'file:///etc/hostname'>]>", 1
+        ),
+    ),
     Answer(200, real(0, 25).decode().replace("A", "\xc4").encode("latin-1", "replace")),
     Answer(200, real(0, 25).decode().encode("utf-16")),
     Answer(200, real(0, 25).replace(b"<updated>2026", b"<updated>someday", 3)),
@@ -193,7 +222,9 @@ OUT_OF_ORDER = [
 
 
 @pytest.mark.parametrize("answer", THROTTLED + OUT_OF_ORDER)
-async def test_a_bad_answer_is_refused_and_never_taken_for_no_papers(arxiv: Standin, answer: Answer) -> None:
+async def test_a_bad_answer_is_refused_and_never_taken_for_no_papers(
+    arxiv: Standin, answer: Answer
+) -> None:
     arxiv.script(answer)
     error = await failure(arxiv)
     assert error.transient
@@ -204,7 +235,9 @@ async def test_a_bad_answer_is_refused_and_never_taken_for_no_papers(arxiv: Stan
 
 
 @pytest.mark.parametrize("answer", THROTTLED + OUT_OF_ORDER)
-async def test_after_a_bad_answer_the_page_is_asked_for_again(arxiv: Standin, answer: Answer) -> None:
+async def test_after_a_bad_answer_the_page_is_asked_for_again(
+    arxiv: Standin, answer: Answer
+) -> None:
     arxiv.script(answer)
     got = await window(arxiv)
     assert (got.papers, got.requests) == (PAPERS, 4)
@@ -234,7 +267,9 @@ async def test_ids_of_the_old_style_are_read_through_the_whole_way(arxiv: Standi
 
 
 async def test_fifty_megabytes_are_not_read_to_their_end(arxiv: Standin) -> None:
-    arxiv.script(Answer(200, gzip.compress(b"<feed>" + b" " * 50_000_000), {"Content-Encoding": "gzip"}))
+    arxiv.script(
+        Answer(200, gzip.compress(b"<feed>" + b" " * 50_000_000), {"Content-Encoding": "gzip"})
+    )
     error = await failure(arxiv)
     assert "larger than 20,000,000 bytes" in error.message
     assert error.transient
@@ -248,7 +283,12 @@ async def test_a_body_that_stalls_runs_into_the_limit_between_two_pieces(arxiv: 
 
 async def test_an_empty_page_in_the_middle_is_asked_for_again(arxiv: Standin) -> None:
     arxiv.script(
-        Answer(), Answer(body=real(25, 0).replace(b">0</opensearch:itemsPerPage", b">25</opensearch:itemsPerPage"))
+        Answer(),
+        Answer(
+            body=real(25, 0).replace(
+                b">0</opensearch:itemsPerPage", b">25</opensearch:itemsPerPage"
+            )
+        ),
     )
     got = await window(arxiv)
     assert got.papers == PAPERS
@@ -284,7 +324,10 @@ async def test_captured_refusals_and_throttling_are_told_apart(arxiv: Standin) -
 
     folder = shared("arxiv/captures/api")
     (refusal,) = folder.glob("arxivpy_id_abc_*.xml")
-    arxiv.script(Answer(400, refusal.read_bytes()), Answer(429, (folder / "body_rate_exceeded.txt").read_bytes()))
+    arxiv.script(
+        Answer(400, refusal.read_bytes()),
+        Answer(429, (folder / "body_rate_exceeded.txt").read_bytes()),
+    )
     assert "incorrect id format for abc" in (await failure(arxiv)).message
     assert (await failure(arxiv)).throttled
 
@@ -301,7 +344,8 @@ async def test_a_spell_of_ignored_sorting_is_refused(arxiv: Standin) -> None:
 
 async def test_redirects_are_followed(arxiv: Standin) -> None:
     arxiv.script(
-        Answer(301, b"", {"Location": arxiv.url + "?hop=1"}), Answer(307, b"", {"Location": "/api/query?hop=2"})
+        Answer(301, b"", {"Location": arxiv.url + "?hop=1"}),
+        Answer(307, b"", {"Location": "/api/query?hop=2"}),
     )
     arxiv.on_query = lambda params: Answer(body=real(0, 60)) if "hop" in params else None
     async with client(arxiv) as made:
@@ -396,7 +440,9 @@ async def test_redirects_keep_the_delay_too(arxiv: Standin) -> None:
 
 async def test_somebody_elses_last_request_counts(arxiv: Standin, tmp_path: Path) -> None:
     clock = Time()
-    turns = ArxivTurns(tmp_path / "digest.db", sleep=clock.sleep, monotonic=clock.monotonic, wall=clock.monotonic)
+    turns = ArxivTurns(
+        tmp_path / "digest.db", sleep=clock.sleep, monotonic=clock.monotonic, wall=clock.monotonic
+    )
     async with client(arxiv, delay=3, clock=clock, turn=turns) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     clock.now += 1
@@ -425,7 +471,11 @@ async def test_jitter_only_lengthens_a_wait(arxiv: Standin) -> None:
 
 async def test_without_a_delay_nothing_is_waited_for_but_what_arxiv_asks(arxiv: Standin) -> None:
     clock = Time()
-    arxiv.script(Answer(500, b""), Answer(429, b"", {"Retry-After": "90"}), Answer(503, b"", {"Retry-After": "1"}))
+    arxiv.script(
+        Answer(500, b""),
+        Answer(429, b"", {"Retry-After": "90"}),
+        Answer(503, b"", {"Retry-After": "1"}),
+    )
     async with client(arxiv, clock=clock) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     assert clock.slept == [0, 90, 1]
@@ -485,7 +535,9 @@ async def test_papers_that_come_between_two_pages_shift_rows_and_lose_none(arxiv
     assert starts(arxiv) == [0, 25, 50]
 
 
-async def test_a_paper_taken_away_between_two_pages_makes_the_window_begin_again(arxiv: Standin) -> None:
+async def test_a_paper_taken_away_between_two_pages_makes_the_window_begin_again(
+    arxiv: Standin,
+) -> None:
     rest = PAPERS[:5] + PAPERS[6:]
     arxiv.on_query = Moving(PAPERS, rest)
     got = await window(arxiv)
@@ -503,13 +555,17 @@ async def test_a_revision_that_moves_up_between_two_pages_is_kept_once(arxiv: St
 
 
 async def test_an_index_that_never_rests_is_given_up(arxiv: Standin) -> None:
-    arxiv.on_query = lambda params: Answer(body=real(0, 25) if params["start"] == "0" else real(25, 25, PAPERS[:59]))
+    arxiv.on_query = lambda params: Answer(
+        body=real(0, 25) if params["start"] == "0" else real(25, 25, PAPERS[:59])
+    )
     error = await failure(arxiv, attempts=3)
     assert "kept moving" in error.message
     assert error.transient
 
 
-async def test_a_query_that_is_too_broad_says_so(arxiv: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_query_that_is_too_broad_says_so(
+    arxiv: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client_module, "DEPTH_LIMIT", 40)
     error = await failure(arxiv)
     assert "too broad" in error.message
@@ -519,21 +575,29 @@ async def test_a_query_that_is_too_broad_says_so(arxiv: Standin, monkeypatch: py
 
 
 @pytest.mark.parametrize("size", [0, -1, 2001])
-async def test_a_page_of_another_size_than_arxiv_serves_is_a_mistake_of_the_caller(arxiv: Standin, size: int) -> None:
+async def test_a_page_of_another_size_than_arxiv_serves_is_a_mistake_of_the_caller(
+    arxiv: Standin, size: int
+) -> None:
     async with client(arxiv) as made:
         with pytest.raises(ValueError, match="page_size"):
             await made.fetch(QUERY, since=EVER, page_size=size)
 
 
-async def test_a_proxy_from_the_environment_is_asked(arxiv: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_from_the_environment_is_asked(
+    arxiv: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", arxiv.url.removesuffix("/api/query"))
-    async with ArxivClient("http://export.example.org/api/query", delay=0, sleep=Time().sleep) as made:
+    async with ArxivClient(
+        "http://export.example.org/api/query", delay=0, sleep=Time().sleep
+    ) as made:
         got = await made.fetch(QUERY, since=EVER, page_size=60)
     assert got.papers == PAPERS
     assert arxiv.requests[0].headers["host"] == "export.example.org"
 
 
-@pytest.mark.parametrize(("name", "value"), [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("HTTPS_PROXY", "nonsense://x")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("SSL_CERT_FILE", "/nowhere/ca.pem"), ("HTTPS_PROXY", "nonsense://x")]
+)
 async def test_a_proxy_or_a_certificate_that_cannot_be_used_is_a_matter_of_configuration(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,7 +50,9 @@ class Time:
         self.monotonic += seconds
 
     def turns(self, path: Path) -> ArxivTurns:
-        return ArxivTurns(path, sleep=self.sleep, monotonic=lambda: self.monotonic, wall=lambda: self.wall)
+        return ArxivTurns(
+            path, sleep=self.sleep, monotonic=lambda: self.monotonic, wall=lambda: self.wall
+        )
 
 
 async def take(turns: ArxivTurns, delay: float = 3) -> None:
@@ -91,7 +93,9 @@ async def test_the_next_program_waits_until_the_pause_is_over(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("jump", [-86_400, 86_400])
-async def test_a_clock_that_was_set_makes_nobody_wait_longer_than_the_pause(tmp_path: Path, jump: int) -> None:
+async def test_a_clock_that_was_set_makes_nobody_wait_longer_than_the_pause(
+    tmp_path: Path, jump: int
+) -> None:
     time = Time()
     await take(time.turns(tmp_path / "digest.db"))
     time.wall += jump
@@ -100,7 +104,9 @@ async def test_a_clock_that_was_set_makes_nobody_wait_longer_than_the_pause(tmp_
 
 
 @pytest.mark.parametrize("note", ["", "nonsense", "nan", "1e999", "\x00\xff"])
-async def test_a_note_that_cannot_be_read_makes_nobody_wait_for_long(tmp_path: Path, note: str) -> None:
+async def test_a_note_that_cannot_be_read_makes_nobody_wait_for_long(
+    tmp_path: Path, note: str
+) -> None:
     (tmp_path / "digest.db.arxiv.lock").write_text(note)
     time = Time()
     await take(time.turns(tmp_path / "digest.db"))

@@ -58,7 +58,11 @@ def without(element: str) -> bytes:
     while f"<{element}" in entry:
         first = entry.index(f"<{element}")
         after = entry[first:]
-        end = after.index("/>") + 2 if after.index(">") == after.find("/>") + 1 else after.index(f"</{element}>")
+        end = (
+            after.index("/>") + 2
+            if after.index(">") == after.find("/>") + 1
+            else after.index(f"</{element}>")
+        )
         entry = entry[:first] + after[end:].removeprefix(f"</{element}>")
     return (head + entry).encode()
 
@@ -89,10 +93,15 @@ def test_a_byte_order_mark_and_blank_lines_around_are_no_harm() -> None:
         (whole().replace(b"Reward", b"Rew\xe9rd", 1), "not a whole XML document"),
         (whole().decode().encode("utf-16"), "not a whole XML document"),
         (whole().replace(b"startIndex", b"firstIndex"), "startIndex"),
-        (whole().replace(b"<opensearch:totalResults>4<", b"<opensearch:totalResults>many<"), "totalResults"),
+        (
+            whole().replace(b"<opensearch:totalResults>4<", b"<opensearch:totalResults>many<"),
+            "totalResults",
+        ),
     ],
 )
-def test_what_is_no_whole_feed_is_refused_and_may_be_asked_for_again(body: bytes, words: str) -> None:
+def test_what_is_no_whole_feed_is_refused_and_may_be_asked_for_again(
+    body: bytes, words: str
+) -> None:
     error = refused(body)
     assert words in error.message
     assert error.transient
@@ -141,7 +150,9 @@ def test_entities_are_refused_before_they_grow_or_reach_out(bomb: str, tmp_path:
         ("http://export.arxiv.org/abs/2503.14895v1", "2503.14895", 1),
     ],
 )
-def test_the_key_is_the_base_id_and_the_version_stands_apart(address: str, base: str, version: int) -> None:
+def test_the_key_is_the_base_id_and_the_version_stands_apart(
+    address: str, base: str, version: int
+) -> None:
     (paper,) = parse_feed(one(id=address)).papers
     assert (paper.id, paper.version) == (base, version)
 
@@ -163,7 +174,9 @@ def test_an_entry_without_a_papers_id_refuses_the_whole_answer(address: str) -> 
     assert "paper's id" in refused(one(id=address)).message
 
 
-@pytest.mark.parametrize("element", ["title", "summary", "updated", "published", "author", "category", "id"])
+@pytest.mark.parametrize(
+    "element", ["title", "summary", "updated", "published", "author", "category", "id"]
+)
 def test_an_entry_that_lacks_what_every_paper_has_refuses_the_whole_answer(element: str) -> None:
     body = without(element)
     if element == "category":
@@ -171,7 +184,9 @@ def test_an_entry_that_lacks_what_every_paper_has_refuses_the_whole_answer(eleme
     refused(body)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-40T00:00:00Z", "", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-13-40T00:00:00Z", "", "9999-12-31T23:59:59-12:00"]
+)
 def test_a_date_that_cannot_be_read_refuses_the_whole_answer(text: str) -> None:
     assert "updated" in refused(one(updated=text)).message
 
@@ -183,7 +198,9 @@ def test_dates_become_utc() -> None:
 
 
 def test_whitespace_is_single_and_controls_are_gone() -> None:
-    (paper,) = parse_feed(one(title="  A\n  title&#9;of&#x81;31m \u2028 two &#x7f; lines&#x90;")).papers
+    (paper,) = parse_feed(
+        one(title="  A\n  title&#9;of&#x81;31m \u2028 two &#x7f; lines&#x90;")
+    ).papers
     assert paper.title == "A title of31m two lines"
     assert clean_text("a \x00\x1b b\x9f \x85\x1f c") == "a b c"
     (paper,) = parse_feed(one(title="".join(f"&#{code};" for code in range(0x7F, 0xA0)))).papers
@@ -191,23 +208,36 @@ def test_whitespace_is_single_and_controls_are_gone() -> None:
 
 
 def test_markup_in_a_title_is_text() -> None:
-    (paper,) = parse_feed(one(title="a &lt;b&gt;bold&lt;/b&gt; $x &amp;lt; y$ &lt;script&gt;")).papers
+    (paper,) = parse_feed(
+        one(title="a &lt;b&gt;bold&lt;/b&gt; $x &amp;lt; y$ &lt;script&gt;")
+    ).papers
     assert paper.title == "a <b>bold</b> $x &lt; y$ <script>"
 
 
 def test_categories_are_split_primary_first_each_once() -> None:
     body = whole(1).decode()
     start, end = body.index("    <category"), body.index("    <published>")
-    tags = "".join(f'<category term="{term}"/>' for term in ("cs.DB", "cs.DS", "E.1; E.4;  I.2.6", "68P05, E.1"))
+    tags = "".join(
+        f'<category term="{term}"/>'
+        for term in ("cs.DB", "cs.DS", "E.1; E.4;  I.2.6", "68P05, E.1")
+    )
     body = body[:start] + tags + body[end:]
     first = body.index("<arxiv:primary_category")
-    body = body[:first] + '<arxiv:primary_category term="cs.DS"/>' + body[body.index("/>", first) + 2 :]
+    body = (
+        body[:first]
+        + '<arxiv:primary_category term="cs.DS"/>'
+        + body[body.index("/>", first) + 2 :]
+    )
     (paper,) = parse_feed(body.encode()).papers
     assert paper.categories == ("cs.DS", "cs.DB", "E.1", "E.4", "I.2.6", "68P05")
 
 
 def test_an_old_titles_spelling_and_id_lists_are_known() -> None:
-    body = whole(1).replace(b"arXiv Query", b"ArXiv  Query").replace(b"&amp;id_list=", b"&amp;id_list=a,b")
+    body = (
+        whole(1)
+        .replace(b"arXiv Query", b"ArXiv  Query")
+        .replace(b"&amp;id_list=", b"&amp;id_list=a,b")
+    )
     answer = parse_feed(body)
     assert answer.query == 'ti:"reward model"'
     assert answer.id_list == ("a", "b")
@@ -232,11 +262,15 @@ def test_no_beginning_of_a_feed_is_a_feed() -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
-        st.tuples(st.integers(0, len(whole(2))), st.integers(0, 40), st.binary(max_size=12)), min_size=1, max_size=4
+        st.tuples(st.integers(0, len(whole(2))), st.integers(0, 40), st.binary(max_size=12)),
+        min_size=1,
+        max_size=4,
     )
 )
 @example([(0, 0, b"<!--\n<!ENTITY a '&#38;a;'>\n-->")])
-def test_whatever_is_changed_in_a_feed_it_is_read_or_refused(changes: list[tuple[int, int, bytes]]) -> None:
+def test_whatever_is_changed_in_a_feed_it_is_read_or_refused(
+    changes: list[tuple[int, int, bytes]],
+) -> None:
     body = bytearray(whole(2))
     for place, length, new in changes:
         body[place : place + length] = new
@@ -249,18 +283,28 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     assert read_or_refuse(body) is None
 
 
-PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=60)
+PRINTABLE = st.text(
+    st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"), max_size=60
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(PRINTABLE, PRINTABLE, PRINTABLE)
 def test_any_text_survives_the_way_through_a_feed(title: str, abstract: str, query: str) -> None:
     (sample,) = World(1).papers(1, NOW - timedelta(days=5), NOW)
-    paper = replace(sample, title=f"x{title}", abstract=abstract, comment=abstract, authors=(f"y{query}",))
+    paper = replace(
+        sample, title=f"x{title}", abstract=abstract, comment=abstract, authors=(f"y{query}",)
+    )
     answer = parse_feed(feed([paper], query=query, start=0, max_results=1, total=1))
     text = clean_text(abstract)
     assert answer.papers == (
-        replace(paper, title=clean_text(paper.title), abstract=text, comment=text, authors=(clean_text(f"y{query}"),)),
+        replace(
+            paper,
+            title=clean_text(paper.title),
+            abstract=text,
+            comment=text,
+            authors=(clean_text(f"y{query}"),),
+        ),
     )
     assert answer.query is not None
     check_page(answer, query=query, start=0, page_size=1)
@@ -293,7 +337,9 @@ def test_every_captured_answer_is_read_or_rightly_refused() -> None:
             assert f"{paper.id}v{paper.version}</id>".encode() in body, name
     assert set(refusals) == {"body_empty.xml", "arxivpy_id_abc_s0_m100_b79c8dcf6bc3.xml"}
     assert refusals["body_empty.xml"].transient
-    assert "incorrect id format for abc" in refusals["arxivpy_id_abc_s0_m100_b79c8dcf6bc3.xml"].message
+    assert (
+        "incorrect id format for abc" in refusals["arxivpy_id_abc_s0_m100_b79c8dcf6bc3.xml"].message
+    )
     throttled = refused((folder / "body_rate_exceeded.txt").read_bytes())
     assert throttled.throttled
 
@@ -343,7 +389,9 @@ def test_a_captured_feed_cut_in_an_entry_is_refused() -> None:
 @given(st.data())
 def test_captured_answers_cut_or_changed_are_read_or_refused(data: st.DataObject) -> None:
     folder = shared("arxiv/captures/api")
-    name = data.draw(st.sampled_from([name for name in captures() if (folder / name).stat().st_size < 15_000]))
+    name = data.draw(
+        st.sampled_from([name for name in captures() if (folder / name).stat().st_size < 15_000])
+    )
     body = (folder / name).read_bytes()
     cut = data.draw(st.integers(0, len(body)))
     assert read_or_refuse(body[:cut]) is None or body[:cut].rstrip().endswith(b"</feed>")
@@ -362,7 +410,17 @@ def test_two_thousand_real_entries_are_read() -> None:
     papers = parse_feed(head + entries + b"</feed>" + rest).papers
     assert len(papers) == 2060
     assert all("  " not in paper.title and "\n" not in paper.abstract for paper in papers)
-    assert not any(";" in category or "," in category for paper in papers for category in paper.categories)
+    assert not any(
+        ";" in category or "," in category for paper in papers for category in paper.categories
+    )
     by_id = {paper.id: paper for paper in papers}
-    assert by_id["1910.06169"].categories == ("cs.DS", "cs.DB", "cs.IR", "cs.LG", "E.1", "E.4", "I.2.6")
+    assert by_id["1910.06169"].categories == (
+        "cs.DS",
+        "cs.DB",
+        "cs.IR",
+        "cs.LG",
+        "E.1",
+        "E.4",
+        "I.2.6",
+    )
     assert (by_id["2108.04458"].version, by_id["1410.4701"].version) == (2, 4)

@@ -37,12 +37,18 @@ def test_accents(written: str, read: str) -> None:
     ("line", "names"),
     [
         ("Chunhua Liu, Sukai Huang", ["Chunhua Liu", "Sukai Huang"]),
-        ("D.V. Shetty, S.J. Yennello, and G.A. Souliotis", ["D.V. Shetty", "S.J. Yennello", "G.A. Souliotis"]),
+        (
+            "D.V. Shetty, S.J. Yennello, and G.A. Souliotis",
+            ["D.V. Shetty", "S.J. Yennello", "G.A. Souliotis"],
+        ),
         ("Valeria M. Rosa and Patricio S. letelier", ["Valeria M. Rosa", "Patricio S. letelier"]),
         ("Ratna Kandala,  Deepti, Sheza Munir", ["Ratna Kandala", "Deepti", "Sheza Munir"]),
         (r"T. A. Bach (DNV, H{\o}vik, Norway), A. Babic (DNV, Norway)", ["T. A. Bach", "A. Babic"]),
         ("A. Lie (1), B. Bo (1 and 2) ((1) Oslo, (2) Bergen, Norway)", ["A. Lie", "B. Bo"]),
-        ("Sammy Davis, Jr., Henry Ford III and Ann Andersen", ["Sammy Davis, Jr.", "Henry Ford III", "Ann Andersen"]),
+        (
+            "Sammy Davis, Jr., Henry Ford III and Ann Andersen",
+            ["Sammy Davis, Jr.", "Henry Ford III", "Ann Andersen"],
+        ),
         ("A. Lie (Oslo, B. Bo", ["A. Lie Oslo", "B. Bo"]),
         ("", []),
         (" , and ", []),

@@ -69,7 +69,10 @@ def test_the_evenings_of_2026_without_an_announcement_have_names():
         ("2026-07-14T05:14:59", date(2026, 7, 12)),  # in summer an hour earlier in UTC
         ("2026-07-14T05:15:00", date(2026, 7, 13)),
         ("2026-11-29T23:00:00", date(2026, 11, 25)),  # over Thanksgiving and the weekend
-        ("2026-12-28T20:00:00", date(2026, 12, 24)),  # over Christmas, a Friday, and the Sunday after it
+        (
+            "2026-12-28T20:00:00",
+            date(2026, 12, 24),
+        ),  # over Christmas, a Friday, and the Sunday after it
     ],
 )
 def test_the_last_announcement_served(now, evening):
@@ -90,7 +93,8 @@ def test_now_lies_between_the_last_announcement_and_the_next(now):
     assert served_between(now, following.served_at) == (following,)
     assert last_served(following.served_at) == following
     assert following.evening.weekday() not in (4, 5)
-    # The night is quiet exactly where nothing was served for a day; no change of the clock falls on one that counts.
+    # The night is quiet exactly where nothing was served for a day; no change of the clock falls on
+    # one that counts.
     assert (quiet_night(now) is None) == (now - last.served_at < timedelta(hours=24))
 
 
@@ -148,7 +152,12 @@ def test_a_quiet_night_has_a_reason(now, reason):
             (84, 0),
             "no match that is new: 84 papers in the window, all seen before",
         ),
-        ("2026-11-24T07:00", "2026-11-23T07:00", (1, 0), "no match that is new: 1 paper in the window, seen before"),
+        (
+            "2026-11-24T07:00",
+            "2026-11-23T07:00",
+            (1, 0),
+            "no match that is new: 1 paper in the window, seen before",
+        ),
         ("2026-11-24T07:00", "2026-11-23T07:00", (0, 0), "no match: no paper in the window"),
         (
             "2026-11-24T07:00",
@@ -168,12 +177,19 @@ def test_a_quiet_night_has_a_reason(now, reason):
 def test_why_nothing_came_is_said_in_a_phrase(now, previous, counts, phrase):
     fetched, first_seen = counts
     previous_good = utc(previous) if previous else None
-    said = why_nothing(now=utc(now), previous_good=previous_good, fetched=fetched, first_seen=first_seen)
+    said = why_nothing(
+        now=utc(now), previous_good=previous_good, fetched=fetched, first_seen=first_seen
+    )
     assert said == phrase
 
 
 @settings(max_examples=300)
-@given(MOMENTS, st.timedeltas(timedelta(0), timedelta(days=60)), st.integers(0, 30_000), st.integers(0, 30_000))
+@given(
+    MOMENTS,
+    st.timedeltas(timedelta(0), timedelta(days=60)),
+    st.integers(0, 30_000),
+    st.integers(0, 30_000),
+)
 def test_a_phrase_is_short(now, ago, fetched, first_seen):
     said = why_nothing(now=now, previous_good=now - ago, fetched=fetched, first_seen=first_seen)
     assert 0 < len(said) <= 120
@@ -184,22 +200,34 @@ def test_a_phrase_stays_short_over_a_long_break_and_then_gives_the_date():
     days = {date(2026, 12, 13) + timedelta(days=n): "W" * 30 for n in range(16)}
     now = utc("2026-12-14T07:00")
     said = why_nothing(
-        now=now, previous_good=now - timedelta(hours=1), fetched=0, first_seen=0, holidays=Holidays(days, frozenset())
+        now=now,
+        previous_good=now - timedelta(hours=1),
+        fetched=0,
+        first_seen=0,
+        holidays=Holidays(days, frozenset()),
     )
     assert said == f"holiday: {'W' * 30}; next Tuesday evening, served Wednesday 30 Dec 06:15 UTC"
     saturday = utc("2026-12-19T07:00")
     said = why_nothing(
-        now=saturday, previous_good=saturday, fetched=0, first_seen=0, holidays=Holidays(days, frozenset())
+        now=saturday,
+        previous_good=saturday,
+        fetched=0,
+        first_seen=0,
+        holidays=Holidays(days, frozenset()),
     )
     assert said.startswith("weekend")
     assert len(said) <= 120
 
 
 def test_an_operator_may_add_a_year_and_rename_a_day():
-    own = load_holidays('{"years": {"2027": {"2027-01-18": "King Day", "2027-01-01": "New Year"}, "2028": {}}}')
+    own = load_holidays(
+        '{"years": {"2027": {"2027-01-18": "King Day", "2027-01-01": "New Year"}, "2028": {}}}'
+    )
     both = package_holidays().merged(own)
     assert quiet_night(utc("2027-01-19T12:00"), both) == "holiday: King Day"
-    assert quiet_night(utc("2027-01-04T12:00"), both) == "holiday: New Year"  # the Sunday after the Friday
+    assert (
+        quiet_night(utc("2027-01-04T12:00"), both) == "holiday: New Year"
+    )  # the Sunday after the Friday
     assert quiet_night(utc("2026-11-27T12:00"), both) == "holiday: Thanksgiving"
     assert both.years == {2026, 2027, 2028}
 
@@ -213,7 +241,10 @@ def test_an_operator_may_add_a_year_and_rename_a_day():
         ('{"years": {"2027": 3}}', "cannot be read"),
         ('{"years": {"27": {}}}', "'27' is no year"),
         ('{"years": {"x": {"2027-01-01": "New Year"}}}', "'x' is no year"),
-        ('{"years": {"2027": {"2027-13-01": "New Year"}}}', "holidays of 2027: '2027-13-01' is no date"),
+        (
+            '{"years": {"2027": {"2027-13-01": "New Year"}}}',
+            "holidays of 2027: '2027-13-01' is no date",
+        ),
         ('{"years": {"2027": {"2026-01-01": "New Year"}}}', "2026-01-01 is in another year"),
         ('{"years": {"2027": {"2027-01-02": "New Year"}}}', "is a Saturday"),
         ('{"years": {"2027": {"2027-01-03": ""}}}', "no usable name"),
@@ -228,7 +259,8 @@ def test_a_mistake_in_a_list_of_holidays_is_named(text, words):
 
 
 def test_the_rules_agree_with_what_the_feeds_of_2025_held():
-    """The feed of a day holds what was announced on the evening before, and is empty where nothing was."""
+    """The feed of a day holds what was announced on the evening before, and is empty where nothing
+    was."""
     listed = load_holidays(
         '{"years": {"2025": {"2025-01-01": "New Year", "2025-01-20": "King", "2025-06-19": "Juneteenth",'
         '"2025-07-04": "Independence", "2025-09-01": "Labor"}}}'
@@ -245,7 +277,8 @@ def test_the_rules_agree_with_what_the_feeds_of_2025_held():
                 if (quiet_night(moment, listed) is not None) != (int(row["items"]) == 0):
                     surprises.add((moment.date(), row["items"]))
     assert compared > 250
-    # No evening that we count on was empty; on four quiet ones arXiv put a few papers into the feed after all.
+    # No evening that we count on was empty; on four quiet ones arXiv put a few papers into the feed
+    # after all.
     assert surprises == {
         (date(2025, 1, 21), "5"),
         (date(2025, 3, 1), "4"),

@@ -53,7 +53,9 @@ class Shell:
         return self.path.read_text(encoding="utf-8")
 
     def reader(self, email: str):
-        return next(reader for reader in load_roster(self.path).subscribers if reader.email == email)
+        return next(
+            reader for reader in load_roster(self.path).subscribers if reader.email == email
+        )
 
     def csv(self, text: str | bytes, name: str = "people.csv") -> str:
         path = self.home / name
@@ -62,7 +64,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Shell:
     monkeypatch.setattr("digest.cli.readers.subscribers.machine_now", lambda: NOW)
     return Shell(tmp_path, capfd)
 
@@ -75,11 +79,14 @@ def test_what_the_file_may_say_of_a_reader_can_be_set(shell: Shell) -> None:
     assert [name for name in SETTABLE if name not in text] == []
 
 
-# -- set ---------------------------------------------------------------------------------------------
+# -- set
+# ---------------------------------------------------------------------------------------------
 
 
 def test_fields_are_set_and_all_else_stays_as_it_was_written(shell: Shell) -> None:
-    out = shell("subscribers", "set", "ADA@example.org", "at=07:15", "schedule=mon,thu", "max-papers=20")
+    out = shell(
+        "subscribers", "set", "ADA@example.org", "at=07:15", "schedule=mon,thu", "max-papers=20"
+    )
     assert "schedule is now mon, thu; at is now 07:15; max_papers is now 20" in out
     assert shell.text == FILE.replace('"06:30"', '"07:15"').replace(
         '  - email: lin', '    schedule: [mon, thu]\n    max_papers: 20\n  - email: lin'
@@ -94,10 +101,23 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
         "authors=Ada Lovelace, Alan Turing", "subject_prefix=[arXiv]",
     )  # fmt: skip
     lin = shell.reader("lin@example.org")
-    assert (lin.name, lin.days, lin.at, lin.timezone) == ("Lin Wu", tuple(Weekly)[:5], time(9), "Asia/Kolkata")
-    assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.ALL, 7, ("cat:cs.RO", "ti:survey"))
+    assert (lin.name, lin.days, lin.at, lin.timezone) == (
+        "Lin Wu",
+        tuple(Weekly)[:5],
+        time(9),
+        "Asia/Kolkata",
+    )
+    assert (lin.revisions, lin.max_papers, lin.exclude) == (
+        Revisions.ALL,
+        7,
+        ("cat:cs.RO", "ti:survey"),
+    )
     assert (lin.quiet_days, lin.order, lin.paused_until) == (True, Order.NEWEST, date(2026, 12, 24))
-    assert (lin.abstracts, lin.format, lin.authors) == (Abstracts.SHORT, Format.TEXT, ("Ada Lovelace", "Alan Turing"))
+    assert (lin.abstracts, lin.format, lin.authors) == (
+        Abstracts.SHORT,
+        Format.TEXT,
+        ("Ada Lovelace", "Alan Turing"),
+    )
     assert (lin.categories, lin.subject_prefix) == (("cs.RO",), "[arXiv]")
     shell("subscribers", "set", "lin@example.org", *(f"{name}=" for name in SETTABLE))
     lin = shell.reader("lin@example.org")
@@ -110,7 +130,9 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
 
 def test_a_category_that_arxiv_does_not_have_is_told_of(shell: Shell) -> None:
     shell("subscribers", "set", "lin@example.org", "categories=cs.LGG,cs.*,hep-th")
-    assert shell.err == "digest: 'cs.LGG' is not one of arXiv's categories; the nearest is 'cs.LG'\n"
+    assert (
+        shell.err == "digest: 'cs.LGG' is not one of arXiv's categories; the nearest is 'cs.LG'\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,11 +146,21 @@ def test_a_category_that_arxiv_does_not_have_is_told_of(shell: Shell) -> None:
         ("ada@example.org", "quiet_days=loud", 2, "write tell or silent"),
         ("ada@example.org", "name=" + "x" * 201, 2, "at most 200"),
         ("ada@example.org", "exclude=ti:(a", 2, "cannot be put before a group"),
-        ("ada@example.org", "schedul=daily", 2, "there is no field schedul: did you mean schedule?"),
+        (
+            "ada@example.org",
+            "schedul=daily",
+            2,
+            "there is no field schedul: did you mean schedule?",
+        ),
         ("ada@example.org", "colour=red", 2, "there are name, at, schedule"),
         ("ada@example.org", "daily", 2, "is not FIELD=VALUE"),
         ("ada@example.org", "keywords=x", 2, "'digest subscribe ada@example.org -k KEYWORD'"),
-        ("ada@example.org", "email=x@example.org", 2, "'digest subscribers move ada@example.org NEW'"),
+        (
+            "ada@example.org",
+            "email=x@example.org",
+            2,
+            "'digest subscribers move ada@example.org NEW'",
+        ),
         ("adda@example.org", "at=07:00", 78, "did you mean ada@example.org?"),
     ],
 )
@@ -145,7 +177,8 @@ def test_a_field_named_twice_is_refused(shell: Shell) -> None:
     assert "twice" in shell.err
 
 
-# -- pause and resume --------------------------------------------------------------------------------
+# -- pause and resume
+# --------------------------------------------------------------------------------
 
 
 def test_a_pause_until_a_day_and_its_end(shell: Shell) -> None:
@@ -164,7 +197,11 @@ def test_a_pause_without_an_end_lasts_until_it_is_ended(shell: Shell) -> None:
     assert "paused  MLLM" in shell("subscribers")
     assert "ada@example.org: paused\n" in shell("status")
     shown = json.loads(shell("subscribers", "show", "ada@example.org", "--json"))
-    assert (shown["paused_until"], shown["next_digest"], shown["first_digest"]) == ("9999-12-31", None, None)
+    assert (shown["paused_until"], shown["next_digest"], shown["first_digest"]) == (
+        "9999-12-31",
+        None,
+        None,
+    )
     shell("subscribers", "resume", "ada@example.org", "lin@example.org")
     assert shell.text == FILE
 
@@ -191,7 +228,8 @@ def test_a_day_that_is_none_or_is_over_pauses_nobody(shell: Shell, until: str, s
     assert shell.text == FILE
 
 
-# -- import ------------------------------------------------------------------------------------------
+# -- import
+# ------------------------------------------------------------------------------------------
 
 
 def test_fifty_people_come_in_at_once_and_a_second_time_changes_nothing(shell: Shell) -> None:
@@ -207,7 +245,10 @@ def test_fifty_people_come_in_at_once_and_a_second_time_changes_nothing(shell: S
     assert (reader.name, reader.at) == ("P 7", time(7, 30))
     assert [k.name for k in reader.keywords] == ["reward model", "MLLM", "Hallucination"]
     before = shell.text
-    assert shell("subscribers", "import", path) == "0 readers were added, 0 changed, 50 left as they were.\n"
+    assert (
+        shell("subscribers", "import", path)
+        == "0 readers were added, 0 changed, 50 left as they were.\n"
+    )
     assert shell.text == before
 
 
@@ -270,7 +311,9 @@ def test_all_mistakes_come_at_once_with_their_lines_and_nothing_is_written(shell
         ("a@example.org,x\n", "the header names no column email"),
     ],
 )
-def test_a_file_that_is_no_table_of_people_is_refused(shell: Shell, text: str | bytes, said: str) -> None:
+def test_a_file_that_is_no_table_of_people_is_refused(
+    shell: Shell, text: str | bytes, said: str
+) -> None:
     shell("subscribers", "import", shell.csv(text), code=2)
     assert said in shell.err
     assert shell.text == FILE

@@ -23,7 +23,9 @@ ADA = "ada@example.org"
 
 def request(house: House, message: EmailMessage) -> Path:
     """The mail by which the reader of a message leaves, saved to a file."""
-    to, _, subject = message["List-Unsubscribe"].strip("<>").removeprefix("mailto:").partition("?subject=")
+    to, _, subject = (
+        message["List-Unsubscribe"].strip("<>").removeprefix("mailto:").partition("?subject=")
+    )
     path = house.home / "request.eml"
     path.write_bytes(letter(subject.replace("%20", " "), to=to))
     return path
@@ -42,7 +44,10 @@ def test_a_saved_request_is_acted_upon_shown_and_lifted(house: House) -> None:
     ada, lin = house("subscribers", "--json").json()
     assert (ada["suppressed"]["reason"], ada["suppressed"]["words"]) == ("unsubscribed", "by mail")
     assert lin["suppressed"] is None
-    assert house("status", "--json", now=FRIDAY).json()["subscribers"][0]["suppressed"]["reason"] == "unsubscribed"
+    assert (
+        house("status", "--json", now=FRIDAY).json()["subscribers"][0]["suppressed"]["reason"]
+        == "unsubscribed"
+    )
 
     before = (house.home / "subscribers.yaml").read_text()
     told = house("subscribe", ADA)
@@ -55,7 +60,9 @@ def test_a_saved_request_is_acted_upon_shown_and_lifted(house: House) -> None:
 def test_what_proves_nothing_is_left_for_a_person(house: House) -> None:
     house("run", now=THURSDAY)
     (house.home / "one.eml").write_bytes(letter("unsubscribe"))
-    (house.home / "two.eml").write_bytes(postfix_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org"))
+    (house.home / "two.eml").write_bytes(
+        postfix_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org")
+    )
     told = house("inbox", str(house.home / "one.eml"), str(house.home / "two.eml"))
     assert told.out.count("left for a person: ") == 2
     assert "'digest unsubscribe EMAIL' does it by hand" in told.out
@@ -85,12 +92,17 @@ async def test_status_says_where_requests_arrive_that_nobody_reads(
         monkeypatch.setenv("DIGEST_FROM", "papers@example.org")
         monkeypatch.setenv("DIGEST_CONTACT", "help@example.org")
         told = house("status", now=THURSDAY)
-        assert "Leaving   requests arrive at help@example.org; act on each with 'digest inbox MAIL.eml'" in told.out
+        assert (
+            "Leaving   requests arrive at help@example.org; act on each with 'digest inbox MAIL.eml'"
+            in told.out
+        )
         monkeypatch.setenv("DIGEST_INBOX", "imaps://bounces@example.org")
         assert "Leaving" not in house("status", now=THURSDAY).out
 
 
-def test_the_operator_hears_of_runs_that_cannot_work(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operator_hears_of_runs_that_cannot_work(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DIGEST_OPERATOR", "ops@example.org")
     house("run", now=THURSDAY)
     good = (house.home / "subscribers.yaml").read_text()
@@ -140,7 +152,9 @@ async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
     assert capsys.readouterr().err.count("no network") == 2
 
 
-def test_the_heartbeat_beats_after_good_cycles_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heartbeat_beats_after_good_cycles_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[str] = []
 
     async def beat(url: str) -> bool:

@@ -39,7 +39,9 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Shell:
     monkeypatch.setattr("digest.cli.readers.subscribe.machine_now", lambda: NOW)
     return Shell(tmp_path, capfd)
 
@@ -50,8 +52,19 @@ def ada(shell: Shell) -> Shell:
     return shell
 
 
-def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the_file_lies(shell: Shell) -> None:
-    out = shell("subscribe", "ada@example.org", "-k", "reward model", "-k", "hallucination", "-k", "ti:x AND au:y")
+def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the_file_lies(
+    shell: Shell,
+) -> None:
+    out = shell(
+        "subscribe",
+        "ada@example.org",
+        "-k",
+        "reward model",
+        "-k",
+        "hallucination",
+        "-k",
+        "ti:x AND au:y",
+    )
     assert out.splitlines() == [
         "ada@example.org: subscribed to 3 keywords",
         '  reward model: "reward model" in title or abstract',
@@ -67,7 +80,9 @@ def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the
 def test_every_field_has_its_flag(shell: Shell) -> None:
     flags = "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --revisions --max-papers 9".split()
     more = "--exclude cat:cs.RO --exclude survey --quiet-days tell --order newest --paused-until 2026-12-01".split()
-    looks = "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
+    looks = (
+        "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
+    )
     looks += ["--subject-prefix", "[arXiv]"]
     shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more, *looks)
     (value,) = json.loads(shell("subscribers", "--json"))
@@ -94,7 +109,9 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
 
 
 def test_subscribing_again_says_what_changed(ada: Shell) -> None:
-    out = ada("subscribe", "Ada@example.org", "-k", "reward model", "-k", "mllm", "--schedule", "mon")
+    out = ada(
+        "subscribe", "Ada@example.org", "-k", "reward model", "-k", "mllm", "--schedule", "mon"
+    )
     assert out.splitlines()[0] == "ada@example.org: now also mllm; schedule is now mon"
     out = ada("subscribe", "ada@example.org", "--at", "07:00", "--revisions")
     assert out.splitlines()[0] == "ada@example.org: at is now 07:00; revisions is now true"
@@ -109,14 +126,25 @@ def test_subscribing_again_says_what_changed(ada: Shell) -> None:
 
 
 def test_several_readers_are_subscribed_at_once(ada: Shell) -> None:
-    out = ada("subscribe", "ada@example.org", "grace@example.org", "grace@example.org", "-k", "mllm", "--json")
+    out = ada(
+        "subscribe",
+        "ada@example.org",
+        "grace@example.org",
+        "grace@example.org",
+        "-k",
+        "mllm",
+        "--json",
+    )
     value = json.loads(out)
     assert value["file"] == str(ada.path)
     assert [(r["email"], r["new"], r["added"]) for r in value["subscribers"]] == [
         ("ada@example.org", False, ["mllm"]),
         ("grace@example.org", True, ["mllm"]),
     ]
-    assert value["subscribers"][0]["next_digest"] == {"at": "2026-11-24T06:15:00Z", "announcement": "2026-11-23"}
+    assert value["subscribers"][0]["next_digest"] == {
+        "at": "2026-11-24T06:15:00Z",
+        "announcement": "2026-11-23",
+    }
 
 
 def test_the_rule_of_a_keyword_can_be_changed_by_subscribing_again(ada: Shell) -> None:
@@ -173,17 +201,26 @@ def test_only_who_never_had_a_digest_is_told_of_a_first_one(ada: Shell) -> None:
             " VALUES(1, '2026-11-23T00:00:00Z', 1, 'm', '2026-11-23T07:00:00Z', 0, '', 'sent')"
         )
     database.close()
-    assert "The next digest comes Tue 24 Nov 06:15 (UTC)" in ada("subscribers", "show", "ada@example.org")
-    assert json.loads(ada("subscribers", "show", "ada@example.org", "--json"))["first_digest"] is None
+    assert "The next digest comes Tue 24 Nov 06:15 (UTC)" in ada(
+        "subscribers", "show", "ada@example.org"
+    )
+    assert (
+        json.loads(ada("subscribers", "show", "ada@example.org", "--json"))["first_digest"] is None
+    )
 
 
 def test_a_first_digest_waits_for_the_end_of_a_pause(ada: Shell) -> None:
     out = ada("subscribe", "ada@example.org", "--paused-until", "2026-12-01")
-    assert "The first digest comes Tue 01 Dec 00:00 (UTC); the one after that Wed 02 Dec 00:00 (UTC)" in out
+    assert (
+        "The first digest comes Tue 01 Dec 00:00 (UTC); the one after that Wed 02 Dec 00:00 (UTC)"
+        in out
+    )
 
 
 def test_a_database_that_cannot_be_read_does_not_keep_a_reader_out(shell: Shell) -> None:
-    (shell.home / "digest.db").write_bytes(b"no database at all, but long enough to be taken for one" * 20)
+    (shell.home / "digest.db").write_bytes(
+        b"no database at all, but long enough to be taken for one" * 20
+    )
     assert "ada@example.org: subscribed" in shell("subscribe", "ada@example.org", "-k", "mllm")
     assert "digest.db" in shell.err
 
@@ -217,7 +254,12 @@ def lab(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     return shell
 
 
-COMMANDS = [subscribe, unsubscribe, *changes.subscribers.commands.values(), *keywords.commands.values()]
+COMMANDS = [
+    subscribe,
+    unsubscribe,
+    *changes.subscribers.commands.values(),
+    *keywords.commands.values(),
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.callback.__name__)
@@ -247,22 +289,49 @@ def test_a_doubtful_keyword_is_warned_about(shell: Shell) -> None:
         (["subscribe", "new@example.org", "-k", "(a OR"], "\n  (a OR\n"),
         (["subscribe", "new@example.org", "-k", "+vision"], "no group 'vision'"),
         (["subscribe", "ada@example.org", "--timezone", "Berlin"], "did you mean Europe/Berlin?"),
-        (["subscribe", "ada@example.org", "--at", "7am"], "--at '7am' is not a time of day: did you mean 07:00?"),
-        (["subscribe", "ada@example.org", "--at", "25:00"], "write hours and minutes, such as 07:00\n"),
+        (
+            ["subscribe", "ada@example.org", "--at", "7am"],
+            "--at '7am' is not a time of day: did you mean 07:00?",
+        ),
+        (
+            ["subscribe", "ada@example.org", "--at", "25:00"],
+            "write hours and minutes, such as 07:00\n",
+        ),
         (["subscribe", "ada@example.org", "--schedule", "mon,tuesday"], "did you mean mon,tue?"),
-        (["subscribe", "ada@example.org", "--schedule", "monthly"], "write daily, weekdays, weekly, or days such as"),
+        (
+            ["subscribe", "ada@example.org", "--schedule", "monthly"],
+            "write daily, weekdays, weekly, or days such as",
+        ),
         (["subscribe", "ada@example.org", "--exclude", "(a OR"], "\n  (a OR\n"),
-        (["subscribe", "ada@example.org", "-k", ""], "a keyword needs a name: write a word or a phrase\n"),
-        (["subscribe", "ada@example.org", "-k", "reward", "model"], "goes in quotes: -k 'reward model'"),
-        (["subscribe", "ada@example.org", "-k", "x", "-k", "reward", "model"], "goes in quotes: -k 'several words'"),
-        (["unsubscribe", "ada@example.org", "-k", "reward", "model"], "goes in quotes: -k 'reward model'"),
-        (["subscribe", "ada@example.org", "lin@example.org", "-k", "x", "--name", "Lin"], "--name is for one reader"),
+        (
+            ["subscribe", "ada@example.org", "-k", ""],
+            "a keyword needs a name: write a word or a phrase\n",
+        ),
+        (
+            ["subscribe", "ada@example.org", "-k", "reward", "model"],
+            "goes in quotes: -k 'reward model'",
+        ),
+        (
+            ["subscribe", "ada@example.org", "-k", "x", "-k", "reward", "model"],
+            "goes in quotes: -k 'several words'",
+        ),
+        (
+            ["unsubscribe", "ada@example.org", "-k", "reward", "model"],
+            "goes in quotes: -k 'reward model'",
+        ),
+        (
+            ["subscribe", "ada@example.org", "lin@example.org", "-k", "x", "--name", "Lin"],
+            "--name is for one reader",
+        ),
         (["keywords", "add", "Reward", "Model", "reward model"], "in quotes"),
         (["keywords", "rename", "a", "b", "c"], "in quotes"),
         (["subscribe", "ada@example.org", "--max-papers", "-1"], "whole number"),
         (["subscribe", "ada@example.org", "--max-papers", "x"], "whole number"),
         (["subscribe", "ada@example.org", "--paused-until", "soon"], "not a date"),
-        (["subscribe", "ada@example.org", "-k", "ti:x", "--match", "title"], "plain word or phrase"),
+        (
+            ["subscribe", "ada@example.org", "-k", "ti:x", "--match", "title"],
+            "plain word or phrase",
+        ),
         (["subscribe", "ada@example.org", "--quiet-days", "maybe"], "maybe"),
         (["keywords", "check", "--offline", "(a OR"], "\n  (a OR\n"),
         (["keywords", "remove", "nothing"], "no keyword named nothing"),
@@ -280,14 +349,23 @@ def test_wrong_input_ends_with_usage_and_a_clear_line_and_changes_nothing(
 
 
 def test_leaving_wholly_or_by_keyword(ada: Shell) -> None:
-    assert ada("unsubscribe", "ada@example.org", "-k", "mllm").startswith("ada@example.org had no such keyword")
+    assert ada("unsubscribe", "ada@example.org", "-k", "mllm").startswith(
+        "ada@example.org had no such keyword"
+    )
     out = ada("unsubscribe", "ADA@example.org", "nobody@example.org", "-k", "Hallucination")
     assert out.splitlines() == [
         "ada@example.org no longer gets hallucination; what stays is reward model.",
         "nobody@example.org was not subscribed.",
     ]
     value = json.loads(ada("unsubscribe", "ada@example.org", "-k", "reward model", "--json"))
-    assert value == [{"email": "ada@example.org", "status": "removed", "removed": ["reward model"], "keywords": []}]
+    assert value == [
+        {
+            "email": "ada@example.org",
+            "status": "removed",
+            "removed": ["reward model"],
+            "keywords": [],
+        }
+    ]
     assert "names no reader" in ada("subscribers")
 
 
@@ -301,18 +379,26 @@ def test_the_last_to_leave_is_let_go_by_the_database_too(ada: Shell) -> None:
 
 
 def test_the_readers_are_listed_and_shown(ada: Shell) -> None:
-    line = "ada@example.org  daily, as soon as the papers are in (UTC)  reward model, hallucination\n"
+    line = (
+        "ada@example.org  daily, as soon as the papers are in (UTC)  reward model, hallucination\n"
+    )
     assert ada("subscribers") == ada("subscribers", "list") == line
     out = ada("subscribers", "show", "ADA@example.org")
     assert "hallucination in title and abstract" in out
     assert "the one after that Tue 24 Nov" in out
-    assert json.loads(ada("subscribers", "show", "ada@example.org", "--json"))["next_digest"]["announcement"]
+    assert json.loads(ada("subscribers", "show", "ada@example.org", "--json"))["next_digest"][
+        "announcement"
+    ]
     ada("subscribers", "show", "aad@example.org", code=78)
     assert "did you mean ada@example.org?" in ada.err
 
 
-@pytest.mark.parametrize("command", [["show", "nobody@example.org"], ["move", "nobody@example.org", "x@example.org"]])
-def test_an_unknown_reader_is_a_matter_of_configuration_without_a_far_guess(ada: Shell, command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["show", "nobody@example.org"], ["move", "nobody@example.org", "x@example.org"]]
+)
+def test_an_unknown_reader_is_a_matter_of_configuration_without_a_far_guess(
+    ada: Shell, command: list[str]
+) -> None:
     ada("subscribers", *command, code=78)
     assert (
         ada.err
@@ -332,7 +418,9 @@ def test_checking_shows_every_mistake_and_exits_as_a_matter_of_configuration(ada
     assert ada.err.splitlines()[-1] == "2 mistakes in subscribers.yaml; nothing was changed"
 
 
-@pytest.mark.parametrize("command", [["subscribers"], ["keywords"], ["unsubscribe", "a@example.org"]])
+@pytest.mark.parametrize(
+    "command", [["subscribers"], ["keywords"], ["unsubscribe", "a@example.org"]]
+)
 def test_without_a_file_it_says_what_makes_one(shell: Shell, command: list[str]) -> None:
     shell(*command, code=78)
     assert "'digest subscribe EMAIL -k KEYWORD' makes one" in shell.err
@@ -354,7 +442,9 @@ def test_a_move_that_was_interrupted_is_finished_by_the_same_command(ada: Shell)
     with open_store(ada.home / "digest.db") as store:
         store.subscribers.sync(load_roster(ada.path), NOW)
     ada.path.write_text(ada.path.read_text().replace("ada@example.org", "ada@example.net"))
-    assert "with all that was sent" in ada("subscribers", "move", "ada@example.org", "ada@example.net")
+    assert "with all that was sent" in ada(
+        "subscribers", "move", "ada@example.org", "ada@example.net"
+    )
     with open_store(ada.home / "digest.db") as store:
         assert store.subscribers.state("ada@example.net") is not None
     ada("subscribers", "move", "ada@example.org", "ada@example.net", code=78)
@@ -370,13 +460,18 @@ def test_a_move_waits_for_no_run(ada: Shell) -> None:
 
 
 def test_keywords_are_listed_added_renamed_and_removed(ada: Shell) -> None:
-    assert ada("keywords", "add", "RL", 'ti:"reinforcement learning"') == 'RL: the query ti:"reinforcement learning"\n'
+    assert (
+        ada("keywords", "add", "RL", 'ti:"reinforcement learning"')
+        == 'RL: the query ti:"reinforcement learning"\n'
+    )
     out = ada("keywords", "add", "Hallucination", "--match", "title")
     assert out.splitlines() == [
         "Hallucination: hallucination in the title",
         "Read so from now on for ada@example.org.",
     ]
-    assert ada("keywords", "rename", "hallucination", "Made-up") == "hallucination is now Made-up.\n"
+    assert (
+        ada("keywords", "rename", "hallucination", "Made-up") == "hallucination is now Made-up.\n"
+    )
     lines = ada("keywords", "list").splitlines()
     assert lines == [
         'RL: the query ti:"reinforcement learning"  (0 readers)',
@@ -395,10 +490,14 @@ def test_a_keyword_is_checked_before_it_is_used(shell: Shell) -> None:
         "Matches reasoning in title and abstract; words are compared by their stems: reason.",
         "arXiv is asked for (ti:reasoning AND abs:reasoning)",
     ]
-    assert '"reward model" in title or abstract' in shell("keywords", "check", "--offline", "reward", "model")
+    assert '"reward model" in title or abstract' in shell(
+        "keywords", "check", "--offline", "reward", "model"
+    )
     shell("keywords", "check", "--offline", "a NOT b")
     assert "did you mean 'a ANDNOT b'?" in shell.err
-    assert "reasoning in the title" in shell("keywords", "check", "--offline", "reasoning", "--match", "title")
+    assert "reasoning in the title" in shell(
+        "keywords", "check", "--offline", "reasoning", "--match", "title"
+    )
     value = json.loads(shell("keywords", "check", "--offline", "cat:cs.ZZ OR au:x", "--json"))
     assert (value["query"], value["rule"]) == ("(cat:cs.ZZ OR au:x)", "query")
     assert "cs.ZZ" in value["warnings"][0]

@@ -1,4 +1,5 @@
-"""run, preview, status, outbox and demo as a person meets them: words, files, JSON and exit codes."""
+"""run, preview, status, outbox and demo as a person meets them: words, files, JSON and exit
+codes."""
 
 from __future__ import annotations
 
@@ -90,7 +91,9 @@ class House:
 
     def mails(self, address: str = "") -> list[EmailMessage]:
         folder = self.home / "mail" / "new"
-        paths = sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime_ns) if folder.is_dir() else []
+        paths = (
+            sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime_ns) if folder.is_dir() else []
+        )
         found = [mail(path.read_bytes()) for path in paths]
         return [m for m in found if address in m["To"]]
 
@@ -105,7 +108,9 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[House]:
+def house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[House]:
     monkeypatch.setattr(database_module, "BUSY_SECONDS", 0.05)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -126,7 +131,8 @@ def failing_for(word: str) -> Callable[[dict[str, str]], Answer | None]:
     return lambda params: Answer(503, b"") if word in params["search_query"] else None
 
 
-# -- run ----------------------------------------------------------------------------------------------
+# -- run
+# ----------------------------------------------------------------------------------------------
 
 
 def test_a_first_run_mails_a_welcome_and_says_what_it_did(house: House) -> None:
@@ -184,7 +190,16 @@ def test_the_json_of_a_run_has_the_shape_of_the_design(house: House) -> None:
     assert record["started"] == record["finished"] == THURSDAY.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert [k["keyword"] for k in record["keywords"]] == list(KEYWORDS)
     for k in record["keywords"]:
-        assert list(k) == ["keyword", "status", "fetched", "new", "revised", "late", "requests", "why"]
+        assert list(k) == [
+            "keyword",
+            "status",
+            "fetched",
+            "new",
+            "revised",
+            "late",
+            "requests",
+            "why",
+        ]
         assert (k["status"], k["requests"], k["why"]) == ("ok", 1, "")
         assert k["fetched"] == k["new"] > 0
     assert record["digests"] == {"composed": 2, "sent": 2, "deferred": 0, "failed": 0, "unknown": 0}
@@ -198,7 +213,9 @@ def test_a_date_alone_stands_for_its_midnight_in_utc(house: House) -> None:
     assert told.json()["started"] == "2026-11-05T00:00:00Z"
 
 
-@pytest.mark.parametrize("now", ["tomorrow", "2026-13-01", "0001-01-01", "9999-12-31", "0001-01-01T00:00+14:00", ""])
+@pytest.mark.parametrize(
+    "now", ["tomorrow", "2026-13-01", "0001-01-01", "9999-12-31", "0001-01-01T00:00+14:00", ""]
+)
 def test_a_time_that_is_none_is_a_matter_of_usage(house: House, now: str) -> None:
     told = house("run", "--now", now)
     assert told.code == 2
@@ -232,7 +249,8 @@ def test_a_clock_set_back_by_minutes_does_not_stop_a_run(house: House) -> None:
     assert told.json()["started"] == FRIDAY.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-# -- exit codes ---------------------------------------------------------------------------------------
+# -- exit codes
+# ---------------------------------------------------------------------------------------
 
 
 def refused(told: Told, code: int, *words: str) -> None:
@@ -322,7 +340,9 @@ def test_one_keyword_that_failed_is_told_and_stops_no_other(house: House) -> Non
     assert house("run", now=THURSDAY + timedelta(hours=1)).code == 0
 
 
-def test_without_a_network_the_run_is_to_be_repeated(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_run_is_to_be_repeated(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DIGEST_ARXIV_API", "http://127.0.0.1:9/api/query")
     told = house("run", now=THURSDAY)
     assert told.code == 75
@@ -345,7 +365,8 @@ def test_a_locked_database_is_to_be_tried_later(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["run"], ["run", "--dry-run"], ["preview", "ada@example.org"], ["status"], ["outbox", "list"]]
+    "command",
+    [["run"], ["run", "--dry-run"], ["preview", "ada@example.org"], ["status"], ["outbox", "list"]],
 )
 def test_what_is_no_database_is_refused_by_every_command(house: House, command: list[str]) -> None:
     (house.home / "digest.db").write_text("no database at all\n" * 100)
@@ -374,11 +395,15 @@ def test_a_wrong_setting_is_named_and_no_secret_with_it(
     assert house.arxiv.requests == []
 
 
-def test_an_unknown_setting_is_warned_about_with_the_nearest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_setting_is_warned_about_with_the_nearest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DIGEST_MIAL", "sendmail:")
     told = house("status", now=THURSDAY)
     assert told.code == 0
-    assert told.complaints == ["digest: DIGEST_MIAL (did you mean DIGEST_MAIL?) is set, and no such setting exists"]
+    assert told.complaints == [
+        "digest: DIGEST_MIAL (did you mean DIGEST_MAIL?) is set, and no such setting exists"
+    ]
 
 
 def test_a_flag_beats_the_environment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,7 +427,8 @@ def test_a_mail_folder_that_cannot_be_written_keeps_the_mail(house: House) -> No
     assert len(house.mails()) == 2
 
 
-# -- rehearsing ---------------------------------------------------------------------------------------
+# -- rehearsing
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -452,7 +478,10 @@ def test_a_preview_of_one_who_has_everything_says_so(house: House) -> None:
 def test_a_preview_before_the_first_run_shows_the_welcome(house: House) -> None:
     told = house("preview", "lin@example.org", now=THURSDAY)
     assert told.out.startswith("Subject: Your arXiv digest starts")
-    assert {path.name for path in house.home.iterdir()} == {"subscribers.yaml", "digest.db.arxiv.lock"}
+    assert {path.name for path in house.home.iterdir()} == {
+        "subscribers.yaml",
+        "digest.db.arxiv.lock",
+    }
 
 
 def test_a_preview_is_for_somebody(house: House) -> None:
@@ -467,7 +496,8 @@ def test_a_preview_needs_no_name_where_there_is_one_reader(house: House) -> None
     assert house("preview", now=THURSDAY).out.startswith("Subject: Your arXiv digest starts")
 
 
-# -- status -------------------------------------------------------------------------------------------
+# -- status
+# -------------------------------------------------------------------------------------------
 
 
 def test_status_before_the_first_run(house: House) -> None:
@@ -486,7 +516,9 @@ def test_status_tells_the_last_run_and_the_next_digest_in_the_readers_zone(house
     assert "2 digests composed, 2 sent" in told.out
     (lin,) = [line for line in told.out.splitlines() if "lin@example.org" in line]
     assert re.search(r"last digest Thu 2026-11-05 07:30 Europe/Berlin \(sent\)", lin)
-    assert re.search(r"next Fri 2026-11-06 07:30 Europe/Berlin, with the announcement of 2026-11-05", lin)
+    assert re.search(
+        r"next Fri 2026-11-06 07:30 Europe/Berlin, with the announcement of 2026-11-05", lin
+    )
     report = house("status", "--json", now=THURSDAY).json()
     assert report["run"]["sent"] == 2
     assert [k["keyword"] for k in report["keywords"]] == list(KEYWORDS)
@@ -498,7 +530,11 @@ def test_status_tells_the_last_run_and_the_next_digest_in_the_readers_zone(house
 def test_status_does_not_promise_a_first_digest_before_its_hour(house: House) -> None:
     house.write(SUBSCRIBERS.replace("07:30", "09:00"))
     for _ in range(2):
-        (lin,) = [line for line in house("status", now=THURSDAY).out.splitlines() if "lin@example.org" in line]
+        (lin,) = [
+            line
+            for line in house("status", now=THURSDAY).out.splitlines()
+            if "lin@example.org" in line
+        ]
         assert "next run" not in lin
         assert "next Thu 2026-11-05 09:00 Europe/Berlin" in lin
         house("run", now=THURSDAY)
@@ -532,7 +568,8 @@ def test_status_tells_who_is_paused_or_suppressed(house: House) -> None:
     assert "paused until 2026-12-01" in told.out
 
 
-# -- outbox -------------------------------------------------------------------------------------------
+# -- outbox
+# -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -541,7 +578,9 @@ def stuck(house: House) -> House:
     (house.home / "mail").write_text("in the way")
     house("run", now=THURSDAY)
     (house.home / "mail").unlink()
-    house.write_row("UPDATE delivery SET state = 'unknown', maybe_accepted = 1, reply = 'no answer' WHERE id = 2")
+    house.write_row(
+        "UPDATE delivery SET state = 'unknown', maybe_accepted = 1, reply = 'no answer' WHERE id = 2"
+    )
     return house
 
 
@@ -583,7 +622,9 @@ def test_retrying_all_leaves_out_what_may_have_been_delivered(stuck: House) -> N
 
 def test_what_is_dropped_does_not_come_again(stuck: House) -> None:
     told = stuck("outbox", "drop", "1")
-    assert re.fullmatch(r"Delivery 1 to ada@example.org was dropped: \d+ papers will not be mailed\.\n", told.out)
+    assert re.fullmatch(
+        r"Delivery 1 to ada@example.org was dropped: \d+ papers will not be mailed\.\n", told.out
+    )
     refused(stuck("outbox", "drop", "1"), 2, "dropped")
     refused(stuck("outbox", "retry", "99"), 2, "no delivery 99")
     stuck("run", now=THURSDAY + timedelta(hours=3))
@@ -606,7 +647,10 @@ def test_the_mail_servers_rest_is_told_and_ended_by_a_person(house: House) -> No
     house("outbox", "retry", "--all")
     assert house("run", "--wait", now=THURSDAY + timedelta(minutes=16)).code == 0
     assert len(house.mails()) == 2
-    assert house("status", "--json", now=THURSDAY + timedelta(minutes=16)).json()["relay"]["failures"] == 0
+    assert (
+        house("status", "--json", now=THURSDAY + timedelta(minutes=16)).json()["relay"]["failures"]
+        == 0
+    )
 
 
 def test_what_a_limit_keeps_back_is_told(house: House) -> None:
@@ -614,7 +658,10 @@ def test_what_a_limit_keeps_back_is_told(house: House) -> None:
     assert told.code == 0
     tomorrow = f"{THURSDAY + timedelta(days=1):%Y-%m-%d %H:%M} UTC"
     assert f"DIGEST_MAIL_RATE lets the next one leave at {tomorrow}." in told.out
-    assert f"lets the next message leave at {tomorrow}" in house("status", "--mail-rate", "1/day", now=THURSDAY).out
+    assert (
+        f"lets the next message leave at {tomorrow}"
+        in house("status", "--mail-rate", "1/day", now=THURSDAY).out
+    )
     house("run", "--mail-rate", "1/day", now=THURSDAY + timedelta(hours=23))
     assert len(house.mails()) == 1
     house("run", "--mail-rate", "1/day", now=THURSDAY + timedelta(hours=25))
@@ -624,19 +671,29 @@ def test_what_a_limit_keeps_back_is_told(house: House) -> None:
 def test_a_delivery_is_shown_with_its_papers_and_as_the_message_that_left(house: House) -> None:
     house("run", now=THURSDAY)
     told = house("outbox", "show", "1")
-    assert told.out.startswith("Delivery 1 to ada@example.org: sent\nSubject     Your arXiv digest starts")
+    assert told.out.startswith(
+        "Delivery 1 to ada@example.org: sent\nSubject     Your arXiv digest starts"
+    )
     shown = house("outbox", "show", "1", "--json").json()
     assert (shown["state"], shown["papers"], shown["again"]) == ("sent", len(shown["titles"]), None)
     assert all(paper["title"] in told.out for paper in shown["titles"])
-    (left,) = [path for path in (house.home / "mail" / "new").iterdir() if b"To: Ada" in path.read_bytes()]
+    (left,) = [
+        path for path in (house.home / "mail" / "new").iterdir() if b"To: Ada" in path.read_bytes()
+    ]
     assert "is in message.eml" in house("outbox", "show", "1", "--eml", "message.eml").out
-    assert Path("message.eml").read_bytes().replace(b"\r\n", b"\n") == left.read_bytes().replace(b"\r\n", b"\n")
-    assert mail(house("outbox", "show", "1", "--eml", "-").out.encode())["Message-ID"] == shown["message_id"]
+    assert Path("message.eml").read_bytes().replace(b"\r\n", b"\n") == left.read_bytes().replace(
+        b"\r\n", b"\n"
+    )
+    assert (
+        mail(house("outbox", "show", "1", "--eml", "-").out.encode())["Message-ID"]
+        == shown["message_id"]
+    )
     refused(house("outbox", "show", "99"), 2, "no delivery 99")
     refused(house("outbox", "show", "1", "--eml", "none/message.eml"), 78, "none/message.eml")
 
 
-# -- resend -------------------------------------------------------------------------------------------
+# -- resend
+# -------------------------------------------------------------------------------------------
 
 
 def test_a_digest_goes_again_marked_so_and_changes_nothing_that_is_due(house: House) -> None:
@@ -675,11 +732,17 @@ def test_a_digest_that_goes_again_is_folded_into_no_other(house: House) -> None:
 
 def test_only_what_has_gone_can_go_again(stuck: House) -> None:
     refused(stuck("resend", "ada@example.org", now=THURSDAY), 2, "still on its way")
-    refused(stuck("resend", "ada@example.org", "--date", "2026-10-01", now=THURSDAY), 2, "no digest went to")
+    refused(
+        stuck("resend", "ada@example.org", "--date", "2026-10-01", now=THURSDAY),
+        2,
+        "no digest went to",
+    )
     refused(stuck("resend", "ada@example.org", "--date", "soon", now=THURSDAY), 2, "no date")
     refused(stuck("resend", "bob@example.org", now=THURSDAY), 78, "bob@example.org")
     stuck("run", now=THURSDAY + timedelta(hours=1))
-    stuck.write_row("INSERT INTO suppression VALUES('ada@example.org', 'bounced', '2026-11-05T07:00:00Z')")
+    stuck.write_row(
+        "INSERT INTO suppression VALUES('ada@example.org', 'bounced', '2026-11-05T07:00:00Z')"
+    )
     refused(stuck("resend", "ada@example.org", now=THURSDAY + timedelta(hours=1)), 2, "suppressed")
 
 
@@ -693,10 +756,13 @@ def test_while_a_cycle_works_what_goes_again_waits_for_it(house: House) -> None:
     assert len(house.mails("ada@")) == 2
 
 
-# -- the whole program --------------------------------------------------------------------------------
+# -- the whole program
+# --------------------------------------------------------------------------------
 
 
-def program(*args: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def program(
+    *args: str, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """The program in a process of its own."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("DIGEST_")}
     return subprocess.run(
@@ -710,18 +776,30 @@ def program(*args: str, cwd: Path, env: dict[str, str] | None = None) -> subproc
 
 def test_the_version_is_told(tmp_path: Path) -> None:
     done = program("--version", cwd=tmp_path)
-    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, f"digest {__version__}\n", b"")
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (
+        0,
+        f"digest {__version__}\n",
+        b"",
+    )
 
 
 def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     done = program("demo", "tour", "--now", "2026-11-20", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b"")
     out = done.stdout.decode()
-    assert [line[:5] for line in out.splitlines() if line.startswith("Day ")] == ["Day 1", "Day 2", "Day 3"]
+    assert [line[:5] for line in out.splitlines() if line.startswith("Day ")] == [
+        "Day 1",
+        "Day 2",
+        "Day 3",
+    ]
     assert "announced late" in out
     assert "weekend" in out
     assert len(list((tmp_path / "tour" / "mail" / "new").iterdir())) == 4
-    assert (tmp_path / "tour" / "preview.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (
+        (tmp_path / "tour" / "preview.html")
+        .read_text(encoding="utf-8")
+        .startswith("<!DOCTYPE html>")
+    )
     again = program("demo", "tour", cwd=tmp_path)
     assert again.returncode == 2
     assert b"is not empty" in again.stderr
@@ -729,7 +807,15 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
 
 def test_a_previewed_message_is_one_that_could_be_mailed(house: House) -> None:
     env = {"DIGEST_ARXIV_API": house.arxiv.url, "DIGEST_ARXIV_DELAY": "0"}
-    done = program("preview", "ada@example.org", "--eml", "--now", THURSDAY.isoformat(), cwd=house.home, env=env)
+    done = program(
+        "preview",
+        "ada@example.org",
+        "--eml",
+        "--now",
+        THURSDAY.isoformat(),
+        cwd=house.home,
+        env=env,
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     message = mail(done.stdout)
     assert message["To"] == "Ada <ada@example.org>"

@@ -1,4 +1,5 @@
-"""Many queries in few requests: joined within a length, taken apart again, and the feeds and sets they need."""
+"""Many queries in few requests: joined within a length, taken apart again, and the feeds and sets
+they need."""
 
 from __future__ import annotations
 
@@ -70,12 +71,19 @@ def test_joined_queries_match_what_any_of_them_matches() -> None:
 
 def test_a_joined_query_is_canonical_and_has_no_needless_parentheses() -> None:
     whole = joined([query("reward model"), query("hallucination")])
-    assert whole == '(ti:"reward model" OR abs:"reward model" OR (ti:hallucination AND abs:hallucination))'
+    assert (
+        whole
+        == '(ti:"reward model" OR abs:"reward model" OR (ti:hallucination AND abs:hallucination))'
+    )
     assert to_text(parse(whole)) == whole
 
 
-@given(st.lists(st.sampled_from(WORDS).map(query), min_size=1, max_size=120), st.integers(200, LONGEST))
-def test_batches_hold_all_queries_in_order_and_within_the_length(queries: list[str], longest: int) -> None:
+@given(
+    st.lists(st.sampled_from(WORDS).map(query), min_size=1, max_size=120), st.integers(200, LONGEST)
+)
+def test_batches_hold_all_queries_in_order_and_within_the_length(
+    queries: list[str], longest: int
+) -> None:
     made = batches(queries, longest)
     assert list(chain.from_iterable(made)) == queries
     assert all(len(batch) == 1 or len(quote_plus(joined(batch))) <= longest for batch in made)
@@ -123,7 +131,9 @@ def test_a_few_categories_have_a_feed_each_and_all_of_arxiv_has_ten() -> None:
 
 
 @pytest.mark.parametrize("names", SHELVES)
-def test_a_feed_that_is_too_long_is_divided_down_to_single_categories(names: tuple[str, ...]) -> None:
+def test_a_feed_that_is_too_long_is_divided_down_to_single_categories(
+    names: tuple[str, ...],
+) -> None:
     waiting, single = [names], []
     while waiting:
         one = waiting.pop()
@@ -146,7 +156,12 @@ def test_a_loosened_query_matches_all_that_the_query_does(text: str) -> None:
     papers = [
         paper(1, title="Models of rewards, and a reward model", abstract="hallucination"),
         paper(2, title="Hallucinations", abstract="hallucinated graphs", categories=("cs.LG",)),
-        paper(3, title="Spin", authors=("Adrian Del Maestro",), comment="accepted at a time series workshop"),
+        paper(
+            3,
+            title="Spin",
+            authors=("Adrian Del Maestro",),
+            comment="accepted at a time series workshop",
+        ),
         paper(4, abstract="The robot and its arms"),
     ]
     with Matcher(papers) as matcher:
@@ -155,6 +170,9 @@ def test_a_loosened_query_matches_all_that_the_query_does(text: str) -> None:
 
 
 def test_a_loosened_phrase_matches_its_words_anywhere() -> None:
-    papers = [paper(1, title="Rewarding", abstract="large models"), paper(2, title="Reward", abstract="nothing else")]
+    papers = [
+        paper(1, title="Rewarding", abstract="large models"),
+        paper(2, title="Reward", abstract="nothing else"),
+    ]
     with Matcher(papers) as matcher:
         assert matcher.match(loosened(parse(query("reward model")))) == {papers[0].id}

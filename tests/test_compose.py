@@ -21,7 +21,9 @@ def outline(digest: Digest) -> dict[str, list[str]]:
 
 
 def test_sections_follow_the_readers_keywords_and_new_versions_come_last() -> None:
-    digest = composed([item(1, "Hallucination"), item(2, "Reward Model", kind=Kind.REVISED), item(3, "MLLM")])
+    digest = composed(
+        [item(1, "Hallucination"), item(2, "Reward Model", kind=Kind.REVISED), item(3, "MLLM")]
+    )
 
     assert [section.title for section in digest.sections] == ["MLLM", "Hallucination", NEW_VERSIONS]
 
@@ -46,7 +48,11 @@ def test_items_of_one_paper_are_merged_and_new_outweighs_revised() -> None:
     digest = composed([again, first])
 
     (merged,) = digest.sections[0].items
-    assert (merged.kind, merged.paper.version, merged.keywords) == (Kind.NEW, 2, ("Reward Model", "MLLM"))
+    assert (merged.kind, merged.paper.version, merged.keywords) == (
+        Kind.NEW,
+        2,
+        ("Reward Model", "MLLM"),
+    )
     assert digest.papers == 1
 
 
@@ -60,7 +66,9 @@ def test_a_paper_whose_keyword_the_reader_dropped_is_not_lost() -> None:
     }
 
 
-def test_likeliest_goes_by_title_then_keywords_then_the_readers_favourites_then_the_newest() -> None:
+def test_likeliest_goes_by_title_then_keywords_then_the_readers_favourites_then_the_newest() -> (
+    None
+):
     reader = replace(ADA, authors=("Noether, Emmy",), categories=("math.*",))
     title = "How Reward-Modelling Ends"
     items = [
@@ -81,14 +89,19 @@ def test_likeliest_goes_by_title_then_keywords_then_the_readers_favourites_then_
 
 
 def test_only_the_words_of_the_keywords_that_match_count_in_the_title() -> None:
-    items = [item(1, title="Loss"), item(2, title="Multimodal MLLM"), item(3, title="A Preference Model")]
+    items = [
+        item(1, title="Loss"),
+        item(2, title="Multimodal MLLM"),
+        item(3, title="A Preference Model"),
+    ]
 
     assert outline(composed(items)) == {"Reward Model": ["2611.00001", "2611.00002", "2611.00003"]}
 
 
 def test_a_digest_over_several_announcements_has_the_papers_of_each_by_its_day() -> None:
     monday, friday, before = (
-        datetime.fromisoformat(text) for text in ("2026-11-19T20:00Z", "2026-11-18T20:00Z", "2026-11-12T20:00Z")
+        datetime.fromisoformat(text)
+        for text in ("2026-11-19T20:00Z", "2026-11-18T20:00Z", "2026-11-12T20:00Z")
     )
     items = [
         item(1, published=friday),
@@ -97,19 +110,29 @@ def test_a_digest_over_several_announcements_has_the_papers_of_each_by_its_day()
         item(4, published=before),
         item(5, "MLLM", kind=Kind.REVISED, published=before, updated=friday),
     ]
-    # From after Thursday's announcement to after Sunday's, in arXiv's lists Friday 20 and Monday 23 November.
+    # From after Thursday's announcement to after Sunday's, in arXiv's lists Friday 20 and Monday 23
+    # November.
     now, previous = NOW + timedelta(hours=1), datetime.fromisoformat("2026-11-19T07:00Z")
     digest = compose(items, ADA, now=now, welcome=False, previous=previous, next_at=None)
-    days = {section.title: [item.announced for item in section.items] for section in digest.sections}
+    days = {
+        section.title: [item.announced for item in section.items] for section in digest.sections
+    }
     assert days == {
         "Reward Model": [date(2026, 11, 23), date(2026, 11, 20), None, None],
         NEW_VERSIONS: [date(2026, 11, 20)],
     }
-    assert outline(digest)["Reward Model"] == ["2611.00002", "2611.00001", "2611.00003", "2611.00004"]
+    assert outline(digest)["Reward Model"] == [
+        "2611.00002",
+        "2611.00001",
+        "2611.00003",
+        "2611.00004",
+    ]
 
 
 def test_a_digest_over_one_announcement_has_no_days() -> None:
-    digest = compose([item(1)], ADA, now=NOW, welcome=False, previous=NOW - timedelta(days=2), next_at=None)
+    digest = compose(
+        [item(1)], ADA, now=NOW, welcome=False, previous=NOW - timedelta(days=2), next_at=None
+    )
 
     assert digest.sections[0].items[0].announced is None
 
@@ -127,14 +150,22 @@ def test_newest_goes_by_submission_alone_then_by_id() -> None:
 def test_a_new_version_is_placed_by_its_own_submission() -> None:
     items = [
         item(1, kind=Kind.REVISED, version=2, published=NOW - timedelta(days=1), updated=NOW),
-        item(2, kind=Kind.REVISED, version=2, published=NOW - timedelta(days=900), updated=NOW + timedelta(1)),
+        item(
+            2,
+            kind=Kind.REVISED,
+            version=2,
+            published=NOW - timedelta(days=900),
+            updated=NOW + timedelta(1),
+        ),
     ]
 
     assert outline(composed(items)) == {NEW_VERSIONS: ["2611.00002", "2611.00001"]}
 
 
 def test_late_papers_stand_with_the_new_ones() -> None:
-    assert outline(composed([item(1, kind=Kind.LATE), item(2)])) == {"Reward Model": ["2611.00001", "2611.00002"]}
+    assert outline(composed([item(1, kind=Kind.LATE), item(2)])) == {
+        "Reward Model": ["2611.00001", "2611.00002"]
+    }
 
 
 @given(st.permutations(mixed_items()))
@@ -143,7 +174,8 @@ def test_the_order_of_the_items_makes_no_difference(items: list[Item]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timezone", "day"), [("Pacific/Auckland", date(2026, 11, 24)), ("America/New_York", date(2026, 11, 23))]
+    ("timezone", "day"),
+    [("Pacific/Auckland", date(2026, 11, 24)), ("America/New_York", date(2026, 11, 23))],
 )
 def test_dates_are_the_readers_own(timezone: str, day: date) -> None:
     evening = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)

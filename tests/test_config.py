@@ -1,4 +1,5 @@
-"""`digest config`: every setting is shown with its origin, every mistake is told, and no secret ever is."""
+"""`digest config`: every setting is shown with its origin, every mistake is told, and no secret
+ever is."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from digest.cli import main
 from digest.setup.settings import SETTINGS, survey_settings
 
 PASSWORD = "tr0ub4dor-and-3"
-LOGIN = {"DIGEST_MAIL": "smtp://ada@mail.example.org:587", "DIGEST_FROM": "Papers <papers@example.org>"}
+LOGIN = {
+    "DIGEST_MAIL": "smtp://ada@mail.example.org:587",
+    "DIGEST_FROM": "Papers <papers@example.org>",
+}
 
 
 @dataclass
@@ -26,7 +30,9 @@ class Told:
 
     def row(self, variable: str) -> dict[str, Any]:
         """A setting from the JSON."""
-        found: dict[str, Any] = next(r for r in json.loads(self.out)["settings"] if r["variable"] == variable)
+        found: dict[str, Any] = next(
+            r for r in json.loads(self.out)["settings"] if r["variable"] == variable
+        )
         return found
 
     def line(self, variable: str) -> list[str]:
@@ -39,7 +45,9 @@ class Told:
 class Desk:
     """A home folder, and the command as a person types it."""
 
-    def __init__(self, home: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, home: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch
+    ) -> None:
         self.home, self._capture, self._patch = home, capture, patch
 
     def __call__(self, *args: str, **environ: str) -> Told:
@@ -57,7 +65,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Desk]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     monkeypatch.chdir(tmp_path)
@@ -71,7 +81,9 @@ def test_every_setting_is_shown_with_its_value_and_where_it_came_from(desk: Desk
     desk.dotenv("DIGEST_CONTACT=ada@example.org\nDIGEST_DB=file.db\n")
     told = desk("config", "--db", "flag.db", DIGEST_ARXIV_DELAY="4")
     assert (told.code, told.err) == (0, "")
-    assert [line.split()[0] for line in told.out.splitlines()[: len(SETTINGS)]] == [s.variable for s in SETTINGS]
+    assert [line.split()[0] for line in told.out.splitlines()[: len(SETTINGS)]] == [
+        s.variable for s in SETTINGS
+    ]
     assert told.line("DIGEST_DB")[1:] == ["flag", str(desk.home / "flag.db")]
     assert told.line("DIGEST_ARXIV_DELAY")[1:] == ["environment", "4"]
     assert told.line("DIGEST_CONTACT")[1:] == [".env", "ada@example.org"]
@@ -83,8 +95,14 @@ def test_every_setting_is_shown_with_its_value_and_where_it_came_from(desk: Desk
 def test_the_home_folder_that_nobody_named_is_the_current_one(tmp_path: Path) -> None:
     (tmp_path / "digest.db").touch()
     assert survey_settings({}, {}, tmp_path).settings.origins["DIGEST_HOME"] == "current folder"
-    assert survey_settings({"DIGEST_HOME": str(tmp_path)}, {}).settings.origins["DIGEST_HOME"] == "flag"
-    assert survey_settings({}, {"DIGEST_HOME": str(tmp_path)}).settings.origins["DIGEST_HOME"] == "environment"
+    assert (
+        survey_settings({"DIGEST_HOME": str(tmp_path)}, {}).settings.origins["DIGEST_HOME"]
+        == "flag"
+    )
+    assert (
+        survey_settings({}, {"DIGEST_HOME": str(tmp_path)}).settings.origins["DIGEST_HOME"]
+        == "environment"
+    )
 
 
 def test_the_password_is_masked_and_its_origin_is_told(desk: Desk, tmp_path: Path) -> None:
@@ -102,8 +120,14 @@ def test_the_password_is_masked_and_its_origin_is_told(desk: Desk, tmp_path: Pat
 
 
 def test_a_wrong_setting_hides_no_other_and_all_mistakes_are_told(desk: Desk) -> None:
-    wrong = {"DIGEST_ARXIV_DELAY": "soon", "DIGEST_ON_UNKNOWN": "resend", "DIGEST_CONTACT": "nobody at all"}
-    told = desk("config", **wrong, DIGEST_MAIL="smpt://ada@mail.example.org", DIGEST_TEMPLATES="nowhere")
+    wrong = {
+        "DIGEST_ARXIV_DELAY": "soon",
+        "DIGEST_ON_UNKNOWN": "resend",
+        "DIGEST_CONTACT": "nobody at all",
+    }
+    told = desk(
+        "config", **wrong, DIGEST_MAIL="smpt://ada@mail.example.org", DIGEST_TEMPLATES="nowhere"
+    )
     assert told.code == 78
     assert told.out.count("WRONG: ") == 6
     lines = told.out.splitlines()
@@ -130,7 +154,9 @@ def test_a_dotenv_that_cannot_be_read_hides_nothing(desk: Desk, broken: str) -> 
     assert told.out.count("WRONG: ") == 1
 
 
-def test_a_home_folder_of_nobody_hides_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_home_folder_of_nobody_hides_nothing(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["config", "--home", "~nobody-has-this-name/x"])
     out = capsys.readouterr().out
@@ -145,8 +171,16 @@ def test_a_home_folder_of_nobody_hides_nothing(desk: Desk, capsys: pytest.Captur
         ("DIGEST_MAIL", f"smtp://ada:{PASSWORD}@mail.example.org", "smtp:***"),
         ("DIGEST_MAIL", f"smtp://mail.example.org:{PASSWORD}", "smtp:***"),
         ("DIGEST_MAIL", PASSWORD, "***"),
-        ("DIGEST_DB", f"postgresql://ada:{PASSWORD}@db.example.org/x", "postgresql://ada:***@db.example.org/x"),
-        ("DIGEST_ARXIV_API", f"https://ada:{PASSWORD}@proxy.example.org/q", "https://ada:***@proxy.example.org/q"),
+        (
+            "DIGEST_DB",
+            f"postgresql://ada:{PASSWORD}@db.example.org/x",
+            "postgresql://ada:***@db.example.org/x",
+        ),
+        (
+            "DIGEST_ARXIV_API",
+            f"https://ada:{PASSWORD}@proxy.example.org/q",
+            "https://ada:***@proxy.example.org/q",
+        ),
         ("DIGEST_MAIL_TOKEN_COMMAND", f"fetch-token --refresh {PASSWORD}", "fetch-token ***"),
         ("DIGEST_MAIL_TOKEN_COMMAND", f"fetch-token '{PASSWORD}", "***"),
     ],
@@ -154,7 +188,10 @@ def test_a_home_folder_of_nobody_hides_nothing(desk: Desk, capsys: pytest.Captur
 def test_a_secret_that_stands_where_it_should_not_is_not_shown(
     desk: Desk, variable: str, value: str, shows: str
 ) -> None:
-    for told in (desk("config", "--json", **{variable: value}), desk("config", **{variable: value})):
+    for told in (
+        desk("config", "--json", **{variable: value}),
+        desk("config", **{variable: value}),
+    ):
         assert PASSWORD not in told.out + told.err
     assert desk("config", "--json", **{variable: value}).row(variable)["value"] == shows
 
@@ -183,10 +220,18 @@ def test_json_tells_the_same(desk: Desk) -> None:
 def test_what_means_nothing_is_told_with_the_nearest_that_does(desk: Desk) -> None:
     told = desk("config", DIGEST_SUBSCRIBER="x.yaml")
     assert told.code == 0
-    assert "DIGEST_SUBSCRIBER is set, and no such setting exists: did you mean DIGEST_SUBSCRIBERS?" in told.out
+    assert (
+        "DIGEST_SUBSCRIBER is set, and no such setting exists: did you mean DIGEST_SUBSCRIBERS?"
+        in told.out
+    )
 
 
 def test_what_the_program_says_fits_into_80_columns(desk: Desk) -> None:
-    told = desk("config", DIGEST_ARXIV_DELAY="soon", DIGEST_MAIL="smtp://ada@mail.example.org", DIGEST_CONTACT="x y")
+    told = desk(
+        "config",
+        DIGEST_ARXIV_DELAY="soon",
+        DIGEST_MAIL="smtp://ada@mail.example.org",
+        DIGEST_CONTACT="x y",
+    )
     long = [line for line in told.out.splitlines() if len(line) > 80]
     assert all(str(desk.home) in line or "https://" in line for line in long)

@@ -1,4 +1,5 @@
-"""The cycle as a whole: each invariant, with real parts around an arXiv and a relay whose answers are set."""
+"""The cycle as a whole: each invariant, with real parts around an arXiv and a relay whose answers
+are set."""
 
 from __future__ import annotations
 
@@ -18,7 +19,19 @@ from digest.rules.plan import DEEP, FIRST_PAGE, OVERLAP, depth, is_due, page_siz
 from digest.run import compose as composing
 from digest.run.fetch import why_not_due
 from digest.times import to_text
-from tests.worlds import DAY, HOUR, MONDAY, World, bad_answer, days, eprint, keyword, numbers, reader, text
+from tests.worlds import (
+    DAY,
+    HOUR,
+    MONDAY,
+    World,
+    bad_answer,
+    days,
+    eprint,
+    keyword,
+    numbers,
+    reader,
+    text,
+)
 
 ADA, BOB = "ada@example.org", "bob@example.org"
 MINUTE = timedelta(minutes=1)
@@ -50,7 +63,8 @@ async def settle_in(world: World, *readers: Subscriber) -> None:
     world.arxiv.asked.clear()
 
 
-# -- the promise: each paper once ---------------------------------------------------------------------
+# -- the promise: each paper once
+# ---------------------------------------------------------------------
 
 
 async def test_a_paper_reaches_each_reader_once(world: World) -> None:
@@ -58,7 +72,11 @@ async def test_a_paper_reaches_each_reader_once(world: World) -> None:
     world.arxiv.announce("Alpha", eprint(1), eprint(2))
     world.arxiv.announce("Beta", eprint(2), eprint(3))
     summary = await world.cycle()
-    assert (summary.composed, summary.outcomes[Outcome.SENT], summary.exit_code) == (2, 2, Exit.DONE)
+    assert (summary.composed, summary.outcomes[Outcome.SENT], summary.exit_code) == (
+        2,
+        2,
+        Exit.DONE,
+    )
     assert [sorted(n) for n in world.titles(ADA)] == [[1, 2]]
     assert [sorted(n) for n in world.titles(BOB)] == [[1, 2, 3]]
     for moment in days(MONDAY, 4):
@@ -99,7 +117,9 @@ async def test_two_names_with_one_query_are_asked_for_once(world: World) -> None
     assert world.titles(ADA) == world.titles(BOB) == [[1]]
 
 
-async def test_revisions_come_in_a_section_of_their_own_and_only_where_asked_for(world: World) -> None:
+async def test_revisions_come_in_a_section_of_their_own_and_only_where_asked_for(
+    world: World,
+) -> None:
     await settle_in(world, reader(ADA, "Alpha", revisions=Revisions.ALL), reader(BOB, "Alpha"))
     world.arxiv.announce("Alpha", eprint(1, version=2, updated=MONDAY))
     summary = await world.cycle(MONDAY + DAY)
@@ -118,12 +138,15 @@ async def test_a_paper_of_long_ago_that_the_window_reaches_is_never_mailed(world
 
 async def test_a_papers_date_never_keeps_it_from_its_reader(world: World) -> None:
     await settle_in(world, reader(ADA, "Alpha"))
-    world.arxiv.announce("Alpha", eprint(2, MONDAY - 22 * DAY), eprint(3, MONDAY - 2 * DAY), eprint(4, MONDAY + HOUR))
+    world.arxiv.announce(
+        "Alpha", eprint(2, MONDAY - 22 * DAY), eprint(3, MONDAY - 2 * DAY), eprint(4, MONDAY + HOUR)
+    )
     await world.cycle(MONDAY + DAY)
     assert sorted(world.titles(ADA)[0]) == [2, 3, 4]
 
 
-# -- bad answers --------------------------------------------------------------------------------------
+# -- bad answers
+# --------------------------------------------------------------------------------------
 
 
 async def test_a_bad_answer_is_never_taken_for_nothing(world: World) -> None:
@@ -214,7 +237,8 @@ async def test_an_answer_that_came_makes_the_others_failures_their_own(world: Wo
     assert (await world.cycle()).exit_code == Exit.GIVEN_UP
 
 
-# -- when a query is due, and how it is asked ---------------------------------------------------------
+# -- when a query is due, and how it is asked
+# ---------------------------------------------------------
 
 
 def query(last_good: datetime | None, **changes: object) -> Query:
@@ -239,7 +263,9 @@ SERVED = datetime(2026, 11, 10, 6, 15, tzinfo=UTC)
         (SERVED + 4 * DAY, SERVED + 5 * DAY + MINUTE, True),
     ],
 )
-def test_a_query_is_due_after_an_announcement_or_a_day(last_good: datetime | None, now: datetime, due: bool) -> None:
+def test_a_query_is_due_after_an_announcement_or_a_day(
+    last_good: datetime | None, now: datetime, due: bool
+) -> None:
     assert is_due(query(last_good), now) is due
 
 
@@ -251,7 +277,9 @@ def test_after_a_failure_the_stored_wait_comes_first(minutes: int, due: bool) ->
     assert "asked again at 2026-11-10 06:15 UTC: cut off" in why_not_due(failed, now)
 
 
-def test_a_window_reaches_8_days_before_the_last_good_one_and_deeper_on_first_and_quiet_nights() -> None:
+def test_a_window_reaches_8_days_before_the_last_good_one_and_deeper_on_first_and_quiet_nights() -> (
+    None
+):
     assert (OVERLAP, DEEP) == (8 * DAY, 38 * DAY)
     sunday = SERVED - 2 * DAY
     assert depth(query(SERVED - DAY, deep_at=sunday), SERVED) == SERVED - 9 * DAY
@@ -262,7 +290,8 @@ def test_a_window_reaches_8_days_before_the_last_good_one_and_deeper_on_first_an
 
 
 def test_a_deep_window_that_fell_out_is_made_up_for_at_once() -> None:
-    """What was announced since the deep window before may stand weeks below what the last good one reached."""
+    """What was announced since the deep window before may stand weeks below what the last good one
+    reached."""
     sunday = SERVED - 16 * DAY
     assert depth(query(SERVED - 14 * DAY, deep_at=sunday), SERVED) == sunday - 38 * DAY
     assert depth(query(SERVED - DAY, deep_at=None), SERVED) == SERVED - 38 * DAY
@@ -299,7 +328,8 @@ async def test_a_keyword_without_readers_is_fetched_and_recorded_for_the_page(wo
     assert summary.composed == 0
 
 
-# -- why nothing came ---------------------------------------------------------------------------------
+# -- why nothing came
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -310,7 +340,9 @@ async def test_a_keyword_without_readers_is_fetched_and_recorded_for_the_page(wo
         (datetime(2026, 11, 11, 7, tzinfo=UTC), "no match"),
     ],
 )
-async def test_each_runs_record_says_why_nothing_came(world: World, now: datetime, why: str) -> None:
+async def test_each_runs_record_says_why_nothing_came(
+    world: World, now: datetime, why: str
+) -> None:
     world.readers = [reader(ADA, "Alpha")]
     world.arxiv.announce("Alpha", eprint(1, now - 3 * DAY))
     await world.cycle(now - DAY)
@@ -327,7 +359,10 @@ async def test_papers_that_are_too_old_are_not_said_to_have_been_seen(world: Wor
     await settle_in(world, reader(ADA, "Alpha"))
     world.arxiv.announce("Alpha", eprint(2, MONDAY - 90 * DAY))
     summary = await world.cycle(MONDAY + DAY)
-    assert summary.keywords[0].why == "no match that is new: 2 papers in the window, 1 not seen before but too old"
+    assert (
+        summary.keywords[0].why
+        == "no match that is new: 2 papers in the window, 1 not seen before but too old"
+    )
 
 
 async def test_an_index_that_stands_still_is_told_from_a_quiet_day(world: World) -> None:
@@ -347,7 +382,8 @@ async def test_a_failed_fetch_stands_in_the_runs_record(world: World) -> None:
     assert [(k.status, k.why) for k in run.keywords] == [("failed", "half a feed")]
 
 
-# -- delivery -----------------------------------------------------------------------------------------
+# -- delivery
+# -----------------------------------------------------------------------------------------
 
 
 async def test_a_refused_recipient_stops_no_other(world: World) -> None:
@@ -413,7 +449,9 @@ async def test_maybe_delivered_mail_is_never_sent_again_under_hold(world: World)
     assert [e.state for e in world.store.outbox.entries()] == [State.UNKNOWN]
 
 
-async def test_maybe_delivered_mail_is_sent_again_after_half_an_hour_under_retry(world: World) -> None:
+async def test_maybe_delivered_mail_is_sent_again_after_half_an_hour_under_retry(
+    world: World,
+) -> None:
     world.relay.answers[ADA] = [NO_ANSWER]
     world.readers = [reader(ADA, "Alpha")]
     world.arxiv.announce("Alpha", eprint(1))
@@ -466,7 +504,8 @@ async def test_a_stop_that_came_early_is_obeyed(world: World) -> None:
     assert summary.composed == 0
 
 
-# -- interrupted cycles -------------------------------------------------------------------------------
+# -- interrupted cycles
+# -------------------------------------------------------------------------------
 
 
 class Kill(BaseException):
@@ -503,7 +542,9 @@ async def test_a_cycle_killed_in_data_leaves_it_maybe_delivered(world: World) ->
     assert len({m.message_id for m in world.relay.tried if m.recipient == ADA}) == 1
 
 
-async def test_what_was_fetched_before_a_kill_is_mailed_after_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_fetched_before_a_kill_is_mailed_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.readers = [reader(ADA, "Alpha")]
     world.arxiv.announce("Alpha", eprint(1))
 
@@ -519,7 +560,8 @@ async def test_what_was_fetched_before_a_kill_is_mailed_after_it(world: World, m
     assert world.titles(ADA) == [[1]]
 
 
-# -- slots --------------------------------------------------------------------------------------------
+# -- slots
+# --------------------------------------------------------------------------------------------
 
 
 def berlin(address: str, **options: object) -> Subscriber:
@@ -538,7 +580,9 @@ async def test_at_means_not_before(world: World) -> None:
     assert world.titles(ADA) == [[2]]
 
 
-async def test_sundays_empty_slot_does_not_let_mondays_papers_out_before_the_hour(world: World) -> None:
+async def test_sundays_empty_slot_does_not_let_mondays_papers_out_before_the_hour(
+    world: World,
+) -> None:
     await settle_in(world, berlin(ADA, at=time(8)))
     sunday = MONDAY + 6 * DAY
     await world.cycle(sunday.replace(hour=7))
@@ -551,7 +595,9 @@ async def test_sundays_empty_slot_does_not_let_mondays_papers_out_before_the_hou
 
 async def test_an_empty_slot_stays_open_for_24_hours(world: World) -> None:
     weekly = (Weekly.TUE,)
-    await settle_in(world, berlin(ADA, at=time(8), days=weekly), berlin(BOB, at=time(8), days=weekly))
+    await settle_in(
+        world, berlin(ADA, at=time(8), days=weekly), berlin(BOB, at=time(8), days=weekly)
+    )
     tuesday = (MONDAY + DAY).replace(hour=7)
     await world.cycle(tuesday)
     assert world.relay.taken == []
@@ -615,7 +661,8 @@ async def test_a_digests_dates_are_the_readers_own(world: World) -> None:
     assert world.value("SELECT queued_at FROM delivery LIMIT 1") == "2026-11-10T02:00:00Z"
 
 
-# -- the first digest ---------------------------------------------------------------------------------
+# -- the first digest
+# ---------------------------------------------------------------------------------
 
 
 async def test_the_first_digest_comes_even_without_papers(world: World) -> None:
@@ -628,7 +675,9 @@ async def test_the_first_digest_comes_even_without_papers(world: World) -> None:
     assert len(world.relay.taken) == 1
 
 
-async def test_the_first_digest_waits_a_day_for_keywords_that_were_not_answered(world: World) -> None:
+async def test_the_first_digest_waits_a_day_for_keywords_that_were_not_answered(
+    world: World,
+) -> None:
     world.readers = [reader(ADA, "Alpha", "Beta")]
     for _ in range(40):
         world.arxiv.fail("Beta", bad_answer())
@@ -639,7 +688,9 @@ async def test_the_first_digest_waits_a_day_for_keywords_that_were_not_answered(
     assert len(world.mails(ADA)) == 1
 
 
-async def test_the_first_digest_of_a_weekly_reader_is_not_put_off_by_a_long_silence_of_arxivs(world: World) -> None:
+async def test_the_first_digest_of_a_weekly_reader_is_not_put_off_by_a_long_silence_of_arxivs(
+    world: World,
+) -> None:
     world.readers = [berlin(ADA, days=(Weekly.MON,))]
     for _ in range(400):
         world.arxiv.fail("Alpha", bad_answer())
@@ -674,10 +725,13 @@ async def test_papers_that_come_for_one_keyword_do_not_wait_for_the_others(world
     assert world.titles(ADA) == [[1]]
 
 
-# -- absence ------------------------------------------------------------------------------------------
+# -- absence
+# ------------------------------------------------------------------------------------------
 
 
-async def test_a_return_from_a_pause_brings_the_most_recent_papers_and_says_how_many_are_let_go(world: World) -> None:
+async def test_a_return_from_a_pause_brings_the_most_recent_papers_and_says_how_many_are_let_go(
+    world: World,
+) -> None:
     paused = reader(ADA, "Alpha", max_papers=2, paused_until=date(2026, 11, 13))
     await settle_in(world, reader(ADA, "Alpha", max_papers=2))
     world.readers = [paused]
@@ -697,7 +751,9 @@ async def test_a_return_from_a_pause_brings_the_most_recent_papers_and_says_how_
 
 async def test_suppression_beats_the_file(world: World) -> None:
     await settle_in(world, reader(ADA, "Alpha"), reader(BOB, "Alpha"))
-    world.database.write("INSERT INTO suppression VALUES('Ada@Example.org', 'bounced', ?)", [to_text(MONDAY)])
+    world.database.write(
+        "INSERT INTO suppression VALUES('Ada@Example.org', 'bounced', ?)", [to_text(MONDAY)]
+    )
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
     assert (await world.cycle(MONDAY + DAY)).composed == 1
     assert [m.recipient for m in world.relay.tried] == [BOB]
@@ -722,7 +778,8 @@ async def test_a_file_that_names_nobody_removes_nobody(world: World) -> None:
     assert world.titles(ADA) == [[2]]
 
 
-# -- quiet days ---------------------------------------------------------------------------------------
+# -- quiet days
+# ---------------------------------------------------------------------------------------
 
 
 def quiet(address: str, **options: object) -> Subscriber:
@@ -748,7 +805,9 @@ async def test_a_holiday_is_told_by_its_name(world: World) -> None:
     assert undated(world.mails(ADA)[-1]["Subject"]) == "No new papers: holiday: Thanksgiving"
 
 
-async def test_a_note_that_nothing_came_does_not_take_the_place_of_the_days_papers(world: World) -> None:
+async def test_a_note_that_nothing_came_does_not_take_the_place_of_the_days_papers(
+    world: World,
+) -> None:
     await settle_in(world, quiet(ADA))
     tuesday = (MONDAY + DAY).replace(hour=6, minute=30)
     for moment in (tuesday - 7 * HOUR, tuesday - 4 * HOUR):
@@ -768,7 +827,9 @@ async def test_whoever_set_no_hour_is_told_once_the_days_answer_is_in(world: Wor
         subjects += [(moment, undated(m["Subject"])) for m in world.mails(ADA)]
         world.relay.taken.clear()
         moment += HOUR
-    assert [undated(s) for _, s in subjects][:4] == ["No new papers: no match in arXiv's last announcement"] * 4
+    assert [undated(s) for _, s in subjects][:4] == [
+        "No new papers: no match in arXiv's last announcement"
+    ] * 4
     assert [undated(s) for _, s in subjects][4:6] == ["No new papers: weekend"] * 2
     assert [m.astimezone(UTC).hour >= 6 for m, _ in subjects[:4]] == [True] * 4
 
@@ -801,7 +862,8 @@ async def test_a_note_says_that_arxiv_could_not_be_asked(world: World) -> None:
     assert [undated(m["Subject"]) for m in world.mails(ADA)] == ["No new papers: half a feed"]
 
 
-# -- a whole year's shape -----------------------------------------------------------------------------
+# -- a whole year's shape
+# -----------------------------------------------------------------------------
 
 
 async def test_each_paper_of_three_weeks_comes_once_and_on_its_day(world: World) -> None:

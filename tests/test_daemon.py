@@ -1,4 +1,5 @@
-"""The daemon: when it works, what it survives, and how it stops; with an injected clock, and as a process."""
+"""The daemon: when it works, what it survives, and how it stops; with an injected clock, and as a
+process."""
 
 from __future__ import annotations
 
@@ -136,7 +137,13 @@ async def test_maybe_delivered_mail_is_waited_for_unless_it_is_held(world, hold,
 
 async def test_a_paused_readers_return_is_waited_for(world):
     world.readers = [
-        reader("ada@example.org", "A", at=clock_time(7), paused_until=date(2026, 11, 10), timezone="Asia/Kolkata")
+        reader(
+            "ada@example.org",
+            "A",
+            at=clock_time(7),
+            paused_until=date(2026, 11, 10),
+            timezone="Asia/Kolkata",
+        )
     ]
     await world.cycle(MONDAY)
     assert coming(world) == MONDAY.replace(hour=18, minute=30)
@@ -204,7 +211,9 @@ class Simulation:
         if moment is not None:
             self.events.pop(moment)()
         # A sleep ends early only where the daemon is woken.
-        self.world.now = max(moment, self.world.now) if moment and self.daemon.wake.is_set() else after
+        self.world.now = (
+            max(moment, self.world.now) if moment and self.daemon.wake.is_set() else after
+        )
         if self.world.now >= self.until:
             self.world.stop.ask()
 
@@ -226,14 +235,18 @@ READERS = [
 ]
 
 
-def announcements(world: World, start: datetime, end: datetime) -> dict[datetime, Callable[[], None]]:
+def announcements(
+    world: World, start: datetime, end: datetime
+) -> dict[datetime, Callable[[], None]]:
     """A paper with each announcement, in the index a minute before it is asked for."""
 
     def announce(number: int, served_at: datetime) -> Callable[[], None]:
         return lambda: world.arxiv.announce("A", eprint(number, served_at - 12 * HOUR))
 
     served = served_between(start, end)
-    return {each.served_at - MINUTE: announce(n, each.served_at) for n, each in enumerate(served, 1)}
+    return {
+        each.served_at - MINUTE: announce(n, each.served_at) for n, each in enumerate(served, 1)
+    }
 
 
 async def test_over_days_it_works_when_something_is_due_and_only_then(world):
@@ -260,7 +273,10 @@ async def test_a_relay_that_stays_away_is_tried_more_and_more_rarely(world):
     world.readers = [reader("ada@example.org", "A", at=clock_time(7))]
     world.relay.answers["ada@example.org"] = [Receipt(Outcome.RELAY, "connection refused")] * 6
     simulation = await simulate(world, MONDAY, 0.3)
-    gaps = [later - earlier for earlier, later in zip(simulation.cycles, simulation.cycles[1:], strict=False)]
+    gaps = [
+        later - earlier
+        for earlier, later in zip(simulation.cycles, simulation.cycles[1:], strict=False)
+    ]
     assert 5 * MINUTE <= gaps[0] <= 5.5 * MINUTE
     assert gaps[1:] == [15 * MINUTE, 30 * MINUTE, HOUR, HOUR, HOUR]
     assert len(world.mails("ada@example.org")) == 1
@@ -272,7 +288,10 @@ async def test_the_pause_goes_on_growing_where_a_cycle_in_between_had_no_mail_to
     simulation = Simulation(world, MONDAY + 2 * HOUR)
     simulation.events = {MONDAY + minutes * MINUTE: simulation.daemon.hang_up for minutes in (1, 7)}
     await simulation.run()
-    tried = [later - earlier for earlier, later in zip(simulation.cycles, simulation.cycles[1:], strict=False)]
+    tried = [
+        later - earlier
+        for earlier, later in zip(simulation.cycles, simulation.cycles[1:], strict=False)
+    ]
     assert len(world.relay.tried) == 4
     assert tried[-1] == 30 * MINUTE
 
@@ -294,7 +313,9 @@ async def test_a_changed_file_is_taken_over_at_the_next_look(world):
 
 
 @pytest.mark.parametrize(
-    "broken", [ConfigError("subscribers.yaml:3:1: this is no list"), Roster((), ())], ids=["wrong", "names-nobody"]
+    "broken",
+    [ConfigError("subscribers.yaml:3:1: this is no list"), Roster((), ())],
+    ids=["wrong", "names-nobody"],
 )
 async def test_while_the_file_is_broken_the_last_good_one_goes_on(world, broken, caplog):
     world.readers = [reader("ada@example.org", "A", at=clock_time(7))]
@@ -373,7 +394,9 @@ class Process:
                 message = self.manager.recv(4096).decode()
             except TimeoutError:
                 self.popen.kill()
-                raise AssertionError(f"{word} was never told; {self.told}; {self.popen.communicate()[1]}") from None
+                raise AssertionError(
+                    f"{word} was never told; {self.told}; {self.popen.communicate()[1]}"
+                ) from None
             self.told.append(message)
             if word in message:
                 return message
@@ -483,7 +506,9 @@ def test_a_stop_lets_the_message_in_flight_finish(tmp_path):
 def test_a_second_signal_ends_it_at_once_and_the_mail_is_maybe_delivered(tmp_path):
     dot = Dot()
     with Standin(fresh_papers(4)) as standin, smtp_beside({"message": dot}) as server:
-        home = Home.make(tmp_path, standin, subscribers_file({"ada@example.org": ["Time Series"]}), server.url)
+        home = Home.make(
+            tmp_path, standin, subscribers_file({"ada@example.org": ["Time Series"]}), server.url
+        )
         with daemon_process(home) as process:
             assert dot.reached.wait(10)
             process.popen.send_signal(signal.SIGTERM)
@@ -512,14 +537,21 @@ async def test_after_the_grace_a_message_without_an_answer_is_maybe_delivered(tm
     stop = Stop()
     with Standin(fresh_papers(4)) as standin:
         async with smtp_server({"message": never}) as server:
-            Home.make(tmp_path, standin, subscribers_file({"ada@example.org": ["Time Series"]}), server.url)
+            Home.make(
+                tmp_path,
+                standin,
+                subscribers_file({"ada@example.org": ["Time Series"]}),
+                server.url,
+            )
             settings = load_settings({"DIGEST_HOME": str(tmp_path)}, environ={})
             with open_store(settings.db) as store:
                 transport = make_transport(settings)
                 async with open_parts(
                     settings, store, read_roster(settings), transport, clock=machine_now, stop=stop
                 ) as parts:
-                    running = asyncio.ensure_future(run_stoppable(run_cycle(parts), stop, grace=0.3))
+                    running = asyncio.ensure_future(
+                        run_stoppable(run_cycle(parts), stop, grace=0.3)
+                    )
                     await asyncio.wait_for(reached.wait(), 10)
                     began = time.monotonic()
                     os.kill(os.getpid(), number)

@@ -1,4 +1,5 @@
-"""The database file: what can be wrong with it, each said in one line with the fitting exit code."""
+"""The database file: what can be wrong with it, each said in one line with the fitting exit
+code."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def others_folder() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-# -- what a database is -----------------------------------------------------------------------------
+# -- what a database is
+# -----------------------------------------------------------------------------
 
 
 def test_a_new_file_is_made_only_where_that_is_wanted(tmp_path: Path) -> None:
@@ -132,13 +134,17 @@ def test_a_transaction_that_fails_leaves_nothing(path: Path) -> None:
 
 
 def test_two_databases_have_different_names_and_secrets(tmp_path: Path) -> None:
-    with closing(Database.open(tmp_path / "a.db")) as one, closing(Database.open(tmp_path / "b.db")) as other:
+    with (
+        closing(Database.open(tmp_path / "a.db")) as one,
+        closing(Database.open(tmp_path / "b.db")) as other,
+    ):
         for key in ("uuid", "secret"):
             assert one.meta(key) != other.meta(key)
         assert len(one.meta("secret") or "") == 64
 
 
-# -- migrations -------------------------------------------------------------------------------------
+# -- migrations
+# -------------------------------------------------------------------------------------
 
 LATER = (
     *schema.MIGRATIONS,
@@ -147,7 +153,9 @@ LATER = (
 )
 
 
-def test_a_database_migrated_step_by_step_equals_a_fresh_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_migrated_step_by_step_equals_a_fresh_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for steps in range(1, len(LATER) + 1):
         monkeypatch.setattr(database_module, "MIGRATIONS", LATER[:steps])
         Database.open(tmp_path / "old.db").close()
@@ -157,7 +165,9 @@ def test_a_database_migrated_step_by_step_equals_a_fresh_one(tmp_path: Path, mon
         assert database.value("PRAGMA user_version") == len(LATER)
 
 
-def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = schema_of(path)
     broken = (*schema.MIGRATIONS, "CREATE TABLE half(id INTEGER); CREATE TABLE half(id INTEGER);")
     monkeypatch.setattr(database_module, "MIGRATIONS", broken)
@@ -186,7 +196,8 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
     assert hashes(path.parent) == before
 
 
-# -- other people's files ---------------------------------------------------------------------------
+# -- other people's files
+# ---------------------------------------------------------------------------
 
 
 def foreign(path: Path, sql: str = "CREATE TABLE notes(id INTEGER)") -> Path:
@@ -205,7 +216,9 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
     assert hashes(tmp_path) == before
 
 
-@pytest.mark.parametrize("sql", ["CREATE TABLE notes(id INTEGER)", "CREATE TABLE query(id INTEGER)"])
+@pytest.mark.parametrize(
+    "sql", ["CREATE TABLE notes(id INTEGER)", "CREATE TABLE query(id INTEGER)"]
+)
 def test_the_database_of_another_program_is_not_rehearsed_with(tmp_path: Path, sql: str) -> None:
     path = foreign(tmp_path / "notes.db", sql)
     with pytest.raises(StoreError, match="another program") as caught:
@@ -238,7 +251,8 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
     assert refusal(tmp_path).exit_code == Exit.CONFIG
 
 
-# -- a file or folder that cannot be written --------------------------------------------------------
+# -- a file or folder that cannot be written
+# --------------------------------------------------------
 
 
 @pytest.mark.parametrize("writable_folder", [True, False])
@@ -248,7 +262,10 @@ def test_a_read_only_file_is_said_to_be_so(others_folder: Path, writable_folder:
         Database.open(path).close()
         path.chmod(0o444)
         others_folder.chmod(0o755 if writable_folder else 0o555)
-        with pytest.raises(StoreError, match="not writable") as caught, closing(Database.open(path)) as database:
+        with (
+            pytest.raises(StoreError, match="not writable") as caught,
+            closing(Database.open(path)) as database,
+        ):
             database.set_meta("key", "value")
     assert told(caught.value, path).exit_code == Exit.CONFIG
 
@@ -279,7 +296,8 @@ def test_a_full_disk_is_said_to_be_so_and_nothing_is_half_written(path: Path) ->
         assert database.meta("uuid") is not None
 
 
-# -- damage -----------------------------------------------------------------------------------------
+# -- damage
+# -----------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -295,7 +313,10 @@ def test_a_damaged_file_is_said_to_be_so(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="damaged") as caught, closing(Database.open(path)) as database:
+    with (
+        pytest.raises(StoreError, match="damaged") as caught,
+        closing(Database.open(path)) as database,
+    ):
         database.rows("SELECT * FROM meta")
     assert "backup" in told(caught.value, path).remedy
 
@@ -314,7 +335,8 @@ def test_damage_is_told_in_a_rehearsal_too(tmp_path: Path) -> None:
     told(caught.value, path)
 
 
-# -- locked -----------------------------------------------------------------------------------------
+# -- locked
+# -----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -351,7 +373,8 @@ def test_a_locked_database_is_not_made_new(tmp_path: Path) -> None:
         assert refusal(path).exit_code == Exit.TRY_LATER
 
 
-# -- copies -----------------------------------------------------------------------------------------
+# -- copies
+# -----------------------------------------------------------------------------------------
 
 
 def test_a_rehearsal_writes_nothing_beside_the_database_either(path: Path) -> None:
@@ -390,7 +413,11 @@ def test_odd_file_names_can_be_rehearsed_with(tmp_path: Path, name: str) -> None
 def test_a_rehearsal_leaves_the_log_of_a_program_at_work_alone(path: Path) -> None:
     with closing(Database.open(path)) as database:
         database.set_meta("key", "value")
-        before = {name: digest for name, digest in hashes(path.parent).items() if not name.endswith("-shm")}
+        before = {
+            name: digest
+            for name, digest in hashes(path.parent).items()
+            if not name.endswith("-shm")
+        }
         assert "digest.db-wal" in before
         with rehearsal_store(path) as store:
             store._database.set_meta("key", "other")

@@ -16,7 +16,9 @@ PREVIOUS = MONDAY - DAY
 SECOND = timedelta(seconds=1)
 
 
-def kind(paper: Paper, previous: datetime | None = PREVIOUS, known: dict[str, int] | None = None) -> Kind | None:
+def kind(
+    paper: Paper, previous: datetime | None = PREVIOUS, known: dict[str, int] | None = None
+) -> Kind | None:
     rows = diff([paper], known or {}, previous, MONDAY)
     assert len(rows) <= 1
     return rows[0].kind if rows else None
@@ -107,7 +109,9 @@ known_papers = st.dictionaries(st.integers(1, 30).map("2611.{:05d}".format), st.
 
 
 @given(windows(), known_papers, st.none() | moments)
-def test_exactly_what_the_log_lacks_is_told(papers: list[Paper], known: dict[str, int], previous: datetime) -> None:
+def test_exactly_what_the_log_lacks_is_told(
+    papers: list[Paper], known: dict[str, int], previous: datetime
+) -> None:
     rows = diff(papers, known, previous, MONDAY)
     assert {r.paper for r in rows} == {p for p in papers if p.version > known.get(p.id, 0)}
     assert len({r.paper.id for r in rows}) == len(rows)
@@ -123,7 +127,9 @@ def test_the_order_of_the_window_does_not_matter(
 
 
 @given(windows(), known_papers, st.none() | moments)
-def test_a_window_seen_again_brings_nothing(papers: list[Paper], known: dict[str, int], previous: datetime) -> None:
+def test_a_window_seen_again_brings_nothing(
+    papers: list[Paper], known: dict[str, int], previous: datetime
+) -> None:
     rows: tuple[Seen, ...] = diff(papers, known, previous, MONDAY)
     after = known | {row.paper.id: row.paper.version for row in rows}
     assert diff(papers, after, MONDAY, MONDAY + DAY) == ()

@@ -1,4 +1,5 @@
-"""What the program says of itself is so: examples run, documents name what exists, and all that exists is named."""
+"""What the program says of itself is so: examples run, documents name what exists, and all that
+exists is named."""
 
 from __future__ import annotations
 
@@ -26,7 +27,11 @@ from digest.demo.standin import Standin
 from digest.setup.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+]
 VARIABLES = {"DIGEST_PACKAGE"}
 """What is set in a repository on GitHub and never reaches the program."""
 KEYWORDS = """
@@ -54,19 +59,25 @@ PAGE = """
 def everything() -> list[tuple[str, click.Command]]:
     """Each command by its full name."""
 
-    def below(command: click.Command, context: click.Context, name: str) -> Iterator[tuple[str, click.Command]]:
+    def below(
+        command: click.Command, context: click.Context, name: str
+    ) -> Iterator[tuple[str, click.Command]]:
         yield name, command
         if isinstance(command, click.Group):
             for word in command.list_commands(context):
                 inner = command.get_command(context, word)
                 assert inner is not None
-                yield from below(inner, click.Context(inner, info_name=word, parent=context), f"{name} {word}")
+                yield from below(
+                    inner, click.Context(inner, info_name=word, parent=context), f"{name} {word}"
+                )
 
     return list(below(cli, click.Context(cli, info_name="digest"), "digest"))
 
 
 COMMANDS = dict(everything())
-EXAMPLES = [example for command in COMMANDS.values() for example in getattr(command, "examples", ())]
+EXAMPLES = [
+    example for command in COMMANDS.values() for example in getattr(command, "examples", ())
+]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +93,9 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
             main(["run", "--home", str(home), "--now", days[0].now.isoformat(), "--quiet"])
         # One delivery is left waiting, as after a refusal, for the examples that settle such.
         with contextlib.closing(sqlite3.connect(home / "digest.db")) as database:
-            database.execute("UPDATE delivery SET state = 'deferred', reply = '450 later' WHERE id = 2")
+            database.execute(
+                "UPDATE delivery SET state = 'deferred', reply = '450 later' WHERE id = 2"
+            )
             database.commit()
         with contextlib.suppress(SystemExit):
             main(["db", "backup", str(home / "backup.db"), "--home", str(home)])
@@ -105,7 +118,9 @@ def test_each_example_works_as_printed(
         "HOME": str(tmp_path),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    (tmp_path / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n", encoding="utf-8")
+    (tmp_path / "people.csv").write_text(
+        "email,keywords\nkim@example.org,reward model\n", encoding="utf-8"
+    )
     (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
     (tmp_path / "README.md").write_text(PAGE, encoding="utf-8")
     command = shlex.split(example)
@@ -152,7 +167,9 @@ def test_the_help_fits_eighty_columns_and_cuts_no_summary() -> None:
     assert "..." not in text.replace("[ARGS]...", "")
 
 
-@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if isinstance(command, click.Group)])
+@pytest.mark.parametrize(
+    "name", [name for name, command in COMMANDS.items() if isinstance(command, click.Group)]
+)
 def test_the_help_of_a_group_cuts_no_summary(name: str) -> None:
     command = COMMANDS[name]
     text = command.get_help(click.Context(command, info_name=name, parent=_root(terminal_width=80)))
@@ -162,7 +179,9 @@ def test_the_help_of_a_group_cuts_no_summary(name: str) -> None:
 def test_the_reference_of_commands_is_current() -> None:
     expected = reference(list(_commands(cli, _root(), "digest")))
     written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    assert written == expected, "docs/commands.md is out of date: run 'digest manual --markdown docs'"
+    assert written == expected, (
+        "docs/commands.md is out of date: run 'digest manual --markdown docs'"
+    )
 
 
 def _root(**options: int) -> click.Context:
@@ -173,12 +192,16 @@ def _root(**options: int) -> click.Context:
 def test_each_setting_has_a_row_and_each_one_named_exists() -> None:
     known = {setting.variable for setting in SETTINGS} | VARIABLES
     listed = re.findall(
-        r"^\| `(DIGEST_\w+)` \|", (ROOT / "docs" / "settings.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| `(DIGEST_\w+)` \|",
+        (ROOT / "docs" / "settings.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
     )
     assert listed == [setting.variable for setting in SETTINGS]
     for document in DOCUMENTS:
         named = set(re.findall(r"\bDIGEST_[A-Z_]+[A-Z]\b", document.read_text(encoding="utf-8")))
-        assert named <= known, f"{document.name} names settings that do not exist: {sorted(named - known)}"
+        assert named <= known, (
+            f"{document.name} names settings that do not exist: {sorted(named - known)}"
+        )
 
 
 def test_each_command_and_flag_that_a_document_names_exists() -> None:
@@ -193,10 +216,14 @@ def test_each_command_that_an_example_runs_exists() -> None:
     wrong, found = [], 0
     for path in (ROOT / "examples").rglob("*"):
         if path.is_file() and path.suffix != ".md":
-            for call in re.findall(r"(?<![\w#:-])digest ([a-z]+\b[^|;>&\n\"]*)", path.read_text(encoding="utf-8")):
+            for call in re.findall(
+                r"(?<![\w#:-])digest ([a-z]+\b[^|;>&\n\"]*)", path.read_text(encoding="utf-8")
+            ):
                 if f"digest {call.split()[0]}" in COMMANDS:
                     found += 1
-                    wrong += [f"{path.name}: {call} ({what})" for what in _unknown(f"digest {call}")]
+                    wrong += [
+                        f"{path.name}: {call} ({what})" for what in _unknown(f"digest {call}")
+                    ]
     assert wrong == []
     assert found >= 6
 
@@ -205,7 +232,9 @@ def _code(text: str) -> Iterator[str]:
     """Calls of the program in code spans and in indented or fenced blocks."""
     yield from re.findall(r"`(digest [^`]+)`", text)
     for line in re.findall(
-        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest |--rm |exec digest ))?(digest [a-z].*)$", text, re.MULTILINE
+        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest |--rm |exec digest ))?(digest [a-z].*)$",
+        text,
+        re.MULTILINE,
     ):
         yield line.split("  #")[0].split("&&")[0]
 
@@ -223,7 +252,11 @@ def _unknown(line: str) -> Iterator[str]:
         yield f"there is no command {words[1]}"
         return
     command = COMMANDS[name]
-    flags = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    flags = {
+        flag
+        for parameter in command.params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    }
     flags |= {
         "--help",
         "-h",
@@ -261,7 +294,9 @@ def test_the_manual_pages_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_printed_for_each_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_completion_is_printed_for_each_shell(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["completion", shell])
     assert ended.value.code == 0
@@ -270,10 +305,18 @@ def test_completion_is_printed_for_each_shell(shell: str, capsys: pytest.Capture
 
 def test_the_tab_key_completes_commands_and_flags() -> None:
     def completed(words: str, count: int) -> str:
-        environment = os.environ | {"_DIGEST_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(count)}
+        environment = os.environ | {
+            "_DIGEST_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(count),
+        }
         program = "import sys; sys.argv[0] = 'digest'; from digest.cli import main; main()"
         return subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-c", program],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout
 
     assert "plain,subscribe" in completed("digest sub", 1)

@@ -1,4 +1,5 @@
-"""`digest doctor`: each check against real parts, its independence of the others, its exit codes, its silence."""
+"""`digest doctor`: each check against real parts, its independence of the others, its exit codes,
+its silence."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def states(checks: list[Check]) -> list[State]:
     return [check.state for check in checks]
 
 
-# -- how checks are made ------------------------------------------------------------------------------
+# -- how checks are made
+# ------------------------------------------------------------------------------
 
 
 def test_a_check_that_breaks_off_hides_no_other_and_neither_does_one_that_hangs() -> None:
@@ -90,7 +92,12 @@ def test_a_check_that_breaks_off_hides_no_other_and_neither_does_one_that_hangs(
     assert time.monotonic() - began < 5
     assert [check.name for check in made] == ["hangs", "breaks", "refuses", "waits", "a", "b"]
     assert states(made) == [State.FAIL] * 4 + [State.OK] * 2
-    assert [check.cause for check in made[:4]] == [Cause.OTHER, Cause.OTHER, Cause.CONFIG, Cause.NETWORK]
+    assert [check.cause for check in made[:4]] == [
+        Cause.OTHER,
+        Cause.OTHER,
+        Cause.CONFIG,
+        Cause.NETWORK,
+    ]
     assert "no result after 0.3 seconds" in made[0].found
     assert made[1].found == "the check broke off (ZeroDivisionError: a b)"
     assert (made[2].found, made[2].remedy) == ("it is wrong", "mend it")
@@ -112,7 +119,8 @@ def test_the_exit_code_says_what_failed(causes: list[Cause], code: Exit) -> None
     assert exit_code([*checks, Check("w", State.WARN, ""), ok("o", "")]) is code
 
 
-# -- settings -----------------------------------------------------------------------------------------
+# -- settings
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,22 +131,39 @@ def test_the_exit_code_says_what_failed(causes: list[Cause], code: Exit) -> None
         ({}, ["nobody's inbox"]),
         ({"DIGEST_ARXIV_DELAY": "1"}, ["asks for 3 seconds"]),
         ({"DIGEST_MAIL_PASSWORD": PASSWORD}, ["nobody to log in as", "environment"]),
-        ({"DIGEST_MAIL": "smtp://relay.example.org:25", "DIGEST_MAIL_PASSWORD": PASSWORD}, ["nobody to log in as"]),
+        (
+            {"DIGEST_MAIL": "smtp://relay.example.org:25", "DIGEST_MAIL_PASSWORD": PASSWORD},
+            ["nobody to log in as"],
+        ),
         ({"DIGEST_MAIL": "smtp://localhost:25", "DIGEST_MAIL_CA": "ca.pem"}, ["uses no TLS"]),
-        ({"DIGEST_MAIL": "sendmail:", "DIGEST_FROM": "digest@localhost"}, ["means nothing elsewhere"]),
-        ({"DIGEST_MAIL": "smtp://r.example.org", "DIGEST_FROM": "ada@gmail.com"}, ["smtp.gmail.com", "r.example.org"]),
+        (
+            {"DIGEST_MAIL": "sendmail:", "DIGEST_FROM": "digest@localhost"},
+            ["means nothing elsewhere"],
+        ),
+        (
+            {"DIGEST_MAIL": "smtp://r.example.org", "DIGEST_FROM": "ada@gmail.com"},
+            ["smtp.gmail.com", "r.example.org"],
+        ),
     ],
 )
-def test_what_is_odd_is_a_warning(tmp_path: Path, environ: dict[str, str], words: list[str]) -> None:
+def test_what_is_odd_is_a_warning(
+    tmp_path: Path, environ: dict[str, str], words: list[str]
+) -> None:
     base = {"DIGEST_FROM": "papers@example.org"} if environ.get("DIGEST_MAIL") else {}
-    found = [c for c in check_settings(survey(tmp_path, **(base | environ))) if words[0] in c.found + c.remedy]
+    found = [
+        c
+        for c in check_settings(survey(tmp_path, **(base | environ)))
+        if words[0] in c.found + c.remedy
+    ]
     assert states(found) == [State.WARN]
     for word in words:
         assert word in found[0].found + found[0].remedy
 
 
 def test_all_mistakes_are_failures_told_together(tmp_path: Path) -> None:
-    found = check_settings(survey(tmp_path, DIGEST_MAIL="smtp://ada@relay.example.org", DIGEST_ARXIV_DELAY="soon"))
+    found = check_settings(
+        survey(tmp_path, DIGEST_MAIL="smtp://ada@relay.example.org", DIGEST_ARXIV_DELAY="soon")
+    )
     failed = [c.found for c in found if c.state is State.FAIL]
     assert len(failed) == 3
     for words in ("DIGEST_ARXIV_DELAY is 'soon'", "DIGEST_FROM is not set", "there is no password"):
@@ -146,12 +171,18 @@ def test_all_mistakes_are_failures_told_together(tmp_path: Path) -> None:
 
 
 def test_a_delay_below_three_is_fine_for_anything_but_arxiv(tmp_path: Path) -> None:
-    found = check_settings(survey(tmp_path, DIGEST_ARXIV_DELAY="0", DIGEST_ARXIV_API="http://127.0.0.1/api"))
+    found = check_settings(
+        survey(tmp_path, DIGEST_ARXIV_DELAY="0", DIGEST_ARXIV_API="http://127.0.0.1/api")
+    )
     assert not any("DELAY" in check.found for check in found)
 
 
-@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o400, False)])
-def test_a_file_with_a_password_is_for_its_owner_alone(tmp_path: Path, mode: int, warned: bool) -> None:
+@pytest.mark.parametrize(
+    ("mode", "warned"), [(0o600, False), (0o640, True), (0o604, True), (0o400, False)]
+)
+def test_a_file_with_a_password_is_for_its_owner_alone(
+    tmp_path: Path, mode: int, warned: bool
+) -> None:
     for name, text in ((".env", f"DIGEST_MAIL_PASSWORD={PASSWORD}\n"), ("secret", PASSWORD)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(mode)
@@ -165,9 +196,20 @@ def test_what_cannot_matter_where_it_stands_is_a_warning(tmp_path: Path) -> None
     (tmp_path / ".env").write_text("DIGEST_HOME=/srv/digest\n")
     (tmp_path / "secret").write_text(PASSWORD)
     both = {"DIGEST_MAIL_PASSWORD": PASSWORD, "DIGEST_MAIL_PASSWORD_FILE": "secret"}
-    mail_by = {"DIGEST_MAIL": "smtp://ada@relay.example.org", "DIGEST_MAIL_TOKEN_COMMAND": "fetch-token"}
-    found = [c.found for c in check_settings(survey(tmp_path, **both, **mail_by, **SENDER)) if c.state is State.WARN]
-    for words in ("DIGEST_HOME stands in the .env file", "the file is not read", "only the token is used"):
+    mail_by = {
+        "DIGEST_MAIL": "smtp://ada@relay.example.org",
+        "DIGEST_MAIL_TOKEN_COMMAND": "fetch-token",
+    }
+    found = [
+        c.found
+        for c in check_settings(survey(tmp_path, **both, **mail_by, **SENDER))
+        if c.state is State.WARN
+    ]
+    for words in (
+        "DIGEST_HOME stands in the .env file",
+        "the file is not read",
+        "only the token is used",
+    ):
         assert any(words in text for text in found)
 
 
@@ -177,7 +219,8 @@ def test_a_dotenv_without_a_secret_may_be_read_by_all(tmp_path: Path) -> None:
     assert not any("others" in check.found for check in check_settings(survey(tmp_path)))
 
 
-# -- files --------------------------------------------------------------------------------------------
+# -- files
+# --------------------------------------------------------------------------------------------
 
 
 def test_the_subscribers_file_is_missing_wrong_empty_or_right(tmp_path: Path) -> None:
@@ -196,7 +239,9 @@ def test_the_subscribers_file_is_missing_wrong_empty_or_right(tmp_path: Path) ->
     assert (right.state, right.found.startswith("1 reader, 1 query")) == (State.OK, True)
 
 
-def make_database(home: Path, *, last: datetime | None = None, finished: bool = True, trouble: str = "") -> Path:
+def make_database(
+    home: Path, *, last: datetime | None = None, finished: bool = True, trouble: str = ""
+) -> Path:
     """A database of Ada's, whose last run was then."""
     from digest.subscribers import load_roster
 
@@ -273,14 +318,18 @@ def test_a_database_of_another_user_names_both(tmp_path: Path) -> None:
     assert "sudo -u" in check.remedy
 
 
-def test_a_database_of_another_user_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_of_another_user_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make_database(tmp_path, last=NOW)
     monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 12345)
     assert files.check_database(survey(tmp_path)).state is State.FAIL
     assert machine.check_last_run(survey(tmp_path), NOW).state is State.SKIP
 
 
-def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_nearly_full_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert files.check_disk(survey(tmp_path)).state in (State.OK, State.WARN)
     monkeypatch.setattr(files, "LITTLE_DISK", 10**18)
     assert files.check_disk(survey(tmp_path / "not" / "yet")).state is State.WARN
@@ -293,10 +342,15 @@ def test_a_cycle_at_work_is_told_and_one_of_nobody_here_is_a_warning(tmp_path: P
     assert files.check_cycle(survey(tmp_path), NOW).state is State.OK
     lock.write_text(f"{os.getpid()} 2026-11-23T11:58:00Z\n")
     at_work = files.check_cycle(survey(tmp_path), NOW)
-    assert (at_work.state, f"process {os.getpid()}, for 2 minutes" in at_work.found) == (State.OK, True)
+    assert (at_work.state, f"process {os.getpid()}, for 2 minutes" in at_work.found) == (
+        State.OK,
+        True,
+    )
     lock.write_text(f"{os.getpid()} 2026-11-23T01:00:00Z\n")
     assert files.check_cycle(survey(tmp_path), NOW).state is State.WARN
-    lock.write_text("4194999 2026-11-23T11:00:00Z\n")  # beyond the largest process id that Linux gives
+    lock.write_text(
+        "4194999 2026-11-23T11:00:00Z\n"
+    )  # beyond the largest process id that Linux gives
     elsewhere = files.check_cycle(survey(tmp_path), NOW)
     assert (elsewhere.state, "another machine" in elsewhere.found) == (State.WARN, True)
     lock.write_text("\n")
@@ -321,7 +375,8 @@ def test_another_installation_that_mails_the_same_readers_is_found(tmp_path: Pat
     assert "cannot be read" in files.check_others(survey(ours), homes, NOW).found
 
 
-# -- machine ------------------------------------------------------------------------------------------
+# -- machine
+# ------------------------------------------------------------------------------------------
 
 
 def test_the_last_run_is_recent_old_interrupted_or_in_trouble(tmp_path: Path) -> None:
@@ -384,7 +439,8 @@ def test_zone_data_is_there_and_its_age_is_told(monkeypatch: pytest.MonkeyPatch)
     assert machine.check_zones(NOW).state is State.WARN
 
 
-# -- arXiv --------------------------------------------------------------------------------------------
+# -- arXiv
+# --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -395,7 +451,11 @@ def arxiv() -> Iterator[Standin]:
 
 def ask(arxiv_url: str, home: Path, now: datetime | None = None) -> list[Check]:
     chosen = survey(home, DIGEST_ARXIV_API=arxiv_url, DIGEST_ARXIV_DELAY="0", **SENDER)
-    return list(run_checks([("arXiv", lambda: network.check_arxiv(chosen, lambda: now or datetime.now(UTC)))]))
+    return list(
+        run_checks(
+            [("arXiv", lambda: network.check_arxiv(chosen, lambda: now or datetime.now(UTC)))]
+        )
+    )
 
 
 def test_arxiv_is_asked_once_and_says_the_time(arxiv: Standin, tmp_path: Path) -> None:
@@ -428,8 +488,12 @@ def test_the_chosen_source_is_asked_too(arxiv: Standin, tmp_path: Path) -> None:
     assert [asked.path for asked in arxiv.requests] == ["/atom/econ+q-fin", "/oai"]
 
 
-def test_a_chosen_source_in_trouble_is_a_warning_since_another_stands_in(arxiv: Standin, tmp_path: Path) -> None:
-    arxiv.announcing.announce(NOW.date() - timedelta(days=9), [replace(PAPERS[0], categories=("econ.EM",))])
+def test_a_chosen_source_in_trouble_is_a_warning_since_another_stands_in(
+    arxiv: Standin, tmp_path: Path
+) -> None:
+    arxiv.announcing.announce(
+        NOW.date() - timedelta(days=9), [replace(PAPERS[0], categories=("econ.EM",))]
+    )
     (stale,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="feeds")
     assert (stale.state, stale.remedy) == (State.WARN, "wait: the API is asked instead")
     arxiv.script(Answer(404, b"not found"))
@@ -477,14 +541,17 @@ def test_arxiv_is_left_alone_while_a_cycle_asks_it(arxiv: Standin, tmp_path: Pat
     assert arxiv.requests == []
 
 
-# -- mail ---------------------------------------------------------------------------------------------
+# -- mail
+# ---------------------------------------------------------------------------------------------
 
 LOGIN = ("8BITMIME", "AUTH PLAIN LOGIN")
 
 
 async def try_mail(home: Path, url: str, **environ: str) -> Check:
     chosen = survey(home, DIGEST_MAIL=url, **SENDER, **environ)
-    (check,) = await asyncio.to_thread(lambda: list(run_checks([("mail", lambda: check_mail(chosen))])))
+    (check,) = await asyncio.to_thread(
+        lambda: list(run_checks([("mail", lambda: check_mail(chosen))]))
+    )
     return check
 
 
@@ -502,7 +569,9 @@ async def test_a_server_is_tried_up_to_the_message_and_nothing_is_mailed(tmp_pat
     assert (server.messages, server.connections) == ([], 1)
 
 
-async def test_a_wrong_password_is_a_mistake_in_the_settings_and_is_not_repeated(tmp_path: Path) -> None:
+async def test_a_wrong_password_is_a_mistake_in_the_settings_and_is_not_repeated(
+    tmp_path: Path,
+) -> None:
     script = {"AUTH": f"535 5.7.8 Username and password not accepted: {PASSWORD}"}
     async with smtp_server(script, extensions=LOGIN) as server:
         check = await try_mail(tmp_path, with_user(server.url), DIGEST_MAIL_PASSWORD=PASSWORD)
@@ -521,12 +590,16 @@ async def test_a_server_without_starttls_fails(tmp_path: Path) -> None:
     assert "465" in check.remedy
 
 
-async def test_a_certificate_that_nobody_vouches_for_fails_until_its_authority_is_named(tmp_path: Path) -> None:
+async def test_a_certificate_that_nobody_vouches_for_fails_until_its_authority_is_named(
+    tmp_path: Path,
+) -> None:
     authority, context = make_certificate(tmp_path)
     async with smtp_server(extensions=("STARTTLS", *LOGIN), tls=context) as server:
         url = f"{with_user(server.url)}?tls=starttls"
         refused = await try_mail(tmp_path, url, DIGEST_MAIL_PASSWORD=PASSWORD)
-        trusted = await try_mail(tmp_path, url, DIGEST_MAIL_PASSWORD=PASSWORD, DIGEST_MAIL_CA=str(authority))
+        trusted = await try_mail(
+            tmp_path, url, DIGEST_MAIL_PASSWORD=PASSWORD, DIGEST_MAIL_CA=str(authority)
+        )
     assert (refused.state, refused.cause) == (State.FAIL, Cause.CONFIG)
     assert "DIGEST_MAIL_CA" in refused.remedy
     assert (trusted.state, "STARTTLS, logged in as ada" in trusted.found) == (State.OK, True)
@@ -541,7 +614,9 @@ async def test_a_server_that_is_not_there_or_busy_is_the_networks_fault(tmp_path
         assert (check.state, check.cause) == (State.FAIL, Cause.NETWORK)
 
 
-async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("digest.setup.doctor.sender.SECONDS", 0.2)
     async with smtp_server({"EHLO": Act.HANG}) as server:
         check = await try_mail(tmp_path, server.url)
@@ -549,7 +624,9 @@ async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatc
     assert "no answer in 0.2 s" in check.found
 
 
-async def test_a_sender_that_is_refused_fails_and_one_that_takes_no_mail_is_a_warning(tmp_path: Path) -> None:
+async def test_a_sender_that_is_refused_fails_and_one_that_takes_no_mail_is_a_warning(
+    tmp_path: Path,
+) -> None:
     async with smtp_server({"MAIL": "553 5.7.1 not owned by user ada"}) as server:
         refused = await try_mail(tmp_path, server.url)
     async with smtp_server({"RCPT": "550 5.1.1 no such user"}) as server:
@@ -575,7 +652,8 @@ def test_mail_is_not_tried_with_a_setting_that_is_wrong(tmp_path: Path) -> None:
     assert check_mail(survey(tmp_path, DIGEST_MAIL="smtp://relay.example.org")).state is State.SKIP
 
 
-# -- DNS ----------------------------------------------------------------------------------------------
+# -- DNS
+# ----------------------------------------------------------------------------------------------
 
 GOOD = {
     "example.org": ["some other text", "v=spf1 include:relay.example.net| -all"],
@@ -588,7 +666,9 @@ CHECKS = (names.check_spf, names.check_dkim, names.check_dmarc)
 def test_a_domain_that_publishes_all_is_well() -> None:
     with dns_server(GOOD | {"lab.example.org": ["v=spf1 mx -all"]}) as resolver:
         spf, dkim, dmarc = (check("example.org", names.asking(resolver)) for check in CHECKS)
-        _, dkim_of_parent, below = (check("lab.example.org", names.asking(resolver)) for check in CHECKS)
+        _, dkim_of_parent, below = (
+            check("lab.example.org", names.asking(resolver)) for check in CHECKS
+        )
     assert states([spf, dkim, dmarc, dkim_of_parent, below]) == [State.OK] * 5
     assert "v=spf1 include:relay.example.net -all" in spf.found
     assert "p=quarantine" in dmarc.found
@@ -607,7 +687,9 @@ def test_a_domain_that_publishes_all_is_well() -> None:
         ({"example.net": [], "org": []}, "does not exist", "", ""),
     ],
 )  # fmt: skip
-def test_what_a_domain_lacks_is_a_warning(records: dict[str, list[str]], spf: str, dkim: str, dmarc: str) -> None:
+def test_what_a_domain_lacks_is_a_warning(
+    records: dict[str, list[str]], spf: str, dkim: str, dmarc: str
+) -> None:
     with dns_server(records) as resolver:
         made = [check("example.org", names.asking(resolver)) for check in CHECKS]
     for check, words in zip(made, (spf, dkim, dmarc), strict=True):
@@ -636,12 +718,16 @@ def test_a_server_that_knows_no_public_name_says_nothing_of_the_domain() -> None
 
 def test_only_a_domain_that_mail_leaves_for_is_looked_up(tmp_path: Path) -> None:
     real = {"DIGEST_MAIL": "sendmail:"}
-    assert sender_domain(survey(tmp_path, **real, DIGEST_FROM="Papers <p@Exämple.org>")) == "xn--exmple-cua.org"
+    assert (
+        sender_domain(survey(tmp_path, **real, DIGEST_FROM="Papers <p@Exämple.org>"))
+        == "xn--exmple-cua.org"
+    )
     assert sender_domain(survey(tmp_path, **real, DIGEST_FROM="papers@localhost")) == ""
     assert sender_domain(survey(tmp_path, DIGEST_FROM="papers@example.org")) == ""
 
 
-# -- the command --------------------------------------------------------------------------------------
+# -- the command
+# --------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -675,13 +761,18 @@ class Clinic:
         return await asyncio.to_thread(self, *args)
 
     def env(self, **values: str) -> None:
-        (self.home / ".env").write_text("".join(f"{name}='{value}'\n" for name, value in values.items()))
+        (self.home / ".env").write_text(
+            "".join(f"{name}='{value}'\n" for name, value in values.items())
+        )
         (self.home / ".env").chmod(0o600)
 
 
 @pytest.fixture
 def clinic(
-    tmp_path: Path, arxiv: Standin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    arxiv: Standin,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Clinic]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -737,10 +828,14 @@ def test_each_line_begins_with_a_word_and_the_names_are_aligned(clinic: Clinic) 
     for line in table:
         assert re.match(r"(?:ok|warning|FAILED|-) +[a-zA-Z]", line) or line.startswith(" " * 24)
         assert line[23] == " " or line[:24].strip() == ""
-    assert re.fullmatch(r"\d failed, \d warnings?, \d+ ok(, \d not checked)?\.", lines[lines.index("", 2) + 1])
+    assert re.fullmatch(
+        r"\d failed, \d warnings?, \d+ ok(, \d not checked)?\.", lines[lines.index("", 2) + 1]
+    )
 
 
-def test_a_check_that_breaks_off_is_one_line_among_the_others(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_breaks_off_is_one_line_among_the_others(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clinic.home.mkdir()
     make_database(clinic.home, last=datetime.now(UTC))
 
@@ -815,10 +910,16 @@ def test_what_is_no_address_is_refused_before_anything_is_done(clinic: Clinic) -
 
 async def test_no_secret_is_ever_printed(clinic: Clinic) -> None:
     clinic.home.mkdir()
-    leaky = {"AUTH": f"535 5.7.8 {PASSWORD} is not the password", "connect": f"220 hello {PASSWORD}"}
+    leaky = {
+        "AUTH": f"535 5.7.8 {PASSWORD} is not the password",
+        "connect": f"220 hello {PASSWORD}",
+    }
     async with smtp_server(leaky, extensions=LOGIN) as server:
         clinic.env(DIGEST_MAIL=with_user(server.url), DIGEST_MAIL_PASSWORD=PASSWORD, **SENDER)
-        told = [await clinic.beside(*args) for args in ((), ("--json",), ("-vv",), ("--send", "eve@example.org"))]
+        told = [
+            await clinic.beside(*args)
+            for args in ((), ("--json",), ("-vv",), ("--send", "eve@example.org"))
+        ]
     for one in told:
         assert PASSWORD not in one.out + one.err
     assert "***" in told[0].out

@@ -1,4 +1,5 @@
-"""The doctor's line for each repository among the readers, by real HTTP; nothing is posted by it."""
+"""The doctor's line for each repository among the readers, by real HTTP; nothing is posted by
+it."""
 
 from __future__ import annotations
 
@@ -15,10 +16,18 @@ from digest.setup.settings import survey_settings
 from tests.github_server import TOKEN, GithubServer, Refuse, github
 
 
-async def checked(home: Path, server: GithubServer, token: str = TOKEN, *repositories: str) -> list[Check]:
-    lines = [f"  - {{github: {name}, keywords: [MLLM]}}\n" for name in repositories or ("ada/papers",)]
+async def checked(
+    home: Path, server: GithubServer, token: str = TOKEN, *repositories: str
+) -> list[Check]:
+    lines = [
+        f"  - {{github: {name}, keywords: [MLLM]}}\n" for name in repositories or ("ada/papers",)
+    ]
     (home / "subscribers.yaml").write_text("subscribers:\n" + "".join(lines), encoding="utf-8")
-    environ = {"DIGEST_HOME": str(home), "DIGEST_GITHUB_API": server.url, "DIGEST_GITHUB_TOKEN": token}
+    environ = {
+        "DIGEST_HOME": str(home),
+        "DIGEST_GITHUB_API": server.url,
+        "DIGEST_GITHUB_TOKEN": token,
+    }
     return await asyncio.to_thread(check_repositories, survey_settings({}, environ, home))
 
 
@@ -27,7 +36,9 @@ async def test_all_is_well_and_nothing_was_posted(tmp_path: Path) -> None:
         server.repositories.add("ada/private")
         server.private.add("ada/private")
         one, two = await checked(tmp_path, server, TOKEN, "ada/papers", "ada/private")
-    assert one == Check("issues", State.OK, "ada/papers: public, issues are on, and the token may post them")
+    assert one == Check(
+        "issues", State.OK, "ada/papers: public, issues are on, and the token may post them"
+    )
     assert two.found.startswith("ada/private: private")
     assert not any(server.issues.values())
 
@@ -35,11 +46,27 @@ async def test_all_is_well_and_nothing_was_posted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("break_it", "found", "remedy"),
     [
-        (lambda s: s.repositories.clear(), "404 Not Found", "there is no repository ada/papers, or the token may not"),
-        (lambda s: s.without_issues.add("ada/papers"), "410 Issues are disabled", "issues are switched off: enable"),
-        (lambda s: s.reading.add("ada/papers"), "403 Resource", "give it 'Issues: read and write' on ada/papers"),
+        (
+            lambda s: s.repositories.clear(),
+            "404 Not Found",
+            "there is no repository ada/papers, or the token may not",
+        ),
+        (
+            lambda s: s.without_issues.add("ada/papers"),
+            "410 Issues are disabled",
+            "issues are switched off: enable",
+        ),
+        (
+            lambda s: s.reading.add("ada/papers"),
+            "403 Resource",
+            "give it 'Issues: read and write' on ada/papers",
+        ),
         (lambda s: s.archived.add("ada/papers"), "it is archived", "unarchive it"),
-        (lambda s: s.next["GET"].append(Refuse(401, "Bad credentials")), "401 Bad cred", "DIGEST_GITHUB_TOKEN anew"),
+        (
+            lambda s: s.next["GET"].append(Refuse(401, "Bad credentials")),
+            "401 Bad cred",
+            "DIGEST_GITHUB_TOKEN anew",
+        ),
     ],
 )
 async def test_each_trouble_says_what_to_do(
@@ -73,7 +100,9 @@ async def test_without_a_repository_among_the_readers_nothing_is_asked(tmp_path:
     async with github() as server:
         checks = await checked(tmp_path, server)
         assert len(checks) == 1
-        (tmp_path / "subscribers.yaml").write_text("subscribers:\n  - {email: ada@example.org, keywords: [MLLM]}\n")
+        (tmp_path / "subscribers.yaml").write_text(
+            "subscribers:\n  - {email: ada@example.org, keywords: [MLLM]}\n"
+        )
         asked = len(server.requests)
         survey = survey_settings({}, {"DIGEST_HOME": str(tmp_path)}, tmp_path)
         assert await asyncio.to_thread(check_repositories, survey) == []

@@ -18,7 +18,9 @@ def seen(*, kind: Kind = Kind.NEW, alone: bool = True, **changes: object) -> Pap
     """One paper as the templates see it; `alone`: no other paper is in the digest."""
     others = [] if alone else [item(9, kind=Kind.LATE)]
     papers = view(sample_digest([item(1, kind=kind, **changes), *others])).sections[0].papers  # type: ignore[arg-type]
-    return next(paper for paper in papers if paper.url.startswith("https://arxiv.org/abs/2611.00001"))
+    return next(
+        paper for paper in papers if paper.url.startswith("https://arxiv.org/abs/2611.00001")
+    )
 
 
 def badges(**changes: object) -> list[str]:
@@ -31,7 +33,11 @@ def badges(**changes: object) -> list[str]:
 def test_a_new_paper_is_called_so_only_where_others_are_the_rule() -> None:
     assert badges(comment="") == []
     assert badges(comment="", alone=False) == ["new"]
-    many = view(sample_digest([item(n) for n in range(1, 9)] + [item(9, kind=Kind.LATE)])).sections[0].papers
+    many = (
+        view(sample_digest([item(n) for n in range(1, 9)] + [item(9, kind=Kind.LATE)]))
+        .sections[0]
+        .papers
+    )
     assert [badge.text for paper in many for badge in paper.badges] == ["announced late"]
     assert badges(comment="", kind=Kind.LATE) == ["announced late"]
     assert badges(comment="", kind=Kind.REVISED, version=3) == ["v3"]
@@ -42,9 +48,18 @@ def test_a_new_paper_is_called_so_only_where_others_are_the_rule() -> None:
     [
         ("Accepted to IWSLT 2026", "accepted to IWSLT 2026"),
         ("15 pages, 7 figures, accepted by the KDD 2026 (ADS track)", "accepted by KDD 2026"),
-        ("Accepted at the 43rd International Conference on Machine Learning (ICML 2026)", "accepted at ICML 2026"),
-        ("This paper has been accepted for publication in Some Annals. 9 pages", "accepted in Some Annals"),
-        ("Accepted as a short paper at the 10th CSEDM Workshop, held somewhere", "accepted at 10th CSEDM Workshop"),
+        (
+            "Accepted at the 43rd International Conference on Machine Learning (ICML 2026)",
+            "accepted at ICML 2026",
+        ),
+        (
+            "This paper has been accepted for publication in Some Annals. 9 pages",
+            "accepted in Some Annals",
+        ),
+        (
+            "Accepted as a short paper at the 10th CSEDM Workshop, held somewhere",
+            "accepted at 10th CSEDM Workshop",
+        ),
         ("To appear in Journal of Examples", "to appear in Journal of Examples"),
         ("To be presented at ACL 2026", "to be presented at ACL 2026"),
         ("Published in ACM TALLIP", "published in ACM TALLIP"),
@@ -73,14 +88,21 @@ def test_where_a_paper_was_accepted_is_said_in_the_authors_words(comment: str, b
         ("Code: https://github.com/a?x=1", "Code: https://github.com/a?x=1"),
     ],
 )
-def test_a_comment_that_badges_and_links_have_said_is_not_said_again(comment: str, shown: str) -> None:
+def test_a_comment_that_badges_and_links_have_said_is_not_said_again(
+    comment: str, shown: str
+) -> None:
     assert seen(comment=comment, abstract="").comment == shown
 
 
 def test_a_withdrawn_paper_has_no_files_and_is_accepted_nowhere() -> None:
-    paper = seen(comment="Accepted at ICML 2026; withdrawn by the authors", kind=Kind.REVISED, version=2)
+    paper = seen(
+        comment="Accepted at ICML 2026; withdrawn by the authors", kind=Kind.REVISED, version=2
+    )
 
-    assert [(badge.text, badge.warns) for badge in paper.badges] == [("v2", False), ("withdrawn", True)]
+    assert [(badge.text, badge.warns) for badge in paper.badges] == [
+        ("v2", False),
+        ("withdrawn", True),
+    ]
     assert (paper.pdf, paper.html) == ("", "")
 
 
@@ -130,9 +152,16 @@ def test_the_comments_links_come_before_the_abstracts() -> None:
 
 def test_an_author_whom_somebody_named_is_always_shown() -> None:
     authors = ("A One", "B Two", "C Three", "D Four", "Emmy Noether")
-    (paper,) = view(sample_digest([item(1, authors=authors)], replace(ADA, authors=("Noether",)))).sections[0].papers
+    (paper,) = (
+        view(sample_digest([item(1, authors=authors)], replace(ADA, authors=("Noether",))))
+        .sections[0]
+        .papers
+    )
 
-    assert [(author.name, author.named) for author in paper.authors[2:]] == [("C Three", False), ("Emmy Noether", True)]
+    assert [(author.name, author.named) for author in paper.authors[2:]] == [
+        ("C Three", False),
+        ("Emmy Noether", True),
+    ]
     assert paper.more_authors == " + 1 more"
 
 
@@ -141,8 +170,18 @@ def test_an_author_whom_somebody_named_is_always_shown() -> None:
 
 def test_a_reader_chooses_how_much_of_an_abstract_comes() -> None:
     whole = view(sample_digest([item(1)])).sections[0].papers[0].abstract
-    short = view(sample_digest([item(1)], replace(ADA, abstracts=Abstracts.SHORT))).sections[0].papers[0].abstract
-    none = view(sample_digest([item(1)], replace(ADA, abstracts=Abstracts.NONE))).sections[0].papers[0].abstract
+    short = (
+        view(sample_digest([item(1)], replace(ADA, abstracts=Abstracts.SHORT)))
+        .sections[0]
+        .papers[0]
+        .abstract
+    )
+    none = (
+        view(sample_digest([item(1)], replace(ADA, abstracts=Abstracts.NONE)))
+        .sections[0]
+        .papers[0]
+        .abstract
+    )
 
     assert short.endswith(" whose view it takes. …")
     assert whole.startswith(short.removesuffix(" …"))

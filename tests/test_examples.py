@@ -1,4 +1,5 @@
-"""The examples as far as a machine can try them: a repository lives through days of its workflow, with stand-ins."""
+"""The examples as far as a machine can try them: a repository lives through days of its workflow,
+with stand-ins."""
 
 from __future__ import annotations
 
@@ -34,13 +35,19 @@ THURSDAY, FRIDAY, SATURDAY = DAYS
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 TOOLS = ("git", "jq", "curl")
 needs_tools = pytest.mark.skipif(
-    FAKETIME is None or not all(map(shutil.which, TOOLS)), reason="git, jq, curl and libfaketime are needed"
+    FAKETIME is None or not all(map(shutil.which, TOOLS)),
+    reason="git, jq, curl and libfaketime are needed",
 )
 
 
 def git(*arguments: str, at: Path) -> str:
     return subprocess.run(
-        ["git", *arguments], cwd=at, check=True, capture_output=True, text=True, errors="surrogateescape"
+        ["git", *arguments],
+        cwd=at,
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
     ).stdout
 
 
@@ -65,7 +72,10 @@ class Repository:
 
     def listed(self) -> list[list[str]]:
         """The papers of each issue."""
-        return [re.findall(r"arxiv\.org/abs/(\S+?)v\d", issue["body"]) for issue in self.server.issues[REPOSITORY]]
+        return [
+            re.findall(r"arxiv\.org/abs/(\S+?)v\d", issue["body"])
+            for issue in self.server.issues[REPOSITORY]
+        ]
 
     def titles(self) -> list[str]:
         return [issue["title"] for issue in self.server.issues[REPOSITORY]]
@@ -81,7 +91,17 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
     shutil.copytree(TEMPLATE, source)
     git("init", "--quiet", "--initial-branch", "main", at=source)
     git("add", ".", at=source)
-    git("-c", "user.name=Ada", "-c", "user.email=ada@users", "commit", "--quiet", "-m", "Begin", at=source)
+    git(
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=ada@users",
+        "commit",
+        "--quiet",
+        "-m",
+        "Begin",
+        at=source,
+    )
     git("push", "--quiet", str(remote), "main", at=source)
     with in_a_thread(github) as server, Standin() as arxiv:
         assert FAKETIME is not None
@@ -97,12 +117,20 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
         yield Repository(tmp_path, server, arxiv, runner)
 
 
-# -- what the files say ---------------------------------------------------------------------------------
+# -- what the files say
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.heavy
 def test_the_workflow_fits_githubs_schema() -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)]
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        str(WORKFLOW),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -147,7 +175,9 @@ def test_the_image_is_small_and_runs_as_nobody_in_particular() -> None:
     assert last.index("useradd") < last.index("\nUSER") < last.index("\nENTRYPOINT")
     assert re.search(r"^HEALTHCHECK .* CMD digest status .*\|\| exit 1$", last, re.MULTILINE)
     assert re.search(r"^VOLUME /data$", last, re.MULTILINE)
-    kept = re.findall(r"^!(.+)$", (folder / "Dockerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    kept = re.findall(
+        r"^!(.+)$", (folder / "Dockerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [name for name in kept if not (EXAMPLES.parent / name).exists()] == []
     service = YAML(typ="safe", pure=True).load(folder / "compose.yaml")["services"]["digest"]
     context = (folder / service["build"]["context"]).resolve()
@@ -168,16 +198,25 @@ def test_the_line_for_cron_mails_a_digest_and_says_nothing(tmp_path: Path) -> No
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m digest "$@"\n')
     program.chmod(0o755)
-    (home / "subscribers.yaml").write_text("subscribers: [{email: ada@example.org, keywords: [reward model]}]\n")
+    (home / "subscribers.yaml").write_text(
+        "subscribers: [{email: ada@example.org, keywords: [reward model]}]\n"
+    )
     with Standin(THURSDAY.papers) as arxiv:
-        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "DIGEST_ARXIV_API": arxiv.url}
-        subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=True, timeout=60)
+        environment = {
+            "HOME": str(tmp_path),
+            "PATH": "/usr/bin:/bin",
+            "DIGEST_ARXIV_API": arxiv.url,
+        }
+        subprocess.run(
+            ["/bin/sh", "-c", command], env=environment, cwd=tmp_path, check=True, timeout=60
+        )
     assert len(list((home / "mail" / "new").iterdir())) == 1
     said = (home / "digest.log").read_text(encoding="utf-8").splitlines()
     assert [line for line in said if "a new database was made" not in line] == []
 
 
-# -- days of a repository -------------------------------------------------------------------------------
+# -- days of a repository
+# -------------------------------------------------------------------------------
 
 
 @pytest.mark.heavy
@@ -198,7 +237,10 @@ def test_each_day_brings_what_is_new_and_a_quiet_one_says_why(repository: Reposi
     _, news = repository.listed()
     assert news
     assert not set(news) & set(began)
-    assert repository.titles()[1] == f"Latest Papers - {FRIDAY.now:%B} {FRIDAY.now.day}, {FRIDAY.now.year}"
+    assert (
+        repository.titles()[1]
+        == f"Latest Papers - {FRIDAY.now:%B} {FRIDAY.now.day}, {FRIDAY.now.year}"
+    )
     assert repository.show("main:README.md") != page
     assert "1 sent" in second.summary
 
@@ -208,7 +250,9 @@ def test_each_day_brings_what_is_new_and_a_quiet_one_says_why(repository: Reposi
     assert len(repository.listed()) == 2
     assert "No digest was due" in third.summary
     assert "nothing is announced on Friday and Saturday evenings" in third.summary
-    assert git("rev-list", "--count", "main", at=repository.remote) == commits, "the page did not change"
+    assert git("rev-list", "--count", "main", at=repository.remote) == commits, (
+        "the page did not change"
+    )
     assert git("rev-list", "--count", "digest-data", at=repository.remote) == "1\n"
 
 
@@ -278,7 +322,9 @@ def test_a_run_that_fails_tells_so_once_and_the_papers_come_later(repository: Re
 def test_without_its_database_nothing_is_posted_and_nothing_saved(repository: Repository) -> None:
     repository.day(THURSDAY)
     saved = git("rev-parse", "digest-data", at=repository.remote)
-    run = repository.day(FRIDAY, before={"Fetch the database": "git remote set-url origin file:///nowhere"})
+    run = repository.day(
+        FRIDAY, before={"Fetch the database": "git remote set-url origin file:///nowhere"}
+    )
     assert run.outcome("Fetch the database") == "failure"
     assert "could not be looked for" in run.log
     for name in ("Fetch and notify", "Write the page", "Save the database"):
@@ -300,7 +346,8 @@ def test_a_refused_issue_fails_the_run_and_comes_with_the_next_one(repository: R
     assert len(repository.listed()) == 2
 
 
-# -- mail as well ---------------------------------------------------------------------------------------
+# -- mail as well
+# ---------------------------------------------------------------------------------------
 
 READERS = f"""\
 keywords:
@@ -343,10 +390,13 @@ def refusing(line: str) -> str | None:
 
 
 def everything(path: Path) -> Iterator[tuple[str, str]]:
-    """All that a database file holds: each value of each table, compressed ones unpacked, and the bytes themselves."""
+    """All that a database file holds: each value of each table, compressed ones unpacked, and the
+    bytes themselves."""
     yield path.name, path.read_bytes().decode("latin-1")
     with closing(sqlite3.connect(path)) as database:
-        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for (table,) in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall():
             for row in database.execute(f'SELECT * FROM "{table}"'):
                 for value in row:
                     text = value
@@ -359,8 +409,11 @@ def everything(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def public(repository: Repository, runs: list[Run]) -> Iterator[tuple[str, str]]:
-    """All that strangers can see: each object of the repository, the database in it, logs, summaries, issues."""
-    listed = git("cat-file", "--batch-check", "--batch-all-objects", at=repository.remote).splitlines()
+    """All that strangers can see: each object of the repository, the database in it, logs,
+    summaries, issues."""
+    listed = git(
+        "cat-file", "--batch-check", "--batch-all-objects", at=repository.remote
+    ).splitlines()
     for number, line in enumerate(listed):
         name, kind, _ = line.split(" ")
         content = subprocess.run(
@@ -422,7 +475,10 @@ def test_addresses_in_a_file_are_worked_with_only_where_nobody_else_reads(
         repository.server.private.add(REPOSITORY)
     with in_a_thread(smtp_server) as mail:
         names = ("DIGEST_FROM", "DIGEST_CONTACT")
-        repository.runner.secrets = {**{name: SECRETS[name] for name in names}, "DIGEST_MAIL": mail.url}
+        repository.runner.secrets = {
+            **{name: SECRETS[name] for name in names},
+            "DIGEST_MAIL": mail.url,
+        }
         run = repository.day(THURSDAY)
     assert len(mail.messages) == (2 if private else 0)
     assert run.failed is not private
@@ -434,17 +490,36 @@ def test_addresses_in_a_file_are_worked_with_only_where_nobody_else_reads(
 
 @pytest.mark.heavy
 @needs_tools
-def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(repository: Repository) -> None:
+def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(
+    repository: Repository,
+) -> None:
     home = repository.folder / "home"
     home.mkdir()
     (home / "subscribers.yaml").write_text(READERS)
-    plain = {key: value for key, value in SECRETS.items() if key in ("DIGEST_FROM", "DIGEST_CONTACT")}
+    plain = {
+        key: value for key, value in SECRETS.items() if key in ("DIGEST_FROM", "DIGEST_CONTACT")
+    }
     with in_a_thread(lambda: smtp_server({"RCPT": refusing})) as mail:
         repository.arxiv.serve(THURSDAY.papers)
-        environment = {**repository.runner.machine, **plain, "DIGEST_MAIL": mail.url, "DIGEST_HOME": str(home)}
+        environment = {
+            **repository.runner.machine,
+            **plain,
+            "DIGEST_MAIL": mail.url,
+            "DIGEST_HOME": str(home),
+        }
         environment |= {"DIGEST_GITHUB_API": repository.server.url, "DIGEST_GITHUB_TOKEN": TOKEN}
-        command = [sys.executable, "-m", "digest", "run", "--quiet", "--now", THURSDAY.now.isoformat()]
-        subprocess.run(command, env={"PATH": "/usr/bin:/bin", **environment}, check=False, capture_output=True)
+        command = [
+            sys.executable,
+            "-m",
+            "digest",
+            "run",
+            "--quiet",
+            "--now",
+            THURSDAY.now.isoformat(),
+        ]
+        subprocess.run(
+            command, env={"PATH": "/usr/bin:/bin", **environment}, check=False, capture_output=True
+        )
         assert leaks(everything(home / "digest.db")), "before, the addresses are there"
         saved = repository.folder / "digest.db.gz"
         saved.write_bytes(gzip.compress((home / "digest.db").read_bytes()))
@@ -454,7 +529,9 @@ def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(reposit
             capture_output=True, check=True,
         )  # fmt: skip
         author = ["-c", "user.name=Ada", "-c", "user.email=ada@users"]
-        commit = git(*author, "commit-tree", made.stdout.strip(), "-m", "Before", at=repository.remote).strip()
+        commit = git(
+            *author, "commit-tree", made.stdout.strip(), "-m", "Before", at=repository.remote
+        ).strip()
         git("update-ref", "refs/heads/digest-data", commit, at=repository.remote)
         before = len(mail.messages)
 
@@ -465,7 +542,9 @@ def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(reposit
     assert len(sent) == 1
     began, news = repository.listed()
     assert not set(news) & set(began)
-    assert not [paper for paper in began if paper in sent[0]], "what was mailed under the address comes again"
+    assert not [paper for paper in began if paper in sent[0]], (
+        "what was mailed under the address comes again"
+    )
     git("reflog", "expire", "--all", "--expire=now", at=repository.remote)
     git("gc", "--quiet", "--prune=now", at=repository.remote)
     assert leaks(public(repository, [run])) == []

@@ -1,4 +1,5 @@
-"""`digest export`: JSON, CSV and BibTeX that other programs read back whole, however hostile the papers are."""
+"""`digest export`: JSON, CSV and BibTeX that other programs read back whole, however hostile the
+papers are."""
 
 from __future__ import annotations
 
@@ -15,7 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest.model import Paper
-from digest.rendering.export import FIELDS, FORMULA, Entry, defused, latex, to_bibtex, to_csv, to_json
+from digest.rendering.export import (
+    FIELDS,
+    FORMULA,
+    Entry,
+    defused,
+    latex,
+    to_bibtex,
+    to_csv,
+    to_json,
+)
 from tests.asking import AskedWorld, asked_world, run_main
 from tests.smtp_server import smtp_server
 from tests.worlds import DAY, MONDAY, eprint, reader, text
@@ -23,7 +33,9 @@ from tests.worlds import DAY, MONDAY, eprint, reader, text
 ADA, LIN = "ada@example.org", "lin@example.org"
 
 HOSTILE = st.text(
-    alphabet=st.one_of(st.sampled_from("{}\\$%#&_^~@\"',= \n\tabé漢-+"), st.characters(exclude_categories=["Cs"])),
+    alphabet=st.one_of(
+        st.sampled_from("{}\\$%#&_^~@\"',= \n\tabé漢-+"), st.characters(exclude_categories=["Cs"])
+    ),
     max_size=40,
 )
 TEX_PIECES = r"""
@@ -41,7 +53,13 @@ def papers(draw: st.DrawFn) -> Paper:
         id=draw(st.sampled_from([f"2611.{number:05d}", f"hep-th/99{number:05d}"])),
         title=draw(TEXT),
         abstract=draw(TEXT),
-        authors=tuple(draw(st.lists(st.one_of(TEXT, st.sampled_from(["A and B", "Smith, Jr", "others"])), max_size=3))),
+        authors=tuple(
+            draw(
+                st.lists(
+                    st.one_of(TEXT, st.sampled_from(["A and B", "Smith, Jr", "others"])), max_size=3
+                )
+            )
+        ),
         comment=draw(TEXT),
         journal_ref=draw(TEXT),
         doi=draw(TEXT),
@@ -70,7 +88,9 @@ def test_pybtex_reads_every_entry_back(entries: list[Entry]) -> None:
         assert parsed.fields["keywords"] == "Reward Model"
         assert parsed.fields["year"] == "2026"
         assert parsed.fields.get("title", "{}") == f"{{{latex(entry.paper.title)}}}"
-        assert len(parsed.persons.get("author", [])) == sum(bool(latex(a)) for a in entry.paper.authors)
+        assert len(parsed.persons.get("author", [])) == sum(
+            bool(latex(a)) for a in entry.paper.authors
+        )
 
 
 @quick
@@ -117,9 +137,14 @@ def test_tex_is_kept_where_it_is_sound_and_escaped_where_it_must_be(text: str, m
 
 
 def test_a_collaboration_stays_one_author_and_keys_never_change() -> None:
-    paper = eprint(1, authors=("Ada Example", "The ATLAS and CMS Collaborations", "Smith, Jr", "others"))
+    paper = eprint(
+        1, authors=("Ada Example", "The ATLAS and CMS Collaborations", "Smith, Jr", "others")
+    )
     (text,) = to_bibtex([Entry(paper, (), None, None)])
-    assert "author = {Ada Example and {The ATLAS and CMS Collaborations} and {Smith, Jr} and {others}}" in text
+    assert (
+        "author = {Ada Example and {The ATLAS and CMS Collaborations} and {Smith, Jr} and {others}}"
+        in text
+    )
     (later,) = to_bibtex([Entry(replace(paper, version=3, title="Another"), ("x",), None, None)])
     assert text.splitlines()[0] == later.splitlines()[0] == "@misc{arXiv:2611.00001,"
 
@@ -162,10 +187,15 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[AskedW
 
 async def two_days(world: AskedWorld) -> None:
     """Ada gets papers 1 to 3; Lin's mail is refused, and paper 4 comes on a day without a slot."""
-    world.readers = [reader(ADA, "Alpha", "Beta", timezone="Asia/Tokyo", at=time(7)), reader(LIN, "Beta")]
+    world.readers = [
+        reader(ADA, "Alpha", "Beta", timezone="Asia/Tokyo", at=time(7)),
+        reader(LIN, "Beta"),
+    ]
     world.arxiv.announce("Alpha", eprint(1), eprint(2, title="=cmd()"))
     world.arxiv.announce("Beta", eprint(3))
-    async with smtp_server({"RCPT": lambda line: "550 5.1.1 no" if LIN in line else None}) as server:
+    async with smtp_server(
+        {"RCPT": lambda line: "550 5.1.1 no" if LIN in line else None}
+    ) as server:
         await world.mailed_by(server, MONDAY + DAY * 0.7)
     world.arxiv.announce("Beta", eprint(4, MONDAY))
     await world.cycle(MONDAY + DAY * 0.705, fetch_all=True)
@@ -184,7 +214,9 @@ async def test_everything_seen_or_what_was_mailed_to_one(world: AskedWorld) -> N
     assert {each["first_seen"] for each in json.loads(world.ask("export").out)} == {"2026-11-09"}
     refused = world.store.history.reader(LIN)
     assert refused is not None
-    world.store._database.write("DELETE FROM delivery WHERE subscriber = ? AND state <> 'failed'", [refused.id])
+    world.store._database.write(
+        "DELETE FROM delivery WHERE subscriber = ? AND state <> 'failed'", [refused.id]
+    )
     assert ids(world.ask("export", "--email", LIN).out) == []
 
 
@@ -232,8 +264,12 @@ async def test_a_failure_leaves_the_old_file_whole(
     assert [path.name for path in tmp_path.glob(".papers*")] == []
 
 
-def test_without_a_database_there_is_nothing_to_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "subscribers.yaml").write_text("subscribers: [{email: ada@example.org, keywords: [x ray]}]")
+def test_without_a_database_there_is_nothing_to_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "subscribers.yaml").write_text(
+        "subscribers: [{email: ada@example.org, keywords: [x ray]}]"
+    )
     told = run_main(["export", "--home", str(tmp_path)], capsys)
     assert (told.code, told.out) == (0, "[]\n")
 
@@ -270,5 +306,11 @@ async def test_what_was_let_go_after_a_pause_is_counted_in_the_digest_and_listed
     assert command == "digest export --email ADDRESS --unmailed --since 2026-11-09"
     listed = world.ask(*command.replace("ADDRESS", ADA).split()[1:])
     assert ids(listed.out) == ["2", "3", "4", "5", "6"]
-    assert ids(world.ask("export", "--email", ADA, "--unmailed", "-k", "Alpha").out) == ["2", "3", "4", "5", "6"]
+    assert ids(world.ask("export", "--email", ADA, "--unmailed", "-k", "Alpha").out) == [
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+    ]
     assert world.ask("export", "--unmailed").code == 2

@@ -1,4 +1,5 @@
-"""In a workflow of a public repository no address is worked with; one that cannot be asked counts as public."""
+"""In a workflow of a public repository no address is worked with; one that cannot be asked counts
+as public."""
 
 from __future__ import annotations
 

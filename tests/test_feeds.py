@@ -1,4 +1,5 @@
-"""Announcement feeds: bytes become all that was announced or an ArxivError, and a stale or full feed is seen."""
+"""Announcement feeds: bytes become all that was announced or an ArxivError, and a stale or full
+feed is seen."""
 
 from __future__ import annotations
 
@@ -7,7 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from digest.arxiv.feeds import LIMIT, AnnouncementFeed, Kind, check_announcements, parse_announcements
+from digest.arxiv.feeds import (
+    LIMIT,
+    AnnouncementFeed,
+    Kind,
+    check_announcements,
+    parse_announcements,
+)
 from digest.demo.announcements import Batch, announcement_feed, feed_error
 from digest.demo.papers import World
 from digest.errors import ArxivError
@@ -17,7 +24,9 @@ DAY = date(2026, 11, 6)
 NOW = datetime(2026, 11, 6, 6, 30, tzinfo=UTC)
 WORLD = World(11)
 PAPERS = WORLD.papers(30, NOW - timedelta(days=3), NOW)
-REVISED = tuple(WORLD.revise(paper, NOW) for paper in WORLD.papers(6, NOW - timedelta(days=90), NOW))
+REVISED = tuple(
+    WORLD.revise(paper, NOW) for paper in WORLD.papers(6, NOW - timedelta(days=90), NOW)
+)
 BATCH = Batch(DAY, PAPERS, REVISED)
 
 
@@ -45,18 +54,34 @@ def test_a_feed_holds_what_was_announced(name: str, rss: bool) -> None:
             told = found[paper.id]
             kind = ("new", "cross") if paper.version == 1 else ("replace", "replace-cross")
             assert told.kind == kind[paper.categories[0] != name]
-            assert (told.version, told.title, told.abstract) == (paper.version, paper.title, paper.abstract)
-            assert (told.authors, told.categories, told.doi) == (paper.authors, paper.categories, paper.doi)
+            assert (told.version, told.title, told.abstract) == (
+                paper.version,
+                paper.title,
+                paper.abstract,
+            )
+            assert (told.authors, told.categories, told.doi) == (
+                paper.authors,
+                paper.categories,
+                paper.doi,
+            )
 
 
 def test_captured_rss_feeds_are_read() -> None:
-    feed = parse_announcements(capture("distill_rss2_csCL_20260427.xml"), content_type="application/rss+xml")
+    feed = parse_announcements(
+        capture("distill_rss2_csCL_20260427.xml"), content_type="application/rss+xml"
+    )
     assert (feed.names, feed.day, len(feed.papers)) == ({"cs.cl"}, date(2026, 4, 27), 3)
     first = feed.papers[0]
     assert first.key == "2604.22002v1"
     assert first.title.startswith("When Cow Urine Cures Constipation on YouTube")
     assert first.abstract.startswith("Social media platforms have become")
-    assert first.authors == ("Anamta Khan", "Ratna Kandala", "Deepti", "Sheza Munir", "Joyojeet Pal")
+    assert first.authors == (
+        "Anamta Khan",
+        "Ratna Kandala",
+        "Deepti",
+        "Sheza Munir",
+        "Joyojeet Pal",
+    )
     check_announcements(feed, names=["cs.CL"], day=date(2026, 4, 27), before=frozenset())
 
 
@@ -79,11 +104,16 @@ def test_captured_days_without_an_announcement_are_empty_and_believed_so_far() -
     for name in names:
         feed = parse_announcements(capture(name))
         assert (feed.papers, feed.day) == ((), None)
-    check_announcements(AnnouncementFeed(frozenset({"econ.th"}), ()), names=["econ.TH"], day=DAY, before=frozenset())
+    check_announcements(
+        AnnouncementFeed(frozenset({"econ.th"}), ()), names=["econ.TH"], day=DAY, before=frozenset()
+    )
 
 
 def test_a_captured_half_feed_is_refused() -> None:
-    assert "not a whole XML document" in refused(capture("zotero_atom_csAI_20250820_truncated_4.xml")).message
+    assert (
+        "not a whole XML document"
+        in refused(capture("zotero_atom_csAI_20250820_truncated_4.xml")).message
+    )
 
 
 @pytest.mark.parametrize("rss", [False, True])
@@ -123,7 +153,9 @@ def test_other_documents_are_refused() -> None:
     assert refused(b"Rate exceeded.").throttled
 
 
-def checked(batch: Batch, names: str = "cs.LG", day: date = DAY, before: frozenset[str] = frozenset()) -> str:
+def checked(
+    batch: Batch, names: str = "cs.LG", day: date = DAY, before: frozenset[str] = frozenset()
+) -> str:
     feed = parse_announcements(announcement_feed(batch, ["cs.LG"]))
     errors = []
     try:
@@ -149,7 +181,10 @@ def test_a_stale_feed_is_told_by_what_it_holds_and_not_by_its_date() -> None:
 
 
 def test_a_full_feed_is_seen_and_has_lost_its_new_papers() -> None:
-    many = tuple(replace(REVISED[0], id=f"2601.{number:05d}", categories=("cs.LG",)) for number in range(LIMIT))
+    many = tuple(
+        replace(REVISED[0], id=f"2601.{number:05d}", categories=("cs.LG",))
+        for number in range(LIMIT)
+    )
     feed = parse_announcements(announcement_feed(Batch(DAY, PAPERS, many), ["cs.LG"]))
     assert feed.overflows
     assert not [paper for paper in feed.papers if paper.kind == Kind.NEW]

@@ -1,4 +1,5 @@
-"""From the folder to real mail: what only went to the folder is offered, and mailed once if somebody says so."""
+"""From the folder to real mail: what only went to the folder is offered, and mailed once if
+somebody says so."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def server() -> Iterator[SmtpServer]:
 
 @pytest.fixture
 def switch(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on mail leaves by SMTP: to be asked for by `request.getfixturevalue` in the middle of a test."""
+    """From now on mail leaves by SMTP: to be asked for by `request.getfixturevalue` in the middle
+    of a test."""
     monkeypatch.setenv("DIGEST_MAIL", f"smtp://127.0.0.1:{server.port}?tls=none")
     monkeypatch.setenv("DIGEST_FROM", "papers@example.org")
 
@@ -65,13 +67,17 @@ def test_what_lies_in_the_folder_is_offered_in_a_line_and_mailed_once_at_once_an
     assert LINE not in house("run", now=THURSDAY).err
     house.serve(DAYS[1])
     assert LINE not in house("run", now=FRIDAY).err
-    had = {address: [paper for papers in in_folder(house, address) for paper in papers] for address in (ADA, LIN)}
+    had = {
+        address: [paper for papers in in_folder(house, address) for paper in papers]
+        for address in (ADA, LIN)
+    }
     request.getfixturevalue("switch")
     house.serve(DAYS[2])
     told = house("run", now=SATURDAY)
     count = sum(map(len, had.values()))
     assert (
-        f"in the last 7 days {count} papers for 2 readers {LINE}: 'digest run --folder mail' mails them too" in told.err
+        f"in the last 7 days {count} papers for 2 readers {LINE}: 'digest run --folder mail' mails them too"
+        in told.err
     )
     assert not server.messages
     assert LINE in house("status", now=SATURDAY).err

@@ -25,7 +25,11 @@ from tests.shared import shared
 from tests.test_feeds import DAY, PAPERS, REVISED
 from tests.test_oai import RECORDS
 
-READERS: dict[str, Callable[..., Any]] = {"api": parse_feed, "rss": parse_announcements, "oai": parse_records}
+READERS: dict[str, Callable[..., Any]] = {
+    "api": parse_feed,
+    "rss": parse_announcements,
+    "oai": parse_records,
+}
 MADE = {
     "api": feed(PAPERS[:3], query="all:x", start=0, max_results=10, total=3),
     "rss": announcement_feed(Batch(DAY, PAPERS[:3], REVISED[:2]), ["cs", "stat"]),
@@ -41,7 +45,11 @@ PIECES = (
 @cache
 def captured(kind: str) -> tuple[bytes, ...]:
     """The real answers, each cut to a size that a mutation is likely to hit something in."""
-    files = sorted(path for path in shared(f"arxiv/captures/{kind}").iterdir() if path.suffix in (".xml", ".txt"))
+    files = sorted(
+        path
+        for path in shared(f"arxiv/captures/{kind}").iterdir()
+        if path.suffix in (".xml", ".txt")
+    )
     return tuple(map(_shortened, files))
 
 
@@ -71,7 +79,11 @@ def believed(kind: str, body: bytes, content_type: str = "") -> bool:
 def _sane(read: Any) -> bool:
     """Check what came out of a reader."""
     assert isinstance(read, Feed | AnnouncementFeed | Page)
-    papers = read.papers if not isinstance(read, Page) else tuple(record.paper for record in read.records)
+    papers = (
+        read.papers
+        if not isinstance(read, Page)
+        else tuple(record.paper for record in read.records)
+    )
     for paper in papers:
         assert paper.id == paper.id.strip() != ""
         assert 1 <= paper.version <= 9999
@@ -89,8 +101,26 @@ def _sane(read: Any) -> bool:
 
 _VALUE = re.compile(rb">([^<>]*)<|\"([^\"<>]*)\"|'([^'<>]*)'")
 _TEXTS = st.one_of(
-    st.sampled_from((b"", b"0", b"-1", b"9" * 400, b"v1", b"v0", b"2026-13-45", b"9999-12-31T23:59:59+14:00", b" ")),
-    st.sampled_from((b"Fri, 31 Feb 2026 25:61:61 GMT", b"Mon, 1 Jan 10000 00:00:00", b"0001-01-01T00:00:00+23:59")),
+    st.sampled_from(
+        (
+            b"",
+            b"0",
+            b"-1",
+            b"9" * 400,
+            b"v1",
+            b"v0",
+            b"2026-13-45",
+            b"9999-12-31T23:59:59+14:00",
+            b" ",
+        )
+    ),
+    st.sampled_from(
+        (
+            b"Fri, 31 Feb 2026 25:61:61 GMT",
+            b"Mon, 1 Jan 10000 00:00:00",
+            b"0001-01-01T00:00:00+23:59",
+        )
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters="<>&\"'"), max_size=12).map(str.encode),
 )
 
@@ -108,12 +138,15 @@ def changed_values(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
 
 @st.composite
 def mutations(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
-    """An answer with a few bytes cut out, doubled, moved, or replaced by what parsers stumble over."""
+    """An answer with a few bytes cut out, doubled, moved, or replaced by what parsers stumble
+    over."""
     body = draw(st.sampled_from(bodies))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(body)))
         end = min(len(body), start + draw(st.integers(0, 60)))
-        piece = draw(st.one_of(st.sampled_from(PIECES), st.binary(max_size=8), st.just(body[start:end] * 2)))
+        piece = draw(
+            st.one_of(st.sampled_from(PIECES), st.binary(max_size=8), st.just(body[start:end] * 2))
+        )
         body = body[:start] + piece + body[end:]
     return body
 
@@ -124,7 +157,15 @@ ODD_TEXTS = (
     "0001-01-01T00:00:00+14:00", "http://arxiv.org/abs/2611.00001v0", "http://arxiv.org/api/errors#x",
     "\x85\u2028\u200e", "x" * 5000, "<b>&amp;</b>", "]]>",
 )  # fmt: skip
-NAMES = ("term", "href", "type", "scheme", "rel", "version", "{http://www.w3.org/XML/1998/namespace}base")
+NAMES = (
+    "term",
+    "href",
+    "type",
+    "scheme",
+    "rel",
+    "version",
+    "{http://www.w3.org/XML/1998/namespace}base",
+)
 
 
 def _take_out(element: Element, _other: Element, draw: st.DrawFn) -> None:
@@ -145,7 +186,12 @@ def _say(element: Element, _other: Element, draw: st.DrawFn) -> None:
 
 
 def _rename(element: Element, other: Element, draw: st.DrawFn) -> None:
-    names = (other.tag, element.tag.rpartition("}")[2], "{urn:x}y", "{http://www.w3.org/2005/Atom}id")
+    names = (
+        other.tag,
+        element.tag.rpartition("}")[2],
+        "{urn:x}y",
+        "{http://www.w3.org/2005/Atom}id",
+    )
     element.tag = draw(st.sampled_from(names))
 
 
@@ -155,7 +201,8 @@ def _describe(element: Element, _other: Element, draw: st.DrawFn) -> None:
 
 @st.composite
 def restructured(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
-    """A document that is still well-formed, its elements taken out, doubled, moved, renamed, or given odd texts."""
+    """A document that is still well-formed, its elements taken out, doubled, moved, renamed, or
+    given odd texts."""
     body = draw(st.sampled_from(bodies))
     try:
         root = ElementTree.fromstring(body)
@@ -167,7 +214,9 @@ def restructured(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
             elements[draw(st.integers(0, len(elements) - 1))],
             elements[draw(st.integers(0, len(elements) - 1))],
         )
-        draw(st.sampled_from((_take_out, _put_in, _reorder, _say, _rename, _describe)))(element, other, draw)
+        draw(st.sampled_from((_take_out, _put_in, _reorder, _say, _rename, _describe)))(
+            element, other, draw
+        )
     return ElementTree.tostring(root, encoding="utf-8", xml_declaration=draw(st.booleans()))
 
 

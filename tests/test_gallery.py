@@ -1,4 +1,5 @@
-"""The sample digests: their pages, and by a real browser, a real parser and a real filter what becomes of them."""
+"""The sample digests: their pages, and by a real browser, a real parser and a real filter what
+becomes of them."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: samp
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with all samples; kept where LOOKS names a folder."""
-    folder = Path(os.environ["LOOKS"]) if os.environ.get("LOOKS") else tmp_path_factory.mktemp("gallery")
+    folder = (
+        Path(os.environ["LOOKS"]) if os.environ.get("LOOKS") else tmp_path_factory.mktemp("gallery")
+    )
     return write_gallery(folder, Renderer()).parent
 
 
@@ -47,14 +50,19 @@ def test_the_gallery_shows_each_sample_in_both_schemes_at_all_widths(gallery: Pa
         for scheme in ("light", "dark"):
             assert page.count(f'src="{sample.name}-{scheme}.html"') == len(WIDTHS)
         assert f'href="{sample.name}.txt"' in page
-    dark, light = ((gallery / f"many-{scheme}.html").read_text(encoding="utf-8") for scheme in ("dark", "light"))
+    dark, light = (
+        (gallery / f"many-{scheme}.html").read_text(encoding="utf-8")
+        for scheme in ("dark", "light")
+    )
     assert "prefers-color-scheme" not in dark + light
     assert "@media all" in dark
     assert "@media not all" in light
 
 
 def test_the_command_writes_the_gallery_without_a_subscribers_file(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli, ["--home", str(tmp_path), "preview", "--gallery", str(tmp_path / "samples")])
+    result = CliRunner().invoke(
+        cli, ["--home", str(tmp_path), "preview", "--gallery", str(tmp_path / "samples")]
+    )
 
     assert result.exit_code == 0, result.output
     assert str(tmp_path / "samples" / "index.html") in result.output.replace("\n", "")
@@ -81,7 +89,18 @@ def test_a_sample_is_valid_html_and_refers_to_nothing_but_links_to_click(sample:
     assert len(html.encode()) <= HTML_BYTES
 
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(html)
-    references = {"src", "srcset", "background", "poster", "data", "action", "formaction", "ping", "cite", "code"}
+    references = {
+        "src",
+        "srcset",
+        "background",
+        "poster",
+        "data",
+        "action",
+        "formaction",
+        "ping",
+        "cite",
+        "code",
+    }
     ids = {element.get("id") for element in tree.iter() if element.get("id")}
     for element in tree.iter():
         assert not references & set(element.keys()), element.tag
@@ -90,7 +109,9 @@ def test_a_sample_is_valid_html_and_refers_to_nothing_but_links_to_click(sample:
             assert element.tag == "a"
             kind = urlsplit(target).scheme
             assert kind in ("https", "mailto") or (target[0] == "#" and target[1:] in ids), target
-    assert not re.search(r"url\(|@import|@font-face", "".join(style.text for style in tree.iter("style")))
+    assert not re.search(
+        r"url\(|@import|@font-face", "".join(style.text for style in tree.iter("style"))
+    )
 
 
 @each_sample
@@ -168,7 +189,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.heavy
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_in_a_browser_nothing_is_cut_or_pale_and_nothing_is_loaded(gallery: Path, browser: Browser) -> None:
+def test_in_a_browser_nothing_is_cut_or_pale_and_nothing_is_loaded(
+    gallery: Path, browser: Browser
+) -> None:
     for sample in SAMPLES:
         for dark in (False, True):
             for width in WIDTHS:
@@ -176,7 +199,9 @@ def test_in_a_browser_nothing_is_cut_or_pale_and_nothing_is_loaded(gallery: Path
                 found = browser.ask(LOOK)
                 scheme = "dark" if dark else "light"
                 browser.picture(gallery / f"{sample.name}-{scheme}-{width}.png")
-                print(f"{sample.name} {scheme} {width}: contrast {found['contrast']:.1f}, {found['texts']} lines")
+                print(
+                    f"{sample.name} {scheme} {width}: contrast {found['contrast']:.1f}, {found['texts']} lines"
+                )
                 assert found["faults"] == [], (sample.name, scheme, width)
                 assert found["texts"] > 5
                 assert browser.asked == []
@@ -196,7 +221,9 @@ def test_in_a_browser_nothing_is_cut_or_pale_and_nothing_is_loaded(gallery: Path
         ("table{min-width:700px}", "scrolls sideways"),
     ],
 )
-def test_the_look_has_teeth(style: str, fault: str, gallery: Path, browser: Browser, tmp_path: Path) -> None:
+def test_the_look_has_teeth(
+    style: str, fault: str, gallery: Path, browser: Browser, tmp_path: Path
+) -> None:
     page = tmp_path / "bad.html"
     html = (gallery / "many.html").read_text(encoding="utf-8")
     page.write_text(html.replace("</head>", f"<style>{style}</style></head>"), encoding="utf-8")
@@ -214,7 +241,16 @@ def test_the_look_has_teeth(style: str, fault: str, gallery: Path, browser: Brow
 def test_a_filter_takes_no_sample_for_spam(sample: Sample, tmp_path: Path) -> None:
     made = Renderer().render(sample.digest, "MARK")
     message = assemble(
-        Outgoing(1, 1, READER.email, READER.name, f"<{'0123abcd' * 4}@example.org>", NOW, made.subject, freeze(made)),
+        Outgoing(
+            1,
+            1,
+            READER.email,
+            READER.name,
+            f"<{'0123abcd' * 4}@example.org>",
+            NOW,
+            made.subject,
+            freeze(made),
+        ),
         SENDER,
     )
     answer = subprocess.run(

@@ -1,4 +1,5 @@
-"""What would leave a gap in the log, or repeat it: each rule of asking by a sequence that nothing but it saves."""
+"""What would leave a gap in the log, or repeat it: each rule of asking by a sequence that nothing
+but it saves."""
 
 from __future__ import annotations
 
@@ -14,7 +15,18 @@ from digest.demo.standin import Standin
 from digest.model import Window
 from digest.rules.calendar import last_served
 from digest.rules.plan import feed_day
-from tests.skies import ADA, MONDAY, SATURDAY, TUESDAY, Sky, SourcesWorld, about, settled, under, whys
+from tests.skies import (
+    ADA,
+    MONDAY,
+    SATURDAY,
+    TUESDAY,
+    Sky,
+    SourcesWorld,
+    about,
+    settled,
+    under,
+    whys,
+)
 from tests.worlds import DAY, HOUR, Arxiv, World, eprint, keyword, reader
 
 WEDNESDAY = TUESDAY + DAY
@@ -41,7 +53,8 @@ def small(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-# -- the feeds hold one announcement ---------------------------------------------------------------------
+# -- the feeds hold one announcement
+# ---------------------------------------------------------------------
 
 
 async def test_a_keyword_that_comes_back_after_a_day_is_not_served_by_feeds_that_hold_one_announcement(
@@ -57,17 +70,24 @@ async def test_a_keyword_that_comes_back_after_a_day_is_not_served_by_feeds_that
     world.sky.forget()
     await world.cycle(WEDNESDAY, source="feeds")
     assert [sorted(titles) for titles in world.titles(ADA)] == [[2], [3, 4, 5]]
-    searches = [asked.params["search_query"] for asked in world.sky.asked("/api") if "search_query" in asked.params]
+    searches = [
+        asked.params["search_query"]
+        for asked in world.sky.asked("/api")
+        if "search_query" in asked.params
+    ]
     assert searches == ["all:graph"]
 
 
 async def test_a_feed_of_a_day_that_was_not_read_proves_nothing(world: SourcesWorld) -> None:
-    """The feed of two days ago differs from yesterday's, which is served once more under today's date."""
+    """The feed of two days ago differs from yesterday's, which is served once more under today's
+    date."""
     await settled(world, "feeds")
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY))
     await world.cycle(TUESDAY, source="api")
     world.sky.announce(WEDNESDAY, about(3, "robot", WEDNESDAY), feeds=False)
-    world.sky.standin.announcing.announce(feed_day(last_served(WEDNESDAY)), [about(2, "robot", TUESDAY)])
+    world.sky.standin.announcing.announce(
+        feed_day(last_served(WEDNESDAY)), [about(2, "robot", TUESDAY)]
+    )
     await world.cycle(WEDNESDAY, source="feeds")
     assert world.titles(ADA) == [[2], [3]]
 
@@ -76,7 +96,10 @@ async def test_a_large_feed_that_is_empty_is_not_believed_although_another_one_h
     world: SourcesWorld,
 ) -> None:
     world.readers = [
-        replace(reader(ADA), keywords=tuple(keyword(name, f"cat:{name}") for name in ("cs.AI", "math.OC")))
+        replace(
+            reader(ADA),
+            keywords=tuple(keyword(name, f"cat:{name}") for name in ("cs.AI", "math.OC")),
+        )
     ]
     await world.cycle(MONDAY, source="feeds")
     many = [eprint(100 + n, TUESDAY - DAY, categories=("cs.AI",)) for n in range(30)]
@@ -84,7 +107,9 @@ async def test_a_large_feed_that_is_empty_is_not_believed_although_another_one_h
     await world.cycle(TUESDAY, source="feeds")
     world.relay.taken.clear()
     lacked = about(3, "robot", WEDNESDAY, categories=("cs.AI",))
-    world.sky.announce(WEDNESDAY, lacked, about(4, "plan", WEDNESDAY, categories=("math.OC",)), feeds=False)
+    world.sky.announce(
+        WEDNESDAY, lacked, about(4, "plan", WEDNESDAY, categories=("math.OC",)), feeds=False
+    )
     world.sky.standin.announcing.announce(
         feed_day(last_served(WEDNESDAY)), [about(4, "plan", WEDNESDAY, categories=("math.OC",))]
     )
@@ -93,21 +118,28 @@ async def test_a_large_feed_that_is_empty_is_not_believed_although_another_one_h
     assert "empty" in whys(summary)
 
 
-async def test_a_paper_that_an_imported_page_showed_comes_with_its_authors(world: SourcesWorld) -> None:
+async def test_a_paper_that_an_imported_page_showed_comes_with_its_authors(
+    world: SourcesWorld,
+) -> None:
     """The page names none, and is a day ahead of this database."""
     await settled(world, "feeds")
     paper = about(2, "robot", TUESDAY)
-    world.store.pages.take_in({paper.id: replace(paper, authors=())}, {"all:graph": [paper.id]}, TUESDAY)
+    world.store.pages.take_in(
+        {paper.id: replace(paper, authors=())}, {"all:graph": [paper.id]}, TUESDAY
+    )
     world.sky.announce(TUESDAY, paper)
     await world.cycle(TUESDAY, source="feeds")
     assert world.titles(ADA) == [[2]]
     assert world.store.sources.papers([paper.id]) == {paper.id: paper}
 
 
-# -- OAI --------------------------------------------------------------------------------------------------
+# -- OAI
+# --------------------------------------------------------------------------------------------------
 
 
-async def test_records_that_were_only_touched_since_do_not_make_oai_fresh(world: SourcesWorld) -> None:
+async def test_records_that_were_only_touched_since_do_not_make_oai_fresh(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "oai")
     touched = about(1, "robot", MONDAY)
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY), feeds=False, oai=False)
@@ -130,10 +162,13 @@ async def test_a_paper_that_was_held_while_oai_gave_a_keyword_its_first_week_is_
     assert sorted(world.titles(ADA)[-1]) == [3, 4]
 
 
-# -- comparing ----------------------------------------------------------------------------------------------
+# -- comparing
+# ----------------------------------------------------------------------------------------------
 
 
-async def test_whose_machine_is_off_at_weekends_is_compared_with_the_api_all_the_same(world: SourcesWorld) -> None:
+async def test_whose_machine_is_off_at_weekends_is_compared_with_the_api_all_the_same(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "feeds")
     lacked = about(3, "robot", TUESDAY)
     world.sky.papers |= {lacked.id: lacked}
@@ -148,10 +183,18 @@ async def test_whose_machine_is_off_at_weekends_is_compared_with_the_api_all_the
     assert world.store.sources.lacks(MONDAY)["feeds"] == [lacked.id]
 
 
-async def test_who_reads_oai_is_compared_with_the_api_and_harvests_nothing_again(world: SourcesWorld) -> None:
+async def test_who_reads_oai_is_compared_with_the_api_and_harvests_nothing_again(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "oai")
     asked = []
-    for moment in (MONDAY + HOUR, MONDAY + 2 * HOUR, SATURDAY, SATURDAY + HOUR, SATURDAY + 2 * HOUR):
+    for moment in (
+        MONDAY + HOUR,
+        MONDAY + 2 * HOUR,
+        SATURDAY,
+        SATURDAY + HOUR,
+        SATURDAY + 2 * HOUR,
+    ):
         if moment == SATURDAY:
             world.sky.announce(moment, about(2, "robot", moment))
             await world.cycle(moment, source="oai")
@@ -177,7 +220,8 @@ async def test_nobody_harvests_while_the_api_cannot_be_compared_with(world: Sour
     assert len(world.titles(ADA)) == 4
 
 
-# -- time ---------------------------------------------------------------------------------------------------
+# -- time
+# ---------------------------------------------------------------------------------------------------
 
 
 class Slow(Arxiv):
@@ -207,7 +251,8 @@ async def test_an_answer_is_as_old_as_its_question(small: World) -> None:
     assert small.titles(ADA)[-1] == [2]
 
 
-# -- keywords that come and go ------------------------------------------------------------------------------
+# -- keywords that come and go
+# ------------------------------------------------------------------------------
 
 
 async def test_a_keyword_that_nobody_wanted_for_a_year_begins_anew(small: World) -> None:
@@ -221,12 +266,16 @@ async def test_a_keyword_that_nobody_wanted_for_a_year_begins_anew(small: World)
     small.readers[0] = reader(ADA, "robot")
     small.relay.taken.clear()
     await small.cycle(later)
-    (depth,) = [options["since"] for query, options in small.arxiv.asked if query == "all:robot"][1:]
+    (depth,) = [options["since"] for query, options in small.arxiv.asked if query == "all:robot"][
+        1:
+    ]
     assert depth > later - 40 * DAY
     assert 3 in small.titles(ADA)[-1]
 
 
-async def test_a_keyword_that_is_wanted_all_the_time_does_not_begin_anew_for_another_reader(small: World) -> None:
+async def test_a_keyword_that_is_wanted_all_the_time_does_not_begin_anew_for_another_reader(
+    small: World,
+) -> None:
     await small.cycle(MONDAY)
     small.readers.append(reader("bob@example.org", "robot"))
     small.arxiv.announce("robot", *(eprint(n, MONDAY + 10 * n * DAY) for n in range(1, 9)))
@@ -234,13 +283,18 @@ async def test_a_keyword_that_is_wanted_all_the_time_does_not_begin_anew_for_ano
     assert sorted(small.titles(ADA)[-1]) == list(range(1, 9))
 
 
-# -- many keywords in one request ----------------------------------------------------------------------------
+# -- many keywords in one request
+# ----------------------------------------------------------------------------
 
 
-async def test_no_match_at_all_for_many_keywords_that_had_some_is_not_believed(world: SourcesWorld) -> None:
+async def test_no_match_at_all_for_many_keywords_that_had_some_is_not_believed(
+    world: SourcesWorld,
+) -> None:
     names = [f"word{number}" for number in range(40)]
     world.readers = [reader(ADA, *names)]
-    world.sky.announce(MONDAY, *(eprint(n, MONDAY - DAY, abstract=f"On word{n}.") for n in range(1, 40, 7)))
+    world.sky.announce(
+        MONDAY, *(eprint(n, MONDAY - DAY, abstract=f"On word{n}.") for n in range(1, 40, 7))
+    )
     await world.cycle(MONDAY)
     world.relay.taken.clear()
     held = world.sky.papers

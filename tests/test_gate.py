@@ -74,7 +74,12 @@ def test_captured_pages_pass_as_answers_to_what_was_asked() -> None:
     folder = shared("arxiv/captures/api")
     for path in folder.glob("arxivpy_q_testing_s*.xml"):
         _, _, _, start, size, _ = path.stem.split("_")
-        check_page(parse_feed(path.read_bytes()), query="all:testing", start=int(start[1:]), page_size=int(size[1:]))
+        check_page(
+            parse_feed(path.read_bytes()),
+            query="all:testing",
+            start=int(start[1:]),
+            page_size=int(size[1:]),
+        )
     for name in ("yanhua_20260423_latest_cs_ai.xml", "yanhua_20260423_latest_cs_lg.xml"):
         check_window(parse_feed((folder / name).read_bytes()).papers)
 

@@ -1,4 +1,5 @@
-"""Issues of a GitHub repository by real HTTP: posted once, whatever breaks, and refused in clear words."""
+"""Issues of a GitHub repository by real HTTP: posted once, whatever breaks, and refused in clear
+words."""
 
 from __future__ import annotations
 
@@ -115,7 +116,9 @@ async def test_parts_are_numbered_and_only_the_missing_one_is_posted_later() -> 
     assert titles == [f"Latest Papers - November 24, 2026 ({n} of 2)" for n in (1, 2)]
 
 
-async def test_a_half_posted_delivery_stays_unknown_when_it_is_refused_at_its_second_attempt() -> None:
+async def test_a_half_posted_delivery_stays_unknown_when_it_is_refused_at_its_second_attempt() -> (
+    None
+):
     async with github() as server:
         way = transport(server)
         server.next["POST"] = [None, Refuse(422), Refuse(410)]
@@ -128,19 +131,35 @@ async def test_a_half_posted_delivery_stays_unknown_when_it_is_refused_at_its_se
 @pytest.mark.parametrize(
     ("answer", "outcome", "words"),
     [
-        (Refuse(401, "Bad credentials"), Outcome.FAILED, "401 Bad credentials: the token is wrong or has expired"),
-        (Refuse(403, "Resource not accessible"), Outcome.FAILED, "give it 'Issues: read and write' on ada/papers"),
+        (
+            Refuse(401, "Bad credentials"),
+            Outcome.FAILED,
+            "401 Bad credentials: the token is wrong or has expired",
+        ),
+        (
+            Refuse(403, "Resource not accessible"),
+            Outcome.FAILED,
+            "give it 'Issues: read and write' on ada/papers",
+        ),
         (Refuse(404, "Not Found"), Outcome.FAILED, "there is no repository ada/papers"),
         (Refuse(410, "Issues are disabled"), Outcome.FAILED, "issues are switched off"),
         (Refuse(422, "Validation Failed"), Outcome.FAILED, "422 Validation Failed"),
         (Refuse(403, "slow", {"Retry-After": "60"}), Outcome.DEFERRED, "asks to wait 60 seconds"),
         (
-            Refuse(403, "API rate limit", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795501800"}),
+            Refuse(
+                403,
+                "API rate limit",
+                {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795501800"},
+            ),
             Outcome.DEFERRED,
             "asks to wait 1800 seconds",
         ),
         (Refuse(429, "Too many"), Outcome.DEFERRED, "asks to wait a minute or more"),
-        (Refuse(403, "You have exceeded a secondary rate limit"), Outcome.DEFERRED, "a minute or more"),
+        (
+            Refuse(403, "You have exceeded a secondary rate limit"),
+            Outcome.DEFERRED,
+            "a minute or more",
+        ),
         (Refuse(502, "Server Error"), Outcome.UNKNOWN, "502 Server Error"),
     ],
 )

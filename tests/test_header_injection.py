@@ -1,4 +1,5 @@
-"""Whatever stands in names, titles, keywords and addresses: a message stays one message, its headers stay ours.
+"""Whatever stands in names, titles, keywords and addresses: a message stays one message, its
+headers stay ours.
 
 Whole messages, composed and rendered as a run does it, are read again by the email package.
 """
@@ -58,7 +59,10 @@ HEADERS = [
 hostile = st.builds(
     lambda parts: "".join(parts),
     st.lists(
-        st.sampled_from([*BREAKS, *HEADERS, "Ada", "é中😀", "<", ">", ",", '"', "\\", "=?utf-8?q?x?=", " "]), max_size=9
+        st.sampled_from(
+            [*BREAKS, *HEADERS, "Ada", "é中😀", "<", ">", ",", '"', "\\", "=?utf-8?q?x?=", " "]
+        ),
+        max_size=9,
     ),
 )
 EXPECTED = """From Reply-To To Subject Date Message-ID List-Unsubscribe List-Unsubscribe-Post List-Id List-Post
@@ -71,12 +75,22 @@ def whole_message(
     """A message with these in it, as bytes and as it is read; and its envelope's recipient."""
     asked = Keyword(keyword, "all:x", Rule.QUERY)
     reader = Subscriber(email=address, keywords=(asked,), name=name)
-    item = Item(paper(1, title=title, authors=(author or title, "Ada"), comment=title), Kind.NEW, (keyword,))
+    item = Item(
+        paper(1, title=title, authors=(author or title, "Ada"), comment=title), Kind.NEW, (keyword,)
+    )
     digest = compose(
-        [item], reader, now=NOW, welcome=False, previous=None, next_at=NOW + timedelta(days=1), contact=name
+        [item],
+        reader,
+        now=NOW,
+        welcome=False,
+        previous=None,
+        next_at=NOW + timedelta(days=1),
+        contact=name,
     )
     rendered = RENDERER.render(digest, "0123456789abcdef")
-    outgoing = Outgoing(7, 1, address, name, "<1@example.org>", NOW, rendered.subject, freeze(rendered), reader=42)
+    outgoing = Outgoing(
+        7, 1, address, name, "<1@example.org>", NOW, rendered.subject, freeze(rendered), reader=42
+    )
     message = assemble(outgoing, SENDER)
     parsed = email.message_from_bytes(message.data, policy=email.policy.default)
     assert isinstance(parsed, EmailMessage)
@@ -99,7 +113,11 @@ def test_nothing_that_people_write_makes_a_header_a_part_or_a_recipient(
     assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]", head)
     assert data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r")
     assert b"\0" not in data
-    assert [part.get_content_type() for part in parsed.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+    assert [part.get_content_type() for part in parsed.walk()] == [
+        "multipart/alternative",
+        "text/plain",
+        "text/html",
+    ]
     assert parsed["From"] == "Daily Papers <papers@example.org>"
     assert not re.search(r"[\r\n\0]", recipient)
     token = SIGNER.token(Purpose.LEAVE, 42)
@@ -114,7 +132,9 @@ def test_nothing_that_people_write_makes_a_header_a_part_or_a_recipient(
 
 @pytest.mark.parametrize("bad", BREAKS)
 def test_an_address_with_a_break_in_it_is_refused_before_the_server_hears_it(bad: str) -> None:
-    _, parsed, recipient = whole_message("Ada", "Title", "Keyword", f"ada{bad}RCPT TO:<eve@example.org>")
+    _, parsed, recipient = whole_message(
+        "Ada", "Title", "Keyword", f"ada{bad}RCPT TO:<eve@example.org>"
+    )
     assert not is_mailbox(f"ada@example.org{bad}eve@example.org")
     assert "\r" not in recipient
     assert "\n" not in recipient
@@ -129,7 +149,9 @@ def test_what_an_error_says_makes_no_header_in_the_operators_mail(bad: str) -> N
 
     alarm = Alarm(None, None, SENDER, "Ops <ops@example.org>", Path("/srv"))  # type: ignore[arg-type]
     message = _message(
-        alarm, Notice(f"trouble: x{bad}Bcc: eve@example.org", (f"y{bad}z",)), datetime(2026, 11, 23, tzinfo=UTC)
+        alarm,
+        Notice(f"trouble: x{bad}Bcc: eve@example.org", (f"y{bad}z",)),
+        datetime(2026, 11, 23, tzinfo=UTC),
     )
     assert names(message.data)[:3] == ["From", "To", "Subject"]
     assert "Bcc" not in names(message.data)

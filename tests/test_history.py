@@ -23,7 +23,10 @@ def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[AskedW
 async def three_days(world: AskedWorld) -> None:
     """Sent on Monday, maybe delivered on Tuesday, refused on Wednesday."""
     world.readers = [reader(ADA, "Alpha", timezone="Asia/Tokyo")]
-    script = {"message": ["250 2.0.0 Queued as 1", Act.DROP], "RCPT": [None, None, "550 5.2.1 Disabled"]}
+    script = {
+        "message": ["250 2.0.0 Queued as 1", Act.DROP],
+        "RCPT": [None, None, "550 5.2.1 Disabled"],
+    }
     async with smtp_server(script) as server:
         for number in range(3):
             world.arxiv.announce("Alpha", eprint(number + 1, MONDAY + (number - 1) * DAY))
@@ -49,7 +52,9 @@ async def test_digests_come_newest_first_with_the_servers_words(world: AskedWorl
 
 async def test_the_limit_counts_digests_and_zero_is_all(world: AskedWorld) -> None:
     await three_days(world)
-    assert [len(world.ask("history", ADA, "--json", "--limit", n).json()["digests"]) for n in "120"] == [1, 2, 3]
+    assert [
+        len(world.ask("history", ADA, "--json", "--limit", n).json()["digests"]) for n in "120"
+    ] == [1, 2, 3]
 
 
 async def test_runs_are_told_with_counts_and_trouble(world: AskedWorld) -> None:
@@ -57,9 +62,20 @@ async def test_runs_are_told_with_counts_and_trouble(world: AskedWorld) -> None:
     world.arxiv.fail("Alpha", bad_answer("arXiv answered 503"))
     await world.cycle(MONDAY + 3 * DAY)
     runs = world.ask("history", "--json").json()["runs"]
-    assert [run["started"][:10] for run in runs] == ["2026-11-12", "2026-11-11", "2026-11-10", "2026-11-09"]
-    assert [(run["sent"], run["unknown"], run["failed"]) for run in runs[1:]] == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
-    assert runs[0]["keyword_trouble"] == [{"keyword": "Alpha", "status": "failed", "why": "arXiv answered 503"}]
+    assert [run["started"][:10] for run in runs] == [
+        "2026-11-12",
+        "2026-11-11",
+        "2026-11-10",
+        "2026-11-09",
+    ]
+    assert [(run["sent"], run["unknown"], run["failed"]) for run in runs[1:]] == [
+        (0, 0, 1),
+        (0, 1, 0),
+        (1, 0, 0),
+    ]
+    assert runs[0]["keyword_trouble"] == [
+        {"keyword": "Alpha", "status": "failed", "why": "arXiv answered 503"}
+    ]
     lines = world.ask("history").out
     assert "Alpha failed: arXiv answered 503" in lines
     assert "1 maybe delivered" in lines
@@ -99,8 +115,13 @@ async def test_the_addresses_case_does_not_matter(world: AskedWorld) -> None:
 
 
 def test_nothing_yet_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "subscribers.yaml").write_text("subscribers: [{email: ada@example.org, keywords: [x ray]}]")
+    (tmp_path / "subscribers.yaml").write_text(
+        "subscribers: [{email: ada@example.org, keywords: [x ray]}]"
+    )
     told = run_main(["history", "--home", str(tmp_path)], capsys)
     assert (told.code, told.out) == (0, "No run yet: 'digest run' does one.\n")
-    assert "No digest for ada@example.org yet" in run_main(["history", ADA, "--home", str(tmp_path)], capsys).out
+    assert (
+        "No digest for ada@example.org yet"
+        in run_main(["history", ADA, "--home", str(tmp_path)], capsys).out
+    )
     assert run_main(["history", "--papers", "--home", str(tmp_path)], capsys).code == 2

@@ -1,4 +1,5 @@
-"""Windows that are held back: by which rule, until when, and what was news in them, through real HTTP."""
+"""Windows that are held back: by which rule, until when, and what was news in them, through real
+HTTP."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ QUERY = make_keyword(NAME).query
 
 
 class House:
-    """A home folder with one reader of one keyword, an arXiv with years of papers of it, and what `run` says."""
+    """A home folder with one reader of one keyword, an arXiv with years of papers of it, and what
+    `run` says."""
 
     def __init__(self, folder: Path, arxiv: Standin) -> None:
         self.home = Home.make(folder, arxiv, subscribers_file({ADA: [NAME]}))
@@ -112,13 +114,17 @@ def part(house: House) -> tuple[Paper, ...]:
 def another(house: House) -> tuple[Paper, ...]:
     """A sorted answer that has nothing in common with what came before."""
     world = World(12)
-    return newest_first([world.paper(MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(420)])
+    return newest_first(
+        [world.paper(MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(420)]
+    )
 
 
 def wider(house: House) -> tuple[Paper, ...]:
     """A sorted answer to a query that also matches what this one does not."""
     world = World(13)
-    return newest_first([*house.rows, *(world.paper(MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(900))])
+    return newest_first(
+        [*house.rows, *(world.paper(MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(900))]
+    )
 
 
 def nothing(house: House) -> tuple[Paper, ...]:
@@ -135,7 +141,9 @@ Rows = Callable[[House], tuple[Paper, ...]]
 
 
 @pytest.mark.parametrize("answer", [part, another, wider, nothing, stale])
-def test_an_answer_that_does_not_fit_is_held_back_and_nothing_mailed_from_it(house: House, answer: Rows) -> None:
+def test_an_answer_that_does_not_fit_is_held_back_and_nothing_mailed_from_it(
+    house: House, answer: Rows
+) -> None:
     new = house.announce(MONDAY + DAY)
     house.serve(answer(house))
     before = len(house.arxiv.requests)
@@ -145,7 +153,9 @@ def test_an_answer_that_does_not_fit_is_held_back_and_nothing_mailed_from_it(hou
     assert len(house.arxiv.requests) >= before + 2, "it is asked for a second time in the same run"
     assert house.mailed() == []
     house.serve()
-    assert house.record(MONDAY + DAY + 5 * MINUTE)["status"] == "skipped", "it is left alone for a while"
+    assert house.record(MONDAY + DAY + 5 * MINUTE)["status"] == "skipped", (
+        "it is left alone for a while"
+    )
     assert house.record(MONDAY + DAY + 40 * MINUTE)["status"] == "ok"
     assert sorted(house.mailed()) == sorted(paper.id for paper in new)
 
@@ -182,7 +192,8 @@ def test_days_off_are_no_reason_to_hold_anything_back(house: House) -> None:
 
 
 def test_two_windows_in_order_that_agree_for_hours_are_believed(house: House) -> None:
-    """An interface that has changed for good: the papers of the last days come, and from then on it is normal."""
+    """An interface that has changed for good: the papers of the last days come, and from then on it
+    is normal."""
     house.announce(MONDAY + DAY)
     house.serve(wider(house))
     assert house.record(MONDAY + DAY)["status"] == "quarantined"
@@ -190,7 +201,9 @@ def test_two_windows_in_order_that_agree_for_hours_are_believed(house: House) ->
     assert house.record(MONDAY + 2 * DAY)["status"] == "ok"
     assert set(house.announced) < set(house.mailed())
     assert not set(house.mailed()) & {paper.id for paper in house.old}
-    strangers = {paper.id: paper for paper in wider(house)}.keys() & set(house.mailed()) - set(house.announced)
+    strangers = {paper.id: paper for paper in wider(house)}.keys() & set(house.mailed()) - set(
+        house.announced
+    )
     assert 0 < len(strangers) <= 24 * 5, "what the other query had brought for weeks is history"
     new = house.announce(MONDAY + 3 * DAY)
     house.serve(wider(house))
@@ -274,7 +287,9 @@ def test_a_keyword_with_few_papers_is_not_held_back_for_one_that_left(tmp_path: 
         assert house.record(MONDAY + DAY)["status"] == "ok"
 
 
-def test_where_few_papers_are_known_another_querys_answer_is_told_by_its_strangers(tmp_path: Path) -> None:
+def test_where_few_papers_are_known_another_querys_answer_is_told_by_its_strangers(
+    tmp_path: Path,
+) -> None:
     """Rows alone tell nothing here: too few are on record for their absence to mean something."""
     with Standin() as arxiv:
         house = House(tmp_path, arxiv)
@@ -309,7 +324,10 @@ def test_status_and_why_tell_of_a_held_back_keyword_and_what_to_do(house: House)
 
 
 def test_bad_answers_are_listed_and_can_be_written_out(house: House, tmp_path: Path) -> None:
-    assert house.home.digest("keywords", "windows").out == "No answer of arXiv's is kept: all were believed.\n"
+    assert (
+        house.home.digest("keywords", "windows").out
+        == "No answer of arXiv's is kept: all were believed.\n"
+    )
     house.serve(house.rows[:1])
     house.record(MONDAY + DAY)
     house.serve()
@@ -324,19 +342,28 @@ def test_bad_answers_are_listed_and_can_be_written_out(house: House, tmp_path: P
     lines = house.home.digest("keywords", "windows").out
     assert "held back, 1 row" in lines
     place = tmp_path / "answer.xml"
-    assert house.home.digest("keywords", "windows", "--save", str(listed[1]["id"]), str(place)).code == 0
+    assert (
+        house.home.digest("keywords", "windows", "--save", str(listed[1]["id"]), str(place)).code
+        == 0
+    )
     assert b"<entry>" in place.read_bytes()
     assert len(place.read_bytes()) == listed[1]["bytes"]
-    assert house.home.digest("keywords", "windows", "--save", str(listed[1]["id"]), str(place)).code == 2
+    assert (
+        house.home.digest("keywords", "windows", "--save", str(listed[1]["id"]), str(place)).code
+        == 2
+    )
     assert house.home.digest("keywords", "windows", "--save", "999", str(tmp_path / "x")).code == 2
     assert house.home.digest("keywords", "windows", "nobody reads this").code == 78
 
 
 def test_a_deeper_window_does_not_bring_what_the_first_did_not_reach(tmp_path: Path) -> None:
-    """The first window ends where it is deep enough; later ones are cut from larger pages and reach further."""
+    """The first window ends where it is deep enough; later ones are cut from larger pages and reach
+    further."""
     with Standin() as arxiv:
         house = House(tmp_path, arxiv)
-        house.papers = [house.paper(MONDAY - timedelta(minutes=104 * n + 2400)) for n in range(1500)]
+        house.papers = [
+            house.paper(MONDAY - timedelta(minutes=104 * n + 2400)) for n in range(1500)
+        ]
         house.serve()
         house.record(MONDAY)
         new = house.announce(MONDAY + 5 * DAY)
@@ -388,7 +415,9 @@ def test_a_pause_is_for_all_keywords(tmp_path: Path) -> None:
     with Standin() as arxiv:
         home = Home.make(tmp_path, arxiv, subscribers_file({ADA: [topic.name for topic in TOPICS]}))
         arxiv.script(*[Answer(429, b"Rate exceeded.")] * 4)
-        records = json.loads(home.digest("run", "--json", "--now", MONDAY.isoformat()).out)["keywords"]
+        records = json.loads(home.digest("run", "--json", "--now", MONDAY.isoformat()).out)[
+            "keywords"
+        ]
         assert [record["status"] for record in records] == ["failed", "skipped", "skipped"]
         assert len(arxiv.requests) == 4
 

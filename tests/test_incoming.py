@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from digest.mail.incoming import Kind, read_incoming
 from digest.rules.bounces import Blame, blame_of, is_surge, status_of
-from tests.letters import away, complaint, crlf, exchange_bounce, letter, postfix_bounce, qmail_bounce
+from tests.letters import (
+    away,
+    complaint,
+    crlf,
+    exchange_bounce,
+    letter,
+    postfix_bounce,
+    qmail_bounce,
+)
 
 ID = "<0123456789abcdef@example.org>"
 TO = "bounces+7-abcdefghij234567abcd@example.org"
@@ -36,7 +44,9 @@ def test_a_bounce_in_prose_is_one_without_status() -> None:
 
 
 def test_an_original_recipient_in_xtext_is_read() -> None:
-    found = read_incoming(postfix_bounce(TO, "box@gmail.example", original="ada+2Barxiv@example.org"))
+    found = read_incoming(
+        postfix_bounce(TO, "box@gmail.example", original="ada+2Barxiv@example.org")
+    )
     assert {"box@gmail.example", "ada+arxiv@example.org"} <= found.recipients
 
 
@@ -46,7 +56,9 @@ def test_a_delay_or_a_success_is_no_bounce(action: str) -> None:
 
 
 def test_a_complaint_and_its_contrary() -> None:
-    found = read_incoming(complaint(ID, leave=f"<mailto:papers@example.org?subject=unsubscribe%20{TOKEN}>"))
+    found = read_incoming(
+        complaint(ID, leave=f"<mailto:papers@example.org?subject=unsubscribe%20{TOKEN}>")
+    )
     assert (found.kind, found.message_ids) == (Kind.COMPLAINT, (ID,))
     assert f" {TOKEN}" in found.evidence  # %2042 is no number
     assert "abuse" in found.said
@@ -116,7 +128,9 @@ def test_a_header_that_cannot_be_decoded_stops_nothing() -> None:
 @settings(max_examples=60)
 @given(data=st.data(), cut=st.integers(0, 1500), junk=st.binary(max_size=60))
 def test_damaged_mail_is_read_without_an_error(data: st.DataObject, cut: int, junk: bytes) -> None:
-    whole = data.draw(st.sampled_from([postfix_bounce(TO), complaint(ID), qmail_bounce(TO), away(ID)]))
+    whole = data.draw(
+        st.sampled_from([postfix_bounce(TO), complaint(ID), qmail_bounce(TO), away(ID)])
+    )
     assert isinstance(read_incoming(whole[:cut] + junk + whole[cut + len(junk) :]).kind, Kind)
 
 
@@ -140,7 +154,8 @@ def test_whom_a_bounce_blames(words: str, blame: Blame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bounced", "readers", "surge"), [(4, 4, False), (5, 5, True), (5, 100, False), (6, 100, True), (50, 1000, False)]
+    ("bounced", "readers", "surge"),
+    [(4, 4, False), (5, 5, True), (5, 100, False), (6, 100, True), (50, 1000, False)],
 )
 def test_what_is_a_multitude(bounced: int, readers: int, surge: bool) -> None:
     assert is_surge(bounced, readers) is surge

@@ -1,4 +1,5 @@
-"""`digest init` on a scripted terminal and by flags: from an empty folder to a delivered test mail."""
+"""`digest init` on a scripted terminal and by flags: from an empty folder to a delivered test
+mail."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ from digest.subscribers import load_roster
 from tests.smtp_server import SmtpServer, make_certificate, smtp_server
 from tests.worlds import mail
 
-# The child does nothing between fork and exec but what pexpect does, so the test's other threads do not matter.
+# The child does nothing between fork and exec but what pexpect does, so the test's other threads do
+# not matter.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 USER, PASSWORD = "ada", "correct 'horse' \\ $battery"
@@ -57,7 +59,10 @@ WITH_A_TIMER = (
 def papers() -> tuple[Paper, ...]:
     """An arXiv of the last month, and older papers in new versions."""
     world = World(7)
-    old = [world.revise(world.paper(NOW - timedelta(days=200), TOPICS[0]), NOW - timedelta(days=3)) for _ in range(4)]
+    old = [
+        world.revise(world.paper(NOW - timedelta(days=200), TOPICS[0]), NOW - timedelta(days=3))
+        for _ in range(4)
+    ]
     return newest_first([*world.papers(60, NOW - timedelta(days=29), NOW), *old])
 
 
@@ -75,19 +80,29 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SSLCont
 def only_with_password(line: str) -> str:
     """The answer to AUTH: welcome for the right password alone."""
     given = base64.b64decode(line.split(" ")[-1]).decode()
-    return "235 2.7.0 Welcome" if given == f"\0{USER}\0{PASSWORD}" else "535 5.7.8 Username and password not accepted"
+    return (
+        "235 2.7.0 Welcome"
+        if given == f"\0{USER}\0{PASSWORD}"
+        else "535 5.7.8 Username and password not accepted"
+    )
 
 
-def server_with_login(certificate: tuple[Path, SSLContext]) -> AbstractAsyncContextManager[SmtpServer]:
+def server_with_login(
+    certificate: tuple[Path, SSLContext],
+) -> AbstractAsyncContextManager[SmtpServer]:
     return smtp_server(
-        {"AUTH": only_with_password}, extensions=("STARTTLS", "AUTH PLAIN LOGIN", "SIZE 10485760"), tls=certificate[1]
+        {"AUTH": only_with_password},
+        extensions=("STARTTLS", "AUTH PLAIN LOGIN", "SIZE 10485760"),
+        tls=certificate[1],
     )
 
 
 class Terminal:
     """`digest init` on a terminal of its own; questions are awaited, then answered."""
 
-    def __init__(self, folder: Path, arxiv: str, *args: str, command: tuple[str, ...] = DIGEST) -> None:
+    def __init__(
+        self, folder: Path, arxiv: str, *args: str, command: tuple[str, ...] = DIGEST
+    ) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DIGEST_")}
         environment |= {
             "DIGEST_ARXIV_API": arxiv,
@@ -97,7 +112,12 @@ class Terminal:
             "TERM": "dumb",
         }
         self.child = pexpect.spawn(
-            command[0], [*command[1:], "init", *args], cwd=folder, env=environment, encoding="utf-8", timeout=20
+            command[0],
+            [*command[1:], "init", *args],
+            cwd=folder,
+            env=environment,
+            encoding="utf-8",
+            timeout=20,
         )
         self.child.setwinsize(50, 200)
         self.child.delaybeforesend = None
@@ -125,8 +145,11 @@ class Terminal:
         return self.seen
 
 
-async def on_terminal(script: Callable[[Terminal], None], folder: Path, arxiv: str, *args: str, **more: object) -> str:
-    """Go through a dialogue beside the test's servers, and return all that stood on the terminal."""
+async def on_terminal(
+    script: Callable[[Terminal], None], folder: Path, arxiv: str, *args: str, **more: object
+) -> str:
+    """Go through a dialogue beside the test's servers, and return all that stood on the
+    terminal."""
 
     def go() -> str:
         terminal = Terminal(folder, arxiv, *args, **more)  # type: ignore[arg-type]
@@ -140,7 +163,9 @@ async def on_terminal(script: Callable[[Terminal], None], folder: Path, arxiv: s
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 async def test_from_an_empty_folder_to_a_delivered_test_mail_and_once_more(
@@ -176,7 +201,9 @@ async def test_from_an_empty_folder_to_a_delivered_test_mail_and_once_more(
 
     def second(terminal: Terminal) -> None:
         terminal.expect(f"There is an installation in {home}")
-        terminal.expect("ada@example.org: hallucination, reward model; daily, 06:30 (Europe/Berlin)")
+        terminal.expect(
+            "ada@example.org: hallucination, reward model; daily, 06:30 (Europe/Berlin)"
+        )
         terminal.answer("Your mail address [ada@example.org]: ")
         terminal.expect("what is set there stays")
         terminal.answer("Another keyword (empty: that is all): ")
@@ -202,7 +229,10 @@ async def test_from_an_empty_folder_to_a_delivered_test_mail_and_once_more(
     assert mail(taken.data)["From"] == "Digest <ada@example.org>"
 
     [reader] = load_roster(home / "subscribers.yaml").subscribers
-    assert [(k.name, k.rule) for k in reader.keywords] == [("hallucination", Rule.TITLE), ("reward model", Rule.EITHER)]
+    assert [(k.name, k.rule) for k in reader.keywords] == [
+        ("hallucination", Rule.TITLE),
+        ("reward model", Rule.EITHER),
+    ]
     assert (f"{reader.at:%H:%M}", reader.timezone) == ("06:30", "Europe/Berlin")
     assert stat.S_IMODE((home / ".env").stat().st_mode) == 0o600
     settings = load_settings({"DIGEST_HOME": str(home)}, {}, tmp_path)
@@ -262,7 +292,9 @@ async def test_each_wrong_answer_ends_in_a_hint_and_another_chance(
     async with smtp_server() as gone:
         free = gone.port
     async with server_with_login(certificate) as server:
-        await on_terminal(script, tmp_path, "http://127.0.0.1:9/api/query", "--home", ".", "--no-timer")
+        await on_terminal(
+            script, tmp_path, "http://127.0.0.1:9/api/query", "--home", ".", "--no-timer"
+        )
         assert len(server.messages) == 1
     assert load_settings({"DIGEST_HOME": str(tmp_path)}, {}, tmp_path).mail_password == PASSWORD
 
@@ -309,7 +341,9 @@ async def test_stopping_in_the_middle_leaves_nothing(tmp_path: Path, arxiv: Stan
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_one_can_go_on_without_a_test_mail_that_was_accepted(tmp_path: Path, arxiv: Standin) -> None:
+async def test_one_can_go_on_without_a_test_mail_that_was_accepted(
+    tmp_path: Path, arxiv: Standin
+) -> None:
     def script(terminal: Terminal) -> None:
         terminal.answer("Send a test mail now? [Y/n]: ")
         terminal.expect("not accepted: 550 5.7.60 SendAsDenied")
@@ -320,7 +354,17 @@ async def test_one_can_go_on_without_a_test_mail_that_was_accepted(tmp_path: Pat
         terminal.ends()
 
     async with smtp_server({"MAIL": "550 5.7.60 SendAsDenied"}) as server:
-        flags = ("--home", ".", "--email", "ada@example.org", "-k", "hallucination", "--at", "none", "--no-timer")
+        flags = (
+            "--home",
+            ".",
+            "--email",
+            "ada@example.org",
+            "-k",
+            "hallucination",
+            "--at",
+            "none",
+            "--no-timer",
+        )
         more = ("--timezone", "UTC", "--mail", server.url, "--from", "lin@example.org")
         await on_terminal(script, tmp_path, arxiv.url, *flags, *more)
     assert load_settings({"DIGEST_HOME": str(tmp_path)}, {}, tmp_path).sender == "lin@example.org"
@@ -356,7 +400,12 @@ async def test_flags_alone_do_it_all_and_the_second_time_nothing(
                 "--match",
                 "title",
             ),
-            *("--mail", f"smtp://{USER}@localhost:{server.port}?tls=starttls", "--mail-ca", str(certificate[0])),
+            *(
+                "--mail",
+                f"smtp://{USER}@localhost:{server.port}?tls=starttls",
+                "--mail-ca",
+                str(certificate[0]),
+            ),
             *(
                 "--mail-password-file",
                 "secret",
@@ -374,7 +423,9 @@ async def test_flags_alone_do_it_all_and_the_second_time_nothing(
         assert "has at: 07:00, which stays" in second.stderr
         assert snapshot(tmp_path) == before
         assert len(server.messages) == 1
-        wrong = await asyncio.to_thread(run, tmp_path, *flags[2:], "--home", "other", DIGEST_MAIL_PASSWORD="wrong")
+        wrong = await asyncio.to_thread(
+            run, tmp_path, *flags[2:], "--home", "other", DIGEST_MAIL_PASSWORD="wrong"
+        )
         assert wrong.returncode == 78
         assert wrong.stderr.count("\n") == 1
         assert "login or password is wrong" in wrong.stderr
@@ -393,14 +444,26 @@ async def test_a_run_whose_mail_is_refused_says_what_to_do(
     async with server_with_login(certificate) as server:
         flags = [
             *("--home", ".", "--email", "ada@example.org", "-k", "hallucination", "--at", "none"),
-            *("--mail", f"smtp://{USER}@localhost:{server.port}?tls=starttls", "--mail-ca", str(certificate[0])),
+            *(
+                "--mail",
+                f"smtp://{USER}@localhost:{server.port}?tls=starttls",
+                "--mail-ca",
+                str(certificate[0]),
+            ),
         ]
-        made = await asyncio.to_thread(run, tmp_path, *flags, "--no-test-mail", DIGEST_MAIL_PASSWORD="wrong")
+        made = await asyncio.to_thread(
+            run, tmp_path, *flags, "--no-test-mail", DIGEST_MAIL_PASSWORD="wrong"
+        )
         assert made.returncode == 0, made.stderr
         environment = {**os.environ, "DIGEST_ARXIV_API": arxiv.url, "DIGEST_ARXIV_DELAY": "0"}
         command = [*DIGEST, "run", "--home", str(tmp_path)]
         told = await asyncio.to_thread(
-            subprocess.run, command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
+            subprocess.run,
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
     assert told.returncode == 78
     assert (
@@ -426,7 +489,17 @@ def test_without_a_terminal_what_is_missing_is_named_in_one_line(tmp_path: Path)
 def test_a_known_provider_needs_no_more_than_a_password(tmp_path: Path) -> None:
     told = run(
         tmp_path,
-        *("--email", "ada@gmail.com", "-k", "hallucination", "--provider", "gmail", "--no-test-mail", "--home", "h"),
+        *(
+            "--email",
+            "ada@gmail.com",
+            "-k",
+            "hallucination",
+            "--provider",
+            "gmail",
+            "--no-test-mail",
+            "--home",
+            "h",
+        ),
         DIGEST_MAIL_PASSWORD="abcd efgh ijkl mnop",
     )
     assert told.returncode == 0, told.stderr
@@ -444,7 +517,16 @@ def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:
     env.chmod(0o640)
     roster = tmp_path / "subscribers.yaml"
     roster.write_text("# ours\nsubscribers:\n  - email: grace@example.org\n    keywords: [RLHF]\n")
-    flags = ("--home", ".", "--email", "ada@example.org", "-k", "hallucination", "--provider", "folder")
+    flags = (
+        "--home",
+        ".",
+        "--email",
+        "ada@example.org",
+        "-k",
+        "hallucination",
+        "--provider",
+        "folder",
+    )
     told = run(tmp_path, *flags, "--from", "ada@example.org", "--no-test-mail")
     assert told.returncode == 0, told.stderr
     assert "has another DIGEST_FROM, which stays" in told.stderr
@@ -453,10 +535,15 @@ def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:
     )
     assert stat.S_IMODE(env.stat().st_mode) == 0o640
     assert roster.read_text().startswith("# ours\nsubscribers:\n  - email: grace@example.org")
-    assert [r.email for r in load_roster(roster).subscribers] == ["grace@example.org", "ada@example.org"]
+    assert [r.email for r in load_roster(roster).subscribers] == [
+        "grace@example.org",
+        "ada@example.org",
+    ]
 
 
-def test_a_clone_of_the_project_is_no_home_by_surprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clone_of_the_project_is_no_home_by_surprise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr("digest.setup.settings.SYSTEM_HOME", tmp_path / "system")
     clone = tmp_path / "clone"
@@ -483,7 +570,9 @@ def test_the_local_zone_comes_from_the_first_source_that_names_one(tmp_path: Pat
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r\n"), min_size=1))
-def test_any_value_comes_back_from_a_dotenv_file(tmp_path_factory: pytest.TempPathFactory, value: str) -> None:
+def test_any_value_comes_back_from_a_dotenv_file(
+    tmp_path_factory: pytest.TempPathFactory, value: str
+) -> None:
     path = tmp_path_factory.mktemp("env") / ".env"
     path.write_bytes(f"A=1\nB={quoted('B', value)}\nC=3\n".encode())
     assert dotenv_values(path, interpolate=False) == {"A": "1", "B": value, "C": "3"}
@@ -500,7 +589,9 @@ def test_what_no_dotenv_file_can_hold_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == "DIGEST_FROM='unclosed\n"
 
 
-def test_a_new_dotenv_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_dotenv_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_args: object) -> None:
         raise ConfigError("no space left")
 
@@ -512,7 +603,14 @@ def test_a_new_dotenv_that_cannot_be_written_leaves_nothing(tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("answer", "meant"),
-    [("7", "07:00"), ("07:30", "07:30"), ("7.30", "07:30"), ("7pm", "19:00"), ("12am", "00:00"), ("none", "")],
+    [
+        ("7", "07:00"),
+        ("07:30", "07:30"),
+        ("7.30", "07:30"),
+        ("7pm", "19:00"),
+        ("12am", "00:00"),
+        ("none", ""),
+    ],
 )
 def test_an_hour_is_understood_as_people_write_it(answer: str, meant: str) -> None:
     assert hour(answer) == meant
@@ -540,7 +638,10 @@ def test_a_server_is_understood_as_people_write_it() -> None:
     assert server_url("10.0.0.1?tls=none", relay) == "smtp://10.0.0.1:25?tls=none"
     assert server_url("[2001:db8::7]", relay) == "smtp://[2001:db8::7]:25"
     assert server_url("SMTP://mail.example.org:2525", server) == "smtp://mail.example.org:2525"
-    assert with_login("smtp://mail.example.org:587", "ada@example.org") == "smtp://ada@example.org@mail.example.org:587"
+    assert (
+        with_login("smtp://mail.example.org:587", "ada@example.org")
+        == "smtp://ada@example.org@mail.example.org:587"
+    )
     assert with_login("smtp://eve@mail.example.org", "") == "smtp://mail.example.org"
     with pytest.raises(UsageError):
         server_url("", server)
@@ -550,9 +651,15 @@ def test_a_server_is_understood_as_people_write_it() -> None:
 
 def test_one_request_tells_what_each_rule_would_bring(tmp_path: Path) -> None:
     everything = papers()
-    settings = load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_DELAY": "0"}, {}, tmp_path)
+    settings = load_settings(
+        {"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_DELAY": "0"}, {}, tmp_path
+    )
     with Standin(everything) as standin:
-        counter = Counter(load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path))
+        counter = Counter(
+            load_settings(
+                {"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path
+            )
+        )
         counts = counter.recent("Hallucination", None, NOW)
         assert counts is not None
         assert len(standin.requests) == 1
@@ -571,7 +678,11 @@ def test_a_broad_keyword_is_counted_as_far_back_as_one_page_reaches(
 ) -> None:
     monkeypatch.setattr("digest.cli.readers.counts.PAPERS", 10)
     with Standin(papers()) as standin:
-        counter = Counter(load_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path))
+        counter = Counter(
+            load_settings(
+                {"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path
+            )
+        )
         counts = counter.recent("all:e*", None, NOW)
         assert counts is not None
         assert len(standin.requests) == 1

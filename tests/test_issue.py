@@ -20,7 +20,9 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
 def digest(*sections: Section, **changes: object) -> Digest:
-    keywords = tuple(Keyword(section.title, f"all:{section.title}", Rule.QUERY) for section in sections)
+    keywords = tuple(
+        Keyword(section.title, f"all:{section.title}", Rule.QUERY) for section in sections
+    )
     return replace(Digest(date(2026, 11, 23), "UTC", sections, keywords), **changes)  # type: ignore[arg-type]
 
 
@@ -45,7 +47,9 @@ def cells(body: str) -> list[list[str]]:
 
 
 def test_an_issue_has_a_table_for_each_keyword() -> None:
-    issues = render_issues(digest(section("Reward Model", eprint(1), eprint(2)), section("MLLM", eprint(3))))
+    issues = render_issues(
+        digest(section("Reward Model", eprint(1), eprint(2)), section("MLLM", eprint(3)))
+    )
     assert issues.title == "Latest Papers - November 23, 2026"
     [body] = issues.bodies
     assert body.startswith("3 new papers for Reward Model and MLLM")
@@ -64,7 +68,9 @@ def test_what_is_beyond_fifteen_is_folded() -> None:
 
 def test_hundreds_of_papers_are_shared_out_and_none_is_lost() -> None:
     papers = [eprint(n, comment="an unusually long remark " * 30) for n in range(300)]
-    issues = render_issues(digest(section("MLLM", *papers[:290]), section("Reasoning", *papers[290:])))
+    issues = render_issues(
+        digest(section("MLLM", *papers[:290]), section("Reasoning", *papers[290:]))
+    )
     assert len(issues.bodies) > 1
     assert links(*issues.bodies) == [f"{paper.id}v1" for paper in papers]
     assert all(len(body.encode()) <= BYTES + 200 < LIMIT for body in issues.bodies)
@@ -83,13 +89,17 @@ def test_hundreds_of_papers_are_shared_out_and_none_is_lost() -> None:
     ],
 )
 def test_nobody_is_called_and_no_other_issue_is_told(comment: str, shown: str) -> None:
-    [body] = render_issues(digest(section("MLLM", eprint(1, comment=comment, title=comment)))).bodies
+    [body] = render_issues(
+        digest(section("MLLM", eprint(1, comment=comment, title=comment)))
+    ).bodies
     assert f"[{shown}]" in body
     assert shown in cells(body)[1][2]
 
 
 def test_tex_is_shown_as_unicode_since_mails_of_issues_show_no_formulas() -> None:
-    [body] = render_issues(digest(section("MLLM", eprint(1, title=r"On $\mathcal{O}(n^2)$ and Erd\H{o}s")))).bodies
+    [body] = render_issues(
+        digest(section("MLLM", eprint(1, title=r"On $\mathcal{O}(n^2)$ and Erd\H{o}s")))
+    ).bodies
     assert "On 𝒪(n²) and Erdős" in body
 
 
@@ -97,7 +107,9 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=40), TEXTS)
-def test_any_texts_give_rows_of_three_cells_and_no_markup_but_folds(texts: list[tuple[str, str]], name: str) -> None:
+def test_any_texts_give_rows_of_three_cells_and_no_markup_but_folds(
+    texts: list[tuple[str, str]], name: str
+) -> None:
     papers = [eprint(n, title=title, comment=comment) for n, (title, comment) in enumerate(texts)]
     issues = render_issues(digest(section(name, *papers)))
     for body in issues.bodies:

@@ -1,4 +1,5 @@
-"""`digest keywords check`: how a keyword is read, what it would have brought, and what is probably not meant."""
+"""`digest keywords check`: how a keyword is read, what it would have brought, and what is probably
+not meant."""
 
 from __future__ import annotations
 
@@ -26,7 +27,14 @@ DAY = timedelta(days=1)
 def paper(number: int, age: int, title: str, abstract: str) -> Paper:
     moment = NOW - age * DAY
     return Paper(
-        f"2611.{number:05}", 1, title, abstract, ("Ada Example",), ("cs.LG",), moment, moment + timedelta(hours=1)
+        f"2611.{number:05}",
+        1,
+        title,
+        abstract,
+        ("Ada Example",),
+        ("cs.LG",),
+        moment,
+        moment + timedelta(hours=1),
     )
 
 
@@ -46,7 +54,9 @@ class Check:
 
     def __call__(self, *words: str, now: datetime = NOW) -> Told:
         options = ["--home", str(self.home), "--arxiv-api", self.standin.url, "--arxiv-delay", "0"]
-        return run_main(["keywords", "check", *words, "--now", now.isoformat(), *options], self._capture)
+        return run_main(
+            ["keywords", "check", *words, "--now", now.isoformat(), *options], self._capture
+        )
 
 
 @pytest.fixture
@@ -137,12 +147,17 @@ def test_what_the_database_knows_is_not_asked_again(tmp_path: Path, check: Check
     assert check("all:alpha", "--json", now=NOW + 2 * DAY).json()["counted"]["by"] == "arXiv"
 
 
-def test_a_page_that_does_not_reach_a_month_back_gives_rates(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_does_not_reach_a_month_back_gives_rates(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("digest.cli.readers.counts.PAPERS", 5)
     told = check("reward", "models")
     assert "about" in told.out
     assert "over the 4 days that one answer holds" in told.out
-    assert check("reward models", "--json").json()["counted"]["rules"]["either"]["last_30_days"] is None
+    assert (
+        check("reward models", "--json").json()["counted"]["rules"]["either"]["last_30_days"]
+        is None
+    )
 
 
 def test_a_keyword_that_brings_too_much_or_nothing_is_told(check: Check) -> None:
@@ -194,7 +209,8 @@ def test_what_is_probably_not_meant_is_said(query: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["time series", '"time-series"', "cat:hep-th", "au:del_maestro", "cat:astro-ph.CO AND x"]
+    "query",
+    ["time series", '"time-series"', "cat:hep-th", "au:del_maestro", "cat:astro-ph.CO AND x"],
 )
 def test_what_is_all_right_is_not_doubted(query: str) -> None:
     assert warnings(query) == []

@@ -1,4 +1,5 @@
-"""Real runs are killed at any moment, and no digest is lost or comes twice (the whole: python -m tests.kills)."""
+"""Real runs are killed at any moment, and no digest is lost or comes twice (the whole: python -m
+tests.kills)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The architecture: the layers by import-linter's contracts, and what those cannot say from the syntax trees."""
+"""The architecture: the layers by import-linter's contracts, and what those cannot say from the
+syntax trees."""
 
 from __future__ import annotations
 
@@ -23,9 +24,14 @@ MAY_SPEAK_SQL = ("store", "keywords/match.py")
 MAY_READ_THE_ENVIRONMENT = ("setup", "cli", "demo", "__main__.py")
 MAY_READ_THE_CLOCK = ("setup", "cli", "demo", "system", "arxiv", "__main__.py")
 """The outermost rooms, the locks' notes and the pacing of requests."""
-NOT_FOR_PURE_ROOMS = frozenset("httpx aiosmtplib sqlite3 sqlite_utils click os socket time asyncio subprocess".split())
+NOT_FOR_PURE_ROOMS = frozenset(
+    "httpx aiosmtplib sqlite3 sqlite_utils click os socket time asyncio subprocess".split()
+)
 CLOCKS = frozenset({"now", "utcnow", "today", "time", "monotonic", "time_ns"})
-SQL = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|SAVEPOINT|WITH) ", re.MULTILINE)
+SQL = re.compile(
+    r"^\s*(SELECT|INSERT|UPDATE|DELETE FROM|CREATE|DROP|ALTER|PRAGMA|BEGIN|SAVEPOINT|WITH) ",
+    re.MULTILINE,
+)
 
 
 @cache
@@ -51,7 +57,9 @@ def imports(path: Path) -> list[tuple[int, str]]:
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: imports are written from the package's name on"
+            assert node.level == 0, (
+                f"{path}:{node.lineno}: imports are written from the package's name on"
+            )
             if node.module == "digest":
                 found += [(node.lineno, f"digest.{alias.name}") for alias in node.names]
             else:
@@ -60,7 +68,9 @@ def imports(path: Path) -> list[tuple[int, str]]:
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+every_module = pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
 pure_modules = pytest.mark.parametrize(
     "path",
     [path for path in MODULES if room(path) in PURE and not stands_in(path, MAY_SPEAK_SQL)],
@@ -96,17 +106,27 @@ def test_only_the_settings_and_the_command_line_read_the_environment(path: Path)
 
 @pure_modules
 def test_pure_rooms_do_no_input_or_output(path: Path) -> None:
-    assert [(n, name) for n, name in imports(path) if name.split(".")[0] in NOT_FOR_PURE_ROOMS] == []
+    assert [
+        (n, name) for n, name in imports(path) if name.split(".")[0] in NOT_FOR_PURE_ROOMS
+    ] == []
 
 
 @pure_modules
 def test_pure_rooms_read_no_clock(path: Path) -> None:
     for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in CLOCKS
+        ):
             owner = ast.unparse(node.func.value)
-            assert owner not in ("datetime", "date", "time", "datetime.datetime", "datetime.date"), (
-                f"{path}:{node.lineno}: {owner}.{node.func.attr}()"
-            )
+            assert owner not in (
+                "datetime",
+                "date",
+                "time",
+                "datetime.datetime",
+                "datetime.date",
+            ), f"{path}:{node.lineno}: {owner}.{node.func.attr}()"
 
 
 @every_module
@@ -115,9 +135,10 @@ def test_decisions_use_the_clock_that_they_are_given(path: Path) -> None:
         return
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            assert not (node.func.attr in ("now", "utcnow", "today") and "date" in ast.unparse(node.func.value)), (
-                f"{path}:{node.lineno}"
-            )
+            assert not (
+                node.func.attr in ("now", "utcnow", "today")
+                and "date" in ast.unparse(node.func.value)
+            ), f"{path}:{node.lineno}"
 
 
 @every_module
@@ -126,7 +147,9 @@ def test_sql_lives_in_the_store_and_the_matcher_only(path: Path) -> None:
         return
     names = {name.split(".")[0] for _, name in imports(path)}
     assert not names & {"sqlite3", "sqlite_utils"}
-    texts = [n for n in ast.walk(tree(path)) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    texts = [
+        n for n in ast.walk(tree(path)) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
     assert [(n.lineno, n.value) for n in texts if SQL.search(str(n.value))] == []
 
 
@@ -157,7 +180,9 @@ def test_heavy_libraries_are_not_imported_to_tell_the_version() -> None:
         "except SystemExit: pass\n"
         "print(','.join(sorted({m.split('.')[0] for m in sys.modules})))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     version, modules = answer.stdout.splitlines()
     assert version.startswith("digest ")
     heavy = {

@@ -27,7 +27,8 @@ PLACE = Place("mail.example.org", 993, "bounces", "INBOX", "always")
 
 @dataclass
 class Box:
-    """A mailbox that a test fills; `fails` breaks the connection before the marking, as often as it says."""
+    """A mailbox that a test fills; `fails` breaks the connection before the marking, as often as it
+    says."""
 
     letters_: dict[int, bytes] = field(default_factory=dict)
     validity: int = 1
@@ -61,7 +62,9 @@ class Post(World):
 
     async def mail(self) -> None:
         """Mail a first digest to both readers."""
-        sender = Sender("Digest <papers@example.org>", signer=self.signer, bounce="bounces@example.org")
+        sender = Sender(
+            "Digest <papers@example.org>", signer=self.signer, bounce="bounces@example.org"
+        )
         await self.cycle(sender=sender)
 
     @property
@@ -69,7 +72,8 @@ class Post(World):
         return make_signer(self.store)
 
     def sent(self, address: str = ADA) -> tuple[str, str, str]:
-        """Of the last mail to a reader: the envelope sender, the Message-ID, the mailto of its way out."""
+        """Of the last mail to a reader: the envelope sender, the Message-ID, the mailto of its way
+        out."""
         message = [m for m in self.relay.taken if m.recipient == address][-1]
         parsed = message_from_bytes(message.data, policy=policy.default)
         return message.sender, message.message_id, parsed["List-Unsubscribe"].strip("<>")
@@ -125,15 +129,22 @@ async def test_a_real_bounce_suppresses_by_the_message_that_it_returns(post: Pos
     "forged",
     [
         postfix_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org"),
-        postfix_bounce("bounces@example.org", message_id="<0123456789abcdef0123456789abcdef@example.org>"),
+        postfix_bounce(
+            "bounces@example.org", message_id="<0123456789abcdef0123456789abcdef@example.org>"
+        ),
         qmail_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org"),
-        complaint("<1@example.org>", leave="<mailto:papers@example.org?subject=unsubscribe%201-aaaaaaaaaaaaaaaaaaaa>"),
+        complaint(
+            "<1@example.org>",
+            leave="<mailto:papers@example.org?subject=unsubscribe%201-aaaaaaaaaaaaaaaaaaaa>",
+        ),
         letter("unsubscribe 1-aaaaaaaaaaaaaaaaaaaa"),
         letter("unsubscribe ada@example.org"),
         letter("unsubscribe", In_Reply_To="<1@example.org>"),
     ],
 )
-async def test_what_is_forged_suppresses_nobody_and_is_left_for_a_person(post: Post, forged: bytes) -> None:
+async def test_what_is_forged_suppresses_nobody_and_is_left_for_a_person(
+    post: Post, forged: bytes
+) -> None:
     heard = post.hear(forged)
     assert not heard.handled
     assert post.suppressed() == {}
@@ -155,7 +166,12 @@ async def test_a_bounce_in_prose_counts_as_one_for_a_time(post: Post) -> None:
 
 async def test_a_bounce_from_further_on_does_not_undo_the_delivery(post: Post) -> None:
     post.hear(
-        postfix_bounce(post.sent()[0], "ada@forwarded.example", status="4.2.2", diagnostic="smtp; 452 4.2.2 full")
+        postfix_bounce(
+            post.sent()[0],
+            "ada@forwarded.example",
+            status="4.2.2",
+            diagnostic="smtp; 452 4.2.2 full",
+        )
     )
     assert post.value("SELECT COUNT(*) FROM delivery WHERE state = 'failed'") == 0
     assert post.value("SELECT COUNT(*) FROM bounce") == 1
@@ -163,7 +179,10 @@ async def test_a_bounce_from_further_on_does_not_undo_the_delivery(post: Post) -
 
 async def test_readers_leave_by_the_header_and_by_a_reply(post: Post) -> None:
     assert post.hear(request(post)).did == "unsubscribed"
-    assert post.hear(letter("Re: 3 new papers", "unsubscribe", In_Reply_To=post.sent(LIN)[1])).address == LIN
+    assert (
+        post.hear(letter("Re: 3 new papers", "unsubscribe", In_Reply_To=post.sent(LIN)[1])).address
+        == LIN
+    )
     assert post.suppressed() == {ADA: "unsubscribed", LIN: "unsubscribed"}
 
 
@@ -175,7 +194,11 @@ async def test_complaints_suppress_by_whatever_they_return(post: Post) -> None:
 
 async def test_out_of_office_notes_and_delays_do_nothing_and_need_nobody(post: Post) -> None:
     sender, message_id, _ = post.sent()
-    for raw in (away(message_id), away(message_id, to=sender), postfix_bounce(sender, action="delayed")):
+    for raw in (
+        away(message_id),
+        away(message_id, to=sender),
+        postfix_bounce(sender, action="delayed"),
+    ):
         assert post.hear(raw).handled
     assert not post.hear(away("<1@example.org>")).handled
     assert post.suppressed() == {}
@@ -190,8 +213,14 @@ async def test_an_old_request_does_not_undo_a_new_subscription(post: Post) -> No
     assert post.suppressed() == {}
 
 
-async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(post: Post, box: Box) -> None:
-    box.letters_ = {3: request(post), 5: letter("Lunch?"), 9: postfix_bounce(post.sent(LIN)[0], LIN)}
+async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(
+    post: Post, box: Box
+) -> None:
+    box.letters_ = {
+        3: request(post),
+        5: letter("Lunch?"),
+        9: postfix_bounce(post.sent(LIN)[0], LIN),
+    }
     heard = await listen(listener(post))
     assert [h.handled for h in heard] == [True, False, True]
     assert box.marked == {3, 9}
@@ -200,7 +229,9 @@ async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(post: P
     assert box.closed == 2
 
 
-async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(post: Post, box: Box) -> None:
+async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(
+    post: Post, box: Box
+) -> None:
     box.letters_ = {1: request(post), 2: postfix_bounce(post.sent(LIN)[0], LIN)}
     box.fails = 1
     with pytest.raises(TryLaterError):
@@ -213,7 +244,9 @@ async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(post: 
     assert set(post.suppressed()) == {LIN}
 
 
-async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(post: Post, box: Box) -> None:
+async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(
+    post: Post, box: Box
+) -> None:
     box.letters_ = {7: request(post), 8: letter("Lunch?")}
     await listen(listener(post))
     post.store.suppressions.lift(ADA)
@@ -225,9 +258,13 @@ async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(po
     assert post.suppressed() == {}
 
 
-async def test_a_large_mailbox_is_read_in_parts(post: Post, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_mailbox_is_read_in_parts(
+    post: Post, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(listening, "CHUNK", 4)
-    box.letters_ = {number: letter(f"Letter {number}") for number in range(1, 11)} | {11: request(post)}
+    box.letters_ = {number: letter(f"Letter {number}") for number in range(1, 11)} | {
+        11: request(post)
+    }
     assert len(await listen(listener(post))) == 11
     assert post.suppressed() == {ADA: "unsubscribed"}
 

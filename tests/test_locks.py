@@ -87,7 +87,11 @@ def test_the_lock_is_let_go_after_an_error(db):
 
 
 def test_a_cycle_does_not_run_twice_in_one_process_either(db):
-    with cycle_lock(db), pytest.raises(TryLaterError, match=f"process {os.getpid()}"), cycle_lock(db):
+    with (
+        cycle_lock(db),
+        pytest.raises(TryLaterError, match=f"process {os.getpid()}"),
+        cycle_lock(db),
+    ):
         pass
 
 
@@ -102,7 +106,9 @@ def test_a_note_that_cannot_be_read_changes_nothing(db, note):
 
 def test_a_child_does_not_keep_the_lock(db):
     with cycle_lock(db):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+        child = subprocess.Popen(
+            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
+        )
     try:
         with cycle_lock(db):
             pass
@@ -111,7 +117,10 @@ def test_a_child_does_not_keep_the_lock(db):
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(StoreError, match=r"there is no folder .*nowhere"), cycle_lock(tmp_path / "nowhere/digest.db"):
+    with (
+        pytest.raises(StoreError, match=r"there is no folder .*nowhere"),
+        cycle_lock(tmp_path / "nowhere/digest.db"),
+    ):
         pass
 
 
@@ -123,7 +132,10 @@ def test_a_lock_that_is_no_plain_file_is_refused(tmp_path, kind):
     else:
         (tmp_path / "elsewhere").touch()
         lock.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StoreError, match=r"digest\.db\.lock cannot be opened"), cycle_lock(tmp_path / "digest.db"):
+    with (
+        pytest.raises(StoreError, match=r"digest\.db\.lock cannot be opened"),
+        cycle_lock(tmp_path / "digest.db"),
+    ):
         pass
 
 
@@ -146,13 +158,19 @@ def unwritable_folder() -> Iterator[Path]:
 
 def test_an_unwritable_folder_is_an_error_that_names_its_owner_and_you():
     with unwritable_folder() as folder:
-        with pytest.raises(StoreError, match=r"belongs to .*, you are ") as caught, cycle_lock(folder / "digest.db"):
+        with (
+            pytest.raises(StoreError, match=r"belongs to .*, you are ") as caught,
+            cycle_lock(folder / "digest.db"),
+        ):
             pass
         assert str(folder) in caught.value.message
         if os.getuid() == 0:
             assert f"{folder} belongs to root, you are nobody" in caught.value.message
         assert caught.value.exit_code == 78
-        with pytest.raises(ConfigError, match="belongs to"), file_lock(folder / "subscribers.yaml", 0):
+        with (
+            pytest.raises(ConfigError, match="belongs to"),
+            file_lock(folder / "subscribers.yaml", 0),
+        ):
             pass
 
 
@@ -162,7 +180,10 @@ def test_a_lock_file_of_another_user_is_an_error_that_names_them():
         os.seteuid(0)
         (folder / "digest.db.lock").touch(0o600)
         os.seteuid(65534)
-        with pytest.raises(StoreError, match=r"digest\.db\.lock belongs to root"), cycle_lock(folder / "digest.db"):
+        with (
+            pytest.raises(StoreError, match=r"digest\.db\.lock belongs to root"),
+            cycle_lock(folder / "digest.db"),
+        ):
             pass
 
 
@@ -194,5 +215,8 @@ def test_an_edit_gives_up_after_its_time_and_says_who_is_at_work(tmp_path):
         file_lock(path, 0.12, sleep=sleep, monotonic=lambda: now),
     ):
         pass
-    assert f"{path} is being edited by another process (process {process.pid}, since 2026" in caught.value.message
+    assert (
+        f"{path} is being edited by another process (process {process.pid}, since 2026"
+        in caught.value.message
+    )
     assert now == pytest.approx(0.12)

@@ -29,7 +29,10 @@ async def test_the_standard_library_reads_what_was_delivered(tmp_path: Path) -> 
     [message] = mailbox.Maildir(tmp_path / "mail", create=False)
     assert message["To"] == "Ada <ada@example.org>"
     text, page = message.get_payload()  # type: ignore[misc]
-    assert "Grüße.\n.a line that begins with a dot\nThis mail" in text.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert (
+        "Grüße.\n.a line that begins with a dot\nThis mail"
+        in text.get_payload(decode=True).decode()
+    )  # type: ignore[union-attr]
     assert page.get_content_type() == "text/html"  # type: ignore[union-attr]
 
 
@@ -46,7 +49,9 @@ async def test_files_are_private_and_have_unix_line_ends(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("place", ["new/{}", "new/{}:2,", "cur/{}:2,", "cur/{}:2,FRS"])
 @pytest.mark.parametrize("fresh", [True, False])
-async def test_a_second_attempt_finds_the_first_wherever_it_went(tmp_path: Path, place: str, fresh: bool) -> None:
+async def test_a_second_attempt_finds_the_first_wherever_it_went(
+    tmp_path: Path, place: str, fresh: bool
+) -> None:
     transport = MaildirTransport(tmp_path)
     await transport.send(make_message(), nothing)
     [file] = (tmp_path / "new").iterdir()
@@ -73,13 +78,17 @@ async def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(tmp_pat
     await transport.send(make_message(), nothing)
     [file] = (tmp_path / "new").iterdir()
     file.unlink()
-    receipt = await transport.send(make_message(), lambda: file.write_text("somebody else's") and None)
+    receipt = await transport.send(
+        make_message(), lambda: file.write_text("somebody else's") and None
+    )
     assert receipt.outcome is Outcome.SENT
     assert file.read_text() == "somebody else's"
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-async def test_where_links_are_impossible_the_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_links_are_impossible_the_file_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def link(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -140,11 +149,20 @@ async def test_it_is_described_by_its_absolute_folder(tmp_path: Path) -> None:
     await transport.close()
 
 
-def seen_in_terminal(command: list[str], prompt: bytes, keys: bytes, awaited: bytes, home: Path) -> bool:
+def seen_in_terminal(
+    command: list[str], prompt: bytes, keys: bytes, awaited: bytes, home: Path
+) -> bool:
     """Run a program that wants a terminal, type once it prompts, and await a text on its screen."""
     ours, its = os.openpty()
-    environment = {"TERM": "vt100", "HOME": str(home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-    with subprocess.Popen(command, cwd=home, env=environment, stdin=its, stdout=its, stderr=its) as process:
+    environment = {
+        "TERM": "vt100",
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "LC_ALL": "C.UTF-8",
+    }
+    with subprocess.Popen(
+        command, cwd=home, env=environment, stdin=its, stdout=its, stderr=its
+    ) as process:
         screen, until = b"", time.monotonic() + 10
         while awaited not in screen and time.monotonic() < until and process.poll() is None:
             if select.select([ours], [], [], 0.1)[0]:
@@ -166,4 +184,6 @@ async def test_mutt_reads_it(tmp_path: Path) -> None:
     command = [mutt, "-n", "-F", "/dev/null", "-f", str(tmp_path / "mail")]
     (tmp_path / "Mail").mkdir()  # mutt would ask whether to make it
     line = b"This mail went to ada@example.org."
-    assert await asyncio.to_thread(seen_in_terminal, command, b"3 new papers", b"\n", line, tmp_path)
+    assert await asyncio.to_thread(
+        seen_in_terminal, command, b"3 new papers", b"\n", line, tmp_path
+    )

@@ -25,7 +25,9 @@ from tests.shared import shared
 def in_fts5(words: Iterable[str]) -> list[str]:
     """The stem of each word as FTS5 has it; "" for what it does not take for one word."""
     database = sqlite3.connect(":memory:")
-    database.execute("CREATE VIRTUAL TABLE t USING fts5(word, tokenize='porter unicode61 remove_diacritics 2')")
+    database.execute(
+        "CREATE VIRTUAL TABLE t USING fts5(word, tokenize='porter unicode61 remove_diacritics 2')"
+    )
     database.execute("CREATE VIRTUAL TABLE v USING fts5vocab(t, 'instance')")
     rows = list(words)
     database.executemany("INSERT INTO t(rowid, word) VALUES (?, ?)", enumerate(rows))
@@ -43,7 +45,11 @@ def test_all_words_of_real_papers_have_the_stem_that_the_search_gives_them() -> 
             record = json.loads(line)
             words.update(re.findall(r"[^\W_]+", f"{record['title']} {record['summary']}"))
     ordered = sorted(words)
-    wrong = [(w, s, stem(folded(w))) for w, s in zip(ordered, in_fts5(ordered), strict=True) if s != stem(folded(w))]
+    wrong = [
+        (w, s, stem(folded(w)))
+        for w, s in zip(ordered, in_fts5(ordered), strict=True)
+        if s != stem(folded(w))
+    ]
 
     assert len(ordered) > 30_000
     assert wrong == []
@@ -76,15 +82,27 @@ def marked(text: str, query: str, fields: frozenset[str] = TITLE) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "text", "pieces"),
     [
-        ('ti:"reward model"', "Reward Models and a reward-modelling reward", ["Reward Models", "reward-modelling"]),
-        ("ti:hallucination", "Hallucinated facts, hallucinating, hallucinogens", ["Hallucinated", "hallucinating"]),
+        (
+            'ti:"reward model"',
+            "Reward Models and a reward-modelling reward",
+            ["Reward Models", "reward-modelling"],
+        ),
+        (
+            "ti:hallucination",
+            "Hallucinated facts, hallucinating, hallucinogens",
+            ["Hallucinated", "hallucinating"],
+        ),
         ("ti:hallucinat*", "Hallucinated facts, hallucinogens", ["Hallucinated"]),
         ("abs:reward", "Reward", []),
         ("all:reward", "Reward", ["Reward"]),
         ("cat:cs.LG AND ti:graph", "Graphs of cs.LG", ["Graphs"]),
         ("ti:graph ANDNOT ti:neural", "Neural graphs", ["graphs"]),
         ("ti:bézier OR ti:naive", "Bezier curves, naïve and NAÏVE", ["Bezier", "naïve", "NAÏVE"]),
-        ("ti:reward AND ti:model", "A reward model; the model's reward", ["reward model", "model", "reward"]),
+        (
+            "ti:reward AND ti:model",
+            "A reward model; the model's reward",
+            ["reward model", "model", "reward"],
+        ),
         ('ti:"a b"', "a a b, a.b", ["a b", "a.b"]),
         ("ti:model", "<b>model</b> &amp; MODEL", ["model", "MODEL"]),
         ("ti:奖励", "奖励 模型", ["奖励"]),
@@ -99,10 +117,14 @@ def test_what_is_no_query_finds_nothing() -> None:
     assert wanted('"') == ()
 
 
-words = st.sampled_from("reward rewards Model modeling naïve naive graph-based the é 奖励 x2 pre-training".split())
+words = st.sampled_from(
+    "reward rewards Model modeling naïve naive graph-based the é 奖励 x2 pre-training".split()
+)
 texts = st.lists(words, max_size=8).map(" ".join)
 queries = st.builds(
-    lambda field, found: f'{field}:"{found}"', st.sampled_from(["ti", "abs", "all"]), texts.filter(bool)
+    lambda field, found: f'{field}:"{found}"',
+    st.sampled_from(["ti", "abs", "all"]),
+    texts.filter(bool),
 ) | st.builds(
     lambda field, word: f"{field}:{word}*",
     st.sampled_from(["ti", "abs"]),
@@ -111,7 +133,9 @@ queries = st.builds(
 
 
 @given(texts, texts, queries)
-def test_a_piece_is_found_where_the_search_finds_the_paper(title: str, abstract: str, query: str) -> None:
+def test_a_piece_is_found_where_the_search_finds_the_paper(
+    title: str, abstract: str, query: str
+) -> None:
     here = paper(title=title, abstract=abstract, comment="", authors=(), categories=())
     terms = wanted(to_text(parse(query)))
     with Matcher([here]) as matcher:
@@ -120,7 +144,10 @@ def test_a_piece_is_found_where_the_search_finds_the_paper(title: str, abstract:
     assert bool(find(title, terms, TITLE) or find(abstract, terms, ABSTRACT)) == matches
 
 
-@given(st.text(max_size=80), st.text(max_size=20).filter(lambda text: any(map(str.isalnum, text)) and '"' not in text))
+@given(
+    st.text(max_size=80),
+    st.text(max_size=20).filter(lambda text: any(map(str.isalnum, text)) and '"' not in text),
+)
 def test_pieces_lie_in_order_within_any_text(text: str, sought: str) -> None:
     spans = find(text, [author_term(sought)], frozenset({"au"}))
 

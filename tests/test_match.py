@@ -1,4 +1,5 @@
-"""Local matching: arXiv's way with words, fields, categories and names; any text is safe; real windows are met."""
+"""Local matching: arXiv's way with words, fields, categories and names; any text is safe; real
+windows are met."""
 
 from __future__ import annotations
 
@@ -88,7 +89,9 @@ def matcher() -> Iterator[Matcher]:
         ("annals", "2"),
     ],
 )
-def test_words_match_by_stem_and_hyphens_do_not_count(matcher: Matcher, query: str, expected: str) -> None:
+def test_words_match_by_stem_and_hyphens_do_not_count(
+    matcher: Matcher, query: str, expected: str
+) -> None:
     assert matcher.match(parse(query)) == set(expected.split())
 
 
@@ -202,7 +205,10 @@ terms = st.builds(
     st.booleans(),
 )
 nodes = st.recursive(
-    terms, lambda inner: st.builds(And, inner, inner) | st.builds(Or, inner, inner) | st.builds(AndNot, inner, inner)
+    terms,
+    lambda inner: (
+        st.builds(And, inner, inner) | st.builds(Or, inner, inner) | st.builds(AndNot, inner, inner)
+    ),
 )
 
 
@@ -222,10 +228,14 @@ def captured(name: str) -> list[Paper]:
     found = []
     for entry in ElementTree.parse(shared("arxiv/captures/api") / name).iter(f"{ATOM}entry"):
         text = {part: entry.findtext(f"{ATOM}{part}", "") for part in ("id", "title", "summary")}
-        authors = tuple(author.findtext(f"{ATOM}name", "") for author in entry.iter(f"{ATOM}author"))
+        authors = tuple(
+            author.findtext(f"{ATOM}name", "") for author in entry.iter(f"{ATOM}author")
+        )
         categories = tuple(category.get("term", "") for category in entry.iter(f"{ATOM}category"))
         comment = entry.findtext("{http://arxiv.org/schemas/atom}comment", "")
-        found.append(paper(text["id"], text["title"], text["summary"], authors, categories, comment))
+        found.append(
+            paper(text["id"], text["title"], text["summary"], authors, categories, comment)
+        )
     return found
 
 
@@ -248,10 +258,13 @@ def test_all_of_a_captured_answer_matches_its_query(name: str, query: str, count
 
 
 def test_an_unquoted_hyphen_asks_arxiv_for_more_than_the_phrase() -> None:
-    """Why a hyphenated word is sent quoted: here arXiv answered with papers that have one of its parts."""
+    """Why a hyphenated word is sent quoted: here arXiv answered with papers that have one of its
+    parts."""
     papers = captured("yanhua_20260423_rsi_arxiv.xml")
     with Matcher(papers) as matcher:
-        assert len(matcher.match(parse("all:recursive OR all:self-improvement"))) < len(papers) == 10
+        assert (
+            len(matcher.match(parse("all:recursive OR all:self-improvement"))) < len(papers) == 10
+        )
         assert len(matcher.match(parse("recursive OR self OR improvement"))) == 10
 
 
@@ -266,7 +279,9 @@ def replay() -> Iterator[tuple[Matcher, dict[str, set[str]]]]:
     papers, windows = {}, defaultdict(set)
     with lzma.open(shared("arxiv/replay/papers.jsonl.xz"), "rt", encoding="utf-8") as lines:
         for row in map(json.loads, lines):
-            papers[row["id"]] = paper(row["id"], row["title"], row["abstract"], comment=row.get("comment") or "")
+            papers[row["id"]] = paper(
+                row["id"], row["title"], row["abstract"], comment=row.get("comment") or ""
+            )
     with lzma.open(shared("arxiv/replay/windows.jsonl.xz"), "rt", encoding="utf-8") as lines:
         for row in map(json.loads, lines):
             windows[row["keyword"]].update(row["ids"])
@@ -275,7 +290,9 @@ def replay() -> Iterator[tuple[Matcher, dict[str, set[str]]]]:
 
 
 @pytest.mark.parametrize("name", ["Time Series", "Graph Neural Networks", "Trajectory"])
-def test_a_plain_keywords_rule_meets_arxivs_own_answers(replay: tuple[Matcher, dict[str, set[str]]], name: str) -> None:
+def test_a_plain_keywords_rule_meets_arxivs_own_answers(
+    replay: tuple[Matcher, dict[str, set[str]]], name: str
+) -> None:
     matcher, windows = replay
     found, window = matcher.match(parse(make_keyword(name).query)), windows[name]
     assert len(window) > 1000
@@ -283,7 +300,9 @@ def test_a_plain_keywords_rule_meets_arxivs_own_answers(replay: tuple[Matcher, d
     assert len(found - window) / len(found) <= 0.01
 
 
-def test_spellings_that_arxiv_takes_for_one_are_one(replay: tuple[Matcher, dict[str, set[str]]]) -> None:
+def test_spellings_that_arxiv_takes_for_one_are_one(
+    replay: tuple[Matcher, dict[str, set[str]]],
+) -> None:
     matcher, _ = replay
     assert matcher.match(parse("time-series")) == matcher.match(parse('"time series"')) != set()
     assert matcher.match(parse("trajectory")) == matcher.match(parse("trajectories")) != set()

@@ -1,10 +1,19 @@
-"""The figures that `bench/matching.py` prints: local matching against arXiv's own answers, field by field."""
+"""The figures that `bench/matching.py` prints: local matching against arXiv's own answers, field by
+field."""
 
 from __future__ import annotations
 
 import pytest
 
-from bench.matching import PHYSICS_AND_MATHEMATICS, by_letters, captures, harvested, lines, paper, replay
+from bench.matching import (
+    PHYSICS_AND_MATHEMATICS,
+    by_letters,
+    captures,
+    harvested,
+    lines,
+    paper,
+    replay,
+)
 from digest.keywords.grammar import make_keyword, parse
 from digest.keywords.match import Matcher
 from digest.model import Rule, Subscriber
@@ -15,7 +24,11 @@ from tests.shared import shared
 @pytest.mark.heavy
 def test_each_keyword_of_the_replay_agrees_with_arxivs_windows_day_by_day() -> None:
     agreements = replay(shared("arxiv"))
-    assert [each.keyword for each in agreements] == ["Graph Neural Networks", "Time Series", "Trajectory"]
+    assert [each.keyword for each in agreements] == [
+        "Graph Neural Networks",
+        "Time Series",
+        "Trajectory",
+    ]
     for each in agreements:
         assert each.days > 300
         assert each.served > 25_000
@@ -40,8 +53,12 @@ def test_the_rules_and_exclude_are_set_operations_on_one_reading() -> None:
             assert both == title & abstract
             assert either == title | abstract
             assert len(title) < len(either)
-        unwanted = exclude_rules(Subscriber("ada@example.org", (), exclude=("ti:graph*", 'abs:"time series"')))(papers)
-        assert unwanted == matcher.match(parse("ti:graph*")) | matcher.match(parse('abs:"time series"'))
+        unwanted = exclude_rules(
+            Subscriber("ada@example.org", (), exclude=("ti:graph*", 'abs:"time series"'))
+        )(papers)
+        assert unwanted == matcher.match(parse("ti:graph*")) | matcher.match(
+            parse('abs:"time series"')
+        )
 
 
 def test_every_captured_answer_to_a_search_matches_its_query() -> None:

@@ -24,7 +24,8 @@ SENDER = Sender("Daily Papers <papers@example.org>", "Help <help@example.org>")
 DATE = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
 HOSTILE = '\r\n\0\x0b\x0c\x1c\x1e\x7f\x85\x9b\u2028\u2029\ud800 \t:<>@,;"\\()=?_'
 hostile_text = st.text(
-    st.one_of(st.sampled_from(HOSTILE), st.characters(), st.sampled_from("abcäßλ中😀")), max_size=120
+    st.one_of(st.sampled_from(HOSTILE), st.characters(), st.sampled_from("abcäßλ中😀")),
+    max_size=120,
 )
 injection = st.builds(
     lambda start, end, header: f"{start}{end}{header}: eve@example.org",
@@ -83,7 +84,10 @@ def test_text_alone_is_no_multipart() -> None:
 
     message = parse(assemble(outgoing(pieces=pieces), SENDER))
     assert message.get_content_type() == "text/plain"
-    assert message.get_content().replace("\r\n", "\n") == "Größe\nThis mail went to ada@example.org.\nend\n"
+    assert (
+        message.get_content().replace("\r\n", "\n")
+        == "Größe\nThis mail went to ada@example.org.\nend\n"
+    )
     assert message["MIME-Version"] == "1.0"
 
 
@@ -186,7 +190,9 @@ def test_freezing_is_deterministic() -> None:
 
 @settings(max_examples=150)
 @given(name=any_text, subject=any_text, address=any_text, at=st.sampled_from(["", "@example.org"]))
-def test_nothing_in_a_name_subject_or_address_makes_a_header(name: str, subject: str, address: str, at: str) -> None:
+def test_nothing_in_a_name_subject_or_address_makes_a_header(
+    name: str, subject: str, address: str, at: str
+) -> None:
     message = assemble(outgoing(address=address + at, name=name, subject=subject), SENDER)
     assert header_names(message) == EXPECTED_NAMES
     head = message.data.partition(b"\r\n\r\n")[0].decode()
@@ -218,10 +224,14 @@ def test_a_name_comes_back_as_it_was(name: str) -> None:
 @given(subject=any_text, name=any_text)
 def test_header_lines_are_folded_to_78_where_they_can_be(subject: str, name: str) -> None:
     message = assemble(outgoing(subject=subject, name=name), SENDER)
-    assert all(len(line) <= 78 or line.startswith(b"List-Unsubscribe") for line in header_lines(message))
+    assert all(
+        len(line) <= 78 or line.startswith(b"List-Unsubscribe") for line in header_lines(message)
+    )
 
 
-@pytest.mark.parametrize("subject", ["Größe " * 60, "word " * 200, "x" * 3000, "=?utf-8?q?no?= such word", "", "λ"])
+@pytest.mark.parametrize(
+    "subject", ["Größe " * 60, "word " * 200, "x" * 3000, "=?utf-8?q?no?= such word", "", "λ"]
+)
 def test_long_and_foreign_subjects_come_back_as_they_were(subject: str) -> None:
     message = assemble(outgoing(subject=subject), SENDER)
     assert parse(message)["Subject"] == subject.strip()
@@ -246,14 +256,21 @@ def test_a_reader_leaves_by_a_mail_that_proves_who_it_is_from() -> None:
 
 def test_where_a_mailbox_is_read_requests_go_there() -> None:
     sender = replace(SENDER, signer=SIGNER, leave="bounces+x@example.org")
-    assert parse(assemble(FOR_ADA, sender))["List-Unsubscribe"].startswith("<mailto:bounces+x@example.org?")
+    assert parse(assemble(FOR_ADA, sender))["List-Unsubscribe"].startswith(
+        "<mailto:bounces+x@example.org?"
+    )
 
 
 def test_with_a_web_side_one_click_is_enough() -> None:
-    message = assemble(FOR_ADA, replace(SENDER, signer=SIGNER, base_url="https://digest.example.org"))
+    message = assemble(
+        FOR_ADA, replace(SENDER, signer=SIGNER, base_url="https://digest.example.org")
+    )
     url = f"https://digest.example.org/u/{LEAVE}"
     parsed = parse(message)
-    assert parsed["List-Unsubscribe"] == f"<{url}>, <mailto:help@example.org?subject=unsubscribe%20{LEAVE}>"
+    assert (
+        parsed["List-Unsubscribe"]
+        == f"<{url}>, <mailto:help@example.org?subject=unsubscribe%20{LEAVE}>"
+    )
     assert parsed["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     text, page = parts(message)
     assert f"\nTo leave at once: {url}\n" in text
@@ -266,7 +283,9 @@ def test_a_long_list_unsubscribe_is_neither_encoded_nor_folded() -> None:
     base = "https://" + "e" * 60 + ".example.org/digest"
     message = assemble(FOR_ADA, Sender("papers@example.org", contact, signer=SIGNER, base_url=base))
     [line] = [line for line in header_lines(message) if line.startswith(b"List-Unsubscribe:")]
-    assert line.decode() == (f"List-Unsubscribe: <{base}/u/{LEAVE}>, <mailto:{contact}?subject=unsubscribe%20{LEAVE}>")
+    assert line.decode() == (
+        f"List-Unsubscribe: <{base}/u/{LEAVE}>, <mailto:{contact}?subject=unsubscribe%20{LEAVE}>"
+    )
 
 
 def test_each_delivery_has_a_bounce_address_of_its_own() -> None:
@@ -274,8 +293,12 @@ def test_each_delivery_has_a_bounce_address_of_its_own() -> None:
     message = assemble(FOR_ADA, sender)
     assert message.sender == f"bounces+{BOUNCE}@example.org"
     assert parse(message)["From"] == "Daily Papers <papers@example.org>"
-    assert assemble(replace(outgoing(), id=0), sender).sender == "bounces@example.org"  # as of a test mail
-    longest = replace(sender, bounce="b" * LONGEST_BOUNCE + "@example.org").envelope_sender(10**12 - 1)
+    assert (
+        assemble(replace(outgoing(), id=0), sender).sender == "bounces@example.org"
+    )  # as of a test mail
+    longest = replace(sender, bounce="b" * LONGEST_BOUNCE + "@example.org").envelope_sender(
+        10**12 - 1
+    )
     assert len(longest.rpartition("@")[0]) == 64
 
 

@@ -1,4 +1,5 @@
-"""What is said to somebody who typed a command wrongly: one line, with what was meant or where to look."""
+"""What is said to somebody who typed a command wrongly: one line, with what was meant or where to
+look."""
 
 from __future__ import annotations
 
@@ -26,14 +27,24 @@ from digest.cli import main
         ("subscribe", "EMAIL... is missing: see 'digest subscribe --help'"),
         ("import", "PAGE is missing: see 'digest import --help'"),
         ("preview --gallery", "--gallery needs a value: --help tells which"),
-        ("preview ada@example.org x.eml", "got unexpected extra argument (x.eml): see 'digest preview --help'"),
+        (
+            "preview ada@example.org x.eml",
+            "got unexpected extra argument (x.eml): see 'digest preview --help'",
+        ),
         ("inbox nofile.eml", "File 'nofile.eml' does not exist"),
         ("export --format bibtx", "--format: 'bibtx' is not one of 'json', 'csv', 'bibtex'"),
-        ("keywords add A b C", "A b C is more than two texts: put a name or a query of several words in quotes"),
+        (
+            "keywords add A b C",
+            "A b C is more than two texts: put a name or a query of several words in quotes",
+        ),
     ],
 )
 def test_a_mistyped_command_is_told_in_one_line(
-    line: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: str,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,5 @@
-"""The randomized check of the store's meaning: random histories against an oracle that has teeth."""
+"""The randomized check of the store's meaning: random histories against an oracle that has
+teeth."""
 
 from __future__ import annotations
 
@@ -39,7 +40,10 @@ MUTATIONS = {
         "state IN ('queued', 'deferred', 'unknown')",
     ),
     "what a person lets go again is folded": ("AND maybe_accepted = 0", "AND maybe_accepted >= 0"),
-    "the position of a closed subscription runs ahead": ("MIN(:end, COALESCE(until, :end))", ":end"),
+    "the position of a closed subscription runs ahead": (
+        "MIN(:end, COALESCE(until, :end))",
+        ":end",
+    ),
     "a removed keyword stays due": ("m.seq <= COALESCE(s.until, :no_end)", "m.seq <= :no_end"),
     "a stopped handover counts as unsent": (
         "SET state = 'unknown', maybe_accepted = 1, owner",
@@ -59,11 +63,23 @@ MUTATIONS = {
         "v.version <= m.version AND v.accepted",
         "v.version = m.version AND v.accepted",
     ),
-    "nobody remembers who was told of a silence": ("t.subscriber = :reader AND", "t.subscriber = -:reader AND"),
+    "nobody remembers who was told of a silence": (
+        "t.subscriber = :reader AND",
+        "t.subscriber = -:reader AND",
+    ),
     "a silence begins before its reader came": ("MAX(q.matched, s.watched) >=", "q.matched >="),
-    "what came back a second time hides what came back first": ("MIN(position, first.seq - 1)", "position"),
-    "a copy that came back undoes the other": ("AND state = 'sent' AND maybe_accepted = 0", "AND state = 'sent'"),
-    "maybe accepted is forgotten": ("maybe_accepted = maybe_accepted OR :unknown", "maybe_accepted = 0 AND :unknown"),
+    "what came back a second time hides what came back first": (
+        "MIN(position, first.seq - 1)",
+        "position",
+    ),
+    "a copy that came back undoes the other": (
+        "AND state = 'sent' AND maybe_accepted = 0",
+        "AND state = 'sent'",
+    ),
+    "maybe accepted is forgotten": (
+        "maybe_accepted = maybe_accepted OR :unknown",
+        "maybe_accepted = 0 AND :unknown",
+    ),
 }
 
 
@@ -75,7 +91,9 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def run(seeds: range, mutation: tuple[str, str] | None = None, *, harsh: bool = False) -> tuple[int, bool]:
+def run(
+    seeds: range, mutation: tuple[str, str] | None = None, *, harsh: bool = False
+) -> tuple[int, bool]:
     """Play histories until one breaks; how many were played, and whether one broke."""
     touched = False
     for number, seed in enumerate(seeds, 1):

@@ -1,4 +1,5 @@
-"""A database that comes to hold no address: readers keep their history under other names, and get their own back."""
+"""A database that comes to hold no address: readers keep their history under other names, and get
+their own back."""
 
 from __future__ import annotations
 
@@ -32,14 +33,23 @@ YAML = f"subscribers: [{{email: {ADA}, keywords: [x]}}, {{email: {LIN}, keywords
 
 
 def settings(home: Path, **changes: object) -> Settings:
-    found = replace(load_settings({}, {}, home), db=home / "digest.db", secret=NAMES.key, contact="write@example.net")
+    found = replace(
+        load_settings({}, {}, home),
+        db=home / "digest.db",
+        secret=NAMES.key,
+        contact="write@example.net",
+    )
     return replace(found, **{"subscribers_yaml": YAML, **changes})  # type: ignore[arg-type]
 
 
 def told(path: Path) -> str:
     """All that the file holds, compressed bodies too."""
     with closing(sqlite3.connect(path)) as database:
-        bodies = [zlib.decompress(pieces) for (pieces,) in database.execute("SELECT pieces FROM content") if pieces]
+        bodies = [
+            zlib.decompress(pieces)
+            for (pieces,) in database.execute("SELECT pieces FROM content")
+            if pieces
+        ]
     log = path.with_name(f"{path.name}-wal")
     files = [file.read_bytes() for file in (path, log) if file.exists()]
     return b"\n".join([*files, *bodies]).decode("latin-1").replace("=\r\n", "").lower()
@@ -58,7 +68,9 @@ async def world(tmp_path: Path) -> World:
     return world
 
 
-async def test_history_goes_on_under_the_new_name_and_no_address_is_left(world: World, tmp_path: Path) -> None:
+async def test_history_goes_on_under_the_new_name_and_no_address_is_left(
+    world: World, tmp_path: Path
+) -> None:
     before = told(world.path)
     assert ADA in before
     assert "write@example.net" in before
@@ -68,7 +80,9 @@ async def test_history_goes_on_under_the_new_name_and_no_address_is_left(world: 
     [suppressed] = world.store.suppressions.all()
     assert suppressed.address == names[1]
     assert suppressed.words == "550 5.1.1 <…> unknown"
-    world.readers = [replace(r, email=NAMES.of(r.email), mailbox=r.email, name="") for r in world.readers]
+    world.readers = [
+        replace(r, email=NAMES.of(r.email), mailbox=r.email, name="") for r in world.readers
+    ]
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
     public = {"sender": SENDER, "mailboxes": {NAMES.of(ADA): ADA}, "bodies_are_public": True}
     await world.cycle(MONDAY + timedelta(hours=1), **public)
@@ -81,7 +95,9 @@ async def test_history_goes_on_under_the_new_name_and_no_address_is_left(world: 
         assert word not in text
 
 
-def test_another_key_is_refused_and_the_old_one_brings_addresses_back(world: World, tmp_path: Path) -> None:
+def test_another_key_is_refused_and_the_old_one_brings_addresses_back(
+    world: World, tmp_path: Path
+) -> None:
     settle_names(settings(tmp_path), world.store)
     with pytest.raises(ConfigError, match="another DIGEST_SECRET"):
         settle_names(settings(tmp_path, secret="lost"), world.store)
@@ -115,7 +131,9 @@ async def test_a_bounce_is_understood_though_the_database_knows_no_address(tmp_p
     await world.cycle(MONDAY, mailboxes={NAMES.of(ADA): ADA})
     signer = make_signer(world.store)
     raw = postfix_bounce(
-        f"papers+{signer.token(Purpose.BOUNCE, 1)}@example.org", ADA, diagnostic=f"smtp; 550 5.1.1 <{ADA}>: unknown"
+        f"papers+{signer.token(Purpose.BOUNCE, 1)}@example.org",
+        ADA,
+        diagnostic=f"smtp; 550 5.1.1 <{ADA}>: unknown",
     )
     heard = consider(world.store, signer, raw, MONDAY + timedelta(minutes=5), NAMES)
     assert heard.handled
@@ -125,11 +143,19 @@ async def test_a_bounce_is_understood_though_the_database_knows_no_address(tmp_p
     assert "example.org" not in one.why + heard.did + heard.incoming.sender
     state = world.store.subscribers.state(NAMES.of(ADA))
     assert state is not None
-    assert state.refused, "the report is about the reader's own address, so the papers are due again"
+    assert state.refused, (
+        "the report is about the reader's own address, so the papers are due again"
+    )
 
 
 @pytest.mark.parametrize("cut", [0, 1, 8, 20])
 def test_quoted_printable_hides_no_address(cut: int) -> None:
     address = b"write+x@example.net"
-    body = b"Mail " + address[:cut] + b"=\r\n" * (0 < cut < len(address)) + address[cut:] + b" to leave."
+    body = (
+        b"Mail "
+        + address[:cut]
+        + b"=\r\n" * (0 < cut < len(address))
+        + address[cut:]
+        + b" to leave."
+    )
     assert without(body, "write+x@example.net") == b"Mail  to leave."

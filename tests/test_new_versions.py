@@ -1,4 +1,5 @@
-"""New versions through whole cycles: late papers, revisions, acceptances, and withdrawals that are always told."""
+"""New versions through whole cycles: late papers, revisions, acceptances, and withdrawals that are
+always told."""
 
 from __future__ import annotations
 
@@ -79,7 +80,9 @@ async def test_changes_add_up_over_versions_that_the_reader_did_not_get(world: W
     world.relay.answers[ADA] = [Receipt(Outcome.DEFERRED, "450 later")] * 2
     world.arxiv.announce("Alpha", version(2, title="Better", abstract="Other"))
     await world.cycle(MONDAY + DAY)
-    world.arxiv.announce("Alpha", version(3, title="Best", abstract="Other"), eprint(2, MONDAY + DAY))
+    world.arxiv.announce(
+        "Alpha", version(3, title="Best", abstract="Other"), eprint(2, MONDAY + DAY)
+    )
     await world.cycle(MONDAY + 2 * DAY)
     assert "Changed: title (before: Title 1), abstract" in lines(world, ADA)
 
@@ -105,8 +108,11 @@ async def test_only_acceptances_where_only_they_are_asked_for(world: World) -> N
 
 
 async def test_an_acceptance_told_by_a_version_between_is_not_lost(world: World) -> None:
-    """Another keyword's window saw the version that told of it; this reader's saw only the one after it."""
-    await settle_in(world, reader(ADA, "Alpha", revisions=Revisions.PUBLISHED), reader(BOB, "Alpha", "Beta"))
+    """Another keyword's window saw the version that told of it; this reader's saw only the one
+    after it."""
+    await settle_in(
+        world, reader(ADA, "Alpha", revisions=Revisions.PUBLISHED), reader(BOB, "Alpha", "Beta")
+    )
     world.arxiv.fail("Alpha", bad_answer())
     world.arxiv.announce("Beta", version(2, comment="accepted at ICML 2027"))
     await world.cycle(MONDAY + DAY)
@@ -116,7 +122,9 @@ async def test_an_acceptance_told_by_a_version_between_is_not_lost(world: World)
 
 
 @pytest.mark.parametrize("revisions", list(Revisions))
-async def test_a_withdrawal_of_what_was_sent_is_always_told_once(world: World, revisions: Revisions) -> None:
+async def test_a_withdrawal_of_what_was_sent_is_always_told_once(
+    world: World, revisions: Revisions
+) -> None:
     await settle_in(world, reader(ADA, "Alpha", revisions=revisions))
     world.arxiv.announce("Alpha", version(2, comment=WITHDRAWN))
     await world.cycle(MONDAY + DAY)
@@ -140,16 +148,23 @@ async def test_who_was_not_sent_the_paper_is_not_bothered(world: World) -> None:
     assert world.titles(BOB) == [[9]]
 
 
-async def test_neither_exclude_nor_a_keyword_taken_away_keeps_a_withdrawal_back(world: World) -> None:
+async def test_neither_exclude_nor_a_keyword_taken_away_keeps_a_withdrawal_back(
+    world: World,
+) -> None:
     await settle_in(world, reader(ADA, "Alpha", "Beta"), reader(BOB, "Alpha"), reader(EVE, "Alpha"))
-    world.readers = [reader(ADA, "Beta"), reader(BOB, "Alpha", exclude=("ti:title",)), reader(EVE, "Alpha")]
+    world.readers = [
+        reader(ADA, "Beta"),
+        reader(BOB, "Alpha", exclude=("ti:title",)),
+        reader(EVE, "Alpha"),
+    ]
     world.arxiv.announce("Alpha", version(2, comment=WITHDRAWN))
     await world.cycle(MONDAY + DAY)
     assert world.titles(ADA) == world.titles(BOB) == world.titles(EVE) == [[1]]
 
 
 async def test_a_withdrawal_that_another_keyword_saw_is_told_too(world: World) -> None:
-    """The withdrawn version no longer matches the reader's keyword; somebody else's window holds it."""
+    """The withdrawn version no longer matches the reader's keyword; somebody else's window holds
+    it."""
     await settle_in(world, reader(ADA, "Alpha"))
     world.readers.append(reader(BOB, "Beta"))
     world.arxiv.announce("Beta", version(2, abstract=WITHDRAWN, comment=""))

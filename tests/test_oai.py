@@ -1,4 +1,5 @@
-"""OAI-PMH answers: bytes become one whole page of records, or an ArxivError that says what to do."""
+"""OAI-PMH answers: bytes become one whole page of records, or an ArxivError that says what to
+do."""
 
 from __future__ import annotations
 
@@ -36,7 +37,11 @@ def test_a_captured_page_is_read_with_all_versions_dates() -> None:
     page = parse_records(capture("SampleListRecordsResponse"), content_type="text/xml")
     assert (page.token, page.total, page.deleted) == ("726959|1001", 58011, ())
     first = page.records[0].paper
-    assert (first.id, first.version, page.records[0].datestamp) == ("0704.0471", 1, date(2014, 11, 18))
+    assert (first.id, first.version, page.records[0].datestamp) == (
+        "0704.0471",
+        1,
+        date(2014, 11, 18),
+    )
     assert first.published == first.updated == datetime(2007, 4, 3, 22, 4, 11, tzinfo=UTC)
     assert first.title.endswith("equation of state: A Dynamical and Statistical model perspective")
     assert first.authors == ("D.V. Shetty", "S.J. Yennello", "G.A. Souliotis")
@@ -57,7 +62,9 @@ def test_what_the_stand_in_tells_is_what_it_was_given() -> None:
 
 
 def test_an_empty_day_is_no_error() -> None:
-    page = parse_records(oai_error("noRecordsMatch", "The combination of arguments results in an empty list"))
+    page = parse_records(
+        oai_error("noRecordsMatch", "The combination of arguments results in an empty list")
+    )
     assert (page.records, page.token) == ((), "")
 
 
@@ -74,7 +81,9 @@ def test_a_set_that_does_not_exist_is_no_empty_day() -> None:
 
 
 def test_other_formats_and_lists_are_refused() -> None:
-    harvest = shared("arxiv/captures/oai/scrapi_ListRecords_oai_dc_20141224_20141225.xml").read_bytes()
+    harvest = shared(
+        "arxiv/captures/oai/scrapi_ListRecords_oai_dc_20141224_20141225.xml"
+    ).read_bytes()
     assert "format arXivRaw" in refused(harvest).message
     assert "no list of records" in refused(capture("SampleGetRecordResponse")).message
     assert "not an OAI-PMH document" in refused(b"<feed/>").message
@@ -111,7 +120,12 @@ def test_what_is_odd_is_refused(old: bytes, new: bytes, words: str) -> None:
 def test_missing_parts_and_empty_lists_are_refused() -> None:
     nobody = replace(PAPERS[0], authors=(",",))
     assert "no authors" in refused(oai_page([(nobody, DAY)], token="", cursor=0, total=1)).message
-    assert "no title" in refused(oai_page([(replace(PAPERS[0], title=""), DAY)], token="", cursor=0, total=1)).message
+    assert (
+        "no title"
+        in refused(
+            oai_page([(replace(PAPERS[0], title=""), DAY)], token="", cursor=0, total=1)
+        ).message
+    )
     assert "without records" in refused(oai_page([], token="", cursor=0, total=0)).message
 
 
@@ -123,4 +137,6 @@ def test_every_half_of_a_page_is_refused() -> None:
 
 def test_sets_are_those_of_arxiv() -> None:
     paper = replace(PAPERS[0], categories=("cs.AI", "hep-th", "astro-ph.CO"))
-    assert {"cs", "cs:cs:AI", "physics", "physics:hep-th", "physics:astro-ph"} <= oai_sets(paper) | {"cs:cs:AI"}
+    assert {"cs", "cs:cs:AI", "physics", "physics:hep-th", "physics:astro-ph"} <= oai_sets(
+        paper
+    ) | {"cs:cs:AI"}

@@ -26,7 +26,10 @@ def setup() -> configparser.ConfigParser:
 
 def packages() -> dict[str, Path]:
     """Every package by name; the templates lie in the project's root."""
-    found = {".".join(p.parent.relative_to(ROOT).parts): p.parent for p in (ROOT / "digest").rglob("__init__.py")}
+    found = {
+        ".".join(p.parent.relative_to(ROOT).parts): p.parent
+        for p in (ROOT / "digest").rglob("__init__.py")
+    }
     return found | {"digest.templates": ROOT / "templates"}
 
 
@@ -49,7 +52,10 @@ def test_every_folder_with_modules_is_a_package() -> None:
 
 
 def test_every_data_file_is_named(setup: configparser.ConfigParser) -> None:
-    named = {name: re.split(r"[,\s]+", patterns) for name, patterns in setup["options.package_data"].items()}
+    named = {
+        name: re.split(r"[,\s]+", patterns)
+        for name, patterns in setup["options.package_data"].items()
+    }
     for place, path in data_files().items():
         package = ".".join(Path(place).parts[:-1])
         assert any(path.match(pattern) for pattern in named.get(package, [])), place
@@ -61,14 +67,32 @@ def test_every_data_file_is_named(setup: configparser.ConfigParser) -> None:
 def test_modules_and_data_are_built(tmp_path: Path) -> None:
     if importlib.util.find_spec("setuptools") is None:
         pytest.skip("setuptools is not here to build with")
-    build = [sys.executable, "-W", "ignore", "-c", "from setuptools import setup; setup()", "-q", "build_py"]
-    subprocess.run([*build, "--build-lib", str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    build = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        "from setuptools import setup; setup()",
+        "-q",
+        "build_py",
+    ]
+    subprocess.run(
+        [*build, "--build-lib", str(tmp_path)], cwd=ROOT, check=True, capture_output=True
+    )
     built = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    modules = {f"{n.replace('.', '/')}/{p.name}" for n, folder in packages().items() for p in folder.glob("*.py")}
+    modules = {
+        f"{n.replace('.', '/')}/{p.name}"
+        for n, folder in packages().items()
+        for p in folder.glob("*.py")
+    }
     assert built == modules | set(data_files())
 
 
 def test_the_command_leads_to_the_command_line(setup: configparser.ConfigParser) -> None:
-    assert setup["options.entry_points"]["console_scripts"].split() == ["digest", "=", "digest.cli:main"]
+    assert setup["options.entry_points"]["console_scripts"].split() == [
+        "digest",
+        "=",
+        "digest.cli:main",
+    ]
     assert setup["metadata"]["version"] == "attr: digest.__version__"
     assert re.fullmatch(r"\d+\.\d+\.\d+", digest.__version__)

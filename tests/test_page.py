@@ -36,7 +36,9 @@ texts = st.one_of(st.text(max_size=40), pieces.map("".join), pieces.map(" ".join
 
 
 def eprint(number: int = 1, **changes: object) -> Paper:
-    paper = Paper(f"2611.{number:05d}", 1, f"Title {number}", f"Abstract {number}.", (), (), NOON, NOON)
+    paper = Paper(
+        f"2611.{number:05d}", 1, f"Title {number}", f"Abstract {number}.", (), (), NOON, NOON
+    )
     return replace(paper, **changes)
 
 
@@ -44,7 +46,8 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethro
 
 
 def tables(page: str) -> list[tuple[str, list[list[Token]]]]:
-    """Each heading's source with the cells of the rows below it, as a reader of Markdown sees them."""
+    """Each heading's source with the cells of the rows below it, as a reader of Markdown sees
+    them."""
     found: list[tuple[str, list[list[Token]]]] = []
     tokens = MARKDOWN.parse(page)
     assert not [token for token in tokens if token.type == "html_block"]
@@ -89,7 +92,10 @@ def check_text(cell: Token, text: str, *, folded: bool) -> None:
     assert plain(source) == one_line(text)
 
 
-@given(st.lists(st.tuples(texts, texts, texts), max_size=3), texts.filter(lambda name: one_line(name) != ""))
+@given(
+    st.lists(st.tuples(texts, texts, texts), max_size=3),
+    texts.filter(lambda name: one_line(name) != ""),
+)
 @example([("\\", "\\", "\\" * 21), ("a]", "a `b", "`abc`d" * 5)], "C #")
 @settings(max_examples=100)
 def test_any_texts_make_a_page_that_reads_as_the_same_rows_and_cells(
@@ -112,8 +118,11 @@ def test_any_texts_make_a_page_that_reads_as_the_same_rows_and_cells(
     read = read_page(page)
     if papers:
         assert read.sections[0].keyword == one_line(name)
-        assert [(r.id, r.version, r.title, r.abstract, r.comment) for r in read.sections[0].rows] == [
-            (p.id, p.version, one_line(p.title), one_line(p.abstract), one_line(p.comment)) for p in papers
+        assert [
+            (r.id, r.version, r.title, r.abstract, r.comment) for r in read.sections[0].rows
+        ] == [
+            (p.id, p.version, one_line(p.title), one_line(p.abstract), one_line(p.comment))
+            for p in papers
         ]
     assert (read.updated, read.unread) == (DAY, ())
 
@@ -154,11 +163,17 @@ def test_the_seed_is_read_and_written_byte_for_byte() -> None:
 
 
 def again(sections: tuple[PageSection, ...], updated: date) -> str:
-    """The page as the database would write it: each section's papers by the moment of submission."""
+    """The page as the database would write it: each section's papers by the moment of
+    submission."""
     papers = papers_of(sections, updated)
     return render_page(
         [
-            Section(s.keyword, tuple(sorted((papers[r.id] for r in s.rows), key=lambda p: p.published, reverse=True)))
+            Section(
+                s.keyword,
+                tuple(
+                    sorted((papers[r.id] for r in s.rows), key=lambda p: p.published, reverse=True)
+                ),
+            )
             for s in sections
         ],
         updated,
@@ -174,12 +189,18 @@ def pages(draw: st.DrawFn) -> str:
         published = NOON - timedelta(minutes=minutes)
         version = draw(st.integers(1, 3))
         later = timedelta(hours=draw(st.integers(0, 200))) if version > 1 else timedelta(0)
-        papers.append(eprint(number, version=version, published=published, updated=published + later))
+        papers.append(
+            eprint(number, version=version, published=published, updated=published + later)
+        )
     count = draw(st.integers(1, 4))
-    chosen = [draw(st.lists(st.sampled_from(papers), min_size=1, unique=True)) for _ in range(count)]
+    chosen = [
+        draw(st.lists(st.sampled_from(papers), min_size=1, unique=True)) for _ in range(count)
+    ]
     return render_page(
         [
-            Section(f"Keyword {number}", tuple(sorted(found, key=lambda p: p.published, reverse=True)))
+            Section(
+                f"Keyword {number}", tuple(sorted(found, key=lambda p: p.published, reverse=True))
+            )
             for number, found in enumerate(chosen)
         ],
         DAY,
@@ -226,7 +247,9 @@ def test_sections_that_contradict_each_other_are_still_read() -> None:
     ],
 )  # fmt: skip
 def test_rows_of_other_shapes_are_read(line: str, expected: tuple[object, ...]) -> None:
-    head = "## K\n| **Title** | **Date** | **Abstract** | **Comment** |\n| --- | --- | --- | --- |\n"
+    head = (
+        "## K\n| **Title** | **Date** | **Abstract** | **Comment** |\n| --- | --- | --- | --- |\n"
+    )
     page = read_page(head + line + "\n")
     assert page.unread == ()
     (found,) = page.sections[0].rows
@@ -246,7 +269,11 @@ def test_columns_are_known_by_their_headings_and_strange_rows_are_named() -> Non
 
 @given(
     st.text(),
-    st.lists(st.sampled_from(["|", "## A\n", "\n", "|---|\n", "| **Title** |\n", "**[", "](http://arxiv.org/abs/"])),
+    st.lists(
+        st.sampled_from(
+            ["|", "## A\n", "\n", "|---|\n", "| **Title** |\n", "**[", "](http://arxiv.org/abs/"]
+        )
+    ),
 )
 def test_reading_never_fails(text: str, parts: list[str]) -> None:
     read_page(text)

@@ -1,4 +1,5 @@
-"""The gate's comparison with a query's history, held against 15 recorded months and against answers that are wrong."""
+"""The gate's comparison with a query's history, held against 15 recorded months and against answers
+that are wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from tests.shared import shared
 DAY = timedelta(days=1)
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
 PART = 20
-"""Rows: what the recorder took for an answer on its bad days has fewer, a whole window has 70 and more."""
+"""Rows: what the recorder took for an answer on its bad days has fewer, a whole window has 70 and
+more."""
 
 
 @cache
@@ -41,10 +43,14 @@ class Books:
             return ""
         since = self.good_at - OVERLAP
         known = {name: at for name, at in self.log.items() if at >= since}
-        return doubt(papers, History(since, known, self.total), total=len(papers) if counted else None)
+        return doubt(
+            papers, History(since, known, self.total), total=len(papers) if counted else None
+        )
 
     def record(self, papers: Sequence[Paper], now: datetime) -> None:
-        self.log |= {paper.id: max(paper.updated, self.log.get(paper.id, paper.updated)) for paper in papers}
+        self.log |= {
+            paper.id: max(paper.updated, self.log.get(paper.id, paper.updated)) for paper in papers
+        }
         self.good_at, self.total = now, len(papers)
 
 
@@ -54,7 +60,8 @@ def judged(
     *,
     counted: bool = True,
 ) -> Iterator[tuple[Day, str, int, str]]:
-    """Every window of the days that are kept, with its rows and the doubt; `answer` is judged in its place."""
+    """Every window of the days that are kept, with its rows and the doubt; `answer` is judged in
+    its place."""
     books: dict[str, Books] = {}
     for number, day in enumerate(days()):
         if not keep(number):
@@ -68,10 +75,14 @@ def judged(
                 own.record(papers, day.now)
 
 
-def test_of_all_recorded_days_only_parts_of_answers_are_held_back(capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_all_recorded_days_only_parts_of_answers_are_held_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     held = [(day.now, keyword, rows, why) for day, keyword, rows, why in judged() if why]
     with capsys.disabled():
-        print(f"\n{len(held)} of {3 * len(days())} recorded windows are held back, all of them parts of answers:")
+        print(
+            f"\n{len(held)} of {3 * len(days())} recorded windows are held back, all of them parts of answers:"
+        )
         for at, keyword, rows, why in held:
             print(f"  {at:%Y-%m-%d}  {keyword:22} {rows:3} rows  {why}")
     assert len(held) == 17
@@ -105,14 +116,21 @@ def test_the_answer_for_another_keyword_is_held_back() -> None:
 
 
 def test_the_newest_row_alone_is_held_back() -> None:
-    found = Counter(bool(why) for _, _, _, why in judged(answer=lambda day, keyword: day.windows[keyword][:1]))
+    found = Counter(
+        bool(why) for _, _, _, why in judged(answer=lambda day, keyword: day.windows[keyword][:1])
+    )
     assert found[False] == 0
 
 
 def test_papers_of_years_ago_are_held_back() -> None:
     def aged(day: Day, keyword: str) -> Sequence[Paper]:
         return [
-            replace(p, id=f"old-{p.id}", updated=p.updated - 900 * DAY, published=p.published - 900 * DAY)
+            replace(
+                p,
+                id=f"old-{p.id}",
+                updated=p.updated - 900 * DAY,
+                published=p.published - 900 * DAY,
+            )
             for p in day.windows[keyword]
         ]
 
@@ -163,7 +181,9 @@ def test_known_papers_that_are_gone_are_doubted() -> None:
     gone = set(known[: len(known) // 2 - 3])
     assert doubt([p for p in PAPERS if p.id not in gone], HISTORY, total=500) == ""
     gone = set(known[: len(known) * 3 // 5 + 1])
-    assert "that were there are gone" in doubt([p for p in PAPERS if p.id not in gone], HISTORY, total=500)
+    assert "that were there are gone" in doubt(
+        [p for p in PAPERS if p.id not in gone], HISTORY, total=500
+    )
 
 
 def test_a_revision_is_not_gone() -> None:
@@ -173,14 +193,20 @@ def test_a_revision_is_not_gone() -> None:
 
 def test_rows_of_days_long_known_that_nobody_saw_are_doubted() -> None:
     strangers = World(7).papers(600, NOW - 40 * DAY, NOW)
-    assert "were never there before" in doubt(newest_first([*PAPERS, *strangers]), HISTORY, total=900)
+    assert "were never there before" in doubt(
+        newest_first([*PAPERS, *strangers]), HISTORY, total=900
+    )
     few = World(7).papers(40, NOW - 40 * DAY, NOW)
-    assert doubt(newest_first([*PAPERS, *few]), HISTORY, total=540) == "", "some were held by moderation"
+    assert doubt(newest_first([*PAPERS, *few]), HISTORY, total=540) == "", (
+        "some were held by moderation"
+    )
 
 
 def test_an_index_that_stood_still_and_goes_on_fits() -> None:
     """The newest paper known is a week old: what comes then may be as old."""
-    still = History(SINCE, {p.id: p.updated for p in PAPERS if SINCE <= p.updated < NOW - 7 * DAY}, 500)
+    still = History(
+        SINCE, {p.id: p.updated for p in PAPERS if SINCE <= p.updated < NOW - 7 * DAY}, 500
+    )
     assert doubt(later(1), still, total=505) == ""
 
 

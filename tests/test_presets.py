@@ -1,4 +1,5 @@
-"""The providers' table: servers that can be used, guesses, hints for what servers really say, and a guide for each."""
+"""The providers' table: servers that can be used, guesses, hints for what servers really say, and a
+guide for each."""
 
 from __future__ import annotations
 
@@ -92,28 +93,76 @@ def test_a_setting_belongs_to_a_provider_by_its_host(mail: str, name: str | None
 @pytest.mark.parametrize(
     ("mail", "reply", "says"),
     [
-        ("gmail", "535 5.7.8 Username and Password not accepted. For more information, go to …", "app password"),
+        (
+            "gmail",
+            "535 5.7.8 Username and Password not accepted. For more information, go to …",
+            "app password",
+        ),
         ("gmail", "534 5.7.9 Application-specific password required.", "app password"),
         ("gmail", "550 5.4.5 Daily user sending limit exceeded.", "500 messages a day"),
-        ("outlook", "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", "TOKEN_COMMAND"),
-        ("microsoft365", "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled", "admin"),
-        ("microsoft365", "550 5.7.30 Basic authentication is not supported for Client Submission.", "ending basic"),
-        ("microsoft365", "554 5.2.252 SendAsDenied; ada@example.org not allowed to send as", "DIGEST_FROM"),
+        (
+            "outlook",
+            "535 5.7.139 Authentication unsuccessful, basic authentication is disabled.",
+            "TOKEN_COMMAND",
+        ),
+        (
+            "microsoft365",
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled",
+            "admin",
+        ),
+        (
+            "microsoft365",
+            "550 5.7.30 Basic authentication is not supported for Client Submission.",
+            "ending basic",
+        ),
+        (
+            "microsoft365",
+            "554 5.2.252 SendAsDenied; ada@example.org not allowed to send as",
+            "DIGEST_FROM",
+        ),
         ("fastmail", "535 5.7.0 Incorrect username or password", "app password"),
         ("icloud", "535 5.7.8 Error: authentication failed", "app-specific password"),
         ("yahoo", "535 5.7.0 (#AUTH005) Too many bad auth attempts.", "app password"),
-        ("qq", "535 Login Fail. Please enter your authorization code to login.", "authorization code"),
+        (
+            "qq",
+            "535 Login Fail. Please enter your authorization code to login.",
+            "authorization code",
+        ),
         ("relay", "554 5.7.1 <lin@example.net>: Relay access denied", "ask its admin"),
-        ("smtp://ada@mail.example.org", "535 5.7.8 authentication failed", "login or password is wrong"),
+        (
+            "smtp://ada@mail.example.org",
+            "535 5.7.8 authentication failed",
+            "login or password is wrong",
+        ),
         ("smtp://mail.example.org", "530 5.7.0 Authentication required", "wants a login"),
-        ("smtp://mail.example.org", "550 relay not permitted", "does not take mail from this machine"),
-        ("smtp://mail.example.org", "connecting to smtp://mail.example.org:587: Name or service not known", "nobody"),
-        ("gmail", "connecting to smtp://smtp.gmail.com:587: Connection refused", "nobody answers there"),
+        (
+            "smtp://mail.example.org",
+            "550 relay not permitted",
+            "does not take mail from this machine",
+        ),
+        (
+            "smtp://mail.example.org",
+            "connecting to smtp://mail.example.org:587: Name or service not known",
+            "nobody",
+        ),
+        (
+            "gmail",
+            "connecting to smtp://smtp.gmail.com:587: Connection refused",
+            "nobody answers there",
+        ),
         ("relay", "connecting to smtp://relay.example.org:25: timed out", "block port 25"),
-        ("smtp://m.example.org", "connecting to smtp://m.example.org:587: certificate verify failed", "DIGEST_MAIL_CA"),
+        (
+            "smtp://m.example.org",
+            "connecting to smtp://m.example.org:587: certificate verify failed",
+            "DIGEST_MAIL_CA",
+        ),
         ("smtp://m.example.org", "SMTP STARTTLS extension not supported by server.", "?tls=none"),
         ("gmail", "the token command pass failed with exit code 1", "by hand"),
-        ("smtp://ada@m.example.org", "553 5.7.1 Sender address rejected: not owned by user ada", "DIGEST_FROM"),
+        (
+            "smtp://ada@m.example.org",
+            "553 5.7.1 Sender address rejected: not owned by user ada",
+            "DIGEST_FROM",
+        ),
         ("qq", "501 Mail from address must be same as authorization user.", "DIGEST_FROM"),
     ],
 )
@@ -141,7 +190,9 @@ def test_what_is_not_known_gets_no_hint() -> None:
         ("smtp://a@mail.example.org:587", "abcd efgh ijkl mnop", "abcd efgh ijkl mnop"),
     ],
 )
-def test_an_app_password_works_with_or_without_its_blanks(url: str, password: str, meant: str) -> None:
+def test_an_app_password_works_with_or_without_its_blanks(
+    url: str, password: str, meant: str
+) -> None:
     transport: Any = open_transport(url, home=ROOT, password=password, ca=None)
     assert transport._account.password == meant
 
@@ -159,7 +210,9 @@ def test_each_way_to_send_has_a_guide_that_names_its_server(preset: Preset) -> N
 
 def test_the_index_names_every_guide_and_every_link_leads_somewhere() -> None:
     index = (GUIDES / "README.md").read_text(encoding="utf-8")
-    assert {f"{preset.name}.md" for preset in PRESETS} <= set(re.findall(r"\]\(([a-z0-9]+\.md)\)", index))
+    assert {f"{preset.name}.md" for preset in PRESETS} <= set(
+        re.findall(r"\]\(([a-z0-9]+\.md)\)", index)
+    )
     for path in GUIDES.glob("*.md"):
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
             assert "://" in link or (path.parent / link).exists(), f"{path.name}: {link}"

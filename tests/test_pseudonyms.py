@@ -1,4 +1,5 @@
-"""Readers under keyed hashes: always the same name, no way back, and no address in what a server said."""
+"""Readers under keyed hashes: always the same name, no way back, and no address in what a server
+said."""
 
 from __future__ import annotations
 
@@ -17,7 +18,16 @@ PAGE = Subscriber("github:ada/papers", ())
 
 
 def outgoing(address: str) -> Outgoing:
-    return Outgoing(1, 1, address, "", "<1@example.org>", datetime(2026, 11, 24, tzinfo=UTC), "s", (b"", b"", b""))
+    return Outgoing(
+        1,
+        1,
+        address,
+        "",
+        "<1@example.org>",
+        datetime(2026, 11, 24, tzinfo=UTC),
+        "s",
+        (b"", b"", b""),
+    )
 
 
 def test_a_reader_has_one_name_in_every_case_and_another_under_another_key() -> None:

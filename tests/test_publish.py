@@ -26,7 +26,9 @@ KEYWORDS = ("Hallucination", "MLLM", "Reasoning", "Reward Model")
 
 
 @pytest.fixture
-def digest(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def digest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Command:
     """Run a command in a home whose file is a plain list of keywords."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "subscribers.yaml").write_text(f"keywords: [{', '.join(KEYWORDS)}]\n")
@@ -44,7 +46,9 @@ def test_papers_served_by_arxiv_make_the_seed_byte_for_byte(
     page = read_page(seed.read_text(encoding="utf-8"))
     papers = {
         base: replace(paper, authors=("Ada Example",), categories=("cs.CL",))
-        for base, paper in papers_of(page.sections, datetime(2025, 3, 21, tzinfo=UTC).date()).items()
+        for base, paper in papers_of(
+            page.sections, datetime(2025, 3, 21, tzinfo=UTC).date()
+        ).items()
     }
     windows = {
         make_keyword(section.keyword).query: sorted(
@@ -57,11 +61,16 @@ def test_papers_served_by_arxiv_make_the_seed_byte_for_byte(
         monkeypatch.setenv("DIGEST_ARXIV_API", arxiv.url)
         monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
         assert digest("run", "--now", "2025-03-21T06:00", "--quiet").code == 0
-    assert digest("publish", "--markdown", "README.md", "--limit", "20", "--now", "2025-03-21").code == 0
+    assert (
+        digest("publish", "--markdown", "README.md", "--limit", "20", "--now", "2025-03-21").code
+        == 0
+    )
     assert (tmp_path / "README.md").read_bytes() == seed.read_bytes()
 
 
-def test_the_imported_seed_is_published_byte_for_byte(digest: Command, seed: Path, tmp_path: Path) -> None:
+def test_the_imported_seed_is_published_byte_for_byte(
+    digest: Command, seed: Path, tmp_path: Path
+) -> None:
     told = digest("import", str(seed), "--now", "2025-03-22")
     assert (told.code, told.err) == (0, "")
     assert "Hallucination  20 papers, 20 new to the database" in told.out
@@ -97,7 +106,10 @@ def test_an_unchanged_page_is_left_alone(digest: Command, seed: Path, tmp_path: 
     assert page.stat().st_ino == before
     assert digest("publish", "--markdown", "README.md", "--now", "2025-03-22", "--always").code == 0
     assert "Last update: 2025-03-22\n" in page.read_text()
-    assert digest("publish", "--markdown", "README.md", "--now", "2025-03-22", "--limit", "3").code == 0
+    assert (
+        digest("publish", "--markdown", "README.md", "--now", "2025-03-22", "--limit", "3").code
+        == 0
+    )
     assert page.read_text().count("| **[") == 12
 
 
@@ -107,7 +119,9 @@ def test_the_page_is_printed_on_demand_and_an_own_template_is_taken(
     digest("import", str(seed))
     told = digest("publish", "--markdown", "-", "--limit", "20", "--now", "2025-03-21")
     assert told.out.encode() == seed.read_bytes()
-    (tmp_path / "own.md").write_text("{% for s in sections %}{{ s.keyword }} {{ s.papers | length }}\n{% endfor %}")
+    (tmp_path / "own.md").write_text(
+        "{% for s in sections %}{{ s.keyword }} {{ s.papers | length }}\n{% endfor %}"
+    )
     told = digest("publish", "--markdown", "-", "--template", "own.md", "--limit", "2")
     assert told.out == "".join(f"{name} 2\n" for name in KEYWORDS)
 
@@ -120,10 +134,16 @@ def test_the_page_is_printed_on_demand_and_an_own_template_is_taken(
         (["publish", "--markdown", "x/README.md"], 78, "there is no database at"),
         (["publish", "--markdown", "R.md", "--limit", "0"], 2, "0 is not in the range"),
         (["import", "nowhere.md"], 2, "nowhere.md cannot be read (No such file or directory)"),
-        (["import", "subscribers.yaml"], 2, "subscribers.yaml has no table of papers below a heading"),
+        (
+            ["import", "subscribers.yaml"],
+            2,
+            "subscribers.yaml has no table of papers below a heading",
+        ),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(digest: Command, words: list[str], code: int, error: str) -> None:
+def test_what_cannot_be_done_is_said_in_a_line(
+    digest: Command, words: list[str], code: int, error: str
+) -> None:
     told = digest(*words)
     assert (told.code, error in told.err, told.err.count("\n")) == (code, True, 1), told.err
 
@@ -139,13 +159,18 @@ def test_a_heading_that_no_keyword_can_have_is_refused_unless_the_file_names_it(
     assert digest("import", "old.md", "--json").json()["keywords"][0]["query"] == "ti:a"
 
 
-def test_rows_that_cannot_be_read_and_keywords_that_the_file_lacks_are_named(digest: Command, tmp_path: Path) -> None:
+def test_rows_that_cannot_be_read_and_keywords_that_the_file_lacks_are_named(
+    digest: Command, tmp_path: Path
+) -> None:
     page = render_page([Section("Other", (eprint(1),))], MONDAY.date())
     (tmp_path / "old.md").write_text(page.rstrip() + "\n| what | is | this | ? |\n")
     told = digest("import", "old.md")
     assert told.code == 0
     assert "1 row could not be read and passed over: line 16" in told.err
-    assert f"Not in {tmp_path / 'subscribers.yaml'} yet: Other ('digest keywords add' adds them)." in told.out
+    assert (
+        f"Not in {tmp_path / 'subscribers.yaml'} yet: Other ('digest keywords add' adds them)."
+        in told.out
+    )
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
@@ -163,7 +188,11 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     link.symlink_to(page)
     page.chmod(0o600)
     assert write_page(link, "two\n")
-    assert (link.is_symlink(), page.read_text(), page.stat().st_mode & 0o777) == (True, "two\n", 0o600)
+    assert (link.is_symlink(), page.read_text(), page.stat().st_mode & 0o777) == (
+        True,
+        "two\n",
+        0o600,
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "folder", "link.md"]
 
 
@@ -186,7 +215,8 @@ def take_in(world: World, name: str, *papers: Paper, until: datetime = MONDAY - 
 
 
 async def test_who_moves_here_gets_what_came_after_the_page_and_nothing_else(world: World) -> None:
-    """A busy keyword: 200 papers before those of the page, 20 on it, 40 after it, and one revised."""
+    """A busy keyword: 200 papers before those of the page, 20 on it, 40 after it, and one
+    revised."""
     old = [eprint(n, MONDAY - 20 * DAY + n * HOUR) for n in range(200)]
     on_page = [eprint(200 + n, MONDAY - 4 * DAY + n * HOUR) for n in range(20)]
     after = [eprint(300 + n, MONDAY - 3 * DAY + n * HOUR) for n in range(40)]
@@ -228,7 +258,9 @@ async def test_who_subscribes_later_starts_as_with_any_keyword(world: World) -> 
 async def test_a_page_of_long_ago_brings_no_flood(world: World) -> None:
     page = [eprint(n, MONDAY - 30 * DAY + n * HOUR) for n in range(5)]
     take_in(world, "RL", *page, until=MONDAY - 30 * DAY)
-    world.arxiv.announce("RL", *page, *(eprint(50 + n, MONDAY - 25 * DAY + n * HOUR) for n in range(500)))
+    world.arxiv.announce(
+        "RL", *page, *(eprint(50 + n, MONDAY - 25 * DAY + n * HOUR) for n in range(500))
+    )
     world.readers = [reader("ada@example.org", "RL", max_papers=100)]
     await world.cycle()
     (first,) = world.titles("ada@example.org")
@@ -240,7 +272,11 @@ async def test_arxiv_completes_what_a_page_does_not_tell(world: World) -> None:
     take_in(world, "RL", served)
     before = world.store.history.paper(served.id)
     assert before is not None
-    assert (before.authors, before.version, before.published.date()) == ((), 2, served.updated.date())
+    assert (before.authors, before.version, before.published.date()) == (
+        (),
+        2,
+        served.updated.date(),
+    )
     world.arxiv.announce("RL", served)
     world.readers = [reader("ada@example.org", "RL")]
     await world.cycle()
@@ -255,7 +291,14 @@ async def test_a_page_takes_nothing_from_what_is_known(world: World) -> None:
     world.readers = [reader("ada@example.org", "RL")]
     await world.cycle()
     newer = replace(known[0], version=3, title="Newer", updated=MONDAY)
-    take_in(world, "RL", newer, replace(known[1], title="Another title"), eprint(9, MONDAY - DAY), until=MONDAY)
+    take_in(
+        world,
+        "RL",
+        newer,
+        replace(known[1], title="Another title"),
+        eprint(9, MONDAY - DAY),
+        until=MONDAY,
+    )
     papers = {p.id: p for p in world.store.pages.recent(keyword("RL").query, 10)}
     assert [papers[p.id] for p in known] == known
     assert world.value("SELECT COUNT(*) FROM seen WHERE run IS NULL") == 1
@@ -264,7 +307,9 @@ async def test_a_page_takes_nothing_from_what_is_known(world: World) -> None:
     assert world.titles("ada@example.org")[1:] == [[10]]
 
 
-def test_a_keyword_with_a_match_of_its_own_is_its_query(digest: Command, seed: Path, tmp_path: Path) -> None:
+def test_a_keyword_with_a_match_of_its_own_is_its_query(
+    digest: Command, seed: Path, tmp_path: Path
+) -> None:
     (tmp_path / "subscribers.yaml").write_text("keywords: {reasoning: {match: title}}\n")
     rows = digest("import", str(seed), "--json").json()["keywords"]
     assert rows[2]["query"] == make_keyword("reasoning", rule=Rule.TITLE).query

@@ -1,4 +1,5 @@
-"""The keyword language: what is read, what is refused and where, canonical text, plain keywords, lint."""
+"""The keyword language: what is read, what is refused and where, canonical text, plain keywords,
+lint."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ def test_every_category_of_the_taxonomy_is_its_own_canonical_text() -> None:
 
 
 def test_a_hyphenated_word_is_sent_as_a_phrase_of_its_parts() -> None:
-    """Unquoted, arXiv answers `all:self-improvement` with papers that have only one of the parts."""
+    """Unquoted, arXiv answers `all:self-improvement` with papers that have only one of the
+    parts."""
     assert to_text(parse("self-improvement")) == 'all:"self-improvement"'
 
 
@@ -173,7 +175,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "position", "message", "remedy"), REFUSED)
-def test_a_mistake_is_named_with_its_place_and_a_remedy(text: str, position: int, message: str, remedy: str) -> None:
+def test_a_mistake_is_named_with_its_place_and_a_remedy(
+    text: str, position: int, message: str, remedy: str
+) -> None:
     with pytest.raises(QueryError) as caught:
         parse(text)
     error = caught.value
@@ -192,7 +196,15 @@ def test_the_text_of_an_error_is_what_was_written_typographic_quotes_included() 
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 100_000, ")" * 100_000, "a OR " * 100_000, "(" * 1999, "(a OR " * 300, "a ANDNOT (" * 190, "a" + ")" * 1999],
+    [
+        "(" * 100_000,
+        ")" * 100_000,
+        "a OR " * 100_000,
+        "(" * 1999,
+        "(a OR " * 300,
+        "a ANDNOT (" * 190,
+        "a" + ")" * 1999,
+    ],
 )
 def test_no_input_however_deep_ends_in_anything_but_a_query_error(text: str) -> None:
     started = time.process_time()
@@ -233,7 +245,9 @@ words = st.from_regex(r"[a-zA-Zéß0-9]{1,6}", fullmatch=True).filter(
     lambda word: word.lower() not in {"and", "or", "not"}
 )
 phrases = st.lists(
-    st.one_of(words, st.sampled_from(["self-play", "f(x):", "C++", "and", "…"])), min_size=1, max_size=3
+    st.one_of(words, st.sampled_from(["self-play", "f(x):", "C++", "and", "…"])),
+    min_size=1,
+    max_size=3,
 ).map(lambda parts: '"' + "  ".join(["w", *parts]) + '"')
 leaves = st.tuples(
     st.sampled_from(["", "ti:", "AU:", "abs:", "Co:", "jr:", "all:"]),
@@ -241,8 +255,12 @@ leaves = st.tuples(
 ).map("".join) | st.sampled_from(sorted(CATEGORIES)).map(lambda name: f"CAT:{name.upper()}")
 queries = st.recursive(
     leaves,
-    lambda inner: st.tuples(inner, st.sampled_from([" AND ", "  OR\n", " ANDNOT "]), inner, st.booleans()).map(
-        lambda parts: f"( {parts[0]}{parts[1]}{parts[2]})" if parts[3] else f"{parts[0]}{parts[1]}{parts[2]}"
+    lambda inner: st.tuples(
+        inner, st.sampled_from([" AND ", "  OR\n", " ANDNOT "]), inner, st.booleans()
+    ).map(
+        lambda parts: (
+            f"( {parts[0]}{parts[1]}{parts[2]})" if parts[3] else f"{parts[0]}{parts[1]}{parts[2]}"
+        )
     ),
     max_leaves=12,
 )
@@ -277,10 +295,14 @@ def truth(node: Node, true: set[Term]) -> bool:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["AND", "OR", "ANDNOT"]), st.sampled_from("abcd")), max_size=12),
+    st.lists(
+        st.tuples(st.sampled_from(["AND", "OR", "ANDNOT"]), st.sampled_from("abcd")), max_size=12
+    ),
     st.sets(st.sampled_from("abcd")),
 )
-def test_normalised_chains_mean_what_was_read_from_left_to_right(rest: list[tuple[str, str]], true: set[str]) -> None:
+def test_normalised_chains_mean_what_was_read_from_left_to_right(
+    rest: list[tuple[str, str]], true: set[str]
+) -> None:
     text, expected = "a", "a" in true
     for operator, letter in rest:
         text += f" {operator} {letter}"
@@ -295,7 +317,9 @@ def test_normalised_chains_mean_what_was_read_from_left_to_right(rest: list[tupl
     assert truth(parse(text), {Term("all", letter) for letter in true}) is expected
 
 
-@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from('():"*ANDORT ti"“')), max_size=60))
+@given(
+    st.text(alphabet=st.one_of(st.characters(), st.sampled_from('():"*ANDORT ti"“')), max_size=60)
+)
 def test_any_text_is_read_or_refused_with_a_place_inside_it(text: str) -> None:
     node = result_or_error(parse, text)
     if isinstance(node, QueryError):
@@ -323,7 +347,13 @@ def test_any_name_makes_a_keyword_or_a_query_error(name: str) -> None:
     [
         ("MLLM", None, None, "(ti:mllm AND abs:mllm)", Rule.BOTH),
         ("Reward Model", None, None, '(ti:"reward model" OR abs:"reward model")', Rule.EITHER),
-        ("self-improvement", None, None, '(ti:"self-improvement" AND abs:"self-improvement")', Rule.BOTH),
+        (
+            "self-improvement",
+            None,
+            None,
+            '(ti:"self-improvement" AND abs:"self-improvement")',
+            Rule.BOTH,
+        ),
         ("hallucinat*", None, None, "(ti:hallucinat* AND abs:hallucinat*)", Rule.BOTH),
         ("MLLM", None, Rule.EITHER, "(ti:mllm OR abs:mllm)", Rule.EITHER),
         ("Reward Model", None, Rule.BOTH, '(ti:"reward model" AND abs:"reward model")', Rule.BOTH),
@@ -331,7 +361,13 @@ def test_any_name_makes_a_keyword_or_a_query_error(name: str) -> None:
         ("RLHF", '"reward model" OR rlhf', None, '(all:"reward model" OR all:rlhf)', Rule.QUERY),
         ("RLHF", "rlhf", Rule.QUERY, "all:rlhf", Rule.QUERY),
         ("(a)", None, None, "all:a", Rule.QUERY),
-        ("search and rescue", None, None, '(ti:"search and rescue" OR abs:"search and rescue")', Rule.EITHER),
+        (
+            "search and rescue",
+            None,
+            None,
+            '(ti:"search and rescue" OR abs:"search and rescue")',
+            Rule.EITHER,
+        ),
     ],
 )
 def test_a_plain_keyword_follows_its_rule_and_grammar_makes_a_query(
@@ -361,7 +397,9 @@ def test_names_keep_their_case_and_single_blanks() -> None:
         ("x", "word " * 300, None, "when written in full"),
     ],
 )
-def test_a_keyword_that_cannot_be_made_says_why(name: str, query: str | None, rule: Rule | None, message: str) -> None:
+def test_a_keyword_that_cannot_be_made_says_why(
+    name: str, query: str | None, rule: Rule | None, message: str
+) -> None:
     with pytest.raises(QueryError, match=message) as caught:
         make_keyword(name, query, rule)
     assert caught.value.remedy
@@ -404,7 +442,11 @@ def test_lint_says_what_is_probably_not_meant(text: str, part: str) -> None:
     assert part in warning
 
 
-NOTHING_ODD = "mllm|reward model|TENSOR|XOR|OR|cat:cs.* AND ti:x|cat:hep-th|model AND data|a b and||((".split("|")
+NOTHING_ODD = (
+    "mllm|reward model|TENSOR|XOR|OR|cat:cs.* AND ti:x|cat:hep-th|model AND data|a b and||((".split(
+        "|"
+    )
+)
 NOTHING_ODD += ["NOT", "not another word", "deep NOTES"]
 
 

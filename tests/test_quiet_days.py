@@ -1,4 +1,5 @@
-"""Why nothing came: each empty day has a reason in status, in the run's record and in a note; holidays can be added."""
+"""Why nothing came: each empty day has a reason in status, in the run's record and in a note;
+holidays can be added."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ from typing import Any
 
 import pytest
 
-from digest.rules.calendar import doubt_about, is_year_known, known_holidays, load_holidays, quiet_night, use_holidays
+from digest.rules.calendar import (
+    doubt_about,
+    is_year_known,
+    known_holidays,
+    load_holidays,
+    quiet_night,
+    use_holidays,
+)
 from digest.run.fetch import STALE
 from tests.asking import AskedWorld, asked_world
 from tests.worlds import DAY, MONDAY, bad_answer, eprint, reader, text
@@ -44,16 +52,23 @@ async def test_a_weekend_is_told_in_all_three_places(world: AskedWorld) -> None:
     await world.cycle(MONDAY)
     for day in range(1, 6):
         summary = await world.cycle(MONDAY + day * DAY)
-    assert summary.keywords[0].why.startswith("weekend: nothing is announced on Friday and Saturday evenings; next Sun")
+    assert summary.keywords[0].why.startswith(
+        "weekend: nothing is announced on Friday and Saturday evenings; next Sun"
+    )
     assert world.mails(ADA)[-1]["Subject"] == "No new papers: weekend (14 Nov)"
     lines, values = status(world)
     assert values["silent"] == "weekend"
-    assert "arXiv     nothing last evening (weekend); next announcement served Mon 2026-11-16 06:15 UTC" in lines
+    assert (
+        "arXiv     nothing last evening (weekend); next announcement served Mon 2026-11-16 06:15 UTC"
+        in lines
+    )
     assert "(weekend: nothing is announced on Friday and Saturday evenings" in lines
     assert values["subscribers"][0]["why"] == "", "a note came today"
 
 
-async def test_an_empty_day_of_a_reader_who_wants_no_note_has_its_reason_in_status(world: AskedWorld) -> None:
+async def test_an_empty_day_of_a_reader_who_wants_no_note_has_its_reason_in_status(
+    world: AskedWorld,
+) -> None:
     world.readers = [reader(ADA, "Alpha")]
     await world.cycle(MONDAY)
     await world.cycle(MONDAY + DAY)
@@ -62,9 +77,14 @@ async def test_an_empty_day_of_a_reader_who_wants_no_note_has_its_reason_in_stat
     assert why.startswith("none today: no match that is new")
     world.arxiv.fail("Alpha", bad_answer("half a feed"))
     await world.cycle(MONDAY + 2 * DAY)
-    assert status(world)[1]["subscribers"][0]["why"] == "none today: Alpha could not be fetched: half a feed"
+    assert (
+        status(world)[1]["subscribers"][0]["why"]
+        == "none today: Alpha could not be fetched: half a feed"
+    )
     await world.cycle(MONDAY + 5 * DAY)
-    assert status(world)[1]["subscribers"][0]["why"] == "none today: nothing was announced (weekend)"
+    assert (
+        status(world)[1]["subscribers"][0]["why"] == "none today: nothing was announced (weekend)"
+    )
     lines, _ = status(world, now=MONDAY + 6 * DAY)
     assert "none today: no run was made on this day yet" in lines
 
@@ -74,34 +94,51 @@ async def test_a_stale_index_is_told_in_the_note_too(world: AskedWorld) -> None:
     await world.cycle(MONDAY)
     for day in range(1, 9):
         await world.cycle(MONDAY + day * DAY)
-    assert world.mails(ADA)[-1]["Subject"].startswith("No new papers: stale index: an announcement was served")
+    assert world.mails(ADA)[-1]["Subject"].startswith(
+        "No new papers: stale index: an announcement was served"
+    )
 
 
-async def test_a_rare_keyword_learns_from_a_busy_one_that_the_index_stands_still(world: AskedWorld) -> None:
-    """Alone it could not tell a standing index from a day without a match; told it would be wrongly of no match."""
+async def test_a_rare_keyword_learns_from_a_busy_one_that_the_index_stands_still(
+    world: AskedWorld,
+) -> None:
+    """Alone it could not tell a standing index from a day without a match; told it would be wrongly
+    of no match."""
     world.readers = [reader(ADA, "Busy"), reader("bob@example.org", "Rare", quiet_days=True)]
-    world.arxiv.announce("Busy", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - 2.6 * DAY) for n in range(2, 400)))
+    world.arxiv.announce(
+        "Busy", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - 2.6 * DAY) for n in range(2, 400))
+    )
     world.arxiv.announce("Rare", eprint(1, MONDAY - 3 * DAY))
     await world.cycle(MONDAY)
     summary = await world.cycle(MONDAY + DAY)
-    assert {k.keyword: k.why.partition(":")[0] for k in summary.keywords} == {"Busy": STALE, "Rare": STALE}
+    assert {k.keyword: k.why.partition(":")[0] for k in summary.keywords} == {
+        "Busy": STALE,
+        "Rare": STALE,
+    }
     assert status(world)[1]["keywords"][1]["why"].startswith(STALE)
     await world.cycle(MONDAY + DAY + timedelta(hours=9))
     assert f"No new papers: {STALE}" in world.mails("bob@example.org")[-1]["Subject"]
     world.arxiv.announce("Busy", *(eprint(n, MONDAY + 1.4 * DAY) for n in range(400, 420)))
     summary = await world.cycle(MONDAY + 2 * DAY)
-    assert [(k.keyword, k.new, k.why[:8]) for k in summary.keywords] == [("Busy", 20, ""), ("Rare", 0, "no match")]
+    assert [(k.keyword, k.new, k.why[:8]) for k in summary.keywords] == [
+        ("Busy", 20, ""),
+        ("Rare", 0, "no match"),
+    ]
 
 
 async def test_a_standing_index_is_told_on_the_weekend_too(world: AskedWorld) -> None:
-    world.arxiv.announce("Alpha", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - 2.6 * DAY) for n in range(2, 400)))
+    world.arxiv.announce(
+        "Alpha", *(eprint(n, MONDAY - (n % 20) * DAY / 2 - 2.6 * DAY) for n in range(2, 400))
+    )
     await world.cycle(MONDAY)
     for day in range(1, 6):
         summary = await world.cycle(MONDAY + day * DAY)
     assert summary.keywords[0].why.startswith(STALE)
 
 
-async def test_few_keywords_of_few_papers_are_not_enough_to_say_that_the_index_stands_still(world: AskedWorld) -> None:
+async def test_few_keywords_of_few_papers_are_not_enough_to_say_that_the_index_stands_still(
+    world: AskedWorld,
+) -> None:
     await world.cycle(MONDAY)
     for day in range(1, 5):
         summary = await world.cycle(MONDAY + day * DAY)
@@ -142,7 +179,9 @@ async def test_a_year_without_a_list_is_said_to_be_unknown(world: AskedWorld) ->
     await world.cycle(new_year)
     summary = await world.cycle(new_year + DAY)
     assert summary.keywords[0].why.endswith("(2027's holidays are not known)")
-    assert "announcement (2027's holidays are not known)." in " ".join(text(world.mails(ADA)[-1]).split())
+    assert "announcement (2027's holidays are not known)." in " ".join(
+        text(world.mails(ADA)[-1]).split()
+    )
     lines, values = status(world)
     assert values["holidays_unknown"] == [2027]
     assert "2027's holidays are not known: write them into" in lines

@@ -1,4 +1,5 @@
-"""Against a real Postfix and a real Dovecot: every digest arrives once, and what comes back is understood."""
+"""Against a real Postfix and a real Dovecot: every digest arrives once, and what comes back is
+understood."""
 
 from __future__ import annotations
 
@@ -23,7 +24,15 @@ from digest.model import Outcome
 from digest.run.inbox import Heard, Listener, listen
 from digest.setup.mail import make_signer
 from tests.letters import letter
-from tests.mail_servers import PASSWORD, MailServers, free_port, mail_servers, needs_real_servers, smtp_sink, wait_until
+from tests.mail_servers import (
+    PASSWORD,
+    MailServers,
+    free_port,
+    mail_servers,
+    needs_real_servers,
+    smtp_sink,
+    wait_until,
+)
 from tests.test_cli_run import FRIDAY, SUBSCRIBERS, THURSDAY, House, house
 from tests.worlds import DAY, World, eprint, numbers, reader
 
@@ -41,7 +50,11 @@ class RealWorld(World):
     def parts(self, **changes: object) -> object:  # type: ignore[override]
         url = f"smtp://127.0.0.1:{self.port}"
         self.transport = open_transport(url, home=self.path.parent, password=None, ca=None)
-        sender = Sender("Digest <papers@example.org>", signer=make_signer(self.store), bounce="bounces@example.org")
+        sender = Sender(
+            "Digest <papers@example.org>",
+            signer=make_signer(self.store),
+            bounce="bounces@example.org",
+        )
         return super().parts(**{"transport": self.transport, "sender": sender, **changes})
 
     async def cycle(self, *args: object, **changes: object) -> object:  # type: ignore[override]
@@ -80,9 +93,13 @@ def arrived(servers: MailServers, users: list[str]) -> bool:
     return all(servers.count(user) for user in users)
 
 
-async def test_two_hundred_readers_get_their_digest_once(empty: MailServers, world: RealWorld) -> None:
+async def test_two_hundred_readers_get_their_digest_once(
+    empty: MailServers, world: RealWorld
+) -> None:
     world.port = empty.smtp_port
-    world.readers = [reader(f"{user}@example.org", "Reasoning", name=f"Reader {user[-3:]}") for user in READERS]
+    world.readers = [
+        reader(f"{user}@example.org", "Reasoning", name=f"Reader {user[-3:]}") for user in READERS
+    ]
     summary = await world.cycle()
     assert summary.outcomes[Outcome.SENT] == len(READERS)  # type: ignore[attr-defined]
     await world.cycle()
@@ -93,11 +110,15 @@ async def test_two_hundred_readers_get_their_digest_once(empty: MailServers, wor
         assert numbers(message) == [1, 2, 3]
         assert message["Delivered-To"] in (None, f"{user}@example.org")
         assert message["Return-Path"].startswith("<bounces+")
-        assert message["List-Unsubscribe"].startswith("<mailto:papers@example.org?subject=unsubscribe%20")
+        assert message["List-Unsubscribe"].startswith(
+            "<mailto:papers@example.org?subject=unsubscribe%20"
+        )
         assert "=?" not in message["List-Unsubscribe"]
 
 
-async def test_postfix_restarted_in_the_middle_loses_nothing(empty: MailServers, world: RealWorld) -> None:
+async def test_postfix_restarted_in_the_middle_loses_nothing(
+    empty: MailServers, world: RealWorld
+) -> None:
     world.port = empty.smtp_port
     world.readers = [reader(f"{user}@example.org", "Reasoning") for user in READERS]
     working = asyncio.ensure_future(world.cycle())
@@ -118,7 +139,8 @@ async def test_postfix_restarted_in_the_middle_loses_nothing(empty: MailServers,
     assert world.states() == {"sent": len(READERS)}
     await asyncio.to_thread(wait_until, lambda: arrived(empty, READERS))
     copies = [empty.mails(user) for user in READERS]
-    # Stopped between Dovecot's answer and its own note of it, Postfix delivers again what it was given once.
+    # Stopped between Dovecot's answer and its own note of it, Postfix delivers again what it was
+    # given once.
     given = [{taken(message) for message in messages} for messages in copies]
     assert sum(len(numbers) - 1 for numbers in given) <= unknown
     assert all(len({message["Message-ID"] for message in messages}) == 1 for messages in copies)
@@ -126,19 +148,35 @@ async def test_postfix_restarted_in_the_middle_loses_nothing(empty: MailServers,
 
 def taken(message: EmailMessage) -> str:
     """The number under which Postfix took a message from us."""
-    found = re.search(r"by mail\.example\.test \(Postfix\) with ESMTP id (\w+)", " ".join(message.get_all("Received")))
+    found = re.search(
+        r"by mail\.example\.test \(Postfix\) with ESMTP id (\w+)",
+        " ".join(message.get_all("Received")),
+    )
     assert found is not None, message.get_all("Received")
     return found[1]
 
 
 def listener(world: World, servers: MailServers, *, tls: bool = True) -> Listener:
     """The bounce mailbox, by IMAP with TLS or without."""
-    url = f"imaps://bounces@localhost:{servers.imaps_port}" if tls else f"imap://bounces@127.0.0.1:{servers.imap_port}"
+    url = (
+        f"imaps://bounces@localhost:{servers.imaps_port}"
+        if tls
+        else f"imap://bounces@127.0.0.1:{servers.imap_port}"
+    )
     context = make_tls_context(servers.certificate)
-    return Listener(world.store, make_signer(world.store), read_mailbox(url), PASSWORD, context, lambda: world.now)
+    return Listener(
+        world.store,
+        make_signer(world.store),
+        read_mailbox(url),
+        PASSWORD,
+        context,
+        lambda: world.now,
+    )
 
 
-async def test_an_unknown_users_bounce_comes_back_and_suppresses(empty: MailServers, world: RealWorld) -> None:
+async def test_an_unknown_users_bounce_comes_back_and_suppresses(
+    empty: MailServers, world: RealWorld
+) -> None:
     world.port = empty.smtp_port
     world.readers = [reader(GONE, "Reasoning"), reader("ada@example.org", "Reasoning")]
     await world.cycle()
@@ -167,17 +205,24 @@ async def test_an_unknown_users_bounce_comes_back_and_suppresses(empty: MailServ
         )
         == 5
     )
-    await asyncio.to_thread(wait_until, lambda: empty.count("bounces") == 2)  # and not in the next test
+    await asyncio.to_thread(
+        wait_until, lambda: empty.count("bounces") == 2
+    )  # and not in the next test
 
 
-async def test_the_mailbox_keeps_what_is_not_ours_unread(empty: MailServers, world: RealWorld) -> None:
+async def test_the_mailbox_keeps_what_is_not_ours_unread(
+    empty: MailServers, world: RealWorld
+) -> None:
     world.port = empty.smtp_port
     world.readers = [reader("ada@example.org", "Reasoning")]
     await world.cycle()
     await asyncio.to_thread(wait_until, lambda: empty.count("ada"))
     [digest] = empty.mails("ada")
     token = digest["List-Unsubscribe"].partition("%20")[2].strip("<>")
-    letters = [letter(f"unsubscribe {token}", to="bounces@example.org"), letter("Lunch?", to="bounces@example.org")]
+    letters = [
+        letter(f"unsubscribe {token}", to="bounces@example.org"),
+        letter("Lunch?", to="bounces@example.org"),
+    ]
     with smtplib.SMTP("127.0.0.1", empty.smtp_port) as smtp:
         for one in letters:
             smtp.sendmail("ada@example.org", ["bounces@example.org"], one)
@@ -235,12 +280,20 @@ def test_the_command_line_goes_the_whole_round(
     told = house("run", now=FRIDAY)
     assert told.code == 0
     assert f"{GONE}  " in (listed := house("subscribers").out)
-    assert "(bounced: 550 5.1.1 <gone@example.org> User doesn't exist: gone@example.org" in " ".join(listed.split())
+    assert (
+        "(bounced: 550 5.1.1 <gone@example.org> User doesn't exist: gone@example.org"
+        in " ".join(listed.split())
+    )
     assert house("inbox").out == "Nothing new.\n"
     with smtplib.SMTP("127.0.0.1", empty.smtp_port) as smtp:
-        reply = letter("Re: your digest", "unsubscribe", In_Reply_To=empty.mails("ada")[0]["Message-ID"])
+        reply = letter(
+            "Re: your digest", "unsubscribe", In_Reply_To=empty.mails("ada")[0]["Message-ID"]
+        )
         smtp.sendmail("ada@example.org", ["bounces@example.org"], reply)
     wait_until(lambda: empty.count("bounces") == 2)
-    assert house("inbox").out == "ada@example.org: unsubscribed\n1 message read, 0 left for a person.\n"
+    assert (
+        house("inbox").out
+        == "ada@example.org: unsubscribed\n1 message read, 0 left for a person.\n"
+    )
     checks = {check["name"]: check["state"] for check in house("doctor", "--json").json()["checks"]}
     assert (checks["inbox"], checks["bounces"]) == ("ok", "ok")

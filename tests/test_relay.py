@@ -52,10 +52,13 @@ def crowd(world: World, number: int) -> list[str]:
     return people
 
 
-# -- rests --------------------------------------------------------------------------------------------
+# -- rests
+# --------------------------------------------------------------------------------------------
 
 
-def test_rests_grow_from_failure_to_failure_and_end_with_the_first_message_taken(store: Store) -> None:
+def test_rests_grow_from_failure_to_failure_and_end_with_the_first_message_taken(
+    store: Store,
+) -> None:
     now = MONDAY
     for pause in [*PAUSES, PAUSES[-1]]:
         store.relay.judge(AWAY, now)
@@ -95,7 +98,9 @@ def test_a_server_that_answers_again_needs_no_rest(store: Store) -> None:
 
 
 @pytest.mark.parametrize("trouble", [SPAM, SILENT], ids=["refused", "silent"])
-def test_refusals_and_silences_in_a_row_are_the_servers_failure(store: Store, trouble: Receipt) -> None:
+def test_refusals_and_silences_in_a_row_are_the_servers_failure(
+    store: Store, trouble: Receipt
+) -> None:
     for number in range(1, STREAK):
         assert store.relay.judge(trouble, MONDAY) == trouble
         assert not store.relay.state().is_paused(MONDAY), number
@@ -168,7 +173,9 @@ async def test_after_a_rest_one_message_goes_first_and_another_one_each_time(wor
         await world.cycle(now)
         assert len(world.relay.tried) == number
         now = world.store.relay.opens_at(now, ())
-    assert len({m.recipient for m in world.relay.tried}) == 5, "one that the server cannot bear blocks no other"
+    assert len({m.recipient for m in world.relay.tried}) == 5, (
+        "one that the server cannot bear blocks no other"
+    )
     await world.cycle(now)
     assert len(world.mails()) == 5
 
@@ -187,7 +194,9 @@ async def test_readers_are_not_blamed_for_what_the_server_refuses_to_all(world: 
     world.relay.answers.clear()
     for hours in range(20, 30):
         await world.cycle(MONDAY + hours * HOUR)
-    assert {m.recipient for m in world.relay.taken} == set(people), "those that failed come with the next digest"
+    assert {m.recipient for m in world.relay.taken} == set(people), (
+        "those that failed come with the next digest"
+    )
 
 
 async def test_a_server_that_answers_no_message_gets_three_and_not_all(world: World) -> None:
@@ -228,11 +237,13 @@ async def test_what_goes_to_a_repository_says_nothing_of_the_mail_server(world: 
     assert 4 * MINUTE < waiting.next_at - world.now < 6 * MINUTE
 
 
-# -- groups -------------------------------------------------------------------------------------------
+# -- groups
+# -------------------------------------------------------------------------------------------
 
 
 class Crowded:
-    """A relay that notes how many messages are with it at a time, and how each of them stood in the database."""
+    """A relay that notes how many messages are with it at a time, and how each of them stood in the
+    database."""
 
     description = "a relay"
 
@@ -250,7 +261,10 @@ class Crowded:
         await asyncio.sleep(0)
         before_data()  # type: ignore[operator]
         self.sizes.append(self.now)
-        self.most = max(self.most, int(self.world.value("SELECT COUNT(*) FROM delivery WHERE state = 'in_data'")))
+        self.most = max(
+            self.most,
+            int(self.world.value("SELECT COUNT(*) FROM delivery WHERE state = 'in_data'")),
+        )
         await asyncio.sleep(0.001)
         if number in self.silent:
             self.stuck.set()
@@ -261,7 +275,9 @@ class Crowded:
     async def close(self) -> None: ...
 
 
-async def test_one_message_goes_first_and_then_as_many_as_there_are_connections(world: World) -> None:
+async def test_one_message_goes_first_and_then_as_many_as_there_are_connections(
+    world: World,
+) -> None:
     crowd(world, 11)
     relay = Crowded(world)
     summary = await world.cycle(transport=relay)
@@ -270,7 +286,9 @@ async def test_one_message_goes_first_and_then_as_many_as_there_are_connections(
     assert max(relay.sizes) == relay.most == 3
 
 
-async def test_a_stop_in_the_middle_of_a_group_settles_each_by_how_far_it_came(world: World) -> None:
+async def test_a_stop_in_the_middle_of_a_group_settles_each_by_how_far_it_came(
+    world: World,
+) -> None:
     crowd(world, 6)
     relay = Crowded(world)
     relay.silent = {2}
@@ -303,12 +321,15 @@ async def test_a_lost_database_ends_the_group_and_blames_nobody(world: World) ->
     with pytest.raises(ConfigError):
         await world.cycle(transport=relay)
     states = [e.state for e in store.entries()]
-    assert states.count(State.QUEUED) == 5 - len(relay.sizes), "what never came to DATA was never sent"
+    assert states.count(State.QUEUED) == 5 - len(relay.sizes), (
+        "what never came to DATA was never sent"
+    )
     assert set(states) <= {State.QUEUED, State.UNKNOWN}
     assert world.store.relay.state() == RelayState()
 
 
-# -- limits -------------------------------------------------------------------------------------------
+# -- limits
+# -------------------------------------------------------------------------------------------
 
 
 class Sleeper(Stop):
@@ -331,7 +352,11 @@ async def test_a_limit_by_the_minute_is_waited_for_and_one_by_the_day_is_not(wor
     crowd(world, 25)
     world.stop = Sleeper(world)
     summary = await world.cycle(limits=(PER_MINUTE, PER_DAY))
-    assert (summary.outcomes[Outcome.SENT], summary.waiting, summary.exit_code) == (10, 15, Exit.DONE)
+    assert (summary.outcomes[Outcome.SENT], summary.waiting, summary.exit_code) == (
+        10,
+        15,
+        Exit.DONE,
+    )
     assert world.stop.rested == 120
     assert summary.room_at == MONDAY + DAY
     assert summary.trouble == ""
@@ -352,7 +377,9 @@ async def test_no_stretch_of_a_limits_length_sees_more(world: World) -> None:
 
     world.relay.send = noted  # type: ignore[method-assign, assignment]
     for quarter in range(120):
-        await world.cycle(MONDAY + quarter * 15 * MINUTE, limits=(RateLimit(3, HOUR), RateLimit(10, DAY)))
+        await world.cycle(
+            MONDAY + quarter * 15 * MINUTE, limits=(RateLimit(3, HOUR), RateLimit(10, DAY))
+        )
     for first in moments:
         assert sum(first <= moment < first + HOUR for moment in moments) <= 3
         assert sum(first <= moment < first + DAY for moment in moments) <= 10
@@ -425,7 +452,9 @@ def test_old_counts_are_let_go(store: Store) -> None:
 
 
 def settings(value: str) -> tuple[RateLimit, ...]:
-    return load_settings({"DIGEST_MAIL_RATE": value, "DIGEST_HOME": "/srv/digest"}, environ={}).mail_rate
+    return load_settings(
+        {"DIGEST_MAIL_RATE": value, "DIGEST_HOME": "/srv/digest"}, environ={}
+    ).mail_rate
 
 
 @pytest.mark.parametrize(
@@ -442,7 +471,9 @@ def test_a_rate_is_read(value: str, limits: tuple[RateLimit, ...]) -> None:
     assert settings(value) == limits
 
 
-@pytest.mark.parametrize("value", ["20", "0/min", "20/fortnight", "-1/day", "twenty/min", "20/min 3", "1.5/s"])
+@pytest.mark.parametrize(
+    "value", ["20", "0/min", "20/fortnight", "-1/day", "twenty/min", "20/min 3", "1.5/s"]
+)
 def test_a_rate_that_cannot_be_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="DIGEST_MAIL_RATE") as caught:
         settings(value)
@@ -452,7 +483,9 @@ def test_a_rate_that_cannot_be_is_refused(value: str) -> None:
 def test_a_providers_limit_is_suggested_where_it_comes_near() -> None:
     gmail = "smtp://me@gmail.com@smtp.gmail.com:587"
     assert "DIGEST_MAIL_RATE=450/day" in limit_hint(gmail, 450, ())
-    assert "DIGEST_MAIL_RATE=450/day" in limit_hint(gmail, 450, (RateLimit(20, MINUTE), RateLimit(900, DAY)))
+    assert "DIGEST_MAIL_RATE=450/day" in limit_hint(
+        gmail, 450, (RateLimit(20, MINUTE), RateLimit(900, DAY))
+    )
     assert limit_hint(gmail, 5000, (RateLimit(450, DAY),)) == ""
     assert limit_hint(gmail, 50, ()) == ""
     assert limit_hint("smtp://relay.example.org:587", 10**6, ()) == ""

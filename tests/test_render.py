@@ -12,14 +12,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest.errors import ConfigError
-from digest.model import Abstracts, Digest, Format, Item, Keyword, Kind, Rendered, Rhythm, Rule, Weekly
+from digest.model import (
+    Abstracts,
+    Digest,
+    Format,
+    Item,
+    Keyword,
+    Kind,
+    Rendered,
+    Rhythm,
+    Rule,
+    Weekly,
+)
 from digest.rendering.render import HTML_BYTES, TEXT_BYTES, Renderer
 from digest.rules.compose import compose
 from tests.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
 MARK = "k7f3a9c0d1e2b"
 RENDERER = Renderer()
-TAGS = set("html head meta title style body div table tbody tr td h1 h2 h3 h4 p ul li a b bdi em i br span".split())
+TAGS = set(
+    "html head meta title style body div table tbody tr td h1 h2 h3 h4 p ul li a b bdi em i br span".split()
+)
 INLINE = set("a b bdi em i span".split())
 ATTRIBUTES = set(
     "lang charset name content style class role width cellspacing cellpadding border align href id "
@@ -84,7 +97,9 @@ def flat(text: str) -> str:
 def width(line: str) -> int:
     """Columns of a terminal, told apart from the renderer's own way of counting."""
     return sum(
-        0 if unicodedata.category(c) in {"Mn", "Me", "Cf"} else 1 + (unicodedata.east_asian_width(c) in {"W", "F"})
+        0
+        if unicodedata.category(c) in {"Mn", "Me", "Cf"}
+        else 1 + (unicodedata.east_asian_width(c) in {"W", "F"})
         for c in line
     )
 
@@ -102,7 +117,9 @@ def width(line: str) -> int:
         ([item(1, "MLLM", "Reward Model")], "1 new paper: Reward Model (23 Nov)"),
     ],
 )
-def test_the_subject_counts_papers_and_names_what_brought_them(items: list[Item], subject: str) -> None:
+def test_the_subject_counts_papers_and_names_what_brought_them(
+    items: list[Item], subject: str
+) -> None:
     assert rendered(sample_digest(items)).subject == subject
 
 
@@ -119,7 +136,9 @@ def test_the_subject_of_a_welcome_and_of_a_quiet_day() -> None:
 
 def test_a_long_subject_says_how_many_names_it_left_out() -> None:
     names = [f"Keyword number {n}" for n in range(1, 9)]
-    reader = replace(ADA, keywords=tuple(Keyword(name, f"all:k{name[-1]}", Rule.QUERY) for name in names))
+    reader = replace(
+        ADA, keywords=tuple(Keyword(name, f"all:k{name[-1]}", Rule.QUERY) for name in names)
+    )
     digest = sample_digest([item(n, name) for n, name in enumerate(names, 1)], reader)
 
     subject = rendered(digest).subject
@@ -128,8 +147,14 @@ def test_a_long_subject_says_how_many_names_it_left_out() -> None:
 
 def test_a_prefix_stands_before_every_subject_and_counts() -> None:
     reader = replace(ADA, subject_prefix="[arXiv]")
-    assert rendered(sample_digest([item(1)], reader)).subject == "[arXiv] 1 new paper: Reward Model (23 Nov)"
-    assert rendered(sample_digest([], reader, quiet="weekend")).subject == "[arXiv] No new papers: weekend (23 Nov)"
+    assert (
+        rendered(sample_digest([item(1)], reader)).subject
+        == "[arXiv] 1 new paper: Reward Model (23 Nov)"
+    )
+    assert (
+        rendered(sample_digest([], reader, quiet="weekend")).subject
+        == "[arXiv] No new papers: weekend (23 Nov)"
+    )
 
 
 def test_one_endless_name_is_cut_and_line_breaks_never_reach_the_subject() -> None:
@@ -151,7 +176,9 @@ def both(digest: Digest) -> list[str]:
 
 
 def test_both_parts_say_the_same_of_a_paper() -> None:
-    digest = sample_digest([item(4, kind=Kind.LATE, published=datetime.fromisoformat("2026-11-06T23:30:00Z"))])
+    digest = sample_digest(
+        [item(4, kind=Kind.LATE, published=datetime.fromisoformat("2026-11-06T23:30:00Z"))]
+    )
 
     for text in both(digest):
         for expected in (
@@ -214,7 +241,9 @@ def test_labels_name_the_keywords_where_there_are_several() -> None:
 
 
 def test_a_title_line_names_all_its_keywords_too() -> None:
-    titles = sample_digest([item(1, "MLLM", "Reward Model"), item(2, "MLLM", "Reward Model")], abstracts=1)
+    titles = sample_digest(
+        [item(1, "MLLM", "Reward Model"), item(2, "MLLM", "Reward Model")], abstracts=1
+    )
 
     assert rendered(titles).html.count("<i ") == 4
     assert rendered(titles).text.count("· Reward Model, MLLM\n") == 2
@@ -223,7 +252,11 @@ def test_a_title_line_names_all_its_keywords_too() -> None:
 def test_every_mail_says_which_keywords_and_rules_it_follows() -> None:
     from digest.keywords.grammar import describe
 
-    for digest in (sample_digest(), sample_digest(welcome=True), sample_digest([], quiet="weekend")):
+    for digest in (
+        sample_digest(),
+        sample_digest(welcome=True),
+        sample_digest([], quiet="weekend"),
+    ):
         for text in both(digest):
             for keyword in ADA.keywords:
                 assert flat(describe(keyword)) in text
@@ -244,15 +277,23 @@ def test_a_welcome_without_papers_says_so() -> None:
             Rhythm(tuple(Weekly), None, tells=False),
             "Digests come every day, as soon as the papers are in; where no paper",
         ),
-        (Rhythm(tuple(Weekly)[:5], time(7), tells=True), "from Monday to Friday, not before 07:00 (Europe/Berlin);"),
+        (
+            Rhythm(tuple(Weekly)[:5], time(7), tells=True),
+            "from Monday to Friday, not before 07:00 (Europe/Berlin);",
+        ),
         (
             Rhythm((Weekly.MON,), None, tells=True),
             "on Mondays, as soon as the papers are in; where no paper matches, a short",
         ),
-        (Rhythm(tuple(Weekly)[1:6], None, tells=False), "on Tuesdays, Wednesdays, Thursdays, Fridays and Saturdays,"),
+        (
+            Rhythm(tuple(Weekly)[1:6], None, tells=False),
+            "on Tuesdays, Wednesdays, Thursdays, Fridays and Saturdays,",
+        ),
     ],
 )
-def test_a_welcome_says_when_digests_come_and_what_a_day_without_one_means(rhythm: Rhythm, words: str) -> None:
+def test_a_welcome_says_when_digests_come_and_what_a_day_without_one_means(
+    rhythm: Rhythm, words: str
+) -> None:
     for text in both(sample_digest(welcome=True, rhythm=rhythm)):
         assert words in " ".join(text.split())
         assert "Sunday to Thursday, New York time" in " ".join(text.split())
@@ -265,7 +306,8 @@ def test_a_quiet_day_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("skipped", "words"), [(1, "1 older paper was let go."), (1234, "1,234 older papers were let go.")]
+    ("skipped", "words"),
+    [(1, "1 older paper was let go."), (1234, "1,234 older papers were let go.")],
 )
 def test_papers_let_go_after_a_pause_are_counted(skipped: int, words: str) -> None:
     for text in both(sample_digest(skipped=skipped)):
@@ -308,7 +350,9 @@ def test_the_html_part_lets_abstracts_go_before_it_grows_too_long() -> None:
     assert titles(made.html) == 300
     assert len(made.text.encode()) <= TEXT_BYTES
     assert made.text.count("https://arxiv.org/abs/") == 300
-    alone = sample_digest([item(n) for n in range(1, 301)], replace(ADA, max_papers=300, format=Format.TEXT))
+    alone = sample_digest(
+        [item(n) for n in range(1, 301)], replace(ADA, max_papers=300, format=Format.TEXT)
+    )
     assert rendered(alone).text.count("Trained models") == 300
 
 
@@ -327,7 +371,10 @@ def test_then_details_then_titles_and_never_in_silence() -> None:
 
 def test_hundreds_of_hostile_keywords_leave_the_html_part_within_its_size() -> None:
     reader = replace(
-        ADA, keywords=tuple(Keyword("&" * 90 + str(n), f"{n}" + '"<&>' * 500, Rule.QUERY) for n in range(500))
+        ADA,
+        keywords=tuple(
+            Keyword("&" * 90 + str(n), f"{n}" + '"<&>' * 500, Rule.QUERY) for n in range(500)
+        ),
     )
     made = rendered(sample_digest([item(1, reader.keywords[7].name)], reader))
 
@@ -364,13 +411,18 @@ def test_more_than_eight_papers_come_with_a_list_of_contents() -> None:
     assert "#s1" not in page_of(sample_digest(eight)).links
     assert [link for link in page_of(digest).links if link[0] == "#"] == ["#s1", "#s2", "#s3"]
     text = rendered(digest).text
-    assert "\n   1. MLLM 4 papers\n   5. Hallucination 4 papers\n   9. New versions 1 version\n" in text
+    assert (
+        "\n   1. MLLM 4 papers\n   5. Hallucination 4 papers\n   9. New versions 1 version\n"
+        in text
+    )
 
 
 def test_under_a_single_keyword_the_contents_are_titles() -> None:
     digest = sample_digest([item(n) for n in range(1, 13)], replace(ADA, max_papers=3))
 
-    assert [link for link in page_of(digest).links if link[0] == "#"] == [f"#p{n}" for n in range(1, 9)]
+    assert [link for link in page_of(digest).links if link[0] == "#"] == [
+        f"#p{n}" for n in range(1, 9)
+    ]
     for text in both(digest):
         assert "and 4 more" in text
 
@@ -404,7 +456,14 @@ def test_a_catch_up_has_its_days_as_headings() -> None:
 
 def test_matched_words_are_marked_and_nothing_else_is_markup() -> None:
     digest = sample_digest(
-        [item(1, title="<em>Reward</em> & Reward-Modelling", comment="", abstract="A reward model.")]
+        [
+            item(
+                1,
+                title="<em>Reward</em> & Reward-Modelling",
+                comment="",
+                abstract="A reward model.",
+            )
+        ]
     )
     html = rendered(digest).html
 
@@ -427,7 +486,9 @@ def test_styles_are_in_the_tags_and_dark_mode_stays() -> None:
 
 
 def test_wide_characters_take_two_columns() -> None:
-    digest = sample_digest([item(1, title="深層学習による報酬モデル" * 9, abstract="奖励模型的研究 " * 60)])
+    digest = sample_digest(
+        [item(1, title="深層学習による報酬モデル" * 9, abstract="奖励模型的研究 " * 60)]
+    )
 
     lines = rendered(digest).text.splitlines()
     assert all(width(line) <= 78 for line in lines)
@@ -477,12 +538,22 @@ def digests(draw: st.DrawFn) -> Digest:
     for number in range(1, draw(st.one_of(st.integers(0, 12), st.integers(0, 500))) + 1):
         title, abstract, authors, comment, keywords, kind = pool[number % len(pool)]
         items.append(
-            item(number, *keywords, kind=kind, title=title, abstract=abstract, authors=authors, comment=comment)
+            item(
+                number,
+                *keywords,
+                kind=kind,
+                title=title,
+                abstract=abstract,
+                authors=authors,
+                comment=comment,
+            )
         )
     reader = replace(
         ADA,
         keywords=tuple(
-            Keyword(name, draw(st.sampled_from(["all:x", "abs:model", 'ti:"reward model"'])), Rule.QUERY)
+            Keyword(
+                name, draw(st.sampled_from(["all:x", "abs:model", 'ti:"reward model"'])), Rule.QUERY
+            )
             for name in names
         ),
         max_papers=draw(st.integers(1, 500)),
@@ -500,7 +571,11 @@ def digests(draw: st.DrawFn) -> Digest:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(digests())
 def test_any_digest_keeps_its_form_whatever_the_papers_say(digest: Digest) -> None:
     made = rendered(digest)
@@ -517,15 +592,22 @@ def test_any_digest_keeps_its_form_whatever_the_papers_say(digest: Digest) -> No
     assert all(width(line) <= 78 or "https://" in line for line in lines)
     assert lines == [line.rstrip(" ") for line in lines]
     urls = [item.paper.abstract_url for section in digest.sections for item in section.items]
-    assert [line.strip() for line in lines if re.fullmatch(r" +https://arxiv\.org/abs/\S+", line)] == urls
+    assert [
+        line.strip() for line in lines if re.fullmatch(r" +https://arxiv\.org/abs/\S+", line)
+    ] == urls
 
     page = Page(made.html)
     assert set(page.tags) <= TAGS
     assert page.attributes <= ATTRIBUTES
-    assert all(link.startswith(("https://arxiv.org/", "https://evil.example/x", "mailto:", "#")) for link in page.links)
+    assert all(
+        link.startswith(("https://arxiv.org/", "https://evil.example/x", "mailto:", "#"))
+        for link in page.links
+    )
     assert {link[1:] for link in page.links if link[0] == "#"} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    listed = list(dict.fromkeys(link for link in page.links if link.startswith("https://arxiv.org/abs/")))
+    listed = list(
+        dict.fromkeys(link for link in page.links if link.startswith("https://arxiv.org/abs/"))
+    )
     assert listed == urls[: len(listed)]
     if len(listed) < len(urls):
         assert f"and {len(urls) - len(listed)} more (listed in the text part)" in page.text
@@ -556,7 +638,9 @@ def test_the_operators_folder_overrides_one_file_and_is_escaped_too(tmp_path: Pa
         ("{{ 1 + 'a' }}", "digest.txt"),
     ],
 )
-def test_a_broken_template_is_named_with_what_is_wrong(tmp_path: Path, template: str, words: str) -> None:
+def test_a_broken_template_is_named_with_what_is_wrong(
+    tmp_path: Path, template: str, words: str
+) -> None:
     (tmp_path / "digest.txt").write_text(template, encoding="utf-8")
 
     with pytest.raises(ConfigError, match=words):
@@ -564,7 +648,9 @@ def test_a_broken_template_is_named_with_what_is_wrong(tmp_path: Path, template:
 
 
 def test_a_template_that_is_too_long_by_itself_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "digest.html").write_text("<p>" + "long " * 20_000 + "\n{{ mark }}\n", encoding="utf-8")
+    (tmp_path / "digest.html").write_text(
+        "<p>" + "long " * 20_000 + "\n{{ mark }}\n", encoding="utf-8"
+    )
 
     with pytest.raises(ConfigError, match="before it names a paper"):
         rendered(sample_digest(), Renderer(tmp_path))

@@ -1,4 +1,5 @@
-"""Nothing missed, nothing twice: days of keyword windows, recorded and invented, through the real `digest run`."""
+"""Nothing missed, nothing twice: days of keyword windows, recorded and invented, through the real
+`digest run`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,16 @@ import pytest
 
 from digest.demo.standin import Standin
 from tests.faults import Faults, walk_with_faults
-from tests.replay import Day, Figures, Home, invented_days, judge, recorded_days, subscribers_file, walk
+from tests.replay import (
+    Day,
+    Figures,
+    Home,
+    invented_days,
+    judge,
+    recorded_days,
+    subscribers_file,
+    walk,
+)
 from tests.shared import shared
 
 WITH_PARTS = slice(33, 42)
@@ -70,7 +80,9 @@ def replay_with_faults(folder: Path, days: Sequence[Day], seed: int) -> tuple[Fi
     figures = judge(days, readers, home.mails(), walked.held)
     figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.given.items()))
-    print(f"\n{figures.table()}\n{'bad answers':>28}  {faults.given.total()} of {faults.requests}: {counts}")
+    print(
+        f"\n{figures.table()}\n{'bad answers':>28}  {faults.given.total()} of {faults.requests}: {counts}"
+    )
     assert figures.lost == []
     assert figures.repeated == []
     assert figures.foreign == []
@@ -85,7 +97,9 @@ def test_with_a_third_of_all_answers_bad_a_few_days_lose_and_repeat_nothing(tmp_
 
 
 @pytest.mark.heavy
-def test_with_a_third_of_all_answers_bad_all_recorded_days_lose_and_repeat_nothing(tmp_path, capsys):
+def test_with_a_third_of_all_answers_bad_all_recorded_days_lose_and_repeat_nothing(
+    tmp_path, capsys
+):
     with capsys.disabled():
         figures, faults = replay_with_faults(tmp_path, recorded_days(shared("arxiv/replay")), 2)
     assert 0.25 < faults.given.total() / faults.requests < 0.4

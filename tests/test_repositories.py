@@ -1,4 +1,5 @@
-"""A repository as a reader, through whole cycles against a GitHub on loopback: each paper in exactly one issue."""
+"""A repository as a reader, through whole cycles against a GitHub on loopback: each paper in
+exactly one issue."""
 
 from __future__ import annotations
 
@@ -47,7 +48,9 @@ async def repository(tmp_path: Path) -> AsyncIterator[Repository]:
         await repository.way.close()
 
 
-async def test_each_day_brings_one_issue_with_what_no_earlier_one_listed(repository: Repository) -> None:
+async def test_each_day_brings_one_issue_with_what_no_earlier_one_listed(
+    repository: Repository,
+) -> None:
     world = repository.world
     world.arxiv.announce("Alpha", eprint(1), eprint(2))
     assert await repository.cycle(MONDAY) == {Outcome.SENT: 1}
@@ -62,7 +65,9 @@ async def test_each_day_brings_one_issue_with_what_no_earlier_one_listed(reposit
     assert world.relay.tried == []
 
 
-async def test_a_day_with_nothing_new_brings_no_issue_and_neither_does_a_welcome(repository: Repository) -> None:
+async def test_a_day_with_nothing_new_brings_no_issue_and_neither_does_a_welcome(
+    repository: Repository,
+) -> None:
     world = repository.world
     world.readers = [reader(PAGE, "Alpha", format=Format.ISSUE, quiet_days=True)]
     for day in range(3):
@@ -98,20 +103,26 @@ async def test_a_crash_while_an_issue_is_posted_posts_it_once(repository: Reposi
     assert repository.listed() == [["2611.00001"]]
 
 
-async def test_a_refusal_is_told_and_the_papers_come_with_the_next_issue(repository: Repository) -> None:
+async def test_a_refusal_is_told_and_the_papers_come_with_the_next_issue(
+    repository: Repository,
+) -> None:
     world = repository.world
     world.arxiv.announce("Alpha", eprint(1))
     repository.server.next["POST"] = [Refuse(410, "Issues are disabled")]
     summary = await world.cycle(MONDAY, issues=repository.way)
     [line] = summary.given_up
-    assert line.startswith("github:ada/papers: 410 Issues are disabled: issues are switched off: enable them")
+    assert line.startswith(
+        "github:ada/papers: 410 Issues are disabled: issues are switched off: enable them"
+    )
     assert summary.exit_code == 1
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
     await repository.cycle(TUESDAY)
     assert repository.listed() == [["2611.00002", "2611.00001"]]
 
 
-async def test_mail_goes_on_while_github_is_away_and_the_other_way_round(repository: Repository) -> None:
+async def test_mail_goes_on_while_github_is_away_and_the_other_way_round(
+    repository: Repository,
+) -> None:
     world = repository.world
     world.readers.append(reader("lin@example.org", "Alpha"))
     world.arxiv.announce("Alpha", eprint(1))
@@ -123,7 +134,9 @@ async def test_mail_goes_on_while_github_is_away_and_the_other_way_round(reposit
 
 
 @pytest.mark.parametrize("hold", [False, True])
-async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(repository: Repository, hold: bool) -> None:
+async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(
+    repository: Repository, hold: bool
+) -> None:
     world = repository.world
     world.hold = hold
     world.readers.append(reader("ada@example.org", "Alpha"))
@@ -131,7 +144,10 @@ async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(repo
     repository.server.next["POST"] = [Break(after=True)]
     limits = (RateLimit(1, DAY),)
     summary = await world.cycle(MONDAY, issues=repository.way, limits=limits)
-    assert (dict(summary.outcomes), summary.room_at) == ({Outcome.SENT: 1, Outcome.UNKNOWN: 1}, None)
+    assert (dict(summary.outcomes), summary.room_at) == (
+        {Outcome.SENT: 1, Outcome.UNKNOWN: 1},
+        None,
+    )
     again = next_work(world.store, world.roster, MONDAY, mail_from=MONDAY + DAY, hold_unknown=hold)
     assert again == MONDAY + UNKNOWN_WAIT
     (entry,) = world.store.outbox.entries()

@@ -63,12 +63,19 @@ def test_a_mailbox_without_a_password_is_a_settings_failure(tmp_path: Path) -> N
 
 
 def test_what_is_wrong_already_is_not_checked(tmp_path: Path) -> None:
-    found = checks(tmp_path, DIGEST_INBOX="nonsense", DIGEST_BOUNCE="nobody", DIGEST_BASE_URL="http://example.org")
+    found = checks(
+        tmp_path,
+        DIGEST_INBOX="nonsense",
+        DIGEST_BOUNCE="nobody",
+        DIGEST_BASE_URL="http://example.org",
+    )
     assert {check.state for check in found.values()} == {State.SKIP}
     assert len(found) == 3
 
 
-def test_a_bounce_address_that_nobody_reads_or_that_is_elsewhere_is_a_warning(tmp_path: Path) -> None:
+def test_a_bounce_address_that_nobody_reads_or_that_is_elsewhere_is_a_warning(
+    tmp_path: Path,
+) -> None:
     unread = checks(tmp_path, DIGEST_BOUNCE="bounces@example.org")["bounces"]
     assert unread.state is State.WARN
     assert "nobody reads them" in unread.found

@@ -19,7 +19,9 @@ from digest.rules.revision import changes, is_withdrawn, merged, tells_of_accept
 from tests.shared import shared
 
 DAY = datetime(2025, 3, 19, tzinfo=UTC)
-FIRST = Paper("2503.00001", 1, "A Study", "We study.", ("Ada Example",), ("cs.LG",), DAY, DAY, "12 pages")
+FIRST = Paper(
+    "2503.00001", 1, "A Study", "We study.", ("Ada Example",), ("cs.LG",), DAY, DAY, "12 pages"
+)
 SECOND = replace(FIRST, version=2)
 
 
@@ -72,7 +74,10 @@ def test_words_that_only_sound_like_it_are_not_taken_for_a_withdrawal(comment: s
 @pytest.mark.parametrize(
     ("abstract", "withdrawn"),
     [
-        ("This paper has been withdrawn by the author due to a crucial sign error in equation 1.", True),
+        (
+            "This paper has been withdrawn by the author due to a crucial sign error in equation 1.",
+            True,
+        ),
         ("Withdrawn by the authors", True),
         ("Withdrawn", True),
         ("Withdrawn liquidity is a problem of exchanges.", False),
@@ -102,7 +107,10 @@ def test_an_abstract_says_it_as_a_whole_or_not_at_all(abstract: str, withdrawn: 
         ("If accepted, the copy of record will be available", False),
         ("Not accepted yet", False),
         ("Our idea overlaps with a previously published work", False),
-        ("14 pages. arXiv admin note: text overlap with arXiv:2402.18610, published in 2024", False),
+        (
+            "14 pages. arXiv admin note: text overlap with arXiv:2402.18610, published in 2024",
+            False,
+        ),
         ("Extended version of a paper from FCT 2019", False),
         ("Code for the Horizon 2020 project", False),
     ],
@@ -132,7 +140,9 @@ def test_what_a_version_changed(after: dict[str, object], expected: tuple[Change
 
 def test_what_was_said_before_is_no_news() -> None:
     accepted = replace(SECOND, comment="Accepted at ICML 2025")
-    assert changes(accepted, replace(accepted, version=3, comment="ICML 2025, 14 pages")) == (Change.COMMENT,)
+    assert changes(accepted, replace(accepted, version=3, comment="ICML 2025, 14 pages")) == (
+        Change.COMMENT,
+    )
     gone = replace(SECOND, comment="Withdrawn")
     assert changes(gone, replace(gone, version=3)) == ()
     assert changes(gone, replace(FIRST, version=3, comment="Accepted at ICML 2025")) == (
@@ -142,17 +152,31 @@ def test_what_was_said_before_is_no_news() -> None:
 
 
 def test_changes_of_several_versions_add_up() -> None:
-    assert merged((Change.COMMENT,), (Change.TITLE, Change.COMMENT)) == (Change.TITLE, Change.COMMENT)
+    assert merged((Change.COMMENT,), (Change.TITLE, Change.COMMENT)) == (
+        Change.TITLE,
+        Change.COMMENT,
+    )
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_can_be_read(comment: str, abstract: str) -> None:
-    before, after = replace(FIRST, comment=abstract), replace(SECOND, comment=comment, abstract=abstract)
+    before, after = (
+        replace(FIRST, comment=abstract),
+        replace(SECOND, comment=comment, abstract=abstract),
+    )
     assert set(changes(before, after)) <= set(Change)
 
 
 def test_a_hostile_comment_costs_no_time() -> None:
-    for piece in ("withdrawn ", "paper has been ", "previous ", "A" * 9, "replaces ", "withdraw the ", "AB2 "):
+    for piece in (
+        "withdrawn ",
+        "paper has been ",
+        "previous ",
+        "A" * 9,
+        "replaces ",
+        "withdraw the ",
+        "AB2 ",
+    ):
         hostile = replace(SECOND, comment="withdrawx " + piece * (20_000 // len(piece)))
         began = datetime.now(UTC)
         is_withdrawn(hostile)
@@ -160,7 +184,8 @@ def test_a_hostile_comment_costs_no_time() -> None:
         assert (datetime.now(UTC) - began).total_seconds() < 1
 
 
-# -- real papers --------------------------------------------------------------------------------------
+# -- real papers
+# --------------------------------------------------------------------------------------
 
 
 def recorded() -> dict[str, dict[int, Paper]]:
@@ -181,17 +206,23 @@ def recorded() -> dict[str, dict[int, Paper]]:
 
 
 def test_each_withdrawal_among_the_recorded_papers_is_found_and_nothing_else() -> None:
-    versions = [paper for paper_versions in recorded().values() for paper in paper_versions.values()]
+    versions = [
+        paper for paper_versions in recorded().values() for paper in paper_versions.values()
+    ]
     found = {f"{paper.id}v{paper.version}" for paper in versions if is_withdrawn(paper)}
     # Read one by one: these 18 of 11,574 say so, and no other comment speaks of withdrawing.
     assert len(found) == 18
     assert {"2403.00276v2", "2410.12606v2", "2501.18851v3"} <= found
     assert found == {f"{p.id}v{p.version}" for p in versions if "withdr" in p.comment.lower()}
-    assert all("withdr" in p.abstract for p in versions if p.id == "2501.05675")  # of reflexes, and not found
+    assert all(
+        "withdr" in p.abstract for p in versions if p.id == "2501.05675"
+    )  # of reflexes, and not found
 
 
 def test_the_withdrawn_ones_of_a_days_entries_are_found() -> None:
-    text = lzma.decompress(shared("arxiv/bulk/atom_entries_2024-07-20.xml.xz").read_bytes()).decode()
+    text = lzma.decompress(
+        shared("arxiv/bulk/atom_entries_2024-07-20.xml.xz").read_bytes()
+    ).decode()
     found = {f"{paper.id}v{paper.version}" for paper in entries(text) if is_withdrawn(paper)}
     assert found == {"2108.04458v2", "1410.4701v4", "1206.1837v2", "1011.0597v3", "0911.5031v2"}
 
@@ -203,7 +234,13 @@ def entries(text: str) -> list[Paper]:
         fields = {part.tag.rpartition("}")[2]: part.text or "" for part in entry}
         base, _, version = fields["id"].rpartition("/")[2].rpartition("v")
         found.append(
-            replace(FIRST, id=base, version=int(version), abstract=fields["summary"], comment=fields.get("comment", ""))
+            replace(
+                FIRST,
+                id=base,
+                version=int(version),
+                abstract=fields["summary"],
+                comment=fields.get("comment", ""),
+            )
         )
     return found
 

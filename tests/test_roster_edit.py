@@ -58,7 +58,9 @@ def difference(path: Path, before: str = TEXT) -> tuple[list[str], list[str]]:
     import difflib
 
     lines = list(difflib.ndiff(before.splitlines(), path.read_text().splitlines()))
-    return [line[2:] for line in lines if line[0] == "-"], [line[2:] for line in lines if line[0] == "+"]
+    return [line[2:] for line in lines if line[0] == "-"], [
+        line[2:] for line in lines if line[0] == "+"
+    ]
 
 
 def names(path: Path, email: str) -> list[str]:
@@ -68,20 +70,33 @@ def names(path: Path, email: str) -> list[str]:
 
 
 def test_new_readers_stand_at_the_end_of_the_list_and_nothing_else_moves(path: Path) -> None:
-    edit.add_subscribers(path, ["new@example.org", "two@example.org"], ["reward model", '"a" OR b'], {"name": "N: x"})
+    edit.add_subscribers(
+        path, ["new@example.org", "two@example.org"], ["reward model", '"a" OR b'], {"name": "N: x"}
+    )
     gone, came = difference(path)
     assert gone == []
     assert came == [
         "",
-        *("  - email: new@example.org", '    name: "N: x"', "    keywords: [Reward Model, '\"a\" OR b']"),
-        *("  - email: two@example.org", '    name: "N: x"', "    keywords: [Reward Model, '\"a\" OR b']"),
+        *(
+            "  - email: new@example.org",
+            '    name: "N: x"',
+            "    keywords: [Reward Model, '\"a\" OR b']",
+        ),
+        *(
+            "  - email: two@example.org",
+            '    name: "N: x"',
+            "    keywords: [Reward Model, '\"a\" OR b']",
+        ),
     ]
     assert path.read_text().endswith("# the end\n")
 
 
 def test_a_reader_who_is_there_gets_the_missing_keywords_and_the_new_fields(path: Path) -> None:
     done = edit.add_subscribers(
-        path, ["GRACE@example.org"], ["Robots", "mllm"], {"max_papers": 10, "schedule": ["mon", "thu"]}
+        path,
+        ["GRACE@example.org"],
+        ["Robots", "mllm"],
+        {"max_papers": 10, "schedule": ["mon", "thu"]},
     )
     assert done.changed
     assert difference(path) == (
@@ -96,7 +111,9 @@ def test_a_keyword_that_a_group_brings_is_not_added_again(path: Path) -> None:
 
 
 def test_a_field_can_be_taken_away(path: Path) -> None:
-    edit.add_subscribers(path, ["grace@example.org", "ada@example.org"], [], {"max_papers": None, "name": None})
+    edit.add_subscribers(
+        path, ["grace@example.org", "ada@example.org"], [], {"max_papers": None, "name": None}
+    )
     assert difference(path) == (["    name: 'Ada'", "    max_papers: 30"], [])
 
 
@@ -145,7 +162,10 @@ def test_a_keyword_that_comes_with_a_group_is_not_taken_out_in_silence(path: Pat
 def test_who_had_the_keywords_of_all_gets_a_list_when_it_differs(path: Path) -> None:
     path.write_text("defaults: {keywords: [a1, b1]}\nsubscribers:\n  - email: ada@example.org\n")
     edit.add_subscribers(path, ["ada@example.org", "new@example.org"], ["c1"])
-    assert (names(path, "ada@example.org"), names(path, "new@example.org")) == (["a1", "b1", "c1"], ["c1"])
+    assert (names(path, "ada@example.org"), names(path, "new@example.org")) == (
+        ["a1", "b1", "c1"],
+        ["c1"],
+    )
     edit.remove_subscribers(path, ["ada@example.org"], ["a1"])
     assert names(path, "ada@example.org") == ["b1", "c1"]
 
@@ -192,7 +212,9 @@ def test_a_keyword_is_added_under_its_name(path: Path) -> None:
         ('{"keywords": {}}', '{"keywords": {RL: "ti:x"}}'),
     ],
 )  # fmt: skip
-def test_a_name_finds_its_place_in_every_form_of_the_section(path: Path, before: str, after: str) -> None:
+def test_a_name_finds_its_place_in_every_form_of_the_section(
+    path: Path, before: str, after: str
+) -> None:
     path.write_text(before)
     edit.add_keyword(path, "RL", "ti:x")
     assert path.read_text() == after
@@ -206,13 +228,19 @@ def test_a_used_keyword_is_only_removed_by_force_and_then_everywhere(path: Path)
     assert path.read_text() == before
     edit.remove_keyword(path, "robots", force=True)
     assert difference(path, before) == (
-        ["  Robots: {query: 'cat:cs.RO'}", "    keywords: [Reward Model, +vision, Robots]   # hers", "      - robots"],
+        [
+            "  Robots: {query: 'cat:cs.RO'}",
+            "    keywords: [Reward Model, +vision, Robots]   # hers",
+            "      - robots",
+        ],
         ["    keywords: [Reward Model, +vision]   # hers"],
     )
 
 
 def test_a_keyword_whose_removal_leaves_a_reader_with_nothing_stays(path: Path) -> None:
-    path.write_text("keywords: {A: 'ti:x'}\nsubscribers:\n  - email: ada@example.org\n    keywords: [a]\n")
+    path.write_text(
+        "keywords: {A: 'ti:x'}\nsubscribers:\n  - email: ada@example.org\n    keywords: [a]\n"
+    )
     with pytest.raises(UsageError, match=r"ada@example\.org has no keywords"):
         edit.remove_keyword(path, "A", force=True)
 
@@ -276,7 +304,9 @@ def test_what_is_shared_by_an_alias_is_not_edited(path: Path) -> None:
 
 def test_a_missing_or_empty_file_is_made_with_a_word_of_help(tmp_path: Path) -> None:
     path = tmp_path / "home" / "subscribers.yaml"
-    edit.add_subscribers(path, ["ada@example.org"], ["reasoning"], {"at": "07:00", "paused_until": "2026-12-01"})
+    edit.add_subscribers(
+        path, ["ada@example.org"], ["reasoning"], {"at": "07:00", "paused_until": "2026-12-01"}
+    )
     text = path.read_text()
     assert text.startswith("# Who gets which new arXiv papers.")
     assert text.endswith(
@@ -313,7 +343,9 @@ def denied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     folder.chmod(0o555)
     if os.geteuid() == 0:
         real = os.access
-        monkeypatch.setattr(os, "access", lambda path, mode, **_: Path(path) != folder and real(path, mode))
+        monkeypatch.setattr(
+            os, "access", lambda path, mode, **_: Path(path) != folder and real(path, mode)
+        )
         make = Path.mkdir
 
         def mkdir(self: Path, *args: Any, **kwargs: Any) -> None:
@@ -327,8 +359,12 @@ def denied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(denied: Path) -> None:
-    with pytest.raises(ConfigError, match=r"/closed/home/deep cannot be made \(Permission denied\)") as caught:
-        edit.add_subscribers(denied / "home" / "deep" / "subscribers.yaml", ["ada@example.org"], ["x"])
+    with pytest.raises(
+        ConfigError, match=r"/closed/home/deep cannot be made \(Permission denied\)"
+    ) as caught:
+        edit.add_subscribers(
+            denied / "home" / "deep" / "subscribers.yaml", ["ada@example.org"], ["x"]
+        )
     assert "--home or DIGEST_HOME" in caught.value.remedy
 
 
@@ -349,17 +385,23 @@ def test_every_edit_names_a_folder_that_cannot_be_written(denied: Path) -> None:
 def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
     with pytest.raises(ConfigError, match=r"home/deep cannot be made \(Not a directory\)"):
-        edit.add_subscribers(tmp_path / "home" / "deep" / "subscribers.yaml", ["ada@example.org"], ["x"])
+        edit.add_subscribers(
+            tmp_path / "home" / "deep" / "subscribers.yaml", ["ada@example.org"], ["x"]
+        )
     with pytest.raises(ConfigError, match="there is no subscribers file"):
         edit.remove_subscribers(tmp_path / "none" / "subscribers.yaml", ["ada@example.org"])
 
 
 def test_what_is_cleared_is_written_out_where_all_have_a_value_by_default(path: Path) -> None:
     path.write_text(
-        'defaults: {at: "08:00", exclude: [x1]}\n' + "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n"
+        'defaults: {at: "08:00", exclude: [x1]}\n'
+        + "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n"
     )
     edit.add_subscribers(
-        path, ["ada@example.org", "lin@example.org"], ["x"], {"at": None, "exclude": None, "name": None}
+        path,
+        ["ada@example.org", "lin@example.org"],
+        ["x"],
+        {"at": None, "exclude": None, "name": None},
     )
     ada, lin = load_roster(path).subscribers
     assert (ada.at, ada.exclude, lin.at, lin.exclude) == (None, (), None, ())
@@ -380,10 +422,15 @@ def test_what_is_cleared_is_written_out_where_all_have_a_value_by_default(path: 
     ],
 )
 def test_an_address_is_only_near_where_it_is_a_slip(wanted: str, near: str) -> None:
-    assert nearest_address(wanted, ["ada@example.org", "bob@example.org", "grace.hopper@example.org"]) == near
+    assert (
+        nearest_address(wanted, ["ada@example.org", "bob@example.org", "grace.hopper@example.org"])
+        == near
+    )
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -391,10 +438,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(path: Path, mo
     with pytest.raises(ConfigError, match="No space left"):
         edit.add_subscribers(path, ["new@example.org"], ["x"])
     assert path.read_text() == TEXT
-    assert sorted(p.name for p in path.parent.iterdir()) == ["subscribers.yaml", "subscribers.yaml.lock"]
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "subscribers.yaml",
+        "subscribers.yaml.lock",
+    ]
 
 
-def test_an_edit_waits_for_another_and_gives_up_in_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_edit_waits_for_another_and_gives_up_in_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(edit, "WAIT", 0.0)
     with file_lock(path, 1.0), pytest.raises(TryLaterError, match="being edited"):
         edit.add_subscribers(path, ["new@example.org"], ["x"])
@@ -432,9 +484,13 @@ WEIRD = (
 
 OPERATIONS: list[Callable[[Path], object]] = [
     lambda p: edit.add_subscribers(p, ["ada@example.org", "new@example.org"], ["d1", "+none"[1:]]),
-    lambda p: edit.add_subscribers(p, ["grace@example.org"], ["e 1"], {"name": "Gr: a", "at": "07:00"}),
+    lambda p: edit.add_subscribers(
+        p, ["grace@example.org"], ["e 1"], {"name": "Gr: a", "at": "07:00"}
+    ),
     lambda p: edit.add_subscribers(p, ["grace@example.org"], ["title word"], match=Rule.TITLE),
-    lambda p: edit.add_subscribers(p, ["ada@example.org"], [], {"at": None, "name": None, "exclude": ["cat:cs.RO"]}),
+    lambda p: edit.add_subscribers(
+        p, ["ada@example.org"], [], {"at": None, "name": None, "exclude": ["cat:cs.RO"]}
+    ),
     lambda p: edit.remove_subscribers(p, ["ada@example.org"], ["b1"]),
     lambda p: edit.remove_subscribers(p, ["ada@example.org", "new@example.org"], ["A", "d1"]),
     lambda p: edit.remove_subscribers(p, ["ada@example.org"]),
@@ -450,7 +506,10 @@ OPERATIONS: list[Callable[[Path], object]] = [
 
 
 @settings(max_examples=60, deadline=None)
-@given(start=st.sampled_from([TEXT, FLOW, INDENTLESS, WEIRD]), steps=st.lists(st.sampled_from(OPERATIONS), max_size=6))
+@given(
+    start=st.sampled_from([TEXT, FLOW, INDENTLESS, WEIRD]),
+    steps=st.lists(st.sampled_from(OPERATIONS), max_size=6),
+)
 def test_whatever_is_done_in_whatever_form_the_file_stays_right(
     tmp_path_factory: pytest.TempPathFactory, start: str, steps: list[Callable[[Path], object]]
 ) -> None:

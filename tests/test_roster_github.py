@@ -1,4 +1,5 @@
-"""A GitHub repository in the subscribers file: read, refused where it is none, added and taken out by the commands."""
+"""A GitHub repository in the subscribers file: read, refused where it is none, added and taken out
+by the commands."""
 
 from __future__ import annotations
 
@@ -7,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from digest.errors import UsageError
-from digest.subscribers.edit import add_subscribers, find_reader, move_subscriber, remove_subscribers
+from digest.subscribers.edit import (
+    add_subscribers,
+    find_reader,
+    move_subscriber,
+    remove_subscribers,
+)
 from digest.subscribers.load import load_roster
 from digest.subscribers.problems import RosterError
 
@@ -50,7 +56,9 @@ def test_a_repository_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
         ("ada/papers\\r\\nX: y", ""),
     ],
 )
-def test_what_is_no_repository_is_refused_with_the_nearest_one(tmp_path: Path, value: str, suggestion: str) -> None:
+def test_what_is_no_repository_is_refused_with_the_nearest_one(
+    tmp_path: Path, value: str, suggestion: str
+) -> None:
     path = written(tmp_path, f'subscribers:\n  - github: "{value}"\n    keywords: [x]\n')
     with pytest.raises(RosterError) as caught:
         load_roster(path)
@@ -60,7 +68,9 @@ def test_what_is_no_repository_is_refused_with_the_nearest_one(tmp_path: Path, v
 
 
 def test_nobody_is_a_reader_and_a_repository_at_once(tmp_path: Path) -> None:
-    path = written(tmp_path, "subscribers:\n  - {email: a@example.org, github: a/b, keywords: [x]}\n")
+    path = written(
+        tmp_path, "subscribers:\n  - {email: a@example.org, github: a/b, keywords: [x]}\n"
+    )
     with pytest.raises(RosterError, match="write two subscribers"):
         load_roster(path)
 
@@ -74,7 +84,9 @@ def test_two_spellings_of_one_repository_are_the_same(tmp_path: Path) -> None:
 def test_the_commands_add_change_move_and_remove_one(tmp_path: Path) -> None:
     path = written(tmp_path)
     add_subscribers(path, ["github:grace/arxiv"], ["Reasoning"], {"at": "07:00"})
-    assert '  - github: grace/arxiv\n    keywords: [Reasoning]\n    at: "07:00"\n' in path.read_text()
+    assert (
+        '  - github: grace/arxiv\n    keywords: [Reasoning]\n    at: "07:00"\n' in path.read_text()
+    )
     add_subscribers(path, ["GitHub:ada/papers.daily"], ["Reasoning"])
     reader = find_reader(load_roster(path), "github:ADA/papers.daily")
     assert reader is not None
@@ -89,5 +101,7 @@ def test_the_commands_add_change_move_and_remove_one(tmp_path: Path) -> None:
 
 
 def test_the_commands_call_a_repository_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'github:ada' is no repository: a GitHub repository is written OWNER/REPO"):
+    with pytest.raises(
+        UsageError, match="'github:ada' is no repository: a GitHub repository is written OWNER/REPO"
+    ):
         add_subscribers(written(tmp_path), ["github:ada"], ["x"])

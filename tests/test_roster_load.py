@@ -54,7 +54,12 @@ def field(line: str) -> str:
 def test_the_example_shows_every_field_and_is_right() -> None:
     roster = load_roster(EXAMPLE)
     ada, grace = roster.subscribers
-    assert (ada.name, ada.timezone, ada.at, ada.days) == ("Ada", "Europe/Berlin", clock(8), tuple(Weekly))
+    assert (ada.name, ada.timezone, ada.at, ada.days) == (
+        "Ada",
+        "Europe/Berlin",
+        clock(8),
+        tuple(Weekly),
+    )
     assert [k.name for k in ada.keywords] == ["Reward Model", "MLLM", "Hallucination"]
     assert [k.rule for k in grace.keywords] == [Rule.QUERY, Rule.TITLE, Rule.EITHER]
     assert grace.days == (Weekly.MON, Weekly.THU)
@@ -79,8 +84,16 @@ def test_defaults_hold_for_whoever_does_not_say_otherwise() -> None:
         "subscribers:\n  - email: ada@example.org\n  - email: grace@example.org\n    at: null\n    keywords: [x]\n"
     )
     ada, grace = load(text).subscribers
-    assert (ada.timezone, ada.at, [k.name for k in ada.keywords]) == ("Asia/Tokyo", clock(8), ["mllm"])
-    assert (grace.timezone, grace.at, [k.name for k in grace.keywords]) == ("Asia/Tokyo", None, ["x"])
+    assert (ada.timezone, ada.at, [k.name for k in ada.keywords]) == (
+        "Asia/Tokyo",
+        clock(8),
+        ["mllm"],
+    )
+    assert (grace.timezone, grace.at, [k.name for k in grace.keywords]) == (
+        "Asia/Tokyo",
+        None,
+        ["x"],
+    )
     assert grace.exclude == ("cat:cs.RO",)
 
 
@@ -107,7 +120,10 @@ def test_each_field_reads_as_the_model_has_it(line: str, name: str, value: objec
 
 def test_a_plain_list_of_keywords_is_enough_for_a_page() -> None:
     roster = load("keywords: [reasoning, reward model]\n")
-    assert [(k.name, k.rule) for k in roster.keywords] == [("reasoning", Rule.BOTH), ("reward model", Rule.EITHER)]
+    assert [(k.name, k.rule) for k in roster.keywords] == [
+        ("reasoning", Rule.BOTH),
+        ("reward model", Rule.EITHER),
+    ]
     assert roster.subscribers == ()
 
 
@@ -115,7 +131,9 @@ def test_labels_are_matched_whatever_their_case() -> None:
     text = "keywords: {Reward Model: 'ti:x'}\ngroups: {Vision: [reward model]}\n" + READERS.replace(
         "reasoning", "REWARD  model, +vision"
     )
-    assert [(k.name, k.query) for k in load(text).subscribers[0].keywords] == [("Reward Model", "ti:x")]
+    assert [(k.name, k.query) for k in load(text).subscribers[0].keywords] == [
+        ("Reward Model", "ti:x")
+    ]
 
 
 def test_two_names_with_one_query_share_it() -> None:
@@ -131,14 +149,22 @@ def test_an_excluded_name_stands_for_its_query() -> None:
 
 
 def test_a_keyword_s_query_may_run_over_lines_or_be_named_by_an_alias() -> None:
-    text = "keywords:\n  A: >-\n    ti:x\n    OR ti:y\n" + READERS.replace("[reasoning]", "&mine [A]")
+    text = "keywords:\n  A: >-\n    ti:x\n    OR ti:y\n" + READERS.replace(
+        "[reasoning]", "&mine [A]"
+    )
     text += "  - email: grace@example.org\n    keywords: *mine\n"
     assert [r.keywords[0].query for r in load(text).subscribers] == ["(ti:x OR ti:y)"] * 2
 
 
 def test_addresses_are_stored_normalised() -> None:
-    assert load(READERS.replace("ada@example.org", "Ada@EXAMPLE.org")).subscribers[0].email == "Ada@example.org"
-    assert load(READERS.replace("ada@example.org", "root@localhost")).subscribers[0].email == "root@localhost"
+    assert (
+        load(READERS.replace("ada@example.org", "Ada@EXAMPLE.org")).subscribers[0].email
+        == "Ada@example.org"
+    )
+    assert (
+        load(READERS.replace("ada@example.org", "root@localhost")).subscribers[0].email
+        == "root@localhost"
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,7 +269,14 @@ def test_all_mistakes_are_reported_at_once_those_of_yaml_itself_included() -> No
         'keywords:\n  A: "a" OR b\n  B: "c" OR d\n'
         "subscribers:\n  - email: ada@example.org\n    keywords: [1e3, +none]\n    max_papers: -1\n"
     )
-    assert [(p.line, p.column) for p in problems(text)] == [(1, 22), (3, 6), (4, 6), (7, 16), (7, 21), (8, 17)]
+    assert [(p.line, p.column) for p in problems(text)] == [
+        (1, 22),
+        (3, 6),
+        (4, 6),
+        (7, 16),
+        (7, 21),
+        (8, 17),
+    ]
 
 
 def test_the_text_of_the_error_shows_line_caret_and_suggestion() -> None:
@@ -317,13 +350,21 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=300)
 @given(st.lists(PIECES, min_size=1, max_size=5), st.sampled_from(["", " "]))
-def test_a_file_is_right_at_the_place_where_its_suggestion_was_taken(pieces: list[str], between: str) -> None:
+def test_a_file_is_right_at_the_place_where_its_suggestion_was_taken(
+    pieces: list[str], between: str
+) -> None:
     value = between.join(pieces)
     for before, after in (
         ("keywords:\n  A: ", "\n  B: x\n"),
         ("keywords:\n  - ", "\n  - y\n"),
-        ("subscribers:\n  - email: ada@example.org\n    keywords: [x]\n    at: ", "\n    order: newest\n"),
-        ("subscribers:\n  - email: ada@example.org\n    keywords: [x]\n    name: ", "\n    order: newest\n"),
+        (
+            "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n    at: ",
+            "\n    order: newest\n",
+        ),
+        (
+            "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n    name: ",
+            "\n    order: newest\n",
+        ),
     ):
         text = before + value + after
         found = [problem for problem in mistakes(text) if problem.suggestion]
@@ -360,7 +401,9 @@ def test_an_absent_file_says_what_to_do(tmp_path: Path) -> None:
         ("keywords: [a]\n".encode("utf-16"), 1, 1, "UTF-16"),
     ],
 )
-def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path, data: bytes, line: int, column: int, words: str) -> None:
+def test_a_file_that_is_not_utf_8_says_where(
+    tmp_path: Path, data: bytes, line: int, column: int, words: str
+) -> None:
     path = tmp_path / "subscribers.yaml"
     path.write_bytes(data)
     with pytest.raises(RosterError, match=words) as caught:
@@ -396,7 +439,8 @@ def test_an_enormous_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_two_thousand_readers_load_in_bounded_time(tmp_path: Path) -> None:
     text = "subscribers:\n" + "".join(
-        f"  - email: r{i}@example.org\n    keywords: [reasoning, reward model]\n    at: '07:00'\n" for i in range(2000)
+        f"  - email: r{i}@example.org\n    keywords: [reasoning, reward model]\n    at: '07:00'\n"
+        for i in range(2000)
     )
     started = time.monotonic()
     assert len(load(text).subscribers) == 2000
@@ -411,10 +455,18 @@ def test_whatever_stands_in_the_file_is_read_or_reported(text: str) -> None:
             check_text(whole, "subscribers.yaml")
         except RosterError as error:
             found = error.problems or (Problem(0, 0, ""),)
-        assert all(problem.line >= 1 and problem.column >= 1 and problem.message for problem in found)
+        assert all(
+            problem.line >= 1 and problem.column >= 1 and problem.message for problem in found
+        )
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], max_codepoint=0x2FFF), min_size=1, max_size=30))
+@given(
+    st.text(
+        alphabet=st.characters(exclude_categories=["Cs"], max_codepoint=0x2FFF),
+        min_size=1,
+        max_size=30,
+    )
+)
 def test_a_text_is_written_so_that_it_reads_as_itself(text: str) -> None:
     for document in (Document(f"- [{write(text)}, x]"), Document(f"- - {write(text)}\n  - x")):
         node = document.root.items[0].items[0]  # type: ignore[union-attr]

@@ -36,7 +36,9 @@ ZONES = (
 )
 
 
-def reader(zone: str = "UTC", at: time | None = None, days: tuple[Weekly, ...] = DAYS, **more) -> Subscriber:
+def reader(
+    zone: str = "UTC", at: time | None = None, days: tuple[Weekly, ...] = DAYS, **more
+) -> Subscriber:
     return Subscriber("ada@example.org", (), timezone=zone, at=at, days=days, **more)
 
 
@@ -59,7 +61,13 @@ def utc(text: str) -> datetime:
         ("Asia/Beirut", None, "2026-03-29T12:00", "2026-03-28T22:00", "2026-03-29T21:00"),
         ("Africa/Cairo", None, "2026-04-24T12:00", "2026-04-23T22:00", "2026-04-24T21:00"),
         # the hour before midnight comes twice, so does a part of it before a minute past midnight
-        ("America/Sao_Paulo", time(23, 30), "2018-02-18T02:40", "2018-02-18T01:30", "2018-02-19T02:30"),
+        (
+            "America/Sao_Paulo",
+            time(23, 30),
+            "2018-02-18T02:40",
+            "2018-02-18T01:30",
+            "2018-02-19T02:30",
+        ),
         ("America/St_Johns", None, "2006-10-29T02:45", "2006-10-29T02:30", "2006-10-30T03:30"),
         # the last hour of Saturday does not exist: its slot is the first moment of Sunday
         ("America/Nuuk", time(23, 30), "2026-03-29T00:59", "2026-03-28T01:30", "2026-03-29T01:00"),
@@ -171,7 +179,8 @@ def test_a_pause_ends_as_its_date_begins_in_the_readers_zone():
         (reader("Asia/Tokyo", time(8)), "2026-11-23T12:00", "2026-11-24T06:15", date(2026, 11, 23)),
         # over Thanksgiving and the weekend
         (reader("Europe/Berlin", time(8)), "2026-11-26T12:00", "2026-11-30T07:00", date(2026, 11, 29)),
-        # a weekly reader gets at Monday's midnight what came from Tuesday to Friday; with an hour also Sunday's
+        # a weekly reader gets at Monday's midnight what came from Tuesday to Friday; with an hour
+        # also Sunday's
         (reader(days=(Weekly.MON,)), "2026-11-24T12:00", "2026-11-30T00:00", date(2026, 11, 25)),
         (reader(days=(Weekly.MON,)), "2026-11-30T03:00", "2026-12-07T00:00", date(2026, 12, 3)),
         (reader(at=time(9), days=(Weekly.MON,)), "2026-11-24T12:00", "2026-11-30T09:00", date(2026, 11, 29)),
@@ -188,7 +197,9 @@ def test_the_next_digest_and_the_announcement_it_covers(subscriber, now, at, eve
 
 
 def test_a_pause_for_ever_is_no_mistake():
-    moment, _ = next_digest(reader("Pacific/Kiritimati", days=(Weekly.WED,), paused_until=date.max), utc("2026-11-23"))
+    moment, _ = next_digest(
+        reader("Pacific/Kiritimati", days=(Weekly.WED,), paused_until=date.max), utc("2026-11-23")
+    )
     assert moment.year == 9999
 
 
@@ -199,7 +210,9 @@ def test_a_pause_for_ever_is_no_mistake():
     st.sets(st.sampled_from(DAYS), min_size=1),
     st.datetimes(datetime(2026, 1, 20), datetime(2026, 12, 20), timezones=st.just(UTC)),  # noqa: DTZ001
 )
-def test_the_next_digest_comes_in_an_open_slot_and_never_before_the_readers_hour(zone, at, days, now):
+def test_the_next_digest_comes_in_an_open_slot_and_never_before_the_readers_hour(
+    zone, at, days, now
+):
     subscriber = reader(zone, at, tuple(sorted(days)))
     moment, evening = next_digest(subscriber, now)
     assert moment > now
@@ -208,7 +221,9 @@ def test_the_next_digest_comes_in_an_open_slot_and_never_before_the_readers_hour
     assert evening < local_date(moment, "America/New_York")
     local = moment.astimezone(ZoneInfo(zone))
     if at is not None and len(days) == 7 and local_date(slot, zone) == local.date():
-        assert moment >= datetime.combine(local.date(), at, ZoneInfo(zone)).astimezone(UTC) - timedelta(hours=1)
+        assert moment >= datetime.combine(local.date(), at, ZoneInfo(zone)).astimezone(
+            UTC
+        ) - timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -245,12 +260,18 @@ def test_a_hundred_thousand_readers_are_asked_in_seconds():
             latest_slot(subscriber, now)
             next_slot(subscriber, now)
         fastest.append((clock.perf_counter() - start) / len(readers) / 2)
-    assert min(fastest) < 100e-6  # about 6 µs on a quiet machine; the bound leaves room for a busy one
+    assert (
+        min(fastest) < 100e-6
+    )  # about 6 µs on a quiet machine; the bound leaves room for a busy one
 
 
 def test_the_next_digest_does_not_go_in_a_slot_that_is_taken():
-    """Berlin at 07:00: the announcement comes at 07:15, into the same slot, unless a first digest took it."""
+    """Berlin at 07:00: the announcement comes at 07:15, into the same slot, unless a first digest
+    took it."""
     berlin = reader("Europe/Berlin", time(7))
     seven = datetime(2026, 11, 24, 6, tzinfo=UTC)
     assert next_digest(berlin, seven)[0] == seven + timedelta(minutes=15)
-    assert next_digest(berlin, seven, taken=seven) == (seven + timedelta(days=1), date(2026, 11, 23))
+    assert next_digest(berlin, seven, taken=seven) == (
+        seven + timedelta(days=1),
+        date(2026, 11, 23),
+    )

@@ -14,7 +14,9 @@ from digest.subscribers.fields import ADDRESSES, FIELDS, MAX_PAPERS, QUIET_DAYS,
 from digest.subscribers.load import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 
 ROOT = Path(__file__).parent.parent
-SCHEMA: dict[str, Any] = json.loads((ROOT / "digest/subscribers/subscribers.schema.json").read_text())
+SCHEMA: dict[str, Any] = json.loads(
+    (ROOT / "digest/subscribers/subscribers.schema.json").read_text()
+)
 READER = "subscribers:\n  - email: ada@example.org\n    keywords: [x]\n"
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 

@@ -68,7 +68,9 @@ async def test_a_welcome_that_was_sent_early_is_the_one_of_the_schedule(world: W
 
 
 @pytest.mark.parametrize("seconds", [0, 1])
-async def test_a_send_at_the_very_moment_of_a_slot_takes_another(world: World, seconds: int) -> None:
+async def test_a_send_at_the_very_moment_of_a_slot_takes_another(
+    world: World, seconds: int
+) -> None:
     world.readers = [reader(ADA, "Rust", at=time(7))]
     await world.cycle(MONDAY)
     for number in (2, 3):  # twice within one second
@@ -81,7 +83,9 @@ async def test_a_send_at_the_very_moment_of_a_slot_takes_another(world: World, s
     assert len({m["Message-ID"] for m in world.mails(ADA)}) == 4
 
 
-async def test_what_waits_is_not_sent_beside_but_replaced_where_something_newer_is_due(world: World) -> None:
+async def test_what_waits_is_not_sent_beside_but_replaced_where_something_newer_is_due(
+    world: World,
+) -> None:
     world.readers = world.readers[:1]
     world.relay.answers[ADA] = [Receipt(Outcome.DEFERRED, "450 later")]
     assert await send(world) == 1
@@ -116,7 +120,8 @@ async def test_an_empty_send_of_a_known_reader_makes_no_mail(world: World) -> No
     assert len(world.mails(ADA)) == 1
 
 
-# -- as a command ------------------------------------------------------------------------------------
+# -- as a command
+# ------------------------------------------------------------------------------------
 
 
 def test_the_command_says_what_it_did_and_why_there_is_nothing(house: House) -> None:  # noqa: F811
@@ -126,7 +131,9 @@ def test_the_command_says_what_it_did_and_why_there_is_nothing(house: House) -> 
     assert "written to" in told.out
     assert len(house.mails()) == 1
     told = house("send", ADA, now=THURSDAY)
-    assert told.out.startswith(f"Nothing was sent to {ADA}: no new paper since the last digest. The next digest comes")
+    assert told.out.startswith(
+        f"Nothing was sent to {ADA}: no new paper since the last digest. The next digest comes"
+    )
     assert len(house.mails()) == 1
     house.serve(DAYS[1])
     shown = house("send", ADA, "--json", now=FRIDAY).json()
@@ -144,8 +151,12 @@ def test_the_command_names_what_keeps_mail_away(house: House) -> None:  # noqa: 
     house("subscribe", ADA, "--paused-until", "2099-01-01")
     told = house("send", ADA, now=FRIDAY)
     assert (told.code, len(house.mails(ADA))) == (0, 1)
-    assert "paused until 2099-01-01: 'digest subscribers resume ada@example.org' ends that" in told.out
-    house.write_row("INSERT INTO suppression VALUES('lin@example.org', 'bounced', '2026-11-01T00:00:00Z')")
+    assert (
+        "paused until 2099-01-01: 'digest subscribers resume ada@example.org' ends that" in told.out
+    )
+    house.write_row(
+        "INSERT INTO suppression VALUES('lin@example.org', 'bounced', '2026-11-01T00:00:00Z')"
+    )
     shown = house("send", "lin@example.org", "--json", now=FRIDAY).json()
     assert (shown["digests"], shown["why"]) == ([], "mail to this address is suppressed: bounced")
 

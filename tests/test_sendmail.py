@@ -56,14 +56,20 @@ async def test_the_message_goes_in_with_its_envelope_and_unix_line_ends(tmp_path
 async def test_the_exit_code_decides(
     tmp_path: Path, code: int, outcome: Outcome, bounce: bool, permanent: bool
 ) -> None:
-    sendmail = program(tmp_path, f"sys.stdin.read()\nsys.stderr.write('no\\nway')\nsys.exit({code})")
+    sendmail = program(
+        tmp_path, f"sys.stdin.read()\nsys.stderr.write('no\\nway')\nsys.exit({code})"
+    )
     receipt = await SendmailTransport(sendmail).send(make_message(), nothing)
     assert (receipt.outcome, receipt.bounce, receipt.permanent) == (outcome, bounce, permanent)
     assert "no way" in receipt.reply
 
 
-async def test_a_program_that_does_not_read_its_input_is_judged_all_the_same(tmp_path: Path) -> None:
-    receipt = await SendmailTransport(program(tmp_path, "sys.exit(67)")).send(make_message(), nothing)
+async def test_a_program_that_does_not_read_its_input_is_judged_all_the_same(
+    tmp_path: Path,
+) -> None:
+    receipt = await SendmailTransport(program(tmp_path, "sys.exit(67)")).send(
+        make_message(), nothing
+    )
     assert receipt.outcome is Outcome.FAILED
 
 
@@ -76,12 +82,16 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
 
 
 async def test_a_program_that_is_killed_leaves_it_open_what_was_done(tmp_path: Path) -> None:
-    receipt = await SendmailTransport(program(tmp_path, "os.kill(os.getpid(), 9)")).send(make_message(), nothing)
+    receipt = await SendmailTransport(program(tmp_path, "os.kill(os.getpid(), 9)")).send(
+        make_message(), nothing
+    )
     assert receipt.outcome is Outcome.UNKNOWN
 
 
 async def test_a_cancelled_program_is_killed(tmp_path: Path) -> None:
-    sendmail = program(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)")
+    sendmail = program(
+        tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
+    )
     os.mkfifo(tmp_path / "pid")
     task = asyncio.create_task(SendmailTransport(sendmail).send(make_message(), nothing))
     pid = int(await asyncio.to_thread((tmp_path / "pid").read_text))
@@ -94,7 +104,9 @@ async def test_a_cancelled_program_is_killed(tmp_path: Path) -> None:
 
 async def test_a_missing_program_is_said_with_what_to_do(tmp_path: Path) -> None:
     called: list[int] = []
-    receipt = await SendmailTransport(tmp_path / "none").send(make_message(), lambda: called.append(1))
+    receipt = await SendmailTransport(tmp_path / "none").send(
+        make_message(), lambda: called.append(1)
+    )
     assert receipt.outcome is Outcome.RELAY
     assert receipt.permanent
     assert "install" in receipt.reply

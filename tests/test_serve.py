@@ -49,7 +49,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "digest", "serve", "--home", str(home), "--listen", f"127.0.0.1:{port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "digest",
+        "serve",
+        "--home",
+        str(home),
+        "--listen",
+        f"127.0.0.1:{port}",
+    ]
     command += ["--base-url", "https://example.org/digest", "-vv"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -113,7 +122,9 @@ def test_the_path_of_the_public_address_may_be_there(site: Site) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("path", ["/u/1-aaaaaaaaaaaaaaaaaaaa", "/u/", "/", "/u/..%2f..%2fetc", "/u/1"])
+@pytest.mark.parametrize(
+    "path", ["/u/1-aaaaaaaaaaaaaaaaaaaa", "/u/", "/", "/u/..%2f..%2fetc", "/u/1"]
+)
 def test_what_was_not_signed_leads_nowhere(site: Site, method: str, path: str) -> None:
     assert httpx.request(method, site.url + path).status_code == 404
     assert site.suppressed() == []
@@ -128,7 +139,9 @@ def test_a_token_for_a_bounce_or_for_nobody_leads_nowhere(site: Site) -> None:
 
 
 def test_doctor_knows_it(site: Site, tmp_path: Path) -> None:
-    survey = survey_settings({"DIGEST_HOME": str(tmp_path), "DIGEST_BASE_URL": site.url}, {}, tmp_path)
+    survey = survey_settings(
+        {"DIGEST_HOME": str(tmp_path), "DIGEST_BASE_URL": site.url}, {}, tmp_path
+    )
     found = check_base_url(survey)
     assert found.state is State.OK, found
 

@@ -1,4 +1,5 @@
-"""Feeds and OAI through real HTTP: ETags, full and stale feeds, lists page by page, and the pace over all services."""
+"""Feeds and OAI through real HTTP: ETags, full and stale feeds, lists page by page, and the pace
+over all services."""
 
 from __future__ import annotations
 
@@ -66,7 +67,9 @@ async def harvested(oai: OaiClient, since: date = TODAY, name: str = "") -> list
 
 async def test_a_feed_and_its_tag(arxiv: Standin, feeds: FeedClient) -> None:
     served = await feeds.fetch(["cs.LG"], TODAY)
-    assert {paper.id for paper in served.feed.papers} == {p.id for p in PAPERS if "cs.LG" in p.categories}
+    assert {paper.id for paper in served.feed.papers} == {
+        p.id for p in PAPERS if "cs.LG" in p.categories
+    }
     assert len(served.etag) == 64
     assert arxiv.requests[0].path == "/atom/cs.LG"
     assert "if-none-match" not in arxiv.requests[0].headers
@@ -97,7 +100,9 @@ async def test_a_stale_feed_of_a_fresh_date_is_noticed(arxiv: Standin, feeds: Fe
         await feeds.fetch(["cs"], TOMORROW, etag=served.etag, before=served.feed.keys)
 
 
-async def test_a_full_feed_is_not_asked_for_again(arxiv: Standin, feeds: FeedClient, slept: Slept) -> None:
+async def test_a_full_feed_is_not_asked_for_again(
+    arxiv: Standin, feeds: FeedClient, slept: Slept
+) -> None:
     many = [*World(1).papers(1990, NOW - timedelta(days=9), NOW), *PAPERS]
     arxiv.announcing.announce(TODAY, many)
     with pytest.raises(FullFeedError):
@@ -105,7 +110,9 @@ async def test_a_full_feed_is_not_asked_for_again(arxiv: Standin, feeds: FeedCli
     assert len(arxiv.requests) == 1
 
 
-async def test_an_unknown_category_is_a_refusal_in_arxivs_words(arxiv: Standin, feeds: FeedClient) -> None:
+async def test_an_unknown_category_is_a_refusal_in_arxivs_words(
+    arxiv: Standin, feeds: FeedClient
+) -> None:
     with pytest.raises(ArxivError, match="Bad archive 'nonsense'") as caught:
         await feeds.fetch(["nonsense"], TODAY)
     assert not caught.value.transient
@@ -113,7 +120,11 @@ async def test_an_unknown_category_is_a_refusal_in_arxivs_words(arxiv: Standin, 
 
 
 async def test_half_a_feed_is_asked_for_again(arxiv: Standin, feeds: FeedClient) -> None:
-    arxiv.script(Answer(cut_after=3000), Answer(503, b"", {"retry-after": "40"}), Answer(body=b"Rate exceeded."))
+    arxiv.script(
+        Answer(cut_after=3000),
+        Answer(503, b"", {"retry-after": "40"}),
+        Answer(body=b"Rate exceeded."),
+    )
     with pytest.raises(ArxivError, match="slow down") as caught:
         await feeds.fetch(["cs"], TODAY)
     assert caught.value.throttled
@@ -145,7 +156,9 @@ async def test_a_token_that_ended_begins_the_list_anew_once(arxiv: Standin, oai:
         Answer(body=body) if "resumptionToken" in asked.params and next(ended, False) else None
     )
     assert set(await harvested(oai)) == {p.id for p in PAPERS}
-    arxiv.on_request = lambda asked: Answer(body=body) if "resumptionToken" in asked.params else None
+    arxiv.on_request = lambda asked: (
+        Answer(body=body) if "resumptionToken" in asked.params else None
+    )
     with pytest.raises(TokenExpiredError):
         await harvested(oai)
 

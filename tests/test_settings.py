@@ -12,7 +12,10 @@ from digest.setup import settings as settings_module
 from digest.setup.settings import SETTINGS, Settings, find_home, load_settings
 from digest.setup.settings.read import LONGEST_BOUNCE
 
-SMTP = {"DIGEST_MAIL": "smtp://ada@mail.example.org:587", "DIGEST_FROM": "Daily Papers <papers@example.org>"}
+SMTP = {
+    "DIGEST_MAIL": "smtp://ada@mail.example.org:587",
+    "DIGEST_FROM": "Daily Papers <papers@example.org>",
+}
 
 
 def load(home: Path, environ: dict[str, str] | None = None, **flags: str) -> Settings:
@@ -49,7 +52,9 @@ def test_every_setting_has_the_default_of_the_design(tmp_path: Path) -> None:
     assert not settings.mails_for_real
 
 
-def test_a_flag_comes_before_the_environment_before_the_file_before_the_default(tmp_path: Path) -> None:
+def test_a_flag_comes_before_the_environment_before_the_file_before_the_default(
+    tmp_path: Path,
+) -> None:
     assert load(tmp_path).db.name == "digest.db"
     (tmp_path / ".env").write_text("DIGEST_DB=file.db\n")
     assert load(tmp_path).db.name == "file.db"
@@ -96,7 +101,9 @@ def test_a_home_folder_of_nobody_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["subscribers.yaml", "digest.db"])
-def test_home_is_here_where_an_installation_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_home_is_here_where_an_installation_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     data, system, here = tmp_path / "data", tmp_path / "system", tmp_path / "here"
     monkeypatch.setenv("XDG_DATA_HOME", str(data))
     monkeypatch.setattr(settings_module, "SYSTEM_HOME", system)
@@ -148,18 +155,24 @@ def test_home_is_here_where_an_installation_is(tmp_path: Path, monkeypatch: pyte
         ({"DIGEST_SECRET": "short"}, "fewer than 16"),
     ],
 )
-def test_a_value_that_cannot_be_is_named(tmp_path: Path, environ: dict[str, str], words: str) -> None:
+def test_a_value_that_cannot_be_is_named(
+    tmp_path: Path, environ: dict[str, str], words: str
+) -> None:
     error = refusal(tmp_path, **environ)
     assert words in str(error)
     assert "secret" not in str(error)
 
 
-@pytest.mark.parametrize("sender", ["papers@localhost", "Papers <papers@example.org>", "grüße@exämple.org", "a@b.test"])
+@pytest.mark.parametrize(
+    "sender", ["papers@localhost", "Papers <papers@example.org>", "grüße@exämple.org", "a@b.test"]
+)
 def test_senders_that_can_be_are_taken(tmp_path: Path, sender: str) -> None:
     assert load(tmp_path, {"DIGEST_FROM": sender}).sender == sender
 
 
-@pytest.mark.parametrize(("mail", "real"), [("maildir:x", False), ("Maildir:x", False), ("sendmail:", True)])
+@pytest.mark.parametrize(
+    ("mail", "real"), [("maildir:x", False), ("Maildir:x", False), ("sendmail:", True)]
+)
 def test_only_a_maildir_is_not_for_real(tmp_path: Path, mail: str, real: bool) -> None:
     settings = load(tmp_path, {"DIGEST_MAIL": mail, "DIGEST_FROM": "a@example.org"})
     assert settings.mails_for_real is real
@@ -210,7 +223,10 @@ def test_a_password_has_no_flag() -> None:
 
 def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DIGEST_SUBSCRIBER=x.yaml\n")
-    settings = load(tmp_path, {"DIGEST_MIAL": "sendmail:", "DIGEST_QQQQ": "1", "DIGESTIVE": "1", "DIGEST_DB": "x"})
+    settings = load(
+        tmp_path,
+        {"DIGEST_MIAL": "sendmail:", "DIGEST_QQQQ": "1", "DIGESTIVE": "1", "DIGEST_DB": "x"},
+    )
     assert settings.unknown == (
         "DIGEST_MIAL (did you mean DIGEST_MAIL?)",
         "DIGEST_QQQQ",
@@ -226,7 +242,9 @@ def test_a_variable_that_means_nothing_is_told_with_the_nearest_that_does(tmp_pa
         ("DIGEST_CONTACT=ada@example.org\n\nDIGEST_MAIL: smtp://relay.example.org\n", 3),
     ],
 )
-def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(tmp_path: Path, text: str, line: int) -> None:
+def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(
+    tmp_path: Path, text: str, line: int
+) -> None:
     (tmp_path / ".env").write_text(text)
     refused = refusal(tmp_path)
     assert refused.exit_code == Exit.CONFIG
@@ -237,13 +255,19 @@ def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(tmp_path:
 @pytest.mark.parametrize(
     ("written", "place"),
     [
-        ("imaps://bounces@mail.example.org", Place("mail.example.org", 993, "bounces", "INBOX", "always")),
+        (
+            "imaps://bounces@mail.example.org",
+            Place("mail.example.org", 993, "bounces", "INBOX", "always"),
+        ),
         (
             "imaps://me@gmail.com@imap.gmail.com/Digest",
             Place("imap.gmail.com", 993, "me@gmail.com", "Digest", "always"),
         ),
         ("imap://ada@mail.example.org", Place("mail.example.org", 143, "ada", "INBOX", "starttls")),
-        ("imap://ada@localhost:1143/A%20folder/in", Place("localhost", 1143, "ada", "A folder/in", "none")),
+        (
+            "imap://ada@localhost:1143/A%20folder/in",
+            Place("localhost", 1143, "ada", "A folder/in", "none"),
+        ),
         ("imaps://ada@[::1]:993", Place("::1", 993, "ada", "INBOX", "always")),
     ],
 )
@@ -258,19 +282,30 @@ def test_the_mailbox_has_a_password_of_its_own(tmp_path: Path) -> None:
     environ = {"DIGEST_MAIL_PASSWORD": "another", "CREDENTIALS_DIRECTORY": str(credentials)}
     assert load(tmp_path, environ).inbox_password == "from systemd"
     (tmp_path / "password").write_text("from a file\n")
-    assert load(tmp_path, {**environ, "DIGEST_INBOX_PASSWORD_FILE": "password"}).inbox_password == "from a file"
+    assert (
+        load(tmp_path, {**environ, "DIGEST_INBOX_PASSWORD_FILE": "password"}).inbox_password
+        == "from a file"
+    )
 
 
 def test_the_web_side_has_no_slash_at_its_end_and_may_be_local(tmp_path: Path) -> None:
-    assert load(tmp_path, {"DIGEST_BASE_URL": "https://example.org/d/"}).base_url == "https://example.org/d"
-    assert load(tmp_path, {"DIGEST_BASE_URL": "http://localhost:8080"}).base_url == "http://localhost:8080"
+    assert (
+        load(tmp_path, {"DIGEST_BASE_URL": "https://example.org/d/"}).base_url
+        == "https://example.org/d"
+    )
+    assert (
+        load(tmp_path, {"DIGEST_BASE_URL": "http://localhost:8080"}).base_url
+        == "http://localhost:8080"
+    )
 
 
 def test_another_api_than_arxivs_has_no_stand_ins_unless_they_are_named(tmp_path: Path) -> None:
     mirror = {"DIGEST_ARXIV_API": "http://127.0.0.1:1/api"}
     settings = load(tmp_path, mirror)
     assert (settings.arxiv_feeds, settings.arxiv_oai) == ("", "")
-    assert load(tmp_path, mirror | {"DIGEST_ARXIV_FEEDS": "http://127.0.0.1:1/atom"}).arxiv_feeds.endswith("/atom")
+    assert load(
+        tmp_path, mirror | {"DIGEST_ARXIV_FEEDS": "http://127.0.0.1:1/atom"}
+    ).arxiv_feeds.endswith("/atom")
     assert load(tmp_path, {"DIGEST_ARXIV_OAI": "none"}).arxiv_oai == ""
 
 
@@ -279,4 +314,6 @@ def test_a_source_that_is_chosen_must_be_there(tmp_path: Path) -> None:
     assert "DIGEST_SOURCE is 'rss'" in str(refusal(tmp_path, DIGEST_SOURCE="rss"))
     refused = refusal(tmp_path, DIGEST_SOURCE="oai", DIGEST_ARXIV_OAI="none")
     assert "no address to ask: set DIGEST_ARXIV_OAI" in str(refused)
-    assert "DIGEST_ARXIV_FEEDS" in str(refusal(tmp_path, DIGEST_SOURCE="feeds", DIGEST_ARXIV_FEEDS="ftp://x"))
+    assert "DIGEST_ARXIV_FEEDS" in str(
+        refusal(tmp_path, DIGEST_SOURCE="feeds", DIGEST_ARXIV_FEEDS="ftp://x")
+    )

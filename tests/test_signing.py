@@ -15,12 +15,18 @@ numbers = st.integers(min_value=1, max_value=10**12 - 1)
 
 
 @given(number=numbers, purpose=st.sampled_from(Purpose))
-def test_a_token_proves_its_number_in_any_case_and_whatever_stands_around_it(number: int, purpose: Purpose) -> None:
+def test_a_token_proves_its_number_in_any_case_and_whatever_stands_around_it(
+    number: int, purpose: Purpose
+) -> None:
     token = SIGNER.token(purpose, number)
     assert re.fullmatch(r"[0-9]+-[a-z2-7]{20}", token)
     assert len(token) <= LONGEST_TOKEN
     assert SIGNER.number(purpose, token) == SIGNER.number(purpose, token.upper()) == number
-    for text in (f"unsubscribe {token}", f"<bounces+{token.upper()}@example.org>", f"https://example.org/u/{token}?"):
+    for text in (
+        f"unsubscribe {token}",
+        f"<bounces+{token.upper()}@example.org>",
+        f"https://example.org/u/{token}?",
+    ):
         assert list(SIGNER.numbers(purpose, text)) == [number]
 
 

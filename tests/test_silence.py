@@ -49,7 +49,9 @@ async def test_after_thirty_days_without_a_match_one_mail_says_so_and_why(world:
     assert len(world.mails(ADA)) == 2
 
 
-async def test_the_note_rides_in_the_next_digest_where_other_keywords_bring_mail(world: World) -> None:
+async def test_the_note_rides_in_the_next_digest_where_other_keywords_bring_mail(
+    world: World,
+) -> None:
     world.readers = [reader(ADA, "Odd", "Common")]
     for number in range(0, 45, 5):
         world.arxiv.announce("Common", eprint(number, MONDAY + (number - 1) * DAY))
@@ -106,7 +108,9 @@ async def test_a_weekly_reader_is_told_on_their_day(world: World) -> None:
     world.readers = [reader(ADA, "Odd", days=(Weekly.WED,))]
     await live(world, 0, 60)
     assert len(notes(world)) == 1
-    assert world.mails(ADA)[-1]["Date"].startswith("Wed, 09 Dec 2026")  # 30 days after the first answer
+    assert world.mails(ADA)[-1]["Date"].startswith(
+        "Wed, 09 Dec 2026"
+    )  # 30 days after the first answer
 
 
 async def test_a_paused_reader_is_told_on_return(world: World) -> None:
@@ -120,7 +124,9 @@ async def test_a_paused_reader_is_told_on_return(world: World) -> None:
     assert "in 50 days" in said
 
 
-async def test_a_refused_note_is_sent_again_and_one_that_may_have_arrived_is_not(world: World) -> None:
+async def test_a_refused_note_is_sent_again_and_one_that_may_have_arrived_is_not(
+    world: World,
+) -> None:
     world.readers = [reader(ADA, "Odd"), reader("lin@example.org", "Odd")]
     await live(world, 0, 29)
     world.relay.answers[ADA] = [Receipt(Outcome.FAILED, "550 mailbox full")]
@@ -180,7 +186,13 @@ def test_two_hundred_silent_keywords_are_all_in_the_text_part() -> None:
 
     silences = tuple(Silence(f"keyword {n} " + "x" * 150, 30, "A hint. " * 20) for n in range(200))
     digest = compose(
-        (), Subscriber(ADA, ()), now=MONDAY, welcome=False, previous=MONDAY, next_at=None, silences=silences
+        (),
+        Subscriber(ADA, ()),
+        now=MONDAY,
+        welcome=False,
+        previous=MONDAY,
+        next_at=None,
+        silences=silences,
     )
     rendered = Renderer().render(digest, "mark")
     flat = " ".join(rendered.text.split())

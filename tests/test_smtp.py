@@ -29,7 +29,11 @@ HOME = Path("/srv/digest")
 async def delivering(server: SmtpServer, **options: Any) -> AsyncIterator[SmtpTransport]:
     """A transport to the server, closed at the end."""
     place = Server(
-        "smtp", options.pop("host", "127.0.0.1"), server.port, options.pop("tls", "none"), options.pop("user", "")
+        "smtp",
+        options.pop("host", "127.0.0.1"),
+        server.port,
+        options.pop("tls", "none"),
+        options.pop("user", ""),
     )
     transport = SmtpTransport(place, command_timeout=options.pop("command_timeout", 5), **options)
     try:
@@ -98,7 +102,10 @@ async def test_messages_sent_one_after_the_other_need_one_connection() -> None:
 
 @pytest.mark.parametrize("answer", ["421 4.7.0 too many connections", Act.DROP])
 async def test_a_server_that_takes_fewer_connections_gets_fewer(answer: Answer) -> None:
-    async with smtp_server({"connect": [None, answer, answer]}) as server, delivering(server) as transport:
+    async with (
+        smtp_server({"connect": [None, answer, answer]}) as server,
+        delivering(server) as transport,
+    ):
         await transport.send(make_message(), nothing)
         messages = [make_message(unique=str(number)) for number in range(6)]
         receipts = await asyncio.gather(*(transport.send(message, nothing) for message in messages))
@@ -109,7 +116,10 @@ async def test_a_server_that_takes_fewer_connections_gets_fewer(answer: Answer) 
 
 
 async def test_the_only_connection_is_never_given_up() -> None:
-    async with smtp_server({"connect": ["421 busy"] * 4}) as server, delivering(server) as transport:
+    async with (
+        smtp_server({"connect": ["421 busy"] * 4}) as server,
+        delivering(server) as transport,
+    ):
         receipts = [await transport.send(make_message(), nothing) for _ in range(4)]
         assert {receipt.outcome for receipt in receipts} == {Outcome.RELAY}
         assert transport.width == 3
@@ -181,7 +191,9 @@ async def test_only_what_comes_after_354_may_have_been_accepted(stage: str, act:
 
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "message"])
 @pytest.mark.parametrize("trouble", ["450 4.2.0 later", Act.DROP, Act.HANG])
-async def test_after_any_trouble_the_next_message_gets_a_new_connection(stage: str, trouble: Answer) -> None:
+async def test_after_any_trouble_the_next_message_gets_a_new_connection(
+    stage: str, trouble: Answer
+) -> None:
     async with (
         smtp_server({stage: [trouble]}) as server,
         delivering(server, command_timeout=0.2, data_timeout=0.2) as transport,
@@ -208,7 +220,9 @@ async def test_a_refused_message_is_left_with_a_goodbye_that_nobody_waits_for(
 
 
 @pytest.mark.parametrize("answer", [Act.DROP, "421 4.7.0 too many messages for one session"])
-async def test_an_old_connection_that_has_gone_is_made_anew_for_the_same_message(answer: Answer) -> None:
+async def test_an_old_connection_that_has_gone_is_made_anew_for_the_same_message(
+    answer: Answer,
+) -> None:
     async with smtp_server({"MAIL": [None, answer]}) as server, delivering(server) as transport:
         for number in range(3):
             receipt = await transport.send(make_message(unique=str(number)), nothing)
@@ -220,7 +234,9 @@ async def test_an_old_connection_that_has_gone_is_made_anew_for_the_same_message
 async def test_an_idle_connection_is_not_trusted() -> None:
     async with smtp_server() as server, delivering(server, idle_timeout=-1) as transport:
         for number in range(2):
-            assert (await transport.send(make_message(unique=str(number)), nothing)).outcome is Outcome.SENT
+            assert (
+                await transport.send(make_message(unique=str(number)), nothing)
+            ).outcome is Outcome.SENT
     assert server.connections == 2
 
 
@@ -255,7 +271,9 @@ async def test_an_address_beyond_ascii_goes_where_it_is_understood() -> None:
         assert (await transport.send(message, nothing)).outcome is Outcome.SENT
     [taken] = server.messages
     assert taken.recipient == "адa@example.org"
-    assert any(command.startswith("MAIL") and command.endswith(" SMTPUTF8") for command in server.commands)
+    assert any(
+        command.startswith("MAIL") and command.endswith(" SMTPUTF8") for command in server.commands
+    )
 
 
 async def test_an_address_beyond_ascii_is_not_sent_where_it_is_not_understood() -> None:
@@ -266,7 +284,9 @@ async def test_an_address_beyond_ascii_is_not_sent_where_it_is_not_understood() 
     assert "MAIL" not in server.verbs()
 
 
-@pytest.mark.parametrize("address", ["ada@exam>ple.org> SIZE=1", "ada@two words.example.org", "", "ada", "ada@"])
+@pytest.mark.parametrize(
+    "address", ["ada@exam>ple.org> SIZE=1", "ada@two words.example.org", "", "ada", "ada@"]
+)
 async def test_what_is_no_address_is_not_repaired_into_one(address: str) -> None:
     async with smtp_server() as server, delivering(server) as transport:
         receipt = await transport.send(make_message(address=address), nothing)
@@ -274,7 +294,9 @@ async def test_what_is_no_address_is_not_repaired_into_one(address: str) -> None
     assert server.commands == []
 
 
-@pytest.mark.parametrize("local", ["a b", "a> SIZE=1 <", "a,b", 'a"b', "a(b)", "a@b", "a..b", ":a;"])
+@pytest.mark.parametrize(
+    "local", ["a b", "a> SIZE=1 <", "a,b", 'a"b', "a(b)", "a@b", "a..b", ":a;"]
+)
 async def test_an_odd_local_part_reaches_the_server_quoted(local: str) -> None:
     message = make_message(address=f"{local}@example.org")
     async with smtp_server() as server, delivering(server) as transport:
@@ -333,7 +355,9 @@ async def test_a_login_comes_before_the_first_message_once() -> None:
         delivering(server, user="ada@example.org", password=PASSWORD) as transport,
     ):
         for number in range(2):
-            assert (await transport.send(make_message(unique=str(number)), nothing)).outcome is Outcome.SENT
+            assert (
+                await transport.send(make_message(unique=str(number)), nothing)
+            ).outcome is Outcome.SENT
     [login] = [command for command in server.commands if command.startswith("AUTH")]
     assert base64.b64decode(login.split(" ")[2]).decode() == f"\0ada@example.org\0{PASSWORD}"
 
@@ -400,17 +424,23 @@ def trusting(path: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=path)
 
 
-async def test_starttls_protects_login_and_message(certificate: tuple[Path, ssl.SSLContext]) -> None:
+async def test_starttls_protects_login_and_message(
+    certificate: tuple[Path, ssl.SSLContext],
+) -> None:
     extensions = ("STARTTLS", *LOGIN)
     async with (
         smtp_server(extensions=extensions, tls=certificate[1]) as server,
-        delivering(server, tls="starttls", user="ada", password="x", tls_context=trusting(certificate[0])) as transport,
+        delivering(
+            server, tls="starttls", user="ada", password="x", tls_context=trusting(certificate[0])
+        ) as transport,
     ):
         assert (await transport.send(make_message(), nothing)).outcome is Outcome.SENT
     assert server.verbs()[:4] == ["EHLO", "STARTTLS", "EHLO", "AUTH"]
 
 
-async def test_tls_from_the_start_protects_everything(certificate: tuple[Path, ssl.SSLContext]) -> None:
+async def test_tls_from_the_start_protects_everything(
+    certificate: tuple[Path, ssl.SSLContext],
+) -> None:
     async with (
         smtp_server(tls=certificate[1], tls_from_start=True) as server,
         delivering(server, tls="always", tls_context=trusting(certificate[0])) as transport,
@@ -423,7 +453,11 @@ async def test_without_starttls_nothing_is_sent() -> None:
     async with (
         smtp_server(extensions=LOGIN) as server,
         delivering(
-            server, tls="starttls", user="ada", password="x", tls_context=ssl.create_default_context()
+            server,
+            tls="starttls",
+            user="ada",
+            password="x",
+            tls_context=ssl.create_default_context(),
         ) as transport,
     ):
         receipt = await transport.send(make_message(), nothing)
@@ -438,7 +472,9 @@ async def test_a_refused_starttls_never_falls_back_to_plain_text(
 ) -> None:
     async with (
         smtp_server({"STARTTLS": answer}, extensions=["STARTTLS", *LOGIN]) as server,
-        delivering(server, tls="starttls", user="ada", password="x", tls_context=trusting(certificate[0])) as transport,
+        delivering(
+            server, tls="starttls", user="ada", password="x", tls_context=trusting(certificate[0])
+        ) as transport,
     ):
         receipt = await transport.send(make_message(), nothing)
     assert receipt.outcome is Outcome.RELAY
@@ -447,7 +483,9 @@ async def test_a_refused_starttls_never_falls_back_to_plain_text(
 
 @pytest.mark.parametrize("tls", ["starttls", "always"])
 @pytest.mark.parametrize("wrong", ["authority", "name"])
-async def test_a_certificate_that_does_not_prove_the_server_is_refused(tmp_path: Path, tls: str, wrong: str) -> None:
+async def test_a_certificate_that_does_not_prove_the_server_is_refused(
+    tmp_path: Path, tls: str, wrong: str
+) -> None:
     names = "DNS:elsewhere.example.org" if wrong == "name" else "DNS:localhost,IP:127.0.0.1"
     path, context = make_certificate(tmp_path, names)
     trusted = trusting(path) if wrong == "name" else ssl.create_default_context()
@@ -525,7 +563,10 @@ def opened(url: str, password: str | None = "x") -> Transport:
             "smtps://me@gmail.com@smtp.gmail.com",
             Server("smtps", "smtp.gmail.com", 465, "always", "me@gmail.com"),
         ),
-        ("smtp://a%40b%3Ac@relay.example.org", Server("smtp", "relay.example.org", 587, "starttls", "a@b:c")),
+        (
+            "smtp://a%40b%3Ac@relay.example.org",
+            Server("smtp", "relay.example.org", 587, "starttls", "a@b:c"),
+        ),
         ("smtp://relay.example.org:25?tls=none", Server("smtp", "relay.example.org", 25, "none")),
         ("smtp://me@localhost:1025", Server("smtp", "localhost", 1025, "none", "me")),
         ("smtp://127.0.0.9:1025", Server("smtp", "127.0.0.9", 1025, "none")),
@@ -616,7 +657,9 @@ def test_a_private_authority_that_cannot_be_read_is_refused(tmp_path: Path) -> N
     (tmp_path / "empty.pem").write_text("nothing")
     for name in ("none.pem", "empty.pem"):
         with pytest.raises(ConfigError, match="DIGEST_MAIL_CA"):
-            open_transport("smtps://relay.example.org", home=HOME, password=None, ca=tmp_path / name)
+            open_transport(
+                "smtps://relay.example.org", home=HOME, password=None, ca=tmp_path / name
+            )
 
 
 def test_folders_are_anchored_at_home() -> None:

@@ -1,4 +1,5 @@
-"""A relay that misbehaves: late, in pieces, out of turn, or with the wrong papers; nothing is lost or believed."""
+"""A relay that misbehaves: late, in pieces, out of turn, or with the wrong papers; nothing is lost
+or believed."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ async def raw_server(converse: Converse) -> AsyncIterator[int]:
 
 
 def to(port: int, **options: float) -> SmtpTransport:
-    return SmtpTransport(Server("smtp", "127.0.0.1", port, "none"), **({"command_timeout": 2} | options))  # type: ignore[arg-type]
+    return SmtpTransport(
+        Server("smtp", "127.0.0.1", port, "none"), **({"command_timeout": 2} | options)
+    )  # type: ignore[arg-type]
 
 
 async def sent_to(converse: Converse, **options: float) -> Receipt:
@@ -58,7 +61,8 @@ async def sent_to(converse: Converse, **options: float) -> Receipt:
 
 
 class Script:
-    """Answers each command by its verb, as the bytes stand here, and the message under `message`."""
+    """Answers each command by its verb, as the bytes stand here, and the message under
+    `message`."""
 
     def __init__(self, **answers: bytes) -> None:
         self.answers = {
@@ -89,14 +93,16 @@ class Script:
                 await self.say(writer, "message")
 
 
-# -- late ---------------------------------------------------------------------------------------------
+# -- late
+# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("patience", "outcome"), [(0.6, Outcome.SENT), (0.1, Outcome.UNKNOWN)])
 async def test_an_answer_that_takes_long_is_waited_for_as_long_as_the_rule_says(
     patience: float, outcome: Outcome
 ) -> None:
-    """A 250 after 40 s where 600 s are the rule, and after a longer time than the rule; a hundredth of each."""
+    """A 250 after 40 s where 600 s are the rule, and after a longer time than the rule; a hundredth
+    of each."""
     script = Script()
 
     async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,9 +121,14 @@ async def test_an_answer_that_takes_long_is_waited_for_as_long_as_the_rule_says(
     assert script.messages == 1
 
 
-async def test_a_dot_that_nobody_answers_leaves_it_open_whether_the_message_came(tmp_path: Path) -> None:
+async def test_a_dot_that_nobody_answers_leaves_it_open_whether_the_message_came(
+    tmp_path: Path,
+) -> None:
     moment = Moment()
-    async with smtp_server({"message": Act.HANG}) as server, delivering(server, data_timeout=0.1) as transport:
+    async with (
+        smtp_server({"message": Act.HANG}) as server,
+        delivering(server, data_timeout=0.1) as transport,
+    ):
         receipt = await transport.send(make_message(), moment)
     assert (receipt.outcome, moment.times, len(server.messages)) == (Outcome.UNKNOWN, 1, 1)
     assert receipt.reply.startswith("after the message: ")
@@ -144,7 +155,8 @@ async def test_a_server_that_reads_slowly_gets_the_whole_message() -> None:
     assert got[:-3].replace(b"\r\n..", b"\r\n.") == message.data
 
 
-# -- in pieces, and out of turn -----------------------------------------------------------------------
+# -- in pieces, and out of turn
+# -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7])
@@ -164,15 +176,21 @@ async def test_a_refusal_in_pieces_is_one() -> None:
 
 async def test_an_answer_before_the_message_is_not_taken_for_one_to_it() -> None:
     """A false "accepted" would lose the digest: here the server means to refuse it."""
-    script = Script(DATA=b"354 go on\r\n250 2.0.0 queued already\r\n", message=b"554 5.6.0 not this\r\n")
+    script = Script(
+        DATA=b"354 go on\r\n250 2.0.0 queued already\r\n", message=b"554 5.6.0 not this\r\n"
+    )
     receipt = await sent_to(script)
     assert receipt.outcome is Outcome.RELAY
     assert receipt.reply.endswith("answered before it was asked")
 
 
 @pytest.mark.parametrize("stage", ["connect", "EHLO", "MAIL", "RCPT"])
-@pytest.mark.parametrize("garbage", [b"250 ok\r\n", b"550 5.1.1 no such user\r\n", b"\x00\xff\x1b[2J\r\n"])
-async def test_answers_out_of_turn_never_make_a_message_sent_that_was_not_taken(stage: str, garbage: bytes) -> None:
+@pytest.mark.parametrize(
+    "garbage", [b"250 ok\r\n", b"550 5.1.1 no such user\r\n", b"\x00\xff\x1b[2J\r\n"]
+)
+async def test_answers_out_of_turn_never_make_a_message_sent_that_was_not_taken(
+    stage: str, garbage: bytes
+) -> None:
     script = Script()
     script.answers[stage] = script.answers.get(stage, b"250 ok\r\n") + garbage
     receipt = await sent_to(script)
@@ -182,7 +200,14 @@ async def test_answers_out_of_turn_never_make_a_message_sent_that_was_not_taken(
 
 @pytest.mark.parametrize("stage", ["connect", "EHLO", "MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize(
-    "garbage", [b"\r\n", b"\x00" * 50 + b"\r\n", b"9" * 40_000 + b"\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"25"]
+    "garbage",
+    [
+        b"\r\n",
+        b"\x00" * 50 + b"\r\n",
+        b"9" * 40_000 + b"\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"25",
+    ],
 )
 async def test_garbage_for_an_answer_is_the_relays_trouble(stage: str, garbage: bytes) -> None:
     receipt = await sent_to(Script(**{stage: garbage}), command_timeout=0.2)
@@ -198,24 +223,37 @@ async def test_garbage_after_the_message_leaves_it_open(garbage: bytes) -> None:
 
 
 async def test_a_421_in_the_middle_costs_one_message_nothing() -> None:
-    script = {"RCPT": [None, "421 4.3.2 too much for one session"], "MAIL": [None, None, None, "421 4.3.2 again"]}
+    script = {
+        "RCPT": [None, "421 4.3.2 too much for one session"],
+        "MAIL": [None, None, None, "421 4.3.2 again"],
+    }
     async with smtp_server(script) as server, delivering(server) as transport:
-        outcomes = [(await transport.send(make_message(unique=str(n)), nothing)).outcome for n in range(5)]
+        outcomes = [
+            (await transport.send(make_message(unique=str(n)), nothing)).outcome for n in range(5)
+        ]
     assert outcomes == [Outcome.SENT, Outcome.RELAY, Outcome.SENT, Outcome.SENT, Outcome.SENT]
     assert len({taken.data for taken in server.messages}) == 4
 
 
-# -- what a server says of itself ---------------------------------------------------------------------
+# -- what a server says of itself
+# ---------------------------------------------------------------------
 
 
-async def test_a_server_that_takes_less_than_it_said_refuses_the_message_and_blames_nobody() -> None:
+async def test_a_server_that_takes_less_than_it_said_refuses_the_message_and_blames_nobody() -> (
+    None
+):
     script = {"message": "552 5.3.4 message too big"}
-    async with smtp_server(script, extensions=["SIZE 10485760"]) as server, delivering(server) as transport:
+    async with (
+        smtp_server(script, extensions=["SIZE 10485760"]) as server,
+        delivering(server) as transport,
+    ):
         receipt = await transport.send(make_message(), nothing)
     assert (receipt.outcome, receipt.bounce, receipt.policy) == (Outcome.FAILED, False, False)
 
 
-@pytest.mark.parametrize("size", ["SIZE -1", "SIZE 12x", "SIZE 99999999999999999999999999", "SIZE ٣"])
+@pytest.mark.parametrize(
+    "size", ["SIZE -1", "SIZE 12x", "SIZE 99999999999999999999999999", "SIZE ٣"]
+)
 async def test_a_size_that_cannot_be_is_no_limit(size: str) -> None:
     async with smtp_server(extensions=[size]) as server, delivering(server) as transport:
         assert (await transport.send(make_message(), nothing)).outcome is Outcome.SENT
@@ -238,7 +276,9 @@ REFUSED_AS_POLICY = [
 
 
 @pytest.mark.parametrize(("stage", "answer", "policy"), REFUSED_AS_POLICY)
-async def test_a_refusal_as_a_matter_of_policy_is_told_from_others(stage: str, answer: str, policy: bool) -> None:
+async def test_a_refusal_as_a_matter_of_policy_is_told_from_others(
+    stage: str, answer: str, policy: bool
+) -> None:
     async with smtp_server({stage: answer}) as server, delivering(server) as transport:
         receipt = await transport.send(make_message(), nothing)
     assert (receipt.outcome, receipt.policy) == (Outcome.FAILED, policy)
@@ -253,7 +293,8 @@ async def test_a_days_quota_that_is_used_up_gives_the_server_a_rest(stage: str) 
     assert (receipt.outcome, receipt.bounce, receipt.permanent) == (Outcome.RELAY, False, False)
 
 
-# -- certificates -------------------------------------------------------------------------------------
+# -- certificates
+# -------------------------------------------------------------------------------------
 
 
 def expired_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
@@ -285,8 +326,12 @@ def expired_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
 async def test_an_expired_certificate_is_refused_before_the_login(tmp_path: Path, tls: str) -> None:
     path, context = expired_certificate(tmp_path)
     async with (
-        smtp_server(extensions=["STARTTLS", "AUTH PLAIN"], tls=context, tls_from_start=tls == "always") as server,
-        delivering(server, tls=tls, user="ada", password="horse", tls_context=trusting(path)) as transport,
+        smtp_server(
+            extensions=["STARTTLS", "AUTH PLAIN"], tls=context, tls_from_start=tls == "always"
+        ) as server,
+        delivering(
+            server, tls=tls, user="ada", password="horse", tls_context=trusting(path)
+        ) as transport,
     ):
         receipt = await transport.send(make_message(), nothing)
     assert (receipt.outcome, receipt.permanent) == (Outcome.RELAY, True)

@@ -1,4 +1,5 @@
-"""Cycles against the stand-in's API, feeds and OAI through real HTTP: few requests, no gap, nothing lost or doubled."""
+"""Cycles against the stand-in's API, feeds and OAI through real HTTP: few requests, no gap, nothing
+lost or doubled."""
 
 from __future__ import annotations
 
@@ -16,7 +17,18 @@ from digest.model import Paper
 from digest.rules.calendar import last_served, served_between
 from digest.rules.plan import feed_day
 from digest.times import to_text
-from tests.skies import ADA, MONDAY, SATURDAY, TUESDAY, Sky, SourcesWorld, about, settled, under, whys
+from tests.skies import (
+    ADA,
+    MONDAY,
+    SATURDAY,
+    TUESDAY,
+    Sky,
+    SourcesWorld,
+    about,
+    settled,
+    under,
+    whys,
+)
 from tests.worlds import DAY, HOUR, eprint, keyword, reader
 
 CATEGORIES = "cs.AI cs.CL cs.CV cs.LG cs.RO eess.AS math.OC physics.optics q-bio.NC stat.ML".split()
@@ -34,10 +46,13 @@ async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
         yield made
 
 
-# -- feeds ---------------------------------------------------------------------------------------------
+# -- feeds
+# ---------------------------------------------------------------------------------------------
 
 
-async def test_the_feeds_bring_what_was_announced_with_dates_and_comments_from_the_api(world: SourcesWorld) -> None:
+async def test_the_feeds_bring_what_was_announced_with_dates_and_comments_from_the_api(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "feeds")
     late = about(3, "robot", TUESDAY - 20 * DAY, comment="Held for weeks")
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY), late, about(4, "nothing", TUESDAY))
@@ -60,14 +75,18 @@ async def test_a_feed_is_read_once_a_day(world: SourcesWorld) -> None:
 
 
 @pytest.mark.parametrize("fresh_date", [False, True])
-async def test_a_stale_feed_is_noticed_and_the_api_stands_in(world: SourcesWorld, fresh_date: bool) -> None:
+async def test_a_stale_feed_is_noticed_and_the_api_stands_in(
+    world: SourcesWorld, fresh_date: bool
+) -> None:
     await settled(world, "feeds")
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY))
     await world.cycle(TUESDAY, source="feeds")
     wednesday = TUESDAY + DAY
     world.sky.announce(wednesday, about(3, "robot", wednesday), feeds=False)
     if fresh_date:
-        world.sky.standin.announcing.announce(feed_day(last_served(wednesday)), [about(2, "robot", TUESDAY)])
+        world.sky.standin.announcing.announce(
+            feed_day(last_served(wednesday)), [about(2, "robot", TUESDAY)]
+        )
     summary = await world.cycle(wednesday, source="feeds")
     assert world.titles(ADA) == [[2], [3]]
     assert [k.status for k in summary.keywords] == ["ok", "ok"]
@@ -88,16 +107,27 @@ async def test_papers_that_the_index_does_not_have_yet_come_all_the_same_and_are
     assert world.store.sources.lacks(MONDAY) == {"api": [paper.id]}
     wednesday = TUESDAY + DAY
     world.sky.announce(wednesday, about(3, "robot", wednesday), paper, feeds=False)
-    world.sky.standin.announcing.announce(feed_day(last_served(wednesday)), [about(3, "robot", wednesday)])
+    world.sky.standin.announcing.announce(
+        feed_day(last_served(wednesday)), [about(3, "robot", wednesday)]
+    )
     await world.cycle(wednesday, source="feeds")
     assert world.titles(ADA) == [[2], [3]]
     held = world.store.sources.papers([paper.id])[paper.id]
     assert held == paper
 
 
-async def test_a_withdrawal_that_only_the_comment_tells_is_noted_when_the_api_tells_it(world: SourcesWorld) -> None:
+async def test_a_withdrawal_that_only_the_comment_tells_is_noted_when_the_api_tells_it(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "feeds")
-    gone = about(1, "robot", MONDAY, version=2, updated=TUESDAY - 20 * HOUR, comment="This paper has been withdrawn")
+    gone = about(
+        1,
+        "robot",
+        MONDAY,
+        version=2,
+        updated=TUESDAY - 20 * HOUR,
+        comment="This paper has been withdrawn",
+    )
     world.sky.announce(TUESDAY, gone, about(2, "robot", TUESDAY), index=False)
     await world.cycle(TUESDAY, source="feeds")
     assert world.value("SELECT version, withdrawn FROM paper WHERE id = ?", gone.id) == 2
@@ -107,7 +137,9 @@ async def test_a_withdrawal_that_only_the_comment_tells_is_noted_when_the_api_te
     await world.cycle(wednesday, source="feeds")
     assert world.value("SELECT withdrawn FROM paper WHERE id = ?", gone.id) == 2
     assert "withdrawn" in world.value("SELECT changed FROM revision WHERE paper = ?", gone.id)
-    assert world.value("SELECT published FROM paper WHERE id = ?", gone.id) == to_text(gone.published)
+    assert world.value("SELECT published FROM paper WHERE id = ?", gone.id) == to_text(
+        gone.published
+    )
 
 
 async def test_while_the_api_is_away_the_feeds_still_bring_papers(world: SourcesWorld) -> None:
@@ -128,15 +160,24 @@ async def test_empty_feeds_after_an_announcement_are_not_believed(world: Sources
     assert all(k.status == "ok" for k in summary.keywords)
 
 
-async def test_a_full_feed_is_read_in_halves(world: SourcesWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_feed_is_read_in_halves(
+    world: SourcesWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("digest.arxiv.feeds.LIMIT", 20)
     monkeypatch.setattr("digest.demo.announcements.LIMIT", 20)
     await settled(world, "feeds")
-    many = [eprint(100 + n, TUESDAY - DAY, version=2, categories=("cs.AI" if n % 2 else "cs.CL",)) for n in range(30)]
+    many = [
+        eprint(100 + n, TUESDAY - DAY, version=2, categories=("cs.AI" if n % 2 else "cs.CL",))
+        for n in range(30)
+    ]
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY, categories=("cs.CL",)), *many)
     await world.cycle(TUESDAY, source="feeds")
     assert world.titles(ADA) == [[2]]
-    assert [asked.path for asked in world.sky.asked("/atom")][:3] == ["/atom/cs.AI+cs.CL", "/atom/cs.AI", "/atom/cs.CL"]
+    assert [asked.path for asked in world.sky.asked("/atom")][:3] == [
+        "/atom/cs.AI+cs.CL",
+        "/atom/cs.AI",
+        "/atom/cs.CL",
+    ]
 
 
 async def test_words_in_comments_are_found_although_feeds_have_none(world: SourcesWorld) -> None:
@@ -150,17 +191,22 @@ async def test_words_in_comments_are_found_although_feeds_have_none(world: Sourc
     assert world.sky.asked("/atom")
 
 
-# -- the number of requests -----------------------------------------------------------------------------
+# -- the number of requests
+# -----------------------------------------------------------------------------
 
 
-async def test_a_thousand_keywords_over_ten_categories_need_at_most_25_requests_a_day(world: SourcesWorld) -> None:
+async def test_a_thousand_keywords_over_ten_categories_need_at_most_25_requests_a_day(
+    world: SourcesWorld,
+) -> None:
     words = [f"word{number}" for number in range(1000)]
     wanted = tuple(
         keyword(w, make_keyword(w, f'(ti:"{w}" OR abs:"{w}") AND cat:{CATEGORIES[n % 10]}').query)
         for n, w in enumerate(words)
     )
     world.readers = [replace(reader(ADA), keywords=wanted)]
-    world.sky.announce(MONDAY, eprint(1, MONDAY - DAY, abstract="On word7.", categories=("eess.AS",)))
+    world.sky.announce(
+        MONDAY, eprint(1, MONDAY - DAY, abstract="On word7.", categories=("eess.AS",))
+    )
     first = await world.cycle(MONDAY)
     assert all(k.status == "ok" for k in first.keywords)
     assert len(world.sky.asked()) <= 50
@@ -168,7 +214,12 @@ async def test_a_thousand_keywords_over_ten_categories_need_at_most_25_requests_
     world.sky.announce(
         TUESDAY,
         *(
-            eprint(100 + n, TUESDAY - DAY, abstract=f"On word{n}.", categories=(CATEGORIES[n % 10], "cs.LG"))
+            eprint(
+                100 + n,
+                TUESDAY - DAY,
+                abstract=f"On word{n}.",
+                categories=(CATEGORIES[n % 10], "cs.LG"),
+            )
             for n in range(900)
         ),
     )
@@ -191,7 +242,9 @@ async def test_keywords_for_all_of_arxiv_need_ten_feeds(world: SourcesWorld) -> 
 async def test_many_keywords_are_asked_of_the_api_together(world: SourcesWorld) -> None:
     names = [f"word{number}" for number in range(50)]
     world.readers = [reader(ADA, *names)]
-    world.sky.announce(MONDAY, *(eprint(n, MONDAY - DAY, abstract=f"On word{n}.") for n in range(1, 50, 7)))
+    world.sky.announce(
+        MONDAY, *(eprint(n, MONDAY - DAY, abstract=f"On word{n}.") for n in range(1, 50, 7))
+    )
     summary = await world.cycle(MONDAY)
     assert [k.fetched for k in summary.keywords] == [int(n % 7 == 1) for n in range(50)]
     assert len(world.sky.asked()) == 1
@@ -210,7 +263,9 @@ async def test_a_query_that_arxiv_refuses_spoils_no_other_in_its_batch(world: So
     world.readers = [reader(ADA, *names)]
     world.sky.announce(MONDAY, eprint(1, MONDAY - DAY, abstract="On word3."))
     refused = Answer(400, b"<html>bad query</html>")
-    world.sky.standin.on_query = lambda params: refused if "word17" in params["search_query"] else None
+    world.sky.standin.on_query = lambda params: (
+        refused if "word17" in params["search_query"] else None
+    )
     summary = await world.cycle(MONDAY, feeds=None, oai=None)
     failed = [k.keyword for k in summary.keywords if k.status != "ok"]
     assert failed == ["word17"]
@@ -230,7 +285,8 @@ async def test_a_paper_that_only_arxivs_reading_matches_is_not_lost(world: Sourc
     assert world.titles(ADA) == [[5]]
 
 
-# -- standing in, and switching -------------------------------------------------------------------------
+# -- standing in, and switching
+# -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -257,7 +313,9 @@ async def test_a_source_that_fails_is_replaced(
     assert (query.failures, query.next_fetch_at) == (0, None)
 
 
-async def test_when_all_fail_each_ones_reason_is_told_and_the_failure_counts_once(world: SourcesWorld) -> None:
+async def test_when_all_fail_each_ones_reason_is_told_and_the_failure_counts_once(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "api")
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY))
     world.sky.down("/")
@@ -311,7 +369,9 @@ async def test_feeds_that_nothing_proves_to_be_new_are_not_enough_where_the_api_
     assert world.titles(ADA) == [[2], [3]]
 
 
-async def test_stand_in_feeds_that_only_repeat_what_is_known_are_not_believed(world: SourcesWorld) -> None:
+async def test_stand_in_feeds_that_only_repeat_what_is_known_are_not_believed(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "api")
     yesterday = about(2, "robot", TUESDAY)
     world.sky.announce(TUESDAY, yesterday)
@@ -329,7 +389,9 @@ async def test_stand_in_feeds_that_only_repeat_what_is_known_are_not_believed(wo
     assert world.titles(ADA) == [[2], [3]]
 
 
-async def test_oai_that_does_not_hold_the_announcement_yet_is_not_believed(world: SourcesWorld) -> None:
+async def test_oai_that_does_not_hold_the_announcement_yet_is_not_believed(
+    world: SourcesWorld,
+) -> None:
     await settled(world, "oai")
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY), feeds=False, oai=False)
     await world.cycle(TUESDAY, source="oai")
@@ -338,7 +400,8 @@ async def test_oai_that_does_not_hold_the_announcement_yet_is_not_believed(world
     assert world.sky.asked("/api")
 
 
-# -- catching up ----------------------------------------------------------------------------------------
+# -- catching up
+# ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("source", ["api", "feeds", "oai"])
@@ -361,7 +424,9 @@ async def test_oai_catches_up_where_the_api_is_away(world: SourcesWorld) -> None
     world.sky.standin.announcing.page = 3
     for number in range(2, 5):
         moment = MONDAY + (number - 1) * DAY
-        world.sky.announce(moment, about(number, "robot", moment), about(number + 50, "thing", moment))
+        world.sky.announce(
+            moment, about(number, "robot", moment), about(number + 50, "thing", moment)
+        )
     world.sky.down("/api")
     summary = await world.cycle(MONDAY + 3 * DAY, source="api")
     assert sorted(world.titles(ADA)[0]) == [2, 3, 4]
@@ -369,7 +434,8 @@ async def test_oai_catches_up_where_the_api_is_away(world: SourcesWorld) -> None
     assert world.sky.asked("/atom") == []
 
 
-# -- comparing ------------------------------------------------------------------------------------------
+# -- comparing
+# ------------------------------------------------------------------------------------------
 
 
 async def test_once_a_week_the_api_brings_what_the_feeds_lacked(world: SourcesWorld) -> None:
@@ -405,13 +471,14 @@ async def test_on_quiet_nights_the_api_is_asked_once_a_week(world: SourcesWorld)
         assert len(searches) == (2 if day in (6, 12) else 0), day
 
 
-# -- by chance ------------------------------------------------------------------------------------------
+# -- by chance
+# ------------------------------------------------------------------------------------------
 
 
 async def _weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
-    """Five weeks in which services break, feeds go stale, and the program is off for days: whenever a query has a good
-    window, all that was announced for it until then was mailed, and all once. Where feeds only stand in, it can take
-    until the chosen source's next good window.
+    """Five weeks in which services break, feeds go stale, and the program is off for days: whenever
+    a query has a good window, all that was announced for it until then was mailed, and all once.
+    Where feeds only stand in, it can take until the chosen source's next good window.
     """
     random = Random(seed)
     source = ("api", "feeds", "oai")[seed % 3]
@@ -426,7 +493,9 @@ async def _weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
             for _ in range(random.randint(0, 3)):
                 number += 1
                 word, held = random.choice(("robot", "graph")), random.choice((0, 0, 3)) * DAY
-                papers.append(about(number, word, moment - held, categories=(random.choice(CATEGORIES),)))
+                papers.append(
+                    about(number, word, moment - held, categories=(random.choice(CATEGORIES),))
+                )
                 expected[word].add(number)
             stale = random.random()
             sky.announce(moment, *papers, feeds=stale > 0.3)
@@ -442,7 +511,11 @@ async def _weeks_of_trouble(world: SourcesWorld, seed: int) -> None:
         assert len(mailed) == len(set(mailed)), f"seed {seed}, {moment:%a %d}: twice"
         for query in world.store.windows.queries(["all:robot", "all:graph"]):
             sure = query.source != "feeds" or source == "feeds"
-            if sure and query.last_good_at is not None and query.last_good_at >= last_served(moment).served_at:
+            if (
+                sure
+                and query.last_good_at is not None
+                and query.last_good_at >= last_served(moment).served_at
+            ):
                 missing = expected[query.text.removeprefix("all:")] - set(mailed)
                 assert not missing, f"seed {seed}, {moment:%a %d}, {source}: {missing} not mailed"
     assert number > 20

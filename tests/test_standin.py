@@ -50,7 +50,9 @@ def test_a_search_is_answered_ten_at_a_time_with_all_counts(arxiv: Standin) -> N
 
 
 @pytest.mark.parametrize("order", ["descending", "ascending"])
-@pytest.mark.parametrize(("sort", "field"), [("lastUpdatedDate", "updated"), ("submittedDate", "published")])
+@pytest.mark.parametrize(
+    ("sort", "field"), [("lastUpdatedDate", "updated"), ("submittedDate", "published")]
+)
 def test_answers_are_sorted_as_asked(arxiv: Standin, sort: str, field: str, order: str) -> None:
     arxiv.serve(sorted(PAPERS, key=lambda paper: paper.title))
     answer = ask(arxiv, search_query="cat:cs.LG", max_results=100, sortBy=sort, sortOrder=order)
@@ -97,7 +99,10 @@ def shape(body: bytes) -> list[tuple[str, tuple[tuple[str, ...], ...]]]:
     root = ElementTree.fromstring(body)
     entry = root.find("{http://www.w3.org/2005/Atom}entry")
     assert entry is not None
-    return [(part.tag, tuple(dict.fromkeys((child.tag, *child.attrib) for child in part))) for part in (root, entry)]
+    return [
+        (part.tag, tuple(dict.fromkeys((child.tag, *child.attrib) for child in part)))
+        for part in (root, entry)
+    ]
 
 
 def test_the_shape_is_that_of_real_answers(arxiv: Standin) -> None:
@@ -124,7 +129,11 @@ def test_named_windows_are_served_as_they_are(arxiv: Standin) -> None:
 def test_scripted_answers_come_once_each_and_in_order(arxiv: Standin) -> None:
     arxiv.script(Answer(429, b"Rate exceeded.", {"retry-after": "7"}), Answer(delay=0.05))
     first = get(arxiv, search_query="cat:cs.CL")
-    assert (first.status_code, first.content, first.headers["Retry-After"]) == (429, b"Rate exceeded.", "7")
+    assert (first.status_code, first.content, first.headers["Retry-After"]) == (
+        429,
+        b"Rate exceeded.",
+        "7",
+    )
     assert ask(arxiv, search_query="cat:cs.CL").total > 0
     slow = arxiv.requests[1]
     assert slow.ended is not None
@@ -184,8 +193,12 @@ def test_thousands_of_papers_and_hundreds_of_requests_are_quick() -> None:
 
 
 def test_a_world_is_the_same_for_the_same_seed() -> None:
-    assert World(9).papers(30, NOW - timedelta(days=30), NOW) == World(9).papers(30, NOW - timedelta(days=30), NOW)
-    assert World(9).papers(30, NOW - timedelta(days=30), NOW) != World(8).papers(30, NOW - timedelta(days=30), NOW)
+    assert World(9).papers(30, NOW - timedelta(days=30), NOW) == World(9).papers(
+        30, NOW - timedelta(days=30), NOW
+    )
+    assert World(9).papers(30, NOW - timedelta(days=30), NOW) != World(8).papers(
+        30, NOW - timedelta(days=30), NOW
+    )
 
 
 def test_no_two_papers_of_a_world_share_an_id_or_a_title() -> None:
@@ -199,14 +212,22 @@ def test_no_two_papers_of_a_world_share_an_id_or_a_title() -> None:
 
 def test_ids_rise_with_the_time_of_submission() -> None:
     papers = World(3).papers(80, NOW - timedelta(days=30), NOW)
-    assert sorted(papers, key=lambda paper: paper.published) == sorted(papers, key=lambda paper: paper.id)
+    assert sorted(papers, key=lambda paper: paper.published) == sorted(
+        papers, key=lambda paper: paper.id
+    )
 
 
-@pytest.mark.parametrize("start", [date(2026, 11, 1), date(2026, 11, 5), date(2026, 11, 23), date(2026, 6, 15)])
+@pytest.mark.parametrize(
+    "start", [date(2026, 11, 1), date(2026, 11, 5), date(2026, 11, 23), date(2026, 6, 15)]
+)
 def test_the_three_days_are_thursday_friday_and_saturday_of_an_ordinary_week(start: date) -> None:
     days = three_days(start)
     local = [day.now.astimezone(ZoneInfo("America/New_York")) for day in days]
-    assert [moment.strftime("%a %H:%M") for moment in local] == ["Thu 01:30", "Fri 01:30", "Sat 01:30"]
+    assert [moment.strftime("%a %H:%M") for moment in local] == [
+        "Thu 01:30",
+        "Fri 01:30",
+        "Sat 01:30",
+    ]
     assert local[0].date() >= start
     assert all(day.now.tzinfo is UTC for day in days)
 
@@ -240,9 +261,15 @@ def test_each_keyword_of_the_tour_brings_papers_and_some_papers_match_two() -> N
     first, second, _ = three_days(date(2026, 11, 1))
     queries = [make_keyword(name).query for name in KEYWORDS]
     with Standin(first.papers) as arxiv:
-        found = [{p.id for p in ask(arxiv, search_query=query, max_results=100).papers} for query in queries]
+        found = [
+            {p.id for p in ask(arxiv, search_query=query, max_results=100).papers}
+            for query in queries
+        ]
         assert all(10 <= len(ids) <= 20 for ids in found)
         assert sum(map(len, found)) > len(set().union(*found)) == len(first.papers)
         arxiv.serve(second.papers)
-        again = [{p.id for p in ask(arxiv, search_query=query, max_results=100).papers} for query in queries]
+        again = [
+            {p.id for p in ask(arxiv, search_query=query, max_results=100).papers}
+            for query in queries
+        ]
         assert all(len(after - before) >= 2 for before, after in zip(found, again, strict=True))

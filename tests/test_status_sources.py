@@ -33,14 +33,24 @@ def told(world: World | None, settings: Settings, queries: int = 1) -> list[str]
 
 
 def test_who_is_asked_and_who_stands_in(settings: Settings) -> None:
-    assert told(None, settings) == ["the API (auto); where that fails the announcement feeds, then OAI"]
-    assert told(None, settings, 61) == ["the announcement feeds (auto); where that fails the API, then OAI"]
+    assert told(None, settings) == [
+        "the API (auto); where that fails the announcement feeds, then OAI"
+    ]
+    assert told(None, settings, 61) == [
+        "the announcement feeds (auto); where that fails the API, then OAI"
+    ]
     alone = replace(settings, source="api", arxiv_feeds="", arxiv_oai="")
     assert told(None, alone, 1000) == ["the API"]
 
 
 def test_a_feed_in_trouble_and_what_one_lacked_are_told(world: World, settings: Settings) -> None:
-    stale = FeedState("cs.LG", MONDAY.date(), "tag", frozenset({"2611.00001v1"}), trouble="the feed of cs.LG is stale")
+    stale = FeedState(
+        "cs.LG",
+        MONDAY.date(),
+        "tag",
+        frozenset({"2611.00001v1"}),
+        trouble="the feed of cs.LG is stale",
+    )
     world.store.sources.keep_feeds([stale, replace(stale, name="cs.AI", trouble="")], MONDAY)
     world.store.sources.note_lack("feeds", [f"2611.0000{n}" for n in range(7)], MONDAY - DAY)
     world.store.sources.note_lack("api", ["2610.00001"], MONDAY - 31 * DAY)

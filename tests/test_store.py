@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 
 from digest.errors import ConfigError, Exit, UsageError
-from digest.model import Kind, Outcome, Outgoing, Paper, Query, Receipt, Revisions, Roster, State, Subscriber, Window
+from digest.model import (
+    Kind,
+    Outcome,
+    Outgoing,
+    Paper,
+    Query,
+    Receipt,
+    Revisions,
+    Roster,
+    State,
+    Subscriber,
+    Window,
+)
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.digests import Plan, Queued
@@ -36,7 +48,9 @@ class House:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.database = Database.open(path)
-        self.database.value("PRAGMA synchronous = OFF")  # no test takes the power away, and this is quicker
+        self.database.value(
+            "PRAGMA synchronous = OFF"
+        )  # no test takes the power away, and this is quicker
         self.store = Store(self.database)
         self.now = MONDAY
         self.run = self.store.runs.begin(self.now)
@@ -60,24 +74,36 @@ class House:
     def plan(self, address: str = ADA, **options: Any) -> Plan:
         due = self.store.digests.reader(address)
         assert due is not None
-        return self.store.digests.plan(due, **{"revisions": Revisions.NONE, "max_papers": 50} | options)
+        return self.store.digests.plan(
+            due, **{"revisions": Revisions.NONE, "max_papers": 50} | options
+        )
 
     def due(self, address: str = ADA, **options: Any) -> list[int]:
         return numbers(self.plan(address, **options))
 
-    def queue(self, address: str = ADA, at: datetime | None = None, plan: Plan | None = None, **options: Any) -> int:
+    def queue(
+        self,
+        address: str = ADA,
+        at: datetime | None = None,
+        plan: Plan | None = None,
+        **options: Any,
+    ) -> int:
         """Queue what is due; returns the delivery's number, 0 where nothing was queued."""
         self.now = at or self.now
         plan = plan or self.plan(address, **options)
         queued = Queued(plan, self.now, f"{address} {self.now} {numbers(plan)}", "subject", PIECES)
-        count = self.store.digests.queue([queued], self.now, "example.org", lambda _reader: self.now + DAY)
+        count = self.store.digests.queue(
+            [queued], self.now, "example.org", lambda _reader: self.now + DAY
+        )
         return int(self.value("SELECT MAX(id) FROM delivery")) if count else 0
 
     def claim(self, at: datetime | None = None, *, hold: bool = False) -> Outgoing | None:
         self.now = at or self.now
         return next(iter(self.store.outbox.claim(self.now, hold_unknown=hold)), None)
 
-    def settle(self, outcome: Outcome, at: datetime | None = None, *, hold: bool = False) -> State | None:
+    def settle(
+        self, outcome: Outcome, at: datetime | None = None, *, hold: bool = False
+    ) -> State | None:
         """Claim the next delivery and let its attempt end so."""
         outgoing = self.claim(at, hold=hold)
         assert outgoing is not None
@@ -94,7 +120,9 @@ class House:
         return str(self.value("SELECT state FROM delivery WHERE id = ?", delivery))
 
     def suppress(self, address: str = ADA) -> None:
-        self.database.write("INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)])
+        self.database.write(
+            "INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)]
+        )
 
     def value(self, sql: str, *parameters: Any) -> Any:
         """A look by another connection: what is not committed is not seen."""
@@ -127,12 +155,21 @@ def settled(house: House) -> House:
     return house
 
 
-# -- what a window brought ----------------------------------------------------------------------------
+# -- what a window brought
+# ----------------------------------------------------------------------------
 
 
-def test_a_window_is_recorded_whole_or_not_at_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_is_recorded_whole_or_not_at_all(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.sync(reader(ADA, "Alpha"))
-    tables = ("paper", "seen", "revision", "query WHERE last_good_at IS NOT NULL", "subscription WHERE start >= 0")
+    tables = (
+        "paper",
+        "seen",
+        "revision",
+        "query WHERE last_good_at IS NOT NULL",
+        "subscription WHERE start >= 0",
+    )
     writes = 0
 
     def until(limit: int) -> None:
@@ -215,9 +252,15 @@ def test_a_bad_answer_is_kept_and_nothing_else_changes(house: House) -> None:
     house.sync(reader(ADA, "Alpha"))
     house.record("Alpha", eprint(1))
     before = house.query("Alpha")
-    house.store.windows.record_failure(before, "cut off", b"<feed>half", MONDAY + DAY, MONDAY + DAY + HOUR)
+    house.store.windows.record_failure(
+        before, "cut off", b"<feed>half", MONDAY + DAY, MONDAY + DAY + HOUR
+    )
     after = house.query("Alpha")
-    assert (after.failures, after.trouble, after.next_fetch_at) == (1, "cut off", MONDAY + DAY + HOUR)
+    assert (after.failures, after.trouble, after.next_fetch_at) == (
+        1,
+        "cut off",
+        MONDAY + DAY + HOUR,
+    )
     assert (after.last_good_at, after.rows_per_day) == (before.last_good_at, before.rows_per_day)
     assert house.value("SELECT COUNT(*) FROM seen") == 1
     assert zlib.decompress(house.value("SELECT raw FROM window")) == b"<feed>half"
@@ -230,9 +273,13 @@ def test_bad_answers_are_kept_within_bounds(house: House) -> None:
     house.store.windows.record_failure(house.query("Beta"), "other", b"", MONDAY, MONDAY)
     for number in range(RAW_KEPT + 3):
         raw = str(number).encode() * (RAW_BYTES + 10)
-        house.store.windows.record_failure(house.query("Alpha"), f"failure {number}", raw, MONDAY, MONDAY)
+        house.store.windows.record_failure(
+            house.query("Alpha"), f"failure {number}", raw, MONDAY, MONDAY
+        )
     kept = house.database.rows("SELECT verdict, raw FROM window ORDER BY id")
-    assert [row["verdict"] for row in kept] == ["other"] + [f"failure {n}" for n in range(3, RAW_KEPT + 3)]
+    assert [row["verdict"] for row in kept] == ["other"] + [
+        f"failure {n}" for n in range(3, RAW_KEPT + 3)
+    ]
     assert {len(zlib.decompress(row["raw"])) for row in kept[1:]} == {RAW_BYTES}
 
 
@@ -250,7 +297,8 @@ def test_old_papers_are_recorded_and_never_due(settled: House) -> None:
     assert settled.due(revisions=Revisions.ALL) == []
 
 
-# -- due ----------------------------------------------------------------------------------------------
+# -- due
+# ----------------------------------------------------------------------------------------------
 
 
 def test_a_paper_of_several_keywords_is_due_once_with_all_names(house: House) -> None:
@@ -322,7 +370,8 @@ def test_what_is_excluded_is_not_due_and_does_not_return(settled: House) -> None
     assert settled.due() == []
 
 
-# -- placement ----------------------------------------------------------------------------------------
+# -- placement
+# ----------------------------------------------------------------------------------------
 
 
 def test_a_new_subscription_starts_with_the_last_20_of_the_last_7_days(house: House) -> None:
@@ -339,8 +388,12 @@ def test_older_papers_than_7_days_are_not_among_the_first(house: House) -> None:
     assert house.due() == list(range(11, 18))
 
 
-@pytest.mark.parametrize(("young", "recorded", "shown"), [(0, 12, 5), (2, 12, 5), (6, 12, 6), (0, 3, 3), (0, 0, 0)])
-def test_at_least_5_are_among_the_first_where_there_are(house: House, young: int, recorded: int, shown: int) -> None:
+@pytest.mark.parametrize(
+    ("young", "recorded", "shown"), [(0, 12, 5), (2, 12, 5), (6, 12, 6), (0, 3, 3), (0, 0, 0)]
+)
+def test_at_least_5_are_among_the_first_where_there_are(
+    house: House, young: int, recorded: int, shown: int
+) -> None:
     house.sync(reader(ADA, "Alpha"))
     papers = [
         eprint(n, MONDAY - (1 if n > recorded - young else 20) * DAY - (30 - n) * MINUTE)
@@ -364,7 +417,9 @@ def test_revisions_and_old_papers_do_not_count_as_first_ones(house: House) -> No
 
 
 @pytest.mark.parametrize(("hours", "at_once"), [(35, True), (37, False)])
-def test_a_subscription_is_placed_at_once_only_after_a_recent_window(house: House, hours: int, at_once: bool) -> None:
+def test_a_subscription_is_placed_at_once_only_after_a_recent_window(
+    house: House, hours: int, at_once: bool
+) -> None:
     house.sync(reader(BOB, "Alpha"))
     house.record("Alpha", eprint(1))
     house.sync(reader(BOB, "Alpha"), reader(ADA, "Alpha"), at=MONDAY + hours * HOUR)
@@ -384,7 +439,8 @@ def test_placing_a_reader_does_not_move_others(settled: House) -> None:
     assert settled.due(ADA) == [3]
 
 
-# -- the subscribers file changes -----------------------------------------------------------------------
+# -- the subscribers file changes
+# -----------------------------------------------------------------------
 
 
 def test_syncing_an_unchanged_file_writes_nothing(house: House) -> None:
@@ -420,7 +476,9 @@ def test_a_removed_keyword_is_due_no_more_at_once(settled: House) -> None:
 
 
 @pytest.mark.parametrize(("days", "due"), [(6, [2, 3]), (8, [4, 5, 6, 7, 8])])
-def test_a_keyword_back_within_7_days_goes_on_and_later_starts_anew(settled: House, days: int, due: list[int]) -> None:
+def test_a_keyword_back_within_7_days_goes_on_and_later_starts_anew(
+    settled: House, days: int, due: list[int]
+) -> None:
     settled.record("Alpha", eprint(2))
     settled.sync(reader(ADA, "Beta"), reader(BOB, "Alpha"))
     settled.record("Alpha", eprint(3))
@@ -448,7 +506,9 @@ def test_a_reader_who_left_and_came_back_does_not_get_papers_again(settled: Hous
     assert settled.due() == [2]
 
 
-def test_a_keyword_that_was_never_answered_and_is_back_is_placed_at_once_after_a_recent_window(house: House) -> None:
+def test_a_keyword_that_was_never_answered_and_is_back_is_placed_at_once_after_a_recent_window(
+    house: House,
+) -> None:
     house.sync(reader(ADA, "Alpha", "Beta"), reader(BOB, "Beta"))
     house.sync(reader(ADA, "Alpha"), reader(BOB, "Beta"))
     house.record("Beta", eprint(1))
@@ -484,7 +544,9 @@ def test_an_empty_file_is_right_where_nobody_is_known(house: House) -> None:
     assert house.store.subscribers.known() == 0
 
 
-def test_whoever_was_let_go_and_subscribes_again_in_the_same_words_is_known_again(house: House) -> None:
+def test_whoever_was_let_go_and_subscribes_again_in_the_same_words_is_known_again(
+    house: House,
+) -> None:
     house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
     assert house.store.subscribers.remove(ADA, MONDAY)
     assert not house.store.subscribers.remove(ADA, MONDAY)
@@ -531,7 +593,8 @@ def test_a_slots_day_does_not_begin_anew_when_somebody_else_edits_the_file(house
     assert due.opened_at == MONDAY
 
 
-# -- folding ------------------------------------------------------------------------------------------
+# -- folding
+# ------------------------------------------------------------------------------------------
 
 
 def test_a_waiting_digest_is_folded_only_when_something_newer_is_due(settled: House) -> None:
@@ -574,7 +637,9 @@ def test_what_may_have_been_accepted_is_never_folded(settled: House) -> None:
     assert settled.state(maybe) == "deferred"
 
 
-def test_a_digest_whose_predecessor_has_moved_meanwhile_is_left_for_the_next_cycle(settled: House) -> None:
+def test_a_digest_whose_predecessor_has_moved_meanwhile_is_left_for_the_next_cycle(
+    settled: House,
+) -> None:
     settled.record("Alpha", eprint(2))
     first = settled.queue()
     settled.record("Alpha", eprint(3), at=settled.now + DAY)
@@ -590,7 +655,10 @@ def test_queueing_is_one_transaction(settled: House, monkeypatch: pytest.MonkeyP
     first = settled.queue()
     settled.record("Alpha", eprint(3), at=settled.now + DAY)
     plan, write = settled.plan(), Database.write
-    before = (settled.value("SELECT position FROM subscription"), settled.value("SELECT COUNT(*) FROM content"))
+    before = (
+        settled.value("SELECT position FROM subscription"),
+        settled.value("SELECT COUNT(*) FROM content"),
+    )
 
     def killed(self: Database, sql: str, parameters: Any = ()) -> int:
         if "SET away = 0" in sql:
@@ -603,7 +671,10 @@ def test_queueing_is_one_transaction(settled: House, monkeypatch: pytest.MonkeyP
     monkeypatch.undo()
     assert settled.state(first) == "queued"
     assert settled.value("SELECT COUNT(*) FROM delivery") == 2
-    assert (settled.value("SELECT position FROM subscription"), settled.value("SELECT COUNT(*) FROM content")) == before
+    assert (
+        settled.value("SELECT position FROM subscription"),
+        settled.value("SELECT COUNT(*) FROM content"),
+    ) == before
     assert settled.due() == [2, 3]
 
 
@@ -616,14 +687,17 @@ def test_what_failed_for_good_is_due_again(settled: House, outcome: Outcome) -> 
     assert not settled.plan().waiting
 
 
-# -- absence ------------------------------------------------------------------------------------------
+# -- absence
+# ------------------------------------------------------------------------------------------
 
 
 def test_a_return_brings_the_most_recent_papers_and_counts_the_others(settled: House) -> None:
     due = settled.store.digests.reader(ADA)
     assert due is not None
     settled.store.digests.mark_away([due.id])
-    settled.record("Alpha", *(eprint(n, MONDAY + n * MINUTE) for n in range(2, 12)), at=settled.now + 5 * DAY)
+    settled.record(
+        "Alpha", *(eprint(n, MONDAY + n * MINUTE) for n in range(2, 12)), at=settled.now + 5 * DAY
+    )
     plan = settled.plan(max_papers=3)
     assert (numbers(plan), plan.skipped) == ([9, 10, 11], 7)
     delivery = settled.queue(plan=plan)
@@ -662,7 +736,8 @@ def test_what_may_have_been_accepted_ends_dropped_when_the_reader_leaves(settled
     assert settled.due() == []
 
 
-# -- the outbox ---------------------------------------------------------------------------------------
+# -- the outbox
+# ---------------------------------------------------------------------------------------
 
 
 def test_a_delivery_is_in_data_on_the_disk_before_data(settled: House) -> None:
@@ -675,7 +750,9 @@ def test_a_delivery_is_in_data_on_the_disk_before_data(settled: House) -> None:
     assert settled.state(delivery) == "in_data"
 
 
-def test_a_stopped_cycle_leaves_leased_ones_unsent_and_those_in_data_unknown(settled: House) -> None:
+def test_a_stopped_cycle_leaves_leased_ones_unsent_and_those_in_data_unknown(
+    settled: House,
+) -> None:
     settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
     settled.record("Alpha", eprint(2))
     first, second = settled.queue(ADA), settled.queue(BOB)
@@ -738,7 +815,9 @@ def test_a_relay_that_is_away_counts_no_attempt(settled: House) -> None:
         settled.now = entry.next_at
 
 
-def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(settled: House) -> None:
+def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(
+    settled: House,
+) -> None:
     settled.record("Alpha", eprint(2))
     settled.queue()
     outbox, asked = settled.store.outbox, []
@@ -750,7 +829,11 @@ def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(se
     outbox.waiting()
     settled.database._connection.set_trace_callback(None)
     looked = [sql for sql in asked if "delivery" in sql]
-    steps = [row["detail"] for sql in looked for row in settled.database.rows(f"EXPLAIN QUERY PLAN {sql}")]
+    steps = [
+        row["detail"]
+        for sql in looked
+        for row in settled.database.rows(f"EXPLAIN QUERY PLAN {sql}")
+    ]
     assert len(looked) >= 6
     assert {"SCAN delivery", "SCAN d"}.isdisjoint(steps), steps
     assert sum("delivery_open" in step for step in steps) >= 6
@@ -764,7 +847,9 @@ def test_refusals_are_final_after_days(settled: House) -> None:
     assert settled.settle(Outcome.DEFERRED, settled.now + 2 * HOUR) == State.FAILED
 
 
-def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_message_id(settled: House) -> None:
+def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_message_id(
+    settled: House,
+) -> None:
     settled.record("Alpha", eprint(2))
     settled.queue()
     first = settled.claim()
@@ -775,10 +860,16 @@ def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_mess
     assert settled.claim(settled.now + 29 * MINUTE) is None
     again = settled.claim(settled.now + 5 * MINUTE)
     assert again is not None
-    assert (again.message_id, again.date, again.pieces) == (first.message_id, first.date, first.pieces)
+    assert (again.message_id, again.date, again.pieces) == (
+        first.message_id,
+        first.date,
+        first.pieces,
+    )
 
 
-def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_ever(settled: House) -> None:
+def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_ever(
+    settled: House,
+) -> None:
     settled.record("Alpha", eprint(2))
     delivery, begun, copies = settled.queue(), settled.now, 0
     while (at := settled.store.outbox.next_at(hold_unknown=False)) is not None:
@@ -791,7 +882,9 @@ def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_e
     assert settled.due() == [], "what may have been accepted is not due again"
 
 
-def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_says_so(settled: House) -> None:
+def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_says_so(
+    settled: House,
+) -> None:
     settled.record("Alpha", eprint(2))
     delivery = settled.queue()
     settled.settle(Outcome.UNKNOWN)
@@ -802,7 +895,9 @@ def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_say
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.RELAY])
-def test_what_may_have_been_accepted_stays_so_whatever_follows(settled: House, outcome: Outcome) -> None:
+def test_what_may_have_been_accepted_stays_so_whatever_follows(
+    settled: House, outcome: Outcome
+) -> None:
     settled.record("Alpha", eprint(2))
     delivery = settled.queue()
     settled.settle(Outcome.UNKNOWN)
@@ -856,7 +951,8 @@ def test_equal_digests_are_stored_once(settled: House) -> None:
     assert one.message_id != other.message_id
 
 
-# -- runs and the database's time ---------------------------------------------------------------------
+# -- runs and the database's time
+# ---------------------------------------------------------------------
 
 
 def test_an_earlier_time_is_refused_and_named(house: House) -> None:
@@ -873,17 +969,37 @@ def test_a_clock_set_back_by_minutes_does_no_harm(house: House) -> None:
 
 def test_a_runs_record_tells_all_that_was_noted(house: House) -> None:
     house.sync(reader(ADA, "Alpha"))
-    record = KeywordRecord("Alpha", "ok", fetched=9, new=1, revised=2, late=3, requests=4, why="because")
+    record = KeywordRecord(
+        "Alpha", "ok", fetched=9, new=1, revised=2, late=3, requests=4, why="because"
+    )
     house.store.runs.note_keyword(house.run, house.query("Alpha").id, record)
     unfinished = house.store.runs.latest()
     assert unfinished is not None
     assert unfinished.finished is None
-    outcomes = {Outcome.SENT: 1, Outcome.DEFERRED: 2, Outcome.RELAY: 3, Outcome.FAILED: 4, Outcome.UNKNOWN: 5}
-    house.store.runs.finish(house.run, MONDAY + HOUR, composed=7, outcomes=outcomes, trouble="trouble")
+    outcomes = {
+        Outcome.SENT: 1,
+        Outcome.DEFERRED: 2,
+        Outcome.RELAY: 3,
+        Outcome.FAILED: 4,
+        Outcome.UNKNOWN: 5,
+    }
+    house.store.runs.finish(
+        house.run, MONDAY + HOUR, composed=7, outcomes=outcomes, trouble="trouble"
+    )
     run = house.store.runs.latest()
     assert run is not None
-    assert (run.started, run.finished, run.trouble, run.composed) == (MONDAY, MONDAY + HOUR, "trouble", 7)
-    assert {str(k): v for k, v in run.outcomes.items()} == {"sent": 1, "deferred": 5, "failed": 4, "unknown": 5}
+    assert (run.started, run.finished, run.trouble, run.composed) == (
+        MONDAY,
+        MONDAY + HOUR,
+        "trouble",
+        7,
+    )
+    assert {str(k): v for k, v in run.outcomes.items()} == {
+        "sent": 1,
+        "deferred": 5,
+        "failed": 4,
+        "unknown": 5,
+    }
     assert run.keywords == (record,)
     assert house.store.runs.last_fetch("all:alpha") == (MONDAY, record)
 

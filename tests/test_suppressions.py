@@ -51,15 +51,23 @@ def number_of(world: World, address: str = ADA) -> int:
 
 def delivery_of(world: World, address: str = ADA) -> int:
     number: int = world.database.value(
-        "SELECT MAX(d.id) FROM delivery d JOIN subscriber r ON r.id = d.subscriber WHERE r.address = ?", [address]
+        "SELECT MAX(d.id) FROM delivery d JOIN subscriber r ON r.id = d.subscriber WHERE r.address = ?",
+        [address],
     )
     return number
 
 
-def bounce(world: World, words: str, address: str = ADA, *, undelivered: bool = True) -> Effect | None:
+def bounce(
+    world: World, words: str, address: str = ADA, *, undelivered: bool = True
+) -> Effect | None:
     delivery = delivery_of(world, address)
     return world.store.inbox.bounce(
-        f"{delivery} {words} {world.now}", delivery, words, world.now, status="", undelivered=undelivered
+        f"{delivery} {words} {world.now}",
+        delivery,
+        words,
+        world.now,
+        status="",
+        undelivered=undelivered,
     )
 
 
@@ -75,7 +83,10 @@ async def test_who_leaves_gets_nothing_more_even_of_what_was_queued(world: World
     assert world.store.suppressions.leave(number_of(world), "by mail", world.now) == ADA
     await next_day(world, 4)
     assert titles(world.relay.taken) == set()
-    assert world.database.value("SELECT state FROM delivery WHERE id = ?", [delivery_of(world)]) == "suppressed"
+    assert (
+        world.database.value("SELECT state FROM delivery WHERE id = ?", [delivery_of(world)])
+        == "suppressed"
+    )
     assert titles(world.relay.taken, LIN) == {f"Title {n}" for n in range(1, 5)}
     assert held(world) == Suppression(ADA, "unsubscribed", "by mail", world.now - DAY)
 
@@ -102,7 +113,9 @@ async def test_on_return_the_most_recent_papers_come_once(world: World) -> None:
     assert len([m for m in world.relay.taken if m.recipient == ADA]) == 2
 
 
-async def test_an_address_that_the_server_refuses_for_good_is_suppressed_and_its_papers_stay_due(world: World) -> None:
+async def test_an_address_that_the_server_refuses_for_good_is_suppressed_and_its_papers_stay_due(
+    world: World,
+) -> None:
     world.relay.answers[ADA] = [GONE]
     await world.cycle()
     assert held(world).why == "bounced: 550 5.1.1 no such user"

@@ -16,14 +16,20 @@ PROGRAM = "/usr/local/bin/digest"
 
 def lines(name: str) -> list[str]:
     """The settings of a unit, without comments."""
-    return [line for line in (UNITS / name).read_text().splitlines() if line and not line.startswith("#")]
+    return [
+        line
+        for line in (UNITS / name).read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("systemd-analyze")
     if program is None:
         pytest.skip("systemd-analyze is not installed")
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [program, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
 
 
 @pytest.fixture
@@ -47,7 +53,9 @@ def test_systemd_accepts_the_unit_without_a_word(installed, name):
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_service_is_little_exposed(installed, name):
-    result = analyze("security", "--offline=true", "--threshold=25", "--no-pager", str(installed / name))
+    result = analyze(
+        "security", "--offline=true", "--threshold=25", "--no-pager", str(installed / name)
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     level = re.search(r"exposure level for \S+: ([0-9.]+)", result.stdout)
     assert level is not None
@@ -55,15 +63,23 @@ def test_the_service_is_little_exposed(installed, name):
 
 
 def test_the_timer_fires_four_times_an_hour():
-    expression = next(line.removeprefix("OnCalendar=") for line in lines("digest.timer") if "OnCalendar=" in line)
-    said = analyze("calendar", "--iterations=4", "--base-time=2026-11-23 07:01:00 UTC", expression).stdout
+    expression = next(
+        line.removeprefix("OnCalendar=") for line in lines("digest.timer") if "OnCalendar=" in line
+    )
+    said = analyze(
+        "calendar", "--iterations=4", "--base-time=2026-11-23 07:01:00 UTC", expression
+    ).stdout
     assert re.findall(r"(\d\d:\d\d):00 UTC", said)[:4] == ["07:15", "07:30", "07:45", "08:00"]
 
 
 def test_both_services_stand_behind_the_same_walls():
     def walls(name: str) -> list[str]:
         settings = lines(name)
-        return [line for line in settings[settings.index("User=digest") :] if line[0] != "[" and "WantedBy" not in line]
+        return [
+            line
+            for line in settings[settings.index("User=digest") :]
+            if line[0] != "[" and "WantedBy" not in line
+        ]
 
     assert walls("digest.service") == walls("digest-daemon.service")
     assert len(walls("digest.service")) > 30
@@ -90,7 +106,9 @@ def test_exit_codes_mean_to_systemd_what_they_mean_to_the_program():
     from digest.errors import Exit
 
     assert f"SuccessExitStatus={int(Exit.TRY_LATER)}" in lines("digest.service")
-    assert f"RestartPreventExitStatus={int(Exit.USAGE)} {int(Exit.CONFIG)}" in lines("digest-daemon.service")
+    assert f"RestartPreventExitStatus={int(Exit.USAGE)} {int(Exit.CONFIG)}" in lines(
+        "digest-daemon.service"
+    )
 
 
 def test_timer_and_daemon_exclude_each_other():
@@ -103,9 +121,16 @@ def test_the_services_run_as_the_account_that_is_made_for_them():
 
 
 def test_the_analysis_knows_every_wall(installed):
-    """A setting that systemd would ignore, as an old version does with one it does not know, is no wall."""
-    said = analyze("security", "--offline=true", "--json=short", str(installed / "digest.service")).stdout
+    """A setting that systemd would ignore, as an old version does with one it does not know, is no
+    wall."""
+    said = analyze(
+        "security", "--offline=true", "--json=short", str(installed / "digest.service")
+    ).stdout
     open_doors = {row["json_field"] for row in json.loads(said) if row["set"] is False}
-    needed = {"PrivateNetwork", "RestrictAddressFamilies_AF_INET_INET6", "RestrictAddressFamilies_AF_UNIX"}
+    needed = {
+        "PrivateNetwork",
+        "RestrictAddressFamilies_AF_INET_INET6",
+        "RestrictAddressFamilies_AF_UNIX",
+    }
     minor = {"IPAddressDeny", "RootDirectoryOrRootImage", "PrivateMounts", "DeviceAllow", "UMask"}
     assert open_doors <= needed | minor

@@ -69,7 +69,8 @@ def test_a_formula_with_an_unknown_command_stays_whole(formula: str) -> None:
 )
 @pytest.mark.parametrize("end", ["", "}" * 3_000, "$"])
 def test_odd_texts_take_no_longer_than_their_length_warrants(piece: str, end: str) -> None:
-    """Half a second is a hundred times what it takes; what is not linear takes minutes at this length."""
+    """Half a second is a hundred times what it takes; what is not linear takes minutes at this
+    length."""
     text = piece * (8_000 // len(piece)) + end
     begin = time.perf_counter()
     to_unicode(text)

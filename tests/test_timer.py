@@ -1,4 +1,5 @@
-"""By the timer alone: `digest run` every quarter of an hour keeps readers' hours, announcements and retries."""
+"""By the timer alone: `digest run` every quarter of an hour keeps readers' hours, announcements and
+retries."""
 
 from __future__ import annotations
 
@@ -54,14 +55,19 @@ class Index:
             [
                 (
                     each.served_at,
-                    [world.paper(each.served_at - (12 + n) * timedelta(hours=1), TOPICS[2]) for n in (1, 2)],
+                    [
+                        world.paper(each.served_at - (12 + n) * timedelta(hours=1), TOPICS[2])
+                        for n in (1, 2)
+                    ],
                 )
                 for each in served_between(start - 10 * DAY, end)
             ]
         )
 
     def at(self, now: datetime) -> tuple[Paper, ...]:
-        return newest_first([paper for served_at, papers in self.served if served_at <= now for paper in papers])
+        return newest_first(
+            [paper for served_at, papers in self.served if served_at <= now for paper in papers]
+        )
 
     def announced(self, after: datetime, until: datetime) -> bool:
         return any(after < served_at <= until for served_at, _ in self.served)
@@ -73,8 +79,11 @@ def ticks(start: datetime, end: datetime) -> Iterator[datetime]:
         start += TICK
 
 
-def expected_hours(index: Index, start: datetime, end: datetime, at: time, zone: str) -> list[datetime]:
-    """When a reader's mails come: at the first tick with news, from the hour on, once in a local day.
+def expected_hours(
+    index: Index, start: datetime, end: datetime, at: time, zone: str
+) -> list[datetime]:
+    """When a reader's mails come: at the first tick with news, from the hour on, once in a local
+    day.
 
     The welcome counts as news of the first tick.
     """
@@ -83,20 +92,31 @@ def expected_hours(index: Index, start: datetime, end: datetime, at: time, zone:
     for now in ticks(start, end):
         local = now.astimezone(ZoneInfo(zone))
         news = news or index.announced(now - TICK, now)
-        if news and local.time() >= at and (not hours or hours[-1].astimezone(ZoneInfo(zone)).date() != local.date()):
+        if (
+            news
+            and local.time() >= at
+            and (not hours or hours[-1].astimezone(ZoneInfo(zone)).date() != local.date())
+        ):
             hours.append(now)
             news = False
     return hours
 
 
 @asynccontextmanager
-async def installation(folder: Path, standin: Standin, mail: str = "maildir:mail") -> AsyncIterator[Parts]:
+async def installation(
+    folder: Path, standin: Standin, mail: str = "maildir:mail"
+) -> AsyncIterator[Parts]:
     """The parts of a cycle as the command line puts them together, kept open for many cycles."""
     Home.make(folder, standin, SUBSCRIBERS, mail)
     settings = load_settings({"DIGEST_HOME": str(folder)}, environ={})
     with open_store(settings.db) as store:
         async with open_parts(
-            settings, store, read_roster(settings), make_transport(settings), clock=lambda: START, stop=Stop()
+            settings,
+            store,
+            read_roster(settings),
+            make_transport(settings),
+            clock=lambda: START,
+            stop=Stop(),
         ) as parts:
             yield parts
 
@@ -105,7 +125,9 @@ START = datetime(2026, 6, 8, tzinfo=UTC)
 """A Monday."""
 
 
-async def let_it_run(parts: Parts, standin: Standin, index: Index, start: datetime, end: datetime) -> None:
+async def let_it_run(
+    parts: Parts, standin: Standin, index: Index, start: datetime, end: datetime
+) -> None:
     """A cycle at each tick, on the papers that the index holds then."""
     for now in ticks(start, end):
         if now == start or index.announced(now - TICK, now):
@@ -120,8 +142,11 @@ def by_reader(mails: Sequence[Mail]) -> dict[str, list[Mail]]:
     return found
 
 
-def check_hours(index: Index, start: datetime, end: datetime, mails: Mapping[str, Sequence[Mail]]) -> None:
-    """Every mail on its hour, none before it, at most one a local day, and each announced paper once."""
+def check_hours(
+    index: Index, start: datetime, end: datetime, mails: Mapping[str, Sequence[Mail]]
+) -> None:
+    """Every mail on its hour, none before it, at most one a local day, and each announced paper
+    once."""
     for address, (at, zone) in READERS.items():
         times = [mail.on for mail in mails[address]]
         assert times == expected_hours(index, start, end, at, zone), address
@@ -129,7 +154,12 @@ def check_hours(index: Index, start: datetime, end: datetime, mails: Mapping[str
         assert all(moment.time() >= at for moment in local)
         assert len({moment.date() for moment in local}) == len(local)
         got = [name for mail in mails[address] for name in mail.ids]
-        announced = {p.id for served_at, papers in index.served if start < served_at <= times[-1] for p in papers}
+        announced = {
+            p.id
+            for served_at, papers in index.served
+            if start < served_at <= times[-1]
+            for p in papers
+        }
         assert len(set(got)) == len(got)
         assert announced <= set(got)
 
@@ -152,7 +182,9 @@ async def test_each_reader_is_served_on_the_hour_in_their_own_zone(tmp_path, sta
     mails = by_reader(Home(tmp_path).mails())
     check_hours(index, start, end, mails)
     assert sum(map(len, mails.values())) >= 3 * (days - 2)
-    assert requests <= days + 2, "arXiv is asked once after each announcement, and once a day without one"
+    assert requests <= days + 2, (
+        "arXiv is asked once after each announcement, and once a day without one"
+    )
 
 
 def test_a_day_through_the_command_line(tmp_path):
@@ -190,7 +222,10 @@ async def test_a_refused_delivery_is_tried_again_on_time_and_arrives_once(tmp_pa
     index = Index.of(start, end)
     attempts: list[datetime] = []
     with Standin() as standin:
-        async with smtp_server(script) as server, installation(tmp_path, standin, server.url) as parts:
+        async with (
+            smtp_server(script) as server,
+            installation(tmp_path, standin, server.url) as parts,
+        ):
             for now in ticks(start, end):
                 standin.serve(index.at(now))
                 before = len(tried)
@@ -201,7 +236,9 @@ async def test_a_refused_delivery_is_tried_again_on_time_and_arrives_once(tmp_pa
     assert len(attempts) == refusals + 1
     for wait, earlier, later in zip((5, 15, 30, 60), attempts, attempts[1:], strict=False):
         shortest, longest = (factor * timedelta(minutes=wait) for factor in (0.9, 1.1))
-        assert shortest <= later - earlier < longest + TICK, f"{later - earlier} where {wait} minutes were due"
+        assert shortest <= later - earlier < longest + TICK, (
+            f"{later - earlier} where {wait} minutes were due"
+        )
     assert {address: len(each) for address, each in mails.items()} == dict.fromkeys(READERS, 1)
 
 
@@ -215,7 +252,13 @@ def test_the_command_line_delivers_over_smtp_and_retries(tmp_path):
         for now in ticks(start, start + timedelta(hours=1)):
             result = home.digest("run", "--now", now.isoformat())
             assert result.code == 0, result.err
-            outputs.append(next(x for x in reversed(result.out.splitlines()) if "igest" in x and "outbox" not in x))
+            outputs.append(
+                next(
+                    x
+                    for x in reversed(result.out.splitlines())
+                    if "igest" in x and "outbox" not in x
+                )
+            )
         recipients = [taken.recipient for taken in server.messages]
     assert outputs == [
         "Digests: 2 sent.",

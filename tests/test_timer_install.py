@@ -1,4 +1,5 @@
-"""`digest timer`: what it writes is valid, it shows before it does, and takes away only what it made."""
+"""`digest timer`: what it writes is valid, it shows before it does, and takes away only what it
+made."""
 
 from __future__ import annotations
 
@@ -34,7 +35,14 @@ from digest.system.timers.texts import (
     with_line,
     without_line,
 )
-from digest.system.timers.units import TIMER_UNIT, daemon_service, quoted, shipped, system_service, user_service
+from digest.system.timers.units import (
+    TIMER_UNIT,
+    daemon_service,
+    quoted,
+    shipped,
+    system_service,
+    user_service,
+)
 
 UNITS = Path(__file__).resolve().parent.parent / "systemd"
 ODD = "a b%c $d 'e\" ü"
@@ -65,7 +73,9 @@ class Told:
 class Place:
     """A machine of its own in a folder: service managers that only record how they are called."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    ) -> None:
         self.root, self.records, self.bin = folder / "root", folder / "records", folder / "bin"
         self.person, self.home = folder / "person", folder / "person" / "digest"
         self._patch, self._capture = monkeypatch, capture
@@ -85,7 +95,8 @@ class Place:
         self.machine(system="linux", systemd=True)
 
     def machine(self, **changes: Any) -> None:
-        """Let this be the machine; user 1000 unless said otherwise, who owns what the tests' user owns."""
+        """Let this be the machine; user 1000 unless said otherwise, who owns what the tests' user
+        owns."""
 
         def this() -> Machine:
             found = Machine.this(os.environ)
@@ -142,7 +153,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Place:
+def place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Place:
     return Place(tmp_path, monkeypatch, capsys)
 
 
@@ -163,9 +176,12 @@ def verify(path: Path, *options: str) -> None:
 
 
 def test_the_shipped_units_are_those_that_would_be_installed() -> None:
-    """One source; after a change of it: for name, text in shipped().items(): write it to systemd/."""
+    """One source; after a change of it: for name, text in shipped().items(): write it to
+    systemd/."""
     assert {
-        path.name: path.read_text(encoding="utf-8") for path in UNITS.iterdir() if path.suffix != ".py"
+        path.name: path.read_text(encoding="utf-8")
+        for path in UNITS.iterdir()
+        if path.suffix != ".py"
     } == shipped()
 
 
@@ -181,8 +197,12 @@ def jobs(folder: Path) -> dict[str, Job]:
     return {
         "the system's": Job(plain, STATE),
         "odd": Job((str(program),), odd, "root"),
-        "near people": Job(plain, Path("/home/ada/digest"), "root", reads=(Path("/home/ada/.venv"),)),
-        "spread": Job(plain, Path("/srv/digest"), "root", writes=(Path("/data/db"), Path("/data/my mail"))),
+        "near people": Job(
+            plain, Path("/home/ada/digest"), "root", reads=(Path("/home/ada/.venv"),)
+        ),
+        "spread": Job(
+            plain, Path("/srv/digest"), "root", writes=(Path("/data/db"), Path("/data/my mail"))
+        ),
         "sendmail": Job(plain, Path("/srv/digest"), "root", sendmail=True),
     }
 
@@ -196,7 +216,11 @@ def test_systemd_accepts_each_variant_without_a_word(name: str, tmp_path: Path) 
         ("user", user_service, ("--user",)),
     ):
         (tmp_path / folder).mkdir()
-        unit = tmp_path / folder / ("digest-daemon.service" if folder == "daemon" else "digest.service")
+        unit = (
+            tmp_path
+            / folder
+            / ("digest-daemon.service" if folder == "daemon" else "digest.service")
+        )
         unit.write_text(maker(job))
         (tmp_path / folder / "digest.timer").write_text(TIMER_UNIT)
         verify(unit, *options)
@@ -205,7 +229,9 @@ def test_systemd_accepts_each_variant_without_a_word(name: str, tmp_path: Path) 
 
 
 def settings_of(unit: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+    return dict(
+        line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#")
+    )
 
 
 def test_walls_are_lowered_for_what_a_run_needs_and_no_further() -> None:
@@ -215,7 +241,9 @@ def test_walls_are_lowered_for_what_a_run_needs_and_no_further() -> None:
     assert full["StateDirectory"] == "digest"
     assert "ReadWritePaths" not in full
 
-    near = settings_of(system_service(Job(("/home/ada/.venv/bin/digest",), Path("/srv/digest"), "ada")))
+    near = settings_of(
+        system_service(Job(("/home/ada/.venv/bin/digest",), Path("/srv/digest"), "ada"))
+    )
     assert near["ProtectHome"] == "read-only"
     assert near["ReadWritePaths"] == "/srv/digest"
     assert {k: v for k, v in near.items() if full.get(k) != v}.keys() == {
@@ -226,7 +254,9 @@ def test_walls_are_lowered_for_what_a_run_needs_and_no_further() -> None:
         "Environment",
         "ExecStart",
     }
-    temporary = settings_of(system_service(Job(("/opt/digest/bin/digest",), Path("/tmp/digest"), "ada")))
+    temporary = settings_of(
+        system_service(Job(("/opt/digest/bin/digest",), Path("/tmp/digest"), "ada"))
+    )
     assert "PrivateTmp" not in temporary
     assert temporary["ProtectHome"] == "true"
 
@@ -279,7 +309,8 @@ def test_a_launchd_agent_runs_at_load_and_each_quarter_of_an_hour(tmp_path: Path
 
 
 def test_a_crontab_line_does_what_it_says(tmp_path: Path) -> None:
-    """Called as cron does: five fields, then a command for /bin/sh in which a bare % would end it."""
+    """Called as cron does: five fields, then a command for /bin/sh in which a bare % would end
+    it."""
     home = tmp_path / ODD
     home.mkdir()
     program = tmp_path / "my digest"
@@ -297,7 +328,11 @@ def test_cron_accepts_the_line(tmp_path: Path) -> None:
     crontab = shutil.which("crontab")
     text = with_line("MAILTO=ada\n", cron_line(Job(("/opt/digest/bin/digest",), tmp_path / ODD)))
     (tmp_path / "crontab").write_text(text)
-    usage = subprocess.run([crontab, "-h"], capture_output=True, text=True, check=False) if crontab else None
+    usage = (
+        subprocess.run([crontab, "-h"], capture_output=True, text=True, check=False)
+        if crontab
+        else None
+    )
     if not crontab or usage is None or "dry run" not in usage.stdout + usage.stderr:
         pytest.skip("no crontab that can check a file")
     check = [crontab, "-n", str(tmp_path / "crontab")]
@@ -311,7 +346,9 @@ def test_a_line_break_in_a_path_is_refused() -> None:
         cron_line(Job(("/opt/digest/bin/digest",), Path("/srv/a\nb")))
 
 
-@pytest.mark.parametrize("before", ["", "MAILTO=ada\n", "# no line break at the end\n5 4 * * * true", "\n\n# x\n"])
+@pytest.mark.parametrize(
+    "before", ["", "MAILTO=ada\n", "# no line break at the end\n5 4 * * * true", "\n\n# x\n"]
+)
 def test_all_else_in_a_crontab_is_kept(before: str) -> None:
     first = with_line(before, "*/15 * * * * one")
     assert first.startswith(before)
@@ -319,7 +356,9 @@ def test_all_else_in_a_crontab_is_kept(before: str) -> None:
     assert "one" not in second
     assert second.count("digest timer: begin") == 1
     left = without_line(second)
-    assert left == before + ("" if before.endswith("\n") or not before else "\n") + "0 0 * * * after\n"
+    assert (
+        left == before + ("" if before.endswith("\n") or not before else "\n") + "0 0 * * * after\n"
+    )
 
 
 # systemd, for a user
@@ -353,7 +392,10 @@ def test_a_users_timer_is_shown_installed_and_removed(place: Place) -> None:
     place.forget()
     removed = place("remove", "--user", "--yes")
     assert removed.code == 0
-    assert place.calls == ["systemctl --user disable --now digest.timer", "systemctl --user daemon-reload"]
+    assert place.calls == [
+        "systemctl --user disable --now digest.timer",
+        "systemctl --user daemon-reload",
+    ]
     assert list(place.user_units.iterdir()) == []
     assert str(place.home) in removed.out
     assert "stay" in removed.out
@@ -370,11 +412,15 @@ def test_the_program_is_this_installations_own(place: Place) -> None:
     program, *rest = shlex.split(line.removeprefix("ExecStart="))
     assert Path(program).is_absolute()
     assert rest[-2:] == ["run", "--wait"]
-    said = subprocess.run([program, *rest[:-2], "--version"], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [program, *rest[:-2], "--version"], capture_output=True, text=True, check=True
+    )
     assert said.stdout.startswith("digest ")
 
 
-def test_without_a_terminal_it_shows_and_does_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_it_shows_and_does_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     told = place("install", "--user")
     assert told.code == 2
@@ -387,7 +433,9 @@ def test_without_a_terminal_it_shows_and_does_nothing(place: Place, monkeypatch:
 
 
 @pytest.mark.parametrize(("answer", "made"), [(True, True), (False, False)])
-def test_on_a_terminal_it_asks(place: Place, monkeypatch: pytest.MonkeyPatch, answer: bool, made: bool) -> None:
+def test_on_a_terminal_it_asks(
+    place: Place, monkeypatch: pytest.MonkeyPatch, answer: bool, made: bool
+) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("click.confirm", lambda *_a, **_k: answer)
     assert place("install", "--user").code == 0
@@ -415,7 +463,9 @@ def test_refused_lingering_is_told_and_stops_nothing(place: Place) -> None:
 
 
 def test_a_manager_that_refuses_is_one_line(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.system.timers.plan.carry_out.__kwdefaults__", {"sleep": lambda _seconds: None})
+    monkeypatch.setattr(
+        "digest.system.timers.plan.carry_out.__kwdefaults__", {"sleep": lambda _seconds: None}
+    )
     place.answers("systemctl", 'echo "Failed to connect to bus: No medium found" >&2; exit 1')
     told = place("install", "--user", "--yes")
     assert told.code == 78
@@ -436,7 +486,9 @@ def test_files_of_others_are_neither_replaced_nor_removed(place: Place) -> None:
     assert len(list(place.user_units.iterdir())) == 2
 
 
-def test_settings_of_this_shell_alone_are_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_this_shell_alone_are_told(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DIGEST_CONTACT", "ada@example.org")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.org:3128")
     told = place("install", "--user", "--print").out
@@ -447,8 +499,13 @@ def test_settings_of_this_shell_alone_are_told(place: Place, monkeypatch: pytest
     assert "DIGEST_CONTACT" not in place("install", "--user", "--print").out
 
 
-def test_a_missing_home_or_somebody_elses_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "there is no folder" in place("install", "--user", "--yes", "--home", str(place.home / "no")).err
+def test_a_missing_home_or_somebody_elses_is_refused(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (
+        "there is no folder"
+        in place("install", "--user", "--yes", "--home", str(place.home / "no")).err
+    )
     monkeypatch.setattr("digest.system.timers.install.owner", lambda _folder: "lin")
     told = place("install", "--user", "--yes")
     assert told.code == 78
@@ -476,7 +533,9 @@ def test_the_home_of_the_system_belongs_to_an_account_that_is_made(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.machine(system="linux", systemd=True, uid=0)
-    monkeypatch.setattr(cli_timer, "make_job", lambda settings: replace(SHIPPED, home=settings.home))
+    monkeypatch.setattr(
+        cli_timer, "make_job", lambda settings: replace(SHIPPED, home=settings.home)
+    )
     told = place("install", "--system", "--yes", "--home", str(STATE))
     assert told.code == 0, told.err
     assert place.calls[0] == "systemd-sysusers "
@@ -507,7 +566,9 @@ def test_an_enabled_daemon_is_not_pushed_aside(place: Place) -> None:
     assert place.calls == []
 
 
-def test_a_program_that_the_account_cannot_reach_is_told_before_anything_is_done(place: Place, tmp_path: Path) -> None:
+def test_a_program_that_the_account_cannot_reach_is_told_before_anything_is_done(
+    place: Place, tmp_path: Path
+) -> None:
     from digest.system.timers.install import plan_install
 
     closed = tmp_path / "closed"
@@ -550,7 +611,8 @@ def test_a_crontab_that_held_nothing_else_is_removed(place: Place) -> None:
 def test_a_crontab_that_cannot_be_read_is_not_replaced(place: Place) -> None:
     place.machine(system="linux", systemd=False)
     place.program(
-        place.bin / "crontab", '#!/bin/sh\necho "You (ada) are not allowed to use this program" >&2\nexit 1\n'
+        place.bin / "crontab",
+        '#!/bin/sh\necho "You (ada) are not allowed to use this program" >&2\nexit 1\n',
     )
     told = place("install", "--yes")
     assert told.code == 78
@@ -582,7 +644,9 @@ def test_on_macos_an_agent_is_loaded_and_unloaded(place: Place) -> None:
     place.answers("launchctl", 'case "$1" in bootout) exit 3;; print) exit 0;; esac')
     assert place("install", "--yes").code == 0
     agent = place.person / f"Library/LaunchAgents/{LABEL}.plist"
-    assert plistlib.loads(agent.read_bytes())["EnvironmentVariables"] == {"DIGEST_HOME": str(place.home)}
+    assert plistlib.loads(agent.read_bytes())["EnvironmentVariables"] == {
+        "DIGEST_HOME": str(place.home)
+    }
     assert place.calls == [
         f"launchctl bootout gui/501/{LABEL}",
         f"launchctl enable gui/501/{LABEL}",
@@ -637,7 +701,9 @@ def test_installed_finds_all_kinds_whoever_made_them(place: Place) -> None:
     place.system_units.mkdir(parents=True)
     (place.system_units / "digest-daemon.service").write_text(daemon_service(SHIPPED))
     (place.root / "etc/cron.d").mkdir()
-    (place.root / "etc/cron.d/digest").write_text("# digest run\n*/15 * * * * ada digest --home /srv/d run\n")
+    (place.root / "etc/cron.d/digest").write_text(
+        "# digest run\n*/15 * * * * ada digest --home /srv/d run\n"
+    )
     place("install", "--user", "--yes")
     place.answers("systemctl", SHOW)
     found = {(item.kind, item.active, item.home, item.made_here) for item in cli_timer.installed()}
@@ -685,7 +751,9 @@ def test_an_offer_says_in_two_lines_what_it_is(
     assert (place.user_units / "digest.timer").exists()
 
 
-def test_an_offer_that_cannot_be_raises_nothing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_offer_that_cannot_be_raises_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     place.machine(system="linux", systemd=False)
     (place.bin / "crontab").unlink()
     assert offered(place, assume_yes=True) is False
@@ -707,7 +775,9 @@ def test_windows_itself_is_told_in_one_line(arguments: list[str], tmp_path: Path
     """Also without the modules that only POSIX systems have."""
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", WINDOWS, *words], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, "-c", WINDOWS, *words], capture_output=True, text=True, check=False
+        )
 
     told = run("timer", *arguments)
     assert told.returncode == 78

@@ -1,4 +1,5 @@
-"""Readers' hours over two years of days, where clocks go forward and back: slots, and what real cycles mail in them."""
+"""Readers' hours over two years of days, where clocks go forward and back: slots, and what real
+cycles mail in them."""
 
 from __future__ import annotations
 
@@ -17,9 +18,15 @@ from tests.worlds import World, eprint, mail, numbers, reader
 
 DAY, MINUTE, QUARTER = timedelta(days=1), timedelta(minutes=1), timedelta(minutes=15)
 WEEK = tuple(Weekly)
-SCHEDULES = {"daily": WEEK, "weekdays": WEEK[:5], "weekly": WEEK[:1], "two": (Weekly.WED, Weekly.SUN)}
+SCHEDULES = {
+    "daily": WEEK,
+    "weekdays": WEEK[:5],
+    "weekly": WEEK[:1],
+    "two": (Weekly.WED, Weekly.SUN),
+}
 HOURS = (None, time(2, 30), time(7), time(23, 45))
-"""As soon as may be; an hour that some zones leave out and have twice; a usual one; one near the end of the day."""
+"""As soon as may be; an hour that some zones leave out and have twice; a usual one; one near the
+end of the day."""
 YEARS = {
     "Europe/Berlin": 2026,
     "America/New_York": 2026,
@@ -33,7 +40,8 @@ YEARS = {
 
 @pytest.mark.parametrize("zone", YEARS)
 def test_slots_are_where_a_clock_on_the_wall_first_shows_the_hour(zone: str) -> None:
-    """The oracle looks at the clock every quarter of an hour for two years and writes down what it shows."""
+    """The oracle looks at the clock every quarter of an hour for two years and writes down what it
+    shows."""
     first, clock = datetime(YEARS[zone], 1, 1, tzinfo=UTC), ZoneInfo(zone)
     shown: dict[date, list[tuple[time, datetime]]] = defaultdict(list)
     for number in range(2 * 366 * 96):
@@ -43,7 +51,8 @@ def test_slots_are_where_a_clock_on_the_wall_first_shows_the_hour(zone: str) -> 
     after = {day: shown[later][0][1] for day, later in zip(days, sorted(shown)[3:-1], strict=True)}
     for at in HOURS:
         moments = {
-            day: next((moment for seen, moment in shown[day] if seen >= (at or time())), after[day]) for day in days
+            day: next((moment for seen, moment in shown[day] if seen >= (at or time())), after[day])
+            for day in days
         }
         for weekdays in SCHEDULES.values():
             subscriber = reader("ada@example.org", timezone=zone, at=at, days=weekdays)
@@ -61,8 +70,12 @@ def test_the_zones_have_hours_that_do_not_exist_and_hours_that_come_twice() -> N
         clock = ZoneInfo(zone)
         for number in range(2 * 366 * 24):
             moment = datetime(year, 1, 1, tzinfo=UTC) + number * timedelta(hours=1)
-            change = (moment + timedelta(hours=1)).astimezone(clock).utcoffset() - moment.astimezone(clock).utcoffset()  # type: ignore[operator]
-            jumps[zone + (" forward" if change > timedelta() else " back" if change else " steady")] += 1
+            change = (moment + timedelta(hours=1)).astimezone(
+                clock
+            ).utcoffset() - moment.astimezone(clock).utcoffset()  # type: ignore[operator]
+            jumps[
+                zone + (" forward" if change > timedelta() else " back" if change else " steady")
+            ] += 1
     for zone in set(YEARS) - {"Asia/Kolkata"}:
         assert jumps[f"{zone} forward"] >= 2
         assert jumps[f"{zone} back"] >= 1
@@ -72,7 +85,13 @@ def test_the_zones_have_hours_that_do_not_exist_and_hours_that_come_twice() -> N
 def readers_of(zones: list[str]) -> list[Subscriber]:
     """A reader for each zone, schedule and hour."""
     return [
-        reader(f"{name}.{number}.{zone.rpartition('/')[2]}@example.org", "Rust", timezone=zone, at=at, days=days)
+        reader(
+            f"{name}.{number}.{zone.rpartition('/')[2]}@example.org",
+            "Rust",
+            timezone=zone,
+            at=at,
+            days=days,
+        )
         for zone in zones
         for name, days in SCHEDULES.items()
         for number, at in enumerate(HOURS)
@@ -92,8 +111,11 @@ def moments_of(readers: list[Subscriber], first: datetime, last: datetime) -> It
     yield from sorted(found)
 
 
-async def lived(world: World, first: datetime, last: datetime) -> dict[str, list[tuple[datetime, list[int]]]]:
-    """Play a time in which each announcement brings a paper; for each reader the mails, with when and what."""
+async def lived(
+    world: World, first: datetime, last: datetime
+) -> dict[str, list[tuple[datetime, list[int]]]]:
+    """Play a time in which each announcement brings a paper; for each reader the mails, with when
+    and what."""
     evenings = iter(served_between(first, last + 30 * DAY))
     coming, number = next(evenings), 0
     had, mails = 0, defaultdict(list)
@@ -102,7 +124,9 @@ async def lived(world: World, first: datetime, last: datetime) -> dict[str, list
             number += 1
             world.arxiv.announce("Rust", eprint(number, coming.served_at - DAY))
             coming = next(evenings)
-        world.arxiv.papers["all:rust"] = world.arxiv.papers["all:rust"][-40:]  # more than any window is deep
+        world.arxiv.papers["all:rust"] = world.arxiv.papers["all:rust"][
+            -40:
+        ]  # more than any window is deep
         await world.cycle(moment)
         for taken in world.relay.taken[had:]:
             mails[taken.recipient].append((moment, numbers(mail(taken.data))))
@@ -111,7 +135,8 @@ async def lived(world: World, first: datetime, last: datetime) -> dict[str, list
 
 
 def judge(subscriber: Subscriber, mails: list[tuple[datetime, list[int]]], last: datetime) -> None:
-    """At most one digest a slot, never before the hour of a scheduled day, nothing twice, nothing left."""
+    """At most one digest a slot, never before the hour of a scheduled day, nothing twice, nothing
+    left."""
     clock = ZoneInfo(subscriber.timezone)
     papers = Counter(number for _, found in mails for number in found)
     assert set(papers.values()) == {1}
@@ -153,7 +178,9 @@ async def play(path: Path, zones: list[str], first: datetime, days: int) -> None
         (["Australia/Lord_Howe", "Asia/Kolkata"], datetime(2026, 9, 30, tzinfo=UTC)),
     ],
 )
-async def test_two_weeks_around_a_change_of_the_clocks(tmp_path: Path, zones: list[str], first: datetime) -> None:
+async def test_two_weeks_around_a_change_of_the_clocks(
+    tmp_path: Path, zones: list[str], first: datetime
+) -> None:
     await play(tmp_path, zones, first, 14)
 
 

@@ -1,4 +1,5 @@
-"""Backups while a cycle works, restoring with both answers, pruning, and what a full or damaged disk does to a run."""
+"""Backups while a cycle works, restoring with both answers, pruning, and what a full or damaged
+disk does to a run."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def replaced(world: World, backup: Path, *, mailed: bool) -> Any:
 
 
 async def lived(world: World, tmp_path: Path) -> Path:
-    """A backup of Tuesday morning; on Wednesday paper 2 was mailed, on Thursday 3. Now it is Thursday."""
+    """A backup of Tuesday morning; on Wednesday paper 2 was mailed, on Thursday 3. Now it is
+    Thursday."""
     world.arxiv.announce("Alpha", eprint(1))
     await world.cycle(MONDAY + DAY)
     back_up(world.path, tmp_path / "backup.db")
@@ -65,7 +67,8 @@ async def lived(world: World, tmp_path: Path) -> Path:
     return tmp_path / "backup.db"
 
 
-# -- backups ------------------------------------------------------------------------------------------
+# -- backups
+# ------------------------------------------------------------------------------------------
 
 
 async def test_a_backup_is_whole_private_and_one_file(world: World, tmp_path: Path) -> None:
@@ -79,7 +82,9 @@ async def test_a_backup_is_whole_private_and_one_file(world: World, tmp_path: Pa
         back_up(world.path, tmp_path / "nowhere" / "backup.db")
 
 
-async def test_a_backup_in_the_middle_of_a_transaction_has_what_was_committed(world: World, tmp_path: Path) -> None:
+async def test_a_backup_in_the_middle_of_a_transaction_has_what_was_committed(
+    world: World, tmp_path: Path
+) -> None:
     world.arxiv.announce("Alpha", eprint(1))
     await world.cycle()
     with world.database.transaction():
@@ -143,7 +148,8 @@ def test_a_migration_without_room_for_its_backup_does_not_begin(
         assert untouched.execute("PRAGMA user_version").fetchone() == (1,)
 
 
-# -- restoring ----------------------------------------------------------------------------------------
+# -- restoring
+# ----------------------------------------------------------------------------------------
 
 
 async def test_what_came_since_the_backup_is_mailed_where_it_does_not_count_as_mailed(
@@ -163,7 +169,9 @@ async def test_what_came_since_the_backup_does_not_come_again_where_it_counts_as
     assert done.until == MONDAY + DAY
     await world.cycle(MONDAY + 3 * DAY + HOUR, fetch_all=True)
     assert world.titles(ADA) == []
-    world.arxiv.announce("Alpha", eprint(4, MONDAY + 3 * DAY + 12 * HOUR), eprint(2, MONDAY + DAY, version=2))
+    world.arxiv.announce(
+        "Alpha", eprint(4, MONDAY + 3 * DAY + 12 * HOUR), eprint(2, MONDAY + DAY, version=2)
+    )
     await world.cycle(MONDAY + 4 * DAY)
     assert world.titles(ADA) == [[4]], "what is announced later comes"
     world.arxiv.announce("Alpha", eprint(5, MONDAY + DAY))
@@ -208,7 +216,9 @@ async def test_what_the_backup_held_for_a_weekly_reader_counts_as_mailed_where_h
 
 async def test_suppressions_since_the_backup_hold_on(world: World, tmp_path: Path) -> None:
     backup = await lived(world, tmp_path)
-    world.database.write("INSERT INTO suppression(address, reason, since) VALUES(?, 'left', '2026-11-11')", [ADA])
+    world.database.write(
+        "INSERT INTO suppression(address, reason, since) VALUES(?, 'left', '2026-11-11')", [ADA]
+    )
     assert replaced(world, backup, mailed=False).suppressed == 1
     await world.cycle(MONDAY + 4 * DAY)
     assert world.mails() == []
@@ -229,11 +239,22 @@ async def test_numbers_that_mails_have_carried_are_given_to_nobody_else(
     replaced(world, backup, mailed=False)
     world.readers[1] = reader("lin@example.org", "Alpha")
     await world.cycle(world.now + 2 * HOUR)
-    assert world.value("SELECT id FROM subscriber WHERE address = 'lin@example.org'") > bob, "Bob's link is not Lin's"
-    assert world.value("SELECT COUNT(*) FROM delivery WHERE queued_at >= ? AND id <= ?", to_text(world.now), last) == 0
+    assert world.value("SELECT id FROM subscriber WHERE address = 'lin@example.org'") > bob, (
+        "Bob's link is not Lin's"
+    )
+    assert (
+        world.value(
+            "SELECT COUNT(*) FROM delivery WHERE queued_at >= ? AND id <= ?",
+            to_text(world.now),
+            last,
+        )
+        == 0
+    )
 
 
-async def test_the_database_before_is_kept_and_can_be_restored_in_turn(world: World, tmp_path: Path) -> None:
+async def test_the_database_before_is_kept_and_can_be_restored_in_turn(
+    world: World, tmp_path: Path
+) -> None:
     backup = await lived(world, tmp_path)
     done = replaced(world, backup, mailed=False)
     assert world.value("SELECT COUNT(*) FROM delivery") == 1
@@ -244,7 +265,9 @@ async def test_the_database_before_is_kept_and_can_be_restored_in_turn(world: Wo
     assert world.mails() == []
 
 
-async def test_a_program_that_has_the_database_open_goes_on_with_the_restored_one(world: World, tmp_path: Path) -> None:
+async def test_a_program_that_has_the_database_open_goes_on_with_the_restored_one(
+    world: World, tmp_path: Path
+) -> None:
     backup = await lived(world, tmp_path)
     restore(backup, world.path, world.now, mailed=False)
     assert world.database.value("SELECT COUNT(*) FROM delivery") == 1
@@ -284,7 +307,9 @@ def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
     assert not [p.name for p in tmp_path.iterdir() if "restor" in p.name]
 
 
-def test_a_backup_of_an_older_version_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_of_an_older_version_is_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(database_module, "MIGRATIONS", schema.MIGRATIONS[:1])
         Database.open(tmp_path / "old.db").close()
@@ -297,21 +322,34 @@ def test_a_backup_of_an_older_version_is_migrated(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("now", "deadline"),
     [
-        ("2026-11-11T12:00+00:00", "2026-11-10T19:00+00:00"),  # Wednesday noon: Tuesday evening's, until Tuesday
-        ("2026-11-09T12:00+00:00", "2026-11-06T19:00+00:00"),  # Monday noon: Sunday evening's, until Friday
+        (
+            "2026-11-11T12:00+00:00",
+            "2026-11-10T19:00+00:00",
+        ),  # Wednesday noon: Tuesday evening's, until Tuesday
+        (
+            "2026-11-09T12:00+00:00",
+            "2026-11-06T19:00+00:00",
+        ),  # Monday noon: Sunday evening's, until Friday
         ("2026-11-08T12:00+00:00", "2026-11-05T19:00+00:00"),  # Sunday noon: Thursday evening's
         ("2026-07-15T12:00+00:00", "2026-07-14T18:00+00:00"),  # in summer
     ],
 )
-def test_an_announcement_tells_until_when_its_papers_were_submitted(now: str, deadline: str) -> None:
-    assert submitted_by(last_served(datetime.fromisoformat(now))) == datetime.fromisoformat(deadline)
+def test_an_announcement_tells_until_when_its_papers_were_submitted(
+    now: str, deadline: str
+) -> None:
+    assert submitted_by(last_served(datetime.fromisoformat(now))) == datetime.fromisoformat(
+        deadline
+    )
 
 
-# -- pruning ------------------------------------------------------------------------------------------
+# -- pruning
+# ------------------------------------------------------------------------------------------
 
 
 async def test_a_prune_frees_room_and_nothing_comes_again(world: World) -> None:
-    world.arxiv.announce("Alpha", *(eprint(n, abstract=os.urandom(2000).hex()) for n in range(1, 40)))
+    world.arxiv.announce(
+        "Alpha", *(eprint(n, abstract=os.urandom(2000).hex()) for n in range(1, 40))
+    )
     await world.cycle(MONDAY + DAY)
     for day in range(2, 20):
         world.arxiv.announce("Alpha", eprint(100 + day, MONDAY + (day - 1) * DAY))
@@ -344,7 +382,8 @@ async def test_what_is_on_its_way_keeps_its_body(world: World) -> None:
     assert world.titles(ADA) == [[1]]
 
 
-# -- the commands -------------------------------------------------------------------------------------
+# -- the commands
+# -------------------------------------------------------------------------------------
 
 
 def test_backup_restore_check_and_prune_by_their_commands(house: House) -> None:
@@ -360,9 +399,19 @@ def test_backup_restore_check_and_prune_by_their_commands(house: House) -> None:
     assert house("db", "check", "--json").json()["problems"] == []
     house.serve(DAYS[1])
     house("run", now=FRIDAY)
-    refused(house("db", "restore", "copy.db", now=FRIDAY), 2, "--mailed or --not-mailed", f"{FRIDAY:%Y-%m-%d %H:%M}")
+    refused(
+        house("db", "restore", "copy.db", now=FRIDAY),
+        2,
+        "--mailed or --not-mailed",
+        f"{FRIDAY:%Y-%m-%d %H:%M}",
+    )
     (house.home / "notes.txt").write_text("no database\n" * 200)
-    refused(house("db", "restore", "notes.txt", now=FRIDAY), 78, "no SQLite database", "name the file of a backup")
+    refused(
+        house("db", "restore", "notes.txt", now=FRIDAY),
+        78,
+        "no SQLite database",
+        "name the file of a backup",
+    )
     had = len(house.mails())
     told = house("db", "restore", "copy.db", "--mailed", now=FRIDAY)
     assert "Since     counts as mailed" in told.out
@@ -372,7 +421,10 @@ def test_backup_restore_check_and_prune_by_their_commands(house: House) -> None:
     house.serve(DAYS[2])
     house("run", now=SATURDAY)
     assert "Let go of 0 mail texts" in house("db", "prune", now=SATURDAY).out
-    assert re.match(r"Let go of [1-9] mail texts", house("db", "prune", "--days", "1", now=SATURDAY + 9 * DAY).out)
+    assert re.match(
+        r"Let go of [1-9] mail texts",
+        house("db", "prune", "--days", "1", now=SATURDAY + 9 * DAY).out,
+    )
     with cycle_lock(house.home / "digest.db"):
         refused(house("db", "prune"), 75, "another cycle")
         refused(house("db", "restore", "copy.db", "--mailed"), 75, "another cycle")
@@ -392,10 +444,13 @@ def test_a_damaged_database_is_told_by_check_with_what_to_do(house: House) -> No
     assert house.mails() == []
 
 
-# -- disks --------------------------------------------------------------------------------------------
+# -- disks
+# --------------------------------------------------------------------------------------------
 
 
-def limited(arguments: list[str], environ: dict[str, str], bytes_: int | None) -> subprocess.CompletedProcess[str]:
+def limited(
+    arguments: list[str], environ: dict[str, str], bytes_: int | None
+) -> subprocess.CompletedProcess[str]:
     """A run in a process that may write files no larger than so."""
 
     def limit() -> None:
@@ -412,10 +467,14 @@ def limited(arguments: list[str], environ: dict[str, str], bytes_: int | None) -
     )
 
 
-def test_a_disk_that_is_full_stops_a_run_with_one_line_and_the_next_one_finishes_it(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_stops_a_run_with_one_line_and_the_next_one_finishes_it(
+    tmp_path: Path,
+) -> None:
     with Standin(DAYS[0].papers) as standin:
         home = Home.make(
-            tmp_path, standin, subscribers_file({ADA: ["Reward Model"], "lin@example.org": ["Time Series"]})
+            tmp_path,
+            standin,
+            subscribers_file({ADA: ["Reward Model"], "lin@example.org": ["Time Series"]}),
         )
         open_store(tmp_path / "digest.db").close()
         room = (tmp_path / "digest.db").stat().st_size + 8_000

@@ -1,4 +1,5 @@
-"""`run --wait`: a run that needs a network waits for it, at most two minutes; one that needs none is not delayed."""
+"""`run --wait`: a run that needs a network waits for it, at most two minutes; one that needs none
+is not delayed."""
 
 from __future__ import annotations
 
@@ -113,7 +114,10 @@ async def test_a_stop_ends_the_waiting() -> None:
         ({}, ("export.arxiv.org", 443)),
         ({"https_proxy": "http://proxy.example.org:3128"}, ("proxy.example.org", 3128)),
         ({"https_proxy": "proxy.example.org:3128"}, ("proxy.example.org", 3128)),
-        ({"https_proxy": "http://proxy.example.org:3128", "no_proxy": "arxiv.org"}, ("export.arxiv.org", 443)),
+        (
+            {"https_proxy": "http://proxy.example.org:3128", "no_proxy": "arxiv.org"},
+            ("export.arxiv.org", 443),
+        ),
     ],
 )
 def test_behind_a_proxy_it_is_the_proxy_that_must_answer(
@@ -137,7 +141,9 @@ class Told:
 class House:
     """An installation whose waits are sleeps of a clock that only they move."""
 
-    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    ) -> None:
         self.home, self.time = home, Time()
         self._patch, self._capture = monkeypatch, capture
         self.folder("maildir:mail")
@@ -174,7 +180,9 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[House]:
+def house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[House]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     home = tmp_path / "home"
@@ -302,8 +310,11 @@ def test_with_nothing_to_fetch_it_waits_for_the_relay(house: House) -> None:
 # Moving
 
 
-def test_a_copied_installation_mails_nothing_twice_and_misses_nothing(house: House, tmp_path: Path) -> None:
-    """What docs/moving.md says: both files, or a copy by SQLite's own backup, and the old timer off."""
+def test_a_copied_installation_mails_nothing_twice_and_misses_nothing(
+    house: House, tmp_path: Path
+) -> None:
+    """What docs/moving.md says: both files, or a copy by SQLite's own backup, and the old timer
+    off."""
     new, back = tmp_path / "new", tmp_path / "back"
     new.mkdir(), back.mkdir()
     with Standin() as standin:
@@ -323,7 +334,10 @@ def test_a_copied_installation_mails_nothing_twice_and_misses_nothing(house: Hou
         assert second
         assert not second & first
 
-        with sqlite3.connect(new / "digest.db") as source, sqlite3.connect(back / "digest.db") as copy:
+        with (
+            sqlite3.connect(new / "digest.db") as source,
+            sqlite3.connect(back / "digest.db") as copy,
+        ):
             source.backup(copy)
         source.close(), copy.close()
         shutil.copy(new / "subscribers.yaml", back / "subscribers.yaml")
@@ -331,8 +345,11 @@ def test_a_copied_installation_mails_nothing_twice_and_misses_nothing(house: Hou
         assert house.ids(back) == set()
 
 
-def test_without_its_database_a_moved_installation_begins_anew(house: House, tmp_path: Path) -> None:
-    """Why the database must come along: the subscribers file alone knows nothing of what was mailed."""
+def test_without_its_database_a_moved_installation_begins_anew(
+    house: House, tmp_path: Path
+) -> None:
+    """Why the database must come along: the subscribers file alone knows nothing of what was
+    mailed."""
     new = tmp_path / "new"
     new.mkdir()
     with Standin() as standin:

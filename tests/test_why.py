@@ -48,7 +48,9 @@ async def started(world: AskedWorld, *names: str, **options: object) -> None:
 # --- a paper and its mail ---
 
 
-async def test_a_mailed_paper_is_told_with_its_digest_and_the_servers_words(world: AskedWorld) -> None:
+async def test_a_mailed_paper_is_told_with_its_digest_and_the_servers_words(
+    world: AskedWorld,
+) -> None:
     world.readers = [reader(ADA, "Alpha", timezone="Europe/Berlin")]
     world.arxiv.announce("Alpha", eprint(1))
     async with smtp_server({"message": "250 2.0.0 Queued as 4711"}) as server:
@@ -92,7 +94,9 @@ async def test_what_a_server_said_is_told_in_its_words(
     assert "unknown" not in world.ask("why", ADA).out
 
 
-async def test_a_held_delivery_waits_for_a_person(world: AskedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_held_delivery_waits_for_a_person(
+    world: AskedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.readers, world.hold = [reader(ADA, "Alpha")], True
     world.arxiv.announce("Alpha", eprint(1))
     async with smtp_server({"message": Act.DROP}) as server:
@@ -125,11 +129,17 @@ async def test_a_folded_digest_leaves_its_trace_and_the_newer_one_counts(world: 
         ("ti:known AND abs:zebra", ["abs:zebra"], "zebra is not in the abstract"),
         ("ti:zebra OR au:yak", ["ti:zebra", "au:yak"], "yak is not in the authors"),
         ("ti:known ANDNOT cat:cs.LG", ["cat:cs.LG"], "cs.LG is in the categories, after ANDNOT"),
-        ('ti:known AND (abs:zebra OR co:"white horse")', ["abs:zebra", 'co:"white horse"'], '"white horse"'),
+        (
+            'ti:known AND (abs:zebra OR co:"white horse")',
+            ["abs:zebra", 'co:"white horse"'],
+            '"white horse"',
+        ),
         ("all:zebra*", ["all:zebra*"], "zebra* is nowhere in"),
     ],
 )
-async def test_the_term_that_failed_is_named(world: AskedWorld, query: str, terms: list[str], words: str) -> None:
+async def test_the_term_that_failed_is_named(
+    world: AskedWorld, query: str, terms: list[str], words: str
+) -> None:
     from digest.keywords.grammar import make_keyword
 
     world.keywords = [keyword("Beta")]
@@ -266,7 +276,8 @@ async def test_a_due_paper_is_told_with_when_it_comes(world: AskedWorld) -> None
 async def test_a_suppressed_reader_is_told(world: AskedWorld) -> None:
     await started(world)
     world.store._database.write(
-        "INSERT INTO suppression VALUES(?, 'bounced: 550 no such user', '2026-11-09T12:00:00Z')", [ADA]
+        "INSERT INTO suppression VALUES(?, 'bounced: 550 no such user', '2026-11-09T12:00:00Z')",
+        [ADA],
     )
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
     await world.cycle(TUESDAY)
@@ -310,8 +321,12 @@ async def test_an_unknown_address_is_one_line_with_the_nearest(world: AskedWorld
         assert "did you mean ada@example.org?" in told.err
 
 
-async def test_without_a_database_nothing_has_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "subscribers.yaml").write_text("subscribers: [{email: ada@example.org, keywords: [x ray]}]")
+async def test_without_a_database_nothing_has_happened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "subscribers.yaml").write_text(
+        "subscribers: [{email: ada@example.org, keywords: [x ray]}]"
+    )
     told = run_main(["why", ADA, "--home", str(tmp_path)], capsys)
     assert told.code == 0
     assert "'digest run' makes it" in told.out
@@ -332,8 +347,17 @@ async def test_days_say_why_no_digest_went(world: AskedWorld) -> None:
     await started(world, timezone="Europe/Berlin")
     for number in range(1, 6):
         await world.cycle(MONDAY + number * DAY)
-    verdicts = {day: world.why(ADA, f"2026-11-{day:02}")["verdict"] for day in (8, 9, 10, 14, 15, 16)}
-    assert verdicts == {8: "not_known", 9: "digest", 10: "no_match", 14: "weekend", 15: "future", 16: "future"}
+    verdicts = {
+        day: world.why(ADA, f"2026-11-{day:02}")["verdict"] for day in (8, 9, 10, 14, 15, 16)
+    }
+    assert verdicts == {
+        8: "not_known",
+        9: "digest",
+        10: "no_match",
+        14: "weekend",
+        15: "future",
+        16: "future",
+    }
     assert "No digest on Sat 2026-11-14" in world.why(ADA, "2026-11-14")["answer"]
     assert world.why(ADA)["date"] == "2026-11-14"
     assert "Mon 2026-11-16 07:15" in world.why(ADA)["next"]
@@ -354,7 +378,9 @@ async def test_a_failed_fetch_and_a_day_without_a_run_are_told(world: AskedWorld
     world.arxiv.fail("Alpha", bad_answer("arXiv answered 503"))
     await world.cycle(TUESDAY)
     assert world.why(ADA, "2026-11-10")["verdict"] == "fetch_failed"
-    assert "Alpha could not be fetched: arXiv answered 503" in world.why(ADA, "2026-11-10")["answer"]
+    assert (
+        "Alpha could not be fetched: arXiv answered 503" in world.why(ADA, "2026-11-10")["answer"]
+    )
     report = world.why(ADA, "2026-11-11", now=TUESDAY + 2 * DAY)
     assert (report["verdict"], report["fetched"]) == ("no_run", [])
     assert world.why(ADA, "2026-11-11", now=TUESDAY + 800 * DAY)["verdict"] == "no_record"
@@ -437,7 +463,11 @@ def test_the_demo_is_told_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixtur
             assert told.code == 0
             assert (told.json()["verdict"] == "mailed") == ((address, paper) in carried), told.out
             verdicts.add(told.json()["verdict"])
-        for day, verdict in (("2026-11-12", "digest"), ("2026-11-13", "digest"), ("2026-11-14", "weekend")):
+        for day, verdict in (
+            ("2026-11-12", "digest"),
+            ("2026-11-13", "digest"),
+            ("2026-11-14", "weekend"),
+        ):
             report = run_main(["why", address, day, "--json", "--home", str(home)], capsys).json()
             assert report["verdict"] == verdict
     assert verdicts == {"mailed", "before_start", "no_match"}
@@ -447,23 +477,34 @@ async def test_due_is_what_the_next_digest_would_hold(world: AskedWorld) -> None
     """Every paper of a mixed history: `due` and `mailed` agree with the plan and the ledger."""
     world.readers = [reader(ADA, "Alpha", "Beta", exclude=("ti:nine",), at=time(6))]
     for number in range(1, 8):
-        world.arxiv.announce("Alpha" if number % 2 else "Beta", eprint(number, MONDAY - number * 6 * DAY))
+        world.arxiv.announce(
+            "Alpha" if number % 2 else "Beta", eprint(number, MONDAY - number * 6 * DAY)
+        )
     await world.cycle(MONDAY)
-    world.arxiv.announce("Beta", eprint(8, MONDAY), eprint(9, MONDAY, title="Nine"), eprint(10, MONDAY - 90 * DAY))
+    world.arxiv.announce(
+        "Beta", eprint(8, MONDAY), eprint(9, MONDAY, title="Nine"), eprint(10, MONDAY - 90 * DAY)
+    )
     world.arxiv.announce("Alpha", eprint(1, version=2, updated=MONDAY))
     await world.cycle(MONDAY + 2 * HOUR, fetch_all=True)
     due = world.store.digests.reader(ADA)
     assert due is not None
     planned = {item.paper.id for item in make_plan(world.store, due, world.readers[0]).items}
     told = {n: world.why(ADA, f"2611.{n:05d}")["verdict"] for n in range(1, 11)}
-    assert {f"2611.{n:05d}" for n, verdict in told.items() if verdict == "due"} == planned == {"2611.00008"}
+    assert (
+        {f"2611.{n:05d}" for n, verdict in told.items() if verdict == "due"}
+        == planned
+        == {"2611.00008"}
+    )
     assert {n for n, verdict in told.items() if verdict == "mailed"} == set(world.titles(ADA)[0])
     assert (told[9], told[10]) == ("excluded", "too_old")
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_random_histories_are_told_as_plan_and_ledger_have_them(tmp_path: Path, seed: int) -> None:
-    """Keywords change, readers pause, fetches and mails fail: no answer contradicts what is due or was carried."""
+async def test_random_histories_are_told_as_plan_and_ledger_have_them(
+    tmp_path: Path, seed: int
+) -> None:
+    """Keywords change, readers pause, fetches and mails fail: no answer contradicts what is due or
+    was carried."""
     rnd = random.Random(seed)
     world, now = World(tmp_path / "digest.db"), MONDAY
     names, addresses = ["Alpha", "Beta", "Gamma"], [ADA, "lin@example.org"]
@@ -482,12 +523,18 @@ async def test_random_histories_are_told_as_plan_and_ledger_have_them(tmp_path: 
     for step in range(8):
         now += rnd.choice([HOUR, DAY, DAY, 3 * DAY])
         for number in range(step * 3 + 1, step * 3 + 1 + rnd.randint(0, 3)):
-            paper = eprint(number, now - rnd.choice([DAY, 10 * DAY, 70 * DAY]), title=rnd.choice(["seven", "Alpha"]))
+            paper = eprint(
+                number,
+                now - rnd.choice([DAY, 10 * DAY, 70 * DAY]),
+                title=rnd.choice(["seven", "Alpha"]),
+            )
             world.arxiv.announce(rnd.choice(names), paper)
         name = rnd.choice(names)
         if (held := world.arxiv.papers[f"all:{name.lower()}"]) and rnd.random() < 0.3:
             revised = rnd.choice(held)
-            world.arxiv.announce(name, replace(revised, version=revised.version + 1, updated=now - HOUR))
+            world.arxiv.announce(
+                name, replace(revised, version=revised.version + 1, updated=now - HOUR)
+            )
         if rnd.random() < 0.2:
             world.arxiv.fail(name, bad_answer())
         which = rnd.randrange(2)
@@ -507,7 +554,10 @@ async def test_random_histories_are_told_as_plan_and_ledger_have_them(tmp_path: 
 
 
 def _agrees(world: World, subscriber: Subscriber) -> None:
-    past, due = world.store.history.reader(subscriber.email), world.store.digests.reader(subscriber.email)
+    past, due = (
+        world.store.history.reader(subscriber.email),
+        world.store.digests.reader(subscriber.email),
+    )
     assert past is not None
     assert due is not None
     asked = Asked(world.store, world.now, subscriber.email, subscriber, past)
@@ -516,10 +566,18 @@ def _agrees(world: World, subscriber: Subscriber) -> None:
     for exported in world.store.exports.export():
         base = exported.paper.id
         verdict = explain_paper(asked, PaperName(base))["verdict"]
-        live = [d for d, _ in world.store.history.carriers(past.id, base) if d.state not in NOT_CARRIED]
-        assert (verdict in ("mailed", "maybe_delivered", "waiting", "dropped")) == bool(live), (base, verdict)
+        live = [
+            d for d, _ in world.store.history.carriers(past.id, base) if d.state not in NOT_CARRIED
+        ]
+        assert (verdict in ("mailed", "maybe_delivered", "waiting", "dropped")) == bool(live), (
+            base,
+            verdict,
+        )
         if not live and not open_:
-            assert (verdict in ("due", "paused", "suppressed")) == (base in planned), (base, verdict)
+            assert (verdict in ("due", "paused", "suppressed")) == (base in planned), (
+                base,
+                verdict,
+            )
     for number in range(-1, (world.now - MONDAY).days + 2):
         assert explain_day(asked, (MONDAY + number * DAY).date())["answer"]
 
@@ -527,7 +585,13 @@ def _agrees(world: World, subscriber: Subscriber) -> None:
 async def test_asking_writes_nothing(world: AskedWorld) -> None:
     await started(world)
     before = list(world.store._database._connection.iterdump())
-    for args in (("why", ADA), ("why", ADA, "2611.00001"), ("history",), ("history", ADA), ("export",)):
+    for args in (
+        ("why", ADA),
+        ("why", ADA, "2611.00001"),
+        ("history",),
+        ("history", ADA),
+        ("export",),
+    ):
         assert world.ask(*args).code == 0
     assert list(world.store._database._connection.iterdump()) == before
 
@@ -557,10 +621,14 @@ def test_papers_are_named_in_every_usual_way(text: str, name: PaperName | None) 
     assert read_paper_name(text) == name
 
 
-LEAVES = st.sampled_from(["ti:title", "abs:abstract", "ti:zebra", "cat:cs.LG", "cat:cs.RO", "au:example", "all:yak"])
+LEAVES = st.sampled_from(
+    ["ti:title", "abs:abstract", "ti:zebra", "cat:cs.LG", "cat:cs.RO", "au:example", "all:yak"]
+)
 QUERIES = st.recursive(
     LEAVES,
-    lambda inner: st.tuples(inner, st.sampled_from(["AND", "OR", "ANDNOT"]), inner).map(lambda t: f"({' '.join(t)})"),
+    lambda inner: st.tuples(inner, st.sampled_from(["AND", "OR", "ANDNOT"]), inner).map(
+        lambda t: f"({' '.join(t)})"
+    ),
     max_leaves=6,
 )
 

@@ -1,4 +1,5 @@
-"""Logging in with an access token: the command that brings it, and XOAUTH2 against a server in the process."""
+"""Logging in with an access token: the command that brings it, and XOAUTH2 against a server in the
+process."""
 
 from __future__ import annotations
 
@@ -41,7 +42,9 @@ def transport_to(server: SmtpServer, command: str, password: str | None = None) 
 async def send(server: SmtpServer, command: str, times: int = 1) -> list[Receipt]:
     transport = transport_to(server, command)
     try:
-        return [await transport.send(make_message(unique=str(n)), lambda: None) for n in range(times)]
+        return [
+            await transport.send(make_message(unique=str(n)), lambda: None) for n in range(times)
+        ]
     finally:
         await transport.close()
 
@@ -64,13 +67,16 @@ async def test_the_token_comes_before_a_password() -> None:
         transport = transport_to(server, printing(TOKEN), password="secret")
         assert (await transport.send(make_message(), lambda: None)).outcome is Outcome.SENT
         await transport.close()
-    assert [line.split(" ")[1] for line in server.commands if line.startswith("AUTH")] == ["XOAUTH2"]
+    assert [line.split(" ")[1] for line in server.commands if line.startswith("AUTH")] == [
+        "XOAUTH2"
+    ]
 
 
 async def test_an_error_challenge_is_answered_with_an_empty_line_and_not_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The server says what is wrong as a challenge; only the answer to an empty line is the refusal."""
+    """The server says what is wrong as a challenge; only the answer to an empty line is the
+    refusal."""
     lines: list[bytes] = []
     over = asyncio.Event()
 
@@ -89,7 +95,9 @@ async def test_an_error_challenge_is_answered_with_an_empty_line_and_not_tried_a
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     url = f"smtp://{USER}@127.0.0.1:{port}"
-    transport = open_transport(url, home=HOME, password=None, ca=None, token_command=printing(TOKEN))
+    transport = open_transport(
+        url, home=HOME, password=None, ca=None, token_command=printing(TOKEN)
+    )
     first = await transport.send(make_message(), lambda: None)
     again = await transport.send(make_message(), lambda: None)
     await transport.close()
@@ -137,7 +145,9 @@ async def test_a_server_that_takes_only_tokens_is_explained() -> None:
         ("print('sécret')", "is no token", True),
     ],
 )
-async def test_a_command_that_brings_no_token_is_one_clear_line(code: str, says: str, permanent: bool) -> None:
+async def test_a_command_that_brings_no_token_is_one_clear_line(
+    code: str, says: str, permanent: bool
+) -> None:
     async with smtp_server(extensions=OFFERED) as server:
         [receipt] = await send(server, f'{sys.executable} -c "{code}"')
     name = Path(sys.executable).name
@@ -186,7 +196,14 @@ async def test_a_command_that_prints_without_end_needs_no_memory() -> None:
 
 
 async def test_the_command_is_no_shells_affair_and_reads_no_input() -> None:
-    assert read_command("pass show 'my token' \"$HOME\" ; rm") == ("pass", "show", "my token", "$HOME", ";", "rm")
+    assert read_command("pass show 'my token' \"$HOME\" ; rm") == (
+        "pass",
+        "show",
+        "my token",
+        "$HOME",
+        ";",
+        "rm",
+    )
     code = "import sys; print(sys.argv[1] + str(len(sys.stdin.read())))"
     assert await fetch_token(read_command(f"{sys.executable} -c '{code}' $PATH|x")) == "$PATH|x0"
 
@@ -194,13 +211,17 @@ async def test_the_command_is_no_shells_affair_and_reads_no_input() -> None:
 @pytest.mark.parametrize("text", ["pass 'show", "   ", "pass\0show"])
 def test_a_command_line_that_cannot_be_read_is_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ConfigError, match="DIGEST_MAIL_TOKEN_COMMAND") as caught:
-        open_transport("smtp://ada@mail.example.org", home=HOME, password=None, ca=None, token_command=text)
+        open_transport(
+            "smtp://ada@mail.example.org", home=HOME, password=None, ca=None, token_command=text
+        )
     assert "show" not in str(caught.value)
 
 
 def test_a_token_needs_a_user() -> None:
     with pytest.raises(ConfigError, match="names no user"):
-        open_transport("smtp://mail.example.org", home=HOME, password=None, ca=None, token_command="pass token")
+        open_transport(
+            "smtp://mail.example.org", home=HOME, password=None, ca=None, token_command="pass token"
+        )
 
 
 def test_the_longest_token_fits_into_one_line_of_auth() -> None:

@@ -1,4 +1,5 @@
-"""Weeks of the year that `bench/year.py` plays: outages, stale and unsorted spells, holds, revisions, cross-lists."""
+"""Weeks of the year that `bench/year.py` plays: outages, stale and unsorted spells, holds,
+revisions, cross-lists."""
 
 from __future__ import annotations
 
@@ -20,7 +21,9 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize(("seed", "fails"), [(1, False), (2, True)], ids=["two weeks off", "failures and held back"])
+@pytest.mark.parametrize(
+    ("seed", "fails"), [(1, False), (2, True)], ids=["two weeks off", "failures and held back"]
+)
 def test_in_weeks_of_all_that_goes_wrong_nothing_is_lost_repeated_or_denied(
     tmp_path: Path, seed: int, fails: bool
 ) -> None:
@@ -32,7 +35,9 @@ def test_in_weeks_of_all_that_goes_wrong_nothing_is_lost_repeated_or_denied(
     assert len(program) == 7
     for line in program:
         assert line.due > 25
-        assert (line.got, line.repeated, line.foreign, line.false_nothing) == (line.due, 0, 0, 0), line
+        assert (line.got, line.repeated, line.foreign, line.false_nothing) == (line.due, 0, 0, 0), (
+            line
+        )
     assert outcomes.false_records == []
     newest, watermark = scripts
     assert newest.got < newest.due

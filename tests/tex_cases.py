@@ -1,4 +1,5 @@
-r"""Pairs of TeX as arXiv serves it and what people should read; and texts that must stay as they are."""
+r"""Pairs of TeX as arXiv serves it and what people should read; and texts that must stay as they
+are."""
 
 CASES = [
     (r"Erd\H{o}s-R\'enyi graphs", "Erdős-Rényi graphs"),
@@ -33,7 +34,10 @@ CASES = [
     (r"({\em coloured} trees)", "(coloured trees)"),
     (r"the {\it first} subgraph", "the first subgraph"),
     (r"a \it{new benchmark}", "a new benchmark"),
-    (r"\url{https://github.com/DL4mHealth/MedTS\_Evaluation}", "https://github.com/DL4mHealth/MedTS_Evaluation"),
+    (
+        r"\url{https://github.com/DL4mHealth/MedTS\_Evaluation}",
+        "https://github.com/DL4mHealth/MedTS_Evaluation",
+    ),
     (
         r"\href{https://github.com/millioniron/LLM_exploration}{LLM4Exploration}",
         "LLM4Exploration (https://github.com/millioniron/LLM_exploration)",
@@ -45,7 +49,10 @@ CASES = [
     ),
     (r"paper \cite{FIKPPST13} relaxes", "paper [FIKPPST13] relaxes"),
     (r"the Navsim\cite{Dauner2024}, show", "the Navsim [Dauner2024], show"),
-    (r"publicly available\footnote{https://github.com/x/GPHT}.", "publicly available (https://github.com/x/GPHT)."),
+    (
+        r"publicly available\footnote{https://github.com/x/GPHT}.",
+        "publicly available (https://github.com/x/GPHT).",
+    ),
     (r"work$\unicode{x2014}$Expander", "work—Expander"),
     (r"PixArt-$\alpha$, delivering", "PixArt-α, delivering"),
     (r"CO$_2$ and PM$_{2.5}$", "CO₂ and PM_2.5"),
@@ -126,10 +133,16 @@ CASES = [
     (r"$O(n\times |\mathcal{P}|)$", "O(n × |𝒫|)"),
     (r"$O(\sigma+|\mathcal{P}|)$.", "O(σ+|𝒫|)."),
     (r"$\mathcal{O}(n\sigma\log \sigma)$-time", "𝒪(nσ log σ)-time"),
-    (r"length-$n$ time series over an alphabet of size $\sigma$.", "length-n time series over an alphabet of size σ."),
+    (
+        r"length-$n$ time series over an alphabet of size $\sigma$.",
+        "length-n time series over an alphabet of size σ.",
+    ),
     (r"$\Omega(n^3)$", "Ω(n³)"),
     (r"$\text{RMQ}_A(i,j)$", "RMQ_A(i,j)"),
-    (r"$\Omega(n)$-sized data structure or spend $\Omega(n)$", "Ω(n)-sized data structure or spend Ω(n)"),
+    (
+        r"$\Omega(n)$-sized data structure or spend $\Omega(n)$",
+        "Ω(n)-sized data structure or spend Ω(n)",
+    ),
     (r"P\textsuperscript{2}-DPO:", "P²-DPO:"),
     (r"$\mu\mathcal{G}$,", "μ𝒢,"),
     (r"Fr\'echet", "Fréchet"),
@@ -139,7 +152,10 @@ CASES = [
         r"$b(t_n)$ of the smallest bidirectional scheme for the $n$th",
         "b(tₙ) of the smallest bidirectional scheme for the nth",
     ),
-    (r"$\gamma(t_n)$ of the smallest string attractor for $t_n$", "γ(tₙ) of the smallest string attractor for tₙ"),
+    (
+        r"$\gamma(t_n)$ of the smallest string attractor for $t_n$",
+        "γ(tₙ) of the smallest string attractor for tₙ",
+    ),
     (
         r"$\gamma$ and the size of the smallest bidirectional scheme $b$,",
         "γ and the size of the smallest bidirectional scheme b,",
@@ -161,10 +177,16 @@ CASES = [
     (r"$\lg D = \Theta(\log n)$,", "lg D = Θ(log n),"),
     (r"$\lg D = o(\log n)$,", "lg D = o(log n),"),
     (r"$O(n(\log\sigma+\log D+\log\log n))$", "O(n(log σ+log D+log log n))"),
-    (r"$O(p(\log\log n)^2/\log_\sigma n+\log n + k\log\log k)$,", "O(p(log log n)²/log_σ n+log n + k log log k),"),
+    (
+        r"$O(p(\log\log n)^2/\log_\sigma n+\log n + k\log\log k)$,",
+        "O(p(log log n)²/log_σ n+log n + k log log k),",
+    ),
     (r"$\epsilon>0$.", "ϵ > 0."),
     (r"$par(P,d)\in [\tau_1,\tau_2]$,", "par(P,d) ∈ [τ₁,τ₂],"),
-    (r"$O(p/\log_\sigma n + \log^{1+\epsilon} n + k\log^\epsilon n)$", "O(p/log_σ n + log^(1+ϵ) n + k log^ϵ n)"),
+    (
+        r"$O(p/\log_\sigma n + \log^{1+\epsilon} n + k\log^\epsilon n)$",
+        "O(p/log_σ n + log^(1+ϵ) n + k log^ϵ n)",
+    ),
     (r"$\Sigma$ of size $\sigma$,", "Σ of size σ,"),
     (r"$\bigcup_{P'\in\Pi_P}\Sigma^*P'$", "⋃_(P′∈Π_P) Σ*P′"),
     (r"$\Pi_P$ is the set of swapped versions of $P$.", "Π_P is the set of swapped versions of P."),
@@ -189,7 +211,10 @@ CASES = [
     (r"$\tilde{D}_n$.", "D̃ₙ."),
     (r"$\beta$-GNN,", "β-GNN,"),
     (r"$\beta$-GNN", "β-GNN"),
-    (r"$\log n + O(\log n\cdot \log\log\log n / \log\log n)$", "log n + O(log n·log log log n/log log n)"),
+    (
+        r"$\log n + O(\log n\cdot \log\log\log n / \log\log n)$",
+        "log n + O(log n·log log log n/log log n)",
+    ),
     (r"$\log n+O((\log\log n)^{3})$.", "log n+O((log log n)³)."),
     (r"($\operatorname{Swish}$,", "(Swish,"),
     (r"$\operatorname{GeLU}$,", "GeLU,"),
@@ -197,7 +222,10 @@ CASES = [
     (r"$O(\log\sigma + (\log\log n)^2 + d)$", "O(log σ + (log log n)² + d)"),
     (r"$\mathcal{O}(N^2)$", "𝒪(N²)"),
     (r"$\tilde{O}(n^{3/2})$", "Õ(n^(3/2))"),
-    (r"$\tilde{O}(m^{(4\omega-1)/(2\omega+1)}) = O(m^{1.478})$", "Õ(m^((4ω-1)/(2ω+1))) = O(m^1.478)"),
+    (
+        r"$\tilde{O}(m^{(4\omega-1)/(2\omega+1)}) = O(m^{1.478})$",
+        "Õ(m^((4ω-1)/(2ω+1))) = O(m^1.478)",
+    ),
     (r"$\mathrm{FPT}=\mathrm{W}[1]$,", "FPT = W[1],"),
 ]
 UNTOUCHED = [

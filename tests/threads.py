@@ -1,4 +1,5 @@
-"""A server of the tests in a thread of its own, for tests that wait for other programs meanwhile."""
+"""A server of the tests in a thread of its own, for tests that wait for other programs
+meanwhile."""
 
 from __future__ import annotations
 

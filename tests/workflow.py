@@ -1,8 +1,10 @@
-"""A GitHub Actions runner as far as one workflow of ours needs it: expressions, conditions, and each step in bash.
+"""A GitHub Actions runner as far as one workflow of ours needs it: expressions, conditions, and
+each step in bash.
 
-It runs a job's steps in order as GitHub's runner does (its documentation, "Workflow syntax", `shell`, and "Evaluate
-expressions"). Three things are replaced: the clock, by libfaketime; `actions/checkout`, by the git commands that it
-runs; and `pipx`, by a program that notes what it was to install, since the program under test is installed already.
+It runs a job's steps in order as GitHub's runner does (its documentation, "Workflow syntax",
+`shell`, and "Evaluate expressions"). Three things are replaced: the clock, by libfaketime;
+`actions/checkout`, by the git commands that it runs; and `pipx`, by a program that notes what it
+was to install, since the program under test is installed already.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _TOKEN = re.compile(r"\s*(\|\||&&|==|!=|!|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)
 
 
 class Expression:
-    """Evaluates what this workflow uses of GitHub's expressions: `||`, `&&`, `!`, `==`, texts, contexts, status."""
+    """Evaluates what this workflow uses of GitHub's expressions: `||`, `&&`, `!`, `==`, texts,
+    contexts, status."""
 
     def __init__(self, text: str, contexts: dict[str, Any], status: dict[str, bool]) -> None:
         self._tokens = _TOKEN.findall(text)
@@ -120,8 +123,8 @@ class Run:
 class Runner:
     """Runs a workflow's only job, in a new and empty workspace each time.
 
-    `remote` is a bare repository, `machine` what the environment holds beside what GitHub sets; `before` are shell
-    commands to be run before the step of that name, to break something.
+    `remote` is a bare repository, `machine` what the environment holds beside what GitHub sets;
+    `before` are shell commands to be run before the step of that name, to break something.
     """
 
     workflow: Path
@@ -153,7 +156,12 @@ class Runner:
             "api_url": self.api,
             "repository": self.repository,
         }
-        contexts: dict[str, Any] = {"github": github, "secrets": self.secrets, "vars": self.vars, "steps": {}}
+        contexts: dict[str, Any] = {
+            "github": github,
+            "secrets": self.secrets,
+            "vars": self.vars,
+            "steps": {},
+        }
         environment = {**self._environment(now, place, workspace, temporary), **self.machine}
         done: list[Step] = []
         for step in job["steps"]:
@@ -162,8 +170,14 @@ class Runner:
             status = {"success": not failed, "failure": failed, "cancelled": False, "always": True}
             names = {**environment}
             for layer in (plan.get("env", {}), job.get("env", {}), step.get("env", {})):
-                names |= {name: _filled(str(value), contexts, status) for name, value in layer.items()}
-            done.append(self._step(step, contexts, status, names, workspace, (before or {}).get(step["name"], "")))
+                names |= {
+                    name: _filled(str(value), contexts, status) for name, value in layer.items()
+                }
+            done.append(
+                self._step(
+                    step, contexts, status, names, workspace, (before or {}).get(step["name"], "")
+                )
+            )
             if "id" in step:
                 contexts["steps"][step["id"]] = {"outcome": done[-1].outcome}
         return Run(done, (place / "summary").read_text(encoding="utf-8"), workspace)
@@ -209,10 +223,14 @@ class Runner:
         )
         return Step(step["name"], "failure" if done.returncode else "success", done.stdout)
 
-    def _environment(self, now: datetime, place: Path, workspace: Path, temporary: Path) -> dict[str, str]:
+    def _environment(
+        self, now: datetime, place: Path, workspace: Path, temporary: Path
+    ) -> dict[str, str]:
         """What GitHub sets ("Default environment variables"), and the clock."""
         return {
-            "PATH": os.pathsep.join([str(place / "bin"), str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
+            "PATH": os.pathsep.join(
+                [str(place / "bin"), str(Path(sys.executable).parent), "/usr/bin", "/bin"]
+            ),
             "HOME": str(place / "home"),
             "LANG": "C.UTF-8",
             "TZ": "UTC",

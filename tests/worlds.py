@@ -1,4 +1,5 @@
-"""Small worlds for tests of the cycle: an arXiv and a mail server whose answers are set, a clock, a database."""
+"""Small worlds for tests of the cycle: an arXiv and a mail server whose answers are set, a clock, a
+database."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ from digest.store.database import Database
 from digest.system.signals import Stop
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
-"""A Monday in November without holidays near it, forty-five minutes after Sunday's announcement was served."""
+"""A Monday in November without holidays near it, forty-five minutes after Sunday's announcement was
+served."""
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -66,7 +68,8 @@ class Arxiv:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def announce(self, name: str, *papers: Paper) -> None:
-        """Let the index hold these papers too, for the query of this name; a known paper is replaced."""
+        """Let the index hold these papers too, for the query of this name; a known paper is
+        replaced."""
         held = {p.id: p for p in self.papers[f"all:{name.lower()}"]} | {p.id: p for p in papers}
         self.papers[f"all:{name.lower()}"] = list(held.values())
 
@@ -87,11 +90,13 @@ class Arxiv:
 class Relay:
     """A mail server: each message is accepted, unless `answers` has something else for its reader.
 
-    An answer is a receipt, or an exception that the transport fails with. `before`: whether it comes before
-    DATA. `taken` are the messages that were accepted.
+    An answer is a receipt, or an exception that the transport fails with. `before`: whether it
+    comes before DATA. `taken` are the messages that were accepted.
     """
 
-    answers: dict[str, list[Receipt | BaseException]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str, list[Receipt | BaseException]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     before: bool = False
     tried: list[Message] = field(default_factory=list)
     taken: list[Message] = field(default_factory=list)
@@ -102,7 +107,11 @@ class Relay:
         """Take one message, or not."""
         self.tried.append(message)
         answer = self.answers[message.recipient].pop(0) if self.answers[message.recipient] else None
-        if isinstance(answer, Receipt) and answer.outcome in (Outcome.DEFERRED, Outcome.FAILED, Outcome.RELAY):
+        if isinstance(answer, Receipt) and answer.outcome in (
+            Outcome.DEFERRED,
+            Outcome.FAILED,
+            Outcome.RELAY,
+        ):
             return answer
         if not self.before:
             before_data()
@@ -134,7 +143,9 @@ class World:
     def open_again(self) -> None:
         """Open the database, as the next process does."""
         self.database = Database.open(self.path)
-        self.database.value("PRAGMA synchronous = OFF")  # no test takes the power away, and this is quicker
+        self.database.value(
+            "PRAGMA synchronous = OFF"
+        )  # no test takes the power away, and this is quicker
         self.store = Store(self.database)
 
     @property
@@ -175,7 +186,8 @@ class World:
         return [numbers(m) for m in self.mails(address)]
 
     def value(self, sql: str, *parameters: Any) -> Any:
-        """A look into the database by a connection of its own: what is not committed is not seen."""
+        """A look into the database by a connection of its own: what is not committed is not
+        seen."""
         other = Database.open(self.path)
         try:
             return other.value(sql, parameters)
@@ -209,7 +221,8 @@ def numbers(message: EmailMessage) -> list[int]:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Every file below a folder with a hash of what is in it; but for the lock that all who ask arXiv share."""
+    """Every file below a folder with a hash of what is in it; but for the lock that all who ask
+    arXiv share."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

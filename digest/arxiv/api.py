@@ -26,8 +26,8 @@ _ROWS_BEYOND = 3
 class ArxivClient:
     """Fetches windows from arXiv's query API; an async context manager that holds the line.
 
-    `options` are those of the line, unless `line` is given, which other clients use too. `requests` counts
-    every request on it.
+    `options` are those of the line, unless `line` is given, which other clients use too. `requests`
+    counts every request on it.
     """
 
     def __init__(self, url: str, *, line: Line | None = None, **options: Any) -> None:
@@ -44,7 +44,10 @@ class ArxivClient:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the connection."""
         await self.line.__aexit__(kind, error, trace)
@@ -60,11 +63,12 @@ class ArxivClient:
     ) -> Window:
         """Return every match of `query` whose served version is younger than `since`, newest first.
 
-        Pages of `page_size` papers (at most 2,000) are read until the last rows are older than `since`,
-        or all matches were served; each page is asked for up to `attempts` times, and a window during
-        which the index moved is read again as often. `progress` is told rows read and matches in all.
-        Raises ArxivError: an answer that is not whole and sane after all attempts, a refusal, or a query
-        that matches too much; its `body` is the last answer, its `requests` how many were made.
+        Pages of `page_size` papers (at most 2,000) are read until the last rows are older than
+        `since`, or all matches were served; each page is asked for up to `attempts` times, and a
+        window during which the index moved is read again as often. `progress` is told rows read and
+        matches in all. Raises ArxivError: an answer that is not whole and sane after all attempts,
+        a refusal, or a query that matches too much; its `body` is the last answer, its `requests`
+        how many were made.
         """
         if not 1 <= page_size <= PAGE_LIMIT:
             raise ValueError(f"page_size must be 1 to {PAGE_LIMIT}")
@@ -85,10 +89,14 @@ class ArxivClient:
         rows: list[Paper] = []  # in this pass, as they were served
         start, total, raw = 0, 0, b""
         while True:
-            feed, body = await self._page(query, rows, start, min(page_size, DEPTH_LIMIT - start), attempts)
+            feed, body = await self._page(
+                query, rows, start, min(page_size, DEPTH_LIMIT - start), attempts
+            )
             if not same_index(rows, total, feed):
                 if passes == attempts:
-                    raise ArxivError(f"arXiv's index kept moving while it was read ({passes} times)")
+                    raise ArxivError(
+                        f"arXiv's index kept moving while it was read ({passes} times)"
+                    )
                 passes, rows, start = passes + 1, [], 0
                 continue
             raw = raw if rows else body
@@ -107,11 +115,17 @@ class ArxivClient:
                     transient=False,
                 )
 
-    async def _page(self, query: str, rows: list[Paper], start: int, size: int, attempts: int) -> tuple[Feed, bytes]:
-        """One page and its bytes, asked for until it is whole and sane, or `attempts` are used up."""
+    async def _page(
+        self, query: str, rows: list[Paper], start: int, size: int, attempts: int
+    ) -> tuple[Feed, bytes]:
+        """One page and its bytes, asked for until it is whole and sane, or `attempts` are used
+        up.
+        """
         return await self.line.patiently(lambda: self._ask(query, rows, start, size), attempts)
 
-    async def _ask(self, query: str, rows: list[Paper], start: int, size: int) -> tuple[Feed, bytes]:
+    async def _ask(
+        self, query: str, rows: list[Paper], start: int, size: int
+    ) -> tuple[Feed, bytes]:
         answer = await self.line.get(
             self._url,
             {
@@ -125,7 +139,9 @@ class ArxivClient:
         try:
             check_status(answer, parse_feed)
             # Reading 2,000 papers takes more than a second: beside the loop, so that it goes on.
-            feed = await asyncio.to_thread(parse_feed, answer.body, content_type=answer.headers.get("content-type", ""))
+            feed = await asyncio.to_thread(
+                parse_feed, answer.body, content_type=answer.headers.get("content-type", "")
+            )
             check_page(feed, query=query, start=start, page_size=size)
             check_window(newest_versions([*rows, *feed.papers]))
         except ArxivError as error:
@@ -134,7 +150,8 @@ class ArxivClient:
         return feed, answer.body
 
     async def by_ids(self, ids: Sequence[str], attempts: int = 4) -> tuple[Paper, ...]:
-        """Return the papers with these base ids in their latest versions; what the index lacks is left out.
+        """Return the papers with these base ids in their latest versions; what the index lacks is
+        left out.
 
         Raises ArxivError; its `requests` are not counted.
         """
@@ -142,14 +159,20 @@ class ArxivClient:
 
     async def _ask_ids(self, ids: Sequence[str]) -> tuple[Paper, ...]:
         # By hand: httpx would write each comma as %2C, and the address is to stay short.
-        answer = await self.line.get(f"{self._url}?id_list={','.join(ids)}&start=0&max_results={len(ids)}")
+        answer = await self.line.get(
+            f"{self._url}?id_list={','.join(ids)}&start=0&max_results={len(ids)}"
+        )
         try:
             check_status(answer, parse_feed)
-            feed = await asyncio.to_thread(parse_feed, answer.body, content_type=answer.headers.get("content-type", ""))
+            feed = await asyncio.to_thread(
+                parse_feed, answer.body, content_type=answer.headers.get("content-type", "")
+            )
             if stray := {paper.id for paper in feed.papers} - set(ids):
                 raise ArxivError(f"arXiv sent {len(stray)} papers that were not asked for")
             if len(feed.papers) < min(feed.total, len(ids)):
-                raise ArxivError(f"arXiv sent {len(feed.papers)} of {feed.total} papers that were asked for by id")
+                raise ArxivError(
+                    f"arXiv sent {len(feed.papers)} of {feed.total} papers that were asked for by id"
+                )
         except ArxivError as error:
             error.body = answer.body
             raise

@@ -21,7 +21,8 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 
 _TITLE = re.compile(
-    r"arxiv query: search_query=(?P<query>.*)&id_list=(?P<ids>.*)&start=\d+&max_results=\d+", re.I | re.S
+    r"arxiv query: search_query=(?P<query>.*)&id_list=(?P<ids>.*)&start=\d+&max_results=\d+",
+    re.I | re.S,
 )
 _PAPER_ID = re.compile(
     r"https?://(?:[a-z]+\.)?arxiv\.org/abs/"
@@ -49,8 +50,9 @@ class Feed:
 def parse_feed(body: bytes, *, content_type: str = "") -> Feed:
     """Read one answer, or raise ArxivError, which carries `body`; nothing else is ever raised.
 
-    `content_type` is the answer's header and only helps to say what came instead of a feed. That the
-    document is whole is proven by a strict parser first, since feedparser makes papers of half documents.
+    `content_type` is the answer's header and only helps to say what came instead of a feed. That
+    the document is whole is proven by a strict parser first, since feedparser makes papers of half
+    documents.
     """
     try:
         root = _whole_feed(body, content_type)
@@ -73,7 +75,9 @@ def _refuse_error_feed(root: ElementTree.Element) -> None:
     for entry in root.findall(f"{ATOM}entry"):
         if "/api/errors" in entry.findtext(f"{ATOM}id", ""):
             reason = clean_text(entry.findtext(f"{ATOM}summary", "")) or "no reason given"
-            raise ArxivError(f"arXiv refused the query ({reason})", remedy="correct the query", transient=False)
+            raise ArxivError(
+                f"arXiv refused the query ({reason})", remedy="correct the query", transient=False
+            )
 
 
 def _read(root: ElementTree.Element, body: bytes) -> Feed:
@@ -113,7 +117,9 @@ def _entries(body: bytes) -> list[dict[str, Any]]:
     except Exception as error:  # feedparser names no exceptions of its own
         raise ArxivError(f"arXiv's feed cannot be read ({type(error).__name__})") from None
     if parsed.bozo:
-        raise ArxivError(f"arXiv's feed had to be repaired ({clean_text(str(parsed.bozo_exception))[:120]})")
+        raise ArxivError(
+            f"arXiv's feed had to be repaired ({clean_text(str(parsed.bozo_exception))[:120]})"
+        )
     return list(parsed.entries)
 
 
@@ -121,10 +127,14 @@ def _paper(entry: dict[str, Any]) -> Paper:
     address = clean_text(_text(entry, "id"))
     found = _PAPER_ID.fullmatch(address)
     if found is None:
-        raise ArxivError(f"an entry of arXiv's feed has no paper's id: {address[:80] or 'none at all'}")
+        raise ArxivError(
+            f"an entry of arXiv's feed has no paper's id: {address[:80] or 'none at all'}"
+        )
     base = found["new"] or f"{found['archive']}/{found['number']}"
     title = clean_text(_text(entry, "title"))
-    authors = tuple(filter(None, (clean_text(_text(each, "name")) for each in _items(entry, "authors"))))
+    authors = tuple(
+        filter(None, (clean_text(_text(each, "name")) for each in _items(entry, "authors")))
+    )
     categories = _categories(entry)
     for name, present in (
         ("title", title),
@@ -150,7 +160,9 @@ def _paper(entry: dict[str, Any]) -> Paper:
 
 
 def _categories(entry: dict[str, Any]) -> tuple[str, ...]:
-    """The primary category first, each once; one element can hold several ("E.1; E.4", "68P05, 68P10")."""
+    """The primary category first, each once; one element can hold several ("E.1; E.4", "68P05,
+    68P10").
+    """
     primary = dict.get(entry, "arxiv_primary_category")
     terms = [_text(primary, "term")] if isinstance(primary, dict) else []
     terms += [_text(tag, "term") for tag in _items(entry, "tags")]
@@ -166,7 +178,9 @@ def _items(entry: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _text(entry: dict[str, Any], name: str) -> str:
-    value = dict.get(entry, name)  # feedparser's own get answers with another date where one is missing
+    value = dict.get(
+        entry, name
+    )  # feedparser's own get answers with another date where one is missing
     return value if isinstance(value, str) else ""
 
 
@@ -175,4 +189,6 @@ def _moment(entry: dict[str, Any], name: str, base: str) -> datetime:
     try:
         return from_text(text)
     except (ValueError, OverflowError):
-        raise ArxivError(f"{base} has no readable {name} date in arXiv's feed: {text[:40]!r}") from None
+        raise ArxivError(
+            f"{base} has no readable {name} date in arXiv's feed: {text[:40]!r}"
+        ) from None

@@ -1,4 +1,6 @@
-"""Names and accents as arXiv's feeds and OAI write them: all authors in one line, accents in TeX."""
+"""Names and accents as arXiv's feeds and OAI write them: all authors in one line, accents in
+TeX.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,15 @@ _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV", re.IGNORECASE)
 
 
 def split_authors(line: str) -> tuple[str, ...]:
-    """Return the names in one line of authors, without their affiliations, which stand in parentheses.
+    """Return the names in one line of authors, without their affiliations, which stand in
+    parentheses.
 
-    Names are joined by commas, semicolons or "and" (arXiv's help, "How to prepare your author list").
+    Names are joined by commas, semicolons or "and" (arXiv's help, "How to prepare your author
+    list").
     """
-    while (shorter := _GROUP.sub("", line)) != line:  # affiliations can nest: ((1) Oslo, (2) Bergen)
+    while (
+        shorter := _GROUP.sub("", line)
+    ) != line:  # affiliations can nest: ((1) Oslo, (2) Bergen)
         line = shorter
     names: list[str] = []
     for piece in _BETWEEN.split(decode_accents(re.sub("[()]", " ", line))):

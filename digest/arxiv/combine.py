@@ -1,4 +1,6 @@
-"""Many questions to arXiv as few: queries joined by OR, ids in lists, categories on feeds, and what they need."""
+"""Many questions to arXiv as few: queries joined by OR, ids in lists, categories on feeds, and what
+they need.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from digest.keywords.grammar import And, AndNot, Node, Or, parse
 from digest.keywords.tokens import Term
 
 LONGEST = 3_600
-"""Bytes of an encoded question: with address and other parameters within 4 KB, which every proxy passes."""
+"""Bytes of an encoded question: with address and other parameters within 4 KB, which every proxy
+passes."""
 FEEDS_ALONE = 12
-"""So many wanted categories are asked for one a feed; of more, or of all, several stand on one feed."""
+"""So many wanted categories are asked for one a feed; of more, or of all, several stand on one
+feed."""
 
 _OF_THEIR_OWN = frozenset("cs.AI cs.CL cs.LG cs.CV cs.RO cs.GR cs.MM".split())
 SHELVES: tuple[tuple[str, ...], ...] = (
@@ -28,16 +32,20 @@ SHELVES: tuple[tuple[str, ...], ...] = (
     ("physics",),
     ("econ", "q-bio", "q-fin"),
 )
-"""All of arXiv on ten feeds, each well below the 2,000 items of a feed on a busy day; `cs` alone would not be."""
+"""All of arXiv on ten feeds, each well below the 2,000 items of a feed on a busy day; `cs` alone
+would not be."""
 
 _PHYSICS = frozenset(
     "astro-ph cond-mat gr-qc hep-ex hep-lat hep-ph hep-th math-ph nlin nucl-ex nucl-th physics quant-ph".split()
 )
-"""The archives that OAI keeps in the group `physics` (arXiv's help, "Open Archives Initiative", sets)."""
+"""The archives that OAI keeps in the group `physics` (arXiv's help, "Open Archives Initiative",
+sets)."""
 
 
 def joined(queries: Sequence[str]) -> str:
-    """One query that matches what any of some canonical queries matches; a single one stays as it is."""
+    """One query that matches what any of some canonical queries matches; a single one stays as it
+    is.
+    """
     if len(queries) == 1:
         return queries[0]
     return f"({' OR '.join(map(_operand, queries))})"
@@ -49,7 +57,9 @@ def _operand(query: str) -> str:
 
 
 def batches(queries: Iterable[str], longest: int = LONGEST) -> list[tuple[str, ...]]:
-    """Queries in their order in as few batches as fit into `longest` encoded bytes each; one may be longer alone."""
+    """Queries in their order in as few batches as fit into `longest` encoded bytes each; one may be
+    longer alone.
+    """
     return list(_packed(queries, lambda query: len(quote_plus(f" OR {_operand(query)}")), longest))
 
 
@@ -58,7 +68,9 @@ def id_batches(ids: Iterable[str], longest: int = LONGEST) -> list[tuple[str, ..
     return list(_packed(ids, lambda each: len(quote_plus(f",{each}")), longest))
 
 
-def _packed(parts: Iterable[str], size: Callable[[str], int], longest: int) -> Iterator[tuple[str, ...]]:
+def _packed(
+    parts: Iterable[str], size: Callable[[str], int], longest: int
+) -> Iterator[tuple[str, ...]]:
     batch: list[str] = []
     used = 0
     for part in parts:
@@ -73,7 +85,8 @@ def _packed(parts: Iterable[str], size: Callable[[str], int], longest: int) -> I
 
 
 def loosened(node: Node) -> Node:
-    """A query that matches at least what `node` does under any reading of arXiv's: phrases as words anywhere.
+    """A query that matches at least what `node` does under any reading of arXiv's: phrases as words
+    anywhere.
 
     It tells for whom a paper came in a combined answer where the exact local match finds nobody.
     """
@@ -103,7 +116,9 @@ def categories_of(node: Node) -> frozenset[str] | None:
     if isinstance(node, Term):
         if node.field != "cat":
             return None
-        named = {c for c in CATEGORIES if c == node.text or (node.prefix and c.startswith(node.text))}
+        named = {
+            c for c in CATEGORIES if c == node.text or (node.prefix and c.startswith(node.text))
+        }
         return frozenset(named) or None
     left = categories_of(node.left)
     if isinstance(node, AndNot):
@@ -116,7 +131,9 @@ def categories_of(node: Node) -> frozenset[str] | None:
 
 
 def feeds_for(wanted: Iterable[frozenset[str] | None]) -> tuple[tuple[str, ...], ...]:
-    """The feeds that hold every match of queries with these categories; each feed is a list of names."""
+    """The feeds that hold every match of queries with these categories; each feed is a list of
+    names.
+    """
     needed: set[str] = set()
     for categories in wanted:
         if categories is None:
@@ -129,7 +146,9 @@ def feeds_for(wanted: Iterable[frozenset[str] | None]) -> tuple[tuple[str, ...],
 
 def expanded(names: Iterable[str]) -> frozenset[str]:
     """The categories that a feed's names stand for: an archive is all of its own."""
-    return frozenset(c for name in names for c in CATEGORIES if c == name or c.startswith(f"{name}."))
+    return frozenset(
+        c for name in names for c in CATEGORIES if c == name or c.startswith(f"{name}.")
+    )
 
 
 def halves(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -140,7 +159,9 @@ def halves(names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def set_for(wanted: Iterable[frozenset[str] | None]) -> str:
-    """The OAI set that holds all of some categories: that of their one archive, or "" for all of arXiv."""
+    """The OAI set that holds all of some categories: that of their one archive, or "" for all of
+    arXiv.
+    """
     archives: set[str] = set()
     for categories in wanted:
         if categories is None:

@@ -1,4 +1,6 @@
-"""What every answer of arXiv's has to be first: one whole XML document, with words and nothing hidden in them."""
+"""What every answer of arXiv's has to be first: one whole XML document, with words and nothing
+hidden in them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those th
 
 
 def clean_text(text: str) -> str:
-    """Return the text without control characters (C0, DEL, C1) and with single spaces between words."""
+    """Return the text without control characters (C0, DEL, C1) and with single spaces between
+    words.
+    """
     return " ".join(_CONTROLS.sub("", text).split())
 
 
@@ -28,7 +32,8 @@ def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
     if text[:14].lower() == b"<!doctype html" or text[:5].lower() == b"<html":
         raise _web_page()
     if b"<!DOCTYPE" in body:
-        # Without a document type there are no entities but XML's own five, so none can grow or reach out.
+        # Without a document type there are no entities but XML's own five, so none can grow or
+        # reach out.
         raise ArxivError("arXiv's answer declares a document type, which a feed never does")
     try:
         body.decode("utf-8")
@@ -38,7 +43,9 @@ def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
     except (ElementTree.ParseError, ValueError) as error:
         if "html" in content_type.lower():
             raise _web_page() from None
-        raise ArxivError(f"arXiv's answer is not a whole XML document ({clean_text(str(error))})") from None
+        raise ArxivError(
+            f"arXiv's answer is not a whole XML document ({clean_text(str(error))})"
+        ) from None
     if not isinstance(root, ElementTree.Element):
         raise wrong_document(content_type, "an XML document")
     return root
@@ -46,7 +53,11 @@ def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
 
 def wrong_document(content_type: str, what: str) -> ArxivError:
     """The error for a whole document that is not `what` was asked for."""
-    return _web_page() if "html" in content_type.lower() else ArxivError(f"arXiv's answer is not {what}")
+    return (
+        _web_page()
+        if "html" in content_type.lower()
+        else ArxivError(f"arXiv's answer is not {what}")
+    )
 
 
 def _web_page() -> ArxivError:

@@ -1,7 +1,9 @@
-"""An announcement feed of arXiv's, from bytes to announcements: a whole Atom or RSS document, or an ArxivError.
+"""An announcement feed of arXiv's, from bytes to announcements: a whole Atom or RSS document, or an
+ArxivError.
 
-`https://rss.arxiv.org/atom/CAT+CAT` and `/rss/CAT+CAT` hold all that was announced today, by New York's date
-(arXiv's help, "RSS feeds"); what is said here of their limits is from the source of that service.
+`https://rss.arxiv.org/atom/CAT+CAT` and `/rss/CAT+CAT` hold all that was announced today, by New
+York's date (arXiv's help, "RSS feeds"); what is said here of their limits is from the source of
+that service.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ from digest.rules.calendar import NEW_YORK
 LIMIT = 2_000
 """Items in one feed. What is beyond is cut off, and the new papers stand last."""
 SAME_SHARE = 0.5
-"""Neighbouring days' feeds share a few items (a paper that is cross-listed a day later); one of which more
-than this share stood in the previous announcement's is still that one."""
+"""Neighbouring days' feeds share a few items (a paper that is cross-listed a day later); one of
+which more than this share stood in the previous announcement's is still that one."""
 NEVER_EMPTY = 20
-"""A feed that held so many papers in one announcement holds some in the next; small categories have days without."""
+"""A feed that held so many papers in one announcement holds some in the next; small categories have
+days without."""
 
 _ID = re.compile(
     r"oai:arXiv\.org:(?P<id>[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7})v(?P<version>[1-9][0-9]{0,3})"
@@ -38,7 +41,9 @@ _FEED_ERROR = "feed error"
 
 
 class Kind(StrEnum):
-    """How a feed announces a paper; `cross` and `replace-cross`: its primary category is not one of the feed's."""
+    """How a feed announces a paper; `cross` and `replace-cross`: its primary category is not one of
+    the feed's.
+    """
 
     NEW = "new"
     CROSS = "cross"
@@ -72,8 +77,8 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncementFeed:
-    """One whole feed. `names` are the categories or archives that its title names, lower-cased; `papers` can be
-    of several days; `day` is the newest of these, None where there are none.
+    """One whole feed. `names` are the categories or archives that its title names, lower-cased;
+    `papers` can be of several days; `day` is the newest of these, None where there are none.
     """
 
     names: frozenset[str]
@@ -86,12 +91,16 @@ class AnnouncementFeed:
 
     @property
     def keys(self) -> frozenset[str]:
-        """What is announced. It tells two days' feeds apart; dates do not, since a stale feed can be freshly built."""
+        """What is announced. It tells two days' feeds apart; dates do not, since a stale feed can
+        be freshly built.
+        """
         return frozenset(paper.key for paper in self.papers)
 
     @property
     def overflows(self) -> bool:
-        """Whether the feed is as long as a feed can be, so that papers, first of all new ones, may be missing."""
+        """Whether the feed is as long as a feed can be, so that papers, first of all new ones, may
+        be missing.
+        """
         return len(self.papers) >= LIMIT
 
 
@@ -100,11 +109,15 @@ class FullFeedError(ArxivError):
 
 
 class StaleFeedError(ArxivError):
-    """A feed that holds another day's announcement: arXiv is late, and asking again at once does not help."""
+    """A feed that holds another day's announcement: arXiv is late, and asking again at once does
+    not help.
+    """
 
 
 def parse_announcements(body: bytes, *, content_type: str = "") -> AnnouncementFeed:
-    """Read one feed, Atom or RSS, or raise ArxivError, which carries `body`; nothing else is ever raised."""
+    """Read one feed, Atom or RSS, or raise ArxivError, which carries `body`; nothing else is ever
+    raised.
+    """
     try:
         root = whole_document(body, content_type)
         if root.tag == f"{ATOM}feed":
@@ -118,21 +131,30 @@ def parse_announcements(body: bytes, *, content_type: str = "") -> AnnouncementF
         raise
 
 
-def check_announcements(feed: AnnouncementFeed, *, names: Iterable[str], day: date, before: Set[str]) -> None:
-    """Raise FullFeedError, StaleFeedError, or ArxivError where a feed is not the announcement served on `day`.
+def check_announcements(
+    feed: AnnouncementFeed, *, names: Iterable[str], day: date, before: Set[str]
+) -> None:
+    """Raise FullFeedError, StaleFeedError, or ArxivError where a feed is not the announcement
+    served on `day`.
 
-    `names` are the categories asked for; `before` is what the previous announcement's feed held (`keys`).
-    An empty feed passes where the one before was small: such a category can have a day without papers, and whether
-    the announcement came at all is told by the feeds together.
+    `names` are the categories asked for; `before` is what the previous announcement's feed held
+    (`keys`). An empty feed passes where the one before was small: such a category can have a day
+    without papers, and whether the announcement came at all is told by the feeds together.
     """
     wanted = {name.lower() for name in names}
     if feed.names != wanted:
-        raise ArxivError(f"arXiv sent the feed of {', '.join(sorted(feed.names)) or 'nothing'} for {_listed(wanted)}")
+        raise ArxivError(
+            f"arXiv sent the feed of {', '.join(sorted(feed.names)) or 'nothing'} for {_listed(wanted)}"
+        )
     if feed.overflows:
-        words = f"the feed of {_listed(wanted)} is full ({LIMIT:,} papers), so new ones may be missing"
+        words = (
+            f"the feed of {_listed(wanted)} is full ({LIMIT:,} papers), so new ones may be missing"
+        )
         raise FullFeedError(words, transient=False)
     if feed.day is not None and feed.day != day:
-        raise StaleFeedError(f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}", transient=False)
+        raise StaleFeedError(
+            f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}", transient=False
+        )
     if not feed.papers and len(before) >= NEVER_EMPTY:
         words = f"the feed of {_listed(wanted)} is empty, and held {len(before)} papers of the announcement before"
         raise StaleFeedError(words, transient=False)
@@ -149,7 +171,11 @@ def stale(names: Iterable[str], day: date) -> StaleFeedError:
 def _listed(names: Iterable[str]) -> str:
     """A feed for people: its names, or the first of many."""
     first, *others = sorted(names)
-    return "+".join((first, *others)) if len(others) < 5 else f"{first} and {len(others)} more categories"
+    return (
+        "+".join((first, *others))
+        if len(others) < 5
+        else f"{first} and {len(others)} more categories"
+    )
 
 
 def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> AnnouncementFeed:
@@ -159,7 +185,11 @@ def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> Ann
         reason = clean_text((words.get("subtitle") or words.get("description") or [""])[0]) or title
         raise ArxivError(f"arXiv has no such feed ({reason[:200]})", transient=False)
     named = _TITLE.fullmatch(title)
-    names = frozenset(name.strip().lower() for name in named["names"].split(",")) if named else frozenset()
+    names = (
+        frozenset(name.strip().lower() for name in named["names"].split(","))
+        if named
+        else frozenset()
+    )
     papers = dict.fromkeys(_announced(item) for item in items)
     return AnnouncementFeed(names, tuple(papers))
 
@@ -180,7 +210,9 @@ def _announced(item: ElementTree.Element) -> Announced:
     try:
         kind = Kind(clean_text(text("announce_type")).lower())
     except ValueError:
-        raise ArxivError(f"{named['id']} is announced in no known way: {text('announce_type')[:40]!r}") from None
+        raise ArxivError(
+            f"{named['id']} is announced in no known way: {text('announce_type')[:40]!r}"
+        ) from None
     categories = [each.get("term") or each.text or "" for each in item if _name(each) == "category"]
     return Announced(
         id=named["id"],
@@ -188,7 +220,9 @@ def _announced(item: ElementTree.Element) -> Announced:
         kind=kind,
         day=_day(text("published", "pubdate"), named["id"]),
         title=title,
-        abstract=decode_accents(clean_text(_PREAMBLE.sub("", text("summary", "description"), count=1))),
+        abstract=decode_accents(
+            clean_text(_PREAMBLE.sub("", text("summary", "description"), count=1))
+        ),
         authors=split_authors(clean_text(text("creator"))),
         categories=tuple(dict.fromkeys(filter(None, map(clean_text, categories)))),
         journal_ref=clean_text(text("journal_reference", "journal_ref")),

@@ -1,4 +1,6 @@
-"""Whether an answer that can be read may be believed: whose it is, that nothing is missing, its order."""
+"""Whether an answer that can be read may be believed: whose it is, that nothing is missing, its
+order.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,17 @@ from digest.arxiv.atom import Feed
 from digest.errors import ArxivError, DoubtfulError
 from digest.model import Paper
 
-# Of 79,051 neighbouring rows in 963 real windows 13 were out of order, at most two in one window of 80.
+# Of 79,051 neighbouring rows in 963 real windows 13 were out of order, at most two in one window of
+# 80.
 _STRAYS_PER_HUNDRED = 5
 
 
 def check_page(feed: Feed, *, query: str, start: int, page_size: int) -> None:
-    """Raise ArxivError (transient) where the feed is not the whole answer to this page of this query.
+    """Raise ArxivError (transient) where the feed is not the whole answer to this page of this
+    query.
 
-    `start` and `page_size` are what was asked for. A title that repeats no query at all is borne with
-    where papers came, and not where the answer is that there are none.
+    `start` and `page_size` are what was asked for. A title that repeats no query at all is borne
+    with where papers came, and not where the answer is that there are none.
     """
     if feed.query is None:
         if not feed.papers:
@@ -30,7 +34,9 @@ def check_page(feed: Feed, *, query: str, start: int, page_size: int) -> None:
     served = len(feed.papers)
     expected = min(page_size, max(0, feed.total - start))
     if served == 0 and expected:
-        raise ArxivError(f"arXiv sent no papers from row {start} and says that there are {feed.total}")
+        raise ArxivError(
+            f"arXiv sent no papers from row {start} and says that there are {feed.total}"
+        )
     if served < expected:
         raise ArxivError(f"arXiv sent {served} of {expected} papers from row {start}")
     if served > expected:
@@ -41,20 +47,23 @@ def check_window(papers: Sequence[Paper]) -> None:
     """Raise DoubtfulError where papers, as served, are not ordered by `updated`, newest first.
 
     One row in twenty may stand astray, at least one: arXiv's own order has strays. A spell in which
-    sorting is ignored puts about half of the rows out of order, an order by `published` every revision.
+    sorting is ignored puts about half of the rows out of order, an order by `published` every
+    revision.
     """
     strays = sum(after.updated > before.updated for before, after in pairwise(papers))
     if strays > max(1, len(papers) * _STRAYS_PER_HUNDRED // 100):
-        words = f"arXiv did not sort its answer by date: {strays} of {len(papers)} rows out of order"
+        words = (
+            f"arXiv did not sort its answer by date: {strays} of {len(papers)} rows out of order"
+        )
         raise DoubtfulError(words, tuple(papers), ordered=False)
 
 
 def same_index(seen: Sequence[Paper], total: int, feed: Feed) -> bool:
     """Tell whether a page follows the rows `seen` before it without a gap.
 
-    The index can move between two pages. Rows that slip down come twice, which is harmless; rows that
-    slip up past the page's border would be missed. So where the total has changed, or a paper comes
-    again, the last row seen has to stand on the new page too: then nothing lies between.
+    The index can move between two pages. Rows that slip down come twice, which is harmless; rows
+    that slip up past the page's border would be missed. So where the total has changed, or a paper
+    comes again, the last row seen has to stand on the new page too: then nothing lies between.
     """
     if not seen:
         return True

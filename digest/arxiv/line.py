@@ -1,4 +1,6 @@
-"""The line to arXiv: one connection, unhurried, one request after the other, whichever service is asked."""
+"""The line to arXiv: one connection, unhurried, one request after the other, whichever service is
+asked.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from digest.errors import ArxivError, ConfigError
 
 T = TypeVar("T")
 Turn = Callable[[float], AbstractAsyncContextManager[None]]
-"""A turn at asking arXiv, that is held during one request and begins so many seconds after the last one's end."""
+"""A turn at asking arXiv, that is held during one request and begins so many seconds after the last
+one's end."""
 
 BODY_LIMIT = 20_000_000  # bytes; the largest pages, 2,000 papers of the API or 2,500 of OAI, take 5 to 8 million
 REDIRECT_LIMIT = 5
@@ -51,11 +54,11 @@ class Answer:
 class Line:
     """Sends requests to arXiv's services; an async context manager that holds one connection.
 
-    Between the end of one request and the start of the next lie at least `delay` seconds (arXiv's terms:
-    3), counted over all services together; `turn` lets no two processes ask at once, and keeps the delay
-    between them too. `contact` is the operator's address, named in the User-Agent. `requests` counts every
-    HTTP request, redirects and repetitions included; `heard` is told of every answer. HTTPS_PROXY and
-    SSL_CERT_FILE are honoured.
+    Between the end of one request and the start of the next lie at least `delay` seconds (arXiv's
+    terms: 3), counted over all services together; `turn` lets no two processes ask at once, and
+    keeps the delay between them too. `contact` is the operator's address, named in the User-Agent.
+    `requests` counts every HTTP request, redirects and repetitions included; `heard` is told of
+    every answer. HTTPS_PROXY and SSL_CERT_FILE are honoured.
     """
 
     def __init__(
@@ -86,7 +89,10 @@ class Line:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the connection."""
         if self._http is not None:
@@ -124,7 +130,8 @@ class Line:
                 return await ask()
             except ArxivError as error:
                 pause = error.retry_after or timedelta(0)
-                # Where nobody answers at all there is most likely no network: one more try, and the next run's.
+                # Where nobody answers at all there is most likely no network: one more try, and the
+                # next run's.
                 last = min(attempts, 2) if error.unreachable else attempts
                 if not error.transient or attempt >= last or pause > LONGEST_PAUSE:
                     raise
@@ -133,12 +140,17 @@ class Line:
                 attempt += 1
 
     async def get(
-        self, url: str, parameters: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request and follow where it is redirected, all of them paced."""
         http = self._connection()
         try:
-            request: httpx.Request | None = http.build_request("GET", url, params=parameters, headers=headers)
+            request: httpx.Request | None = http.build_request(
+                "GET", url, params=parameters, headers=headers
+            )
         except httpx.InvalidURL as error:
             raise ArxivError(f"{url} is no address to ask ({error})", transient=False) from None
         for _hop in range(REDIRECT_LIMIT + 1):
@@ -149,7 +161,9 @@ class Line:
         raise ArxivError("arXiv redirects in circles", body=answer.body)
 
     async def _send(self, request: httpx.Request) -> tuple[Answer, httpx.Request | None]:
-        """Send one request at its time; return the answer, and the next request if it is a redirect."""
+        """Send one request at its time; return the answer, and the next request if it is a
+        redirect.
+        """
         if self._ended is not None and (rest := self._ended + self._delay - self._monotonic()) > 0:
             await self._sleep(rest)
         async with self._turn(self._delay):
@@ -179,13 +193,19 @@ class Line:
             error.body = bytes(received[:BODY_LIMIT])
             raise
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise ArxivError(f"no way to ask {request.url.host or request.url} ({error})", transient=False) from None
+            raise ArxivError(
+                f"no way to ask {request.url.host or request.url} ({error})", transient=False
+            ) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise ArxivError(f"{request.url.host} cannot be reached ({_words(error)})", unreachable=True) from None
+            raise ArxivError(
+                f"{request.url.host} cannot be reached ({_words(error)})", unreachable=True
+            ) from None
         except (httpx.TimeoutException, TimeoutError):
             raise ArxivError("arXiv did not answer in time", body=bytes(received)) from None
         except httpx.HTTPError as error:
-            raise ArxivError(f"arXiv's answer broke off ({_words(error)})", body=bytes(received)) from None
+            raise ArxivError(
+                f"arXiv's answer broke off ({_words(error)})", body=bytes(received)
+            ) from None
 
 
 def user_agent(contact: str) -> str:
@@ -197,7 +217,9 @@ def user_agent(contact: str) -> str:
 
 
 def pause_asked_for(headers: httpx.Headers) -> timedelta | None:
-    """Return the pause that Retry-After names, in seconds or as a date (RFC 9110, section 10.2.3)."""
+    """Return the pause that Retry-After names, in seconds or as a date (RFC 9110, section
+    10.2.3).
+    """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,9}", text):
         return timedelta(seconds=int(text))
@@ -215,18 +237,29 @@ def _moment(text: str) -> datetime:
 
 
 def check_status(answer: Answer, read: Callable[[bytes], object]) -> None:
-    """Raise ArxivError for every status but 200; `read` raises a refusal's own words where its body has some."""
+    """Raise ArxivError for every status but 200; `read` raises a refusal's own words where its body
+    has some.
+    """
     status = answer.status
     pause = pause_asked_for(answer.headers)
-    rate_exceeded = answer.body.strip().lower().startswith(b"rate exceeded")  # also seen with status 200
-    if rate_exceeded or status in (429, 406):  # 406: how clients are turned away since September 2026
-        raise ArxivError(f"arXiv asks to slow down (HTTP {status})", throttled=True, retry_after=pause)
+    rate_exceeded = (
+        answer.body.strip().lower().startswith(b"rate exceeded")
+    )  # also seen with status 200
+    if rate_exceeded or status in (
+        429,
+        406,
+    ):  # 406: how clients are turned away since September 2026
+        raise ArxivError(
+            f"arXiv asks to slow down (HTTP {status})", throttled=True, retry_after=pause
+        )
     if status == httpx.codes.OK:
         return
     if status >= 500 or status in (408, 425):
         raise ArxivError(f"arXiv is out of order (HTTP {status})", retry_after=pause)
     if status < 400:
-        raise ArxivError(f"arXiv answered with HTTP {status} and nothing to read", retry_after=pause)
+        raise ArxivError(
+            f"arXiv answered with HTTP {status} and nothing to read", retry_after=pause
+        )
     try:
         read(answer.body)
     except ArxivError as error:

@@ -1,8 +1,9 @@
-"""An answer of arXiv's OAI-PMH service, from bytes to records: one whole page of ListRecords, or an ArxivError.
+"""An answer of arXiv's OAI-PMH service, from bytes to records: one whole page of ListRecords, or an
+ArxivError.
 
-The format asked for is `arXivRaw`, the only one that tells a paper's version and the dates of all versions; the
-format `arXiv` has one name an author, but the date of the current version at most, and no version. (OAI-PMH 2.0,
-and arXiv's help, "Open Archives Initiative".)
+The format asked for is `arXivRaw`, the only one that tells a paper's version and the dates of all
+versions; the format `arXiv` has one name an author, but the date of the current version at most,
+and no version. (OAI-PMH 2.0, and arXiv's help, "Open Archives Initiative".)
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ _VERSION = re.compile(r"v([1-9][0-9]{0,3})")
 
 
 class TokenExpiredError(ArxivError):
-    """A resumption token that the service no longer knows (they end at midnight UTC): begin the list anew."""
+    """A resumption token that the service no longer knows (they end at midnight UTC): begin the
+    list anew.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A paper whose record was changed on day `datestamp` (UTC), for whatever reason: a version, a DOI, a category."""
+    """A paper whose record was changed on day `datestamp` (UTC), for whatever reason: a version, a
+    DOI, a category.
+    """
 
     paper: Paper
     datestamp: date
@@ -40,8 +45,8 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `deleted` are base ids; `token` asks for the next page, "" on the last; `total` is how
-    many records the list has, where the service tells.
+    """One page of a list. `deleted` are base ids; `token` asks for the next page, "" on the last;
+    `total` is how many records the list has, where the service tells.
     """
 
     records: tuple[Record, ...]
@@ -53,8 +58,9 @@ class Page:
 def parse_records(body: bytes, *, content_type: str = "") -> Page:
     """Read one page, or raise ArxivError, which carries `body`; nothing else is ever raised.
 
-    That no record matches is an empty page: nothing was changed on the days asked for. Other errors of the
-    protocol, which come with status 200, are raised; TokenExpiredError where the list is to be begun anew.
+    That no record matches is an empty page: nothing was changed on the days asked for. Other errors
+    of the protocol, which come with status 200, are raised; TokenExpiredError where the list is to
+    be begun anew.
     """
     try:
         root = whole_document(body, content_type)
@@ -79,8 +85,12 @@ def _protocol_error(error: ElementTree.Element) -> Page:
             raise ArxivError(f"arXiv's OAI service knows no such set ({words})", transient=False)
         return Page(())
     if code == "badResumptionToken":
-        raise TokenExpiredError(f"arXiv's OAI service broke off the list ({words})", transient=False)
-    raise ArxivError(f"arXiv's OAI service refused the request ({code or 'no code'}: {words})", transient=False)
+        raise TokenExpiredError(
+            f"arXiv's OAI service broke off the list ({words})", transient=False
+        )
+    raise ArxivError(
+        f"arXiv's OAI service refused the request ({code or 'no code'}: {words})", transient=False
+    )
 
 
 def _page(listed: ElementTree.Element) -> Page:
@@ -92,7 +102,9 @@ def _page(listed: ElementTree.Element) -> Page:
             raise ArxivError("a record of arXiv's OAI answer has no header")
         base = clean_text(header.findtext(f"{_OAI}identifier", "")).removeprefix("oai:arXiv.org:")
         if not _ID.fullmatch(base):
-            raise ArxivError(f"a record of arXiv's OAI answer has no paper's id: {base[:80] or 'none at all'}")
+            raise ArxivError(
+                f"a record of arXiv's OAI answer has no paper's id: {base[:80] or 'none at all'}"
+            )
         if header.get("status") == "deleted":
             deleted.append(base)
         else:
@@ -118,7 +130,11 @@ def _paper(element: ElementTree.Element, base: str) -> Paper:
         return clean_text(raw.findtext(f"{_RAW}{name}", "") if raw is not None else "")
 
     versions = sorted(_version(each, base) for each in raw.findall(f"{_RAW}version"))
-    title, authors, categories = text("title"), split_authors(text("authors")), tuple(text("categories").split())
+    title, authors, categories = (
+        text("title"),
+        split_authors(text("authors")),
+        tuple(text("categories").split()),
+    )
     parts = {"version": versions, "title": title, "authors": authors, "category": categories}
     for name, present in parts.items():
         if not present:
@@ -147,8 +163,12 @@ def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
     except (ValueError, OverflowError):
         moment = None
     if number is None or moment is None:
-        raise ArxivError(f"{base} has a version without number or date in arXiv's OAI answer: {text[:40]!r}")
-    return int(number[1]), moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        raise ArxivError(
+            f"{base} has a version without number or date in arXiv's OAI answer: {text[:40]!r}"
+        )
+    return int(number[1]), moment.replace(
+        tzinfo=UTC
+    ) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _datestamp(header: ElementTree.Element, base: str) -> date:
@@ -156,4 +176,6 @@ def _datestamp(header: ElementTree.Element, base: str) -> date:
     try:
         return date.fromisoformat(text[:10])
     except ValueError:
-        raise ArxivError(f"{base} has no readable datestamp in arXiv's OAI answer: {text[:40]!r}") from None
+        raise ArxivError(
+            f"{base} has no readable datestamp in arXiv's OAI answer: {text[:40]!r}"
+        ) from None

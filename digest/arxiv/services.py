@@ -1,4 +1,6 @@
-"""Asking arXiv's announcement feeds and its OAI-PMH service, over the line that the API is asked on too."""
+"""Asking arXiv's announcement feeds and its OAI-PMH service, over the line that the API is asked on
+too.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,18 @@ class FeedClient:
         self._url = url.rstrip("/")
 
     async def fetch(
-        self, names: Sequence[str], day: date, *, before: Set[str] = frozenset(), etag: str = "", attempts: int = 3
+        self,
+        names: Sequence[str],
+        day: date,
+        *,
+        before: Set[str] = frozenset(),
+        etag: str = "",
+        attempts: int = 3,
     ) -> ServedFeed:
         """Return the feed of some categories or archives as it is on `day` (New York's date).
 
-        `before` and `etag` are of the previous announcement's feed; where nothing has changed since, not even
-        the body comes. Raises StaleFeedError, FullFeedError, or ArxivError.
+        `before` and `etag` are of the previous announcement's feed; where nothing has changed
+        since, not even the body comes. Raises StaleFeedError, FullFeedError, or ArxivError.
         """
         return await self._line.patiently(lambda: self._ask(names, day, before, etag), attempts)
 
@@ -45,7 +53,9 @@ class FeedClient:
         """How many requests were made on the line, whatever was asked."""
         return self._line.requests
 
-    async def _ask(self, names: Sequence[str], day: date, before: Set[str], etag: str) -> ServedFeed:
+    async def _ask(
+        self, names: Sequence[str], day: date, before: Set[str], etag: str
+    ) -> ServedFeed:
         headers = {"If-None-Match": etag} if etag else {}
         answer = await self._line.get(f"{self._url}/{'+'.join(names)}", headers=headers)
         if answer.status == _NOT_MODIFIED and etag:
@@ -68,10 +78,14 @@ class OaiClient:
         self._line = line
         self._url = url
 
-    async def harvest(self, since: date, set_name: str = "", *, attempts: int = 3) -> AsyncIterator[Page]:
-        """Yield all records changed on `since` (UTC) or later, page after page; each page is asked for so often.
+    async def harvest(
+        self, since: date, set_name: str = "", *, attempts: int = 3
+    ) -> AsyncIterator[Page]:
+        """Yield all records changed on `since` (UTC) or later, page after page; each page is asked
+        for so often.
 
-        A list whose token ends meanwhile is begun anew, once, and its first pages come again. Raises ArxivError.
+        A list whose token ends meanwhile is begun anew, once, and its first pages come again.
+        Raises ArxivError.
         """
         first = {"verb": "ListRecords", "metadataPrefix": FORMAT, "from": since.isoformat()}
         if set_name:
@@ -99,7 +113,9 @@ class OaiClient:
         return await self._line.patiently(lambda: self._ask(parameters), attempts)
 
     async def _ask(self, parameters: dict[str, str]) -> Page:
-        answer: Answer = await self._line.get(self._url, parameters, {"Accept": "text/xml, application/xml"})
+        answer: Answer = await self._line.get(
+            self._url, parameters, {"Accept": "text/xml, application/xml"}
+        )
         try:
             check_status(answer, parse_records)
             kind = answer.headers.get("content-type", "")

@@ -21,9 +21,18 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "doctor": ("begin.doctor:doctor", "Check everything; a line a check, with what to do."),
     },
     "Who gets what": {
-        "subscribe": ("readers.subscribe:subscribe", "Add readers, or keywords and wishes of readers."),
-        "unsubscribe": ("readers.subscribe:unsubscribe", "Take readers, or some of their keywords, out."),
-        "subscribers": ("readers.subscribers:subscribers", "List, show, set, pause, move, import; check the file."),
+        "subscribe": (
+            "readers.subscribe:subscribe",
+            "Add readers, or keywords and wishes of readers.",
+        ),
+        "unsubscribe": (
+            "readers.subscribe:unsubscribe",
+            "Take readers, or some of their keywords, out.",
+        ),
+        "subscribers": (
+            "readers.subscribers:subscribers",
+            "List, show, set, pause, move, import; check the file.",
+        ),
         "keywords": ("readers.keywords:keywords", "List, check, name, rename and remove keywords."),
     },
     "Every day": {
@@ -46,19 +55,28 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "db": ("besides.db:db", "Back up, restore, check and prune the database."),
         "config": ("besides.config:config", "Each setting, and where it came from."),
         "publish": ("besides.publish:publish", "Write the Daily Papers page."),
-        "import": ("besides.import_page:import_page", "Take the papers of such a page in, as seen."),
+        "import": (
+            "besides.import_page:import_page",
+            "Take the papers of such a page in, as seen.",
+        ),
         "export": ("besides.export:export", "Papers seen or mailed: JSON, CSV, BibTeX."),
-        "completion": ("besides.manual:completion", "Make the Tab key complete commands and flags."),
+        "completion": (
+            "besides.manual:completion",
+            "Make the Tab key complete commands and flags.",
+        ),
         "manual": ("besides.manual:manual", "Write the manual pages."),
     },
 }
-"""The commands by what people do, in the order in which a newcomer needs them: where each is, and its summary."""
+"""The commands by what people do, in the order in which a newcomer needs them: where each is, and
+its summary."""
 
 COMMANDS = {name: entry for commands in GROUPS.values() for name, entry in commands.items()}
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for, so that starting is quick."""
+    """A group that imports a command's module when the command is asked for, so that starting is
+    quick.
+    """
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Name the commands, in the order in which a newcomer needs them."""
@@ -78,17 +96,23 @@ class LazyGroup(click.Group):
         """List the commands by what people do; none of them is imported for that."""
         for title, commands in GROUPS.items():
             with formatter.section(title):
-                formatter.write_dl([(f"{name:<11}", summary) for name, (_, summary) in commands.items()])
+                formatter.write_dl(
+                    [(f"{name:<11}", summary) for name, (_, summary) in commands.items()]
+                )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Put the commands first: the settings' flags are looked up more rarely."""
         self.format_commands(ctx, formatter)
-        records = [record for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None]
+        records = [
+            record for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None
+        ]
         with formatter.section("Options, before or after the command"):
             formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Add the settings' flags, whose room takes longer to import than telling the version may last."""
+        """Add the settings' flags, whose room takes longer to import than telling the version may
+        last.
+        """
         if args != ["--version"] and not any(p.name == "verbose" for p in self.params):
             from digest.cli.base import common_options
 
@@ -96,7 +120,10 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="digest", message="%(prog)s %(version)s")
 def cli() -> None:
     """New arXiv papers, by keyword, in your mail: each once, none missed, none twice.
@@ -106,7 +133,9 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line; every failure ends in one line on stderr and the exit code that fits."""
+    """Run the command line; every failure ends in one line on stderr and the exit code that
+    fits.
+    """
     arguments = sys.argv[1:] if args is None else args
     if sys.platform == "win32" and not {"--version", "--help", "-h", "timer"} & set(arguments):
         text = "Windows itself lacks the file locks that Digest needs: use WSL, where all of it works (docs/windows.md)"
@@ -129,7 +158,9 @@ def main(args: list[str] | None = None) -> None:
         code = 1
     except Exception as error:
         words = f"an error of the program itself ({type(error).__name__}: {_one_line(str(error))})"
-        code = _failed(arguments, f"{words}: please report it with what --debug shows", Exit.GIVEN_UP)
+        code = _failed(
+            arguments, f"{words}: please report it with what --debug shows", Exit.GIVEN_UP
+        )
     sys.exit(int(code) if isinstance(code, int) else 0)
 
 

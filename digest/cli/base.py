@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def fit_for_log(text: str) -> str:
-    """A text without addresses where the readers come from a secret: strangers can read what is said there."""
+    """A text without addresses where the readers come from a secret: strangers can read what is
+    said there.
+    """
     if not os.environ.get(IN_PLACE):
         return text
     from digest.subscribers.pseudonyms import conceal
@@ -31,7 +33,9 @@ def fit_for_log(text: str) -> str:
 
 
 def say(text: str, *, as_json: bool, level: str = "warning") -> None:
-    """Say a line on stderr: for people, or in the form of the log where that is collected by a program."""
+    """Say a line on stderr: for people, or in the form of the log where that is collected by a
+    program.
+    """
     text = fit_for_log(text)
     if not as_json:
         click.echo(f"digest: {text}", err=True)
@@ -114,12 +118,17 @@ def parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -
             f"--now {value!r} is no date", remedy="write 2026-11-23, or 2026-11-23T07:00, in UTC"
         ) from None
     if now.year not in YEARS:
-        raise UsageError(f"--now {value!r} lies outside the years {YEARS.start} to {YEARS.stop - 1}")
+        raise UsageError(
+            f"--now {value!r} lies outside the years {YEARS.start} to {YEARS.stop - 1}"
+        )
     return now
 
 
 now_option = click.option(
-    "--now", callback=parse_now, metavar="TIME", help="Take this ISO date or time (UTC) for now, to rehearse a day."
+    "--now",
+    callback=parse_now,
+    metavar="TIME",
+    help="Take this ISO date or time (UTC) for now, to rehearse a day.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -139,7 +148,9 @@ class _Described(click.Command):
         """The first sentence of the help, whole: a list of commands wraps it."""
         if self.short_help:
             return self.short_help
-        return (self.help or "").partition("\n\n")[0].replace("\n", " ").partition(". ")[0].rstrip(".") + "."
+        return (self.help or "").partition("\n\n")[0].replace("\n", " ").partition(". ")[0].rstrip(
+            "."
+        ) + "."
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the examples last, where the eye rests."""
@@ -240,11 +251,15 @@ class _JsonFormatter(logging.Formatter):
 def set_up_logging(verbosity: int, *, as_json: bool, secrets: tuple[str, ...]) -> None:
     """Log to stderr: warnings, with -v what is done, with -vv the libraries' details too."""
     handler = _Handler(tuple(secret for secret in secrets if secret))
-    handler.setFormatter(_JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(
+        _JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s")
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
-    logging.getLogger("digest").setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)])
+    logging.getLogger("digest").setLevel(
+        (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+    )
 
 
 def say_where_mail_goes(context: Context) -> None:
@@ -254,4 +269,6 @@ def say_where_mail_goes(context: Context) -> None:
 
     if not context.settings.mails_for_real and has_mail_readers(context.settings):
         place = make_transport(context.settings).description
-        context.warn(f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server")
+        context.warn(
+            f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server"
+        )

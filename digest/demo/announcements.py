@@ -1,4 +1,6 @@
-"""Announcements as arXiv's feeds and its OAI service write them: the same elements in the same order."""
+"""Announcements as arXiv's feeds and its OAI service write them: the same elements in the same
+order.
+"""
 
 from __future__ import annotations
 
@@ -41,25 +43,41 @@ class Batch:
 
 
 def announcement_feed(batch: Batch, names: Sequence[str], *, rss: bool = False) -> bytes:
-    """Return the feed of some categories or archives; like arXiv's it holds 2,000 papers, and new ones stand last."""
+    """Return the feed of some categories or archives; like arXiv's it holds 2,000 papers, and new
+    ones stand last.
+    """
     found = [
-        (kind if _in(paper.categories[:1], names) else ("replace-cross" if kind == "replace" else "cross"), paper)
+        (
+            kind
+            if _in(paper.categories[:1], names)
+            else ("replace-cross" if kind == "replace" else "cross"),
+            paper,
+        )
         for kind, papers in (("new", batch.new), ("replace", batch.replaced))
         for paper in papers
         if _in(paper.categories, names)
     ]
     found.sort(key=lambda each: _ORDER.index(each[0]))
-    return _document(f"{', '.join(names)} updates on arXiv.org", names, batch.day, found[:LIMIT], rss)
+    return _document(
+        f"{', '.join(names)} updates on arXiv.org", names, batch.day, found[:LIMIT], rss
+    )
 
 
 def feed_error(names: Sequence[str], reason: str, day: date, *, rss: bool = False) -> bytes:
     """Return what arXiv sends with HTTP 400 for a category that it does not know."""
-    title = f"Feed error for query: http://rss.arxiv.org/{'rss' if rss else 'atom'}/{'+'.join(names)}"
+    title = (
+        f"Feed error for query: http://rss.arxiv.org/{'rss' if rss else 'atom'}/{'+'.join(names)}"
+    )
     return _document(title, names, day, [], rss, reason)
 
 
 def _document(
-    title: str, names: Sequence[str], day: date, items: list[tuple[str, Paper]], rss: bool, reason: str = ""
+    title: str,
+    names: Sequence[str],
+    day: date,
+    items: list[tuple[str, Paper]],
+    rss: bool,
+    reason: str = "",
 ) -> bytes:
     midnight = datetime.combine(day, time(), NEW_YORK)
     subtitle = reason or f"{', '.join(names)} updates on the arXiv.org e-print archive."
@@ -70,7 +88,12 @@ def _document(
             f"    <title>{plain(title)}</title>\n    <link>{plain(address)}</link>\n",
             f"    <description>{plain(subtitle)}</description>\n    <pubDate>{stamp}</pubDate>\n",
         ]
-        parts = [_RSS, *head, *(_item(kind, paper, stamp) for kind, paper in items), "  </channel>\n</rss>\n"]
+        parts = [
+            _RSS,
+            *head,
+            *(_item(kind, paper, stamp) for kind, paper in items),
+            "  </channel>\n</rss>\n",
+        ]
     else:
         stamp = midnight.isoformat()
         head = [
@@ -112,7 +135,9 @@ def _item(kind: str, paper: Paper, stamp: str) -> str:
 
 
 def _summary(kind: str, paper: Paper) -> str:
-    return plain(f"arXiv:{paper.id}v{paper.version} Announce Type: {kind} \nAbstract: {paper.abstract}")
+    return plain(
+        f"arXiv:{paper.id}v{paper.version} Announce Type: {kind} \nAbstract: {paper.abstract}"
+    )
 
 
 def _extension(kind: str, paper: Paper) -> Iterable[str]:
@@ -129,8 +154,12 @@ def _in(categories: Iterable[str], names: Iterable[str]) -> bool:
     return any(c.lower() in wanted or c.split(".")[0].lower() in wanted for c in categories)
 
 
-def oai_page(records: Sequence[tuple[Paper, date]], *, token: str, cursor: int, total: int) -> bytes:
-    """Return one page of ListRecords in the format arXivRaw; only the first and the last version's dates are known."""
+def oai_page(
+    records: Sequence[tuple[Paper, date]], *, token: str, cursor: int, total: int
+) -> bytes:
+    """Return one page of ListRecords in the format arXivRaw; only the first and the last version's
+    dates are known.
+    """
     more = f'<resumptionToken cursor="{cursor}" completeListSize="{total}">{escape(token)}</resumptionToken>\n'
     return "".join(
         (
@@ -151,7 +180,9 @@ def oai_error(code: str, words: str) -> bytes:
 
 
 def oai_sets(paper: Paper) -> frozenset[str]:
-    """The sets that a paper is in: its categories' archives, and these with their subject classes."""
+    """The sets that a paper is in: its categories' archives, and these with their subject
+    classes.
+    """
     found = set()
     for category in paper.categories:
         archive, dot, subject = category.partition(".")
@@ -163,11 +194,17 @@ def oai_sets(paper: Paper) -> frozenset[str]:
 def _record(paper: Paper, stamp: date) -> str:
     versions = "".join(
         f'<version version="v{number}"><date>{_gmt(moment)}</date><size>9kb</size></version>'
-        for number, moment in ((1, paper.published), (paper.version, paper.updated))[paper.version == 1 :]
+        for number, moment in ((1, paper.published), (paper.version, paper.updated))[
+            paper.version == 1 :
+        ]
     )
     optional = "".join(
         f"<{name}>{plain(text)}</{name}>"
-        for name, text in (("comments", paper.comment), ("journal-ref", paper.journal_ref), ("doi", paper.doi))
+        for name, text in (
+            ("comments", paper.comment),
+            ("journal-ref", paper.journal_ref),
+            ("doi", paper.doi),
+        )
         if text
     )
     return (

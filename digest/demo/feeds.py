@@ -1,4 +1,6 @@
-"""Papers as an Atom feed in the shape of arXiv's query API: the same names, order of elements and links."""
+"""Papers as an Atom feed in the shape of arXiv's query API: the same names, order of elements and
+links.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,18 @@ _HEAD = (
 _BEGINNING = datetime(1991, 8, 14, tzinfo=UTC)
 
 
-def feed(papers: Sequence[Paper], *, query: str, start: int, max_results: int, total: int, id_list: str = "") -> bytes:
-    """Return the answer that holds these papers, as rows `start` and following of `total` matches."""
+def feed(
+    papers: Sequence[Paper],
+    *,
+    query: str,
+    start: int,
+    max_results: int,
+    total: int,
+    id_list: str = "",
+) -> bytes:
+    """Return the answer that holds these papers, as rows `start` and following of `total`
+    matches.
+    """
     title = f"arXiv Query: search_query={query}&id_list={id_list}&start={start}&max_results={max_results}"
     link = f"https://arxiv.org/api/query?search_query={query}&start={start}&max_results={max_results}&id_list={id_list}"
     mark = base64.b64encode(hashlib.sha256(title.encode("utf-8", "replace")).digest()[:20]).decode()
@@ -84,7 +96,10 @@ def _entry(paper: Paper) -> str:
         f'  <link href={quoted(paper.pdf_url)} rel="related" type="application/pdf" title="pdf"/>',
         f"  <summary>{plain(paper.abstract)}</summary>",
     ]
-    lines += [f'  <category term={quoted(term)} scheme="http://arxiv.org/schemas/atom"/>' for term in paper.categories]
+    lines += [
+        f'  <category term={quoted(term)} scheme="http://arxiv.org/schemas/atom"/>'
+        for term in paper.categories
+    ]
     lines.append(f"  <published>{to_text(paper.published)}</published>")
     if paper.comment:
         lines.append(f"  <arxiv:comment>{plain(paper.comment)}</arxiv:comment>")

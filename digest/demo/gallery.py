@@ -1,4 +1,6 @@
-"""A page that shows the sample digests in light and dark, narrow and wide, beside their text parts."""
+"""A page that shows the sample digests in light and dark, narrow and wide, beside their text
+parts.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ class _Shown:
 def write_gallery(folder: Path, renderer: Renderer) -> Path:
     """Write the page and its parts into a folder, which is made; returns the page's path.
 
-    For each sample: NAME.html as it is mailed, NAME-light.html and NAME-dark.html, and NAME.txt. Raises
-    ConfigError where the folder cannot be written, or a template is broken.
+    For each sample: NAME.html as it is mailed, NAME-light.html and NAME-dark.html, and NAME.txt.
+    Raises ConfigError where the folder cannot be written, or a template is broken.
     """
     shown = []
     try:
@@ -48,19 +50,25 @@ def write_gallery(folder: Path, renderer: Renderer) -> Path:
             shown.append(_Shown(sample.name, sample.title, made.subject, made.text, size))
         (folder / INDEX).write_text(_page(shown), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"the gallery cannot be written to {folder} ({error.strerror})") from error
+        raise ConfigError(
+            f"the gallery cannot be written to {folder} ({error.strerror})"
+        ) from error
     return folder / INDEX
 
 
 def _completed(made: Rendered) -> Rendered:
     """A part as it arrives: with the reader's own line."""
     line = f"This mail went to {READER.email}."
-    return Rendered(made.subject, made.text.replace(_MARK, line), made.html.replace(_MARK, line), _MARK)
+    return Rendered(
+        made.subject, made.text.replace(_MARK, line), made.html.replace(_MARK, line), _MARK
+    )
 
 
 def _page(shown: list[_Shown]) -> str:
     import jinja2
 
     loader = jinja2.PackageLoader("digest.templates", "")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.get_template("gallery.html").render(samples=shown, widths=WIDTHS)

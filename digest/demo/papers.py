@@ -1,4 +1,6 @@
-"""Invented papers that look real, always the same for the same seed, and three days of an index of them."""
+"""Invented papers that look real, always the same for the same seed, and three days of an index of
+them.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _DRAWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of the tour: when Digest runs (UTC), what the index holds then, and what that shows."""
+    """One day of the tour: when Digest runs (UTC), what the index holds then, and what that
+    shows.
+    """
 
     now: datetime
     papers: tuple[Paper, ...]
@@ -31,7 +35,9 @@ class Day:
 
 
 class World:
-    """A source of invented papers; the same seed gives the same papers in the same order of calls."""
+    """A source of invented papers; the same seed gives the same papers in the same order of
+    calls.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)  # noqa: S311 (nothing secret hangs on it)
@@ -39,7 +45,9 @@ class World:
         self._titles: set[str] = set()
 
     def paper(self, submitted: datetime, *topics: Topic) -> Paper:
-        """Return a new paper about the topics, the first one foremost, submitted at that moment (UTC)."""
+        """Return a new paper about the topics, the first one foremost, submitted at that moment
+        (UTC).
+        """
         random = self._random
         main = topics[0]
         title, words = self._title(topics)
@@ -94,7 +102,9 @@ class World:
         return base
 
     def _title(self, topics: Sequence[Topic]) -> tuple[str, dict[str, str]]:
-        """A title that no other paper of this world has, and the words that its topic is filled with."""
+        """A title that no other paper of this world has, and the words that its topic is filled
+        with.
+        """
         random, main = self._random, topics[0]
         for draw in count():
             words = {
@@ -102,7 +112,9 @@ class World:
                 "thing": random.choice(main.things),
                 "quality": random.choice(main.qualities),
             }
-            title = self._fill(random.choice(main.titles), {key: _title_case(words[key]) for key in words})
+            title = self._fill(
+                random.choice(main.titles), {key: _title_case(words[key]) for key in words}
+            )
             if len(topics) > 1:
                 title += f", with an Eye on {_title_case(topics[1].name)}"
             title = title[0].upper() + title[1:]
@@ -139,11 +151,12 @@ def newest_first(papers: Sequence[Paper]) -> tuple[Paper, ...]:
 def three_days(start: date, seed: int = 7) -> tuple[Day, Day, Day]:
     """Return a Thursday, the Friday and the Saturday after it: the first such on or after `start`.
 
-    Thursday's index holds 36 papers of the last month, twelve for each keyword of KEYWORDS and some that
-    match two. Friday's has eight more, one of them late (submitted twelve days before, announced only
-    now), and a second version of one of Thursday's. Saturday's is Friday's: arXiv announces nothing on a
-    Friday evening. Each run is at 01:30 New York time, a quarter of an hour after the announcement of the
-    evening before can be asked for; weeks in which a holiday took one away are passed over.
+    Thursday's index holds 36 papers of the last month, twelve for each keyword of KEYWORDS and some
+    that match two. Friday's has eight more, one of them late (submitted twelve days before,
+    announced only now), and a second version of one of Thursday's. Saturday's is Friday's: arXiv
+    announces nothing on a Friday evening. Each run is at 01:30 New York time, a quarter of an hour
+    after the announcement of the evening before can be asked for; weeks in which a holiday took one
+    away are passed over.
     """
     thursday = start + timedelta(days=(_THURSDAY - start.weekday()) % 7)
     while quiet_night(_run_at(thursday)) or quiet_night(_run_at(thursday + timedelta(days=1))):
@@ -156,10 +169,16 @@ def three_days(start: date, seed: int = 7) -> tuple[Day, Day, Day]:
     fresh = world.papers(7, closed[0], closed[1])
     late = world.paper(closed[1] - timedelta(days=12, hours=3), TOPICS[0])
     revised = world.revise(month[5], closed[1] - timedelta(hours=5))
-    friday = newest_first([*(paper for paper in month if paper.id != revised.id), *fresh, late, revised])
+    friday = newest_first(
+        [*(paper for paper in month if paper.id != revised.id), *fresh, late, revised]
+    )
     return (
         Day(first, month, "the first run: what the last days brought, as a welcome"),
-        Day(second, friday, "eight new papers, one of them late, and a new version of an earlier one"),
+        Day(
+            second,
+            friday,
+            "eight new papers, one of them late, and a new version of an earlier one",
+        ),
         Day(third, friday, "no announcement on a Friday evening, so nothing new"),
     )
 

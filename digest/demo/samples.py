@@ -1,4 +1,6 @@
-"""Sample digests of invented papers, the ordinary and the odd, to look at and to try templates on."""
+"""Sample digests of invented papers, the ordinary and the odd, to look at and to try templates
+on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,18 @@ from digest.demo.papers import KEYWORDS, World
 from digest.demo.words import TOPICS
 from digest.keywords.grammar import make_keyword, parse
 from digest.keywords.match import Matcher
-from digest.model import Abstracts, Change, Digest, Item, Kind, Paper, Rhythm, Silence, Subscriber, Weekly
+from digest.model import (
+    Abstracts,
+    Change,
+    Digest,
+    Item,
+    Kind,
+    Paper,
+    Rhythm,
+    Silence,
+    Subscriber,
+    Weekly,
+)
 from digest.rules.compose import compose
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
@@ -39,7 +52,9 @@ def samples() -> tuple[Sample, ...]:
     return (
         Sample("one", "One paper", _digest(_fresh(1))),
         Sample("many", "A good morning: twelve papers under three keywords", _digest(_fresh(12))),
-        Sample("hundreds", "Three hundred papers, the first fifty with abstracts", _digest(_fresh(300))),
+        Sample(
+            "hundreds", "Three hundred papers, the first fifty with abstracts", _digest(_fresh(300))
+        ),
         Sample("names", "Names from everywhere", _digest(_names())),
         Sample("formulas", "Titles, abstracts and names full of TeX", _digest(_formulas())),
         Sample("hostile", "Papers that try to break out", _digest(_hostile())),
@@ -57,8 +72,12 @@ def _digest(papers: Iterable[Paper], reader: Subscriber = READER) -> Digest:
     return _composed([Item(paper, Kind.NEW, ()) for paper in papers], reader)
 
 
-def _composed(items: Sequence[Item], reader: Subscriber = READER, previous: datetime | None = NOW - _DAY) -> Digest:
-    """The digest that the cycle would make of these items; which keywords they match is found out as there."""
+def _composed(
+    items: Sequence[Item], reader: Subscriber = READER, previous: datetime | None = NOW - _DAY
+) -> Digest:
+    """The digest that the cycle would make of these items; which keywords they match is found out
+    as there.
+    """
     found: dict[str, list[str]] = {}
     with Matcher([item.paper for item in items]) as matcher:
         for keyword in reader.keywords:
@@ -86,9 +105,14 @@ def _names() -> list[Paper]:
         ("欧阳 明镜", "陈 望舒", "서하늬", "青木 みどり"),
         ("ليلى الصفدي", "يوسف بن عمر المثالي", "נעמה דוגמאי", "Ada Example"),
         ("Nguyễn Thị Mai Khê", "Þórdís Hafsteinsbarn", "Γεωργία Λυκοβούνη", "Мирослава Заречная"),
-        ("Wolfeschlegelsteinhausenbergerdorff-Montgomery de la Vega y Santa María del Río Hondo", "X"),
+        (
+            "Wolfeschlegelsteinhausenbergerdorff-Montgomery de la Vega y Santa María del Río Hondo",
+            "X",
+        ),
     )
-    return [replace(paper, authors=authors) for paper, authors in zip(_fresh(4, 3), names, strict=True)]
+    return [
+        replace(paper, authors=authors) for paper, authors in zip(_fresh(4, 3), names, strict=True)
+    ]
 
 
 def _formulas() -> list[Paper]:
@@ -99,7 +123,11 @@ def _formulas() -> list[Paper]:
             r"comparisons has excess risk at most $\frac{1}{\sqrt{n}} \sum_{i=1}^{n} \epsilon_i^2 \leq C \log n$, and "
             r"that the bound is tight whenever $\alpha \geq 1/2$. \emph{No} assumption on the raters is needed, and "
             r"$40\%$ of the cost is saved.",
-            ('J{\\"o}rg M{\\"u}ller-Beispiel', "Fran\\c{c}ois L'Exemple", "P{\\'a}l Erd{\\H o}s-Minta"),
+            (
+                'J{\\"o}rg M{\\"u}ller-Beispiel',
+                "Fran\\c{c}ois L'Exemple",
+                "P{\\'a}l Erd{\\H o}s-Minta",
+            ),
         ),
         (
             r"Reward Modeling on $SO(3) \ltimes \mathbb{R}^{3}$: the Case $\Delta x \neq 0$",
@@ -121,7 +149,8 @@ def _hostile() -> list[Paper]:
         '<script>alert("reward model")</script> & other "titles"',
         "</a></h3></td></tr></table><h1>Reward Model</h1><!-- ",
         "Reward\u202emodel\u202c <img src=https://tracker.example/x.png onerror=alert(1)>",
-        "Reward Model " + "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3,
+        "Reward Model "
+        + "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3,
     )
     abstracts = (
         "<style>body{display:none}</style>{{ mark }} {% raw %} A <b>reward model</b> &amp; entities &lt;b&gt;.",
@@ -136,8 +165,16 @@ def _hostile() -> list[Paper]:
         "x" * 400,
     )
     return [
-        replace(paper, title=title, abstract=abstract, comment=comment, authors=("<b>Ada</b>", "E & V\u202e"))
-        for paper, title, abstract, comment in zip(_fresh(4, 6), titles, abstracts, comments, strict=True)
+        replace(
+            paper,
+            title=title,
+            abstract=abstract,
+            comment=comment,
+            authors=("<b>Ada</b>", "E & V\u202e"),
+        )
+        for paper, title, abstract, comment in zip(
+            _fresh(4, 6), titles, abstracts, comments, strict=True
+        )
     ]
 
 
@@ -162,13 +199,21 @@ def _revisions() -> Digest:
         comment="Accepted at the 12th Workshop on Examples (EXMP 2026). Code: https://github.com/ada/engine",
     )
     revised = world.revise(world.paper(before, TOPICS[0], TOPICS[1]), _CLOSED - _DAY / 4)
-    again = world.revise(world.revise(world.paper(before, TOPICS[2]), before + _DAY), _CLOSED - _DAY / 5)
+    again = world.revise(
+        world.revise(world.paper(before, TOPICS[2]), before + _DAY), _CLOSED - _DAY / 5
+    )
     return _composed(
         [
             Item(late, Kind.LATE, ()),
             Item(accepted, Kind.NEW, ()),
             Item(revised, Kind.REVISED, (), (Change.ABSTRACT, Change.COMMENT)),
-            Item(again, Kind.REVISED, (), (Change.TITLE,), old_title="Some Anomalies in Stationary Time Series"),
+            Item(
+                again,
+                Kind.REVISED,
+                (),
+                (Change.TITLE,),
+                old_title="Some Anomalies in Stationary Time Series",
+            ),
             Item(withdrawn, Kind.REVISED, (), (Change.WITHDRAWN, Change.COMMENT)),
         ]
     )
@@ -196,7 +241,9 @@ def _welcome() -> Digest:
     papers = World(14).papers(6, NOW - 5 * _DAY, _CLOSED)
     rhythm = Rhythm(tuple(Weekly)[:5], time(7), tells=False)
     return replace(
-        _composed([Item(paper, Kind.NEW, ()) for paper in papers], previous=None), welcome=True, rhythm=rhythm
+        _composed([Item(paper, Kind.NEW, ()) for paper in papers], previous=None),
+        welcome=True,
+        rhythm=rhythm,
     )
 
 

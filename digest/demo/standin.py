@@ -1,4 +1,6 @@
-"""A stand-in for arXiv: a real HTTP server on the loopback interface whose API, feeds and OAI answer as arXiv's do."""
+"""A stand-in for arXiv: a real HTTP server on the loopback interface whose API, feeds and OAI
+answer as arXiv's do.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,8 @@ class Answer:
     """What the stand-in sends to one request, whatever was asked.
 
     `body` None is the real answer. `delay` is the silence before the headers, in seconds. With
-    `cut_after`, the connection is dropped after so many bytes of the body, and after `stall` seconds
-    more; `reset` drops it before anything was sent.
+    `cut_after`, the connection is dropped after so many bytes of the body, and after `stall`
+    seconds more; `reset` drops it before anything was sent.
     """
 
     status: int = 200
@@ -70,16 +72,20 @@ class _RefusedError(Exception):
 
 
 class Standin:
-    """arXiv's query API, feeds and OAI as far as Digest speaks to them; a context manager that holds the server.
+    """arXiv's query API, feeds and OAI as far as Digest speaks to them; a context manager that
+    holds the server.
 
     `serve` says what the index holds from now on; `serve_windows` names the exact answer to some
-    queries; `announcing` holds what feeds and OAI tell. `script` hands out answers to the next requests, one
-    each; `on_query` (for the API) and `on_request`, asked where no script is left, may give an answer of their
-    own. `requests` holds what was asked, in order of arrival.
+    queries; `announcing` holds what feeds and OAI tell. `script` hands out answers to the next
+    requests, one each; `on_query` (for the API) and `on_request`, asked where no script is left,
+    may give an answer of their own. `requests` holds what was asked, in order of arrival.
     """
 
     def __init__(
-        self, papers: Iterable[Paper] = (), *, on_query: Callable[[dict[str, str]], Answer | None] | None = None
+        self,
+        papers: Iterable[Paper] = (),
+        *,
+        on_query: Callable[[dict[str, str]], Answer | None] | None = None,
     ) -> None:
         self.requests: list[Asked] = []
         self.announcing = Announcing()
@@ -94,12 +100,17 @@ class Standin:
     def __enter__(self) -> Self:
         """Open a free port on 127.0.0.1 and answer there."""
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="standin")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="standin"
+        )
         self._thread.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Drop what is open and close the port."""
         self._closing.set()
@@ -135,7 +146,9 @@ class Standin:
             self._windows = {}
 
     def serve_windows(self, windows: Mapping[str, Sequence[Paper]]) -> None:
-        """Answer each of these queries with exactly its papers, in their order, whatever the sort."""
+        """Answer each of these queries with exactly its papers, in their order, whatever the
+        sort.
+        """
         with self._lock:
             self._windows = {_plain(query): tuple(papers) for query, papers in windows.items()}
 
@@ -164,7 +177,11 @@ class Standin:
 
     def _real(self, asked: Asked) -> tuple[int, bytes, Mapping[str, str]]:
         if asked.path != API_PATH:
-            return self.announcing.answer(asked.path, asked.params, asked.headers) or (404, b"not found", {})
+            return self.announcing.answer(asked.path, asked.params, asked.headers) or (
+                404,
+                b"not found",
+                {},
+            )
         try:
             return 200, self._search(asked.params), {}
         except _RefusedError as refusal:
@@ -178,7 +195,10 @@ class Standin:
                 raise _RefusedError(f"incorrect id format for {each}")
         start = _whole_number(params, "start", 0, START_LIMIT)
         size = _whole_number(params, "max_results", 10, PAGE_LIMIT)
-        sort_by, sort_order = params.get("sortBy", "relevance"), params.get("sortOrder", "descending")
+        sort_by, sort_order = (
+            params.get("sortBy", "relevance"),
+            params.get("sortOrder", "descending"),
+        )
         if sort_by not in ("relevance", *_SORTS):
             raise _RefusedError("sortBy must be in: relevance, lastUpdatedDate, submittedDate")
         if sort_order not in ("ascending", "descending"):
@@ -187,7 +207,9 @@ class Standin:
         if papers is None:
             papers = self._matching(query, id_list)
             if sort_by in _SORTS:
-                papers = tuple(sorted(papers, key=_SORTS[sort_by], reverse=sort_order == "descending"))
+                papers = tuple(
+                    sorted(papers, key=_SORTS[sort_by], reverse=sort_order == "descending")
+                )
         return feed(
             papers[start : start + size],
             query=query,
@@ -200,7 +222,11 @@ class Standin:
     def _matching(self, query: str, id_list: list[str]) -> tuple[Paper, ...]:
         papers = self._papers if query or id_list else ()
         if id_list:
-            papers = tuple(paper for paper in papers if {paper.id, f"{paper.id}v{paper.version}"} & set(id_list))
+            papers = tuple(
+                paper
+                for paper in papers
+                if {paper.id, f"{paper.id}v{paper.version}"} & set(id_list)
+            )
         if query:
             found = self._find(query)
             papers = tuple(paper for paper in papers if paper.id in found)
@@ -278,7 +304,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one request."""
         standin = self.server.standin
         parts = urlsplit(self.path)
-        params = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        params = {
+            name: values[0]
+            for name, values in parse_qs(parts.query, keep_blank_values=True).items()
+        }
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.client_address[1], parts.path, params, headers, arrived=time.monotonic())
         answer, body = standin.answer(asked)

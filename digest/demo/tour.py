@@ -1,4 +1,6 @@
-"""The tour: the whole way through three days, against a small arXiv on this machine and into a Maildir."""
+"""The tour: the whole way through three days, against a small arXiv on this machine and into a
+Maildir.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def prepare(folder: Path) -> None:
     (folder / "subscribers.yaml").write_text(SUBSCRIBERS, encoding="utf-8")
 
 
-async def walk(parts: Parts, standin: Standin, start: date, tell: Callable[[str], None]) -> list[Summary]:
+async def walk(
+    parts: Parts, standin: Standin, start: date, tell: Callable[[str], None]
+) -> list[Summary]:
     """Run the real cycle on each of the three days, and tell what came of it."""
     summaries = []
     for number, day in enumerate(three_days(start), 1):
@@ -57,16 +61,23 @@ def story(summary: Summary) -> list[str]:
     """What a run did, a line a keyword and one for the mail."""
     lines = [_keyword_line(record) for record in summary.keywords]
     sent = summary.outcomes[Outcome.SENT]
-    lines.append(f"Mailed: {sent} digest{'' if sent == 1 else 's'}." if sent else "Nothing was mailed.")
+    lines.append(
+        f"Mailed: {sent} digest{'' if sent == 1 else 's'}." if sent else "Nothing was mailed."
+    )
     return lines
 
 
 def _keyword_line(record: KeywordRecord) -> str:
     if record.status != "ok":
         return f"{record.keyword}: {record.why}"
-    counts = [f"{record.new + record.late} new" + (f", {record.late} of them announced late" if record.late else "")]
+    counts = [
+        f"{record.new + record.late} new"
+        + (f", {record.late} of them announced late" if record.late else "")
+    ]
     counts += [f"{record.revised} revised, not mailed"] if record.revised else []
-    counts += ["noted as seen (a first digest shows the latest)"] if record.first and record.new else []
+    counts += (
+        ["noted as seen (a first digest shows the latest)"] if record.first and record.new else []
+    )
     return f"{record.keyword}: {', '.join(counts)}" + (f" ({record.why})" if record.why else "")
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a kind of paper is about; its patterns are filled with {method}, {thing}, {quality}, {number}."""
+    """What a kind of paper is about; its patterns are filled with {method}, {thing}, {quality},
+    {number}.
+    """
 
     name: str
     categories: tuple[str, ...]
@@ -40,7 +42,13 @@ TOPICS = (
     Topic(
         name="reward models",
         categories=("cs.LG", "cs.CL", "cs.AI", "stat.ML"),
-        methods=("margin pooling", "a two-sided loss", "rank-then-regress", "quiet ensembles", "slow distillation"),
+        methods=(
+            "margin pooling",
+            "a two-sided loss",
+            "rank-then-regress",
+            "quiet ensembles",
+            "slow distillation",
+        ),
         things=("pairs of answers", "long dialogues", "step-by-step proofs", "rare preferences"),
         qualities=("calibrated", "honest", "sparse", "robust"),
         titles=(
@@ -61,7 +69,12 @@ TOPICS = (
     Topic(
         name="hallucination",
         categories=("cs.CL", "cs.CV", "cs.AI"),
-        methods=("claim-by-claim decoding", "a look-back head", "source dropout", "evidence voting"),
+        methods=(
+            "claim-by-claim decoding",
+            "a look-back head",
+            "source dropout",
+            "evidence voting",
+        ),
         things=("radiology reports", "image captions", "legal summaries", "citations"),
         qualities=("grounded", "faithful", "certain", "supported"),
         titles=(

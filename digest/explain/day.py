@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from digest.explain.paper import Asked, digest_values, keeps_mail, keywords_of, next_chance, what_next
+from digest.explain.paper import (
+    Asked,
+    digest_values,
+    keeps_mail,
+    keywords_of,
+    next_chance,
+    what_next,
+)
 from digest.model import Kind, Revisions
 from digest.rules.calendar import Announcement, quiet_night, served_between
 from digest.rules.schedule import is_paused, local_date, next_slot, pause_in_words, resumes_at
@@ -22,11 +29,16 @@ _FAILED = ("fetch_failed", "could not be fetched")
 
 
 def latest_day(asked: Asked) -> date:
-    """The reader's last local day with something to tell: a digest, or an answer of arXiv's; else today."""
+    """The reader's last local day with something to tell: a digest, or an answer of arXiv's; else
+    today.
+    """
     history = asked.store.history
     moments = [history.last_fetch_at(keywords_of(asked, asked.parts))]
     if asked.past is not None:
-        moments += [delivery.ended_at or delivery.queued_at for delivery in history.deliveries(asked.past.id, limit=1)]
+        moments += [
+            delivery.ended_at or delivery.queued_at
+            for delivery in history.deliveries(asked.past.id, limit=1)
+        ]
     return local_date(max((m for m in moments if m), default=asked.now), asked.zone)
 
 
@@ -38,22 +50,37 @@ def explain_day(asked: Asked, day: date) -> dict[str, Any]:
     named = keywords_of(asked, asked.parts)
     fetches = history.fetches(named, start, end)
     revisions = asked.subscriber.revisions if asked.subscriber else Revisions.NONE
-    recorded = history.recorded(asked.past.id, start, end, revisions=revisions) if asked.past else []
-    digests = list(reversed(history.deliveries(asked.past.id, since=start, until=end))) if asked.past else []
+    recorded = (
+        history.recorded(asked.past.id, start, end, revisions=revisions) if asked.past else []
+    )
+    digests = (
+        list(reversed(history.deliveries(asked.past.id, since=start, until=end)))
+        if asked.past
+        else []
+    )
     reasons = list(_reasons(asked, day, start, end, announced, fetches, recorded, digests))
     reasons = reasons or [("nothing", "nothing new came for the reader's keywords")]
-    went = [d for d in digests if d.state not in NOT_CARRIED and (d.queued_at >= start or _ended_by(d, end))]
+    went = [
+        d
+        for d in digests
+        if d.state not in NOT_CARRIED and (d.queued_at >= start or _ended_by(d, end))
+    ]
     if went:
         verdict, answer = "digest", _went(asked, day, went)
     else:
-        verdict, answer = reasons[0][0], f"No digest on {day:%a %Y-%m-%d} for {asked.address}: {reasons[0][1]}."
+        verdict, answer = (
+            reasons[0][0],
+            f"No digest on {day:%a %Y-%m-%d} for {asked.address}: {reasons[0][1]}.",
+        )
     return {
         "email": asked.address,
         "timezone": zone,
         "now": to_text(asked.now),
         "about": "day",
         "date": day.isoformat(),
-        "announced": [{"evening": a.evening.isoformat(), "served": to_text(a.served_at)} for a in announced],
+        "announced": [
+            {"evening": a.evening.isoformat(), "served": to_text(a.served_at)} for a in announced
+        ],
         "silent": None if announced else quiet_night(end - _SECOND),
         "fetched": [_fetch_values(fetch, named, zone) for fetch in fetches],
         "recorded": _recorded_values(recorded),
@@ -84,7 +111,9 @@ def _fetch_values(fetch: Fetch, named: dict[str, str], zone: str) -> dict[str, A
         counts = [f"{record.new} new"]
         counts += [f"{record.late} announced late"] if record.late else []
         counts += [f"{record.revised} revised"] if record.revised else []
-        text = f"{record.fetched} rows, {', '.join(counts)}" + (f" ({record.why})" if record.why else "")
+        text = f"{record.fetched} rows, {', '.join(counts)}" + (
+            f" ({record.why})" if record.why else ""
+        )
     else:
         status = "held back" if record.status == "quarantined" else record.status
         text = f"{status}: {record.why}"
@@ -149,7 +178,10 @@ def _reasons(
     for delivery in digests:
         if not _ended_by(delivery, end) or delivery.state in NOT_CARRIED:
             text = digest_values(asked, delivery)["text"]
-            yield "delivery", f"the digest of {moment(delivery.queued_at, zone)} was on its way ({text})"
+            yield (
+                "delivery",
+                f"the digest of {moment(delivery.queued_at, zone)} was on its way ({text})",
+            )
     runs = asked.store.history.runs(since=start, until=end, idle=True)
     if not runs:
         yield _no_run(asked, end)
@@ -159,8 +191,13 @@ def _reasons(
         night = quiet_night(end - _SECOND) or "no announcement"
         yield ("weekend" if night == "weekend" else "holiday"), f"nothing was announced ({night})"
     if announced and announced[-1].served_at > asked.now:
-        yield "not_served_yet", f"the announcement is served from {moment(announced[-1].served_at, zone)} on"
-    for why in dict.fromkeys(f.record.why for f in fetches if announced and f.record.status == "ok" and f.record.why):
+        yield (
+            "not_served_yet",
+            f"the announcement is served from {moment(announced[-1].served_at, zone)} on",
+        )
+    for why in dict.fromkeys(
+        f.record.why for f in fetches if announced and f.record.status == "ok" and f.record.why
+    ):
         yield "no_match", why
 
 
@@ -174,14 +211,23 @@ def _future(asked: Asked, announced: tuple[Announcement, ...]) -> str:
 
 
 def _kept_away(asked: Asked, end: datetime) -> Iterator[tuple[str, str]]:
-    """A suppression that began before the day's end; a pause, as the file has it, after the last digest."""
+    """A suppression that began before the day's end; a pause, as the file has it, after the last
+    digest.
+    """
     reader = asked.past
     assert reader is not None
     if reader.suppressed_at is not None and reader.suppressed_at < end:
         since = moment(reader.suppressed_at, asked.zone)
-        yield "suppressed", f"mail to this address is suppressed since {since}: {reader.suppression}"
+        yield (
+            "suppressed",
+            f"mail to this address is suppressed since {since}: {reader.suppression}",
+        )
     until = asked.subscriber.paused_until if asked.subscriber is not None else None
-    if asked.subscriber is not None and until and is_paused(asked.subscriber, min(end - _SECOND, asked.now)):
+    if (
+        asked.subscriber is not None
+        and until
+        and is_paused(asked.subscriber, min(end - _SECOND, asked.now))
+    ):
         last = asked.store.history.deliveries(reader.id, limit=1)
         if not last or last[0].queued_at < end:
             yield "paused", f"the subscribers file has the reader {pause_in_words(until)}"
@@ -214,7 +260,9 @@ def _trouble(runs: list[Run], fetches: list[Fetch]) -> Iterator[tuple[str, str]]
     last = {fetch.query: fetch.record for fetch in fetches}
     for record in last.values():
         if record.status in ("failed", "quarantined"):
-            code, words = ("held_back", "was held back") if record.status == "quarantined" else _FAILED
+            code, words = (
+                ("held_back", "was held back") if record.status == "quarantined" else _FAILED
+            )
             yield code, f"{record.keyword} {words}: {record.why}"
 
 
@@ -222,7 +270,9 @@ def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str
     """Papers that came on that day, and went out later or still wait."""
     reader = asked.past
     assert reader is not None
-    carried = {row.paper: row.delivery for row in recorded if row.counts and row.delivery is not None}
+    carried = {
+        row.paper: row.delivery for row in recorded if row.counts and row.delivery is not None
+    }
     later = {d.id: d for d in asked.store.history.deliveries(reader.id)} if carried else {}
     for number, count in Counter(carried.values()).items():
         papers = "1 paper of this day" if count == 1 else f"{count} papers of this day"
@@ -233,6 +283,8 @@ def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str
     due = asked.store.digests.reader(asked.address)
     if waiting and due is not None and asked.subscriber is not None:
         kept = keeps_mail(asked, due)
-        chance = kept.text if kept else f"what is due comes {next_chance(asked.subscriber, due, asked)}"
+        chance = (
+            kept.text if kept else f"what is due comes {next_chance(asked.subscriber, due, asked)}"
+        )
         papers = "1 paper was" if len(waiting) == 1 else f"{len(waiting)} papers were"
         yield "waiting", f"{papers} recorded and not yet mailed; {chance}"

@@ -1,4 +1,6 @@
-"""From the store to an answer: why a paper came to a reader or did not, and how a day went for a reader."""
+"""From the store to an answer: why a paper came to a reader or did not, and how a day went for a
+reader.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.model import Kind, Paper, Query, Revisions, State, Subscriber
 from digest.rules.plan import DEEP
-from digest.rules.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, pause_in_words
+from digest.rules.schedule import (
+    gives_way,
+    is_paused,
+    latest_slot,
+    local_date,
+    next_digest,
+    next_slot,
+    pause_in_words,
+)
 from digest.rules.verdict import (
     NOT_CARRIED,
     WEIGHT,
@@ -58,7 +68,9 @@ DECISIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who is asked about: as the subscribers file has them, as the database remembers them, or both."""
+    """Who is asked about: as the subscribers file has them, as the database remembers them, or
+    both.
+    """
 
     store: Store
     now: datetime
@@ -75,7 +87,11 @@ class Asked:
     @property
     def parts(self) -> dict[str, Part]:
         """The reader's parts of the logs, by query."""
-        return {part.query: part for part in self.store.history.parts(self.past.id)} if self.past else {}
+        return (
+            {part.query: part for part in self.store.history.parts(self.past.id)}
+            if self.past
+            else {}
+        )
 
 
 def keywords_of(asked: Asked, parts: dict[str, Part]) -> dict[str, str]:
@@ -87,7 +103,9 @@ def keywords_of(asked: Asked, parts: dict[str, Part]) -> dict[str, str]:
 
 
 def explain_paper(asked: Asked, name: PaperName) -> dict[str, Any]:
-    """The chain for one paper, as plain values; `verdict` is a stable word and `answer` says it in a sentence."""
+    """The chain for one paper, as plain values; `verdict` is a stable word and `answer` says it in
+    a sentence.
+    """
     history = asked.store.history
     paper = history.paper(name.id)
     parts = asked.parts
@@ -101,7 +119,9 @@ def explain_paper(asked: Asked, name: PaperName) -> dict[str, Any]:
         for delivery, carried in carriers
         if delivery.state not in NOT_CARRIED and carried.version >= (name.version or 0)
     ]
-    had = max((c.version for delivery, c in carriers if delivery.state not in NOT_CARRIED), default=None)
+    had = max(
+        (c.version for delivery, c in carriers if delivery.state not in NOT_CARRIED), default=None
+    )
     keywords = list(_keywords(asked, paper, parts, rows, had))
     verdict = _verdict(asked, name, paper, keywords, live, log)
     known = [row.recorded_at for row in log]
@@ -118,14 +138,22 @@ def explain_paper(asked: Asked, name: PaperName) -> dict[str, Any]:
             "first_seen": _text(min((k for k in known if k), default=None) if all(known) else None),
         },
         "keywords": keywords,
-        "digests": [digest_values(asked, delivery) | {"version": carried.version} for delivery, carried in carriers],
+        "digests": [
+            digest_values(asked, delivery) | {"version": carried.version}
+            for delivery, carried in carriers
+        ],
         "verdict": verdict.code,
         "answer": verdict.text,
     }
 
 
 def _head(asked: Asked, about: str) -> dict[str, Any]:
-    return {"email": asked.address, "timezone": asked.zone, "now": to_text(asked.now), "about": about}
+    return {
+        "email": asked.address,
+        "timezone": asked.zone,
+        "now": to_text(asked.now),
+        "about": about,
+    }
 
 
 def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dict[str, Any]:
@@ -134,7 +162,9 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
     firsts = [first for first in map(asked.store.history.first_good, named) if first]
     lasts = [q.last_good_at for q in asked.store.windows.queries(list(named)) if q.last_good_at]
     link = f"https://arxiv.org/abs/{name}"
-    held = next((q for q in asked.store.windows.queries(list(named)) if _held(asked, q, name.id)), None)
+    held = next(
+        (q for q in asked.store.windows.queries(list(named)) if _held(asked, q, name.id)), None
+    )
     if held is not None:
         text = f"{name}: {_held_words(asked, held)}"
     elif firsts and lasts:
@@ -144,7 +174,9 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
             " keyword matches it, or it was last updated outside that time, or it is not announced yet"
         )
     else:
-        text = f"{name} is not in the database: arXiv has not answered for this reader's keywords yet"
+        text = (
+            f"{name} is not in the database: arXiv has not answered for this reader's keywords yet"
+        )
     return {
         **_head(asked, "paper"),
         "paper": None,
@@ -158,12 +190,19 @@ def _unknown_paper(asked: Asked, name: PaperName, parts: dict[str, Part]) -> dic
 def _keywords(
     asked: Asked, paper: Paper, parts: dict[str, Part], rows: list[LogRow], had: int | None
 ) -> Iterator[dict[str, Any]]:
-    """What each keyword of the reader's says of the paper; former ones only where their log holds it."""
+    """What each keyword of the reader's says of the paper; former ones only where their log holds
+    it.
+    """
     wanted = {k.query for k in asked.subscriber.keywords} if asked.subscriber else set()
     versions = asked.store.history.told_by_versions(paper.id)
     with Matcher([paper]) as matcher:
         excluded = next(
-            (r for r in (asked.subscriber.exclude if asked.subscriber else ()) if matcher.match(parse(r))), ""
+            (
+                r
+                for r in (asked.subscriber.exclude if asked.subscriber else ())
+                if matcher.match(parse(r))
+            ),
+            "",
         )
         for query, label in keywords_of(asked, parts).items():
             own = [row for row in rows if row.query == query]
@@ -209,7 +248,9 @@ def _held(asked: Asked, query: Query, paper: str) -> bool:
 
 
 def _held_words(asked: Asked, query: Query) -> str:
-    since = f" since {moment(query.quarantined_since, asked.zone)}" if query.quarantined_since else ""
+    since = (
+        f" since {moment(query.quarantined_since, asked.zone)}" if query.quarantined_since else ""
+    )
     return (
         f"it stands in an answer of arXiv's that is held back{since} ({query.trouble}); it is mailed when the keyword"
         " is believed again, if it matches"
@@ -223,10 +264,17 @@ def _failed(query: str, matcher: Matcher) -> tuple[FailedTerm, ...]:
 
 def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes, withdrawn: int) -> Verdict:
     """`withdrawn`: the version with which the paper was withdrawn, 0 while it stands."""
-    if wishes.had_version is not None and wishes.had_version >= row.version and row.kind is not Kind.OLD:
+    if (
+        wishes.had_version is not None
+        and wishes.had_version >= row.version
+        and row.kind is not Kind.OLD
+    ):
         return Verdict("had", f"a digest carried version {wishes.had_version}")
     if wishes.had_version is not None and wishes.had_version < withdrawn <= row.version:
-        return Verdict("due", f"it was withdrawn after version {wishes.had_version} was mailed, which is always told")
+        return Verdict(
+            "due",
+            f"it was withdrawn after version {wishes.had_version} was mailed, which is always told",
+        )
     let_go = (
         asked.past is not None
         and part is not None
@@ -248,14 +296,19 @@ def _why_not_recorded(asked: Asked, paper: Paper, query: str, matcher: Matcher) 
     failed = dict.fromkeys(each.words for each in _failed(query, matcher))
     if failed:
         return Verdict("no_match", f"it does not match: {'; '.join(failed)}")
-    trouble = f" (the last answer was not good: {found[0].trouble})" if found and found[0].trouble else ""
+    trouble = (
+        f" (the last answer was not good: {found[0].trouble})" if found and found[0].trouble else ""
+    )
     if found and _held(asked, found[0], paper.id):
         return Verdict("held_back", _held_words(asked, found[0]))
     if last is None:
-        return Verdict("not_fetched", f"it matches, and arXiv has not yet answered for this keyword{trouble}")
+        return Verdict(
+            "not_fetched", f"it matches, and arXiv has not yet answered for this keyword{trouble}"
+        )
     if paper.updated > last:
         return Verdict(
-            "not_yet_asked", f"it matches, and is younger than the last answer of {moment(last, asked.zone)}{trouble}"
+            "not_yet_asked",
+            f"it matches, and is younger than the last answer of {moment(last, asked.zone)}{trouble}",
         )
     first = asked.store.history.first_good(query)
     if first is not None and paper.updated < first - DEEP:
@@ -290,7 +343,8 @@ def _verdict(
         )
     if asked.past is not None and asked.past.left_at is not None and asked.subscriber is None:
         return Verdict(
-            "left", f"{asked.address} left on {moment(asked.past.left_at, asked.zone)} and had not got {name} by then."
+            "left",
+            f"{asked.address} left on {moment(asked.past.left_at, asked.zone)} and had not got {name} by then.",
         )
     if not keywords:
         return Verdict("no_keyword", f"No keyword of {asked.address} is in the file.")
@@ -304,7 +358,9 @@ def _verdict(
             "no_match",
             f"{name} was not mailed to {asked.address}: it does not match {which}.",
         )
-    return Verdict(chosen.code, f"{name} was not mailed to {asked.address}. {label}: {chosen.text}.")
+    return Verdict(
+        chosen.code, f"{name} was not mailed to {asked.address}. {label}: {chosen.text}."
+    )
 
 
 def _delivered(asked: Asked, name: PaperName, delivery: Delivery) -> Verdict:
@@ -313,17 +369,28 @@ def _delivered(asked: Asked, name: PaperName, delivery: Delivery) -> Verdict:
         case State.SENT:
             return Verdict("mailed", f"{name} was mailed to {asked.address} on {when}.")
         case State.UNKNOWN:
-            return Verdict("maybe_delivered", f"{name} was maybe delivered to {asked.address}: the mail of {when}.")
+            return Verdict(
+                "maybe_delivered",
+                f"{name} was maybe delivered to {asked.address}: the mail of {when}.",
+            )
         case State.DROPPED:
-            return Verdict("dropped", f"{name} was in a digest that was dropped on {when}; it counts as had.")
-    return Verdict("waiting", f"{name} is in a digest that waits in the outbox ({short_state(delivery.state)}).")
+            return Verdict(
+                "dropped", f"{name} was in a digest that was dropped on {when}; it counts as had."
+            )
+    return Verdict(
+        "waiting",
+        f"{name} is in a digest that waits in the outbox ({short_state(delivery.state)}).",
+    )
 
 
 def _due(asked: Asked, name: PaperName) -> Verdict:
     """It is due: when it comes, or what keeps it."""
     reader = asked.store.digests.reader(asked.address)
     if reader is None or asked.subscriber is None:
-        return Verdict("due", f"{name} is due to {asked.address}, who comes into the database with the next run.")
+        return Verdict(
+            "due",
+            f"{name} is due to {asked.address}, who comes into the database with the next run.",
+        )
     plan = make_plan(asked.store, reader, asked.subscriber)
     if reader.away and name.id not in {item.paper.id for item in plan.items}:
         return Verdict(
@@ -335,7 +402,8 @@ def _due(asked: Asked, name: PaperName) -> Verdict:
     if kept:
         return Verdict(kept.code, f"{name} is due to {asked.address}, but {kept.text}.")
     return Verdict(
-        "due", f"{name} is due to {asked.address}, and comes {next_chance(asked.subscriber, reader, asked)}."
+        "due",
+        f"{name} is due to {asked.address}, and comes {next_chance(asked.subscriber, reader, asked)}.",
     )
 
 
@@ -343,9 +411,16 @@ def keeps_mail(asked: Asked, reader: Due) -> Verdict | None:
     """What keeps all mail from a reader now: a suppression, or a pause."""
     if reader.suppressed and asked.past is not None and asked.past.suppressed_at is not None:
         since = moment(asked.past.suppressed_at, asked.zone)
-        return Verdict("suppressed", f"mail to this address is suppressed since {since}: {asked.past.suppression}")
+        return Verdict(
+            "suppressed",
+            f"mail to this address is suppressed since {since}: {asked.past.suppression}",
+        )
     until = asked.subscriber.paused_until if asked.subscriber is not None else None
-    if asked.subscriber is not None and until is not None and is_paused(asked.subscriber, asked.now):
+    if (
+        asked.subscriber is not None
+        and until is not None
+        and is_paused(asked.subscriber, asked.now)
+    ):
         return Verdict("paused", f"mail is {pause_in_words(until)}")
     return None
 
@@ -370,7 +445,9 @@ def what_next(asked: Asked) -> str:
     if reader is None:
         return "The next run takes this reader in."
     kept = keeps_mail(asked, reader)
-    waiting = [d for d in asked.store.history.deliveries(reader.id, since=asked.now) if d.ended_at is None]
+    waiting = [
+        d for d in asked.store.history.deliveries(reader.id, since=asked.now) if d.ended_at is None
+    ]
     plan = make_plan(asked.store, reader, asked.subscriber)
     parts = []
     if waiting:

@@ -1,4 +1,5 @@
-"""The keyword language: how a keyword is read, told in words, matched and marked. Pure but for FTS5 in memory.
+"""The keyword language: how a keyword is read, told in words, matched and marked. Pure but for FTS5
+in memory.
 
 Uses: the ground.
 """

@@ -1,13 +1,13 @@
-r"""TeX's accents and letters in running text: what they stand for, and text with them as Unicode."""
+r"""TeX's accents and letters in running text: what they stand for, and text with them as
+Unicode.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_LETTER_PAIRS = (
-    "o ø O Ø l ł L Ł ss ß SS ẞ ae æ AE Æ oe œ OE Œ aa å AA Å i ı j ȷ dh ð DH Ð th þ TH Þ dj đ DJ Đ ng ŋ NG Ŋ".split()
-)
+_LETTER_PAIRS = "o ø O Ø l ł L Ł ss ß SS ẞ ae æ AE Æ oe œ OE Œ aa å AA Å i ı j ȷ dh ð DH Ð th þ TH Þ dj đ DJ Đ ng ŋ NG Ŋ".split()
 LETTERS = dict(zip(_LETTER_PAIRS[::2], _LETTER_PAIRS[1::2], strict=True))
 """Letters by the names of their commands, without the backslash."""
 ACCENTS = dict(
@@ -27,7 +27,8 @@ _ACCENT = re.compile(rf"\{{{_ONE}\}}|{_ONE}")
 
 
 def decode_accents(text: str) -> str:
-    r"""Return text with TeX's accents and letters as Unicode (`Andr\'e`, `H{\o}vik`), formulas left as they are.
+    r"""Return text with TeX's accents and letters as Unicode (`Andr\'e`, `H{\o}vik`), formulas left
+    as they are.
 
     arXiv's API does the same before it answers; its feeds and OAI do not.
     """
@@ -39,7 +40,9 @@ def decode_accents(text: str) -> str:
 
 
 def decode_all_accents(text: str) -> str:
-    """Return text with TeX's accents and letters as Unicode, in formulas too, as arXiv's search reads it."""
+    """Return text with TeX's accents and letters as Unicode, in formulas too, as arXiv's search
+    reads it.
+    """
     return _ACCENT.sub(_accented, _LETTER.sub(_letter, text))
 
 

@@ -25,7 +25,8 @@ CATEGORIES = frozenset(
     }.items()
     for name in names.split()
 )
-"""The taxonomy on arXiv's help pages: archives with subject classes, and archives that are categories themselves."""
+"""The taxonomy on arXiv's help pages: archives with subject classes, and archives that are
+categories themselves."""
 ARCHIVES = frozenset(name.split(".")[0] for name in CATEGORIES)
 _MEANT = {"cs.ML": "cs.LG", "cs.NLP": "cs.CL", "cs.LLM": "cs.CL", "stat.LG": "stat.ML"}
 """What people write who guess a name from its field's."""
@@ -35,7 +36,9 @@ _LOWER_CASE_CLASSES = ("cond-mat", "physics")
 
 
 def category_case(name: str) -> str:
-    """Write a category in arXiv's case: the archive lower, its subject class as the archive has it."""
+    """Write a category in arXiv's case: the archive lower, its subject class as the archive has
+    it.
+    """
     archive, dot, subject = name.partition(".")
     return name if archive in _LOWER_CASE_CLASSES else f"{archive}{dot}{subject.upper()}"
 
@@ -52,20 +55,28 @@ def category_warning(name: str, *, prefix: bool) -> str:
 
 
 def nearest_category(name: str) -> str:
-    """The category that was probably meant, or "": the only one with this subject class (math.QM: q-bio.QM), else
-    the most alike, and of those equally alike the one that begins alike for longest.
+    """The category that was probably meant, or "": the only one with this subject class (math.QM:
+    q-bio.QM), else the most alike, and of those equally alike the one that begins alike for
+    longest.
     """
     if name in _MEANT:
         return _MEANT[name]
     subject = name.rpartition(".")[2]
-    same = [known for known in sorted(CATEGORIES) if known.rpartition(".")[2].lower() == subject.lower()]
+    same = [
+        known for known in sorted(CATEGORIES) if known.rpartition(".")[2].lower() == subject.lower()
+    ]
     if len(same) == 1 and "." in name:
         return same[0]
-    ratio, _, nearest = max((*_likeness(name.lower(), known.lower()), known) for known in CATEGORIES)
+    ratio, _, nearest = max(
+        (*_likeness(name.lower(), known.lower()), known) for known in CATEGORIES
+    )
     return nearest if ratio >= _ALIKE else ""
 
 
 def _likeness(one: str, other: str) -> tuple[float, int]:
     """How alike two names are, and for how many characters they begin alike."""
-    begins = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    begins = sum(
+        1
+        for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    )
     return difflib.SequenceMatcher(None, one, other).ratio(), begins

@@ -32,22 +32,30 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
     words = text.split()
     found += _hyphens(words, used)
     if len({term.text for term in leaves}) == 1 and leaves[0].text in _COMMON_WORDS:
-        found.append(f"{leaves[0].text!r} alone stands in a large share of all papers; add a second word or a category")
+        found.append(
+            f"{leaves[0].text!r} alone stands in a large share of all papers; add a second word or a category"
+        )
     for word in words:
         if apart := glued_operator(word):
             found.append(f"{word!r} is read as one word; if an operator is meant, write {apart!r}")
     if used is not Rule.QUERY and category_case(text.strip().lower()) in CATEGORIES:
-        found.append(f"{text!r} is searched for as a word; for the category write cat:{category_case(leaves[0].text)}")
+        found.append(
+            f"{text!r} is searched for as a word; for the category write cat:{category_case(leaves[0].text)}"
+        )
     if used is not Rule.QUERY and len(words) > 1:
         found += _operators_in_phrase(words)
     return found
 
 
 def _hyphens(words: list[str], used: Rule) -> list[str]:
-    """What a hyphen means: nothing, but that a plain `time-series` is one word, and so under another rule than two."""
+    """What a hyphen means: nothing, but that a plain `time-series` is one word, and so under
+    another rule than two.
+    """
     if used is Rule.QUERY:
         hyphened = [word.strip("()") for word in words if _HYPHENED.fullmatch(word.strip("()"))]
-        return [f"{word!r} is searched for as a phrase: a hyphen counts as a blank" for word in hyphened]
+        return [
+            f"{word!r} is searched for as a phrase: a hyphen counts as a blank" for word in hyphened
+        ]
     if len(words) == 1 and used is Rule.BOTH and "-" in words[0]:
         apart = words[0].replace("-", " ")
         return [
@@ -67,5 +75,7 @@ def _operators_in_phrase(words: list[str]) -> list[str]:
             meant = " ".join([*words[:place], "ANDNOT", *words[place + 1 :]])
             return [f"{text!r} is read as one phrase; did you mean {meant!r}?"]
         if word in LOWER_CASE_OPERATORS:
-            return [f"{text!r} is read as one phrase; if {word!r} is an operator, write it in capitals"]
+            return [
+                f"{text!r} is read as one phrase; if {word!r} is an operator, write it in capitals"
+            ]
     return []

@@ -1,7 +1,8 @@
-"""Where in a paper's texts the words of a query stand: what is highlighted, and what the order of papers goes by.
+"""Where in a paper's texts the words of a query stand: what is highlighted, and what the order of
+papers goes by.
 
-Words are found as digest/match.py finds papers: by stem, without case, accents and hyphens; for `word*` and names of
-authors as they are written. What follows ANDNOT is not looked for.
+Words are found as digest/match.py finds papers: by stem, without case, accents and hyphens; for
+`word*` and names of authors as they are written. What follows ANDNOT is not looked for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from digest.keywords.tokens import Term
 Span = tuple[int, int]
 """A piece of a text: where it begins, and where the text goes on behind it."""
 
-TITLE, ABSTRACT, COMMENT = frozenset({"ti", "all"}), frozenset({"abs", "all"}), frozenset({"co", "all"})
+TITLE, ABSTRACT, COMMENT = (
+    frozenset({"ti", "all"}),
+    frozenset({"abs", "all"}),
+    frozenset({"co", "all"}),
+)
 """The fields whose terms look into a title, an abstract, a comment."""
 
 _WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*)+")
@@ -35,7 +40,9 @@ class _Word(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def wanted(query: str) -> tuple[Term, ...]:
-    """The terms of a canonical query that a paper may match, without those behind ANDNOT; none of what is no query."""
+    """The terms of a canonical query that a paper may match, without those behind ANDNOT; none of
+    what is no query.
+    """
     try:
         return tuple(dict.fromkeys(_positive(parse(query))))
     except QueryError:
@@ -52,7 +59,9 @@ def _positive(node: Node) -> Iterator[Term]:
 
 
 def find(text: str, terms: Iterable[Term], fields: frozenset[str]) -> tuple[Span, ...]:
-    """The pieces of a text that the terms of these fields match; what only a blank or a hyphen parts is one piece."""
+    """The pieces of a text that the terms of these fields match; what only a blank or a hyphen
+    parts is one piece.
+    """
     phrases = [term for term in terms if term.field in fields]
     if not phrases:
         return ()
@@ -61,12 +70,16 @@ def find(text: str, terms: Iterable[Term], fields: frozenset[str]) -> tuple[Span
     stems = [stem(word) for word in plain]
     places: list[tuple[int, int]] = []
     for term in phrases:
-        places += _places(plain if term.prefix else stems, _sought(term, not term.prefix), prefix=term.prefix)
+        places += _places(
+            plain if term.prefix else stems, _sought(term, not term.prefix), prefix=term.prefix
+        )
     return _joined(text, [(words[first].start, words[last].end) for first, last in sorted(places)])
 
 
 def names(authors: Sequence[str], terms: Iterable[Term]) -> frozenset[int]:
-    """The places of the authors whose name a term matches: in either order, or by surname and initial."""
+    """The places of the authors whose name a term matches: in either order, or by surname and
+    initial.
+    """
     phrases = [(_sought(term, False), term.prefix) for term in terms if term.field in _NAMES]
     if not phrases:
         return frozenset()
@@ -82,7 +95,8 @@ def in_categories(categories: Iterable[str], named: Iterable[str]) -> bool:
     """Whether one of a paper's categories is named: `cs.LG`, or `cs.*` for all of cs."""
     wanted = [name.casefold() for name in named]
     return any(
-        category.casefold() == name or (name.endswith("*") and category.casefold().startswith(name[:-1]))
+        category.casefold() == name
+        or (name.endswith("*") and category.casefold().startswith(name[:-1]))
         for category in categories
         for name in wanted
     )
@@ -113,8 +127,12 @@ def _folded(word: str) -> str:
     return unicodedata.normalize("NFC", "".join(c for c in parts if not "\u0300" <= c <= "\u0331"))
 
 
-def _places(words: Sequence[str], sought: Sequence[str], *, prefix: bool) -> Iterator[tuple[int, int]]:
-    """Where the words stand in a row, by the numbers of the first and the last; a prefix is the last of them."""
+def _places(
+    words: Sequence[str], sought: Sequence[str], *, prefix: bool
+) -> Iterator[tuple[int, int]]:
+    """Where the words stand in a row, by the numbers of the first and the last; a prefix is the
+    last of them.
+    """
     if not sought:
         return
     size = len(sought)
@@ -122,7 +140,9 @@ def _places(words: Sequence[str], sought: Sequence[str], *, prefix: bool) -> Ite
         if prefix:
             is_there = words[first].startswith(sought[0])
         else:
-            is_there = words[first] == sought[0] and tuple(words[first : first + size]) == tuple(sought)
+            is_there = words[first] == sought[0] and tuple(words[first : first + size]) == tuple(
+                sought
+            )
         if is_there:
             yield first, first + size - 1
 
@@ -130,7 +150,9 @@ def _places(words: Sequence[str], sought: Sequence[str], *, prefix: bool) -> Ite
 def _joined(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
     joined: list[Span] = []
     for start, end in spans:
-        if joined and (start <= joined[-1][1] or text[joined[-1][1] : start] in (" ", "-", "\u2010", "\u2011")):
+        if joined and (
+            start <= joined[-1][1] or text[joined[-1][1] : start] in (" ", "-", "\u2010", "\u2011")
+        ):
             joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
             joined.append((start, end))

@@ -1,7 +1,9 @@
-"""Which of some papers a query matches: a private in-memory FTS5 index answers the leaves, Python the rest.
+"""Which of some papers a query matches: a private in-memory FTS5 index answers the leaves, Python
+the rest.
 
-arXiv's search stems the words of titles, abstracts, comments and journal references, ignores case and hyphens,
-and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on real windows (ARXIV.md).
+arXiv's search stems the words of titles, abstracts, comments and journal references, ignores case
+and hyphens, and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on real
+windows (ARXIV.md).
 """
 
 from __future__ import annotations
@@ -19,13 +21,31 @@ from digest.model import Paper
 
 _PLAIN = "unicode61 remove_diacritics 2"
 _STEMMED = f"porter {_PLAIN}"
-_COLUMNS = {"ti": ("title",), "abs": ("abstract",), "co": ("comment",), "jr": ("journal_ref",), "au": ("authors",)}
+_COLUMNS = {
+    "ti": ("title",),
+    "abs": ("abstract",),
+    "co": ("comment",),
+    "jr": ("journal_ref",),
+    "au": ("authors",),
+}
 _TEXT = ("title", "abstract", "comment", "journal_ref")
-# A private-use character is a token of its own to unicode61, and no query may contain one: no phrase
-# reaches from one author's name into the next one's.
+# A private-use character is a token of its own to unicode61, and no query may contain one: no
+# phrase reaches from one author's name into the next one's.
 _BETWEEN_AUTHORS = " \ue000 "
 _PLAIN_LETTERS = str.maketrans(
-    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "đ": "d", "ı": "i"}
+    {
+        "ø": "o",
+        "Ø": "O",
+        "ł": "l",
+        "Ł": "L",
+        "ß": "ss",
+        "æ": "ae",
+        "Æ": "AE",
+        "œ": "oe",
+        "Œ": "OE",
+        "đ": "d",
+        "ı": "i",
+    }
 )
 _NO_QUOTES = str.maketrans({'"': " ", "\0": " "})
 
@@ -33,11 +53,12 @@ _NO_QUOTES = str.maketrans({'"': " ", "\0": " "})
 class Matcher:
     """An index over some papers that says which of them a query matches.
 
-    Words match by their stem, but for authors and for `word*`, which match as they are written; accents and
-    punctuation do not count, so that `au:del_maestro` is the phrase "del maestro". An author's name is found
-    in either order and by surname and initial (`au:"lovelace a"`). `cat:` compares whole categories, primary
-    or not: as on arXiv, `cat:cs` alone matches nothing and `cat:cs.*` matches every subject class of cs.
-    `all:` looks through all of these. Use it as a context manager, or call `close`.
+    Words match by their stem, but for authors and for `word*`, which match as they are written;
+    accents and punctuation do not count, so that `au:del_maestro` is the phrase "del maestro". An
+    author's name is found in either order and by surname and initial (`au:"lovelace a"`). `cat:`
+    compares whole categories, primary or not: as on arXiv, `cat:cs` alone matches nothing and
+    `cat:cs.*` matches every subject class of cs. `all:` looks through all of these. Use it as a
+    context manager, or call `close`.
     """
 
     def __init__(self, papers: Iterable[Paper]) -> None:
@@ -63,7 +84,11 @@ class Matcher:
             return left | self.match(node.right)
         if not left:
             return left
-        return left & self.match(node.right) if isinstance(node, And) else left - self.match(node.right)
+        return (
+            left & self.match(node.right)
+            if isinstance(node, And)
+            else left - self.match(node.right)
+        )
 
     def close(self) -> None:
         """Free the index."""
@@ -73,7 +98,10 @@ class Matcher:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -122,15 +150,21 @@ def stems(text: str) -> list[str]:
 
 
 def _texts(paper: Paper) -> tuple[str, ...]:
-    """A paper's columns. A name stands there twice and with its initial after it: all its orders in one phrase."""
+    """A paper's columns. A name stands there twice and with its initial after it: all its orders in
+    one phrase.
+    """
     authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
-    return tuple(map(_clean, (paper.title, paper.abstract, paper.comment, paper.journal_ref, authors)))
+    return tuple(
+        map(_clean, (paper.title, paper.abstract, paper.comment, paper.journal_ref, authors))
+    )
 
 
 def _clean(text: str) -> str:
-    """Turn TeX's accents into Unicode's, which `remove_diacritics` sees to, and take out what UTF-8 cannot hold.
+    """Turn TeX's accents into Unicode's, which `remove_diacritics` sees to, and take out what UTF-8
+    cannot hold.
 
-    arXiv searches titles and abstracts in their Unicode form (arxiv-search, its transform of `abstract_utf8`).
+    arXiv searches titles and abstracts in their Unicode form (arxiv-search, its transform of
+    `abstract_utf8`).
     """
     if "\\" in text:
         text = decode_all_accents(text)

@@ -1,4 +1,6 @@
-"""Why a keyword may match nothing: the hint beside the note that nothing has matched it for long."""
+"""Why a keyword may match nothing: the hint beside the note that nothing has matched it for
+long.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ _SPELLING = "Perhaps authors spell it otherwise."
 
 
 def hint(keyword: Keyword) -> str:
-    """The likeliest reason, in a sentence: what lint doubts about the keyword, or how its rule narrows it."""
+    """The likeliest reason, in a sentence: what lint doubts about the keyword, or how its rule
+    narrows it.
+    """
     plain = keyword.rule is not Rule.QUERY
     doubts = warnings(_as_written(keyword), keyword.rule if plain else None)
     if doubts:
@@ -59,7 +63,9 @@ def _demands_several(node: Node) -> bool:
 
 
 def _as_written(keyword: Keyword) -> str:
-    """The text that a plain keyword searches for, which may not be its name; the query of one that is none."""
+    """The text that a plain keyword searches for, which may not be its name; the query of one that
+    is none.
+    """
     if keyword.rule is Rule.QUERY:
         return keyword.query
     text = next(terms(parse(keyword.query))).text

@@ -1,8 +1,9 @@
-"""Word stems as the search has them: Porter's algorithm, in the form in which SQLite's FTS5 carries it out.
+"""Word stems as the search has them: Porter's algorithm, in the form in which SQLite's FTS5 carries
+it out.
 
-M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with its author's two later changes (`logi` and
-`bli`). What a keyword matched is shown to readers word by word, so this must agree with digest/match.py; a test
-compares the two.
+M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with its author's two later
+changes (`logi` and `bli`). What a keyword matched is shown to readers word by word, so this must
+agree with digest/match.py; a test compares the two.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from functools import lru_cache
 LONGEST = 64
 """Bytes of a word beyond which FTS5 leaves it as it is; those of one or two letters stay too."""
 
-# Each letter is a vowel (v) or a consonant (c); a word's measure is how often consonants follow vowels.
+# Each letter is a vowel (v) or a consonant (c); a word's measure is how often consonants follow
+# vowels.
 _TIMES = re.compile("v+c+")
 
 _SECOND = {
@@ -22,8 +24,18 @@ _SECOND = {
     "alism": "al", "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al", "iviti": "ive",
     "biliti": "ble",
 }  # fmt: skip
-_THIRD = {"icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": ""}
-_FOURTH = tuple("al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize".split())
+_THIRD = {
+    "icate": "ic",
+    "ative": "",
+    "alize": "al",
+    "iciti": "ic",
+    "ical": "ic",
+    "ful": "",
+    "ness": "",
+}
+_FOURTH = tuple(
+    "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize".split()
+)
 
 
 @lru_cache(maxsize=65_536)
@@ -61,7 +73,9 @@ def _is_short(word: str) -> bool:
 def _plural(word: str) -> str:
     if not word.endswith("s") or word.endswith("ss"):
         return word
-    is_double = (len(word) > 4 and word.endswith("sses")) or (len(word) > 3 and word.endswith("ies"))
+    is_double = (len(word) > 4 and word.endswith("sses")) or (
+        len(word) > 3 and word.endswith("ies")
+    )
     return word[:-2] if is_double else word[:-1]
 
 
@@ -92,7 +106,9 @@ def _third(word: str) -> str:
 
 
 def _replaced(word: str, endings: dict[str, str]) -> str:
-    """Put another ending for the longest of these that the word has, where something measurable stays before it."""
+    """Put another ending for the longest of these that the word has, where something measurable
+    stays before it.
+    """
     ending = _longest(word, endings)
     stays = word[: len(word) - len(ending)]
     return stays + endings[ending] if ending and _measure(stays) else word

@@ -1,4 +1,6 @@
-"""The words of the keyword language: parentheses, operators, and terms with their fields, each with its place."""
+"""The words of the keyword language: parentheses, operators, and terms with their fields, each with
+its place.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,16 @@ _LONG_NAMES = {
 OPERATORS = ("AND", "OR", "ANDNOT")
 LOWER_CASE_OPERATORS = {"and", "or", "andnot", "not"}
 _REFUSED_FIELDS = (
-    dict.fromkeys(("rn", "report"), "arXiv's answers carry no report numbers, so a match could not be checked")
-    | dict.fromkeys(
-        ("id", "id_list", "doi"), "a keyword waits for papers that are not known yet, and this names one that is"
+    dict.fromkeys(
+        ("rn", "report"), "arXiv's answers carry no report numbers, so a match could not be checked"
     )
     | dict.fromkeys(
-        ("submitteddate", "lastupdateddate", "date"), "which days are asked for is decided by what was fetched before"
+        ("id", "id_list", "doi"),
+        "a keyword waits for papers that are not known yet, and this names one that is",
+    )
+    | dict.fromkeys(
+        ("submitteddate", "lastupdateddate", "date"),
+        "which days are asked for is decided by what was fetched before",
     )
 )
 QUOTES = '"“”„‟″«»＂'
@@ -37,7 +43,9 @@ _CATEGORY_PREFIX = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]*)*")
 
 
 _ENDS_LIKE_AN_OPERATOR = re.compile(r"(?P<word>\w{2,}?)(?P<operator>ANDNOT|AND|OR)")
-_REAL_WORDS = frozenset("ACTOR BRAND COLOR DEMAND ERROR FACTOR GRAND MOTOR OPERATOR SENSOR STAND TENSOR VECTOR".split())
+_REAL_WORDS = frozenset(
+    "ACTOR BRAND COLOR DEMAND ERROR FACTOR GRAND MOTOR OPERATOR SENSOR STAND TENSOR VECTOR".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,12 @@ def tokens(text: str) -> Iterator[Token]:
             continue
         match = _TOKEN.match(text, position)
         if match is None or match.end() == position:
-            raise QueryError("the quote is not closed", text=text, position=position, remedy='write a " at its end')
+            raise QueryError(
+                "the quote is not closed",
+                text=text,
+                position=position,
+                remedy='write a " at its end',
+            )
         yield _token(match, text)
         position = match.end()
 
@@ -82,20 +95,31 @@ def _token(match: re.Match[str], text: str) -> Token:
     if written in ("(", ")", *OPERATORS):
         return Token(written, written, position)
     if field is None and match["phrase"] is None and written.lower() in LOWER_CASE_OPERATORS:
-        message, remedy = f"operators are written in capitals, not {written!r}", "write AND, OR or ANDNOT"
+        message, remedy = (
+            f"operators are written in capitals, not {written!r}",
+            "write AND, OR or ANDNOT",
+        )
         if written == "NOT":
             message, remedy = "there is no operator NOT", "write ANDNOT: this ANDNOT that"
-        raise QueryError(message, text=text, position=position, remedy=f"{remedy}; a word goes in quotes")
+        raise QueryError(
+            message, text=text, position=position, remedy=f"{remedy}; a word goes in quotes"
+        )
     name = _field(field, text, position)
     value = match["phrase"] if match["phrase"] is not None else match["word"]
     following = text[match.end() : match.end() + 1]
     if value == "" and match["phrase"] is None:
         raise _nothing_after(written, following, text, match.end())
     if match["phrase"] is None and ":" in value:
-        message, remedy = f"a second colon in {short(written)}", "put what is searched for in quotes"
+        message, remedy = (
+            f"a second colon in {short(written)}",
+            "put what is searched for in quotes",
+        )
         raise QueryError(message, text=text, position=position, remedy=remedy)
     if match["phrase"] is not None and following == "*":
-        message, remedy = "a * cannot follow a phrase", "a * stands at the end of a single unquoted word"
+        message, remedy = (
+            "a * cannot follow a phrase",
+            "a * stands at the end of a single unquoted word",
+        )
         raise QueryError(message, text=text, position=match.end(), remedy=remedy)
     term = make_term(name, value, text, position, quoted=match["phrase"] is not None)
     return Token("term", written, position, term)
@@ -109,27 +133,42 @@ def _field(field: str | None, text: str, position: int) -> str:
     if name in _REFUSED_FIELDS:
         message, remedy = f"{field}: cannot be used in a keyword", _REFUSED_FIELDS[name]
     else:
-        message, remedy = f"there is no field {short(f'{field}:')}", "use one of " + ", ".join(f"{f}:" for f in FIELDS)
+        message, remedy = (
+            f"there is no field {short(f'{field}:')}",
+            "use one of " + ", ".join(f"{f}:" for f in FIELDS),
+        )
         glued = re.fullmatch(rf"(.*?)(ANDNOT|AND|OR)({'|'.join(FIELDS)})", field or "")
         if glued:
-            remedy = f"put blanks around the operator: {f'{glued[1]} {glued[2]} {glued[3]}:'.strip()}"
+            remedy = (
+                f"put blanks around the operator: {f'{glued[1]} {glued[2]} {glued[3]}:'.strip()}"
+            )
         elif nearest := difflib.get_close_matches(name, (*FIELDS, *_LONG_NAMES), n=1):
             remedy = f"did you mean {_LONG_NAMES.get(nearest[0], nearest[0])}:? Otherwise put the words in quotes"
     raise QueryError(message, text=text, position=position, remedy=remedy)
 
 
 def _nothing_after(written: str, following: str, text: str, position: int) -> QueryError:
-    """The error for a field without a value. arXiv reads blanks inside `ti:(…)` as OR, which surprises people."""
-    message, remedy = f"{written} has nothing directly after it", f'write {written}word or {written}"a phrase"'
+    """The error for a field without a value. arXiv reads blanks inside `ti:(…)` as OR, which
+    surprises people.
+    """
+    message, remedy = (
+        f"{written} has nothing directly after it",
+        f'write {written}word or {written}"a phrase"',
+    )
     if following == "(":
-        message, remedy = f"{written} cannot be put before a group", f"write {written} before each word in it"
+        message, remedy = (
+            f"{written} cannot be put before a group",
+            f"write {written} before each word in it",
+        )
     elif following and following in QUOTES:
         message, remedy = "the quote is not closed", 'write a " at its end'
     return QueryError(message, text=text, position=min(position, len(text) - 1), remedy=remedy)
 
 
 def make_term(field: str, words: str, text: str, position: int, *, quoted: bool = False) -> Term:
-    """Make a leaf of what stands after a field; `text` and `position` say where, should it be refused."""
+    """Make a leaf of what stands after a field; `text` and `position` say where, should it be
+    refused.
+    """
     lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).lower())
     folded = " ".join(lowered.split())
     prefix = folded.endswith("*") and not quoted
@@ -139,9 +178,15 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
     if field == "cat":
         if (_CATEGORY_PREFIX if prefix else _CATEGORY).fullmatch(body):
             return Term("cat", category_case(body), prefix=prefix)
-        message, remedy = f"{shown} is not a category", "write one, as in cat:cs.LG or cat:cs.*, and join several by OR"
+        message, remedy = (
+            f"{shown} is not a category",
+            "write one, as in cat:cs.LG or cat:cs.*, and join several by OR",
+        )
     elif not any(character.isalnum() for character in body):
-        message, remedy = f"{shown} has no letter or digit to search for", "write a word, or AND, OR, ANDNOT"
+        message, remedy = (
+            f"{shown} has no letter or digit to search for",
+            "write a word, or AND, OR, ANDNOT",
+        )
     elif special := _SPECIAL.search(body):
         message = f"{special[0]} cannot stand in {shown}"
         without = " ".join(_SPECIAL.sub(" ", body.replace("-", " ")).split())
@@ -149,9 +194,15 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
         if special[0] == "*":
             remedy = f'a * stands at the end of a single unquoted word; as a sign, leave it out: "{without}"'
     elif prefix and not re.fullmatch(r"\w+", body):
-        message, remedy = f"the * in {shown} does not follow a single word", "search takes * after one word only"
+        message, remedy = (
+            f"the * in {shown} does not follow a single word",
+            "search takes * after one word only",
+        )
     elif not quoted and body[0] in "-+!":
-        message, remedy = f"{shown} begins with {body[0]}", "to exclude, write ANDNOT; to require, write AND"
+        message, remedy = (
+            f"{shown} begins with {body[0]}",
+            "to exclude, write ANDNOT; to require, write AND",
+        )
     if message:
         place = text.find(special[0], position) if special else position
         raise QueryError(message, text=text, position=max(place, position), remedy=remedy)
@@ -162,7 +213,11 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
 def glued_operator(word: str) -> str:
     """What a word like NLPOR may have been meant as, `NLP OR`; "" for all others."""
     match = _ENDS_LIKE_AN_OPERATOR.fullmatch(word)
-    return f"{match['word']} {match['operator']}" if match and word not in (*_REAL_WORDS, *OPERATORS) else ""
+    return (
+        f"{match['word']} {match['operator']}"
+        if match and word not in (*_REAL_WORDS, *OPERATORS)
+        else ""
+    )
 
 
 def is_bare(token: Token) -> bool:

@@ -1,4 +1,6 @@
-"""How a query is read, in lines for people: what must hold together, and how each term is compared."""
+"""How a query is read, in lines for people: what must hold together, and how each term is
+compared.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ def _lines(node: Node, stems: Stems, indent: str) -> Iterator[str]:
 def term_words(term: Term, stems: Stems) -> str:
     """One term in words: `"reward models" (stems: reward model) in the title`."""
     if term.field == "cat":
-        return f"any category that begins with {term.text}" if term.prefix else f"the category {term.text}"
+        return (
+            f"any category that begins with {term.text}"
+            if term.prefix
+            else f"the category {term.text}"
+        )
     place = _PLACES[term.field]
     if term.prefix:
         return f"a word that begins with {term.text} {place}"

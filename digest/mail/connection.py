@@ -1,7 +1,8 @@
 """One connection over SMTP, stage by stage, since only the stage tells what may have been accepted.
 
-Nothing of a message leaves before the server has answered DATA with 354. So a connection that is lost
-earlier, even between DATA and 354, accepted nothing; one that is lost later may have (RFC 5321 section 6.1).
+Nothing of a message leaves before the server has answered DATA with 354. So a connection that is
+lost earlier, even between DATA and 354, accepted nothing; one that is lost later may have (RFC 5321
+section 6.1).
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ GOODBYE_TIMEOUT = 5.0
 
 START_INPUT, UNAVAILABLE, THROTTLED, TOO_LARGE = 354, 421, 454, 552
 _OUR_FAULT = {503, 530, 535, 538}
-"""Refusals at RCPT that concern the session: bad sequence, login or encryption needed (RFC 4954)."""
+"""Refusals at RCPT that concern the session: bad sequence, login or encryption needed (RFC
+4954)."""
 
 _QUOTA = {"4.4.5", "5.4.5"}
-"""The sender has used up what the server takes in a day (RFC 3463 has it as congestion; Gmail says it so)."""
+"""The sender has used up what the server takes in a day (RFC 3463 has it as congestion; Gmail says
+it so)."""
 
 _NOT_THE_ADDRESS = {"5.3.4", "5.4.4", "5.6.7"}
 """Size, routing, no SMTPUTF8 further on (RFC 3463, 7504 and the IANA registry)."""
@@ -50,7 +53,9 @@ _STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 class _EndedError(Exception):
-    """The attempt is over with a receipt; `lost`: the connection was gone, which an old one may well be."""
+    """The attempt is over with a receipt; `lost`: the connection was gone, which an old one may
+    well be.
+    """
 
     def __init__(self, receipt: Receipt, *, lost: bool = False) -> None:
         super().__init__(receipt.reply)
@@ -62,10 +67,11 @@ class _EndedError(Exception):
 class Account:
     """What all connections to one server have in common.
 
-    `token`, where it is given, brings an access token for each new connection, which logs in with XOAUTH2 instead of
-    `password`. `tls_context` is None only where `server.tls` is `none`. Timeouts are in seconds: for each command, for
-    the answer to a whole message (RFC 5321 section 4.5.3.2.6), and how long an idle connection is trusted.
-    `refused_login`: the refusal, which is not asked for again: servers lock accounts. `secrets` are never repeated.
+    `token`, where it is given, brings an access token for each new connection, which logs in with
+    XOAUTH2 instead of `password`. `tls_context` is None only where `server.tls` is `none`. Timeouts
+    are in seconds: for each command, for the answer to a whole message (RFC 5321 section
+    4.5.3.2.6), and how long an idle connection is trusted. `refused_login`: the refusal, which is
+    not asked for again: servers lock accounts. `secrets` are never repeated.
     """
 
     server: Server
@@ -80,7 +86,9 @@ class Account:
 
 
 class Connection:
-    """Hands over one message after the other; after any error the next one gets a new connection."""
+    """Hands over one message after the other; after any error the next one gets a new
+    connection.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -123,7 +131,9 @@ class Connection:
             return Receipt(Outcome.FAILED, "this is no address that mail can go to", bounce=True)
         try:
             client = await self._begin(message)
-            await self._stage("RCPT", client.rcpt(message.recipient, encoding="utf-8"), self._judge_recipient)
+            await self._stage(
+                "RCPT", client.rcpt(message.recipient, encoding="utf-8"), self._judge_recipient
+            )
             before_data()
             answer = await self._stage("DATA", client.execute_command(b"DATA"), self._judge_relay)
             if answer.code != START_INPUT:
@@ -133,7 +143,9 @@ class Connection:
             return ended.receipt
 
     async def _begin(self, message: Message) -> SMTP:
-        """Name the sender on a connection that is ready for it, a new one where the old one has gone."""
+        """Name the sender on a connection that is ready for it, a new one where the old one has
+        gone.
+        """
         client = self._reusable()
         if client is not None:
             try:
@@ -151,12 +163,16 @@ class Connection:
 
     def _reusable(self) -> SMTP | None:
         idle = asyncio.get_running_loop().time() - self._used_at
-        if self._client is not None and (not self._client.is_connected or idle > self._account.idle_timeout):
+        if self._client is not None and (
+            not self._client.is_connected or idle > self._account.idle_timeout
+        ):
             self._drop(politely=True)
         return self._client
 
     async def _connect(self) -> SMTP:
-        """Connect, encrypt, greet and log in. Raises _EndedError with RELAY where any of it fails."""
+        """Connect, encrypt, greet and log in. Raises _EndedError with RELAY where any of it
+        fails.
+        """
         if self._account.refused_login is not None:
             raise _EndedError(self._account.refused_login)
         client = self._client = SMTP(
@@ -168,7 +184,9 @@ class Connection:
             tls_context=self._account.tls_context,
             local_hostname=_own_name(),
         )
-        await self._stage(f"connecting to {self._account.server.url}", client.connect(), self._judge_relay)
+        await self._stage(
+            f"connecting to {self._account.server.url}", client.connect(), self._judge_relay
+        )
         await self._stage("EHLO", client.ehlo(), self._judge_relay)
         if self._account.server.user:
             await self._log_in(client)
@@ -177,14 +195,22 @@ class Connection:
     async def _log_in(self, client: SMTP) -> None:
         """Log in by one method, once: trying them all would count as several failures."""
         user = self._account.server.user.encode()
-        methods = {"plain": client.auth_plain, "login": client.auth_login, "cram-md5": client.auth_crammd5}
+        methods = {
+            "plain": client.auth_plain,
+            "login": client.auth_login,
+            "cram-md5": client.auth_crammd5,
+        }
         if self._account.token is not None:
             methods = {"xoauth2": client.auth_xoauth2}
-        method = next((methods[name] for name in methods if name in client.server_auth_methods), None)
+        method = next(
+            (methods[name] for name in methods if name in client.server_auth_methods), None
+        )
         if method is None:
             offered = " ".join(client.server_auth_methods) or "none"
             kind = "a token (XOAUTH2)" if self._account.token is not None else "a password"
-            reply = self._words(f"{self._account.server.url} offers no login with {kind} (offered: {offered})")
+            reply = self._words(
+                f"{self._account.server.url} offers no login with {kind} (offered: {offered})"
+            )
             raise _EndedError(Receipt(Outcome.RELAY, reply, permanent=True))
         secret = (
             (self._account.password or "")
@@ -205,7 +231,9 @@ class Connection:
         try:
             token = await fetch()
         except TokenError as error:
-            raise _EndedError(Receipt(Outcome.RELAY, words(str(error)), permanent=error.permanent)) from error
+            raise _EndedError(
+                Receipt(Outcome.RELAY, words(str(error)), permanent=error.permanent)
+            ) from error
         self._account.secrets.append(token)
         return token
 
@@ -227,18 +255,22 @@ class Connection:
         await self._stage("MAIL", sender, self._judge_sender)
 
     async def _transfer(self, client: SMTP, message: Message) -> Receipt:
-        """Send the message itself after 354; from here on it may have been accepted unless the server says not.
+        """Send the message itself after 354; from here on it may have been accepted unless the
+        server says not.
 
-        Not by `client.data()`, which neither tells 354 from what follows nor spares two passes of regular
-        expressions over each message.
+        Not by `client.data()`, which neither tells 354 from what follows nor spares two passes of
+        regular expressions over each message.
         """
         protocol = client.protocol
         try:
             if protocol is None:
                 raise SMTPServerDisconnected("Connection lost")
             if protocol._buffer:
-                # What comes before the message cannot be about it, and would be taken for its answer.
-                return Receipt(Outcome.RELAY, f"{self._account.server.url} answered before it was asked")
+                # What comes before the message cannot be about it, and would be taken for its
+                # answer.
+                return Receipt(
+                    Outcome.RELAY, f"{self._account.server.url} answered before it was asked"
+                )
             protocol.write(message.data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         except SMTPServerDisconnected as error:
             return Receipt(Outcome.RELAY, self._words(f"DATA: {error.message}"))
@@ -253,8 +285,12 @@ class Connection:
             return Receipt(Outcome.UNKNOWN, receipt.reply)
         return receipt
 
-    async def _stage(self, name: str, step: Awaitable[T], judge: Callable[[int, str], Receipt]) -> T:
-        """Await a step; a refusal is judged by `judge`, and whatever else goes wrong is the relay's trouble."""
+    async def _stage(
+        self, name: str, step: Awaitable[T], judge: Callable[[int, str], Receipt]
+    ) -> T:
+        """Await a step; a refusal is judged by `judge`, and whatever else goes wrong is the relay's
+        trouble.
+        """
         try:
             return await step
         except SMTPResponseException as error:
@@ -262,9 +298,16 @@ class Connection:
             judged = self._judge_relay if lost or error.code // 100 not in (4, 5) else judge
             raise _EndedError(judged(error.code, error.message), lost=lost) from error
         except (SMTPException, OSError, ValueError) as error:
-            # Without STARTTLS, with a wrong certificate or an impossible name, asking again changes nothing.
-            permanent = type(error) is SMTPException or isinstance(error, ValueError) or _is_untrusted(error)
-            receipt = Receipt(Outcome.RELAY, self._words(f"{name}: {_reason(error)}"), permanent=permanent)
+            # Without STARTTLS, with a wrong certificate or an impossible name, asking again changes
+            # nothing.
+            permanent = (
+                type(error) is SMTPException
+                or isinstance(error, ValueError)
+                or _is_untrusted(error)
+            )
+            receipt = Receipt(
+                Outcome.RELAY, self._words(f"{name}: {_reason(error)}"), permanent=permanent
+            )
             raise _EndedError(receipt, lost=isinstance(error, SMTPServerDisconnected)) from error
 
     def _judge_relay(self, code: int, text: str) -> Receipt:
@@ -287,7 +330,9 @@ class Connection:
         return Receipt(Outcome.FAILED, self._words(f"{code} {text}"), bounce=blamed, policy=policy)
 
     def _judge_data(self, code: int, text: str) -> Receipt:
-        """Judge a refusal of the message; an address is blamed only where the server itself does so."""
+        """Judge a refusal of the message; an address is blamed only where the server itself does
+        so.
+        """
         status = _status(text)
         if code in (UNAVAILABLE, THROTTLED) or status in _QUOTA or code // 100 not in (4, 5):
             return self._judge_relay(code, text)
@@ -302,7 +347,11 @@ class Connection:
         user = self._account.server.user.encode()
         for secret in self._account.secrets:
             plain = secret.encode()
-            forms = (plain, b"\0" + user + b"\0" + plain, b"user=" + user + b"\x01auth=Bearer " + plain + b"\x01\x01")
+            forms = (
+                plain,
+                b"\0" + user + b"\0" + plain,
+                b"user=" + user + b"\x01auth=Bearer " + plain + b"\x01\x01",
+            )
             for shape in (secret, *(base64.b64encode(form).decode() for form in forms)):
                 text = text.replace(shape, "***")
         return words(text)
@@ -329,20 +378,29 @@ def _status(text: str) -> str:
 def _reason(error: Exception) -> str:
     """What went wrong in words; of a connection that could not be made, the system's own."""
     cause = error.__cause__ if isinstance(error, SMTPConnectError) else None
-    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno and cause.errno > 0:
+    if (
+        isinstance(cause, OSError)
+        and not isinstance(cause, ssl.SSLError)
+        and cause.errno
+        and cause.errno > 0
+    ):
         return os.strerror(cause.errno)
     return error.message if isinstance(error, SMTPException) else str(error) or type(error).__name__
 
 
 def _is_untrusted(error: BaseException) -> bool:
     """Whether the server's certificate was what failed."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in (error, error.__cause__))
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError) for cause in (error, error.__cause__)
+    )
 
 
 def _own_name() -> str:
-    """The name for EHLO: the machine's where it is a full one, else a literal (RFC 5321 section 4.1.4).
+    """The name for EHLO: the machine's where it is a full one, else a literal (RFC 5321 section
+    4.1.4).
 
-    No resolver is asked, which could take long and would change nothing for a relay that one logs in to.
+    No resolver is asked, which could take long and would change nothing for a relay that one logs
+    in to.
     """
     name = socket.gethostname()
     return name if re.fullmatch(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+", name) else "[127.0.0.1]"

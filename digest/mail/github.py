@@ -1,4 +1,6 @@
-"""Delivery as issues of a GitHub repository: each part posted once, found again by a marker in its body."""
+"""Delivery as issues of a GitHub repository: each part posted once, found again by a marker in its
+body.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from digest.times import from_text, to_text
 API_VERSION = "2022-11-28"
 PAGE = 100
 PAGES = 50
-"""GitHub lists at most 100 issues an answer (REST API, "List repository issues"); so many answers are read."""
+"""GitHub lists at most 100 issues an answer (REST API, "List repository issues"); so many answers
+are read."""
 CLOCKS = timedelta(days=1)
 """So far may this machine's clock and GitHub's differ when an issue is looked for."""
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)
@@ -34,25 +37,30 @@ class _Refused(Exception):  # noqa: N818 - it is an answer, and no program's err
 def assemble_issues(outgoing: Outgoing) -> Message:
     """Make the issues of one delivery, each with its marker; `pieces` hold one body each.
 
-    The marker is made of the Message-ID, which is the same for the same repository and slot whatever happens, so
-    that an issue whose acceptance was never heard of can be found.
+    The marker is made of the Message-ID, which is the same for the same repository and slot
+    whatever happens, so that an issue whose acceptance was never heard of can be found.
     """
     issues = []
     for number, piece in enumerate(outgoing.pieces, 1):
         part = f" ({number} of {len(outgoing.pieces)})" if len(outgoing.pieces) > 1 else ""
         marker = f"<!-- {outgoing.message_id.strip('<>')} {number}/{len(outgoing.pieces)} -->"
         issues.append(
-            {"title": outgoing.subject + part, "body": f"{piece.decode().rstrip()}\n\n{marker}\n", "marker": marker}
+            {
+                "title": outgoing.subject + part,
+                "body": f"{piece.decode().rstrip()}\n\n{marker}\n",
+                "marker": marker,
+            }
         )
     data = json.dumps({"since": to_text(outgoing.date - CLOCKS), "issues": issues}).encode()
     return Message(sender="", recipient=outgoing.address, message_id=outgoing.message_id, data=data)
 
 
 class GithubTransport:
-    """Posts issues with the REST API. HTTPS_PROXY and SSL_CERT_FILE are honoured; the token is in no message.
+    """Posts issues with the REST API. HTTPS_PROXY and SSL_CERT_FILE are honoured; the token is in
+    no message.
 
-    Before anything is posted the issues of the repository are looked through, so a repeated attempt, or a database
-    that was restored from a backup, posts nothing twice.
+    Before anything is posted the issues of the repository are looked through, so a repeated
+    attempt, or a database that was restored from a backup, posts nothing twice.
     """
 
     width = 1
@@ -71,11 +79,14 @@ class GithubTransport:
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         """Post what is not there yet.
 
-        Every refusal is this repository's alone: the others, and mail, go on. After a first part was posted,
-        whatever stops the next one leaves the delivery unknown, so that it is finished and never begun anew.
+        Every refusal is this repository's alone: the others, and mail, go on. After a first part
+        was posted, whatever stops the next one leaves the delivery unknown, so that it is finished
+        and never begun anew.
         """
         if not self._token:
-            return Receipt(Outcome.FAILED, "there is no DIGEST_GITHUB_TOKEN, and issues are posted with one")
+            return Receipt(
+                Outcome.FAILED, "there is no DIGEST_GITHUB_TOKEN, and issues are posted with one"
+            )
         repository = message.recipient.removeprefix(REPOSITORY)
         wanted = json.loads(message.data)
         try:
@@ -92,20 +103,26 @@ class GithubTransport:
                 reply = await self._post(repository, issue["title"], issue["body"])
             except _Refused as refused:
                 receipt = refused.receipt
-                return Receipt(Outcome.UNKNOWN, f"a part is missing: {receipt.reply}") if begun else receipt
+                return (
+                    Receipt(Outcome.UNKNOWN, f"a part is missing: {receipt.reply}")
+                    if begun
+                    else receipt
+                )
             begun = True
         return Receipt(Outcome.SENT, reply)
 
     async def examine(self, repository: str) -> Receipt:
         """Whether an issue could be posted there; SENT where it could, though nothing is.
 
-        What is offered has no title: GitHub looks at the token's permission and at the repository first, and then
-        misses the title, with 422.
+        What is offered has no title: GitHub looks at the token's permission and at the repository
+        first, and then misses the title, with 422.
         """
         try:
             found = (await self._ask("GET", repository, "", 200)).json()
             if found.get("archived"):
-                return Receipt(Outcome.FAILED, "it is archived, so nothing can be posted: unarchive it")
+                return Receipt(
+                    Outcome.FAILED, "it is archived, so nothing can be posted: unarchive it"
+                )
             await self._ask("POST", repository, "/issues", 422, json={})
         except _Refused as refused:
             return refused.receipt
@@ -123,10 +140,17 @@ class GithubTransport:
     async def _markers(self, repository: str, since: datetime) -> set[str]:
         """The markers in the issues that were made or changed since then, open and closed."""
         found: set[str] = set()
-        query: dict[str, Any] = {"state": "all", "sort": "created", "direction": "asc", "per_page": PAGE}
+        query: dict[str, Any] = {
+            "state": "all",
+            "sort": "created",
+            "direction": "asc",
+            "per_page": PAGE,
+        }
         query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
         for page in range(1, PAGES + 1):
-            response = await self._ask("GET", repository, "/issues", 200, params={**query, "page": page})
+            response = await self._ask(
+                "GET", repository, "/issues", 200, params={**query, "page": page}
+            )
             try:
                 listed = response.json()
                 bodies = [str(issue.get("body") or "") for issue in listed]
@@ -140,18 +164,33 @@ class GithubTransport:
 
     async def _post(self, repository: str, title: str, body: str) -> str:
         """Post one issue and say where it is; raises _Refused."""
-        response = await self._ask("POST", repository, "/issues", 201, json={"title": title, "body": body})
+        response = await self._ask(
+            "POST", repository, "/issues", 201, json={"title": title, "body": body}
+        )
         try:
             return words(f"201 {response.json()['html_url']}")
         except (ValueError, KeyError, TypeError):
             return "201 Created"
 
-    async def _ask(self, method: str, repository: str, path: str, wanted: int, **how: Any) -> httpx.Response:
-        """Ask about a repository; raises _Refused for every answer but the one with the status `wanted`."""
+    async def _ask(
+        self, method: str, repository: str, path: str, wanted: int, **how: Any
+    ) -> httpx.Response:
+        """Ask about a repository; raises _Refused for every answer but the one with the status
+        `wanted`.
+        """
         try:
-            response = await self._connection().request(method, f"{self._api}/repos/{repository}{path}", **how)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.InvalidURL) as error:
-            raise _Refused(Outcome.DEFERRED, f"GitHub could not be reached ({_named(error)})") from None
+            response = await self._connection().request(
+                method, f"{self._api}/repos/{repository}{path}", **how
+            )
+        except (
+            httpx.ConnectError,
+            httpx.ConnectTimeout,
+            httpx.ProxyError,
+            httpx.InvalidURL,
+        ) as error:
+            raise _Refused(
+                Outcome.DEFERRED, f"GitHub could not be reached ({_named(error)})"
+            ) from None
         except (httpx.HTTPError, OSError) as error:
             outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
             raise _Refused(outcome, f"the connection to GitHub broke ({_named(error)})") from None
@@ -179,10 +218,15 @@ class GithubTransport:
         return _Refused(Outcome.FAILED, f"{status} {said}: {remedy}")
 
     def _pause(self, response: httpx.Response) -> str | None:
-        """The pause that a rate limit asks for, in words (REST API, "Rate limits"); None where there is none."""
+        """The pause that a rate limit asks for, in words (REST API, "Rate limits"); None where
+        there is none.
+        """
         if response.status_code not in (403, 429):
             return None
-        after, left = response.headers.get("retry-after", ""), response.headers.get("x-ratelimit-remaining", "")
+        after, left = (
+            response.headers.get("retry-after", ""),
+            response.headers.get("x-ratelimit-remaining", ""),
+        )
         reset = response.headers.get("x-ratelimit-reset", "")
         if after.isdecimal():
             return f"{int(after)} seconds"

@@ -1,7 +1,8 @@
-"""What a message in the inbox is: a bounce, a complaint, a request to leave, or nothing that a program should act on.
+"""What a message in the inbox is: a bounce, a complaint, a request to leave, or nothing that a
+program should act on.
 
-Only read here, never believed: what is returned names the tokens and Message-IDs that stand in the message, and
-whoever acts on it asks whether they are genuine.
+Only read here, never believed: what is returned names the tokens and Message-IDs that stand in the
+message, and whoever acts on it asks whether they are genuine.
 """
 
 from __future__ import annotations
@@ -22,16 +23,27 @@ from digest.rules.bounces import status_of
 
 log = logging.getLogger(__name__)
 
-_RECIPIENT_HEADERS = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To")
+_RECIPIENT_HEADERS = (
+    "To",
+    "Cc",
+    "Delivered-To",
+    "X-Original-To",
+    "Envelope-To",
+    "X-Envelope-To",
+    "X-Delivered-To",
+)
 _TOKEN_HEADERS = ("Return-Path", "List-Unsubscribe", "X-Envelope-From")
 _WORD = re.compile(r"\bunsubscribe\b", re.IGNORECASE)
 _MESSAGE_ID = re.compile(r"<[^<>\s]{1,250}>")
 _LEAVE_LINE = re.compile(r"(?!>)\W*(?:please\s+)?unsubscribe(?:\s+me)?\W*", re.IGNORECASE)
 _REPLY_PREFIX = re.compile(r"^(?:(?:re|aw|antw|sv|vs|tr)\s*:\s*)+", re.IGNORECASE)
 _AWAY = re.compile(
-    r"out of (?:the )?office|auto(?:matic|mated)?[ -]?(?:reply|response)|abwesenheit|vacation", re.IGNORECASE
+    r"out of (?:the )?office|auto(?:matic|mated)?[ -]?(?:reply|response)|abwesenheit|vacation",
+    re.IGNORECASE,
 )
-_MAIL_SYSTEMS = re.compile(r"(?:mailer-?daemon|mail-?daemon|postmaster|mailsystem|mail-?system)\b", re.IGNORECASE)
+_MAIL_SYSTEMS = re.compile(
+    r"(?:mailer-?daemon|mail-?daemon|postmaster|mailsystem|mail-?system)\b", re.IGNORECASE
+)
 _NO_COMPLAINTS = {"not-spam"}
 _FIRST_LINES = 20
 
@@ -51,10 +63,10 @@ class Kind(StrEnum):
 class Incoming:
     """A message as it was read.
 
-    `evidence` is the text in which a token may stand, and `message_ids` those of mails that it is about: whoever
-    knows one of ours has had the mail. For a bounce, `status` is the enhanced status code (RFC 3463), empty where
-    there is none; `said` is the remote server's own words; `recipients` are the addresses that failed. `sender` and
-    `subject` are for people.
+    `evidence` is the text in which a token may stand, and `message_ids` those of mails that it is
+    about: whoever knows one of ours has had the mail. For a bounce, `status` is the enhanced status
+    code (RFC 3463), empty where there is none; `said` is the remote server's own words;
+    `recipients` are the addresses that failed. `sender` and `subject` are for people.
     """
 
     kind: Kind
@@ -72,17 +84,33 @@ def read_incoming(raw: bytes) -> Incoming:
     try:
         message = message_from_bytes(raw, policy=policy.compat32)
         found = _read(message)
-    except Exception:  # the libraries stumble over some of the malformed mail that there is; people read it better
+    except (
+        Exception
+    ):  # the libraries stumble over some of the malformed mail that there is; people read it better
         log.debug("a message that cannot be read", exc_info=True)
         return Incoming(Kind.OTHER)
-    return replace(found, sender=words(_header(message, "From"), 100), subject=words(_header(message, "Subject"), 100))
+    return replace(
+        found,
+        sender=words(_header(message, "From"), 100),
+        subject=words(_header(message, "Subject"), 100),
+    )
 
 
 def _read(message: Message) -> Incoming:
     subject = _header(message, "Subject")
     to = "\n".join(text for name in _RECIPIENT_HEADERS for text in _headers(message, name))
     returned = list(_returned(message))
-    about = "\n".join([to, *(unquote(t) for one in returned for name in _TOKEN_HEADERS for t in _headers(one, name))])
+    about = "\n".join(
+        [
+            to,
+            *(
+                unquote(t)
+                for one in returned
+                for name in _TOKEN_HEADERS
+                for t in _headers(one, name)
+            ),
+        ]
+    )
     returned_ids = _message_ids(t for one in returned for t in _headers(one, "Message-ID"))
     for part in message.walk():
         kind = part.get_content_type()
@@ -90,7 +118,9 @@ def _read(message: Message) -> Incoming:
             return _complaint(part, about, returned_ids)
         if kind == "message/delivery-status":
             return _bounce(part, about, returned_ids)
-    answered = _message_ids(t for name in ("In-Reply-To", "References") for t in _headers(message, name))
+    answered = _message_ids(
+        t for name in ("In-Reply-To", "References") for t in _headers(message, name)
+    )
     asked = _WORD.search(subject) and TOKEN.search(subject.lower())
     if asked and _auto_submitted(message) != "auto-replied":
         return Incoming(Kind.LEAVE, subject)
@@ -99,7 +129,9 @@ def _read(message: Message) -> Incoming:
         return Incoming(old[0], about, returned_ids, recipients=old[1], said=words(subject))
     if _is_automatic(message):
         return Incoming(Kind.REPLY, to, answered)
-    if _LEAVE_LINE.fullmatch(_REPLY_PREFIX.sub("", subject)) or _LEAVE_LINE.fullmatch(_first_line(message)):
+    if _LEAVE_LINE.fullmatch(_REPLY_PREFIX.sub("", subject)) or _LEAVE_LINE.fullmatch(
+        _first_line(message)
+    ):
         return Incoming(Kind.LEAVE, to, answered)
     return Incoming(Kind.OTHER)
 
@@ -132,16 +164,26 @@ def _bounce(part: Message, evidence: str, message_ids: tuple[str, ...]) -> Incom
         kind = Kind.DELAY if reports else Kind.OTHER
         return Incoming(kind, evidence, message_ids)
     status, said = max((_status(block) for block in failed), key=lambda found: found[0])
-    written = [_header(block, name) for block in failed for name in ("Original-Recipient", "Final-Recipient")]
+    written = [
+        _header(block, name)
+        for block in failed
+        for name in ("Original-Recipient", "Final-Recipient")
+    ]
     plain = {text.rpartition(";")[2].strip().strip("<>") for text in written} - {""}
     # An original recipient may be in xtext, where +2B is a plus (RFC 3461 section 4).
-    recipients = frozenset(plain | {re.sub(r"\+([0-9A-F]{2})", lambda x: chr(int(x[1], 16)), one) for one in plain})
+    recipients = frozenset(
+        plain | {re.sub(r"\+([0-9A-F]{2})", lambda x: chr(int(x[1], 16)), one) for one in plain}
+    )
     return Incoming(Kind.BOUNCE, evidence, message_ids, status, said, recipients)
 
 
 def _status(block: Message) -> tuple[str, str]:
-    """Status and words of one recipient's report; a status that says nothing gives way to the server's own."""
-    said = words(_header(block, "Diagnostic-Code").partition(";")[2] or _header(block, "Diagnostic-Code"))
+    """Status and words of one recipient's report; a status that says nothing gives way to the
+    server's own.
+    """
+    said = words(
+        _header(block, "Diagnostic-Code").partition(";")[2] or _header(block, "Diagnostic-Code")
+    )
     status, own = status_of(_header(block, "Status")), status_of(said)
     if own and (not status or (status.endswith(".0.0") and own[0] == status[0])):
         status = own
@@ -155,7 +197,12 @@ def _complaint(part: Message, evidence: str, message_ids: tuple[str, ...]) -> In
     if not kind or kind in _NO_COMPLAINTS:
         return Incoming(Kind.OTHER, evidence, message_ids)
     by = _header(fields, "User-Agent") or _header(fields, "Reporting-MTA")
-    return Incoming(Kind.COMPLAINT, evidence, message_ids, said=words(f"{kind}, reported by {by}" if by else kind))
+    return Incoming(
+        Kind.COMPLAINT,
+        evidence,
+        message_ids,
+        said=words(f"{kind}, reported by {by}" if by else kind),
+    )
 
 
 def _unusual_bounce(message: Message) -> tuple[Kind, frozenset[str]] | None:

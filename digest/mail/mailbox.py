@@ -1,6 +1,7 @@
 """The mailbox that is read for bounces and requests to leave, over IMAP (RFC 9051).
 
-All calls block, and belong into a thread. Nothing is deleted; what was not handled stays as unread as it was.
+All calls block, and belong into a thread. Nothing is deleted; what was not handled stays as unread
+as it was.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ TIMEOUT = 30.0
 LONGEST = 2_000_000
 """Bytes of a message that are looked at: a bounce that returns a digest whole has 200 kB."""
 HANDLED = b"DigestHandled"
-"""The keyword by which people see in their mail program what was acted upon, where the server keeps keywords."""
+"""The keyword by which people see in their mail program what was acted upon, where the server keeps
+keywords."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which mailbox, and how the connection is protected: `always` (TLS from the start), `starttls` or `none`."""
+    """Which mailbox, and how the connection is protected: `always` (TLS from the start), `starttls`
+    or `none`.
+    """
 
     host: str
     port: int
@@ -41,7 +45,9 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The mailbox in words, without secrets; what is remembered of it is remembered under this name."""
+        """The mailbox in words, without secrets; what is remembered of it is remembered under this
+        name.
+        """
         return f"{self.user}@{self.host}/{self.folder}"
 
 
@@ -50,7 +56,9 @@ def read_mailbox(setting: str) -> Place:
 
     The user may be a mail address: host and port begin behind the last @. Raises ConfigError.
     """
-    found = re.fullmatch(r"(imaps?)://(?:(.+)@)?([^/@\s]+)(?:/(.*))?", setting.strip(), re.IGNORECASE)
+    found = re.fullmatch(
+        r"(imaps?)://(?:(.+)@)?([^/@\s]+)(?:/(.*))?", setting.strip(), re.IGNORECASE
+    )
     if found is None:
         raise ConfigError("DIGEST_INBOX cannot be read", remedy=EXAMPLE)
     scheme, login, place, folder = found.groups()
@@ -75,12 +83,15 @@ def read_mailbox(setting: str) -> Place:
 
 
 class Mailbox:
-    """An open mailbox. `validity` changes when the server has numbered its messages anew (UIDVALIDITY).
+    """An open mailbox. `validity` changes when the server has numbered its messages anew
+    (UIDVALIDITY).
 
     Every call raises ConfigError where it can only fail, TryLaterError where that may pass.
     """
 
-    def __init__(self, place: Place, password: str, *, tls_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, place: Place, password: str, *, tls_context: ssl.SSLContext | None = None
+    ) -> None:
         """Connect, log in and select the folder."""
         if not password:
             raise ConfigError(
@@ -102,7 +113,11 @@ class Mailbox:
         place = self._place
         secure = place.tls == "always"
         self._client = IMAPClient(
-            place.host, place.port, ssl=secure, ssl_context=context if secure else None, timeout=TIMEOUT
+            place.host,
+            place.port,
+            ssl=secure,
+            ssl_context=context if secure else None,
+            timeout=TIMEOUT,
         )
         if place.tls == "starttls":
             self._client.starttls(context)
@@ -113,17 +128,24 @@ class Mailbox:
         self._flags = [b"\\Seen", *([HANDLED] if b"\\*" in flags or HANDLED in flags else [])]
 
     def letters(self, *, after: int, since: date | None, limit: int) -> list[int]:
-        """The numbers (UIDs) of messages beyond `after`, in their order; none that came before the day `since`."""
+        """The numbers (UIDs) of messages beyond `after`, in their order; none that came before the
+        day `since`.
+        """
         with self._in_our_words():
-            found = self._client.search(["UID", f"{after + 1}:*", "UNDELETED", *(["SINCE", since] if since else [])])
-        # A range with * always holds the last message, be its number smaller or not (RFC 9051 section 9).
+            found = self._client.search(
+                ["UID", f"{after + 1}:*", "UNDELETED", *(["SINCE", since] if since else [])]
+            )
+        # A range with * always holds the last message, be its number smaller or not (RFC 9051
+        # section 9).
         return sorted(uid for uid in found if uid > after)[:limit]
 
     def fetch(self, uid: int) -> bytes | None:
         """A message, which stays as unread as it was; None where it is gone."""
         with self._in_our_words():
             answer = self._client.fetch([uid], [f"BODY.PEEK[]<0.{LONGEST}>"]).get(uid, {})
-        found: bytes | None = next((value for key, value in answer.items() if key.startswith(b"BODY[")), None)
+        found: bytes | None = next(
+            (value for key, value in answer.items() if key.startswith(b"BODY[")), None
+        )
         return found
 
     def mark_handled(self, uids: Sequence[int]) -> None:
@@ -148,11 +170,14 @@ class Mailbox:
             yield
         except LoginError as error:
             raise ConfigError(
-                f"{where} refused the login ({self._words(error)})", remedy="check user and password"
+                f"{where} refused the login ({self._words(error)})",
+                remedy="check user and password",
             ) from error
         except IMAPClientError as error:
             remedy = "is the folder's name right?"
-            raise TryLaterError(f"{where} could not be read ({self._words(error)})", remedy=remedy) from error
+            raise TryLaterError(
+                f"{where} could not be read ({self._words(error)})", remedy=remedy
+            ) from error
         except ssl.SSLCertVerificationError as error:
             raise ConfigError(
                 f"{where} shows a certificate that cannot be trusted ({error.verify_message})",
@@ -160,7 +185,9 @@ class Mailbox:
             ) from error
         except OSError as error:
             remedy = "is the host right, and the network up?"
-            raise TryLaterError(f"{where} could not be reached ({self._words(error)})", remedy=remedy) from error
+            raise TryLaterError(
+                f"{where} could not be reached ({self._words(error)})", remedy=remedy
+            ) from error
 
     def _words(self, error: Exception) -> str:
         """One line of what was said, without the password that some servers repeat."""

@@ -20,8 +20,9 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 class MaildirTransport:
     """Writes messages into `path/new`, as any mail reader expects them (maildir(5)).
 
-    The name of a file is a hash of its Message-ID: a second attempt of a delivery finds the first one's
-    file, read or not, and writes no copy. The folder and its three parts are made where they are absent.
+    The name of a file is a hash of its Message-ID: a second attempt of a delivery finds the first
+    one's file, read or not, and writes no copy. The folder and its three parts are made where they
+    are absent.
     """
 
     width = 1
@@ -36,7 +37,8 @@ class MaildirTransport:
         return f"Maildir {self._path}"
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        """Write one message. Trouble with the folder is a RELAY receipt: no message is at fault for it.
+        """Write one message. Trouble with the folder is a RELAY receipt: no message is at fault for
+        it.
 
         From `before_data` on nothing is awaited, so no cancellation comes in between.
         """
@@ -75,7 +77,9 @@ class MaildirTransport:
 
     def _refused(self, error: OSError) -> Receipt:
         reason = error.strerror or str(error)
-        return Receipt(Outcome.RELAY, words(f"{self._path} cannot be written: {reason}"), permanent=True)
+        return Receipt(
+            Outcome.RELAY, words(f"{self._path} cannot be written: {reason}"), permanent=True
+        )
 
     def _make_folders(self) -> None:
         for name in ("tmp", "new", "cur"):
@@ -85,7 +89,9 @@ class MaildirTransport:
                 folder.mkdir(mode=0o700, exist_ok=True)
 
     def _write(self, name: str, data: bytes) -> Path:
-        """Write a file into tmp, all the way to the disk; a reader of the Maildir does not look there."""
+        """Write a file into tmp, all the way to the disk; a reader of the Maildir does not look
+        there.
+        """
         draft = self._path / "tmp" / f"{name}.{os.getpid()}.{secrets.token_hex(4)}"
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -120,7 +126,9 @@ class _Folder:
         return name in self._names or (self.path / name).exists()
 
     def add(self, draft: Path, name: str) -> bool:
-        """Move a draft in under its final name; false where that is taken, and then nothing is touched."""
+        """Move a draft in under its final name; false where that is taken, and then nothing is
+        touched.
+        """
         unchanged = self.path.stat().st_mtime_ns == self._changed
         try:
             os.link(draft, self.path / name)
@@ -137,7 +145,9 @@ class _Folder:
 
 
 def _synchronize(folder: Path) -> None:
-    """Bring a folder's own entries to the disk; without it a new name may be lost with the power."""
+    """Bring a folder's own entries to the disk; without it a new name may be lost with the
+    power.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,6 @@
-"""Assembling of messages: a body is encoded once for all its readers, headers and each reader's line per message."""
+"""Assembling of messages: a body is encoded once for all its readers, headers and each reader's
+line per message.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ _UNFIT_FOR_DOMAIN = re.compile(r"[ !-,/;-@\\^`{-~]+")
 
 
 def clean(text: str) -> str:
-    """Put a single space for every run of blanks, controls, line ends (U+2028 too) and lone surrogates.
+    """Put a single space for every run of blanks, controls, line ends (U+2028 too) and lone
+    surrogates.
 
     What it returns can stand in a header, and can be encoded.
     """
@@ -54,7 +57,8 @@ def words(text: str, limit: int = 500) -> str:
 
 
 def is_mailbox(text: str) -> bool:
-    """Whether mail can be addressed to what stands here: a local part and a domain (RFC 5321 section 4.1.2).
+    """Whether mail can be addressed to what stands here: a local part and a domain (RFC 5321
+    section 4.1.2).
 
     Programs and libraries that are given anything else may repair it into somebody else's address.
     """
@@ -64,13 +68,16 @@ def is_mailbox(text: str) -> bool:
 
 
 def message_id(unique: str, domain: str) -> str:
-    """Format a Message-ID from its left part, which only the caller can make unique (RFC 5322 section 3.6.4)."""
+    """Format a Message-ID from its left part, which only the caller can make unique (RFC 5322
+    section 3.6.4).
+    """
     return f"<{unique}@{_domain(domain)}>"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message ready to leave: its envelope (`sender`, one `recipient`) and its bytes, with CRLF line ends.
+    """A message ready to leave: its envelope (`sender`, one `recipient`) and its bytes, with CRLF
+    line ends.
 
     `smtputf8`: an address has a local part beyond ASCII, so only servers with SMTPUTF8 can take it
     (RFC 6531).
@@ -85,12 +92,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Sender:
-    """In whose name digests leave: `Daily Papers <papers@example.org>`, and where people write who want to leave.
+    """In whose name digests leave: `Daily Papers <papers@example.org>`, and where people write who
+    want to leave.
 
-    `signer` makes the tokens by which a reader can leave and a bounce proves itself; without it there are none.
-    `bounce` is the bounce address, where each delivery gets one of its own (VERP); `leave` is where requests to leave
-    are mailed, if not to the contact; `base_url` is the address of the web side, without a slash at its end.
-    Raises ValueError where `from_address` holds no address.
+    `signer` makes the tokens by which a reader can leave and a bounce proves itself; without it
+    there are none. `bounce` is the bounce address, where each delivery gets one of its own (VERP);
+    `leave` is where requests to leave are mailed, if not to the contact; `base_url` is the address
+    of the web side, without a slash at its end. Raises ValueError where `from_address` holds no
+    address.
     """
 
     from_address: str
@@ -120,7 +129,9 @@ class Sender:
         return address_in(self.contact) if self.contact else self.address
 
     def envelope_sender(self, delivery: int) -> str:
-        """Where bounces of this delivery go: the sender's address, or one of the delivery's own (VERP)."""
+        """Where bounces of this delivery go: the sender's address, or one of the delivery's own
+        (VERP).
+        """
         if not self.bounce:
             return self.address
         local, _, domain = address_in(self.bounce).rpartition("@")
@@ -135,7 +146,8 @@ class Sender:
             return WayOut(f"mailto:{to}?subject=unsubscribe")
         token = self.signer.token(Purpose.LEAVE, reader)
         return WayOut(
-            f"mailto:{to}?subject=unsubscribe%20{token}", f"{self.base_url}/u/{token}" if self.base_url else ""
+            f"mailto:{to}?subject=unsubscribe%20{token}",
+            f"{self.base_url}/u/{token}" if self.base_url else "",
         )
 
     @cached_property
@@ -159,14 +171,18 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """The addresses by which one reader leaves: by a mail, and on the web where there is a web side."""
+    """The addresses by which one reader leaves: by a mail, and on the web where there is a web
+    side.
+    """
 
     mailto: str
     url: str = ""
 
     @property
     def headers(self) -> str:
-        """RFC 2369 and 8058, each on one line: encoded or folded, the big mail services ignore them."""
+        """RFC 2369 and 8058, each on one line: encoded or folded, the big mail services ignore
+        them.
+        """
         if not self.url:
             return f"List-Unsubscribe: <{self.mailto}>\r\n"
         one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
@@ -174,12 +190,16 @@ class WayOut:
 
 
 def freeze(rendered: Rendered) -> tuple[bytes, ...]:
-    """Encode a body once, as a MIME entity with its headers, and cut it at the lines that hold the mark.
+    """Encode a body once, as a MIME entity with its headers, and cut it at the lines that hold the
+    mark.
 
-    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text alone is no
-    multipart. Raises ValueError where a part does not hold the mark exactly once and alone on its line.
+    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text
+    alone is no multipart. Raises ValueError where a part does not hold the mark exactly once and
+    alone on its line.
     """
-    parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][: 2 if rendered.html else 1]
+    parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][
+        : 2 if rendered.html else 1
+    ]
     for name, _, part in parts:
         if part.count(rendered.mark) != 1 or rendered.mark not in part.split("\n"):
             raise ValueError(f"the {name} part does not hold the mark once and alone on its line")
@@ -190,7 +210,8 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
         entity = EmailMessage(policy=_POLICY)
         entity["MIME-Version"] = "1.0"
         entity["Content-Type"] = "multipart/alternative"
-        # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045 section 6.7).
+        # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045
+        # section 6.7).
         entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
         for section in sections:
             del section["MIME-Version"]
@@ -199,7 +220,9 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
     flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     pieces = flat.split(f"\r\n{rendered.mark}\r\n".encode())
     if len(pieces) != len(parts) + 1:
-        raise ValueError("the mark is not a plain word: its lines cannot be found once they are encoded")
+        raise ValueError(
+            "the mark is not a plain word: its lines cannot be found once they are encoded"
+        )
     return (*(piece + b"\r\n" for piece in pieces[:-1]), pieces[-1])
 
 
@@ -210,10 +233,12 @@ def _section(subtype: str, content: str) -> EmailMessage:
 
 
 def assemble(outgoing: Outgoing, sender: Sender) -> Message:
-    """Make one reader's message of a frozen body: the headers, and the reader's own line at each cut.
+    """Make one reader's message of a frozen body: the headers, and the reader's own line at each
+    cut.
 
-    Whatever stands in a name, a subject or an address, each header stays a single one: what does not
-    belong there becomes a space. An address that no mail can go to is left for the server to refuse.
+    Whatever stands in a name, a subject or an address, each header stays a single one: what does
+    not belong there becomes a space. An address that no mail can go to is left for the server to
+    refuse.
     """
     address = clean(outgoing.address)
     recipient = bare_address(address)
@@ -234,7 +259,9 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
     lines = (_encoded_line(line), _encoded_line(page_line))
-    body = outgoing.pieces[0] + b"".join(own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False))
+    body = outgoing.pieces[0] + b"".join(
+        own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False)
+    )
     data = headers.encode() + body
     return Message(
         sender=sender.envelope_sender(outgoing.id),
@@ -278,7 +305,9 @@ def _address_header(name: str, display_name: str, mailbox: str) -> str:
 
 
 def _phrase(name: str, header: str) -> str:
-    """A display name as RFC 5322 section 3.2.5 wants it: atoms, a quoted string, or encoded words."""
+    """A display name as RFC 5322 section 3.2.5 wants it: atoms, a quoted string, or encoded
+    words.
+    """
     if not _is_plain(name) or len(name) > LONGEST_WORD:
         return _encoded_words(name, header)
     if not name or _ATOMS.fullmatch(name):
@@ -288,12 +317,16 @@ def _phrase(name: str, header: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a header can hold the text as it is: what looks like an encoded word would be decoded."""
+    """Whether a header can hold the text as it is: what looks like an encoded word would be
+    decoded.
+    """
     return text.isascii() and "=?" not in text
 
 
 def _encoded_words(text: str, header: str) -> str:
-    return Header(text, "utf-8", maxlinelen=QUOTED_PRINTABLE_LINE, header_name=header).encode(linesep="\r\n")
+    return Header(text, "utf-8", maxlinelen=QUOTED_PRINTABLE_LINE, header_name=header).encode(
+        linesep="\r\n"
+    )
 
 
 def _parse(written: str) -> tuple[str, str]:
@@ -307,7 +340,9 @@ def address_in(written: str) -> str:
 
 
 def bare_address(address: str) -> str:
-    """An address as headers and envelopes write it: local part quoted where needed, domain in ASCII."""
+    """An address as headers and envelopes write it: local part quoted where needed, domain in
+    ASCII.
+    """
     local, at, domain = clean(address).rpartition("@")
     if not at:
         local, domain = domain, ""
@@ -318,7 +353,9 @@ def bare_address(address: str) -> str:
 
 
 def _domain(domain: str) -> str:
-    """A domain in ASCII (RFC 5891); one that cannot exist loses what would end the address early."""
+    """A domain in ASCII (RFC 5891); one that cannot exist loses what would end the address
+    early.
+    """
     domain = _UNFIT_FOR_DOMAIN.sub(" ", clean(domain)).strip()
     if domain.isascii():
         return domain

@@ -1,4 +1,6 @@
-"""What is known of common mail providers: their servers, their logins, and what to do when they refuse."""
+"""What is known of common mail providers: their servers, their logins, and what to do when they
+refuse.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,13 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One way to send. `tls` is as in `Server`; an empty `host` is asked for; `login` says what the password is.
+    """One way to send. `tls` is as in `Server`; an empty `host` is asked for; `login` says what the
+    password is.
 
-    `daily_limit` is in messages, None where the provider publishes none or it differs by contract. `domains` are
-    those of addresses that belong there. `token`: the login is by XOAUTH2 as a rule. `grouped`: how a password
-    looks that the provider shows in groups, without their blanks (a regular expression).
+    `daily_limit` is in messages, None where the provider publishes none or it differs by contract.
+    `domains` are those of addresses that belong there. `token`: the login is by XOAUTH2 as a rule.
+    `grouped`: how a password looks that the provider shows in groups, without their blanks (a
+    regular expression).
     """
 
     name: str
@@ -67,13 +71,14 @@ class Preset:
 
 
 _REFUSED = r"\b53[45]\b"
-_OTHER_SENDER = (
-    r"send ?as ?denied|not (allowed|permitted|owned)|permissions? to send as|mail from .*(must|same)|\b553\b"
-)
+_OTHER_SENDER = r"send ?as ?denied|not (allowed|permitted|owned)|permissions? to send as|mail from .*(must|same)|\b553\b"
 
 
 def _as_login(provider: str) -> Hint:
-    return Hint(_OTHER_SENDER, f"{provider} sends only in the name of the login: set DIGEST_FROM to its address")
+    return Hint(
+        _OTHER_SENDER,
+        f"{provider} sends only in the name of the login: set DIGEST_FROM to its address",
+    )
 
 
 PRESETS = (
@@ -150,7 +155,10 @@ PRESETS = (
         login="an app password; the login is the full address",
         domains=("fastmail.com", "fastmail.fm"),
         hints=(
-            Hint(_REFUSED, "Fastmail wants an app password with access to SMTP: Settings, Privacy & Security"),
+            Hint(
+                _REFUSED,
+                "Fastmail wants an app password with access to SMTP: Settings, Privacy & Security",
+            ),
             _as_login("Fastmail"),
         ),
     ),
@@ -164,8 +172,14 @@ PRESETS = (
         daily_limit=1_000,
         domains=("icloud.com", "me.com", "mac.com"),
         hints=(
-            Hint(r"limit|5\.7\.1 .*exceeded", "iCloud takes 1,000 messages a day; what is left goes tomorrow"),
-            Hint(_REFUSED, "iCloud wants an app-specific password: make one at https://account.apple.com"),
+            Hint(
+                r"limit|5\.7\.1 .*exceeded",
+                "iCloud takes 1,000 messages a day; what is left goes tomorrow",
+            ),
+            Hint(
+                _REFUSED,
+                "iCloud wants an app-specific password: make one at https://account.apple.com",
+            ),
             _as_login("iCloud"),
         ),
     ),
@@ -179,7 +193,10 @@ PRESETS = (
         login="an app password, with or without its blanks; not the password of the account",
         domains=("yahoo.com", "ymail.com", "rocketmail.com"),
         hints=(
-            Hint(_REFUSED, "Yahoo wants an app password: Account Info, Security, Generate app password"),
+            Hint(
+                _REFUSED,
+                "Yahoo wants an app password: Account Info, Security, Generate app password",
+            ),
             _as_login("Yahoo"),
         ),
         grouped="[a-z]{16}",
@@ -216,9 +233,19 @@ PRESETS = (
             ),
         ),
     ),
-    Preset("server", "Another SMTP server", port=SUBMISSION_PORT, tls="starttls", login="the password of that login"),
-    Preset("sendmail", "The mail system of this machine: sendmail, Postfix, Exim", scheme="sendmail"),
-    Preset("folder", "Nowhere yet: a folder on this machine, to look at", scheme="maildir", host="mail"),
+    Preset(
+        "server",
+        "Another SMTP server",
+        port=SUBMISSION_PORT,
+        tls="starttls",
+        login="the password of that login",
+    ),
+    Preset(
+        "sendmail", "The mail system of this machine: sendmail, Postfix, Exim", scheme="sendmail"
+    ),
+    Preset(
+        "folder", "Nowhere yet: a folder on this machine, to look at", scheme="maildir", host="mail"
+    ),
 )
 
 _GENERAL = (
@@ -240,16 +267,33 @@ _GENERAL = (
         r"connecting to|cannot be reached|timed? ?out",
         "nobody answers there: check host and port, and whether this network lets mail out (many block port 25)",
     ),
-    Hint(r"no login with a password", "the server takes no password here: it may want DIGEST_MAIL_TOKEN_COMMAND"),
-    Hint(rf"{_REFUSED}|5\.7\.8\b", "login or password is wrong; many providers want an app password here"),
-    Hint(r"\b530\b|authentication (is )?required", "the server wants a login: write smtp://USER@HOST:PORT"),
-    Hint(r"relay", "the server does not take mail from this machine: log in, or ask its admin to allow it"),
-    Hint(_OTHER_SENDER, "the server does not take mail from this sender: set DIGEST_FROM to the login's address"),
+    Hint(
+        r"no login with a password",
+        "the server takes no password here: it may want DIGEST_MAIL_TOKEN_COMMAND",
+    ),
+    Hint(
+        rf"{_REFUSED}|5\.7\.8\b",
+        "login or password is wrong; many providers want an app password here",
+    ),
+    Hint(
+        r"\b530\b|authentication (is )?required",
+        "the server wants a login: write smtp://USER@HOST:PORT",
+    ),
+    Hint(
+        r"relay",
+        "the server does not take mail from this machine: log in, or ask its admin to allow it",
+    ),
+    Hint(
+        _OTHER_SENDER,
+        "the server does not take mail from this sender: set DIGEST_FROM to the login's address",
+    ),
 )
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of this name, in whatever case. Raises UsageError with the nearest that there is."""
+    """The preset of this name, in whatever case. Raises UsageError with the nearest that there
+    is.
+    """
     by_name = {preset.name: preset for preset in PRESETS}
     wanted = name.strip().casefold()
     if wanted in by_name:
@@ -269,7 +313,9 @@ def guess_preset(address: str) -> Preset | None:
 
 
 def preset_of(mail: str) -> Preset | None:
-    """The preset to which a DIGEST_MAIL setting, or what a transport calls itself, belongs by its host; or None."""
+    """The preset to which a DIGEST_MAIL setting, or what a transport calls itself, belongs by its
+    host; or None.
+    """
     host = _host(mail)
     if host and not is_loopback(host):
         for preset in PRESETS:
@@ -288,26 +334,42 @@ def hint_for(mail: str, reply: str) -> str:
     preset = preset_of(mail)
     own = [(hint, f" ({preset.guide})") for hint in preset.hints] if preset else []
     general = [(hint, "") for hint in _GENERAL]
-    # That nobody answered, or could prove who it is, is no refusal by the provider, whatever numbers stand there.
+    # That nobody answered, or could prove who it is, is no refusal by the provider, whatever
+    # numbers stand there.
     ordered = general[:4] + own + general[4:]
-    return next((hint.text + where for hint, where in ordered if re.search(hint.pattern, reply, re.IGNORECASE)), "")
+    return next(
+        (
+            hint.text + where
+            for hint, where in ordered
+            if re.search(hint.pattern, reply, re.IGNORECASE)
+        ),
+        "",
+    )
 
 
 def limit_hint(mail: str, messages: int, limits: Sequence[RateLimit]) -> str:
-    """What to do where so many messages a day come near what the provider takes and no limit sees to it, or nothing."""
+    """What to do where so many messages a day come near what the provider takes and no limit sees
+    to it, or nothing.
+    """
     preset = preset_of(mail)
     most = preset.daily_limit if preset else None
-    seen_to = most is not None and any(limit.period >= DAY and limit.number <= most for limit in limits)
+    seen_to = most is not None and any(
+        limit.period >= DAY and limit.number <= most for limit in limits
+    )
     if preset is None or most is None or seen_to or messages < 0.8 * most:
         return ""
     return f"set DIGEST_MAIL_RATE={most * 9 // 10}/day: {preset.host} takes {most:,} messages a day; the rest waits"
 
 
 def as_issued(host: str, password: str) -> str:
-    """A password as the provider means it: blanks are taken out where it shows passwords in groups."""
+    """A password as the provider means it: blanks are taken out where it shows passwords in
+    groups.
+    """
     preset = preset_of(f"smtp://{host}")
     joined = re.sub(r"\s", "", password)
-    return joined if preset and preset.grouped and re.fullmatch(preset.grouped, joined) else password
+    return (
+        joined if preset and preset.grouped and re.fullmatch(preset.grouped, joined) else password
+    )
 
 
 def _host(mail: str) -> str:

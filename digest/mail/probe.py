@@ -1,4 +1,6 @@
-"""Whether mail could leave: connect, encrypt, log in and name a sender, and go away before any message."""
+"""Whether mail could leave: connect, encrypt, log in and name a sender, and go away before any
+message.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ class _EnoughError(Exception):
 async def probe(transport: Transport, sender: Sender) -> Receipt | None:
     """Try a transport once without mailing anything; None where it was ready to take a message.
 
-    It goes through all that comes before a message, up to a recipient, who is the sender; there the transport is
-    told to stop (`before_data` raises), so that nothing is handed over. The receipt tells what was in the way: RELAY
-    where the server could not be used, DEFERRED or FAILED where it only did not take that recipient.
+    It goes through all that comes before a message, up to a recipient, who is the sender; there the
+    transport is told to stop (`before_data` raises), so that nothing is handed over. The receipt
+    tells what was in the way: RELAY where the server could not be used, DEFERRED or FAILED where it
+    only did not take that recipient.
     """
 
     def stop() -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from digest.mail.message import Message, is_mailbox, words
 from digest.model import Outcome, Receipt
 
-# Exit codes of sysexits.h. EX_UNAVAILABLE is the catch-all that some programs use for a refused recipient,
-# others for a mail system that is down: the message is given up, but no address is blamed for it.
+# Exit codes of sysexits.h. EX_UNAVAILABLE is the catch-all that some programs use for a refused
+# recipient, others for a mail system that is down: the message is given up, but no address is
+# blamed for it.
 _PERMANENT = {os.EX_USAGE, os.EX_NOPERM, os.EX_CONFIG}
 _RELAY = _PERMANENT | {os.EX_SOFTWARE, os.EX_OSERR, os.EX_OSFILE, os.EX_CANTCREAT, os.EX_IOERR}
 _BOUNCE = {os.EX_NOUSER, os.EX_NOHOST}
@@ -22,7 +23,8 @@ _FAILED = _BOUNCE | {os.EX_DATAERR, os.EX_UNAVAILABLE}
 
 
 class SendmailTransport:
-    """Starts `program -i -f SENDER -- RECIPIENT` for each message and gives it the message on its input.
+    """Starts `program -i -f SENDER -- RECIPIENT` for each message and gives it the message on its
+    input.
 
     `timeout` is in seconds; a program that needs longer is killed, and what it did is unknown.
     """
@@ -39,7 +41,9 @@ class SendmailTransport:
         return f"sendmail {self._program}"
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        """Run the program once; its exit code decides (sysexits.h), its last words are the reply."""
+        """Run the program once; its exit code decides (sysexits.h), its last words are the
+        reply.
+        """
         if not os.access(self._program, os.X_OK) or self._program.is_dir():
             return self._missing()
         if not is_mailbox(message.recipient):
@@ -59,12 +63,18 @@ class SendmailTransport:
                 start_new_session=True,
             )
         except OSError as error:
-            return Receipt(Outcome.RELAY, words(f"{self._program} cannot be started: {error.strerror}"), permanent=True)
+            return Receipt(
+                Outcome.RELAY,
+                words(f"{self._program} cannot be started: {error.strerror}"),
+                permanent=True,
+            )
         try:
             async with asyncio.timeout(self._timeout):
                 _, said = await process.communicate(message.data.replace(b"\r\n", b"\n"))
         except TimeoutError:
-            return Receipt(Outcome.UNKNOWN, f"{self._program} was stopped after {self._timeout:g} s")
+            return Receipt(
+                Outcome.UNKNOWN, f"{self._program} was stopped after {self._timeout:g} s"
+            )
         finally:
             await _stop(process)
         return self._receipt(process.returncode, said.decode("utf-8", "replace"))
@@ -86,9 +96,13 @@ class SendmailTransport:
         if code == os.EX_OK:
             return Receipt(Outcome.SENT, words(said) or "accepted by sendmail")
         if code is None or code < 0:
-            return Receipt(Outcome.UNKNOWN, words(f"{self._program} was killed by a signal: {said}"))
+            return Receipt(
+                Outcome.UNKNOWN, words(f"{self._program} was killed by a signal: {said}")
+            )
         reply = words(
-            f"{self._program} ended with code {code}: {said}" if said else f"{self._program} ended with code {code}"
+            f"{self._program} ended with code {code}: {said}"
+            if said
+            else f"{self._program} ended with code {code}"
         )
         if code in _RELAY:
             return Receipt(Outcome.RELAY, reply, permanent=code in _PERMANENT)

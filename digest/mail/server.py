@@ -10,7 +10,8 @@ from urllib.parse import unquote
 from digest.errors import ConfigError
 
 SUBMISSION_PORT, SUBMISSIONS_PORT = 587, 465
-"""The ports for handing in mail: with STARTTLS (RFC 6409), and with TLS from the start (RFC 8314)."""
+"""The ports for handing in mail: with STARTTLS (RFC 6409), and with TLS from the start (RFC
+8314)."""
 
 EXAMPLE = "write it as smtp://USER@HOST:587, smtps://USER@HOST:465, sendmail: or maildir:PATH"
 
@@ -19,7 +20,9 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_-]|[^\x00-\x9f\s])+(?:\.(?:[A-Za-z0-9_-]|[^\x
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where and how SMTP is spoken. `tls` is `always` (from the start), `starttls` (required) or `none`."""
+    """Where and how SMTP is spoken. `tls` is `always` (from the start), `starttls` (required) or
+    `none`.
+    """
 
     scheme: str
     host: str
@@ -43,7 +46,9 @@ def is_loopback(host: str) -> bool:
 
 
 def read_server(scheme: str, rest: str) -> Server:
-    """Read what follows `smtp:`. No part of it is repeated in an error: any may be a misplaced password."""
+    """Read what follows `smtp:`. No part of it is repeated in an error: any may be a misplaced
+    password.
+    """
     login, _, place = rest.removeprefix("//").rpartition("@")
     if ":" in login:
         raise ConfigError(
@@ -54,7 +59,9 @@ def read_server(scheme: str, rest: str) -> Server:
     if not user.isprintable():
         raise ConfigError("DIGEST_MAIL names a user with control characters", remedy=EXAMPLE)
     place, _, options = place.partition("?")
-    host, port = _place(place.removesuffix("/"), SUBMISSIONS_PORT if scheme == "smtps" else SUBMISSION_PORT)
+    host, port = _place(
+        place.removesuffix("/"), SUBMISSIONS_PORT if scheme == "smtps" else SUBMISSION_PORT
+    )
     return Server(scheme, host, port, _tls(scheme, host, options, bool(user)), user)
 
 
@@ -76,17 +83,27 @@ def _place(place: str, default_port: int) -> tuple[str, int]:
     if not port:
         return host, default_port
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
-        raise ConfigError("DIGEST_MAIL has a port that is no number from 1 to 65535", remedy=EXAMPLE)
+        raise ConfigError(
+            "DIGEST_MAIL has a port that is no number from 1 to 65535", remedy=EXAMPLE
+        )
     return host, int(port)
 
 
 def _tls(scheme: str, host: str, options: str, login: bool) -> str:
-    """Settle how the connection is protected: off loopback always, unless written out and without a login."""
+    """Settle how the connection is protected: off loopback always, unless written out and without a
+    login.
+    """
     if options not in ("", "tls=none", "tls=starttls"):
-        raise ConfigError("DIGEST_MAIL has an option that is unknown", remedy="only ?tls=none and ?tls=starttls exist")
+        raise ConfigError(
+            "DIGEST_MAIL has an option that is unknown",
+            remedy="only ?tls=none and ?tls=starttls exist",
+        )
     if scheme == "smtps":
         if options:
-            raise ConfigError("DIGEST_MAIL has a tls option, and smtps:// is TLS from the start", remedy="leave it out")
+            raise ConfigError(
+                "DIGEST_MAIL has a tls option, and smtps:// is TLS from the start",
+                remedy="leave it out",
+            )
         return "always"
     if options == "tls=none" and login and not is_loopback(host):
         raise ConfigError(

@@ -1,8 +1,9 @@
-"""Short tokens that nobody else can make: by them a mail, a link or a bounce proves whom it is about.
+"""Short tokens that nobody else can make: by them a mail, a link or a bounce proves whom it is
+about.
 
 A token is a number and a message authentication code over its purpose, the database and the number:
-`42-k3jq…`. It has no `=`, no case that matters and 20 letters of code, so it fits into a local part and
-into a short link, and survives mail systems that change the case of addresses.
+`42-k3jq…`. It has no `=`, no case that matters and 20 letters of code, so it fits into a local part
+and into a short link, and survives mail systems that change the case of addresses.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ LONGEST_NUMBER = 12
 """Digits: more readers or deliveries than any database will hold."""
 LONGEST_TOKEN = LONGEST_NUMBER + 1 + CODE_LETTERS
 
-TOKEN = re.compile(rf"(?<![a-z0-9])([0-9]{{1,{LONGEST_NUMBER}}})-([a-z2-7]{{{CODE_LETTERS}}})(?![a-z0-9])")
+TOKEN = re.compile(
+    rf"(?<![a-z0-9])([0-9]{{1,{LONGEST_NUMBER}}})-([a-z2-7]{{{CODE_LETTERS}}})(?![a-z0-9])"
+)
 """What looks like a token, in lower case."""
 
 
@@ -34,7 +37,9 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Makes and checks tokens with a secret; `database` keeps those of another database from counting here."""
+    """Makes and checks tokens with a secret; `database` keeps those of another database from
+    counting here.
+    """
 
     secret: str = field(repr=False)
     database: str
@@ -46,7 +51,9 @@ class Signer:
         return f"{number}-{base64.b32encode(code).decode()[:CODE_LETTERS].lower()}"
 
     def numbers(self, purpose: Purpose, text: str) -> Iterator[int]:
-        """The numbers of all genuine tokens of this purpose in a text, whatever stands around them."""
+        """The numbers of all genuine tokens of this purpose in a text, whatever stands around
+        them.
+        """
         for found in TOKEN.finditer(text.lower()):
             number = int(found[1])
             if hmac.compare_digest(self.token(purpose, number), found[0]):

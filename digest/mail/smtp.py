@@ -1,4 +1,6 @@
-"""Delivery over SMTP: a few connections to one server, reused for many messages, one recipient a message."""
+"""Delivery over SMTP: a few connections to one server, reused for many messages, one recipient a
+message.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,15 @@ from digest.model import Outcome, Receipt
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 3
-"""So many connections at most; some providers take no more from one login (Exchange Online: three)."""
+"""So many connections at most; some providers take no more from one login (Exchange Online:
+three)."""
 
 
 class SmtpTransport:
     """Hands messages to one server over up to `connections` connections, made when they are needed.
 
-    What the other arguments mean stands at `Account`. A server that turns a further connection away while another
-    one works gets fewer from then on.
+    What the other arguments mean stands at `Account`. A server that turns a further connection away
+    while another one works gets fewer from then on.
     """
 
     def __init__(
@@ -76,7 +79,9 @@ class SmtpTransport:
                 self._free.put_nowait(connection)
                 return receipt
             self._connections.remove(connection)
-            log.info("%s takes %d connections at a time: %s", self.description, self.width, receipt.reply)
+            log.info(
+                "%s takes %d connections at a time: %s", self.description, self.width, receipt.reply
+            )
 
     def _is_one_too_many(self, connection: Connection, receipt: Receipt) -> bool:
         """Whether a connection was turned away only because there are others."""

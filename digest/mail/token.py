@@ -1,4 +1,6 @@
-"""Access tokens for a login by XOAUTH2: a command of the user's prints one, since each provider has its own way."""
+"""Access tokens for a login by XOAUTH2: a command of the user's prints one, since each provider has
+its own way.
+"""
 
 from __future__ import annotations
 
@@ -32,22 +34,28 @@ class TokenError(Exception):
 
 
 def read_command(text: str) -> tuple[str, ...]:
-    """Split a command line as a shell would, without one being run. Raises ConfigError, which does not repeat it."""
+    """Split a command line as a shell would, without one being run. Raises ConfigError, which does
+    not repeat it.
+    """
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
         raise ConfigError(
-            "DIGEST_MAIL_TOKEN_COMMAND cannot be split into words", remedy=f"mend its quotes ({error})"
+            "DIGEST_MAIL_TOKEN_COMMAND cannot be split into words",
+            remedy=f"mend its quotes ({error})",
         ) from None
     if not words or "\0" in text:
-        raise ConfigError("DIGEST_MAIL_TOKEN_COMMAND names no command", remedy="write a program and its arguments")
+        raise ConfigError(
+            "DIGEST_MAIL_TOKEN_COMMAND names no command", remedy="write a program and its arguments"
+        )
     return words
 
 
 async def fetch_token(command: tuple[str, ...], *, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109
     """Run the command and return the first line that it prints. Raises TokenError.
 
-    What it prints goes nowhere else. After `timeout` seconds, or when cancelled, it is killed with all its children.
+    What it prints goes nowhere else. After `timeout` seconds, or when cancelled, it is killed with
+    all its children.
     """
     name = os.path.basename(command[0])  # noqa: PTH119 - as it was written, whatever the system's separator
     try:
@@ -60,14 +68,17 @@ async def fetch_token(command: tuple[str, ...], *, timeout: float = TIMEOUT) -> 
             limit=LONGEST_TOKEN,
         )
     except OSError as error:
-        raise TokenError(f"the token command {name} cannot be run ({error.strerror})", permanent=True) from None
+        raise TokenError(
+            f"the token command {name} cannot be run ({error.strerror})", permanent=True
+        ) from None
     try:
         async with asyncio.timeout(timeout):
             line = await _first_line(process)
     except TimeoutError:
         raise TokenError(f"the token command {name} took more than {timeout:g} seconds") from None
     finally:
-        # Also when it has ended well: what it left behind would hold the pipe, and has no business any more.
+        # Also when it has ended well: what it left behind would hold the pipe, and has no business
+        # any more.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
@@ -77,7 +88,9 @@ async def fetch_token(command: tuple[str, ...], *, timeout: float = TIMEOUT) -> 
     if not token:
         raise TokenError(f"the token command {name} printed nothing on its first line")
     if not _TOKEN.fullmatch(token):
-        raise TokenError(f"what the token command {name} printed on its first line is no token", permanent=True)
+        raise TokenError(
+            f"what the token command {name} printed on its first line is no token", permanent=True
+        )
     return token.decode("ascii")
 
 

@@ -1,4 +1,6 @@
-"""The ways by which mail leaves: what all have in common, and how a setting such as smtp://… names one."""
+"""The ways by which mail leaves: what all have in common, and how a setting such as smtp://… names
+one.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,24 @@ class Transport(Protocol):
 
     @property
     def description(self) -> str:
-        """The way in words for people, without secrets: `Maildir /srv/mail`, `smtp://relay.example.org:587`."""
+        """The way in words for people, without secrets: `Maildir /srv/mail`,
+        `smtp://relay.example.org:587`.
+        """
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        """Hand over one message; what the other side says or does becomes a receipt, never an exception.
+        """Hand over one message; what the other side says or does becomes a receipt, never an
+        exception.
 
-        `before_data` is called right before the moment from which on the message may be accepted, and
-        not at all where it does not come to that. What it raises is passed on, and nothing is sent.
-        A cancellation is passed on too: the message may have been accepted if `before_data` was called.
+        `before_data` is called right before the moment from which on the message may be accepted,
+        and not at all where it does not come to that. What it raises is passed on, and nothing is
+        sent. A cancellation is passed on too: the message may have been accepted if `before_data`
+        was called.
         """
 
     async def close(self) -> None:
-        """Let go of the connection, if there is one. Never fails, and a later `send` opens a new one."""
+        """Let go of the connection, if there is one. Never fails, and a later `send` opens a new
+        one.
+        """
 
 
 def open_transport(
@@ -49,10 +57,10 @@ def open_transport(
 ) -> Transport:
     """Make the transport that a DIGEST_MAIL setting names; nothing is connected or written yet.
 
-    Relative paths are anchored at `home`; `ca` is a file with a private authority's certificates, trusted
-    beside the public ones; `token_command` is run for each connection and prints an access token, with which the user
-    logs in instead of the password. Raises ConfigError for a setting that cannot be read, asks for something
-    unsafe, or lacks its password.
+    Relative paths are anchored at `home`; `ca` is a file with a private authority's certificates,
+    trusted beside the public ones; `token_command` is run for each connection and prints an access
+    token, with which the user logs in instead of the password. Raises ConfigError for a setting
+    that cannot be read, asks for something unsafe, or lacks its password.
     """
     scheme, rest = _scheme(url)
     if scheme == "maildir":
@@ -67,7 +75,8 @@ def open_transport(
     command = read_command(token_command) if token_command else ()
     if command and not server.user:
         raise ConfigError(
-            "DIGEST_MAIL_TOKEN_COMMAND is set, and DIGEST_MAIL names no user to log in with", remedy=EXAMPLE
+            "DIGEST_MAIL_TOKEN_COMMAND is set, and DIGEST_MAIL names no user to log in with",
+            remedy=EXAMPLE,
         )
     if server.user and not password and not command:
         raise ConfigError(
@@ -78,14 +87,18 @@ def open_transport(
 
     return SmtpTransport(
         server,
-        password=as_issued(server.host, password) if server.user and password and not command else None,
+        password=as_issued(server.host, password)
+        if server.user and password and not command
+        else None,
         token=partial(fetch_token, command) if command else None,
         tls_context=None if server.tls == "none" else make_tls_context(ca),
     )
 
 
 def _scheme(url: str) -> tuple[str, str]:
-    """Split a setting at its first colon. Raises ConfigError where no known scheme stands before it."""
+    """Split a setting at its first colon. Raises ConfigError where no known scheme stands before
+    it.
+    """
     scheme, colon, rest = url.strip().partition(":")
     name = scheme.lower()
     if colon and name in SCHEMES:
@@ -102,7 +115,9 @@ def _scheme(url: str) -> tuple[str, str]:
 def _maildir_path(rest: str, home: Path) -> Path:
     path = rest.removeprefix("//")
     if not path or "\0" in path:
-        raise ConfigError("DIGEST_MAIL names no folder after maildir:", remedy="write it as maildir:mail")
+        raise ConfigError(
+            "DIGEST_MAIL names no folder after maildir:", remedy="write it as maildir:mail"
+        )
     try:
         return home / Path(path).expanduser()
     except RuntimeError as error:

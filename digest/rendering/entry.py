@@ -1,4 +1,6 @@
-"""What the templates say of one paper: clean texts, what is marked in them, badges, links that are safe to click."""
+"""What the templates say of one paper: clean texts, what is marked in them, badges, links that are
+safe to click.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link that the authors gave: what it leads to, its address, and the address as it is shown, host first."""
+    """A link that the authors gave: what it leads to, its address, and the address as it is shown,
+    host first.
+    """
 
     what: str
     url: str
@@ -79,9 +83,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class PaperView:
-    """What a template may say of one paper; every text is clean, `number` counts through the digest.
+    """What a template may say of one paper; every text is clean, `number` counts through the
+    digest.
 
-    The `…_hits` are the pieces of a text that a keyword matched; `pdf` and `html` are empty where there is none.
+    The `…_hits` are the pieces of a text that a keyword matched; `pdf` and `html` are empty where
+    there is none.
     """
 
     number: int
@@ -115,10 +121,13 @@ def keyword_name(keyword: str) -> str:
     return clean(keyword, NAME_LENGTH) or "unnamed"
 
 
-def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequence[Term]], mixed: bool) -> PaperView:
+def paper_view(
+    item: Item, number: int, digest: Digest, terms: Mapping[str, Sequence[Term]], mixed: bool
+) -> PaperView:
     """Prepare one paper; `terms` are what each keyword looks for, by its casefolded name.
 
-    Only where `mixed`, that is where late papers and new versions are the rule, a new one is called so.
+    Only where `mixed`, that is where late papers and new versions are the rule, a new one is called
+    so.
     """
     paper, revised = item.paper, item.kind is Kind.REVISED
     sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
@@ -144,7 +153,9 @@ def paper_view(item: Item, number: int, digest: Digest, terms: Mapping[str, Sequ
         categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
         # Under a keyword's own heading its name says nothing new; several names do, and a new
         # version has no such heading.
-        labels=tuple(keyword_name(name) for name in item.keywords) if revised or len(item.keywords) > 1 else (),
+        labels=tuple(keyword_name(name) for name in item.keywords)
+        if revised or len(item.keywords) > 1
+        else (),
         badges=badges,
         links=links,
         comment="" if _is_said(comment, badges, links) else comment,
@@ -169,7 +180,9 @@ def _abstract(abstract: str, length: Abstracts) -> str:
 def _authors(authors: Sequence[str], terms: Sequence[Term]) -> tuple[tuple[Author, ...], int]:
     """The first authors and all who were named, and how many there are besides."""
     named = names(authors, terms)
-    shown = [Author(a, i in named) for i, a in enumerate(authors) if i < NAMED_AUTHORS or i in named]
+    shown = [
+        Author(a, i in named) for i, a in enumerate(authors) if i < NAMED_AUTHORS or i in named
+    ]
     return tuple(shown), len(authors) - len(shown)
 
 
@@ -196,7 +209,9 @@ def _badges(item: Item, comment: str, withdrawn: bool, mixed: bool) -> Iterator[
 
 
 def _changed(item: Item) -> str:
-    """What a new version changed, in a line: `title (before: A Study), comment; abstract as before`."""
+    """What a new version changed, in a line: `title (before: A Study), comment; abstract as
+    before`.
+    """
     if item.changes is None:
         return ""
     words = {
@@ -210,7 +225,11 @@ def _changed(item: Item) -> str:
     changed = [text for change, text in words.items() if change in item.changes]
     if Change.ABSTRACT in item.changes:
         return ", ".join(changed)
-    return f"{', '.join(changed)}; abstract as before" if changed else "nothing in title, abstract or comment"
+    return (
+        f"{', '.join(changed)}; abstract as before"
+        if changed
+        else "nothing in title, abstract or comment"
+    )
 
 
 def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bool:
@@ -222,7 +241,9 @@ def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bo
 
 
 def _venue(comment: str) -> str:
-    """`accepted at ICML 2026`, or `ICML 2026` alone, as the authors write it; nothing where they need many words."""
+    """`accepted at ICML 2026`, or `ICML 2026` alone, as the authors write it; nothing where they
+    need many words.
+    """
     for found in _ACCEPTED.finditer(comment):
         venue, short = (found["venue"] or "").strip(), (found["short"] or "").strip()
         if len(venue) > VENUE_LENGTH and short and any(c.isupper() for c in short):
@@ -234,24 +255,36 @@ def _venue(comment: str) -> str:
 
 
 def _links(comment: str, abstract: str) -> Iterator[Link]:
-    """The first links to code and to other places that the authors give, the comment's before the abstract's."""
+    """The first links to code and to other places that the authors give, the comment's before the
+    abstract's.
+    """
     found: dict[str, Link] = {}
     for text in (comment, abstract):
         for match in _LINK.finditer(text):
-            link = _link(match[0].rstrip(".,;:!?*_~"), text[max(0, match.start() - 60) : match.start()])
+            link = _link(
+                match[0].rstrip(".,;:!?*_~"), text[max(0, match.start() - 60) : match.start()]
+            )
             if link:
                 found.setdefault(link.what, link)
     yield from sorted(found.values(), key=lambda link: link.what != "code")[:NAMED_LINKS]
 
 
 def _link(url: str, before: str) -> Link | None:
-    """A link, if a reader can see where it leads: a plain host name without login or port, in ASCII."""
+    """A link, if a reader can see where it leads: a plain host name without login or port, in
+    ASCII.
+    """
     try:
         parts = urlsplit(url)
         host, plain = parts.hostname or "", parts.netloc == parts.hostname
     except ValueError:
         return None
-    if not plain or not _HOST.fullmatch(host) or not url.isascii() or len(url) > LINK_LENGTH or "=" in url:
+    if (
+        not plain
+        or not _HOST.fullmatch(host)
+        or not url.isascii()
+        or len(url) > LINK_LENGTH
+        or "=" in url
+    ):
         return None
     what = "code" if host.removeprefix("www.") in _CODE_HOSTS or _CODE.search(before) else "page"
     if host == "huggingface.co" and parts.path.startswith("/datasets/"):

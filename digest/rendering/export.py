@@ -34,12 +34,15 @@ FIELDS = (
 """The fields of JSON and CSV, in their order; they are stable."""
 
 FORMULA = ("=", "+", "-", "@")
-"""A cell that begins with one of these, blanks aside, is run by spreadsheet programs (OWASP, "CSV injection")."""
+"""A cell that begins with one of these, blanks aside, is run by spreadsheet programs (OWASP, "CSV
+injection")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A paper to be exported. `first_seen` and `mailed` are days, None where nobody knows or it was not."""
+    """A paper to be exported. `first_seen` and `mailed` are days, None where nobody knows or it was
+    not.
+    """
 
     paper: Paper
     keywords: tuple[str, ...]
@@ -107,8 +110,8 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def to_bibtex(entries: Iterable[Entry]) -> Iterator[str]:
-    """An @misc entry each, as arXiv itself recommends (help page "BibTeX and arXiv"): eprint, archivePrefix,
-    primaryClass. The key is `arXiv:` and the base id, so it never changes.
+    """An @misc entry each, as arXiv itself recommends (help page "BibTeX and arXiv"): eprint,
+    archivePrefix, primaryClass. The key is `arXiv:` and the base id, so it never changes.
     """
     before = ""
     for entry in entries:
@@ -133,19 +136,25 @@ def _bibtex(entry: Entry) -> str:
         "comment": latex(paper.comment),
         "keywords": latex(", ".join(entry.keywords)),
     }
-    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items() if value not in ("", "{}"))
+    lines = ",\n".join(
+        f"  {name} = {{{value}}}" for name, value in fields.items() if value not in ("", "{}")
+    )
     return f"@misc{{arXiv:{paper.id},\n{lines}\n}}\n"
 
 
 def _author(name: str) -> str:
-    """A name; one that BibTeX would cut in two or turn round (and, a comma, a collaboration) in braces."""
+    """A name; one that BibTeX would cut in two or turn round (and, a comma, a collaboration) in
+    braces.
+    """
     text = latex(name)
     whole = re.search(r",|\band\b|\bothers\b|collaboration|consortium", text, re.IGNORECASE)
     return f"{{{text}}}" if whole else text
 
 
 def _verbatim(text: str) -> str:
-    """An identifier, which BibTeX styles print as it is: what would break the entry is percent-encoded."""
+    """An identifier, which BibTeX styles print as it is: what would break the entry is
+    percent-encoded.
+    """
     return re.sub(r"[{}\\\s]", lambda match: f"%{ord(match[0]):02X}", _line(text))
 
 
@@ -169,10 +178,11 @@ _PLAIN = str.maketrans(
 
 
 def latex(text: str) -> str:
-    r"""Text for a BibTeX field: TeX that is sound is kept, with `%`, `#`, `&`, `_` escaped outside math.
+    r"""Text for a BibTeX field: TeX that is sound is kept, with `%`, `#`, `&`, `_` escaped outside
+    math.
 
-    Where braces or dollars do not pair up every special character is written out, so that the entry stays
-    whole for readers that count `\{` as a brace (BibTeX itself) and for those that do not.
+    Where braces or dollars do not pair up every special character is written out, so that the entry
+    stays whole for readers that count `\{` as a brace (BibTeX itself) and for those that do not.
     """
     line = _line(text)
     if not _TEX.search(line):
@@ -187,11 +197,17 @@ def latex(text: str) -> str:
 
 
 def _escape(text: str, characters: str) -> str:
-    return re.sub(rf"\\.|[{characters}]", lambda match: match[0] if match[0][0] == "\\" else f"\\{match[0]}", text)
+    return re.sub(
+        rf"\\.|[{characters}]",
+        lambda match: match[0] if match[0][0] == "\\" else f"\\{match[0]}",
+        text,
+    )
 
 
 def _is_sound(line: str) -> bool:
-    """Whether braces pair up by either way of counting, also inside and outside of math, and dollars pair up."""
+    """Whether braces pair up by either way of counting, also inside and outside of math, and
+    dollars pair up.
+    """
     if line.endswith("\\"):
         return False
     outside = _MATH.sub("", line)
@@ -201,7 +217,11 @@ def _is_sound(line: str) -> bool:
 
 
 def _pairs(text: str) -> bool:
-    return _balanced(text) and _balanced(re.sub(r"\\.", "", text)) and _balanced(re.sub(r"\\[{}]", "", text))
+    return (
+        _balanced(text)
+        and _balanced(re.sub(r"\\.", "", text))
+        and _balanced(re.sub(r"\\[{}]", "", text))
+    )
 
 
 def _balanced(text: str) -> bool:
@@ -213,7 +233,11 @@ def _balanced(text: str) -> bool:
     return depth == 0
 
 
-WRITERS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {"json": to_json, "csv": to_csv, "bibtex": to_bibtex}
+WRITERS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
+    "json": to_json,
+    "csv": to_csv,
+    "bibtex": to_bibtex,
+}
 """The formats by name."""
 ENDINGS = {".json": "json", ".csv": "csv", ".bib": "bibtex", ".bibtex": "bibtex"}
 """The formats by the ending of a file's name."""

@@ -11,7 +11,9 @@ TEXT_COLUMNS = 78
 
 
 def columns(text: str) -> int:
-    """How many columns a terminal gives to `text` (Unicode Standard Annex 11: wide ones count two)."""
+    """How many columns a terminal gives to `text` (Unicode Standard Annex 11: wide ones count
+    two).
+    """
     return len(text) if text.isascii() else sum(_width(character) for character in text)
 
 

@@ -1,4 +1,6 @@
-"""A digest as issues of a GitHub repository: title and bodies in Markdown, each within the size that GitHub takes."""
+"""A digest as issues of a GitHub repository: title and bodies in Markdown, each within the size
+that GitHub takes.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,19 @@ from digest.rendering.texts import readable
 from digest.rendering.view import view
 
 BYTES = 60_000
-"""A body's size at most, in bytes of UTF-8: GitHub takes 65,536 characters, and a marker is still added."""
+"""A body's size at most, in bytes of UTF-8: GitHub takes 65,536 characters, and a marker is still
+added."""
 UNFOLDED = 15
 """So many papers of a keyword stand open; the rest is folded."""
 COLUMNS = (Column.TITLE, Column.DATE, Column.COMMENT)
 THANKS = "Thank you to arXiv for use of its open access interoperability."
 
-# What GitHub would read as a call to a person or to another issue, and tell them of it (its documentation,
-# "Autolinked references and URLs"): a blank without width takes the meaning away.
+# What GitHub would read as a call to a person or to another issue, and tell them of it (its
+# documentation, "Autolinked references and URLs"): a blank without width takes the meaning away.
 _MENTION = re.compile(r"(?<![\w.])@(?=[A-Za-z0-9])|#(?=\d)|(?<=\bGH)-(?=\d)", re.IGNORECASE)
-_REFERENCE = re.compile(r"https?://(?:www\.)?github\.com/(?=[\w.-]+/[\w.-]+/(?:issues|pull|discussions|commit)/)")
+_REFERENCE = re.compile(
+    r"https?://(?:www\.)?github\.com/(?=[\w.-]+/[\w.-]+/(?:issues|pull|discussions|commit)/)"
+)
 _APART = "\u200b"
 
 
@@ -54,7 +59,9 @@ def render_issues(digest: Digest) -> Issues:
     """Render all papers of a digest, in as many parts as it needs; none is left out."""
     day = digest.date
     page = view(replace(digest, welcome=False))
-    begin = f"{page.headline} {page.lead}." + (" To begin with, those of the last days.\n" if digest.welcome else "\n")
+    begin = f"{page.headline} {page.lead}." + (
+        " To begin with, those of the last days.\n" if digest.welcome else "\n"
+    )
     if page.skipped:
         begin += f"\n{page.skipped}\n"
     for silence in page.silences:
@@ -69,7 +76,9 @@ def render_issues(digest: Digest) -> Issues:
 
 
 def _parts(digest: Digest, room: int) -> Iterator[Sequence[_Table]]:
-    """Share the tables out over parts of at most `room` bytes; a table that does not fit goes on in the next part."""
+    """Share the tables out over parts of at most `room` bytes; a table that does not fit goes on in
+    the next part.
+    """
     tables: list[_Table] = []
     left = room
     for section in digest.sections:
@@ -92,7 +101,9 @@ def _parts(digest: Digest, room: int) -> Iterator[Sequence[_Table]]:
 
 def _fitting(title: str, papers: Sequence[Paper], room: int) -> int:
     """How many of the papers fit: a fold's own lines are counted in."""
-    used = len(_Table(title, ()).text().encode()) + len(_Table("", tuple(papers[:1]) * (UNFOLDED + 1)).text().encode())
+    used = len(_Table(title, ()).text().encode()) + len(
+        _Table("", tuple(papers[:1]) * (UNFOLDED + 1)).text().encode()
+    )
     used -= (UNFOLDED + 1) * (len(row(papers[0], COLUMNS).encode()) + 1)
     for number, paper in enumerate(papers):
         used += len(row(paper, COLUMNS).encode()) + 1
@@ -103,7 +114,11 @@ def _fitting(title: str, papers: Sequence[Paper], room: int) -> int:
 
 def _told(paper: Paper) -> Paper:
     """A paper as people read it: TeX as Unicode, and nobody called by name."""
-    return replace(paper, title=_quiet(readable(paper.title)) or paper.id, comment=_quiet(readable(paper.comment)))
+    return replace(
+        paper,
+        title=_quiet(readable(paper.title)) or paper.id,
+        comment=_quiet(readable(paper.comment)),
+    )
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,6 @@
-"""A digest as it will be read: subject, text part and HTML part, within the size that mail allows."""
+"""A digest as it will be read: subject, text part and HTML part, within the size that mail
+allows.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ from digest.rendering.view import PageView, view
 HTML_BYTES = 90_000
 """The HTML part's limit, in bytes of UTF-8: Gmail clips what is beyond about 102 kB."""
 TEXT_BYTES = 120_000
-"""The text part's limit beside an HTML part, as far as abstracts go: spam filters count a text that says several times
-as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT: three times)."""
+"""The text part's limit beside an HTML part, as far as abstracts go: spam filters count a text that
+says several times as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT:
+three times)."""
 HTML_KEYWORDS = 40
 """How many keywords the HTML part explains; the text part explains all."""
 LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 250)
@@ -33,7 +36,8 @@ _SHORTEST = len(LENGTHS) - 1
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is said: of papers 1 to `abstracts` all, to `details` a byline, to `listed` the title.
+    """How much is said: of papers 1 to `abstracts` all, to `details` a byline, to `listed` the
+    title.
 
     An abstract ends with the last sentence within `length` characters.
     """
@@ -50,7 +54,9 @@ class Extent:
 
 
 class Renderer:
-    """Renders digests with the built-in templates, or those in the operator's folder of the same name."""
+    """Renders digests with the built-in templates, or those in the operator's folder of the same
+    name.
+    """
 
     def __init__(self, templates: Path | None = None) -> None:
         built_in = jinja2.PackageLoader("digest.templates", "")
@@ -60,17 +66,23 @@ class Renderer:
         self._text = _environment(loader, autoescape=False)
         self._html.filters |= {"marked": marked, "shorten": shorten}
         self._text.filters |= {"wrap": wrap, "underline": underline, "shorten": shorten}
-        self._inliner = css_inline.CSSInliner(keep_at_rules=True, minify_css=True, load_remote_stylesheets=False)
+        self._inliner = css_inline.CSSInliner(
+            keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
+        )
 
     def render(self, digest: Digest, mark: str) -> Rendered:
-        """Render all parts; the HTML part is at most HTML_BYTES long, the text part names every paper.
+        """Render all parts; the HTML part is at most HTML_BYTES long, the text part names every
+        paper.
 
         Raises ConfigError where a template is broken, leaves out the mark, or is itself too long.
         """
         page = view(digest)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         if digest.format is Format.HTML:
-            text, html = self._text_beside_html(page, whole, mark), self._within_budget(page, whole, mark)
+            text, html = (
+                self._text_beside_html(page, whole, mark),
+                self._within_budget(page, whole, mark),
+            )
         else:
             text, html = self._text_part(page, whole, mark), ""
         for name, part in (("digest.txt", text), *([("digest.html", html)] if html else [])):
@@ -85,7 +97,9 @@ class Renderer:
         return self._fill(self._text, "digest.txt", page, extent, mark).rstrip("\n") + "\n"
 
     def _text_beside_html(self, page: PageView, whole: Extent, mark: str) -> str:
-        """The text part with all papers; where it would be far longer than the HTML part, with shorter abstracts."""
+        """The text part with all papers; where it would be far longer than the HTML part, with
+        shorter abstracts.
+        """
 
         def attempt(step: int) -> str:
             return self._text_part(page, _reduced(whole, step), mark)
@@ -94,7 +108,9 @@ class Renderer:
         return _longest(attempt, TEXT_BYTES, _hopeless(page, whole, TEXT_BYTES), stages)[0]
 
     def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
-        """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is short enough."""
+        """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is
+        short enough.
+        """
 
         def attempt(step: int) -> str:
             html = self._fill(self._html, "digest.html", page, _reduced(whole, step), mark)
@@ -110,13 +126,17 @@ class Renderer:
         return html
 
     @staticmethod
-    def _fill(environment: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str) -> str:
+    def _fill(
+        environment: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str
+    ) -> str:
         try:
             return environment.get_template(name).render(
                 page=page, extent=extent, mark=mark, shown_keywords=HTML_KEYWORDS
             )
         except jinja2.TemplateSyntaxError as error:
-            raise ConfigError(f"the template {error.name}, line {error.lineno}: {error.message}") from error
+            raise ConfigError(
+                f"the template {error.name}, line {error.lineno}: {error.message}"
+            ) from error
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise ConfigError(f"the template {name}: {error}") from error
 
@@ -137,16 +157,24 @@ def marked(text: str, spans: Iterable[Span]) -> Markup:
     parts, last = [], 0
     for start, end in spans:
         if end <= len(text):
-            parts += [escape(text[last:start]), Markup("<em>"), escape(text[start:end]), Markup("</em>")]
+            parts += [
+                escape(text[last:start]),
+                Markup("<em>"),
+                escape(text[start:end]),
+                Markup("</em>"),
+            ]
             last = end
     return Markup("").join([*parts, escape(text[last:])])
 
 
-def _longest(attempt: Callable[[int], str], limit: int, low: int, stages: Sequence[int]) -> tuple[str, bool]:
+def _longest(
+    attempt: Callable[[int], str], limit: int, low: int, stages: Sequence[int]
+) -> tuple[str, bool]:
     """The longest part within `limit` bytes, and that it is; or the last stage's, which is not.
 
-    Every step of `attempt` makes the part shorter, so the least that has to go is found by bisection; in most digests
-    that are too long an early stage is enough. None of the steps below `low` fits.
+    Every step of `attempt` makes the part shorter, so the least that has to go is found by
+    bisection; in most digests that are too long an early stage is enough. None of the steps below
+    `low` fits.
     """
     part = attempt(low)
     if len(part.encode()) <= limit:
@@ -168,7 +196,9 @@ def _longest(attempt: Callable[[int], str], limit: int, low: int, stages: Sequen
 
 
 def _reduced(whole: Extent, step: int) -> Extent:
-    """The `step`-th smaller extent: shorter abstracts, then one of them less each step, then one byline, one title."""
+    """The `step`-th smaller extent: shorter abstracts, then one of them less each step, then one
+    byline, one title.
+    """
     extent = replace(whole, length=LENGTHS[min(step, _SHORTEST)])
     step = max(step - _SHORTEST, 0)
     abstracts = max(whole.abstracts - step, 0)
@@ -179,8 +209,12 @@ def _reduced(whole: Extent, step: int) -> Extent:
 
 
 def _hopeless(page: PageView, whole: Extent, limit: int) -> int:
-    """How many steps are needed at least, going by the abstracts' bytes alone: those need no attempt."""
-    abstracts = [paper.abstract for section in page.sections for paper in section.papers][: whole.abstracts]
+    """How many steps are needed at least, going by the abstracts' bytes alone: those need no
+    attempt.
+    """
+    abstracts = [paper.abstract for section in page.sections for paper in section.papers][
+        : whole.abstracts
+    ]
     for step, length in enumerate(LENGTHS):
         sizes = list(accumulate(len(shorten(abstract, length).encode()) for abstract in abstracts))
         if not sizes or sizes[-1] <= limit:

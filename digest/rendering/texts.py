@@ -1,4 +1,6 @@
-"""Hostile text made fit to print: one line, of a sane length, without what a terminal or a page would obey."""
+"""Hostile text made fit to print: one line, of a sane length, without what a terminal or a page
+would obey.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def _sentence_ends(text: str) -> tuple[int, ...]:
 
 
 def shorten(text: str, length: int) -> str:
-    """The sentences of a text that fit into `length` characters, and an ellipsis for what is left out.
+    """The sentences of a text that fit into `length` characters, and an ellipsis for what is left
+    out.
 
     Where not even the first one fits, its words that do.
     """

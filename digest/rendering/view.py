@@ -1,4 +1,6 @@
-"""What the templates say of a digest: headline, subject, sections, dates in words; nothing is left to decide."""
+"""What the templates say of a digest: headline, subject, sections, dates in words; nothing is left
+to decide.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """The papers of one announcement under a heading; without a `day` where a digest covers one announcement."""
+    """The papers of one announcement under a heading; without a `day` where a digest covers one
+    announcement.
+    """
 
     day: str
     anchor: str
@@ -35,7 +39,9 @@ class GroupView:
 
 @dataclass(frozen=True, slots=True)
 class SectionView:
-    """One heading and its papers; `first` is the number of the first of them, `anchor` what a link can name."""
+    """One heading and its papers; `first` is the number of the first of them, `anchor` what a link
+    can name.
+    """
 
     title: str
     count: str
@@ -109,9 +115,13 @@ def view(digest: Digest) -> PageView:
     return PageView(
         subject=subject,
         headline=headline,
-        lead=f"{lead}; all since {_day(digest.previous)}" if covers_days and digest.previous else lead,
+        lead=f"{lead}; all since {_day(digest.previous)}"
+        if covers_days and digest.previous
+        else lead,
         # The first line of the mail, which stands beside the subject in a list of mails.
-        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH) if digest.papers > 1 and not digest.welcome else "",
+        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH)
+        if digest.papers > 1 and not digest.welcome
+        else "",
         welcome=digest.welcome,
         rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
@@ -153,7 +163,9 @@ def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView
     dated = any(item.announced for item in _items(digest))
     for day, items in groupby(section.items, key=lambda item: item.announced):
         heading = (_day(day) if day else "Held, and announced since") if dated else ""
-        papers = tuple(paper_view(item, number + i, digest, terms, mixed) for i, item in enumerate(items))
+        papers = tuple(
+            paper_view(item, number + i, digest, terms, mixed) for i, item in enumerate(items)
+        )
         yield GroupView(heading, f"d{number}", papers)
         number += len(papers)
 
@@ -167,11 +179,15 @@ def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
     (section,) = sections
     if len(section.groups) > 1:
         for group in section.groups:
-            yield ContentView(group.day, _count(len(group.papers), "paper"), group.anchor, group.papers[0].number)
+            yield ContentView(
+                group.day, _count(len(group.papers), "paper"), group.anchor, group.papers[0].number
+            )
         return
     papers = section.papers
     for paper in papers[:CONTENTS_TITLES]:
-        note = f"and {len(papers) - CONTENTS_TITLES} more" if paper.number == CONTENTS_TITLES else ""
+        note = (
+            f"and {len(papers) - CONTENTS_TITLES} more" if paper.number == CONTENTS_TITLES else ""
+        )
         yield ContentView(shorten(paper.title, CONTENTS_LENGTH), note, paper.anchor, paper.number)
 
 
@@ -186,7 +202,11 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     if digest.welcome:
         start = "Your arXiv digest starts"
         found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
-        return start, (found or "for ") + on, _subject(digest, f"{start}: {found}", names, dated=False)
+        return (
+            start,
+            (found or "for ") + on,
+            _subject(digest, f"{start}: {found}", names, dated=False),
+        )
     if not digest.papers and digest.silences and not digest.quiet:
         since = _count(min(silence.days for silence in digest.silences), "day")
         silent = [keyword_name(silence.keyword) for silence in digest.silences]
@@ -201,7 +221,11 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
         return "No new papers", f"for {on}" if names else "", subject
     revised = sum(item.kind is Kind.REVISED for item in _items(digest))
     new = digest.papers - revised
-    counts = ", ".join(_count(count, noun) for count, noun in ((new, "new paper"), (revised, "new version")) if count)
+    counts = ", ".join(
+        _count(count, noun)
+        for count, noun in ((new, "new paper"), (revised, "new version"))
+        if count
+    )
     return counts, f"for {on}", _subject(digest, f"{counts}: ", names)
 
 
@@ -209,8 +233,14 @@ def _rhythm(rhythm: Rhythm, timezone: str) -> str:
     """When digests come, and what a day without any means."""
     week = tuple(Weekly)
     named = [f"{DAYS[week.index(day)]}s" for day in rhythm.days]
-    days = {week: "every day", week[:5]: "from Monday to Friday"}.get(rhythm.days, f"on {_in_words(named, all_=True)}")
-    hour = f", not before {rhythm.at:%H:%M} ({timezone})" if rhythm.at else ", as soon as the papers are in"
+    days = {week: "every day", week[:5]: "from Monday to Friday"}.get(
+        rhythm.days, f"on {_in_words(named, all_=True)}"
+    )
+    hour = (
+        f", not before {rhythm.at:%H:%M} ({timezone})"
+        if rhythm.at
+        else ", as soon as the papers are in"
+    )
     none = "a short mail says why" if rhythm.tells else "no mail comes"
     return (
         f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on the evenings of"
@@ -219,7 +249,9 @@ def _rhythm(rhythm: Rhythm, timezone: str) -> str:
 
 
 def _skipped(count: int, previous: date | None) -> str:
-    """What was let go after an absence, and the command that lists it; the address is for the reader to put in."""
+    """What was let go after an absence, and the command that lists it; the address is for the
+    reader to put in.
+    """
     if not count:
         return ""
     were, them = (" was", "it") if count == 1 else (" were", "them")
@@ -231,16 +263,22 @@ def _skipped(count: int, previous: date | None) -> str:
 
 
 def _names(digest: Digest) -> list[str]:
-    """The keywords that brought something, in the reader's order; all of them where nothing came."""
+    """The keywords that brought something, in the reader's order; all of them where nothing
+    came.
+    """
     firsts = [item.keywords[0] for item in _items(digest) if item.keywords]
     names = firsts or [keyword.name for keyword in digest.keywords]
     order = {keyword.name: place for place, keyword in reversed(list(enumerate(digest.keywords)))}
     unique = dict.fromkeys(names)
-    return [keyword_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))]
+    return [
+        keyword_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))
+    ]
 
 
 def _subject(digest: Digest, start: str, names: Sequence[str], *, dated: bool = True) -> str:
-    """`[arXiv] 3 new papers: Reward Model, MLLM (24 Nov)`; the names give way where it grows too long."""
+    """`[arXiv] 3 new papers: Reward Model, MLLM (24 Nov)`; the names give way where it grows too
+    long.
+    """
     prefix = clean(digest.subject_prefix, PREFIX_LENGTH)
     end = f" ({digest.date.day} {MONTHS[digest.date.month - 1][:3]})" if dated else ""
     return _with_names(f"{prefix} {start}".lstrip(), names, SUBJECT_LENGTH - len(end)) + end

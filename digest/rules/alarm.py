@@ -1,4 +1,6 @@
-"""When the operator is told of trouble: what is wrong now and what was told before, to one mail, or none."""
+"""When the operator is told of trouble: what is wrong now and what was told before, to one mail, or
+none.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,9 @@ class Trouble(StrEnum):
 class Facts:
     """How things are after a cycle. Times are UTC.
 
-    `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or nothing;
-    `last_good` are the keywords that arXiv fails to answer, with the time of its last good answer.
+    `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or
+    nothing; `last_good` are the keywords that arXiv fails to answer, with the time of its last good
+    answer.
     """
 
     failed_cycles: int = 0
@@ -39,7 +42,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A trouble that is not over: since when it is known, what it is, and whether the operator was told."""
+    """A trouble that is not over: since when it is known, what it is, and whether the operator was
+    told.
+    """
 
     since: datetime
     words: str
@@ -56,7 +61,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to mail, if anything; what to remember in any case, and what once the mail was accepted."""
+    """What to mail, if anything; what to remember in any case, and what once the mail was
+    accepted.
+    """
 
     notice: Notice | None
     memory: Mapping[Trouble, Open]
@@ -66,8 +73,9 @@ class Decision:
 def decide(facts: Facts, memory: Mapping[Trouble, Open], now: datetime) -> Decision:
     """Compare what is wrong with what the operator knows.
 
-    Each trouble is told once; what comes and goes while another stays is not told again. When all is well one mail
-    says so, with what it was: where mail itself was what was broken, that is the first the operator hears by mail.
+    Each trouble is told once; what comes and goes while another stays is not told again. When all
+    is well one mail says so, with what it was: where mail itself was what was broken, that is the
+    first the operator hears by mail.
     """
     wrong = _wrong(facts, now)
     if not wrong:
@@ -75,11 +83,16 @@ def decide(facts: Facts, memory: Mapping[Trouble, Open], now: datetime) -> Decis
         return Decision(notice, memory if notice else {}, {})
     known = {
         **memory,
-        **{kind: replace(memory.get(kind, Open(now, words)), words=words) for kind, words in wrong.items()},
+        **{
+            kind: replace(memory.get(kind, Open(now, words)), words=words)
+            for kind, words in wrong.items()
+        },
     }
     if all(known[kind].told for kind in wrong):
         return Decision(None, known, known)
-    lines = tuple(f"{known[kind].words} (known since {_moment(known[kind].since)})" for kind in wrong)
+    lines = tuple(
+        f"{known[kind].words} (known since {_moment(known[kind].since)})" for kind in wrong
+    )
     told = {kind: replace(one, told=one.told or kind in wrong) for kind, one in known.items()}
     return Decision(Notice(f"trouble: {next(iter(wrong.values()))}", lines), known, told)
 
@@ -90,19 +103,30 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
     if facts.mail_rests:
         wrong[Trouble.MAIL] = facts.mail_rests
     if facts.failed_cycles >= FAILED_CYCLES:
-        wrong[Trouble.CYCLES] = f"{facts.failed_cycles} cycles in a row failed, the last with: {facts.error}"
+        wrong[Trouble.CYCLES] = (
+            f"{facts.failed_cycles} cycles in a row failed, the last with: {facts.error}"
+        )
     behind = {
-        name: good for name, good in facts.last_good.items() if len(served_between(good, now)) >= MISSED_ANNOUNCEMENTS
+        name: good
+        for name, good in facts.last_good.items()
+        if len(served_between(good, now)) >= MISSED_ANNOUNCEMENTS
     }
     if behind:
         oldest = min(behind.values())
-        names = ", ".join(list(behind)[:3]) + (f" and {len(behind) - 3} more" if len(behind) > 3 else "")
-        wrong[Trouble.FETCH] = f"arXiv has not answered for {names} since {_moment(oldest)}, two announcements ago"
+        names = ", ".join(list(behind)[:3]) + (
+            f" and {len(behind) - 3} more" if len(behind) > 3 else ""
+        )
+        wrong[Trouble.FETCH] = (
+            f"arXiv has not answered for {names} since {_moment(oldest)}, two announcements ago"
+        )
     return wrong
 
 
 def _all_well(memory: Mapping[Trouble, Open], now: datetime) -> Notice:
-    lines = tuple(f"over: {one.words} (from {_moment(one.since)} to {_moment(now)})" for one in memory.values())
+    lines = tuple(
+        f"over: {one.words} (from {_moment(one.since)} to {_moment(now)})"
+        for one in memory.values()
+    )
     return Notice("all is well again", lines)
 
 

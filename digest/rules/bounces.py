@@ -1,4 +1,6 @@
-"""What a bounce means for its reader: gone for good, away for a time, or not the reader's fault at all."""
+"""What a bounce means for its reader: gone for good, away for a time, or not the reader's fault at
+all.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +14,21 @@ SOFT_SPAN = timedelta(days=30)
 """… within this time."""
 SURGE_SPAN = timedelta(hours=1)
 SURGE_SHARE = 0.05
-"""When more than this share of all readers bounces within SURGE_SPAN, the cause is the way of the mail …"""
+"""When more than this share of all readers bounces within SURGE_SPAN, the cause is the way of the
+mail …"""
 SURGE_READERS = 5
 """… but fewer readers than these are no multitude, however few there are in all."""
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _NOT_THE_ADDRESS = {"5.3.4", "5.4.4", "5.4.5"}
-"""Size, routing, sending quota: with another message or another day the address may well work (RFC 3463)."""
+"""Size, routing, sending quota: with another message or another day the address may well work (RFC
+3463)."""
 
 
 class Blame(StrEnum):
-    """Whom a bounce blames. HARD: the address, for good. SOFT: for a time. POLICY: the mail or its sender."""
+    """Whom a bounce blames. HARD: the address, for good. SOFT: for a time. POLICY: the mail or its
+    sender.
+    """
 
     HARD = "hard"
     SOFT = "soft"
@@ -36,9 +42,11 @@ def status_of(text: str) -> str:
 
 
 def blame_of(status: str) -> Blame:
-    """Judge an enhanced status code; without one nobody can tell for how long an address fails: SOFT.
+    """Judge an enhanced status code; without one nobody can tell for how long an address fails:
+    SOFT.
 
-    5.6 is the message's content, 5.7 its policy or the sender's standing: neither is known to the reader.
+    5.6 is the message's content, 5.7 its policy or the sender's standing: neither is known to the
+    reader.
     """
     if status.startswith(("5.7.", "5.6.")):
         return Blame.POLICY
@@ -46,5 +54,7 @@ def blame_of(status: str) -> Blame:
 
 
 def is_surge(bounced: int, readers: int) -> bool:
-    """Whether so many readers, of so many in all, bounced at once that no reader can be the cause."""
+    """Whether so many readers, of so many in all, bounced at once that no reader can be the
+    cause.
+    """
     return bounced >= SURGE_READERS and bounced > SURGE_SHARE * readers

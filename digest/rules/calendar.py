@@ -1,4 +1,6 @@
-"""arXiv's calendar: which evenings bring an announcement, when it is served, and why a day brings nothing."""
+"""arXiv's calendar: which evenings bring an announcement, when it is served, and why a day brings
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from digest.errors import ConfigError
 
 NEW_YORK = ZoneInfo("America/New_York")
 SERVED = time(1, 15)
-"""New York time of the day after the evening at which the API's index has filled; it is half there before."""
+"""New York time of the day after the evening at which the API's index has filled; it is half there
+before."""
 
 DEADLINE = time(14)
-"""New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up to Friday's."""
+"""New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up
+to Friday's."""
 
 WEEKEND = "weekend"
 LONGEST_NAME = 30
@@ -46,19 +50,23 @@ class Holidays:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One of arXiv's evening batches: the New York date of its evening, and since when (UTC) the API serves it."""
+    """One of arXiv's evening batches: the New York date of its evening, and since when (UTC) the
+    API serves it.
+    """
 
     evening: date
     served_at: datetime
 
 
 def load_holidays(text: str) -> Holidays:
-    """Read holidays from JSON: `{"years": {"2026": {"2026-11-26": "Thanksgiving", …}}}`, dates as arXiv lists them.
+    """Read holidays from JSON: `{"years": {"2026": {"2026-11-26": "Thanksgiving", …}}}`, dates as
+    arXiv lists them.
 
-    A date names the evening that is skipped. On a Friday nothing is announced anyway; what is not prepared
-    on a Friday holiday is Sunday's announcement, so such a date stands for the Sunday after it.
-    (arXiv's help page "Availability of submissions"; it lists that Sunday itself in some years, and
-    both ways of writing come to the same.) Raises ConfigError naming the place of a mistake.
+    A date names the evening that is skipped. On a Friday nothing is announced anyway; what is not
+    prepared on a Friday holiday is Sunday's announcement, so such a date stands for the Sunday
+    after it. (arXiv's help page "Availability of submissions"; it lists that Sunday itself in some
+    years, and both ways of writing come to the same.) Raises ConfigError naming the place of a
+    mistake.
     """
     try:
         years = json.loads(text)["years"]
@@ -82,14 +90,23 @@ def _read_holiday(year: str, day: str, name: object) -> tuple[date, str]:
     try:
         listed = date.fromisoformat(day)
     except ValueError as error:
-        raise ConfigError(f"holidays of {year}: {day!r} is no date", remedy="write it as 2026-11-26") from error
+        raise ConfigError(
+            f"holidays of {year}: {day!r} is no date", remedy="write it as 2026-11-26"
+        ) from error
     if listed.year != _read_year(year):
         raise ConfigError(f"holidays of {year}: {day} is in another year")
     if listed.weekday() == _SATURDAY:
-        raise ConfigError(f"holidays of {year}: {day} is a Saturday, when arXiv announces nothing anyway")
-    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name.strip()) <= LONGEST_NAME:
         raise ConfigError(
-            f"holidays of {year}: {day} has no usable name", remedy=f"give it one of at most {LONGEST_NAME} letters"
+            f"holidays of {year}: {day} is a Saturday, when arXiv announces nothing anyway"
+        )
+    if (
+        not isinstance(name, str)
+        or not name.isprintable()
+        or not 0 < len(name.strip()) <= LONGEST_NAME
+    ):
+        raise ConfigError(
+            f"holidays of {year}: {day} has no usable name",
+            remedy=f"give it one of at most {LONGEST_NAME} letters",
         )
     return listed + 2 * _DAY if listed.weekday() == _FRIDAY else listed, name.strip()
 
@@ -97,14 +114,18 @@ def _read_holiday(year: str, day: str, name: object) -> tuple[date, str]:
 @cache
 def package_holidays() -> Holidays:
     """The list that comes with the program, read at the first use."""
-    return load_holidays(resources.files("digest.rules").joinpath("holidays.json").read_text(encoding="utf-8"))
+    return load_holidays(
+        resources.files("digest.rules").joinpath("holidays.json").read_text(encoding="utf-8")
+    )
 
 
 _own: list[Holidays] = []
 
 
 def use_holidays(own: Holidays | None) -> None:
-    """Let an operator's list count beside the built-in one, for this process; None: the built-in one alone."""
+    """Let an operator's list count beside the built-in one, for this process; None: the built-in
+    one alone.
+    """
     _own[:] = [own] if own else []
 
 
@@ -114,7 +135,9 @@ def known_holidays() -> Holidays:
 
 
 def is_year_known(year: int, holidays: Holidays | None = None) -> bool:
-    """Whether the holidays of a year are known; the evenings of any other year count as ordinary ones."""
+    """Whether the holidays of a year are known; the evenings of any other year count as ordinary
+    ones.
+    """
     return year in (holidays or known_holidays()).years
 
 
@@ -132,15 +155,20 @@ def next_served(now: datetime, holidays: Holidays | None = None) -> Announcement
 
 
 def submitted_by(announcement: Announcement) -> datetime:
-    """Until when the papers of an announcement were submitted (UTC): 14:00 in New York, on Friday for Sunday's.
+    """Until when the papers of an announcement were submitted (UTC): 14:00 in New York, on Friday
+    for Sunday's.
 
     arXiv's help, "Submission schedule".
     """
     return _deadline(announcement.evening)
 
 
-def served_between(after: datetime, until: datetime, holidays: Holidays | None = None) -> tuple[Announcement, ...]:
-    """The announcements that came to be served later than `after` and not later than `until`, oldest first."""
+def served_between(
+    after: datetime, until: datetime, holidays: Holidays | None = None
+) -> tuple[Announcement, ...]:
+    """The announcements that came to be served later than `after` and not later than `until`,
+    oldest first.
+    """
     found = []
     for announcement in _announcements_after(after, holidays):
         if announcement.served_at > until:
@@ -150,10 +178,11 @@ def served_between(after: datetime, until: datetime, holidays: Holidays | None =
 
 
 def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> Announcement:
-    """The announcement for which a paper comes in time that is submitted at this moment, unless it is held.
+    """The announcement for which a paper comes in time that is submitted at this moment, unless it
+    is held.
 
-    (arXiv's help page "Availability of submissions": until 14:00 New York time for the same evening, Thursday's from
-    then on and Friday's for Sunday.)
+    (arXiv's help page "Availability of submissions": until 14:00 New York time for the same
+    evening, Thursday's from then on and Friday's for Sunday.)
     """
     evening = submitted.astimezone(NEW_YORK).date()
     while _why_silent(evening, holidays) or _deadline(evening) <= submitted:
@@ -162,10 +191,11 @@ def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> An
 
 
 def quiet_night(now: datetime, holidays: Holidays | None = None) -> str | None:
-    """Why there was no announcement on the evening before `now`: `weekend`, `holiday: Thanksgiving`; else None.
+    """Why there was no announcement on the evening before `now`: `weekend`, `holiday:
+    Thanksgiving`; else None.
 
-    The evening before is the last one whose announcement would be served by now: from 01:15 New York time
-    on, yesterday's.
+    The evening before is the last one whose announcement would be served by now: from 01:15 New
+    York time on, yesterday's.
     """
     return _why_silent(_evening_before(now), holidays)
 
@@ -178,10 +208,12 @@ def why_nothing(
     first_seen: int,
     holidays: Holidays | None = None,
 ) -> str:
-    """Say to people in one short phrase (at most 120 characters, times in UTC) why a good window brought nothing new.
+    """Say to people in one short phrase (at most 120 characters, times in UTC) why a good window
+    brought nothing new.
 
-    `previous_good` is when the query's window before this one was fetched; `fetched` counts the papers in
-    this one, `first_seen` those of them that had not been seen but are too old to be mailed.
+    `previous_good` is when the query's window before this one was fetched; `fetched` counts the
+    papers in this one, `first_seen` those of them that had not been seen but are too old to be
+    mailed.
     """
     if previous_good is not None:
         served = served_between(previous_good, now, holidays)
@@ -199,8 +231,14 @@ def why_nothing(
 
 
 def doubt_about(evening: date, holidays: Holidays | None = None) -> str:
-    """What is to be added where an evening counts as an ordinary one because its year's holidays are not known."""
-    return "" if is_year_known(evening.year, holidays) else f" ({evening.year}'s holidays are not known)"
+    """What is to be added where an evening counts as an ordinary one because its year's holidays
+    are not known.
+    """
+    return (
+        ""
+        if is_year_known(evening.year, holidays)
+        else f" ({evening.year}'s holidays are not known)"
+    )
 
 
 def _why_no_announcement(now: datetime, holidays: Holidays | None) -> str:

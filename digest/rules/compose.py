@@ -29,9 +29,9 @@ def compose(
 ) -> Digest:
     """Build the digest that carries `items`; the moments are UTC, its dates the reader's own.
 
-    Every paper comes once: under the first of the reader's keywords that it matches, or among the new
-    versions. The same items in any order give the same digest. One that covers several announcements has
-    the papers of each under each heading by the announcement's day.
+    Every paper comes once: under the first of the reader's keywords that it matches, or among the
+    new versions. The same items in any order give the same digest. One that covers several
+    announcements has the papers of each under each heading by the announcement's day.
     """
     zone = ZoneInfo(subscriber.timezone)
     covered = _announced_days(previous, now) if previous else frozenset()
@@ -60,19 +60,25 @@ def compose(
 
 
 def _announced_days(previous: datetime, now: datetime) -> frozenset[date]:
-    """The days of the announcements between two digests, as arXiv's lists date them: each evening's by the next day."""
+    """The days of the announcements between two digests, as arXiv's lists date them: each evening's
+    by the next day.
+    """
     return frozenset(served.evening + timedelta(days=1) for served in served_between(previous, now))
 
 
 def _announced(item: Item, covered: frozenset[date]) -> date | None:
-    """The day of a paper's announcement, by its dates; None where it was held, so that they cannot tell."""
+    """The day of a paper's announcement, by its dates; None where it was held, so that they cannot
+    tell.
+    """
     submitted = item.paper.updated if item.kind is Kind.REVISED else item.paper.published
     day = announcement_of(submitted).evening + timedelta(days=1)
     return day if day in covered and item.kind is not Kind.LATE else None
 
 
 def _each_paper_once(items: Iterable[Item]) -> list[Item]:
-    """Merge items of one paper: its latest version, with the keywords of all; new outweighs revised."""
+    """Merge items of one paper: its latest version, with the keywords of all; new outweighs
+    revised.
+    """
     merged: dict[str, Item] = {}
     for item in items:
         known = merged.get(item.paper.id)
@@ -83,11 +89,17 @@ def _each_paper_once(items: Iterable[Item]) -> list[Item]:
 def _merge(one: Item, other: Item) -> Item:
     weight = (Kind.NEW, Kind.LATE, Kind.REVISED, Kind.OLD)
     latest = max(one, other, key=lambda item: (item.paper.version, item.paper.updated))
-    return replace(latest, kind=min(one.kind, other.kind, key=weight.index), keywords=one.keywords + other.keywords)
+    return replace(
+        latest,
+        kind=min(one.kind, other.kind, key=weight.index),
+        keywords=one.keywords + other.keywords,
+    )
 
 
 def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, ...]:
-    """Group by the first keyword in the reader's order, then sort each group; empty ones are left out."""
+    """Group by the first keyword in the reader's order, then sort each group; empty ones are left
+    out.
+    """
     rank: dict[str, int] = {}
     labels: dict[str, str] = {}
     for position, keyword in enumerate(subscriber.keywords):
@@ -103,31 +115,42 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
         else:
             groups.setdefault(named.keywords[0] if named.keywords else "", []).append(named)
 
-    # A name that the reader no longer has comes after theirs: better an odd heading than a lost paper.
+    # A name that the reader no longer has comes after theirs: better an odd heading than a lost
+    # paper.
     order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
     place = _place(subscriber)
-    sections = [Section(title or "Other papers", tuple(sorted(groups[title], key=place))) for title in order]
+    sections = [
+        Section(title or "Other papers", tuple(sorted(groups[title], key=place))) for title in order
+    ]
     if revised:
         sections.append(Section(NEW_VERSIONS, tuple(sorted(revised, key=place))))
     return tuple(sections)
 
 
-def _in_reader_order(names: Iterable[str], rank: dict[str, int], labels: dict[str, str]) -> tuple[str, ...]:
-    """Spell each name as the reader does, in the reader's order; names that differ by case are one."""
+def _in_reader_order(
+    names: Iterable[str], rank: dict[str, int], labels: dict[str, str]
+) -> tuple[str, ...]:
+    """Spell each name as the reader does, in the reader's order; names that differ by case are
+    one.
+    """
     folded: dict[str, str] = {}
     for name in sorted(names):
         folded.setdefault(name.casefold(), labels.get(name.casefold(), name))
-    return tuple(folded[key] for key in sorted(folded, key=lambda key: (rank.get(key, len(rank)), key)))
+    return tuple(
+        folded[key] for key in sorted(folded, key=lambda key: (rank.get(key, len(rank)), key))
+    )
 
 
 Place = tuple[float, bool, int, bool, bool, float, str]
 
 
 def _place(subscriber: Subscriber) -> Callable[[Item], Place]:
-    """What a section is sorted by: the latest announcement first, in it the likeliest to matter, then the newest.
+    """What a section is sorted by: the latest announcement first, in it the likeliest to matter,
+    then the newest.
 
-    Likeliest: a keyword stands in the title; of more keywords; by an author, in a category that the reader named.
-    What counts for a new version is its own submission, not that of the paper's first one. The id makes it stable.
+    Likeliest: a keyword stands in the title; of more keywords; by an author, in a category that the
+    reader named. What counts for a new version is its own submission, not that of the paper's first
+    one. The id makes it stable.
     """
     terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
     authors = [author_term(name) for name in subscriber.authors]

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from digest.model import Kind, Paper
 
 GUARD = timedelta(days=45)
-"""No date decides what is new but this one: what was last touched so long before the query's previous
-good window cannot have been held back by moderation (the longest hold on record is weeks), so it is
-history that the window happens to reach."""
+"""No date decides what is new but this one: what was last touched so long before the query's
+previous good window cannot have been held back by moderation (the longest hold on record is weeks),
+so it is history that the window happens to reach."""
 
 HOLD = timedelta(days=5)
-"""A paper is announced one to four days after its submission, weekends and holidays counted (arXiv's
-help, "Submission schedule"); one that is seen for the first time and was submitted longer than this
-before the previous good window was held, and comes late."""
+"""A paper is announced one to four days after its submission, weekends and holidays counted
+(arXiv's help, "Submission schedule"); one that is seen for the first time and was submitted longer
+than this before the previous good window was held, and comes late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,11 @@ def diff(
 ) -> tuple[Seen, ...]:
     """Decide what each paper of a good window is, oldest served version first.
 
-    `known` has the highest version that the query's log holds of each base id; `previous` is when the
-    query's previous good window was fetched; `covered` is how far back its windows have reached, where that
-    was not all: what lies beyond was there before anybody asked. What the log already holds is left out.
-    What was submitted before `had_until` counts as mailed: a person said so.
+    `known` has the highest version that the query's log holds of each base id; `previous` is when
+    the query's previous good window was fetched; `covered` is how far back its windows have
+    reached, where that was not all: what lies beyond was there before anybody asked. What the log
+    already holds is left out. What was submitted before `had_until` counts as mailed: a person said
+    so.
     """
     line = min(now, previous or now) - GUARD
     if previous is not None and covered is not None:

@@ -1,4 +1,6 @@
-"""Which of arXiv's services is asked for which query, how deep, and when: rules only, nothing is asked here."""
+"""Which of arXiv's services is asked for which query, how deep, and when: rules only, nothing is
+asked here.
+"""
 
 from __future__ import annotations
 
@@ -16,32 +18,38 @@ SOURCES = (AUTO, API, FEEDS, OAI)
 FEW = 60
 """Up to so many different queries `auto` asks the API; of more it reads the announcement feeds."""
 ALONE = 20
-"""Up to so many queries are asked for one by one, since asked alone arXiv's own answer is the match."""
+"""Up to so many queries are asked for one by one, since asked alone arXiv's own answer is the
+match."""
 OVERLAP = timedelta(days=8)
-"""Every window reaches back this far before the last good one, and is compared with what is known of these days."""
+"""Every window reaches back this far before the last good one, and is compared with what is known
+of these days."""
 DEEP = timedelta(days=38)
-"""A query's first window, those of nights without an announcement, and those asked for while it is held back reach
-this far back behind the deep one before: a paper that moderation held stands in the list at its old date, weeks down.
-Holds of 34 days are on record; up to four more lie between a deadline and the announcement after a long weekend."""
+"""A query's first window, those of nights without an announcement, and those asked for while it is
+held back reach this far back behind the deep one before: a paper that moderation held stands in the
+list at its old date, weeks down. Holds of 34 days are on record; up to four more lie between a
+deadline and the announcement after a long weekend."""
 DEEP_EVERY = timedelta(days=6)
-"""A deep window that fell out, since the machine was off or arXiv was away on those nights, is made up for at once."""
+"""A deep window that fell out, since the machine was off or arXiv was away on those nights, is made
+up for at once."""
 AT_LEAST_EVERY = timedelta(hours=24)
 COMPARED_EVERY = timedelta(days=6)
 COMPARED_LATEST = timedelta(days=9)
 COMPARED_AT_ONCE = 400
-"""Where feeds or OAI are read, the API is asked for each query once a week too, on a night without an announcement,
-or on any other once that is overdue, and for so many in one cycle: what it brings then, the other source lacked."""
+"""Where feeds or OAI are read, the API is asked for each query once a week too, on a night without
+an announcement, or on any other once that is overdue, and for so many in one cycle: what it brings
+then, the other source lacked."""
 FIRST_HARVEST = timedelta(days=7)
 LONGEST_HARVEST = timedelta(days=31)
-"""OAI gives a query its first week, since a first digest shows no more, and no more than a month after an absence:
-all of arXiv are about 4,000 records a day."""
+"""OAI gives a query its first week, since a first digest shows no more, and no more than a month
+after an absence: all of arXiv are about 4,000 records a day."""
 FIRST_PAGE = 500
 PAGE = range(50, 2001)
 """arXiv serves at most 2,000 rows an answer (API user manual, "start and max_results paging")."""
 
 
 def order(choice: str, queries: int, there: Container[str] = SOURCES) -> tuple[str, ...]:
-    """The sources in the order in which they are tried: the chosen one, and those that stand in for it.
+    """The sources in the order in which they are tried: the chosen one, and those that stand in for
+    it.
 
     Sources that are not `there` are left out.
     """
@@ -52,8 +60,8 @@ def order(choice: str, queries: int, there: Container[str] = SOURCES) -> tuple[s
 def is_due(query: Query, now: datetime, first: str = API) -> bool:
     """Whether to ask: an announcement was served since the last good window, or a day has passed.
 
-    After a failure the stored wait comes first. Where `first`, the source tried first, is not the API, a day
-    without an announcement brings nothing, but is the time to compare it with the API.
+    After a failure the stored wait comes first. Where `first`, the source tried first, is not the
+    API, a day without an announcement brings nothing, but is the time to compare it with the API.
     """
     if query.next_fetch_at is not None:
         return query.next_fetch_at <= now
@@ -65,7 +73,8 @@ def is_due(query: Query, now: datetime, first: str = API) -> bool:
 
 
 def is_compared(query: Query, now: datetime) -> bool:
-    """Whether a query that another source serves is to be compared with the API now: once that has all of its own.
+    """Whether a query that another source serves is to be compared with the API now: once that has
+    all of its own.
 
     A machine that is off at weekends hardly knows a night without an announcement.
     """
@@ -76,11 +85,16 @@ def is_compared(query: Query, now: datetime) -> bool:
 
 
 def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query]:
-    """The due queries without those that are compared with the API in a later cycle: the longest uncompared first."""
+    """The due queries without those that are compared with the API in a later cycle: the longest
+    uncompared first.
+    """
     if first == API:
         return list(due)
     never = datetime.min.replace(tzinfo=UTC)
-    compared = sorted((query for query in due if is_compared(query, now)), key=lambda query: query.deep_at or never)
+    compared = sorted(
+        (query for query in due if is_compared(query, now)),
+        key=lambda query: query.deep_at or never,
+    )
     later = {query.id for query in compared[COMPARED_AT_ONCE:]}
     return [query for query in due if query.id not in later]
 
@@ -89,7 +103,12 @@ def depth(query: Query, now: datetime) -> datetime:
     """How far back a window must reach to be good."""
     since = (query.last_good_at or now) - OVERLAP
     overdue = query.deep_at is None or query.deep_at <= now - DEEP_EVERY
-    if query.last_good_at is None or query.quarantined_since is not None or overdue or quiet_night(now):
+    if (
+        query.last_good_at is None
+        or query.quarantined_since is not None
+        or overdue
+        or quiet_night(now)
+    ):
         since = min(since, (query.deep_at or now) - DEEP)
     return since
 
@@ -106,7 +125,9 @@ def page_size(queries: Sequence[Query], since: datetime, now: datetime) -> int:
 
 
 def in_the_feeds(now: datetime) -> Announcement | None:
-    """The announcement that the feeds hold now; None where they are empty, as from New York's Saturday on."""
+    """The announcement that the feeds hold now; None where they are empty, as from New York's
+    Saturday on.
+    """
     announcement = last_served(now)
     return announcement if feed_day(announcement) == now.astimezone(NEW_YORK).date() else None
 
@@ -122,9 +143,11 @@ def feed_day(announcement: Announcement) -> date:
 
 
 def reaches(name: str, query: Query, now: datetime, first: str = API) -> bool:
-    """Whether a window from this source would leave no gap behind the query's last good one, and is of use.
+    """Whether a window from this source would leave no gap behind the query's last good one, and is
+    of use.
 
-    Where `first`, the source tried first, is not the API, what is only to be compared is for the API alone.
+    Where `first`, the source tried first, is not the API, what is only to be compared is for the
+    API alone.
     """
     if name == FEEDS:
         return only_todays_is_missing(query, now)
@@ -134,12 +157,16 @@ def reaches(name: str, query: Query, now: datetime, first: str = API) -> bool:
 
 
 def harvested_since(query: Query, now: datetime) -> date:
-    """The day from which on records are harvested for a query: one before its last good window, or a week ago."""
+    """The day from which on records are harvested for a query: one before its last good window, or
+    a week ago.
+    """
     return ((query.last_good_at or now - FIRST_HARVEST) - timedelta(days=1)).date()
 
 
 def only_todays_is_missing(query: Query, now: datetime) -> bool:
-    """Whether a query lacks exactly the announcement that is in the feeds: no more, which they do not hold, no less."""
+    """Whether a query lacks exactly the announcement that is in the feeds: no more, which they do
+    not hold, no less.
+    """
     announcement = in_the_feeds(now)
     if announcement is None or query.last_good_at is None:
         return False

@@ -1,4 +1,6 @@
-"""What a new version says of its paper: what it changed, whether it was accepted somewhere, whether it is withdrawn."""
+"""What a new version says of its paper: what it changed, whether it was accepted somewhere, whether
+it is withdrawn.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from collections.abc import Iterable
 from digest.model import Change, Paper
 
 READ = 2_000
-"""Characters of a comment or an abstract that are looked at; the longest real comments have a few hundred."""
+"""Characters of a comment or an abstract that are looked at; the longest real comments have a few
+hundred."""
 
 _THIS = r"(?:paper|manuscript|article|pre-?print|e-?print|submission|document|report|work|version|entry|note|thesis|it)"
 _HELPERS = (
@@ -26,7 +29,9 @@ _ALONE = (
     r"|\s+(?:by|due|because|as|since|for|pending|until|temporarily|to|and|on|after|while|from)\b)"
 )
 _WITHDRAWN = re.compile("|".join((_GONE, _TAKE_BACK, _REQUEST, _ALONE)), re.IGNORECASE)
-_ELSEWHERE = re.compile(r"withdr[ae]w\w*(?:\s+\w+){0,4}?\s+from\s+(?!arxiv\b|the arxiv\b|public)", re.IGNORECASE)
+_ELSEWHERE = re.compile(
+    r"withdr[ae]w\w*(?:\s+\w+){0,4}?\s+from\s+(?!arxiv\b|the arxiv\b|public)", re.IGNORECASE
+)
 """Taken back from a conference or a journal, which says nothing of the e-print."""
 _ANOTHER = re.compile(
     r"\b(?:previous|earlier|prior|former|older?|first|second|preceding|other|duplicate|companion)\s+\w*\s*\w*\s*"
@@ -35,7 +40,9 @@ _ANOTHER = re.compile(
 )
 """It is another version or another paper that was withdrawn."""
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+")
-_ABSTRACT = re.compile(rf"^\W*(?:(?:this|the|our)\s+)?{_THIS}\s+{_HELPERS}withdrawn\b|{_ALONE}", re.IGNORECASE)
+_ABSTRACT = re.compile(
+    rf"^\W*(?:(?:this|the|our)\s+)?{_THIS}\s+{_HELPERS}withdrawn\b|{_ALONE}", re.IGNORECASE
+)
 
 _ACCEPTED = re.compile(
     r"\b(?:accepted|to appear|to be (?:published|presented)|(?:will )?appear(?:s|ed|ing)? (?:in|at)|published|in press"
@@ -55,7 +62,8 @@ _ASKED = re.compile(
     r"\b(?:submitted|submission|under (?:peer[- ])?review|in review|reject|withdr[ae]w|challenge|extended)",
     re.IGNORECASE,
 )
-"""… unless a word of the comment says that the answer is still awaited, or that it is about something else."""
+"""… unless a word of the comment says that the answer is still awaited, or that it is about
+something else."""
 _ADMIN_NOTE = re.compile(r"arXiv admin note:.*", re.IGNORECASE | re.DOTALL)
 _OWN_DOI = "10.48550/"
 """arXiv gives every e-print a DOI of its own under this prefix (arXiv's help, "DataCite DOIs")."""
@@ -64,11 +72,13 @@ _OWN_DOI = "10.48550/"
 def is_withdrawn(paper: Paper) -> bool:
     """Whether this version takes the paper back.
 
-    On arXiv a withdrawal is a new version whose comment, or whole abstract, says so (arXiv's help, "To withdraw
-    an article"). A first version has nothing to take back, and what is withdrawn from a conference still stands.
+    On arXiv a withdrawal is a new version whose comment, or whole abstract, says so (arXiv's help,
+    "To withdraw an article"). A first version has nothing to take back, and what is withdrawn from
+    a conference still stands.
     """
     return paper.version > 1 and (
-        _says_withdrawn(paper.comment[:READ]) or bool(_ABSTRACT.search(paper.abstract[:READ].strip()))
+        _says_withdrawn(paper.comment[:READ])
+        or bool(_ABSTRACT.search(paper.abstract[:READ].strip()))
     )
 
 
@@ -76,7 +86,9 @@ def _says_withdrawn(comment: str) -> bool:
     if "withdr" not in comment.lower():
         return False
     return any(
-        _WITHDRAWN.search(sentence) and not _ELSEWHERE.search(sentence) and not _ANOTHER.search(sentence)
+        _WITHDRAWN.search(sentence)
+        and not _ELSEWHERE.search(sentence)
+        and not _ANOTHER.search(sentence)
         for sentence in _SENTENCE.split(" ".join(comment.split()))
     )
 
@@ -114,7 +126,9 @@ def _differs(before: str, after: str) -> bool:
 
 
 def _was_accepted(before: Paper, after: Paper) -> bool:
-    """A place of publication, a DOI of one, or a comment that tells of it, where the version before had none."""
+    """A place of publication, a DOI of one, or a comment that tells of it, where the version before
+    had none.
+    """
     if is_withdrawn(after):
         return False
     return (

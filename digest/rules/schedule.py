@@ -1,4 +1,6 @@
-"""When digests are due: the slots of a reader's schedule in their own time zone, as moments in UTC."""
+"""When digests are due: the slots of a reader's schedule in their own time zone, as moments in
+UTC.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ _SECOND = timedelta(seconds=1)
 _MIDNIGHT = time()
 _WEEKDAY = {day: number for number, day in enumerate(Weekly)}
 _FARTHEST = 22
-"""Days to search for a scheduled day: a weekly one, also where the calendar of a zone left one out."""
+"""Days to search for a scheduled day: a weekly one, also where the calendar of a zone left one
+out."""
 _REHEARSAL = timedelta(days=15)
 """How far back `next_digest` plays out a schedule: two weekly slots and two weekends."""
 FOR_EVER = date.max
@@ -45,7 +48,8 @@ def local_date(moment: datetime, zone: str | ZoneInfo) -> date:
 def latest_slot(subscriber: Subscriber, now: datetime) -> datetime:
     """The latest scheduled local time that is not after `now`, as a moment in UTC."""
     zone, at, weekdays = _plan(subscriber)
-    # Where the clock goes back over midnight, tomorrow's slot may have come before the hour is repeated.
+    # Where the clock goes back over midnight, tomorrow's slot may have come before the hour is
+    # repeated.
     newest = now.astimezone(zone).date() + _DAY
     for back in range(_FARTHEST):
         day = newest - back * _DAY
@@ -70,19 +74,26 @@ def next_slot(subscriber: Subscriber, after: datetime) -> datetime:
 
 
 def gives_way(subscriber: Subscriber, slot: datetime, now: datetime) -> bool:
-    """Whether an earlier slot, still empty, leaves what is due at `now` to the slot that comes later today.
+    """Whether an earlier slot, still empty, leaves what is due at `now` to the slot that comes
+    later today.
 
-    Without this rule Sunday's empty slot would let Monday's papers out before Monday's `at`, and so on
-    every day after.
+    Without this rule Sunday's empty slot would let Monday's papers out before Monday's `at`, and so
+    on every day after.
     """
     zone = parse_zone(subscriber.timezone)
-    return local_date(now, zone) == local_date(next_slot(subscriber, now), zone) != local_date(slot, zone)
+    return (
+        local_date(now, zone)
+        == local_date(next_slot(subscriber, now), zone)
+        != local_date(slot, zone)
+    )
 
 
 def open_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
-    """The slot in which a digest may go at `now`, unless one went in it already; None: the next one is waited for.
+    """The slot in which a digest may go at `now`, unless one went in it already; None: the next one
+    is waited for.
 
-    A slot stays open for 24 hours, so that what is late still comes, but not into the next scheduled day.
+    A slot stays open for 24 hours, so that what is late still comes, but not into the next
+    scheduled day.
     """
     slot = latest_slot(subscriber, now)
     return None if now - slot >= OPEN or gives_way(subscriber, slot, now) else slot
@@ -90,11 +101,15 @@ def open_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
 
 def is_paused(subscriber: Subscriber, now: datetime) -> bool:
     """Whether the reader's pause lasts at `now`: it ends as `paused_until` begins in their zone."""
-    return subscriber.paused_until is not None and now < resumes_at(subscriber.paused_until, subscriber.timezone)
+    return subscriber.paused_until is not None and now < resumes_at(
+        subscriber.paused_until, subscriber.timezone
+    )
 
 
 def pause_in_words(day: date) -> str:
-    """A pause until this local day, for people; the last day of the calendar stands for no day at all."""
+    """A pause until this local day, for people; the last day of the calendar stands for no day at
+    all.
+    """
     return "paused" if day == FOR_EVER else f"paused until {day}"
 
 
@@ -110,13 +125,14 @@ def next_digest(
     *,
     taken: datetime | None = None,
 ) -> tuple[datetime, date]:
-    """When the reader's next digest can come (UTC, later than `now`), and the evening of the last announcement in it.
+    """When the reader's next digest can come (UTC, later than `now`), and the evening of the last
+    announcement in it.
 
     `taken` is the slot in which the reader's last digest went; no second one goes in it.
 
-    Taken for granted: each announcement has papers for them, and what was served by `now` went out when
-    it could. The last two weeks are played out to tell which slots are used up; this takes half a
-    millisecond, so ask once for all readers with one schedule.
+    Taken for granted: each announcement has papers for them, and what was served by `now` went out
+    when it could. The last two weeks are played out to tell which slots are used up; this takes
+    half a millisecond, so ask once for all readers with one schedule.
     """
     moment = now - _REHEARSAL
     if subscriber.paused_until is not None and is_paused(subscriber, now):
@@ -147,7 +163,9 @@ def _weekdays(days: tuple[Weekly, ...]) -> frozenset[int]:
 
 
 def _slot_of(day: date, at: time, zone: ZoneInfo) -> datetime | None:
-    """The slot of a local day; None where the zone left out the whole day (Pacific/Apia, 2011-12-30)."""
+    """The slot of a local day; None where the zone left out the whole day (Pacific/Apia,
+    2011-12-30).
+    """
     moment = _first_moment(day, at, zone)
     if moment.astimezone(zone).date() == day or (moment - _SECOND).astimezone(zone).date() == day:
         return moment
@@ -164,7 +182,8 @@ def _first_moment(day: date, at: time, zone: ZoneInfo) -> datetime:
     second = datetime.combine(day, at.replace(fold=1), zone).astimezone(UTC)
     if second >= first:
         return first
-    # Left out: read with the offset after the change it lies before the change, and the other way round.
+    # Left out: read with the offset after the change it lies before the change, and the other way
+    # round.
     low, high = second, first
     before = low.astimezone(zone).utcoffset()
     while high - low > _SECOND:

@@ -1,4 +1,6 @@
-"""Why a paper came or did not: the chain of facts about one reader as values, and their meaning in words."""
+"""Why a paper came or did not: the chain of facts about one reader as values, and their meaning in
+words.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ class PaperName:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A paper's row in a query's log. Times are UTC and None where the run's record is gone (kept a year).
+    """A paper's row in a query's log. Times are UTC and None where the run's record is gone (kept a
+    year).
 
     `previous_good_at`: when the query's good window before that one was fetched.
     """
@@ -72,9 +75,11 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A reader's part of a query's log: beyond `start` (None: not placed yet), up to `until` where it ended.
+    """A reader's part of a query's log: beyond `start` (None: not placed yet), up to `until` where
+    it ended.
 
-    `begins_after`: when the last row before it was recorded, None where there is none or nobody knows.
+    `begins_after`: when the last row before it was recorded, None where there is none or nobody
+    knows.
     """
 
     query: str
@@ -87,7 +92,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One digest on its way to one reader, as the ledger has it. Times are UTC; `papers` is their number."""
+    """One digest on its way to one reader, as the ledger has it. Times are UTC; `papers` is their
+    number.
+    """
 
     id: int
     slot: datetime
@@ -125,10 +132,11 @@ class Wishes:
 
 
 def read_paper_name(text: str) -> PaperName | None:
-    """Read an id of either style, with or without version, `arXiv:`, or as the address of a page; else None.
+    """Read an id of either style, with or without version, `arXiv:`, or as the address of a page;
+    else None.
 
-    An old-style id keeps no subject class: `math.GT/0309136` is `math/0309136` (arXiv's help, "Understanding
-    the arXiv identifier").
+    An old-style id keeps no subject class: `math.GT/0309136` is `math/0309136` (arXiv's help,
+    "Understanding the arXiv identifier").
     """
     match = _NAME.fullmatch(text.strip())
     if match is None:
@@ -168,7 +176,11 @@ def why_not_matched(node: Node, holds: Callable[[Term], bool]) -> tuple[FailedTe
 
 
 def _missing(term: Term) -> FailedTerm:
-    where = f"is nowhere in {_PLACES['all']}" if term.field == "all" else f"is not in {_PLACES[term.field]}"
+    where = (
+        f"is nowhere in {_PLACES['all']}"
+        if term.field == "all"
+        else f"is not in {_PLACES[term.field]}"
+    )
     return FailedTerm(to_text(term), f"{_text(term)} {where}")
 
 
@@ -179,7 +191,9 @@ def _text(term: Term) -> str:
 def _present(node: Node, holds: Callable[[Term], bool]) -> list[FailedTerm]:
     """The terms by which a node matches that should not."""
     if isinstance(node, Term):
-        found = FailedTerm(to_text(node), f"{_text(node)} is in {_PLACES[node.field]}, after ANDNOT")
+        found = FailedTerm(
+            to_text(node), f"{_text(node)} is in {_PLACES[node.field]}, after ANDNOT"
+        )
         return [found] if holds(node) else []
     left = _present(node.left, holds)
     return left if isinstance(node, AndNot) else left + _present(node.right, holds)
@@ -187,7 +201,9 @@ def _present(node: Node, holds: Callable[[Term], bool]) -> list[FailedTerm]:
 
 def row_words(row: LogRow, paper: Paper, zone: str) -> str:
     """One row of the log: when it was recorded, of which announcement, and as what."""
-    long_ago = "from a page, or more than a year ago" if row.kind is Kind.OLD else "more than a year ago"
+    long_ago = (
+        "from a page, or more than a year ago" if row.kind is Kind.OLD else "more than a year ago"
+    )
     when = moment(row.recorded_at, zone) if row.recorded_at else long_ago
     kind = {
         Kind.NEW: "as new",
@@ -214,7 +230,9 @@ def _announced(row: LogRow) -> str:
     return f", announced {first:%a %Y-%m-%d}" + (f" to {last:%a %Y-%m-%d}" if last != first else "")
 
 
-def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_go: bool) -> Verdict:
+def judge_row(
+    row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_go: bool
+) -> Verdict:
     """Whether one row that no delivery carried is due to the reader, and if not, why.
 
     `let_go`: the reader's part of the log was moved past it on the return from an absence.
@@ -223,20 +241,29 @@ def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_
         if row.recorded_at is None or row.previous_good_at is None:
             words = "it was history when it was first seen: too old to be mailed, or no younger than an imported page"
             return Verdict("too_old", words)
-        return Verdict("too_old", f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)")
+        return Verdict(
+            "too_old",
+            f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)",
+        )
     if part is None:
         return Verdict("not_placed", "the next run takes this keyword in for this reader")
     if part.until == 0:
         when = f" on {moment(part.ended_at, zone)}" if part.ended_at else ""
         return Verdict("keyword_removed", f"the keyword was taken away{when}")
     if part.start is None:
-        return Verdict("not_placed", "the keyword is new for this reader, and starts with arXiv's next good answer")
+        return Verdict(
+            "not_placed",
+            "the keyword is new for this reader, and starts with arXiv's next good answer",
+        )
     if row.seq <= part.start:
         if let_go:
             return Verdict(
-                "let_go", f"it was let go after a pause: on the return came the most recent {wishes.max_papers}"
+                "let_go",
+                f"it was let go after a pause: on the return came the most recent {wishes.max_papers}",
             )
-        begins = f", which begins after {moment(part.begins_after, zone)}" if part.begins_after else ""
+        begins = (
+            f", which begins after {moment(part.begins_after, zone)}" if part.begins_after else ""
+        )
         return Verdict(
             "before_start",
             f"it was recorded before the reader's part of this keyword's log{begins} (a new keyword starts with"
@@ -244,7 +271,9 @@ def judge_row(row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_
         )
     if part.until is not None and row.seq > part.until:
         when = f" on {moment(part.ended_at, zone)}" if part.ended_at else ""
-        return Verdict("keyword_edited", f"the keyword got another query{when}, before this was recorded")
+        return Verdict(
+            "keyword_edited", f"the keyword got another query{when}, before this was recorded"
+        )
     return _judge_wishes(row, wishes)
 
 
@@ -255,12 +284,18 @@ def _judge_wishes(row: LogRow, wishes: Wishes) -> Verdict:
             "it is a new version of an older paper, and this reader takes none (revisions: false)",
         )
     since = range((wishes.had_version or 0) + 1, row.version + 1)
-    if row.kind is Kind.REVISED and wishes.revisions is Revisions.PUBLISHED and wishes.accepted.isdisjoint(since):
+    if (
+        row.kind is Kind.REVISED
+        and wishes.revisions is Revisions.PUBLISHED
+        and wishes.accepted.isdisjoint(since)
+    ):
         return Verdict(
             "revision_not_wanted",
             "it is a new version that tells of no acceptance, and this reader takes no others (revisions: published)",
         )
-    if wishes.had_version is not None and (row.kind is not Kind.REVISED or wishes.had_version >= row.version):
+    if wishes.had_version is not None and (
+        row.kind is not Kind.REVISED or wishes.had_version >= row.version
+    ):
         return Verdict("had", f"the reader had version {wishes.had_version} already")
     if wishes.excluded_by:
         return Verdict("excluded", f"it is excluded by {wishes.excluded_by}")
@@ -273,7 +308,8 @@ def delivery_words(delivery: Delivery, zone: str, *, hold_unknown: bool = False)
     again = moment(delivery.next_at, zone)
     tried = "" if delivery.attempts < 1 else f", attempt {delivery.attempts}"
     words = {
-        State.QUEUED: "waits in the outbox" + (f" since {moment(delivery.queued_at, zone)}, next try from {again} on"),
+        State.QUEUED: "waits in the outbox"
+        + (f" since {moment(delivery.queued_at, zone)}, next try from {again} on"),
         State.LEASED: "is being sent",
         State.IN_DATA: "is being handed over to the mail server",
         State.SENT: f"sent {at}{tried}",
@@ -290,5 +326,9 @@ def delivery_words(delivery: Delivery, zone: str, *, hold_unknown: bool = False)
 
 def short_state(state: State) -> str:
     """A delivery's state in the words that people are shown."""
-    words = {State.UNKNOWN: "maybe delivered", State.IN_DATA: "being handed over", State.LEASED: "being sent"}
+    words = {
+        State.UNKNOWN: "maybe delivered",
+        State.IN_DATA: "being handed over",
+        State.LEASED: "being sent",
+    }
     return words.get(state, state.value)

@@ -1,4 +1,6 @@
-"""The operator hears of trouble, and of its end: after each cycle what is wrong is compared with what was told."""
+"""The operator hears of trouble, and of its end: after each cycle what is wrong is compared with
+what was told.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,15 @@ from digest.store.relay import STREAK
 log = logging.getLogger(__name__)
 
 LASTING = 2
-"""So many failures of the mail server in a row: one alone is over within minutes, and nobody's concern."""
+"""So many failures of the mail server in a row: one alone is over within minutes, and nobody's
+concern."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What telling the operator works with. `address` is the operator's, `home` tells which installation speaks."""
+    """What telling the operator works with. `address` is the operator's, `home` tells which
+    installation speaks.
+    """
 
     store: Store
     transport: Transport
@@ -35,14 +40,16 @@ class Alarm:
     home: Path
 
 
-async def after_cycle(alarm: Alarm, roster: Roster | None, error: str | None, now: datetime) -> None:
+async def after_cycle(
+    alarm: Alarm, roster: Roster | None, error: str | None, now: datetime
+) -> None:
     """Tell the operator what a cycle showed, if that is news.
 
     `error` is why it failed, or empty; None for a cycle that is neither here nor there.
 
-    The mail goes out beside the outbox, also while mail rests: one message, so that the operator can hear of it; but
-    a server that cannot be used at all is left alone until its rest is over. Where it is not accepted the next cycle
-    tries again, and in the end tells when all is well.
+    The mail goes out beside the outbox, also while mail rests: one message, so that the operator
+    can hear of it; but a server that cannot be used at all is left alone until its rest is over.
+    Where it is not accepted the next cycle tries again, and in the end tells when all is well.
     """
     store = alarm.store
     failed, why = store.alarms.note_cycle(None if error is None else clean(error))
@@ -53,7 +60,11 @@ async def after_cycle(alarm: Alarm, roster: Roster | None, error: str | None, no
         last_good=_unanswered(store, roster) if roster else {},
     )
     decision = decide(facts, store.alarms.memory(), now)
-    told = decision.notice is not None and not _is_away(store, now) and await _tell(alarm, decision.notice, now)
+    told = (
+        decision.notice is not None
+        and not _is_away(store, now)
+        and await _tell(alarm, decision.notice, now)
+    )
     store.alarms.remember(decision.if_told if told or decision.notice is None else decision.memory)
 
 
@@ -69,7 +80,9 @@ def _mail_rests(store: Store, now: datetime) -> str:
 
 
 def _is_away(store: Store, now: datetime) -> bool:
-    """Whether the mail server could not even be used, and rests: trying would be what the rest is to spare it."""
+    """Whether the mail server could not even be used, and rests: trying would be what the rest is
+    to spare it.
+    """
     state = store.relay.state()
     return state.is_paused(now) and state.streak < STREAK
 
@@ -78,7 +91,9 @@ def _unanswered(store: Store, roster: Roster) -> dict[str, datetime]:
     """The keywords whose last fetches failed, with the time of the last good one."""
     names = {keyword.query: keyword.name for keyword in reversed(roster.keywords)}
     queries = store.windows.queries(list(names))
-    return {names[q.text]: q.last_good_at for q in queries if q.failures and q.last_good_at is not None}
+    return {
+        names[q.text]: q.last_good_at for q in queries if q.failures and q.last_good_at is not None
+    }
 
 
 async def _tell(alarm: Alarm, notice: Notice, now: datetime) -> bool:
@@ -103,4 +118,10 @@ def _message(alarm: Alarm, notice: Notice, now: datetime) -> Message:
     lines = "\n".join(f"- {clean(line)}" for line in notice.lines)
     advice = "'digest status' shows how it is now, 'digest doctor' what to do. This is told once."
     mail.set_content(f"{where}:\n\n{lines}\n\n{advice}\n", cte="quoted-printable")
-    return Message(sender.address, recipient, mail["Message-ID"], mail.as_bytes(), smtputf8=not recipient.isascii())
+    return Message(
+        sender.address,
+        recipient,
+        mail["Message-ID"],
+        mail.as_bytes(),
+        smtputf8=not recipient.isascii(),
+    )

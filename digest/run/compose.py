@@ -1,4 +1,6 @@
-"""The composing step of a cycle: for each reader whose slot is open, the digest that is due, into the outbox."""
+"""The composing step of a cycle: for each reader whose slot is open, the digest that is due, into
+the outbox.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,15 @@ from digest.rendering.issue import render_issues
 from digest.rendering.render import Renderer
 from digest.rules.calendar import doubt_about, last_served, next_served, quiet_night
 from digest.rules.compose import compose
-from digest.rules.schedule import gives_way, is_paused, latest_slot, local_date, next_digest, next_slot, resumes_at
+from digest.rules.schedule import (
+    gives_way,
+    is_paused,
+    latest_slot,
+    local_date,
+    next_digest,
+    next_slot,
+    resumes_at,
+)
 from digest.run.fetch import STALE
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due, Exclude, Plan, Queued
@@ -33,7 +43,8 @@ CHUNK = 200
 WELCOME_WAIT = timedelta(hours=24)
 """A first digest waits so long for keywords that arXiv has not yet answered."""
 QUIET_WAIT = timedelta(hours=6)
-"""A note that nothing came waits so long, after the slot opened, for an announcement and for arXiv's answers."""
+"""A note that nothing came waits so long, after the slot opened, for an announcement and for
+arXiv's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,8 @@ class Composer:
 class _Chunk:
     """What one chunk of readers comes to, before it is written.
 
-    `stored` are the digests in their stored form (key, subject, body), by all that they were made of.
+    `stored` are the digests in their stored form (key, subject, body), by all that they were made
+    of.
     """
 
     queued: list[Queued] = field(default_factory=list)
@@ -61,10 +73,14 @@ class _Chunk:
     closed: list[tuple[int, datetime, datetime]] = field(default_factory=list)
 
 
-async def compose_due(composer: Composer, roster: Roster, now: datetime, stop: Stop) -> tuple[int, list[str]]:
-    """Queue a digest for every reader to whom one is due; returns how many, and what failed for whom.
+async def compose_due(
+    composer: Composer, roster: Roster, now: datetime, stop: Stop
+) -> tuple[int, list[str]]:
+    """Queue a digest for every reader to whom one is due; returns how many, and what failed for
+    whom.
 
-    A reader whose digest cannot be made holds up nobody else, and is looked at again by the next cycle.
+    A reader whose digest cannot be made holds up nobody else, and is looked at again by the next
+    cycle.
     """
     subscribers = {s.email.casefold(): s for s in roster.subscribers}
     due = [d for d in composer.store.digests.due(now) if d.address.casefold() in subscribers]
@@ -80,28 +96,36 @@ async def compose_due(composer: Composer, roster: Roster, now: datetime, stop: S
                 raise
             except Exception as error:
                 log.exception("the digest for %s could not be composed", reader.address)
-                failed.append(f"{reader.address}: no digest could be composed ({type(error).__name__}: {error})")
+                failed.append(
+                    f"{reader.address}: no digest could be composed ({type(error).__name__}: {error})"
+                )
         composed += _write(composer, chunk, now)
         await asyncio.sleep(0)
     return composed, failed
 
 
 def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Digest | None:
-    """The digest that the reader would get if it were composed now, whatever the hour; None where nothing is due."""
+    """The digest that the reader would get if it were composed now, whatever the hour; None where
+    nothing is due.
+    """
     reader = composer.store.digests.reader(subscriber.email)
     if reader is None:
         return None
     plan = make_plan(composer.store, reader, subscriber)
-    without_papers = _may_be_empty(subscriber) and ((plan.first and not plan.waiting) or _note_is_due(plan, now))
+    without_papers = _may_be_empty(subscriber) and (
+        (plan.first and not plan.waiting) or _note_is_due(plan, now)
+    )
     if not plan.items and not without_papers:
         return None
     return _digest(composer, plan, subscriber, latest_slot(subscriber, now), now)
 
 
 def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool:
-    """Queue what is due to one reader, whatever the hour, in a slot apart from the schedule; false where nothing is.
+    """Queue what is due to one reader, whatever the hour, in a slot apart from the schedule; false
+    where nothing is.
 
-    A first digest is the one of the schedule, come early: it also takes the slot that is open or was the last.
+    A first digest is the one of the schedule, come early: it also takes the slot that is open or
+    was the last.
     """
     digests = composer.store.digests
     reader = digests.reader(subscriber.email)
@@ -129,7 +153,9 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
     )
 
 
-def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: datetime, chunk: _Chunk) -> None:
+def _consider(
+    composer: Composer, reader: Due, subscriber: Subscriber, now: datetime, chunk: _Chunk
+) -> None:
     """Decide about one reader whose slot is open."""
     if reader.suppressed or is_paused(subscriber, now):
         if not reader.away:
@@ -141,7 +167,8 @@ def _consider(composer: Composer, reader: Due, subscriber: Subscriber, now: date
     if gives_way(subscriber, slot, now):
         return
     opened = reader.opened_at if reader.opened_at is not None and reader.opened_at >= slot else None
-    # The slot of a reader who never had a digest stays open until the first one goes, which always does.
+    # The slot of a reader who never had a digest stays open until the first one goes, which always
+    # does.
     if opened is not None and now - opened >= SLOT_OPEN and reader.slot is not None:
         chunk.closed.append((reader.id, slot, next_slot(subscriber, slot)))
         return
@@ -158,11 +185,15 @@ def _queue_or_open(
     *,
     opened: bool,
 ) -> None:
-    """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note may go beside it."""
+    """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note may
+    go beside it.
+    """
     plan, is_due, quiet = None, False, ""
     if composer.store.digests.has_news(reader.id) or composer.store.digests.is_silent(reader.id):
         plan = make_plan(composer.store, reader, subscriber)
-        is_due = bool(plan.items) or (_may_be_empty(subscriber) and _welcome_is_due(plan, reader, now))
+        is_due = bool(plan.items) or (
+            _may_be_empty(subscriber) and _welcome_is_due(plan, reader, now)
+        )
     if not is_due and subscriber.quiet_days and _may_be_empty(subscriber):
         plan = plan or make_plan(composer.store, reader, subscriber)
         if not plan.first and not plan.waiting:
@@ -194,26 +225,41 @@ def _write(composer: Composer, chunk: _Chunk, now: datetime) -> int:
 
 
 def _may_be_empty(subscriber: Subscriber) -> bool:
-    """Whether a digest without a paper may go to this reader: watchers of a repository get no issue for that."""
+    """Whether a digest without a paper may go to this reader: watchers of a repository get no issue
+    for that.
+    """
     return subscriber.format is not Format.ISSUE
 
 
 def _welcome_is_due(plan: Plan, reader: Due, now: datetime) -> bool:
-    """A first digest goes out even without papers, once every keyword had its first answer, or after a day."""
-    return plan.first and not plan.waiting and (not plan.unplaced or now - reader.since >= WELCOME_WAIT)
+    """A first digest goes out even without papers, once every keyword had its first answer, or
+    after a day.
+    """
+    return (
+        plan.first
+        and not plan.waiting
+        and (not plan.unplaced or now - reader.since >= WELCOME_WAIT)
+    )
 
 
 def _note_is_due(plan: Plan, now: datetime) -> bool:
-    """Whether a silent keyword is told of in a mail of its own: where no mail has come for as long as it was silent.
+    """Whether a silent keyword is told of in a mail of its own: where no mail has come for as long
+    as it was silent.
 
-    Otherwise it can wait for the next digest. The note takes no slot, so that it keeps no paper waiting.
+    Otherwise it can wait for the next digest. The note takes no slot, so that it keeps no paper
+    waiting.
     """
     mailed_lately = plan.previous is not None and now - plan.previous < SILENCE
     return bool(plan.silences) and not (plan.items or plan.first or plan.waiting or mailed_lately)
 
 
 def _digest(
-    composer: Composer, plan: Plan, subscriber: Subscriber, slot: datetime, now: datetime, quiet: str = ""
+    composer: Composer,
+    plan: Plan,
+    subscriber: Subscriber,
+    slot: datetime,
+    now: datetime,
+    quiet: str = "",
 ) -> Digest:
     return compose(
         plan.items,
@@ -246,8 +292,8 @@ def _queued(
 ) -> Queued:
     """The digest for a slot in its stored form, queued `apart` from it where that is given.
 
-    Readers to whom the same is due in the same way have it composed once, for all of them; and a digest that equals
-    an earlier one is not rendered again.
+    Readers to whom the same is due in the same way have it composed once, for all of them; and a
+    digest that equals an earlier one is not rendered again.
     """
     alike = replace(subscriber, email="", name="", mailbox="")
     told = tuple(plan.silences.items())
@@ -255,7 +301,10 @@ def _queued(
     if made_of not in chunk.stored:
         digest = _digest(composer, plan, subscriber, slot, now, quiet)
         key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
-        chunk.stored[made_of] = (key, *(composer.store.digests.stored(key) or _rendered(composer, digest)))
+        chunk.stored[made_of] = (
+            key,
+            *(composer.store.digests.stored(key) or _rendered(composer, digest)),
+        )
     return Queued(plan, apart or slot, *chunk.stored[made_of], apart=apart is not None)
 
 
@@ -273,11 +322,14 @@ def _quiet_reason(
 ) -> str:
     """Why nothing came since the digest at `previous`, for a reader who wants to be told.
 
-    Empty while an answer of arXiv's is still awaited: the note takes the slot, and would keep the papers waiting.
+    Empty while an answer of arXiv's is still awaited: the note takes the slot, and would keep the
+    papers waiting.
     """
     served, coming = last_served(now).served_at, next_served(now).served_at
     today = local_date(slot, subscriber.timezone)
-    if local_date(coming, subscriber.timezone) == today and (subscriber.at is None or coming - slot < QUIET_WAIT):
+    if local_date(coming, subscriber.timezone) == today and (
+        subscriber.at is None or coming - slot < QUIET_WAIT
+    ):
         return ""
     queries = store.windows.queries([k.query for k in subscriber.keywords])
     behind = [q for q in queries if q.last_good_at is None or q.last_good_at < served]
@@ -296,7 +348,9 @@ def _quiet_reason(
 
 
 def exclude_rules(subscriber: Subscriber) -> Exclude:
-    """The reader's `exclude` as a function from papers to the ids of those that any of its queries matches."""
+    """The reader's `exclude` as a function from papers to the ids of those that any of its queries
+    matches.
+    """
 
     def unwanted(papers: list[Paper]) -> set[str]:
         with Matcher(papers) as matcher:

@@ -1,7 +1,7 @@
 """One run of the whole way: recover, deliver what waits, fetch, compose, deliver.
 
-A cycle that was interrupted anywhere is finished by the next one. It is given everything it works with,
-the time included; locks, schedules, signals and printing belong to its callers.
+A cycle that was interrupted anywhere is finished by the next one. It is given everything it works
+with, the time included; locks, schedules, signals and printing belong to its callers.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ def _silent(_text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not due, too; `insist`
-    tries the mail server even where it is given a rest.
+    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not
+    due, too; `insist` tries the mail server even where it is given a rest.
 
-    `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None where there are none.
-    `only`: the one reader for whom keywords are fetched and a digest is composed, whatever the hour; `at_once`:
-    readers who do not wait for their hour, beside all others. `issues` posts to repositories; `mailboxes` as in
-    Delivery. `bodies_are_public`: strangers may see the database, so the bodies in it name no contact.
+    `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None
+    where there are none. `only`: the one reader for whom keywords are fetched and a digest is
+    composed, whatever the hour; `at_once`: readers who do not wait for their hour, beside all
+    others. `issues` posts to repositories; `mailboxes` as in Delivery. `bodies_are_public`:
+    strangers may see the database, so the bodies in it name no contact.
     """
 
     store: Store
@@ -87,9 +88,9 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away; `waiting`
-    counts the deliveries that are still in the outbox; `paused` tells why the mail server is given a rest, `room_at`
-    when the limits let the next message leave.
+    """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away;
+    `waiting` counts the deliveries that are still in the outbox; `paused` tells why the mail server
+    is given a rest, `room_at` when the limits let the next message leave.
     """
 
     started: datetime
@@ -106,7 +107,9 @@ class Summary:
 
 
 async def run_cycle(parts: Parts) -> Summary:
-    """Do one cycle and leave its record. Raises StoreError or ConfigError where it cannot work at all."""
+    """Do one cycle and leave its record. Raises StoreError or ConfigError where it cannot work at
+    all.
+    """
     store, started = parts.store, parts.clock()
     run = store.runs.begin(started)
     store.outbox.recover(started)
@@ -115,21 +118,29 @@ async def run_cycle(parts: Parts) -> Summary:
     try:
         store.subscribers.sync(parts.roster, started)
     except ConfigError as error:
-        store.runs.finish(run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error))
+        store.runs.finish(
+            run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error)
+        )
         raise
     fetched = doubt_silence(store, await fetch_due(parts, run), run, parts.clock())
     composer = parts.composer
     if parts.only is not None:
         composed = int(queue_now(composer, parts.only, parts.clock()))
     else:
-        composed, not_composed = await compose_due(composer, parts.roster, parts.clock(), parts.stop)
+        composed, not_composed = await compose_due(
+            composer, parts.roster, parts.clock(), parts.stop
+        )
         delivered.given_up += not_composed
-        composed += sum(queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once)
+        composed += sum(
+            queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once
+        )
     if delivered.paused is None:
         delivered.add(await deliver(work, patient=True))
     delivered.add_issues(await post_issues(work))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
-    store.runs.finish(run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble)
+    store.runs.finish(
+        run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
+    )
     return summary
 
 
@@ -150,16 +161,30 @@ def _delivery(parts: Parts) -> Delivery:
 
 
 async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
-    """Fetch what is due: from the first source that can give it, and where that fails from the next one."""
+    """Fetch what is due: from the first source that can give it, and where that fails from the next
+    one.
+    """
     keywords: dict[str, Keyword] = {}
-    for keyword in (*(parts.only.keywords if parts.only is not None else ()), *parts.roster.keywords):
+    for keyword in (
+        *(parts.only.keywords if parts.only is not None else ()),
+        *parts.roster.keywords,
+    ):
         keywords.setdefault(keyword.query, keyword)
     asked_for = parts.only.keywords if parts.only is not None else parts.roster.keywords
-    queries, now = parts.store.windows.queries([keyword.query for keyword in asked_for]), parts.clock()
+    queries, now = (
+        parts.store.windows.queries([keyword.query for keyword in asked_for]),
+        parts.clock(),
+    )
     names = order(parts.source, len(queries), parts.sources)
-    errand = Errand(now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress)
+    errand = Errand(
+        now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress
+    )
     asking = Round(parts.store, keywords, run, parts.clock, errand, insists=parts.fetch_all)
-    due = at_once([query for query in queries if parts.fetch_all or is_due(query, now, names[0])], now, names[0])
+    due = at_once(
+        [query for query in queries if parts.fetch_all or is_due(query, now, names[0])],
+        now,
+        names[0],
+    )
     wanted = {query.id for query in due}
     for query in queries:
         if query.id not in wanted:
@@ -180,7 +205,11 @@ def _summary(
     """Add up what happened, and choose the exit code."""
     asked = [f for f in fetched if f.record.status != "skipped"]
     failed = [f for f in asked if f.error is not None]
-    offline = bool(failed) and len(failed) == len(asked) and all(f.error and f.error.unreachable for f in failed)
+    offline = (
+        bool(failed)
+        and len(failed) == len(asked)
+        and all(f.error and f.error.unreachable for f in failed)
+    )
     trouble, code = "", Exit.DONE
     if failed or delivered.given_up:
         code = Exit.GIVEN_UP

@@ -1,4 +1,6 @@
-"""The daemon: a cycle whenever one is due (an announcement, a reader's hour, a retry), and sleep in between."""
+"""The daemon: a cycle whenever one is due (an announcement, a reader's hour, a retry), and sleep in
+between.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ from digest.system.systemd import Notifier
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = timedelta(minutes=15)
-"""The longest sleep: a sleeping process does not notice that the machine slept too, or that its clock was
-set, so it looks at the time this often; looking touches no file but the subscribers file's date."""
+"""The longest sleep: a sleeping process does not notice that the machine slept too, or that its
+clock was set, so it looks at the time this often; looking touches no file but the subscribers
+file's date."""
 BUSY_WAIT = timedelta(minutes=1)
 """The wait when another cycle holds the lock."""
 
@@ -32,8 +35,9 @@ BUSY_WAIT = timedelta(minutes=1)
 class Daemon:
     """What the daemon works with.
 
-    `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when the file
-    does; `clock` is UTC; `rest` sleeps so many seconds, or less where `wake` is set or a stop is asked for.
+    `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when
+    the file does; `clock` is UTC; `rest` sleeps so many seconds, or less where `wake` is set or a
+    stop is asked for.
     """
 
     store: Store
@@ -53,7 +57,9 @@ class Daemon:
         self.wake.set()
 
     async def serve(self) -> None:
-        """Work until a stop is asked for. Raises what makes work impossible: a wrong setting, a lost database."""
+        """Work until a stop is asked for. Raises what makes work impossible: a wrong setting, a
+        lost database.
+        """
         stamp, roster = self.stamp(), self.load()
         self.notifier.ready("starting")
         try:
@@ -79,7 +85,11 @@ class Daemon:
                     next_work = self.clock() + BUSY_WAIT
                 self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
                 log.info("next work at %s UTC", f"{next_work:%Y-%m-%d %H:%M}")
-            await self.rest(max(min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0))
+            await self.rest(
+                max(
+                    min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0
+                )
+            )
 
     def _reload(self, roster: Roster) -> Roster:
         """The subscribers file again; while it is wrong, the one that was right goes on."""
@@ -99,16 +109,23 @@ class Daemon:
         mail_from = self.store.relay.opens_at(self.clock(), self.limits)
         surge = self.store.suppressions.surge(self.clock())
         mail_from = max(mail_from, surge.until) if surge else mail_from
-        return next_work(self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown)
+        return next_work(
+            self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown
+        )
 
 
 def next_work(
-    store: Store, roster: Roster, started: datetime, *, mail_from: datetime, hold_unknown: bool = False
+    store: Store,
+    roster: Roster,
+    started: datetime,
+    *,
+    mail_from: datetime,
+    hold_unknown: bool = False,
 ) -> datetime:
     """The next moment at which there is something to do, after the cycle that began at `started`.
 
-    What fell due while that cycle worked may have come too late for it, and counts. Mail is not tried again
-    before `mail_from`; issues of repositories do not wait for that.
+    What fell due while that cycle worked may have come too late for it, and counts. Mail is not
+    tried again before `mail_from`; issues of repositories do not wait for that.
     """
     served = last_served(started).served_at
     moments = [next_served(started).served_at]

@@ -1,4 +1,6 @@
-"""The delivering step of a cycle: what waits in the outbox leaves, in groups that the way out takes at a time."""
+"""The delivering step of a cycle: what waits in the outbox leaves, in groups that the way out takes
+at a time.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,19 @@ from digest.system.signals import Stop
 log = logging.getLogger(__name__)
 
 SHORT_WAIT = timedelta(minutes=1)
-"""A limit such as 20 a minute is waited for inside a cycle; what waits longer waits in the outbox."""
+"""A limit such as 20 a minute is waited for inside a cycle; what waits longer waits in the
+outbox."""
 TOGETHER = 0.01
-"""Seconds for which an answer waits for others to be written down with it: each commit waits for the disk."""
+"""Seconds for which an answer waits for others to be written down with it: each commit waits for
+the disk."""
 
 
 @dataclass(slots=True)
 class Delivered:
     """What came of the messages that were tried.
 
-    `paused`: why the server is given a rest, which kept the others back; `room_at`: when the limits let the next one
-    leave, where they did.
+    `paused`: why the server is given a rest, which kept the others back; `room_at`: when the limits
+    let the next one leave, where they did.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -56,11 +60,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What delivering works with. `clock` gives now in UTC; `issues` posts what goes to repositories; `mailboxes` are
-    the addresses of readers whom the database knows by another name, None where those names are to stay.
+    """What delivering works with. `clock` gives now in UTC; `issues` posts what goes to
+    repositories; `mailboxes` are the addresses of readers whom the database knows by another name,
+    None where those names are to stay.
 
-    `insist`: try even where the server is given a rest, since a person asks for it. `rest` sleeps so many seconds, or
-    less where a stop is asked for; without it nothing is waited for.
+    `insist`: try even where the server is given a rest, since a person asks for it. `rest` sleeps
+    so many seconds, or less where a stop is asked for; without it nothing is waited for.
     """
 
     store: Store
@@ -79,8 +84,9 @@ class Delivery:
 async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
     """Send everything that may leave now; `patient`: also what short limits let leave soon.
 
-    Begins with a single message, and goes on with groups once one was taken: so a wrong password is tried once, and
-    a server that is back from trouble is not flooded. Ends early where the server cannot be used, or on a stop.
+    Begins with a single message, and goes on with groups once one was taken: so a wrong password is
+    tried once, and a server that is back from trouble is not flooded. Ends early where the server
+    cannot be used, or on a stop.
     """
     done, store = Delivered(), work.store
     if _bounces_surge(work, done):
@@ -92,7 +98,9 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
         return done
     most = 1
     while not work.stop.is_set():
-        group = store.outbox.claim(work.clock(), hold_unknown=work.hold_unknown, most=most, limits=work.limits)
+        group = store.outbox.claim(
+            work.clock(), hold_unknown=work.hold_unknown, most=most, limits=work.limits
+        )
         if not group:
             if patient and await _room_comes_soon(work):
                 continue
@@ -111,7 +119,9 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
 
 
 async def post_issues(work: Delivery) -> Delivered:
-    """Post what waits for repositories, one after the other; the mail server's rests and limits are not theirs."""
+    """Post what waits for repositories, one after the other; the mail server's rests and limits are
+    not theirs.
+    """
     done = Delivered()
     while not work.stop.is_set():
         group = work.store.outbox.claim(work.clock(), hold_unknown=work.hold_unknown, issues=True)
@@ -131,14 +141,18 @@ def _bounces_surge(work: Delivery, done: Delivered) -> bool:
 
 
 async def _room_comes_soon(work: Delivery) -> bool:
-    """Wait for a limit that lets the next message leave soon; false where there is none, or no time to wait."""
+    """Wait for a limit that lets the next message leave soon; false where there is none, or no time
+    to wait.
+    """
     room_at = _room_at(work)
     if room_at is None or room_at - work.clock() > SHORT_WAIT:
         return False
     while (before := work.clock()) < room_at:
         work.progress("waiting, as DIGEST_MAIL_RATE wishes")
         await work.stop.rest(1)
-        if work.stop.is_set() or work.clock() <= before:  # a clock that stands still is a rehearsed one
+        if (
+            work.stop.is_set() or work.clock() <= before
+        ):  # a clock that stands still is a rehearsed one
             return False
     return True
 
@@ -146,15 +160,21 @@ async def _room_comes_soon(work: Delivery) -> bool:
 def _room_at(work: Delivery) -> datetime | None:
     """When the limits let the next message leave that could leave now, if they keep it back."""
     now = work.clock()
-    due, room = work.store.outbox.next_at(hold_unknown=work.hold_unknown), work.store.relay.room_at(now, work.limits)
+    due, room = (
+        work.store.outbox.next_at(hold_unknown=work.hold_unknown),
+        work.store.relay.room_at(now, work.limits),
+    )
     return room if due is not None and due <= now < room else None
 
 
 async def _send_group(work: Delivery, group: list[Outgoing], done: Delivered) -> bool:
-    """Hand over a group at the same time, settling each message as it ends; returns whether one was taken."""
+    """Hand over a group at the same time, settling each message as it ends; returns whether one was
+    taken.
+    """
     tasks = {asyncio.create_task(_send(work, outgoing)): outgoing for outgoing in group}
     pending, taken = set(tasks), False
-    # That the server failed is noted last: it outweighs that another message of the group was taken.
+    # That the server failed is noted last: it outweighs that another message of the group was
+    # taken.
     failures: list[tuple[Outgoing, Receipt]] = []
     work.stop.in_flight = True
     try:
@@ -190,18 +210,24 @@ def _settle(work: Delivery, receipts: list[tuple[Outgoing, Receipt]], done: Deli
 
 
 async def _abandon(work: Delivery, tasks: dict[asyncio.Task[Receipt], Outgoing]) -> None:
-    """Stop what is in flight and settle it by how far it had come; without the store, the next cycle does that."""
+    """Stop what is in flight and settle it by how far it had come; without the store, the next
+    cycle does that.
+    """
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     with suppress(DigestError):
-        whole = [(o, t.result()) for t, o in tasks.items() if not t.cancelled() and t.exception() is None]
+        whole = [
+            (o, t.result()) for t, o in tasks.items() if not t.cancelled() and t.exception() is None
+        ]
         work.store.outbox.settle(whole, work.clock())
         work.store.outbox.recover(work.clock())
 
 
 async def _send(work: Delivery, outgoing: Outgoing) -> Receipt:
-    """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had come."""
+    """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had
+    come.
+    """
     handed_over = False
 
     def before_data() -> None:
@@ -216,13 +242,23 @@ async def _send(work: Delivery, outgoing: Outgoing) -> Receipt:
         if outgoing.address.startswith(REPOSITORY):
             return await work.issues.send(assemble_issues(outgoing), before_data)
         receipt = await work.transport.send(assemble(named, work.sender), before_data)
-        return receipt if named is outgoing else replace(receipt, reply=conceal(receipt.reply, named.address))
+        return (
+            receipt
+            if named is outgoing
+            else replace(receipt, reply=conceal(receipt.reply, named.address))
+        )
     except DigestError:
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         hidden = named is not outgoing
-        log.error("delivery %d to %s: %s", outgoing.id, outgoing.address, type(error).__name__, exc_info=not hidden)
+        log.error(
+            "delivery %d to %s: %s",
+            outgoing.id,
+            outgoing.address,
+            type(error).__name__,
+            exc_info=not hidden,
+        )
         outcome = Outcome.UNKNOWN if handed_over else Outcome.DEFERRED
         said = conceal(said, named.address) if hidden else said
         return Receipt(outcome, f"an error of the program itself ({said})")

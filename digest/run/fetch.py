@@ -1,4 +1,6 @@
-"""The fetching step of a cycle: sources are tried in their order, and what each query gets is judged and recorded."""
+"""The fetching step of a cycle: sources are tried in their order, and what each query gets is
+judged and recorded.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ from digest.errors import ArxivError, DoubtfulError
 from digest.model import Keyword, Kind, Query, Window
 from digest.rules.calendar import last_served, why_nothing
 from digest.rules.plan import API, FEEDS, is_compared, reaches
-from digest.run.quarantine import begins_anew, history_of_another, is_confirmed, news_beside, why_doubtful
+from digest.run.quarantine import (
+    begins_anew,
+    history_of_another,
+    is_confirmed,
+    news_beside,
+    why_doubtful,
+)
 from digest.run.sources.base import Errand, Source
 from digest.store import Store
 from digest.store.runs import KeywordRecord
@@ -22,14 +30,17 @@ STALE = "stale index"
 """So begins the reason where an announcement was served and the index shows nothing of it."""
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
 UNREACHABLE_WAIT = timedelta(minutes=1)
-"""The wait after a failure, the longer the more often it failed; where no request even reached arXiv (no network),
-little, and no more than a quarter of an hour. Where arXiv asks to slow down, the pause is for all queries."""
+"""The wait after a failure, the longer the more often it failed; where no request even reached
+arXiv (no network), little, and no more than a quarter of an hour. Where arXiv asks to slow down,
+the pause is for all queries."""
 SOURCE_WORDS = {"api": "the API", "feeds": "the announcement feeds", "oai": "OAI"}
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one query: its record, the error where there was one, and the source that was asked."""
+    """What became of one query: its record, the error where there was one, and the source that was
+    asked.
+    """
 
     record: KeywordRecord
     error: ArxivError | None = None
@@ -53,10 +64,11 @@ def why_not_due(query: Query, now: datetime) -> str:
 
 @dataclass(slots=True)
 class Round:
-    """One run's asking. `keywords` are by query text; `insists`: even while arXiv wants a pause, till it says so again.
+    """One run's asking. `keywords` are by query text; `insists`: even while arXiv wants a pause,
+    till it says so again.
 
-    `done` has what became of each query so far: a source's window is recorded at once, and so is a failure, which
-    the next source may still make good.
+    `done` has what became of each query so far: a source's window is recorded at once, and so is a
+    failure, which the next source may still make good.
     """
 
     store: Store
@@ -69,13 +81,16 @@ class Round:
 
     def skip(self, query: Query, why: str) -> None:
         """Note that a query is not asked for."""
-        self.done[query.text] = Fetched(KeywordRecord(self.keywords[query.text].name, "skipped", why=why))
+        self.done[query.text] = Fetched(
+            KeywordRecord(self.keywords[query.text].name, "skipped", why=why)
+        )
 
     async def ask(self, source: Source, due: Sequence[Query], *, first: str) -> None:
-        """Ask a source for those due queries that have no window yet, as far as it leaves no gap in them.
+        """Ask a source for those due queries that have no window yet, as far as it leaves no gap in
+        them.
 
-        `first` names the source that is tried first. What does not fit its history is asked for a second time after
-        all others.
+        `first` names the source that is tried first. What does not fit its history is asked for a
+        second time after all others.
         """
         now = self.clock()
         left = [query for query in due if not self._has_window(query)]
@@ -84,10 +99,14 @@ class Round:
             await self._ask(source, waiting, replace(self.errand, first=source.name == first))
         doubtful = [q.text for q in waiting if self._is_in_doubt(q)]
         if source.name == API and doubtful:
-            await self._ask(source, self.store.windows.queries(doubtful), replace(self.errand, attempts=1))
+            await self._ask(
+                source, self.store.windows.queries(doubtful), replace(self.errand, attempts=1)
+            )
 
     async def _ask(self, source: Source, waiting: Sequence[Query], errand: Errand) -> None:
-        """Ask for some queries; while arXiv wants a pause, only feeds are read, which are served elsewhere."""
+        """Ask for some queries; while arXiv wants a pause, only feeds are read, which are served
+        elsewhere.
+        """
         pause = paused(self.store, self.clock())
         if not pause or self.insists or source.name == FEEDS:
             attempts = 1 if pause else errand.attempts
@@ -107,13 +126,24 @@ class Round:
         one = self.done.get(query.text)
         return one is not None and isinstance(one.error, DoubtfulError) and one.error.ordered
 
-    def _take(self, source: str, query: Query, answer: Window | ArxivError, asked: datetime) -> None:
+    def _take(
+        self, source: str, query: Query, answer: Window | ArxivError, asked: datetime
+    ) -> None:
         """Record what a source said of one query; a failure is recorded too, and stops nobody else.
 
-        A window is as old as its question: an announcement that was served while it was open is not in it.
+        A window is as old as its question: an announcement that was served while it was open is not
+        in it.
         """
-        why = why_doubtful(self.store, query, answer) if source == API and isinstance(answer, Window) else ""
-        if isinstance(answer, Window) and why and not is_confirmed(self.store, query, answer, self.clock()):
+        why = (
+            why_doubtful(self.store, query, answer)
+            if source == API and isinstance(answer, Window)
+            else ""
+        )
+        if (
+            isinstance(answer, Window)
+            and why
+            and not is_confirmed(self.store, query, answer, self.clock())
+        ):
             doubtful = DoubtfulError(why, answer.papers, ordered=True, body=answer.raw)
             doubtful.requests = answer.requests
             answer = doubtful
@@ -124,18 +154,32 @@ class Round:
         self.store.runs.note_keyword(self.run, query.id, fetched.record)
         self.done[query.text] = fetched
 
-    def _good(self, source: str, query: Query, window: Window, now: datetime, *, anew: bool) -> Fetched:
-        """Record a window. Papers of held-back windows come with the API's, which is what they are compared with."""
+    def _good(
+        self, source: str, query: Query, window: Window, now: datetime, *, anew: bool
+    ) -> Fetched:
+        """Record a window. Papers of held-back windows come with the API's, which is what they are
+        compared with.
+        """
         before = self.done.get(query.text)
         beside = news_beside(self.store, query, window.papers) if source == API else ()
         changed = source == API and (anew or begins_anew(query))
         old = history_of_another(query, window.papers) if changed else frozenset[str]()
-        counts = self.store.windows.record(query, window, now, self.run, beside=beside, old=old, anew=anew)
+        counts = self.store.windows.record(
+            query, window, now, self.run, beside=beside, old=old, anew=anew
+        )
         if source == API and query.source not in ("", API) and is_compared(query, now):
             self.store.sources.note_brought(query.source, query.id, self.run, now)
-        why = "" if counts[Kind.NEW] + counts[Kind.LATE] else _why(query, window, counts[Kind.OLD], now)
+        why = (
+            ""
+            if counts[Kind.NEW] + counts[Kind.LATE]
+            else _why(query, window, counts[Kind.OLD], now)
+        )
         if before is not None and before.source != source:
-            failed = f"{SOURCE_WORDS[before.source]}: {before.record.why}" if before.source else before.record.why
+            failed = (
+                f"{SOURCE_WORDS[before.source]}: {before.record.why}"
+                if before.source
+                else before.record.why
+            )
             why = "; ".join(filter(None, (why, f"from {SOURCE_WORDS[source]}", failed)))
         record = KeywordRecord(
             self.keywords[query.text].name,
@@ -148,7 +192,9 @@ class Round:
             why=why,
             first=query.last_good_at is None,
         )
-        log.info("%s: %d rows, %d new, %d late", record.keyword, record.fetched, record.new, record.late)
+        log.info(
+            "%s: %d rows, %d new, %d late", record.keyword, record.fetched, record.new, record.late
+        )
         return Fetched(record, source=source)
 
     def _failed(self, source: str, query: Query, error: ArxivError) -> Fetched:
@@ -164,26 +210,42 @@ class Round:
             self.insists = False
         error.requests += before.record.requests if before else 0
         if isinstance(error, DoubtfulError):
-            self.store.windows.hold(query, str(error), error.papers, error.body, now, again, ordered=error.ordered)
+            self.store.windows.hold(
+                query, str(error), error.papers, error.body, now, again, ordered=error.ordered
+            )
             rows = len(error.papers)
-            record = KeywordRecord(name, "quarantined", rows, requests=error.requests, why=str(error))
+            record = KeywordRecord(
+                name, "quarantined", rows, requests=error.requests, why=str(error)
+            )
             return Fetched(record, error, source)
         if before is not None and before.error is not None:
             words = "likewise" if str(error) in before.record.why else str(error)
             why = f"{before.record.why}; {SOURCE_WORDS[source]}: {words}"
-            return Fetched(replace(before.record, requests=error.requests, why=why), before.error, before.source)
+            return Fetched(
+                replace(before.record, requests=error.requests, why=why),
+                before.error,
+                before.source,
+            )
         self.store.windows.record_failure(query, str(error), error.body, now, again)
-        return Fetched(KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error, source)
+        return Fetched(
+            KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error, source
+        )
 
 
 def _why(query: Query, window: Window, old: int, now: datetime) -> str:
     """Why a good window brought nothing new, but `old` papers that are too old to be mailed."""
     served = last_served(now).served_at
     newest = max((p.updated for p in window.papers), default=None)
-    missed = (query.last_good_at or served) < served and newest is not None and newest < served - timedelta(days=5)
+    missed = (
+        (query.last_good_at or served) < served
+        and newest is not None
+        and newest < served - timedelta(days=5)
+    )
     if missed and (query.rows_per_day or 0) >= 3:
         return f"{STALE}: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
-    return why_nothing(now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old)
+    return why_nothing(
+        now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old
+    )
 
 
 def _wait(query: Query, error: ArxivError) -> timedelta:

@@ -1,4 +1,6 @@
-"""A call to a watchdog on the web after each good cycle: it raises the alarm when the calls stop coming."""
+"""A call to a watchdog on the web after each good cycle: it raises the alarm when the calls stop
+coming.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ TIMEOUT = 10.0
 
 
 async def beat(url: str) -> bool:
-    """Call the address; whether that was answered well. Never fails, and the address, a secret, is not repeated."""
+    """Call the address; whether that was answered well. Never fails, and the address, a secret, is
+    not repeated.
+    """
     try:
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client:
             response = await client.get(url)

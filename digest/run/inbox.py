@@ -1,7 +1,8 @@
-"""From a message in the inbox to what follows from it: who is not mailed any more, and what is left for a person.
+"""From a message in the inbox to what follows from it: who is not mailed any more, and what is left
+for a person.
 
-Only what proves itself counts: a token that we signed, or the Message-ID of a mail of ours, which only those know who
-had it. So a forged bounce suppresses nobody.
+Only what proves itself counts: a token that we signed, or the Message-ID of a mail of ours, which
+only those know who had it. So a forged bounce suppresses nobody.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ EFFECTS = {
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was made of one message. `handled`: nobody needs to look at it; `address` is the reader's, if any."""
+    """What was made of one message. `handled`: nobody needs to look at it; `address` is the
+    reader's, if any.
+    """
 
     incoming: Incoming
     handled: bool
@@ -49,8 +52,8 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What listening works with. `place` is the mailbox; `clock` gives now in UTC; `names` are made of the addresses
-    where the database is to hold none.
+    """What listening works with. `place` is the mailbox; `clock` gives now in UTC; `names` are made
+    of the addresses where the database is to hold none.
     """
 
     store: Store
@@ -65,22 +68,28 @@ class Listener:
 async def listen(listener: Listener) -> list[Heard]:
     """Read all that is new in the mailbox, and act upon it. Raises what the mailbox raises.
 
-    What was acted upon is remembered in the database before it is marked in the mailbox: stopped in between, the next
-    reading finds it done.
+    What was acted upon is remembered in the database before it is marked in the mailbox: stopped in
+    between, the next reading finds it done.
     """
     store, name = listener.store, listener.place.name
     name = listener.names.of(name) if listener.names else name
-    mailbox = await asyncio.to_thread(Mailbox, listener.place, listener.password, tls_context=listener.tls_context)
+    mailbox = await asyncio.to_thread(
+        Mailbox, listener.place, listener.password, tls_context=listener.tls_context
+    )
     heard: list[Heard] = []
     try:
         after = store.inbox.place(name, mailbox.validity)
         since = None if after else (listener.clock() - FIRST_DAYS).date()
-        while uids := await asyncio.to_thread(mailbox.letters, after=after, since=since, limit=CHUNK):
+        while uids := await asyncio.to_thread(
+            mailbox.letters, after=after, since=since, limit=CHUNK
+        ):
             handled = []
             for uid in uids:
                 raw = await asyncio.to_thread(mailbox.fetch, uid)
                 if raw is not None:
-                    heard.append(consider(store, listener.signer, raw, listener.clock(), listener.names))
+                    heard.append(
+                        consider(store, listener.signer, raw, listener.clock(), listener.names)
+                    )
                     handled += [uid] if heard[-1].handled else []
             await asyncio.to_thread(mailbox.mark_handled, handled)
             after = uids[-1]
@@ -90,8 +99,12 @@ async def listen(listener: Listener) -> list[Heard]:
     return heard
 
 
-def consider(store: Store, signer: Signer, raw: bytes, now: datetime, names: Pseudonyms | None = None) -> Heard:
-    """Act upon one message, once; with `names`, nothing of what is remembered or said of it holds an address."""
+def consider(
+    store: Store, signer: Signer, raw: bytes, now: datetime, names: Pseudonyms | None = None
+) -> Heard:
+    """Act upon one message, once; with `names`, nothing of what is remembered or said of it holds
+    an address.
+    """
     incoming = _concealed(read_incoming(raw), names) if names else read_incoming(raw)
     key = hashlib.sha256(raw).hexdigest()
     if store.inbox.handled(key):
@@ -116,13 +129,17 @@ def _concealed(incoming: Incoming, names: Pseudonyms) -> Incoming:
 
 
 def _leave(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
-    # A bounce address stands in the logs of every server on the way: it proves a bounce, and no reader's wish.
+    # A bounce address stands in the logs of every server on the way: it proves a bounce, and no
+    # reader's wish.
     reader = _by_token(store, signer, incoming)
     if reader is None:
         answered = store.inbox.delivery_of(incoming.message_ids)
         reader = answered[1] if answered else None
     if reader is None:
-        return _unproven(incoming, "asks to leave, and proves not for whom: 'digest unsubscribe EMAIL' does it by hand")
+        return _unproven(
+            incoming,
+            "asks to leave, and proves not for whom: 'digest unsubscribe EMAIL' does it by hand",
+        )
     fresh = store.inbox.leave(key, reader, "by mail", now)
     return _heard(store, incoming, reader, "unsubscribed" if fresh else "was unsubscribed already")
 
@@ -132,25 +149,38 @@ def _complaint(store: Store, signer: Signer, key: str, incoming: Incoming, now: 
     if reader is None:
         return _unproven(incoming, "a complaint that names no mail of ours")
     fresh = store.inbox.complain(key, reader, incoming.said, now)
-    did = f"complained ({incoming.said}): not mailed any more" if fresh else "complained, and had left already"
+    did = (
+        f"complained ({incoming.said}): not mailed any more"
+        if fresh
+        else "complained, and had left already"
+    )
     return _heard(store, incoming, reader, did)
 
 
 def _bounce(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
     found = _delivery(store, signer, incoming)
     if found is None:
-        return _unproven(incoming, "a bounce that names no mail of ours: nobody is suppressed for it")
+        return _unproven(
+            incoming, "a bounce that names no mail of ours: nobody is suppressed for it"
+        )
     delivery, reader = found
     own = bare_address(store.inbox.address_of(reader) or "").casefold()
     undelivered = own in {bare_address(address).casefold() for address in incoming.recipients}
     effect = store.inbox.bounce(
-        key, delivery, incoming.said or "without words", now, status=incoming.status, undelivered=undelivered
+        key,
+        delivery,
+        incoming.said or "without words",
+        now,
+        status=incoming.status,
+        undelivered=undelivered,
     )
     return _heard(store, incoming, reader, EFFECTS[effect or Effect.KNOWN].format(incoming.said))
 
 
 def _nothing(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
-    """A notice of delay or an out-of-office note: no bounce, and nobody's wish; of ours it needs nobody's eyes."""
+    """A notice of delay or an out-of-office note: no bounce, and nobody's wish; of ours it needs
+    nobody's eyes.
+    """
     reader = _reader(store, signer, incoming)
     if reader is None:
         return _unproven(incoming, f"{incoming.kind}, not about a mail of ours")

@@ -1,4 +1,6 @@
-"""Waiting for a network that comes up late, as after sleep, by a run that needs one: at most two minutes."""
+"""Waiting for a network that comes up late, as after sleep, by a run that needs one: at most two
+minutes.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ Place: TypeAlias = tuple[str, int]
 
 
 class Patience:
-    """Tries to reach a host again after 2, 4, 8 … s, until it answers or the run's two minutes are used up."""
+    """Tries to reach a host again after 2, 4, 8 … s, until it answers or the run's two minutes are
+    used up.
+    """
 
     def __init__(
         self,
@@ -81,9 +85,12 @@ async def _try(place: Place) -> str:
     except TimeoutError:
         return "no answer"
     except OSError as error:
-        # asyncio's own words repeat the address; a failed look-up of a name has a number of its own (EAI_…).
+        # asyncio's own words repeat the address; a failed look-up of a name has a number of its own
+        # (EAI_…).
         known = error.errno if isinstance(error.errno, int) and error.errno > 0 else None
-        return (os.strerror(known) if known else error.strerror or "no connection").rstrip(".").lower()
+        return (
+            (os.strerror(known) if known else error.strerror or "no connection").rstrip(".").lower()
+        )
     writer.close()
     return ""
 
@@ -97,7 +104,9 @@ class _Door:
         self._why: str | None = None
 
     async def open(self) -> None:
-        """Wait until it can be reached; raises ArxivError as of a host that cannot be, where that was in vain."""
+        """Wait until it can be reached; raises ArxivError as of a host that cannot be, where that
+        was in vain.
+        """
         if self._why is None:
             self._why = await self._patience.unreachable(self._place)
         if self._why:
@@ -160,7 +169,9 @@ class PatientOai:
 
 
 class PatientTransport:
-    """Hands over mail, after waiting until the relay can be reached, which is tried before the first message only."""
+    """Hands over mail, after waiting until the relay can be reached, which is tried before the
+    first message only.
+    """
 
     def __init__(self, transport: Transport, place: Place, patience: Patience) -> None:
         self._transport = transport
@@ -179,7 +190,9 @@ class PatientTransport:
         return self._transport.width
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        """Hand over one message; where waiting was in vain, the transport's own words say what is wrong."""
+        """Hand over one message; where waiting was in vain, the transport's own words say what is
+        wrong.
+        """
         if not self._tried:
             self._tried = True
             await self._patience.unreachable(self._place)
@@ -191,7 +204,8 @@ class PatientTransport:
 
 
 def patient(parts: Parts, patience: Patience, *, api: str, feeds: str, oai: str) -> Parts:
-    """The same parts, of which those that need a network wait for it at the moment when they need it.
+    """The same parts, of which those that need a network wait for it at the moment when they need
+    it.
 
     So a run that asks nobody and mails nothing is not delayed, and one whose relay is a folder or a
     program never waits for that. `api`, `feeds` and `oai` are the addresses of arXiv's services.
@@ -219,7 +233,9 @@ def _place(url: str) -> Place | None:
 
 
 def _behind_proxy(url: str) -> Place | None:
-    """Whom a request for `url` connects to: the proxy that the environment names, else the host itself."""
+    """Whom a request for `url` connects to: the proxy that the environment names, else the host
+    itself.
+    """
     from urllib.request import getproxies, proxy_bypass
 
     parts = urlsplit(url)

@@ -18,7 +18,8 @@ from digest.store import Store
 LEAST_FRESH = 20
 """With fewer papers that were never seen nothing is said of them as a whole."""
 UNDER_WATCH = timedelta(hours=6)
-"""Two windows that agree end a spell that lasts this long at least: arXiv's spells of bad answers are minutes."""
+"""Two windows that agree end a spell that lasts this long at least: arXiv's spells of bad answers
+are minutes."""
 
 
 def history(store: Store, query: Query) -> History | None:
@@ -32,18 +33,20 @@ def history(store: Store, query: Query) -> History | None:
 
 
 def why_doubtful(store: Store, query: Query, window: Window) -> str:
-    """Why a whole window in order is not believed, or "". A query's first window is believed: it is compared with
-    nothing, and of what it brings a first digest shows the youngest few.
+    """Why a whole window in order is not believed, or "". A query's first window is believed: it is
+    compared with nothing, and of what it brings a first digest shows the youngest few.
     """
     before = history(store, query)
     if before is None:
         return ""
-    return doubt(window.papers, before, total=window.total) or _doubt_of_strangers(store, query, window, before)
+    return doubt(window.papers, before, total=window.total) or _doubt_of_strangers(
+        store, query, window, before
+    )
 
 
 def _doubt_of_strangers(store: Store, query: Query, window: Window, before: History) -> str:
-    """Why a window seems to be the answer for another query, or "": most of what it shows for the first time does not
-    match by this program's own reading, though most of what is on record does.
+    """Why a window seems to be the answer for another query, or "": most of what it shows for the
+    first time does not match by this program's own reading, though most of what is on record does.
     """
     fresh = [p for p in window.papers if p.updated >= before.since and p.id not in before.known]
     strangers = len(fresh) - len(_matching(query, fresh))
@@ -56,7 +59,8 @@ def _doubt_of_strangers(store: Store, query: Query, window: Window, before: Hist
 
 
 def is_confirmed(store: Store, query: Query, window: Window, now: datetime) -> bool:
-    """Whether a doubtful window in order is believed: the one before it, hours ago in the same spell, showed the same.
+    """Whether a doubtful window in order is believed: the one before it, hours ago in the same
+    spell, showed the same.
 
     So an interface that has changed for good is taken as it is, and no single bad answer is.
     """
@@ -69,8 +73,9 @@ def is_confirmed(store: Store, query: Query, window: Window, now: datetime) -> b
 
 
 def _is_for(query: Query, window: Window, before: History | None) -> bool:
-    """Whether a window can be the answer for this query, and not for another one that was given twice: most of what
-    was known is there, or most of what is there matches by this program's own reading.
+    """Whether a window can be the answer for this query, and not for another one that was given
+    twice: most of what was known is there, or most of what is there matches by this program's own
+    reading.
     """
     shown = {paper.id for paper in window.papers}
     known = before.known.keys() if before is not None else frozenset[str]()
@@ -80,9 +85,11 @@ def _is_for(query: Query, window: Window, before: History | None) -> bool:
 
 
 def news_beside(store: Store, query: Query, papers: tuple[Paper, ...]) -> tuple[Paper, ...]:
-    """The papers that held-back windows of a query showed and `papers` lack, as far as they match it.
+    """The papers that held-back windows of a query showed and `papers` lack, as far as they match
+    it.
 
-    They match by this program's own reading: what was held back may have been the answer for another query.
+    They match by this program's own reading: what was held back may have been the answer for
+    another query.
     """
     shown = {paper.id: paper.version for paper in papers}
     rest = [p for p, _ in store.windows.held.papers(query.id) if shown.get(p.id, 0) < p.version]
@@ -92,12 +99,16 @@ def news_beside(store: Store, query: Query, papers: tuple[Paper, ...]) -> tuple[
 
 def begins_anew(query: Query) -> bool:
     """Whether a person has accepted what was held back, and no window was good since."""
-    return query.judged_since is not None and query.last_good_at is not None and query.judged_since > query.last_good_at
+    return (
+        query.judged_since is not None
+        and query.last_good_at is not None
+        and query.judged_since > query.last_good_at
+    )
 
 
 def history_of_another(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
-    """The papers that a changed interface brings, and that are no news: they are of days long known, and do not match
-    by this program's own reading, as what moderation had held would.
+    """The papers that a changed interface brings, and that are no news: they are of days long
+    known, and do not match by this program's own reading, as what moderation had held would.
     """
     if query.last_good_at is None:
         return frozenset()
@@ -115,9 +126,14 @@ def _matching(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
 def accept(store: Store, query: Query, now: datetime) -> Counter[Kind]:
     """Believe, because a person says so, what a query's last held-back window showed.
 
-    What only earlier windows of the spell showed counts as far as it matches. Returns what that brought.
+    What only earlier windows of the spell showed counts as far as it matches. Returns what that
+    brought.
     """
     last = store.windows.held.last(query.id, query.quarantined_since)
-    believed = tuple(p for p, number in store.windows.held.papers(query.id) if last is not None and number == last.id)
+    believed = tuple(
+        p
+        for p, number in store.windows.held.papers(query.id)
+        if last is not None and number == last.id
+    )
     papers = newest_versions([*believed, *news_beside(store, query, believed)])
     return store.windows.accept(query, papers, now, old=history_of_another(query, papers))

@@ -1,4 +1,6 @@
-"""From settings to clients of arXiv's services that take turns with all others on the same database."""
+"""From settings to clients of arXiv's services that take turns with all others on the same
+database.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ def in_workflow(environ: Mapping[str, str]) -> bool:
 
 
 def refuse_exposure(settings: Settings, roster: Roster, environ: Mapping[str, str]) -> None:
-    """Raise ConfigError where a workflow of a public repository would work with addresses as they are.
+    """Raise ConfigError where a workflow of a public repository would work with addresses as they
+    are.
 
     A repository of which nothing can be learned is taken for a public one.
     """
@@ -48,7 +49,9 @@ def _is_private(settings: Settings, repository: str) -> bool:
     if settings.github_token:
         headers["Authorization"] = f"Bearer {settings.github_token}"
     try:
-        answer = httpx.get(f"{settings.github_api}/repos/{repository}", headers=headers, timeout=SECONDS)
+        answer = httpx.get(
+            f"{settings.github_api}/repos/{repository}", headers=headers, timeout=SECONDS
+        )
         return answer.status_code == httpx.codes.OK and answer.json().get("private") is True
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
         return False

@@ -1,4 +1,6 @@
-"""The operator's own list of arXiv's holidays: a file in the home folder, beside the built-in list."""
+"""The operator's own list of arXiv's holidays: a file in the home folder, beside the built-in
+list.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ LOCAL_SENDER = "Digest <digest@localhost>"
 def make_sender(settings: Settings, store: Store | None = None) -> Sender:
     """Who mail comes from; with the database, whose secret signs, also how its readers leave.
 
-    Requests to leave go to the bounce address where that is read, else to the contact, whose mailbox may be read too.
+    Requests to leave go to the bounce address where that is read, else to the contact, whose
+    mailbox may be read too.
     """
     from digest.mail.message import Sender
 
@@ -66,7 +67,9 @@ def make_issues(settings: Settings) -> Transport:
     """What posts issues to repositories."""
     from digest.mail.github import GithubTransport
 
-    return GithubTransport(settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC))
+    return GithubTransport(
+        settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC)
+    )
 
 
 def make_transport(settings: Settings) -> Transport:

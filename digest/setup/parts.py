@@ -43,16 +43,22 @@ def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscri
     for subscriber in roster.subscribers:
         if subscriber.email.casefold() == wanted:
             return subscriber
-    raise unknown_reader(place_of_subscribers(settings), address, (s.email for s in roster.subscribers))
+    raise unknown_reader(
+        place_of_subscribers(settings), address, (s.email for s in roster.subscribers)
+    )
 
 
 def holds_unknown(settings: Settings, address: str) -> bool:
-    """Whether what may have been delivered there waits for a person; issues can be looked for, and never do."""
+    """Whether what may have been delivered there waits for a person; issues can be looked for, and
+    never do.
+    """
     return settings.hold_unknown and not address.startswith(REPOSITORY)
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:
-    """What to do about the mail server's refusal that ended a run, to be put after its words; or nothing."""
+    """What to do about the mail server's refusal that ended a run, to be put after its words; or
+    nothing.
+    """
     from digest.mail.presets import hint_for
 
     hint = hint_for(settings.mail, summary.paused.reason) if summary.paused else ""
@@ -73,7 +79,9 @@ async def open_parts(
     insist: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
-    """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by `transport`."""
+    """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by
+    `transport`.
+    """
     from digest.rendering.render import Renderer
     from digest.run.cycle import Parts
     from digest.setup.arxiv import make_arxiv, make_feeds, make_oai
@@ -110,8 +118,12 @@ async def open_parts(
         await asyncio.shield(issues.close())
 
 
-async def deliver_waiting(settings: Settings, store: Store, *, clock: Callable[[], datetime]) -> Delivered:
-    """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in a cycle."""
+async def deliver_waiting(
+    settings: Settings, store: Store, *, clock: Callable[[], datetime]
+) -> Delivered:
+    """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in
+    a cycle.
+    """
     from digest.run.deliver import Delivered, Delivery, deliver, post_issues
     from digest.subscribers.pseudonyms import mailboxes
     from digest.system.signals import Stop, run_stoppable

@@ -1,4 +1,6 @@
-"""From the settings to who gets what: the subscribers file, or the secret that stands in its place."""
+"""From the settings to who gets what: the subscribers file, or the secret that stands in its
+place.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,12 @@ IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
 
 
 def read_roster(settings: Settings) -> Roster:
-    """Who gets what; where that comes from a secret, each reader under a name that tells nobody the address.
+    """Who gets what; where that comes from a secret, each reader under a name that tells nobody the
+    address.
 
-    Raises ConfigError with every mistake in the file, or with what to do where there is none. A mistake in the
-    secret is not shown: whoever keeps readers in a secret has a log that others can read.
+    Raises ConfigError with every mistake in the file, or with what to do where there is none. A
+    mistake in the secret is not shown: whoever keeps readers in a secret has a log that others can
+    read.
     """
     from digest.subscribers import RosterError, load_roster
     from digest.subscribers.load import check_text
@@ -32,7 +36,9 @@ def read_roster(settings: Settings) -> Roster:
     try:
         roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
     except RosterError as error:
-        lines = ", ".join(str(line) for line in sorted({problem.line for problem in error.problems})[:5])
+        lines = ", ".join(
+            str(line) for line in sorted({problem.line for problem in error.problems})[:5]
+        )
         raise ConfigError(
             f"{IN_PLACE} is not right (line {lines})",
             remedy="'digest subscribers check' on your own machine, with the same text in a file, shows what is wrong",
@@ -65,9 +71,11 @@ def known_as(settings: Settings, address: str) -> str:
 
 
 def settle_names(settings: Settings, store: Store, roster: Roster | None = None) -> None:
-    """Let the database know its readers by the names that the settings want; with the roster, by addresses again.
+    """Let the database know its readers by the names that the settings want; with the roster, by
+    addresses again.
 
-    Raises ConfigError where the names were made with another key: all readers would be taken for new ones.
+    Raises ConfigError where the names were made with another key: all readers would be taken for
+    new ones.
     """
     from digest.mail.message import address_in
     from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
@@ -90,7 +98,10 @@ def settle_names(settings: Settings, store: Store, roster: Roster | None = None)
 def subscribers_file(settings: Settings) -> Path:
     """The file that commands edit. Raises UsageError where a secret stands in its place."""
     if settings.subscribers_yaml:
-        raise UsageError(f"the subscribers come from {IN_PLACE}, which no command can edit", remedy="edit it there")
+        raise UsageError(
+            f"the subscribers come from {IN_PLACE}, which no command can edit",
+            remedy="edit it there",
+        )
     return settings.subscribers
 
 

@@ -1,4 +1,5 @@
-"""The database: all that happened, and all SQL. It speaks in domain verbs; no row or cursor leaves it.
+"""The database: all that happened, and all SQL. It speaks in domain verbs; no row or cursor leaves
+it.
 
 Uses: rules and the ground.
 """
@@ -72,13 +73,18 @@ class Store:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def open_store(path: Path, *, create: bool = True) -> Store:
-    """Open the database file, making it where it is missing and `create` is true. Errors: see Database.open."""
+    """Open the database file, making it where it is missing and `create` is true. Errors: see
+    Database.open.
+    """
     return Store(Database.open(path, create=create))
 
 

@@ -19,7 +19,8 @@ class Alarms:
         self._db = database
 
     def note_cycle(self, error: str | None) -> tuple[int, str]:
-        """Count a failed cycle, or with an empty error forget those before; None leaves the count as it is.
+        """Count a failed cycle, or with an empty error forget those before; None leaves the count
+        as it is.
 
         Returns how many failed in a row, and why the last one did.
         """
@@ -36,10 +37,15 @@ class Alarms:
     def memory(self) -> dict[Trouble, Open]:
         """The troubles that are not over, as the operator knows them."""
         found = json.loads(self._db.meta(MEMORY) or "{}")
-        return {Trouble(kind): Open(from_text(since), words, told) for kind, (since, words, told) in found.items()}
+        return {
+            Trouble(kind): Open(from_text(since), words, told)
+            for kind, (since, words, told) in found.items()
+        }
 
     def remember(self, memory: Mapping[Trouble, Open]) -> None:
         """Remember what is not over."""
-        stored = {kind.value: [to_text(one.since), one.words, one.told] for kind, one in memory.items()}
+        stored = {
+            kind.value: [to_text(one.since), one.words, one.told] for kind, one in memory.items()
+        }
         if stored != json.loads(self._db.meta(MEMORY) or "{}"):
             self._db.set_meta(MEMORY, json.dumps(stored))

@@ -11,10 +11,11 @@ BUSY_SECONDS = 10.0
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copy a database into one file of its own, as it is at one moment; the file is there whole or not at all.
+    """Copy a database into one file of its own, as it is at one moment; the file is there whole or
+    not at all.
 
-    What stood at `target` is replaced. Nobody else can read the copy: the database holds the secret of signed links.
-    Raises sqlite3.Error and OSError.
+    What stood at `target` is replaced. Nobody else can read the copy: the database holds the secret
+    of signed links. Raises sqlite3.Error and OSError.
     """
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -34,7 +35,11 @@ def read_into(source: Path, draft: Path) -> None:
     """Copy all pages; the copy needs no write-ahead log beside it."""
     mode = "ro" if source.with_name(f"{source.name}-wal").exists() else "rw"
     with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)) as old,
+        closing(
+            sqlite3.connect(
+                f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
+            )
+        ) as old,
         closing(sqlite3.connect(draft)) as new,
     ):
         old.backup(new)
@@ -42,7 +47,9 @@ def read_into(source: Path, draft: Path) -> None:
 
 
 def move_aside(path: Path, name: str) -> Path:
-    """Keep a database that cannot be read under another name, with the files of its log; `path` itself stays."""
+    """Keep a database that cannot be read under another name, with the files of its log; `path`
+    itself stays.
+    """
     aside = path.with_name(name)
     os.link(path, aside)
     for part in ("-wal", "-shm"):

@@ -32,10 +32,11 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> Database:
-        """Open the file, migrating it where it is older. WAL, and synchronous=FULL: a commit is on the disk.
+        """Open the file, migrating it where it is older. WAL, and synchronous=FULL: a commit is on
+        the disk.
 
-        Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another user;
-        TryLaterError where it stays locked.
+        Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another
+        user; TryLaterError where it stays locked.
         """
         if not create and not path.exists():
             raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
@@ -82,7 +83,9 @@ class Database:
 
     @classmethod
     def overwrite(cls, path: Path, source: Path) -> None:
-        """Replace all that a database holds by another file's, in one transaction that others see whole."""
+        """Replace all that a database holds by another file's, in one transaction that others see
+        whole.
+        """
         with (
             in_our_words(str(path)),
             closing(sqlite3.connect(source)) as new,
@@ -100,12 +103,17 @@ class Database:
         self.checkpoint()
 
     def _check_application(self, name: str) -> None:
-        """Refuse, before anything is written, what another program keeps in a file called `name`."""
+        """Refuse, before anything is written, what another program keeps in a file called
+        `name`.
+        """
         with in_our_words(name):
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         if tables and application != APPLICATION_ID:
-            raise StoreError(f"{name} is a database of another program", remedy="name another file with DIGEST_DB")
+            raise StoreError(
+                f"{name} is a database of another program",
+                remedy="name another file with DIGEST_DB",
+            )
 
     def _migrate(self) -> None:
         """Run the steps that the file lacks, each in one transaction with its record."""
@@ -129,7 +137,9 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One write transaction: BEGIN IMMEDIATE, so that what is read in it still holds when it writes."""
+        """One write transaction: BEGIN IMMEDIATE, so that what is read in it still holds when it
+        writes.
+        """
         self._execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -141,7 +151,9 @@ class Database:
             raise
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-        """Run a statement and return its rows by column name; a writing one commits where none is open."""
+        """Run a statement and return its rows by column name; a writing one commits where none is
+        open.
+        """
         with in_our_words(self.name):
             return list(self._db.query(sql, parameters))
 
@@ -171,7 +183,10 @@ class Database:
 
     def set_meta(self, key: str, value: str) -> None:
         """Remember a fact about the database itself."""
-        self.write("INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", [key, value])
+        self.write(
+            "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+            [key, value],
+        )
 
     def close(self) -> None:
         """Close the connection."""
@@ -186,11 +201,13 @@ class Database:
 def _read_into(path: Path, memory: sqlite3.Connection) -> None:
     """Copy the file, and leave nothing beside it.
 
-    A read-only connection would leave the files of the write-ahead log behind where there are none (a log
-    that is there belongs to somebody at work, or to a crash, and is left to them).
+    A read-only connection would leave the files of the write-ahead log behind where there are none
+    (a log that is there belongs to somebody at work, or to a crash, and is left to them).
     """
     mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
-    source = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
+    source = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
+    )
     try:
         source.backup(memory)
     finally:
@@ -198,16 +215,20 @@ def _read_into(path: Path, memory: sqlite3.Connection) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Make a missing file so that nobody else can read it: it holds addresses, and the secret of signed links.
+    """Make a missing file so that nobody else can read it: it holds addresses, and the secret of
+    signed links.
 
-    SQLite gives the files that it makes beside it the same rights. Where it cannot be made, SQLite says why.
+    SQLite gives the files that it makes beside it the same rights. Where it cannot be made, SQLite
+    says why.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _check_owner(path: Path) -> None:
-    """A file of another user's is refused: what we would write beside it would lock its owner out."""
+    """A file of another user's is refused: what we would write beside it would lock its owner
+    out.
+    """
     if path.is_dir():
         raise StoreError(f"{path} is a folder", remedy="name a file in it with DIGEST_DB")
     try:
@@ -216,7 +237,8 @@ def _check_owner(path: Path) -> None:
         folder = path.parent
         if not folder.is_dir():
             raise StoreError(
-                f"the folder {folder} does not exist", remedy="make it, or name another with DIGEST_HOME"
+                f"the folder {folder} does not exist",
+                remedy="make it, or name another with DIGEST_HOME",
             ) from None
         if not os.access(folder, os.W_OK | os.X_OK):
             raise StoreError(
@@ -244,14 +266,17 @@ def _user(number: int) -> str:
 
 @contextmanager
 def in_our_words(name: str) -> Iterator[None]:
-    """Turn SQLite's errors into ones that say what to do (result codes: sqlite.org/rescode.html)."""
+    """Turn SQLite's errors into ones that say what to do (result codes:
+    sqlite.org/rescode.html).
+    """
     try:
         yield
     except DigestError:
         raise
     except OSError as error:
         raise StoreError(
-            f"{name} could not be written ({error.strerror})", remedy="is the disk full, or the folder not writable?"
+            f"{name} could not be written ({error.strerror})",
+            remedy="is the disk full, or the folder not writable?",
         ) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorname", "") or ""
@@ -260,11 +285,16 @@ def in_our_words(name: str) -> Iterator[None]:
                 f"{name} is locked by another program", remedy="try again when that has ended"
             ) from error
         if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-            raise StoreError(f"{name} is not writable", remedy="check the rights of the file and its folder") from error
+            raise StoreError(
+                f"{name} is not writable", remedy="check the rights of the file and its folder"
+            ) from error
         if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-            raise StoreError(f"{name} could not be written ({error})", remedy="is the disk full?") from error
+            raise StoreError(
+                f"{name} could not be written ({error})", remedy="is the disk full?"
+            ) from error
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise StoreError(
-                f"{name} is damaged or no SQLite database ({error})", remedy="restore a backup, and keep this file"
+                f"{name} is damaged or no SQLite database ({error})",
+                remedy="restore a backup, and keep this file",
             ) from error
         raise

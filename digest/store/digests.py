@@ -1,4 +1,6 @@
-"""From the log to the outbox: who is due, which papers are due to them, and the queueing of their digests."""
+"""From the log to the outbox: who is due, which papers are due to them, and the queueing of their
+digests.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +41,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a digest for one reader would hold now, and what queueing it will do; nothing is written yet.
+    """What a digest for one reader would hold now, and what queueing it will do; nothing is written
+    yet.
 
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
-    replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader before;
-    `cut` is where the log starts for a reader who is back from an absence; `silences` are the queries that
-    have matched nothing for long, with the days, of which the reader is still to be told.
+    replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader
+    before; `cut` is where the log starts for a reader who is back from an absence; `silences` are
+    the queries that have matched nothing for long, with the days, of which the reader is still to
+    be told.
     """
 
     reader: int
@@ -62,9 +66,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for which it is.
+    """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for
+    which it is.
 
-    `apart`: that moment is none of the reader's schedule, and leaves the scheduled slots as they are.
+    `apart`: that moment is none of the reader's schedule, and leaves the scheduled slots as they
+    are.
     """
 
     plan: Plan
@@ -83,7 +89,10 @@ class Digests:
 
     def due(self, now: datetime) -> list[Due]:
         """The readers whose slot is open at `now`, in the order of their joining."""
-        return [_due(row) for row in self._db.rows(_DUE + " WHERE r.gone = 0 AND r.due_at <= ?", [to_text(now)])]
+        return [
+            _due(row)
+            for row in self._db.rows(_DUE + " WHERE r.gone = 0 AND r.due_at <= ?", [to_text(now)])
+        ]
 
     def reader(self, address: str) -> Due | None:
         """One reader, whether due or not."""
@@ -91,7 +100,9 @@ class Digests:
         return _due(row) if row else None
 
     def has_news(self, reader: int) -> bool:
-        """Whether the reader's logs have grown since the last digest, or there never was one: a quick look."""
+        """Whether the reader's logs have grown since the last digest, or there never was one: a
+        quick look.
+        """
         return bool(
             self._db.value(
                 """SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
@@ -107,16 +118,22 @@ class Digests:
         return is_silent(self._db, reader)
 
     def slot_apart(self, reader: int, now: datetime) -> datetime:
-        """A moment at or right after `now` at which no slot of the reader's is or was: schedules know no seconds."""
-        taken = self._db.rows("SELECT slot FROM delivery WHERE subscriber = ? AND slot >= ?", [reader, to_text(now)])
+        """A moment at or right after `now` at which no slot of the reader's is or was: schedules
+        know no seconds.
+        """
+        taken = self._db.rows(
+            "SELECT slot FROM delivery WHERE subscriber = ? AND slot >= ?", [reader, to_text(now)]
+        )
         slot = now
         while slot.second == 0 or {"slot": to_text(slot)} in taken:
             slot += timedelta(seconds=1)
         return slot
 
-    def plan(self, due: Due, *, revisions: Revisions, max_papers: int, exclude: Exclude | None = None) -> Plan:
-        """Say what a digest would hold now. Open deliveries that were never tried to the end are folded into it,
-        but only where something newer is due; else `items` is empty.
+    def plan(
+        self, due: Due, *, revisions: Revisions, max_papers: int, exclude: Exclude | None = None
+    ) -> Plan:
+        """Say what a digest would hold now. Open deliveries that were never tried to the end are
+        folded into it, but only where something newer is due; else `items` is empty.
         """
         open_ = self._db.rows(
             "SELECT id, from_seq FROM delivery WHERE subscriber = ? AND state IN ('queued', 'deferred')"
@@ -147,7 +164,8 @@ class Digests:
             first=previous is None,
             previous=from_text(previous) if previous else None,
             unplaced=self._db.value(
-                "SELECT COUNT(*) FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL", [due.id]
+                "SELECT COUNT(*) FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL",
+                [due.id],
             ),
             skipped=skipped,
             waiting=bool(folded),
@@ -166,17 +184,26 @@ class Digests:
         return {row["paper"] for row in rows}
 
     def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:
-        """Subject and body of the content with this key, where an equal digest was queued before."""
+        """Subject and body of the content with this key, where an equal digest was queued
+        before.
+        """
         row = self._db.row("SELECT subject, pieces FROM content WHERE key = ?", [key])
         if row is None:
             return None
         return row["subject"], unpack(row["pieces"])
 
-    def queue(self, batch: Iterable[Queued], now: datetime, domain: str, due_after: Callable[[int], datetime]) -> int:
+    def queue(
+        self,
+        batch: Iterable[Queued],
+        now: datetime,
+        domain: str,
+        due_after: Callable[[int], datetime],
+    ) -> int:
         """Queue planned digests in one transaction; returns how many.
 
-        `due_after` tells, for a reader, when the next slot opens. One whose folded deliveries have moved
-        since the plan was made (somebody dropped or retried them meanwhile) is left for the next cycle.
+        `due_after` tells, for a reader, when the next slot opens. One whose folded deliveries have
+        moved since the plan was made (somebody dropped or retried them meanwhile) is left for the
+        next cycle.
         """
         count = 0
         with self._db.transaction():
@@ -188,7 +215,9 @@ class Digests:
         return count
 
     def _fold(self, plan: Plan, now: datetime) -> bool:
-        """Expire what the new digest replaces; false, and nothing done, where it is no longer as planned."""
+        """Expire what the new digest replaces; false, and nothing done, where it is no longer as
+        planned.
+        """
         open_ = self._db.value(
             "SELECT COUNT(*) FROM delivery WHERE id IN (SELECT value FROM json_each(?))"
             " AND state IN ('queued', 'deferred') AND maybe_accepted = 0",
@@ -197,11 +226,16 @@ class Digests:
         if open_ != len(plan.folded):
             return False
         for delivery in plan.folded:
-            self._db.write("UPDATE delivery SET state = 'expired', ended_at = ? WHERE id = ?", [to_text(now), delivery])
+            self._db.write(
+                "UPDATE delivery SET state = 'expired', ended_at = ? WHERE id = ?",
+                [to_text(now), delivery],
+            )
             rewind(self._db, delivery)
         return True
 
-    def _insert(self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime) -> None:
+    def _insert(
+        self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime
+    ) -> None:
         plan, slot = queued.plan, to_text(queued.slot)
         content = self._content(queued)
         delivery: int = self._db.value(
@@ -231,7 +265,9 @@ class Digests:
         )
         note_silences(self._db, plan.reader, delivery, plan.silences)
         if queued.apart:
-            self._db.write("UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader])
+            self._db.write(
+                "UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader]
+            )
             return
         self._db.write(
             "UPDATE subscriber SET away = 0, corrections = 0, slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
@@ -248,7 +284,10 @@ class Digests:
             )
             self._db.write_many(
                 "INSERT INTO content_paper(content, paper, version, revised) VALUES(?, ?, ?, ?)",
-                [[content, item.paper.id, item.paper.version, item.kind == Kind.REVISED] for item in queued.plan.items],
+                [
+                    [content, item.paper.id, item.paper.version, item.kind == Kind.REVISED]
+                    for item in queued.plan.items
+                ],
             )
         assert content is not None
         return content
@@ -257,7 +296,9 @@ class Digests:
         """Note that these readers' slots were found empty, and stay open from now on."""
         with self._db.transaction():
             for reader in readers:
-                self._db.write("UPDATE subscriber SET opened_at = ? WHERE id = ?", [to_text(now), reader])
+                self._db.write(
+                    "UPDATE subscriber SET opened_at = ? WHERE id = ?", [to_text(now), reader]
+                )
 
     def close_slots(self, slots: Iterable[tuple[int, datetime, datetime]]) -> None:
         """End slots that stayed empty: (reader, the slot, when the next one opens)."""
@@ -269,14 +310,18 @@ class Digests:
                 )
 
     def mark_away(self, readers: Iterable[int]) -> None:
-        """Note that these readers are paused or suppressed: on return they get the most recent papers."""
+        """Note that these readers are paused or suppressed: on return they get the most recent
+        papers.
+        """
         with self._db.transaction():
             for reader in readers:
                 self._db.write("UPDATE subscriber SET away = 1 WHERE id = ?", [reader])
 
 
 def make_message_id(database: Database, reader: int, slot: str, domain: str) -> str:
-    """The same for the same reader and slot whatever happens, so that a repeated mail can be recognised."""
+    """The same for the same reader and slot whatever happens, so that a repeated mail can be
+    recognised.
+    """
     seed = f"{database.meta('uuid')} {reader} {slot}"
     return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
 
@@ -300,7 +345,8 @@ def rewind(database: Database, delivery: int) -> None:
         [delivery],
     )
     database.write(
-        "UPDATE subscriber SET corrections = 1 WHERE id = (SELECT subscriber FROM delivery WHERE id = ?)", [delivery]
+        "UPDATE subscriber SET corrections = 1 WHERE id = (SELECT subscriber FROM delivery WHERE id = ?)",
+        [delivery],
     )
 
 

@@ -1,4 +1,6 @@
-"""The definition of "due": what stands in a reader's logs, or was withdrawn, and no delivery has carried."""
+"""The definition of "due": what stands in a reader's logs, or was withdrawn, and no delivery has
+carried.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Row:
 
 
 def items_of(database: Database, rows: dict[str, Row]) -> tuple[Item, ...]:
-    """The papers in their latest versions, with what the new versions changed since the ones that were had."""
+    """The papers in their latest versions, with what the new versions changed since the ones that
+    were had.
+    """
     papers = load_papers(database, list(rows))
     items = {paper: Item(papers[paper], row.kind, tuple(row.labels)) for paper, row in rows.items()}
     revised = [paper for paper, row in rows.items() if row.kind is Kind.REVISED]
@@ -37,17 +41,22 @@ def items_of(database: Database, rows: dict[str, Row]) -> tuple[Item, ...]:
         if step["version"] > (rows[step["paper"]].had or 0):
             item = items[step["paper"]]
             changes = merged(item.changes or (), map(Change, json.loads(step["changed"])))
-            items[step["paper"]] = replace(item, changes=changes, old_title=item.old_title or step["old_title"])
+            items[step["paper"]] = replace(
+                item, changes=changes, old_title=item.old_title or step["old_title"]
+            )
     return tuple(items.values())
 
 
 def withdrawn_rows(database: Database, reader: int, folded: tuple[int, ...]) -> dict[str, Row]:
-    """The papers that were carried to the reader and withdrawn since, where no delivery has told it.
+    """The papers that were carried to the reader and withdrawn since, where no delivery has told
+    it.
 
     This is due by the ledger alone, whatever the reader wants of new versions, excludes, or still
     subscribes to: whoever was sent a paper is told that it was taken back.
     """
-    if not folded and not database.value("SELECT corrections FROM subscriber WHERE id = ?", [reader]):
+    if not folded and not database.value(
+        "SELECT corrections FROM subscriber WHERE id = ?", [reader]
+    ):
         return {}
     rows = database.rows(_WITHDRAWN_ROWS, {"reader": reader, "folded": json.dumps(folded)})
     end = head(database) + 1
@@ -60,9 +69,12 @@ def withdrawn_rows(database: Database, reader: int, folded: tuple[int, ...]) -> 
 def due_rows(
     database: Database, reader: int, rewind: int, folded: tuple[int, ...], revisions: Revisions
 ) -> dict[str, Row]:
-    """The definition of "due", row by row: in the log beyond the start, and carried by no delivery."""
+    """The definition of "due", row by row: in the log beyond the start, and carried by no
+    delivery.
+    """
     rows = database.rows(
-        _DUE_ROWS, {"reader": reader, "rewind": rewind, "no_end": NO_END, "folded": json.dumps(folded)}
+        _DUE_ROWS,
+        {"reader": reader, "rewind": rewind, "no_end": NO_END, "folded": json.dumps(folded)},
     )
     new: dict[str, Row] = {}
     revised: dict[str, Row] = {}
@@ -81,7 +93,9 @@ def due_rows(
 
 
 def most_recent(rows: dict[str, Row], limit: int) -> tuple[dict[str, Row], int | None, int]:
-    """After an absence: the most recently recorded papers, where the log is to start, and how many are let go."""
+    """After an absence: the most recently recorded papers, where the log is to start, and how many
+    are let go.
+    """
     if len(rows) <= limit:
         return rows, None, 0
     by_age = sorted(rows, key=lambda paper: rows[paper].last_seq)
@@ -92,7 +106,9 @@ def most_recent(rows: dict[str, Row], limit: int) -> tuple[dict[str, Row], int |
 
 def _add(rows: dict[str, Row], row: dict[str, Any]) -> None:
     """Add one row of the log to what is known of its paper; as new beats late."""
-    entry = rows.setdefault(row["paper"], Row(Kind(row["kind"]), row["seq"], row["seq"], [], row["had"]))
+    entry = rows.setdefault(
+        row["paper"], Row(Kind(row["kind"]), row["seq"], row["seq"], [], row["had"])
+    )
     entry.last_seq = row["seq"]
     if row["kind"] == Kind.NEW:
         entry.kind = Kind.NEW
@@ -100,8 +116,8 @@ def _add(rows: dict[str, Row], row: dict[str, Any]) -> None:
         entry.labels.append(row["label"])
 
 
-# A delivery that was queued a week before the paper was submitted cannot have carried it: this spares
-# looking through a reader's whole past.
+# A delivery that was queued a week before the paper was submitted cannot have carried it: this
+# spares looking through a reader's whole past.
 _DUE_ROWS = f"""
     SELECT m.paper, m.seq, m.kind, m.version, s.label,
         (SELECT MAX(v.version) FROM revision v WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted)

@@ -18,7 +18,9 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A paper with what happened to it here. Times are UTC; `queries` are those in whose logs it stands."""
+    """A paper with what happened to it here. Times are UTC; `queries` are those in whose logs it
+    stands.
+    """
 
     paper: Paper
     queries: tuple[str, ...]
@@ -42,12 +44,18 @@ class Exports:
         return {row["text"]: row["label"] for row in rows}
 
     def export(
-        self, *, reader: int | None = None, queries: Iterable[str] | None = None, unmailed: bool = False
+        self,
+        *,
+        reader: int | None = None,
+        queries: Iterable[str] | None = None,
+        unmailed: bool = False,
     ) -> Iterator[Exported]:
-        """Every paper that was seen, or only what was mailed to one reader; oldest submission first.
+        """Every paper that was seen, or only what was mailed to one reader; oldest submission
+        first.
 
-        `mailed` is when it was first mailed to that reader, or to anybody. What was maybe delivered counts.
-        With `queries`, only papers in their logs; with `unmailed`, those that were not mailed to the reader.
+        `mailed` is when it was first mailed to that reader, or to anybody. What was maybe delivered
+        counts. With `queries`, only papers in their logs; with `unmailed`, those that were not
+        mailed to the reader.
         """
         bases = self._db.rows(
             """SELECT p.id FROM paper p WHERE :queries IS NULL OR EXISTS (SELECT 1 FROM seen m
@@ -56,7 +64,9 @@ class Exports:
             {"queries": None if queries is None else json.dumps(list(queries))},
         )
         mailed = self._mailed(reader)
-        wanted = [row["id"] for row in bases if reader is None or (row["id"] in mailed) is not unmailed]
+        wanted = [
+            row["id"] for row in bases if reader is None or (row["id"] in mailed) is not unmailed
+        ]
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             papers, seen = load_papers(self._db, chunk), self._seen(chunk)
@@ -83,6 +93,9 @@ class Exports:
             [json.dumps(bases)],
         )
         return {
-            row["paper"]: (tuple(json.loads(row["queries"])), None if row["unknown"] else from_text(row["first"]))
+            row["paper"]: (
+                tuple(json.loads(row["queries"])),
+                None if row["unknown"] else from_text(row["first"]),
+            )
             for row in rows
         }

@@ -1,4 +1,6 @@
-"""Mail that only went to a folder of this machine, and may be offered again once mail leaves for real."""
+"""Mail that only went to a folder of this machine, and may be offered again once mail leaves for
+real.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _ANSWERED = "folder_answered"
 
 @dataclass(frozen=True, slots=True)
 class InFolder:
-    """What nobody's inbox got: how many papers, and the addresses of the readers for whom they were."""
+    """What nobody's inbox got: how many papers, and the addresses of the readers for whom they
+    were.
+    """
 
     papers: int
     readers: tuple[str, ...]
@@ -29,7 +33,9 @@ class Folder:
         self._db = database
 
     def waiting(self, now: datetime) -> InFolder:
-        """What went to the folder in the last week, for readers who may be mailed, and nobody has decided about."""
+        """What went to the folder in the last week, for readers who may be mailed, and nobody has
+        decided about.
+        """
         rows = self._db.rows(
             f"""SELECT r.address, COUNT(DISTINCT cp.paper) AS papers FROM ({_DELIVERIES}) d
                 JOIN subscriber r ON r.id = d.subscriber JOIN content_paper cp ON cp.content = d.content

@@ -1,4 +1,6 @@
-"""How a database file is, looked at without changing it: for `digest doctor`, which may meet any file."""
+"""How a database file is, looked at without changing it: for `digest doctor`, which may meet any
+file.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,9 @@ PROBLEMS = 5
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`problems`: what SQLite finds wrong. `orphans`: references to rows that are not there. `known`: the schema
-    of this program. `uuid` is the database's own, `readers` are its subscribers' addresses, casefolded. The last
-    three are empty where the schema is another.
+    """`problems`: what SQLite finds wrong. `orphans`: references to rows that are not there.
+    `known`: the schema of this program. `uuid` is the database's own, `readers` are its
+    subscribers' addresses, casefolded. The last three are empty where the schema is another.
     """
 
     version: int
@@ -34,27 +36,36 @@ class Health:
 
 
 def examine(path: Path, *, thoroughly: bool = True, wholly: bool = False) -> Health:
-    """Read a database that exists; `thoroughly`: with SQLite's own checks, which read all of it; `wholly`: with that
-    of the indexes against their tables, too, which takes several times as long.
+    """Read a database that exists; `thoroughly`: with SQLite's own checks, which read all of it;
+    `wholly`: with that of the indexes against their tables, too, which takes several times as long.
 
-    Nothing is migrated or written. Raises StoreError where it is foreign, another user's, unreadable or too damaged
-    to be read, TryLaterError where it stays locked.
+    Nothing is migrated or written. Raises StoreError where it is foreign, another user's,
+    unreadable or too damaged to be read, TryLaterError where it stays locked.
     """
     try:
         owner = path.stat().st_uid
     except OSError as error:
         raise StoreError(f"{path} cannot be reached ({error.strerror})") from error
-    # What SQLite makes beside a file it reads would lock the owner out; for root it gives that to the owner.
+    # What SQLite makes beside a file it reads would lock the owner out; for root it gives that to
+    # the owner.
     if os.geteuid() not in (0, owner):
         raise StoreError(f"{path} belongs to another user", remedy="run as its owner")
     # Read-only, SQLite would leave the files of the write-ahead log behind where there are none.
     mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
+        )
     except sqlite3.Error as error:
-        raise StoreError(f"{path} cannot be opened ({error})", remedy="check the rights of the file") from error
+        raise StoreError(
+            f"{path} cannot be opened ({error})", remedy="check the rights of the file"
+        ) from error
     try:
-        return _examine(Database(connection, str(path)), thoroughly, "integrity_check" if wholly else "quick_check")
+        return _examine(
+            Database(connection, str(path)),
+            thoroughly,
+            "integrity_check" if wholly else "quick_check",
+        )
     finally:
         connection.close()
 
@@ -65,15 +76,22 @@ def _examine(database: Database, thoroughly: bool, check: str) -> Health:
         tables = database.value("SELECT COUNT(*) FROM sqlite_master")
         if tables or not thoroughly:
             raise StoreError(
-                f"{database.name} is a database of another program", remedy="name another file with DIGEST_DB"
+                f"{database.name} is a database of another program",
+                remedy="name another file with DIGEST_DB",
             )
         return Health(version, len(MIGRATIONS), (), 0)
     problems: tuple[str, ...] = ()
     orphans = 0
     if thoroughly:
-        found = [str(text) for row in database.rows(f"PRAGMA {check}({PROBLEMS})") for text in row.values()]
+        found = [
+            str(text)
+            for row in database.rows(f"PRAGMA {check}({PROBLEMS})")
+            for text in row.values()
+        ]
         problems = tuple(" ".join(text.split()) for text in found if text != "ok")
-        orphans = 0 if problems else int(database.value("SELECT COUNT(*) FROM pragma_foreign_key_check"))
+        orphans = (
+            0 if problems else int(database.value("SELECT COUNT(*) FROM pragma_foreign_key_check"))
+        )
     if version != len(MIGRATIONS):
         return Health(version, len(MIGRATIONS), problems, orphans)
     readers = database.rows("SELECT address FROM subscriber WHERE gone = 0")

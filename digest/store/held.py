@@ -1,4 +1,6 @@
-"""Answers that were not believed: kept for inspection, and with them the papers that only they showed."""
+"""Answers that were not believed: kept for inspection, and with them the papers that only they
+showed.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,18 @@ from digest.times import from_text, to_text
 RAW_BYTES = 1_000_000
 RAW_KEPT = 5
 RAW_KEPT_IN_ALL = 500
-"""Of each query's bad answers the newest few are kept, each up to this many bytes, and so many of all queries."""
+"""Of each query's bad answers the newest few are kept, each up to this many bytes, and so many of
+all queries."""
 PAPERS_KEPT = 2_000
 IDS_KEPT = 500
-"""Bounds, for each query, on the papers that are kept of held-back windows, and on the ids of one such window."""
+"""Bounds, for each query, on the papers that are kept of held-back windows, and on the ids of one
+such window."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadWindow:
-    """An answer that was not believed. `held`: it was whole and is held back, with `fetched` rows; `size` is what is
-    kept of it, in bytes.
+    """An answer that was not believed. `held`: it was whole and is held back, with `fetched` rows;
+    `size` is what is kept of it, in bytes.
     """
 
     id: int
@@ -39,14 +43,18 @@ class BadWindow:
 
 @dataclass(frozen=True, slots=True)
 class LastHeld:
-    """The last held-back window of a spell; `ids` are its papers, none where they were out of order."""
+    """The last held-back window of a spell; `ids` are its papers, none where they were out of
+    order.
+    """
 
     id: int
     ids: tuple[str, ...]
 
 
 class Held:
-    """The answers and papers that are kept. Its writing verbs belong into the transaction of their caller."""
+    """The answers and papers that are kept. Its writing verbs belong into the transaction of their
+    caller.
+    """
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -87,7 +95,9 @@ class Held:
         return number
 
     def keep_papers(self, query: int, window: int, papers: Sequence[Paper]) -> None:
-        """Keep papers of a held-back window, each in its highest version; where they are too many, the youngest."""
+        """Keep papers of a held-back window, each in its highest version; where they are too many,
+        the youngest.
+        """
         before = {paper.id: paper for paper, _ in self.papers(query)}
         newer = [p for p in papers if p.id not in before or p.version >= before[p.id].version]
         self._db.write_many(
@@ -101,8 +111,12 @@ class Held:
         )
 
     def papers(self, query: int) -> list[tuple[Paper, int]]:
-        """What is kept of a query's held-back windows, each with the number of the last window that showed it."""
-        rows = self._db.rows("SELECT data, window FROM held WHERE query = ? ORDER BY paper", [query])
+        """What is kept of a query's held-back windows, each with the number of the last window that
+        showed it.
+        """
+        rows = self._db.rows(
+            "SELECT data, window FROM held WHERE query = ? ORDER BY paper", [query]
+        )
         return [(_paper(row["data"]), row["window"]) for row in rows]
 
     def last(self, query: int, since: datetime | None) -> LastHeld | None:
@@ -143,7 +157,10 @@ class Held:
 
 
 def _paper_text(paper: Paper) -> str:
-    values = asdict(paper) | {"published": to_text(paper.published), "updated": to_text(paper.updated)}
+    values = asdict(paper) | {
+        "published": to_text(paper.published),
+        "updated": to_text(paper.updated),
+    }
     return json.dumps(values, ensure_ascii=False)
 
 

@@ -1,4 +1,6 @@
-"""What happened, for people who ask: papers in the logs, digests in the ledger, runs. It only reads."""
+"""What happened, for people who ask: papers in the logs, digests in the ledger, runs. It only
+reads.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A row that came into one of a reader's logs. `delivery` carried it to the reader, if any did."""
+    """A row that came into one of a reader's logs. `delivery` carried it to the reader, if any
+    did.
+    """
 
     query: str
     label: str
@@ -75,7 +79,9 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Which of a paper's versions told of acceptance, and with which it was withdrawn (0: it stands)."""
+    """Which of a paper's versions told of acceptance, and with which it was withdrawn (0: it
+    stands).
+    """
 
     accepted: frozenset[int]
     withdrawn: int
@@ -108,7 +114,9 @@ class History:
 
     def addresses(self) -> list[str]:
         """Every address that the database has ever known."""
-        return [row["address"] for row in self._db.rows("SELECT address FROM subscriber ORDER BY id")]
+        return [
+            row["address"] for row in self._db.rows("SELECT address FROM subscriber ORDER BY id")
+        ]
 
     def paper(self, base: str) -> Paper | None:
         """A paper in the highest version ever served."""
@@ -177,8 +185,8 @@ class History:
     def was_let_go(self, reader: int, row: LogRow, start: int) -> bool:
         """Whether a return from an absence moved the reader's part of a log past this row.
 
-        Told by the ledger: a digest that begins exactly where the log now starts, queued after the row was
-        recorded, and before that an older one with a paper of this query's log.
+        Told by the ledger: a digest that begins exactly where the log now starts, queued after the
+        row was recorded, and before that an older one with a paper of this query's log.
         """
         if row.recorded_at is None:
             return False
@@ -207,12 +215,21 @@ class History:
                 WHERE d.subscriber = :reader ORDER BY d.id""",
             {"reader": reader, "paper": base},
         )
-        return [(_delivery(row), Carried(base, row["v"], "", bool(row["as_revision"]))) for row in rows]
+        return [
+            (_delivery(row), Carried(base, row["v"], "", bool(row["as_revision"]))) for row in rows
+        ]
 
     def deliveries(
-        self, reader: int, *, since: datetime | None = None, until: datetime | None = None, limit: int = -1
+        self,
+        reader: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = -1,
     ) -> list[Delivery]:
-        """A reader's digests, newest first; with `since` and `until` those that were on their way in that time."""
+        """A reader's digests, newest first; with `since` and `until` those that were on their way
+        in that time.
+        """
         return [
             _delivery(row)
             for row in self._db.rows(
@@ -236,7 +253,10 @@ class History:
                WHERE d.id = ? ORDER BY cp.revised, p.published DESC, p.id""",
             [delivery],
         )
-        return [Carried(row["paper"], row["version"], row["title"], bool(row["revised"])) for row in rows]
+        return [
+            Carried(row["paper"], row["version"], row["title"], bool(row["revised"]))
+            for row in rows
+        ]
 
     def fetches(self, queries: Iterable[str], since: datetime, until: datetime) -> list[Fetch]:
         """What the runs between two moments did for these queries, oldest first."""
@@ -258,10 +278,14 @@ class History:
             )
         )
 
-    def recorded(self, reader: int, since: datetime, until: datetime, *, revisions: Revisions) -> list[Recorded]:
-        """What came into the reader's parts of the logs between two moments, and which digest carried it.
+    def recorded(
+        self, reader: int, since: datetime, until: datetime, *, revisions: Revisions
+    ) -> list[Recorded]:
+        """What came into the reader's parts of the logs between two moments, and which digest
+        carried it.
 
-        `counts`: the row is one that can be due (beyond the start, not too old, a revision where wanted).
+        `counts`: the row is one that can be due (beyond the start, not too old, a revision where
+        wanted).
         """
         rows = self._db.rows(
             f"""SELECT q.text, s.label, m.paper, m.kind, m.kind <> 'old' AND (m.kind <> 'revised' OR :revisions = 'true'
@@ -275,10 +299,22 @@ class History:
                WHERE s.subscriber = :reader
                    AND m.run IN (SELECT id FROM run WHERE started_at >= :since AND started_at < :until)
                ORDER BY m.seq""",
-            {"reader": reader, "since": to_text(since), "until": to_text(until), "revisions": revisions},
+            {
+                "reader": reader,
+                "since": to_text(since),
+                "until": to_text(until),
+                "revisions": revisions,
+            },
         )
         return [
-            Recorded(row["text"], row["label"], row["paper"], Kind(row["kind"]), bool(row["counts"]), row["delivery"])
+            Recorded(
+                row["text"],
+                row["label"],
+                row["paper"],
+                Kind(row["kind"]),
+                bool(row["counts"]),
+                row["delivery"],
+            )
             for row in rows
         ]
 
@@ -290,7 +326,9 @@ class History:
         limit: int = -1,
         idle: bool = False,
     ) -> list[Run]:
-        """The runs, newest first; those in which nothing happened only with `idle`, else only counted."""
+        """The runs, newest first; those in which nothing happened only with `idle`, else only
+        counted.
+        """
         rows = self._db.rows(
             f"""SELECT r.*, (SELECT COUNT(*) FROM run i WHERE i.id < r.id AND i.id >
                         COALESCE((SELECT e.id FROM run e WHERE e.id < r.id AND {_EVENTFUL.format("e")}
@@ -308,7 +346,9 @@ class History:
         return [self._run(row, 0 if idle else row["idle_before"]) for row in rows]
 
     def _run(self, row: dict[str, Any], idle_before: int) -> Run:
-        keywords = self._db.rows("SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]])
+        keywords = self._db.rows(
+            "SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]]
+        )
         record = RunRecord(
             started=from_text(row["started_at"]),
             finished=_moment(row["finished_at"]),

@@ -1,4 +1,6 @@
-"""What was read in the inbox: each message is acted upon once, whatever stops the program in between."""
+"""What was read in the inbox: each message is acted upon once, whatever stops the program in
+between.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ KEPT = timedelta(days=366)
 
 
 class Inbox:
-    """The memory of the inbox. `key` is what a message is known by, wherever it lies: a hash of its bytes.
+    """The memory of the inbox. `key` is what a message is known by, wherever it lies: a hash of its
+    bytes.
 
     Each verb acts and remembers in one transaction; it returns None where it had been done before.
     """
@@ -23,7 +26,9 @@ class Inbox:
         self._db = database
 
     def place(self, mailbox: str, validity: int) -> int:
-        """The last number (UID) that was looked at in a mailbox; 0 where its messages are numbered anew."""
+        """The last number (UID) that was looked at in a mailbox; 0 where its messages are numbered
+        anew.
+        """
         number: int | None = self._db.value(
             "SELECT uid FROM inbox_place WHERE mailbox = ? AND validity = ?", [mailbox, validity]
         )
@@ -44,12 +49,20 @@ class Inbox:
     def leave(self, key: str, reader: int, words: str, now: datetime) -> bool | None:
         """Suppress a reader who asked for it; false where that was so already."""
         with self._db.transaction():
-            return suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now) if self._first(key, now) else None
+            return (
+                suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
+                if self._first(key, now)
+                else None
+            )
 
     def complain(self, key: str, reader: int, words: str, now: datetime) -> bool | None:
         """Suppress a reader who called the mail spam; false where that was so already."""
         with self._db.transaction():
-            return suppress(self._db, reader, Reason.COMPLAINED, words, now) if self._first(key, now) else None
+            return (
+                suppress(self._db, reader, Reason.COMPLAINED, words, now)
+                if self._first(key, now)
+                else None
+            )
 
     def bounce(
         self, key: str, delivery: int, words: str, now: datetime, *, status: str, undelivered: bool
@@ -58,7 +71,9 @@ class Inbox:
         with self._db.transaction():
             if not self._first(key, now):
                 return None
-            return note_bounce(self._db, delivery, words, now, status=status, undelivered=undelivered)
+            return note_bounce(
+                self._db, delivery, words, now, status=status, undelivered=undelivered
+            )
 
     def pass_over(self, key: str, now: datetime) -> bool | None:
         """Remember a message of ours to which nothing is to be done."""
@@ -67,7 +82,9 @@ class Inbox:
 
     def address_of(self, reader: int) -> str | None:
         """A reader's address, by number."""
-        address: str | None = self._db.value("SELECT address FROM subscriber WHERE id = ?", [reader])
+        address: str | None = self._db.value(
+            "SELECT address FROM subscriber WHERE id = ?", [reader]
+        )
         return address
 
     def delivery(self, number: int) -> tuple[int, int] | None:
@@ -78,7 +95,9 @@ class Inbox:
     def delivery_of(self, message_ids: Iterable[str]) -> tuple[int, int] | None:
         """The number of the delivery that bears one of these Message-IDs, and its reader's."""
         for message_id in message_ids:
-            row = self._db.row("SELECT id, subscriber FROM delivery WHERE message_id = ?", [message_id])
+            row = self._db.row(
+                "SELECT id, subscriber FROM delivery WHERE message_id = ?", [message_id]
+            )
             if row is not None:
                 return row["id"], row["subscriber"]
         return None
@@ -86,4 +105,8 @@ class Inbox:
     def _first(self, key: str, now: datetime) -> bool:
         """Remember a message; false where it is remembered already."""
         self._db.write("DELETE FROM inbox_message WHERE at < ?", [to_text(now - KEPT)])
-        return bool(self._db.write("INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, to_text(now)]))
+        return bool(
+            self._db.write(
+                "INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, to_text(now)]
+            )
+        )

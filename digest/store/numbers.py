@@ -1,4 +1,6 @@
-"""The numbers of readers and deliveries, which mails bear in their links and addresses: none is given twice."""
+"""The numbers of readers and deliveries, which mails bear in their links and addresses: none is
+given twice.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +28,7 @@ def leave_numbers_out(database: Database, reader: int, delivery: int) -> None:
         known_reader, known_delivery = last_numbers(database)
         database.set_meta(_READERS, str(max(reader, known_reader)))
         database.write("DELETE FROM sqlite_sequence WHERE name = 'delivery'")
-        database.write("INSERT INTO sqlite_sequence(name, seq) VALUES('delivery', ?)", [max(delivery, known_delivery)])
+        database.write(
+            "INSERT INTO sqlite_sequence(name, seq) VALUES('delivery', ?)",
+            [max(delivery, known_delivery)],
+        )

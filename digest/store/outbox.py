@@ -19,14 +19,16 @@ from digest.times import from_text, to_text
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 """The wait after each refused attempt; the last one repeats."""
 GIVE_UP = timedelta(days=5)
-"""A relay's refusals, or its silence, are taken as final after this time (RFC 5321 section 4.5.4.1: 4-5 days)."""
+"""A relay's refusals, or its silence, are taken as final after this time (RFC 5321 section 4.5.4.1:
+4-5 days)."""
 UNKNOWN_WAIT = timedelta(minutes=30)
 """So long at least a delivery that may have been accepted rests before it is tried again."""
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""
 OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
-"""The states of a delivery on its way. Each statement that looks for such names them in these very words, whatever else
-it asks: else SQLite cannot know that the index of them will do (delivery_open), and reads the ledger of all years."""
+"""The states of a delivery on its way. Each statement that looks for such names them in these very
+words, whatever else it asks: else SQLite cannot know that the index of them will do
+(delivery_open), and reads the ledger of all years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,11 @@ class Outbox:
         limits: Sequence[RateLimit] = (),
         issues: bool = False,
     ) -> list[Outgoing]:
-        """Take the next deliveries that may leave now, `most` at a time and within the limits: of mail, or of issues.
+        """Take the next deliveries that may leave now, `most` at a time and within the limits: of
+        mail, or of issues.
 
-        Those of readers who left or are suppressed end here. An issue that may have been posted can be looked for, so
-        it need not be held.
+        Those of readers who left or are suppressed end here. An issue that may have been posted can
+        be looked for, so it need not be held.
         """
         while True:
             with self._db.transaction():
@@ -110,7 +113,9 @@ class Outbox:
                         "issues": issues,
                     },
                 )
-                leased = sorted((row["due"], row["id"]) for row in rows if row["state"] == State.LEASED)
+                leased = sorted(
+                    (row["due"], row["id"]) for row in rows if row["state"] == State.LEASED
+                )
                 for row in rows:
                     if row["state"] == State.SUPPRESSED:
                         rewind(self._db, row["id"])
@@ -120,7 +125,9 @@ class Outbox:
                 return [self.message(number) for _, number in leased]
 
     def message(self, delivery: int) -> Outgoing:
-        """All that the message of a delivery is made of. Raises UsageError where there is none, or not any more."""
+        """All that the message of a delivery is made of. Raises UsageError where there is none, or
+        not any more.
+        """
         row = self._db.row(
             f"""SELECT d.id, d.attempt, d.message_id, d.queued_at, r.id AS reader, r.address, r.name,
                    {SUBJECT} AS subject, c.pieces
@@ -129,7 +136,9 @@ class Outbox:
             [delivery],
         )
         if row is None:
-            raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them")
+            raise UsageError(
+                f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them"
+            )
         if not row["pieces"]:
             raise body_is_gone(delivery)
         return Outgoing(
@@ -145,7 +154,9 @@ class Outbox:
         )
 
     def enter_data(self, outgoing: Outgoing) -> None:
-        """Commit that from now on the message may be accepted. Raises LookupError where the claim was lost."""
+        """Commit that from now on the message may be accepted. Raises LookupError where the claim
+        was lost.
+        """
         changed = self._db.write(
             "UPDATE delivery SET state = 'in_data' WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased'",
             [outgoing.id, self._owner, outgoing.attempt],
@@ -161,9 +172,9 @@ class Outbox:
     ) -> list[tuple[State | None, Receipt]]:
         """Write in one transaction how attempts ended, and when the next ones are due.
 
-        `jitter` in [0, 1) spreads a wait by ±10 %; the rest of what may have been accepted is never shortened.
-        Returns for each the delivery's state, or None where the claim had been lost meanwhile, and the receipt in
-        the light of the others (see Relay.judge).
+        `jitter` in [0, 1) spreads a wait by ±10 %; the rest of what may have been accepted is never
+        shortened. Returns for each the delivery's state, or None where the claim had been lost
+        meanwhile, and the receipt in the light of the others (see Relay.judge).
         """
         with self._db.transaction():
             return [self._settle(outgoing, receipt, now, jitter) for outgoing, receipt in ended]
@@ -210,7 +221,9 @@ class Outbox:
         return state, receipt
 
     def next_at(self, *, hold_unknown: bool, issues: bool = False) -> datetime | None:
-        """The earliest moment at which a delivery may leave: of mail, or of issues (see `claim`)."""
+        """The earliest moment at which a delivery may leave: of mail, or of issues (see
+        `claim`).
+        """
         text = self._db.value(
             f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
             {"hold": hold_unknown and not issues, "issues": issues},
@@ -225,7 +238,9 @@ class Outbox:
         return [_entry(row) for row in rows]
 
     def entry(self, delivery: int) -> Entry:
-        """One delivery, whatever became of it. Raises UsageError where there is none of this number."""
+        """One delivery, whatever became of it. Raises UsageError where there is none of this
+        number.
+        """
         return self._changed(delivery, 1)
 
     def waiting(self) -> int:
@@ -239,7 +254,8 @@ class Outbox:
         return Counter({State(row["state"]): row["number"] for row in rows})
 
     def again(self, delivery: int, now: datetime, domain: str) -> Entry:
-        """Queue a digest that has gone once more, in a mail of its own that takes no slot and changes nothing due.
+        """Queue a digest that has gone once more, in a mail of its own that takes no slot and
+        changes nothing due.
 
         Raises UsageError where it has not gone, or the reader is not to be mailed.
         """
@@ -253,9 +269,13 @@ class Outbox:
                 [delivery],
             )
             if row is None:
-                raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them")
+                raise UsageError(
+                    f"there is no delivery {delivery}",
+                    remedy="'digest outbox list --all' shows them",
+                )
             _may_go_again(delivery, row)
-            # Its moment is a little past the full second, so that no digest's slot is ever taken by it.
+            # Its moment is a little past the full second, so that no digest's slot is ever taken by
+            # it.
             slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['times'] + 1:06}Z"
             number = self._db.value(
                 "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at, again)"
@@ -274,7 +294,9 @@ class Outbox:
             return self._changed(number, 1)
 
     def retry(self, delivery: int, now: datetime) -> Entry:
-        """Let one delivery leave with the next cycle. Raises UsageError where it is none that waits."""
+        """Let one delivery leave with the next cycle. Raises UsageError where it is none that
+        waits.
+        """
         with self._db.transaction():
             changed = self._db.write(
                 """UPDATE delivery SET next_at = MIN(next_at, ?),
@@ -285,7 +307,9 @@ class Outbox:
             return self._changed(delivery, changed)
 
     def drop(self, delivery: int, now: datetime) -> Entry:
-        """End one delivery for good; its papers count as had. Raises UsageError where it is none that waits."""
+        """End one delivery for good; its papers count as had. Raises UsageError where it is none
+        that waits.
+        """
         with self._db.transaction():
             changed = self._db.write(
                 "UPDATE delivery SET state = 'dropped', ended_at = ? WHERE id = ?"
@@ -297,9 +321,13 @@ class Outbox:
     def _changed(self, delivery: int, changed: int) -> Entry:
         row = self._db.row(f"{_ENTRIES} WHERE d.id = ?", [delivery])
         if row is None:
-            raise UsageError(f"there is no delivery {delivery}", remedy="'digest outbox list' shows them")
+            raise UsageError(
+                f"there is no delivery {delivery}", remedy="'digest outbox list' shows them"
+            )
         if not changed:
-            raise UsageError(f"delivery {delivery} is {row['state']}, and no longer waits in the outbox")
+            raise UsageError(
+                f"delivery {delivery} is {row['state']}, and no longer waits in the outbox"
+            )
         return _entry(row)
 
 
@@ -307,7 +335,8 @@ _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
     WHERE d.state IN {OPEN} AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
         AND (r.address LIKE 'github:%') = :issues"""
 
-# A delivery that may have been accepted once is never made due again: it ends as dropped, not suppressed.
+# A delivery that may have been accepted once is never made due again: it ends as dropped, not
+# suppressed.
 _CLAIM = f"""
     UPDATE delivery SET attempt = attempt + 1, owner = :owner,
         ended_at = CASE WHEN stopped THEN :now END,
@@ -344,7 +373,10 @@ def _entry(row: dict[str, Any]) -> Entry:
 def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
     """Raise UsageError where a digest cannot be repeated, with what to do instead."""
     if row["gone"]:
-        raise UsageError(f"{row['address']} is no subscriber any more", remedy="'digest subscribe' brings them back")
+        raise UsageError(
+            f"{row['address']} is no subscriber any more",
+            remedy="'digest subscribe' brings them back",
+        )
     if row["reason"]:
         raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
     if row["pruned"]:
@@ -361,7 +393,9 @@ def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
         )
 
 
-def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: datetime) -> tuple[State, timedelta]:
+def _verdict(
+    outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: datetime
+) -> tuple[State, timedelta]:
     """The state that follows an outcome, and the wait before the next attempt.
 
     What may have been accepted earlier is never again treated as certainly unsent.
@@ -372,9 +406,12 @@ def _verdict(outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: dat
         case Outcome.SENT:
             return State.SENT, timedelta()
         case Outcome.UNKNOWN if now - from_text(row["queued_at"]) < GIVE_UP:
-            return State.UNKNOWN, max(retry, UNKNOWN_WAIT)  # each attempt may be one more copy in the reader's mailbox
+            return State.UNKNOWN, max(
+                retry, UNKNOWN_WAIT
+            )  # each attempt may be one more copy in the reader's mailbox
         case Outcome.RELAY:
-            # The server's rest is wait enough; but after it another one goes first, lest this one block them all.
+            # The server's rest is wait enough; but after it another one goes first, lest this one
+            # block them all.
             return (State.UNKNOWN if maybe else State.QUEUED), timedelta(seconds=2)
         case Outcome.DEFERRED if now - from_text(row["queued_at"]) < GIVE_UP:
             return (State.UNKNOWN if maybe else State.DEFERRED), retry

@@ -1,4 +1,6 @@
-"""The Daily Papers page and the database: the most recent papers of each query, and a page taken in as history."""
+"""The Daily Papers page and the database: the most recent papers of each query, and a page taken in
+as history.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ MOVED = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What a page brought for one query: its rows, those that the log lacked, and whether its history begins so."""
+    """What a page brought for one query: its rows, those that the log lacked, and whether its
+    history begins so.
+    """
 
     rows: int
     added: int
@@ -31,7 +35,9 @@ class Pages:
         self._db = database
 
     def recent(self, query: str, limit: int) -> tuple[Paper, ...]:
-        """The papers in a query's log that were submitted last, the newest first, each in its highest version."""
+        """The papers in a query's log that were submitted last, the newest first, each in its
+        highest version.
+        """
         rows = self._db.rows(
             """SELECT p.id FROM paper p WHERE p.id IN (SELECT m.paper FROM seen m JOIN query q ON q.id = m.query
                    WHERE q.text = ?) ORDER BY p.published DESC, p.id DESC LIMIT ?""",
@@ -45,17 +51,21 @@ class Pages:
     ) -> dict[str, TakenIn]:
         """Write a page into the logs as history, in one transaction: nothing of it is ever mailed.
 
-        `logs` names the papers of each query, the newest submission first; `until` is when the page was last
-        updated. What the database knows already stays as it is.
+        `logs` names the papers of each query, the newest submission first; `until` is when the page
+        was last updated. What the database knows already stays as it is.
         """
         with self._db.transaction():
             held = load_papers(self._db, list(papers))
             for base, paper in papers.items():
                 if base not in held:
                     write_paper(self._db, paper)
-            return {query: self._take_in(query, bases, papers, until) for query, bases in logs.items()}
+            return {
+                query: self._take_in(query, bases, papers, until) for query, bases in logs.items()
+            }
 
-    def _take_in(self, text: str, bases: Sequence[str], papers: Mapping[str, Paper], until: datetime) -> TakenIn:
+    def _take_in(
+        self, text: str, bases: Sequence[str], papers: Mapping[str, Paper], until: datetime
+    ) -> TakenIn:
         self._db.write("INSERT OR IGNORE INTO query(text) VALUES(?)", [text])
         query = self._db.row("SELECT id, last_good_at FROM query WHERE text = ?", [text])
         assert query is not None
@@ -69,7 +79,9 @@ class Pages:
         )
         begins = query["last_good_at"] is None and bool(bases)
         if begins:
-            self._db.write("UPDATE query SET imported_until = ? WHERE id = ?", [to_text(until), query["id"]])
+            self._db.write(
+                "UPDATE query SET imported_until = ? WHERE id = ?", [to_text(until), query["id"]]
+            )
         return TakenIn(len(bases), added, begins)
 
 
@@ -80,10 +92,12 @@ def imported_until(database: Database, query: int) -> datetime | None:
 
 
 def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> frozenset[str]:
-    """The ids of those papers of a first window that are history: submitted before the oldest that the page showed.
+    """The ids of those papers of a first window that are history: submitted before the oldest that
+    the page showed.
 
-    A page holds the most recent papers of its keyword, so what is younger and not on it came after it. When a
-    paper was submitted is taken from the window where it shows the paper, since the page tells only the day.
+    A page holds the most recent papers of its keyword, so what is younger and not on it came after
+    it. When a paper was submitted is taken from the window where it shows the paper, since the page
+    tells only the day.
     """
     on_page = database.rows(
         "SELECT p.id, p.published FROM seen m JOIN paper p ON p.id = m.paper"
@@ -91,5 +105,9 @@ def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> 
         [query],
     )
     served = {paper.id: paper.published for paper in papers}
-    oldest = min((served.get(row["id"]) or from_text(row["published"]) for row in on_page), default=None)
-    return frozenset(paper.id for paper in papers if oldest is not None and paper.published < oldest)
+    oldest = min(
+        (served.get(row["id"]) or from_text(row["published"]) for row in on_page), default=None
+    )
+    return frozenset(
+        paper.id for paper in papers if oldest is not None and paper.published < oldest
+    )

@@ -10,14 +10,14 @@ from digest.model import Paper
 from digest.store.database import Database
 from digest.times import from_text, to_text
 
-PAPER_COLUMNS = (
-    "id version title abstract authors categories published updated comment journal_ref doi approximate".split()
-)
+PAPER_COLUMNS = "id version title abstract authors categories published updated comment journal_ref doi approximate".split()
 
 _UPSERT_PAPER = (
     f"INSERT INTO paper({', '.join(PAPER_COLUMNS)}) VALUES({', '.join('?' * len(PAPER_COLUMNS))})"
     " ON CONFLICT(id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in PAPER_COLUMNS if name not in ("id", "published"))
+    + ", ".join(
+        f"{name} = excluded.{name}" for name in PAPER_COLUMNS if name not in ("id", "published")
+    )
 )
 
 
@@ -64,7 +64,11 @@ def _row(paper: Paper) -> list[str | int]:
 
 
 def write_paper(database: Database, paper: Paper, *, anew: bool = False) -> None:
-    """Write one paper over what is kept of it; when it was submitted stays as it was, unless `anew`."""
+    """Write one paper over what is kept of it; when it was submitted stays as it was, unless
+    `anew`.
+    """
     database.write(_UPSERT_PAPER, _row(paper))
     if anew:
-        database.write("UPDATE paper SET published = ? WHERE id = ?", [to_text(paper.published), paper.id])
+        database.write(
+            "UPDATE paper SET published = ? WHERE id = ?", [to_text(paper.published), paper.id]
+        )

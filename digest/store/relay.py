@@ -1,4 +1,6 @@
-"""The mail server as one remembers it: whether it is given a rest and why, and how much it was given lately."""
+"""The mail server as one remembers it: whether it is given a rest and why, and how much it was
+given lately.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from digest.store.database import Database
 from digest.times import from_text, to_text
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
-"""The rest after each failure of the server in a row; the last one repeats, and is taken at once where only a person
-can mend what is wrong: servers lock accounts after some refused logins."""
+"""The rest after each failure of the server in a row; the last one repeats, and is taken at once
+where only a person can mend what is wrong: servers lock accounts after some refused logins."""
 STREAK = 3
-"""So many messages in a row, refused as a matter of policy or left without an answer, are the server's failure."""
+"""So many messages in a row, refused as a matter of policy or left without an answer, are the
+server's failure."""
 DAY = timedelta(days=1)
 
 
@@ -23,9 +26,10 @@ DAY = timedelta(days=1)
 class RelayState:
     """How the mail server is. Times are UTC.
 
-    `failures` in a row gave it a rest until `paused_until`, the first of them at `tripped_since`; `reason` is in the
-    server's own words. `streak` counts messages in a row that were refused as a matter of policy or left without an
-    answer. `permanent`: only a person can mend it, as with a refused login.
+    `failures` in a row gave it a rest until `paused_until`, the first of them at `tripped_since`;
+    `reason` is in the server's own words. `streak` counts messages in a row that were refused as a
+    matter of policy or left without an answer. `permanent`: only a person can mend it, as with a
+    refused login.
     """
 
     failures: int = 0
@@ -36,15 +40,17 @@ class RelayState:
     permanent: bool = False
 
     def is_paused(self, now: datetime) -> bool:
-        """Whether it is given a rest now. An end further off than any rest was set by a clock that has been wrong."""
+        """Whether it is given a rest now. An end further off than any rest was set by a clock that
+        has been wrong.
+        """
         return self.paused_until is not None and now < self.paused_until <= now + PAUSES[-1]
 
 
 class Relay:
     """The breaker of one way by which mail leaves, and the count of what left by it.
 
-    It trips when the server cannot be used, and lets a single message try after each rest; the first one that is
-    taken closes it. `name` tells several ways apart.
+    It trips when the server cannot be used, and lets a single message try after each rest; the
+    first one that is taken closes it. `name` tells several ways apart.
     """
 
     def __init__(self, database: Database, name: str = "mail") -> None:
@@ -59,8 +65,8 @@ class Relay:
     def judge(self, receipt: Receipt, now: datetime) -> Receipt:
         """Take note of how an attempt ended, and return what that means for the message.
 
-        A message that was refused as a matter of policy is not at fault where others before it were refused too.
-        Belongs into the transaction that settles the attempt.
+        A message that was refused as a matter of policy is not at fault where others before it were
+        refused too. Belongs into the transaction that settles the attempt.
         """
         state = self.state()
         streak = state.streak + 1
@@ -85,7 +91,9 @@ class Relay:
         return receipt
 
     def meet(self, place: str) -> None:
-        """Begin to work with the server that is called so; what is remembered of another one is no judgement on it."""
+        """Begin to work with the server that is called so; what is remembered of another one is no
+        judgement on it.
+        """
         with self._db.transaction():
             known = self._db.value("SELECT place FROM relay WHERE name = ?", [self._name])
             if known != place:
@@ -121,12 +129,16 @@ class Relay:
         )
 
     def room(self, now: datetime, limits: Sequence[RateLimit]) -> int | None:
-        """How many messages may leave now; None where nothing limits them. Belongs into the claiming transaction.
+        """How many messages may leave now; None where nothing limits them. Belongs into the
+        claiming transaction.
 
-        Each message takes a token, which comes back one period later; so no stretch of that length ever sees more,
-        which is how providers count. A bucket that fills steadily would let twice as many out in one.
+        Each message takes a token, which comes back one period later; so no stretch of that length
+        ever sees more, which is how providers count. A bucket that fills steadily would let twice
+        as many out in one.
         """
-        self._db.write("UPDATE handover SET at = ? WHERE at > ?", [to_text(now)] * 2)  # the clock was set back
+        self._db.write(
+            "UPDATE handover SET at = ? WHERE at > ?", [to_text(now)] * 2
+        )  # the clock was set back
         if not limits:
             return None
         return max(min(limit.number - self.handed_over(now, limit.period) for limit in limits), 0)
@@ -151,11 +163,16 @@ class Relay:
         )
 
     def room_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
-        """When the next message may leave, by the limits alone: now, or when enough tokens have come back."""
+        """When the next message may leave, by the limits alone: now, or when enough tokens have
+        come back.
+        """
         return max((self._room_at(now, limit) for limit in limits), default=now)
 
     def _room_at(self, now: datetime, limit: RateLimit) -> datetime:
-        rows = self._db.rows("SELECT at, number FROM handover WHERE at > ? ORDER BY at", [to_text(now - limit.period)])
+        rows = self._db.rows(
+            "SELECT at, number FROM handover WHERE at > ? ORDER BY at",
+            [to_text(now - limit.period)],
+        )
         used = sum(row["number"] for row in rows)
         moment = now
         for row in rows:
@@ -168,12 +185,18 @@ class Relay:
     def opens_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
         """When mail may leave again: now, or after the rest, or when the limits let it."""
         state = self.state()
-        rested = state.paused_until if state.paused_until is not None and state.is_paused(now) else now
+        rested = (
+            state.paused_until if state.paused_until is not None and state.is_paused(now) else now
+        )
         return max(rested, self.room_at(now, limits))
 
 
-def _tripped(state: RelayState, reason: str, now: datetime, *, permanent: bool = False) -> RelayState:
-    """The state after one more failure of the server; what fails during a rest does not lengthen it."""
+def _tripped(
+    state: RelayState, reason: str, now: datetime, *, permanent: bool = False
+) -> RelayState:
+    """The state after one more failure of the server; what fails during a rest does not lengthen
+    it.
+    """
     if state.is_paused(now):
         return replace(state, reason=reason, permanent=permanent)
     pause = PAUSES[-1] if permanent else PAUSES[min(state.failures, len(PAUSES) - 1)]

@@ -20,8 +20,9 @@ SKEW = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class KeywordRecord:
-    """What one run did for one keyword. `status`: ok, failed, quarantined or skipped; `first`: there was no
-    answer for it before, so that what came is noted as seen, and more than a first digest shows.
+    """What one run did for one keyword. `status`: ok, failed, quarantined or skipped; `first`:
+    there was no answer for it before, so that what came is noted as seen, and more than a first
+    digest shows.
     """
 
     keyword: str
@@ -37,7 +38,9 @@ class KeywordRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. Times are UTC; `finished` None: it was interrupted. `trouble`: what stopped mail or all fetches."""
+    """One run. Times are UTC; `finished` None: it was interrupted. `trouble`: what stopped mail or
+    all fetches.
+    """
 
     started: datetime
     finished: datetime | None
@@ -54,7 +57,9 @@ class Runs:
         self._db = database
 
     def check_time(self, now: datetime) -> datetime:
-        """The time to work with: a database's time never goes back. Raises ConfigError where it would."""
+        """The time to work with: a database's time never goes back. Raises ConfigError where it
+        would.
+        """
         text = self._db.meta("latest_now")
         if text is None or from_text(text) <= now:
             return now
@@ -80,7 +85,9 @@ class Runs:
             self._db.write(f"DELETE FROM run_keyword WHERE run IN ({aged})", old)
             self._db.write(f"UPDATE seen SET run = NULL WHERE run IN ({aged})", old)
             self._db.write("DELETE FROM run WHERE started_at < ?", old)
-            number: int = self._db.value("INSERT INTO run(started_at) VALUES(?) RETURNING id", [to_text(now)])
+            number: int = self._db.value(
+                "INSERT INTO run(started_at) VALUES(?) RETURNING id", [to_text(now)]
+            )
         return number
 
     def note_keyword(self, run: int, query: int, record: KeywordRecord) -> None:
@@ -104,10 +111,19 @@ class Runs:
     def explain_silence(self, run: int, why: str) -> None:
         """Give every keyword that a run asked for in vain another reason."""
         self._db.write(
-            "UPDATE run_keyword SET why = ? WHERE run = ? AND status = 'ok' AND new = 0 AND late = 0", [why, run]
+            "UPDATE run_keyword SET why = ? WHERE run = ? AND status = 'ok' AND new = 0 AND late = 0",
+            [why, run],
         )
 
-    def finish(self, run: int, now: datetime, *, composed: int, outcomes: Mapping[Outcome, int], trouble: str) -> None:
+    def finish(
+        self,
+        run: int,
+        now: datetime,
+        *,
+        composed: int,
+        outcomes: Mapping[Outcome, int],
+        trouble: str,
+    ) -> None:
         """Close a record."""
         self._db.write(
             "UPDATE run SET finished_at = ?, trouble = ?, composed = ?, sent = ?, deferred = ?, failed = ?, unknown = ?"
@@ -129,7 +145,9 @@ class Runs:
         row = self._db.row("SELECT * FROM run ORDER BY id DESC LIMIT 1")
         if row is None:
             return None
-        keywords = self._db.rows("SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]])
+        keywords = self._db.rows(
+            "SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]]
+        )
         return RunRecord(
             started=from_text(row["started_at"]),
             finished=from_text(row["finished_at"]) if row["finished_at"] else None,

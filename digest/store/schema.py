@@ -1,9 +1,11 @@
-"""The database's schema as migrations: each step runs once, in order, in one transaction with its record.
+"""The database's schema as migrations: each step runs once, in order, in one transaction with its
+record.
 
-The meaning, in one breath: `seen` is an append-only log of what each query brought; a `subscription`
-has a start and a position in it; `delivery` with `content_paper` is the ledger of what was carried. A
-paper is due to a reader when it stands in the log of one of the reader's queries beyond the
-subscription's start and no delivery carried it, except expired, failed or suppressed ones.
+The meaning, in one breath: `seen` is an append-only log of what each query brought; a
+`subscription` has a start and a position in it; `delivery` with `content_paper` is the ledger of
+what was carried. A paper is due to a reader when it stands in the log of one of the reader's
+queries beyond the subscription's start and no delivery carried it, except expired, failed or
+suppressed ones.
 """
 
 from __future__ import annotations
@@ -181,8 +183,9 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(query, paper)
     ) WITHOUT ROWID;
     """,
-    # `withdrawn`: the version with which the paper was taken back, 0 while it stands. `corrections`: the reader was
-    # sent a paper that was withdrawn since, and the ledger is to be asked whether that was told.
+    # `withdrawn`: the version with which the paper was taken back, 0 while it stands.
+    # `corrections`: the reader was sent a paper that was withdrawn since, and the ledger is to be
+    # asked whether that was told.
     """
     ALTER TABLE paper ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE revision ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
@@ -191,7 +194,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX content_paper_paper ON content_paper(paper);
     CREATE INDEX delivery_content ON delivery(content);
     """,
-    # Seconds that good windows covered: of a query in all and at its last match; of a subscription, when it was placed.
+    # Seconds that good windows covered: of a query in all and at its last match; of a subscription,
+    # when it was placed.
     """
     ALTER TABLE query ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE query ADD COLUMN matched INTEGER NOT NULL DEFAULT 0;

@@ -1,4 +1,6 @@
-"""Keywords that match nothing for long, and who was told of it: each reader once for each of them."""
+"""Keywords that match nothing for long, and who was told of it: each reader once for each of
+them.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,11 @@ def is_silent(database: Database, reader: int) -> bool:
 
 
 def silent_queries(database: Database, reader: int, folded: tuple[int, ...] = ()) -> dict[str, int]:
-    """The queries of which the reader is still to be told, with the whole days for which each was silent.
+    """The queries of which the reader is still to be told, with the whole days for which each was
+    silent.
 
-    What a delivery told counts as long as it may have arrived, as with its papers; `folded` are deliveries
-    that a new digest is to replace.
+    What a delivery told counts as long as it may have arrived, as with its papers; `folded` are
+    deliveries that a new digest is to replace.
     """
     rows = database.rows(_SILENT, _parameters(reader, folded))
     return {row["text"]: row["days"] for row in rows}
@@ -37,7 +40,11 @@ def note_silences(database: Database, reader: int, delivery: int, queries: Itera
 
 
 def _parameters(reader: int, folded: tuple[int, ...]) -> dict[str, object]:
-    return {"reader": reader, "least": SILENCE // timedelta(seconds=1), "folded": json.dumps(folded)}
+    return {
+        "reader": reader,
+        "least": SILENCE // timedelta(seconds=1),
+        "folded": json.dumps(folded),
+    }
 
 
 _SILENT = f"""

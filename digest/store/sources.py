@@ -1,4 +1,6 @@
-"""How arXiv's services did: what each feed held last, and what one service lacked that another had."""
+"""How arXiv's services did: what each feed held last, and what one service lacked that another
+had.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,10 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """A feed, by the categories it is asked for. `day` is New York's date of the last announcement that it held whole,
-    `keys` what that was, by id and version, `etag` its entity tag; `proven`: it was seen to differ from the one of the
-    announcement before. `trouble` is what was wrong when it was asked for last, at `at` (UTC).
+    """A feed, by the categories it is asked for. `day` is New York's date of the last announcement
+    that it held whole, `keys` what that was, by id and version, `etag` its entity tag; `proven`: it
+    was seen to differ from the one of the announcement before. `trouble` is what was wrong when it
+    was asked for last, at `at` (UTC).
     """
 
     name: str
@@ -81,7 +84,8 @@ class Sources:
     def approximate(self, since: datetime) -> list[str]:
         """The base ids of papers since then of which only the announcement is known."""
         rows = self._db.rows(
-            "SELECT id FROM paper WHERE approximate AND updated >= ? ORDER BY id LIMIT ?", [to_text(since), CHUNK]
+            "SELECT id FROM paper WHERE approximate AND updated >= ? ORDER BY id LIMIT ?",
+            [to_text(since), CHUNK],
         )
         return [row["id"] for row in rows]
 
@@ -94,7 +98,9 @@ class Sources:
             )
 
     def note_brought(self, source: str, query: int, run: int, now: datetime) -> None:
-        """Write that a service lacked what a run's window from another one brought for a query that was complete."""
+        """Write that a service lacked what a run's window from another one brought for a query that
+        was complete.
+        """
         self._db.write(
             "INSERT OR IGNORE INTO lack(source, paper, at) SELECT ?, paper, ? FROM seen"
             " WHERE query = ? AND run = ? AND kind IN ('new', 'late')",
@@ -102,7 +108,9 @@ class Sources:
         )
 
     def lacks(self, since: datetime) -> dict[str, list[str]]:
-        """By service, the base ids of the papers that it was found to lack since then, newest first."""
+        """By service, the base ids of the papers that it was found to lack since then, newest
+        first.
+        """
         found: dict[str, list[str]] = {}
         for row in self._db.rows(
             "SELECT source, paper FROM lack WHERE at >= ? ORDER BY at DESC, paper", [to_text(since)]

@@ -1,4 +1,6 @@
-"""Who wants what, as the database remembers it: readers, their subscriptions, and where those start."""
+"""Who wants what, as the database remembers it: readers, their subscriptions, and where those
+start.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ FRESH = timedelta(hours=36)
 FIRST_PAPERS = 20
 FIRST_DAYS = timedelta(days=7)
 FIRST_AT_LEAST = 5
-"""A first digest shows the last 20 recorded papers of the last 7 days, and at least 5 where there are."""
+"""A first digest shows the last 20 recorded papers of the last 7 days, and at least 5 where there
+are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,10 @@ class Subscribers:
     def sync(self, roster: Roster, now: datetime) -> bool:
         """Make the database follow the subscribers file; false where it already did.
 
-        A removed keyword is due no longer; an edited one (same name, other query) still brings what was
-        recorded before; a new one is placed after the next good window, or at once after a recent one.
-        Raises ConfigError where the file names nobody though the database knows readers.
+        A removed keyword is due no longer; an edited one (same name, other query) still brings what
+        was recorded before; a new one is placed after the next good window, or at once after a
+        recent one. Raises ConfigError where the file names nobody though the database knows
+        readers.
         """
         if not roster.subscribers and self.known():
             raise ConfigError(
@@ -74,26 +78,40 @@ class Subscribers:
         with self._db.transaction():
             wanted = {k.query for k in roster.keywords}
             wanted.update(k.query for s in roster.subscribers for k in s.keywords)
-            self._db.write_many("INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in sorted(wanted)])
-            queries = {row["text"]: row["id"] for row in self._db.rows("SELECT id, text FROM query")}
+            self._db.write_many(
+                "INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in sorted(wanted)]
+            )
+            queries = {
+                row["text"]: row["id"] for row in self._db.rows("SELECT id, text FROM query")
+            }
             self._begin_anew([queries[text] for text in wanted], now)
-            readers = {r["address"].casefold(): r for r in self._db.rows("SELECT * FROM subscriber")}
+            readers = {
+                r["address"].casefold(): r for r in self._db.rows("SELECT * FROM subscriber")
+            }
             fresh: set[int] = set()
             for subscriber in roster.subscribers:
-                self._sync_reader(subscriber, readers.get(subscriber.email.casefold()), queries, fresh, now)
+                self._sync_reader(
+                    subscriber, readers.get(subscriber.email.casefold()), queries, fresh, now
+                )
             present = {s.email.casefold() for s in roster.subscribers}
-            self._leave([r["id"] for a, r in readers.items() if a not in present and not r["gone"]], now)
+            self._leave(
+                [r["id"] for a, r in readers.items() if a not in present and not r["gone"]], now
+            )
             recent = to_text(now - FRESH)
             for query in sorted(fresh):
-                if self._db.value("SELECT 1 FROM query WHERE id = ? AND last_good_at > ?", [query, recent]):
+                if self._db.value(
+                    "SELECT 1 FROM query WHERE id = ? AND last_good_at > ?", [query, recent]
+                ):
                     place(self._db, query, now)
             self._db.set_meta("roster", print_)
         return True
 
     def _begin_anew(self, queries: list[int], now: datetime) -> None:
-        """Let those queries that nobody wanted for a week or more be asked like new ones; their logs stay.
+        """Let those queries that nobody wanted for a week or more be asked like new ones; their
+        logs stay.
 
-        What was announced meanwhile is due to nobody, and after months it would be more than arXiv serves.
+        What was announced meanwhile is due to nobody, and after months it would be more than arXiv
+        serves.
         """
         line = to_text(now - RETURN)
         unwanted = [
@@ -124,7 +142,13 @@ class Subscribers:
         if row is None:
             reader: int = self._db.value(
                 "INSERT INTO subscriber(id, address, name, since, due_at) VALUES(?, ?, ?, ?, ?) RETURNING id",
-                [next_reader(self._db), subscriber.email, subscriber.name, to_text(now), to_text(now)],
+                [
+                    next_reader(self._db),
+                    subscriber.email,
+                    subscriber.name,
+                    to_text(now),
+                    to_text(now),
+                ],
             )
         else:
             reader = row["id"]
@@ -146,7 +170,10 @@ class Subscribers:
         fresh: set[int],
         now: datetime,
     ) -> None:
-        held = {row["query"]: row for row in self._db.rows("SELECT * FROM subscription WHERE subscriber = ?", [reader])}
+        held = {
+            row["query"]: row
+            for row in self._db.rows("SELECT * FROM subscription WHERE subscriber = ?", [reader])
+        }
         names = {k.name.casefold() for k in keywords}
         head = self._head()
         for query, row in held.items():
@@ -160,7 +187,8 @@ class Subscribers:
             row = held.get(query, {})
             if not row:
                 self._db.write(
-                    "INSERT INTO subscription(subscriber, query, label) VALUES(?, ?, ?)", [reader, query, label]
+                    "INSERT INTO subscription(subscriber, query, label) VALUES(?, ?, ?)",
+                    [reader, query, label],
                 )
                 fresh.add(query)
             elif row["until"] is not None and from_text(row["ended_at"]) < now - RETURN:
@@ -194,10 +222,13 @@ class Subscribers:
     def remove(self, address: str, now: datetime) -> bool:
         """Let a reader go who was taken out of the subscribers file; false where none is known.
 
-        The next run looks at the whole file again, whatever it saw last: the reader may be back by then.
+        The next run looks at the whole file again, whatever it saw last: the reader may be back by
+        then.
         """
         with self._db.transaction():
-            reader = self._db.value("SELECT id FROM subscriber WHERE address = ? AND gone = 0", [address])
+            reader = self._db.value(
+                "SELECT id FROM subscriber WHERE address = ? AND gone = 0", [address]
+            )
             if reader is None:
                 return False
             self._leave([reader], now)
@@ -207,14 +238,16 @@ class Subscribers:
     def move(self, old: str, new: str) -> bool:
         """Give a reader another address and keep the history; false where the old one is unknown.
 
-        A row that the new address has from earlier is renamed out of the way: its history stays in the
-        ledger, under an address that no mail reaches.
+        A row that the new address has from earlier is renamed out of the way: its history stays in
+        the ledger, under an address that no mail reaches.
         """
         with self._db.transaction():
             reader = self._db.value("SELECT id FROM subscriber WHERE address = ?", [old])
             if reader is None:
                 return False
-            other = self._db.value("SELECT id FROM subscriber WHERE address = ? AND id <> ?", [new, reader])
+            other = self._db.value(
+                "SELECT id FROM subscriber WHERE address = ? AND id <> ?", [new, reader]
+            )
             if other is not None:
                 self._db.write(
                     "UPDATE subscriber SET address = address || ' (before ' || id || ')', gone = 1 WHERE id = ?",
@@ -247,7 +280,8 @@ class Subscribers:
         if row is None:
             return None
         unplaced = self._db.rows(
-            "SELECT label FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL", [row["id"]]
+            "SELECT label FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL",
+            [row["id"]],
         )
         return SubscriberState(
             address=row["address"],
@@ -264,12 +298,15 @@ class Subscribers:
 
 def head(database: Database) -> int:
     """The last number that the log has given; 0 for an empty log."""
-    number: int = database.value("SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'seen'), 0)")
+    number: int = database.value(
+        "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'seen'), 0)"
+    )
     return number
 
 
 def place(database: Database, query: int, now: datetime, *, start: int | None = None) -> None:
-    """Give every unplaced subscription of a query its start: the one named, or a little before the end of the log.
+    """Give every unplaced subscription of a query its start: the one named, or a little before the
+    end of the log.
 
     Belongs into the transaction that made the query's log current.
     """
@@ -291,7 +328,9 @@ def _before_the_end(database: Database, query: int, now: datetime) -> int:
         [query, FIRST_PAPERS],
     )
     line = to_text(now - FIRST_DAYS)
-    young = max((number for number, row in enumerate(rows, 1) if row["published"] >= line), default=0)
+    young = max(
+        (number for number, row in enumerate(rows, 1) if row["published"] >= line), default=0
+    )
     shown = max(young, min(FIRST_AT_LEAST, len(rows)))
     start: int = rows[shown - 1]["seq"] - 1 if shown else head(database)
     return start

@@ -1,4 +1,6 @@
-"""Who must not be mailed, since when and why: readers who left, complained, or whose address is gone."""
+"""Who must not be mailed, since when and why: readers who left, complained, or whose address is
+gone.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from digest.rules.bounces import SOFT_DAYS, SOFT_SPAN, SURGE_SPAN, Blame, blame_of, is_surge, status_of
+from digest.rules.bounces import (
+    SOFT_DAYS,
+    SOFT_SPAN,
+    SURGE_SPAN,
+    Blame,
+    blame_of,
+    is_surge,
+    status_of,
+)
 from digest.store.database import Database
 from digest.store.digests import rewind
 from digest.times import from_text, to_text
@@ -23,7 +33,9 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An address that must not be mailed. `words`: by what way the reader left, or what the server said."""
+    """An address that must not be mailed. `words`: by what way the reader left, or what the server
+    said.
+    """
 
     address: str
     reason: str
@@ -61,7 +73,10 @@ class Suppressions:
 
     def all(self) -> list[Suppression]:
         """Every suppressed address, the latest last."""
-        return [_suppression(row) for row in self._db.rows("SELECT * FROM suppression ORDER BY since, address")]
+        return [
+            _suppression(row)
+            for row in self._db.rows("SELECT * FROM suppression ORDER BY since, address")
+        ]
 
     def of(self, address: str) -> Suppression | None:
         """The suppression of one address, or None."""
@@ -75,7 +90,9 @@ class Suppressions:
         """
         with self._db.transaction():
             suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
-            address: str | None = self._db.value("SELECT address FROM subscriber WHERE id = ?", [reader])
+            address: str | None = self._db.value(
+                "SELECT address FROM subscriber WHERE id = ?", [reader]
+            )
             return address
 
     def lift(self, address: str) -> Suppression | None:
@@ -91,7 +108,9 @@ class Suppressions:
         return found
 
     def surge(self, now: datetime) -> Surge | None:
-        """Why the sending is to rest, and until when, while many readers bounced within the last hour."""
+        """Why the sending is to rest, and until when, while many readers bounced within the last
+        hour.
+        """
         bounced = _bouncing(self._db, now)
         readers = self._db.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0") if bounced else 0
         if not is_surge(bounced, readers):
@@ -102,9 +121,11 @@ class Suppressions:
 
 
 def suppress(database: Database, reader: int, reason: Reason, words: str, now: datetime) -> bool:
-    """Put a reader's address on the list; false where it stands there for a reason of at least this weight.
+    """Put a reader's address on the list; false where it stands there for a reason of at least this
+    weight.
 
-    Belongs into the transaction of what gave the reason. What is queued for the reader ends with the next cycle.
+    Belongs into the transaction of what gave the reason. What is queued for the reader ends with
+    the next cycle.
     """
     weights = {reason.value: weight for weight, reason in enumerate(reversed(Reason))}
     address = database.value("SELECT address FROM subscriber WHERE id = ?", [reader])
@@ -122,13 +143,21 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
 
 
 def note_bounce(
-    database: Database, delivery: int, words: str, now: datetime, *, status: str = "", undelivered: bool = True
+    database: Database,
+    delivery: int,
+    words: str,
+    now: datetime,
+    *,
+    status: str = "",
+    undelivered: bool = True,
 ) -> Effect:
-    """Take in that a delivery bounced, and suppress its reader where the rules say so; once for each delivery.
+    """Take in that a delivery bounced, and suppress its reader where the rules say so; once for
+    each delivery.
 
-    Belongs into a transaction. `undelivered`: the report is about the reader's own address, so what was taken for
-    sent never arrived, and its papers are due again; a delivery of which a second copy may be on its way stays as it
-    is. Where many readers bounce at once nobody is suppressed, and those of the last hour are let off.
+    Belongs into a transaction. `undelivered`: the report is about the reader's own address, so what
+    was taken for sent never arrived, and its papers are due again; a delivery of which a second
+    copy may be on its way stays as it is. Where many readers bounce at once nobody is suppressed,
+    and those of the last hour are let off.
     """
     status = status or status_of(words)
     blame = blame_of(status)
@@ -153,7 +182,9 @@ def note_bounce(
         _let_off(database, now)
         return Effect.SURGE
     reader = database.value("SELECT subscriber FROM delivery WHERE id = ?", [delivery])
-    if blame is Blame.HARD or (blame is Blame.SOFT and _soft_days(database, reader, now) >= SOFT_DAYS):
+    if blame is Blame.HARD or (
+        blame is Blame.SOFT and _soft_days(database, reader, now) >= SOFT_DAYS
+    ):
         suppress(database, reader, Reason.BOUNCED, words, now)
         return Effect.SUPPRESSED
     return Effect.NOTED
@@ -162,8 +193,9 @@ def note_bounce(
 def _look_again(database: Database, delivery: int) -> None:
     """Go back in the reader's logs to the first word of each paper that did not arrive.
 
-    Further than where the digest began: two digests may have carried a paper, as new and as a new version, and the
-    log have been read on since the first of them came back, while the second still counted.
+    Further than where the digest began: two digests may have carried a paper, as new and as a new
+    version, and the log have been read on since the first of them came back, while the second still
+    counted.
     """
     database.write(
         """UPDATE subscription SET position = MAX(start, MIN(position, first.seq - 1))

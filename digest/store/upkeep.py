@@ -22,7 +22,9 @@ NUMBERS_LEFT_OUT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How much was let go: bodies of old digests, records of runs, kept answers of arXiv's; and bytes of the file."""
+    """How much was let go: bodies of old digests, records of runs, kept answers of arXiv's; and
+    bytes of the file.
+    """
 
     bodies: int
     runs: int
@@ -32,9 +34,11 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`until`: the last run that the backup knows; `aside`: where the database before it is now, if there was one.
+    """`until`: the last run that the backup knows; `aside`: where the database before it is now, if
+    there was one.
 
-    `suppressed`: suppressions that were taken over from that one; `dropped`: deliveries that count as mailed.
+    `suppressed`: suppressions that were taken over from that one; `dropped`: deliveries that count
+    as mailed.
     """
 
     until: datetime | None
@@ -46,18 +50,24 @@ class Restored:
 def back_up(path: Path, target: Path) -> Health:
     """Copy the database to a new file, while it may be at work, and look at the copy.
 
-    Raises UsageError where something stands there already, StoreError where the copy is not sound or cannot be made.
+    Raises UsageError where something stands there already, StoreError where the copy is not sound
+    or cannot be made.
     """
     if target.exists():
         raise UsageError(f"{target} exists already", remedy="name another file")
     if not target.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder {target.absolute().parent}", remedy="make it, or name another file")
+        raise UsageError(
+            f"there is no folder {target.absolute().parent}", remedy="make it, or name another file"
+        )
     with in_our_words(str(target)):
         _copy(path, target)
     try:
         health = examine(target)
         if health.problems:
-            raise StoreError(f"{path} is damaged ({health.problems[0]})", remedy="restore a backup, and keep this file")
+            raise StoreError(
+                f"{path} is damaged ({health.problems[0]})",
+                remedy="restore a backup, and keep this file",
+            )
     except DigestError:
         target.unlink()
         raise
@@ -68,7 +78,9 @@ def _copy(source: Path, target: Path) -> None:
     try:
         copy_whole(source, target)
     except OSError as error:
-        raise StoreError(f"{target} cannot be written ({error.strerror})", remedy="name another file") from error
+        raise StoreError(
+            f"{target} cannot be written ({error.strerror})", remedy="name another file"
+        ) from error
 
 
 def last_run_of(path: Path) -> datetime | None:
@@ -93,16 +105,20 @@ def examine_backup(backup: Path, path: Path) -> Health:
     except StoreError as error:
         raise StoreError(error.message, remedy="name the file of a backup") from error
     if health.problems:
-        raise StoreError(f"{backup} is damaged ({health.problems[0]})", remedy="take another backup")
+        raise StoreError(
+            f"{backup} is damaged ({health.problems[0]})", remedy="take another backup"
+        )
     return health
 
 
 def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restored:
-    """Put a backup in the place of the database, for whoever holds the cycle lock; the old one is kept aside.
+    """Put a backup in the place of the database, for whoever holds the cycle lock; the old one is
+    kept aside.
 
-    `mailed`: what was announced between the backup and the old database's last run (or now, where that cannot be
-    read) counts as mailed, and what the backup has on its way was delivered. Otherwise all of it is due again.
-    Suppressions of the old database hold on. Raises StoreError where the backup is not sound; then nothing changed.
+    `mailed`: what was announced between the backup and the old database's last run (or now, where
+    that cannot be read) counts as mailed, and what the backup has on its way was delivered.
+    Otherwise all of it is due again. Suppressions of the old database hold on. Raises StoreError
+    where the backup is not sound; then nothing changed.
     """
     health = examine_backup(backup, path)
     draft = path.with_name(f".{path.name}.restoring")
@@ -124,7 +140,8 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
 def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
     """Note until when papers count as mailed (see Windows.record), and end what was on its way.
 
-    What the backup had recorded for readers whose next digest came due since then has gone with that digest.
+    What the backup had recorded for readers whose next digest came due since then has gone with
+    that digest.
     """
     with database.transaction():
         database.set_meta("mailed_until", to_text(until))
@@ -150,13 +167,16 @@ def _take_suppressions(database: Database, path: Path) -> int:
             for row in rows:
                 columns, marks = ", ".join(row), ", ".join("?" * len(row))
                 taken += database.write(
-                    f"INSERT OR IGNORE INTO suppression({columns}) VALUES({marks})", list(row.values())
+                    f"INSERT OR IGNORE INTO suppression({columns}) VALUES({marks})",
+                    list(row.values()),
                 )
     return taken
 
 
 def _number_on(database: Database, path: Path) -> None:
-    """Give nobody a number that the old database gave: its mails are out, and their links and bounces bear them."""
+    """Give nobody a number that the old database gave: its mails are out, and their links and
+    bounces bear them.
+    """
     reader, delivery = (number + NUMBERS_LEFT_OUT for number in last_numbers(database))
     with suppress(DigestError), closing(Database.copy_of(path)) as old:
         if path.exists():
@@ -167,8 +187,8 @@ def _number_on(database: Database, path: Path) -> None:
 def _swap(draft: Path, path: Path, name: str) -> Path | None:
     """Let the draft take the database's place.
 
-    Into a sound database its pages are copied, in one transaction of SQLite's, so that a daemon that has it open goes
-    on with the restored one; a damaged one is replaced.
+    Into a sound database its pages are copied, in one transaction of SQLite's, so that a daemon
+    that has it open goes on with the restored one; a damaged one is replaced.
     """
     if not path.exists():
         draft.replace(path)
@@ -190,7 +210,8 @@ def _swap(draft: Path, path: Path, name: str) -> Path | None:
 
 
 def prune(path: Path, before: datetime) -> Pruned:
-    """Let go of what ended before a moment: bodies of digests, records of runs, kept answers; then give back the room.
+    """Let go of what ended before a moment: bodies of digests, records of runs, kept answers; then
+    give back the room.
 
     The seen-table and the ledger of what was mailed stay whole. For whoever holds the cycle lock.
     """
@@ -206,8 +227,14 @@ def prune(path: Path, before: datetime) -> Pruned:
                      AND (d.state IN {OPEN} OR COALESCE(d.ended_at, d.queued_at) >= :line))""",
                 {"line": line},
             )
-            database.write("DELETE FROM run_keyword WHERE run IN (SELECT id FROM run WHERE started_at < ?)", [line])
-            database.write("UPDATE seen SET run = NULL WHERE run IN (SELECT id FROM run WHERE started_at < ?)", [line])
+            database.write(
+                "DELETE FROM run_keyword WHERE run IN (SELECT id FROM run WHERE started_at < ?)",
+                [line],
+            )
+            database.write(
+                "UPDATE seen SET run = NULL WHERE run IN (SELECT id FROM run WHERE started_at < ?)",
+                [line],
+            )
             runs = database.write("DELETE FROM run WHERE started_at < ?", [line])
             windows = database.write("DELETE FROM window WHERE at < ?", [line])
         database.vacuum()

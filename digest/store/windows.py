@@ -1,4 +1,6 @@
-"""What arXiv said: queries and their health, good windows as rows of the log, bad ones kept for inspection."""
+"""What arXiv said: queries and their health, good windows as rows of the log, bad ones kept for
+inspection.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +22,22 @@ from digest.store.subscribers import head, place
 from digest.times import from_text, to_text
 
 LONGEST_PAUSE = 24
-"""Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each further time."""
+"""Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each
+further time."""
 FAR_BACK = timedelta(days=30)
 """A window of the API that reaches back so far shows what other sources lacked."""
 LOG_LOOKED_AT = 2_000
 """Of a query's log so many of the newest rows are looked at for what is known of the last days."""
 WATCHED_AT_ONCE = timedelta(days=7)
-"""The most that one good window adds to the days for which its query was watched: an outage is no silence."""
+"""The most that one good window adds to the days for which its query was watched: an outage is no
+silence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """arXiv asked us to slow down, and nobody is to ask it before `until` (UTC), which was so many hours away."""
+    """arXiv asked us to slow down, and nobody is to ask it before `until` (UTC), which was so many
+    hours away.
+    """
 
     until: datetime
     hours: int
@@ -39,7 +45,9 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The date (UTC) of the newest version that any window held, and the rows a day of all queries together."""
+    """The date (UTC) of the newest version that any window held, and the rows a day of all queries
+    together.
+    """
 
     newest: datetime | None
     rows_per_day: float
@@ -53,7 +61,9 @@ class Windows:
         self.held = Held(database)
 
     def queries(self, texts: list[str]) -> list[Query]:
-        """The named queries in the given order, each once; ones that the database lacks are left out."""
+        """The named queries in the given order, each once; ones that the database lacks are left
+        out.
+        """
         found = {row["text"]: row for row in self._db.rows("SELECT * FROM query")}
         return [
             Query(
@@ -75,7 +85,9 @@ class Windows:
         ]
 
     def known_since(self, query: Query, since: datetime) -> dict[str, datetime]:
-        """The papers of a query's log whose last version is younger than that, with the version's date."""
+        """The papers of a query's log whose last version is younger than that, with the version's
+        date.
+        """
         rows = self._db.rows(
             """SELECT p.id, p.updated FROM (SELECT DISTINCT paper FROM
                    (SELECT paper FROM seen WHERE query = ? ORDER BY seq DESC LIMIT ?)) m
@@ -87,7 +99,9 @@ class Windows:
     def growth(self) -> Growth:
         """How far the index has come, and how fast it grows."""
         newest = self._db.value("SELECT MAX(updated) FROM paper")
-        rate = self._db.value("SELECT TOTAL(rows_per_day) FROM query WHERE last_good_at IS NOT NULL")
+        rate = self._db.value(
+            "SELECT TOTAL(rows_per_day) FROM query WHERE last_good_at IS NOT NULL"
+        )
         return Growth(from_text(newest) if newest else None, rate)
 
     def papers_since(self, text: str, since: datetime) -> list[Paper]:
@@ -110,11 +124,13 @@ class Windows:
         old: Collection[str] = (),
         anew: bool = False,
     ) -> Counter[Kind]:
-        """Write one good window in one transaction: papers, log, health; returns how many rows of each kind.
+        """Write one good window in one transaction: papers, log, health; returns how many rows of
+        each kind.
 
-        The API's ends a spell of windows that were held back; `beside` are papers that only those showed. `old` are
-        ids of papers that are no news whatever their date; `anew`: no later window is compared with what was known
-        before this one. What the API's later windows are compared with is left as it is by a window from elsewhere.
+        The API's ends a spell of windows that were held back; `beside` are papers that only those
+        showed. `old` are ids of papers that are no news whatever their date; `anew`: no later
+        window is compared with what was known before this one. What the API's later windows are
+        compared with is left as it is by a window from elsewhere.
         """
         partial = window.total is None or len(window.papers) < window.total
         with self._db.transaction():
@@ -123,7 +139,11 @@ class Windows:
                 old = before_the_page(self._db, query.id, window.papers) | set(old)
             begin = head(self._db)
             counts = self._log(query, (*window.papers, *beside), now, run, old)
-            covered = min(now - query.last_good_at, WATCHED_AT_ONCE) if query.last_good_at else timedelta()
+            covered = (
+                min(now - query.last_good_at, WATCHED_AT_ONCE)
+                if query.last_good_at
+                else timedelta()
+            )
             self._db.write(
                 "UPDATE query SET last_good_at = ?, source = ?, next_fetch_at = NULL, failures = 0, trouble = '',"
                 " watched = watched + ?, covered_since = COALESCE(covered_since, ?),"
@@ -144,7 +164,9 @@ class Windows:
         return counts
 
     def _measure(self, query: Query, window: Window, now: datetime, anew: bool) -> None:
-        """Write what the API's next windows are expected to be like, and let go of what was held back."""
+        """Write what the API's next windows are expected to be like, and let go of what was held
+        back.
+        """
         days = max((now - window.since) / timedelta(days=1), 1.0)
         deep = window.since <= now - FAR_BACK
         self._db.write(
@@ -171,10 +193,11 @@ class Windows:
     def accept(
         self, query: Query, papers: tuple[Paper, ...], now: datetime, *, old: Collection[str] = ()
     ) -> Counter[Kind]:
-        """Believe what the held-back windows of a query showed, as far as it is among `papers`, and begin anew.
+        """Believe what the held-back windows of a query showed, as far as it is among `papers`, and
+        begin anew.
 
-        It is no good window: how deep it reached is not known. So the next one still reaches back behind the last
-        good one; but it is compared with nothing.
+        It is no good window: how deep it reached is not known. So the next one still reaches back
+        behind the last good one; but it is compared with nothing.
         """
         with self._db.transaction():
             counts = self._log(query, papers, now, None, old)
@@ -198,9 +221,11 @@ class Windows:
         *,
         ordered: bool,
     ) -> None:
-        """Write that a window is held back: the answer is kept, and those papers of it that would have been news.
+        """Write that a window is held back: the answer is kept, and those papers of it that would
+        have been news.
 
-        `ordered`: the rows came in the order that was asked for, so that another such window may confirm it.
+        `ordered`: the rows came in the order that was asked for, so that another such window may
+        confirm it.
         """
         with self._db.transaction():
             self._fail(query, why, next_fetch_at)
@@ -210,14 +235,22 @@ class Windows:
             )
             self._db.set_meta("arxiv_pause", "")
             ids = [paper.id for paper in papers]
-            number = self.held.keep(query.id, now, why, raw, held=True, fetched=len(papers), ids=ids if ordered else [])
+            number = self.held.keep(
+                query.id, now, why, raw, held=True, fetched=len(papers), ids=ids if ordered else []
+            )
             if query.last_good_at is not None:
                 known = self._known(query.id, ids)
                 news = diff(papers, known, query.last_good_at, now, query.covered_since)
-                self.held.keep_papers(query.id, number, [row.paper for row in news if row.kind is not Kind.OLD])
+                self.held.keep_papers(
+                    query.id, number, [row.paper for row in news if row.kind is not Kind.OLD]
+                )
 
-    def record_failure(self, query: Query, why: str, raw: bytes, now: datetime, next_fetch_at: datetime) -> None:
-        """Write that a fetch failed: nothing of it is diffed; the answer is kept, bounded, and the wait stored."""
+    def record_failure(
+        self, query: Query, why: str, raw: bytes, now: datetime, next_fetch_at: datetime
+    ) -> None:
+        """Write that a fetch failed: nothing of it is diffed; the answer is kept, bounded, and the
+        wait stored.
+        """
         with self._db.transaction():
             self._fail(query, why, next_fetch_at)
             self.held.keep(query.id, now, why, raw)
@@ -231,7 +264,8 @@ class Windows:
         return Pause(from_text(values["until"]), values["hours"])
 
     def slow_down(self, now: datetime, asked_for: timedelta | None) -> Pause:
-        """Write that arXiv asked us to slow down; `asked_for` is the pause that it named. Returns the pause.
+        """Write that arXiv asked us to slow down; `asked_for` is the pause that it named. Returns
+        the pause.
 
         Whoever asked during a pause does not make it grow.
         """
@@ -243,7 +277,9 @@ class Windows:
                 hours = min(before.hours * 2, LONGEST_PAUSE) if before else 1
                 until = now + timedelta(hours=hours)
             pause = Pause(max(until, now + (asked_for or timedelta(0))), hours)
-            self._db.set_meta("arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours}))
+            self._db.set_meta(
+                "arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours})
+            )
         return pause
 
     def _note_match(self, query: Query, counts: Counter[Kind]) -> None:
@@ -258,13 +294,24 @@ class Windows:
         )
 
     def _log(
-        self, query: Query, papers: tuple[Paper, ...], now: datetime, run: int | None, old: Collection[str]
+        self,
+        query: Query,
+        papers: tuple[Paper, ...],
+        now: datetime,
+        run: int | None,
+        old: Collection[str],
     ) -> Counter[Kind]:
-        """Keep the papers, and write what is news of them into the query's log; first-seen ones among `old` are old."""
+        """Keep the papers, and write what is news of them into the query's log; first-seen ones
+        among `old` are old.
+        """
         known = self._known(query.id, [p.id for p in papers])
         rows = tuple(
-            replace(row, kind=Kind.OLD) if row.paper.id in old and row.paper.id not in known else row
-            for row in diff(papers, known, query.last_good_at, now, query.covered_since, self._had_until(query))
+            replace(row, kind=Kind.OLD)
+            if row.paper.id in old and row.paper.id not in known
+            else row
+            for row in diff(
+                papers, known, query.last_good_at, now, query.covered_since, self._had_until(query)
+            )
         )
         self._keep_papers(papers)
         self._db.write_many(
@@ -274,7 +321,8 @@ class Windows:
         return _count(rows)
 
     def _had_until(self, query: Query) -> datetime | None:
-        """After a restored backup, of whose lack a person said that it was mailed: what was submitted by then.
+        """After a restored backup, of whose lack a person said that it was mailed: what was
+        submitted by then.
 
         Only for the query's first window since, which brings what the backup lacks.
         """
@@ -293,24 +341,39 @@ class Windows:
         return {row["paper"]: row["version"] for row in rows}
 
     def _keep_papers(self, papers: tuple[Paper, ...]) -> None:
-        """Keep each paper in the highest version ever served, and note what a new version changed."""
+        """Keep each paper in the highest version ever served, and note what a new version
+        changed.
+        """
         held = load_papers(self._db, [p.id for p in papers])
         for paper in papers:
             before = held.get(paper.id)
-            # An imported page tells no authors, an announcement no dates: both guess when a paper was submitted.
+            # An imported page tells no authors, an announcement no dates: both guess when a paper
+            # was submitted.
             guessed = before is not None and (before.approximate or not before.authors)
-            if before is not None and (before.version, not guessed) >= (paper.version, not paper.approximate):
+            if before is not None and (before.version, not guessed) >= (
+                paper.version,
+                not paper.approximate,
+            ):
                 continue
             write_paper(self._db, paper, anew=guessed)
-            if before is not None and paper.version > 1 and (before.version < paper.version or before.approximate):
-                self._note_changes(before if before.authors else replace(before, authors=paper.authors), paper)
+            if (
+                before is not None
+                and paper.version > 1
+                and (before.version < paper.version or before.approximate)
+            ):
+                self._note_changes(
+                    before if before.authors else replace(before, authors=paper.authors), paper
+                )
             self._note_withdrawal(paper)
 
     def _note_changes(self, before: Paper, paper: Paper) -> None:
-        """Note what a version changed; of one whose announcement only was known till now, what that did not tell."""
+        """Note what a version changed; of one whose announcement only was known till now, what that
+        did not tell.
+        """
         changed = changes(before, paper)
         row = self._db.row(
-            "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?", [paper.id, paper.version]
+            "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?",
+            [paper.id, paper.version],
         )
         if row is not None:
             changed = merged(map(Change, json.loads(row["changed"])), changed)
@@ -321,15 +384,23 @@ class Windows:
                 paper.version,
                 json.dumps(changed),
                 Change.ACCEPTED in changed,
-                row["old_title"] if row is not None else before.title if Change.TITLE in changed else "",
+                row["old_title"]
+                if row is not None
+                else before.title
+                if Change.TITLE in changed
+                else "",
             ],
         )
 
     def _note_withdrawal(self, paper: Paper) -> None:
         """Note from which version on a paper is withdrawn, and who was sent it before."""
         if not is_withdrawn(paper):
-            self._db.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
-        elif self._db.write("UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]):
+            self._db.write(
+                "UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id]
+            )
+        elif self._db.write(
+            "UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]
+        ):
             self._db.write(
                 "UPDATE subscriber SET corrections = 1 WHERE id IN (SELECT d.subscriber FROM content_paper cp"
                 " JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)",

@@ -1,11 +1,13 @@
-"""YAML text as a tree of nodes that know their place in the text, so that mistakes and edits can point at it.
+"""YAML text as a tree of nodes that know their place in the text, so that mistakes and edits can
+point at it.
 
-The tree is built from the parser's events and not from loaded values, for three reasons. Every node keeps
-its place and its own characters (`1e3`, `on`, `2026-12-01`), so that a mistake can be shown, and corrected,
-as it was written. An edit can replace just the characters that change and leave all others as they are. And
-it is quick: ruamel.yaml's loader that keeps comments takes about 0.55 ms a subscriber, its events in pure
-Python 0.28 ms, and where the package ruamel.yaml.clib is installed, 0.013 ms. The parser in C is only
-trusted with text that it can read: a mistake is always described by the one in Python.
+The tree is built from the parser's events and not from loaded values, for three reasons. Every node
+keeps its place and its own characters (`1e3`, `on`, `2026-12-01`), so that a mistake can be shown,
+and corrected, as it was written. An edit can replace just the characters that change and leave all
+others as they are. And it is quick: ruamel.yaml's loader that keeps comments takes about 0.55 ms a
+subscriber, its events in pure Python 0.28 ms, and where the package ruamel.yaml.clib is installed,
+0.013 ms. The parser in C is only trusted with text that it can read: a mistake is always described
+by the one in Python.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ from digest.subscribers.problems import Problem
 MAX_BYTES = 32 * 1024 * 1024
 """The largest file that is read: more than 200,000 subscribers."""
 MAX_VALUES = 5_000_000
-"""How many values a file may hold once its aliases are written out; a few lines can stand for billions."""
+"""How many values a file may hold once its aliases are written out; a few lines can stand for
+billions."""
 MAX_DEPTH = 12
 """How deep values may be nested; the deepest that means something is 4."""
 
 
 @dataclass(slots=True)
 class Node:
-    """A value and where it stands: `text[start:end]`. `alias`: it is written elsewhere and only named here."""
+    """A value and where it stands: `text[start:end]`. `alias`: it is written elsewhere and only
+    named here.
+    """
 
     start: int
     end: int
@@ -66,7 +71,9 @@ class Mapping(Node):
 
 
 class SyntaxProblem(Exception):  # noqa: N818 - it becomes a Problem among others
-    """The text cannot be read on from `start`. `written`: what `suggestion` would stand in for, if known."""
+    """The text cannot be read on from `start`. `written`: what `suggestion` would stand in for, if
+    known.
+    """
 
     def __init__(self, start: int, message: str, suggestion: str = "", written: str = "") -> None:
         super().__init__(message)
@@ -91,8 +98,12 @@ class Document:
         """Line and column of a position, both counted from 1."""
         return place(self._starts, position)
 
-    def problem(self, position: int, message: str, suggestion: str = "", *, end: int | None = None) -> Problem:
-        """A mistake at a position of the text; the suggestion stands in for what is there up to `end`."""
+    def problem(
+        self, position: int, message: str, suggestion: str = "", *, end: int | None = None
+    ) -> Problem:
+        """A mistake at a position of the text; the suggestion stands in for what is there up to
+        `end`.
+        """
         span = (position, max(position, end)) if suggestion and end is not None else None
         return Problem(*self.place(position), message, suggestion, span)
 
@@ -109,7 +120,9 @@ def place(starts: list[int], position: int) -> tuple[int, int]:
 
 
 def _events(text: str) -> Iterator[Any]:
-    """The parser's events, from the parser in C where there is one and it can read the whole text."""
+    """The parser's events, from the parser in C where there is one and it can read the whole
+    text.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.parser import Parser
@@ -139,14 +152,20 @@ def _syntax_problem(error: Any, text: str) -> SyntaxProblem:
         return SyntaxProblem(error.context_mark.index, "a quote opens here and is never closed")
     if "',' or ']'" in problem or "',' or '}'" in problem:
         line = error.context_mark.line + 1
-        return SyntaxProblem(start, f"a comma is missing before this, or the bracket of line {line} is not closed")
+        return SyntaxProblem(
+            start, f"a comma is missing before this, or the bracket of line {line} is not closed"
+        )
     if "cannot start any token" in problem:
         return SyntaxProblem(start, "this character cannot begin a value: put the text in quotes")
     if "unknown escape" in problem:
         return SyntaxProblem(start, "a backslash has a meaning in double quotes: use single ones")
     if "could not find expected ':'" in problem:
-        return SyntaxProblem(error.context_mark.index, "a name without a colon, or a line that is indented wrongly")
-    return SyntaxProblem(start, "this does not fit what stands before it: look at indentation and quotes")
+        return SyntaxProblem(
+            error.context_mark.index, "a name without a colon, or a line that is indented wrongly"
+        )
+    return SyntaxProblem(
+        start, "this does not fit what stands before it: look at indentation and quotes"
+    )
 
 
 def _open_bracket(text: str) -> int | None:
@@ -157,7 +176,9 @@ def _open_bracket(text: str) -> int | None:
     for token in YAML(typ="safe", pure=True).scan(text):
         if isinstance(token, (tokens.FlowSequenceStartToken, tokens.FlowMappingStartToken)):
             opened.append(token.start_mark.index)
-        elif isinstance(token, (tokens.FlowSequenceEndToken, tokens.FlowMappingEndToken)) and opened:
+        elif (
+            isinstance(token, (tokens.FlowSequenceEndToken, tokens.FlowMappingEndToken)) and opened
+        ):
             opened.pop()
     return opened[-1] if opened else None
 
@@ -177,7 +198,10 @@ def _compose(text: str) -> Node | None:
             node = _alias(event, anchors)
         elif isinstance(event, (kinds.SequenceStartEvent, kinds.MappingStartEvent)):
             if len(stack) == MAX_DEPTH:
-                raise SyntaxProblem(event.start_mark.index, "this is nested deeper than anything in this file can be")
+                raise SyntaxProblem(
+                    event.start_mark.index,
+                    "this is nested deeper than anything in this file can be",
+                )
             _refuse_tag(event, event.start_mark.index)
             stack.append(_Open(event, is_mapping=isinstance(event, kinds.MappingStartEvent)))
             continue
@@ -188,10 +212,14 @@ def _compose(text: str) -> Node | None:
         else:
             documents += isinstance(event, kinds.DocumentStartEvent)
             if documents > 1:
-                raise SyntaxProblem(event.start_mark.index, "a second document begins here: remove this line")
+                raise SyntaxProblem(
+                    event.start_mark.index, "a second document begins here: remove this line"
+                )
             continue
         if node.size > MAX_VALUES:
-            raise SyntaxProblem(node.start, f"the aliases here stand for more than {MAX_VALUES:,} values")
+            raise SyntaxProblem(
+                node.start, f"the aliases here stand for more than {MAX_VALUES:,} values"
+            )
         if not node.alias and event.anchor:
             anchors[event.anchor] = node
         if stack:
@@ -222,7 +250,9 @@ class _Open:
         self.children.append(node)
 
     def close(self, end: int) -> Node:
-        """The finished node. A block ends with its last value: the parser's mark lies behind later comments."""
+        """The finished node. A block ends with its last value: the parser's mark lies behind later
+        comments.
+        """
         start, flow = self.event.start_mark.index, bool(self.event.flow_style)
         if not flow:
             end = self.children[-1].end if self.children else start
@@ -249,7 +279,9 @@ def _alias(event: Any, anchors: dict[str, Node]) -> Node:
     target = anchors.get(name)
     if target is None:
         written = f"*{name}"
-        raise SyntaxProblem(start, f"YAML takes {written} for the name of another value", f'"{written}"', written)
+        raise SyntaxProblem(
+            start, f"YAML takes {written} for the name of another value", f'"{written}"', written
+        )
     if isinstance(target, Scalar):
         return Scalar(start, end, 1, True, target.value, target.plain)
     if isinstance(target, Sequence):

@@ -1,8 +1,9 @@
-"""Edits of a document as replaced characters: whatever an edit does not concern stays as it was written.
+"""Edits of a document as replaced characters: whatever an edit does not concern stays as it was
+written.
 
-Loading the file and writing it anew, even with a library that keeps comments, would move those around removed
-lines and change spacing, quotes and long lines elsewhere. Here a change is a few patches of the text, made
-from the places that the tree knows; every other character stays.
+Loading the file and writing it anew, even with a library that keeps comments, would move those
+around removed lines and change spacing, quotes and long lines elsewhere. Here a change is a few
+patches of the text, made from the places that the tree knows; every other character stays.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ Entry = list[tuple[str, str]]
 
 
 class Draft:
-    """The changes that are to be made to one document; none of them may touch another. `name` is the file's."""
+    """The changes that are to be made to one document; none of them may touch another. `name` is
+    the file's.
+    """
 
     def __init__(self, document: Document, name: str) -> None:
         self.text = document.text
@@ -35,7 +38,9 @@ class Draft:
         text, end = [], 0
         for start, stop, replacement in sorted(self._patches, key=lambda patch: patch[:2]):
             if start < end:
-                raise UsageError("two changes at one place of the file", remedy="make them one after the other")
+                raise UsageError(
+                    "two changes at one place of the file", remedy="make them one after the other"
+                )
             text += [self.text[end:start], replacement]
             end = stop
         return "".join([*text, self.text[end:]])
@@ -46,12 +51,16 @@ class Draft:
         self._patches.append((node.start, node.end, written))
 
     def add_section(self, name: str, body: Iterable[str]) -> None:
-        """Add lines under a new name at the end of the file, or further lines if it was just added."""
+        """Add lines under a new name at the end of the file, or further lines if it was just
+        added.
+        """
         lines = "".join(f"{line}{self.newline}" for line in body)
         self._sections[name] = self._sections.get(name, "") + lines
 
     def set_field(self, mapping: Mapping, name: str, written: str) -> None:
-        """Give a field of a mapping a value on one line, in the place of the old one if there is one."""
+        """Give a field of a mapping a value on one line, in the place of the old one if there is
+        one.
+        """
         self._own(mapping)
         for key, value in mapping.pairs:
             if key.value == name:
@@ -60,7 +69,9 @@ class Draft:
         self.add_pairs(mapping, [(name, written)])
 
     def add_pairs(self, mapping: Mapping, pairs: Entry) -> None:
-        """Add names with their values at the end of a mapping that is not empty or stands in braces."""
+        """Add names with their values at the end of a mapping that is not empty or stands in
+        braces.
+        """
         self._own(mapping)
         written = [f"{name}: {value}" for name, value in pairs]
         if mapping.flow:
@@ -71,7 +82,9 @@ class Draft:
             self._insert_lines(mapping.end, [" " * column + line for line in written])
 
     def remove_pair(self, key: Scalar | None, mapping: Mapping, name: Scalar) -> None:
-        """Take a name and its value out of a mapping, which is itself the value of `key` (None: of a list)."""
+        """Take a name and its value out of a mapping, which is itself the value of `key` (None: of
+        a list).
+        """
         self._own(mapping)
         spans = [(each.start, value.end) for each, value in mapping.pairs]
         index = next(i for i, (each, _) in enumerate(mapping.pairs) if each is name)
@@ -91,7 +104,9 @@ class Draft:
             self._insert_in_brackets(node.start, [item.end for item in node.items], written)
         elif isinstance(node, Sequence):
             self._own(node)
-            self._insert_lines(node.end, [f"{' ' * self._column(node.start)}- {item}" for item in written])
+            self._insert_lines(
+                node.end, [f"{' ' * self._column(node.start)}- {item}" for item in written]
+            )
         else:
             self._set_value(key, node, f"[{', '.join(written)}]")
 
@@ -99,11 +114,16 @@ class Draft:
         """Add mappings to the list that is the value of `key`."""
         if isinstance(node, Sequence) and node.flow and (node.items or self._in_braces(key)):
             self._own(node)
-            written = ["{" + ", ".join(f"{name}: {value}" for name, value in entry) + "}" for entry in entries]
+            written = [
+                "{" + ", ".join(f"{name}: {value}" for name, value in entry) + "}"
+                for entry in entries
+            ]
             self._insert_in_brackets(node.start, [item.end for item in node.items], written)
         elif isinstance(node, Sequence) and not node.flow:
             self._own(node)
-            apart = len(node.items) > 1 and re.search(r"\n\s*\n", self.text[node.items[-2].end : node.items[-1].start])
+            apart = len(node.items) > 1 and re.search(
+                r"\n\s*\n", self.text[node.items[-2].end : node.items[-1].start]
+            )
             lines = block_lines(entries, self._column(node.start))
             self._insert_lines(node.end, ["", *lines] if apart else lines)
         else:
@@ -123,7 +143,9 @@ class Draft:
             self._insert_after_colon(key, " []")
 
     def list_to_mapping(self, node: Sequence, pairs: Entry) -> None:
-        """Turn a list of names into a mapping in which each stands for itself, and add names with their values."""
+        """Turn a list of names into a mapping in which each stands for itself, and add names with
+        their values.
+        """
         self._own(node)
         column = self._column(node.start)
         for item in node.items:
@@ -165,15 +187,22 @@ class Draft:
     def _set_value(self, key: Scalar, node: Node, written: str) -> None:
         self._own(node)
         after = self.text.index(":", key.end) + 1
-        start = node.start if "\n" not in self.text[after : node.start] and node.start > after else after
-        self._patches.append((start, max(start, node.end), written if start > after else f" {written}"))
+        start = (
+            node.start
+            if "\n" not in self.text[after : node.start] and node.start > after
+            else after
+        )
+        self._patches.append(
+            (start, max(start, node.end), written if start > after else f" {written}")
+        )
 
     def _add_section(self, name: str, body: str) -> None:
         head = f"{name}:{self.newline}"
         if isinstance(self.root, Mapping) and self.root.pairs:
             if self.root.flow or self._column(self.root.pairs[0][0].start):
                 raise UsageError(
-                    f"the file has no section {name}: to add to", remedy=f"write '{name}: []' into it first"
+                    f"the file has no section {name}: to add to",
+                    remedy=f"write '{name}: []' into it first",
                 )
             end = self._line_end(self.root.end)
         else:
@@ -187,7 +216,9 @@ class Draft:
         text = ", ".join(written)
         self._patches.append((at, at, f", {text}" if ends else text))
 
-    def _remove_in_brackets(self, node: Node, spans: list[tuple[int, int]], indexes: set[int]) -> None:
+    def _remove_in_brackets(
+        self, node: Node, spans: list[tuple[int, int]], indexes: set[int]
+    ) -> None:
         if len(indexes) == len(spans):
             self._patches.append((node.start + 1, node.end - 1, ""))
             return
@@ -204,12 +235,15 @@ class Draft:
         """Add lines behind the one in which something ends."""
         end = self._line_end(position)
         text = "".join(f"{line}{self.newline}" for line in lines)
-        self._patches.append((end, end, text if self.text[:end].endswith("\n") else self.newline + text))
+        self._patches.append(
+            (end, end, text if self.text[:end].endswith("\n") else self.newline + text)
+        )
 
     def _remove_lines(self, start: int, end: int) -> None:
         if not self._begins_line(start):
             raise UsageError(
-                f"{self._place(start)}: the line to remove holds something else too", remedy="edit the file by hand"
+                f"{self._place(start)}: the line to remove holds something else too",
+                remedy="edit the file by hand",
             )
         self._patches.append((self.text.rfind("\n", 0, start) + 1, self._line_end(end), ""))
 
@@ -234,10 +268,16 @@ class Draft:
 
     def _in_braces(self, key: Scalar) -> bool:
         """Whether the file's sections themselves stand in braces, as in JSON."""
-        return isinstance(self.root, Mapping) and self.root.flow and any(key is name for name, _ in self.root.pairs)
+        return (
+            isinstance(self.root, Mapping)
+            and self.root.flow
+            and any(key is name for name, _ in self.root.pairs)
+        )
 
     def _dash(self, start: int, column: int) -> int:
-        """Where the dash of a list's item stands, at the list's column on this line or one above."""
+        """Where the dash of a list's item stands, at the list's column on this line or one
+        above.
+        """
         line = self.text.rfind("\n", 0, start) + 1
         while line and not re.match(r"-(\s|$)", self.text[line + column :][:2]):
             line = self.text.rfind("\n", 0, line - 1) + 1

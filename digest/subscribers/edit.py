@@ -1,7 +1,9 @@
-"""The subscribers file edited in place: each change is made under a lock, checked, and written whole or not at all.
+"""The subscribers file edited in place: each change is made under a lock, checked, and written
+whole or not at all.
 
-A file with mistakes is not edited, and neither is a sound file so that it would have some. What an edit does
-not name must mean the same before and after; this too is checked, whatever the file looks like.
+A file with mistakes is not edited, and neither is a sound file so that it would have some. What an
+edit does not name must mean the same before and after; this too is checked, whatever the file looks
+like.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from digest.system.files import replace_file
 from digest.system.locks import file_lock
 
 WAIT = 10.0
-"""Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000 readers."""
+"""Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000
+readers."""
 HEADER = """\
 # Who gets which new arXiv papers. Edit this file, or use 'digest subscribe' and 'digest keywords';
 # 'digest subscribers check' tells whether it is right. Longer queries get a name under keywords:,
@@ -64,7 +67,9 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one reader is to have: keywords, added to those that are there, and fields, None for a cleared one."""
+    """What one reader is to have: keywords, added to those that are there, and fields, None for a
+    cleared one.
+    """
 
     email: str
     keywords: tuple[str, ...] = ()
@@ -74,7 +79,9 @@ class Wanted:
 def find_reader(roster: Roster, email: str) -> Subscriber | None:
     """The reader with this address, in whatever case."""
     wanted = _folded_email(email)
-    return next((reader for reader in roster.subscribers if reader.email.casefold() == wanted), None)
+    return next(
+        (reader for reader in roster.subscribers if reader.email.casefold() == wanted), None
+    )
 
 
 def add_subscribers(
@@ -85,24 +92,37 @@ def add_subscribers(
     *,
     match: Rule | None = None,
 ) -> Edit:
-    """Add readers, or keywords and fields to readers who are there; the file is made where it is missing.
+    """Add readers, or keywords and fields to readers who are there; the file is made where it is
+    missing.
 
-    `match` defines those keywords that are plain and have no name yet, with this rule. Raises UsageError where
-    the file would become wrong, RosterError where it is already, ConfigError where it cannot be written.
+    `match` defines those keywords that are plain and have no name yet, with this rule. Raises
+    UsageError where the file would become wrong, RosterError where it is already, ConfigError where
+    it cannot be written.
     """
     each = [Wanted(email, tuple(keywords), fields or {}) for email in emails]
     return add_all(path, each, match=match)
 
 
-def add_all(path: Path, readers: Iterable[Wanted], *, match: Rule | None = None, dry_run: bool = False) -> Edit:
-    """Do for each reader what `add_subscribers` does for one, all in one edit; with `dry_run` only say what it is."""
-    wanted = {reader.email.casefold(): reader for reader in (replace(r, email=_email(r.email)) for r in readers)}
+def add_all(
+    path: Path, readers: Iterable[Wanted], *, match: Rule | None = None, dry_run: bool = False
+) -> Edit:
+    """Do for each reader what `add_subscribers` does for one, all in one edit; with `dry_run` only
+    say what it is.
+    """
+    wanted = {
+        reader.email.casefold(): reader
+        for reader in (replace(r, email=_email(r.email)) for r in readers)
+    }
 
     def change(checked: Checked, draft: Draft) -> None:
-        for text in dict.fromkeys(text for reader in wanted.values() for text in _excluded(reader.fields)):
+        for text in dict.fromkeys(
+            text for reader in wanted.values() for text in _excluded(reader.fields)
+        ):
             if fold(text) not in checked.names:
                 parse(text)
-        named = {text: _as_named(checked, text) for reader in wanted.values() for text in reader.keywords}
+        named = {
+            text: _as_named(checked, text) for reader in wanted.values() for text in reader.keywords
+        }
         if match:
             plain = [text for text in dict.fromkeys(named.values()) if not text.startswith("+")]
             tree.define_all(checked, draft, [(text, None, match) for text in plain])
@@ -125,7 +145,9 @@ def add_all(path: Path, readers: Iterable[Wanted], *, match: Rule | None = None,
 
 
 def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -> Edit:
-    """Set fields of readers who are there, None for a cleared one. Raises ConfigError for an unknown reader."""
+    """Set fields of readers who are there, None for a cleared one. Raises ConfigError for an
+    unknown reader.
+    """
     wanted = {_folded_email(email): email for email in emails}
 
     def change(checked: Checked, draft: Draft) -> None:
@@ -142,9 +164,11 @@ def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -
 
 
 def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str] = ()) -> Edit:
-    """Take readers out, or only some of their keywords; one left without any goes. Unknown ones are passed over.
+    """Take readers out, or only some of their keywords; one left without any goes. Unknown ones are
+    passed over.
 
-    Raises UsageError where a keyword comes with a group, so that taking it out would mean more than was asked.
+    Raises UsageError where a keyword comes with a group, so that taking it out would mean more than
+    was asked.
     """
     folded = {_folded_email(email) for email in emails}
     unwanted = list(keywords)
@@ -158,11 +182,15 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
         for email in folded & checked.entries.keys():
             entry = checked.entries[email]
             items = tree.keyword_items(checked, entry)
-            drop = {i for i, item in enumerate(items) if any(_same(checked, item, k) for k in unwanted)}
+            drop = {
+                i for i, item in enumerate(items) if any(_same(checked, item, k) for k in unwanted)
+            }
             if not unwanted or (drop and len(drop) == len(items)):
                 going |= {i for i, node in enumerate(tree.items(entries)) if node is entry}
                 continue
-            _refuse_groups(checked, email, [item for i, item in enumerate(items) if i not in drop], unwanted)
+            _refuse_groups(
+                checked, email, [item for i, item in enumerate(items) if i not in drop], unwanted
+            )
             if drop:
                 tree.drop_keywords(draft, entry, items, drop)
         if going:
@@ -172,29 +200,40 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
 
 
 def move_subscriber(path: Path, old: str, new: str) -> Edit:
-    """Give a reader another address. Raises ConfigError for an unknown one, UsageError for a taken one."""
+    """Give a reader another address. Raises ConfigError for an unknown one, UsageError for a taken
+    one.
+    """
     source, address = _folded_email(old), _email(new)
 
     def change(checked: Checked, draft: Draft) -> None:
         if source not in checked.entries:
             raise unknown_reader(path, old, (reader.email for reader in checked.roster.subscribers))
         if address.casefold() in checked.entries and address.casefold() != source:
-            raise UsageError(f"{address} is a subscriber already", remedy=f"'digest unsubscribe {old}' lets one go")
+            raise UsageError(
+                f"{address} is a subscriber already",
+                remedy=f"'digest unsubscribe {old}' lets one go",
+            )
         [(field, value)] = _identity(address).items()
         if tree.pair(checked.entries[source], field) is None:
-            raise UsageError(f"{old} and {new} are not of one kind", remedy="'digest subscribe' adds the new one")
+            raise UsageError(
+                f"{old} and {new} are not of one kind", remedy="'digest subscribe' adds the new one"
+            )
         draft.set_field(checked.entries[source], field, field_text(field, value))
 
     return _edit(path, change, touched={source, address.casefold()})
 
 
 def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | None = None) -> Edit:
-    """Give a query a name; without a query the name is what is searched for. Raises as `add_subscribers` does."""
+    """Give a query a name; without a query the name is what is searched for. Raises as
+    `add_subscribers` does.
+    """
 
     def change(checked: Checked, draft: Draft) -> None:
         if fold(name) in checked.names:
             known = checked.names[fold(name)]
-            raise UsageError(f"there is a keyword {known.name} already", remedy="change its query in the file")
+            raise UsageError(
+                f"there is a keyword {known.name} already", remedy="change its query in the file"
+            )
         tree.define_all(checked, draft, [(name, query, match)])
 
     return _edit(path, change, create=True, everything=True)
@@ -203,24 +242,35 @@ def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | N
 def remove_keyword(path: Path, name: str, *, force: bool = False) -> Edit:
     """Take a named keyword out.
 
-    Where readers or groups have it: UsageError naming them, or with `force` it is taken from them too.
+    Where readers or groups have it: UsageError naming them, or with `force` it is taken from them
+    too.
     """
 
     def change(checked: Checked, draft: Draft) -> None:
         _known(checked, name)
-        lists = [(who, key, node) for who, key, node in tree.keyword_lists(checked) if _holds(node, name)]
+        lists = [
+            (who, key, node) for who, key, node in tree.keyword_lists(checked) if _holds(node, name)
+        ]
         if lists and not force:
-            people = ", ".join(who for who, _, _ in lists[:5]) + (f" and {len(lists) - 5} more" if lists[5:] else "")
+            people = ", ".join(who for who, _, _ in lists[:5]) + (
+                f" and {len(lists) - 5} more" if lists[5:] else ""
+            )
             raise UsageError(f"{name} is used by {people}", remedy="--force takes it from them too")
         for _, key, node in lists:
-            draft.remove_items(key, node, {i for i, text in enumerate(tree.texts(node)) if fold(text) == fold(name)})
+            draft.remove_items(
+                key,
+                node,
+                {i for i, text in enumerate(tree.texts(node)) if fold(text) == fold(name)},
+            )
         tree.undefine(checked, draft, name)
 
     return _edit(path, change, everything=True)
 
 
 def rename_keyword(path: Path, old: str, new: str) -> Edit:
-    """Give a named keyword another name, wherever it stands; its query stays, and so does all that was sent."""
+    """Give a named keyword another name, wherever it stands; its query stays, and so does all that
+    was sent.
+    """
 
     def change(checked: Checked, draft: Draft) -> None:
         _known(checked, old)
@@ -244,7 +294,9 @@ def _edit(
     dry_run: bool = False,
     only_if: Callable[[Edit], bool] = lambda _edit: True,
 ) -> Edit:
-    """Make one change. `touched` are the readers (casefolded) that may come out differently; or `everything`."""
+    """Make one change. `touched` are the readers (casefolded) that may come out differently; or
+    `everything`.
+    """
     target = Path(os.path.realpath(path))
     if not create:
         # What is missing is told before the lock, whose own file would need the folder.
@@ -266,7 +318,10 @@ def _edit(
                 remedy="give the keyword another name, or edit the file by hand",
             )
         if not only_if(edit):
-            raise UsageError(f"not done: it would change what readers in {path.name} get", remedy="choose another name")
+            raise UsageError(
+                f"not done: it would change what readers in {path.name} get",
+                remedy="choose another name",
+            )
         if dry_run:
             return edit
         mark = b"" if is_new else target.read_bytes()[:3]
@@ -291,16 +346,28 @@ def _checked_result(text: str, name: str) -> Roster:
     except RosterError as error:
         first, more = error.problems[0], len(error.problems) - 1
         message = f"not done: {first.message}" + (f" (and {more} more)" if more else "")
-        raise UsageError(message, remedy=f"did you mean {first.suggestion}?" if first.suggestion else "") from error
+        raise UsageError(
+            message, remedy=f"did you mean {first.suggestion}?" if first.suggestion else ""
+        ) from error
 
 
-def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str], fields: Mapping[str, Value]) -> None:
+def _extend(
+    checked: Checked,
+    draft: Draft,
+    reader: Subscriber,
+    texts: list[str],
+    fields: Mapping[str, Value],
+) -> None:
     """Add to a reader who is there the keywords that are missing, and the fields that differ."""
     entry = checked.entries[reader.email.casefold()]
     had = {keyword.query for keyword in reader.keywords}
     items = tree.keyword_items(checked, entry)
     groups = {fold(item) for item in items if item.startswith("+")}
-    missing = [t for t in texts if (fold(t) not in groups if t.startswith("+") else checked.find(t).query not in had)]
+    missing = [
+        t
+        for t in texts
+        if (fold(t) not in groups if t.startswith("+") else checked.find(t).query not in had)
+    ]
     if missing:
         tree.add_keywords(draft, entry, items, missing)
     by_default = tree.default_fields(checked)
@@ -313,13 +380,23 @@ def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str]
             draft.set_field(entry, name, field_text(name, value))
 
 
-def _new_entry(checked: Checked, address: str, texts: list[str], fields: Mapping[str, Value]) -> Entry:
+def _new_entry(
+    checked: Checked, address: str, texts: list[str], fields: Mapping[str, Value]
+) -> Entry:
     values: dict[str, Value] = {**_identity(address), **fields, "keywords": texts or None}
     if not texts and not tree.default_items(checked):
-        raise UsageError(f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'")
+        raise UsageError(
+            f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'"
+        )
     order = (*ADDRESSES, "name", "keywords", *FIELDS)
-    cleared = {name: CLEARED[name] for name in fields if name in CLEARED and name in tree.default_fields(checked)}
-    written = cleared | {name: field_text(name, value) for name, value in values.items() if value is not None}
+    cleared = {
+        name: CLEARED[name]
+        for name in fields
+        if name in CLEARED and name in tree.default_fields(checked)
+    }
+    written = cleared | {
+        name: field_text(name, value) for name, value in values.items() if value is not None
+    }
     return [(name, written[name]) for name in dict.fromkeys(order) if name in written]
 
 
@@ -355,11 +432,15 @@ def _as_named(checked: Checked, text: str) -> str:
 
 
 def _same(checked: Checked, item: str, text: str) -> bool:
-    """Whether an item of a reader's list is what the text names: the same words, or the same query."""
+    """Whether an item of a reader's list is what the text names: the same words, or the same
+    query.
+    """
     if fold(item) == fold(text):
         return True
     return (
-        not item.startswith("+") and not text.startswith("+") and checked.find(item).query == checked.find(text).query
+        not item.startswith("+")
+        and not text.startswith("+")
+        and checked.find(item).query == checked.find(text).query
     )
 
 
@@ -388,7 +469,8 @@ def _others(roster: Roster, touched: Collection[str]) -> list[Subscriber]:
 
 def _queries(roster: Roster) -> object:
     readers = [
-        (reader.email, frozenset(k.query for k in reader.keywords), reader.exclude) for reader in roster.subscribers
+        (reader.email, frozenset(k.query for k in reader.keywords), reader.exclude)
+        for reader in roster.subscribers
     ]
     return readers, {keyword.query for keyword in roster.keywords}
 

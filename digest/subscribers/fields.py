@@ -35,7 +35,9 @@ _BAD: Any = object()
 
 
 def read_email(report: Report, node: Node) -> str | None:
-    """A mail address, in the form in which it is stored: the domain in lower case, Unicode composed."""
+    """A mail address, in the form in which it is stored: the domain in lower case, Unicode
+    composed.
+    """
     text = report.text(node, "email")
     if text is None:
         return None
@@ -44,17 +46,23 @@ def read_email(report: Report, node: Node) -> str | None:
     except ValueError as error:
         found = re.search(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", text)
         suggestion = found[0] if found and found[0] != text else ""
-        report.add(node, f"{text!r} is no mail address: {_lower_first(str(error).rstrip('.'))}", suggestion)
+        report.add(
+            node, f"{text!r} is no mail address: {_lower_first(str(error).rstrip('.'))}", suggestion
+        )
         return None
 
 
 def normal_email(text: str) -> str:
-    """The stored form of a mail address; raises ValueError. Reserved domains pass but `localhost` alone is local."""
+    """The stored form of a mail address; raises ValueError. Reserved domains pass but `localhost`
+    alone is local.
+    """
     from email_validator import validate_email
 
     local, _, domain = text.rpartition("@")
     if domain.lower() == "localhost":
-        checked = validate_email(f"{local}@localhost.test", check_deliverability=False, test_environment=True)
+        checked = validate_email(
+            f"{local}@localhost.test", check_deliverability=False, test_environment=True
+        )
         return checked.normalized.removesuffix(".test")
     return validate_email(text, check_deliverability=False, test_environment=True).normalized
 
@@ -73,14 +81,17 @@ def read_repository(report: Report, node: Node) -> str | None:
         return None
 
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+_REPOSITORY = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
+)
 _REPOSITORY_IN_TEXT = re.compile(
     r"(?:https?://github\.com/|git@github\.com:|github:)(?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?$"
 )
 
 
 def normal_address(text: str) -> str:
-    """The stored form of what the digests of a reader go to: a mail address, or `github:OWNER/REPO`.
+    """The stored form of what the digests of a reader go to: a mail address, or
+    `github:OWNER/REPO`.
 
     Raises ValueError.
     """
@@ -118,7 +129,9 @@ def _subject_prefix(report: Report, node: Node) -> Any:
         return _BAD
     prefix = text.strip()
     if not prefix.isprintable() or len(prefix) > MAX_PREFIX:
-        report.add(node, f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters")
+        report.add(
+            node, f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters"
+        )
         return _BAD
     return prefix
 
@@ -129,7 +142,11 @@ def _authors(report: Report, node: Node) -> Any:
 
 def _author(report: Report, node: Node, text: str) -> str | None:
     name = " ".join(text.split())
-    if name.isprintable() and len(name) <= MAX_AUTHOR and any(character.isalpha() for character in name):
+    if (
+        name.isprintable()
+        and len(name) <= MAX_AUTHOR
+        and any(character.isalpha() for character in name)
+    ):
         return name
     report.add(node, f"{text!r} is no author's name: write one as arXiv does, such as Ada Lovelace")
     return None
@@ -150,10 +167,16 @@ def _category(report: Report, node: Node, text: str) -> str | None:
     return None
 
 
-def _list(report: Report, node: Node, what: str, read: Callable[[Report, Node, str], str | None]) -> Any:
+def _list(
+    report: Report, node: Node, what: str, read: Callable[[Report, Node, str], str | None]
+) -> Any:
     items = report.items(node, what)
     texts = [(item, report.text(item, f"one of {what}")) for item in items]
-    values = [value for item, text in texts if text is not None and (value := read(report, item, text)) is not None]
+    values = [
+        value
+        for item, text in texts
+        if text is not None and (value := read(report, item, text)) is not None
+    ]
     return tuple(dict.fromkeys(values)) if len(values) == len(items) else _BAD
 
 
@@ -165,7 +188,11 @@ def _schedule(report: Report, node: Node) -> Any:
         if text not in SCHEDULES:
             day = nearest_day(text)
             suggestion = nearest(text, SCHEDULES) or (f"[{day}]" if day else "")
-            report.add(node, f"{text!r} is no schedule: daily, weekdays, weekly, or a list of days", suggestion)
+            report.add(
+                node,
+                f"{text!r} is no schedule: daily, weekdays, weekly, or a list of days",
+                suggestion,
+            )
             return _BAD
         return SCHEDULES[text]
     days = []
@@ -175,16 +202,22 @@ def _schedule(report: Report, node: Node) -> Any:
         if text in list(Weekly):
             days.append(Weekly(text))
         elif text is not None:
-            report.add(item, f"{text!r} is no day: mon, tue, wed, thu, fri, sat, sun", nearest_day(text))
+            report.add(
+                item, f"{text!r} is no day: mon, tue, wed, thu, fri, sat, sun", nearest_day(text)
+            )
     if isinstance(node, Sequence) and not items:
-        report.add(node, "the list of days is empty: nothing would ever come; to pause, set paused_until")
+        report.add(
+            node, "the list of days is empty: nothing would ever come; to pause, set paused_until"
+        )
     return tuple(day for day in Weekly if day in days) if days and len(days) == len(items) else _BAD
 
 
 def nearest_day(text: str) -> str:
     """The day that was probably meant (`Monday`, `tues`), or nothing."""
     word = text.strip().lower().removesuffix("s")
-    near = [day for day in _DAYS if len(word) >= 3 and (day.startswith(word) or slips(word, day) == 1)]
+    near = [
+        day for day in _DAYS if len(word) >= 3 and (day.startswith(word) or slips(word, day) == 1)
+    ]
     return near[0][:3] if len(near) == 1 else ""
 
 
@@ -195,14 +228,20 @@ def _at(report: Report, node: Node) -> Any:
     if moment := read_time(text):
         return moment
     near = guess_time(text)
-    report.add(node, f"{text!r} is no time of day: write hours and minutes in quotes", near and f'"{near}"')
+    report.add(
+        node, f"{text!r} is no time of day: write hours and minutes in quotes", near and f'"{near}"'
+    )
     return _BAD
 
 
 def read_time(text: str) -> time | None:
     """A time of day as the file writes it, or None."""
     match = re.fullmatch(r"(\d?\d):(\d\d)", text)
-    return time(int(match[1]), int(match[2])) if match and int(match[1]) < 24 and int(match[2]) < 60 else None
+    return (
+        time(int(match[1]), int(match[2]))
+        if match and int(match[1]) < 24 and int(match[2]) < 60
+        else None
+    )
 
 
 def guess_time(text: str) -> str:
@@ -243,16 +282,29 @@ def _timezone(report: Report, node: Node) -> Any:
     if is_zone(text):
         return text
     near = nearest_zone(text)
-    report.add(node, f"{text!r} is no time zone{'' if near else ': write one such as Europe/Berlin'}", near)
+    report.add(
+        node, f"{text!r} is no time zone{'' if near else ': write one such as Europe/Berlin'}", near
+    )
     return _BAD
 
 
 def _revisions(report: Report, node: Node) -> Any:
     text = _raw(report, node, "revisions")
-    if text in list(Revisions) and isinstance(node, Scalar) and (node.plain or text == Revisions.PUBLISHED):
+    if (
+        text in list(Revisions)
+        and isinstance(node, Scalar)
+        and (node.plain or text == Revisions.PUBLISHED)
+    ):
         return Revisions(text)
     if text is not None:
-        known = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+        known = {
+            "yes": "true",
+            "on": "true",
+            "true": "true",
+            "no": "false",
+            "off": "false",
+            "false": "false",
+        }
         guess = known.get(text.lower()) or nearest(text, list(Revisions))
         report.add(node, "revisions is true, false or published, without quotes", guess)
     return _BAD
@@ -262,10 +314,19 @@ def _max_papers(report: Report, node: Node) -> Any:
     text = _raw(report, node, "max_papers")
     if text is None:
         return _BAD
-    if re.fullmatch(r"[0-9]{1,4}", text) and 1 <= int(text) <= MAX_PAPERS and isinstance(node, Scalar) and node.plain:
+    if (
+        re.fullmatch(r"[0-9]{1,4}", text)
+        and 1 <= int(text) <= MAX_PAPERS
+        and isinstance(node, Scalar)
+        and node.plain
+    ):
         return int(text)
     digits = text.strip().lstrip("-+")
-    suggestion = str(int(digits)) if re.fullmatch(r"[0-9]{1,4}", digits) and 1 <= int(digits) <= MAX_PAPERS else ""
+    suggestion = (
+        str(int(digits))
+        if re.fullmatch(r"[0-9]{1,4}", digits) and 1 <= int(digits) <= MAX_PAPERS
+        else ""
+    )
     report.add(node, f"max_papers is a whole number from 1 to {MAX_PAPERS}", suggestion)
     return _BAD
 
@@ -358,7 +419,9 @@ FIELDS = (*ADDRESSES, "keywords", "exclude", *_READERS)
 
 
 def read_options(report: Report, fields: dict[str, Node]) -> dict[str, Any]:
-    """Read every field but address, keywords and excluded queries, under the names of model.Subscriber."""
+    """Read every field but address, keywords and excluded queries, under the names of
+    model.Subscriber.
+    """
     values = {}
     for name, read in _READERS.items():
         if name in fields and (value := read(report, fields[name])) is not _BAD:

@@ -1,4 +1,6 @@
-"""The subscribers file read and checked as a whole: readers and keywords, or all mistakes at once."""
+"""The subscribers file read and checked as a whole: readers and keywords, or all mistakes at
+once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from digest.subscribers.report import Report, nearest, probably_meant
 SECTIONS = ("defaults", "keywords", "groups", "subscribers")
 """The names that may stand at the top level of the file."""
 ROUNDS = 5
-"""How often suggestions are tried, each time without those that did not fit; a large file's only once."""
+"""How often suggestions are tried, each time without those that did not fit; a large file's only
+once."""
 KEYWORD_FIELDS = ("query", "match")
 MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}
 
@@ -28,8 +31,9 @@ MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}
 def load_roster(path: Path) -> Roster:
     """Read the subscribers file.
 
-    Raises RosterError with every mistake in it, and ConfigError where there is no such file or it cannot be read.
-    10,000 subscribers take about 4 s, 50,000 about 21; with the package ruamel.yaml.clib 1.4 s and 7 s.
+    Raises RosterError with every mistake in it, and ConfigError where there is no such file or it
+    cannot be read. 10,000 subscribers take about 4 s, 50,000 about 21; with the package
+    ruamel.yaml.clib 1.4 s and 7 s.
     """
     return check_text(read_text(path), path.name).roster
 
@@ -41,11 +45,18 @@ def read_text(path: Path) -> str:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise ConfigError(
-            f"there is no subscribers file {path}", remedy="'digest subscribe EMAIL -k KEYWORD' makes one"
+            f"there is no subscribers file {path}",
+            remedy="'digest subscribe EMAIL -k KEYWORD' makes one",
         ) from error
     except OSError as error:
-        remedy = "run as the owner of the file and its folder" if isinstance(error, PermissionError) else ""
-        raise ConfigError(f"the subscribers file {path} cannot be read ({error.strerror})", remedy=remedy) from error
+        remedy = (
+            "run as the owner of the file and its folder"
+            if isinstance(error, PermissionError)
+            else ""
+        )
+        raise ConfigError(
+            f"the subscribers file {path} cannot be read ({error.strerror})", remedy=remedy
+        ) from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"the subscribers file {path} has more than {MAX_BYTES // 2**20} MB")
     return decode(data, path.name)
@@ -54,21 +65,27 @@ def read_text(path: Path) -> str:
 def decode(data: bytes, name: str) -> str:
     """Bytes as UTF-8; raises RosterError at the first byte that is none."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise RosterError([Problem(1, 1, "the file is written as UTF-16: save it as UTF-8")], name=name, lines=[])
+        raise RosterError(
+            [Problem(1, 1, "the file is written as UTF-16: save it as UTF-8")], name=name, lines=[]
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start]
         line = before.count(b"\n") + 1
         column = len(before.rpartition(b"\n")[2].decode("utf-8-sig")) + 1
-        problem = Problem(line, column, f"the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8")
+        problem = Problem(
+            line, column, f"the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8"
+        )
         lines = data.decode("utf-8", errors="replace").split("\n")
         raise RosterError([problem], name=name, lines=lines) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A file without mistakes: its tree, its roster, and what names and addresses mean, all casefolded."""
+    """A file without mistakes: its tree, its roster, and what names and addresses mean, all
+    casefolded.
+    """
 
     document: Document
     roster: Roster
@@ -77,12 +94,16 @@ class Checked:
     entries: dict[str, Mapping]
 
     def find(self, text: str) -> Keyword:
-        """The keyword that this text means in a reader's list (not a group's). Raises QueryError."""
+        """The keyword that this text means in a reader's list (not a group's). Raises
+        QueryError.
+        """
         return self.names.get(fold(text)) or make_keyword(text)
 
 
 def check_text(text: str, name: str, *, may_be_empty: bool = False) -> Checked:
-    """Check the file's text as a whole. Raises RosterError with every mistake; `name` is the file's."""
+    """Check the file's text as a whole. Raises RosterError with every mistake; `name` is the
+    file's.
+    """
     reading = read(text, lambda document: len(_mistakes(document)))
     document = reading.document
     if reading.problems or document is None:
@@ -90,7 +111,9 @@ def check_text(text: str, name: str, *, may_be_empty: bool = False) -> Checked:
     checker = _Checker(document)
     roster = Roster((), ()) if may_be_empty and document.root is None else checker.roster()
     if checker.report.problems:
-        raise RosterError(_tried(document.text, checker.report.problems), name=name, lines=text.split("\n"))
+        raise RosterError(
+            _tried(document.text, checker.report.problems), name=name, lines=text.split("\n")
+        )
     names = {folded: keyword for folded, keyword in checker.names.items() if keyword}
     return Checked(document, roster, names, checker.groups, checker.entries)
 
@@ -102,10 +125,15 @@ def _mistakes(document: Document) -> list[Problem]:
 
 
 def _all_mistakes(reading: Reading) -> list[Problem]:
-    """What had to be guessed, and what else is wrong; a line's guess is offered only if the line is right with it."""
+    """What had to be guessed, and what else is wrong; a line's guess is offered only if the line is
+    right with it.
+    """
     document = reading.document or reading.above
     found = _mistakes(document) if document else []
-    wrong, guessed = {problem.line for problem in found}, {problem.line for problem in reading.problems}
+    wrong, guessed = (
+        {problem.line for problem in found},
+        {problem.line for problem in reading.problems},
+    )
     problems = []
     for problem in reading.problems:
         by_tabs = problem.line in reading.shifts and problem is reading.problems[0]
@@ -113,13 +141,17 @@ def _all_mistakes(reading: Reading) -> list[Problem]:
         problems.append(replace(problem, suggestion="") if doubtful else problem)
     if reading.document is None:
         return problems
-    tried = _tried(reading.document.text, [problem for problem in found if problem.line not in guessed])
+    tried = _tried(
+        reading.document.text, [problem for problem in found if problem.line not in guessed]
+    )
     shifted = (replace(p, column=max(1, p.column - reading.shifts.get(p.line, 0))) for p in tried)
     return [*problems, *shifted]
 
 
 def _tried(text: str, problems: list[Problem]) -> list[Problem]:
-    """The mistakes, without suggestions that would put another mistake in their place: all are tried at once."""
+    """The mistakes, without suggestions that would put another mistake in their place: all are
+    tried at once.
+    """
     for _ in range(ROUNDS if len(text) <= REPAIRABLE else 1):
         pieces, taken, end, length = [], [], 0, 0
         for problem in sorted((p for p in problems if p.span), key=lambda p: p.span or (0, 0)):
@@ -132,10 +164,15 @@ def _tried(text: str, problems: list[Problem]) -> list[Problem]:
             length, end = length + len(problem.suggestion), stop
         mended = "".join([*pieces, text[end:]])
         wrong = _places(mended) if taken else set[int]()
-        kept = {id(problem) for problem, start, stop in taken if wrong.isdisjoint(range(start, stop))}
+        kept = {
+            id(problem) for problem, start, stop in taken if wrong.isdisjoint(range(start, stop))
+        }
         if len(kept) == sum(problem.span is not None for problem in problems):
             break
-        problems = [p if p.span is None or id(p) in kept else replace(p, suggestion="", span=None) for p in problems]
+        problems = [
+            p if p.span is None or id(p) in kept else replace(p, suggestion="", span=None)
+            for p in problems
+        ]
     return problems
 
 
@@ -176,7 +213,11 @@ class _Checker:
         if "defaults" in sections:
             known = [field for field in FIELDS if field not in ADDRESSES]
             defaults = self._options(self.report.fields(sections["defaults"], known, "defaults"))
-        entries = self.report.items(sections["subscribers"], "subscribers") if "subscribers" in sections else []
+        entries = (
+            self.report.items(sections["subscribers"], "subscribers")
+            if "subscribers" in sections
+            else []
+        )
         subscribers = [reader for node in entries if (reader := self._subscriber(node, defaults))]
         own = (keyword for reader in subscribers for keyword in reader.keywords)
         return Roster(tuple(subscribers), _distinct([*filter(None, self.names.values()), *own]))
@@ -195,7 +236,9 @@ class _Checker:
                 continue
             self.names[fold(name)] = None
             if name.startswith("+"):
-                self.report.add(key, "a name cannot begin with +, which marks groups", name.lstrip("+ "))
+                self.report.add(
+                    key, "a name cannot begin with +, which marks groups", name.lstrip("+ ")
+                )
             elif isinstance(value, Mapping):
                 self.names[fold(name)] = self._detailed(key, name, value)
             elif (query := self._query_text(key, value, name)) is not None:
@@ -210,7 +253,9 @@ class _Checker:
         return self.report.text(value, "a query")
 
     def _detailed(self, key: Scalar, name: str, node: Mapping) -> Keyword | None:
-        """A keyword written as {query: …, match: …}; without a query its name is what is searched for."""
+        """A keyword written as {query: …, match: …}; without a query its name is what is searched
+        for.
+        """
         fields = self.report.fields(node, KEYWORD_FIELDS, f"the keyword {name}")
         query = self.report.text(fields["query"], "query") if "query" in fields else None
         rule = None
@@ -229,7 +274,10 @@ class _Checker:
     def _is_new(self, node: Node, name: str, known: Iterable[str], what: str) -> bool:
         """Whether no name before this one is the same but for upper and lower case."""
         if fold(name) in known:
-            self.report.add(node, f"the {what} {name!r} stands here for the second time; case makes no difference")
+            self.report.add(
+                node,
+                f"the {what} {name!r} stands here for the second time; case makes no difference",
+            )
             return False
         if what == "keyword":
             self.labels.append(name)
@@ -254,7 +302,12 @@ class _Checker:
         if "keywords" in fields:
             items = self.report.items(fields["keywords"], "keywords")
             texts = [(item, self.report.text(item, "a keyword")) for item in items]
-            found = [word for item, text in texts if text is not None for word in self._resolve(item, text)]
+            found = [
+                word
+                for item, text in texts
+                if text is not None
+                for word in self._resolve(item, text)
+            ]
             values["keywords"] = _distinct(found)
         if "exclude" in fields:
             items = self.report.items(fields["exclude"], "exclude")
@@ -264,7 +317,9 @@ class _Checker:
         return values
 
     def _excluded(self, node: Node, text: str) -> str:
-        """A query that is never wanted, in canonical form: that of a keyword of this name, or its own."""
+        """A query that is never wanted, in canonical form: that of a keyword of this name, or its
+        own.
+        """
         if named := self.names.get(fold(text)):
             return named.query
         try:
@@ -274,7 +329,9 @@ class _Checker:
             return ""
 
     def _resolve(self, node: Node, text: str) -> tuple[Keyword, ...]:
-        """The keywords that an item of a reader's list stands for: a name's, a group's, or itself."""
+        """The keywords that an item of a reader's list stands for: a name's, a group's, or
+        itself.
+        """
         if text not in self.resolved:
             found = self._group(node, text[1:]) if text.startswith("+") else self._named(node, text)
             if not found:
@@ -294,13 +351,19 @@ class _Checker:
             named = self.names[fold(text)]
             return (named,) if named else ()
         keyword = self._keyword(node, text, None, None)
-        if keyword and keyword.rule is not Rule.QUERY and (near := probably_meant(text, self.labels)):
+        if (
+            keyword
+            and keyword.rule is not Rule.QUERY
+            and (near := probably_meant(text, self.labels))
+        ):
             message = f"{text!r} is not among the keywords, but almost; if it is another one, add it to keywords:"
             self.report.add(node, message, near)
             return ()
         return (keyword,) if keyword else ()
 
-    def _keyword(self, node: Node, name: str, query: str | None, rule: Rule | None) -> Keyword | None:
+    def _keyword(
+        self, node: Node, name: str, query: str | None, rule: Rule | None
+    ) -> Keyword | None:
         try:
             return make_keyword(name, query, rule)
         except QueryError as error:
@@ -309,7 +372,9 @@ class _Checker:
 
     def _subscriber(self, node: Node, defaults: dict[str, Any]) -> Subscriber | None:
         if isinstance(node, Scalar) and "@" in node.value:
-            self.report.add(node, "a subscriber is made of lines 'name: value'", f"email: {node.value}")
+            self.report.add(
+                node, "a subscriber is made of lines 'name: value'", f"email: {node.value}"
+            )
             return None
         before = len(self.report.problems)
         fields = self.report.fields(node, FIELDS, "a subscriber")
@@ -327,9 +392,14 @@ class _Checker:
         return Subscriber(email=address, **values)
 
     def _address(self, node: Node, fields: dict[str, Node], before: int) -> tuple[Node, str | None]:
-        """Where a subscriber's address stands, and the address itself: of mail, or of a repository."""
+        """Where a subscriber's address stands, and the address itself: of mail, or of a
+        repository.
+        """
         if "email" in fields and "github" in fields:
-            self.report.add(fields["github"], "a subscriber has an email or a github repository: write two subscribers")
+            self.report.add(
+                fields["github"],
+                "a subscriber has an email or a github repository: write two subscribers",
+            )
             return fields["email"], None
         if "email" in fields:
             return fields["email"], read_email(self.report, fields["email"])

@@ -1,4 +1,6 @@
-"""A mistake in the subscribers file: where it stands, what is wrong, and what was probably meant."""
+"""A mistake in the subscribers file: where it stands, what is wrong, and what was probably
+meant.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ from digest.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `line` and `column` count from 1; `suggestion` is the corrected text, or nothing.
+    """One mistake. `line` and `column` count from 1; `suggestion` is the corrected text, or
+    nothing.
 
-    `span` is what the suggestion stands in for, as positions in the text that was checked, where that is known.
+    `span` is what the suggestion stands in for, as positions in the text that was checked, where
+    that is known.
     """
 
     line: int
@@ -35,7 +39,9 @@ class RosterError(ConfigError):
 
 
 def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:
-    """One mistake as compilers write it: place and message, the source line, a caret, a suggestion."""
+    """One mistake as compilers write it: place and message, the source line, a caret, a
+    suggestion.
+    """
     shown = [f"{name}:{problem.line}:{problem.column}: {problem.message}"]
     if problem.line <= len(lines) and lines[problem.line - 1].strip():
         source, caret = excerpt(lines[problem.line - 1], problem.column - 1)
@@ -46,7 +52,9 @@ def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:
 
 
 def excerpt(line: str, position: int) -> tuple[str, int]:
-    """Cut at most 100 characters around a position, each drawable in one cell, tabs and controls as blanks."""
+    """Cut at most 100 characters around a position, each drawable in one cell, tabs and controls as
+    blanks.
+    """
     first = max(0, position - 60) if len(line) > 100 else 0
     text = "".join(char if char.isprintable() else " " for char in line[first : first + 100])
     return text.rstrip(), position - first

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from digest.model import REPOSITORY, Outgoing, Roster, Subscriber
 
 PREFIX = "reader:"
-"""Begins the name by which the database and the log know a reader whose address is kept out of them."""
+"""Begins the name by which the database and the log know a reader whose address is kept out of
+them."""
 HEX_DIGITS = 24
 """96 bits: too many for two readers to meet, and without the key too many to try."""
 
@@ -27,7 +28,9 @@ class Pseudonyms:
     key: str = field(repr=False)
 
     def of(self, address: str) -> str:
-        """The name of a mail address, in whatever case it is written; a repository is public, and keeps its own."""
+        """The name of a mail address, in whatever case it is written; a repository is public, and
+        keeps its own.
+        """
         if address.startswith((REPOSITORY, PREFIX)):
             return address
         code = hmac.new(self.key.encode(), address.strip().casefold().encode(), hashlib.sha256)
@@ -39,8 +42,12 @@ class Pseudonyms:
         return self.of("the key of these names")
 
     def hide(self, roster: Roster) -> Roster:
-        """The same roster, in which each reader goes by that name; only `mailbox` still holds the address."""
-        return replace(roster, subscribers=tuple(self._hidden(reader) for reader in roster.subscribers))
+        """The same roster, in which each reader goes by that name; only `mailbox` still holds the
+        address.
+        """
+        return replace(
+            roster, subscribers=tuple(self._hidden(reader) for reader in roster.subscribers)
+        )
 
     def _hidden(self, reader: Subscriber) -> Subscriber:
         if reader.email.startswith(REPOSITORY):
@@ -54,7 +61,9 @@ def mailboxes(roster: Roster) -> dict[str, str]:
 
 
 def reveal(outgoing: Outgoing, known: Mapping[str, str]) -> Outgoing | None:
-    """The delivery with the address it really goes to; None where the roster no longer holds the reader."""
+    """The delivery with the address it really goes to; None where the roster no longer holds the
+    reader.
+    """
     if not outgoing.address.startswith(PREFIX):
         return outgoing
     mailbox = known.get(outgoing.address)
@@ -62,7 +71,9 @@ def reveal(outgoing: Outgoing, known: Mapping[str, str]) -> Outgoing | None:
 
 
 def conceal(text: str, mailbox: str = "") -> str:
-    """What a server said, without the address and any other; servers repeat it, whole or its first part."""
+    """What a server said, without the address and any other; servers repeat it, whole or its first
+    part.
+    """
     if not mailbox:
         return _ADDRESS.sub("…", text)
     text = _ADDRESS.sub("…", re.sub(re.escape(mailbox), "…", text, flags=re.IGNORECASE))
@@ -71,7 +82,9 @@ def conceal(text: str, mailbox: str = "") -> str:
 
 
 def without(body: bytes, address: str) -> bytes:
-    """A body without an address, however quoted-printable cuts it into lines (RFC 2045, section 6.7)."""
+    """A body without an address, however quoted-printable cuts it into lines (RFC 2045, section
+    6.7).
+    """
     for spelling in {address, quote(address, safe="@+"), escape(address)} - {""}:
         letters = (re.escape(bytes([byte])) for byte in spelling.encode())
         body = re.sub(rb"(?:=\r\n)?".join(letters), b"", body, flags=re.IGNORECASE)

@@ -1,4 +1,6 @@
-"""How texts are written in YAML: what it would take for something else than text, and how to quote it."""
+"""How texts are written in YAML: what it would take for something else than text, and how to quote
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,21 @@ _TYPES = (
     (re.compile(r"true|yes|on", re.IGNORECASE), "true"),
     (re.compile(r"false|no|off", re.IGNORECASE), "false"),
     (re.compile(r"\d{4}-\d\d?-\d\d?([Tt ].*)?"), "a date"),
-    (re.compile(r"[-+]?(0x[0-9a-f_]+|0o?[0-7_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])*)", re.IGNORECASE), "a number"),
-    (re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(e[-+]?\d+)?|[-+]?\.(inf|nan)", re.IGNORECASE), "a number"),
+    (
+        re.compile(
+            r"[-+]?(0x[0-9a-f_]+|0o?[0-7_]+|0b[01_]+|[0-9][0-9_]*(:[0-5]?[0-9])*)", re.IGNORECASE
+        ),
+        "a number",
+    ),
+    (
+        re.compile(
+            r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(e[-+]?\d+)?|[-+]?\.(inf|nan)", re.IGNORECASE
+        ),
+        "a number",
+    ),
 )
-"""What plain scalars become under YAML 1.2's core schema, or under YAML 1.1, which many programs still read."""
+"""What plain scalars become under YAML 1.2's core schema, or under YAML 1.1, which many programs
+still read."""
 
 _PLAIN = re.compile(r"[^\W_]([\w .+/*()-]*[\w.+/*()-])?", re.ASCII)
 _PLAIN_GROUP = re.compile(r"\+[^\W_]([\w .+/*()-]*[\w.+/*()-])?", re.ASCII)
@@ -27,7 +40,9 @@ def yaml_type(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Put a text in quotes: single ones, since queries hold double ones, unless only double ones can do."""
+    """Put a text in quotes: single ones, since queries hold double ones, unless only double ones
+    can do.
+    """
     if not text.isprintable():
         return json.dumps(text)
     if '"' in text:

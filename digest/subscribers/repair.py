@@ -1,7 +1,7 @@
 """Broken YAML in people's words: what is wrong, where, and how the line would be right.
 
-A line whose correction is plain is corrected for the sake of reading on, so that one missing pair of quotes
-does not hide the other mistakes of the file. Nothing is ever written back.
+A line whose correction is plain is corrected for the sake of reading on, so that one missing pair
+of quotes does not hide the other mistakes of the file. Nothing is ever written back.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ _FIELD_APART = re.compile(rf"({'|'.join(FIELDS)}):\s+(?=\S)")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A tree of what a text was probably meant to be (None: the rest is unreadable), and what had to be guessed.
+    """A tree of what a text was probably meant to be (None: the rest is unreadable), and what had
+    to be guessed.
 
-    The tree is only the file's own where there are no problems. `shifts` says for each line that was indented
-    with tabs by how many columns its characters moved.
+    The tree is only the file's own where there are no problems. `shifts` says for each line that
+    was indented with tabs by how many columns its characters moved.
     """
 
     document: Document | None
@@ -57,7 +58,9 @@ class Reading:
 
 
 def read(text: str, mistakes: Callable[[Document], int]) -> Reading:
-    """Read a text as far as it can be. `mistakes` counts those of a tree, to choose between two readings."""
+    """Read a text as far as it can be. `mistakes` counts those of a tree, to choose between two
+    readings.
+    """
     problems: list[Problem] = []
     seen: set[int] = set()
     shifts: dict[int, int] = {}
@@ -86,10 +89,11 @@ def read(text: str, mistakes: Callable[[Document], int]) -> Reading:
 def _tabs(
     text: str, fault: SyntaxProblem, mistakes: Callable[[Document], int]
 ) -> tuple[Problem, str | None, dict[int, int]] | None:
-    """Lines indented with tabs as one problem, the text with blanks for each tab, and what that moved.
+    """Lines indented with tabs as one problem, the text with blanks for each tab, and what that
+    moved.
 
-    All those lines are corrected alike: one by one they would be fitted in where they can stand, which may be
-    beside the reader to whom they belong.
+    All those lines are corrected alike: one by one they would be fitted in where they can stand,
+    which may be beside the reader to whom they belong.
     """
     starts = line_starts(text)
     row = place(starts, min(fault.start, len(text)))[0]
@@ -147,7 +151,9 @@ def _first_fault(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """A line as it was probably meant, what is wrong with the one there, from which column, and what to show."""
+    """A line as it was probably meant, what is wrong with the one there, from which column, and
+    what to show.
+    """
 
     line: str
     message: str
@@ -176,7 +182,11 @@ def _quotings(value: str, column: int) -> Iterator[tuple[str, int, str]]:
         wrong = [item for item in items if _runs_on(item) or item[:1] in ("@", "`", "%")]
         if wrong:
             quoted = ", ".join(quote(item) if item in wrong else item for item in items)
-            yield _WHOLE if _runs_on(wrong[0]) else _NEEDS_QUOTES, value.index(wrong[0]), f"[{quoted}]"
+            yield (
+                _WHOLE if _runs_on(wrong[0]) else _NEEDS_QUOTES,
+                value.index(wrong[0]),
+                f"[{quoted}]",
+            )
     elif _runs_on(value):
         yield _WHOLE, 0, quote(value)
     elif value[0] in "@`%":
@@ -188,10 +198,17 @@ def _quotings(value: str, column: int) -> Iterator[tuple[str, int, str]]:
 
 
 def _closed_up(value: str) -> str:
-    """A query without the blanks behind its fields' colons, so that it can be read; other texts as they are."""
+    """A query without the blanks behind its fields' colons, so that it can be read; other texts as
+    they are.
+    """
     field = _FIELD_APART.match(value)
     rest = value[field.end() :] if field else ""
-    if field and " " in rest and re.fullmatch(r"[\w -]+", rest) and not set(rest.split()) & set(OPERATORS):
+    if (
+        field
+        and " " in rest
+        and re.fullmatch(r"[\w -]+", rest)
+        and not set(rest.split()) & set(OPERATORS)
+    ):
         return f'{field[1]}:"{rest}"'
     return _FIELD_APART.sub(r"\1:", value)
 

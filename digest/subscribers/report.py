@@ -1,4 +1,6 @@
-"""Where the mistakes of one file are gathered, and the questions that every value of it is asked."""
+"""Where the mistakes of one file are gathered, and the questions that every value of it is
+asked.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,23 @@ class Report:
         self.document = document
         self.problems: list[Problem] = []
 
-    def add(self, node: Node, message: str, suggestion: str = "", *, offset: int = 0, end: int | None = None) -> None:
+    def add(
+        self,
+        node: Node,
+        message: str,
+        suggestion: str = "",
+        *,
+        offset: int = 0,
+        end: int | None = None,
+    ) -> None:
         """Note a mistake at a node, or `offset` characters behind its beginning.
 
         The suggestion stands in for the node, or for what is there up to `end`.
         """
         end = node.end if end is None else end
-        self.problems.append(self.document.problem(node.start + offset, message, suggestion, end=end))
+        self.problems.append(
+            self.document.problem(node.start + offset, message, suggestion, end=end)
+        )
 
     def text(self, node: Node, what: str) -> str | None:
         """A value that is meant as text; refuses what YAML takes for something else."""
@@ -35,7 +47,9 @@ class Report:
         if not node.plain or not (kind := yaml_type(node.value)):
             return node.value
         if kind != "nothing":
-            self.add(node, f"YAML reads {node.value} as {kind}: put it in quotes", quote(node.value))
+            self.add(
+                node, f"YAML reads {node.value} as {kind}: put it in quotes", quote(node.value)
+            )
         else:
             self._nothing(node, what)
         return None
@@ -43,11 +57,19 @@ class Report:
     def _nothing(self, node: Scalar, what: str) -> None:
         """Say that nothing stands here, or that what does stand here is a comment to YAML."""
         if node.value:
-            return self.add(node, f"YAML reads {node.value} as nothing: put it in quotes", quote(node.value))
+            return self.add(
+                node, f"YAML reads {node.value} as nothing: put it in quotes", quote(node.value)
+            )
         rest = self.document.text[node.end :].split("\n", 1)[0]
         if comment := re.match(r"(\s+)(#\S.*)", rest):
             message = f"{what} is missing: YAML reads {comment[2].strip()} as a comment"
-            return self.add(node, message, quote(comment[2].strip()), offset=len(comment[1]), end=node.end + len(rest))
+            return self.add(
+                node,
+                message,
+                quote(comment[2].strip()),
+                offset=len(comment[1]),
+                end=node.end + len(rest),
+            )
         return self.add(node, f"{what} is missing")
 
     def items(self, node: Node, what: str) -> list[Node]:
@@ -68,7 +90,9 @@ class Report:
         for name, value in node.pairs:
             if name.value in first:
                 line = self.document.place(first[name.value].start)[0]
-                self.add(name, f"{name.value}: stands here for the second time, first in line {line}")
+                self.add(
+                    name, f"{name.value}: stands here for the second time, first in line {line}"
+                )
             else:
                 first[name.value] = name
                 kept.append((name, value))
@@ -82,15 +106,21 @@ class Report:
             if name.value in known:
                 found[name.value] = value
             elif name.value == "<<":
-                self.add(name, "YAML's << is not understood here: what all share stands under defaults:")
+                self.add(
+                    name, "YAML's << is not understood here: what all share stands under defaults:"
+                )
             else:
                 near = nearest(name.value, known)
-                here = f"{name.value}: means nothing in {what}" + ("" if near else f"; known are {', '.join(known)}")
+                here = f"{name.value}: means nothing in {what}" + (
+                    "" if near else f"; known are {', '.join(known)}"
+                )
                 self.add(name, here, near)
         return found
 
     def query(self, node: Node, error: QueryError) -> None:
-        """Note a keyword that cannot be read, with the caret under the very character where that can be told."""
+        """Note a keyword that cannot be read, with the caret under the very character where that
+        can be told.
+        """
         offset = 0
         if isinstance(node, Scalar) and error.text == node.value:
             opening = 0 if node.plain else 1
@@ -107,10 +137,11 @@ def nearest(text: str, known: Iterable[str]) -> str:
 
 
 def probably_meant(text: str, known: Iterable[str]) -> str:
-    """The name of which a text is so probably a misspelling that it should not stand for itself; or nothing.
+    """The name of which a text is so probably a misspelling that it should not stand for itself; or
+    nothing.
 
-    Keywords that are one letter apart may well be two keywords (GPT-4 and GPT-5, LLM and MLLM). So this only
-    speaks where words are long, begin alike, and hold no digits.
+    Keywords that are one letter apart may well be two keywords (GPT-4 and GPT-5, LLM and MLLM). So
+    this only speaks where words are long, begin alike, and hold no digits.
     """
     folded = text.casefold()
     if len(folded) < 5 or any(char.isdigit() for char in folded):
@@ -118,7 +149,11 @@ def probably_meant(text: str, known: Iterable[str]) -> str:
     for name in known:
         other = name.casefold()
         allowed = 1 if len(folded) < 9 else 2
-        if other[:1] != folded[0] or abs(len(other) - len(folded)) > allowed or re.search(r"\d", other):
+        if (
+            other[:1] != folded[0]
+            or abs(len(other) - len(folded)) > allowed
+            or re.search(r"\d", other)
+        ):
             continue
         if slips(folded, other) <= allowed:
             return name
@@ -126,7 +161,9 @@ def probably_meant(text: str, known: Iterable[str]) -> str:
 
 
 def slips(one: str, other: str) -> int:
-    """How many letters were mistyped, left out, added, or exchanged with their neighbour, at the least."""
+    """How many letters were mistyped, left out, added, or exchanged with their neighbour, at the
+    least.
+    """
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, char in enumerate(one, 1):
@@ -144,4 +181,8 @@ def _kind(node: Node) -> str:
         return "a list"
     if isinstance(node, Mapping):
         return "a mapping"
-    return "nothing" if isinstance(node, Scalar) and node.value == "" and node.plain else "a single value"
+    return (
+        "nothing"
+        if isinstance(node, Scalar) and node.value == "" and node.plain
+        else "a single value"
+    )

@@ -1,4 +1,6 @@
-"""People in a CSV file: a header row, then a reader a row; read and checked as a whole before anything is done."""
+"""People in a CSV file: a header row, then a reader a row; read and checked as a whole before
+anything is done.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,19 @@ class TableError(UsageError):
         self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line))
         shown = [f"{name}:{mistake.line}: {mistake.message}" for mistake in self.mistakes]
         if len(shown) > 1:
-            shown = [f"{name} is not right:", *shown, f"{len(shown)} mistakes in {name}; nothing was changed"]
+            shown = [
+                f"{name} is not right:",
+                *shown,
+                f"{len(shown)} mistakes in {name}; nothing was changed",
+            ]
         super().__init__("\n".join(shown))
 
 
 def read_table(path: Path, checked: Checked) -> list[Wanted]:
     """The readers of a CSV file, each with what their row asks for; an empty cell asks for nothing.
 
-    `checked` is the subscribers file, whose names, groups and readers a row may mean. Raises TableError with
-    every mistake, UsageError where the file cannot be read.
+    `checked` is the subscribers file, whose names, groups and readers a row may mean. Raises
+    TableError with every mistake, UsageError where the file cannot be read.
     """
     text = _read(path)
     rows = _rows(text, path.name)
@@ -59,7 +65,10 @@ def read_table(path: Path, checked: Checked) -> list[Wanted]:
             continue
         if len(cells) > len(names):
             mistakes.append(
-                Mistake(line, f"{len(cells)} cells, and the header names {len(names)}: put what holds commas in quotes")
+                Mistake(
+                    line,
+                    f"{len(cells)} cells, and the header names {len(names)}: put what holds commas in quotes",
+                )
             )
             continue
         wrong, reader = _reader(dict(zip(names, cells, strict=False)), checked)
@@ -71,7 +80,9 @@ def read_table(path: Path, checked: Checked) -> list[Wanted]:
     if mistakes:
         raise TableError(mistakes, path.name)
     if not readers:
-        raise UsageError(f"{path.name} names no reader", remedy="write a row for each below the header")
+        raise UsageError(
+            f"{path.name} names no reader", remedy="write a row for each below the header"
+        )
     return readers
 
 
@@ -86,13 +97,17 @@ def _read(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path.name}:{line}: this is no UTF-8", remedy="save it as 'CSV UTF-8'") from error
+        raise UsageError(
+            f"{path.name}:{line}: this is no UTF-8", remedy="save it as 'CSV UTF-8'"
+        ) from error
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
     """Each row with the line in which it begins."""
     head = text.lstrip("\r\n").partition("\n")[0].lower()
-    delimiter = max(DELIMITERS, key=lambda mark: sum(cell.strip(' "\r') in COLUMNS for cell in head.split(mark)))
+    delimiter = max(
+        DELIMITERS, key=lambda mark: sum(cell.strip(' "\r') in COLUMNS for cell in head.split(mark))
+    )
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     begin = 1
     try:
@@ -116,7 +131,12 @@ def _columns(header: list[str], line: int, file: str) -> list[str]:
         elif names.count(name) > 1:
             mistakes.append(Mistake(line, f"the header names {name} twice"))
     if "email" not in names:
-        mistakes.insert(0, Mistake(line, "the header names no column email: the first row says what the cells are"))
+        mistakes.insert(
+            0,
+            Mistake(
+                line, "the header names no column email: the first row says what the cells are"
+            ),
+        )
     if mistakes:
         raise TableError(list(dict.fromkeys(mistakes)), file)
     return names
@@ -129,7 +149,11 @@ def _reader(cells: dict[str, str], checked: Checked) -> tuple[list[str], Wanted]
     try:
         email = normal_email(email)
     except ValueError as error:
-        wrong.append(f"{email!r} is no mail address: {str(error).rstrip('.')}" if email else "there is no address")
+        wrong.append(
+            f"{email!r} is no mail address: {str(error).rstrip('.')}"
+            if email
+            else "there is no address"
+        )
     fields: dict[str, Value] = {}
     for name in SETTABLE:
         text = cells.get(name, "")
@@ -141,7 +165,11 @@ def _reader(cells: dict[str, str], checked: Checked) -> tuple[list[str], Wanted]
     keywords = split(cells.get("keywords", ""))
     excluded = fields.get("exclude")
     wrong += [why for keyword in keywords if (why := _doubt(keyword, checked))]
-    wrong += [why for query in (excluded if isinstance(excluded, list) else []) if (why := _doubt(query, checked))]
+    wrong += [
+        why
+        for query in (excluded if isinstance(excluded, list) else [])
+        if (why := _doubt(query, checked))
+    ]
     if not keywords and email.casefold() not in checked.entries and not tree.default_items(checked):
         wrong.append(f"{email} needs a keyword, being new")
     return wrong, Wanted(email, tuple(keywords), fields)

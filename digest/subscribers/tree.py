@@ -1,4 +1,6 @@
-"""The subscribers file's own parts in the tree: its sections, its lists of keywords, and how they change."""
+"""The subscribers file's own parts in the tree: its sections, its lists of keywords, and how they
+change.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,11 @@ def default_items(checked: Checked) -> list[str]:
 def default_fields(checked: Checked) -> set[str]:
     """The names of the fields that have a value for all who do not say otherwise."""
     defaults = section(checked.document, "defaults")
-    return {key.value for key, _ in defaults[1].pairs} if defaults and isinstance(defaults[1], Mapping) else set()
+    return (
+        {key.value for key, _ in defaults[1].pairs}
+        if defaults and isinstance(defaults[1], Mapping)
+        else set()
+    )
 
 
 def keyword_items(checked: Checked, entry: Mapping) -> list[str]:
@@ -63,12 +69,19 @@ def keyword_items(checked: Checked, entry: Mapping) -> list[str]:
 
 
 def keyword_lists(checked: Checked) -> Iterator[tuple[str, Scalar, Sequence]]:
-    """Every list in which a keyword's name can stand, and whose it is; one that is only named there is left out."""
+    """Every list in which a keyword's name can stand, and whose it is; one that is only named there
+    is left out.
+    """
     owners = [(who, node) for who, node in checked.entries.items()]
     defaults, groups = section(checked.document, "defaults"), section(checked.document, "groups")
     if defaults and isinstance(defaults[1], Mapping):
         owners.insert(0, ("defaults", defaults[1]))
-    found = [(who, *each) for who, node in owners for each in node.pairs if each[0].value in ("keywords", "exclude")]
+    found = [
+        (who, *each)
+        for who, node in owners
+        for each in node.pairs
+        if each[0].value in ("keywords", "exclude")
+    ]
     if groups and isinstance(groups[1], Mapping):
         found = [(f"the group {key.value}", key, value) for key, value in groups[1].pairs] + found
     for who, key, value in found:
@@ -77,7 +90,9 @@ def keyword_lists(checked: Checked) -> Iterator[tuple[str, Scalar, Sequence]]:
 
 
 def add_keywords(draft: Draft, entry: Mapping, inherited: list[str], missing: list[str]) -> None:
-    """Add keywords to a reader's list; one who had those of all gets a list that begins with them."""
+    """Add keywords to a reader's list; one who had those of all gets a list that begins with
+    them.
+    """
     written = [write(text) for text in missing]
     if found := pair(entry, "keywords"):
         draft.add_items(*found, written)
@@ -86,7 +101,9 @@ def add_keywords(draft: Draft, entry: Mapping, inherited: list[str], missing: li
 
 
 def drop_keywords(draft: Draft, entry: Mapping, listed: list[str], drop: set[int]) -> None:
-    """Take keywords out of a reader's list; one who had those of all gets a list of what is left."""
+    """Take keywords out of a reader's list; one who had those of all gets a list of what is
+    left.
+    """
     if found := pair(entry, "keywords"):
         draft.remove_items(found[0], as_list(found[1]), drop)
     else:
@@ -118,7 +135,11 @@ def define_all(checked: Checked, draft: Draft, definitions: list[Definition]) ->
     found = section(checked.document, "keywords")
     pairs = [(write(definition[0]), _definition_text(*definition)) for definition in fresh]
     node = found[1] if found else None
-    if found and isinstance(node, Sequence) and all(query is match is None for _, query, match in fresh):
+    if (
+        found
+        and isinstance(node, Sequence)
+        and all(query is match is None for _, query, match in fresh)
+    ):
         draft.add_items(found[0], node, [write(name) for name, _, _ in fresh])
     elif isinstance(node, Sequence) and node.items:
         draft.list_to_mapping(node, pairs)
@@ -139,13 +160,19 @@ def undefine(checked: Checked, draft: Draft, name: str) -> None:
     """Take a name out of the section `keywords`."""
     key, node = section(checked.document, "keywords") or (None, None)
     if isinstance(node, Mapping):
-        draft.remove_pair(key, node, next(each for each, _ in node.pairs if fold(each.value) == fold(name)))
+        draft.remove_pair(
+            key, node, next(each for each, _ in node.pairs if fold(each.value) == fold(name))
+        )
     elif isinstance(node, Sequence) and key:
-        draft.remove_items(key, node, {i for i, text in enumerate(texts(node)) if fold(text) == fold(name)})
+        draft.remove_items(
+            key, node, {i for i, text in enumerate(texts(node)) if fold(text) == fold(name)}
+        )
 
 
 def rename(checked: Checked, draft: Draft, old: str, new: str) -> None:
-    """Write another name wherever this one stands. A name that is its own query keeps it, written out."""
+    """Write another name wherever this one stands. A name that is its own query keeps it, written
+    out.
+    """
     found = section(checked.document, "keywords")
     if not found or not isinstance(found[1], Mapping):
         raise UsageError(

@@ -9,7 +9,8 @@ from digest.errors import ConfigError
 from digest.subscribers.report import slips
 
 NEAR_DOMAIN = 3
-"""Slips between two domains with one local part that may be one address: as far as from .org to .net."""
+"""Slips between two domains with one local part that may be one address: as far as from .org to
+.net."""
 
 
 def unknown_reader(path: Path | str, address: str, known: Iterable[str]) -> ConfigError:
@@ -20,7 +21,9 @@ def unknown_reader(path: Path | str, address: str, known: Iterable[str]) -> Conf
 
 
 def nearest_address(address: str, known: Iterable[str]) -> str:
-    """The address of which this is probably a slip, or nothing: of one domain, or with one local part."""
+    """The address of which this is probably a slip, or nothing: of one domain, or with one local
+    part.
+    """
     local, _, domain = address.strip().casefold().rpartition("@")
     if not local:
         return ""

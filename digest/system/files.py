@@ -14,10 +14,11 @@ PRIVATE, PUBLIC = 0o640, 0o644
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Put `data` in the place of the file at `path`, which is no symbolic link; mode and owner stay.
+    """Put `data` in the place of the file at `path`, which is no symbolic link; mode and owner
+    stay.
 
-    `mode` is that of a new file. The new file is written beside the old one and synced before it takes its name.
-    Raises ConfigError and leaves the old file where this cannot be done.
+    `mode` is that of a new file. The new file is written beside the old one and synced before it
+    takes its name. Raises ConfigError and leaves the old file where this cannot be done.
     """
     try:
         old = path.stat()
@@ -45,7 +46,9 @@ def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name durable; some file systems cannot sync a folder, and the file is in place already."""
+    """Make the new name durable; some file systems cannot sync a folder, and the file is in place
+    already.
+    """
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -55,5 +58,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _cannot(path: Path, error: OSError) -> ConfigError:
-    remedy = "run as the owner of the file and its folder" if isinstance(error, PermissionError) else ""
-    return ConfigError(f"{path} cannot be written ({error.strerror}); nothing was changed", remedy=remedy)
+    remedy = (
+        "run as the owner of the file and its folder" if isinstance(error, PermissionError) else ""
+    )
+    return ConfigError(
+        f"{path} cannot be written ({error.strerror}); nothing was changed", remedy=remedy
+    )

@@ -1,9 +1,10 @@
-"""Locks between processes: one cycle and one question to arXiv at a time on a database, one edit on a file.
+"""Locks between processes: one cycle and one question to arXiv at a time on a database, one edit on
+a file.
 
-A lock is an flock(2) on a file beside the guarded one, with `.lock` added to its name. The kernel lets go of
-it when its holder ends, however that ends, so the file itself means nothing and is never deleted (deleting
-it would let two processes hold "the" lock, on two files of one name). The holder writes its process id and
-the time into the file, for the message to whoever is turned away.
+A lock is an flock(2) on a file beside the guarded one, with `.lock` added to its name. The kernel
+lets go of it when its holder ends, however that ends, so the file itself means nothing and is never
+deleted (deleting it would let two processes hold "the" lock, on two files of one name). The holder
+writes its process id and the time into the file, for the message to whoever is turned away.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from digest.times import from_text, to_text
 POLL = 0.05
 """Seconds between two tries while somebody waits for a lock."""
 LONGEST_TURN = 600.0
-"""Seconds after which a turn at asking arXiv is no longer waited for; a request takes three minutes at most."""
+"""Seconds after which a turn at asking arXiv is no longer waited for; a request takes three minutes
+at most."""
 
 
 def _utc_now() -> datetime:
@@ -37,8 +39,9 @@ def _utc_now() -> datetime:
 def cycle_lock(path: Path, *, clock: Callable[[], datetime] = _utc_now) -> Iterator[None]:
     """Hold the only cycle on the database at `path`; the lock is the file `path` + `.lock`.
 
-    Raises TryLaterError at once where another process holds it, and StoreError where the lock file cannot be
-    used, naming its owner and the user who runs this. `clock` tells what the holder notes for others.
+    Raises TryLaterError at once where another process holds it, and StoreError where the lock file
+    cannot be used, naming its owner and the user who runs this. `clock` tells what the holder notes
+    for others.
     """
     with _opened(path, StoreError) as descriptor:
         if not _try_to_lock(descriptor, path, StoreError):
@@ -59,10 +62,11 @@ def file_lock(
     monotonic: Callable[[], float] = time.monotonic,
     clock: Callable[[], datetime] = _utc_now,
 ) -> Iterator[None]:
-    """Hold the only edit of the file at `path`, waiting up to `timeout` seconds; the lock is `path` + `.lock`.
+    """Hold the only edit of the file at `path`, waiting up to `timeout` seconds; the lock is `path`
+    + `.lock`.
 
-    Raises TryLaterError where another process holds it all that time, and ConfigError where the lock file
-    cannot be used, naming its owner and the user who runs this.
+    Raises TryLaterError where another process holds it all that time, and ConfigError where the
+    lock file cannot be used, naming its owner and the user who runs this.
     """
     with _opened(path, ConfigError) as descriptor:
         deadline = monotonic() + timeout
@@ -79,12 +83,13 @@ def file_lock(
 
 
 class ArxivTurns:
-    """Turns at asking arXiv for all processes on the database at `path`: one request at a time, with pauses.
+    """Turns at asking arXiv for all processes on the database at `path`: one request at a time,
+    with pauses.
 
-    The lock is the file `path` + `.arxiv.lock`, in which stands when the last request ended, so that the next
-    program keeps the pause, too. That is the machine's wall clock, which may be wrong; so a pause is never
-    waited for longer than it is by the monotonic clock. Where the file cannot even be read, there is nobody to
-    take turns with: asking goes on without.
+    The lock is the file `path` + `.arxiv.lock`, in which stands when the last request ended, so
+    that the next program keeps the pause, too. That is the machine's wall clock, which may be
+    wrong; so a pause is never waited for longer than it is by the monotonic clock. Where the file
+    cannot even be read, there is nobody to take turns with: asking goes on without.
     """
 
     def __init__(
@@ -115,7 +120,9 @@ class ArxivTurns:
             try:
                 yield
             finally:
-                with suppress(OSError):  # another user's file: its lock holds, and the pause is our own
+                with suppress(
+                    OSError
+                ):  # another user's file: its lock holds, and the pause is our own
                     os.pwrite(descriptor, f"{self._wall():017.3f}\n".encode(), 0)
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
@@ -128,7 +135,9 @@ class ArxivTurns:
         return None
 
     async def _take(self, descriptor: int, delay: float) -> None:
-        """Get the lock when the pause is over; while it lasts, others may have the lock, so that all wait alike."""
+        """Get the lock when the pause is over; while it lasts, others may have the lock, so that
+        all wait alike.
+        """
         began = since = self._monotonic()
         noted: bytes | None = None
         while True:
@@ -137,12 +146,16 @@ class ArxivTurns:
                 note = os.pread(descriptor, 100, 0)
                 if note != noted:
                     noted, since = note, self._monotonic()
-                wait = min(self._ended(note) + delay - self._wall(), since + delay - self._monotonic())
+                wait = min(
+                    self._ended(note) + delay - self._wall(), since + delay - self._monotonic()
+                )
                 if wait <= 0:
                     return
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
             if self._monotonic() - began > LONGEST_TURN:
-                raise ArxivError("another process keeps asking arXiv", transient=False, unreachable=True)
+                raise ArxivError(
+                    "another process keeps asking arXiv", transient=False, unreachable=True
+                )
             await self._sleep(wait)
 
     def _lock(self, descriptor: int) -> bool:
@@ -202,7 +215,8 @@ def _held(descriptor: int, clock: Callable[[], datetime]) -> Iterator[None]:
         yield
     finally:
         _write(descriptor, b"")
-        # Closing alone would leave the lock with a child that has been started and not yet closed its copy.
+        # Closing alone would leave the lock with a child that has been started and not yet closed
+        # its copy.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
@@ -229,13 +243,17 @@ def _unusable(lock: Path, error: OSError, failure: type[DigestError]) -> DigestE
     """Say why the lock file cannot be opened, and to whom what is in the way belongs."""
     folder = lock.parent
     if isinstance(error, FileNotFoundError):
-        return failure(f"there is no folder {folder}", remedy="make it, or name another home folder")
+        return failure(
+            f"there is no folder {folder}", remedy="make it, or name another home folder"
+        )
     if isinstance(error, PermissionError):
         found = _owner(lock) or _owner(folder)
         blame = f"{found[0]} belongs to {found[1]}" if found else f"{folder} is closed"
         return failure(
             f"{lock} cannot be written: {blame}, you are {_user(os.geteuid())}",
-            remedy="run as its owner, or give the folder to yourself" if found else "run as the folder's owner",
+            remedy="run as its owner, or give the folder to yourself"
+            if found
+            else "run as the folder's owner",
         )
     return failure(f"{lock} cannot be opened ({error.strerror})")
 

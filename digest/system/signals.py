@@ -1,4 +1,6 @@
-"""Stopping in good order: the first signal lets the message in flight finish, the second ends all at once."""
+"""Stopping in good order: the first signal lets the message in flight finish, the second ends all
+at once.
+"""
 
 from __future__ import annotations
 
@@ -48,8 +50,9 @@ async def run_stoppable(
     on_hangup: Callable[[], None] | None = None,
     grace: float = GRACE_SECONDS,
 ) -> T | None:
-    """Run `work`; SIGTERM and SIGINT ask it to stop, and cancel it `grace` seconds later if a message is
-    in flight, at once if none is. A second signal kills the process. None: it was stopped.
+    """Run `work`; SIGTERM and SIGINT ask it to stop, and cancel it `grace` seconds later if a
+    message is in flight, at once if none is. A second signal kills the process. None: it was
+    stopped.
     """
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)

@@ -1,4 +1,6 @@
-"""Messages to systemd: ready, reloading, stopping, still alive (the protocol of sd_notify(3)); else silent."""
+"""Messages to systemd: ready, reloading, stopping, still alive (the protocol of sd_notify(3)); else
+silent.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ _PATIENCE = 1.0
 class Notifier:
     """A way to the service manager; without an `address` each message goes nowhere.
 
-    `address` is a socket's path, or `@name` for an abstract one. `watchdog_seconds` is the time after which
-    the manager ends a service that was silent (None: it does not watch); half of it is a good interval.
+    `address` is a socket's path, or `@name` for an abstract one. `watchdog_seconds` is the time
+    after which the manager ends a service that was silent (None: it does not watch); half of it is
+    a good interval.
     """
 
     address: str = ""
@@ -27,7 +30,8 @@ class Notifier:
     def from_environment(cls, environ: Mapping[str, str], *, pid: int | None = None) -> Notifier:
         """The way that the service manager named in NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID.
 
-        A watchdog that is meant for another process than `pid` (this one), or that cannot be read, is none.
+        A watchdog that is meant for another process than `pid` (this one), or that cannot be read,
+        is none.
         """
         address = environ.get("NOTIFY_SOCKET", "")
         if not address.startswith(("/", "@")):
@@ -61,7 +65,9 @@ class Notifier:
         return self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}", status)
 
     def _send(self, state: str, status: str = "") -> bool:
-        """Send one message, and say whether it went out; a manager that is not there stops no work."""
+        """Send one message, and say whether it went out; a manager that is not there stops no
+        work.
+        """
         if not self.address:
             return False
         lines = [state] if state else []

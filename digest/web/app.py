@@ -1,7 +1,9 @@
-"""One page: a POST to a reader's own link unsubscribes at once, a GET shows a button and changes nothing.
+"""One page: a POST to a reader's own link unsubscribes at once, a GET shows a button and changes
+nothing.
 
-RFC 8058: mail services send the POST themselves, in either form encoding, and follow no redirect; programs that only
-look for viruses follow links by GET. The token in the path is all that counts, so the body is not read.
+RFC 8058: mail services send the POST themselves, in either form encoding, and follow no redirect;
+programs that only look for viruses follow links by GET. The token in the path is all that counts,
+so the body is not read.
 """
 
 from __future__ import annotations
@@ -25,13 +27,18 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
-"""The address of the page is a secret: it is kept out of caches, indexes, frames and other sites' logs."""
+"""The address of the page is a secret: it is kept out of caches, indexes, frames and other sites'
+logs."""
 
 
-def make_app(known: Callable[[str], bool], leave: Callable[[str], bool], *, prefix: str = "") -> Starlette:
-    """The web application. `known` tells whether a token is genuine, `leave` unsubscribes its reader if it is.
+def make_app(
+    known: Callable[[str], bool], leave: Callable[[str], bool], *, prefix: str = ""
+) -> Starlette:
+    """The web application. `known` tells whether a token is genuine, `leave` unsubscribes its
+    reader if it is.
 
-    `prefix` is the path of the web side in its public address; it may be there or be taken off by the server in front.
+    `prefix` is the path of the web side in its public address; it may be there or be taken off by
+    the server in front.
     """
 
     async def link(request: Request) -> Response:

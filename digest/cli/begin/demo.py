@@ -29,8 +29,8 @@ BEFORE = timedelta(days=16)
 def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
     """Show the whole way in three days, without a network and without a setting.
 
-    A small arXiv of invented papers starts on this machine; digests go to a folder. FOLDER is made, or must
-    be empty; without one a temporary folder is taken.
+    A small arXiv of invented papers starts on this machine; digests go to a folder. FOLDER is made,
+    or must be empty; without one a temporary folder is taken.
     """
     from digest.demo.standin import Standin
     from digest.demo.tour import PREVIEW, prepare, write_preview
@@ -64,7 +64,9 @@ def _empty_folder(folder: Path | None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise UsageError(f"the folder {folder} is not empty", remedy="name one that does not exist yet")
+            raise UsageError(
+                f"the folder {folder} is not empty", remedy="name one that does not exist yet"
+            )
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be used ({error.strerror})") from error
     return folder.resolve()
@@ -81,6 +83,11 @@ async def _walk(context: Context, settings: Settings, standin: Standin, start: d
 
     with open_store(settings.db) as store:
         async with open_parts(
-            settings, store, read_roster(settings), make_transport(settings), clock=lambda: start, stop=Stop()
+            settings,
+            store,
+            read_roster(settings),
+            make_transport(settings),
+            clock=lambda: start,
+            stop=Stop(),
         ) as parts:
             await walk(parts, standin, start.date(), context.echo)

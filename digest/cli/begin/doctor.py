@@ -1,4 +1,6 @@
-"""`digest doctor`: a line for each thing that digests depend on, and what to do where one is not well."""
+"""`digest doctor`: a line for each thing that digests depend on, and what to do where one is not
+well.
+"""
 
 from __future__ import annotations
 
@@ -29,23 +31,30 @@ WIDTH, STATE_WIDTH, NAME_WIDTH = 80, 8, 16
 @json_option
 @pass_context
 @click.pass_context
-def doctor(click_context: click.Context, context: Context, address: str | None, as_json: bool) -> None:
+def doctor(
+    click_context: click.Context, context: Context, address: str | None, as_json: bool
+) -> None:
     """Check all that digests depend on, and say what to do: settings, files, arXiv, mail, timer.
 
-    Nothing is changed, and nothing is mailed without --send. The exit code is 0 where no check failed (warnings are
-    no failures), 78 where one about a setting or a file did, 75 where only the network did, else 1.
+    Nothing is changed, and nothing is mailed without --send. The exit code is 0 where no check
+    failed (warnings are no failures), 78 where one about a setting or a file did, 75 where only the
+    network did, else 1.
     """
     from digest.mail.message import is_mailbox
     from digest.setup.doctor.check import State, exit_code, redacted
     from digest.setup.doctor.masks import secrets_of
 
     if address is not None and not is_mailbox(address):
-        raise UsageError(f"--send {address!r} is no mail address", remedy="write it as ada@example.org")
+        raise UsageError(
+            f"--send {address!r} is no mail address", remedy="write it as ada@example.org"
+        )
     survey = survey_settings(context.flags)
     secrets = secrets_of(survey)
     set_up_logging(context.verbosity, as_json=context.log_json, secrets=secrets)
     if not as_json and not survey.settings.subscribers.exists() and not survey.settings.db.exists():
-        context.echo(f"Nothing is set up yet in {survey.settings.home}: begin with 'digest init'.\n")
+        context.echo(
+            f"Nothing is set up yet in {survey.settings.home}: begin with 'digest init'.\n"
+        )
     checks = []
     for check in (redacted(check, secrets) for check in _made(survey, address)):
         checks.append(check)
@@ -53,7 +62,9 @@ def doctor(click_context: click.Context, context: Context, address: str | None, 
             _tell(check)
     code = exit_code(checks)
     if as_json:
-        context.print_json({"checks": [_as_json(check) for check in checks], "exit_code": int(code)})
+        context.print_json(
+            {"checks": [_as_json(check) for check in checks], "exit_code": int(code)}
+        )
     else:
         context.echo()
         context.echo(_summary(Counter(check.state for check in checks)))
@@ -75,7 +86,10 @@ def _made(survey: Survey, address: str | None) -> Iterator[Check]:
     away.append(("issues", lambda: check_repositories(survey)))
     yield from run_checks([*_arxiv(survey), *away, *return_checks(survey), *_names(survey)])
     if address:
-        yield from run_checks([("mail", lambda: check_by_sending(survey, address, machine_now()))], seconds=SECONDS + 5)
+        yield from run_checks(
+            [("mail", lambda: check_by_sending(survey, address, machine_now()))],
+            seconds=SECONDS + 5,
+        )
 
 
 def _local(survey: Survey) -> list[tuple[str, Examine]]:
@@ -90,7 +104,12 @@ def _local(survey: Survey) -> list[tuple[str, Examine]]:
         check_others,
         check_subscribers,
     )
-    from digest.setup.doctor.machine import check_caller, check_holidays, check_last_run, check_zones
+    from digest.setup.doctor.machine import (
+        check_caller,
+        check_holidays,
+        check_last_run,
+        check_zones,
+    )
     from digest.setup.doctor.settings import check_settings
     from digest.setup.doctor.trial import check_templates
     from digest.setup.exposure import in_workflow
@@ -151,7 +170,9 @@ def _tell(check: Check) -> None:
     color = COLORS.get(check.state)
     indent = " " * (STATE_WIDTH + NAME_WIDTH)
     lines = fold(check.found) or [""]
-    click.echo(click.style(state, fg=color) + f"{check.name:<{NAME_WIDTH}}{lines[0]}", color=_colors())
+    click.echo(
+        click.style(state, fg=color) + f"{check.name:<{NAME_WIDTH}}{lines[0]}", color=_colors()
+    )
     rest = [*lines[1:], *fold(f"To do: {check.remedy}" if check.remedy else "")]
     for line in rest:
         click.echo(f"{indent}{line}")
@@ -164,7 +185,9 @@ def _colors() -> bool | None:
 
 def fold(text: str) -> list[str]:
     """Lines beside the two columns; a path or an address stays whole, to be copied."""
-    return textwrap.wrap(text, WIDTH - STATE_WIDTH - NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, WIDTH - STATE_WIDTH - NAME_WIDTH, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _summary(counts: Counter[str]) -> str:
@@ -180,4 +203,9 @@ def _summary(counts: Counter[str]) -> str:
 
 
 def _as_json(check: Check) -> dict[str, str]:
-    return {"name": check.name, "state": check.state.value, "found": check.found, "remedy": check.remedy}
+    return {
+        "name": check.name,
+        "state": check.state.value,
+        "found": check.found,
+        "remedy": check.remedy,
+    }

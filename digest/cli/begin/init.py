@@ -45,14 +45,30 @@ HOUR = "07:00"
 
 @click.command(
     cls=Command,
-    examples=('digest init --email ada@example.org -k "reward model" --at 07:00 --provider folder --yes --no-timer',),
+    examples=(
+        'digest init --email ada@example.org -k "reward model" --at 07:00 --provider folder --yes --no-timer',
+    ),
 )
 @click.option("--email", metavar="ADDRESS", help="Who gets the digest.")
-@click.option("-k", "--keyword", "keywords", multiple=True, help="A word, a phrase, or a query; as often as wanted.")
-@click.option("--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match.")
-@click.option("--at", metavar="HH:MM", help="Not before this local time; none: as soon as the papers are in.")
+@click.option(
+    "-k",
+    "--keyword",
+    "keywords",
+    multiple=True,
+    help="A word, a phrase, or a query; as often as wanted.",
+)
+@click.option(
+    "--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match."
+)
+@click.option(
+    "--at", metavar="HH:MM", help="Not before this local time; none: as soon as the papers are in."
+)
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin; left out: this machine's.")
-@click.option("--provider", metavar="NAME", help="How mail leaves: gmail, outlook, server, relay, sendmail, folder, …")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="How mail leaves: gmail, outlook, server, relay, sendmail, folder, …",
+)
 @click.option("--yes", is_flag=True, help="Ask nothing, take the defaults, and install the timer.")
 @click.option("--no-test-mail", is_flag=True, help="Send no test mail.")
 @click.option("--no-timer", is_flag=True, help="Do not offer the timer.")
@@ -72,7 +88,8 @@ def init(
 ) -> None:
     """Set up a first digest: who, which keywords, when, and how mail leaves; then send a test mail.
 
-    It asks on a terminal for what no flag says. Nothing that exists is overwritten; stop and repeat it as you like.
+    It asks on a terminal for what no flag says. Nothing that exists is overwritten; stop and repeat
+    it as you like.
     """
     asking = sys.stdin.isatty() and not yes
     if provider is not None:
@@ -92,14 +109,22 @@ def init(
         missing = form.take_reader(given, keywords)
         plan, more = plan_from_flags(known, provider, form.email)
         if missing or more:
-            remedy = "name them, or leave out --yes" if yes else "there is no terminal here to ask on"
+            remedy = (
+                "name them, or leave out --yes" if yes else "there is no terminal here to ask on"
+            )
             *first, last = [*missing, *more]
-            raise UsageError(f"init needs {', '.join([*first, f'and {last}' if first else last])}", remedy=remedy)
+            raise UsageError(
+                f"init needs {', '.join([*first, f'and {last}' if first else last])}", remedy=remedy
+            )
         form.tell_what_exists(home)
     if provider is not None and known.get("DIGEST_MAIL"):
-        context.warn(f"--provider {provider} changes nothing: how mail leaves is set already, and stays as it is")
+        context.warn(
+            f"--provider {provider} changes nothing: how mail leaves is set already, and stays as it is"
+        )
     news = form.has_news or bool(plan.values.items() - read_env(home.path / ".env").items())
-    wanted = not no_test_mail and (confirm("Send a test mail now?", default=news) if asking else news)
+    wanted = not no_test_mail and (
+        confirm("Send a test mail now?", default=news) if asking else news
+    )
     if wanted and not try_out(context, plan, form.email, machine_now(), asking=asking):
         context.warn(f"mend it in {home.path / '.env'} before the first digest is due")
     form.save(settings.subscribers)
@@ -126,16 +151,23 @@ def _settle_home(context: Context, *, asking: bool) -> Home:
 
 def _folder(text: str) -> Path:
     if "@" in text:
-        raise UsageError(f"{text!r} is a mail address", remedy="first the folder, then the address; Enter takes it")
+        raise UsageError(
+            f"{text!r} is a mail address",
+            remedy="first the folder, then the address; Enter takes it",
+        )
     path = find_home(text, Path.cwd())
     check_writable(path)
     return path
 
 
 def _known(context: Context, home: Home) -> dict[str, str]:
-    """The settings of mail that are known already: from flags, the environment, or the .env file."""
+    """The settings of mail that are known already: from flags, the environment, or the .env
+    file.
+    """
     env = read_env(home.path / ".env")
-    found = {name: context.flags.get(name) or os.environ.get(name) or env.get(name, "") for name in MAIL}
+    found = {
+        name: context.flags.get(name) or os.environ.get(name) or env.get(name, "") for name in MAIL
+    }
     return {name: value for name, value in found.items() if value}
 
 
@@ -200,7 +232,9 @@ class Form:
         if not keywords and not self.reader:
             missing.append("--keyword")
         if not self.reader:
-            self._set_when(hour(given["at"] or HOUR), zone(given["timezone"]) if given["timezone"] else _here())
+            self._set_when(
+                hour(given["at"] or HOUR), zone(given["timezone"]) if given["timezone"] else _here()
+            )
         self._keep(given)
         return missing
 
@@ -216,7 +250,11 @@ class Form:
         if not keywords:
             self._ask_keywords()
         if not self.reader:
-            at = hour(given["at"]) if given["at"] else ask("Not before (HH:MM, or none)", hour, default=HOUR)
+            at = (
+                hour(given["at"])
+                if given["at"]
+                else ask("Not before (HH:MM, or none)", hour, default=HOUR)
+            )
             named = given["timezone"]
             self._set_when(at, zone(named) if named else ask("Time zone", zone, default=_here()))
         self._keep(given)
@@ -235,7 +273,9 @@ class Form:
             return
         at = f"{reader.at:%H:%M}" if reader.at else ""
         if given["at"] and hour(given["at"]) != at:
-            self.context.warn(f"{self.email} has at: {at or 'none'}, which stays ('digest subscribe' changes it)")
+            self.context.warn(
+                f"{self.email} has at: {at or 'none'}, which stays ('digest subscribe' changes it)"
+            )
         if given["timezone"] and zone(given["timezone"]) != reader.timezone:
             self.context.warn(
                 f"{self.email} has timezone: {reader.timezone}, which stays ('digest subscribe' changes it)"
@@ -253,7 +293,9 @@ class Form:
 
     def _ask_keywords(self) -> None:
         """Ask for one keyword after the other until an empty answer; a first reader needs one."""
-        self.context.echo("Keywords, one at a time: a word, a phrase, or a query in arXiv's grammar,")
+        self.context.echo(
+            "Keywords, one at a time: a word, a phrase, or a query in arXiv's grammar,"
+        )
         self.context.echo("such as ti:reward AND cat:cs.LG.")
         while True:
             if self.wishes or self.reader:
@@ -274,10 +316,14 @@ class Form:
         unreachable = bool(self._counter.trouble)
         counts = self._counter.recent(text, None, machine_now())
         if counts is None and not unreachable:
-            self.context.echo(f"  arXiv cannot be asked now ({self._counter.trouble}): no figures; going on without.")
+            self.context.echo(
+                f"  arXiv cannot be asked now ({self._counter.trouble}): no figures; going on without."
+            )
         if keyword.rule is Rule.QUERY:
             if counts:
-                self.context.echo(f"  {in_words(counts.per_day(Rule.QUERY))}, over the last {counts.days:.0f} days")
+                self.context.echo(
+                    f"  {in_words(counts.per_day(Rule.QUERY))}, over the last {counts.days:.0f} days"
+                )
             return None
         if counts:
             self.context.echo(f"  New papers by each rule, over the last {counts.days:.0f} days:")
@@ -286,7 +332,9 @@ class Form:
                 self.context.echo(f"    {rule:7} {in_words(counts.per_day(rule)):18} {meaning}")
             if not any(counts.papers.values()):
                 self.context.echo("  Nothing matched: is it spelt right?")
-        rule = Rule(ask("  Rule (either, both, title)", one_of(PLAIN_RULES), default=str(keyword.rule)))
+        rule = Rule(
+            ask("  Rule (either, both, title)", one_of(PLAIN_RULES), default=str(keyword.rule))
+        )
         return rule if rule is not keyword.rule else None
 
     def save(self, path: Path) -> None:
@@ -299,7 +347,9 @@ class Form:
         fields = {} if self.reader else self.fields
         edit = None
         for rule, wishes in groupby(self.wishes, key=lambda wish: wish[1]):
-            edit = add_subscribers(path, [self.email], [text for text, _ in wishes], fields, match=rule)
+            edit = add_subscribers(
+                path, [self.email], [text for text, _ in wishes], fields, match=rule
+            )
             fields = {}
         assert edit is not None
         self.roster = edit.after
@@ -322,7 +372,9 @@ def _here() -> str:
 
 def _save_settings(context: Context, home: Home, plan: Plan) -> None:
     """Write the .env file: what mail needs, and what was given by a flag."""
-    flags = {name: value for name, value in context.flags.items() if name not in (*MAIL, "DIGEST_HOME")}
+    flags = {
+        name: value for name, value in context.flags.items() if name not in (*MAIL, "DIGEST_HOME")
+    }
     saved: Saved = save_env(home.path / ".env", {**plan.values, **flags})
     if saved.added:
         context.echo(f"Written: {saved.path} ({', '.join(saved.added)})")
@@ -350,6 +402,10 @@ def _say_goodbye(context: Context, home: Home, form: Form) -> None:
     if reader:
         context.echo(next_line(reader, machine_now(), first=True))
     if not sys.stdin.isatty():
-        context.echo("arXiv was not asked for anything yet; 'digest doctor' checks whether it answers.")
+        context.echo(
+            "arXiv was not asked for anything yet; 'digest doctor' checks whether it answers."
+        )
     elsewhere = "" if find_home("", Path.cwd()) == home.path else f" --home {home.path}"
-    context.echo(f"'digest preview{elsewhere}' shows what would come, 'digest status{elsewhere}' what goes on.")
+    context.echo(
+        f"'digest preview{elsewhere}' shows what would come, 'digest status{elsewhere}' what goes on."
+    )

@@ -1,4 +1,6 @@
-"""Questions on a terminal: one at a time, with a default in brackets, asked again until the answer can be used."""
+"""Questions on a terminal: one at a time, with a default in brackets, asked again until the answer
+can be used.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def confirm(question: str, *, default: bool) -> bool:
 
 
 def one_of(names: Iterable[str]) -> Callable[[str], str]:
-    """A check for one of some words, or the beginning of just one; a slip is answered with the nearest."""
+    """A check for one of some words, or the beginning of just one; a slip is answered with the
+    nearest.
+    """
     known = list(names)
 
     def check(answer: str) -> str:
@@ -55,7 +59,8 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
             return begun[0]
         near = difflib.get_close_matches(word, known, n=1)
         raise UsageError(
-            f"{answer!r} is none of these", remedy=f"did you mean {near[0]}?" if near else f"write {', '.join(known)}"
+            f"{answer!r} is none of these",
+            remedy=f"did you mean {near[0]}?" if near else f"write {', '.join(known)}",
         )
 
     return check
@@ -83,7 +88,9 @@ def hour(answer: str) -> str:
         hours = hours % 12 + 12 * (found[3] == "pm") if found[3] else hours
         if fits and minutes < 60:
             return f"{hours:02}:{minutes:02}"
-    raise UsageError(f"{answer!r} is no time of day", remedy="write hours and minutes, such as 07:00, or none")
+    raise UsageError(
+        f"{answer!r} is no time of day", remedy="write hours and minutes, such as 07:00, or none"
+    )
 
 
 def zone(answer: str) -> str:

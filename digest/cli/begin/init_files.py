@@ -1,4 +1,6 @@
-"""The files of a new installation: where they lie, which zone is local, and a .env that loses nothing it had."""
+"""The files of a new installation: where they lie, which zone is local, and a .env that loses
+nothing it had.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,~-]+")
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The home folder, whether it was named by the person, and whether an installation is there already."""
+    """The home folder, whether it was named by the person, and whether an installation is there
+    already.
+    """
 
     path: Path
     named: bool
@@ -30,8 +34,8 @@ class Home:
 def choose_home(named: str, folder: Path) -> Home:
     """The folder for an installation; `folder` is the current one.
 
-    A clone of the project holds an example of a subscribers file, by which it would pass for an installation: it is
-    passed over, unless it is named or a database lies there.
+    A clone of the project holds an example of a subscribers file, by which it would pass for an
+    installation: it is passed over, unless it is named or a database lies there.
     """
     if named:
         path = find_home(named, folder)
@@ -55,16 +59,22 @@ def _is_installed(folder: Path) -> bool:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise ConfigError where the folder cannot be made or written to, before anything was asked."""
+    """Raise ConfigError where the folder cannot be made or written to, before anything was
+    asked.
+    """
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        raise ConfigError(f"{folder} cannot be written to", remedy="name another folder with --home")
+        raise ConfigError(
+            f"{folder} cannot be written to", remedy="name another folder with --home"
+        )
 
 
 def local_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> str:
-    """The machine's time zone by name: TZ, else the link /etc/localtime, else /etc/timezone, else UTC."""
+    """The machine's time zone by name: TZ, else the link /etc/localtime, else /etc/timezone, else
+    UTC.
+    """
     from digest.rules.schedule import parse_zone
 
     for name in (environ.get("TZ", "").removeprefix(":"), *_zones_of_system(etc)):
@@ -100,12 +110,15 @@ class Saved:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The settings in a .env file, those that are empty left out. Raises ConfigError where it cannot be read."""
+    """The settings in a .env file, those that are empty left out. Raises ConfigError where it
+    cannot be read.
+    """
     return _parse(_text(path)) if path.exists() else {}
 
 
 def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
-    """Add what a .env file lacks, and leave all that it has. A new one is for its owner alone (mode 0600).
+    """Add what a .env file lacks, and leave all that it has. A new one is for its owner alone (mode
+    0600).
 
     The file is written as a whole or not at all. Raises ConfigError where that cannot be done.
     """
@@ -126,7 +139,9 @@ def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
     text = "# Settings of Digest: 'digest config' shows them all.\n" if created else _text(target)
     text += "" if text.endswith("\n") or not text else "\n"
     if _parse(text + lines) != _parse(text) | missing:
-        raise ConfigError(f"{path} ends in an unclosed quote: nothing can be added", remedy="mend it")
+        raise ConfigError(
+            f"{path} ends in an unclosed quote: nothing can be added", remedy="mend it"
+        )
     if created:
         _reserve(target)
     try:
@@ -140,7 +155,9 @@ def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
 
 
 def quoted(name: str, value: str) -> str:
-    """A value as python-dotenv reads it back; it has changed its mind about backslashes between versions."""
+    """A value as python-dotenv reads it back; it has changed its mind about backslashes between
+    versions.
+    """
     single = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     double = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     fits = not set(value) & {"\n", "\r", "\0"} and value.encode(errors="replace").decode() == value
@@ -148,7 +165,9 @@ def quoted(name: str, value: str) -> str:
     for shape in shapes:
         if fits and _parse(f"{name}={shape}\nX=1\n") == {name: value, "X": "1"}:
             return shape
-    raise ConfigError(f"{name} has a value that no .env file can hold", remedy="put it into a file of its own")
+    raise ConfigError(
+        f"{name} has a value that no .env file can hold", remedy="put it into a file of its own"
+    )
 
 
 def _reserve(path: Path) -> None:
@@ -170,4 +189,8 @@ def _text(path: Path) -> str:
 def _parse(text: str) -> dict[str, str]:
     from dotenv import dotenv_values
 
-    return {name: value for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items() if value}
+    return {
+        name: value
+        for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items()
+        if value
+    }

@@ -1,4 +1,6 @@
-"""How mail leaves a new installation: asked for or taken from flags, then tried with a real message."""
+"""How mail leaves a new installation: asked for or taken from flags, then tried with a real
+message.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,22 @@ from digest.model import Outcome, Outgoing, Receipt, Rendered
 from digest.setup.mail import make_sender, make_transport
 from digest.setup.settings import load_settings
 
-PASSWORD, PASSWORD_FILE, TOKEN = "DIGEST_MAIL_PASSWORD", "DIGEST_MAIL_PASSWORD_FILE", "DIGEST_MAIL_TOKEN_COMMAND"
-MAIL = ("DIGEST_MAIL", PASSWORD, PASSWORD_FILE, TOKEN, "DIGEST_MAIL_CA", "DIGEST_FROM", "DIGEST_CONTACT")
-"""The settings that init settles, and writes down: what starts the timer's run knows nothing of this shell."""
+PASSWORD, PASSWORD_FILE, TOKEN = (
+    "DIGEST_MAIL_PASSWORD",
+    "DIGEST_MAIL_PASSWORD_FILE",
+    "DIGEST_MAIL_TOKEN_COMMAND",
+)
+MAIL = (
+    "DIGEST_MAIL",
+    PASSWORD,
+    PASSWORD_FILE,
+    TOKEN,
+    "DIGEST_MAIL_CA",
+    "DIGEST_FROM",
+    "DIGEST_CONTACT",
+)
+"""The settings that init settles, and writes down: what starts the timer's run knows nothing of
+this shell."""
 
 NO_LOGIN = "none"
 
@@ -43,7 +58,9 @@ class Plan:
 
     @property
     def server(self) -> Server | None:
-        """The SMTP server, where mail goes to one. Raises ConfigError where the setting cannot be read."""
+        """The SMTP server, where mail goes to one. Raises ConfigError where the setting cannot be
+        read.
+        """
         scheme, _, rest = self.mail.partition(":")
         return read_server(scheme.lower(), rest) if scheme.lower() in ("smtp", "smtps") else None
 
@@ -62,29 +79,39 @@ class Plan:
         self.values.setdefault("DIGEST_CONTACT", address)
 
 
-def plan_from_flags(known: Mapping[str, str], provider: str | None, address: str) -> tuple[Plan, list[str]]:
+def plan_from_flags(
+    known: Mapping[str, str], provider: str | None, address: str
+) -> tuple[Plan, list[str]]:
     """The plan without questions, and the flags that are missing for it."""
     plan = Plan({name: known[name] for name in MAIL if known.get(name)})
     if provider and not plan.mail:
         plan.preset = find_preset(provider)
         if plan.preset.scheme_is_smtp and not plan.preset.host:
-            return plan, [f"--mail smtp://HOST:{plan.preset.port} (the server of --provider {plan.preset.name})"]
+            return plan, [
+                f"--mail smtp://HOST:{plan.preset.port} (the server of --provider {plan.preset.name})"
+            ]
         plan.values["DIGEST_MAIL"] = plan.preset.url(address)
     if not plan.mail:
         return plan, ["--provider or --mail"]
     plan.fill(address)
     if plan.lacks_secret:
-        return plan, [f"--mail-password-file (or {PASSWORD} in the environment, or --mail-token-command)"]
+        return plan, [
+            f"--mail-password-file (or {PASSWORD} in the environment, or --mail-token-command)"
+        ]
     return plan, []
 
 
-def ask_plan(context: Context, known: Mapping[str, str], provider: str | None, address: str) -> Plan:
+def ask_plan(
+    context: Context, known: Mapping[str, str], provider: str | None, address: str
+) -> Plan:
     """Ask for what is not known yet."""
     plan = Plan({name: known[name] for name in MAIL if known.get(name)})
     if plan.mail:
         context.echo(f"Mail leaves by {_without_login(plan)}.")
     else:
-        plan.preset = find_preset(provider) if provider else _ask_provider(context, guess_preset(address))
+        plan.preset = (
+            find_preset(provider) if provider else _ask_provider(context, guess_preset(address))
+        )
         _ask_server(context, plan, address)
     _ask_secret_if_needed(plan)
     server = plan.server
@@ -121,7 +148,9 @@ def _ask_server(context: Context, plan: Plan, address: str) -> None:
     if preset.host:
         plan.values["DIGEST_MAIL"] = preset.url(_ask_login(address))
         return
-    url = ask("Server (HOST, HOST:PORT, or smtps://HOST:465)", lambda text: server_url(text, preset))
+    url = ask(
+        "Server (HOST, HOST:PORT, or smtps://HOST:465)", lambda text: server_url(text, preset)
+    )
     plan.values["DIGEST_MAIL"] = url
     if preset.login and not (plan.server and plan.server.user):
         plan.values["DIGEST_MAIL"] = with_login(url, _ask_login(address, f" ({NO_LOGIN}: without)"))
@@ -141,7 +170,11 @@ def _ask_secret_if_needed(plan: Plan) -> None:
         return
     preset = plan.preset or preset_of(plan.mail)
     if preset and preset.token:
-        command = ask("Command that prints an access token (empty: log in with a password)", _command, default="")
+        command = ask(
+            "Command that prints an access token (empty: log in with a password)",
+            _command,
+            default="",
+        )
         if command:
             plan.values[TOKEN] = command
             return
@@ -183,7 +216,9 @@ def server_url(text: str, preset: Preset) -> str:
 
 
 def with_login(url: str, login: str) -> str:
-    """The same setting with this login, or without one. Raises ConfigError where that would be unsafe."""
+    """The same setting with this login, or without one. Raises ConfigError where that would be
+    unsafe.
+    """
     scheme, _, rest = url.partition("://")
     user = f"{quote(login, safe='@.+-_')}@" if login else ""
     rest = user + rest.rpartition("@")[2]
@@ -192,12 +227,17 @@ def with_login(url: str, login: str) -> str:
 
 
 def try_out(context: Context, plan: Plan, address: str, now: datetime, *, asking: bool) -> bool:
-    """Send a test mail; with a person there, let what is wrong be corrected. Whether it was accepted.
+    """Send a test mail; with a person there, let what is wrong be corrected. Whether it was
+    accepted.
 
     Without a person, raises ConfigError or TryLaterError where it was not.
     """
     while True:
-        patience = "" if plan.mail.startswith("maildir:") else " (a silent server is given up after a minute)"
+        patience = (
+            ""
+            if plan.mail.startswith("maildir:")
+            else " (a silent server is given up after a minute)"
+        )
         context.echo(f"A test mail goes to {address} by {_without_login(plan)}{patience}")
         receipt = _send(context, plan, address, now)
         if receipt.outcome is Outcome.SENT:
@@ -205,7 +245,11 @@ def try_out(context: Context, plan: Plan, address: str, now: datetime, *, asking
             return True
         hint = hint_for(plan.mail, receipt.reply)
         if not asking:
-            failure = ConfigError if receipt.permanent or receipt.outcome is Outcome.FAILED else TryLaterError
+            failure = (
+                ConfigError
+                if receipt.permanent or receipt.outcome is Outcome.FAILED
+                else TryLaterError
+            )
             raise failure(
                 f"the test mail was not accepted ({receipt.reply})",
                 remedy=f"{hint + '; ' if hint else ''}nothing was written; --no-test-mail goes on without",
@@ -297,7 +341,9 @@ def _correct(context: Context, plan: Plan, reply: str, address: str) -> bool:
     elif choice == "ca":
         plan.values["DIGEST_MAIL_CA"] = ask("File with the authority's certificate", _certificate)
     elif choice == "server":
-        plan.preset = _ask_provider(context, plan.preset or preset_of(plan.mail) or find_preset("server"))
+        plan.preset = _ask_provider(
+            context, plan.preset or preset_of(plan.mail) or find_preset("server")
+        )
         _ask_server(context, plan, server.user if server and server.user else address)
         _ask_secret_if_needed(plan)
         if not plan.mail.startswith("maildir:") and "DIGEST_FROM" not in plan.values:
@@ -322,7 +368,9 @@ def _probable(reply: str) -> str:
 
 
 def _certificate(text: str) -> str:
-    """A file with certificates, by its whole path: what is typed here is meant from the current folder."""
+    """A file with certificates, by its whole path: what is typed here is meant from the current
+    folder.
+    """
     import ssl
 
     path = Path(text)
@@ -330,5 +378,7 @@ def _certificate(text: str) -> str:
         path = path.expanduser().absolute()
         ssl.create_default_context().load_verify_locations(cafile=path)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{path} holds no certificates that can be read", remedy="name a PEM file") from error
+        raise ConfigError(
+            f"{path} holds no certificates that can be read", remedy="name a PEM file"
+        ) from error
     return str(path)

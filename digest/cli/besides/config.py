@@ -1,4 +1,6 @@
-"""`digest config`: each setting, its value and where that came from, and all that is wrong with them."""
+"""`digest config`: each setting, its value and where that came from, and all that is wrong with
+them.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def config(click_context: click.Context, context: Context, as_json: bool) -> Non
     click_context.exit(Exit.CONFIG if mistakes else Exit.DONE)
 
 
-def _report(survey: Survey, mistakes: dict[str, ConfigError], secrets: tuple[str, ...]) -> dict[str, Any]:
+def _report(
+    survey: Survey, mistakes: dict[str, ConfigError], secrets: tuple[str, ...]
+) -> dict[str, Any]:
     """Everything that is shown, as plain values."""
     from digest.setup.doctor.masks import MASK, shown
 
@@ -67,7 +71,9 @@ def _report(survey: Survey, mistakes: dict[str, ConfigError], secrets: tuple[str
         "home": str(survey.settings.home),
         "dotenv": str(survey.dotenv) if survey.dotenv.exists() else None,
         "settings": rows,
-        "unknown": [{"variable": name, "nearest": near or None} for name, near in survey.unknown.items()],
+        "unknown": [
+            {"variable": name, "nearest": near or None} for name, near in survey.unknown.items()
+        ],
         "mistakes": [told(error) for name, error in mistakes.items() if name not in variables],
     }
 
@@ -76,12 +82,16 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
     """A line for each setting, the value last, since it may be long."""
     for row in report["settings"]:
         value = row["value"] or "(not set)"
-        context.echo(f"{row['variable']:<{NAME_WIDTH}}{row['origin']:<{ORIGIN_WIDTH}}{value}".rstrip())
+        context.echo(
+            f"{row['variable']:<{NAME_WIDTH}}{row['origin']:<{ORIGIN_WIDTH}}{value}".rstrip()
+        )
         if row["mistake"]:
             _complain(context, row["mistake"])
     context.echo()
     found = report["dotenv"]
-    context.echo(f"The .env file: {found}" if found else f"There is no .env file in {report['home']}.")
+    context.echo(
+        f"The .env file: {found}" if found else f"There is no .env file in {report['home']}."
+    )
     for mistake in report["mistakes"]:
         _complain(context, mistake)
     for unknown in report["unknown"]:
@@ -91,7 +101,11 @@ def _tell(context: Context, report: dict[str, Any]) -> None:
 
 def _complain(context: Context, mistake: str) -> None:
     lines = textwrap.wrap(
-        f"WRONG: {mistake}", WIDTH, initial_indent="  ", subsequent_indent="  ", break_long_words=False
+        f"WRONG: {mistake}",
+        WIDTH,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
     )
     for line in lines:
         context.echo(line)

@@ -1,4 +1,6 @@
-"""`digest db`: backups of the database, restoring one, looking whether it is sound, letting go of old things."""
+"""`digest db`: backups of the database, restoring one, looking whether it is sound, letting go of
+old things.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ def db() -> None:
 @now_option
 @pass_context
 def backup(context: Context, file: Path | None, now: datetime | None) -> None:
-    """Copy the database into FILE, also while a cycle is at work; without FILE beside it, with the time in its name.
+    """Copy the database into FILE, also while a cycle is at work; without FILE beside it, with the
+    time in its name.
 
-    The copy is one file, whole or not there at all. It holds the secret of signed links: keep it as private.
+    The copy is one file, whole or not there at all. It holds the secret of signed links: keep it as
+    private.
     """
     from digest.store.upkeep import back_up
 
@@ -43,15 +47,22 @@ def backup(context: Context, file: Path | None, now: datetime | None) -> None:
 
 @db.command(cls=Command, examples=("digest db restore backup.db --not-mailed",))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--mailed", "mailed", flag_value="yes", help="Papers announced since the backup count as mailed.")
-@click.option("--not-mailed", "mailed", flag_value="no", help="They are mailed (again): none is missed.")
+@click.option(
+    "--mailed",
+    "mailed",
+    flag_value="yes",
+    help="Papers announced since the backup count as mailed.",
+)
+@click.option(
+    "--not-mailed", "mailed", flag_value="no", help="They are mailed (again): none is missed."
+)
 @now_option
 @pass_context
 def restore(context: Context, file: Path, mailed: str | None, now: datetime | None) -> None:
     """Put a backup in the place of the database; the old one is kept beside it.
 
-    What was announced since the backup was made may have been mailed or not: a terminal is asked, a script says it
-    by a flag.
+    What was announced since the backup was made may have been mailed or not: a terminal is asked, a
+    script says it by a flag.
     """
     from digest.store.upkeep import examine_backup, last_run_of, restore
     from digest.system.locks import cycle_lock
@@ -67,7 +78,9 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
     if done.suppressed:
         context.echo(f"          {counted(done.suppressed, 'suppression')} taken over from it")
     if answer == "yes":
-        context.echo(f"Since     counts as mailed{f' ({done.dropped} on their way too)' if done.dropped else ''}")
+        context.echo(
+            f"Since     counts as mailed{f' ({done.dropped} on their way too)' if done.dropped else ''}"
+        )
     else:
         context.echo("Since     is mailed with the next run, as far as arXiv still shows it")
 
@@ -79,8 +92,14 @@ def _asked(backup: datetime | None, current: datetime | None) -> str:
             f"the backup knows all until {_moment(backup)}, the database until {_moment(current)}",
             remedy="say by --mailed or --not-mailed whether papers since then count as mailed",
         )
-    click.echo(f"The backup knows all until {_moment(backup)}, the database until {_moment(current)}.")
-    return "yes" if click.confirm("Do papers announced since then count as mailed?", default=False) else "no"
+    click.echo(
+        f"The backup knows all until {_moment(backup)}, the database until {_moment(current)}."
+    )
+    return (
+        "yes"
+        if click.confirm("Do papers announced since then count as mailed?", default=False)
+        else "no"
+    )
 
 
 @db.command(cls=Command, examples=("digest db check", "digest db check --json"))
@@ -121,12 +140,15 @@ def check(click_context: click.Context, context: Context, as_json: bool) -> None
 
 
 @db.command(cls=Command, examples=("digest db prune", "digest db prune --days 30"))
-@click.option("--days", type=click.IntRange(min=1), default=KEEP, show_default=True, help="Keep so many days.")
+@click.option(
+    "--days", type=click.IntRange(min=1), default=KEEP, show_default=True, help="Keep so many days."
+)
 @json_option
 @now_option
 @pass_context
 def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> None:
-    """Let go of bodies of digests, records of runs and refused answers that are older, and shrink the file.
+    """Let go of bodies of digests, records of runs and refused answers that are older, and shrink
+    the file.
 
     What was seen and what was mailed to whom stays for good: nothing comes again.
     """
@@ -138,11 +160,22 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
         done = prune(path, clock_at(now)() - timedelta(days=days))
     if as_json:
         context.print_json(
-            {"bodies": done.bodies, "runs": done.runs, "windows": done.windows, "freed_bytes": done.freed}
+            {
+                "bodies": done.bodies,
+                "runs": done.runs,
+                "windows": done.windows,
+                "freed_bytes": done.freed,
+            }
         )
         return
-    parts = (counted(done.bodies, "mail text"), counted(done.runs, "run"), counted(done.windows, "refused answer"))
-    context.echo(f"Let go of {', '.join(parts)}; {_size(done.freed)} freed, {_size(path.stat().st_size)} left.")
+    parts = (
+        counted(done.bodies, "mail text"),
+        counted(done.runs, "run"),
+        counted(done.windows, "refused answer"),
+    )
+    context.echo(
+        f"Let go of {', '.join(parts)}; {_size(done.freed)} freed, {_size(path.stat().st_size)} left."
+    )
 
 
 def _existing(context: Context) -> Path:

@@ -1,4 +1,6 @@
-"""`digest export`: the papers that were seen or mailed, for reference managers, spreadsheets and programs."""
+"""`digest export`: the papers that were seen or mailed, for reference managers, spreadsheets and
+programs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise UsageError(f"--{param.name} {value!r} is no date", remedy="write 2026-11-23") from None
+        raise UsageError(
+            f"--{param.name} {value!r} is no date", remedy="write 2026-11-23"
+        ) from None
 
 
 @click.command(
@@ -43,12 +47,36 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     type=click.Choice(("json", "csv", "bibtex")),
     help="How to write; else by the file's ending, else JSON.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write to this file as a whole, instead of printing.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this file as a whole, instead of printing.",
+)
 @click.option("--email", help="Only what was mailed to this reader.")
-@click.option("--unmailed", is_flag=True, help="With --email: what their keywords brought, and they were not mailed.")
-@click.option("-k", "--keyword", "keywords", multiple=True, help="Only papers of this keyword; may be repeated.")
-@click.option("--since", callback=_date, metavar="DATE", help="Seen (with --email: mailed) on this day or later.")
-@click.option("--until", callback=_date, metavar="DATE", help="Seen (with --email: mailed) on this day or earlier.")
+@click.option(
+    "--unmailed",
+    is_flag=True,
+    help="With --email: what their keywords brought, and they were not mailed.",
+)
+@click.option(
+    "-k",
+    "--keyword",
+    "keywords",
+    multiple=True,
+    help="Only papers of this keyword; may be repeated.",
+)
+@click.option(
+    "--since",
+    callback=_date,
+    metavar="DATE",
+    help="Seen (with --email: mailed) on this day or later.",
+)
+@click.option(
+    "--until",
+    callback=_date,
+    metavar="DATE",
+    help="Seen (with --email: mailed) on this day or earlier.",
+)
 @pass_context
 def export(
     context: Context,
@@ -62,10 +90,10 @@ def export(
 ) -> None:
     """Write the papers that were seen or mailed as JSON, CSV or BibTeX.
 
-    Every paper in the database, or with --email those that were mailed to one reader; with --unmailed the
-    others of their keywords, such as those let go after a pause, by the day on which they were seen. In CSV an
-    apostrophe stands before a cell that a spreadsheet program would take for a formula. Days are the reader's
-    own with --email, else in UTC.
+    Every paper in the database, or with --email those that were mailed to one reader; with
+    --unmailed the others of their keywords, such as those let go after a pause, by the day on which
+    they were seen. In CSV an apostrophe stands before a cell that a spreadsheet program would take
+    for a formula. Days are the reader's own with --email, else in UTC.
     """
     from digest.rendering.export import ENDINGS, WRITERS
 
@@ -74,7 +102,8 @@ def export(
     ending = output.suffix.casefold() if output else ""
     if output is not None and wanted is None and ending not in ENDINGS:
         raise UsageError(
-            f"the ending of {output} says no format", remedy=f"add --format, or end it in {', '.join(ENDINGS)}"
+            f"the ending of {output} says no format",
+            remedy=f"add --format, or end it in {', '.join(ENDINGS)}",
         )
     chosen = wanted or ENDINGS.get(ending, "json")
     with existing_store(context.settings) as store:
@@ -103,7 +132,9 @@ def _write(path: Path, data: bytes) -> None:
     if target.exists() and not target.is_file():
         raise UsageError(f"{path} is no file", remedy="leave --output out to print")
     if not target.parent.is_dir():
-        raise UsageError(f"the folder {target.parent} does not exist", remedy="make it, or name another")
+        raise UsageError(
+            f"the folder {target.parent} does not exist", remedy="make it, or name another"
+        )
     replace_file(target, data)
 
 
@@ -120,7 +151,9 @@ def _entries(
     """The papers that are asked for, oldest submission first."""
     from digest.cli.look.history import readable_roster
 
-    roster = readable_roster(context, why="keywords have the names under which they were last asked for")
+    roster = readable_roster(
+        context, why="keywords have the names under which they were last asked for"
+    )
     zone, reader = _reader(context, roster, store, email) if email else ("UTC", None)
     if store is None:
         return iter(())
@@ -151,12 +184,18 @@ def _chosen(
     for found in store.exports.export(reader=reader, queries=queries, unmailed=unmailed):
         first = local_date(found.first_seen, zone) if found.first_seen else None
         mailed = local_date(found.mailed, zone) if found.mailed else None
-        day = (mailed if reader is not None and not unmailed else first) or local_date(found.paper.published, zone)
+        day = (mailed if reader is not None and not unmailed else first) or local_date(
+            found.paper.published, zone
+        )
         if (since is None or day >= since) and (until is None or day <= until):
-            yield Entry(found.paper, tuple(dict.fromkeys(names[q] for q in found.queries)), first, mailed)
+            yield Entry(
+                found.paper, tuple(dict.fromkeys(names[q] for q in found.queries)), first, mailed
+            )
 
 
-def _reader(context: Context, roster: Roster, store: Store | None, email: str) -> tuple[str, int | None]:
+def _reader(
+    context: Context, roster: Roster, store: Store | None, email: str
+) -> tuple[str, int | None]:
     from digest.cli.look.why import find_reader
 
     subscriber, past = find_reader(context, roster, store, email)
@@ -170,7 +209,9 @@ def _all_keywords(roster: Roster) -> Iterator[Keyword]:
 
 
 def _queries(names: dict[str, str], keywords: tuple[str, ...]) -> list[str]:
-    """The queries of keywords given by name or by query; ConfigError, with the nearest, for one that is unknown."""
+    """The queries of keywords given by name or by query; ConfigError, with the nearest, for one
+    that is unknown.
+    """
     import difflib
 
     by_name: dict[str, list[str]] = {}
@@ -181,7 +222,11 @@ def _queries(names: dict[str, str], keywords: tuple[str, ...]) -> list[str]:
         found = by_name.get(keyword.casefold(), [keyword] if keyword in names else [])
         if not found:
             near = difflib.get_close_matches(keyword.casefold(), by_name, n=1)
-            remedy = f"did you mean {names[by_name[near[0]][0]]}?" if near else "'digest keywords' lists them"
+            remedy = (
+                f"did you mean {names[by_name[near[0]][0]]}?"
+                if near
+                else "'digest keywords' lists them"
+            )
             raise ConfigError(f"there is no keyword {keyword!r}", remedy=remedy)
         queries += found
     return queries

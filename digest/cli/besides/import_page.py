@@ -1,4 +1,6 @@
-"""`digest import`: a Daily Papers page becomes history, so that whoever moves here is not mailed it again."""
+"""`digest import`: a Daily Papers page becomes history, so that whoever moves here is not mailed it
+again.
+"""
 
 from __future__ import annotations
 
@@ -20,30 +22,41 @@ if TYPE_CHECKING:
 UNREAD_NAMED = 5
 
 
-@click.command("import", cls=Command, examples=("digest import README.md --dry-run", "digest import README.md"))
+@click.command(
+    "import", cls=Command, examples=("digest import README.md --dry-run", "digest import README.md")
+)
 @click.argument("page", type=click.Path(path_type=Path), metavar="PAGE")
 @click.option("--dry-run", is_flag=True, help="Only say what would be taken in.")
 @now_option
 @json_option
 @pass_context
-def import_page(context: Context, page: Path, dry_run: bool, now: datetime | None, as_json: bool) -> None:
+def import_page(
+    context: Context, page: Path, dry_run: bool, now: datetime | None, as_json: bool
+) -> None:
     """Take the papers of a Daily Papers page into the database, as seen.
 
-    None of them is ever mailed. A keyword that begins with a page begins where the page ends: its readers get
-    what came after, and neither the page again nor what lies before it. It can be repeated; nothing comes twice.
+    None of them is ever mailed. A keyword that begins with a page begins where the page ends: its
+    readers get what came after, and neither the page again nor what lies before it. It can be
+    repeated; nothing comes twice.
     """
     from digest.rendering.page.read import read_page
 
     read = read_page(_text(page))
     if not read.sections:
-        raise UsageError(f"{page} has no table of papers below a heading", remedy="name a Daily Papers page")
+        raise UsageError(
+            f"{page} has no table of papers below a heading", remedy="name a Daily Papers page"
+        )
     moment = clock_at(now)()
     until = _until(read, moment)
     keywords = _keywords(context, read)
     rows = _take_in(context, read, keywords, until, dry_run=dry_run)
     if read.unread:
-        lines = ", ".join(map(str, read.unread[:UNREAD_NAMED])) + (", …" if len(read.unread) > UNREAD_NAMED else "")
-        context.warn(f"{page}: {counted(len(read.unread), 'row')} could not be read and passed over: line {lines}")
+        lines = ", ".join(map(str, read.unread[:UNREAD_NAMED])) + (
+            ", …" if len(read.unread) > UNREAD_NAMED else ""
+        )
+        context.warn(
+            f"{page}: {counted(len(read.unread), 'row')} could not be read and passed over: line {lines}"
+        )
     missing = [name for name, (_, known) in keywords.items() if not known]
     if as_json:
         context.print_json(
@@ -73,18 +86,26 @@ def _text(page: Path) -> str:
 
 
 def _until(page: Page, now: datetime) -> datetime:
-    """When the page was last updated: the end of the day that it names, or of its youngest row's."""
+    """When the page was last updated: the end of the day that it names, or of its youngest
+    row's.
+    """
     days = [row.date for section in page.sections for row in section.rows if row.date]
     day = page.updated or max(days, default=now.date())
     return min(datetime.combine(day, time(23, 59, 59), UTC), now)
 
 
 def _keywords(context: Context, page: Page) -> dict[str, tuple[Keyword, bool]]:
-    """The keyword of each heading: the subscribers file's of that name, or a plain one; and whether it is known."""
+    """The keyword of each heading: the subscribers file's of that name, or a plain one; and whether
+    it is known.
+    """
     from digest.keywords.grammar import make_keyword
 
     settings = context.settings
-    roster = read_roster(settings) if settings.subscribers_yaml or settings.subscribers.exists() else None
+    roster = (
+        read_roster(settings)
+        if settings.subscribers_yaml or settings.subscribers.exists()
+        else None
+    )
     named = {keyword.name.casefold(): keyword for keyword in roster.keywords} if roster else {}
     found: dict[str, tuple[Keyword, bool]] = {}
     for section in page.sections:
@@ -106,7 +127,9 @@ def _take_in(
     *,
     dry_run: bool,
 ) -> list[dict[str, Any]]:
-    """Write the page into the database, or into a copy of it, and say what that brought for each keyword."""
+    """Write the page into the database, or into a copy of it, and say what that brought for each
+    keyword.
+    """
     from digest.rendering.page.ranks import papers_of
     from digest.store import open_store, rehearsal_store
     from digest.system.locks import cycle_lock
@@ -139,14 +162,18 @@ def _take_in(
     return rows
 
 
-def _tell(context: Context, rows: list[dict[str, Any]], until: datetime, now: datetime, *, dry_run: bool) -> None:
+def _tell(
+    context: Context, rows: list[dict[str, Any]], until: datetime, now: datetime, *, dry_run: bool
+) -> None:
     from digest.store.pages import MOVED
 
     width = max(len(row["keyword"]) for row in rows)
     for row in rows:
         new = "all known already" if not row["added"] else f"{row['added']} new to the database"
         context.echo(f"{row['keyword']:<{width}}  {counted(row['papers'], 'paper')}, {new}")
-    context.echo("Nothing was written." if dry_run else "They count as seen; none of them is mailed.")
+    context.echo(
+        "Nothing was written." if dry_run else "They count as seen; none of them is mailed."
+    )
     if any(row["begins"] for row in rows):
         recent = until >= now - MOVED
         first = (

@@ -1,4 +1,6 @@
-"""`digest manual`, manual pages, and `digest completion`, both from what the commands say of themselves."""
+"""`digest manual`, manual pages, and `digest completion`, both from what the commands say of
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def manual(click_context: click.Context, context: Context, folder: Path, markdow
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written ({error.strerror})") from error
-    context.echo(f"{len(files)} file{'' if len(files) == 1 else 's'} written to {folder.absolute()}")
+    context.echo(
+        f"{len(files)} file{'' if len(files) == 1 else 's'} written to {folder.absolute()}"
+    )
 
 
 @click.command(cls=Command, examples=("digest completion bash",))
@@ -46,8 +50,8 @@ def manual(click_context: click.Context, context: Context, folder: Path, markdow
 def completion(click_context: click.Context, shell: str) -> None:
     """Print what makes the Tab key complete commands and flags.
 
-    For bash put into ~/.bashrc: eval "$(digest completion bash)"; for zsh likewise into ~/.zshrc; for fish write it
-    to ~/.config/fish/completions/digest.fish.
+    For bash put into ~/.bashrc: eval "$(digest completion bash)"; for zsh likewise into ~/.zshrc;
+    for fish write it to ~/.config/fish/completions/digest.fish.
     """
     from click.shell_completion import get_completion_class
 
@@ -76,7 +80,9 @@ def _commands(command: click.Command, context: click.Context, name: str) -> Iter
         name=name,
         summary=command.get_short_help_str(limit=200).rstrip("."),
         usage=" ".join([name, *command.collect_usage_pieces(context)]),
-        paragraphs=tuple(" ".join(p.split()) for p in (command.help or "").replace("\b", "").split("\n\n")),
+        paragraphs=tuple(
+            " ".join(p.split()) for p in (command.help or "").replace("\b", "").split("\n\n")
+        ),
         options=tuple(options),
         examples=getattr(command, "examples", ()),
     )
@@ -84,14 +90,21 @@ def _commands(command: click.Command, context: click.Context, name: str) -> Iter
         for word in command.list_commands(context):
             inner = command.get_command(context, word)
             if inner is not None and not inner.hidden:
-                yield from _commands(inner, click.Context(inner, info_name=word, parent=context), f"{name} {word}")
+                yield from _commands(
+                    inner, click.Context(inner, info_name=word, parent=context), f"{name} {word}"
+                )
 
 
 def _page(one: _Described, commands: list[_Described]) -> str:
     """One manual page, in man(7)'s macros."""
     title = one.name.replace(" ", "-")
     lines = [f'.TH {title.upper()} 1 "" "digest {__version__}" "Digest"', ".SH NAME"]
-    lines += [f"{_escaped(title)} \\- {_escaped(one.summary)}", ".SH SYNOPSIS", _escaped(one.usage), ".SH DESCRIPTION"]
+    lines += [
+        f"{_escaped(title)} \\- {_escaped(one.summary)}",
+        ".SH SYNOPSIS",
+        _escaped(one.usage),
+        ".SH DESCRIPTION",
+    ]
     for paragraph in one.paragraphs:
         lines += [".PP", _escaped(paragraph)]
     lines += [".SH OPTIONS"] if one.options else []
@@ -112,13 +125,19 @@ def _escaped(text: str) -> str:
 
 def reference(commands: list[_Described]) -> str:
     """All commands in one Markdown document."""
-    lines = ["# Commands", "", "Written by `digest manual --markdown docs`; what `--help` says is the same."]
+    lines = [
+        "# Commands",
+        "",
+        "Written by `digest manual --markdown docs`; what `--help` says is the same.",
+    ]
     for one in commands:
         lines += ["", f"## {one.name}", "", f"    {one.usage}", ""]
         lines += ["\n\n".join(one.paragraphs)]
         if one.options:
             lines += ["", "| flag | |", "|---|---|"]
-            lines += [f"| `{flags}` | {text.replace('|', chr(92) + '|')} |" for flags, text in one.options]
+            lines += [
+                f"| `{flags}` | {text.replace('|', chr(92) + '|')} |" for flags, text in one.options
+            ]
         if one.examples:
             lines += ["", "Examples:" if len(one.examples) > 1 else "Example:", ""]
             lines += [f"    {example}" for example in one.examples]

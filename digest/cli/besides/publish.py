@@ -15,14 +15,26 @@ from digest.setup.subscribers import place_of_subscribers, read_roster
 LIMIT = 100
 
 
-@click.command(cls=Command, examples=("digest publish --markdown README.md", "digest publish --markdown - --limit 5"))
-@click.option(
-    "--markdown", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="The page; - prints it."
+@click.command(
+    cls=Command,
+    examples=("digest publish --markdown README.md", "digest publish --markdown - --limit 5"),
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=LIMIT, show_default=True, help="Papers of each keyword, at most."
+    "--markdown",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="The page; - prints it.",
 )
-@click.option("--always", is_flag=True, help="Write the file even where only its date would change.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=LIMIT,
+    show_default=True,
+    help="Papers of each keyword, at most.",
+)
+@click.option(
+    "--always", is_flag=True, help="Write the file even where only its date would change."
+)
 @click.option(
     "--template",
     type=click.Path(path_type=Path),
@@ -43,8 +55,9 @@ def publish(
 ) -> None:
     """Write the Daily Papers page: a table of the most recent papers of each keyword.
 
-    The keywords come in the order of the subscribers file, the papers by their submission, the newest first.
-    Nothing is fetched: 'digest run' does that. A page that would differ only in its date is left alone.
+    The keywords come in the order of the subscribers file, the papers by their submission, the
+    newest first. Nothing is fetched: 'digest run' does that. A page that would differ only in its
+    date is left alone.
     """
     from digest.rendering.page.render import Section, render_page
     from digest.run.publish import write_page
@@ -76,6 +89,8 @@ def publish(
         )
     elif written:
         papers = len({paper.id for section in sections for paper in section.papers})
-        context.echo(f"{markdown}: {counted(papers, 'paper')} under {counted(len(sections), 'keyword')}.")
+        context.echo(
+            f"{markdown}: {counted(papers, 'paper')} under {counted(len(sections), 'keyword')}."
+        )
     else:
         context.echo(f"{markdown} says all that already; it was left alone (--always writes it).")

@@ -1,4 +1,6 @@
-"""What becomes of the mail in the folder once mail leaves for real: offered in a line, done by a flag."""
+"""What becomes of the mail in the folder once mail leaves for real: offered in a line, done by a
+flag.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class Answer(StrEnum):
 
 
 def say_what_the_folder_holds(context: Context, now: datetime) -> None:
-    """One line, while mail leaves for real and nobody has said what is to become of the folder's."""
+    """One line, while mail leaves for real and nobody has said what is to become of the
+    folder's.
+    """
     if not context.settings.mails_for_real:
         return
     with existing_store(context.settings) as store:
@@ -38,5 +42,7 @@ def say_what_the_folder_holds(context: Context, now: datetime) -> None:
 def answer(store: Store, roster: Roster, choice: Answer, now: datetime) -> tuple[Subscriber, ...]:
     """Do what was chosen; returns the readers to whom something is due by it."""
     found = store.folder.offer_again(now) if choice is Answer.MAIL else store.folder.leave(now)
-    addresses = {address.casefold() for address in found.readers} if choice is Answer.MAIL else set()
+    addresses = (
+        {address.casefold() for address in found.readers} if choice is Answer.MAIL else set()
+    )
     return tuple(reader for reader in roster.subscribers if reader.email.casefold() in addresses)

@@ -27,7 +27,9 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
         if settings.operator:
             from digest.run.alert import Alarm, after_cycle
 
-            alarm = Alarm(parts.store, parts.transport, parts.sender, settings.operator, settings.home)
+            alarm = Alarm(
+                parts.store, parts.transport, parts.sender, settings.operator, settings.home
+            )
             await after_cycle(alarm, parts.roster, failure, parts.clock())
         if settings.heartbeat_url and failure == "" and summary.paused is None:
             from digest.run.heartbeat import beat
@@ -38,19 +40,27 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
 
 
 def _failure(summary: Summary) -> str | None:
-    """Why a cycle failed, or "". None, neither: without a network, since a laptop on a train is no trouble."""
+    """Why a cycle failed, or "". None, neither: without a network, since a laptop on a train is no
+    trouble.
+    """
     if summary.exit_code == Exit.TRY_LATER:
         return None
-    if summary.trouble and summary.paused is None:  # a rest of the mail server's is told as what it is
+    if (
+        summary.trouble and summary.paused is None
+    ):  # a rest of the mail server's is told as what it is
         return summary.trouble
-    failed = [f"{k.keyword}: {k.why}" for k in summary.keywords if k.status in ("failed", "quarantined")]
+    failed = [
+        f"{k.keyword}: {k.why}" for k in summary.keywords if k.status in ("failed", "quarantined")
+    ]
     reasons = [*failed, *summary.given_up]
     return reasons[0] if summary.exit_code and reasons else ""
 
 
 @contextmanager
 def telling_of_failure(context: Context) -> Iterator[None]:
-    """Tell the operator of a run that could not work at all: a setting, a file or the database is wrong."""
+    """Tell the operator of a run that could not work at all: a setting, a file or the database is
+    wrong.
+    """
     try:
         yield
     except TryLaterError:
@@ -72,7 +82,9 @@ async def _tell(context: Context, error: str) -> None:
             return
         transport = make_transport(settings)
         try:
-            alarm = Alarm(store, transport, make_sender(settings, store), settings.operator, settings.home)
+            alarm = Alarm(
+                store, transport, make_sender(settings, store), settings.operator, settings.home
+            )
             await after_cycle(alarm, None, error, machine_now())
         finally:
             await transport.close()

@@ -1,4 +1,6 @@
-"""`digest inbox`: act on bounces, complaints and requests to leave, from the mailbox or from files."""
+"""`digest inbox`: act on bounces, complaints and requests to leave, from the mailbox or from
+files.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +32,19 @@ EVERY = timedelta(minutes=5)
 
 @click.command(cls=Command, examples=("digest inbox request.eml",))
 @click.argument(
-    "files", nargs=-1, metavar="[MAIL.eml]...", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "files",
+    nargs=-1,
+    metavar="[MAIL.eml]...",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @json_option
 @pass_context
 def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     """Act on what came back: bounces, complaints, and requests to leave.
 
-    Without a file the mailbox that DIGEST_INBOX names is read, as each run and the daemon do too. Each message is
-    acted upon once; what is none of these, or proves not whom it is about, is left for a person.
+    Without a file the mailbox that DIGEST_INBOX names is read, as each run and the daemon do too.
+    Each message is acted upon once; what is none of these, or proves not whom it is about, is left
+    for a person.
     """
     settings = context.settings
     if not files and not settings.inbox:
@@ -48,7 +54,10 @@ def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
         )
     with existing_store(settings) as store:
         if store is None:
-            raise ConfigError(f"there is no database at {settings.db}, so nobody was mailed", remedy="see DIGEST_DB")
+            raise ConfigError(
+                f"there is no database at {settings.db}, so nobody was mailed",
+                remedy="see DIGEST_DB",
+            )
         heard = _from_files(files, settings, store) if files else asyncio.run(hear(settings, store))
     if as_json:
         context.print_json([_as_json(one) for one in heard])
@@ -56,17 +65,25 @@ def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
     for one in heard:
         context.echo(told(one))
     left = sum(not one.handled for one in heard)
-    context.echo(f"{counted(len(heard), 'message')} read, {left} left for a person." if heard else "Nothing new.")
+    context.echo(
+        f"{counted(len(heard), 'message')} read, {left} left for a person."
+        if heard
+        else "Nothing new."
+    )
 
 
-async def hear(settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now) -> list[Heard]:
+async def hear(
+    settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now
+) -> list[Heard]:
     """Read the mailbox that DIGEST_INBOX names."""
     from digest.run.inbox import listen
 
     return await listen(make_listener(settings, store, clock))
 
 
-async def hear_quietly(context: Context, store: Store, clock: Callable[[], datetime], said: str = "") -> str:
+async def hear_quietly(
+    context: Context, store: Store, clock: Callable[[], datetime], said: str = ""
+) -> str:
     """Read the mailbox, where there is one. What is wrong with it stops nothing else.
 
     It is said, unless it was `said` before, and returned.

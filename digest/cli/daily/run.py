@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context, say_where_mail_goes
+from digest.cli.base import (
+    Command,
+    Context,
+    counted,
+    json_option,
+    now_option,
+    pass_context,
+    say_where_mail_goes,
+)
 from digest.cli.daily.folder import Answer, answer, say_what_the_folder_holds
 from digest.cli.daily.health import telling_of_failure
 from digest.cli.readers.keywords_windows import what_to_do
@@ -37,9 +45,15 @@ if TYPE_CHECKING:
 @now_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong, as cron wants it.")
-@click.option("--dry-run", is_flag=True, help="Do all of it in a copy: write nothing, send nothing.")
-@click.option("--fetch", "fetch_all", is_flag=True, help="Ask arXiv also for keywords that are not due.")
-@click.option("--wait", is_flag=True, help="Wait up to two minutes for a network that is not up yet.")
+@click.option(
+    "--dry-run", is_flag=True, help="Do all of it in a copy: write nothing, send nothing."
+)
+@click.option(
+    "--fetch", "fetch_all", is_flag=True, help="Ask arXiv also for keywords that are not due."
+)
+@click.option(
+    "--wait", is_flag=True, help="Wait up to two minutes for a network that is not up yet."
+)
 @click.option(
     "--folder",
     type=click.Choice([choice.value for choice in Answer]),
@@ -60,22 +74,29 @@ def run(
 ) -> None:
     """Do one cycle: fetch what is due, mail what is new. With --wait this is what the timer calls.
 
-    Repeating it does no harm: a paper that was mailed is not mailed again. After trouble the mail server is given a
-    rest, which only a run without --wait does not keep, since whoever mended something wants to see it work. Where mail
-    only went to a folder until now, '--folder mail' also mails what is there of the last 7 days, once and at once.
+    Repeating it does no harm: a paper that was mailed is not mailed again. After trouble the mail
+    server is given a rest, which only a run without --wait does not keep, since whoever mended
+    something wants to see it work. Where mail only went to a folder until now, '--folder mail' also
+    mails what is there of the last 7 days, once and at once.
     """
     choice = Answer(folder) if folder else None
     if choice is Answer.MAIL and not context.settings.mails_for_real:
-        raise UsageError("mail still goes to the folder alone", remedy="set DIGEST_MAIL to a server first")
+        raise UsageError(
+            "mail still goes to the folder alone", remedy="set DIGEST_MAIL to a server first"
+        )
     if not as_json and not quiet:
         say_where_mail_goes(context)
     with progress_line(context, quiet=as_json or quiet) as progress:
         if dry_run:
-            summary, messages = asyncio.run(_rehearse(context, now, fetch_all, wait, progress, choice))
+            summary, messages = asyncio.run(
+                _rehearse(context, now, fetch_all, wait, progress, choice)
+            )
         else:
             with telling_of_failure(context):
                 summary, messages = (
-                    asyncio.run(work(context, now, progress, fetch_all=fetch_all, wait=wait, folder=choice)),
+                    asyncio.run(
+                        work(context, now, progress, fetch_all=fetch_all, wait=wait, folder=choice)
+                    ),
                     [],
                 )
     if summary is None:
@@ -146,7 +167,9 @@ async def work(
 
 
 async def _whole(context: Context, parts: Parts, wait: bool) -> Summary:
-    """What a real run does: first hear who left and what came back, then the cycle; then say how it went."""
+    """What a real run does: first hear who left and what came back, then the cycle; then say how it
+    went.
+    """
     from digest.cli.daily.health import after_cycle
     from digest.cli.daily.inbox import hear_quietly
 
@@ -202,7 +225,9 @@ async def _rehearse(
 
 
 async def _cycle(parts: Parts, settings: Settings, wait: bool) -> Summary:
-    """One cycle; with `wait`, one that waits for the network, and is to be tried later where that was in vain."""
+    """One cycle; with `wait`, one that waits for the network, and is to be tried later where that
+    was in vain.
+    """
     from digest.run.cycle import run_cycle
 
     if not wait:
@@ -210,7 +235,11 @@ async def _cycle(parts: Parts, settings: Settings, wait: bool) -> Summary:
     from digest.run.patience import Patience, patient
 
     patience = Patience(parts.stop, parts.progress)
-    addresses = {"api": settings.arxiv_api, "feeds": settings.arxiv_feeds, "oai": settings.arxiv_oai}
+    addresses = {
+        "api": settings.arxiv_api,
+        "feeds": settings.arxiv_feeds,
+        "oai": settings.arxiv_oai,
+    }
     summary = await run_cycle(patient(parts, patience, **addresses))
     if patience.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
@@ -264,9 +293,13 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
     asked = [k for k in summary.keywords if k.status != "skipped"]
     for k in asked:
         if k.status == "ok":
-            parts = [f"{k.new + k.late} new" + (f", {k.late} of them announced late" if k.late else "")]
+            parts = [
+                f"{k.new + k.late} new" + (f", {k.late} of them announced late" if k.late else "")
+            ]
             parts += [counted(k.revised, "new version")] if k.revised else []
-            parts += ["noted as seen (a first digest shows the latest)"] if k.first and k.new else []
+            parts += (
+                ["noted as seen (a first digest shows the latest)"] if k.first and k.new else []
+            )
             context.echo(f"{k.keyword}: {', '.join(parts)}" + (f" ({k.why})" if k.why else ""))
         elif k.status == "quarantined":
             context.echo(f"{k.keyword}: held back, nothing is mailed from it ({k.why})")
@@ -292,9 +325,13 @@ def _tell(context: Context, summary: Summary, messages: list[Message], dry_run: 
     counts = [f"{summary.outcomes[o]} {words}" for o, words in tried.items() if summary.outcomes[o]]
     context.echo(f"Digests: {', '.join(counts)}." if counts else "No digest was due.")
     if summary.waiting:
-        context.echo(f"In the outbox: {counted(summary.waiting, 'digest')} ('digest outbox' tells why).")
+        context.echo(
+            f"In the outbox: {counted(summary.waiting, 'digest')} ('digest outbox' tells why)."
+        )
     if summary.room_at:
-        context.echo(f"DIGEST_MAIL_RATE lets the next one leave at {summary.room_at:%Y-%m-%d %H:%M} UTC.")
+        context.echo(
+            f"DIGEST_MAIL_RATE lets the next one leave at {summary.room_at:%Y-%m-%d %H:%M} UTC."
+        )
 
 
 @click.command(cls=Command, examples=("digest daemon -v",))
@@ -373,7 +410,10 @@ async def _serve(context: Context) -> None:
             hold_unknown=settings.hold_unknown,
             limits=settings.mail_rate,
         )
-        beside = [asyncio.ensure_future(watch(daemon.notifier)), asyncio.ensure_future(hear_always(context, store))]
+        beside = [
+            asyncio.ensure_future(watch(daemon.notifier)),
+            asyncio.ensure_future(hear_always(context, store)),
+        ]
         try:
             await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
         finally:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context, say_where_mail_goes
+from digest.cli.base import (
+    Command,
+    Context,
+    counted,
+    json_option,
+    now_option,
+    pass_context,
+    say_where_mail_goes,
+)
 from digest.cli.daily.run import progress_line, work
 from digest.cli.readers.describe import next_line
 from digest.errors import TryLaterError
@@ -21,17 +29,22 @@ if TYPE_CHECKING:
     from digest.run.cycle import Summary
 
 
-@click.command(cls=Command, examples=("digest send ada@example.org", "digest send lin@example.org --json"))
+@click.command(
+    cls=Command, examples=("digest send ada@example.org", "digest send lin@example.org --json")
+)
 @click.argument("email")
 @now_option
 @json_option
 @pass_context
 @click.pass_context
-def send(click_context: click.Context, context: Context, email: str, now: datetime | None, as_json: bool) -> None:
+def send(
+    click_context: click.Context, context: Context, email: str, now: datetime | None, as_json: bool
+) -> None:
     """Mail a reader what is due to them now, whatever their hour and day.
 
-    Keywords that are due are asked for first. The reader's own schedule stays as it is: at their hour comes
-    what is new by then, and nothing comes twice. What waits in the outbox leaves too, as with 'digest run'.
+    Keywords that are due are asked for first. The reader's own schedule stays as it is: at their
+    hour comes what is new by then, and nothing comes twice. What waits in the outbox leaves too, as
+    with 'digest run'.
     """
     subscriber = find_subscriber(read_roster(context.settings), email, context.settings)
     moment = clock_at(now)()
@@ -63,7 +76,11 @@ def _kept(context: Context, subscriber: Subscriber, now: datetime) -> str:
         return f"mail is {pause}: 'digest subscribers resume {subscriber.email}' ends that"
     with existing_store(context.settings) as store:
         state = store.subscribers.state(subscriber.email) if store else None
-    return f"mail to this address is suppressed: {state.suppressed}" if state and state.suppressed else ""
+    return (
+        f"mail to this address is suppressed: {state.suppressed}"
+        if state and state.suppressed
+        else ""
+    )
 
 
 def _deliveries(context: Context, subscriber: Subscriber) -> list[Delivery]:
@@ -73,7 +90,9 @@ def _deliveries(context: Context, subscriber: Subscriber) -> list[Delivery]:
         return store.history.deliveries(reader.id) if store and reader else []
 
 
-def _why_nothing(context: Context, subscriber: Subscriber, deliveries: list[Delivery], now: datetime) -> str:
+def _why_nothing(
+    context: Context, subscriber: Subscriber, deliveries: list[Delivery], now: datetime
+) -> str:
     """Why there was nothing to send."""
     waiting = [d for d in deliveries if d.ended_at is None]
     if waiting:
@@ -87,7 +106,9 @@ def _why_nothing(context: Context, subscriber: Subscriber, deliveries: list[Deli
     return f"no new paper since the last digest. {next_.rstrip('.')}"
 
 
-def _tell(context: Context, subscriber: Subscriber, moved: list[Delivery], why: str, *, as_json: bool) -> None:
+def _tell(
+    context: Context, subscriber: Subscriber, moved: list[Delivery], why: str, *, as_json: bool
+) -> None:
     """Say what was done, or why there was nothing to do."""
     from digest.model import State
     from digest.rules.verdict import delivery_words
@@ -95,7 +116,13 @@ def _tell(context: Context, subscriber: Subscriber, moved: list[Delivery], why: 
     moved = [d for d in moved if d.state != State.EXPIRED]
     if as_json:
         digests = [
-            {"id": d.id, "subject": d.subject, "papers": d.papers, "state": d.state.value, "reply": d.reply}
+            {
+                "id": d.id,
+                "subject": d.subject,
+                "papers": d.papers,
+                "state": d.state.value,
+                "reply": d.reply,
+            }
             for d in moved
         ]
         context.print_json({"email": subscriber.email, "digests": digests, "why": why})
@@ -103,7 +130,9 @@ def _tell(context: Context, subscriber: Subscriber, moved: list[Delivery], why: 
     hold = holds_unknown(context.settings, subscriber.email)
     for delivery in moved:
         words = delivery_words(delivery, subscriber.timezone, hold_unknown=hold)
-        context.echo(f"{subscriber.email}: {counted(delivery.papers, 'paper')}, {delivery.subject!r}: {words}")
+        context.echo(
+            f"{subscriber.email}: {counted(delivery.papers, 'paper')}, {delivery.subject!r}: {words}"
+        )
     if why:
         context.echo(f"Nothing was sent to {subscriber.email}: {why}.")
 

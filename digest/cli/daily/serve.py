@@ -27,14 +27,16 @@ LISTEN = "127.0.0.1:8080"
 
 
 @click.command(cls=Command, examples=("digest serve --listen 127.0.0.1:8080",))
-@click.option("--listen", default=LISTEN, show_default=True, metavar="ADDRESS:PORT", help="Where to listen.")
+@click.option(
+    "--listen", default=LISTEN, show_default=True, metavar="ADDRESS:PORT", help="Where to listen."
+)
 @pass_context
 @click.pass_context
 def serve(click_context: click.Context, context: Context, listen: str) -> None:
     """Answer the links by which readers leave: DIGEST_BASE_URL/u/….
 
-    It speaks plain HTTP, for a web server in front that has a certificate and passes https requests on. Each mail
-    holds such a link as soon as DIGEST_BASE_URL is set.
+    It speaks plain HTTP, for a web server in front that has a certificate and passes https requests
+    on. Each mail holds such a link as soon as DIGEST_BASE_URL is set.
     """
     from digest.store import open_store
 
@@ -42,7 +44,10 @@ def serve(click_context: click.Context, context: Context, listen: str) -> None:
     settings = context.settings
     if not settings.base_url:
         context.warn("DIGEST_BASE_URL is not set: no mail leads here yet")
-    with open_store(settings.db, create=False) as store, contextlib.closing(_socket(host, port)) as listener:
+    with (
+        open_store(settings.db, create=False) as store,
+        contextlib.closing(_socket(host, port)) as listener,
+    ):
         settle_names(settings, store)
         greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
         asyncio.run(_serve(_application(context, store), listener, lambda: context.echo(greeting)))
@@ -57,7 +62,8 @@ def _application(context: Context, store: Store) -> Any:
         from digest.web.app import make_app
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the web side needs {error.name}, which is not installed", remedy="in the clone: pip install '.[web]'"
+            f"the web side needs {error.name}, which is not installed",
+            remedy="in the clone: pip install '.[web]'",
         ) from error
     signer = make_signer(store, context.settings.secret)
 
@@ -67,7 +73,11 @@ def _application(context: Context, store: Store) -> Any:
 
     def leave(token: str) -> bool:
         reader = signer.number(Purpose.LEAVE, token)
-        address = None if reader is None else store.suppressions.leave(reader, "by the link in a mail", machine_now())
+        address = (
+            None
+            if reader is None
+            else store.suppressions.leave(reader, "by the link in a mail", machine_now())
+        )
         log.info("%s", f"{address}: unsubscribed" if address else "a link that leads nowhere")
         return address is not None
 
@@ -88,7 +98,12 @@ async def _serve(application: Any, listener: socket.socket, ready: Callable[[], 
             yield
 
     config = uvicorn.Config(
-        application, access_log=False, log_config=None, lifespan="off", server_header=False, timeout_graceful_shutdown=5
+        application,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=5,
     )
     server = Server(config)
     stop = Stop()
@@ -108,15 +123,20 @@ def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     with contextlib.suppress(ValueError):
-        if 0 < int(port) < 65536 and ipaddress.ip_address("127.0.0.1" if host == "localhost" else host):
+        if 0 < int(port) < 65536 and ipaddress.ip_address(
+            "127.0.0.1" if host == "localhost" else host
+        ):
             return host, int(port)
     raise UsageError(f"--listen {listen!r} is no address and port", remedy=f"write it as {LISTEN}")
 
 
 def _socket(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
     except OSError as error:
         raise TryLaterError(
-            f"{host}:{port} cannot be listened on ({error.strerror})", remedy="name another with --listen"
+            f"{host}:{port} cannot be listened on ({error.strerror})",
+            remedy="name another with --listen",
         ) from error

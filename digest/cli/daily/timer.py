@@ -1,4 +1,6 @@
-"""`digest timer`: let systemd, launchd or cron call `digest run`; tell what does; take it away again."""
+"""`digest timer`: let systemd, launchd or cron call `digest run`; tell what does; take it away
+again.
+"""
 
 from __future__ import annotations
 
@@ -28,27 +30,34 @@ def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("system", "For the whole machine, as the account that owns the home folder; needs root."),
         ("user", "For you alone."),
     ):
-        command = click.option(f"--{flag}", "scope", flag_value=flag, type=click.STRING, default=None, help=text)(
-            command
-        )
+        command = click.option(
+            f"--{flag}", "scope", flag_value=flag, type=click.STRING, default=None, help=text
+        )(command)
     return command
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-print_option = click.option("--print", "only_print", is_flag=True, help="Show what would be done, and do nothing.")
+print_option = click.option(
+    "--print", "only_print", is_flag=True, help="Show what would be done, and do nothing."
+)
 
 
 @click.group()
 def timer() -> None:
     """Let the machine call 'digest run --wait' every 15 minutes; tell what calls it; end that.
 
-    Where systemd runs it makes a service and a timer, on macOS a launchd agent, else a line in your crontab.
+    Where systemd runs it makes a service and a timer, on macOS a launchd agent, else a line in your
+    crontab.
     """
 
 
-@timer.command(cls=Command, examples=("digest timer install --print", "digest timer install --user --print"))
+@timer.command(
+    cls=Command, examples=("digest timer install --print", "digest timer install --user --print")
+)
 @scope_options
-@click.option("--linger/--no-linger", default=True, help="Let a user's timer go on after logout (systemd).")
+@click.option(
+    "--linger/--no-linger", default=True, help="Let a user's timer go on after logout (systemd)."
+)
 @yes_option
 @print_option
 @pass_context
@@ -62,7 +71,9 @@ def install(context: Context, scope: str | None, linger: bool, yes: bool, only_p
     settings = _settings(context, system=system)
     from digest.system.timers.install import plan_install
 
-    plan = plan_install(machine, make_job(settings), system=system, linger=linger, only_print=only_print)
+    plan = plan_install(
+        machine, make_job(settings), system=system, linger=linger, only_print=only_print
+    )
     _show(context, plan, _notes(context, settings, system=system))
     if only_print:
         return
@@ -70,7 +81,9 @@ def install(context: Context, scope: str | None, linger: bool, yes: bool, only_p
         return
     _carry_out(context, machine, plan)
     scope_flag = "" if system == (machine.uid == 0) else " --user"
-    context.echo(f"Done. 'digest timer status' tells the next run, 'digest timer remove{scope_flag}' ends it.")
+    context.echo(
+        f"Done. 'digest timer status' tells the next run, 'digest timer remove{scope_flag}' ends it."
+    )
 
 
 @timer.command(cls=Command, examples=("digest timer status",))
@@ -127,7 +140,10 @@ def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> 
         context.echo("There is no timer that 'digest timer install' made: nothing to remove.")
         return
     if any(plan.kind == "systemd" for plan in plans) and machine.uid != 0:
-        raise ConfigError("the system's timer lies in /etc, which only root may change", remedy="call it with sudo")
+        raise ConfigError(
+            "the system's timer lies in /etc, which only root may change",
+            remedy="call it with sudo",
+        )
     for plan in plans:
         _show(context, plan, [])
     if only_print:
@@ -144,7 +160,9 @@ def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> 
 
 
 def installed() -> list[Installed]:
-    """What calls Digest on this machine, for this user and for the system. Never fails: not known is empty."""
+    """What calls Digest on this machine, for this user and for the system. Never fails: not known
+    is empty.
+    """
     from digest.system.timers.found import find_installed
 
     try:
@@ -156,8 +174,8 @@ def installed() -> list[Installed]:
 def offer_install(context: Context, *, assume_yes: bool) -> bool:
     """Say in two lines what a timer would be, ask, and set it up; tell whether it was.
 
-    Where it cannot be, one line says why; nothing is raised. Without a terminal and without `assume_yes`
-    one line says which command sets it up.
+    Where it cannot be, one line says why; nothing is raised. Without a terminal and without
+    `assume_yes` one line says which command sets it up.
     """
     try:
         machine = _machine()
@@ -176,7 +194,9 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
     for note in _notes(context, context.settings, system=system):
         context.echo(f"Note: {note}.")
     if not assume_yes and not sys.stdin.isatty():
-        context.echo("Nothing was set up, since nobody can be asked here: call 'digest timer install --yes'.")
+        context.echo(
+            "Nothing was set up, since nobody can be asked here: call 'digest timer install --yes'."
+        )
         return False
     if not assume_yes and not click.confirm("Set it up?", default=True):
         context.echo("Later: digest timer install")
@@ -201,7 +221,12 @@ def make_job(settings: Settings) -> Job:
     if scheme.lower() == "maildir":
         mail = settings.home / Path(rest.removeprefix("//")).expanduser()
         writes.append(mail if mail.is_dir() else mail.parent)
-    reads = [Path(command[0]).resolve(), Path(sys.prefix), Path(sys.base_prefix), Path(digest.__file__).parent]
+    reads = [
+        Path(command[0]).resolve(),
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        Path(digest.__file__).parent,
+    ]
     reads += [path for path in (settings.subscribers, settings.templates, settings.mail_ca) if path]
     return Job(
         command,
@@ -234,7 +259,9 @@ def _is_system(machine: Machine, scope: str | None) -> bool:
 
 
 def _settings(context: Context, *, system: bool) -> Settings:
-    """The settings; a system's timer is for /var/lib/digest where no other installation is to be found."""
+    """The settings; a system's timer is for /var/lib/digest where no other installation is to be
+    found.
+    """
     named = context.flags.get("DIGEST_HOME") or os.environ.get("DIGEST_HOME", "")
     if system and not named and not find_home("", Path.cwd()).exists():
         context.flags["DIGEST_HOME"] = str(SYSTEM_HOME)
@@ -246,7 +273,9 @@ def _notes(context: Context, settings: Settings, *, system: bool) -> list[str]:
     notes = []
     with_known_file = settings.home == SYSTEM_HOME or settings.subscribers.exists()
     if not with_known_file:
-        notes.append(f"there is no {settings.subscribers} yet: until there is, each run ends with a line that says so")
+        notes.append(
+            f"there is no {settings.subscribers} yet: until there is, each run ends with a line that says so"
+        )
     try:
         bare = load_settings({"DIGEST_HOME": str(settings.home)}, environ={})
     except ConfigError:
@@ -254,14 +283,20 @@ def _notes(context: Context, settings: Settings, *, system: bool) -> list[str]:
     if bare != settings:
         here = {*os.environ, *context.flags} - {"DIGEST_HOME"}
         if names := sorted(here & {s.variable for s in SETTINGS}):
-            place = f"{settings.home / '.env'}" + (" or to /etc/digest/environment" if system else "")
+            place = f"{settings.home / '.env'}" + (
+                " or to /etc/digest/environment" if system else ""
+            )
             notes.append(
                 f"a timer does not see what was set for this command alone ({', '.join(names)}): add it to {place}"
             )
     if names := sorted(
-        n for n in os.environ if n.lower() in ("https_proxy", "http_proxy", "all_proxy", "ssl_cert_file")
+        n
+        for n in os.environ
+        if n.lower() in ("https_proxy", "http_proxy", "all_proxy", "ssl_cert_file")
     ):
-        notes.append(f"a timer does not see {', '.join(names)} of this shell: docs/timer.md says where to set it")
+        notes.append(
+            f"a timer does not see {', '.join(names)} of this shell: docs/timer.md says where to set it"
+        )
     if system and settings.mail_token_command:
         notes.append(f"DIGEST_MAIL_TOKEN_COMMAND will be able to write to {settings.home} alone")
     return notes
@@ -295,7 +330,10 @@ def _agreed(context: Context, *, assume_yes: bool) -> bool:
     if assume_yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("nothing was done, since nobody can be asked here", remedy="add --yes to do it, or --print")
+        raise UsageError(
+            "nothing was done, since nobody can be asked here",
+            remedy="add --yes to do it, or --print",
+        )
     if click.confirm("Do this?", default=True):
         return True
     context.echo("Nothing was done.")

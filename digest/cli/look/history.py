@@ -21,7 +21,11 @@ TROUBLES = ("failed", "quarantined")
 
 @click.command(
     cls=Command,
-    examples=("digest history", "digest history ada@example.org", "digest history ada@example.org --papers --limit 1"),
+    examples=(
+        "digest history",
+        "digest history ada@example.org",
+        "digest history ada@example.org --papers --limit 1",
+    ),
 )
 @click.argument("email", required=False)
 @click.option("--papers", is_flag=True, help="Name the papers of each digest (needs EMAIL).")
@@ -33,14 +37,21 @@ TROUBLES = ("failed", "quarantined")
     metavar="N",
     help="So many entries; 0 for all.",
 )
-@click.option("--all", "idle", is_flag=True, help="Also runs in which nothing happened, each on a line of its own.")
+@click.option(
+    "--all",
+    "idle",
+    is_flag=True,
+    help="Also runs in which nothing happened, each on a line of its own.",
+)
 @json_option
 @pass_context
-def history(context: Context, email: str | None, papers: bool, limit: int, idle: bool, as_json: bool) -> None:
+def history(
+    context: Context, email: str | None, papers: bool, limit: int, idle: bool, as_json: bool
+) -> None:
     """List the digests of a reader, or without EMAIL the runs, newest first.
 
-    Digests stay in the database for good, the records of runs for a year. Runs in which nothing was due are
-    only counted.
+    Digests stay in the database for good, the records of runs for a year. Runs in which nothing was
+    due are only counted.
     """
     if papers and email is None:
         raise click.UsageError("--papers needs EMAIL: digest history EMAIL --papers")
@@ -61,12 +72,18 @@ def history(context: Context, email: str | None, papers: bool, limit: int, idle:
         _tell_digests(context, report)
 
 
-def _digests(context: Context, store: Store | None, email: str, limit: int, *, with_papers: bool) -> dict[str, Any]:
-    """A reader's digests as plain values; ConfigError, with the nearest address, where nobody knows the reader."""
+def _digests(
+    context: Context, store: Store | None, email: str, limit: int, *, with_papers: bool
+) -> dict[str, Any]:
+    """A reader's digests as plain values; ConfigError, with the nearest address, where nobody knows
+    the reader.
+    """
     from digest.cli.look.why import find_reader
     from digest.explain.paper import delivery_values
 
-    subscriber, past = find_reader(context, readable_roster(context, why="times are in UTC"), store, email)
+    subscriber, past = find_reader(
+        context, readable_roster(context, why="times are in UTC"), store, email
+    )
     zone = subscriber.timezone if subscriber else "UTC"
     holds = holds_unknown(context.settings, past.address if past else email)
     digests = []
@@ -83,7 +100,9 @@ def _digests(context: Context, store: Store | None, email: str, limit: int, *, w
 
 
 def readable_roster(context: Context, *, why: str) -> Roster:
-    """The subscribers file, for names and zones; what happened is told without it, too, and `why` says how."""
+    """The subscribers file, for names and zones; what happened is told without it, too, and `why`
+    says how.
+    """
     from digest.model import Roster
 
     try:
@@ -110,7 +129,9 @@ def _run(run: Run) -> dict[str, Any]:
         **{outcome.value: number for outcome, number in record.outcomes.items()},
         "trouble": record.trouble,
         "keyword_trouble": [
-            {"keyword": k.keyword, "status": k.status, "why": k.why} for k in record.keywords if k.status in TROUBLES
+            {"keyword": k.keyword, "status": k.status, "why": k.why}
+            for k in record.keywords
+            if k.status in TROUBLES
         ],
         "idle_before": run.idle_before,
     }
@@ -125,11 +146,22 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
         context.echo("No run yet: 'digest run' does one.")
     for run in runs:
         counts = (
-            [_counted(run["asked"], "keyword") + " asked", f"{run['new']} new"] if run["asked"] else ["nothing to ask"]
+            [_counted(run["asked"], "keyword") + " asked", f"{run['new']} new"]
+            if run["asked"]
+            else ["nothing to ask"]
         )
-        counts += [f"{run[kind]} {word}" for kind, word in (("late", "late"), ("revised", "revised")) if run[kind]]
+        counts += [
+            f"{run[kind]} {word}"
+            for kind, word in (("late", "late"), ("revised", "revised"))
+            if run[kind]
+        ]
         counts += [_counted(run["composed"], "digest") + " composed"] if run["composed"] else []
-        words = (("sent", "sent"), ("deferred", "deferred"), ("failed", "failed"), ("unknown", "maybe delivered"))
+        words = (
+            ("sent", "sent"),
+            ("deferred", "deferred"),
+            ("failed", "failed"),
+            ("unknown", "maybe delivered"),
+        )
         counts += [f"{run[outcome]} {word}" for outcome, word in words if run[outcome]]
         ended = "" if run["finished"] else ", interrupted"
         context.echo(f"{moment(from_text(run['started']), 'UTC')}  {', '.join(counts)}{ended}")
@@ -139,7 +171,9 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
             status = "held back" if each["status"] == "quarantined" else "failed"
             context.echo("    " + clean(f"{each['keyword']} {status}: {each['why']}", 2000))
         if run["idle_before"]:
-            context.echo(f"    before that {_counted(run['idle_before'], 'run')} with nothing to do")
+            context.echo(
+                f"    before that {_counted(run['idle_before'], 'run')} with nothing to do"
+            )
     if runs:
         context.echo("(times in UTC)")
 
@@ -148,7 +182,9 @@ def _tell_digests(context: Context, report: dict[str, Any]) -> None:
     from digest.rendering.texts import clean
 
     if not report["digests"]:
-        context.echo(f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why.")
+        context.echo(
+            f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why."
+        )
         return
     for digest in report["digests"]:
         papers = _counted(digest["papers"], "paper")

@@ -53,7 +53,9 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
     for line in server:
         context.echo(line)
     for entry in entries:
-        context.echo(f"{entry.id}  {entry.address}  {STATE_WORDS.get(entry.state, entry.state)}  {entry.subject}")
+        context.echo(
+            f"{entry.id}  {entry.address}  {STATE_WORDS.get(entry.state, entry.state)}  {entry.subject}"
+        )
         if coming := what_follows(entry, opens_at, hold_unknown=context.settings.hold_unknown):
             context.echo(f"    {coming}")
         if entry.reply and entry.reply != reason:
@@ -61,16 +63,20 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
 
 
 def what_follows(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> str:
-    """When a waiting delivery is tried again, or who is to decide; no mail leaves before `opens_at`."""
+    """When a waiting delivery is tried again, or who is to decide; no mail leaves before
+    `opens_at`.
+    """
     if entry.address.startswith(REPOSITORY):
         opens_at, hold_unknown = entry.next_at, False
     if entry.state == "unknown" and hold_unknown:
-        return (
-            f"waits for you: 'digest outbox retry {entry.id}' sends it again, 'digest outbox drop {entry.id}' does not"
-        )
+        return f"waits for you: 'digest outbox retry {entry.id}' sends it again, 'digest outbox drop {entry.id}' does not"
     if entry.state not in ("queued", "deferred", "unknown"):
         return ""
-    tried = f"tried {'once' if entry.attempt == 1 else f'{entry.attempt} times'}, " if entry.attempt else ""
+    tried = (
+        f"tried {'once' if entry.attempt == 1 else f'{entry.attempt} times'}, "
+        if entry.attempt
+        else ""
+    )
     if entry.next_at <= opens_at <= machine_now():
         return f"{tried}leaves with the next run"
     return f"{tried}next at {max(entry.next_at, opens_at):%Y-%m-%d %H:%M} UTC"
@@ -78,7 +84,12 @@ def what_follows(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> str
 
 @outbox.command(cls=Command, examples=("digest outbox retry --all",))
 @click.argument("number", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Everything that waits, except what may have been delivered.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Everything that waits, except what may have been delivered.",
+)
 @pass_context
 def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
     """Let deliveries leave with the next run, whatever their wait or the mail server's rest.
@@ -86,7 +97,10 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
     One that is "maybe delivered" is only tried again where it is named by its number.
     """
     if bool(number) == everything:
-        raise UsageError("name the deliveries to retry, or --all", remedy="'digest outbox list' shows their numbers")
+        raise UsageError(
+            "name the deliveries to retry, or --all",
+            remedy="'digest outbox list' shows their numbers",
+        )
     with existing_store(context.settings) as store:
         if store is None:
             raise UsageError("the outbox is empty")
@@ -96,7 +110,9 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             number = tuple(e.id for e in entries if e.state in ("queued", "deferred"))
             unsure = [str(e.id) for e in entries if e.state == "unknown"]
             if unsure:
-                context.echo(f"Maybe delivered, and sent again only where you name them: {', '.join(unsure)}")
+                context.echo(
+                    f"Maybe delivered, and sent again only where you name them: {', '.join(unsure)}"
+                )
         for one in number:
             entry = store.outbox.retry(one, machine_now())
             context.echo(f"Delivery {one} to {entry.address} leaves with the next run.")
@@ -110,7 +126,9 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
 @click.argument("number", type=int, nargs=-1, required=True)
 @pass_context
 def drop(context: Context, number: tuple[int, ...]) -> None:
-    """Take deliveries out of the outbox for good; their papers count as had and do not come again."""
+    """Take deliveries out of the outbox for good; their papers count as had and do not come
+    again.
+    """
     with existing_store(context.settings) as store:
         if store is None:
             raise UsageError("the outbox is empty")
@@ -121,16 +139,22 @@ def drop(context: Context, number: tuple[int, ...]) -> None:
             )
 
 
-@outbox.command(cls=Command, examples=("digest outbox show 1", "digest outbox show 1 --eml message.eml"))
+@outbox.command(
+    cls=Command, examples=("digest outbox show 1", "digest outbox show 1 --eml message.eml")
+)
 @click.argument("number", type=int)
 @click.option("--eml", metavar="FILE", help="Write the message as it leaves; - is standard output.")
 @json_option
 @pass_context
 def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
-    """Show one delivery, sent or not: what became of it, in the mail server's words, and its papers."""
+    """Show one delivery, sent or not: what became of it, in the mail server's words, and its
+    papers.
+    """
     with existing_store(context.settings) as store:
         if store is None:
-            raise UsageError(f"there is no delivery {number}", remedy="'digest run' makes the first ones")
+            raise UsageError(
+                f"there is no delivery {number}", remedy="'digest run' makes the first ones"
+            )
         if eml is not None:
             _write(context, store, number, eml)
             return
@@ -139,12 +163,16 @@ def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
     if as_json:
         context.print_json(_as_json(entry) | _more_as_json(entry, papers))
         return
-    context.echo(f"Delivery {entry.id} to {entry.address}: {STATE_WORDS.get(entry.state, entry.state)}")
+    context.echo(
+        f"Delivery {entry.id} to {entry.address}: {STATE_WORDS.get(entry.state, entry.state)}"
+    )
     for heading, text in _details(entry, opens_at, hold_unknown=context.settings.hold_unknown):
         context.echo(f"{heading:<12}{text}")
     for line, paper in enumerate(papers):
         new = " (new version)" if paper.revised else ""
-        context.echo(f"{'' if line else 'Papers':<12}{paper.id}v{paper.version}{new}  {paper.title}")
+        context.echo(
+            f"{'' if line else 'Papers':<12}{paper.id}v{paper.version}{new}  {paper.title}"
+        )
 
 
 def _details(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> list[tuple[str, str]]:
@@ -173,7 +201,11 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
             f"delivery {number} is an issue of {outgoing.address}, and no mail",
             remedy=f"'digest outbox show {number}' lists its papers",
         )
-    named = reveal(outgoing, mailboxes(read_roster(context.settings))) if context.settings.subscribers_yaml else None
+    named = (
+        reveal(outgoing, mailboxes(read_roster(context.settings)))
+        if context.settings.subscribers_yaml
+        else None
+    )
     data = assemble(named or outgoing, make_sender(context.settings, store)).data
     if place == "-":
         click.echo(data, nl=False)
@@ -181,7 +213,9 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
     try:
         Path(place).write_bytes(data)
     except OSError as error:
-        raise ConfigError(f"{place} cannot be written ({error.strerror})", remedy="name another file") from error
+        raise ConfigError(
+            f"{place} cannot be written ({error.strerror})", remedy="name another file"
+        ) from error
     context.echo(f"The message of delivery {number} is in {place}.")
 
 
@@ -193,7 +227,9 @@ def server_words(store: Store | None, context: Context, now: datetime) -> list[s
     limits = context.settings.mail_rate
     room_at = store.relay.room_at(now, limits)
     if room_at > now:
-        lines.append(f"DIGEST_MAIL_RATE lets the next message leave at {room_at:%Y-%m-%d %H:%M} UTC.")
+        lines.append(
+            f"DIGEST_MAIL_RATE lets the next message leave at {room_at:%Y-%m-%d %H:%M} UTC."
+        )
     return [line for line in lines if line]
 
 
@@ -211,7 +247,10 @@ def _more_as_json(entry: Entry, papers: list[Carried]) -> dict[str, Any]:
         "message_id": entry.message_id,
         "ended": to_text(entry.ended_at) if entry.ended_at else None,
         "again": entry.again,
-        "titles": [{"id": p.id, "version": p.version, "title": p.title, "revised": p.revised} for p in papers],
+        "titles": [
+            {"id": p.id, "version": p.version, "title": p.title, "revised": p.revised}
+            for p in papers
+        ],
     }
 
 

@@ -1,4 +1,6 @@
-"""`digest preview`: the next digest of a reader, to look at; nothing is written, nothing is sent."""
+"""`digest preview`: the next digest of a reader, to look at; nothing is written, nothing is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,20 @@ if TYPE_CHECKING:
     from digest.model import Digest, Rendered, Roster, Subscriber
 
 
-@click.command(cls=Command, examples=("digest preview ada@example.org", "digest preview --gallery samples"))
+@click.command(
+    cls=Command, examples=("digest preview ada@example.org", "digest preview --gallery samples")
+)
 @click.argument("email", required=False)
 @click.option("--open", "open_browser", is_flag=True, help="Show the HTML part in the browser.")
 @click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
-@click.option("--eml", "as_eml", is_flag=True, help="Print the whole message as it would be mailed.")
 @click.option(
-    "--gallery", type=click.Path(path_type=Path), metavar="DIR", help="Write a page of sample digests, to try looks."
+    "--eml", "as_eml", is_flag=True, help="Print the whole message as it would be mailed."
+)
+@click.option(
+    "--gallery",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a page of sample digests, to try looks.",
 )
 @now_option
 @pass_context
@@ -43,22 +52,26 @@ def preview(
 ) -> None:
     """Show the digest that would be mailed next, whatever the hour.
 
-    EMAIL may be left out where the subscribers file names one reader only. Keywords that are due are
-    asked for, as a run would, but nothing is kept. The gallery shows invented papers, with your templates
-    where you have some, and needs no subscribers file.
+    EMAIL may be left out where the subscribers file names one reader only. Keywords that are due
+    are asked for, as a run would, but nothing is kept. The gallery shows invented papers, with your
+    templates where you have some, and needs no subscribers file.
     """
     if open_browser + as_html + as_eml > 1:
         raise UsageError("--open, --html and --eml ask for different things", remedy="choose one")
     if gallery is not None:
         if email or as_html or as_eml or now:
-            raise UsageError("--gallery shows samples only", remedy="leave the rest out, but for --open")
+            raise UsageError(
+                "--gallery shows samples only", remedy="leave the rest out, but for --open"
+            )
         _gallery(context, gallery, open_browser=open_browser)
         return
     settings = context.settings
     roster = read_roster(settings)
     subscriber = _chosen(context, roster, email)
     if subscriber.format is Format.TEXT and (open_browser or as_html):
-        raise UsageError(f"{subscriber.email} gets text alone", remedy="leave --html and --open out")
+        raise UsageError(
+            f"{subscriber.email} gets text alone", remedy="leave --html and --open out"
+        )
     digest = asyncio.run(_next_digest(context, roster, subscriber, now))
     if digest is None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
@@ -84,7 +97,9 @@ def _show_issues(context: Context, digest: Digest, *, mail_only: bool) -> None:
     from digest.rendering.issue import render_issues
 
     if mail_only:
-        raise UsageError("a repository gets issues, and no mail", remedy="leave --eml, --html and --open out")
+        raise UsageError(
+            "a repository gets issues, and no mail", remedy="leave --eml, --html and --open out"
+        )
     issues = render_issues(digest)
     context.echo(f"Title: {issues.title}")
     for body in issues.bodies:
@@ -98,14 +113,18 @@ def _chosen(context: Context, roster: Roster, email: str | None) -> Subscriber:
         return roster.subscribers[0]
     place = place_of_subscribers(context.settings)
     if not roster.subscribers:
-        raise ConfigError(f"{place} names no subscriber", remedy="'digest subscribe EMAIL -k KEYWORD' adds one")
+        raise ConfigError(
+            f"{place} names no subscriber", remedy="'digest subscribe EMAIL -k KEYWORD' adds one"
+        )
     raise ConfigError(
         f"{place} names {len(roster.subscribers)} subscribers",
         remedy=f"say whose digest you want to see, such as: digest preview {roster.subscribers[0].email}",
     )
 
 
-async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber, now: datetime | None) -> Digest | None:
+async def _next_digest(
+    context: Context, roster: Roster, subscriber: Subscriber, now: datetime | None
+) -> Digest | None:
     """Fetch what is due into a copy of the database, and compose there."""
     from digest.mail.nowhere import Nowhere
     from digest.model import Roster
@@ -119,15 +138,23 @@ async def _next_digest(context: Context, roster: Roster, subscriber: Subscriber,
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
     with rehearsal_store(settings.db) as store:
         clock = clock_at(store.runs.check_time(clock_at(now)()))
-        async with open_parts(settings, store, only, Nowhere(), clock=clock, stop=stop, rehearsed=True) as parts:
+        async with open_parts(
+            settings, store, only, Nowhere(), clock=clock, stop=stop, rehearsed=True
+        ) as parts:
             store.subscribers.sync(roster, clock())
             fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), stop)
             failed = [f for f in fetched or [] if f.error is not None]
             for one in failed:
                 context.warn(f"{one.record.keyword}: {one.record.why}")
             state = store.subscribers.state(subscriber.email)
-            if failed and state is not None and len(state.unplaced) == len({k.query for k in subscriber.keywords}):
-                raise TryLaterError("arXiv has answered for none of the keywords yet", remedy="try again later")
+            if (
+                failed
+                and state is not None
+                and len(state.unplaced) == len({k.query for k in subscriber.keywords})
+            ):
+                raise TryLaterError(
+                    "arXiv has answered for none of the keywords yet", remedy="try again later"
+                )
             return compose_now(parts.composer, subscriber, clock())
 
 
@@ -173,7 +200,9 @@ def _gallery(context: Context, folder: Path, *, open_browser: bool) -> None:
 
 def _show(context: Context, html: str) -> None:
     """Write the HTML part to a file of its own and open the browser on it."""
-    with tempfile.NamedTemporaryFile("w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8"
+    ) as file:
         file.write(html)
     context.echo(f"The preview lies at {file.name}")
     _launch(Path(file.name))

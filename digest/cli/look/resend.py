@@ -18,17 +18,29 @@ if TYPE_CHECKING:
     from digest.store import Store
 
 
-@click.command(cls=Command, examples=("digest resend ada@example.org", "digest resend ada@example.org --last"))
+@click.command(
+    cls=Command, examples=("digest resend ada@example.org", "digest resend ada@example.org --last")
+)
 @click.argument("email")
 @click.option("--date", "day", metavar="DATE", help="The digest of this day, in the reader's zone.")
-@click.option("--last", is_flag=True, help="The last digest that has gone; this is what is done without --date.")
+@click.option(
+    "--last",
+    is_flag=True,
+    help="The last digest that has gone; this is what is done without --date.",
+)
 @now_option
 @pass_context
 @click.pass_context
 def resend(
-    click_context: click.Context, context: Context, email: str, day: str | None, last: bool, now: datetime | None
+    click_context: click.Context,
+    context: Context,
+    email: str,
+    day: str | None,
+    last: bool,
+    now: datetime | None,
 ) -> None:
-    """Send a digest again that has gone: the same papers, "Again" in the subject, a Message-ID of its own.
+    """Send a digest again that has gone: the same papers, "Again" in the subject, a Message-ID of
+    its own.
 
     It takes the place of no other digest, and no paper becomes due by it.
     """
@@ -38,21 +50,27 @@ def resend(
         raise UsageError("--date and --last exclude each other")
     with existing_store(context.settings) as store:
         if store is None:
-            raise UsageError(f"no digest has gone to {email}", remedy="'digest run' sends the first one")
+            raise UsageError(
+                f"no digest has gone to {email}", remedy="'digest run' sends the first one"
+            )
         clock = clock_at(now)
         moment = store.runs.check_time(clock())
         number = _chosen(context, store, email, day).id
         entry = store.outbox.again(number, moment, make_sender(context.settings).domain)
         try:
             with cycle_lock(context.settings.db):
-                asyncio.run(deliver_waiting(context.settings, store, clock=lambda: max(moment, clock())))
+                asyncio.run(
+                    deliver_waiting(context.settings, store, clock=lambda: max(moment, clock()))
+                )
         except TryLaterError as error:
             context.warn(error.message)
         entry = store.outbox.entry(entry.id)
     if entry.state == "sent":
         context.echo(f"“{entry.subject}” went to {entry.address}: {entry.reply}")
         return
-    context.echo(f"“{entry.subject}” to {entry.address} waits in the outbox as delivery {entry.id}.")
+    context.echo(
+        f"“{entry.subject}” to {entry.address} waits in the outbox as delivery {entry.id}."
+    )
     if entry.reply:
         context.warn(entry.reply)
     click_context.exit(Exit.GIVEN_UP if entry.state == "failed" else Exit.DONE)
@@ -64,7 +82,9 @@ def _chosen(context: Context, store: Store, email: str, day: str | None) -> Deli
     from digest.cli.look.why import find_reader
     from digest.rules.schedule import local_date
 
-    subscriber, past = find_reader(context, readable_roster(context, why="days are in UTC"), store, email)
+    subscriber, past = find_reader(
+        context, readable_roster(context, why="days are in UTC"), store, email
+    )
     digests = store.history.deliveries(past.id) if past else []
     where = ""
     if day is not None:
@@ -74,7 +94,9 @@ def _chosen(context: Context, store: Store, email: str, day: str | None) -> Deli
         where = f" on {wanted}"
     gone = [d for d in digests if d.state in ("sent", "dropped")]
     if not digests:
-        raise UsageError(f"no digest went to {email}{where}", remedy=f"'digest history {email}' lists them")
+        raise UsageError(
+            f"no digest went to {email}{where}", remedy=f"'digest history {email}' lists them"
+        )
     return (gone or digests)[0]
 
 

@@ -44,7 +44,9 @@ EXPLAINED = 200
 @now_option
 @pass_context
 def status(context: Context, as_json: bool, now: datetime | None) -> None:
-    """Tell what the last run did, how each keyword and the outbox are, and when each reader's digest comes."""
+    """Tell what the last run did, how each keyword and the outbox are, and when each reader's
+    digest comes.
+    """
     moment = now or machine_now()
     roster = read_roster(context.settings)
     if not as_json:
@@ -64,7 +66,9 @@ def _report(context: Context, store: Store | None, roster: Roster, now: datetime
     from digest.run.fetch import paused
 
     last, coming = last_served(now), next_served(now)
-    unknown = [year for year in sorted({last.evening.year, coming.evening.year}) if not is_year_known(year)]
+    unknown = [
+        year for year in sorted({last.evening.year, coming.evening.year}) if not is_year_known(year)
+    ]
     run = store.runs.latest() if store else None
     counts = store.outbox.counts() if store else {}
     keywords: dict[str, Keyword] = {}
@@ -139,7 +143,9 @@ def _relay(context: Context, store: Store | None, readers: int, now: datetime) -
     return {
         "failures": state.failures,
         "tripped_since": to_text(state.tripped_since) if state.tripped_since else None,
-        "paused_until": to_text(state.paused_until) if state.paused_until and state.is_paused(now) else None,
+        "paused_until": to_text(state.paused_until)
+        if state.paused_until and state.is_paused(now)
+        else None,
         "reason": state.reason,
         "last_24_hours": left,
         "room_at": to_text(room_at) if room_at > now else None,
@@ -158,7 +164,9 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -
         "keyword": keyword.name,
         "query": keyword.query,
         "last_good": to_text(query.last_good_at) if query and query.last_good_at else None,
-        "held_since": to_text(query.quarantined_since) if query and query.quarantined_since else None,
+        "held_since": to_text(query.quarantined_since)
+        if query and query.quarantined_since
+        else None,
         "failures": query.failures if query else 0,
         "trouble": query.trouble if query else "",
         "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
@@ -177,17 +185,30 @@ def _waiting(context: Context, store: Store | None, now: datetime) -> list[dict[
             "id": e.id,
             "email": e.address,
             "state": e.state.value,
-            "next": to_text(e.next_at if e.address.startswith(REPOSITORY) else max(e.next_at, opens_at)),
+            "next": to_text(
+                e.next_at if e.address.startswith(REPOSITORY) else max(e.next_at, opens_at)
+            ),
             "reply": e.reply,
         }
         for e in store.outbox.entries()[:20]
     ]
 
 
-def _subscriber(store: Store | None, subscriber: Subscriber, now: datetime, *, explained: bool) -> dict[str, Any]:
-    """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none came today."""
+def _subscriber(
+    store: Store | None, subscriber: Subscriber, now: datetime, *, explained: bool
+) -> dict[str, Any]:
+    """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none
+    came today.
+    """
     from digest.model import Format
-    from digest.rules.schedule import FOR_EVER, gives_way, is_paused, latest_slot, next_digest, pause_in_words
+    from digest.rules.schedule import (
+        FOR_EVER,
+        gives_way,
+        is_paused,
+        latest_slot,
+        next_digest,
+        pause_in_words,
+    )
 
     state = store.subscribers.state(subscriber.email) if store else None
     moment, evening = next_digest(subscriber, now, taken=state.slot if state else None)
@@ -263,8 +284,12 @@ def _tell_last_run(context: Context, report: dict[str, Any]) -> None:
     else:
         ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
         composed = counted(run["composed"], "digest")
-        context.echo(f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent")
-        if run["trouble"] and not (report["relay"]["reason"] and report["relay"]["reason"] in run["trouble"]):
+        context.echo(
+            f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent"
+        )
+        if run["trouble"] and not (
+            report["relay"]["reason"] and report["relay"]["reason"] in run["trouble"]
+        ):
             context.echo(f"          {run['trouble']}")
 
 
@@ -276,7 +301,9 @@ def _tell_arxiv(context: Context, report: dict[str, Any]) -> None:
     if report["arxiv_pause"]:
         context.echo(f"          {report['arxiv_pause']}")
     for year in report["holidays_unknown"]:
-        context.echo(f"          {year}'s holidays are not known: write them into {report['home']}/{HOLIDAYS_FILE}")
+        context.echo(
+            f"          {year}'s holidays are not known: write them into {report['home']}/{HOLIDAYS_FILE}"
+        )
 
 
 def _tell_keywords(context: Context, keywords: list[dict[str, Any]]) -> None:
@@ -293,7 +320,11 @@ def _tell_outbox(context: Context, report: dict[str, Any]) -> None:
     for entry in report["waiting"]:
         context.echo(
             f"  {entry['id']} to {entry['email']}: {_state(entry['state'])}, next at {_time(entry['next'])}"
-            + (f": {entry['reply']}" if entry["reply"] not in ("", report["relay"]["reason"]) else "")
+            + (
+                f": {entry['reply']}"
+                if entry["reply"] not in ("", report["relay"]["reason"])
+                else ""
+            )
         )
 
 
@@ -301,10 +332,16 @@ def _tell_subscribers(context: Context, subscribers: list[dict[str, Any]]) -> No
     context.echo("\nSubscribers")
     for s in subscribers:
         zone = s["timezone"]
-        last = f"last digest {_time(s['last_digest'], zone)} ({_state(s['last_state'])})" if s["last_digest"] else ""
+        last = (
+            f"last digest {_time(s['last_digest'], zone)} ({_state(s['last_state'])})"
+            if s["last_digest"]
+            else ""
+        )
         covers = f", with the announcement of {s['covers']}"
         coming = f"next {_time(s['next_digest'], zone)}{covers}" if s["next_digest"] else ""
-        context.echo(f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part))
+        context.echo(
+            f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part)
+        )
     if not subscribers:
         context.echo("  none: keywords are fetched and recorded, and nothing is mailed")
 

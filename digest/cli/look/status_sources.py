@@ -1,4 +1,6 @@
-"""The part of `digest status` about arXiv's services: which is asked, and what one lacked that another had."""
+"""The part of `digest status` about arXiv's services: which is asked, and what one lacked that
+another had.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ SHOWN = 5
 """So many papers, and feeds in trouble, are named."""
 
 
-def report_sources(store: Store | None, settings: Settings, queries: int, now: datetime) -> dict[str, Any]:
-    """What is asked, the feeds as they were last, and the papers that a service was found to lack in the last month."""
+def report_sources(
+    store: Store | None, settings: Settings, queries: int, now: datetime
+) -> dict[str, Any]:
+    """What is asked, the feeds as they were last, and the papers that a service was found to lack
+    in the last month.
+    """
     from digest.setup.arxiv import source_order
 
     states = store.sources.feeds().values() if store else ()
@@ -24,7 +30,11 @@ def report_sources(store: Store | None, settings: Settings, queries: int, now: d
         "chosen": settings.source,
         "order": list(source_order(settings, queries)),
         "feeds": [
-            {"name": state.name, "day": state.day.isoformat() if state.day else None, "trouble": state.trouble}
+            {
+                "name": state.name,
+                "day": state.day.isoformat() if state.day else None,
+                "trouble": state.trouble,
+            }
             for state in states
         ],
         "lacked": store.sources.lacks(now - LOOKED_BACK) if store else {},
@@ -43,5 +53,7 @@ def tell_sources(report: dict[str, Any]) -> Iterator[str]:
     if len(troubled) > SHOWN:
         yield f"and {len(troubled) - SHOWN} more feeds in trouble"
     for name, papers in report["lacked"].items():
-        named = ", ".join(papers[:SHOWN]) + (f" and {len(papers) - SHOWN} more" if len(papers) > SHOWN else "")
+        named = ", ".join(papers[:SHOWN]) + (
+            f" and {len(papers) - SHOWN} more" if len(papers) > SHOWN else ""
+        )
         yield f"{SOURCE_WORDS[name]} lacked in the last {LOOKED_BACK.days} days: {named}"

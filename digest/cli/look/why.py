@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 @json_option
 @now_option
 @pass_context
-def why(context: Context, email: str, about: str | None, as_json: bool, now: datetime | None) -> None:
+def why(
+    context: Context, email: str, about: str | None, as_json: bool, now: datetime | None
+) -> None:
     """Tell why a paper came to a reader or did not, or how a day went.
 
-    The chain in plain lines: announced, fetched, matched (or which term failed), in which digest, how
-    delivered, in the mail server's own words. Without DATE or ARXIV-ID: the last day with something to tell,
-    and what comes next.
+    The chain in plain lines: announced, fetched, matched (or which term failed), in which digest,
+    how delivered, in the mail server's own words. Without DATE or ARXIV-ID: the last day with
+    something to tell, and what comes next.
     """
     from digest.explain.day import explain_day, latest_day
     from digest.explain.paper import Asked, explain_paper
@@ -69,16 +71,22 @@ def why(context: Context, email: str, about: str | None, as_json: bool, now: dat
 def find_reader(
     context: Context, roster: Roster, store: Store | None, email: str
 ) -> tuple[Subscriber | None, Reader | None]:
-    """A reader as the file and the database know them; ConfigError, with the nearest, where neither does."""
+    """A reader as the file and the database know them; ConfigError, with the nearest, where neither
+    does.
+    """
     wanted = known_as(context.settings, email).strip()
-    subscriber = next((s for s in roster.subscribers if s.email.casefold() == wanted.casefold()), None)
+    subscriber = next(
+        (s for s in roster.subscribers if s.email.casefold() == wanted.casefold()), None
+    )
     past = store.history.reader(wanted) if store else None
     if subscriber is None and past is None:
         known = [s.email for s in roster.subscribers] + (store.history.addresses() if store else [])
         from digest.subscribers.unknown import nearest_address
 
         near = nearest_address(email, known)
-        remedy = f"did you mean {near}?" if near else "'digest subscribers' lists who is in the file"
+        remedy = (
+            f"did you mean {near}?" if near else "'digest subscribers' lists who is in the file"
+        )
         place = place_of_subscribers(context.settings)
         raise ConfigError(f"neither {place} nor the database knows {email}", remedy=remedy)
     return subscriber, past
@@ -179,14 +187,22 @@ def _day_lines(report: dict[str, Any]) -> list[tuple[str, list[str]]]:
         f"{date.fromisoformat(a['evening']):%a %Y-%m-%d}, served from {moment(from_text(a['served']), zone)} on"
         for a in report["announced"]
     ] or [f"nothing ({report['silent'] or 'no announcement was served on this day'})"]
-    counts = [f"{recorded[kind]} {kind}" for kind in ("new", "late", "revised") if recorded[kind]] or ["nothing"]
+    counts = [
+        f"{recorded[kind]} {kind}" for kind in ("new", "late", "revised") if recorded[kind]
+    ] or ["nothing"]
     beside = recorded["not_for_this_reader"]
     matched = ", ".join(counts)
     if beside:
-        matched += f"; {beside} more not for this reader (before the start, too old, or a new version)"
+        matched += (
+            f"; {beside} more not for this reader (before the start, too old, or a new version)"
+        )
     return [
         ("Announced", announced),
-        ("Fetched", [f["text"] for f in report["fetched"]] or ["none of the reader's keywords was asked for"]),
+        (
+            "Fetched",
+            [f["text"] for f in report["fetched"]]
+            or ["none of the reader's keywords was asked for"],
+        ),
         ("Recorded", [matched]),
         ("Digests", [f"“{d['subject']}”: {d['text']}" for d in report["digests"]] or ["none"]),
         ("Also", report["reasons"][1:]),

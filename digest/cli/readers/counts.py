@@ -1,4 +1,6 @@
-"""How many papers a keyword would have brought: from the database, or from one request to arXiv and a count here."""
+"""How many papers a keyword would have brought: from the database, or from one request to arXiv and
+a count here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
 SPAN = timedelta(days=30)
 PAPERS = 500
-"""Papers of the one page that is asked for: enough for 16 a day over the whole span, and served in a moment."""
+"""Papers of the one page that is asked for: enough for 16 a day over the whole span, and served in
+a moment."""
 FRESH = timedelta(hours=36)
 """So old an answer may be whose rows in the database are counted in place of a new one."""
 PLAIN = (Rule.EITHER, Rule.BOTH, Rule.TITLE)
@@ -25,7 +28,9 @@ PLAIN = (Rule.EITHER, Rule.BOTH, Rule.TITLE)
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """The papers that a keyword would have brought by each rule since `start`, newest first; `source` says who knew."""
+    """The papers that a keyword would have brought by each rule since `start`, newest first;
+    `source` says who knew.
+    """
 
     source: str
     start: datetime
@@ -44,7 +49,11 @@ class Recent:
     def last(self, days: int, rule: Rule) -> int | None:
         """How many came in the last days; None where not so many days were counted."""
         begin = self.now - timedelta(days=days)
-        return None if begin < self.start else sum(paper.published >= begin for paper in self.papers[rule])
+        return (
+            None
+            if begin < self.start
+            else sum(paper.published >= begin for paper in self.papers[rule])
+        )
 
 
 class Counter:
@@ -54,10 +63,12 @@ class Counter:
         self._settings = settings
         self.trouble = ""
 
-    def recent(self, text: str, rule: Rule | None, now: datetime, store: Store | None = None) -> Recent | None:
-        """Count by every rule that the keyword can have: from the database where that has a fresh answer for the
-        widest of them, else with one request; where arXiv cannot be asked, by what the database knows of the
-        keyword itself. None where nobody knows. Raises QueryError.
+    def recent(
+        self, text: str, rule: Rule | None, now: datetime, store: Store | None = None
+    ) -> Recent | None:
+        """Count by every rule that the keyword can have: from the database where that has a fresh
+        answer for the widest of them, else with one request; where arXiv cannot be asked, by what
+        the database knows of the keyword itself. None where nobody knows. Raises QueryError.
         """
         from digest.keywords.grammar import make_keyword
 
@@ -80,35 +91,59 @@ class Counter:
         return _count("the database", known, now - SPAN, now, {keyword.rule: keyword.query})
 
     async def _fetch(self, query: str, now: datetime) -> Window:
-        """One page of the newest: what lies before now need not be reached, so that one is enough."""
+        """One page of the newest: what lies before now need not be reached, so that one is
+        enough.
+        """
         from digest.arxiv.line import Timeouts
         from digest.setup.arxiv import make_arxiv
 
-        async with make_arxiv(self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)) as arxiv:
+        async with make_arxiv(
+            self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)
+        ) as arxiv:
             return await arxiv.fetch(query, since=now, page_size=PAPERS, attempts=1)
 
 
 def _known(store: Store | None, query: str, now: datetime) -> tuple[Paper, ...] | None:
-    """A query's papers of the last days where the database has a fresh answer; a first one reaches back far enough."""
+    """A query's papers of the last days where the database has a fresh answer; a first one reaches
+    back far enough.
+    """
     found = store.windows.queries([query]) if store else []
-    if store is None or not found or found[0].last_good_at is None or found[0].last_good_at < now - FRESH:
+    if (
+        store is None
+        or not found
+        or found[0].last_good_at is None
+        or found[0].last_good_at < now - FRESH
+    ):
         return None
     return tuple(store.windows.papers_since(query, now - SPAN))
 
 
-def _count(source: str, papers: tuple[Paper, ...], start: datetime, now: datetime, queries: dict[Rule, str]) -> Recent:
+def _count(
+    source: str, papers: tuple[Paper, ...], start: datetime, now: datetime, queries: dict[Rule, str]
+) -> Recent:
     """Match the new ones of the papers by each rule."""
     from digest.keywords.grammar import parse
     from digest.keywords.match import Matcher
 
-    new = sorted((p for p in papers if start <= p.published <= now), key=lambda p: (p.published, p.id), reverse=True)
+    new = sorted(
+        (p for p in papers if start <= p.published <= now),
+        key=lambda p: (p.published, p.id),
+        reverse=True,
+    )
     with Matcher(new) as matcher:
         matching = {rule: matcher.match(parse(query)) for rule, query in queries.items()}
-    return Recent(source, start, now, {rule: tuple(p for p in new if p.id in ids) for rule, ids in matching.items()})
+    return Recent(
+        source,
+        start,
+        now,
+        {rule: tuple(p for p in new if p.id in ids) for rule, ids in matching.items()},
+    )
 
 
 def _start(window: Window, now: datetime) -> datetime:
-    """From when on the window holds every new paper: for a month, or as far back as its page reaches."""
+    """From when on the window holds every new paper: for a month, or as far back as its page
+    reaches.
+    """
     start = now - SPAN
     if window.total is None or len(window.papers) < window.total:
         start = max(start, min(paper.updated for paper in window.papers))
@@ -121,4 +156,8 @@ def in_words(per_day: float) -> str:
         return "none"
     if per_day >= 1:
         return f"about {per_day:.0f} a day" if per_day >= 10 else f"about {per_day:.1f} a day"
-    return f"about {per_day * 7:.1f} a week" if per_day * 7 >= 1 else f"about {per_day * 30:.0f} a month"
+    return (
+        f"about {per_day * 7:.1f} a week"
+        if per_day * 7 >= 1
+        else f"about {per_day * 30:.0f} a month"
+    )

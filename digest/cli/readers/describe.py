@@ -42,26 +42,38 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
     }
 
 
-def subscriber_json(reader: Subscriber, now: datetime | None = None, *, first: bool = False) -> dict[str, Any]:
-    """A reader as JSON shows them; with `now`, the next digest too, and the `first` where none ever went."""
+def subscriber_json(
+    reader: Subscriber, now: datetime | None = None, *, first: bool = False
+) -> dict[str, Any]:
+    """A reader as JSON shows them; with `now`, the next digest too, and the `first` where none ever
+    went.
+    """
     value = {
         "email": reader.email,
-        "keywords": [{"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords],
+        "keywords": [
+            {"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords
+        ],
         **options_json(reader),
     }
     if now is not None:
         from digest.rules.schedule import FOR_EVER, latest_slot, next_digest
 
         begin = first_digest(reader, now) if first else None
-        at, evening = next_digest(reader, begin or now, taken=latest_slot(reader, begin) if begin else None)
-        value["first_digest"] = to_text(begin) if begin and reader.paused_until != FOR_EVER else None
+        at, evening = next_digest(
+            reader, begin or now, taken=latest_slot(reader, begin) if begin else None
+        )
+        value["first_digest"] = (
+            to_text(begin) if begin and reader.paused_until != FOR_EVER else None
+        )
         coming = {"at": to_text(at), "announcement": evening.isoformat()}
         value["next_digest"] = None if reader.paused_until == FOR_EVER else coming
     return value
 
 
 def first_digest(reader: Subscriber, now: datetime) -> datetime:
-    """From when on a run may compose the first digest of a reader: at once, or after a pause or their hour (UTC)."""
+    """From when on a run may compose the first digest of a reader: at once, or after a pause or
+    their hour (UTC).
+    """
     from digest.rules.schedule import gives_way, is_paused, latest_slot, next_slot, resumes_at
 
     if reader.paused_until is not None and is_paused(reader, now):
@@ -70,10 +82,16 @@ def first_digest(reader: Subscriber, now: datetime) -> datetime:
 
 
 def without_digest(context: Context, readers: list[Subscriber]) -> set[str]:
-    """The addresses among these to which no digest ever went, so that the next run brings the first."""
+    """The addresses among these to which no digest ever went, so that the next run brings the
+    first.
+    """
     try:
         with existing_store(context.settings) as store:
-            return {reader.email for reader in readers if store is None or not _has_digest(store, reader.email)}
+            return {
+                reader.email
+                for reader in readers
+                if store is None or not _has_digest(store, reader.email)
+            }
     except StoreError as error:
         context.warn(str(error))
         return set()
@@ -83,7 +101,9 @@ def suppressions(context: Context) -> dict[str, Suppression]:
     """Who must not be mailed, by casefolded address."""
     try:
         with existing_store(context.settings) as store:
-            return {one.address.casefold(): one for one in store.suppressions.all()} if store else {}
+            return (
+                {one.address.casefold(): one for one in store.suppressions.all()} if store else {}
+            )
     except StoreError as error:
         context.warn(str(error))
         return {}
@@ -93,7 +113,11 @@ def lift_suppressions(context: Context, readers: list[Subscriber]) -> dict[str, 
     """Let these readers be mailed again; returns what was lifted, by address."""
     try:
         with existing_store(context.settings) as store:
-            found = {reader.email: store.suppressions.lift(reader.email) for reader in readers} if store else {}
+            found = (
+                {reader.email: store.suppressions.lift(reader.email) for reader in readers}
+                if store
+                else {}
+            )
     except StoreError as error:
         context.warn(str(error))
         return {}
@@ -107,7 +131,9 @@ def tell_lifted(context: Context, lifted: dict[str, Suppression]) -> None:
 
 
 def mail_again(context: Context, emails: tuple[str, ...], *, as_json: bool) -> None:
-    """Lift suppressions where the subscribers come from a secret, so that nothing else of a reader can be changed."""
+    """Lift suppressions where the subscribers come from a secret, so that nothing else of a reader
+    can be changed.
+    """
     from digest.setup.parts import find_subscriber
     from digest.setup.subscribers import read_roster
 
@@ -115,13 +141,17 @@ def mail_again(context: Context, emails: tuple[str, ...], *, as_json: bool) -> N
     readers = [find_subscriber(roster, email, context.settings) for email in emails]
     lifted = lift_suppressions(context, readers)
     if as_json:
-        told = [{**subscriber_json(r), "lifted": suppression_json(lifted.get(r.email))} for r in readers]
+        told = [
+            {**subscriber_json(r), "lifted": suppression_json(lifted.get(r.email))} for r in readers
+        ]
         context.print_json({"file": None, "subscribers": told})
         return
     tell_lifted(context, lifted)
     for reader in readers:
         if reader.email not in lifted:
-            context.echo(f"{reader.email} was not suppressed, and the rest of it stands in the secret.")
+            context.echo(
+                f"{reader.email} was not suppressed, and the rest of it stands in the secret."
+            )
 
 
 def suppression_json(found: Suppression | None) -> dict[str, str] | None:
@@ -159,11 +189,13 @@ def what(reader: Subscriber) -> str:
     return f"{reader.max_papers} papers with abstracts, {reader.order} first"
 
 
-def next_line(reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None) -> str:
+def next_line(
+    reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None
+) -> str:
     """When the next digest comes, in the reader's zone, and which announcement it covers.
 
-    `first`: none ever went to the reader, so that one comes as soon as a run may compose it; `taken`: the
-    slot in which the last one went.
+    `first`: none ever went to the reader, so that one comes as soon as a run may compose it;
+    `taken`: the slot in which the last one went.
     """
     from digest.rules.schedule import FOR_EVER, latest_slot, next_digest, parse_zone
 
@@ -171,7 +203,9 @@ def next_line(reader: Subscriber, now: datetime, *, first: bool = False, taken: 
         return f"No digest comes before 'digest subscribers resume {reader.email}'."
 
     def local(moment: datetime) -> str:
-        return f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
+        return (
+            f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
+        )
 
     begin = first_digest(reader, now) if first else now
     at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else taken)

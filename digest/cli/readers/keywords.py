@@ -13,7 +13,9 @@ from digest.errors import QueryError, UsageError
 from digest.model import Rule
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
 
-match_option = click.option("--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches.")
+match_option = click.option(
+    "--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches."
+)
 
 
 @click.group(cls=ListingGroup)
@@ -31,7 +33,9 @@ keywords.add_command(accept)
 
 
 class TwoTexts(Command):
-    """A command whose two texts cannot be told apart where one of several words lacks its quotes."""
+    """A command whose two texts cannot be told apart where one of several words lacks its
+    quotes.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Say what to do about a word too many."""
@@ -62,7 +66,12 @@ def _list(context: Context, *, as_json: bool) -> None:
     if as_json:
         context.print_json(
             [
-                {"name": k.name, "query": k.query, "rule": str(k.rule), "readers": readers.get(k.query, 0)}
+                {
+                    "name": k.name,
+                    "query": k.query,
+                    "rule": str(k.rule),
+                    "readers": readers.get(k.query, 0),
+                }
                 for k in roster.keywords
             ]
         )
@@ -89,7 +98,9 @@ keywords.add_command(check)
 @match_option
 @pass_context
 def add(context: Context, name: str, query: str | None, match: str | None) -> None:
-    """Give a query a name in the subscribers file; without QUERY the name itself is searched for."""
+    """Give a query a name in the subscribers file; without QUERY the name itself is searched
+    for.
+    """
     from digest.keywords.grammar import make_keyword
     from digest.subscribers.edit import add_keyword
 
@@ -101,14 +112,20 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
         raise query_error(error) from error
     context.echo(keyword_line(keyword))
     before = {reader.email: reader.keywords for reader in edit.before.subscribers}
-    changed = [reader.email for reader in edit.after.subscribers if before[reader.email] != reader.keywords]
+    changed = [
+        reader.email for reader in edit.after.subscribers if before[reader.email] != reader.keywords
+    ]
     if changed:
-        context.echo(f"Read so from now on for {', '.join(changed[:5])}{' and others' if changed[5:] else ''}.")
+        context.echo(
+            f"Read so from now on for {', '.join(changed[:5])}{' and others' if changed[5:] else ''}."
+        )
 
 
 @keywords.command(cls=Command, examples=('digest keywords remove "RL theory"',))
 @click.argument("words", nargs=-1, required=True, metavar="NAME")
-@click.option("--force", is_flag=True, help="Take it from the readers and groups that have it, too.")
+@click.option(
+    "--force", is_flag=True, help="Take it from the readers and groups that have it, too."
+)
 @pass_context
 def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
     """Take a name out of the subscribers file. Several words are one name."""
@@ -124,7 +141,9 @@ def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
 @click.argument("new")
 @pass_context
 def rename(context: Context, old: str, new: str) -> None:
-    """Give a keyword another name, wherever it stands; its query and all that was sent stay as they are."""
+    """Give a keyword another name, wherever it stands; its query and all that was sent stay as they
+    are.
+    """
     from digest.subscribers.edit import rename_keyword
 
     try:

@@ -1,4 +1,6 @@
-"""`digest keywords check`: how a keyword is read, what arXiv is asked, and what it would have brought."""
+"""`digest keywords check`: how a keyword is read, what arXiv is asked, and what it would have
+brought.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +33,34 @@ MEANINGS = {
 
 @click.command(
     cls=Command,
-    examples=("digest keywords check reward model", "digest keywords check 'ti:\"reward model\" AND cat:cs.*'"),
+    examples=(
+        "digest keywords check reward model",
+        "digest keywords check 'ti:\"reward model\" AND cat:cs.*'",
+    ),
 )
 @click.argument("words", nargs=-1, required=True, metavar="QUERY")
 @click.option("--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches.")
-@click.option("--offline", is_flag=True, help="Ask nobody: explain the query, count only what the database knows.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Ask nobody: explain the query, count only what the database knows.",
+)
 @json_option
 @now_option
 @click.pass_context
 def check(
-    ctx: click.Context, words: tuple[str, ...], match: str | None, offline: bool, as_json: bool, now: datetime | None
+    ctx: click.Context,
+    words: tuple[str, ...],
+    match: str | None,
+    offline: bool,
+    as_json: bool,
+    now: datetime | None,
 ) -> None:
-    """Show how a keyword is read, what arXiv is asked, and what it would have brought in the last days.
+    """Show how a keyword is read, what arXiv is asked, and what it would have brought in the last
+    days.
 
-    Several words are one keyword; what the shell would take for itself, such as " and (, goes in quotes. arXiv is asked
-    once, unless the database knows enough.
+    Several words are one keyword; what the shell would take for itself, such as " and (, goes in
+    quotes. arXiv is asked once, unless the database knows enough.
     """
     from digest.keywords.grammar import make_keyword
     from digest.keywords.lint import warnings
@@ -57,7 +72,14 @@ def check(
     except QueryError as error:
         if not as_json:
             raise query_error(error) from error
-        context.print_json({"query": text, "error": error.message, "position": error.position, "remedy": error.remedy})
+        context.print_json(
+            {
+                "query": text,
+                "error": error.message,
+                "position": error.position,
+                "remedy": error.remedy,
+            }
+        )
         ctx.exit(int(error.exit_code))
     counter, recent = _count(context, text, rule, now or machine_now(), offline=offline)
     doubts = [*warnings(text, rule), *_too_many(recent, keyword)]
@@ -78,7 +100,9 @@ def check(
 def _count(
     context: Context, text: str, rule: Rule | None, now: datetime, *, offline: bool
 ) -> tuple[Counter, Recent | None]:
-    """What the keyword would have brought; a database that cannot be read keeps nobody from the answer."""
+    """What the keyword would have brought; a database that cannot be read keeps nobody from the
+    answer.
+    """
     from digest.cli.readers.counts import Counter
 
     counter = Counter(context.settings)
@@ -98,7 +122,9 @@ def _too_many(recent: Recent | None, keyword: Keyword) -> list[str]:
     if recent is None or recent.per_day(keyword.rule) <= MANY:
         return []
     rate = round(recent.per_day(keyword.rule))
-    return [f"this brings about {rate} papers a day; add a word, a category, or choose a narrower rule with --match"]
+    return [
+        f"this brings about {rate} papers a day; add a word, a category, or choose a narrower rule with --match"
+    ]
 
 
 def _reading(keyword: Keyword) -> list[str]:
@@ -127,7 +153,9 @@ def _figures(keyword: Keyword, recent: Recent) -> list[str]:
         seven, thirty = (_number(recent, days, rule) for days in (7, 30))
         lines.append(f"  {label:<36}{seven:>10}{thirty:>10}{mark}")
     whole = (
-        "" if recent.last(30, keyword.rule) is not None else f", over the {recent.days:.0f} days that one answer holds"
+        ""
+        if recent.last(30, keyword.rule) is not None
+        else f", over the {recent.days:.0f} days that one answer holds"
     )
     lines.append(f"Counted by {recent.source}{whole}.")
     own = recent.papers[keyword.rule]
@@ -149,7 +177,9 @@ def _example(paper: Paper) -> str:
     return f"  {paper.id:<14} {paper.published:%m-%d}  {clean(paper.title, TITLE_COLUMNS)}"
 
 
-def _values(keyword: Keyword, recent: Recent | None, trouble: str, doubts: list[str]) -> dict[str, Any]:
+def _values(
+    keyword: Keyword, recent: Recent | None, trouble: str, doubts: list[str]
+) -> dict[str, Any]:
     """Everything as plain values."""
     from digest.keywords.grammar import describe, parse
     from digest.keywords.match import stems
@@ -167,7 +197,8 @@ def _values(keyword: Keyword, recent: Recent | None, trouble: str, doubts: list[
                     "last_30_days": recent.last(30, rule),
                     "per_day": round(recent.per_day(rule), 3),
                     "examples": [
-                        {"id": p.id, "title": p.title, "published": to_text(p.published)} for p in papers[:EXAMPLES]
+                        {"id": p.id, "title": p.title, "published": to_text(p.published)}
+                        for p in papers[:EXAMPLES]
                     ],
                 }
                 for rule, papers in recent.papers.items()

@@ -1,4 +1,6 @@
-"""`digest keywords windows` and `accept`: the answers that were not believed, and believing them after all."""
+"""`digest keywords windows` and `accept`: the answers that were not believed, and believing them
+after all.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,31 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    examples=("digest keywords windows", 'digest keywords windows "Reward Model"', "digest keywords windows --json"),
+    examples=(
+        "digest keywords windows",
+        'digest keywords windows "Reward Model"',
+        "digest keywords windows --json",
+    ),
 )
 @click.argument("words", nargs=-1, metavar="[KEYWORD]")
-@click.option("--save", "saved", metavar="NUMBER FILE", nargs=2, type=(int, str), help="Write one answer to a file.")
+@click.option(
+    "--save",
+    "saved",
+    metavar="NUMBER FILE",
+    nargs=2,
+    type=(int, str),
+    help="Write one answer to a file.",
+)
 @json_option
 @pass_context
-def windows(context: Context, words: tuple[str, ...], saved: tuple[int, str] | None, as_json: bool) -> None:
-    """List arXiv's answers that were not believed, with the reason; the newest few of each keyword are kept.
+def windows(
+    context: Context, words: tuple[str, ...], saved: tuple[int, str] | None, as_json: bool
+) -> None:
+    """List arXiv's answers that were not believed, with the reason; the newest few of each keyword
+    are kept.
 
-    Nothing is mailed from them. One that is "held back" was whole, and did not fit the answers before it.
+    Nothing is mailed from them. One that is "held back" was whole, and did not fit the answers
+    before it.
     """
     names = _names(context)
     keyword = find_keyword(context, words) if words else None
@@ -51,7 +68,9 @@ def windows(context: Context, words: tuple[str, ...], saved: tuple[int, str] | N
     for window in chosen:
         rows = f", {counted(window.fetched, 'row')}" if window.fetched is not None else ""
         size = counted(window.size, "byte")
-        context.echo(f"{window.id}  {window.at:%Y-%m-%d %H:%M} UTC  {_name(window, names)}: {_state(window)}{rows}")
+        context.echo(
+            f"{window.id}  {window.at:%Y-%m-%d %H:%M} UTC  {_name(window, names)}: {_state(window)}{rows}"
+        )
         context.echo(f"    {window.why} ({size} kept)")
     if chosen:
         context.echo(f"'digest keywords windows --save {chosen[0].id} FILE' writes one out.")
@@ -62,9 +81,11 @@ def windows(context: Context, words: tuple[str, ...], saved: tuple[int, str] | N
 @now_option
 @pass_context
 def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> None:
-    """Believe the answers of a keyword that is held back: what is new in them comes with the next digest.
+    """Believe the answers of a keyword that is held back: what is new in them comes with the next
+    digest.
 
-    Look at them first, with 'digest keywords windows'. The keyword's next answer is compared with nothing.
+    Look at them first, with 'digest keywords windows'. The keyword's next answer is compared with
+    nothing.
     """
     from digest.model import Kind
     from digest.run.quarantine import accept as believe
@@ -80,12 +101,16 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
             counts = believe(store, found[0], store.runs.check_time(clock_at(now)()))
     news = counts[Kind.NEW] + counts[Kind.LATE]
     revised = f", {counted(counts[Kind.REVISED], 'new version')}" if counts[Kind.REVISED] else ""
-    context.echo(f"{keyword.name} is believed again: {counted(news, 'new paper')}{revised} in what was held back.")
+    context.echo(
+        f"{keyword.name} is believed again: {counted(news, 'new paper')}{revised} in what was held back."
+    )
     context.echo("The next run asks for it at once.")
 
 
 def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
-    """A keyword of the subscribers file by its name, or any query by its text. Several words are one name."""
+    """A keyword of the subscribers file by its name, or any query by its text. Several words are
+    one name.
+    """
     from digest.keywords.grammar import make_keyword
     from digest.subscribers.report import nearest
 
@@ -103,17 +128,24 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
             return keyword
     near = nearest(text, (keyword.name for keyword in keywords))
     remedy = f"did you mean {near}?" if near else "'digest keywords' lists those that it has"
-    raise ConfigError(f"{place_of_subscribers(context.settings)} has no keyword {text}", remedy=remedy)
+    raise ConfigError(
+        f"{place_of_subscribers(context.settings)} has no keyword {text}", remedy=remedy
+    )
 
 
 def what_to_do(name: str) -> tuple[str, str]:
     """What a person can do about a keyword that is held back, in two lines."""
     typed = shlex.quote(name)
-    return f"to see its answers: digest keywords windows {typed}", f"to believe them:    digest keywords accept {typed}"
+    return (
+        f"to see its answers: digest keywords windows {typed}",
+        f"to believe them:    digest keywords accept {typed}",
+    )
 
 
 def _names(context: Context) -> dict[str, str]:
-    return {keyword.query: keyword.name for keyword in reversed(read_roster(context.settings).keywords)}
+    return {
+        keyword.query: keyword.name for keyword in reversed(read_roster(context.settings).keywords)
+    }
 
 
 def _name(window: BadWindow, names: dict[str, str]) -> str:
@@ -140,7 +172,9 @@ def _as_json(window: BadWindow, names: dict[str, str]) -> dict[str, Any]:
 def _save(context: Context, number: int, raw: bytes | None, place: str) -> None:
     """Write an answer as it came; a file that is there already is not overwritten."""
     if raw is None:
-        raise UsageError(f"no answer {number} is kept", remedy="'digest keywords windows' lists them")
+        raise UsageError(
+            f"no answer {number} is kept", remedy="'digest keywords windows' lists them"
+        )
     if place == "-":
         sys.stdout.buffer.write(raw)
         return
@@ -150,5 +184,7 @@ def _save(context: Context, number: int, raw: bytes | None, place: str) -> None:
     except FileExistsError as error:
         raise UsageError(f"{place} is there already", remedy="name another file") from error
     except OSError as error:
-        raise DigestError(f"{place} cannot be written ({error.strerror})", remedy="name another file") from error
+        raise DigestError(
+            f"{place} cannot be written ({error.strerror})", remedy="name another file"
+        ) from error
     context.echo(f"{place}: {counted(len(raw), 'byte')} as they came.")

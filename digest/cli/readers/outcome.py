@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from digest.cli.base import counted
-from digest.cli.readers.describe import keyword_line, next_line, options_json, subscriber_json, titled, what
+from digest.cli.readers.describe import (
+    keyword_line,
+    next_line,
+    options_json,
+    subscriber_json,
+    titled,
+    what,
+)
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words
 
@@ -20,12 +27,16 @@ NAMED = 3
 """How many readers of a shared block are named."""
 
 
-def tell(edit: Edit, readers: list[Subscriber], now: datetime, waiting: Collection[str]) -> Iterator[str]:
+def tell(
+    edit: Edit, readers: list[Subscriber], now: datetime, waiting: Collection[str]
+) -> Iterator[str]:
     """The lines for people; `waiting` are the addresses to which no digest ever went."""
     blocks: dict[tuple[str, ...], list[Subscriber]] = {}
     for reader in readers:
         block = _block(edit, reader, now, first=reader.email in waiting)
-        blocks.setdefault(block if len(readers) > ONE_BY_ONE else (reader.email, *block), []).append(reader)
+        blocks.setdefault(
+            block if len(readers) > ONE_BY_ONE else (reader.email, *block), []
+        ).append(reader)
     for sharing in blocks.values():
         said, *lines = _block(edit, sharing[0], now, first=sharing[0].email in waiting)
         who, more = ", ".join(map(titled, sharing[:NAMED])), len(sharing) - NAMED
@@ -53,7 +64,9 @@ def _what_changed(edit: Edit, reader: Subscriber) -> str:
     changed = dict(changes["changed"])
     if "paused_until" in changed:
         changed.pop("paused_until")
-        said.append(pause_in_words(reader.paused_until) if reader.paused_until else "no longer paused")
+        said.append(
+            pause_in_words(reader.paused_until) if reader.paused_until else "no longer paused"
+        )
     said += [f"{name} is now {_in_words(value)}" for name, value in changed.items()]
     return "; ".join(said) or "nothing changed"
 
@@ -63,7 +76,12 @@ def _changes(edit: Edit, reader: Subscriber) -> dict[str, Any]:
 
     old = find_reader(edit.before, reader.email)
     if old is None:
-        return {"new": True, "added": [k.name for k in reader.keywords], "reread": [], "changed": {}}
+        return {
+            "new": True,
+            "added": [k.name for k in reader.keywords],
+            "reread": [],
+            "changed": {},
+        }
     had, names = {k.query for k in old.keywords}, {k.name.casefold() for k in old.keywords}
     fresh = [k.name for k in reader.keywords if k.query not in had]
     before, after = options_json(old), options_json(reader)
@@ -82,6 +100,8 @@ def _in_words(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value or "none")
 
 
-def show_json(edit: Edit, reader: Subscriber, now: datetime, waiting: Collection[str]) -> dict[str, Any]:
+def show_json(
+    edit: Edit, reader: Subscriber, now: datetime, waiting: Collection[str]
+) -> dict[str, Any]:
     """A reader and what changed, for JSON."""
     return {**subscriber_json(reader, now, first=reader.email in waiting), **_changes(edit, reader)}

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, ListingGroup, counted, json_option, pass_context, say_where_mail_goes
+from digest.cli.base import (
+    Command,
+    Context,
+    ListingGroup,
+    counted,
+    json_option,
+    pass_context,
+    say_where_mail_goes,
+)
 from digest.cli.readers.describe import (
     keyword_line,
     lift_suppressions,
@@ -53,13 +61,32 @@ class Clearable(click.Choice[str]):
     ),
 )
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
-@click.option("-k", "--keyword", "keywords", multiple=True, help="A word, a phrase, a query, a name, or +GROUP.")
-@click.option("--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match.")
+@click.option(
+    "-k",
+    "--keyword",
+    "keywords",
+    multiple=True,
+    help="A word, a phrase, a query, a name, or +GROUP.",
+)
+@click.option(
+    "--match", type=click.Choice(PLAIN_RULES), help="How the plain keywords given here match."
+)
 @click.option("--name", help="The name of the reader, where there is one EMAIL; '': none.")
-@click.option("--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu.")
-@click.option("--at", metavar="HH:MM", help="Not before this local time; '' or none: as soon as the papers are in.")
+@click.option(
+    "--schedule", metavar="DAYS", help="daily, weekdays, weekly, or days such as mon,thu."
+)
+@click.option(
+    "--at",
+    metavar="HH:MM",
+    help="Not before this local time; '' or none: as soon as the papers are in.",
+)
 @click.option("--timezone", metavar="ZONE", help="Such as Europe/Berlin.")
-@click.option("--revisions", flag_value="true", default=None, help="New versions of papers too, in their own section.")
+@click.option(
+    "--revisions",
+    flag_value="true",
+    default=None,
+    help="New versions of papers too, in their own section.",
+)
 @click.option(
     "--revisions-published",
     "revisions",
@@ -67,20 +94,49 @@ class Clearable(click.Choice[str]):
     help="Of new versions only those that tell of acceptance or publication.",
 )
 @click.option("--no-revisions", "revisions", flag_value="false", help="No new versions.")
-@click.option("--max-papers", metavar="N", help="Papers with abstract; the rest come as title lines.")
 @click.option(
-    "--exclude", multiple=True, metavar="QUERY", help="Never these, in place of those before; '' or none: no more."
+    "--max-papers", metavar="N", help="Papers with abstract; the rest come as title lines."
 )
-@click.option("--quiet-days", type=Clearable(["tell", "silent"]), help="On a day without papers, say why or not.")
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="QUERY",
+    help="Never these, in place of those before; '' or none: no more.",
+)
+@click.option(
+    "--quiet-days",
+    type=Clearable(["tell", "silent"]),
+    help="On a day without papers, say why or not.",
+)
 @click.option("--order", type=Clearable(["likeliest", "newest"]), help="The order of the papers.")
-@click.option("--paused-until", metavar="DATE", help="No digests before this day; '' or none: go on.")
-@click.option("--abstracts", type=Clearable(["full", "short", "none"]), help="How much of each abstract comes.")
-@click.option("--format", type=Clearable(["html", "text"]), help="text: mails without an HTML part.")
-@click.option("--author", "authors", multiple=True, metavar="NAME", help="Papers by these first; '' or none: no more.")
 @click.option(
-    "--category", "categories", multiple=True, metavar="CATEGORY", help="Papers in these first; '' or none: no more."
+    "--paused-until", metavar="DATE", help="No digests before this day; '' or none: go on."
 )
-@click.option("--subject-prefix", metavar="TEXT", help="What each subject begins with, such as '[arXiv]'.")
+@click.option(
+    "--abstracts",
+    type=Clearable(["full", "short", "none"]),
+    help="How much of each abstract comes.",
+)
+@click.option(
+    "--format", type=Clearable(["html", "text"]), help="text: mails without an HTML part."
+)
+@click.option(
+    "--author",
+    "authors",
+    multiple=True,
+    metavar="NAME",
+    help="Papers by these first; '' or none: no more.",
+)
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    metavar="CATEGORY",
+    help="Papers in these first; '' or none: no more.",
+)
+@click.option(
+    "--subject-prefix", metavar="TEXT", help="What each subject begins with, such as '[arXiv]'."
+)
 @json_option
 @pass_context
 def subscribe(
@@ -108,7 +164,8 @@ def subscribe(
     _refuse_stray_words(emails, keywords)
     if flags["name"] and len({email.strip().casefold() for email in emails}) > 1:
         raise UsageError(
-            "--name is for one reader, and here are several", remedy="give each name in a command of its own"
+            "--name is for one reader, and here are several",
+            remedy="give each name in a command of its own",
         )
     try:
         edit = add_subscribers(path, emails, keywords, _fields(flags), match=rule)
@@ -120,7 +177,10 @@ def subscribe(
     waiting = without_digest(context, readers)
     lifted = lift_suppressions(context, readers)
     if as_json:
-        told = [{**show_json(edit, r, now, waiting), "lifted": suppression_json(lifted.get(r.email))} for r in readers]
+        told = [
+            {**show_json(edit, r, now, waiting), "lifted": suppression_json(lifted.get(r.email))}
+            for r in readers
+        ]
         context.print_json({"file": str(path), "subscribers": told})
         return
     for line in tell(edit, readers, now, waiting):
@@ -164,13 +224,18 @@ def _refuse_stray_words(emails: tuple[str, ...], keywords: tuple[str, ...]) -> N
 
 @click.command(
     cls=Command,
-    examples=("digest unsubscribe lin@example.org", "digest unsubscribe ada@example.org -k Hallucination"),
+    examples=(
+        "digest unsubscribe lin@example.org",
+        "digest unsubscribe ada@example.org -k Hallucination",
+    ),
 )
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
 @click.option("-k", "--keyword", "keywords", multiple=True, help="Only this keyword, or +GROUP.")
 @json_option
 @pass_context
-def unsubscribe(context: Context, emails: tuple[str, ...], keywords: tuple[str, ...], as_json: bool) -> None:
+def unsubscribe(
+    context: Context, emails: tuple[str, ...], keywords: tuple[str, ...], as_json: bool
+) -> None:
     """Take readers out of the subscribers file, or only some of their keywords."""
     from digest.subscribers.edit import find_reader, remove_subscribers
 
@@ -181,12 +246,17 @@ def unsubscribe(context: Context, emails: tuple[str, ...], keywords: tuple[str, 
     except QueryError as error:
         raise query_error(error) from error
     result = []
-    # What the file no longer says the database learns here, and not only with the next run: a run refuses to
-    # let everybody go because of an empty file, so whoever is last in it must be let go by name.
+    # What the file no longer says the database learns here, and not only with the next run: a run
+    # refuses to let everybody go because of an empty file, so whoever is last in it must be let go
+    # by name.
     with existing_store(settings) as store:
         for email in dict.fromkeys(emails):
             old, new = find_reader(edit.before, email), find_reader(edit.after, email)
-            known = store.subscribers.remove(old.email if old else email, machine_now()) if store and not new else False
+            known = (
+                store.subscribers.remove(old.email if old else email, machine_now())
+                if store and not new
+                else False
+            )
             result.append((email, old, new, known))
     if as_json:
         context.print_json(
@@ -216,9 +286,15 @@ def _removed(old: Subscriber | None, new: Subscriber | None) -> list[str]:
     return [keyword.name for keyword in old.keywords if keyword.query not in left] if old else []
 
 
-def _farewell(email: str, old: Subscriber | None, new: Subscriber | None, *, known: bool, asked: bool) -> str:
+def _farewell(
+    email: str, old: Subscriber | None, new: Subscriber | None, *, known: bool, asked: bool
+) -> str:
     if old is None:
-        return f"{email} is let go: only the database knew it." if known else f"{email} was not subscribed."
+        return (
+            f"{email} is let go: only the database knew it."
+            if known
+            else f"{email} was not subscribed."
+        )
     if new is None:
         return f"{old.email} is unsubscribed{', since no keyword is left' if asked else ''}."
     removed, left = _removed(old, new), ", ".join(keyword.name for keyword in new.keywords)
@@ -281,13 +357,17 @@ def show(context: Context, email: str, as_json: bool) -> None:
     reader = find_reader(roster, known_as(context.settings, email))
     if reader is None:
         raise unknown_reader(
-            place_of_subscribers(context.settings), email, (known.email for known in roster.subscribers)
+            place_of_subscribers(context.settings),
+            email,
+            (known.email for known in roster.subscribers),
         )
     now = machine_now()
     first = bool(without_digest(context, [reader]))
     found = suppressions(context).get(reader.email.casefold())
     if as_json:
-        context.print_json({**subscriber_json(reader, now, first=first), "suppressed": suppression_json(found)})
+        context.print_json(
+            {**subscriber_json(reader, now, first=first), "suppressed": suppression_json(found)}
+        )
         return
     context.echo(titled(reader))
     for keyword in reader.keywords:
@@ -322,7 +402,9 @@ def _extras(reader: Subscriber) -> list[str]:
     ]
 
 
-@subscribers.command(cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",))
+@subscribers.command(
+    cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",)
+)
 @click.argument("old")
 @click.argument("new")
 @pass_context
@@ -337,12 +419,14 @@ def move(context: Context, old: str, new: str) -> None:
     reader, target = find_reader(roster, old), find_reader(roster, new)
     with ExitStack() as stack:
         if settings.db.exists():
-            # A run between the two steps would take the new address for a new reader and the old one for gone.
+            # A run between the two steps would take the new address for a new reader and the old
+            # one for gone.
             stack.enter_context(cycle_lock(settings.db))
         store = stack.enter_context(existing_store(settings))
-        # The file comes first, since it is the file that may refuse the change, and then nothing has happened.
-        # Should the machine stop before the database has followed, the same command again does the rest; so it
-        # also does after somebody has changed the address in the file by hand.
+        # The file comes first, since it is the file that may refuse the change, and then nothing
+        # has happened. Should the machine stop before the database has followed, the same command
+        # again does the rest; so it also does after somebody has changed the address in the file by
+        # hand.
         if reader is None and target and _is_half_moved(store, old, target.email):
             source, address = old, target.email
         else:
@@ -354,7 +438,11 @@ def move(context: Context, old: str, new: str) -> None:
 
 def _is_half_moved(store: Store | None, old: str, new: str) -> bool:
     """Whether the file names the new address alone, and the database the old one alone."""
-    return store is not None and store.subscribers.state(old) is not None and store.subscribers.state(new) is None
+    return (
+        store is not None
+        and store.subscribers.state(old) is not None
+        and store.subscribers.state(new) is None
+    )
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers check",))

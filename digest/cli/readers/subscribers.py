@@ -1,4 +1,6 @@
-"""`digest subscribers set`, `pause`, `resume` and `import`: readers changed in place, one or many at once."""
+"""`digest subscribers set`, `pause`, `resume` and `import`: readers changed in place, one or many
+at once.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,10 @@ if TYPE_CHECKING:
 def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -> None:
     """Set fields of one reader, such as at=07:00.
 
-    The fields are name, schedule, at, timezone, revisions, max_papers, exclude, quiet_days, order, paused_until,
-    abstracts, format, authors, categories and subject_prefix, written as in the subscribers file; several days,
-    queries or names stand between commas. A field set to nothing or to 'none' is cleared: the reader then has
-    none, or the usual one ('abstracts=none' means none).
+    The fields are name, schedule, at, timezone, revisions, max_papers, exclude, quiet_days, order,
+    paused_until, abstracts, format, authors, categories and subject_prefix, written as in the
+    subscribers file; several days, queries or names stand between commas. A field set to nothing or
+    to 'none' is cleared: the reader then has none, or the usual one ('abstracts=none' means none).
     """
     from digest.subscribers.edit import set_fields
 
@@ -55,23 +57,31 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
 
 
 def _read_pair(pair: str, email: str) -> tuple[str, Value]:
-    """Read `field=value`; UsageError says which fields there are, or which command changes this one."""
+    """Read `field=value`; UsageError says which fields there are, or which command changes this
+    one.
+    """
     from digest.subscribers.flags import SETTABLE, read_flag
     from digest.subscribers.report import nearest
 
     name, equals, value = pair.partition("=")
     name = name.strip().lower().replace("-", "_")
     if name == "email":
-        raise UsageError("an address is not set", remedy=f"'digest subscribers move {email} NEW' gives another")
+        raise UsageError(
+            "an address is not set", remedy=f"'digest subscribers move {email} NEW' gives another"
+        )
     if name in ("keyword", "keywords"):
         remedy = f"'digest subscribe {email} -k KEYWORD' adds one, 'digest unsubscribe {email} -k KEYWORD' takes one"
         raise UsageError("keywords are not set", remedy=remedy)
     if not equals:
-        raise UsageError(f"{pair!r} is not FIELD=VALUE", remedy="write it as in at=07:00, with quotes around blanks")
+        raise UsageError(
+            f"{pair!r} is not FIELD=VALUE",
+            remedy="write it as in at=07:00, with quotes around blanks",
+        )
     if name not in SETTABLE:
         near = nearest(name, SETTABLE)
         raise UsageError(
-            f"there is no field {name}", remedy=f"did you mean {near}?" if near else f"there are {', '.join(SETTABLE)}"
+            f"there is no field {name}",
+            remedy=f"did you mean {near}?" if near else f"there are {', '.join(SETTABLE)}",
         )
     return name, read_flag(name, value, called=name)
 
@@ -84,26 +94,39 @@ def _read_pair(pair: str, email: str) -> tuple[str, Value]:
     ),
 )
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
-@click.option("--until", metavar="DATE", help="The day on which digests begin again; else 'resume' ends the pause.")
+@click.option(
+    "--until",
+    metavar="DATE",
+    help="The day on which digests begin again; else 'resume' ends the pause.",
+)
 @json_option
 @pass_context
 def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json: bool) -> None:
     """Mail nothing to these readers for a while.
 
-    Their papers are recorded meanwhile. The first digest afterwards brings the most recent ones, as many as
-    the reader's max_papers, and says how many older ones there were.
+    Their papers are recorded meanwhile. The first digest afterwards brings the most recent ones, as
+    many as the reader's max_papers, and says how many older ones there were.
     """
     from digest.rules.schedule import FOR_EVER, is_paused
     from digest.subscribers.edit import find_reader, set_fields
     from digest.subscribers.flags import read_flag
 
-    day = read_flag("paused_until", until, called="--until") if until is not None else FOR_EVER.isoformat()
+    day = (
+        read_flag("paused_until", until, called="--until")
+        if until is not None
+        else FOR_EVER.isoformat()
+    )
     if day is None:
-        raise UsageError("--until names no day", remedy="leave it out, or write a date such as 2099-12-24")
+        raise UsageError(
+            "--until names no day", remedy="leave it out, or write a date such as 2099-12-24"
+        )
     roster, now = read_roster(context.settings), machine_now()
     for reader in filter(None, (find_reader(roster, email) for email in emails)):
         if not is_paused(replace(reader, paused_until=date.fromisoformat(str(day))), now):
-            raise UsageError(f"{day} has come already where {reader.email} is", remedy="name a day that is to come")
+            raise UsageError(
+                f"{day} has come already where {reader.email} is",
+                remedy="name a day that is to come",
+            )
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
     _tell(context, edit, emails, as_json=as_json)
 
@@ -119,22 +142,28 @@ def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
     waiting = _tell(context, edit, emails, as_json=as_json)
     if not as_json and edit.changed and len(waiting) < len(_found(edit, emails)):
-        context.echo("What came meanwhile comes with that digest: the most recent papers, and how many were older.")
+        context.echo(
+            "What came meanwhile comes with that digest: the most recent papers, and how many were older."
+        )
 
 
-@subscribers.command("import", cls=Command, examples=("digest subscribers import people.csv --dry-run",))
+@subscribers.command(
+    "import", cls=Command, examples=("digest subscribers import people.csv --dry-run",)
+)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
-@click.option("--dry-run", is_flag=True, help="Check the file and say what would be done; write nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check the file and say what would be done; write nothing."
+)
 @json_option
 @pass_context
 def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     """Add the people of a CSV file, all at once.
 
-    Who is a reader already gets what the row asks for beyond what they have. The first row names the columns:
-    email, and any of keywords (several between semicolons), name, schedule, at, timezone, revisions, max_papers,
-    exclude, quiet_days, order, paused_until, abstracts, format, authors, categories, subject_prefix. An empty
-    cell changes nothing, 'none' clears. All rows are taken over at once, or none where one is wrong; to repeat it
-    does no harm.
+    Who is a reader already gets what the row asks for beyond what they have. The first row names
+    the columns: email, and any of keywords (several between semicolons), name, schedule, at,
+    timezone, revisions, max_papers, exclude, quiet_days, order, paused_until, abstracts, format,
+    authors, categories, subject_prefix. An empty cell changes nothing, 'none' clears. All rows are
+    taken over at once, or none where one is wrong; to repeat it does no harm.
     """
     from digest.subscribers.edit import add_all, check_or_begin
     from digest.subscribers.table import read_table
@@ -157,7 +186,9 @@ def _summarize(context: Context, edit: Edit, emails: list[str], *, dry_run: bool
     new = sum(reader.email.casefold() not in before for reader in after)
     same = sum(before.get(reader.email.casefold()) == reader for reader in after)
     verb = "would be" if dry_run else "were" if new != 1 else "was"
-    context.echo(f"{counted(new, 'reader')} {verb} added, {len(after) - new - same} changed, {same} left as they were.")
+    context.echo(
+        f"{counted(new, 'reader')} {verb} added, {len(after) - new - same} changed, {same} left as they were."
+    )
 
 
 def _found(edit: Edit, emails: Iterable[str]) -> list[Subscriber]:
@@ -168,7 +199,12 @@ def _found(edit: Edit, emails: Iterable[str]) -> list[Subscriber]:
 
 
 def _tell(
-    context: Context, edit: Edit, emails: Iterable[str], *, as_json: bool, only_changed: bool = False
+    context: Context,
+    edit: Edit,
+    emails: Iterable[str],
+    *,
+    as_json: bool,
+    only_changed: bool = False,
 ) -> set[str]:
     """Say of each reader what changed and when the next digest comes, as 'digest subscribe' does.
 

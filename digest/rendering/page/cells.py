@@ -1,7 +1,9 @@
-"""Tables of papers in Markdown: cells that cannot break the table and bring no HTML but their own folds.
+"""Tables of papers in Markdown: cells that cannot break the table and bring no HTML but their own
+folds.
 
-A text stands in its cell as arXiv serves it, but for the few characters that could do harm where they stand; those
-are written as references (CommonMark, "Entity and numeric character references"), and `plain` takes them back.
+A text stands in its cell as arXiv serves it, but for the few characters that could do harm where
+they stand; those are written as references (CommonMark, "Entity and numeric character references"),
+and `plain` takes them back.
 """
 
 from __future__ import annotations
@@ -16,13 +18,16 @@ COMMENT_LENGTH = 20
 """Characters of a comment that stands in its cell as it is; a longer one is folded."""
 SUMMARY_LENGTH = 5
 
-_BLANKS = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028-\u2029\u202f\u205f\u3000\ud800-\udfff]+")
-"""Blanks and controls, of which a run becomes one space; half characters, which UTF-8 cannot write, too."""
+_BLANKS = re.compile(
+    r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028-\u2029\u202f\u205f\u3000\ud800-\udfff]+"
+)
+"""Blanks and controls, of which a run becomes one space; half characters, which UTF-8 cannot write,
+too."""
 _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 """Marks that turn the direction of writing, with which a text could rearrange its row."""
 
-# What ends a cell; what begins a tag, a comment or an address in pointed brackets; what would be read as a
-# reference; and what would make a link or an image of brackets.
+# What ends a cell; what begins a tag, a comment or an address in pointed brackets; what would be
+# read as a reference; and what would make a link or an image of brackets.
 _ANYWHERE = r"\||<(?=[A-Za-z/!?]|[^\s<>]*@)|&(?=#[0-9xX]|[A-Za-z][A-Za-z0-9]*;)|(?<=\])\("
 _HARMFUL = re.compile(_ANYWHERE)
 _IN_COMMENT = re.compile(_ANYWHERE + "|`")
@@ -49,7 +54,9 @@ def table(papers: Iterable[Paper], columns: Sequence[Column] = tuple(Column)) ->
 
 
 def row(paper: Paper, columns: Sequence[Column] = tuple(Column)) -> str:
-    """Write one row: the title linked with its version, the date of that version (UTC), abstract and comment folded."""
+    """Write one row: the title linked with its version, the date of that version (UTC), abstract
+    and comment folded.
+    """
     return "| " + " | ".join(_CELLS[column](paper) for column in columns) + " |"
 
 
@@ -92,7 +99,12 @@ def _comment(paper: Paper) -> str:
     return _fold(f"{_escaped(text[:SUMMARY_LENGTH], _IN_COMMENT)}...", _escaped(text, _IN_COMMENT))
 
 
-_CELLS = {Column.TITLE: _title, Column.DATE: _date, Column.ABSTRACT: _abstract, Column.COMMENT: _comment}
+_CELLS = {
+    Column.TITLE: _title,
+    Column.DATE: _date,
+    Column.ABSTRACT: _abstract,
+    Column.COMMENT: _comment,
+}
 
 
 def _fold(summary: str, text: str) -> str:
@@ -100,7 +112,9 @@ def _fold(summary: str, text: str) -> str:
 
 
 def _escaped(text: str, harmful: re.Pattern[str]) -> str:
-    """Write harmful characters as references, and a backslash before one or at the end, which would undo it."""
+    """Write harmful characters as references, and a backslash before one or at the end, which would
+    undo it.
+    """
     pieces: list[str] = []
     rest = 0
     for found in harmful.finditer(text):

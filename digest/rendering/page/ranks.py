@@ -1,7 +1,9 @@
-"""Papers from the rows of a page: when each was submitted is told by its rank, since the page does not say.
+"""Papers from the rows of a page: when each was submitted is told by its rank, since the page does
+not say.
 
-Under a keyword the newest submission stands first, and a row shows the day of the version that it links. So a first
-version was submitted on the day shown; a later one on a day between those of the first versions above and below it.
+Under a keyword the newest submission stands first, and a row shows the day of the version that it
+links. So a first version was submitted on the day shown; a later one on a day between those of the
+first versions above and below it.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ _DAY_ENDS = time(23, 59, 59, tzinfo=UTC)
 
 
 def papers_of(sections: Sequence[PageSection], updated: date) -> dict[str, Paper]:
-    """Make papers of all rows, by id, so that sorting by `published` gives each section's order again.
+    """Make papers of all rows, by id, so that sorting by `published` gives each section's order
+    again.
 
-    `updated` is the day of a row that shows none. Of a paper that stands there in several versions the highest is
-    taken. Authors and categories are not on a page, and stay empty.
+    `updated` is the day of a row that shows none. Of a paper that stands there in several versions
+    the highest is taken. Authors and categories are not on a page, and stay empty.
     """
     best: dict[str, PageRow] = {}
     for section in sections:
@@ -44,7 +47,9 @@ def papers_of(sections: Sequence[PageSection], updated: date) -> dict[str, Paper
             authors=(),
             categories=(),
             published=published,
-            updated=published if first else max(published, datetime.combine(row.date or updated, _DAY_ENDS)),
+            updated=published
+            if first
+            else max(published, datetime.combine(row.date or updated, _DAY_ENDS)),
             comment=row.comment,
         )
     return papers
@@ -52,18 +57,26 @@ def papers_of(sections: Sequence[PageSection], updated: date) -> dict[str, Paper
 
 @dataclass(slots=True)
 class _Chain:
-    """One section's ids that are still to be ranked, the next one last, and the day that was reached."""
+    """One section's ids that are still to be ranked, the next one last, and the day that was
+    reached.
+    """
 
     ids: list[str]
     day: date = field(default=date.max)
 
 
-def _ranked(sections: Sequence[PageSection], best: dict[str, PageRow], updated: date) -> list[tuple[str, date]]:
-    """Put all papers into one order that is every section's, with the day on which each was submitted.
+def _ranked(
+    sections: Sequence[PageSection], best: dict[str, PageRow], updated: date
+) -> list[tuple[str, date]]:
+    """Put all papers into one order that is every section's, with the day on which each was
+    submitted.
 
     Where sections contradict each other, the younger paper goes first.
     """
-    chains = [_Chain(list(dict.fromkeys(row.id for row in reversed(section.rows)))) for section in sections]
+    chains = [
+        _Chain(list(dict.fromkeys(row.id for row in reversed(section.rows))))
+        for section in sections
+    ]
     member: dict[str, list[_Chain]] = {}
     for chain in chains:
         for base in chain.ids:
@@ -73,7 +86,11 @@ def _ranked(sections: Sequence[PageSection], best: dict[str, PageRow], updated: 
 
     def day_of(base: str) -> date:
         shown = best[base].date or updated
-        return shown if (best[base].version or 1) == 1 else min([shown, *(chain.day for chain in member[base])])
+        return (
+            shown
+            if (best[base].version or 1) == 1
+            else min([shown, *(chain.day for chain in member[base])])
+        )
 
     while True:
         for chain in chains:
@@ -82,7 +99,9 @@ def _ranked(sections: Sequence[PageSection], best: dict[str, PageRow], updated: 
         heads = dict.fromkeys(chain.ids[-1] for chain in chains if chain.ids)
         if not heads:
             return order
-        ready = [base for base in heads if all(not c.ids or c.ids[-1] == base for c in member[base])]
+        ready = [
+            base for base in heads if all(not c.ids or c.ids[-1] == base for c in member[base])
+        ]
         chosen = max(ready or heads, key=day_of)
         day = day_of(chosen)
         for chain in member[chosen]:

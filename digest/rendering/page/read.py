@@ -1,7 +1,8 @@
 """A Daily Papers page read back: its keywords, and under each the rows in their order.
 
-It reads what this program writes, and what the system wrote from which the page comes: links with http or https, with
-or without a version, bold or not, with more or fewer columns, and with bars in a cell that should not be there.
+It reads what this program writes, and what the system wrote from which the page comes: links with
+http or https, with or without a version, bold or not, with more or fewer columns, and with bars in
+a cell that should not be there.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ _TITLE = re.compile(
     r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\(https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
     r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>[1-9]\d{0,3}))?(?:\.pdf)?\)(?(bold)\*\*)\s*"
 )
-_FOLD = re.compile(r"\s*<details>\s*<summary>.{0,60}?</summary>\s*<p>(?P<text>.*?)</p>\s*</details>\s*(?=\||$)")
+_FOLD = re.compile(
+    r"\s*<details>\s*<summary>.{0,60}?</summary>\s*<p>(?P<text>.*?)</p>\s*</details>\s*(?=\||$)"
+)
 _CELL = re.compile(r"\s*(?P<text>[^|]*?)\s*(?=\||$)")
 _LAST = re.compile(r"\s*(?P<text>.*?)\s*(?=\|?\s*$)")
 
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """One row: a paper in a version (None where the link names none), with that version's day where one is shown."""
+    """One row: a paper in a version (None where the link names none), with that version's day where
+    one is shown.
+    """
 
     id: str
     version: int | None
@@ -47,7 +52,9 @@ class PageSection:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page holds. `updated` is the day that it names; `unread` are the numbers of rows that make no sense."""
+    """What a page holds. `updated` is the day that it names; `unread` are the numbers of rows that
+    make no sense.
+    """
 
     updated: date | None
     sections: tuple[PageSection, ...]

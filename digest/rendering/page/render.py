@@ -29,7 +29,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What a template may say of one paper; `row` is the finished row, the others are plain text."""
+    """What a template may say of one paper; `row` is the finished row, the others are plain
+    text.
+    """
 
     title: str
     url: str
@@ -40,25 +42,42 @@ class _Row:
 
 
 def render_page(
-    sections: Sequence[Section], updated: date, *, template: Path | None = None, templates: Path | None = None
+    sections: Sequence[Section],
+    updated: date,
+    *,
+    template: Path | None = None,
+    templates: Path | None = None,
 ) -> str:
     """Write the page; `updated` is the day (UTC) that it names.
 
-    `template` is a file that takes the place of the built-in page, `templates` a folder whose page.md does. In a
-    template, `updated` is the day, and each of `sections` has `keyword` (safe in a heading), `table` (all of it)
-    and `papers`, each with title, url, date, abstract, comment, row. Raises ConfigError where a template is broken.
+    `template` is a file that takes the place of the built-in page, `templates` a folder whose
+    page.md does. In a template, `updated` is the day, and each of `sections` has `keyword` (safe in
+    a heading), `table` (all of it) and `papers`, each with title, url, date, abstract, comment,
+    row. Raises ConfigError where a template is broken.
     """
     folder, name = (template.resolve().parent, template.name) if template else (templates, TEMPLATE)
     values = [
-        {"keyword": heading(s.keyword), "table": table(s.papers), "papers": [_row(p) for p in s.papers]}
+        {
+            "keyword": heading(s.keyword),
+            "table": table(s.papers),
+            "papers": [_row(p) for p in s.papers],
+        }
         for s in sections
     ]
     try:
-        return _environment(folder).get_template(name).render(sections=values, updated=updated.isoformat())
+        return (
+            _environment(folder)
+            .get_template(name)
+            .render(sections=values, updated=updated.isoformat())
+        )
     except jinja2.TemplateNotFound as error:
-        raise ConfigError(f"there is no template {template or error.name}", remedy="name another file") from error
+        raise ConfigError(
+            f"there is no template {template or error.name}", remedy="name another file"
+        ) from error
     except jinja2.TemplateSyntaxError as error:
-        raise ConfigError(f"the template {error.name}, line {error.lineno}: {error.message}") from error
+        raise ConfigError(
+            f"the template {error.name}, line {error.lineno}: {error.message}"
+        ) from error
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise ConfigError(f"the template {name}: {error}") from error
 

@@ -1,4 +1,6 @@
-"""TeX in titles, abstracts and names to readable Unicode; what cannot be turned stays exactly as it was."""
+"""TeX in titles, abstracts and names to readable Unicode; what cannot be turned stays exactly as it
+was.
+"""
 
 from digest.rendering.tex.text import to_unicode
 

@@ -1,4 +1,6 @@
-"""The atoms of a formula: how each construct is written in one line, and the spaces between them."""
+"""The atoms of a formula: how each construct is written in one line, and the spaces between
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,22 @@ LONGEST_SCRIPT = 5
 LONGEST_WORD = 3
 """Letters of a word that is set in tiny letters, such as max."""
 
-ATOM = re.compile(r"(?:\w|[\u0300-\u036f\u20d0-\u20ff])+|\d+\.\d+|[^\W\d_]′+|∞|[*†‡⋆…⋯]|\w*[%°]", re.UNICODE)
-NEGATED = {"=": "≠", "∈": "∉", "<": "≮", ">": "≯", "⊂": "⊄", "⊆": "⊈", "≡": "≢", "∼": "≁", "∃": "∄", "|": "∤", "≈": "≉"}
+ATOM = re.compile(
+    r"(?:\w|[\u0300-\u036f\u20d0-\u20ff])+|\d+\.\d+|[^\W\d_]′+|∞|[*†‡⋆…⋯]|\w*[%°]", re.UNICODE
+)
+NEGATED = {
+    "=": "≠",
+    "∈": "∉",
+    "<": "≮",
+    ">": "≯",
+    "⊂": "⊄",
+    "⊆": "⊈",
+    "≡": "≢",
+    "∼": "≁",
+    "∃": "∄",
+    "|": "∤",
+    "≈": "≉",
+}
 
 
 class UnreadableError(Exception):
@@ -24,9 +40,11 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A piece of a formula: its text, its role, and what to write where the bare text could be misread.
+    """A piece of a formula: its text, its role, and what to write where the bare text could be
+    misread.
 
-    `guarded` replaces the text under a script, and beside other letters on the sides that `shy` names.
+    `guarded` replaces the text under a script, and beside other letters on the sides that `shy`
+    names.
     """
 
     text: str
@@ -46,7 +64,9 @@ SPACE = Atom(" ", "space")
 
 
 def join(atoms: list[Atom], *, compact: bool = False) -> str:
-    """Write atoms in a line; in a `compact` one, such as a script, relations and operators have no spaces."""
+    """Write atoms in a line; in a `compact` one, such as a script, relations and operators have no
+    spaces.
+    """
     solid: list[Atom] = []
     gaps: set[int] = set()
     bars = 0
@@ -63,16 +83,25 @@ def join(atoms: list[Atom], *, compact: bool = False) -> str:
     previous: Atom | None = None
     for place, atom in enumerate(solid):
         following = solid[place + 1] if place + 1 < len(solid) else None
-        # A command swallows the space behind it, so that of a sign the one side speaks for the other.
+        # A command swallows the space behind it, so that of a sign the one side speaks for the
+        # other.
         near = gaps & ({place, place + 1} if atom.role == "sign" else {place})
         gap = bool(near) or (previous is not None and previous.role == "sign" and place - 1 in gaps)
         if previous and _spaced(previous, atom, following, gap=gap, compact=compact):
             texts.append(" ")
-        crowded = ("before" in atom.shy and _touches_before(previous)) or (atom.shy and _touches_after(atom, following))
+        crowded = ("before" in atom.shy and _touches_before(previous)) or (
+            atom.shy and _touches_after(atom, following)
+        )
         texts.append(atom.guarded if crowded else atom.text)
         # A sign without a left operand is a prefix, and what follows stays close.
-        prefix = atom.role in ("binary", "sign") and (previous is None or previous.role not in ("ordinary", "close"))
-        previous = replace(atom, role="open") if prefix or (atom.role == "relation" and previous is None) else atom
+        prefix = atom.role in ("binary", "sign") and (
+            previous is None or previous.role not in ("ordinary", "close")
+        )
+        previous = (
+            replace(atom, role="open")
+            if prefix or (atom.role == "relation" and previous is None)
+            else atom
+        )
     return re.sub(" {2,}", " ", "".join(texts))
 
 
@@ -124,7 +153,9 @@ def symbol(name: str) -> list[Atom] | None:
     if name in tables.NOTHING or name in tables.DECLARATIONS:
         return []
     if name in "{|}" and name:
-        return [Atom("‖" if name == "|" else name, {"{": "open", "}": "close"}.get(name, "ordinary"))]
+        return [
+            Atom("‖" if name == "|" else name, {"{": "open", "}": "close"}.get(name, "ordinary"))
+        ]
     for table, role in (
         (tables.ORDINARY, "ordinary"),
         (tables.RELATIONS, "relation"),
@@ -153,7 +184,15 @@ def single(character: str) -> Atom:
         return Atom(character, "ordinary", plain=True)
     if character in "+-−±":
         return Atom(character, "sign")
-    roles = {"=": "relation", "<": "relation", ">": "relation", "(": "open", "[": "open", ")": "close", "]": "close"}
+    roles = {
+        "=": "relation",
+        "<": "relation",
+        ">": "relation",
+        "(": "open",
+        "[": "open",
+        ")": "close",
+        "]": "close",
+    }
     if character == "/":
         return Atom(character, "tight")
     if character in ",;":
@@ -162,7 +201,9 @@ def single(character: str) -> Atom:
 
 
 def group(atoms: list[Atom], text: str | None = None) -> Atom:
-    """Make one atom of several; alone, an atom keeps its role, so that {=} and {,} are what they seem."""
+    """Make one atom of several; alone, an atom keeps its role, so that {=} and {,} are what they
+    seem.
+    """
     text = join(atoms) if text is None else text
     if len(atoms) == 1:
         return replace(atoms[0], text=text)
@@ -216,7 +257,9 @@ def root(atoms: list[Atom], degree: str) -> Atom:
     if sign is None:
         if not ATOM.fullmatch(degree.strip()):
             raise UnreadableError
-        return Atom(f"{inner if ATOM.fullmatch(inner) else guarded}^(1/{degree.strip()})", "ordinary")
+        return Atom(
+            f"{inner if ATOM.fullmatch(inner) else guarded}^(1/{degree.strip()})", "ordinary"
+        )
     if _is_single(atoms):
         return Atom(sign + inner, "ordinary", sign + guarded, shy="after")
     return Atom(sign + guarded, "ordinary")
@@ -262,7 +305,9 @@ def prime(found: list[Atom]) -> None:
 
 
 def attach(found: list[Atom], mark: str, script: list[Atom]) -> None:
-    """Put a script on the last atom: in small letters where Unicode has them all, else in a linear form."""
+    """Put a script on the last atom: in small letters where Unicode has them all, else in a linear
+    form.
+    """
     while found and found[-1].role == "gap":
         found.pop()
     base = found.pop() if found and found[-1].role != "space" else Atom("", "ordinary")

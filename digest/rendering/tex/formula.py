@@ -1,6 +1,8 @@
-r"""One formula to a line of Unicode, or not at all: what holds a single command nobody knows is `Unreadable`.
+r"""One formula to a line of Unicode, or not at all: what holds a single command nobody knows is
+`Unreadable`.
 
-A formula becomes a list of atoms, each with its role; the roles decide the spaces between them, much as in TeX.
+A formula becomes a list of atoms, each with its role; the roles decide the spaces between them,
+much as in TeX.
 """
 
 from __future__ import annotations
@@ -56,7 +58,9 @@ class Formula:
     `to_text` turns the argument of a command like \text; it is given the two places and the depth.
     """
 
-    def __init__(self, text: str, ends: dict[int, int], to_text: Callable[[int, int, int], str]) -> None:
+    def __init__(
+        self, text: str, ends: dict[int, int], to_text: Callable[[int, int, int], str]
+    ) -> None:
         self.text = text
         self.ends = ends
         self.to_text = to_text
@@ -81,7 +85,9 @@ class Formula:
                 place += 1
             elif infix := INFIX.match(self.text, place, end):
                 below = self.atoms(infix.end(), end, depth + 1)
-                return [fraction(found, below) if infix.group(1) == "over" else choose(found, below)]
+                return [
+                    fraction(found, below) if infix.group(1) == "over" else choose(found, below)
+                ]
             else:
                 atoms, place = self.unit(place, end, depth)
                 found += atoms
@@ -135,7 +141,11 @@ class Formula:
             return atoms, place
         if name in tables.SIZES:
             return self._delimiter(place, end, depth)
-        if name == "unicode" and (code := CODE.match(self.text, place)) and chr(int(code.group(1), 16)).isprintable():
+        if (
+            name == "unicode"
+            and (code := CODE.match(self.text, place))
+            and chr(int(code.group(1), 16)).isprintable()
+        ):
             return [single(chr(int(code.group(1), 16)))], code.end()
         return self._with_arguments(name, place, end, depth, match.start())
 
@@ -147,14 +157,18 @@ class Formula:
         atoms, after = self.unit(place, end, depth)
         return atoms, after
 
-    def _with_arguments(self, name: str, place: int, end: int, depth: int, start: int) -> tuple[list[Atom], int]:
+    def _with_arguments(
+        self, name: str, place: int, end: int, depth: int, start: int
+    ) -> tuple[list[Atom], int]:
         if name in ("color", "textcolor"):
             place = self._skip(place, end)
             return ([], place) if name == "color" else self.argument(place, end, depth)
         if name in tables.TEXT_WRAPPERS and self.text.startswith("{", place):
             return self._words(name, place, end)
         if name in tables.BIG_O:
-            atoms, after = self.unit(place, end, depth) if self.text.startswith("{", place) else ([], place)
+            atoms, after = (
+                self.unit(place, end, depth) if self.text.startswith("{", place) else ([], place)
+            )
             inner = join(atoms)
             return [Atom(tables.BIG_O[name] + (f"({inner})" if inner else ""), "ordinary")], after
         if name == "href":
@@ -177,8 +191,15 @@ class Formula:
             raise UnreadableError
         text = self._readable(place + 1, close)
         inner = text.strip()
-        role = "function" if name in tables.WORDS and len(inner) > 1 and inner[:1].isalpha() else "ordinary"
-        around = ([SPACE] if text[:1].isspace() else [], [SPACE] if text[-1:].isspace() and inner else [])
+        role = (
+            "function"
+            if name in tables.WORDS and len(inner) > 1 and inner[:1].isalpha()
+            else "ordinary"
+        )
+        around = (
+            [SPACE] if text[:1].isspace() else [],
+            [SPACE] if text[-1:].isspace() and inner else [],
+        )
         return [*around[0], *([Atom(inner, role)] if inner else []), *around[1]], close + 1
 
     def _readable(self, start: int, end: int) -> str:

@@ -1,7 +1,7 @@
 r"""What TeX's commands stand for: symbols by their role, letters, accents, alphabets, scripts.
 
-Symbols follow LaTeX, AMS and the names of the package unicode-math, whose roles (relation, binary operator, …) decide
-the spaces around them as in The TeXbook, chapter 18.
+Symbols follow LaTeX, AMS and the names of the package unicode-math, whose roles (relation, binary
+operator, …) decide the spaces around them as in The TeXbook, chapter 18.
 """
 
 from __future__ import annotations
@@ -51,8 +51,11 @@ RELATIONS = _pairs(
     nearrow ↗ searrow ↘ swarrow ↙ nwarrow ↖ nrightarrow ↛ nleftarrow ↚ nRightarrow ⇏ multimap ⊸
     """
 )
-ARROWS_ALONE = _pairs("uparrow ↑ downarrow ↓ updownarrow ↕ Uparrow ⇑ Downarrow ⇓ textuparrow ↑ textdownarrow ↓")
-"""Arrows that stand beside a word or a number, as in `accuracy ↑`, and take no space of their own."""
+ARROWS_ALONE = _pairs(
+    "uparrow ↑ downarrow ↓ updownarrow ↕ Uparrow ⇑ Downarrow ⇓ textuparrow ↑ textdownarrow ↓"
+)
+"""Arrows that stand beside a word or a number, as in `accuracy ↑`, and take no space of their
+own."""
 TIGHT = _pairs(
     "cdot · cdotp · centerdot · ast * star ⋆ circ ∘ bullet • setminus ∖ smallsetminus ∖ textperiodcentered ·"
 )
@@ -94,7 +97,23 @@ MATH_ACCENTS = {
     }.items()
 }  # fmt: skip
 
-SPACES = frozenset((",", ":", ";", ">", " ", "\n", "\t", "quad", "qquad", "enspace", "thinspace", "space", "enskip"))
+SPACES = frozenset(
+    (
+        ",",
+        ":",
+        ";",
+        ">",
+        " ",
+        "\n",
+        "\t",
+        "quad",
+        "qquad",
+        "enspace",
+        "thinspace",
+        "space",
+        "enskip",
+    )
+)
 NOTHING = frozenset(("!", "-", "/", "@", "negthinspace", "relax", "protect", "null"))
 DECLARATIONS = frozenset(
     """
@@ -121,7 +140,8 @@ MATH_WRAPPERS = frozenset(
 WORDS = frozenset(
     "mathrm mathsf mathtt mathit operatorname operatorname* mathop text textrm mbox texttt textsf".split()
 )
-"""Wrappers whose content is a word when it has more than one letter: it keeps off its neighbours."""
+"""Wrappers whose content is a word when it has more than one letter: it keeps off its
+neighbours."""
 CITATIONS = frozenset(
     "cite citep citet citeA citealp citealt citeauthor citeyear Citet Citep autocite parencite textcite".split()
 )
@@ -163,10 +183,21 @@ SUPERSCRIPTS = dict(
         strict=True,
     )
 )
-SUBSCRIPTS = dict(zip("0123456789+-=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ", strict=True))
+SUBSCRIPTS = dict(
+    zip(
+        "0123456789+-=()aehijklmnoprstuvxβγρφχ",
+        "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ",
+        strict=True,
+    )
+)
 
 TAKING_TWO = FRACTIONS | {"binom", "tbinom", "dbinom", "overset", "stackrel", "underset"}
 TAKING = (
-    TAKING_TWO | MATH_WRAPPERS | TEXT_WRAPPERS | ALPHABETS.keys() | MATH_ACCENTS.keys() | {"sqrt", "not", "pmod", "mod"}
+    TAKING_TWO
+    | MATH_WRAPPERS
+    | TEXT_WRAPPERS
+    | ALPHABETS.keys()
+    | MATH_ACCENTS.keys()
+    | {"sqrt", "not", "pmod", "mod"}
 )
 """Commands of mathematics with one argument, or two."""

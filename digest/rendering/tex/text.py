@@ -1,4 +1,6 @@
-"""Running text with TeX in it: where formulas begin and end, accents, quotes, dashes, links, citations."""
+"""Running text with TeX in it: where formulas begin and end, accents, quotes, dashes, links,
+citations.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,10 @@ ESCAPED_QUOTE = re.compile(r"\\\"(?![A-Za-z{\\])")
 def to_unicode(text: str) -> str:
     """Return the text with its TeX turned into Unicode, in time linear to its length.
 
-    A formula is turned as a whole or stays as a whole, with its dollars; in running text the unit is a command with its
-    arguments. The result, turned again, stays as it is: where it would not, the text is given back unchanged. No
-    control character is in the result that was not in the text.
+    A formula is turned as a whole or stays as a whole, with its dollars; in running text the unit
+    is a command with its arguments. The result, turned again, stays as it is: where it would not,
+    the text is given back unchanged. No control character is in the result that was not in the
+    text.
     """
     if not ANYTHING.search(text):
         return text
@@ -92,13 +95,19 @@ class _Text:
         """Turn a formula between dollars, or leave the dollar where it is money."""
         start = place + len(fence)
         limit = min(end, start + LONGEST_FORMULA)
-        close = next((m.start() for m in DOLLAR.finditer(self.source, start, limit) if m.group() == "$"), -1)
+        close = next(
+            (m.start() for m in DOLLAR.finditer(self.source, start, limit) if m.group() == "$"), -1
+        )
         if close < 0 or not self.source.startswith(fence, close):
             return fence, start
         after = close + len(fence)
         content = self.source[start:close]
         if not is_formula(content, self.source[after : after + 1]):
-            return (fence, start) if fence == "$" or content.strip() else (self.source[place:after], after)
+            return (
+                (fence, start)
+                if fence == "$" or content.strip()
+                else (self.source[place:after], after)
+            )
         return self._formula(place, start, close, after)
 
     def _formula(self, place: int, start: int, close: int, after: int) -> tuple[str, int]:
@@ -134,7 +143,11 @@ class _Text:
             return character, match.end()
         if character in tables.SPACES:
             before = self.source[max(match.start() - 25, 0) : match.start()]
-            stray = character.isspace() and (not before or before[-1].isspace()) and not COMMAND_BEFORE.search(before)
+            stray = (
+                character.isspace()
+                and (not before or before[-1].isspace())
+                and not COMMAND_BEFORE.search(before)
+            )
             return match.group() if stray else " ", match.end()
         if character in tables.NOTHING:
             return "", match.end()
@@ -152,7 +165,9 @@ class _Text:
             while place < end and self.source[place] == " ":
                 place += 1
         letter, after = self._accented_letter(place, end)
-        both = unicodedata.normalize("NFC", letter.replace("ı", "i").replace("ȷ", "j") + accents.ACCENTS[name])
+        both = unicodedata.normalize(
+            "NFC", letter.replace("ı", "i").replace("ȷ", "j") + accents.ACCENTS[name]
+        )
         if letter and len(both) == 1:
             return both, after
         # arXiv serves \\b{eta} and \\c{opyright} where \\beta and \\copyright were meant.
@@ -164,15 +179,28 @@ class _Text:
         return (symbol, after) if symbol else None
 
     def _accented_letter(self, place: int, end: int) -> tuple[str, int]:
-        """Return the letter at a place, in braces or not, and where it ends; nothing where there is none."""
+        """Return the letter at a place, in braces or not, and where it ends; nothing where there is
+        none.
+        """
         if self.source.startswith("{", place) and (close := self.ends.get(place, end)) < end:
             inner = self.source[place + 1 : close].strip() if close - place < 12 else ""
-            letter = inner if len(inner) == 1 else accents.LETTERS.get(inner[1:], "") if inner[:1] == "\\" else ""
+            letter = (
+                inner
+                if len(inner) == 1
+                else accents.LETTERS.get(inner[1:], "")
+                if inner[:1] == "\\"
+                else ""
+            )
             if inner[:1] == "{" or (inner[:1] == "\\" and not letter):
                 # An accent on an accented letter, as in \^{\'e}.
-                letter = unicodedata.normalize("NFC", self._range(place + 1, close, DEEPEST)).strip("{}")
+                letter = unicodedata.normalize("NFC", self._range(place + 1, close, DEEPEST)).strip(
+                    "{}"
+                )
             return (letter if len(letter) == 1 and letter.isalpha() else ""), close + 1
-        if self.source.startswith(("\\i", "\\j"), place) and not self.source[place + 2 : place + 3].isalpha():
+        if (
+            self.source.startswith(("\\i", "\\j"), place)
+            and not self.source[place + 2 : place + 3].isalpha()
+        ):
             after = place + 2
             return self.source[place + 1], after + self.source.startswith(" ", after)
         letter = self.source[place : place + 1] if place < end else ""
@@ -184,9 +212,13 @@ class _Text:
         return len(before) == 5 and before.isalpha() and after[:2] == "s " and after[2:].islower()
 
     def _word(self, name: str, place: int, start: int, end: int, depth: int) -> tuple[str, int]:
-        """Turn a command of letters; an unknown one stays, with the groups that follow it directly."""
+        """Turn a command of letters; an unknown one stays, with the groups that follow it
+        directly.
+        """
         inside_word = start > 0 and self.source[start - 1] in "/.\\:"
-        letter_before = start > 0 and self.source[start - 1].isascii() and self.source[start - 1].isalpha()
+        letter_before = (
+            start > 0 and self.source[start - 1].isascii() and self.source[start - 1].isalpha()
+        )
         if self.source.startswith("{", place) or not inside_word:
             turned = self._text_command(name, place, end, depth)
             if turned is None and (not letter_before or name.startswith("text")):
@@ -206,7 +238,11 @@ class _Text:
             if name in accents.LETTERS:
                 return accents.LETTERS[name], after + 2 * self.source.startswith("{}", after)
             group = self.ends.get(place, end)
-            return ("", after) if group >= end else (self._range(place + 1, group, depth + 1), group + 1)
+            return (
+                ("", after)
+                if group >= end
+                else (self._range(place + 1, group, depth + 1), group + 1)
+            )
         if name == "unicode" and (code := CODE.match(self.source, place)):
             character = chr(int(code.group(1), 16))
             return (character, code.end()) if character.isprintable() else None
@@ -217,7 +253,9 @@ class _Text:
             return None
         return self._one_argument(name, group + 1, close, end, depth)
 
-    def _one_argument(self, name: str, start: int, close: int, end: int, depth: int) -> tuple[str, int] | None:
+    def _one_argument(
+        self, name: str, start: int, close: int, end: int, depth: int
+    ) -> tuple[str, int] | None:
         content, after = self.source[start:close], close + 1
         if name in ("url", "nolinkurl", "path"):
             return re.sub(r"\\([_%#&~$])", r"\1", content), after
@@ -244,7 +282,9 @@ class _Text:
         return None
 
     def _symbol(self, start: int, end: int, depth: int) -> tuple[str, int] | None:
-        """Turn a command of mathematics that stands in running text, with the scripts that follow it directly."""
+        """Turn a command of mathematics that stands in running text, with the scripts that follow
+        it directly.
+        """
         try:
             atoms, after = self.formula.command(start, end, depth)
             if not atoms:
@@ -257,7 +297,11 @@ class _Text:
             return None
         if not self.source[after - 1].isspace():
             return line, after
-        apart = atoms[0].role in ("relation", "binary") and start and not self.source[start - 1].isspace()
+        apart = (
+            atoms[0].role in ("relation", "binary")
+            and start
+            and not self.source[start - 1].isspace()
+        )
         return f" {line} " if apart else f"{line} ", after
 
     def _braces(self, place: int, end: int, depth: int) -> tuple[str, int]:
@@ -295,14 +339,18 @@ class _Text:
         after = self.source[place + len(token) : place + len(token) + 1]
         before = self.source[max(place - 1, 0) : place]
         option = (not before or before in " `'\"([/\n") and after.isalnum()
-        return token if len(token) > 3 or option or after == ">" or before in ("<", "!") else "–—"[len(token) - 2]
+        return (
+            token
+            if len(token) > 3 or option or after == ">" or before in ("<", "!")
+            else "–—"[len(token) - 2]
+        )
 
 
 def is_formula(content: str, after: str) -> bool:
     """Tell a formula between two dollars from prose between two prices, by what each looks like.
 
-    The dollars of a formula stand close to it, as pandoc demands it (a digit may not follow); where they do not, only a
-    sign of TeX or a single token makes it a formula. Prose has bare words.
+    The dollars of a formula stand close to it, as pandoc demands it (a digit may not follow); where
+    they do not, only a sign of TeX or a single token makes it a formula. Prose has bare words.
     """
     inner = content.strip()
     if not inner or "\n\n" in content:

@@ -1,4 +1,6 @@
-"""The query API as a source: few queries one by one, many combined and told apart on this machine."""
+"""The query API as a source: few queries one by one, many combined and told apart on this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 class ApiSource:
-    """Asks for each query as deep as it needs. After the network failed, the others are tried once each; where
-    arXiv asks to slow down, nobody asks any more.
+    """Asks for each query as deep as it needs. After the network failed, the others are tried once
+    each; where arXiv asks to slow down, nobody asks any more.
     """
 
     name = API
@@ -27,14 +29,23 @@ class ApiSource:
         self._arxiv = arxiv
 
     async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
-        """Give a window or an error for each query; the others are left out where arXiv asks to slow down."""
+        """Give a window or an error for each query; the others are left out where arXiv asks to
+        slow down.
+        """
         waiting = _together(wanted, errand.now)
         attempts = errand.attempts
         while waiting and not errand.stop.is_set():
             batch = waiting.pop(0)
             answer = await self._ask(batch, errand, attempts)
-            if isinstance(answer, ArxivError) and not answer.transient and not answer.unreachable and len(batch) > 1:
-                middle = (len(batch) + 1) // 2  # one of them is refused, or together they are too broad
+            if (
+                isinstance(answer, ArxivError)
+                and not answer.transient
+                and not answer.unreachable
+                and len(batch) > 1
+            ):
+                middle = (
+                    len(batch) + 1
+                ) // 2  # one of them is refused, or together they are too broad
                 waiting[:0] = [batch[:middle], batch[middle:]]
                 continue
             for each in await _told_apart(batch, answer):
@@ -44,8 +55,12 @@ class ApiSource:
                 if answer.throttled:
                     return
 
-    async def _ask(self, batch: Sequence[Query], errand: Errand, attempts: int) -> Window | ArxivError:
-        """One window for all queries of a batch; what goes wrong unforeseen concerns these queries alone."""
+    async def _ask(
+        self, batch: Sequence[Query], errand: Errand, attempts: int
+    ) -> Window | ArxivError:
+        """One window for all queries of a batch; what goes wrong unforeseen concerns these queries
+        alone.
+        """
         since = min(depth(query, errand.now) for query in batch)
         name = errand.name(batch[0]) if len(batch) == 1 else f"{len(batch)} keywords together"
 
@@ -71,7 +86,9 @@ class ApiSource:
 
 
 def _together(wanted: Sequence[Query], now: datetime) -> list[list[Query]]:
-    """The queries in batches: alone where they are few, else as many as one address holds, of about one depth."""
+    """The queries in batches: alone where they are few, else as many as one address holds, of about
+    one depth.
+    """
     if len(wanted) <= ALONE:
         return [[query] for query in wanted]
     by_text = {query.text: query for query in wanted}
@@ -103,14 +120,23 @@ async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> li
     return [
         (
             query,
-            Window(query.text, shares[query.text], None, answer.since, 0 if number else answer.requests, answer.raw),
+            Window(
+                query.text,
+                shares[query.text],
+                None,
+                answer.since,
+                0 if number else answer.requests,
+                answer.raw,
+            ),
         )
         for number, query in enumerate(batch)
     ]
 
 
 async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, tuple[Paper, ...]]:
-    """Each query's papers. One that no query matches exactly came for somebody: for all that it matches loosely."""
+    """Each query's papers. One that no query matches exactly came for somebody: for all that it
+    matches loosely.
+    """
     nodes = {query.text: parse(query.text) for query in batch}
     shares = await attribute(papers, nodes)
     matched = {paper.id for share in shares.values() for paper in share}
@@ -121,5 +147,9 @@ async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, 
         found = {paper.id for share in loose.values() for paper in share}
         for paper in astray:
             if paper.id not in found:
-                log.info("arXiv sent %s for one of %d keywords, and none matches it", paper.id, len(batch))
+                log.info(
+                    "arXiv sent %s for one of %d keywords, and none matches it",
+                    paper.id,
+                    len(batch),
+                )
     return shares

@@ -1,4 +1,6 @@
-"""What a source is: queries in, a window or an error for each out, and what it may need on the way."""
+"""What a source is: queries in, a window or an error for each out, and what it may need on the
+way.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +37,17 @@ class Arxiv(Protocol):
         ...
 
     async def by_ids(self, ids: Sequence[str], attempts: int = ATTEMPTS) -> tuple[Paper, ...]:
-        """Return the papers with these base ids in their latest versions, as far as the index has them."""
+        """Return the papers with these base ids in their latest versions, as far as the index has
+        them.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One round of asking. `names` are the queries' names for people; `hushed`: the API is not to be asked for
-    what can be done without; `attempts`: how often each answer is asked for; `first`: this source is the chosen one,
-    and others can be asked after it.
+    """One round of asking. `names` are the queries' names for people; `hushed`: the API is not to
+    be asked for what can be done without; `attempts`: how often each answer is asked for; `first`:
+    this source is the chosen one, and others can be asked after it.
     """
 
     now: datetime
@@ -65,7 +69,8 @@ class Source(Protocol):
     name: str
 
     def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
-        """Give a window or an error for each query; those for which nothing could be asked are left out.
+        """Give a window or an error for each query; those for which nothing could be asked are left
+        out.
 
         Requests that several queries share are counted with the first of them.
         """
@@ -82,8 +87,12 @@ def for_all(queries: Iterable[Query], error: ArxivError) -> list[Answer]:
     return answers
 
 
-async def attribute(papers: Sequence[Paper], nodes: Mapping[str, Node]) -> dict[str, tuple[Paper, ...]]:
-    """The papers that each query matches by this program's own reading, in their order; beside the loop."""
+async def attribute(
+    papers: Sequence[Paper], nodes: Mapping[str, Node]
+) -> dict[str, tuple[Paper, ...]]:
+    """The papers that each query matches by this program's own reading, in their order; beside the
+    loop.
+    """
     return await asyncio.to_thread(_attribute, papers, nodes)
 
 

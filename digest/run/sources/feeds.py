@@ -1,4 +1,6 @@
-"""The announcement feeds as a source: each category's once a day, matched on this machine, completed by the API."""
+"""The announcement feeds as a source: each category's once a day, matched on this machine,
+completed by the API.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ from digest.store.sources import FeedState
 log = logging.getLogger(__name__)
 
 LONGEST_ENRICHMENT = 12
-"""So many requests are made at most to complete a day's announcements: all of arXiv's on a busy day take eleven."""
+"""So many requests are made at most to complete a day's announcements: all of arXiv's on a busy day
+take eleven."""
 _SEEN_IN_COMMENTS = ("co", "all")
 
 
@@ -51,7 +54,13 @@ class Feeds(Protocol):
         ...
 
     async def fetch(
-        self, names: Sequence[str], day: date, *, before: Set[str] = ..., etag: str = ..., attempts: int = ...
+        self,
+        names: Sequence[str],
+        day: date,
+        *,
+        before: Set[str] = ...,
+        etag: str = ...,
+        attempts: int = ...,
     ) -> Served:
         """Return the feed of some categories or archives as it is on `day`."""
         ...
@@ -59,8 +68,9 @@ class Feeds(Protocol):
 
 @dataclass(slots=True)
 class _Reading:
-    """What one round of reading feeds brought. `failed` has the error by category; `proven`: every feed was seen to
-    differ from that of the announcement before; `known` are the papers that were on record before.
+    """What one round of reading feeds brought. `failed` has the error by category; `proven`: every
+    feed was seen to differ from that of the announcement before; `known` are the papers that were
+    on record before.
     """
 
     announced: dict[str, Announced] = field(default_factory=dict)
@@ -70,29 +80,39 @@ class _Reading:
     known: frozenset[str] = frozenset()
 
     def add(self, papers: Iterable[Announced]) -> None:
-        """Take what a feed announces; a paper in several feeds counts once, in its latest version."""
+        """Take what a feed announces; a paper in several feeds counts once, in its latest
+        version.
+        """
         for paper in papers:
             held = self.announced.get(paper.id)
             if held is None or held.version < paper.version:
                 self.announced[paper.id] = paper
 
     def is_repeated(self, shares: Mapping[str, Sequence[Paper]]) -> bool:
-        """Whether feeds that nothing proves to be new brought nothing but first versions that were known before."""
+        """Whether feeds that nothing proves to be new brought nothing but first versions that were
+        known before.
+        """
         first = {paper.id for share in shares.values() for paper in share if paper.version == 1}
         return not self.proven and bool(first) and first <= self.known
 
     def error(self, categories: Collection[str] | None) -> ArxivError | None:
         """What keeps from whole an announcement to a query that needs these categories, or all."""
-        needed = self.failed if categories is None else [name for name in self.failed if name in categories]
+        needed = (
+            self.failed
+            if categories is None
+            else [name for name in self.failed if name in categories]
+        )
         return next((self.failed[name] for name in needed), None)
 
 
 class FeedsSource:
-    """Reads the feeds that hold every match of the queries, and gives each query what of that matches it.
+    """Reads the feeds that hold every match of the queries, and gives each query what of that
+    matches it.
 
-    A window from here is one announcement, however old its papers are; it is good only for a query that lacks
-    no other. What a feed does not tell (dates, comments) is asked of the API by id, for the papers that match;
-    where the API does not answer, dates are derived from the announcement and marked so.
+    A window from here is one announcement, however old its papers are; it is good only for a query
+    that lacks no other. What a feed does not tell (dates, comments) is asked of the API by id, for
+    the papers that match; where the API does not answer, dates are derived from the announcement
+    and marked so.
     """
 
     name = FEEDS
@@ -105,7 +125,8 @@ class FeedsSource:
     async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
         """Give a window or an error for each query, from the announcement that is in the feeds now.
 
-        As the chosen source it reads what other queries need too, so that tomorrow's feeds can be told from today's.
+        As the chosen source it reads what other queries need too, so that tomorrow's feeds can be
+        told from today's.
         """
         announcement = in_the_feeds(errand.now)
         if announcement is None or not (wanted or errand.first):
@@ -113,7 +134,11 @@ class FeedsSource:
         before = self._feeds.requests
         nodes = {query.text: parse(query.text) for query in wanted}
         reading = await self._read(self._needed(nodes, announcement, errand), announcement, errand)
-        broken = {text: error for text, node in nodes.items() if (error := reading.error(categories_of(node)))}
+        broken = {
+            text: error
+            for text, node in nodes.items()
+            if (error := reading.error(categories_of(node)))
+        }
         good = {text: node for text, node in nodes.items() if text not in broken}
         if errand.stop.is_set():
             return
@@ -133,8 +158,12 @@ class FeedsSource:
         # Only now: a run that is interrupted before must find the feeds as if it had not read them.
         self._store.sources.keep_feeds(reading.states, errand.now)
 
-    def _needed(self, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand) -> list[tuple[str, ...]]:
-        """The feeds to read: always the same ones for the same subscribers file, as far as these queries need them."""
+    def _needed(
+        self, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand
+    ) -> list[tuple[str, ...]]:
+        """The feeds to read: always the same ones for the same subscribers file, as far as these
+        queries need them.
+        """
         needs = [categories_of(node) for node in nodes.values()]
         known, day = self._store.sources.feeds(), feed_day(announcement)
 
@@ -146,8 +175,12 @@ class FeedsSource:
         plan = feeds_for(categories_of(parse(text)) for text in errand.names or nodes)
         return [names for names in plan if is_needed(names)]
 
-    async def _read(self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, errand: Errand) -> _Reading:
-        """Read feeds, each in halves where it is full; none after one that cannot be reached or asks to slow down."""
+    async def _read(
+        self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, errand: Errand
+    ) -> _Reading:
+        """Read feeds, each in halves where it is full; none after one that cannot be reached or
+        asks to slow down.
+        """
         reading, known = _Reading(), self._store.sources.feeds()
         day, day_before = feed_day(announcement), feed_day(previous(announcement))
         waiting = list(feeds)
@@ -161,7 +194,10 @@ class FeedsSource:
                 if stopped is not None:
                     raise stopped
                 served = await self._feeds.fetch(
-                    names, day, before=state.keys if earlier else frozenset(), etag=state.etag if earlier else ""
+                    names,
+                    day,
+                    before=state.keys if earlier else frozenset(),
+                    etag=state.etag if earlier else "",
                 )
             except FullFeedError as error:
                 parts = halves(names)
@@ -175,41 +211,67 @@ class FeedsSource:
             else:
                 proven = state.day == day_before or (state.day == day and state.proven)
                 reading.add(served.feed.papers)
-                reading.states.append(FeedState(state.name, day, served.etag, served.feed.keys, proven))
+                reading.states.append(
+                    FeedState(state.name, day, served.etag, served.feed.keys, proven)
+                )
                 if not proven and errand.first and not errand.hushed:
                     reading.failed |= dict.fromkeys(expanded(names), unproven(announcement))
                 reading.proven = reading.proven and proven
         if not reading.announced:
-            words = f"the feeds hold nothing, and {announcement.evening} was an announcement's evening"
+            words = (
+                f"the feeds hold nothing, and {announcement.evening} was an announcement's evening"
+            )
             empty = ArxivError(words)
             for names in feeds:
                 reading.failed = dict.fromkeys(expanded(names), empty) | reading.failed
         return reading
 
     async def _completed(
-        self, reading: _Reading, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand
+        self,
+        reading: _Reading,
+        nodes: Mapping[str, Node],
+        announcement: Announcement,
+        errand: Errand,
     ) -> tuple[Paper, ...]:
-        """The announced papers: as the API or the database knows them, else as far as the feeds tell."""
+        """The announced papers: as the API or the database knows them, else as far as the feeds
+        tell.
+        """
         announced = reading.announced
         known = self._store.sources.papers(list(announced))
         reading.known = frozenset(known)
-        derived = {base: provisional(paper, known.get(base), announcement) for base, paper in announced.items()}
+        derived = {
+            base: provisional(paper, known.get(base), announcement)
+            for base, paper in announced.items()
+        }
         wanted = set(announced)
-        if not any(term.field in _SEEN_IN_COMMENTS for node in nodes.values() for term in terms(node)):
+        if not any(
+            term.field in _SEEN_IN_COMMENTS for node in nodes.values() for term in terms(node)
+        ):
             shares = await attribute(tuple(derived.values()), nodes)
             wanted = {paper.id for share in shares.values() for paper in share}
-        missing = [b for b in announced if b in wanted and not _is_complete(known.get(b), announced[b])]
+        missing = [
+            b for b in announced if b in wanted and not _is_complete(known.get(b), announced[b])
+        ]
         fresh = {} if errand.hushed else await self._by_ids(missing, announced, errand)
         return tuple(
-            next((p for p in (fresh.get(base), known.get(base)) if p and _is_complete(p, paper)), derived[base])
+            next(
+                (p for p in (fresh.get(base), known.get(base)) if p and _is_complete(p, paper)),
+                derived[base],
+            )
             for base, paper in announced.items()
         )
 
     async def _by_ids(
         self, missing: Sequence[str], announced: Mapping[str, Announced], errand: Errand
     ) -> dict[str, Paper]:
-        """Ask the API for papers, and for those of the last days of which only the announcement is known."""
-        older = [b for b in self._store.sources.approximate(errand.now - timedelta(days=8)) if b not in announced]
+        """Ask the API for papers, and for those of the last days of which only the announcement is
+        known.
+        """
+        older = [
+            b
+            for b in self._store.sources.approximate(errand.now - timedelta(days=8))
+            if b not in announced
+        ]
         found: dict[str, Paper] = {}
         asked: list[str] = []
         for batch in id_batches([*missing, *older])[:LONGEST_ENRICHMENT]:
@@ -220,17 +282,24 @@ class FeedsSource:
                 log.info("announced papers go without their dates: %s", error)
                 break
             asked += batch
-        self._store.windows.complete([paper for base, paper in found.items() if base not in announced])
-        behind = [b for b in asked if b in announced and (b not in found or found[b].version < announced[b].version)]
+        self._store.windows.complete(
+            [paper for base, paper in found.items() if base not in announced]
+        )
+        behind = [
+            b
+            for b in asked
+            if b in announced and (b not in found or found[b].version < announced[b].version)
+        ]
         self._store.sources.note_lack("api", behind, errand.now)
         return found
 
 
 def provisional(paper: Announced, known: Paper | None, announcement: Announcement) -> Paper:
-    """A paper as far as its announcement tells, and what is `known` of an earlier version: its first date, its comment.
+    """A paper as far as its announcement tells, and what is `known` of an earlier version: its
+    first date, its comment.
 
-    Else its dates are the second before the announcement's deadline, or, for the first one, the last moment of the
-    month in its id, whichever is earlier.
+    Else its dates are the second before the announcement's deadline, or, for the first one, the
+    last moment of the month in its id, whichever is earlier.
     """
     closed = submitted_by(announcement) - timedelta(seconds=1)
     published = known.published if known else min(closed, _end_of_month(paper.id))

@@ -1,4 +1,6 @@
-"""OAI-PMH as a source: every record that was changed since a day, page after page, matched on this machine."""
+"""OAI-PMH as a source: every record that was changed since a day, page after page, matched on this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,19 @@ class Oai(Protocol):
         """How many requests were made, whatever was asked."""
         ...
 
-    def harvest(self, since: date, set_name: str = "", *, attempts: int = ...) -> AsyncIterator[Page]:
+    def harvest(
+        self, since: date, set_name: str = "", *, attempts: int = ...
+    ) -> AsyncIterator[Page]:
         """Yield all records changed on `since` (UTC) or later, page after page."""
         ...
 
 
 class OaiSource:
-    """Harvests from the day of the oldest good window on, and gives each query what of that matches it.
+    """Harvests from the day of the oldest good window on, and gives each query what of that matches
+    it.
 
-    All that was announced since then has been changed since then, so such a window leaves no gap; it also shows
-    old papers whose records were only touched, which the seen-table knows.
+    All that was announced since then has been changed since then, so such a window leaves no gap;
+    it also shows old papers whose records were only touched, which the seen-table knows.
     """
 
     name = OAI
@@ -58,9 +63,13 @@ class OaiSource:
                     found[text] |= {paper.id: paper for paper in share}
                 is_there = is_there or any(paper.updated > line for paper in papers)
                 records += len(papers)
-                errand.progress(f"harvesting arXiv's records: {records:,} of {page.total or records:,}")
+                errand.progress(
+                    f"harvesting arXiv's records: {records:,} of {page.total or records:,}"
+                )
             if not is_there:
-                raise ArxivError(f"OAI holds nothing yet of the announcement of {announcement.evening}")
+                raise ArxivError(
+                    f"OAI holds nothing yet of the announcement of {announcement.evening}"
+                )
         except ArxivError as error:
             error.requests = self._oai.requests - before
             for answer in for_all(wanted, error):
@@ -69,6 +78,8 @@ class OaiSource:
         requests = self._oai.requests - before
         reached = datetime.combine(since, time(), UTC)
         for query in wanted:
-            rows = tuple(sorted(found[query.text].values(), key=lambda paper: paper.updated, reverse=True))
+            rows = tuple(
+                sorted(found[query.text].values(), key=lambda paper: paper.updated, reverse=True)
+            )
             yield query, Window(query.text, rows, None, reached, requests, source=OAI)
             requests = 0

@@ -1,4 +1,6 @@
-"""What a check comes to, and how all are made: side by side, each bounded in time, none hiding another."""
+"""What a check comes to, and how all are made: side by side, each bounded in time, none hiding
+another.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class State(StrEnum):
 
 
 class Cause(StrEnum):
-    """What a failed check comes from: a setting or file; the network, or what else passes by itself; or another."""
+    """What a failed check comes from: a setting or file; the network, or what else passes by
+    itself; or another.
+    """
 
     CONFIG = "config"
     NETWORK = "network"
@@ -34,7 +38,8 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the doctor's: what was looked at, how it is, what was found, and what to do about it.
+    """One line of the doctor's: what was looked at, how it is, what was found, and what to do about
+    it.
 
     `cause` has a meaning for failed checks alone, and decides the exit code.
     """
@@ -78,15 +83,23 @@ def failed_by(name: str, error: DigestError) -> Check:
     return fail(name, error.message, error.remedy, cause)
 
 
-def run_checks(checks: Iterable[tuple[str, Examine]], *, seconds: float = SECONDS) -> Iterator[Check]:
-    """Begin all checks at once, and return what each came to, in their order, as soon as it is known.
+def run_checks(
+    checks: Iterable[tuple[str, Examine]], *, seconds: float = SECONDS
+) -> Iterator[Check]:
+    """Begin all checks at once, and return what each came to, in their order, as soon as it is
+    known.
 
-    One that raises, or has not ended after `seconds`, is a failed check itself. It is left behind in a thread that
-    the program does not wait for: nothing can stop a call that hangs in the operating system.
+    One that raises, or has not ended after `seconds`, is a failed check itself. It is left behind
+    in a thread that the program does not wait for: nothing can stop a call that hangs in the
+    operating system.
     """
     running = [_Running(name, examine) for name, examine in checks]
     deadline = time.monotonic() + seconds
-    return (check for one in running for check in one.result(max(0.0, deadline - time.monotonic()), seconds))
+    return (
+        check
+        for one in running
+        for check in one.result(max(0.0, deadline - time.monotonic()), seconds)
+    )
 
 
 class _Running:
@@ -106,7 +119,14 @@ class _Running:
             self._found = [failed_by(self._name, error)]
         except Exception as error:  # whatever it is, it must not hide the other checks
             said = " ".join(str(error).split())[:200]
-            self._found = [fail(self._name, f"the check broke off ({type(error).__name__}: {said})", "", Cause.OTHER)]
+            self._found = [
+                fail(
+                    self._name,
+                    f"the check broke off ({type(error).__name__}: {said})",
+                    "",
+                    Cause.OTHER,
+                )
+            ]
         finally:
             self._ended.set()
 
@@ -119,8 +139,8 @@ class _Running:
 def unresolved(host: str) -> str:
     """Why a host has no address, or nothing where it has one.
 
-    For checks to ask in their own thread, before asyncio does: a lookup that hangs in asyncio's threads would keep
-    the program from ending.
+    For checks to ask in their own thread, before asyncio does: a lookup that hangs in asyncio's
+    threads would keep the program from ending.
     """
     try:
         socket.getaddrinfo(host, None)
@@ -130,7 +150,9 @@ def unresolved(host: str) -> str:
 
 
 def exit_code(checks: Iterable[Check]) -> Exit:
-    """0 without a failed check; 78 where one is about a setting or file; 75 where all are the network's; else 1."""
+    """0 without a failed check; 78 where one is about a setting or file; 75 where all are the
+    network's; else 1.
+    """
     causes = {check.cause for check in checks if check.state is State.FAIL}
     if not causes:
         return Exit.DONE
@@ -140,7 +162,13 @@ def exit_code(checks: Iterable[Check]) -> Exit:
 
 
 def redacted(check: Check, secrets: Iterable[str]) -> Check:
-    """The same check without these words in what it says; servers and errors repeat what they were given."""
+    """The same check without these words in what it says; servers and errors repeat what they were
+    given.
+    """
     for secret in filter(None, secrets):
-        check = replace(check, found=check.found.replace(secret, "***"), remedy=check.remedy.replace(secret, "***"))
+        check = replace(
+            check,
+            found=check.found.replace(secret, "***"),
+            remedy=check.remedy.replace(secret, "***"),
+        )
     return check

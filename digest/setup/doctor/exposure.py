@@ -1,4 +1,6 @@
-"""Whether strangers could see addresses: a workflow's log, and the branch that keeps its database, may be public."""
+"""Whether strangers could see addresses: a workflow's log, and the branch that keeps its database,
+may be public.
+"""
 
 from __future__ import annotations
 

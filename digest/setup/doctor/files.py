@@ -1,4 +1,6 @@
-"""The files of an installation: the subscribers file, the database, the disk, and other installations beside it."""
+"""The files of an installation: the subscribers file, the database, the disk, and other
+installations beside it.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +45,18 @@ def check_subscribers(survey: Survey) -> Check:
         count = len(error.problems)
         more = f"; {count - 1} more" if count > 1 else ""
         found = f"{path.name}:{first.line}:{first.column}: {first.message}{more}"
-        return fail(name, found, "'digest subscribers check' shows each; until then nobody gets mail")
+        return fail(
+            name, found, "'digest subscribers check' shows each; until then nobody gets mail"
+        )
     readers, keywords = len(roster.subscribers), len({keyword.query for keyword in roster.keywords})
     place = place_of_subscribers(survey.settings)
     if not readers:
-        return warn(name, f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one")
-    return ok(name, f"{counted(readers, 'reader')}, {counted(keywords, 'query', 'queries')} in {place}")
+        return warn(
+            name, f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one"
+        )
+    return ok(
+        name, f"{counted(readers, 'reader')}, {counted(keywords, 'query', 'queries')} in {place}"
+    )
 
 
 def counted(number: int, one: str, many: str = "") -> str:
@@ -79,7 +87,10 @@ def check_database(survey: Survey) -> Check:
     health = examine(path)
     if health.problems:
         return fail(
-            name, f"{path} is damaged: {health.problems[0]}", "restore a backup, and keep this file", Cause.CONFIG
+            name,
+            f"{path} is damaged: {health.problems[0]}",
+            "restore a backup, and keep this file",
+            Cause.CONFIG,
         )
     if health.orphans:
         return fail(
@@ -115,7 +126,9 @@ def _rights(path: Path) -> Check | None:
     for place, rights in ((path, os.W_OK), (folder, os.W_OK | os.X_OK)):
         if not os.access(place, rights):
             return fail(
-                "database", f"{place} is not writable for {user_name(me)}", "mend its rights, or run as its owner"
+                "database",
+                f"{place} is not writable for {user_name(me)}",
+                "mend its rights, or run as its owner",
             )
     return None
 
@@ -128,7 +141,9 @@ def check_disk(survey: Survey) -> Check:
     size = path.stat().st_size if path.exists() else 0
     found = f"{free / MEGABYTE:,.0f} MB free for {folder}"
     if free < NO_DISK:
-        return fail(name, found, "make room: nothing can be recorded, so nothing is mailed", Cause.OTHER)
+        return fail(
+            name, found, "make room: nothing can be recorded, so nothing is mailed", Cause.OTHER
+        )
     if free < max(LITTLE_DISK, 2 * size):
         return warn(name, found, "make room: the database grows, and a backup needs as much again")
     return ok(name, found)
@@ -148,7 +163,11 @@ def check_cycle(survey: Survey, now: datetime) -> Check:
     if is_running(process):
         found = f"one is at work: process {process}, for {_duration(age)}"
         if age > LONG_CYCLE:
-            return warn(name, found, "look at what it does; it ends by itself when its network answers or times out")
+            return warn(
+                name,
+                found,
+                "look at what it does; it ends by itself when its network answers or times out",
+            )
         return ok(name, found)
     return warn(
         name,
@@ -163,7 +182,9 @@ def lock_note(db: Path) -> tuple[int, datetime] | None:
     from digest.times import from_text
 
     try:
-        process, _, since = db.with_name(f"{db.name}.lock").read_text(encoding="ascii").strip().partition(" ")
+        process, _, since = (
+            db.with_name(f"{db.name}.lock").read_text(encoding="ascii").strip().partition(" ")
+        )
         return int(process), from_text(since)
     except (OSError, ValueError):
         return None
@@ -184,15 +205,26 @@ def _duration(span: timedelta) -> str:
     minutes = max(0, int(span.total_seconds() // 60))
     if minutes < 120:
         return counted(minutes, "minute")
-    return counted(minutes // 60, "hour") if minutes < 2 * 24 * 60 else counted(minutes // (24 * 60), "day")
+    return (
+        counted(minutes // 60, "hour")
+        if minutes < 2 * 24 * 60
+        else counted(minutes // (24 * 60), "day")
+    )
 
 
 def candidate_homes(survey: Survey, folder: Path, more: Iterable[Path | None] = ()) -> list[Path]:
-    """Folders in which another installation may be: here, the user's, the system's, those that timers name."""
+    """Folders in which another installation may be: here, the user's, the system's, those that
+    timers name.
+    """
     import platformdirs
 
     own = survey.settings.home.absolute()
-    places = [folder, Path(platformdirs.user_data_dir("digest", appauthor=False)), SYSTEM_HOME, *filter(None, more)]
+    places = [
+        folder,
+        Path(platformdirs.user_data_dir("digest", appauthor=False)),
+        SYSTEM_HOME,
+        *filter(None, more),
+    ]
     return [place for place in dict.fromkeys(place.absolute() for place in places) if place != own]
 
 
@@ -223,7 +255,11 @@ def check_others(survey: Survey, homes: Iterable[Path], now: datetime) -> Check:
             continue
         clash = _clash(health, readers, ours, now)
         if clash:
-            return warn(name, f"{other} {clash}", "stop one of them ('digest timer status'); move the readers first")
+            return warn(
+                name,
+                f"{other} {clash}",
+                "stop one of them ('digest timer status'); move the readers first",
+            )
     if unread:
         return ok(name, f"none found; {', '.join(unread)} cannot be read")
     return ok(name, "none found on this machine that mails these readers")
@@ -240,14 +276,20 @@ def _readers_of_file(survey: Survey) -> frozenset[str]:
 
 
 def _clash(health: Health, readers: frozenset[str], ours: Health | None, now: datetime) -> str:
-    """In which way another database that is in use gets in the way of ours; nothing where it does not."""
+    """In which way another database that is in use gets in the way of ours; nothing where it does
+    not.
+    """
     run = health.last_run
     if run is None or now - run.started > RECENT:
         return ""
     when = f"ran {_duration(now - run.started)} ago"
     if ours is not None and ours.uuid and health.uuid == ours.uuid:
-        return f"is a copy of this database, and {when}: both mail, each without knowing of the other"
+        return (
+            f"is a copy of this database, and {when}: both mail, each without knowing of the other"
+        )
     both = len(health.readers & readers)
     return (
-        f"{when} and has {counted(both, 'of these readers', 'of these readers')}: they get papers twice" if both else ""
+        f"{when} and has {counted(both, 'of these readers', 'of these readers')}: they get papers twice"
+        if both
+        else ""
     )

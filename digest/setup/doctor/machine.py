@@ -30,18 +30,31 @@ def check_zones(now: datetime) -> Check:
     try:
         york = zoneinfo.ZoneInfo("America/New_York")
     except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):
-        return fail(name, "there is none: no reader's hour can be told", "install tzdata (apt install tzdata)")
-    hours = [york.utcoffset(datetime(now.year, month, 15, tzinfo=UTC).astimezone(york)) for month in (1, 7)]
+        return fail(
+            name,
+            "there is none: no reader's hour can be told",
+            "install tzdata (apt install tzdata)",
+        )
+    hours = [
+        york.utcoffset(datetime(now.year, month, 15, tzinfo=UTC).astimezone(york))
+        for month in (1, 7)
+    ]
     if hours != [timedelta(hours=-5), timedelta(hours=-4)]:
         return fail(name, "New York's hours are wrong in it", "install tzdata anew")
     version = _zones_version()
     if version[:4].isdigit() and int(version[:4]) < now.year - OLD_ZONES:
-        return warn(name, f"of {version}, which may have missed a change of law", "update the system's tzdata")
+        return warn(
+            name,
+            f"of {version}, which may have missed a change of law",
+            "update the system's tzdata",
+        )
     return ok(name, f"of {version}" if version else "there, of an unknown version")
 
 
 def _zones_version() -> str:
-    """The release of the data that Python reads: the system's, else the package's; nothing where it is not told."""
+    """The release of the data that Python reads: the system's, else the package's; nothing where it
+    is not told.
+    """
     for folder in map(Path, zoneinfo.TZPATH):
         if (folder / "America/New_York").exists():
             for file in ("tzdata.zi", "+VERSION"):
@@ -58,7 +71,9 @@ def _zones_version() -> str:
 
 
 def check_holidays(today: date, home: Path) -> Check:
-    """Until when arXiv's holidays are known, with the home folder's own list; unknown nights count as ordinary ones."""
+    """Until when arXiv's holidays are known, with the home folder's own list; unknown nights count
+    as ordinary ones.
+    """
     from digest.rules.calendar import known_holidays
     from digest.setup.holidays import HOLIDAYS_FILE, take_holidays
 
@@ -71,7 +86,11 @@ def check_holidays(today: date, home: Path) -> Check:
         last += 1
     left = date(last, 12, 31) - today
     if left < timedelta(0):
-        return warn(name, f"arXiv's holidays of {today.year} are not known", f"update Digest, or write them into {own}")
+        return warn(
+            name,
+            f"arXiv's holidays of {today.year} are not known",
+            f"update Digest, or write them into {own}",
+        )
     if left < HOLIDAYS_AHEAD:
         return warn(
             name,
@@ -91,7 +110,9 @@ def check_caller(survey: Survey, found: Sequence[Installed]) -> Check:
         return warn(name, f"nothing calls Digest{elsewhere}", "'digest timer install' sets that up")
     working = [item for item in ours if item.active is not False]
     if not working:
-        return warn(name, f"{ours[0].path} is installed, and not active", "'digest timer status' tells more")
+        return warn(
+            name, f"{ours[0].path} is installed, and not active", "'digest timer status' tells more"
+        )
     if len(working) > 1:
         paths = " and ".join(f"{item.kind} ({item.path})" for item in working)
         return warn(name, f"{paths} both call Digest: harmless, and one is enough", "remove one")
@@ -121,10 +142,16 @@ def check_last_run(survey: Survey, now: datetime) -> Check:
         return warn(name, "none yet", "try one: 'digest run'")
     when = f"{run.started:%Y-%m-%d %H:%M} UTC"
     if now - run.started > RUN_EVERY:
-        return warn(name, f"{when}, more than a day ago", "'digest timer status' tells whether anything calls it")
+        return warn(
+            name,
+            f"{when}, more than a day ago",
+            "'digest timer status' tells whether anything calls it",
+        )
     if run.finished is None:
         if now - run.started > INTERRUPTED:
-            return warn(name, f"{when}, interrupted", "the next run finishes what is left: 'digest run'")
+            return warn(
+                name, f"{when}, interrupted", "the next run finishes what is left: 'digest run'"
+            )
         return ok(name, f"{when}, at work or interrupted")
     if run.trouble:
         return warn(name, f"{when}: {run.trouble}", "'digest status' tells more")

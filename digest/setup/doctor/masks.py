@@ -10,11 +10,18 @@ from digest.setup.settings import Setting, Survey
 
 MASK = "***"
 _LOGIN = re.compile(r"(//[^/:@\s]*):[^/\s]*@")
-_PATHS = {"DIGEST_HOME": "home", "DIGEST_DB": "db", "DIGEST_SUBSCRIBERS": "subscribers", "DIGEST_MAIL_CA": "mail_ca"}
+_PATHS = {
+    "DIGEST_HOME": "home",
+    "DIGEST_DB": "db",
+    "DIGEST_SUBSCRIBERS": "subscribers",
+    "DIGEST_MAIL_CA": "mail_ca",
+}
 
 
 def shown(setting: Setting, survey: Survey) -> str:
-    """The value that is at work, for people: an absolute path, a secret's mask, or nothing where none is set."""
+    """The value that is at work, for people: an absolute path, a secret's mask, or nothing where
+    none is set.
+    """
     name = setting.variable
     text = survey.values[name]
     if setting.secret:
@@ -41,9 +48,16 @@ def _read_elsewhere(name: str, survey: Survey) -> bool:
 
 
 def secrets_of(survey: Survey) -> tuple[str, ...]:
-    """All that must never be printed: secrets, the SMTP password in each shape in which somebody may repeat it."""
+    """All that must never be printed: secrets, the SMTP password in each shape in which somebody
+    may repeat it.
+    """
     settings = survey.settings
-    others = {settings.inbox_password, settings.heartbeat_url, settings.secret, settings.github_token} - {""}
+    others = {
+        settings.inbox_password,
+        settings.heartbeat_url,
+        settings.secret,
+        settings.github_token,
+    } - {""}
     # The longer first, since one may be a part of the other.
     return tuple(sorted({*others, *_mail_passwords(survey)}, key=len, reverse=True))
 
@@ -69,7 +83,9 @@ def without_login(text: str) -> str:
 
 
 def _mail(text: str) -> str:
-    """DIGEST_MAIL; any part of one that cannot be read may be a misplaced password, so it is not shown."""
+    """DIGEST_MAIL; any part of one that cannot be read may be a misplaced password, so it is not
+    shown.
+    """
     from digest.mail.server import read_server
 
     scheme, colon, rest = text.strip().partition(":")

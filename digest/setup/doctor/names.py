@@ -15,7 +15,8 @@ SECONDS = 4.0
 _BULK = "receivers such as Gmail and Yahoo want it"
 
 Ask = Callable[[str], "list[str] | None"]
-"""The TXT records of a name: None where the name does not exist, an empty list where it has none."""
+"""The TXT records of a name: None where the name does not exist, an empty list where it has
+none."""
 
 
 class NoDnsError(Exception):
@@ -31,7 +32,9 @@ def make_resolver() -> dns.resolver.Resolver | None:
 
 
 def asking(resolver: dns.resolver.Resolver | None, seconds: float = SECONDS) -> Ask:
-    """Ask this resolver for TXT records. What it returns raises NoDnsError where no answer comes."""
+    """Ask this resolver for TXT records. What it returns raises NoDnsError where no answer
+    comes.
+    """
 
     def ask(name: str) -> list[str] | None:
         if resolver is None:
@@ -48,37 +51,54 @@ def asking(resolver: dns.resolver.Resolver | None, seconds: float = SECONDS) -> 
             ) from error
         if answer.rrset is None:
             return []
-        # One record may come in several strings, which belong together without blanks (RFC 7208 section 3.3).
+        # One record may come in several strings, which belong together without blanks (RFC 7208
+        # section 3.3).
         return [b"".join(record.strings).decode("utf-8", "replace") for record in answer.rrset]
 
     return ask
 
 
 def check_spf(domain: str, ask: Ask) -> Check:
-    """Whether the domain says which servers send for it (RFC 7208); whether ours is one, only receivers see."""
+    """Whether the domain says which servers send for it (RFC 7208); whether ours is one, only
+    receivers see.
+    """
     name = "SPF"
     try:
         records = _records(domain, ask)
     except NoDnsError as error:
         return skip(name, str(error))
     if records is None:
-        return warn(name, f"the domain {domain} of DIGEST_FROM does not exist", "use an address that takes mail")
+        return warn(
+            name,
+            f"the domain {domain} of DIGEST_FROM does not exist",
+            "use an address that takes mail",
+        )
     found = [text for text in records if re.match(r"v=spf1( |$)", text, re.IGNORECASE)]
     if not found:
-        return warn(name, f"{domain} does not say which servers send for it", f"add an SPF record: {_BULK}")
+        return warn(
+            name, f"{domain} does not say which servers send for it", f"add an SPF record: {_BULK}"
+        )
     if len(found) > 1:
-        return warn(name, f"{domain} has {len(found)} SPF records, which counts as none", "join them into one")
+        return warn(
+            name,
+            f"{domain} has {len(found)} SPF records, which counts as none",
+            "join them into one",
+        )
     if re.search(r"(?:^| )\+?all\b", found[0], re.IGNORECASE):
-        return warn(name, f"{domain} lets every server send for it (+all)", "end the record with ~all or -all")
+        return warn(
+            name,
+            f"{domain} lets every server send for it (+all)",
+            "end the record with ~all or -all",
+        )
     return ok(name, f"{domain} names its servers: {_short(found[0])}")
 
 
 def check_dkim(domain: str, ask: Ask) -> Check:
     """Whether the domain has any signing key.
 
-    Keys stand below `_domainkey.DOMAIN` under a name that only a signed mail tells (RFC 6376 section 3.6.2.1); but
-    where that name itself does not exist, nothing stands below it (RFC 8020). The key of a domain above counts, too,
-    for DMARC (RFC 7489 section 3.1.1).
+    Keys stand below `_domainkey.DOMAIN` under a name that only a signed mail tells (RFC 6376
+    section 3.6.2.1); but where that name itself does not exist, nothing stands below it (RFC 8020).
+    The key of a domain above counts, too, for DMARC (RFC 7489 section 3.1.1).
     """
     name = "DKIM"
     try:
@@ -93,7 +113,10 @@ def check_dkim(domain: str, ask: Ask) -> Check:
             f"{domain} seems to have no key, so that no mail from it is signed",
             f"switch on DKIM where mail leaves, and publish its key: {_BULK}",
         )
-    return ok(name, f"{domain} has keys; a received mail's Authentication-Results tells whether it was signed")
+    return ok(
+        name,
+        f"{domain} has keys; a received mail's Authentication-Results tells whether it was signed",
+    )
 
 
 def check_dmarc(domain: str, ask: Ask) -> Check:
@@ -108,17 +131,26 @@ def check_dmarc(domain: str, ask: Ask) -> Check:
         for place in _with_parents(domain):
             found = [t for t in ask(f"_dmarc.{place}") or [] if re.match(r"v=DMARC1\s*(;|$)", t)]
             if len(found) > 1:
-                return warn(name, f"{place} has {len(found)} DMARC records, which counts as none", "leave one")
+                return warn(
+                    name,
+                    f"{place} has {len(found)} DMARC records, which counts as none",
+                    "leave one",
+                )
             if found:
                 return _policy(place, found[0])
     except NoDnsError as error:
         return skip(name, str(error))
-    return warn(name, f"{domain} has no DMARC record", f"add one at _dmarc.{domain}, such as v=DMARC1; p=none: {_BULK}")
+    return warn(
+        name,
+        f"{domain} has no DMARC record",
+        f"add one at _dmarc.{domain}, such as v=DMARC1; p=none: {_BULK}",
+    )
 
 
 def _records(domain: str, ask: Ask) -> list[str] | None:
-    """The domain's own TXT records. Raises NoDnsError also where a server denies the whole top-level domain: one
-    behind a firewall, that knows its own names alone, says so of every domain.
+    """The domain's own TXT records. Raises NoDnsError also where a server denies the whole
+    top-level domain: one behind a firewall, that knows its own names alone, says so of every
+    domain.
     """
     records = ask(domain)
     if records is None and ask(domain.rpartition(".")[2]) is None:
@@ -136,9 +168,13 @@ def _policy(place: str, record: str) -> Check:
     policy = re.search(r";\s*p\s*=\s*(\w+)", record, re.IGNORECASE)
     if policy is None or policy[1].lower() not in ("none", "quarantine", "reject"):
         return warn(
-            "DMARC", f"{place}'s record names no policy: {_short(record)}", "write p=none, quarantine or reject"
+            "DMARC",
+            f"{place}'s record names no policy: {_short(record)}",
+            "write p=none, quarantine or reject",
         )
-    wants = {"none": "is only reported", "quarantine": "goes to spam", "reject": "is refused"}[policy[1].lower()]
+    wants = {"none": "is only reported", "quarantine": "goes to spam", "reject": "is refused"}[
+        policy[1].lower()
+    ]
     return ok("DMARC", f"{place}: mail that nothing vouches for {wants} (p={policy[1].lower()})")
 
 

@@ -1,4 +1,6 @@
-"""arXiv as it is seen from here: whether it answers one small question sanely, and what its clock says."""
+"""arXiv as it is seen from here: whether it answers one small question sanely, and what its clock
+says.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class _Dates:
 
 
 def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
-    """Ask arXiv for a few papers, once; and compare the clock with the Date of its answer (RFC 9110, 6.6.1)."""
+    """Ask arXiv for a few papers, once; and compare the clock with the Date of its answer (RFC
+    9110, 6.6.1).
+    """
     name = "arXiv"
     settings = survey.settings
     if "DIGEST_ARXIV_API" in survey.mistakes:
@@ -61,19 +65,25 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
         return [skip(name, why), skip("clock", "arXiv was not asked")]
     address = urlsplit(settings.arxiv_api)
     shown = without_login(settings.arxiv_api)
-    trouble = "" if getproxies() else unresolved(address.hostname or "")  # a proxy looks it up itself
+    trouble = (
+        "" if getproxies() else unresolved(address.hostname or "")
+    )  # a proxy looks it up itself
     if trouble:
         found = fail(name, f"{address.hostname} is not found ({trouble})", _REMEDY, Cause.NETWORK)
         return [found, skip("clock", "arXiv did not answer")]
     dates = _Dates(clock)
     client = make_arxiv(settings, timeouts=TIMEOUTS)
     client.line.heard = dates.note
-    answered = asyncio.run(_ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default"))
+    answered = asyncio.run(
+        _ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default")
+    )
     return [answered, _clock(dates)]
 
 
 def check_source(survey: Survey, now: datetime) -> list[Check]:
-    """Ask the chosen source, where that is not the API: a small feed, or the last records of a small archive."""
+    """Ask the chosen source, where that is not the API: a small feed, or the last records of a
+    small archive.
+    """
     settings, name = survey.settings, "source"
     chosen = source_order(settings, _queries(settings))[0]
     if chosen == API or "DIGEST_SOURCE" in survey.mistakes:
@@ -82,11 +92,16 @@ def check_source(survey: Survey, now: datetime) -> list[Check]:
     if note is not None and is_running(note[0]):
         return [skip(name, "a cycle is at work, and arXiv wants one connection at a time")]
     try:
-        return [asyncio.run(_ask_feeds(settings, now) if chosen == FEEDS else _ask_oai(settings, now))]
+        return [
+            asyncio.run(_ask_feeds(settings, now) if chosen == FEEDS else _ask_oai(settings, now))
+        ]
     except StaleFeedError as error:
         return [warn(name, error.message, "wait: the API is asked instead")]
     except ArxivError as error:
-        remedy = error.remedy or f"runs ask another source meanwhile; is DIGEST_ARXIV_{chosen.upper()} right?"
+        remedy = (
+            error.remedy
+            or f"runs ask another source meanwhile; is DIGEST_ARXIV_{chosen.upper()} right?"
+        )
         return [warn(name, error.message, remedy)]
 
 
@@ -109,11 +124,16 @@ async def _ask_oai(settings: Settings, now: datetime) -> Check:
         async for page in oai.harvest(since, SMALL[0], attempts=1):
             records = page.total or len(page.records)
             break
-    return ok("source", f"{without_login(settings.arxiv_oai)} answers: {records} records in {SMALL[0]} since {since}")
+    return ok(
+        "source",
+        f"{without_login(settings.arxiv_oai)} answers: {records} records in {SMALL[0]} since {since}",
+    )
 
 
 def _queries(settings: Settings) -> int:
-    """How many different queries the subscribers file has; none where it cannot be read, which another check tells."""
+    """How many different queries the subscribers file has; none where it cannot be read, which
+    another check tells.
+    """
     try:
         return len({keyword.query for keyword in load_roster(settings.subscribers).keywords})
     except DigestError:
@@ -127,10 +147,16 @@ async def _ask(client: ArxivClient, shown: str, *, default: bool) -> Check:
     name = "arXiv"
     try:
         async with client:
-            window = await client.fetch(QUESTION, since=_EVERYTHING_IS_OLDER, page_size=PAPERS, attempts=1)
+            window = await client.fetch(
+                QUESTION, since=_EVERYTHING_IS_OLDER, page_size=PAPERS, attempts=1
+            )
     except ArxivError as error:
         if error.throttled:
-            return warn(name, f"{error.message}: it answers, and turned this question away", "wait: runs try again")
+            return warn(
+                name,
+                f"{error.message}: it answers, and turned this question away",
+                "wait: runs try again",
+            )
         if error.transient:
             return fail(name, error.message, error.remedy or _REMEDY, Cause.NETWORK)
         remedy = error.remedy or ("" if default else "is DIGEST_ARXIV_API right?")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from digest.setup.settings import Settings, Survey
 
 NAME = "issues"
-REMEDY = "make a fine-grained token with 'Issues: read and write' on it, and set DIGEST_GITHUB_TOKEN"
+REMEDY = (
+    "make a fine-grained token with 'Issues: read and write' on it, and set DIGEST_GITHUB_TOKEN"
+)
 
 
 def check_repositories(survey: Survey) -> list[Check]:
@@ -27,14 +29,21 @@ def check_repositories(survey: Survey) -> list[Check]:
         readers = read_roster(survey.settings).subscribers
     except ConfigError:
         return []  # its own check tells
-    repositories = [r.email.removeprefix(REPOSITORY) for r in readers if r.email.startswith(REPOSITORY)]
+    repositories = [
+        r.email.removeprefix(REPOSITORY) for r in readers if r.email.startswith(REPOSITORY)
+    ]
     if not repositories:
         return []
     if not survey.settings.github_token:
-        return [fail(NAME, f"{name}: there is no token to post with", REMEDY) for name in repositories]
+        return [
+            fail(NAME, f"{name}: there is no token to post with", REMEDY) for name in repositories
+        ]
     host = urlsplit(survey.settings.github_api).hostname or ""
     if why := unresolved(host):
-        return [fail(NAME, f"{name}: {host} has no address ({why})", "", Cause.NETWORK) for name in repositories]
+        return [
+            fail(NAME, f"{name}: {host} has no address ({why})", "", Cause.NETWORK)
+            for name in repositories
+        ]
     receipts = asyncio.run(_examine(survey.settings, repositories))
     return [_check(name, receipt) for name, receipt in zip(repositories, receipts, strict=True)]
 
@@ -42,7 +51,9 @@ def check_repositories(survey: Survey) -> list[Check]:
 async def _examine(settings: Settings, repositories: Sequence[str]) -> list[Receipt]:
     from digest.mail.github import GithubTransport
 
-    way = GithubTransport(settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC))
+    way = GithubTransport(
+        settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC)
+    )
     try:
         return [await way.examine(repository) for repository in repositories]
     finally:

@@ -1,4 +1,6 @@
-"""What comes back: whether the mailbox can be read, bounces get there, and the link to leave is answered."""
+"""What comes back: whether the mailbox can be read, bounces get there, and the link to leave is
+answered.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def check_inbox(survey: Survey) -> Check:
         return skip(name, f"{wrong[0]} is wrong")
     place = read_mailbox(settings.inbox)
     if trouble := unresolved(place.host):
-        return fail(name, f"{place.host} is not found ({trouble})", "is the name right?", Cause.NETWORK)
+        return fail(
+            name, f"{place.host} is not found ({trouble})", "is the name right?", Cause.NETWORK
+        )
     Mailbox(place, settings.inbox_password, tls_context=make_tls_context(settings.mail_ca)).close()
     return ok(name, f"{place.name} can be read")
 
@@ -61,7 +65,8 @@ def check_bounce(survey: Survey) -> Check:
             f"use an address at {own}, or see that DKIM signs for it",
         )
     return ok(
-        name, f"each delivery has its own, such as {local}+7-…@{domain}: does the server deliver such to the inbox?"
+        name,
+        f"each delivery has its own, such as {local}+7-…@{domain}: does the server deliver such to the inbox?",
     )
 
 
@@ -74,7 +79,9 @@ def check_base_url(survey: Survey) -> Check:
         return skip(name, "DIGEST_BASE_URL is wrong")
     host = urlsplit(settings.base_url).hostname or ""
     if trouble := unresolved(host):
-        return fail(name, f"{host} is not found ({trouble})", "every mail leads there", Cause.NETWORK)
+        return fail(
+            name, f"{host} is not found ({trouble})", "every mail leads there", Cause.NETWORK
+        )
     try:
         answer = httpx.get(settings.base_url + PROBE, timeout=TIMEOUT)
     except httpx.HTTPError as error:

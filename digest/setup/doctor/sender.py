@@ -28,7 +28,9 @@ def mail_is_wrong(survey: Survey) -> str:
 
 
 def check_mail(survey: Survey) -> Check:
-    """Go all the way to a message, once, and mail nothing: connect, TLS, login, sender; or the folder, the program."""
+    """Go all the way to a message, once, and mail nothing: connect, TLS, login, sender; or the
+    folder, the program.
+    """
     settings = survey.settings
     if wrong := mail_is_wrong(survey):
         return skip(NAME, f"{wrong} is wrong")
@@ -84,15 +86,25 @@ def _folder(settings: Settings) -> Check:
     """A Maildir: writable, or a place where it can be made."""
     path = Path(make_transport(settings).description.removeprefix("Maildir "))
     if path.is_dir():
-        closed = [p for p in (path, *map(path.joinpath, ("tmp", "new", "cur"))) if p.exists() and not _writable(p)]
+        closed = [
+            p
+            for p in (path, *map(path.joinpath, ("tmp", "new", "cur")))
+            if p.exists() and not _writable(p)
+        ]
         if closed:
-            return fail(NAME, f"the Maildir {closed[0]} is not writable", "mend its rights, or run as its owner")
+            return fail(
+                NAME,
+                f"the Maildir {closed[0]} is not writable",
+                "mend its rights, or run as its owner",
+            )
         return ok(NAME, f"the Maildir {path} is writable")
     if path.exists():
         return fail(NAME, f"{path} is no folder", "name another with DIGEST_MAIL=maildir:PATH")
     above = next(parent for parent in path.parents if parent.exists())
     if not (above.is_dir() and _writable(above)):
-        return fail(NAME, f"the Maildir {path} cannot be made: {above} is not writable", "mend its rights")
+        return fail(
+            NAME, f"the Maildir {path} cannot be made: {above} is not writable", "mend its rights"
+        )
     return ok(NAME, f"the first mail makes the Maildir {path}")
 
 
@@ -113,7 +125,9 @@ def _program(settings: Settings) -> Check:
 
 
 def sender_domain(survey: Survey) -> str:
-    """The domain of DIGEST_FROM in ASCII, where mail leaves this machine and the domain is a public one; or nothing."""
+    """The domain of DIGEST_FROM in ASCII, where mail leaves this machine and the domain is a public
+    one; or nothing.
+    """
     import idna
 
     settings = survey.settings

@@ -1,4 +1,6 @@
-"""Whether the settings fit each other: what is missing, contradictory, unknown, or open to others."""
+"""Whether the settings fit each other: what is missing, contradictory, unknown, or open to
+others.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ ARXIV_DELAY = 3.0
 
 
 def all_mistakes(survey: Survey) -> dict[str, ConfigError]:
-    """What is wrong with single settings, by variable: also what only the transport that they name can tell."""
+    """What is wrong with single settings, by variable: also what only the transport that they name
+    can tell.
+    """
     from digest.mail.transport import open_transport
 
     mistakes = dict(survey.mistakes)
@@ -40,7 +44,9 @@ def all_mistakes(survey: Survey) -> dict[str, ConfigError]:
         first = error.message.split(" ")[0]
         name = first if first in survey.values else "DIGEST_MAIL"
         # A password that could not be read is that mistake, and not a missing password too.
-        if not ("there is no password" in error.message and "DIGEST_MAIL_PASSWORD_FILE" in mistakes):
+        if not (
+            "there is no password" in error.message and "DIGEST_MAIL_PASSWORD_FILE" in mistakes
+        ):
             mistakes.setdefault(name, error)
     return mistakes
 
@@ -49,13 +55,19 @@ def check_settings(survey: Survey) -> list[Check]:
     """Every mistake, then everything odd; one line that all is well where there is neither."""
     found = [fail(NAME, error.message, error.remedy) for error in all_mistakes(survey).values()]
     found += [
-        warn(NAME, f"{name} is set, and no such setting exists", f"did you mean {near}?" if near else "remove it")
+        warn(
+            NAME,
+            f"{name} is set, and no such setting exists",
+            f"did you mean {near}?" if near else "remove it",
+        )
         for name, near in survey.unknown.items()
     ]
     found += _about_mail(survey)
     found += _about_arxiv(survey)
     found += _open_to_others(survey)
-    return found or [ok(NAME, f"no mistakes; 'digest config' shows them, home folder {survey.settings.home}")]
+    return found or [
+        ok(NAME, f"no mistakes; 'digest config' shows them, home folder {survey.settings.home}")
+    ]
 
 
 def _about_arxiv(survey: Survey) -> Iterator[Check]:
@@ -107,7 +119,11 @@ def _about_mail(survey: Survey) -> Iterator[Check]:
             f"a password is set ({password}), and DIGEST_MAIL names nobody to log in as",
             "write smtp://USER@HOST:587, or take the password out",
         )
-    if settings.mail_password and survey.values["DIGEST_MAIL_PASSWORD"] and survey.values["DIGEST_MAIL_PASSWORD_FILE"]:
+    if (
+        settings.mail_password
+        and survey.values["DIGEST_MAIL_PASSWORD"]
+        and survey.values["DIGEST_MAIL_PASSWORD_FILE"]
+    ):
         yield warn(
             NAME,
             "DIGEST_MAIL_PASSWORD and DIGEST_MAIL_PASSWORD_FILE are both set: the file is not read",
@@ -115,10 +131,14 @@ def _about_mail(survey: Survey) -> Iterator[Check]:
         )
     if settings.mail_password and settings.mail_token_command:
         yield warn(
-            NAME, "a password and DIGEST_MAIL_TOKEN_COMMAND are both set: only the token is used", "take one out"
+            NAME,
+            "a password and DIGEST_MAIL_TOKEN_COMMAND are both set: only the token is used",
+            "take one out",
         )
     if settings.mail_ca is not None and (server is None or server.tls == "none"):
-        yield warn(NAME, "DIGEST_MAIL_CA is set, and this way of sending uses no TLS", "take it out")
+        yield warn(
+            NAME, "DIGEST_MAIL_CA is set, and this way of sending uses no TLS", "take it out"
+        )
     if server is not None:
         yield from _about_limits(survey)
     yield from _about_sender(survey, server)
@@ -156,7 +176,11 @@ def _about_sender(survey: Survey, server: Server | None) -> Iterator[Check]:
     if not address:
         return
     if address.rpartition("@")[2].rstrip(".") in ("localhost", "localhost.localdomain"):
-        yield warn(NAME, f"DIGEST_FROM is {address}, which means nothing elsewhere", "use an address that takes mail")
+        yield warn(
+            NAME,
+            f"DIGEST_FROM is {address}, which means nothing elsewhere",
+            "use an address that takes mail",
+        )
     home_of_sender = guess_preset(address)
     if home_of_sender is not None and server is not None and not is_loopback(server.host):
         by = preset_of(settings.mail)
@@ -171,14 +195,22 @@ def _about_sender(survey: Survey, server: Server | None) -> Iterator[Check]:
 
 def _open_to_others(survey: Survey) -> Iterator[Check]:
     """Files with a secret that somebody else can read."""
-    if survey.in_dotenv & {setting.variable for setting in SETTINGS if setting.secret} and is_open(survey.dotenv):
-        yield warn(NAME, f"{survey.dotenv} holds a password, and others can read it", f"chmod 600 {survey.dotenv}")
+    if survey.in_dotenv & {setting.variable for setting in SETTINGS if setting.secret} and is_open(
+        survey.dotenv
+    ):
+        yield warn(
+            NAME,
+            f"{survey.dotenv} holds a password, and others can read it",
+            f"chmod 600 {survey.dotenv}",
+        )
     for variable in ("DIGEST_MAIL_PASSWORD_FILE", "DIGEST_INBOX_PASSWORD_FILE"):
         name = survey.values[variable]
         if name and variable not in survey.mistakes:
             path = survey.settings.home / Path(name).expanduser()
             if is_open(path):
-                yield warn(NAME, f"the password file {path} can be read by others", f"chmod 600 {path}")
+                yield warn(
+                    NAME, f"the password file {path} can be read by others", f"chmod 600 {path}"
+                )
 
 
 def is_open(path: Path) -> bool:

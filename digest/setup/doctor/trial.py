@@ -1,4 +1,6 @@
-"""A test digest: invented papers, the real renderer, the real way out; nothing of it is recorded."""
+"""A test digest: invented papers, the real renderer, the real way out; nothing of it is
+recorded.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,20 @@ def trial_digest(now: datetime, contact: str) -> Digest:
     papers = World(seed=11).papers(PAPERS, now - timedelta(days=2), now)
     items = tuple(
         # There was no month 00, so these links lead to nobody's paper.
-        Item(replace(paper, id=f"0000.{number:05d}", title=f"[invented] {paper.title}"), Kind.NEW, (LABEL,))
+        Item(
+            replace(paper, id=f"0000.{number:05d}", title=f"[invented] {paper.title}"),
+            Kind.NEW,
+            (LABEL,),
+        )
         for number, paper in enumerate(papers, 1)
     )
     keyword = Keyword(LABEL, "all:test", Rule.QUERY)
     return Digest(
-        date=now.date(), timezone="UTC", sections=(Section(TITLE, items),), keywords=(keyword,), contact=contact
+        date=now.date(),
+        timezone="UTC",
+        sections=(Section(TITLE, items),),
+        keywords=(keyword,),
+        contact=contact,
     )
 
 
@@ -42,8 +52,14 @@ def check_templates(survey: Survey, now: datetime) -> Check:
     settings = survey.settings
     if "DIGEST_TEMPLATES" in survey.mistakes:
         return skip("templates", "DIGEST_TEMPLATES is wrong")
-    rendered = Renderer(settings.templates).render(trial_digest(now, settings.contact), secrets.token_hex(16))
-    where = f"those in {settings.templates} and the built-in ones" if settings.templates else "the built-in ones"
+    rendered = Renderer(settings.templates).render(
+        trial_digest(now, settings.contact), secrets.token_hex(16)
+    )
+    where = (
+        f"those in {settings.templates} and the built-in ones"
+        if settings.templates
+        else "the built-in ones"
+    )
     return ok("templates", f"{where} make a digest of {len(rendered.html.encode()) // 1000 + 1} kB")
 
 
@@ -54,7 +70,10 @@ def check_by_sending(survey: Survey, address: str, now: datetime) -> Check:
         return skip(NAME, f"{wrong} is wrong, so nothing was sent")
     receipt = asyncio.run(send_trial(settings, address, now))
     if receipt.outcome is Outcome.SENT:
-        return ok(NAME, f"a test digest went to {address} by {make_transport(settings).description}: {receipt.reply}")
+        return ok(
+            NAME,
+            f"a test digest went to {address} by {make_transport(settings).description}: {receipt.reply}",
+        )
     return _refused(settings, address, receipt)
 
 
@@ -67,7 +86,9 @@ def _refused(settings: Settings, address: str, receipt: Receipt) -> Check:
     if receipt.outcome is Outcome.RELAY:
         return fail(NAME, found, hint, Cause.CONFIG if receipt.permanent else Cause.NETWORK)
     if receipt.outcome is Outcome.UNKNOWN:
-        return fail(NAME, f"maybe delivered to {address} by {place}: {receipt.reply}", hint, Cause.NETWORK)
+        return fail(
+            NAME, f"maybe delivered to {address} by {place}: {receipt.reply}", hint, Cause.NETWORK
+        )
     cause = Cause.NETWORK if receipt.outcome is Outcome.DEFERRED else Cause.OTHER
     return fail(NAME, found, hint or "is the address right?", cause)
 
@@ -78,7 +99,9 @@ async def send_trial(settings: Settings, address: str, now: datetime) -> Receipt
     from digest.rendering.render import Renderer
 
     sender, transport = make_sender(settings), make_transport(settings)
-    rendered = Renderer(settings.templates).render(trial_digest(now, settings.contact), secrets.token_hex(16))
+    rendered = Renderer(settings.templates).render(
+        trial_digest(now, settings.contact), secrets.token_hex(16)
+    )
     outgoing = Outgoing(
         id=0,
         attempt=1,

@@ -13,7 +13,14 @@ from digest.errors import ConfigError
 from digest.model import RateLimit
 from digest.setup.settings import read
 from digest.setup.settings.read import CREDENTIAL
-from digest.setup.settings.table import ARXIV_API, ARXIV_FEEDS, ARXIV_OAI, GITHUB_API, SETTINGS, Setting
+from digest.setup.settings.table import (
+    ARXIV_API,
+    ARXIV_FEEDS,
+    ARXIV_OAI,
+    GITHUB_API,
+    SETTINGS,
+    Setting,
+)
 
 __all__ = [
     "ARXIV_API",
@@ -40,11 +47,12 @@ SOURCES = ("auto", "api", "feeds", "oai")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, checked; every path is absolute. `unknown` are DIGEST_ variables that mean nothing.
+    """All settings, checked; every path is absolute. `unknown` are DIGEST_ variables that mean
+    nothing.
 
-    `origins` tells for each variable where its value came from: `flag`, `environment`, `.env`, `default`; for the
-    password also `password file` or `systemd credential`; for the home folder also `current folder`.
-    `arxiv_feeds` and `arxiv_oai` are "" where there is no such service.
+    `origins` tells for each variable where its value came from: `flag`, `environment`, `.env`,
+    `default`; for the password also `password file` or `systemd credential`; for the home folder
+    also `current folder`. `arxiv_feeds` and `arxiv_oai` are "" where there is no such service.
     """
 
     home: Path
@@ -85,11 +93,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """All settings, whatever is wrong with some of them; in `settings` the default stands where a value cannot be.
+    """All settings, whatever is wrong with some of them; in `settings` the default stands where a
+    value cannot be.
 
-    `values` are as they were written, `mistakes` by variable (or `.env`), in the order in which they were found;
-    `unknown` are DIGEST_ variables that mean nothing, with the nearest that does, or nothing; `dotenv` is where the
-    .env file is looked for, and `in_dotenv` are the variables that it sets.
+    `values` are as they were written, `mistakes` by variable (or `.env`), in the order in which
+    they were found; `unknown` are DIGEST_ variables that mean nothing, with the nearest that does,
+    or nothing; `dotenv` is where the .env file is looked for, and `in_dotenv` are the variables
+    that it sets.
     """
 
     settings: Settings
@@ -117,7 +127,8 @@ class _Attempt:
 def load_settings(
     flags: Mapping[str, str], environ: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Settings:
-    """Settle every setting: a flag (by variable) before the environment before .env before the default.
+    """Settle every setting: a flag (by variable) before the environment before .env before the
+    default.
 
     `folder` is the current folder. Raises ConfigError for the first value that cannot be.
     """
@@ -130,7 +141,9 @@ def load_settings(
 def survey_settings(
     flags: Mapping[str, str], environ: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Survey:
-    """Settle every setting as `load_settings` does, and gather what is wrong instead of raising it."""
+    """Settle every setting as `load_settings` does, and gather what is wrong instead of raising
+    it.
+    """
     environ = os.environ if environ is None else environ
     folder = Path.cwd() if folder is None else folder
     attempt = _Attempt()
@@ -146,7 +159,8 @@ def survey_settings(
         name = f"DIGEST_ARXIV_{settings.source.upper()}"
         if name not in mistakes:
             mistakes["DIGEST_SOURCE"] = ConfigError(
-                f"DIGEST_SOURCE is {settings.source}, and there is no address to ask", remedy=f"set {name}"
+                f"DIGEST_SOURCE is {settings.source}, and there is no address to ask",
+                remedy=f"set {name}",
             )
     if settings.mails_for_real and not settings.sender and "DIGEST_FROM" not in mistakes:
         mistakes["DIGEST_FROM"] = ConfigError(
@@ -154,7 +168,9 @@ def survey_settings(
             remedy="set it, such as DIGEST_FROM='Daily Papers <papers@example.org>'",
         )
     unknown = _unknown([*environ, *dotenv])
-    told = tuple(f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items())
+    told = tuple(
+        f"{name} (did you mean {near}?)" if near else name for name, near in unknown.items()
+    )
     return Survey(
         settings=replace(settings, unknown=told),
         values=values,
@@ -173,7 +189,9 @@ def _gather(
     values, origins = {}, {}
     for setting in SETTINGS:
         name = setting.variable
-        origins[name] = next((origin for origin, place in places.items() if place.get(name)), "default")
+        origins[name] = next(
+            (origin for origin, place in places.items() if place.get(name)), "default"
+        )
         values[name] = places[origins[name]][name] if origins[name] in places else setting.default
     # Whoever asks another API than arXiv's does not mean that arXiv itself should stand in for it.
     for name in ("DIGEST_ARXIV_FEEDS", "DIGEST_ARXIV_OAI"):
@@ -204,7 +222,10 @@ def _settle(
 
     def hold() -> bool:
         if values["DIGEST_ON_UNKNOWN"] not in ("retry", "hold"):
-            raise ConfigError(f"DIGEST_ON_UNKNOWN is {values['DIGEST_ON_UNKNOWN']!r}", remedy="write retry or hold")
+            raise ConfigError(
+                f"DIGEST_ON_UNKNOWN is {values['DIGEST_ON_UNKNOWN']!r}",
+                remedy="write retry or hold",
+            )
         return values["DIGEST_ON_UNKNOWN"] == "hold"
 
     def templates() -> Path | None:
@@ -232,38 +253,70 @@ def _settle(
     return Settings(
         home=home,
         db=attempt("DIGEST_DB", database, home / "digest.db"),
-        subscribers=attempt("DIGEST_SUBSCRIBERS", lambda: path("DIGEST_SUBSCRIBERS"), home / "subscribers.yaml"),
+        subscribers=attempt(
+            "DIGEST_SUBSCRIBERS", lambda: path("DIGEST_SUBSCRIBERS"), home / "subscribers.yaml"
+        ),
         hold_unknown=attempt("DIGEST_ON_UNKNOWN", hold, False),
         mail=values["DIGEST_MAIL"],
-        mail_password=attempt("DIGEST_MAIL_PASSWORD_FILE", lambda: password("DIGEST_MAIL_PASSWORD"), ""),
-        mail_ca=attempt("DIGEST_MAIL_CA", lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None, None),
+        mail_password=attempt(
+            "DIGEST_MAIL_PASSWORD_FILE", lambda: password("DIGEST_MAIL_PASSWORD"), ""
+        ),
+        mail_ca=attempt(
+            "DIGEST_MAIL_CA",
+            lambda: path("DIGEST_MAIL_CA") if values["DIGEST_MAIL_CA"] else None,
+            None,
+        ),
         mail_token_command=values["DIGEST_MAIL_TOKEN_COMMAND"],
-        mail_rate=attempt("DIGEST_MAIL_RATE", lambda: read.rate("DIGEST_MAIL_RATE", values["DIGEST_MAIL_RATE"]), ()),
+        mail_rate=attempt(
+            "DIGEST_MAIL_RATE",
+            lambda: read.rate("DIGEST_MAIL_RATE", values["DIGEST_MAIL_RATE"]),
+            (),
+        ),
         sender=checked("DIGEST_FROM", read.address),
         contact=checked("DIGEST_CONTACT", read.address),
         inbox=checked("DIGEST_INBOX", _inbox),
-        inbox_password=attempt("DIGEST_INBOX_PASSWORD_FILE", lambda: password("DIGEST_INBOX_PASSWORD"), ""),
+        inbox_password=attempt(
+            "DIGEST_INBOX_PASSWORD_FILE", lambda: password("DIGEST_INBOX_PASSWORD"), ""
+        ),
         bounce=checked("DIGEST_BOUNCE", read.bounce),
         operator=checked("DIGEST_OPERATOR", read.address),
-        heartbeat_url=checked("DIGEST_HEARTBEAT_URL", lambda name, text: read.url(name, text) if text else ""),
+        heartbeat_url=checked(
+            "DIGEST_HEARTBEAT_URL", lambda name, text: read.url(name, text) if text else ""
+        ),
         base_url=checked("DIGEST_BASE_URL", read.base_url),
         arxiv_api=attempt(
-            "DIGEST_ARXIV_API", lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]), ARXIV_API
+            "DIGEST_ARXIV_API",
+            lambda: read.url("DIGEST_ARXIV_API", values["DIGEST_ARXIV_API"]),
+            ARXIV_API,
         ),
         arxiv_feeds=attempt(
-            "DIGEST_ARXIV_FEEDS", lambda: read.service("DIGEST_ARXIV_FEEDS", values["DIGEST_ARXIV_FEEDS"]), ""
+            "DIGEST_ARXIV_FEEDS",
+            lambda: read.service("DIGEST_ARXIV_FEEDS", values["DIGEST_ARXIV_FEEDS"]),
+            "",
         ),
-        arxiv_oai=attempt("DIGEST_ARXIV_OAI", lambda: read.service("DIGEST_ARXIV_OAI", values["DIGEST_ARXIV_OAI"]), ""),
-        source=attempt("DIGEST_SOURCE", lambda: read.choice("DIGEST_SOURCE", values["DIGEST_SOURCE"], SOURCES), "auto"),
+        arxiv_oai=attempt(
+            "DIGEST_ARXIV_OAI",
+            lambda: read.service("DIGEST_ARXIV_OAI", values["DIGEST_ARXIV_OAI"]),
+            "",
+        ),
+        source=attempt(
+            "DIGEST_SOURCE",
+            lambda: read.choice("DIGEST_SOURCE", values["DIGEST_SOURCE"], SOURCES),
+            "auto",
+        ),
         arxiv_delay=attempt(
-            "DIGEST_ARXIV_DELAY", lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]), 3.0
+            "DIGEST_ARXIV_DELAY",
+            lambda: read.seconds("DIGEST_ARXIV_DELAY", values["DIGEST_ARXIV_DELAY"]),
+            3.0,
         ),
         templates=attempt("DIGEST_TEMPLATES", templates, None),
         subscribers_yaml=values["DIGEST_SUBSCRIBERS_YAML"],
         secret=attempt("DIGEST_SECRET", secret, ""),
         github_token=values["DIGEST_GITHUB_TOKEN"],
         github_api=attempt(
-            "DIGEST_GITHUB_API", lambda: read.url("DIGEST_GITHUB_API", values["DIGEST_GITHUB_API"]), GITHUB_API
+            "DIGEST_GITHUB_API",
+            lambda: read.url("DIGEST_GITHUB_API", values["DIGEST_GITHUB_API"]),
+            GITHUB_API,
         ),
         origins=origins,
     )
@@ -279,7 +332,9 @@ def _inbox(_variable: str, value: str) -> str:
 
 
 def find_home(named: str, folder: Path) -> Path:
-    """The home folder: as named, else here where an installation is, else the user's, else the system's."""
+    """The home folder: as named, else here where an installation is, else the user's, else the
+    system's.
+    """
     if named:
         return read.expanded("DIGEST_HOME", named).absolute()
     import platformdirs
@@ -311,7 +366,9 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         raise ConfigError(f"{path} is not UTF-8 text", remedy="write it anew") from error
     except OSError as error:
         place = path if os.access(path.parent, os.X_OK) else f"the folder {path.parent}"
-        raise ConfigError(f"{place} cannot be read ({error.strerror})", remedy="check its owner and rights") from error
+        raise ConfigError(
+            f"{place} cannot be read ({error.strerror})", remedy="check its owner and rights"
+        ) from error
     values = {}
     for binding in bindings:
         # The library would pass over such a line, and mail would go where nobody meant it to go.
@@ -332,7 +389,9 @@ def _unknown(names: Iterable[str]) -> dict[str, str]:
     prefix = "DIGEST_"
     known = [s.variable.removeprefix(prefix) for s in SETTINGS]
     found = {}
-    for name in sorted({n for n in names if n.startswith(prefix) and n.removeprefix(prefix) not in known}):
+    for name in sorted(
+        {n for n in names if n.startswith(prefix) and n.removeprefix(prefix) not in known}
+    ):
         near = difflib.get_close_matches(name.removeprefix(prefix), known, n=1)
         found[name] = f"{prefix}{near[0]}" if near else ""
     return found

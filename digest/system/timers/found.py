@@ -10,7 +10,18 @@ from pathlib import Path
 from digest.errors import ConfigError
 from digest.system.timers.job import STATE
 from digest.system.timers.machine import Machine, systemctl
-from digest.system.timers.plan import CRON, DAEMON, LAUNCHD, SYSTEMD, USER_SYSTEMD, Call, File, Plan, marked, read
+from digest.system.timers.plan import (
+    CRON,
+    DAEMON,
+    LAUNCHD,
+    SYSTEMD,
+    USER_SYSTEMD,
+    Call,
+    File,
+    Plan,
+    marked,
+    read,
+)
 from digest.system.timers.texts import (
     LABEL,
     calling_lines,
@@ -28,9 +39,10 @@ QUICK = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """Something that calls Digest. `kind`: `systemd --user`, `systemd`, `launchd`, `cron` or `daemon`; `path` is its
-    file, or whose crontab; `active` None: not known. `home` is the folder it works for, where that can be read.
-    `made_here`: by `digest timer install`, so that `digest timer remove` takes it away.
+    """Something that calls Digest. `kind`: `systemd --user`, `systemd`, `launchd`, `cron` or
+    `daemon`; `path` is its file, or whose crontab; `active` None: not known. `home` is the folder
+    it works for, where that can be read. `made_here`: by `digest timer install`, so that `digest
+    timer remove` takes it away.
     """
 
     kind: str
@@ -84,7 +96,10 @@ def _agent(machine: Machine) -> Iterator[Installed]:
         return
     active = None
     if machine.system == "darwin":
-        active = machine.call(["launchctl", "print", f"gui/{machine.uid}/{LABEL}"], seconds=QUICK).code == 0
+        active = (
+            machine.call(["launchctl", "print", f"gui/{machine.uid}/{LABEL}"], seconds=QUICK).code
+            == 0
+        )
     yield Installed(LAUNCHD, str(path), active, home_of_plist(data), marked(data))
 
 
@@ -93,7 +108,9 @@ def _crontabs(machine: Machine) -> Iterator[Installed]:
         crontab = machine.crontab()
         ours = set(calling_lines(crontab)) - set(calling_lines(without_line(crontab)))
         for line in calling_lines(crontab):
-            yield Installed(CRON, f"the crontab of {machine.user}", None, home_of_line(line), line in ours)
+            yield Installed(
+                CRON, f"the crontab of {machine.user}", None, home_of_line(line), line in ours
+            )
     for path in (machine.root / "etc/crontab", *sorted((machine.root / "etc/cron.d").glob("*"))):
         with suppress(ConfigError):
             for line in calling_lines((read(path) or b"").decode(errors="replace")):
@@ -107,17 +124,23 @@ def details(machine: Machine, item: Installed) -> list[str]:
     if item.kind == LAUNCHD and item.active:
         said = machine.call(["launchctl", "print", f"gui/{machine.uid}/{LABEL}"], seconds=QUICK).out
         lines = [line.strip() for line in said.splitlines()]
-        return [line for line in lines if line.startswith(("state =", "runs =", "last exit code ="))]
+        return [
+            line for line in lines if line.startswith(("state =", "runs =", "last exit code ="))
+        ]
     return []
 
 
 def _unit_details(machine: Machine, *, user: bool) -> list[str]:
-    timer = _properties(machine, TIMER, "UnitFileState", "LastTriggerUSec", "NextElapseUSecRealtime", user=user)
+    timer = _properties(
+        machine, TIMER, "UnitFileState", "LastTriggerUSec", "NextElapseUSecRealtime", user=user
+    )
     names = ("ActiveState", "Result", "ExecMainStatus", "ExecMainExitTimestamp")
     service = _properties(machine, SERVICE, *names, user=user)
     lines = []
     if timer.get("UnitFileState"):
-        lines.append(f"after a restart: {'on' if timer['UnitFileState'] == 'enabled' else timer['UnitFileState']}")
+        lines.append(
+            f"after a restart: {'on' if timer['UnitFileState'] == 'enabled' else timer['UnitFileState']}"
+        )
     if service.get("ActiveState") in ("active", "activating"):
         lines.append("last run: at work now")
     elif ended := service.get("ExecMainExitTimestamp"):
@@ -128,17 +151,23 @@ def _unit_details(machine: Machine, *, user: bool) -> list[str]:
         last = timer.get("LastTriggerUSec", "")
         lines.append(f"last run: {last if last not in ('', 'n/a', '0') else 'none yet'}")
     following = timer.get("NextElapseUSecRealtime", "")
-    lines.append(f"next run: {following}" if following not in ("", "n/a", "0") else "next run: none")
+    lines.append(
+        f"next run: {following}" if following not in ("", "n/a", "0") else "next run: none"
+    )
     return lines
 
 
 def _properties(machine: Machine, unit: str, *names: str, user: bool) -> dict[str, str]:
-    answer = machine.systemctl("show", unit, f"--property={','.join(names)}", user=user, seconds=QUICK)
+    answer = machine.systemctl(
+        "show", unit, f"--property={','.join(names)}", user=user, seconds=QUICK
+    )
     return dict(line.split("=", 1) for line in answer.out.splitlines() if "=" in line)
 
 
 def plans_to_remove(machine: Machine, *, system: bool) -> list[Plan]:
-    """What takes away all that was made here, for the system or for the user. Empty: nothing was."""
+    """What takes away all that was made here, for the system or for the user. Empty: nothing
+    was.
+    """
     if system:
         return _without_units(machine, SYSTEMD, machine.system_units, user=False)
     makers: tuple[Callable[[], list[Plan]], ...] = (
@@ -155,11 +184,15 @@ def _without_units(machine: Machine, kind: str, folder: Path, *, user: bool) -> 
     notes = []
     if not user and marked(read(account)):
         ours.append(account)
-        notes.append(f"the account digest, which owns {STATE}, stays: 'userdel digest' when you need it no more")
+        notes.append(
+            f"the account digest, which owns {STATE}, stays: 'userdel digest' when you need it no more"
+        )
     if not ours:
         return []
     if user and machine.lingers:
-        notes.append(f"lingering stays on for {machine.user}: 'loginctl disable-linger' if nothing else needs it")
+        notes.append(
+            f"lingering stays on for {machine.user}: 'loginctl disable-linger' if nothing else needs it"
+        )
     before: list[Call] = []
     after: list[Call] = []
     if machine.systemd:

@@ -31,16 +31,30 @@ from digest.system.timers.texts import (
     with_line,
     without_line,
 )
-from digest.system.timers.units import DAEMON, SERVICE, SYSUSERS, TIMER, TIMER_UNIT, system_service, user_service
+from digest.system.timers.units import (
+    DAEMON,
+    SERVICE,
+    SYSUSERS,
+    TIMER,
+    TIMER_UNIT,
+    system_service,
+    user_service,
+)
 
 
-def plan_install(machine: Machine, job: Job, *, system: bool, linger: bool = True, only_print: bool = False) -> Plan:
-    """What installing takes. Raises ConfigError where it cannot be done, before anything is changed.
+def plan_install(
+    machine: Machine, job: Job, *, system: bool, linger: bool = True, only_print: bool = False
+) -> Plan:
+    """What installing takes. Raises ConfigError where it cannot be done, before anything is
+    changed.
 
     `only_print`: nothing will be; then a crontab's line is shown also where no cron is.
     """
     if any(character in str(path) for path in (job.home, *job.command) for character in "\n\r"):
-        raise ConfigError("a path holds a line break, which no service manager can read", remedy="rename the folder")
+        raise ConfigError(
+            "a path holds a line break, which no service manager can read",
+            remedy="rename the folder",
+        )
     if system:
         plan = _system_plan(machine, job)
     else:
@@ -62,7 +76,10 @@ def _system_plan(machine: Machine, job: Job) -> Plan:
             remedy=f"as the account that owns {job.home}, call: digest timer install --user",
         )
     if machine.uid != 0:
-        raise ConfigError("--system writes to /etc, which only root may", remedy="call it with sudo, or use --user")
+        raise ConfigError(
+            "--system writes to /etc, which only root may",
+            remedy="call it with sudo, or use --user",
+        )
     made = job.home == STATE
     job = replace(job, account=ACCOUNT if made else owner(job.home))
     _check_reachable(job)
@@ -75,7 +92,10 @@ def _system_plan(machine: Machine, job: Job) -> Plan:
         )
     account: list[File | Call] = []
     if made:
-        account = [File(machine.root / "etc/sysusers.d/digest.conf", _marked(SYSUSERS)), Call(("systemd-sysusers",))]
+        account = [
+            File(machine.root / "etc/sysusers.d/digest.conf", _marked(SYSUSERS)),
+            Call(("systemd-sysusers",)),
+        ]
     service = File(units / SERVICE, _marked(system_service(job)))
     steps = (
         *account,
@@ -91,7 +111,9 @@ def _system_plan(machine: Machine, job: Job) -> Plan:
             "a program in /opt and a home folder in /srv or /var/lib would be better protected"
         )
     if job.sendmail:
-        notes.append("mail leaves through sendmail, for which most of systemd's protection must be left out")
+        notes.append(
+            "mail leaves through sendmail, for which most of systemd's protection must be left out"
+        )
     summary = f"systemd will call 'digest run --wait' every 15 minutes as the account {job.account}, for {job.home}"
     return Plan(SYSTEMD, summary, steps, tuple(notes))
 
@@ -127,7 +149,9 @@ def _launchd_plan(machine: Machine, job: Job) -> Plan:
     notes = []
     closed = [machine.home / name for name in ("Desktop", "Documents", "Downloads")]
     if found := [folder for folder in closed if job.home.is_relative_to(folder)]:
-        notes.append(f"macOS keeps background programs out of {found[0]}: move {job.home} to another folder")
+        notes.append(
+            f"macOS keeps background programs out of {found[0]}: move {job.home} to another folder"
+        )
     data = read(path)
     if marked(data) and data is not None and (old := home_of_plist(data)) not in (None, job.home):
         notes.append(f"this replaces the timer for {old}")
@@ -152,7 +176,8 @@ def _cron_plan(machine: Machine, job: Job, *, only_print: bool) -> Plan:
     changed = with_line(crontab, cron_line(job))
     by_hand = calling_lines(without_line(crontab))
     notes = [
-        f"your crontab calls Digest already, and keeps this line until you take it out: {line}" for line in by_hand
+        f"your crontab calls Digest already, and keeps this line until you take it out: {line}"
+        for line in by_hand
     ]
     if missing:
         notes.append(nobody)
@@ -182,10 +207,14 @@ def owner(folder: Path) -> str:
 
 
 def _check_own(machine: Machine, job: Job) -> None:
-    """Raise ConfigError where the home folder is somebody else's: Digest itself would refuse to work there."""
+    """Raise ConfigError where the home folder is somebody else's: Digest itself would refuse to
+    work there.
+    """
     account = owner(job.home)
     if account != machine.user:
-        as_root = "--system, which runs as its owner, or " if machine.uid == 0 and machine.systemd else ""
+        as_root = (
+            "--system, which runs as its owner, or " if machine.uid == 0 and machine.systemd else ""
+        )
         raise ConfigError(
             f"{job.home} belongs to {account}, and a timer of {machine.user}'s could not work there",
             remedy=f"use {as_root}call this as {account}",
@@ -193,7 +222,9 @@ def _check_own(machine: Machine, job: Job) -> None:
 
 
 def _check_reachable(job: Job) -> None:
-    """Raise ConfigError where the account cannot come to the program, as with one installed below /root."""
+    """Raise ConfigError where the account cannot come to the program, as with one installed below
+    /root.
+    """
     import pwd
 
     if job.account in ("root", "0"):

@@ -20,9 +20,9 @@ _TEMPORARY = tuple(Path(p) for p in ("/tmp", "/var/tmp"))  # noqa: S108 (systemd
 class Job:
     """One `digest run` as a service manager is to call it.
 
-    `command` is the program with its first arguments; `account` runs it where a system's manager calls;
-    `writes` are folders beside the home folder that a run writes to, `reads` what else it must be able to
-    see; `sendmail`: mail leaves through a program that needs its set-group-ID bit.
+    `command` is the program with its first arguments; `account` runs it where a system's manager
+    calls; `writes` are folders beside the home folder that a run writes to, `reads` what else it
+    must be able to see; `sendmail`: mail leaves through a program that needs its set-group-ID bit.
     """
 
     command: tuple[str, ...]
@@ -39,7 +39,9 @@ class Job:
 
     @property
     def near_people(self) -> tuple[Path, ...]:
-        """What a run needs below /home, /root or /run/user, the folders that ProtectHome= closes."""
+        """What a run needs below /home, /root or /run/user, the folders that ProtectHome=
+        closes.
+        """
         return self._below(_NEAR_PEOPLE)
 
     @property
@@ -49,8 +51,12 @@ class Job:
 
     def _below(self, folders: tuple[Path, ...]) -> tuple[Path, ...]:
         needed = (Path(self.command[0]), self.home, *self.writes, *self.reads)
-        found = dict.fromkeys(p for p in needed if any(p.is_relative_to(folder) for folder in folders))
-        return tuple(p for p in found if not any(p != other and p.is_relative_to(other) for other in found))
+        found = dict.fromkeys(
+            p for p in needed if any(p.is_relative_to(folder) for folder in folders)
+        )
+        return tuple(
+            p for p in found if not any(p != other and p.is_relative_to(other) for other in found)
+        )
 
 
 SHIPPED = Job(("/usr/local/bin/digest",), STATE)

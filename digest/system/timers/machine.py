@@ -1,4 +1,6 @@
-"""The machine as far as timers concern it: its service manager, its folders, and calls of its programs."""
+"""The machine as far as timers concern it: its service manager, its folders, and calls of its
+programs.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ SYSTEMD_RUNS = Path("/run/systemd/system")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a program ended, and what it said. Code 127: there is no such program; 124: it did not end in time."""
+    """How a program ended, and what it said. Code 127: there is no such program; 124: it did not
+    end in time.
+    """
 
     code: int
     out: str
@@ -91,7 +95,9 @@ class Machine:
         """Whether a program is there to be called."""
         return shutil.which(program, path=self.variables.get("PATH")) is not None
 
-    def call(self, arguments: Sequence[str], *, given: str | None = None, seconds: float = 60.0) -> Answer:
+    def call(
+        self, arguments: Sequence[str], *, given: str | None = None, seconds: float = 60.0
+    ) -> Answer:
         """Call a program and wait for it; never fails."""
         program = shutil.which(arguments[0], path=self.variables.get("PATH"))
         if program is None:
@@ -119,7 +125,9 @@ class Machine:
         return self.call(systemctl(*arguments, user=user), seconds=seconds)
 
     def crontab(self) -> str:
-        """The user's crontab, empty where there is none. Raises ConfigError where it cannot be read."""
+        """The user's crontab, empty where there is none. Raises ConfigError where it cannot be
+        read.
+        """
         answer = self.call(["crontab", "-l"])
         if answer.code == 0:
             return answer.out
@@ -145,8 +153,8 @@ def user_name(uid: int) -> str:
 
 
 def _with_bus(environ: Mapping[str, str], uid: int) -> dict[str, str]:
-    """The environment for programs: their words untranslated, and the way to the user's manager, which a
-    session by `su` or a cron job lacks.
+    """The environment for programs: their words untranslated, and the way to the user's manager,
+    which a session by `su` or a cron job lacks.
     """
     variables = dict(environ) | {"LC_ALL": "C"}
     if "XDG_RUNTIME_DIR" not in variables:

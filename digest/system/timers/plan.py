@@ -1,4 +1,6 @@
-"""What installing or removing a timer will do, as a value that is shown first and then carried out."""
+"""What installing or removing a timer will do, as a value that is shown first and then carried
+out.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from digest.errors import ConfigError
 from digest.system.timers.job import MARK
 from digest.system.timers.machine import Machine
 
-SYSTEMD, USER_SYSTEMD, LAUNCHD, CRON, DAEMON = "systemd", "systemd --user", "launchd", "cron", "daemon"
+SYSTEMD, USER_SYSTEMD, LAUNCHD, CRON, DAEMON = (
+    "systemd",
+    "systemd --user",
+    "launchd",
+    "cron",
+    "daemon",
+)
 """The kinds of timers, and the daemon, which needs none."""
 
 
@@ -28,8 +36,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A program to call. `given` is its input. What `may_fail` is reported and stops nothing, `retries` times one
-    second apart; where `missing` is empty a failure is passed over in silence.
+    """A program to call. `given` is its input. What `may_fail` is reported and stops nothing,
+    `retries` times one second apart; where `missing` is empty a failure is passed over in silence.
     """
 
     arguments: tuple[str, ...]
@@ -41,7 +49,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in their order; `summary` says them in a line, `notes` what a person should know besides."""
+    """Steps in their order; `summary` says them in a line, `notes` what a person should know
+    besides.
+    """
 
     kind: str
     summary: str
@@ -81,9 +91,15 @@ def check_foreign(plan: Plan) -> None:
 
 
 def carry_out(
-    plan: Plan, machine: Machine, warn: Callable[[str], None], *, sleep: Callable[[float], object] = time.sleep
+    plan: Plan,
+    machine: Machine,
+    warn: Callable[[str], None],
+    *,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Do what the plan says. Raises ConfigError at the first step that fails; doing it again is safe."""
+    """Do what the plan says. Raises ConfigError at the first step that fails; doing it again is
+    safe.
+    """
     for step in plan.steps:
         if isinstance(step, File):
             _write(step)

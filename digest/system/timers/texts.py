@@ -13,7 +13,8 @@ from digest.system.timers.job import MARK, Job
 LABEL = "local.arxiv-digest"
 QUARTERS = (0, 15, 30, 45)
 LOG = "last-run.log"
-"""In the home folder, what the last run said, where cron would otherwise mail it, or launchd lose it."""
+"""In the home folder, what the last run said, where cron would otherwise mail it, or launchd lose
+it."""
 
 BEGIN = f"# digest timer: begin. {MARK}"
 END = "# digest timer: end"
@@ -22,7 +23,8 @@ END = "# digest timer: end"
 def plist(job: Job) -> bytes:
     """A launchd agent (launchd.plist(5)): once when it is loaded, then at each quarter of an hour.
 
-    StartCalendarInterval, since unlike StartInterval it makes up for what the machine slept through.
+    StartCalendarInterval, since unlike StartInterval it makes up for what the machine slept
+    through.
     """
     text = plistlib.dumps(
         {
@@ -42,16 +44,24 @@ def plist(job: Job) -> bytes:
 
 
 def cron_line(job: Job) -> str:
-    """A crontab's line (crontab(5)), in which % would end the command. Raises ConfigError for a line break."""
+    """A crontab's line (crontab(5)), in which % would end the command. Raises ConfigError for a
+    line break.
+    """
     home = shlex.quote(str(job.home))
-    command = f"DIGEST_HOME={home} {shlex.join(job.arguments)} >{shlex.quote(str(job.home / LOG))} 2>&1"
+    command = (
+        f"DIGEST_HOME={home} {shlex.join(job.arguments)} >{shlex.quote(str(job.home / LOG))} 2>&1"
+    )
     if "\n" in command or "\r" in command:
-        raise ConfigError(f"{job.home!s:.60} holds a line break, which no crontab can", remedy="rename the folder")
+        raise ConfigError(
+            f"{job.home!s:.60} holds a line break, which no crontab can", remedy="rename the folder"
+        )
     return "*/15 * * * * " + command.replace("%", "\\%")
 
 
 def with_line(crontab: str, line: str) -> str:
-    """A crontab with the line between its marks, in the old one's place or at the end; all else is kept."""
+    """A crontab with the line between its marks, in the old one's place or at the end; all else is
+    kept.
+    """
     block = f"{BEGIN}\n{line}\n{END}\n"
     if _BLOCK.search(crontab):
         return _BLOCK.sub(lambda _found: block, crontab, count=1)
@@ -63,7 +73,9 @@ def without_line(crontab: str) -> str:
     return _BLOCK.sub("", crontab)
 
 
-_BLOCK = re.compile(r"^# digest timer: begin.*\n(?:(?!# digest timer: ).*\n)*# digest timer: end\n?", re.MULTILINE)
+_BLOCK = re.compile(
+    r"^# digest timer: begin.*\n(?:(?!# digest timer: ).*\n)*# digest timer: end\n?", re.MULTILINE
+)
 _BY_HAND = re.compile(r"^\s*[^#\s].*\bdigest\b.*\s(run|daemon)\b")
 
 
@@ -97,7 +109,11 @@ def home_of_unit(text: str) -> Path | None:
                 continue
             for word in words:
                 if word.startswith("DIGEST_HOME="):
-                    value = word.removeprefix("DIGEST_HOME=").replace("%S", "/var/lib").replace("%%", "%")
+                    value = (
+                        word.removeprefix("DIGEST_HOME=")
+                        .replace("%S", "/var/lib")
+                        .replace("%%", "%")
+                    )
                     return Path(value)
     return None
 
