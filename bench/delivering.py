@@ -29,8 +29,8 @@ from digest.model import Outcome
 from digest.run.compose import Composer, compose_due
 from digest.run.cycle import fetch_due
 from digest.run.deliver import Delivery, deliver
-from tests.smtp_server import make_message
-from tests.worlds import MONDAY, World, eprint, reader
+from tests.world.smtp_server import make_message
+from tests.world.worlds import MONDAY, World, eprint, reader
 
 SIZE = 40_000
 """Bytes of a message, about those of a digest with twenty abstracts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,18 @@ from hypothesis import settings
 # load.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
+
+
+CORE = frozenset({"rules", "keywords", "store"})
+"""The rooms whose tests are quick, and say most of whether a change is right: `pytest -m core`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the core by the folder in which a test stands."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).parts[0] in CORE and not item.get_closest_marker("heavy"):
+            item.add_marker("core")
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +41,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let a worker process tell which of its tests read captured data."""
-    from tests.shared import readers
+    from tests.world.shared import readers
 
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["readers"] = sorted(readers)
@@ -37,7 +50,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Gather what a worker process told."""
-    from tests.shared import readers
+    from tests.world.shared import readers
 
     readers.update(getattr(node, "workeroutput", {}).get("readers", ()))
 
@@ -45,7 +58,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests read captured data, so that a run without it cannot pass for one with
     it."""
-    from tests.shared import ROOT, readers
+    from tests.world.shared import ROOT, readers
 
     where = "" if ROOT.is_dir() else " (it is not beside this checkout: they were skipped)"
     terminalreporter.write_line(f"{len(readers)} tests read captured arXiv data{where}")

@@ -35,9 +35,9 @@ from typing import Any, Self
 from digest.demo.standin import Standin
 from digest.model import Paper
 from digest.rules.calendar import next_served
-from tests.replay import Home, smtp_beside, subscribers_file
-from tests.smtp_server import Answer
-from tests.worlds import DAY, MONDAY, eprint
+from tests.world.replay import Home, smtp_beside, subscribers_file
+from tests.world.smtp_server import Answer
+from tests.world.worlds import DAY, MONDAY, eprint
 
 START = MONDAY - 364 * DAY
 """Long enough ago that hundreds of days lie before today."""

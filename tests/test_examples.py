@@ -21,10 +21,10 @@ from ruamel.yaml import YAML
 
 from digest.demo.papers import Day, three_days
 from digest.demo.standin import Answer, Standin
-from tests.github_server import TOKEN, GithubServer, Refuse, github
-from tests.smtp_server import smtp_server
-from tests.threads import in_a_thread
-from tests.workflow import Expression, Run, Runner
+from tests.world.github_server import TOKEN, GithubServer, Refuse, github
+from tests.world.smtp_server import smtp_server
+from tests.world.threads import in_a_thread
+from tests.world.workflow import Expression, Run, Runner
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TEMPLATE = EXAMPLES / "github-actions"

@@ -1,0 +1,1 @@
+"""The promise as a whole: kills, random histories, recorded days and invented years."""

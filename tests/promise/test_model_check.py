@@ -1,0 +1,133 @@
+"""The randomized check of the store's meaning: random histories against an oracle that has
+teeth."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.world.model import BrokenError, World
+
+MUTATIONS = {
+    "what only held-back windows showed is forgotten": (
+        "SELECT data, window FROM held WHERE query = ?",
+        "SELECT data, window FROM held WHERE query = ? AND 0",
+    ),
+    "a window that is held back moves the guard": (
+        "SET quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+        "SET last_good_at = '2026-09-01T00:00:00Z', quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+    ),
+    "the ledger is not asked what was carried": (
+        "SELECT MAX(cp.version) FROM delivery d",
+        "SELECT NULL FROM delivery d",
+    ),
+    "what failed or expired is not made due again": (
+        "SET position = MAX(start, MIN(position, d.from_seq))",
+        "SET position = position",
+    ),
+    "a rewind goes behind the start": (
+        "SET position = MAX(start, MIN(position, d.from_seq))",
+        "SET position = MIN(position, d.from_seq), start = MIN(start, d.from_seq)",
+    ),
+    "an edited keyword drops what it had recorded": (
+        "SET until = ?, ended_at = ? WHERE subscriber = ? AND query = ?",
+        "SET until = 0 * ?, ended_at = ? WHERE subscriber = ? AND query = ?",
+    ),
+    "what may have been accepted is folded": (
+        "state IN ('queued', 'deferred') AND maybe_accepted = 0",
+        "state IN ('queued', 'deferred', 'unknown')",
+    ),
+    "what a person lets go again is folded": ("AND maybe_accepted = 0", "AND maybe_accepted >= 0"),
+    "the position of a closed subscription runs ahead": (
+        "MIN(:end, COALESCE(until, :end))",
+        ":end",
+    ),
+    "a removed keyword stays due": ("m.seq <= COALESCE(s.until, :no_end)", "m.seq <= :no_end"),
+    "a stopped handover counts as unsent": (
+        "SET state = 'unknown', maybe_accepted = 1, owner",
+        "SET state = 'queued', owner",
+    ),
+    "nobody remembers who was sent what is withdrawn": (
+        "SET corrections = 1 WHERE id IN",
+        "SET corrections = 0 WHERE id IN",
+    ),
+    "the word of a withdrawal is lost with its mail": (
+        "SET corrections = 1 WHERE id = (",
+        "SET corrections = corrections WHERE id = (",
+    ),
+    "a withdrawal is told to those who want revisions only": ("p.withdrawn > 0", "p.withdrawn < 0"),
+    "a withdrawal is told again and again": ("HAVING MAX(cp.version) < p.withdrawn", "HAVING 1"),
+    "an acceptance is forgotten by the next version": (
+        "v.version <= m.version AND v.accepted",
+        "v.version = m.version AND v.accepted",
+    ),
+    "nobody remembers who was told of a silence": (
+        "t.subscriber = :reader AND",
+        "t.subscriber = -:reader AND",
+    ),
+    "a silence begins before its reader came": ("MAX(q.matched, s.watched) >=", "q.matched >="),
+    "what came back a second time hides what came back first": (
+        "MIN(position, first.seq - 1)",
+        "position",
+    ),
+    "a copy that came back undoes the other": (
+        "AND state = 'sent' AND maybe_accepted = 0",
+        "AND state = 'sent'",
+    ),
+    "maybe accepted is forgotten": (
+        "maybe_accepted = maybe_accepted OR :unknown",
+        "maybe_accepted = 0 AND :unknown",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Thousands of simulated failures need no log."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def run(
+    seeds: range, mutation: tuple[str, str] | None = None, *, harsh: bool = False
+) -> tuple[int, bool]:
+    """Play histories until one breaks; how many were played, and whether one broke."""
+    touched = False
+    for number, seed in enumerate(seeds, 1):
+        world = World(seed, mutation, harsh=harsh)
+        try:
+            world.live()
+        except BrokenError as broken:
+            if mutation is None:
+                raise BrokenError(f"seed {seed}: {broken}") from broken
+            return number, True
+        finally:
+            touched = touched or world.database.mutated
+            world.store.close()
+    assert mutation is None or touched, "the mutation names SQL that is no longer there"
+    return len(seeds), False
+
+
+def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
+    run(range(30))
+    run(range(10), harsh=True)
+
+
+@pytest.mark.heavy
+def test_many_random_histories_lose_nothing_and_repeat_nothing() -> None:
+    run(range(1000, 1200))
+    run(range(2000, 2080), harsh=True)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("rule", MUTATIONS)
+def test_the_oracle_notices_when_a_rule_is_taken_out(rule: str) -> None:
+    played, broken = 0, False
+    for seeds, harsh in ((range(10), False), (range(120), True), (range(10, 300), False)):
+        if not broken:
+            more, broken = run(seeds, MUTATIONS[rule], harsh=harsh)
+            played += more
+    assert broken, f"{played} histories, and nobody noticed: {rule}"

@@ -1,0 +1,220 @@
+"""The gate's comparison with a query's history, held against 15 recorded months and against answers
+that are wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import pytest
+
+from digest.demo.papers import World, newest_first
+from digest.model import Paper
+from digest.rules.plan import OVERLAP
+from digest.rules.plausibility import History, agree, doubt
+from tests.world.replay import Day, recorded_days
+from tests.world.shared import shared
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
+PART = 20
+"""Rows: what the recorder took for an answer on its bad days has fewer, a whole window has 70 and
+more."""
+
+
+@cache
+def days() -> list[Day]:
+    return recorded_days(shared("arxiv/replay"))
+
+
+class Books:
+    """What the store would hold of one query: the log of the windows that were believed."""
+
+    def __init__(self) -> None:
+        self.log: dict[str, datetime] = {}
+        self.good_at: datetime | None = None
+        self.total: int | None = None
+
+    def doubt(self, papers: Sequence[Paper], *, counted: bool = True) -> str:
+        if self.good_at is None:
+            return ""
+        since = self.good_at - OVERLAP
+        known = {name: at for name, at in self.log.items() if at >= since}
+        return doubt(
+            papers, History(since, known, self.total), total=len(papers) if counted else None
+        )
+
+    def record(self, papers: Sequence[Paper], now: datetime) -> None:
+        self.log |= {
+            paper.id: max(paper.updated, self.log.get(paper.id, paper.updated)) for paper in papers
+        }
+        self.good_at, self.total = now, len(papers)
+
+
+def judged(
+    keep: Callable[[int], bool] = lambda _number: True,
+    answer: Callable[[Day, str], Sequence[Paper]] | None = None,
+    *,
+    counted: bool = True,
+) -> Iterator[tuple[Day, str, int, str]]:
+    """Every window of the days that are kept, with its rows and the doubt; `answer` is judged in
+    its place."""
+    books: dict[str, Books] = {}
+    for number, day in enumerate(days()):
+        if not keep(number):
+            continue
+        for keyword, papers in day.windows.items():
+            own = books.setdefault(keyword, Books())
+            rows = papers if answer is None else answer(day, keyword)
+            if own.good_at is not None:
+                yield day, keyword, len(rows), own.doubt(rows, counted=counted)
+            if not own.doubt(papers, counted=counted):
+                own.record(papers, day.now)
+
+
+def test_of_all_recorded_days_only_parts_of_answers_are_held_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    held = [(day.now, keyword, rows, why) for day, keyword, rows, why in judged() if why]
+    with capsys.disabled():
+        print(
+            f"\n{len(held)} of {3 * len(days())} recorded windows are held back, all of them parts of answers:"
+        )
+        for at, keyword, rows, why in held:
+            print(f"  {at:%Y-%m-%d}  {keyword:22} {rows:3} rows  {why}")
+    assert len(held) == 17
+    assert all(rows < PART for _, _, rows, _ in held)
+    assert all(why for _, _, rows, why in judged() if rows < 9)
+
+
+def test_without_arxivs_count_the_rows_tell_of_the_parts_too() -> None:
+    """A keyword's share of a combined answer has no count of its own."""
+    held = [rows for _, _, rows, why in judged(counted=False) if why]
+    assert len(held) >= 15
+    assert max(held) < PART
+    assert all(why for _, _, rows, why in judged(counted=False) if rows < 9)
+
+
+@pytest.mark.parametrize("off", [3, 8, 31])
+def test_after_days_off_only_parts_of_answers_are_held_back(off: int) -> None:
+    for shift in range(0, off, max(1, off // 4)):
+        for day, keyword, rows, why in judged(lambda number, shift=shift: number % off == shift):  # type: ignore[misc]
+            assert not why or rows < PART, (day.now, keyword, rows, why)
+
+
+def test_the_answer_for_another_keyword_is_held_back() -> None:
+    names = list(days()[0].windows)
+
+    def other(day: Day, keyword: str) -> Sequence[Paper]:
+        return day.windows.get(names[names.index(keyword) - 1], ())
+
+    found = Counter(bool(why) for _, _, rows, why in judged(answer=other) if rows >= PART)
+    assert found[False] <= found[True] // 100, found
+
+
+def test_the_newest_row_alone_is_held_back() -> None:
+    found = Counter(
+        bool(why) for _, _, _, why in judged(answer=lambda day, keyword: day.windows[keyword][:1])
+    )
+    assert found[False] == 0
+
+
+def test_papers_of_years_ago_are_held_back() -> None:
+    def aged(day: Day, keyword: str) -> Sequence[Paper]:
+        return [
+            replace(
+                p,
+                id=f"old-{p.id}",
+                updated=p.updated - 900 * DAY,
+                published=p.published - 900 * DAY,
+            )
+            for p in day.windows[keyword]
+        ]
+
+    found = Counter(bool(why) for _, _, _, why in judged(answer=aged))
+    assert found[False] == 0
+
+
+PAPERS = World(5).papers(200, NOW - 40 * DAY, NOW)
+"""Five a day."""
+SINCE = NOW - OVERLAP
+HISTORY = History(SINCE, {p.id: p.updated for p in PAPERS if p.updated >= SINCE}, 500)
+
+
+def later(days_off: int, per_day: int = 5) -> tuple[Paper, ...]:
+    """The same papers, and those of so many days more."""
+    end = NOW + days_off * DAY
+    return newest_first([*PAPERS, *World(6).papers(days_off * per_day, NOW, end)])
+
+
+@pytest.mark.parametrize("days_off", [1, 7, 40, 400])
+def test_any_number_of_days_off_fits(days_off: int) -> None:
+    assert doubt(later(days_off), HISTORY, total=500 + 5 * days_off) == ""
+
+
+def test_a_share_of_a_combined_answer_is_judged_without_a_total() -> None:
+    window = [paper for paper in later(1) if paper.updated >= SINCE]
+    assert doubt(window, replace(HISTORY, total=None)) == ""
+    assert "where" in doubt(window[:5], replace(HISTORY, total=None))
+
+
+def test_far_fewer_matches_than_before_are_doubted() -> None:
+    assert doubt(PAPERS, HISTORY, total=125) == ""
+    assert doubt(PAPERS, HISTORY, total=124) == "arXiv counts 124 matches, and counted 500 before"
+    assert doubt((), History(SINCE, {}, 4), total=0) == ""
+
+
+def test_far_fewer_rows_than_papers_known_are_doubted() -> None:
+    known = len(HISTORY.known)
+    assert doubt(PAPERS[: known // 4 + 1], HISTORY, total=500) == ""
+    assert doubt(PAPERS[: known // 4 - 1], HISTORY, total=500) == (
+        f"{known // 4 - 1} rows came, where {known} papers are known of the same days"
+    )
+    assert doubt((), History(SINCE, dict(list(HISTORY.known.items())[:2])), total=None) == ""
+
+
+def test_known_papers_that_are_gone_are_doubted() -> None:
+    known = sorted(HISTORY.known)
+    gone = set(known[: len(known) // 2 - 3])
+    assert doubt([p for p in PAPERS if p.id not in gone], HISTORY, total=500) == ""
+    gone = set(known[: len(known) * 3 // 5 + 1])
+    assert "that were there are gone" in doubt(
+        [p for p in PAPERS if p.id not in gone], HISTORY, total=500
+    )
+
+
+def test_a_revision_is_not_gone() -> None:
+    revised = [replace(p, version=2, updated=NOW + DAY) for p in PAPERS]
+    assert doubt(newest_first(revised), HISTORY, total=500) == ""
+
+
+def test_rows_of_days_long_known_that_nobody_saw_are_doubted() -> None:
+    strangers = World(7).papers(600, NOW - 40 * DAY, NOW)
+    assert "were never there before" in doubt(
+        newest_first([*PAPERS, *strangers]), HISTORY, total=900
+    )
+    few = World(7).papers(40, NOW - 40 * DAY, NOW)
+    assert doubt(newest_first([*PAPERS, *few]), HISTORY, total=540) == "", (
+        "some were held by moderation"
+    )
+
+
+def test_an_index_that_stood_still_and_goes_on_fits() -> None:
+    """The newest paper known is a week old: what comes then may be as old."""
+    still = History(
+        SINCE, {p.id: p.updated for p in PAPERS if SINCE <= p.updated < NOW - 7 * DAY}, 500
+    )
+    assert doubt(later(1), still, total=505) == ""
+
+
+def test_windows_agree_where_three_in_four_of_the_smaller_ones_rows_are_in_both() -> None:
+    ids = [paper.id for paper in PAPERS]
+    assert agree(ids, PAPERS)
+    assert agree(ids, PAPERS[:1])
+    assert agree([*ids[:75], *map(str, range(25))], PAPERS[:100])
+    assert not agree([*ids[:74], *map(str, range(26))], PAPERS[:100])
+    assert not agree([], PAPERS)
+    assert not agree(ids, ())

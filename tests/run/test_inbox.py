@@ -1,0 +1,282 @@
+"""From the inbox to what follows: only what proves itself counts, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from digest.errors import TryLaterError
+from digest.mail.mailbox import Place
+from digest.mail.message import Sender
+from digest.run import inbox as listening
+from digest.run.inbox import Heard, Listener, consider, listen
+from digest.setup.mail import make_signer
+from tests.world.letters import (
+    away,
+    complaint,
+    exchange_bounce,
+    letter,
+    postfix_bounce,
+    qmail_bounce,
+)
+from tests.world.worlds import DAY, World, eprint, reader
+
+ADA, LIN = "ada@example.org", "lin@example.org"
+PLACE = Place("mail.example.org", 993, "bounces", "INBOX", "always")
+
+
+@dataclass
+class Box:
+    """A mailbox that a test fills; `fails` breaks the connection before the marking, as often as it
+    says."""
+
+    letters_: dict[int, bytes] = field(default_factory=dict)
+    validity: int = 1
+    marked: set[int] = field(default_factory=set)
+    fetched: list[int] = field(default_factory=list)
+    fails: int = 0
+    closed: int = 0
+
+    def __call__(self, *_args: Any, **_options: Any) -> Box:
+        return self
+
+    def letters(self, *, after: int, since: date | None, limit: int) -> list[int]:
+        return sorted(uid for uid in self.letters_ if uid > after)[:limit]
+
+    def fetch(self, uid: int) -> bytes | None:
+        self.fetched.append(uid)
+        return self.letters_[uid]
+
+    def mark_handled(self, uids: Sequence[int]) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise TryLaterError("the connection is lost")
+        self.marked |= set(uids)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Post(World):
+    """A world whose digests carry tokens, and whose mails come back."""
+
+    async def mail(self) -> None:
+        """Mail a first digest to both readers."""
+        sender = Sender(
+            "Digest <papers@example.org>", signer=self.signer, bounce="bounces@example.org"
+        )
+        await self.cycle(sender=sender)
+
+    @property
+    def signer(self) -> Any:
+        return make_signer(self.store)
+
+    def sent(self, address: str = ADA) -> tuple[str, str, str]:
+        """Of the last mail to a reader: the envelope sender, the Message-ID, the mailto of its way
+        out."""
+        message = [m for m in self.relay.taken if m.recipient == address][-1]
+        parsed = message_from_bytes(message.data, policy=policy.default)
+        return message.sender, message.message_id, parsed["List-Unsubscribe"].strip("<>")
+
+    def hear(self, raw: bytes) -> Heard:
+        return consider(self.store, self.signer, raw, self.now)
+
+    def suppressed(self) -> dict[str, str]:
+        return {one.address: one.reason for one in self.store.suppressions.all()}
+
+
+@pytest.fixture
+async def post(tmp_path: Path) -> Any:
+    post = Post(tmp_path / "digest.db")
+    post.readers = [reader(ADA, "Reasoning"), reader(LIN, "Reasoning")]
+    post.arxiv.announce("Reasoning", *(eprint(number) for number in range(1, 4)))
+    await post.mail()
+    yield post
+    post.store.close()
+
+
+@pytest.fixture
+def box(monkeypatch: pytest.MonkeyPatch) -> Box:
+    box = Box()
+    monkeypatch.setattr(listening, "Mailbox", box)
+    return box
+
+
+def listener(post: Post) -> Listener:
+    return Listener(post.store, post.signer, PLACE, "secret", None, lambda: post.now)
+
+
+def request(post: Post, address: str = ADA) -> bytes:
+    """The mail that a mail program writes when its reader presses "unsubscribe"."""
+    to, _, query = post.sent(address)[2].removeprefix("mailto:").partition("?subject=")
+    return letter(unquote(query), to=to)
+
+
+async def test_a_real_bounce_suppresses_by_the_address_it_came_to(post: Post) -> None:
+    heard = post.hear(postfix_bounce(post.sent()[0]))
+    assert (heard.handled, heard.address) == (True, ADA)
+    assert "not mailed any more" in heard.did
+    assert post.suppressed() == {ADA: "bounced"}
+
+
+async def test_a_real_bounce_suppresses_by_the_message_that_it_returns(post: Post) -> None:
+    post.hear(postfix_bounce("papers@example.org", message_id=post.sent()[1]))
+    post.hear(exchange_bounce("papers@example.org", LIN, message_id=post.sent(LIN)[1]))
+    assert post.suppressed() == {ADA: "bounced", LIN: "bounced"}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        postfix_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org"),
+        postfix_bounce(
+            "bounces@example.org", message_id="<0123456789abcdef0123456789abcdef@example.org>"
+        ),
+        qmail_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org"),
+        complaint(
+            "<1@example.org>",
+            leave="<mailto:papers@example.org?subject=unsubscribe%201-aaaaaaaaaaaaaaaaaaaa>",
+        ),
+        letter("unsubscribe 1-aaaaaaaaaaaaaaaaaaaa"),
+        letter("unsubscribe ada@example.org"),
+        letter("unsubscribe", In_Reply_To="<1@example.org>"),
+    ],
+)
+async def test_what_is_forged_suppresses_nobody_and_is_left_for_a_person(
+    post: Post, forged: bytes
+) -> None:
+    heard = post.hear(forged)
+    assert not heard.handled
+    assert post.suppressed() == {}
+
+
+async def test_a_bounce_address_is_no_way_to_unsubscribe_somebody(post: Post) -> None:
+    token = post.sent()[0].partition("+")[2].partition("@")[0]
+    assert not post.hear(letter(f"unsubscribe {token}")).handled
+    assert post.suppressed() == {}
+
+
+async def test_a_bounce_in_prose_counts_as_one_for_a_time(post: Post) -> None:
+    heard = post.hear(qmail_bounce(post.sent()[0]))
+    assert heard.handled
+    assert post.suppressed() == {}
+    assert post.value("SELECT blame FROM bounce") == "soft"
+    assert post.value("SELECT COUNT(*) FROM delivery WHERE state = 'failed'") == 1
+
+
+async def test_a_bounce_from_further_on_does_not_undo_the_delivery(post: Post) -> None:
+    post.hear(
+        postfix_bounce(
+            post.sent()[0],
+            "ada@forwarded.example",
+            status="4.2.2",
+            diagnostic="smtp; 452 4.2.2 full",
+        )
+    )
+    assert post.value("SELECT COUNT(*) FROM delivery WHERE state = 'failed'") == 0
+    assert post.value("SELECT COUNT(*) FROM bounce") == 1
+
+
+async def test_readers_leave_by_the_header_and_by_a_reply(post: Post) -> None:
+    assert post.hear(request(post)).did == "unsubscribed"
+    assert (
+        post.hear(letter("Re: 3 new papers", "unsubscribe", In_Reply_To=post.sent(LIN)[1])).address
+        == LIN
+    )
+    assert post.suppressed() == {ADA: "unsubscribed", LIN: "unsubscribed"}
+
+
+async def test_complaints_suppress_by_whatever_they_return(post: Post) -> None:
+    post.hear(complaint(post.sent()[1]))
+    post.hear(complaint(leave=f"<{post.sent(LIN)[2]}>"))
+    assert post.suppressed() == {ADA: "complained", LIN: "complained"}
+
+
+async def test_out_of_office_notes_and_delays_do_nothing_and_need_nobody(post: Post) -> None:
+    sender, message_id, _ = post.sent()
+    for raw in (
+        away(message_id),
+        away(message_id, to=sender),
+        postfix_bounce(sender, action="delayed"),
+    ):
+        assert post.hear(raw).handled
+    assert not post.hear(away("<1@example.org>")).handled
+    assert post.suppressed() == {}
+    assert post.value("SELECT COUNT(*) FROM bounce") == 0
+
+
+async def test_an_old_request_does_not_undo_a_new_subscription(post: Post) -> None:
+    raw = request(post)
+    post.hear(raw)
+    post.store.suppressions.lift(ADA)
+    assert post.hear(raw).did == "was handled before"
+    assert post.suppressed() == {}
+
+
+async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(
+    post: Post, box: Box
+) -> None:
+    box.letters_ = {
+        3: request(post),
+        5: letter("Lunch?"),
+        9: postfix_bounce(post.sent(LIN)[0], LIN),
+    }
+    heard = await listen(listener(post))
+    assert [h.handled for h in heard] == [True, False, True]
+    assert box.marked == {3, 9}
+    assert await listen(listener(post)) == []
+    assert box.fetched == [3, 5, 9]
+    assert box.closed == 2
+
+
+async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(
+    post: Post, box: Box
+) -> None:
+    box.letters_ = {1: request(post), 2: postfix_bounce(post.sent(LIN)[0], LIN)}
+    box.fails = 1
+    with pytest.raises(TryLaterError):
+        await listen(listener(post))
+    assert set(post.suppressed()) == {ADA, LIN}
+    post.store.suppressions.lift(ADA)
+    post.now += DAY
+    assert [h.did for h in await listen(listener(post))] == ["was handled before"] * 2
+    assert box.marked == {1, 2}
+    assert set(post.suppressed()) == {LIN}
+
+
+async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(
+    post: Post, box: Box
+) -> None:
+    box.letters_ = {7: request(post), 8: letter("Lunch?")}
+    await listen(listener(post))
+    post.store.suppressions.lift(ADA)
+    box.validity, box.letters_ = 2, {1: box.letters_[8], 2: box.letters_[7]}
+    assert [h.did for h in await listen(listener(post))] == [
+        "no bounce, and no request to leave that proves itself",
+        "was handled before",
+    ]
+    assert post.suppressed() == {}
+
+
+async def test_a_large_mailbox_is_read_in_parts(
+    post: Post, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "CHUNK", 4)
+    box.letters_ = {number: letter(f"Letter {number}") for number in range(1, 11)} | {
+        11: request(post)
+    }
+    assert len(await listen(listener(post))) == 11
+    assert post.suppressed() == {ADA: "unsubscribed"}
+
+
+async def test_a_place_in_one_mailbox_is_none_in_another(post: Post, box: Box) -> None:
+    box.letters_ = {5: request(post)}
+    await listen(replace(listener(post), place=replace(PLACE, folder="Other")))
+    assert len(await listen(listener(post))) == 1

@@ -1,0 +1,161 @@
+"""A database that comes to hold no address: readers keep their history under other names, and get
+their own back."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from digest.errors import ConfigError
+from digest.mail.message import Sender
+from digest.mail.signing import Purpose
+from digest.model import Outcome, Receipt, Roster
+from digest.run.inbox import consider
+from digest.setup.mail import make_signer
+from digest.setup.parts import existing_store
+from digest.setup.settings import Settings, load_settings
+from digest.setup.subscribers import settle_names
+from digest.store import Store
+from digest.subscribers.pseudonyms import Pseudonyms, without
+from tests.world.letters import postfix_bounce
+from tests.world.worlds import DAY, MONDAY, World, eprint, reader
+
+ADA, LIN, PAGE = "ada.l@example.org", "lin@example.org", "github:ada/papers"
+NAMES = Pseudonyms("a key that nobody else has")
+SENDER = Sender("Digest <digest@example.org>", "write@example.net")
+YAML = f"subscribers: [{{email: {ADA}, keywords: [x]}}, {{email: {LIN}, keywords: [x]}}]"
+
+
+def settings(home: Path, **changes: object) -> Settings:
+    found = replace(
+        load_settings({}, {}, home),
+        db=home / "digest.db",
+        secret=NAMES.key,
+        contact="write@example.net",
+    )
+    return replace(found, **{"subscribers_yaml": YAML, **changes})  # type: ignore[arg-type]
+
+
+def told(path: Path) -> str:
+    """All that the file holds, compressed bodies too."""
+    with closing(sqlite3.connect(path)) as database:
+        bodies = [
+            zlib.decompress(pieces)
+            for (pieces,) in database.execute("SELECT pieces FROM content")
+            if pieces
+        ]
+    log = path.with_name(f"{path.name}-wal")
+    files = [file.read_bytes() for file in (path, log) if file.exists()]
+    return b"\n".join([*files, *bodies]).decode("latin-1").replace("=\r\n", "").lower()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> World:
+    """Two readers, one of whom the server refuses, and one digest that may have arrived."""
+    world = World(tmp_path / "digest.db")
+    world.readers = [reader(ADA, "Alpha", name="Ada"), reader(LIN, "Alpha")]
+    world.arxiv.announce("Alpha", eprint(1))
+    world.relay.answers[LIN] = [Receipt(Outcome.FAILED, f"550 5.1.1 <{LIN}> unknown, lin has left")]
+    world.relay.answers[ADA] = [Receipt(Outcome.UNKNOWN, f"the connection broke, {ADA}")]
+    await world.cycle(MONDAY, sender=SENDER)
+    world.store.suppressions.leave(2, f"550 5.1.1 <{LIN}> unknown", MONDAY)
+    return world
+
+
+async def test_history_goes_on_under_the_new_name_and_no_address_is_left(
+    world: World, tmp_path: Path
+) -> None:
+    before = told(world.path)
+    assert ADA in before
+    assert "write@example.net" in before
+    settle_names(settings(tmp_path), world.store)
+    names = [NAMES.of(ADA), NAMES.of(LIN)]
+    assert world.store.subscribers.state(names[0])
+    [suppressed] = world.store.suppressions.all()
+    assert suppressed.address == names[1]
+    assert suppressed.words == "550 5.1.1 <…> unknown"
+    world.readers = [
+        replace(r, email=NAMES.of(r.email), mailbox=r.email, name="") for r in world.readers
+    ]
+    world.arxiv.announce("Alpha", eprint(2, MONDAY))
+    public = {"sender": SENDER, "mailboxes": {NAMES.of(ADA): ADA}, "bodies_are_public": True}
+    await world.cycle(MONDAY + timedelta(hours=1), **public)
+    await world.cycle(MONDAY + DAY, **public)
+    assert [message.recipient for message in world.relay.taken] == [ADA, ADA]
+    assert [b"Title 1" in message.data for message in world.relay.taken] == [True, False]
+    world.store.close()
+    text = told(world.path)
+    for word in (ADA, LIN, "ada.l", "lin has", "write@example.net"):
+        assert word not in text
+
+
+def test_another_key_is_refused_and_the_old_one_brings_addresses_back(
+    world: World, tmp_path: Path
+) -> None:
+    settle_names(settings(tmp_path), world.store)
+    with pytest.raises(ConfigError, match="another DIGEST_SECRET"):
+        settle_names(settings(tmp_path, secret="lost"), world.store)
+    plain = settings(tmp_path, subscribers_yaml="")
+    settle_names(plain, world.store, Roster(tuple(world.readers), ()))
+    assert world.store.subscribers.state(ADA)
+    assert [one.address for one in world.store.suppressions.all()] == [LIN]
+    assert world.store.naming.mark == ""
+
+
+def test_no_link_is_ever_signed_with_an_empty_secret(world: World, tmp_path: Path) -> None:
+    before = make_signer(world.store).token(Purpose.LEAVE, 1)
+    settle_names(settings(tmp_path), world.store)
+    after = make_signer(world.store)
+    assert after.secret
+    assert after.token(Purpose.LEAVE, 1) != before
+    assert make_signer(world.store).secret == after.secret
+
+
+def test_reports_find_a_reader_by_the_address_that_is_typed(world: World, tmp_path: Path) -> None:
+    world.store.close()
+    with existing_store(settings(tmp_path)) as store:
+        assert isinstance(store, Store)
+        assert store.subscribers.state(NAMES.of(ADA.upper()))
+
+
+async def test_a_bounce_is_understood_though_the_database_knows_no_address(tmp_path: Path) -> None:
+    world = World(tmp_path / "digest.db")
+    world.readers = [replace(reader(NAMES.of(ADA), "Alpha"), mailbox=ADA)]
+    world.arxiv.announce("Alpha", eprint(1))
+    await world.cycle(MONDAY, mailboxes={NAMES.of(ADA): ADA})
+    signer = make_signer(world.store)
+    raw = postfix_bounce(
+        f"papers+{signer.token(Purpose.BOUNCE, 1)}@example.org",
+        ADA,
+        diagnostic=f"smtp; 550 5.1.1 <{ADA}>: unknown",
+    )
+    heard = consider(world.store, signer, raw, MONDAY + timedelta(minutes=5), NAMES)
+    assert heard.handled
+    assert heard.address == NAMES.of(ADA)
+    [one] = world.store.suppressions.all()
+    assert one.address == NAMES.of(ADA)
+    assert "example.org" not in one.why + heard.did + heard.incoming.sender
+    state = world.store.subscribers.state(NAMES.of(ADA))
+    assert state is not None
+    assert state.refused, (
+        "the report is about the reader's own address, so the papers are due again"
+    )
+
+
+@pytest.mark.parametrize("cut", [0, 1, 8, 20])
+def test_quoted_printable_hides_no_address(cut: int) -> None:
+    address = b"write+x@example.net"
+    body = (
+        b"Mail "
+        + address[:cut]
+        + b"=\r\n" * (0 < cut < len(address))
+        + address[cut:]
+        + b" to leave."
+    )
+    assert without(body, "write+x@example.net") == b"Mail  to leave."
