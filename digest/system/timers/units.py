@@ -1,6 +1,4 @@
-"""systemd's units as texts: the one source of those in the folder systemd/ and of those that are
-installed.
-"""
+"""systemd's units as texts: the one source of those in the folder systemd/ and of those that are installed."""
 
 from __future__ import annotations
 
@@ -23,8 +21,7 @@ Description=Mail new arXiv papers when they are due
 OnCalendar=*:00/15
 # A run that was missed while the machine was off is made up for when it is on again.
 Persistent=true
-# Not every machine asks arXiv in the same second; each keeps its own delay, so runs stay 15 minutes
-# apart.
+# Not every machine asks arXiv in the same second; each keeps its own delay, so runs stay 15 minutes apart.
 RandomizedDelaySec=2min
 FixedRandomDelay=true
 AccuracySec=10s
@@ -34,14 +31,12 @@ WantedBy=timers.target
 """
 
 SYSUSERS = f"""\
-# The account that owns {STATE}. Install as /usr/lib/sysusers.d/digest.conf, then run
-# systemd-sysusers.
+# The account that owns {STATE}. Install as /usr/lib/sysusers.d/digest.conf, then run systemd-sysusers.
 u {ACCOUNT} - "arXiv digest" {STATE}
 """
 
 _ONE_CYCLE = """\
-# 75: another cycle is at work, or there is no network. The next call takes over; nobody needs to be
-# alarmed.
+# 75: another cycle is at work, or there is no network. The next call takes over; nobody needs to be alarmed.
 SuccessExitStatus=75
 # A cycle has time-outs of its own; this only keeps a stuck one from holding the lock for ever.
 TimeoutStartSec=6h
@@ -54,17 +49,15 @@ _SETTINGS = """\
 # Settings: DIGEST_… variables, one a line. The file may be absent; so may .env in the {folder}.
 Environment={home}
 EnvironmentFile=-/etc/digest/environment
-# The SMTP password, readable by root alone. LoadCredential by itself fails the start where the file
-# is absent; with a SetCredential of the same name it is optional, and the line break there reads as
-# no password.
+# The SMTP password, readable by root alone. LoadCredential by itself fails the start where the file is
+# absent; with a SetCredential of the same name it is optional, and the line break there reads as no password.
 LoadCredential=mail-password:/etc/digest/mail-password
 SetCredential=mail-password:\\n
 """
 
 _WALLS = """\
-# Only the {folder} can be written and only the network is reached. "DIGEST_MAIL=sendmail:" cannot
-# work under this (Postfix's postdrop needs its set-group-ID bit): use "smtp://localhost:25" to
-# reach a local server.
+# Only the {folder} can be written and only the network is reached. "DIGEST_MAIL=sendmail:" cannot work
+# under this (Postfix's postdrop needs its set-group-ID bit): use "smtp://localhost:25" to reach a local server.
 {notes}NoNewPrivileges=true
 CapabilityBoundingSet=
 AmbientCapabilities=
@@ -95,18 +88,16 @@ SystemCallErrorNumber=EPERM
 """
 
 _WALLS_FOR_SENDMAIL = """\
-# Mail leaves through sendmail, whose programs need their set-user-ID or set-group-ID bits, the mail
-# queue, and what else the local server asks for. Whatever would take these away is left out, which
-# is most of what systemd offers: with "DIGEST_MAIL=smtp://localhost:25" and a new "digest timer
-# install" it all comes back.
+# Mail leaves through sendmail, whose programs need their set-user-ID or set-group-ID bits, the mail queue, and
+# what else the local server asks for. Whatever would take these away is left out, which is most of what systemd
+# offers: with "DIGEST_MAIL=smtp://localhost:25" and a new "digest timer install" it all comes back.
 {notes}ProtectSystem=full
 {folders}ProtectControlGroups=true
 KeyringMode=private
 """
 
 _WALLS_OF_A_USER = """\
-# A user's manager can do without no folder and no device; what is forbidden here needs none of its
-# powers.
+# A user's manager can do without no folder and no device; what is forbidden here needs none of its powers.
 NoNewPrivileges=true
 RestrictRealtime=true
 RestrictSUIDSGID=true
@@ -118,8 +109,7 @@ SystemCallArchitectures=native
 def system_service(job: Job) -> str:
     """One cycle, called by the system's manager and run by an account, behind walls."""
     return f"""\
-# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl start
-# digest
+# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl start digest
 [Unit]
 Description=Mail new arXiv papers (one cycle)
 Wants=network-online.target
@@ -140,8 +130,8 @@ def daemon_service(job: Job) -> str:
 Description=Mail new arXiv papers (daemon)
 Wants=network-online.target
 After=network-online.target
-# Starting the daemon stops the timer, and the other way round. A cycle that the timer has begun may
-# finish: the lock beside the database keeps the two apart.
+# Starting the daemon stops the timer, and the other way round. A cycle that the timer has begun may finish:
+# the lock beside the database keeps the two apart.
 Conflicts={TIMER}
 
 [Service]
@@ -168,8 +158,7 @@ def user_service(job: Job) -> str:
     """One cycle, called by a user's own manager."""
     walls = "" if job.sendmail else "\n" + _WALLS_OF_A_USER
     return f"""\
-# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl --user
-# start digest
+# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl --user start digest
 [Unit]
 Description=Mail new arXiv papers (one cycle)
 
@@ -248,9 +237,7 @@ def _listed(paths: Iterable[Path]) -> str:
 
 
 def exec_line(arguments: tuple[str, ...]) -> str:
-    """A command line for ExecStart=; variables are written in the arguments with $, which is
-    doubled there.
-    """
+    """A command line for ExecStart=; variables are written in the arguments with $, which is doubled there."""
     program, *rest = arguments
     return " ".join([quoted(program), *(quoted(argument.replace("$", "$$")) for argument in rest)])
 
