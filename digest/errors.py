@@ -108,3 +108,8 @@ class DoubtfulError(ArxivError):
         super().__init__(message, body=body)
         self.papers = papers
         self.ordered = ordered
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and repeated blanks, as messages and logs want it."""
+    return " ".join(text.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -19,6 +20,9 @@ from digest.setup.subscribers import IN_PLACE
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+V = TypeVar("V")
 
 
 def fit_for_log(text: str) -> str:
@@ -217,6 +221,20 @@ def common_options(*, hidden: bool) -> list[click.Option]:
             )
         )
     return options
+
+
+def flags_as(
+    values: Callable[..., V],
+) -> Callable[[Callable[[Context, V], None]], Callable[..., None]]:
+    """Give a command its arguments and flags as one value, a dataclass with a field for each of them."""
+
+    def decorate(command: Callable[[Context, V], None]) -> Callable[..., None]:
+        def call(context: Context, **flags: Any) -> None:
+            command(context, values(**flags))
+
+        return pass_context(functools.update_wrapper(call, command))
+
+    return decorate
 
 
 class _Handler(logging.StreamHandler[TextIO]):
