@@ -352,7 +352,7 @@ def test_words_are_one_bounded_line() -> None:
 def test_assembling_does_not_encode_the_body_again() -> None:
     pieces = freeze(rendered("x" * 70 + "\n" * 2, "<p>λ</p>\n" * 5000))
     ready = [outgoing(address=f"ada{number}@example.org", pieces=pieces) for number in range(500)]
-    start = time.perf_counter()
+    start = time.process_time()
     for one in ready:
         assemble(one, SENDER)
-    assert (time.perf_counter() - start) / len(ready) < 0.002
+    assert (time.process_time() - start) / len(ready) < 0.002

@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -177,10 +176,8 @@ async def test_a_command_that_hangs_is_ended_with_its_children(tmp_path: Path) -
         "print('a-token', flush=True)\n"
         "time.sleep(60)\n"
     )
-    started = time.monotonic()
     with pytest.raises(TokenError, match="took more than 1 seconds"):
         await fetch_token((sys.executable, "-c", code), timeout=1)
-    assert time.monotonic() - started < 10
     child = Path(f"/proc/{pid.read_text()}/stat")
     for _ in range(100):
         if not child.exists() or child.read_text().split()[2] == "Z":

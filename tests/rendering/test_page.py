@@ -293,9 +293,9 @@ def test_reading_never_fails(text: str, parts: list[str]) -> None:
     ids=["links", "brackets", "bars", "addresses", "folds", "blanks"],
 )
 def test_a_long_row_is_read_in_time_that_grows_with_its_length(line: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     read_page("## K\n| Title | Abstract |\n|---|---|\n" + line)
-    assert time.perf_counter() - begin < 1.5
+    assert time.process_time() - begin < 1.5
 
 
 def test_an_own_template_takes_the_place_of_the_page(tmp_path: Path) -> None:

@@ -250,16 +250,16 @@ def test_a_reader_without_days_is_refused_and_not_searched_for_ever():
             function(reader(days=()), utc("2026-11-23"))
 
 
-def test_a_hundred_thousand_readers_are_asked_in_seconds():
+def test_a_hundred_thousand_readers_cost_seconds_of_cpu():
     readers = [reader(zone, time(hour)) for zone in ZONES for hour in range(24)]
     now = utc("2026-11-23T12:00")
     fastest = []
     for _ in range(5):
-        start = clock.perf_counter()
+        start = clock.process_time()
         for subscriber in readers:
             latest_slot(subscriber, now)
             next_slot(subscriber, now)
-        fastest.append((clock.perf_counter() - start) / len(readers) / 2)
+        fastest.append((clock.process_time() - start) / len(readers) / 2)
     assert (
         min(fastest) < 100e-6
     )  # about 6 µs on a quiet machine; the bound leaves room for a busy one
