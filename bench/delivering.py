@@ -135,7 +135,8 @@ def main() -> None:
             bare = asyncio.run(connection(port, connections, count))
             whole = asyncio.run(outbox(port, connections, count))
             print(
-                f"{connections} connection{'s' if connections > 1 else ' '}: smtp-source {source:6.0f}/s,"
+                f"{connections} connection{'s' if connections > 1 else ' '}: smtp-source "
+                f"{source:6.0f}/s,"
                 f" connection {bare:5.0f}/s (ratio {bare / source:.2f}),"
                 f" outbox {whole:5.0f}/s (ratio {whole / source:.2f})"
             )

@@ -211,17 +211,20 @@ def main() -> None:
     print(
         "Replay, rows of arXiv's answers day by day (aim: recall at least 99 %, extra at most 2 %)"
     )
-    heads = f"{'days':>5}{'papers':>8}{'served':>8}{'missed':>8}{'found':>8}{'more':>6}{'recall':>9}{'extra':>7}"
+    heads = f"{'days':>5}{'papers':>8}{'served':>8}{'missed':>8}{'found':>8}{'more':>6}"
+    heads += f"{'recall':>9}{'extra':>7}"
     print(f"{'keyword':<22}{heads}")
     for each in replay(folder):
-        numbers = f"{each.days:>5}{each.papers:>8}{each.served:>8}{each.missed:>8}{each.found:>8}{each.more:>6}"
+        numbers = f"{each.days:>5}{each.papers:>8}{each.served:>8}"
+        numbers += f"{each.missed:>8}{each.found:>8}{each.more:>6}"
         print(f"{each.keyword:<22}{numbers}{each.recall:>9.2%}{each.extra:>7.2%}")
     print("\nCaptured answers to searches: rows, and those of them that match here")
     for name, query, rows, matching in captures(folder):
         print(f"{rows:>4} {matching:>4}  {query[:44]:<46}{name[:26]}")
     papers = harvested(folder)
     print(
-        f"\n{len(papers)} records of December 2014, by either rule: matches here, and by the letters alone"
+        f"\n{len(papers)} records of December 2014, by either rule: matches here, and by the "
+        "letters alone"
     )
     with Matcher(papers) as matcher:
         for keyword in PHYSICS_AND_MATHEMATICS:

@@ -32,7 +32,8 @@ def main() -> None:
     ratio = statistics.median(a / b for a, b in pairs)
     own, other = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
     print(
-        f"digest --version {own:.0f} ms, import click {other:.0f} ms, ratio {ratio:.2f} (aim: at most {BOUND})"
+        f"digest --version {own:.0f} ms, import click {other:.0f} ms, ratio {ratio:.2f} (aim: at "
+        f"most {BOUND})"
     )
 
 

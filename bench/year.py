@@ -574,18 +574,22 @@ def main() -> None:
     weather = outcomes.world.weather
     print(f"{days} days from {START:%Y-%m-%d}, seed {seed}: {_listed(outcomes.world.counts)};")
     print(
-        f"{len(weather.outages)} outages, {len(weather.off)} times off, {len(weather.stale)} stale spells,"
+        f"{len(weather.outages)} outages, {len(weather.off)} times off, {len(weather.stale)} stale "
+        "spells,"
     )
     print(
-        f"{len(weather.unsorted)} spells without sorting, one answer in {1 / weather.partial:.0f} a part of itself"
+        f"{len(weather.unsorted)} spells without sorting, one answer in {1 / weather.partial:.0f} a"
+        " part of itself"
     )
     print(f"\n{HEAD}")
     for line in (*program, *scripts):
         print(line)
     print(
-        f"\nfalse: notes and mornings without a mail that say, or let believe, that nothing was announced; "
+        "\nfalse: notes and mornings without a mail that say, or let believe, that nothing was "
+        "announced; "
         f"of the\nprogram's records {len(outcomes.false_records)} do. wait: the longest, in days."
-        f"\n{outcomes.cycles:,} cycles, {outcomes.requests:,} requests, {outcomes.failed} failed and"
+        f"\n{outcomes.cycles:,} cycles, {outcomes.requests:,} requests, {outcomes.failed} failed "
+        "and"
         f" {outcomes.held_back} held back, {outcomes.seconds:.0f} s"
     )
     for words in outcomes.false_records[:10]:

@@ -116,8 +116,10 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"{self.runs} runs, {self.kills} killed ({', '.join(f'{n} {k}' for k, n in self.where.most_common())});"
-            f" {self.accepted} messages accepted; lost {len(self.lost)}, papers twice {len(self.twice)},"
+            f"{self.runs} runs, {self.kills} killed "
+            f"({', '.join(f'{n} {k}' for k, n in self.where.most_common())});"
+            f" {self.accepted} messages accepted; lost {len(self.lost)}, papers twice "
+            f"{len(self.twice)},"
             f" messages doubled {self.doubled} of {self.unknown} recorded as maybe delivered"
         )
 
@@ -236,7 +238,8 @@ class Trial:
             assert ended["code"] == 0, ended
             self.now += QUIET
             if not self._value(
-                "SELECT COUNT(*) FROM delivery WHERE state IN ('queued', 'leased', 'in_data', 'deferred')"
+                "SELECT COUNT(*) FROM delivery WHERE state IN ('queued', 'leased', 'in_data', "
+                "'deferred')"
                 " OR (state = 'unknown' AND NOT ?)",
                 self.hold,
             ):
@@ -272,7 +275,8 @@ class Trial:
         held = {
             (row[0], row[1])
             for row in self._rows(
-                "SELECT r.address, cp.paper FROM delivery d JOIN subscriber r ON r.id = d.subscriber"
+                "SELECT r.address, cp.paper FROM delivery d JOIN subscriber r ON r.id = "
+                "d.subscriber"
                 " JOIN content_paper cp ON cp.content = d.content WHERE d.state = 'unknown'"
             )
         }

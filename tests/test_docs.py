@@ -232,7 +232,8 @@ def _code(text: str) -> Iterator[str]:
     """Calls of the program in code spans and in indented or fenced blocks."""
     yield from re.findall(r"`(digest [^`]+)`", text)
     for line in re.findall(
-        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest |--rm |exec digest ))?(digest [a-z].*)$",
+        r"^(?:    |\$ )(?:.*(?:&& |/bin/|\* |sudo -u digest |--rm |exec digest ))?"
+        r"(digest [a-z].*)$",
         text,
         re.MULTILINE,
     ):

@@ -525,8 +525,8 @@ def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(
         saved.write_bytes(gzip.compress((home / "digest.db").read_bytes()))
         blob = git("hash-object", "-w", str(saved), at=repository.remote).strip()
         made = subprocess.run(
-            ["git", "mktree"], cwd=repository.remote, input=f"100644 blob {blob}\tdigest.db.gz\n", text=True,
-            capture_output=True, check=True,
+            ["git", "mktree"], cwd=repository.remote, input=f"100644 blob {blob}\tdigest.db.gz\n",
+            text=True, capture_output=True, check=True,
         )  # fmt: skip
         author = ["-c", "user.name=Ada", "-c", "user.email=ada@users"]
         commit = git(

@@ -202,13 +202,15 @@ def test_heavy_libraries_are_not_imported_to_tell_the_version() -> None:
 def test_the_layers_have_teeth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests look for, they find."""
     module = PACKAGE / "rules" / "diff.py"
+    environment = test_only_the_settings_and_the_command_line_read_the_environment
+    clock = test_decisions_use_the_clock_that_they_are_given
     bad = {
         "import sqlite3\n": test_pure_rooms_do_no_input_or_output,
         "from os import environ\n": test_pure_rooms_do_no_input_or_output,
         "from datetime import datetime\nnow = datetime.now()\n": test_pure_rooms_read_no_clock,
-        "from datetime import date\nnow = date.today()\n": test_decisions_use_the_clock_that_they_are_given,
+        "from datetime import date\nnow = date.today()\n": clock,
         "QUERY = 'SELECT 1 FROM paper'\n": test_sql_lives_in_the_store_and_the_matcher_only,
-        "import os\nx = os.environ['HOME']\n": test_only_the_settings_and_the_command_line_read_the_environment,
+        "import os\nx = os.environ['HOME']\n": environment,
         "x = 1\n" * LONGEST: test_modules_stay_small,
     }
     for source, test in bad.items():

@@ -57,7 +57,7 @@ def small(tmp_path: Path) -> Iterator[World]:
 # ---------------------------------------------------------------------
 
 
-async def test_a_keyword_that_comes_back_after_a_day_is_not_served_by_feeds_that_hold_one_announcement(
+async def test_a_keyword_that_comes_back_after_a_day_is_not_served_by_feeds_of_one_announcement(
     world: SourcesWorld,
 ) -> None:
     await settled(world, "feeds")
@@ -149,7 +149,7 @@ async def test_records_that_were_only_touched_since_do_not_make_oai_fresh(
     assert world.titles(ADA) == [[2]]
 
 
-async def test_a_paper_that_was_held_while_oai_gave_a_keyword_its_first_week_is_not_taken_for_history(
+async def test_a_paper_held_while_oai_gave_a_keyword_its_first_week_is_not_taken_for_history(
     world: SourcesWorld,
 ) -> None:
     await settled(world, "oai")
@@ -221,7 +221,7 @@ async def test_nobody_harvests_while_the_api_cannot_be_compared_with(world: Sour
 
 
 # -- time
-# ---------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------
 
 
 class Slow(Arxiv):

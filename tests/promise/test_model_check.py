@@ -17,7 +17,8 @@ MUTATIONS = {
     ),
     "a window that is held back moves the guard": (
         "SET quarantined_since = COALESCE(quarantined_since, ?) WHERE",
-        "SET last_good_at = '2026-09-01T00:00:00Z', quarantined_since = COALESCE(quarantined_since, ?) WHERE",
+        "SET last_good_at = '2026-09-01T00:00:00Z', quarantined_since = COALESCE(quarantined_since,"
+        " ?) WHERE",
     ),
     "the ledger is not asked what was carried": (
         "SELECT MAX(cp.version) FROM delivery d",

@@ -81,7 +81,8 @@ def replay_with_faults(folder: Path, days: Sequence[Day], seed: int) -> tuple[Fi
     figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.given.items()))
     print(
-        f"\n{figures.table()}\n{'bad answers':>28}  {faults.given.total()} of {faults.requests}: {counts}"
+        f"\n{figures.table()}\n{'bad answers':>28}  {faults.given.total()} of {faults.requests}: "
+        f"{counts}"
     )
     assert figures.lost == []
     assert figures.repeated == []

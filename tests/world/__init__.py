@@ -1,1 +1,1 @@
-"""The world around the program in tests: arXiv, mail servers, GitHub, clocks, and what helps to look."""
+"""The world around the program in tests: arXiv, mail servers, GitHub, a browser."""

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium")
 _FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync --disable-extensions --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update "
+    "--disable-sync --disable-extensions --disable-dev-shm-usage --hide-scrollbars "
+    "--remote-debugging-port=0"
 ).split()
 _PATIENCE = 30.0
 

@@ -189,7 +189,8 @@ class World:
                 query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
             )
             rows = self.database.rows(
-                "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY m.seq",
+                "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY "
+                "m.seq",
                 [before],
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]

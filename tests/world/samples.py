@@ -28,12 +28,17 @@ ADA = Subscriber(
 )
 
 _ABSTRACT = (
-    "We study how a model that scores answers changes when the people who rank them disagree. Earlier "
-    "work treats such disagreement as noise and averages it away; we keep it, and let the scorer name "
-    "the group of raters whose view it takes. On four collections of ranked answers this predicts a "
+    "We study how a model that scores answers changes when the people who rank them disagree. "
+    "Earlier "
+    "work treats such disagreement as noise and averages it away; we keep it, and let the scorer "
+    "name "
+    "the group of raters whose view it takes. On four collections of ranked answers this predicts a"
+    " "
     "held-out rater better than a single score does, at the same cost, and the gain grows with the "
-    "number of raters. We also find that answers on which the groups part are those on which a policy "
-    "trained against the single score is most often wrong. Trained models, all rankings and the code "
+    "number of raters. We also find that answers on which the groups part are those on which a "
+    "policy "
+    "trained against the single score is most often wrong. Trained models, all rankings and the "
+    "code "
     "of every figure are public, and an appendix lists what did not work."
 )
 

@@ -179,7 +179,8 @@ def make_certificate(
         pytest.skip("the openssl command is not here to make a certificate with")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test"
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "
+        "/CN=test"
         f" -keyout {key} -out {certificate} -addext subjectAltName={names}"
         " -addext keyUsage=critical,digitalSignature,keyCertSign"
     )

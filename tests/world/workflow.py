@@ -205,7 +205,8 @@ class Runner:
             script.write_text(
                 "git init --quiet --initial-branch main .\n"
                 f"git remote add origin 'file://{self.remote}'\n"
-                "git fetch --quiet --no-tags --depth 1 origin +refs/heads/main:refs/remotes/origin/main\n"
+                "git fetch --quiet --no-tags --depth 1 origin "
+                "+refs/heads/main:refs/remotes/origin/main\n"
                 "git checkout --quiet -B main refs/remotes/origin/main\n"
             )
         else:
