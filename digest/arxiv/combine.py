@@ -60,7 +60,9 @@ def batches(queries: Iterable[str], longest: int = LONGEST) -> list[tuple[str, .
     """Queries in their order in as few batches as fit into `longest` encoded bytes each; one may be
     longer alone.
     """
-    return list(_packed(queries, lambda query: len(quote_plus(f" OR {_operand(query)}")), longest))
+    # Around them all stand two parentheses, and the first has no OR before it.
+    room = longest - len(quote_plus("()")) + len(quote_plus(" OR "))
+    return list(_packed(queries, lambda query: len(quote_plus(f" OR {_operand(query)}")), room))
 
 
 def id_batches(ids: Iterable[str], longest: int = LONGEST) -> list[tuple[str, ...]]:

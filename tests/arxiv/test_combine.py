@@ -78,6 +78,13 @@ def test_a_joined_query_is_canonical_and_has_no_needless_parentheses() -> None:
     assert to_text(parse(whole)) == whole
 
 
+def test_a_batch_is_measured_with_its_parentheses() -> None:
+    two = [query("graph"), query("reward model")]
+    longest = len(quote_plus(joined(two)))
+    assert batches(two, longest) == [tuple(two)]
+    assert batches(two, longest - 1) == [(two[0],), (two[1],)]
+
+
 @given(
     st.lists(st.sampled_from(WORDS).map(query), min_size=1, max_size=120), st.integers(200, LONGEST)
 )
