@@ -64,7 +64,13 @@ class Windows:
         """The named queries in the given order, each once; ones that the database lacks are left
         out.
         """
-        found = {row["text"]: row for row in self._db.rows("SELECT * FROM query")}
+        # Only the rows that are named: whoever asks for each reader, or each keyword, in turn would
+        # otherwise read the whole table as often.
+        rows = self._db.rows(
+            """SELECT q.* FROM json_each(?) named JOIN query q ON q.text = named.value
+               ORDER BY named.key""",
+            [json.dumps(list(dict.fromkeys(texts)))],
+        )
         return [
             Query(
                 id=row["id"],
@@ -81,7 +87,7 @@ class Windows:
                 source=row["source"],
                 deep_at=_moment(row["deep_at"]),
             )
-            for row in (found[text] for text in dict.fromkeys(texts) if text in found)
+            for row in rows
         ]
 
     def known_since(self, query: Query, since: datetime) -> dict[str, datetime]:

@@ -283,6 +283,24 @@ def test_bad_answers_are_kept_within_bounds(house: House) -> None:
     assert {len(zlib.decompress(row["raw"])) for row in kept[1:]} == {RAW_BYTES}
 
 
+def test_of_many_queries_only_the_named_ones_are_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.sync(reader(ADA, "Alpha", "Beta", "Gamma"))
+    read: list[int] = []
+    rows = Database.rows
+
+    def counted(*args: Any) -> Any:
+        found = rows(*args)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Database, "rows", counted)
+    named = [keyword(name).query for name in ("Beta", "Unknown", "Alpha", "Beta")]
+    assert [query.text for query in house.store.windows.queries(named)] == [named[0], named[2]]
+    assert read == [2]
+
+
 def test_a_good_answer_ends_the_trouble(house: House) -> None:
     house.sync(reader(ADA, "Alpha"))
     house.store.windows.record_failure(house.query("Alpha"), "cut off", b"", MONDAY, MONDAY + HOUR)
