@@ -333,6 +333,22 @@ class Outcome(StrEnum):
     RELAY = "relay"
 
 
+_WORDS = {
+    State.LEASED: "being sent",
+    State.IN_DATA: "being handed over",
+    State.UNKNOWN: "maybe delivered",
+    Outcome.RELAY: "left in the outbox",
+    "quarantined": "held back",
+}
+
+
+def in_words(state: str) -> str:
+    """What people are shown for the state of a delivery, the outcome of an attempt, or the status
+    of a keyword in a run: the stable word of database and JSON, or a plainer one.
+    """
+    return _WORDS.get(state, str(state))
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.

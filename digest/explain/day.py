@@ -15,10 +15,10 @@ from digest.explain.paper import (
     next_chance,
     what_next,
 )
-from digest.model import Kind, Revisions
+from digest.model import Kind, Revisions, in_words
 from digest.rules.calendar import Announcement, quiet_night, served_between
 from digest.rules.schedule import is_paused, local_date, next_slot, pause_in_words, resumes_at
-from digest.rules.verdict import NOT_CARRIED, Delivery, moment, short_state
+from digest.rules.verdict import NOT_CARRIED, Delivery, moment
 from digest.store.history import Fetch, Recorded, Run
 from digest.store.runs import KEPT
 from digest.times import to_text
@@ -101,7 +101,7 @@ def _went(asked: Asked, day: date, digests: list[Delivery]) -> str:
     words = []
     for delivery in digests:
         papers = {0: "no paper", 1: "1 paper"}.get(delivery.papers, f"{delivery.papers} papers")
-        words.append(f"{papers} ({short_state(delivery.state)})")
+        words.append(f"{papers} ({in_words(delivery.state)})")
     return f"The digest of {day:%a %Y-%m-%d} for {asked.address}: {'; '.join(words)}."
 
 
@@ -115,8 +115,7 @@ def _fetch_values(fetch: Fetch, named: dict[str, str], zone: str) -> dict[str, A
             f" ({record.why})" if record.why else ""
         )
     else:
-        status = "held back" if record.status == "quarantined" else record.status
-        text = f"{status}: {record.why}"
+        text = f"{in_words(record.status)}: {record.why}"
     return {
         "keyword": named.get(fetch.query, record.keyword),
         "query": fetch.query,
@@ -277,7 +276,7 @@ def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str
     for number, count in Counter(carried.values()).items():
         papers = "1 paper of this day" if count == 1 else f"{count} papers of this day"
         delivery = later[number or 0]
-        went = f"the digest composed {moment(delivery.queued_at, asked.zone)} ({short_state(delivery.state)})"
+        went = f"the digest composed {moment(delivery.queued_at, asked.zone)} ({in_words(delivery.state)})"
         yield "other_digest", f"{papers} went into {went}"
     waiting = {row.paper for row in recorded if row.counts and row.delivery is None}
     due = asked.store.digests.reader(asked.address)

@@ -11,7 +11,7 @@ from typing import Any
 
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import Kind, Paper, Query, Revisions, State, Subscriber
+from digest.model import Kind, Paper, Query, Revisions, State, Subscriber, in_words
 from digest.rules.plan import DEEP
 from digest.rules.schedule import (
     gives_way,
@@ -36,7 +36,6 @@ from digest.rules.verdict import (
     judge_row,
     moment,
     row_words,
-    short_state,
     why_not_matched,
 )
 from digest.run.compose import make_plan
@@ -379,7 +378,7 @@ def _delivered(asked: Asked, name: PaperName, delivery: Delivery) -> Verdict:
             )
     return Verdict(
         "waiting",
-        f"{name} is in a digest that waits in the outbox ({short_state(delivery.state)}).",
+        f"{name} is in a digest that waits in the outbox ({in_words(delivery.state)}).",
     )
 
 
@@ -451,7 +450,7 @@ def what_next(asked: Asked) -> str:
     plan = make_plan(asked.store, reader, asked.subscriber)
     parts = []
     if waiting:
-        parts.append(f"A digest waits in the outbox ({short_state(waiting[0].state)})")
+        parts.append(f"A digest waits in the outbox ({in_words(waiting[0].state)})")
     if kept:
         parts.append(kept.text[0].upper() + kept.text[1:])
         return ". ".join(parts) + "."

@@ -322,13 +322,3 @@ def delivery_words(delivery: Delivery, zone: str, *, hold_unknown: bool = False)
         State.DROPPED: f"dropped {at}; its papers count as had",
     }[delivery.state]
     return words + (f": {delivery.reply}" if delivery.reply else "")
-
-
-def short_state(state: State) -> str:
-    """A delivery's state in the words that people are shown."""
-    words = {
-        State.UNKNOWN: "maybe delivered",
-        State.IN_DATA: "being handed over",
-        State.LEASED: "being sent",
-    }
-    return words.get(state, state.value)

@@ -8,6 +8,7 @@ import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError
+from digest.model import in_words
 from digest.setup.parts import existing_store, holds_unknown
 from digest.setup.subscribers import read_roster
 
@@ -156,20 +157,15 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
             if run[kind]
         ]
         counts += [_counted(run["composed"], "digest") + " composed"] if run["composed"] else []
-        words = (
-            ("sent", "sent"),
-            ("deferred", "deferred"),
-            ("failed", "failed"),
-            ("unknown", "maybe delivered"),
-        )
-        counts += [f"{run[outcome]} {word}" for outcome, word in words if run[outcome]]
+        outcomes = ("sent", "deferred", "failed", "unknown")
+        counts += [f"{run[outcome]} {in_words(outcome)}" for outcome in outcomes if run[outcome]]
         ended = "" if run["finished"] else ", interrupted"
         context.echo(f"{moment(from_text(run['started']), 'UTC')}  {', '.join(counts)}{ended}")
         if run["trouble"]:
             context.echo(f"    {clean(run['trouble'], 2000)}")
         for each in run["keyword_trouble"]:
-            status = "held back" if each["status"] == "quarantined" else "failed"
-            context.echo("    " + clean(f"{each['keyword']} {status}: {each['why']}", 2000))
+            said = f"{each['keyword']} {in_words(each['status'])}: {each['why']}"
+            context.echo("    " + clean(said, 2000))
         if run["idle_before"]:
             context.echo(
                 f"    before that {_counted(run['idle_before'], 'run')} with nothing to do"

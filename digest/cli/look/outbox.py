@@ -10,7 +10,7 @@ import click
 
 from digest.cli.base import Command, Context, ListingGroup, counted, json_option, pass_context
 from digest.errors import ConfigError, UsageError
-from digest.model import REPOSITORY
+from digest.model import REPOSITORY, in_words
 from digest.setup.mail import make_sender
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import read_roster
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from digest.store.history import Carried
     from digest.store.outbox import Entry
     from digest.store.relay import RelayState
-
-STATE_WORDS = {"unknown": "maybe delivered", "in_data": "being handed over", "leased": "being sent"}
 
 
 @click.group(cls=ListingGroup, examples=("digest outbox",))
@@ -53,9 +51,7 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
     for line in server:
         context.echo(line)
     for entry in entries:
-        context.echo(
-            f"{entry.id}  {entry.address}  {STATE_WORDS.get(entry.state, entry.state)}  {entry.subject}"
-        )
+        context.echo(f"{entry.id}  {entry.address}  {in_words(entry.state)}  {entry.subject}")
         if coming := what_follows(entry, opens_at, hold_unknown=context.settings.hold_unknown):
             context.echo(f"    {coming}")
         if entry.reply and entry.reply != reason:
@@ -163,9 +159,7 @@ def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
     if as_json:
         context.print_json(_as_json(entry) | _more_as_json(entry, papers))
         return
-    context.echo(
-        f"Delivery {entry.id} to {entry.address}: {STATE_WORDS.get(entry.state, entry.state)}"
-    )
+    context.echo(f"Delivery {entry.id} to {entry.address}: {in_words(entry.state)}")
     for heading, text in _details(entry, opens_at, hold_unknown=context.settings.hold_unknown):
         context.echo(f"{heading:<12}{text}")
     for line, paper in enumerate(papers):

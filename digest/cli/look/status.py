@@ -21,7 +21,7 @@ from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords_windows import what_to_do
-from digest.model import REPOSITORY
+from digest.model import REPOSITORY, in_words
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE
 from digest.setup.mail import make_transport
@@ -315,11 +315,11 @@ def _tell_keywords(context: Context, keywords: list[dict[str, Any]]) -> None:
 
 
 def _tell_outbox(context: Context, report: dict[str, Any]) -> None:
-    waiting = ", ".join(f"{number} {_state(state)}" for state, number in report["outbox"].items())
+    waiting = ", ".join(f"{number} {in_words(state)}" for state, number in report["outbox"].items())
     context.echo(f"\nOutbox\n  {waiting or 'empty'}")
     for entry in report["waiting"]:
         context.echo(
-            f"  {entry['id']} to {entry['email']}: {_state(entry['state'])}, next at {_time(entry['next'])}"
+            f"  {entry['id']} to {entry['email']}: {in_words(entry['state'])}, next at {_time(entry['next'])}"
             + (
                 f": {entry['reply']}"
                 if entry["reply"] not in ("", report["relay"]["reason"])
@@ -333,7 +333,7 @@ def _tell_subscribers(context: Context, subscribers: list[dict[str, Any]]) -> No
     for s in subscribers:
         zone = s["timezone"]
         last = (
-            f"last digest {_time(s['last_digest'], zone)} ({_state(s['last_state'])})"
+            f"last digest {_time(s['last_digest'], zone)} ({in_words(s['last_state'])})"
             if s["last_digest"]
             else ""
         )
@@ -370,9 +370,3 @@ def _time(text: str | None, zone: str = "UTC") -> str:
     if text is None:
         return "never"
     return f"{from_text(text).astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone}"
-
-
-def _state(state: str) -> str:
-    from digest.cli.look.outbox import STATE_WORDS
-
-    return STATE_WORDS.get(state, state)
