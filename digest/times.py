@@ -10,6 +10,11 @@ def to_text(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def in_utc(moment: datetime) -> str:
+    """Write an aware moment for people, as `2026-11-23 07:00 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def from_text(text: str) -> datetime:
     """Read what `to_text` wrote, or any ISO 8601 date or time; without a zone it is UTC.
 

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -290,3 +290,12 @@ def say_where_mail_goes(context: Context) -> None:
         context.warn(
             f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server"
         )
+
+
+def labelled(rows: Iterable[tuple[str, ...]], width: int) -> Iterator[str]:
+    """Lines for people of rows of a label and texts: the label stands before the first of its texts
+    that is not empty; a row without any is left out.
+    """
+    for label, *texts in rows:
+        for number, text in enumerate(filter(None, texts)):
+            yield f"{'' if number else label:<{width}}{text}"

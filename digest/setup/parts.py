@@ -35,6 +35,19 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
         yield store
 
 
+@contextmanager
+def reading_store(settings: Settings) -> Iterator[Store]:
+    """The database; where there is none yet, an empty one in memory: for commands that report."""
+    from digest.store import rehearsal_store
+
+    with existing_store(settings) as store:
+        if store is not None:
+            yield store
+            return
+    with rehearsal_store(settings.db) as empty:
+        yield empty
+
+
 def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
     """One reader by address; ConfigError where the file does not name it."""
     from digest.subscribers.unknown import unknown_reader
