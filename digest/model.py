@@ -319,6 +319,14 @@ class State(StrEnum):
     DROPPED = "dropped"
 
 
+OPEN = frozenset({State.QUEUED, State.LEASED, State.IN_DATA, State.DEFERRED, State.UNKNOWN})
+"""The states of a delivery on its way; in all others it has ended."""
+WAITING = OPEN - {State.LEASED, State.IN_DATA}
+"""The states of a delivery that no attempt is being made to hand over."""
+NOT_CARRIED = frozenset({State.EXPIRED, State.FAILED, State.SUPPRESSED})
+"""The states in which a delivery has certainly not brought its papers to the reader."""
+
+
 class Outcome(StrEnum):
     """How an attempt to hand over one message ended, by the stage at which it ended.
 

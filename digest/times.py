@@ -22,3 +22,13 @@ def from_text(text: str) -> datetime:
     """
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def text_or_none(moment: datetime | None) -> str | None:
+    """Write a moment as `to_text` does, or None where there is none."""
+    return to_text(moment) if moment is not None else None
+
+
+def moment_or_none(text: str | None) -> datetime | None:
+    """Read a moment as `from_text` does; None where there is no text."""
+    return from_text(text) if text else None

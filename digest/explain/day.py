@@ -15,10 +15,10 @@ from digest.explain.paper import (
     next_chance,
     what_next,
 )
-from digest.model import Kind, Revisions, in_words
+from digest.model import NOT_CARRIED, Kind, Revisions, in_words
 from digest.rules.calendar import Announcement, quiet_night, served_between
 from digest.rules.schedule import is_paused, local_date, next_slot, pause_in_words, resumes_at
-from digest.rules.verdict import NOT_CARRIED, Delivery, moment
+from digest.rules.verdict import Delivery, moment
 from digest.store.history import Fetch, Recorded, Run
 from digest.store.runs import KEPT
 from digest.times import to_text

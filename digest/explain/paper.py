@@ -11,7 +11,7 @@ from typing import Any
 
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import Kind, Paper, Query, Revisions, State, Subscriber, in_words
+from digest.model import NOT_CARRIED, Kind, Paper, Query, Revisions, State, Subscriber, in_words
 from digest.rules.plan import DEEP
 from digest.rules.schedule import (
     gives_way,
@@ -23,7 +23,6 @@ from digest.rules.schedule import (
     pause_in_words,
 )
 from digest.rules.verdict import (
-    NOT_CARRIED,
     WEIGHT,
     Delivery,
     FailedTerm,
@@ -42,7 +41,7 @@ from digest.run.compose import make_plan
 from digest.store import Store
 from digest.store.digests import SLOT_OPEN, Due
 from digest.store.history import Carried, Reader
-from digest.times import to_text
+from digest.times import text_or_none, to_text
 
 DECISIVE = (
     "due",
@@ -134,7 +133,9 @@ def explain_paper(asked: Asked, name: PaperName) -> dict[str, Any]:
             "published": to_text(paper.published),
             "updated": to_text(paper.updated),
             "url": f"https://arxiv.org/abs/{name}",
-            "first_seen": _text(min((k for k in known if k), default=None) if all(known) else None),
+            "first_seen": text_or_none(
+                min((k for k in known if k), default=None) if all(known) else None
+            ),
         },
         "keywords": keywords,
         "digests": [
@@ -228,7 +229,7 @@ def _keywords(
                     {
                         "version": row.version,
                         "kind": row.kind.value,
-                        "at": _text(row.recorded_at),
+                        "at": text_or_none(row.recorded_at),
                         "text": row_words(row, paper, asked.zone),
                         "status": judgement.code,
                         "why": judgement.text,
@@ -482,11 +483,7 @@ def delivery_values(delivery: Delivery, zone: str, *, hold_unknown: bool = False
         "state": delivery.state.value,
         "attempts": delivery.attempts,
         "next": to_text(delivery.next_at) if delivery.ended_at is None else None,
-        "ended": _text(delivery.ended_at),
+        "ended": text_or_none(delivery.ended_at),
         "reply": delivery.reply,
         "text": delivery_words(delivery, zone, hold_unknown=hold_unknown),
     }
-
-
-def _text(when: datetime | None) -> str | None:
-    return to_text(when) if when else None

@@ -16,8 +16,6 @@ from digest.model import Kind, Paper, Revisions, State
 from digest.rules.calendar import served_between
 from digest.rules.diff import GUARD
 
-NOT_CARRIED = frozenset({State.EXPIRED, State.FAILED, State.SUPPRESSED})
-"""The states in which a delivery has certainly not brought its papers to the reader."""
 WEIGHT = (
     State.SENT,
     State.UNKNOWN,

@@ -18,7 +18,7 @@ from digest.store.due import NO_END, NOT_CARRIED, due_rows, items_of, most_recen
 from digest.store.papers import load_papers
 from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import head
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, to_text
 
 SLOT_OPEN = timedelta(hours=24)
 """So long after it was first found empty a slot still takes what comes in."""
@@ -162,7 +162,7 @@ class Digests:
             reader=due.id,
             items=items,
             first=previous is None,
-            previous=from_text(previous) if previous else None,
+            previous=moment_or_none(previous),
             unplaced=self._db.value(
                 "SELECT COUNT(*) FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL",
                 [due.id],
@@ -361,6 +361,6 @@ def _due(row: dict[str, Any]) -> Due:
         since=from_text(row["since"]),
         away=bool(row["away"]),
         suppressed=bool(row["suppressed"]),
-        slot=from_text(row["slot"]) if row["slot"] else None,
-        opened_at=from_text(row["opened_at"]) if row["opened_at"] else None,
+        slot=moment_or_none(row["slot"]),
+        opened_at=moment_or_none(row["opened_at"]),
     )

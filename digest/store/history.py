@@ -17,7 +17,7 @@ from digest.store.due import NOT_CARRIED
 from digest.store.outbox import SUBJECT
 from digest.store.papers import load_papers
 from digest.store.runs import KeywordRecord, RunRecord
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, text_or_none, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class History:
             since=from_text(row["since"]),
             left_at=from_text(row["ended_at"] or row["since"]) if row["gone"] else None,
             suppression=row["reason"] or "",
-            suppressed_at=_moment(row["suppressed_at"]),
+            suppressed_at=moment_or_none(row["suppressed_at"]),
         )
 
     def addresses(self) -> list[str]:
@@ -144,8 +144,8 @@ class History:
                 seq=row["seq"],
                 version=row["version"],
                 kind=Kind(row["kind"]),
-                recorded_at=_moment(row["started_at"]),
-                previous_good_at=_moment(row["previous"]),
+                recorded_at=moment_or_none(row["started_at"]),
+                previous_good_at=moment_or_none(row["previous"]),
             )
             for row in rows
         ]
@@ -166,15 +166,15 @@ class History:
                 label=row["label"],
                 start=row["start"],
                 until=row["until"],
-                ended_at=_moment(row["ended_at"]),
-                begins_after=_moment(row["begins_after"]),
+                ended_at=moment_or_none(row["ended_at"]),
+                begins_after=moment_or_none(row["begins_after"]),
             )
             for row in rows
         ]
 
     def first_good(self, query: str) -> datetime | None:
         """When arXiv first answered for a query, as far back as the records of runs go."""
-        return _moment(
+        return moment_or_none(
             self._db.value(
                 """SELECT MIN(r.started_at) FROM run_keyword k JOIN run r ON r.id = k.run
                    JOIN query q ON q.id = k.query WHERE q.text = ? AND k.status = 'ok'""",
@@ -238,8 +238,8 @@ class History:
                     AND (:until IS NULL OR d.queued_at < :until) ORDER BY d.queued_at DESC, d.id DESC LIMIT :limit""",
                 {
                     "reader": reader,
-                    "since": to_text(since) if since else None,
-                    "until": to_text(until) if until else None,
+                    "since": text_or_none(since),
+                    "until": text_or_none(until),
                     "limit": limit,
                 },
             )
@@ -270,7 +270,7 @@ class History:
 
     def last_fetch_at(self, queries: Iterable[str]) -> datetime | None:
         """When a run last asked for any of these queries."""
-        return _moment(
+        return moment_or_none(
             self._db.value(
                 """SELECT MAX(r.started_at) FROM run_keyword k JOIN run r ON r.id = k.run JOIN query q ON q.id = k.query
                    WHERE q.text IN (SELECT value FROM json_each(?))""",
@@ -351,7 +351,7 @@ class History:
         )
         record = RunRecord(
             started=from_text(row["started_at"]),
-            finished=_moment(row["finished_at"]),
+            finished=moment_or_none(row["finished_at"]),
             trouble=row["trouble"],
             composed=row["composed"],
             outcomes={outcome: row[outcome] for outcome in Outcome if outcome in row},
@@ -381,14 +381,10 @@ def _delivery(row: dict[str, Any]) -> Delivery:
         state=State(row["state"]),
         attempts=row["attempt"],
         next_at=from_text(row["next_at"]),
-        ended_at=_moment(row["ended_at"]),
+        ended_at=moment_or_none(row["ended_at"]),
         reply=row["reply"],
     )
 
 
 def _keyword(row: dict[str, Any]) -> KeywordRecord:
     return KeywordRecord(**{name: row[name] for name in _RECORDED})
-
-
-def _moment(text: str | None) -> datetime | None:
-    return from_text(text) if text else None

@@ -14,7 +14,7 @@ from digest.store.database import Database
 from digest.store.digests import make_message_id, rewind, unpack
 from digest.store.relay import Relay
 from digest.store.suppressions import note_bounce
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, to_text
 
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 """The wait after each refused attempt; the last one repeats."""
@@ -228,7 +228,7 @@ class Outbox:
             f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
             {"hold": hold_unknown and not issues, "issues": issues},
         )
-        return from_text(text) if text else None
+        return moment_or_none(text)
 
     def entries(self, *, ended: bool = False) -> list[Entry]:
         """The open deliveries, or with `ended` also those that failed or were dropped."""
@@ -365,7 +365,7 @@ def _entry(row: dict[str, Any]) -> Entry:
         next_at=from_text(row["next_at"]),
         reply=row["reply"],
         message_id=row["message_id"],
-        ended_at=from_text(row["ended_at"]) if row["ended_at"] else None,
+        ended_at=moment_or_none(row["ended_at"]),
         again=row["again"],
     )
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from digest.model import Paper
 from digest.store.database import Database
 from digest.store.papers import load_papers, write_paper
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, to_text
 
 MOVED = timedelta(days=7)
 """Whoever moves here within this time after the page's last update gets all that came after it."""
@@ -88,7 +88,7 @@ class Pages:
 def imported_until(database: Database, query: int) -> datetime | None:
     """When a page was last updated that was taken in for a query which had no good window since."""
     text = database.value("SELECT imported_until FROM query WHERE id = ?", [query])
-    return from_text(text) if text else None
+    return moment_or_none(text)
 
 
 def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from digest.model import Outcome, RateLimit, Receipt
 from digest.store.database import Database
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, text_or_none, to_text
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once
@@ -121,8 +121,8 @@ class Relay:
                 self._name,
                 state.failures,
                 state.streak,
-                to_text(state.tripped_since) if state.tripped_since else None,
-                to_text(state.paused_until) if state.paused_until else None,
+                text_or_none(state.tripped_since),
+                text_or_none(state.paused_until),
                 state.reason,
                 state.permanent,
             ],
@@ -211,14 +211,11 @@ def _tripped(
 
 
 def _state(row: dict[str, Any]) -> RelayState:
-    def moment(text: str | None) -> datetime | None:
-        return from_text(text) if text else None
-
     return RelayState(
         failures=row["failures"],
         streak=row["streak"],
-        tripped_since=moment(row["tripped_since"]),
-        paused_until=moment(row["paused_until"]),
+        tripped_since=moment_or_none(row["tripped_since"]),
+        paused_until=moment_or_none(row["paused_until"]),
         reason=row["reason"],
         permanent=bool(row["permanent"]),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from digest.errors import ConfigError
 from digest.model import Outcome
 from digest.store.database import Database
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, to_text
 
 KEPT = timedelta(days=366)
 """Run records are kept for a year."""
@@ -150,7 +150,7 @@ class Runs:
         )
         return RunRecord(
             started=from_text(row["started_at"]),
-            finished=from_text(row["finished_at"]) if row["finished_at"] else None,
+            finished=moment_or_none(row["finished_at"]),
             trouble=row["trouble"],
             composed=row["composed"],
             outcomes={outcome: row[outcome] for outcome in Outcome if outcome in row},

@@ -16,7 +16,7 @@ from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Database
 from digest.store.numbers import next_reader
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, to_text
 
 RETURN = timedelta(days=7)
 """A keyword that is back within this time goes on where it stopped."""
@@ -287,8 +287,8 @@ class Subscribers:
             address=row["address"],
             since=from_text(row["since"]),
             due_at=from_text(row["due_at"]),
-            slot=from_text(row["slot"]) if row["slot"] else None,
-            last_digest_at=from_text(row["queued_at"]) if row["queued_at"] else None,
+            slot=moment_or_none(row["slot"]),
+            last_digest_at=moment_or_none(row["queued_at"]),
             last_state=row["state"],
             suppressed=row["suppressed"] or "",
             refused=row["refused"] or "",

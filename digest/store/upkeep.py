@@ -14,7 +14,7 @@ from digest.store.health import Health, examine
 from digest.store.numbers import last_numbers, leave_numbers_out
 from digest.store.outbox import OPEN
 from digest.store.subscribers import head
-from digest.times import from_text, to_text
+from digest.times import moment_or_none, to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
 """So many numbers a database may have given since its backup, where it cannot be asked any more."""
@@ -87,7 +87,7 @@ def last_run_of(path: Path) -> datetime | None:
     """The latest time that a database has seen; None where it has seen none, or cannot be read."""
     with suppress(DigestError), closing(Database.copy_of(path)) as database:
         text = database.meta("latest_now")
-        return from_text(text) if text else None
+        return moment_or_none(text)
     return None
 
 

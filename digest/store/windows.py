@@ -19,7 +19,7 @@ from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until
 from digest.store.papers import load_papers, write_paper
 from digest.store.subscribers import head, place
-from digest.times import from_text, to_text
+from digest.times import from_text, moment_or_none, to_text
 
 LONGEST_PAUSE = 24
 """Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each
@@ -75,17 +75,17 @@ class Windows:
             Query(
                 id=row["id"],
                 text=row["text"],
-                last_good_at=_moment(row["last_good_at"]),
-                next_fetch_at=_moment(row["next_fetch_at"]),
+                last_good_at=moment_or_none(row["last_good_at"]),
+                next_fetch_at=moment_or_none(row["next_fetch_at"]),
                 failures=row["failures"],
                 trouble=row["trouble"],
                 rows_per_day=row["rows_per_day"],
-                quarantined_since=_moment(row["quarantined_since"]),
-                judged_since=_moment(row["judged_since"]),
-                covered_since=_moment(row["covered_since"]),
+                quarantined_since=moment_or_none(row["quarantined_since"]),
+                judged_since=moment_or_none(row["judged_since"]),
+                covered_since=moment_or_none(row["covered_since"]),
                 total=row["total"],
                 source=row["source"],
-                deep_at=_moment(row["deep_at"]),
+                deep_at=moment_or_none(row["deep_at"]),
             )
             for row in rows
         ]
@@ -108,7 +108,7 @@ class Windows:
         rate = self._db.value(
             "SELECT TOTAL(rows_per_day) FROM query WHERE last_good_at IS NOT NULL"
         )
-        return Growth(from_text(newest) if newest else None, rate)
+        return Growth(moment_or_none(newest), rate)
 
     def papers_since(self, text: str, since: datetime) -> list[Paper]:
         """The papers in a query's log that were first submitted at `since` (UTC) or later."""
@@ -412,10 +412,6 @@ class Windows:
                 " JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)",
                 [paper.id],
             )
-
-
-def _moment(text: str | None) -> datetime | None:
-    return from_text(text) if text else None
 
 
 def _count(rows: tuple[Seen, ...]) -> Counter[Kind]:

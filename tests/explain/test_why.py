@@ -20,8 +20,8 @@ from digest.explain.paper import Asked, explain_paper
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.tokens import Term
-from digest.model import Outcome, Receipt, Revisions, Subscriber, Weekly
-from digest.rules.verdict import NOT_CARRIED, PaperName, read_paper_name, why_not_matched
+from digest.model import NOT_CARRIED, Outcome, Receipt, Revisions, Subscriber, Weekly
+from digest.rules.verdict import PaperName, read_paper_name, why_not_matched
 from digest.run.compose import make_plan
 from tests.world.asking import AskedWorld, asked_world, run_main
 from tests.world.smtp_server import Act, smtp_server

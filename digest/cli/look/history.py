@@ -115,13 +115,13 @@ def readable_roster(context: Context, *, why: str) -> Roster:
 
 def _run(run: Run) -> dict[str, Any]:
     """One run as plain values."""
-    from digest.times import to_text
+    from digest.times import text_or_none, to_text
 
     record = run.record
     return {
         "id": run.id,
         "started": to_text(record.started),
-        "finished": to_text(record.finished) if record.finished else None,
+        "finished": text_or_none(record.finished),
         "asked": sum(k.status != "skipped" for k in record.keywords),
         "new": sum(k.new for k in record.keywords),
         "late": sum(k.late for k in record.keywords),

@@ -14,7 +14,7 @@ from digest.model import REPOSITORY, in_words
 from digest.setup.mail import make_sender
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import read_roster
-from digest.times import to_text
+from digest.times import text_or_none, to_text
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -239,7 +239,7 @@ def _rest_words(state: RelayState, now: datetime) -> str:
 def _more_as_json(entry: Entry, papers: list[Carried]) -> dict[str, Any]:
     return {
         "message_id": entry.message_id,
-        "ended": to_text(entry.ended_at) if entry.ended_at else None,
+        "ended": text_or_none(entry.ended_at),
         "again": entry.again,
         "titles": [
             {"id": p.id, "version": p.version, "title": p.title, "revised": p.revised}

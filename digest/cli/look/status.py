@@ -27,7 +27,7 @@ from digest.setup.holidays import HOLIDAYS_FILE
 from digest.setup.mail import make_transport
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import read_roster
-from digest.times import to_text
+from digest.times import from_text, text_or_none, to_text
 
 if TYPE_CHECKING:
     from digest.model import Keyword, Roster, Subscriber
@@ -122,7 +122,7 @@ def _run(run: RunRecord | None) -> dict[str, Any] | None:
         return None
     return {
         "started": to_text(run.started),
-        "finished": to_text(run.finished) if run.finished else None,
+        "finished": text_or_none(run.finished),
         "trouble": run.trouble,
         "composed": run.composed,
         "sent": run.outcomes.get("sent", 0),  # type: ignore[call-overload]
@@ -142,7 +142,7 @@ def _relay(context: Context, store: Store | None, readers: int, now: datetime) -
     hint = limit_hint(context.settings.mail, max(readers, left), limits)
     return {
         "failures": state.failures,
-        "tripped_since": to_text(state.tripped_since) if state.tripped_since else None,
+        "tripped_since": text_or_none(state.tripped_since),
         "paused_until": to_text(state.paused_until)
         if state.paused_until and state.is_paused(now)
         else None,
@@ -163,13 +163,13 @@ def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -
     return {
         "keyword": keyword.name,
         "query": keyword.query,
-        "last_good": to_text(query.last_good_at) if query and query.last_good_at else None,
+        "last_good": text_or_none(query.last_good_at if query else None),
         "held_since": to_text(query.quarantined_since)
         if query and query.quarantined_since
         else None,
         "failures": query.failures if query else 0,
         "trouble": query.trouble if query else "",
-        "next_fetch": to_text(query.next_fetch_at) if query and query.next_fetch_at else None,
+        "next_fetch": text_or_none(query.next_fetch_at if query else None),
         "due": query is None or is_due(query, now, first),
         "new": fetch[1].new + fetch[1].late if fetch else None,
         "why": fetch[1].why if fetch else "not asked for yet",
@@ -231,7 +231,7 @@ def _subscriber(
         "email": subscriber.email,
         "timezone": subscriber.timezone,
         "suppressed": suppression_json(held),
-        "last_digest": to_text(state.last_digest_at) if state and state.last_digest_at else None,
+        "last_digest": text_or_none(state.last_digest_at if state else None),
         "last_state": state.last_state if state else None,
         "next_digest": None if subscriber.paused_until == FOR_EVER else to_text(moment),
         "covers": None if subscriber.paused_until == FOR_EVER else evening.isoformat(),
@@ -364,8 +364,6 @@ def _tell_keyword(context: Context, k: dict[str, Any]) -> None:
 def _time(text: str | None, zone: str = "UTC") -> str:
     """A moment for people, in a reader's zone."""
     from zoneinfo import ZoneInfo
-
-    from digest.times import from_text
 
     if text is None:
         return "never"
