@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
 from digest.errors import UsageError
 from digest.setup.settings import SETTINGS, Settings, load_settings
 from digest.setup.subscribers import IN_PLACE
+from digest.times import from_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,12 +42,8 @@ def say(text: str, *, as_json: bool, level: str = "warning") -> None:
     program.
     """
     text = fit_for_log(text)
-    if not as_json:
-        click.echo(f"digest: {text}", err=True)
-        return
-    time = datetime.now(UTC).isoformat(timespec="milliseconds")
-    entry = {"time": time, "level": level, "logger": "digest", "message": text}
-    click.echo(json.dumps(entry, ensure_ascii=False), err=True)
+    record = logging.makeLogRecord({"name": "digest", "levelname": level, "msg": text})
+    click.echo(_JsonFormatter().format(record) if as_json else f"digest: {text}", err=True)
 
 
 class Context:
@@ -86,6 +83,18 @@ class Context:
         """Print a value as JSON."""
         click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
+    def show(self, value: Any, lines: Iterable[str], *, as_json: bool) -> None:
+        """Print a value as JSON, or the lines that say the same to people."""
+        if as_json:
+            self.print_json(value)
+            return
+        for line in lines:
+            self.echo(line)
+
+    def exit(self, code: int) -> NoReturn:
+        """End the command with this exit code."""
+        raise click.exceptions.Exit(int(code))
+
     def warn(self, text: str) -> None:
         """Say on stderr what a person should know, and go on."""
         say(text, as_json=self.log_json)
@@ -111,8 +120,6 @@ pass_context = click.make_pass_decorator(Context, ensure=True)
 
 def parse_now(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
     """Read --now: an ISO date or time, UTC where it names no zone."""
-    from digest.times import from_text
-
     if value is None:
         return None
     try:
@@ -173,60 +180,56 @@ class ListingGroup(_Described, click.Group):
     """A group that lists where no command follows."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.invoke_without_command = True
-        self.no_args_is_help = False
+        metavar = "COMMAND [ARGS]..."  # click's own would be another with this flag
+        super().__init__(*args, invoke_without_command=True, subcommand_metavar=metavar, **kwargs)
 
 
 def common_options(*, hidden: bool) -> list[click.Option]:
     """The flags of all settings and of logging; they write into the Context."""
-
-    def remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-        def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
-            if value is not None and value is not False and value != 0:
-                context = ctx.find_root().ensure_object(Context)
-                if name.startswith("DIGEST_"):
-                    context.flags[name] = value
-                else:
-                    setattr(context, name, value)
-
-        return callback
-
-    options = [
-        click.Option(
+    settings = [
+        _remembered(
             [s.flag, f"setting_{s.variable.lower()}"],
+            s.variable,
             metavar=s.variable.removeprefix("DIGEST_"),
             help=f"{s.help}.",
             hidden=hidden,
-            expose_value=False,
-            callback=remember(s.variable),
         )
         for s in SETTINGS
         if not s.secret
     ]
-    for names, attribute, text in (
-        (["-v", "--verbose"], "verbosity", "Log what is done; twice: every detail."),
-        (["--log-json"], "log_json", "Log one JSON object a line."),
-        (["--debug"], "debug", "Show the traceback of an error."),
-    ):
-        options.append(
-            click.Option(
-                names,
-                help=text,
-                count=attribute == "verbosity",
-                is_flag=True if attribute != "verbosity" else None,
-                hidden=hidden,
-                expose_value=False,
-                callback=remember(attribute),
-            )
-        )
-    return options
+    flag = {"is_flag": True, "hidden": hidden}
+    verbose = "Log what is done; twice: every detail."
+    return [
+        *settings,
+        _remembered(["-v", "--verbose"], "verbosity", help=verbose, count=True, hidden=hidden),
+        _remembered(["--log-json"], "log_json", help="Log one JSON object a line.", **flag),
+        _remembered(["--debug"], "debug", help="Show the traceback of an error.", **flag),
+    ]
+
+
+def _remembered(names: list[str], target: str, **attributes: Any) -> click.Option:
+    """An option whose value goes into the Context: a setting by its variable, else an attribute."""
+
+    def remember(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        # The same option stands before the command and behind it: the one that was not given must
+        # not take back what the other said.
+        if value in (None, 0):
+            return
+        context = ctx.find_root().ensure_object(Context)
+        if target.startswith("DIGEST_"):
+            context.flags[target] = value
+        else:
+            setattr(context, target, value)
+
+    return click.Option(names, expose_value=False, callback=remember, **attributes)
 
 
 def flags_as(
     values: Callable[..., V],
 ) -> Callable[[Callable[[Context, V], None]], Callable[..., None]]:
-    """Give a command its arguments and flags as one value, a dataclass with a field for each of them."""
+    """Give a command its arguments and flags as one value, made by a dataclass with a field for
+    each of them.
+    """
 
     def decorate(command: Callable[[Context, V], None]) -> Callable[..., None]:
         def call(context: Context, **flags: Any) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, pass_context
+from digest.cli.base import Command, Context, flags_as
 from digest.cli.begin.init_ask import address, ask, confirm, hour, one_of, zone
 from digest.cli.begin.init_files import (
     Home,
@@ -43,6 +44,21 @@ Wish = tuple[str, Rule | None]
 HOUR = "07:00"
 
 
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What was said on the command line; what was not is asked for."""
+
+    email: str | None
+    keywords: tuple[str, ...]
+    match: str | None
+    at: str | None
+    timezone: str | None
+    provider: str | None
+    yes: bool
+    no_test_mail: bool
+    no_timer: bool
+
+
 @click.command(
     cls=Command,
     examples=(
@@ -72,65 +88,54 @@ HOUR = "07:00"
 @click.option("--yes", is_flag=True, help="Ask nothing, take the defaults, and install the timer.")
 @click.option("--no-test-mail", is_flag=True, help="Send no test mail.")
 @click.option("--no-timer", is_flag=True, help="Do not offer the timer.")
-@pass_context
-def init(
-    context: Context,
-    /,
-    email: str | None,
-    keywords: tuple[str, ...],
-    match: str | None,
-    at: str | None,
-    timezone: str | None,
-    provider: str | None,
-    yes: bool,
-    no_test_mail: bool,
-    no_timer: bool,
-) -> None:
+@flags_as(Flags)
+def init(context: Context, flags: Flags) -> None:
     """Set up a first digest: who, which keywords, when, and how mail leaves; then send a test mail.
 
     It asks on a terminal for what no flag says. Nothing that exists is overwritten; stop and repeat
     it as you like.
     """
-    asking = sys.stdin.isatty() and not yes
-    if provider is not None:
-        find_preset(provider)
+    asking = sys.stdin.isatty() and not flags.yes
+    if flags.provider is not None:
+        find_preset(flags.provider)
     home = _settle_home(context, asking=asking)
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
     roster = _roster(subscribers_file(settings))
     form = Form(context, roster, Counter(settings), asking=asking)
-    given = {"email": email, "match": match, "at": at, "timezone": timezone}
     if asking:
         form.tell_what_exists(home)
-        form.ask_reader(given, keywords)
-        plan = ask_plan(context, known, provider, form.email)
+        form.ask_reader(flags)
+        plan = ask_plan(context, known, flags.provider, form.email)
     else:
-        missing = form.take_reader(given, keywords)
-        plan, more = plan_from_flags(known, provider, form.email)
+        missing = form.take_reader(flags)
+        plan, more = plan_from_flags(known, flags.provider, form.email)
         if missing or more:
             remedy = (
-                "name them, or leave out --yes" if yes else "there is no terminal here to ask on"
+                "name them, or leave out --yes"
+                if flags.yes
+                else "there is no terminal here to ask on"
             )
             *first, last = [*missing, *more]
             raise UsageError(
                 f"init needs {', '.join([*first, f'and {last}' if first else last])}", remedy=remedy
             )
         form.tell_what_exists(home)
-    if provider is not None and known.get("DIGEST_MAIL"):
+    if flags.provider is not None and known.get("DIGEST_MAIL"):
         context.warn(
-            f"--provider {provider} changes nothing: how mail leaves is set already, and stays as it is"
+            f"--provider {flags.provider} changes nothing: how mail leaves is set already, and stays as it is"
         )
     news = form.has_news or bool(plan.values.items() - read_env(home.path / ".env").items())
-    wanted = not no_test_mail and (
+    wanted = not flags.no_test_mail and (
         confirm("Send a test mail now?", default=news) if asking else news
     )
     if wanted and not try_out(context, plan, form.email, machine_now(), asking=asking):
         context.warn(f"mend it in {home.path / '.env'} before the first digest is due")
     form.save(settings.subscribers)
     _save_settings(context, home, plan)
-    if not no_timer:
-        _offer_timer(context, assume_yes=yes)
+    if not flags.no_timer:
+        _offer_timer(context, assume_yes=flags.yes)
     _say_goodbye(context, home, form)
 
 
@@ -220,44 +225,44 @@ class Form:
         if len(self.roster.subscribers) > 5:
             self.context.echo(f"  and {len(self.roster.subscribers) - 5} readers more")
 
-    def take_reader(self, given: dict[str, str | None], keywords: tuple[str, ...]) -> list[str]:
+    def take_reader(self, flags: Flags) -> list[str]:
         """Settle it by flags; the flags that are missing come back."""
         missing = []
-        email = given["email"] or self._only_reader()
+        email = flags.email or self._only_reader()
         if email:
             self.email = address(email)
         else:
             missing.append("--email")
-        self._take_keywords(keywords, given["match"])
-        if not keywords and not self.reader:
+        self._take_keywords(flags.keywords, flags.match)
+        if not flags.keywords and not self.reader:
             missing.append("--keyword")
         if not self.reader:
             self._set_when(
-                hour(given["at"] or HOUR), zone(given["timezone"]) if given["timezone"] else _here()
+                hour(flags.at or HOUR), zone(flags.timezone) if flags.timezone else _here()
             )
-        self._keep(given)
+        self._keep(flags)
         return missing
 
-    def ask_reader(self, given: dict[str, str | None], keywords: tuple[str, ...]) -> None:
+    def ask_reader(self, flags: Flags) -> None:
         """Settle it by questions, for what no flag says."""
-        if given["email"]:
-            self.email = address(given["email"])
+        if flags.email:
+            self.email = address(flags.email)
         else:
             self.email = ask("Your mail address", address, default=self._only_reader() or None)
         if self.reader:
             self.context.echo(f"{self.email} is a reader already; what is set there stays.")
-        self._take_keywords(keywords, given["match"])
-        if not keywords:
+        self._take_keywords(flags.keywords, flags.match)
+        if not flags.keywords:
             self._ask_keywords()
         if not self.reader:
             at = (
-                hour(given["at"])
-                if given["at"]
+                hour(flags.at)
+                if flags.at
                 else ask("Not before (HH:MM, or none)", hour, default=HOUR)
             )
-            named = given["timezone"]
+            named = flags.timezone
             self._set_when(at, zone(named) if named else ask("Time zone", zone, default=_here()))
-        self._keep(given)
+        self._keep(flags)
 
     def _only_reader(self) -> str:
         readers = self.roster.subscribers
@@ -266,17 +271,17 @@ class Form:
     def _set_when(self, at: str, timezone: str) -> None:
         self.fields = {"at": at, "timezone": timezone} if at else {"timezone": timezone}
 
-    def _keep(self, given: dict[str, str | None]) -> None:
+    def _keep(self, flags: Flags) -> None:
         """Say which flags change nothing, since the file says otherwise and is not overwritten."""
         reader = self.reader
         if reader is None:
             return
         at = f"{reader.at:%H:%M}" if reader.at else ""
-        if given["at"] and hour(given["at"]) != at:
+        if flags.at and hour(flags.at) != at:
             self.context.warn(
                 f"{self.email} has at: {at or 'none'}, which stays ('digest subscribe' changes it)"
             )
-        if given["timezone"] and zone(given["timezone"]) != reader.timezone:
+        if flags.timezone and zone(flags.timezone) != reader.timezone:
             self.context.warn(
                 f"{self.email} has timezone: {reader.timezone}, which stays ('digest subscribe' changes it)"
             )
