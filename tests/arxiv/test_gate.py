@@ -100,6 +100,26 @@ def test_a_sorted_window_passes_and_so_does_one_with_arxivs_strays() -> None:
     check_window(astray)
 
 
+def swapped(count: int, strays: int) -> list[Paper]:
+    """So many papers in order, with so many rows out of it: neighbours that changed places."""
+    papers = list(PAPERS[:count])
+    for place in range(0, 2 * strays, 2):
+        papers[place], papers[place + 1] = papers[place + 1], papers[place]
+    return papers
+
+
+@pytest.mark.parametrize(("count", "most"), [(2, 1), (39, 1), (40, 2), (59, 2), (60, 3)])
+def test_one_row_in_twenty_may_be_out_of_order_and_at_least_one(count: int, most: int) -> None:
+    check_window(swapped(count, most))
+    if 2 * (most + 1) <= count:
+        with pytest.raises(ArxivError, match=f"{most + 1} of {count} rows out of order"):
+            check_window(swapped(count, most + 1))
+
+
+def test_rows_of_the_same_second_are_in_order() -> None:
+    check_window([replace(paper, updated=PAPERS[0].updated) for paper in PAPERS])
+
+
 @given(st.integers(0, 10_000))
 def test_a_shuffled_window_is_refused(seed: int) -> None:
     papers = list(PAPERS)

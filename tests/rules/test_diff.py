@@ -74,6 +74,32 @@ def test_in_the_first_window_the_guard_counts_from_now_and_nothing_is_late() -> 
     assert kind(eprint(1, MONDAY - GUARD - SECOND), None) is Kind.OLD
 
 
+@pytest.mark.parametrize("days", [30, 60])
+def test_what_lies_beyond_the_days_ever_covered_was_there_before_anybody_asked(days: int) -> None:
+    """The guard is the later one of the two lines: 45 days, or as far as windows have reached."""
+    covered = PREVIOUS - days * DAY
+    line = max(covered, PREVIOUS - GUARD)
+    for updated, expected in ((line, Kind.LATE), (line - SECOND, Kind.OLD)):
+        (row,) = diff([eprint(1, updated)], {}, PREVIOUS, MONDAY, covered)
+        assert row.kind is expected
+
+
+def test_in_the_first_window_nothing_was_covered_yet() -> None:
+    (row,) = diff([eprint(1, MONDAY - 30 * DAY)], {}, None, MONDAY, MONDAY - 10 * DAY)
+    assert row.kind is Kind.NEW
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, Kind.OLD), (1, Kind.NEW)])
+def test_what_was_submitted_before_a_moment_counts_as_mailed_where_a_person_said_so(
+    seconds: int, expected: Kind
+) -> None:
+    until = MONDAY - 2 * DAY
+    paper = eprint(1, until + seconds * SECOND)
+    (row,) = diff([paper], {}, PREVIOUS, MONDAY, had_until=until)
+    assert row.kind is expected
+    assert diff([paper], {paper.id: 1}, PREVIOUS, MONDAY, had_until=until) == ()
+
+
 def test_a_clock_that_was_set_back_does_not_make_fresh_papers_old() -> None:
     assert kind(eprint(1, MONDAY - 40 * DAY), MONDAY + 30 * DAY) is not Kind.OLD
 

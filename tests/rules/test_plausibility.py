@@ -218,3 +218,97 @@ def test_windows_agree_where_three_in_four_of_the_smaller_ones_rows_are_in_both(
     assert not agree([*ids[:74], *map(str, range(26))], PAPERS[:100])
     assert not agree([], PAPERS)
     assert not agree(ids, ())
+
+
+# Each boundary from both sides
+
+
+def rows_at(*days_back: float, prefix: str = "2611.1") -> list[Paper]:
+    """Papers whose versions are so many days old."""
+    return [
+        replace(PAPERS[0], id=f"{prefix}{n:04d}", published=NOW - d * DAY, updated=NOW - d * DAY)
+        for n, d in enumerate(days_back)
+    ]
+
+
+def baseline(papers: Sequence[Paper], total: int | None = None) -> History:
+    return History(SINCE, {p.id: p.updated for p in papers}, total)
+
+
+@pytest.mark.parametrize(
+    ("before", "total", "doubted"),
+    [(4, 0, False), (5, 1, True), (5, 2, False), (8, 1, True), (8, 2, False), (None, 0, False)],
+)
+def test_a_quarter_of_the_matches_and_five_of_them_are_the_least(
+    before: int | None, total: int, doubted: bool
+) -> None:
+    assert bool(doubt((), History(SINCE, {}, before), total=total)) is doubted
+    assert doubt((), History(SINCE, {}, before)) == ""
+
+
+@pytest.mark.parametrize(
+    ("known", "came", "doubted"), [(2, 0, False), (3, 0, True), (8, 1, True), (8, 2, False)]
+)
+def test_a_quarter_of_the_rows_and_three_of_them_are_the_least(
+    known: int, came: int, doubted: bool
+) -> None:
+    there = rows_at(*[1.5] * known)
+    assert ("came, where" in doubt(there[:came], baseline(there))) is doubted
+
+
+def test_what_lies_outside_the_compared_days_does_not_count() -> None:
+    edge, outside = OVERLAP / DAY, OVERLAP / DAY + 1e-3
+    known = rows_at(*[1.5] * 8)
+    assert "1 row came" in doubt([known[0], *rows_at(*[outside] * 9, prefix="9")], baseline(known))
+    assert "came" not in doubt([known[0], *rows_at(edge, prefix="9")], baseline(known))
+    assert doubt((), baseline(rows_at(*[outside] * 9))) == ""
+    assert "no row came" in doubt((), baseline(rows_at(*[edge] * 9)))
+
+
+@pytest.mark.parametrize(
+    ("known", "there", "doubted"), [(4, 1, False), (5, 2, True), (6, 3, False), (7, 3, True)]
+)
+def test_half_of_the_known_papers_and_five_of_them_are_the_least(
+    known: int, there: int, doubted: bool
+) -> None:
+    papers = rows_at(*[1.5] * known)
+    window = [*papers[:there], *rows_at(*[0.5] * known, 6, prefix="9")]
+    assert ("are gone" in doubt(window, baseline(papers))) is doubted
+
+
+@pytest.mark.parametrize(("days_back", "doubted"), [(4.0, True), (4.001, False)])
+def test_the_last_day_that_a_window_shows_need_not_be_all_there(
+    days_back: float, doubted: bool
+) -> None:
+    known = rows_at(*[days_back] * 5)
+    window = rows_at(*[1.5] * 5, 5.0, prefix="9")
+    assert ("are gone" in doubt(window, baseline(known))) is doubted
+
+
+@pytest.mark.parametrize(
+    ("settled", "strange", "doubted"), [(7, 7, False), (8, 5, False), (8, 6, True), (9, 6, False)]
+)
+def test_two_in_three_rows_of_days_long_known_and_eight_of_them_are_the_least(
+    settled: int, strange: int, doubted: bool
+) -> None:
+    known = rows_at(0.5, *[7.5] * (settled - strange), 7.9)
+    window = [*known[:-1], *rows_at(*[7.0] * strange, prefix="9")]
+    assert ("never there before" in doubt(window, baseline(known))) is doubted
+
+
+@pytest.mark.parametrize(
+    ("days_back", "doubted"), [(6.0, False), (6.001, True), (7.9, True), (7.901, False)]
+)
+def test_days_are_long_known_from_the_oldest_known_to_five_days_before_the_newest(
+    days_back: float, doubted: bool
+) -> None:
+    known = rows_at(1.0, 7.9)
+    window = [*known, *rows_at(*[days_back] * 8, prefix="9")]
+    assert ("never there before" in doubt(window, baseline(known))) is doubted
+
+
+@pytest.mark.parametrize(("common", "agreed"), [(2, False), (3, True)])
+def test_windows_of_four_rows_agree_in_three(common: int, agreed: bool) -> None:
+    papers = rows_at(*range(4))
+    earlier = [paper.id for paper in papers[:common]] + ["x"] * 1 + [f"y{n}" for n in range(9)]
+    assert agree(earlier, papers) is agreed

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,22 @@ async def test_a_keyword_added_or_edited_later_repeats_no_paper(world: World) ->
     world.arxiv.announce("Gamma", eprint(1), eprint(2), eprint(3))
     await world.cycle(MONDAY + 2 * DAY)
     assert world.titles(ADA) == [[2], [3]]
+
+
+@pytest.mark.parametrize("papers", [2, 3])
+async def test_after_a_pause_the_most_recent_max_papers_come_and_the_others_are_counted(
+    world: World, papers: int
+) -> None:
+    ada = reader(ADA, "Alpha", max_papers=2)
+    await settle_in(world, ada)
+    world.readers = [replace(ada, paused_until=(MONDAY + 2 * DAY).date())]
+    world.arxiv.announce("Alpha", *(eprint(n, MONDAY) for n in range(2, 2 + papers)))
+    await world.cycle(MONDAY + DAY)
+    assert world.mails(ADA) == []
+    await world.cycle(MONDAY + 2 * DAY)
+    (message,) = world.mails(ADA)
+    assert len(numbers(message)) == 2
+    assert ("1 older paper" in text(message)) is (papers == 3), text(message)
 
 
 async def test_two_names_with_one_query_are_asked_for_once(world: World) -> None:
