@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from digest.errors import one_line
 from digest.keywords.accents import decode_accents
 
 _GROUP = re.compile(r"\([^()]*\)")
@@ -26,7 +27,7 @@ def split_authors(line: str) -> tuple[str, ...]:
         line = shorter
     names: list[str] = []
     for piece in _BETWEEN.split(decode_accents(re.sub("[()]", " ", line))):
-        name = " ".join(piece.split())
+        name = one_line(piece)
         if names and _SUFFIX.fullmatch(name):
             names[-1] += f", {name}"
         elif name and name != "and":

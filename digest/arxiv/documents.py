@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ElementTree
 
-from digest.errors import ArxivError
+from digest.errors import ArxivError, one_line
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
 
@@ -16,7 +16,7 @@ def clean_text(text: str) -> str:
     """Return the text without control characters (C0, DEL, C1) and with single spaces between
     words.
     """
-    return " ".join(_CONTROLS.sub("", text).split())
+    return one_line(_CONTROLS.sub("", text))
 
 
 def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:

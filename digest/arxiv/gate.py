@@ -9,7 +9,7 @@ from itertools import pairwise
 from urllib.parse import unquote_plus
 
 from digest.arxiv.atom import Feed
-from digest.errors import ArxivError, DoubtfulError
+from digest.errors import ArxivError, DoubtfulError, one_line
 from digest.model import Paper
 
 # Of 79,051 neighbouring rows in 963 real windows 13 were out of order, at most two in one window of
@@ -82,4 +82,4 @@ def newest_versions(papers: Sequence[Paper]) -> tuple[Paper, ...]:
 
 
 def _plain(query: str) -> str:
-    return " ".join(unquote_plus(query).split())
+    return one_line(unquote_plus(query))

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from digest import __version__
-from digest.errors import DigestError, Exit
+from digest.errors import DigestError, Exit, one_line
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "To begin": {
@@ -157,7 +157,7 @@ def main(args: list[str] | None = None) -> None:
         sys.stderr.close()
         code = 1
     except Exception as error:
-        words = f"an error of the program itself ({type(error).__name__}: {_one_line(str(error))})"
+        words = f"an error of the program itself ({type(error).__name__}: {one_line(str(error))})"
         code = _failed(
             arguments, f"{words}: please report it with what --debug shows", Exit.GIVEN_UP
         )
@@ -174,7 +174,3 @@ def _failed(arguments: list[str], text: str, code: int) -> int:
         traceback.print_exc()
     say(text, as_json="--log-json" in arguments, level="error")
     return code
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -107,11 +107,6 @@ class Context:
         return Console(stderr=True)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 digest`, `2 digests`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 YEARS = range(1991, 9999)
 """What --now may be: since arXiv began, and so that there is a next day in Python's calendar."""
 

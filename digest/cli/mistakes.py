@@ -7,6 +7,8 @@ import re
 
 import click
 
+from digest.errors import one_line
+
 _NO_COMMAND = re.compile(r"No such command '")
 
 
@@ -36,7 +38,7 @@ def words_of(error: click.ClickException) -> str:
             return f"{error.option_name} needs a value: --help tells which"  # click gives no context here
         case click.UsageError() if "unexpected extra argument" in error.message:
             return f"{error.message[0].lower()}{error.message[1:]}: see '{where}'"
-    return " ".join(error.format_message().split())
+    return one_line(error.format_message())
 
 
 def _unknown_command(path: str, name: str, names: list[str]) -> str:

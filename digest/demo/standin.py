@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from digest.demo.announcing import Announcing
 from digest.demo.feeds import error_feed, feed
-from digest.errors import QueryError
+from digest.errors import QueryError, one_line
 from digest.model import Paper
 
 API_PATH = "/api/query"
@@ -150,7 +150,7 @@ class Standin:
         sort.
         """
         with self._lock:
-            self._windows = {_plain(query): tuple(papers) for query, papers in windows.items()}
+            self._windows = {one_line(query): tuple(papers) for query, papers in windows.items()}
 
     def script(self, *answers: Answer) -> None:
         """Hand out these answers to the next requests, one each."""
@@ -203,7 +203,7 @@ class Standin:
             raise _RefusedError("sortBy must be in: relevance, lastUpdatedDate, submittedDate")
         if sort_order not in ("ascending", "descending"):
             raise _RefusedError("sortOrder must be in: ascending, descending")
-        papers = self._windows.get(_plain(query))
+        papers = self._windows.get(one_line(query))
         if papers is None:
             papers = self._matching(query, id_list)
             if sort_by in _SORTS:
@@ -254,10 +254,6 @@ def _whole_number(params: dict[str, str], name: str, default: int, limit: int) -
     if number > limit:
         raise _RefusedError(f"{name} must be at most {limit}")
     return number
-
-
-def _plain(query: str) -> str:
-    return " ".join(query.split())
 
 
 class _Server(ThreadingHTTPServer):

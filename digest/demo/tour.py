@@ -13,6 +13,7 @@ from pathlib import Path
 
 from digest.demo.papers import KEYWORDS, Day, three_days
 from digest.demo.standin import Standin
+from digest.keywords.words import counted
 from digest.model import Outcome
 from digest.run.cycle import Parts, Summary, run_cycle
 from digest.store.runs import KeywordRecord
@@ -61,9 +62,7 @@ def story(summary: Summary) -> list[str]:
     """What a run did, a line a keyword and one for the mail."""
     lines = [_keyword_line(record) for record in summary.keywords]
     sent = summary.outcomes[Outcome.SENT]
-    lines.append(
-        f"Mailed: {sent} digest{'' if sent == 1 else 's'}." if sent else "Nothing was mailed."
-    )
+    lines.append(f"Mailed: {counted(sent, 'digest')}." if sent else "Nothing was mailed.")
     return lines
 
 

@@ -15,6 +15,7 @@ from digest.explain.paper import (
     next_chance,
     what_next,
 )
+from digest.keywords.words import counted
 from digest.model import NOT_CARRIED, Kind, Revisions, in_words
 from digest.rules.calendar import Announcement, quiet_night, served_between
 from digest.rules.schedule import is_paused, local_date, next_slot, pause_in_words, resumes_at
@@ -274,7 +275,7 @@ def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str
     }
     later = {d.id: d for d in asked.store.history.deliveries(reader.id)} if carried else {}
     for number, count in Counter(carried.values()).items():
-        papers = "1 paper of this day" if count == 1 else f"{count} papers of this day"
+        papers = counted(count, "paper of this day", "papers of this day")
         delivery = later[number or 0]
         went = f"the digest composed {moment(delivery.queued_at, asked.zone)} ({in_words(delivery.state)})"
         yield "other_digest", f"{papers} went into {went}"
@@ -285,5 +286,5 @@ def _due_rows(asked: Asked, recorded: list[Recorded]) -> Iterator[tuple[str, str
         chance = (
             kept.text if kept else f"what is due comes {next_chance(asked.subscriber, due, asked)}"
         )
-        papers = "1 paper was" if len(waiting) == 1 else f"{len(waiting)} papers were"
+        papers = counted(len(waiting), "paper was", "papers were")
         yield "waiting", f"{papers} recorded and not yet mailed; {chance}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
+from digest.keywords.words import counted
 from digest.model import NOT_CARRIED, Kind, Paper, Query, Revisions, State, Subscriber, in_words
 from digest.rules.plan import DEEP
 from digest.rules.schedule import (
@@ -456,8 +457,8 @@ def what_next(asked: Asked) -> str:
         parts.append(kept.text[0].upper() + kept.text[1:])
         return ". ".join(parts) + "."
     if plan.items:
-        count = "1 paper is" if len(plan.items) == 1 else f"{len(plan.items)} papers are"
-        parts.append(f"{count} due, and come{'s' if len(plan.items) == 1 else ''} "
+        due = counted(len(plan.items), "paper is due, and comes", "papers are due, and come")
+        parts.append(f"{due} "
                      + next_chance(asked.subscriber, reader, asked))  # fmt: skip
     else:
         when, evening = next_digest(asked.subscriber, asked.now, taken=reader.slot)

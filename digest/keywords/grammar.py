@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from digest.errors import QueryError
+from digest.errors import QueryError, one_line
 from digest.keywords.tokens import (
     OPERATORS,
     QUOTES,
@@ -151,7 +151,7 @@ def _bounded(node: Node, text: str, longest: int = MAX_LENGTH) -> Node:
 
 
 def _checked_name(name: str) -> str:
-    label = " ".join(name.split())
+    label = one_line(name)
     if not label:
         raise QueryError(
             "a keyword needs a name", text=name, position=0, remedy="write a word or a phrase"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from digest.errors import QueryError
+from digest.errors import QueryError, one_line
 from digest.keywords.grammar import AndNot, Node, parse
 from digest.keywords.stems import stem
 from digest.keywords.tokens import Term
@@ -104,7 +104,7 @@ def in_categories(categories: Iterable[str], named: Iterable[str]) -> bool:
 
 def author_term(name: str) -> Term:
     """A reader's wish for an author, as the term that `au:` would be."""
-    return Term("au", " ".join(name.lower().split()), phrase=True)
+    return Term("au", one_line(name.lower()), phrase=True)
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from digest.errors import QueryError
+from digest.errors import QueryError, one_line
 from digest.keywords.categories import category_case
 
 FIELDS = ("ti", "au", "abs", "co", "jr", "cat", "all")
@@ -170,7 +170,7 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
     refused.
     """
     lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).lower())
-    folded = " ".join(lowered.split())
+    folded = one_line(lowered)
     prefix = folded.endswith("*") and not quoted
     body = folded[:-1] if prefix else folded
     shown = short(words)
@@ -189,7 +189,7 @@ def make_term(field: str, words: str, text: str, position: int, *, quoted: bool 
         )
     elif special := _SPECIAL.search(body):
         message = f"{special[0]} cannot stand in {shown}"
-        without = " ".join(_SPECIAL.sub(" ", body.replace("-", " ")).split())
+        without = one_line(_SPECIAL.sub(" ", body.replace("-", " ")))
         remedy = f'search takes no notice of signs; write "{without}"'
         if special[0] == "*":
             remedy = f'a * stands at the end of a single unquoted word; as a sign, leave it out: "{without}"'
@@ -227,5 +227,5 @@ def is_bare(token: Token) -> bool:
 
 def short(text: str) -> str:
     """Quote a piece of the query for a message of one line."""
-    line = " ".join(text.split())
+    line = one_line(text)
     return repr(line if len(line) <= 40 else line[:39] + "…")

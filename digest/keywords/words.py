@@ -59,3 +59,8 @@ def term_words(term: Term, stems: Stems) -> str:
     by = " ".join(stems(term.text))
     words = "" if by == term.text else f" (stem{'s' if ' ' in by else ''}: {by})"
     return f"{text}{words} {place}"
+
+
+def counted(number: int, noun: str, plural: str = "", *, separator: str = "") -> str:
+    """A number with its noun: `1 digest`, `2 digests`, `2 queries`; `separator` parts thousands."""
+    return f"{number:{separator}} {noun if number == 1 else plural or noun + 's'}"

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote
 
+from digest.errors import one_line
 from digest.mail.message import words
 from digest.mail.signing import TOKEN
 from digest.rules.bounces import status_of
@@ -262,6 +263,6 @@ def _headers(message: Message, name: str) -> list[str]:
             text = str(make_header(decode_header(str(value))))
         except (ValueError, LookupError):
             text = str(value)
-        return " ".join(text.split())
+        return one_line(text)
 
     return [decoded(value) for value in message.get_all(name, [])]

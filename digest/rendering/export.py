@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from digest.errors import one_line
 from digest.model import Paper
 from digest.rendering.texts import UNPRINTABLE
 from digest.times import to_text
@@ -39,7 +40,7 @@ injection")."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Record:
     """A paper to be exported. `first_seen` and `mailed` are days, None where nobody knows or it was
     not.
     """
@@ -50,8 +51,8 @@ class Entry:
     mailed: date | None
 
 
-def _values(entry: Entry) -> dict[str, Any]:
-    paper = entry.paper
+def _values(record: Record) -> dict[str, Any]:
+    paper = record.paper
     return {
         "id": paper.id,
         "version": paper.version,
@@ -64,34 +65,34 @@ def _values(entry: Entry) -> dict[str, Any]:
         "comment": _line(paper.comment),
         "journal_ref": _line(paper.journal_ref),
         "doi": _line(paper.doi),
-        "keywords": list(entry.keywords),
-        "first_seen": entry.first_seen.isoformat() if entry.first_seen else None,
-        "mailed": entry.mailed.isoformat() if entry.mailed else None,
+        "keywords": list(record.keywords),
+        "first_seen": record.first_seen.isoformat() if record.first_seen else None,
+        "mailed": record.mailed.isoformat() if record.mailed else None,
     }
 
 
 def _line(text: str) -> str:
     """One line without control characters."""
-    return " ".join(UNPRINTABLE.sub(" ", text).split())
+    return one_line(UNPRINTABLE.sub(" ", text))
 
 
-def to_json(entries: Iterable[Entry]) -> Iterator[str]:
+def to_json(records: Iterable[Record]) -> Iterator[str]:
     """A list of objects, one a line."""
     before = "[\n"
-    for entry in entries:
-        yield before + json.dumps(_values(entry), ensure_ascii=False)
+    for record in records:
+        yield before + json.dumps(_values(record), ensure_ascii=False)
         before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
-def to_csv(entries: Iterable[Entry]) -> Iterator[str]:
+def to_csv(records: Iterable[Record]) -> Iterator[str]:
     """A table with a header (RFC 4180): names joined by "; ", categories by blanks.
 
     An apostrophe stands before a cell that a spreadsheet program would take for a formula.
     """
     yield _row(FIELDS)
-    for entry in entries:
-        values = _values(entry)
+    for record in records:
+        values = _values(record)
         values["authors"] = "; ".join(values["authors"])
         values["keywords"] = "; ".join(values["keywords"])
         values["categories"] = " ".join(values["categories"])
@@ -109,18 +110,18 @@ def _row(cells: Iterable[str]) -> str:
     return line.getvalue()
 
 
-def to_bibtex(entries: Iterable[Entry]) -> Iterator[str]:
+def to_bibtex(records: Iterable[Record]) -> Iterator[str]:
     """An @misc entry each, as arXiv itself recommends (help page "BibTeX and arXiv"): eprint,
     archivePrefix, primaryClass. The key is `arXiv:` and the base id, so it never changes.
     """
     before = ""
-    for entry in entries:
-        yield before + _bibtex(entry)
+    for record in records:
+        yield before + _bibtex(record)
         before = "\n"
 
 
-def _bibtex(entry: Entry) -> str:
-    paper = entry.paper
+def _bibtex(record: Record) -> str:
+    paper = record.paper
     fields = {
         "title": f"{{{latex(paper.title)}}}",  # the second pair of braces keeps capitals
         "author": " and ".join(filter(None, map(_author, paper.authors))),
@@ -134,7 +135,7 @@ def _bibtex(entry: Entry) -> str:
         "note": latex(paper.journal_ref),
         "abstract": latex(paper.abstract),
         "comment": latex(paper.comment),
-        "keywords": latex(", ".join(entry.keywords)),
+        "keywords": latex(", ".join(record.keywords)),
     }
     lines = ",\n".join(
         f"  {name} = {{{value}}}" for name, value in fields.items() if value not in ("", "{}")
@@ -233,7 +234,7 @@ def _balanced(text: str) -> bool:
     return depth == 0
 
 
-WRITERS: dict[str, Callable[[Iterable[Entry]], Iterator[str]]] = {
+WRITERS: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {
     "json": to_json,
     "csv": to_csv,
     "bibtex": to_bibtex,

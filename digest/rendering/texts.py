@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from functools import lru_cache
 
+from digest.errors import one_line
 from digest.rendering.tex import to_unicode
 
 # What is longer than any real one is cut, so that one odd paper cannot push out all others.
@@ -25,7 +26,7 @@ _NO_END = re.compile(
 
 def clean(text: str, length: int = TITLE_LENGTH) -> str:
     """Make hostile text one printable line of at most `length` characters."""
-    line = " ".join(UNPRINTABLE.sub(" ", text).split())
+    line = one_line(UNPRINTABLE.sub(" ", text))
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
 
 

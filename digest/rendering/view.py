@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from itertools import groupby
 from urllib.parse import quote
 
+from digest.keywords import words
 from digest.keywords.grammar import describe
 from digest.keywords.marks import wanted
 from digest.model import Digest, Item, Keyword, Kind, Rhythm, Section, Weekly
@@ -24,6 +26,8 @@ CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
 RULE_LENGTH, PREFIX_LENGTH, HINT_LENGTH = 200, 30, 1_000
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+counted = partial(words.counted, separator=",")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def view(digest: Digest) -> PageView:
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped, digest.previous),
         silences=tuple(
-            SilenceView(keyword_name(s.keyword), _count(s.days, "day"), clean(s.hint, HINT_LENGTH))
+            SilenceView(keyword_name(s.keyword), counted(s.days, "day"), clean(s.hint, HINT_LENGTH))
             for s in digest.silences
         ),
         sections=sections,
@@ -150,7 +154,7 @@ def _section_views(digest: Digest) -> Iterator[SectionView]:
     number = 1
     for place, section in enumerate(digest.sections, 1):
         revised = all(item.kind is Kind.REVISED for item in section.items)
-        count = _count(len(section.items), "version" if revised else "paper")
+        count = counted(len(section.items), "version" if revised else "paper")
         groups = tuple(_groups(section, number, digest))
         yield SectionView(keyword_name(section.title), count, number, f"s{place}", groups)
         number += len(section.items)
@@ -180,7 +184,7 @@ def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
     if len(section.groups) > 1:
         for group in section.groups:
             yield ContentView(
-                group.day, _count(len(group.papers), "paper"), group.anchor, group.papers[0].number
+                group.day, counted(len(group.papers), "paper"), group.anchor, group.papers[0].number
             )
         return
     papers = section.papers
@@ -201,14 +205,14 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     on = _in_words(names)
     if digest.welcome:
         start = "Your arXiv digest starts"
-        found = f"{_count(digest.papers, 'recent paper')} on " if digest.papers else ""
+        found = f"{counted(digest.papers, 'recent paper')} on " if digest.papers else ""
         return (
             start,
             (found or "for ") + on,
             _subject(digest, f"{start}: {found}", names, dated=False),
         )
     if not digest.papers and digest.silences and not digest.quiet:
-        since = _count(min(silence.days for silence in digest.silences), "day")
+        since = counted(min(silence.days for silence in digest.silences), "day")
         silent = [keyword_name(silence.keyword) for silence in digest.silences]
         return (
             f"No new paper in {since}",
@@ -222,7 +226,7 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     revised = sum(item.kind is Kind.REVISED for item in _items(digest))
     new = digest.papers - revised
     counts = ", ".join(
-        _count(count, noun)
+        counted(count, noun)
         for count, noun in ((new, "new paper"), (revised, "new version"))
         if count
     )
@@ -257,7 +261,7 @@ def _skipped(count: int, previous: date | None) -> str:
     were, them = (" was", "it") if count == 1 else (" were", "them")
     since = f" --since {previous}" if previous else ""
     return (
-        f"While your mail was paused, more came than one digest holds: {_count(count, 'older paper')}{were} let go. "
+        f"While your mail was paused, more came than one digest holds: {counted(count, 'older paper')}{were} let go. "
         f"Whoever runs this digest can list {them}: 'digest export --email ADDRESS --unmailed{since}'."
     )
 
@@ -303,10 +307,6 @@ def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
     if len(names) > NAMED_KEYWORDS + 1 and not all_:
         names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
     return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _day(day: date) -> str:

@@ -13,6 +13,7 @@ from importlib import resources
 from zoneinfo import ZoneInfo
 
 from digest.errors import ConfigError
+from digest.keywords.words import counted
 
 NEW_YORK = ZoneInfo("America/New_York")
 SERVED = time(1, 15)
@@ -224,7 +225,7 @@ def why_nothing(
         doubt = ""
     if fetched == 0:
         return f"no match: no paper in the window{doubt}"
-    papers = "1 paper" if fetched == 1 else f"{fetched} papers"
+    papers = counted(fetched, "paper")
     if first_seen:
         return f"no match that is new: {papers} in the window, {first_seen} not seen before but too old{doubt}"
     return f"no match that is new: {papers} in the window, {'all ' if fetched > 1 else ''}seen before{doubt}"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.keywords.words import counted
 from digest.model import Paper
 
 _SETTLED = timedelta(days=5)
@@ -63,11 +64,13 @@ def doubt(papers: Sequence[Paper], history: History, *, total: int | None = None
         and history.total >= _LEAST_TOTAL
         and total * 4 < history.total
     ):
-        return f"arXiv counts {_matches(total)}, and counted {history.total:,} before"
+        matches = counted(total, "match", "matches", separator=",") if total else "no match"
+        return f"arXiv counts {matches}, and counted {history.total:,} before"
     known = {name: at for name, at in history.known.items() if at >= history.since}
     rows = [paper for paper in papers if paper.updated >= history.since]
     if len(known) >= _LEAST_ROWS and len(rows) * 4 < len(known):
-        return f"{_rows(len(rows))} came, where {len(known)} papers are known of the same days"
+        came = counted(len(rows), "row") if rows else "no row"
+        return f"{came} came, where {len(known)} papers are known of the same days"
     first = max(
         history.since, min((paper.updated for paper in papers), default=history.since) + _EDGE
     )
@@ -93,11 +96,3 @@ def agree(earlier: Sequence[str], papers: Sequence[Paper]) -> bool:
     one, other = set(earlier), {paper.id for paper in papers}
     least = min(len(one), len(other))
     return least > 0 and len(one & other) * 4 >= least * 3
-
-
-def _matches(number: int) -> str:
-    return "no match" if number == 0 else "1 match" if number == 1 else f"{number:,} matches"
-
-
-def _rows(number: int) -> str:
-    return "no row" if number == 0 else "1 row" if number == 1 else f"{number} rows"

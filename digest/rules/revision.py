@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from digest.errors import one_line
 from digest.model import Change, Paper
 
 READ = 2_000
@@ -89,7 +90,7 @@ def _says_withdrawn(comment: str) -> bool:
         _WITHDRAWN.search(sentence)
         and not _ELSEWHERE.search(sentence)
         and not _ANOTHER.search(sentence)
-        for sentence in _SENTENCE.split(" ".join(comment.split()))
+        for sentence in _SENTENCE.split(one_line(comment))
     )
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from digest.errors import StoreError
+from digest.errors import StoreError, one_line
 from digest.store.database import Database
 from digest.store.runs import RunRecord, Runs
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
@@ -88,7 +88,7 @@ def _examine(database: Database, thoroughly: bool, check: str) -> Health:
             for row in database.rows(f"PRAGMA {check}({PROBLEMS})")
             for text in row.values()
         ]
-        problems = tuple(" ".join(text.split()) for text in found if text != "ok")
+        problems = tuple(one_line(text) for text in found if text != "ok")
         orphans = (
             0 if problems else int(database.value("SELECT COUNT(*) FROM pragma_foreign_key_check"))
         )

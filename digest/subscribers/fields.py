@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from digest.errors import QueryError
+from digest.errors import QueryError, one_line
 from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
 from digest.model import REPOSITORY, Abstracts, Format, Order, Revisions, Weekly
@@ -141,7 +141,7 @@ def _authors(report: Report, node: Node) -> Any:
 
 
 def _author(report: Report, node: Node, text: str) -> str | None:
-    name = " ".join(text.split())
+    name = one_line(text)
     if (
         name.isprintable()
         and len(name) <= MAX_AUTHOR

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from digest.errors import ConfigError, QueryError
+from digest.errors import ConfigError, QueryError, one_line
 from digest.keywords.grammar import make_keyword, parse, to_text
 from digest.model import REPOSITORY, Format, Keyword, Roster, Rule, Subscriber
 from digest.subscribers.document import MAX_BYTES, Document, Mapping, Node, Scalar, line_starts
@@ -418,7 +418,7 @@ class _Checker:
 
 def fold(name: str) -> str:
     """The form in which names are compared."""
-    return " ".join(name.split()).casefold()
+    return one_line(name).casefold()
 
 
 def _is_empty(node: Node) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from digest.keywords.tokens import FIELDS, OPERATORS
+from digest.keywords.words import counted
 from digest.subscribers.document import Document, SyntaxProblem, line_starts, place
 from digest.subscribers.problems import Problem
 from digest.subscribers.quoting import quote
@@ -101,7 +102,7 @@ def _tabs(
     if not found or min(found) > row + 1:
         return None
     first, more = min(found), len(found) - 1
-    others = f" (and in {more} more line{'' if more == 1 else 's'})" if more else ""
+    others = f" (and in {counted(more, 'more line')})" if more else ""
     column = text.index("\t", starts[first - 1]) - starts[first - 1] + 1
     message = f"a tab stands here{others}, and YAML is indented with blanks"
     ranks = {}
@@ -112,7 +113,7 @@ def _tabs(
     if not best or -ranks[best][0] <= row:
         return (Problem(first, column, message), None, {}) if row in found else None
     shifts = {line: match[0].count("\t") * (best - 1) for line, match in found.items()}
-    suggestion = f"{best} blank{'' if best == 1 else 's'} for each tab"
+    suggestion = f"{counted(best, 'blank')} for each tab"
     return Problem(first, column, message, suggestion), _untabbed(text, best), shifts
 
 

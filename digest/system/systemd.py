@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from digest.errors import one_line
+
 _PATIENCE = 1.0
 """Seconds that a message may wait for the service manager to read earlier ones."""
 
@@ -73,7 +75,7 @@ class Notifier:
         lines = [state] if state else []
         if status:
             # A line break would begin another assignment.
-            lines.append("STATUS=" + " ".join(status.split()))
+            lines.append("STATUS=" + one_line(status))
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:

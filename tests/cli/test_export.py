@@ -19,7 +19,7 @@ from digest.model import Paper
 from digest.rendering.export import (
     FIELDS,
     FORMULA,
-    Entry,
+    Record,
     defused,
     latex,
     to_bibtex,
@@ -67,7 +67,7 @@ def papers(draw: st.DrawFn) -> Paper:
 
 
 ENTRIES = st.lists(papers(), max_size=4, unique_by=lambda p: p.id).map(
-    lambda found: [Entry(p, ("Reward Model",), date(2026, 11, 9), None) for p in found]
+    lambda found: [Record(p, ("Reward Model",), date(2026, 11, 9), None) for p in found]
 )
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -77,7 +77,7 @@ quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthC
 
 @quick
 @given(ENTRIES)
-def test_pybtex_reads_every_entry_back(entries: list[Entry]) -> None:
+def test_pybtex_reads_every_entry_back(entries: list[Record]) -> None:
     database = pytest.importorskip("pybtex.database")
     read = database.parse_string("".join(to_bibtex(entries)), "bibtex")
     assert list(read.entries) == [f"arXiv:{e.paper.id}" for e in entries]
@@ -95,7 +95,7 @@ def test_pybtex_reads_every_entry_back(entries: list[Entry]) -> None:
 
 @quick
 @given(ENTRIES)
-def test_bibtexparser_reads_every_entry_back(entries: list[Entry]) -> None:
+def test_bibtexparser_reads_every_entry_back(entries: list[Record]) -> None:
     bibtexparser = pytest.importorskip("bibtexparser")
     read = bibtexparser.parse_string("".join(to_bibtex(entries)), parse_stack=[])
     assert read.failed_blocks == []
@@ -140,12 +140,12 @@ def test_a_collaboration_stays_one_author_and_keys_never_change() -> None:
     paper = eprint(
         1, authors=("Ada Example", "The ATLAS and CMS Collaborations", "Smith, Jr", "others")
     )
-    (text,) = to_bibtex([Entry(paper, (), None, None)])
+    (text,) = to_bibtex([Record(paper, (), None, None)])
     assert (
         "author = {Ada Example and {The ATLAS and CMS Collaborations} and {Smith, Jr} and {others}}"
         in text
     )
-    (later,) = to_bibtex([Entry(replace(paper, version=3, title="Another"), ("x",), None, None)])
+    (later,) = to_bibtex([Record(replace(paper, version=3, title="Another"), ("x",), None, None)])
     assert text.splitlines()[0] == later.splitlines()[0] == "@misc{arXiv:2611.00001,"
 
 
@@ -154,7 +154,7 @@ def test_a_collaboration_stays_one_author_and_keys_never_change() -> None:
 
 @quick
 @given(ENTRIES)
-def test_csv_is_read_back_and_no_cell_is_a_formula(entries: list[Entry]) -> None:
+def test_csv_is_read_back_and_no_cell_is_a_formula(entries: list[Record]) -> None:
     rows = list(csv.DictReader(io.StringIO("".join(to_csv(entries)), newline="")))
     assert [row["id"] for row in rows] == [e.paper.id for e in entries]
     for row in rows:
@@ -170,7 +170,7 @@ def test_a_formula_gets_an_apostrophe() -> None:
 
 @quick
 @given(ENTRIES)
-def test_json_is_read_back_with_stable_fields(entries: list[Entry]) -> None:
+def test_json_is_read_back_with_stable_fields(entries: list[Record]) -> None:
     read = json.loads("".join(to_json(entries)))
     assert [tuple(each) for each in read] == [FIELDS] * len(entries)
     assert [each["id"] for each in read] == [e.paper.id for e in entries]

@@ -15,7 +15,7 @@ from digest.keywords.grammar import make_keyword
 from digest.model import Paper, Rule
 from digest.rendering.page.ranks import papers_of
 from digest.rendering.page.read import read_page
-from digest.rendering.page.render import Section, render_page
+from digest.rendering.page.render import KeywordTable, render_page
 from digest.run.publish import write_page
 from tests.world.asking import AskedWorld, Told, run_main
 from tests.world.shared import shared
@@ -151,7 +151,7 @@ def test_what_cannot_be_done_is_said_in_a_line(
 def test_a_heading_that_no_keyword_can_have_is_refused_unless_the_file_names_it(
     digest: Command, tmp_path: Path
 ) -> None:
-    page = render_page([Section("a AND", (eprint(1),))], MONDAY.date())
+    page = render_page([KeywordTable("a AND", (eprint(1),))], MONDAY.date())
     (tmp_path / "old.md").write_text(page)
     told = digest("import", "old.md")
     assert (told.code, "the heading 'a AND' is no keyword" in told.err) == (2, True)
@@ -162,7 +162,7 @@ def test_a_heading_that_no_keyword_can_have_is_refused_unless_the_file_names_it(
 def test_rows_that_cannot_be_read_and_keywords_that_the_file_lacks_are_named(
     digest: Command, tmp_path: Path
 ) -> None:
-    page = render_page([Section("Other", (eprint(1),))], MONDAY.date())
+    page = render_page([KeywordTable("Other", (eprint(1),))], MONDAY.date())
     (tmp_path / "old.md").write_text(page.rstrip() + "\n| what | is | this | ? |\n")
     told = digest("import", "old.md")
     assert told.code == 0
@@ -209,7 +209,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def take_in(world: World, name: str, *papers: Paper, until: datetime = MONDAY - DAY) -> None:
     """Take in a page that shows these papers, as the command does."""
     ordered = sorted(papers, key=lambda p: p.published, reverse=True)
-    page = read_page(render_page([Section(name, tuple(ordered))], until.date()))
+    page = read_page(render_page([KeywordTable(name, tuple(ordered))], until.date()))
     found = papers_of(page.sections, until.date())
     world.store.pages.take_in(found, {keyword(name).query: list(found)}, until)
 

@@ -20,7 +20,7 @@ from digest.model import Paper
 from digest.rendering.page.cells import Column, heading, link, one_line, plain, row, table
 from digest.rendering.page.ranks import papers_of
 from digest.rendering.page.read import PageRow, PageSection, read_page
-from digest.rendering.page.render import Section, render_page
+from digest.rendering.page.render import KeywordTable, render_page
 from tests.world.shared import shared
 
 DAY = date(2026, 11, 23)
@@ -105,7 +105,7 @@ def test_any_texts_make_a_page_that_reads_as_the_same_rows_and_cells(
         eprint(number, title=title, abstract=abstract, comment=comment)
         for number, (title, abstract, comment) in enumerate(found)
     )
-    page = render_page([Section(name, papers), Section("Next", papers[:1])], DAY)
+    page = render_page([KeywordTable(name, papers), KeywordTable("Next", papers[:1])], DAY)
     (first, rows), (second, _) = tables(page)
     assert (plain(first), second) == (one_line(name), "Next")
     assert len(rows) == len(papers)
@@ -168,7 +168,7 @@ def again(sections: tuple[PageSection, ...], updated: date) -> str:
     papers = papers_of(sections, updated)
     return render_page(
         [
-            Section(
+            KeywordTable(
                 s.keyword,
                 tuple(
                     sorted((papers[r.id] for r in s.rows), key=lambda p: p.published, reverse=True)
@@ -198,7 +198,7 @@ def pages(draw: st.DrawFn) -> str:
     ]
     return render_page(
         [
-            Section(
+            KeywordTable(
                 f"Keyword {number}", tuple(sorted(found, key=lambda p: p.published, reverse=True))
             )
             for number, found in enumerate(chosen)
@@ -302,7 +302,7 @@ def test_an_own_template_takes_the_place_of_the_page(tmp_path: Path) -> None:
     own = tmp_path / "own.md"
     loop = "{% for p in s.papers %} {{ p.title }} {{ p.row }}{% endfor %}"
     own.write_text("{{ updated }}{% for s in sections %} {{ s.keyword }}:" + loop + "{% endfor %}")
-    page = render_page([Section("K", (eprint(title="a|b"),))], DAY, template=own)
+    page = render_page([KeywordTable("K", (eprint(title="a|b"),))], DAY, template=own)
     assert page.startswith("2026-11-23 K: a|b | **[a&#124;b](")
     (tmp_path / "page.md").write_text("mine")
     assert render_page([], DAY, templates=tmp_path) == "mine"

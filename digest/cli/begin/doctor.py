@@ -15,6 +15,7 @@ import click
 
 from digest.cli.base import Command, Context, json_option, pass_context, set_up_logging
 from digest.errors import UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import machine_now
 from digest.setup.settings import Survey, survey_settings
 
@@ -195,7 +196,7 @@ def _summary(counts: Counter[str]) -> str:
     warnings = counts["warn"]
     parts = [
         f"{counts['fail']} failed" if counts["fail"] else "",
-        f"{warnings} warning{'s' if warnings > 1 else ''}" if warnings else "",
+        f"{counted(warnings, 'warning')}" if warnings else "",
         f"{counts['ok']} ok",
         f"{counts['skip']} not checked" if counts["skip"] else "",
     ]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import Exit, StoreError, UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import clock_at
 from digest.times import to_text
 

@@ -13,11 +13,12 @@ import click
 
 from digest.cli.base import Command, Context, pass_context
 from digest.errors import ConfigError, UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import existing_store
 
 if TYPE_CHECKING:
     from digest.model import Keyword, Roster
-    from digest.rendering.export import Entry
+    from digest.rendering.export import Record
     from digest.store import Store
 
 
@@ -107,21 +108,14 @@ def export(
         )
     chosen = wanted or ENDINGS.get(ending, "json")
     with existing_store(context.settings) as store:
-        entries = _entries(context, store, email, keywords, since, until, unmailed=unmailed)
+        records = _records(context, store, email, keywords, since, until, unmailed=unmailed)
         if output is None:
-            for piece in WRITERS[chosen](entries):
+            for piece in WRITERS[chosen](records):
                 click.echo(piece.encode("utf-8"), nl=False)
             return
-        number = 0
-
-        def counted() -> Iterator[Entry]:
-            nonlocal number
-            for entry in entries:
-                number += 1
-                yield entry
-
-        _write(output, "".join(WRITERS[chosen](counted())).encode("utf-8"))
-    context.echo(f"{number} paper{'' if number == 1 else 's'} written to {output}.")
+        papers = list(records)
+        _write(output, "".join(WRITERS[chosen](papers)).encode("utf-8"))
+    context.echo(f"{counted(len(papers), 'paper')} written to {output}.")
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -138,7 +132,7 @@ def _write(path: Path, data: bytes) -> None:
     replace_file(target, data)
 
 
-def _entries(
+def _records(
     context: Context,
     store: Store | None,
     email: str | None,
@@ -147,7 +141,7 @@ def _entries(
     until: date | None,
     *,
     unmailed: bool,
-) -> Iterator[Entry]:
+) -> Iterator[Record]:
     """The papers that are asked for, oldest submission first."""
     from digest.cli.look.history import readable_roster
 
@@ -177,8 +171,8 @@ def _chosen(
     until: date | None,
     *,
     unmailed: bool,
-) -> Iterator[Entry]:
-    from digest.rendering.export import Entry
+) -> Iterator[Record]:
+    from digest.rendering.export import Record
     from digest.rules.schedule import local_date
 
     for found in store.exports.export(reader=reader, queries=queries, unmailed=unmailed):
@@ -188,7 +182,7 @@ def _chosen(
             found.paper.published, zone
         )
         if (since is None or day >= since) and (until is None or day <= until):
-            yield Entry(
+            yield Record(
                 found.paper, tuple(dict.fromkeys(names[q] for q in found.queries)), first, mailed
             )
 

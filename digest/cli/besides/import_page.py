@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import QueryError, UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import clock_at
 from digest.setup.subscribers import place_of_subscribers, read_roster
 
 if TYPE_CHECKING:
     from digest.model import Keyword
-    from digest.rendering.page.read import Page
+    from digest.rendering.page.read import PublishedPage
 
 UNREAD_NAMED = 5
 
@@ -85,7 +86,7 @@ def _text(page: Path) -> str:
         raise UsageError(f"{page} is not UTF-8", remedy="save it as UTF-8") from error
 
 
-def _until(page: Page, now: datetime) -> datetime:
+def _until(page: PublishedPage, now: datetime) -> datetime:
     """When the page was last updated: the end of the day that it names, or of its youngest
     row's.
     """
@@ -94,7 +95,7 @@ def _until(page: Page, now: datetime) -> datetime:
     return min(datetime.combine(day, time(23, 59, 59), UTC), now)
 
 
-def _keywords(context: Context, page: Page) -> dict[str, tuple[Keyword, bool]]:
+def _keywords(context: Context, page: PublishedPage) -> dict[str, tuple[Keyword, bool]]:
     """The keyword of each heading: the subscribers file's of that name, or a plain one; and whether
     it is known.
     """
@@ -121,7 +122,7 @@ def _keywords(context: Context, page: Page) -> dict[str, tuple[Keyword, bool]]:
 
 def _take_in(
     context: Context,
-    page: Page,
+    page: PublishedPage,
     keywords: dict[str, tuple[Keyword, bool]],
     until: datetime,
     *,

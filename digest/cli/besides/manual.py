@@ -12,7 +12,8 @@ import click
 
 from digest import __version__
 from digest.cli.base import Command, Context, pass_context
-from digest.errors import UsageError
+from digest.errors import UsageError, one_line
+from digest.keywords.words import counted
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -39,9 +40,7 @@ def manual(click_context: click.Context, context: Context, folder: Path, markdow
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written ({error.strerror})") from error
-    context.echo(
-        f"{len(files)} file{'' if len(files) == 1 else 's'} written to {folder.absolute()}"
-    )
+    context.echo(f"{counted(len(files), 'file')} written to {folder.absolute()}")
 
 
 @click.command(cls=Command, examples=("digest completion bash",))
@@ -80,9 +79,7 @@ def _commands(command: click.Command, context: click.Context, name: str) -> Iter
         name=name,
         summary=command.get_short_help_str(limit=200).rstrip("."),
         usage=" ".join([name, *command.collect_usage_pieces(context)]),
-        paragraphs=tuple(
-            " ".join(p.split()) for p in (command.help or "").replace("\b", "").split("\n\n")
-        ),
+        paragraphs=tuple(one_line(p) for p in (command.help or "").replace("\b", "").split("\n\n")),
         options=tuple(options),
         examples=getattr(command, "examples", ()),
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import ConfigError, UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import clock_at
 from digest.setup.subscribers import place_of_subscribers, read_roster
 
@@ -59,7 +60,7 @@ def publish(
     newest first. Nothing is fetched: 'digest run' does that. A page that would differ only in its
     date is left alone.
     """
-    from digest.rendering.page.render import Section, render_page
+    from digest.rendering.page.render import KeywordTable, render_page
     from digest.run.publish import write_page
     from digest.store import open_store
 
@@ -71,7 +72,9 @@ def publish(
         place = place_of_subscribers(settings)
         raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")
     with open_store(settings.db, create=False) as store:
-        sections = [Section(k.name, store.pages.recent(k.query, limit)) for k in roster.keywords]
+        sections = [
+            KeywordTable(k.name, store.pages.recent(k.query, limit)) for k in roster.keywords
+        ]
     updated = clock_at(now)().date()
     page = render_page(sections, updated, template=template, templates=settings.templates)
     if str(markdown) == "-":

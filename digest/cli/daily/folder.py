@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from digest.cli.base import Context, counted
+from digest.cli.base import Context
+from digest.keywords.words import counted
 from digest.setup.parts import existing_store
 
 if TYPE_CHECKING:

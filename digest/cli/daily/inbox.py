@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, pass_context
+from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError, DigestError
+from digest.keywords.words import counted
 from digest.setup.mail import make_listener, make_signer
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import names_of

@@ -15,7 +15,6 @@ import click
 from digest.cli.base import (
     Command,
     Context,
-    counted,
     json_option,
     now_option,
     pass_context,
@@ -25,6 +24,7 @@ from digest.cli.daily.folder import Answer, answer, say_what_the_folder_holds
 from digest.cli.daily.health import telling_of_failure
 from digest.cli.readers.keywords_windows import what_to_do
 from digest.errors import Exit, TryLaterError, UsageError
+from digest.keywords.words import counted
 from digest.model import REPOSITORY
 from digest.setup.mail import make_transport
 from digest.setup.parts import clock_at, machine_now, mail_hint, open_parts

@@ -11,7 +11,6 @@ import click
 from digest.cli.base import (
     Command,
     Context,
-    counted,
     json_option,
     now_option,
     pass_context,
@@ -20,6 +19,7 @@ from digest.cli.base import (
 from digest.cli.daily.run import progress_line, work
 from digest.cli.readers.describe import next_line
 from digest.errors import TryLaterError
+from digest.keywords.words import counted
 from digest.setup.parts import clock_at, existing_store, find_subscriber, holds_unknown, mail_hint
 from digest.setup.subscribers import read_roster
 

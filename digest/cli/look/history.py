@@ -8,6 +8,7 @@ import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError
+from digest.keywords.words import counted
 from digest.model import in_words
 from digest.setup.parts import existing_store, holds_unknown
 from digest.setup.subscribers import read_roster
@@ -147,7 +148,7 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
         context.echo("No run yet: 'digest run' does one.")
     for run in runs:
         counts = (
-            [_counted(run["asked"], "keyword") + " asked", f"{run['new']} new"]
+            [counted(run["asked"], "keyword") + " asked", f"{run['new']} new"]
             if run["asked"]
             else ["nothing to ask"]
         )
@@ -156,7 +157,7 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
             for kind, word in (("late", "late"), ("revised", "revised"))
             if run[kind]
         ]
-        counts += [_counted(run["composed"], "digest") + " composed"] if run["composed"] else []
+        counts += [counted(run["composed"], "digest") + " composed"] if run["composed"] else []
         outcomes = ("sent", "deferred", "failed", "unknown")
         counts += [f"{run[outcome]} {in_words(outcome)}" for outcome in outcomes if run[outcome]]
         ended = "" if run["finished"] else ", interrupted"
@@ -167,9 +168,7 @@ def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
             said = f"{each['keyword']} {in_words(each['status'])}: {each['why']}"
             context.echo("    " + clean(said, 2000))
         if run["idle_before"]:
-            context.echo(
-                f"    before that {_counted(run['idle_before'], 'run')} with nothing to do"
-            )
+            context.echo(f"    before that {counted(run['idle_before'], 'run')} with nothing to do")
     if runs:
         context.echo("(times in UTC)")
 
@@ -183,14 +182,10 @@ def _tell_digests(context: Context, report: dict[str, Any]) -> None:
         )
         return
     for digest in report["digests"]:
-        papers = _counted(digest["papers"], "paper")
+        papers = counted(digest["papers"], "paper")
         context.echo(f"{digest['date']}  {clean(digest['subject'])}  ({papers})")
         context.echo(f"    {clean(digest['text'], 2000)}")
         for paper in digest.get("titles", ()):
             mark = " (new version)" if paper["revised"] else ""
             context.echo(f"    {paper['id']}v{paper['version']}  {clean(paper['title'])}{mark}")
     context.echo(f"(times in {report['timezone']})")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, ListingGroup, counted, json_option, pass_context
+from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
 from digest.errors import ConfigError, UsageError
+from digest.keywords.words import counted
 from digest.model import REPOSITORY, in_words
 from digest.setup.mail import make_sender
 from digest.setup.parts import existing_store, machine_now

@@ -10,7 +10,6 @@ import click
 from digest.cli.base import (
     Command,
     Context,
-    counted,
     fit_for_log,
     json_option,
     now_option,
@@ -21,6 +20,7 @@ from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords_windows import what_to_do
+from digest.keywords.words import counted
 from digest.model import REPOSITORY, in_words
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE

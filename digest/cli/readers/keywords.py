@@ -10,6 +10,7 @@ from digest.cli.readers.keywords_check import check
 from digest.cli.readers.keywords_windows import accept, windows
 from digest.cli.readers.subscribe import PLAIN_RULES, query_error
 from digest.errors import QueryError, UsageError
+from digest.keywords.words import counted
 from digest.model import Rule
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
 
@@ -80,7 +81,7 @@ def _list(context: Context, *, as_json: bool) -> None:
         context.echo(f"{place_of_subscribers(context.settings)} holds no keyword yet.")
     for keyword in roster.keywords:
         count = readers.get(keyword.query, 0)
-        context.echo(f"{keyword_line(keyword)}  ({count} reader{'' if count == 1 else 's'})")
+        context.echo(f"{keyword_line(keyword)}  ({counted(count, 'reader')})")
 
 
 keywords.add_command(check)

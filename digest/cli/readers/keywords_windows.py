@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import ConfigError, DigestError, QueryError, UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import clock_at, existing_store
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.times import to_text

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from digest.cli.base import counted
 from digest.cli.readers.describe import (
     keyword_line,
     next_line,
@@ -15,6 +14,7 @@ from digest.cli.readers.describe import (
     titled,
     what,
 )
+from digest.keywords.words import counted
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words
 

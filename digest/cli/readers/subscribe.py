@@ -11,7 +11,6 @@ from digest.cli.base import (
     Command,
     Context,
     ListingGroup,
-    counted,
     json_option,
     pass_context,
     say_where_mail_goes,
@@ -32,6 +31,7 @@ from digest.cli.readers.describe import (
     without_digest,
 )
 from digest.errors import QueryError, UsageError
+from digest.keywords.words import counted
 from digest.model import REPOSITORY, Abstracts, Format, Revisions, Rule, Subscriber
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import known_as, place_of_subscribers, read_roster, subscribers_file

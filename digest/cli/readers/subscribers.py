@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, counted, json_option, pass_context
+from digest.cli.base import Command, Context, json_option, pass_context
 from digest.cli.readers.describe import without_digest
 from digest.cli.readers.subscribe import query_error, subscribers, warn_about
 from digest.errors import QueryError, UsageError
+from digest.keywords.words import counted
 from digest.setup.parts import machine_now
 from digest.setup.subscribers import read_roster, subscribers_file
 

@@ -51,7 +51,7 @@ class PageSection:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PublishedPage:
     """What a page holds. `updated` is the day that it names; `unread` are the numbers of rows that
     make no sense.
     """
@@ -61,7 +61,7 @@ class Page:
     unread: tuple[int, ...]
 
 
-def read_page(text: str) -> Page:
+def read_page(text: str) -> PublishedPage:
     """Read the page; what stands outside the tables is passed over."""
     updated: date | None = None
     sections: dict[str, list[PageRow]] = {}
@@ -86,7 +86,7 @@ def read_page(text: str) -> Page:
             else:
                 rows.append(found)
     read = tuple(PageSection(name, tuple(found)) for name, found in sections.items() if found)
-    return Page(updated, read, tuple(unread))
+    return PublishedPage(updated, read, tuple(unread))
 
 
 def _column(name: str) -> Column | None:

@@ -20,7 +20,7 @@ UPDATED = "Last update: "
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class KeywordTable:
     """A keyword by its name, with its papers in the order in which the page shows them."""
 
     keyword: str
@@ -42,7 +42,7 @@ class _Row:
 
 
 def render_page(
-    sections: Sequence[Section],
+    sections: Sequence[KeywordTable],
     updated: date,
     *,
     template: Path | None = None,

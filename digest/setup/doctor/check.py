@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from digest.errors import ArxivError, ConfigError, DigestError, Exit, TryLaterError
+from digest.errors import ArxivError, ConfigError, DigestError, Exit, TryLaterError, one_line
 
 SECONDS = 10.0
 """For each check, all of which begin at once."""
@@ -118,7 +118,7 @@ class _Running:
         except DigestError as error:
             self._found = [failed_by(self._name, error)]
         except Exception as error:  # whatever it is, it must not hide the other checks
-            said = " ".join(str(error).split())[:200]
+            said = one_line(str(error))[:200]
             self._found = [
                 fail(
                     self._name,

@@ -8,10 +8,12 @@ import os
 import shutil
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError, DigestError
+from digest.keywords import words
 from digest.setup.doctor.check import Cause, Check, fail, ok, skip, warn
 from digest.setup.settings import SYSTEM_HOME, Survey
 
@@ -24,6 +26,8 @@ LITTLE_DISK, NO_DISK = 200 * MEGABYTE, 10 * MEGABYTE
 RECENT = timedelta(days=7)
 """An installation that ran in this time still mails."""
 LONG_CYCLE = timedelta(hours=2)
+
+counted = partial(words.counted, separator=",")
 
 
 def check_subscribers(survey: Survey) -> Check:
@@ -57,11 +61,6 @@ def check_subscribers(survey: Survey) -> Check:
     return ok(
         name, f"{counted(readers, 'reader')}, {counted(keywords, 'query', 'queries')} in {place}"
     )
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number and its noun."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def check_database(survey: Survey) -> Check:
