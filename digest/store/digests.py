@@ -91,7 +91,9 @@ class Digests:
         """The readers whose slot is open at `now`, in the order of their joining."""
         return [
             _due(row)
-            for row in self._db.rows(_DUE + " WHERE r.gone = 0 AND r.due_at <= ?", [to_text(now)])
+            for row in self._db.rows(
+                _DUE + " WHERE r.gone = 0 AND r.due_at <= ? ORDER BY r.id", [to_text(now)]
+            )
         ]
 
     def reader(self, address: str) -> Due | None:

@@ -1,0 +1,128 @@
+"""A store, and short words for what its tests do with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from digest.model import (
+    Outcome,
+    Outgoing,
+    Paper,
+    Query,
+    Receipt,
+    Revisions,
+    Roster,
+    State,
+    Subscriber,
+    Window,
+)
+from digest.store import Store
+from digest.store.database import Database
+from digest.store.digests import Plan, Queued
+from digest.times import to_text
+from tests.world.worlds import DAY, MONDAY, keyword
+
+ADA, BOB = "ada@example.org", "bob@example.org"
+PIECES = (b"before\r\n", b"between\r\n", b"after\r\n")
+MINUTE = timedelta(minutes=1)
+
+
+class Kill(BaseException):
+    """The process was killed here."""
+
+
+class House:
+    """A store, and short words for what tests do with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = Database.open(path)
+        self.database.value(
+            "PRAGMA synchronous = OFF"
+        )  # no test takes the power away, and this is quicker
+        self.store = Store(self.database)
+        self.now = MONDAY
+        self.run = self.store.runs.begin(self.now)
+        self.roster = Roster((), ())
+
+    def sync(self, *readers: Subscriber, at: datetime | None = None) -> bool:
+        self.now = at or self.now
+        keywords = {k.query: k for r in readers for k in r.keywords}
+        self.roster = Roster(readers, tuple(keywords.values()))
+        return self.store.subscribers.sync(self.roster, self.now)
+
+    def query(self, name: str) -> Query:
+        (query,) = self.store.windows.queries([keyword(name).query])
+        return query
+
+    def record(self, name: str, *papers: Paper, at: datetime | None = None) -> Any:
+        self.now = at or self.now
+        window = Window(keyword(name).query, papers, len(papers), self.now - 8 * DAY, 1)
+        return self.store.windows.record(self.query(name), window, self.now, self.run)
+
+    def plan(self, address: str = ADA, **options: Any) -> Plan:
+        due = self.store.digests.reader(address)
+        assert due is not None
+        return self.store.digests.plan(
+            due, **{"revisions": Revisions.NONE, "max_papers": 50} | options
+        )
+
+    def due(self, address: str = ADA, **options: Any) -> list[int]:
+        return numbers(self.plan(address, **options))
+
+    def queue(
+        self,
+        address: str = ADA,
+        at: datetime | None = None,
+        plan: Plan | None = None,
+        **options: Any,
+    ) -> int:
+        """Queue what is due; returns the delivery's number, 0 where nothing was queued."""
+        self.now = at or self.now
+        plan = plan or self.plan(address, **options)
+        queued = Queued(plan, self.now, f"{address} {self.now} {numbers(plan)}", "subject", PIECES)
+        count = self.store.digests.queue(
+            [queued], self.now, "example.org", lambda _reader: self.now + DAY
+        )
+        return int(self.value("SELECT MAX(id) FROM delivery")) if count else 0
+
+    def claim(self, at: datetime | None = None, *, hold: bool = False) -> Outgoing | None:
+        self.now = at or self.now
+        return next(iter(self.store.outbox.claim(self.now, hold_unknown=hold)), None)
+
+    def settle(
+        self, outcome: Outcome, at: datetime | None = None, *, hold: bool = False
+    ) -> State | None:
+        """Claim the next delivery and let its attempt end so."""
+        outgoing = self.claim(at, hold=hold)
+        assert outgoing is not None
+        if outcome in (Outcome.SENT, Outcome.UNKNOWN):
+            self.store.outbox.enter_data(outgoing)
+        return self.ended(outgoing, Receipt(outcome, f"the server said {outcome}"))
+
+    def ended(self, outgoing: Outgoing, receipt: Receipt, jitter: float = 0.5) -> State | None:
+        """Let the attempt of a claimed delivery end so."""
+        ((state, _),) = self.store.outbox.settle([(outgoing, receipt)], self.now, lambda: jitter)
+        return state
+
+    def state(self, delivery: int) -> str:
+        return str(self.value("SELECT state FROM delivery WHERE id = ?", delivery))
+
+    def suppress(self, address: str = ADA) -> None:
+        self.database.write(
+            "INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)]
+        )
+
+    def value(self, sql: str, *parameters: Any) -> Any:
+        """A look by another connection: what is not committed is not seen."""
+        other = Database.open(self.path)
+        try:
+            return other.value(sql, parameters)
+        finally:
+            other.close()
+
+
+def numbers(plan: Plan) -> list[int]:
+    return [int(item.paper.id[-5:]) for item in plan.items]

@@ -1,0 +1,269 @@
+"""The outbox: what is claimed, recorded, recovered, retried and given up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from digest.errors import UsageError
+from digest.model import (
+    Outcome,
+    Receipt,
+    State,
+)
+from digest.store.digests import Queued
+from digest.store.outbox import GIVE_UP, RETRIES, UNKNOWN_WAIT
+from tests.store.house import ADA, BOB, MINUTE, PIECES, House
+from tests.world.worlds import DAY, HOUR, eprint, reader
+
+PAGE = "github:ada/papers"
+
+
+def test_a_delivery_is_in_data_on_the_disk_before_data(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    outgoing = settled.claim()
+    assert outgoing is not None
+    assert settled.state(delivery) == "leased"
+    settled.store.outbox.enter_data(outgoing)
+    assert settled.state(delivery) == "in_data"
+
+
+def test_a_stopped_cycle_leaves_leased_ones_unsent_and_those_in_data_unknown(
+    settled: House,
+) -> None:
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.record("Alpha", eprint(2))
+    first, second = settled.queue(ADA), settled.queue(BOB)
+    one, _other = settled.claim(), settled.claim()
+    assert one is not None
+    settled.store.outbox.enter_data(one)
+    assert settled.store.outbox.recover(settled.now) == 1
+    assert (settled.state(first), settled.state(second)) == ("unknown", "queued")
+    again = settled.claim()
+    assert again is not None
+    assert (again.id, again.attempt) == (second, 1)
+    assert settled.claim() is None
+
+
+def test_whoever_lost_the_claim_writes_nothing(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    lost = settled.claim()
+    assert lost is not None
+    settled.store.outbox.recover(settled.now)
+    with pytest.raises(LookupError):
+        settled.store.outbox.enter_data(lost)
+    assert settled.ended(lost, Receipt(Outcome.SENT)) is None
+    assert settled.state(delivery) == "queued"
+
+
+def test_a_stopped_repeat_of_what_may_have_been_accepted_stays_maybe_delivered(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    assert settled.settle(Outcome.UNKNOWN) == State.UNKNOWN
+    assert settled.claim(settled.now + HOUR) is not None
+    assert settled.state(delivery) == "leased"
+    assert settled.store.outbox.recover(settled.now) == 0
+    assert settled.state(delivery) == "unknown"
+    assert settled.claim(hold=True) is None
+
+
+def test_the_claim_of_an_earlier_attempt_is_lost(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    earlier = settled.claim()
+    assert earlier is not None
+    assert settled.ended(earlier, Receipt(Outcome.DEFERRED)) == State.DEFERRED
+    assert settled.claim(settled.now + HOUR) is not None
+    with pytest.raises(LookupError):
+        settled.store.outbox.enter_data(earlier)
+    assert settled.state(delivery) == "leased"
+    assert settled.ended(earlier, Receipt(Outcome.SENT)) is None
+
+
+def test_an_issue_waits_by_itself_where_github_could_not_be_used(house: House) -> None:
+    house.sync(reader(PAGE, "Alpha"))
+    house.record("Alpha", eprint(1))
+    delivery = house.queue(PAGE)
+    (outgoing,) = house.store.outbox.claim(house.now, hold_unknown=False, issues=True)
+    receipt = Receipt(Outcome.RELAY, "502 bad gateway")
+    assert house.ended(outgoing, receipt) == State.QUEUED
+    entry = house.store.outbox.entry(delivery)
+    assert (entry.next_at, entry.attempt) == (house.now + RETRIES[0], 0)
+    assert house.store.relay.state().failures == 0, "the mail server is not blamed"
+
+
+def test_another_process_cannot_settle_a_claim(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    outgoing = settled.claim()
+    assert outgoing is not None
+    settled.store.outbox._owner = "another:1"
+    with pytest.raises(LookupError):
+        settled.store.outbox.enter_data(outgoing)
+    assert settled.ended(outgoing, Receipt(Outcome.FAILED)) is None
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.5, 0.999])
+def test_refused_mail_waits_longer_each_time(settled: House, jitter: float) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    for wait in [*RETRIES, RETRIES[-1]]:
+        outgoing = settled.claim()
+        assert outgoing is not None
+        settled.ended(outgoing, Receipt(Outcome.DEFERRED), jitter)
+        (entry,) = settled.store.outbox.entries()
+        waited = entry.next_at - settled.now
+        assert abs(waited - wait * (0.9 + 0.2 * jitter)) <= timedelta(seconds=1)
+        assert settled.claim(entry.next_at - timedelta(seconds=2)) is None
+        settled.now = entry.next_at
+
+
+def test_a_relay_that_is_away_counts_no_attempt(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    for _ in range(3):
+        assert settled.settle(Outcome.RELAY) == State.QUEUED
+        (entry,) = settled.store.outbox.entries()
+        assert entry.attempt == 0
+        settled.now = entry.next_at
+
+
+def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    outbox, asked = settled.store.outbox, []
+    settled.database._connection.set_trace_callback(asked.append)
+    outbox.recover(settled.now)
+    outbox.next_at(hold_unknown=False)
+    assert outbox.claim(settled.now, hold_unknown=False)
+    outbox.entries()
+    outbox.waiting()
+    settled.database._connection.set_trace_callback(None)
+    looked = [sql for sql in asked if "delivery" in sql]
+    steps = [
+        row["detail"]
+        for sql in looked
+        for row in settled.database.rows(f"EXPLAIN QUERY PLAN {sql}")
+    ]
+    assert len(looked) >= 6
+    assert {"SCAN delivery", "SCAN d"}.isdisjoint(steps), steps
+    assert sum("delivery_open" in step for step in steps) >= 6
+
+
+def test_refusals_are_final_after_days(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    assert timedelta(days=5) == GIVE_UP
+    assert settled.settle(Outcome.DEFERRED, settled.now + GIVE_UP - HOUR) == State.DEFERRED
+    assert settled.settle(Outcome.DEFERRED, settled.now + 2 * HOUR) == State.FAILED
+
+
+def test_an_unknown_delivery_is_tried_again_after_30_minutes_under_the_same_message_id(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    first = settled.claim()
+    assert first is not None
+    settled.store.outbox.enter_data(first)
+    settled.ended(first, Receipt(Outcome.UNKNOWN), 0.0)
+    assert timedelta(minutes=30) == UNKNOWN_WAIT
+    assert settled.claim(settled.now + 29 * MINUTE) is None
+    again = settled.claim(settled.now + 5 * MINUTE)
+    assert again is not None
+    assert (again.message_id, again.date, again.pieces) == (
+        first.message_id,
+        first.date,
+        first.pieces,
+    )
+
+
+def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_ever(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery, begun, copies = settled.queue(), settled.now, 0
+    while (at := settled.store.outbox.next_at(hold_unknown=False)) is not None:
+        settled.settle(Outcome.UNKNOWN, at)
+        copies += 1
+        assert copies < 50
+    assert GIVE_UP <= settled.now - begun <= GIVE_UP + RETRIES[-1]
+    assert copies >= len(RETRIES)
+    assert settled.state(delivery) == "dropped"
+    assert settled.due() == [], "what may have been accepted is not due again"
+
+
+def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_says_so(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    settled.settle(Outcome.UNKNOWN)
+    assert settled.claim(settled.now + 30 * DAY, hold=True) is None
+    assert settled.store.outbox.next_at(hold_unknown=True) is None
+    settled.store.outbox.retry(delivery, settled.now)
+    assert settled.claim(hold=True) is not None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DEFERRED, Outcome.RELAY])
+def test_what_may_have_been_accepted_stays_so_whatever_follows(
+    settled: House, outcome: Outcome
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    settled.settle(Outcome.UNKNOWN)
+    assert settled.settle(outcome, settled.now + HOUR) == State.UNKNOWN
+    assert settled.settle(Outcome.FAILED, settled.now + HOUR) == State.DROPPED
+    assert settled.due() == []
+    assert settled.state(delivery) == "dropped"
+
+
+def test_a_dropped_delivery_counts_as_had(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    entry = settled.store.outbox.drop(settled.queue(), settled.now)
+    assert entry.papers == 1
+    assert settled.due() == []
+    assert settled.claim() is None
+
+
+def test_only_what_waits_can_be_retried_or_dropped(settled: House) -> None:
+    outbox = settled.store.outbox
+    for verb in (outbox.retry, outbox.drop):
+        with pytest.raises(UsageError, match="is sent"):
+            verb(1, settled.now)
+        with pytest.raises(UsageError, match="no delivery 99"):
+            verb(99, settled.now)
+
+
+def test_retrying_never_makes_a_delivery_wait_longer(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    entry = settled.store.outbox.retry(delivery, settled.now + 300 * DAY)
+    assert entry.next_at == settled.now
+
+
+def test_equal_digests_are_stored_once(settled: House) -> None:
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.record("Alpha", eprint(2))
+    for address in (ADA, BOB):
+        plan = settled.plan(address)
+        settled.store.digests.queue(
+            [Queued(plan, settled.now, "one key", "subject", PIECES)],
+            settled.now,
+            "example.org",
+            lambda _r: settled.now,
+        )
+    assert settled.value("SELECT COUNT(*) FROM content WHERE key = 'one key'") == 1
+    assert settled.store.digests.stored("one key") == ("subject", PIECES)
+    one, other = settled.claim(), settled.claim()
+    assert one is not None
+    assert other is not None
+    assert one.pieces == other.pieces == PIECES
+    assert one.message_id != other.message_id

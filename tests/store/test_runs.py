@@ -1,0 +1,74 @@
+"""The record of runs, and the time of a database, which never goes back."""
+
+from __future__ import annotations
+
+import pytest
+
+from digest.errors import ConfigError, Exit
+from digest.model import (
+    Outcome,
+)
+from digest.store.runs import KeywordRecord
+from tests.store.house import ADA, MINUTE, House
+from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
+
+
+def test_an_earlier_time_is_refused_and_named(house: House) -> None:
+    with pytest.raises(ConfigError, match="already seen 2026-11-09T07:00:00Z") as caught:
+        house.store.runs.check_time(MONDAY - HOUR)
+    assert caught.value.exit_code == Exit.CONFIG
+    assert "--db" in caught.value.remedy
+
+
+def test_a_clock_set_back_by_minutes_does_no_harm(house: House) -> None:
+    assert house.store.runs.check_time(MONDAY - 20 * MINUTE) == MONDAY
+    assert house.store.runs.check_time(MONDAY + MINUTE) == MONDAY + MINUTE
+
+
+def test_a_runs_record_tells_all_that_was_noted(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"))
+    record = KeywordRecord(
+        "Alpha", "ok", fetched=9, new=1, revised=2, late=3, requests=4, why="because"
+    )
+    house.store.runs.note_keyword(house.run, house.query("Alpha").id, record)
+    unfinished = house.store.runs.latest()
+    assert unfinished is not None
+    assert unfinished.finished is None
+    outcomes = {
+        Outcome.SENT: 1,
+        Outcome.DEFERRED: 2,
+        Outcome.RELAY: 3,
+        Outcome.FAILED: 4,
+        Outcome.UNKNOWN: 5,
+    }
+    house.store.runs.finish(
+        house.run, MONDAY + HOUR, composed=7, outcomes=outcomes, trouble="trouble"
+    )
+    run = house.store.runs.latest()
+    assert run is not None
+    assert (run.started, run.finished, run.trouble, run.composed) == (
+        MONDAY,
+        MONDAY + HOUR,
+        "trouble",
+        7,
+    )
+    assert {str(k): v for k, v in run.outcomes.items()} == {
+        "sent": 1,
+        "deferred": 5,
+        "failed": 4,
+        "unknown": 5,
+    }
+    assert run.keywords == (record,)
+    assert house.store.runs.last_fetch("all:alpha") == (MONDAY, record)
+
+
+def test_records_of_runs_are_let_go_after_a_year_and_the_log_stays(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"))
+    house.record("Alpha", eprint(1))
+    house.store.runs.note_keyword(house.run, house.query("Alpha").id, KeywordRecord("Alpha", "ok"))
+    house.store.runs.begin(MONDAY + 365 * DAY)
+    assert house.value("SELECT COUNT(*) FROM run") == 2
+    house.store.runs.begin(MONDAY + 367 * DAY)
+    assert house.value("SELECT COUNT(*) FROM run") == 2
+    assert house.value("SELECT COUNT(*) FROM run_keyword") == 0
+    assert house.value("SELECT COUNT(*) FROM seen") == 1
