@@ -67,8 +67,9 @@ class Context:
             settings.github_token,
         )
         set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets)
-        for name in settings.unknown:
-            self.warn(f"{name} is set, and no such setting exists")
+        for name, near in settings.unknown.items():
+            guess = f" (did you mean {near}?)" if near else ""
+            self.warn(f"{name}{guess} is set, and no such setting exists")
         from digest.setup.holidays import take_holidays
 
         if trouble := take_holidays(settings.home):

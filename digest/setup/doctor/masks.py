@@ -25,7 +25,7 @@ def shown(setting: Setting, survey: Survey) -> str:
     name = setting.variable
     text = survey.values[name]
     if setting.secret:
-        return MASK if text or _read_elsewhere(name, survey) else ""
+        return MASK if text else ""
     if name == "DIGEST_MAIL":
         return _mail(text)
     if name == "DIGEST_INBOX" and name in survey.mistakes:
@@ -36,15 +36,6 @@ def shown(setting: Setting, survey: Survey) -> str:
         path = getattr(survey.settings, _PATHS[name])
         return str(path) if path else ""
     return without_login(text)
-
-
-def _read_elsewhere(name: str, survey: Survey) -> bool:
-    """Whether a password came from a file or a credential."""
-    found = {
-        "DIGEST_MAIL_PASSWORD": survey.settings.mail_password,
-        "DIGEST_INBOX_PASSWORD": survey.settings.inbox_password,
-    }
-    return bool(found.get(name))
 
 
 def secrets_of(survey: Survey) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def check_settings(survey: Survey) -> list[Check]:
             f"{name} is set, and no such setting exists",
             f"did you mean {near}?" if near else "remove it",
         )
-        for name, near in survey.unknown.items()
+        for name, near in survey.settings.unknown.items()
     ]
     found += _about_mail(survey)
     found += _about_arxiv(survey)
@@ -119,11 +119,7 @@ def _about_mail(survey: Survey) -> Iterator[Check]:
             f"a password is set ({password}), and DIGEST_MAIL names nobody to log in as",
             "write smtp://USER@HOST:587, or take the password out",
         )
-    if (
-        settings.mail_password
-        and survey.values["DIGEST_MAIL_PASSWORD"]
-        and survey.values["DIGEST_MAIL_PASSWORD_FILE"]
-    ):
+    if survey.values["DIGEST_MAIL_PASSWORD_FILE"] and password not in ("", "password file"):
         yield warn(
             NAME,
             "DIGEST_MAIL_PASSWORD and DIGEST_MAIL_PASSWORD_FILE are both set: the file is not read",

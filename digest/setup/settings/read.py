@@ -1,11 +1,12 @@
-"""Readers of single values: a path, a secret, an address, a URL, a number, or a ConfigError that
+"""Readers of single settings: a path, a secret, an address, a URL, a number, or a ConfigError that
 names the setting.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,181 +15,10 @@ from digest.errors import ConfigError
 from digest.mail.signing import LONGEST_TOKEN
 from digest.model import RateLimit
 
-CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
-"""The names under which systemd hands over the passwords of SMTP and IMAP (systemd.exec(5),
-LoadCredential)."""
 LONGEST_BOUNCE = 64 - 1 - LONGEST_TOKEN
 """Letters of a bounce address before the @: with a token behind them 64 are allowed (RFC 5321
 section 4.5.3.1.1)."""
 SHORTEST_SECRET = 16
-
-
-def expanded(variable: str, value: str) -> Path:
-    """A path, with `~` written out. Raises ConfigError where that names a user who has no home
-    folder.
-    """
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(
-            f"{variable} is {value!r}, the home folder of a user who has none"
-        ) from error
-
-
-def password(
-    variable: str,
-    values: Mapping[str, str],
-    environ: Mapping[str, str],
-    path: Callable[[str], Path],
-) -> tuple[str, str]:
-    """A password and where it is from, if not from `variable` itself: that, the file, or systemd's
-    credential.
-    """
-    if values[variable]:
-        return values[variable], ""
-    named = f"{variable}_FILE"
-    if values[named]:
-        return _secret_file(path(named), named, required=True), "password file"
-    if environ.get("CREDENTIALS_DIRECTORY"):
-        credential = CREDENTIAL if variable == "DIGEST_MAIL_PASSWORD" else INBOX_CREDENTIAL
-        secret = _secret_file(
-            Path(environ["CREDENTIALS_DIRECTORY"]) / credential, named, required=False
-        )
-        return secret, "systemd credential" if secret else ""
-    return "", ""
-
-
-def _secret_file(path: Path, variable: str, *, required: bool) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip("\r\n")
-    except FileNotFoundError as error:
-        if not required:
-            return ""
-        raise ConfigError(f"{variable} names {path}, which does not exist") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the password file {path} cannot be read ({type(error).__name__})"
-        ) from error
-
-
-def address(variable: str, value: str) -> str:
-    """A single mail address, with or without a display name."""
-    if not value:
-        return ""
-    from email.utils import getaddresses
-
-    from email_validator import EmailNotValidError, validate_email
-
-    addresses = getaddresses([value])
-    if len(addresses) > 1:
-        raise ConfigError(
-            f"{variable} is {value!r}, which is more than one mail address", remedy="write one"
-        )
-    address = addresses[0][1] or value
-    try:
-        validate_email(
-            address, check_deliverability=False, test_environment=True, allow_smtputf8=True
-        )
-    except EmailNotValidError as error:
-        if (
-            address.rpartition("@")[2] in ("localhost", "localhost.localdomain")
-            and address.count("@") == 1
-        ):
-            return value
-        raise ConfigError(
-            f"{variable} is {value!r}, which is no mail address", remedy=str(error).rstrip(".")
-        ) from error
-    return value
-
-
-def bounce(variable: str, value: str) -> str:
-    """The bounce address: a bare one, short enough that a token fits in, in ASCII as every server
-    can take it.
-    """
-    if not address(variable, value):
-        return ""
-    local, _, _ = value.rpartition("@")
-    if not value.isascii() or not re.fullmatch(r"[A-Za-z0-9._=+-]+@[^<>\s]+", value):
-        raise ConfigError(
-            f"{variable} is {value!r}", remedy="write a bare address, such as bounces@example.org"
-        )
-    if len(local) > LONGEST_BOUNCE:
-        raise ConfigError(
-            f"{variable} has {len(local)} letters before the @, and a token must fit in behind them",
-            remedy=f"use one with at most {LONGEST_BOUNCE}",
-        )
-    return value
-
-
-def base_url(variable: str, value: str) -> str:
-    """Where the web side is reached, without a slash at its end; RFC 8058 wants https."""
-    if not value:
-        return ""
-    parts = urlsplit(value)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if (
-        not parts.hostname
-        or parts.query
-        or parts.fragment
-        or parts.scheme not in ("https", *["http"] * local)
-    ):
-        raise ConfigError(
-            f"{variable} is {value!r}", remedy="write it as https://digest.example.org"
-        )
-    if not value.isascii() or re.search(r"[\s<>,\"]", value):
-        raise ConfigError(
-            f"{variable} holds what no link can", remedy="write it in ASCII, without blanks"
-        )
-    return value.rstrip("/")
-
-
-def secret(variable: str, value: str) -> str:
-    """A secret that can be kept."""
-    if value and len(value) < SHORTEST_SECRET:
-        raise ConfigError(
-            f"{variable} has fewer than {SHORTEST_SECRET} characters",
-            remedy="make one with: openssl rand -hex 32; or leave it out, since the database has its own",
-        )
-    return value
-
-
-def url(variable: str, value: str) -> str:
-    """A web address."""
-    if not value.startswith(("http://", "https://")):
-        raise ConfigError(
-            f"{variable} is {value!r}", remedy="write an address that starts with https://"
-        )
-    return value
-
-
-def service(variable: str, value: str) -> str:
-    """A web address, or "" for none."""
-    return "" if value.strip().lower() == "none" else url(variable, value)
-
-
-def choice(variable: str, value: str, possible: Sequence[str]) -> str:
-    """One of some words."""
-    if value not in possible:
-        raise ConfigError(
-            f"{variable} is {value!r}", remedy=f"write {', '.join(possible[:-1])} or {possible[-1]}"
-        )
-    return value
-
-
-def seconds(variable: str, value: str) -> float:
-    """A pause in seconds, an hour at most."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 3600:
-        raise ConfigError(
-            f"{variable} is {value!r}",
-            remedy="write a number of seconds, 3 or more for arXiv itself",
-        )
-    return seconds
-
-
 PERIODS = {
     "s": 1,
     "sec": 1,
@@ -203,14 +33,202 @@ PERIODS = {
 """The length of each period that a rate may name, in seconds."""
 
 
-def rate(variable: str, value: str) -> tuple[RateLimit, ...]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One setting as it was written, never empty; `home` is the folder to which paths are
+    relative.
+    """
+
+    variable: str
+    text: str
+    home: Path
+
+    def wrong(self, remedy: str) -> ConfigError:
+        """The mistake that this text is no such value."""
+        return ConfigError(f"{self.variable} is {self.text!r}", remedy=remedy)
+
+    def one_of(self, *words: str) -> str:
+        """The text, which must be one of these words."""
+        if self.text not in words:
+            raise self.wrong(f"write {', '.join(words[:-1])} or {words[-1]}")
+        return self.text
+
+
+def text(written: Written) -> str:
+    """The text as it stands there; whoever uses it finds its mistakes."""
+    return written.text
+
+
+def path(written: Written) -> Path:
+    """A path, with `~` written out. Raises ConfigError where that names a user who has no home
+    folder.
+    """
+    try:
+        return written.home / Path(written.text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{written.variable} is {written.text!r}, the home folder of a user who has none"
+        ) from error
+
+
+def folder(written: Written) -> Path:
+    """A folder that is there."""
+    found = path(written)
+    if not found.is_dir():
+        raise ConfigError(f"{written.variable} is {found}, which is not a folder")
+    return found
+
+
+def database(written: Written) -> Path:
+    """The path of a database."""
+    scheme, separator, _ = written.text.partition("://")
+    if separator:
+        raise ConfigError(
+            f"{written.variable} is {scheme}://…, and only SQLite is supported",
+            remedy="give the path of a file",
+        )
+    return path(written)
+
+
+def password(file: Written, environ: Mapping[str, str], credential: str) -> tuple[str, str]:
+    """A password that no variable holds, and where it is from: the file that `file` names, else
+    systemd's credential. Both are "" where there is neither.
+    """
+    credentials = environ.get("CREDENTIALS_DIRECTORY", "")
+    if not file.text and not credentials:
+        return "", ""
+    place = path(file) if file.text else Path(credentials) / credential
+    try:
+        secret = place.read_text(encoding="utf-8").strip("\r\n")
+    except FileNotFoundError as error:
+        if not file.text:
+            return "", ""
+        raise ConfigError(f"{file.variable} names {place}, which does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the password file {place} cannot be read ({type(error).__name__})"
+        ) from error
+    if file.text:
+        return secret, "password file"
+    # The units' own default credential is an empty line: it reads as no password.
+    return secret, "systemd credential" if secret else ""
+
+
+def address(written: Written) -> str:
+    """A single mail address, with or without a display name."""
+    from email.utils import getaddresses
+
+    from email_validator import EmailNotValidError, validate_email
+
+    addresses = getaddresses([written.text])
+    if len(addresses) > 1:
+        raise ConfigError(
+            f"{written.variable} is {written.text!r}, which is more than one mail address",
+            remedy="write one",
+        )
+    bare = addresses[0][1] or written.text
+    # The validator knows no host without a dot, and a server of one's own may deliver there.
+    if re.fullmatch(r"[^@]*@localhost(\.localdomain)?", bare):
+        return written.text
+    try:
+        validate_email(bare, check_deliverability=False, test_environment=True, allow_smtputf8=True)
+    except EmailNotValidError as error:
+        raise ConfigError(
+            f"{written.variable} is {written.text!r}, which is no mail address",
+            remedy=str(error).rstrip("."),
+        ) from error
+    return written.text
+
+
+def bounce(written: Written) -> str:
+    """The bounce address: a bare one, short enough that a token fits in, in ASCII as every server
+    can take it.
+    """
+    local, _, _ = address(written).rpartition("@")
+    bare = re.fullmatch(r"[A-Za-z0-9._=+-]+@[^<>\s]+", written.text)
+    if bare is None or not written.text.isascii():
+        raise written.wrong("write a bare address, such as bounces@example.org")
+    if len(local) > LONGEST_BOUNCE:
+        raise ConfigError(
+            f"{written.variable} has {len(local)} letters before the @, "
+            "and a token must fit in behind them",
+            remedy=f"use one with at most {LONGEST_BOUNCE}",
+        )
+    return written.text
+
+
+def mailbox(written: Written) -> str:
+    """A mailbox that can be read; what is wrong with it the mailbox's own room says."""
+    from digest.mail.mailbox import read_mailbox
+
+    read_mailbox(written.text)
+    return written.text
+
+
+def base_url(written: Written) -> str:
+    """Where the web side is reached, without a slash at its end; RFC 8058 wants https."""
+    parts = urlsplit(written.text)
+    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    schemes = ("https", "http") if local else ("https",)
+    if not parts.hostname or parts.query or parts.fragment or parts.scheme not in schemes:
+        raise written.wrong("write it as https://digest.example.org")
+    if not written.text.isascii() or re.search(r"[\s<>,\"]", written.text):
+        raise ConfigError(
+            f"{written.variable} holds what no link can", remedy="write it in ASCII, without blanks"
+        )
+    return written.text.rstrip("/")
+
+
+def secret(written: Written) -> str:
+    """A secret that can be kept."""
+    if len(written.text) < SHORTEST_SECRET:
+        raise ConfigError(
+            f"{written.variable} has fewer than {SHORTEST_SECRET} characters",
+            remedy="make one with: openssl rand -hex 32; "
+            "or leave it out, since the database has its own",
+        )
+    return written.text
+
+
+def url(written: Written) -> str:
+    """A web address."""
+    if not written.text.startswith(("http://", "https://")):
+        raise written.wrong("write an address that starts with https://")
+    return written.text
+
+
+def service(written: Written) -> str:
+    """A web address, or "" for `none`."""
+    return "" if written.text.strip().lower() == "none" else url(written)
+
+
+def source(written: Written) -> str:
+    """What is asked first for new papers."""
+    return written.one_of("auto", "api", "feeds", "oai")
+
+
+def hold(written: Written) -> bool:
+    """Whether what may have been delivered waits for a person."""
+    return written.one_of("retry", "hold") == "hold"
+
+
+def seconds(written: Written) -> float:
+    """A pause in seconds, an hour at most."""
+    try:
+        pause = float(written.text)
+    except ValueError:
+        pause = -1.0
+    if not 0 <= pause <= 3600:  # also false for "nan", which float() reads
+        raise written.wrong("write a number of seconds, 3 or more for arXiv itself")
+    return pause
+
+
+def rate(written: Written) -> tuple[RateLimit, ...]:
     """Limits such as `20/min, 450/day`, all of which hold."""
     limits = []
-    for part in filter(None, re.split(r"[,;\s]+", re.sub(r"\s*/\s*", "/", value.strip()))):
+    for part in filter(None, re.split(r"[,;\s]+", re.sub(r"\s*/\s*", "/", written.text.strip()))):
         found = re.fullmatch(r"([0-9]{1,9})/([a-z]+)", part.lower())
         if found is None or found[2] not in PERIODS or int(found[1]) == 0:
-            raise ConfigError(
-                f"{variable} is {value!r}", remedy="write it as 20/min, or 20/min, 450/day"
-            )
+            raise written.wrong("write it as 20/min, or 20/min, 450/day")
         limits.append(RateLimit(int(found[1]), timedelta(seconds=PERIODS[found[2]])))
     return tuple(limits)

@@ -1,23 +1,40 @@
-"""All settings by name: the variable, what stands where nothing is said, and what each is for."""
+"""All settings, a row each: its name, what stands where nothing is said, what it is for, and how it
+is read.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from digest.setup.settings import read
+from digest.setup.settings.read import Written
 
 ARXIV_API = "https://export.arxiv.org/api/query"
 ARXIV_FEEDS = "https://rss.arxiv.org/atom"
 ARXIV_OAI = "https://oaipmh.arxiv.org/oai"
 GITHUB_API = "https://api.github.com"
+CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
+"""The names under which systemd hands over the passwords of SMTP and IMAP (systemd.exec(5),
+LoadCredential)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its variable, what stands where nothing is said, and what it is for."""
+    """One setting. `field` is that of Settings in which its value stands, or "" where it only helps
+    to find another's.
+
+    A password may also stand in the file that `variable`_FILE names, or be handed over by systemd
+    as `credential`.
+    """
 
     variable: str
+    field: str
     default: str
     help: str
+    read: Callable[[Written], object] = read.text
     secret: bool = False
+    credential: str = ""
 
     @property
     def flag(self) -> str:
@@ -28,73 +45,183 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("DIGEST_HOME", "", "The folder to which all other paths are relative"),
-    Setting("DIGEST_DB", "digest.db", "The database"),
-    Setting("DIGEST_SUBSCRIBERS", "subscribers.yaml", "The subscribers file"),
+    Setting("DIGEST_HOME", "", "", "The folder to which all other paths are relative"),
+    Setting("DIGEST_DB", "db", "digest.db", "The database", read.database),
+    Setting(
+        "DIGEST_SUBSCRIBERS", "subscribers", "subscribers.yaml", "The subscribers file", read.path
+    ),
     Setting(
         "DIGEST_SUBSCRIBERS_YAML",
+        "subscribers_yaml",
         "",
         "The subscribers file's text itself, where strangers may see files",
         secret=True,
     ),
     Setting(
         "DIGEST_SECRET",
+        "secret",
         "",
         "What tokens and readers' names are made with, not the database's own",
+        read.secret,
         secret=True,
     ),
     Setting(
         "DIGEST_MAIL",
+        "mail",
         "maildir:mail",
         "Where mail goes: maildir:PATH, sendmail:, smtp://USER@HOST:587 or smtps://USER@HOST:465",
     ),
-    Setting("DIGEST_MAIL_PASSWORD", "", "The password of the SMTP login", secret=True),
-    Setting("DIGEST_MAIL_PASSWORD_FILE", "", "A file that holds the password of the SMTP login"),
+    Setting(
+        "DIGEST_MAIL_PASSWORD",
+        "mail_password",
+        "",
+        "The password of the SMTP login",
+        secret=True,
+        credential=CREDENTIAL,
+    ),
+    Setting(
+        "DIGEST_MAIL_PASSWORD_FILE", "", "", "A file that holds the password of the SMTP login"
+    ),
     Setting(
         "DIGEST_MAIL_TOKEN_COMMAND",
+        "mail_token_command",
         "",
         "A command that prints an access token for the SMTP login (XOAUTH2)",
     ),
-    Setting("DIGEST_MAIL_CA", "", "A file with the certificate of a private authority, for SMTP"),
-    Setting("DIGEST_MAIL_RATE", "", "How much mail may leave at most, such as '20/min, 450/day'"),
-    Setting("DIGEST_FROM", "", "The sender, such as 'Daily Papers <papers@example.org>'"),
-    Setting("DIGEST_CONTACT", "", "The address to which people write, and that arXiv sees"),
-    Setting("DIGEST_SOURCE", "auto", "What is asked first for new papers: auto, api, feeds or oai"),
-    Setting("DIGEST_ARXIV_API", ARXIV_API, "The address of arXiv's query interface"),
     Setting(
-        "DIGEST_ARXIV_FEEDS", ARXIV_FEEDS, "The address of arXiv's announcement feeds, or none"
+        "DIGEST_MAIL_CA",
+        "mail_ca",
+        "",
+        "A file with the certificate of a private authority, for SMTP",
+        read.path,
     ),
-    Setting("DIGEST_ARXIV_OAI", ARXIV_OAI, "The address of arXiv's OAI-PMH service, or none"),
-    Setting("DIGEST_ARXIV_DELAY", "3", "Seconds between two requests to arXiv"),
+    Setting(
+        "DIGEST_MAIL_RATE",
+        "mail_rate",
+        "",
+        "How much mail may leave at most, such as '20/min, 450/day'",
+        read.rate,
+    ),
+    Setting(
+        "DIGEST_FROM",
+        "sender",
+        "",
+        "The sender, such as 'Daily Papers <papers@example.org>'",
+        read.address,
+    ),
+    Setting(
+        "DIGEST_CONTACT",
+        "contact",
+        "",
+        "The address to which people write, and that arXiv sees",
+        read.address,
+    ),
+    Setting(
+        "DIGEST_SOURCE",
+        "source",
+        "auto",
+        "What is asked first for new papers: auto, api, feeds or oai",
+        read.source,
+    ),
+    Setting(
+        "DIGEST_ARXIV_API",
+        "arxiv_api",
+        ARXIV_API,
+        "The address of arXiv's query interface",
+        read.url,
+    ),
+    Setting(
+        "DIGEST_ARXIV_FEEDS",
+        "arxiv_feeds",
+        ARXIV_FEEDS,
+        "The address of arXiv's announcement feeds, or none",
+        read.service,
+    ),
+    Setting(
+        "DIGEST_ARXIV_OAI",
+        "arxiv_oai",
+        ARXIV_OAI,
+        "The address of arXiv's OAI-PMH service, or none",
+        read.service,
+    ),
+    Setting(
+        "DIGEST_ARXIV_DELAY",
+        "arxiv_delay",
+        "3",
+        "Seconds between two requests to arXiv",
+        read.seconds,
+    ),
     Setting(
         "DIGEST_ON_UNKNOWN",
+        "hold_unknown",
         "retry",
         "What follows when a mail may have been delivered: retry or hold",
+        read.hold,
     ),
     Setting(
         "DIGEST_INBOX",
+        "inbox",
         "",
         "The mailbox to which bounces and requests to leave come: imaps://USER@HOST/FOLDER",
+        read.mailbox,
     ),
-    Setting("DIGEST_INBOX_PASSWORD", "", "The password of that mailbox", secret=True),
-    Setting("DIGEST_INBOX_PASSWORD_FILE", "", "A file that holds the password of that mailbox"),
+    Setting(
+        "DIGEST_INBOX_PASSWORD",
+        "inbox_password",
+        "",
+        "The password of that mailbox",
+        secret=True,
+        credential=INBOX_CREDENTIAL,
+    ),
+    Setting("DIGEST_INBOX_PASSWORD_FILE", "", "", "A file that holds the password of that mailbox"),
     Setting(
         "DIGEST_BOUNCE",
+        "bounce",
         "",
         "The bounce address; each delivery gets one of its own, bounces+…@example.org",
+        read.bounce,
     ),
     Setting(
-        "DIGEST_OPERATOR", "", "Who hears by mail of trouble, once, and when all is well again"
+        "DIGEST_OPERATOR",
+        "operator",
+        "",
+        "Who hears by mail of trouble, once, and when all is well again",
+        read.address,
     ),
     Setting(
-        "DIGEST_HEARTBEAT_URL", "", "An address that is called after each good cycle", secret=True
+        "DIGEST_HEARTBEAT_URL",
+        "heartbeat_url",
+        "",
+        "An address that is called after each good cycle",
+        read.url,
+        secret=True,
     ),
     Setting(
         "DIGEST_BASE_URL",
+        "base_url",
         "",
         "Where 'digest serve' is reached from outside: https://digest.example.org",
+        read.base_url,
     ),
-    Setting("DIGEST_GITHUB_TOKEN", "", "The token with which issues are posted", secret=True),
-    Setting("DIGEST_GITHUB_API", GITHUB_API, "The address of GitHub's REST interface"),
-    Setting("DIGEST_TEMPLATES", "", "A folder whose templates come before the built-in ones"),
+    Setting(
+        "DIGEST_GITHUB_TOKEN",
+        "github_token",
+        "",
+        "The token with which issues are posted",
+        secret=True,
+    ),
+    Setting(
+        "DIGEST_GITHUB_API",
+        "github_api",
+        GITHUB_API,
+        "The address of GitHub's REST interface",
+        read.url,
+    ),
+    Setting(
+        "DIGEST_TEMPLATES",
+        "templates",
+        "",
+        "A folder whose templates come before the built-in ones",
+        read.folder,
+    ),
 )
