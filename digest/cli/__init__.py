@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from digest import __version__
-from digest.errors import DigestError, Exit, one_line
+from digest.errors import ConfigError, Exit
 
 GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "To begin": {
@@ -73,6 +73,10 @@ its summary."""
 COMMANDS = {name: entry for commands in GROUPS.values() for name, entry in commands.items()}
 
 
+WORKS_EVERYWHERE = {"--version", "--help", "-h", "timer"}
+"""What can be asked for on Windows too, whose timer calls Digest in WSL."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for, so that starting is
     quick.
@@ -103,16 +107,12 @@ class LazyGroup(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Put the commands first: the settings' flags are looked up more rarely."""
         self.format_commands(ctx, formatter)
-        records = [
-            record for p in self.get_params(ctx) if (record := p.get_help_record(ctx)) is not None
-        ]
+        records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
         with formatter.section("Options, before or after the command"):
-            formatter.write_dl(records)
+            formatter.write_dl(list(filter(None, records)))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Add the settings' flags, whose room takes longer to import than telling the version may
-        last.
-        """
+        """Add the settings' flags, which take longer to import than `--version` may last."""
         if args != ["--version"] and not any(p.name == "verbose" for p in self.params):
             from digest.cli.base import common_options
 
@@ -137,40 +137,37 @@ def main(args: list[str] | None = None) -> None:
     fits.
     """
     arguments = sys.argv[1:] if args is None else args
-    if sys.platform == "win32" and not {"--version", "--help", "-h", "timer"} & set(arguments):
-        text = "Windows itself lacks the file locks that Digest needs: use WSL, where all of it works (docs/windows.md)"
-        sys.exit(_failed(arguments, text, Exit.CONFIG))
+    code: Any = Exit.GIVEN_UP
     try:
-        code: Any = cli.main(args=arguments, prog_name="digest", standalone_mode=False)
+        if sys.platform == "win32" and not WORKS_EVERYWHERE & set(arguments):
+            raise ConfigError(
+                "Windows itself lacks the file locks that Digest needs",
+                remedy="use WSL, where all of it works (docs/windows.md)",
+            )
+        code = cli.main(args=arguments, prog_name="digest", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         code = Exit.USAGE
-    except click.ClickException as error:
-        from digest.cli.mistakes import words_of
-
-        code = _failed(arguments, words_of(error), Exit.USAGE)
-    except DigestError as error:
-        code = _failed(arguments, str(error), error.exit_code)
-    except click.Abort:
-        code = _failed([], "stopped", 130)
+    except click.Abort as error:
+        code = _report(error, [])
     except BrokenPipeError:
+        # Whoever read the output has had enough; Python would complain once more as it ends.
         sys.stderr.close()
-        code = 1
     except Exception as error:
-        words = f"an error of the program itself ({type(error).__name__}: {one_line(str(error))})"
-        code = _failed(
-            arguments, f"{words}: please report it with what --debug shows", Exit.GIVEN_UP
-        )
+        code = _report(error, arguments)
     sys.exit(int(code) if isinstance(code, int) else 0)
 
 
-def _failed(arguments: list[str], text: str, code: int) -> int:
+def _report(error: Exception, arguments: list[str]) -> int:
     """Say what went wrong, with the traceback where that was asked for; returns the exit code."""
     from digest.cli.base import say
+    from digest.cli.mistakes import explain
 
     if "--debug" in arguments:
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exception(error)
+    text, code = explain(error)
+    # An error that came before the settings were read must follow --log-json as well.
     say(text, as_json="--log-json" in arguments, level="error")
     return code
