@@ -27,20 +27,20 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.close()
 
 
-def told(world: World | None, settings: Settings, queries: int = 1) -> list[str]:
-    report = report_sources(world.store if world else None, settings, queries, MONDAY)
+def told(world: World, settings: Settings, queries: int = 1) -> list[str]:
+    report = report_sources(world.store, settings, queries, MONDAY)
     return list(tell_sources(report))
 
 
-def test_who_is_asked_and_who_stands_in(settings: Settings) -> None:
-    assert told(None, settings) == [
+def test_who_is_asked_and_who_stands_in(world: World, settings: Settings) -> None:
+    assert told(world, settings) == [
         "the API (auto); where that fails the announcement feeds, then OAI"
     ]
-    assert told(None, settings, 61) == [
+    assert told(world, settings, 61) == [
         "the announcement feeds (auto); where that fails the API, then OAI"
     ]
     alone = replace(settings, source="api", arxiv_feeds="", arxiv_oai="")
-    assert told(None, alone, 1000) == ["the API"]
+    assert told(world, alone, 1000) == ["the API"]
 
 
 def test_a_feed_in_trouble_and_what_one_lacked_are_told(world: World, settings: Settings) -> None:

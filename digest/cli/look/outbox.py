@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
+from digest.cli.base import (
+    Command,
+    Context,
+    ListingGroup,
+    json_option,
+    labelled,
+    pass_context,
+)
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.model import REPOSITORY, in_words
 from digest.setup.mail import make_sender
-from digest.setup.parts import existing_store, machine_now
+from digest.setup.parts import existing_store, machine_now, reading_store
 from digest.setup.subscribers import read_roster
-from digest.times import text_or_none, to_text
+from digest.times import in_utc, text_or_none, to_text
 
 if TYPE_CHECKING:
+    from digest.model import RateLimit
     from digest.store import Store
     from digest.store.history import Carried
     from digest.store.outbox import Entry
-    from digest.store.relay import RelayState
+    from digest.store.relay import Relay
 
 
 @click.group(cls=ListingGroup, examples=("digest outbox",))
@@ -38,45 +49,44 @@ def outbox(click_context: click.Context) -> None:
 @pass_context
 def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> None:
     """List the deliveries on their way, with the mail server's own words."""
-    now = machine_now()
-    with existing_store(context.settings) as store:
-        entries = store.outbox.entries(ended=with_ended) if store else []
-        server = server_words(store, context, now) if entries else []
-        opens_at = store.relay.opens_at(now, context.settings.mail_rate) if store else now
-        reason = store.relay.state().reason if store else ""
-    if as_json:
-        context.print_json([_as_json(entry) for entry in entries])
-        return
-    if not entries:
-        context.echo("The outbox is empty.")
-    for line in server:
-        context.echo(line)
-    for entry in entries:
-        context.echo(f"{entry.id}  {entry.address}  {in_words(entry.state)}  {entry.subject}")
-        if coming := what_follows(entry, opens_at, hold_unknown=context.settings.hold_unknown):
-            context.echo(f"    {coming}")
-        if entry.reply and entry.reply != reason:
-            context.echo(f"    {entry.reply}")
+    now, limits = machine_now(), context.settings.mail_rate
+    with reading_store(context.settings) as store:
+        rows = store.outbox.entries(ended=with_ended)
+        opens_at = store.relay.opens_at(now, limits)
+        reason = store.relay.state().reason
+        server = list(server_words(store.relay, limits, now))
+
+    def lines() -> Iterator[str]:
+        yield from server if rows else ["The outbox is empty."]
+        for row in rows:
+            yield f"{row.id}  {row.address}  {in_words(row.state)}  {row.subject}"
+            hold = context.settings.hold_unknown
+            # The server's reason stands above already, once for all that it keeps back.
+            reply = row.reply if row.reply != reason else ""
+            yield from labelled([("", what_follows(row, opens_at, hold_unknown=hold), reply)], 4)
+
+    context.show([_as_json(row) for row in rows], lines(), as_json=as_json)
 
 
-def what_follows(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> str:
-    """When a waiting delivery is tried again, or who is to decide; no mail leaves before
-    `opens_at`.
-    """
-    if entry.address.startswith(REPOSITORY):
-        opens_at, hold_unknown = entry.next_at, False
-    if entry.state == "unknown" and hold_unknown:
-        return f"waits for you: 'digest outbox retry {entry.id}' sends it again, 'digest outbox drop {entry.id}' does not"
-    if entry.state not in ("queued", "deferred", "unknown"):
+def leaves_at(row: Entry, opens_at: datetime) -> datetime:
+    """When a waiting delivery is tried again; no mail leaves before `opens_at`, but issues do."""
+    return row.next_at if row.address.startswith(REPOSITORY) else max(row.next_at, opens_at)
+
+
+def what_follows(row: Entry, opens_at: datetime, *, hold_unknown: bool) -> str:
+    """When a delivery is tried again, or who is to decide; "" where it has ended or is leaving."""
+    is_issue = row.address.startswith(REPOSITORY)  # which can be looked for, and is never held
+    if row.state == "unknown" and hold_unknown and not is_issue:
+        return (
+            f"waits for you: 'digest outbox retry {row.id}' sends it again,"
+            f" 'digest outbox drop {row.id}' does not"
+        )
+    if row.state not in ("queued", "deferred", "unknown"):
         return ""
-    tried = (
-        f"tried {'once' if entry.attempt == 1 else f'{entry.attempt} times'}, "
-        if entry.attempt
-        else ""
-    )
-    if entry.next_at <= opens_at <= machine_now():
-        return f"{tried}leaves with the next run"
-    return f"{tried}next at {max(entry.next_at, opens_at):%Y-%m-%d %H:%M} UTC"
+    times = "once" if row.attempt == 1 else f"{row.attempt} times"
+    tried = f"tried {times}, " if row.attempt else ""
+    at = leaves_at(row, opens_at)
+    return tried + ("leaves with the next run" if at <= machine_now() else f"next at {in_utc(at)}")
 
 
 @outbox.command(cls=Command, examples=("digest outbox retry --all",))
@@ -98,25 +108,24 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             "name the deliveries to retry, or --all",
             remedy="'digest outbox list' shows their numbers",
         )
-    with existing_store(context.settings) as store:
-        if store is None:
-            raise UsageError("the outbox is empty")
-        unsure: list[str] = []
-        if everything:
-            entries = store.outbox.entries()
-            number = tuple(e.id for e in entries if e.state in ("queued", "deferred"))
-            unsure = [str(e.id) for e in entries if e.state == "unknown"]
-            if unsure:
-                context.echo(
-                    f"Maybe delivered, and sent again only where you name them: {', '.join(unsure)}"
-                )
-        for one in number:
-            entry = store.outbox.retry(one, machine_now())
-            context.echo(f"Delivery {one} to {entry.address} leaves with the next run.")
-        if number and store.relay.let_go(machine_now()):
-            context.echo("The mail server's rest ends with that.")
-        if not number:
+    with _store(context, "the outbox is empty") as store:
+        unsure = _waiting(store, "unknown") if everything else []
+        if unsure:
+            named = ", ".join(map(str, unsure))
+            context.echo(f"Maybe delivered, and sent again only where you name them: {named}")
+        chosen = number or _waiting(store, "queued", "deferred")
+        for one in chosen:
+            row = store.outbox.retry(one, machine_now())
+            context.echo(f"Delivery {one} to {row.address} leaves with the next run.")
+        if not chosen:
             context.echo("Nothing else waits." if unsure else "Nothing waits.")
+        elif store.relay.let_go(machine_now()):
+            context.echo("The mail server's rest ends with that.")
+
+
+def _waiting(store: Store, *states: str) -> list[int]:
+    """The numbers of the deliveries in these states."""
+    return [row.id for row in store.outbox.entries() if row.state in states]
 
 
 @outbox.command(cls=Command, examples=("digest outbox drop 2",))
@@ -126,13 +135,12 @@ def drop(context: Context, number: tuple[int, ...]) -> None:
     """Take deliveries out of the outbox for good; their papers count as had and do not come
     again.
     """
-    with existing_store(context.settings) as store:
-        if store is None:
-            raise UsageError("the outbox is empty")
+    with _store(context, "the outbox is empty") as store:
         for one in number:
-            entry = store.outbox.drop(one, machine_now())
+            row = store.outbox.drop(one, machine_now())
+            papers = counted(row.papers, "paper")
             context.echo(
-                f"Delivery {one} to {entry.address} was dropped: {counted(entry.papers, 'paper')} will not be mailed."
+                f"Delivery {one} to {row.address} was dropped: {papers} will not be mailed."
             )
 
 
@@ -147,42 +155,38 @@ def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
     """Show one delivery, sent or not: what became of it, in the mail server's words, and its
     papers.
     """
-    with existing_store(context.settings) as store:
-        if store is None:
-            raise UsageError(
-                f"there is no delivery {number}", remedy="'digest run' makes the first ones"
-            )
+    missing, remedy = f"there is no delivery {number}", "'digest run' makes the first ones"
+    with _store(context, missing, remedy) as store:
         if eml is not None:
             _write(context, store, number, eml)
             return
-        entry, papers = store.outbox.entry(number), store.history.contents(number)
+        row, papers = store.outbox.entry(number), store.history.contents(number)
         opens_at = store.relay.opens_at(machine_now(), context.settings.mail_rate)
-    if as_json:
-        context.print_json(_as_json(entry) | _more_as_json(entry, papers))
-        return
-    context.echo(f"Delivery {entry.id} to {entry.address}: {in_words(entry.state)}")
-    for heading, text in _details(entry, opens_at, hold_unknown=context.settings.hold_unknown):
-        context.echo(f"{heading:<12}{text}")
-    for line, paper in enumerate(papers):
-        new = " (new version)" if paper.revised else ""
-        context.echo(
-            f"{'' if line else 'Papers':<12}{paper.id}v{paper.version}{new}  {paper.title}"
-        )
-
-
-def _details(entry: Entry, opens_at: datetime, *, hold_unknown: bool) -> list[tuple[str, str]]:
-    """What there is to say of a delivery, by headings."""
-    lines = [
-        ("Subject", entry.subject),
-        ("Repeats", f"delivery {entry.again}" if entry.again else ""),
-        ("Composed", f"{entry.queued_at:%Y-%m-%d %H:%M} UTC"),
-        ("Ended", f"{entry.ended_at:%Y-%m-%d %H:%M} UTC" if entry.ended_at else ""),
-        ("Attempts", str(entry.attempt)),
-        ("Comes", what_follows(entry, opens_at, hold_unknown=hold_unknown)),
-        ("Server", entry.reply),
-        ("Message-ID", entry.message_id),
+    more = {
+        "message_id": row.message_id,
+        "ended": text_or_none(row.ended_at),
+        "again": row.again,
+        "titles": [asdict(paper) for paper in papers],
+    }
+    hold = context.settings.hold_unknown
+    rows = [
+        ("Subject", row.subject),
+        ("Repeats", f"delivery {row.again}" if row.again else ""),
+        ("Composed", in_utc(row.queued_at)),
+        ("Ended", in_utc(row.ended_at) if row.ended_at else ""),
+        ("Attempts", str(row.attempt)),
+        ("Comes", what_follows(row, opens_at, hold_unknown=hold)),
+        ("Server", row.reply),
+        ("Message-ID", row.message_id),
+        ("Papers", *map(_paper_line, papers)),
     ]
-    return [(heading, text) for heading, text in lines if text]
+    lines = [f"Delivery {row.id} to {row.address}: {in_words(row.state)}", *labelled(rows, 12)]
+    context.show(_as_json(row) | more, lines, as_json=as_json)
+
+
+def _paper_line(paper: Carried) -> str:
+    new = " (new version)" if paper.revised else ""
+    return f"{paper.id}v{paper.version}{new}  {paper.title}"
 
 
 def _write(context: Context, store: Store, number: int, place: str) -> None:
@@ -196,12 +200,9 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
             f"delivery {number} is an issue of {outgoing.address}, and no mail",
             remedy=f"'digest outbox show {number}' lists its papers",
         )
-    named = (
-        reveal(outgoing, mailboxes(read_roster(context.settings)))
-        if context.settings.subscribers_yaml
-        else None
-    )
-    data = assemble(named or outgoing, make_sender(context.settings, store)).data
+    if context.settings.subscribers_yaml:
+        outgoing = reveal(outgoing, mailboxes(read_roster(context.settings))) or outgoing
+    data = assemble(outgoing, make_sender(context.settings, store)).data
     if place == "-":
         click.echo(data, nl=False)
         return
@@ -214,50 +215,38 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
     context.echo(f"The message of delivery {number} is in {place}.")
 
 
-def server_words(store: Store | None, context: Context, now: datetime) -> list[str]:
+def server_words(relay: Relay, limits: Sequence[RateLimit], now: datetime) -> Iterator[str]:
     """Why the mail server, or a limit, keeps mail back; nothing where neither does."""
-    if store is None:
-        return []
-    lines = [_rest_words(store.relay.state(), now)]
-    limits = context.settings.mail_rate
-    room_at = store.relay.room_at(now, limits)
+    state, room_at = relay.state(), relay.room_at(now, limits)
+    if state.tripped_since is not None:
+        since = f"since {in_utc(state.tripped_since)}"
+        if state.paused_until is not None and state.is_paused(now):
+            until = in_utc(state.paused_until)
+            yield f"No mail leaves until {until}; in trouble {since}: {state.reason}"
+        else:
+            yield f"In trouble {since}, and tried again with the next run: {state.reason}"
     if room_at > now:
-        lines.append(
-            f"DIGEST_MAIL_RATE lets the next message leave at {room_at:%Y-%m-%d %H:%M} UTC."
-        )
-    return [line for line in lines if line]
+        yield f"DIGEST_MAIL_RATE lets the next message leave at {in_utc(room_at)}."
 
 
-def _rest_words(state: RelayState, now: datetime) -> str:
-    if state.tripped_since is None:
-        return ""
-    since = f"since {state.tripped_since:%Y-%m-%d %H:%M} UTC"
-    if state.paused_until is not None and state.is_paused(now):
-        return f"No mail leaves until {state.paused_until:%Y-%m-%d %H:%M} UTC; in trouble {since}: {state.reason}"
-    return f"In trouble {since}, and tried again with the next run: {state.reason}"
+@contextmanager
+def _store(context: Context, missing: str, remedy: str = "") -> Iterator[Store]:
+    """The database; UsageError where there is none yet."""
+    with existing_store(context.settings) as store:
+        if store is None:
+            raise UsageError(missing, remedy=remedy)
+        yield store
 
 
-def _more_as_json(entry: Entry, papers: list[Carried]) -> dict[str, Any]:
+def _as_json(row: Entry) -> dict[str, Any]:
     return {
-        "message_id": entry.message_id,
-        "ended": text_or_none(entry.ended_at),
-        "again": entry.again,
-        "titles": [
-            {"id": p.id, "version": p.version, "title": p.title, "revised": p.revised}
-            for p in papers
-        ],
-    }
-
-
-def _as_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "email": entry.address,
-        "subject": entry.subject,
-        "papers": entry.papers,
-        "state": entry.state,
-        "attempt": entry.attempt,
-        "queued": to_text(entry.queued_at),
-        "next": to_text(entry.next_at),
-        "reply": entry.reply,
+        "id": row.id,
+        "email": row.address,
+        "subject": row.subject,
+        "papers": row.papers,
+        "state": row.state,
+        "attempt": row.attempt,
+        "queued": to_text(row.queued_at),
+        "next": to_text(row.next_at),
+        "reply": row.reply,
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,31 +14,50 @@ from digest.cli.base import (
     Context,
     fit_for_log,
     json_option,
+    labelled,
     now_option,
     pass_context,
     say_where_mail_goes,
 )
 from digest.cli.daily.folder import say_what_the_folder_holds
+from digest.cli.look.outbox import leaves_at, server_words
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords_windows import what_to_do
 from digest.keywords.words import counted
-from digest.model import REPOSITORY, in_words
+from digest.mail.presets import limit_hint
+from digest.model import Format, Keyword, Query, Roster, Subscriber, in_words
+from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
+from digest.rules.plan import is_due
+from digest.rules.schedule import (
+    FOR_EVER,
+    gives_way,
+    is_paused,
+    latest_slot,
+    local_date,
+    next_digest,
+    pause_in_words,
+)
+from digest.rules.verdict import moment
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE
-from digest.setup.mail import make_transport
-from digest.setup.parts import existing_store, machine_now
+from digest.setup.mail import make_sender, make_transport
+from digest.setup.parts import machine_now, reading_store
+from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
 from digest.times import from_text, text_or_none, to_text
 
 if TYPE_CHECKING:
-    from digest.model import Keyword, Roster, Subscriber
-    from digest.setup.settings import Settings
     from digest.store import Store
     from digest.store.runs import RunRecord
+    from digest.store.subscribers import SubscriberState
 
 EXPLAINED = 200
 """Up to so many readers are told why nothing came today; of more, one at a time by `digest why`."""
+SHOWN = 20
+"""So many waiting deliveries are named; `digest outbox` has all."""
+ON_THE_WAY = ("queued", "leased", "in_data", "deferred", "unknown", "failed")
+"""The states that are counted: what has left or was let go is no news for ever."""
 
 
 @click.command(cls=Command, examples=("digest status", "digest status --json"))
@@ -47,72 +68,60 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
     """Tell what the last run did, how each keyword and the outbox are, and when each reader's
     digest comes.
     """
-    moment = now or machine_now()
+    now = now or machine_now()
     roster = read_roster(context.settings)
     if not as_json:
         say_where_mail_goes(context)
-        say_what_the_folder_holds(context, moment)
-    with existing_store(context.settings) as store:
-        report = _report(context, store, roster, moment)
-    if as_json:
-        context.print_json(report)
-    else:
-        _tell(context, report)
+        say_what_the_folder_holds(context, now)
+    with reading_store(context.settings) as store:
+        report = _report(context.settings, store, roster, now)
+    context.show(report, _lines(report), as_json=as_json)
 
 
-def _report(context: Context, store: Store | None, roster: Roster, now: datetime) -> dict[str, Any]:
+def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
-    from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
     from digest.run.fetch import paused
 
     last, coming = last_served(now), next_served(now)
-    unknown = [
-        year for year in sorted({last.evening.year, coming.evening.year}) if not is_year_known(year)
-    ]
-    run = store.runs.latest() if store else None
-    counts = store.outbox.counts() if store else {}
+    years = sorted({last.evening.year, coming.evening.year})
+    counts = sorted(store.outbox.counts().items())
     keywords: dict[str, Keyword] = {}
-    for keyword in roster.keywords:
+    for keyword in roster.keywords:  # two names of one query are one to arXiv: the first stands
         keywords.setdefault(keyword.query, keyword)
-    first = source_order(context.settings, len(keywords))[0]
+    first = source_order(settings, len(keywords))[0]
+    surge = store.suppressions.surge(now)
+    explained = len(roster.subscribers) <= EXPLAINED
     return {
         "now": to_text(now),
-        "home": str(context.settings.home),
-        "database": str(context.settings.db),
-        "mail": make_transport(context.settings).description,
-        "relay": _relay(context, store, len(roster.subscribers), now),
-        "leaving": _leaving(context.settings),
-        "bounces": surge.words if store and (surge := store.suppressions.surge(now)) else "",
+        "home": str(settings.home),
+        "database": str(settings.db),
+        "mail": make_transport(settings).description,
+        "relay": _relay(settings, store, len(roster.subscribers), now),
+        "leaving": _leaving(settings),
+        "bounces": surge.words if surge else "",
         "last_announcement": last.evening.isoformat(),
         "silent": quiet_night(now),
         "next_announcement": to_text(coming.served_at),
-        "holidays_unknown": unknown,
-        "arxiv_pause": paused(store, now) if store else "",
-        "run": _run(run),
-        "source": report_sources(store, context.settings, len(keywords), now),
-        "keywords": [_keyword(store, keyword, now, first) for keyword in keywords.values()],
-        "outbox": {
-            state.value: number
-            for state, number in sorted(counts.items())
-            if state in ("queued", "leased", "in_data", "deferred", "unknown", "failed")
-        },
-        "waiting": _waiting(context, store, now),
+        "holidays_unknown": [year for year in years if not is_year_known(year)],
+        "arxiv_pause": paused(store, now),
+        "run": _run(store.runs.latest()),
+        "source": report_sources(store, settings, len(keywords), now),
+        "keywords": list(_keywords(store, keywords, now, first)),
+        "outbox": {state.value: number for state, number in counts if state in ON_THE_WAY},
+        "waiting": _waiting(store, store.relay.opens_at(now, settings.mail_rate)),
         "subscribers": [
-            _subscriber(store, subscriber, now, explained=len(roster.subscribers) <= EXPLAINED)
-            for subscriber in roster.subscribers
+            _reader(store, one, now, explained=explained) for one in roster.subscribers
         ],
     }
 
 
 def _leaving(settings: Settings) -> dict[str, Any] | None:
     """Where requests to leave arrive by mail, and whether a program reads them there."""
-    from digest.setup.mail import make_sender
-
     if not settings.mails_for_real:
         return None
-    sender = make_sender(settings)
+    read_there = settings.bounce if settings.inbox else ""
     return {
-        "to": settings.bounce if settings.inbox and settings.bounce else sender.reply_address,
+        "to": read_there or make_sender(settings).reply_address,
         "read": bool(settings.inbox),
     }
 
@@ -129,242 +138,211 @@ def _run(run: RunRecord | None) -> dict[str, Any] | None:
     }
 
 
-def _relay(context: Context, store: Store | None, readers: int, now: datetime) -> dict[str, Any]:
+def _relay(settings: Settings, store: Store, readers: int, now: datetime) -> dict[str, Any]:
     """How the mail server is, and what the limits leave."""
-    from digest.cli.look.outbox import server_words
-    from digest.mail.presets import limit_hint
-    from digest.store.relay import RelayState
-
-    state = store.relay.state() if store else RelayState()
-    limits = context.settings.mail_rate
-    room_at = store.relay.room_at(now, limits) if store else now
-    left = store.relay.handed_over(now) if store else 0
-    hint = limit_hint(context.settings.mail, max(readers, left), limits)
+    state, limits = store.relay.state(), settings.mail_rate
+    room_at, left = store.relay.room_at(now, limits), store.relay.handed_over(now)
+    hint = limit_hint(settings.mail, max(readers, left), limits)
+    words = list(server_words(store.relay, limits, now))
     return {
         "failures": state.failures,
         "tripped_since": text_or_none(state.tripped_since),
-        "paused_until": to_text(state.paused_until)
-        if state.paused_until and state.is_paused(now)
-        else None,
+        "paused_until": text_or_none(state.paused_until) if state.is_paused(now) else None,
         "reason": state.reason,
         "last_24_hours": left,
         "room_at": to_text(room_at) if room_at > now else None,
-        "text": [*server_words(store, context, now), *([f"to do: {hint}"] if hint else [])],
+        "text": [*words, f"to do: {hint}"] if hint else words,
     }
 
 
-def _keyword(store: Store | None, keyword: Keyword, now: datetime, first: str) -> dict[str, Any]:
-    """How one keyword is: its last answer, what that brought, and what is wrong."""
-    from digest.rules.plan import is_due
+def _keywords(
+    store: Store, keywords: dict[str, Keyword], now: datetime, first: str
+) -> Iterator[dict[str, Any]]:
+    """How each keyword is: its last answer, what that brought, and what is wrong. `first` is the
+    source that is tried first.
+    """
+    known = {query.text: query for query in store.windows.queries(list(keywords))}
+    for keyword in keywords.values():
+        query = known.get(keyword.query, Query(0, keyword.query, None, None, 0, "", None))
+        fetch = store.runs.last_fetch(keyword.query)
+        yield {
+            "keyword": keyword.name,
+            "query": keyword.query,
+            "last_good": text_or_none(query.last_good_at),
+            "held_since": text_or_none(query.quarantined_since),
+            "failures": query.failures,
+            "trouble": query.trouble,
+            "next_fetch": text_or_none(query.next_fetch_at),
+            "due": is_due(query, now, first),
+            "new": fetch[1].new + fetch[1].late if fetch else None,
+            "why": fetch[1].why if fetch else "not asked for yet",
+        }
 
-    found = store.windows.queries([keyword.query]) if store else []
-    query = found[0] if found else None
-    fetch = store.runs.last_fetch(keyword.query) if store else None
-    return {
-        "keyword": keyword.name,
-        "query": keyword.query,
-        "last_good": text_or_none(query.last_good_at if query else None),
-        "held_since": to_text(query.quarantined_since)
-        if query and query.quarantined_since
-        else None,
-        "failures": query.failures if query else 0,
-        "trouble": query.trouble if query else "",
-        "next_fetch": text_or_none(query.next_fetch_at if query else None),
-        "due": query is None or is_due(query, now, first),
-        "new": fetch[1].new + fetch[1].late if fetch else None,
-        "why": fetch[1].why if fetch else "not asked for yet",
-    }
 
-
-def _waiting(context: Context, store: Store | None, now: datetime) -> list[dict[str, Any]]:
-    if store is None:
-        return []
-    opens_at = store.relay.opens_at(now, context.settings.mail_rate)
+def _waiting(store: Store, opens_at: datetime) -> list[dict[str, Any]]:
     return [
         {
-            "id": e.id,
-            "email": e.address,
-            "state": e.state.value,
-            "next": to_text(
-                e.next_at if e.address.startswith(REPOSITORY) else max(e.next_at, opens_at)
-            ),
-            "reply": e.reply,
+            "id": row.id,
+            "email": row.address,
+            "state": row.state.value,
+            "next": to_text(leaves_at(row, opens_at)),
+            "reply": row.reply,
         }
-        for e in store.outbox.entries()[:20]
+        for row in islice(store.outbox.entries(), SHOWN)
     ]
 
 
-def _subscriber(
-    store: Store | None, subscriber: Subscriber, now: datetime, *, explained: bool
-) -> dict[str, Any]:
+def _reader(store: Store, reader: Subscriber, now: datetime, *, explained: bool) -> dict[str, Any]:
     """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none
     came today.
     """
-    from digest.model import Format
-    from digest.rules.schedule import (
-        FOR_EVER,
-        gives_way,
-        is_paused,
-        latest_slot,
-        next_digest,
-        pause_in_words,
-    )
-
-    state = store.subscribers.state(subscriber.email) if store else None
-    moment, evening = next_digest(subscriber, now, taken=state.slot if state else None)
-    why, sent = "", "issue" if subscriber.format is Format.ISSUE else "mail"
-    if subscriber.paused_until is not None and is_paused(subscriber, now):
-        why = pause_in_words(subscriber.paused_until)
-    elif state and state.suppressed:
-        why = f"mail to this address is suppressed: {state.suppressed}"
-    elif state and state.refused:
-        why = f"the last {sent} was refused for good ({state.refused}); its papers come with the next digest"
-    elif state and state.unplaced:
-        why = f"arXiv has not yet answered for {', '.join(state.unplaced)}"
-    elif state is None or state.last_digest_at is None:
-        waits = gives_way(subscriber, latest_slot(subscriber, now), now)
-        why = "no digest yet" if waits else "the first digest comes with the next run"
-    elif store is not None and explained:
-        why = _why_none_today(store, subscriber, state.last_digest_at, now)
-    held = store.suppressions.of(subscriber.email) if store else None
+    state = store.subscribers.state(reader.email)
+    at, evening = next_digest(reader, now, taken=state.slot if state else None)
+    reasons = _reasons(store, reader, state, now, explained=explained)
+    comes = reader.paused_until != FOR_EVER
     return {
-        "email": subscriber.email,
-        "timezone": subscriber.timezone,
-        "suppressed": suppression_json(held),
-        "last_digest": text_or_none(state.last_digest_at if state else None),
+        "email": reader.email,
+        "timezone": reader.timezone,
+        "suppressed": suppression_json(store.suppressions.of(reader.email)),
+        "last_digest": text_or_none(state.last_digest_at) if state else None,
         "last_state": state.last_state if state else None,
-        "next_digest": None if subscriber.paused_until == FOR_EVER else to_text(moment),
-        "covers": None if subscriber.paused_until == FOR_EVER else evening.isoformat(),
-        "why": why,
+        "next_digest": to_text(at) if comes else None,
+        "covers": evening.isoformat() if comes else None,
+        "why": next(filter(None, reasons), ""),
     }
 
 
-def _why_none_today(store: Store, subscriber: Subscriber, last: datetime, now: datetime) -> str:
+def _reasons(
+    store: Store,
+    reader: Subscriber,
+    state: SubscriberState | None,
+    now: datetime,
+    *,
+    explained: bool,
+) -> Iterator[str]:
+    """What keeps a reader's digest away, the weightiest reason first; an empty one is none."""
+    if reader.paused_until is not None and is_paused(reader, now):
+        yield pause_in_words(reader.paused_until)
+    if state is not None:
+        yield _trouble(state, "issue" if reader.format is Format.ISSUE else "mail")
+    if state is None or state.last_digest_at is None:
+        waits = gives_way(reader, latest_slot(reader, now), now)
+        yield "no digest yet" if waits else "the first digest comes with the next run"
+    elif explained:
+        yield _why_none_today(store, reader, state.last_digest_at, now)
+
+
+def _trouble(state: SubscriberState, sent: str) -> str:
+    """What is wrong with a reader, of whom a mail or an issue is `sent`; "" where nothing is."""
+    if state.suppressed:
+        return f"mail to this address is suppressed: {state.suppressed}"
+    if state.refused:
+        return (
+            f"the last {sent} was refused for good ({state.refused});"
+            " its papers come with the next digest"
+        )
+    return f"arXiv has not yet answered for {', '.join(state.unplaced)}" if state.unplaced else ""
+
+
+def _why_none_today(store: Store, reader: Subscriber, last: datetime, now: datetime) -> str:
     """Why the reader's local day has brought no digest so far; "" where it has."""
     from digest.explain.day import explain_day
     from digest.explain.paper import Asked
-    from digest.rules.schedule import local_date
 
-    today = local_date(now, subscriber.timezone)
-    if local_date(last, subscriber.timezone) == today:
+    today = local_date(now, reader.timezone)
+    if local_date(last, reader.timezone) == today:
         return ""
-    asked = Asked(store, now, subscriber.email, subscriber, store.history.reader(subscriber.email))
+    asked = Asked(store, now, reader.email, reader, store.history.reader(reader.email))
     reasons = explain_day(asked, today)["reasons"]
     return f"none today: {reasons[0]}" if reasons else ""
 
 
-def _tell(context: Context, report: dict[str, Any]) -> None:
+def _lines(report: dict[str, Any]) -> Iterator[str]:
     """The report in lines for people."""
-    _tell_places(context, report)
-    _tell_last_run(context, report)
-    _tell_arxiv(context, report)
-    _tell_keywords(context, report["keywords"])
-    _tell_outbox(context, report)
-    _tell_subscribers(context, report["subscribers"])
+    relay, silent = report["relay"], report["silent"]
+    announced = f"next announcement served {_time(report['next_announcement'])}"
+    place = f"{report['home']}/{HOLIDAYS_FILE}"
+    rows = [
+        ("Database", report["database"]),
+        ("Mail", report["mail"], *relay["text"], report["bounces"]),
+        ("Leaving", _leaving_words(report["leaving"])),
+        ("Last run", *_run_lines(report["run"], relay["reason"])),
+        ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
+        (
+            "Source",
+            *tell_sources(report["source"]),
+            report["arxiv_pause"],
+            *(
+                f"{year}'s holidays are not known: write them into {place}"
+                for year in report["holidays_unknown"]
+            ),
+        ),
+    ]
+    yield from labelled(rows, 10)
+    yield from ("", "Keywords")
+    for keyword in report["keywords"]:
+        yield from _keyword_lines(keyword)
+    if not report["keywords"]:
+        yield "  none"
+    states = (f"{number} {in_words(state)}" for state, number in report["outbox"].items())
+    yield from ("", "Outbox", f"  {', '.join(states) or 'empty'}")
+    for row in report["waiting"]:
+        reply = f": {row['reply']}" if row["reply"] not in ("", relay["reason"]) else ""
+        at = f"next at {_time(row['next'])}"
+        yield f"  {row['id']} to {row['email']}: {in_words(row['state'])}, {at}{reply}"
+    yield from ("", "Subscribers")
+    yield from map(_reader_line, report["subscribers"])
+    if not report["subscribers"]:
+        yield "  none: keywords are fetched and recorded, and nothing is mailed"
 
 
-def _tell_places(context: Context, report: dict[str, Any]) -> None:
-    context.echo(f"Database  {report['database']}")
-    context.echo(f"Mail      {report['mail']}")
-    for line in report["relay"]["text"]:
-        context.echo(f"          {line}")
-    if report["bounces"]:
-        context.echo(f"          {report['bounces']}")
-    if report["leaving"] and not report["leaving"]["read"]:
-        context.echo(
-            f"Leaving   requests arrive at {fit_for_log(report['leaving']['to'])};"
-            " act on each with 'digest inbox MAIL.eml'"
-        )
+def _leaving_words(leaving: dict[str, Any] | None) -> str:
+    if leaving is None or leaving["read"]:
+        return ""
+    place = fit_for_log(leaving["to"])
+    return f"requests arrive at {place}; act on each with 'digest inbox MAIL.eml'"
 
 
-def _tell_last_run(context: Context, report: dict[str, Any]) -> None:
-    run = report["run"]
+def _run_lines(run: dict[str, Any] | None, reason: str) -> Iterator[str]:
     if run is None:
-        context.echo("Last run  none yet: 'digest run' does one")
-    else:
-        ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
-        composed = counted(run["composed"], "digest")
-        context.echo(
-            f"Last run  {_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent"
-        )
-        if run["trouble"] and not (
-            report["relay"]["reason"] and report["relay"]["reason"] in run["trouble"]
-        ):
-            context.echo(f"          {run['trouble']}")
+        yield "none yet: 'digest run' does one"
+        return
+    ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
+    composed = counted(run["composed"], "digest")
+    yield f"{_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent"
+    if not reason or reason not in run["trouble"]:  # else the mail server's words stand above
+        yield run["trouble"]
 
 
-def _tell_arxiv(context: Context, report: dict[str, Any]) -> None:
-    silent = f"nothing last evening ({report['silent']}); " if report["silent"] else ""
-    context.echo(f"arXiv     {silent}next announcement served {_time(report['next_announcement'])}")
-    for number, line in enumerate(tell_sources(report["source"])):
-        context.echo(f"{'' if number else 'Source':10}{line}")
-    if report["arxiv_pause"]:
-        context.echo(f"          {report['arxiv_pause']}")
-    for year in report["holidays_unknown"]:
-        context.echo(
-            f"          {year}'s holidays are not known: write them into {report['home']}/{HOLIDAYS_FILE}"
-        )
-
-
-def _tell_keywords(context: Context, keywords: list[dict[str, Any]]) -> None:
-    context.echo("\nKeywords")
-    for keyword in keywords:
-        _tell_keyword(context, keyword)
-    if not keywords:
-        context.echo("  none")
-
-
-def _tell_outbox(context: Context, report: dict[str, Any]) -> None:
-    waiting = ", ".join(f"{number} {in_words(state)}" for state, number in report["outbox"].items())
-    context.echo(f"\nOutbox\n  {waiting or 'empty'}")
-    for entry in report["waiting"]:
-        context.echo(
-            f"  {entry['id']} to {entry['email']}: {in_words(entry['state'])}, next at {_time(entry['next'])}"
-            + (
-                f": {entry['reply']}"
-                if entry["reply"] not in ("", report["relay"]["reason"])
-                else ""
-            )
-        )
-
-
-def _tell_subscribers(context: Context, subscribers: list[dict[str, Any]]) -> None:
-    context.echo("\nSubscribers")
-    for s in subscribers:
-        zone = s["timezone"]
-        last = (
-            f"last digest {_time(s['last_digest'], zone)} ({in_words(s['last_state'])})"
-            if s["last_digest"]
-            else ""
-        )
-        covers = f", with the announcement of {s['covers']}"
-        coming = f"next {_time(s['next_digest'], zone)}{covers}" if s["next_digest"] else ""
-        context.echo(
-            f"  {s['email']}: " + "; ".join(part for part in (last, s["why"], coming) if part)
-        )
-    if not subscribers:
-        context.echo("  none: keywords are fetched and recorded, and nothing is mailed")
-
-
-def _tell_keyword(context: Context, k: dict[str, Any]) -> None:
+def _keyword_lines(keyword: dict[str, Any]) -> Iterator[str]:
     """One keyword's last answer, and what is wrong with it and can be done."""
-    asked = f"last answer {_time(k['last_good'])}" if k["last_good"] else "no answer yet"
-    brought = "" if k["new"] is None or k["trouble"] else f", {k['new']} new"
-    reason = k["trouble"] or (k["why"] if not k["new"] else "")
-    context.echo(f"  {k['keyword']}: {asked}{brought}" + (f" ({reason})" if reason else ""))
-    if k["trouble"]:
-        times = "once" if k["failures"] == 1 else f"{k['failures']} times"
-        context.echo(f"    failed {times}, asked again from {_time(k['next_fetch'])} on")
-    if k["held_since"]:
-        context.echo(f"    held back since {_time(k['held_since'])}, nothing is mailed from it:")
-        for line in what_to_do(k["keyword"]):
-            context.echo(f"      {line}")
+    new, trouble, good = keyword["new"], keyword["trouble"], keyword["last_good"]
+    asked = f"last answer {_time(good)}" if good else "no answer yet"
+    said = f"  {keyword['keyword']}: {asked}"
+    if not trouble:
+        brought = "" if new is None else f", {new} new"
+        yield f"{said}{brought}" + ("" if new or not keyword["why"] else f" ({keyword['why']})")
+    else:
+        times = "once" if keyword["failures"] == 1 else f"{keyword['failures']} times"
+        yield f"{said} ({trouble})"
+        yield f"    failed {times}, asked again from {_time(keyword['next_fetch'])} on"
+    if keyword["held_since"]:
+        yield f"    held back since {_time(keyword['held_since'])}, nothing is mailed from it:"
+        yield from (f"      {line}" for line in what_to_do(keyword["keyword"]))
+
+
+def _reader_line(reader: dict[str, Any]) -> str:
+    zone, last, coming = reader["timezone"], reader["last_digest"], reader["next_digest"]
+    parts = (
+        f"last digest {_time(last, zone)} ({in_words(reader['last_state'])})" if last else "",
+        reader["why"],
+        f"next {_time(coming, zone)}, with the announcement of {reader['covers']}"
+        if coming
+        else "",
+    )
+    return f"  {reader['email']}: {'; '.join(filter(None, parts))}"
 
 
 def _time(text: str | None, zone: str = "UTC") -> str:
     """A moment for people, in a reader's zone."""
-    from zoneinfo import ZoneInfo
-
-    if text is None:
-        return "never"
-    return f"{from_text(text).astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone}"
+    return f"{moment(from_text(text), zone)} {zone}" if text else "never"

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from digest.setup.arxiv import source_order
+from digest.setup.settings import Settings
+
 if TYPE_CHECKING:
-    from digest.setup.settings import Settings
     from digest.store import Store
 
 LOOKED_BACK = timedelta(days=30)
@@ -17,15 +19,10 @@ SHOWN = 5
 """So many papers, and feeds in trouble, are named."""
 
 
-def report_sources(
-    store: Store | None, settings: Settings, queries: int, now: datetime
-) -> dict[str, Any]:
+def report_sources(store: Store, settings: Settings, queries: int, now: datetime) -> dict[str, Any]:
     """What is asked, the feeds as they were last, and the papers that a service was found to lack
     in the last month.
     """
-    from digest.setup.arxiv import source_order
-
-    states = store.sources.feeds().values() if store else ()
     return {
         "chosen": settings.source,
         "order": list(source_order(settings, queries)),
@@ -35,9 +32,9 @@ def report_sources(
                 "day": state.day.isoformat() if state.day else None,
                 "trouble": state.trouble,
             }
-            for state in states
+            for state in store.sources.feeds().values()
         ],
-        "lacked": store.sources.lacks(now - LOOKED_BACK) if store else {},
+        "lacked": store.sources.lacks(now - LOOKED_BACK),
     }
 
 
