@@ -50,15 +50,14 @@ def reading_store(settings: Settings) -> Iterator[Store]:
 
 def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
     """One reader by address; ConfigError where the file does not name it."""
+    from digest.subscribers.edit import find_reader
     from digest.subscribers.unknown import unknown_reader
 
-    wanted = known_as(settings, address).strip().casefold()
-    for subscriber in roster.subscribers:
-        if subscriber.email.casefold() == wanted:
-            return subscriber
-    raise unknown_reader(
-        place_of_subscribers(settings), address, (s.email for s in roster.subscribers)
-    )
+    reader = find_reader(roster, known_as(settings, address))
+    if reader is None:
+        known = (subscriber.email for subscriber in roster.subscribers)
+        raise unknown_reader(place_of_subscribers(settings), address, known)
+    return reader
 
 
 def holds_unknown(settings: Settings, address: str) -> bool:

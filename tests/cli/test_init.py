@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from digest.cli.begin.init_ask import hour, one_of
 from digest.cli.begin.init_files import check_writable, choose_home, local_zone, quoted, save_env
 from digest.cli.begin.init_mail import server_url, with_login
-from digest.cli.readers.counts import Counter, in_words
+from digest.cli.readers.counts import PaperCounter, in_words
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
 from digest.demo.words import TOPICS
@@ -655,7 +655,7 @@ def test_one_request_tells_what_each_rule_would_bring(tmp_path: Path) -> None:
         {"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_DELAY": "0"}, {}, tmp_path
     )
     with Standin(everything) as standin:
-        counter = Counter(
+        counter = PaperCounter(
             load_settings(
                 {"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path
             )
@@ -670,7 +670,7 @@ def test_one_request_tells_what_each_rule_would_bring(tmp_path: Path) -> None:
         assert counts.per_day(Rule.EITHER) >= counts.per_day(Rule.BOTH) > 0
         assert set(counts.papers) == {Rule.EITHER, Rule.BOTH, Rule.TITLE}
     with pytest.raises(QueryError):
-        Counter(settings).recent("a AND", None, NOW)
+        PaperCounter(settings).recent("a AND", None, NOW)
 
 
 def test_a_broad_keyword_is_counted_as_far_back_as_one_page_reaches(
@@ -678,7 +678,7 @@ def test_a_broad_keyword_is_counted_as_far_back_as_one_page_reaches(
 ) -> None:
     monkeypatch.setattr("digest.cli.readers.counts.PAPERS", 10)
     with Standin(papers()) as standin:
-        counter = Counter(
+        counter = PaperCounter(
             load_settings(
                 {"DIGEST_HOME": str(tmp_path), "DIGEST_ARXIV_API": standin.url}, {}, tmp_path
             )

@@ -10,9 +10,9 @@ import pytest
 
 from digest.cli import main
 from digest.cli.base import Command
-from digest.cli.readers import subscribers as changes
 from digest.cli.readers.keywords import keywords
 from digest.cli.readers.subscribe import subscribe, unsubscribe
+from digest.cli.readers.subscribers import subscribers
 from digest.store import open_store
 from digest.subscribers import load_roster
 from digest.system.locks import cycle_lock
@@ -42,7 +42,8 @@ class Shell:
 def shell(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Shell:
-    monkeypatch.setattr("digest.cli.readers.subscribe.machine_now", lambda: NOW)
+    for module in ("subscribe", "subscribers"):
+        monkeypatch.setattr(f"digest.cli.readers.{module}.machine_now", lambda: NOW)
     return Shell(tmp_path, capfd)
 
 
@@ -257,7 +258,7 @@ def lab(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
 COMMANDS = [
     subscribe,
     unsubscribe,
-    *changes.subscribers.commands.values(),
+    *subscribers.commands.values(),
     *keywords.commands.values(),
 ]
 

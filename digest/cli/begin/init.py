@@ -25,10 +25,10 @@ from digest.cli.begin.init_files import (
     save_env,
 )
 from digest.cli.begin.init_mail import MAIL, Plan, ask_plan, plan_from_flags, try_out
-from digest.cli.readers.counts import Counter, in_words
-from digest.cli.readers.describe import next_line, when
-from digest.cli.readers.subscribe import PLAIN_RULES, query_error, warn_about
-from digest.errors import DigestError, QueryError, UsageError
+from digest.cli.readers.counts import PaperCounter, in_words
+from digest.cli.readers.describe import next_line, warn_about, when
+from digest.cli.readers.subscribe import PLAIN_RULES
+from digest.errors import DigestError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Roster, Rule, Subscriber
 from digest.setup.parts import machine_now
@@ -103,7 +103,7 @@ def init(context: Context, flags: Flags) -> None:
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
     roster = _roster(subscribers_file(settings))
-    form = Form(context, roster, Counter(settings), asking=asking)
+    form = Form(context, roster, PaperCounter(settings), asking=asking)
     if asking:
         form.tell_what_exists(home)
         form.ask_reader(flags)
@@ -187,7 +187,9 @@ def _roster(path: Path) -> Roster:
 class Form:
     """What is to be written about the reader: settled by questions or flags, and checked."""
 
-    def __init__(self, context: Context, roster: Roster, counter: Counter, *, asking: bool) -> None:
+    def __init__(
+        self, context: Context, roster: Roster, counter: PaperCounter, *, asking: bool
+    ) -> None:
         self.context, self.roster, self._counter, self._asking = context, roster, counter, asking
         self.email = ""
         self.wishes: list[Wish] = []
@@ -290,11 +292,8 @@ class Form:
         from digest.keywords.grammar import make_keyword
 
         for text in keywords:
-            try:
-                plain = make_keyword(text).rule is not Rule.QUERY
-                self.wishes.append((text, Rule(match) if match and plain else None))
-            except QueryError as error:
-                raise query_error(error) from error
+            plain = make_keyword(text).rule is not Rule.QUERY
+            self.wishes.append((text, Rule(match) if match and plain else None))
 
     def _ask_keywords(self) -> None:
         """Ask for one keyword after the other until an empty answer; a first reader needs one."""

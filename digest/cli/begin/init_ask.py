@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import click
 
-from digest.errors import DigestError, QueryError, UsageError
+from digest.cli.mistakes import explain
+from digest.errors import DigestError, UsageError
 
 T = TypeVar("T")
 
@@ -25,12 +26,8 @@ def ask(question: str, check: Callable[[str], T], *, default: str | None = None)
         answer: str = click.prompt(question, default=default, show_default=bool(default))
         try:
             return check(answer.strip())
-        except QueryError as error:
-            from digest.cli.readers.subscribe import query_error
-
-            click.echo(f"  {query_error(error).message}")
         except DigestError as error:
-            click.echo(f"  {error}")
+            click.echo(f"  {explain(error)[0]}")
 
 
 def ask_secret(question: str) -> str:

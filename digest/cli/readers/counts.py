@@ -49,14 +49,12 @@ class Recent:
     def last(self, days: int, rule: Rule) -> int | None:
         """How many came in the last days; None where not so many days were counted."""
         begin = self.now - timedelta(days=days)
-        return (
-            None
-            if begin < self.start
-            else sum(paper.published >= begin for paper in self.papers[rule])
-        )
+        if begin < self.start:
+            return None
+        return sum(paper.published >= begin for paper in self.papers[rule])
 
 
-class Counter:
+class PaperCounter:
     """Asks arXiv, at its pace, and no more once it could not be asked; `trouble` then says why."""
 
     def __init__(self, settings: Settings) -> None:
@@ -76,19 +74,17 @@ class Counter:
         rules = (Rule.QUERY,) if keyword.rule is Rule.QUERY else PLAIN
         queries = {rule: make_keyword("keyword", text, rule).query for rule in rules}
         known = _known(store, queries[rules[0]], now)
-        if known is not None:
-            return _count("the database", known, now - SPAN, now, queries)
-        if not self.trouble:
+        if known is None and not self.trouble:
             try:
                 window = asyncio.run(self._fetch(queries[rules[0]], now))
             except (ArxivError, ConfigError) as error:
                 self.trouble = error.message
             else:
                 return _count("arXiv", window.papers, _start(window, now), now, queries)
-        known = _known(store, keyword.query, now)
         if known is None:
-            return None
-        return _count("the database", known, now - SPAN, now, {keyword.rule: keyword.query})
+            queries = {keyword.rule: keyword.query}
+            known = _known(store, keyword.query, now)
+        return None if known is None else _count("the database", known, now - SPAN, now, queries)
 
     async def _fetch(self, query: str, now: datetime) -> Window:
         """One page of the newest: what lies before now need not be reached, so that one is
@@ -107,13 +103,10 @@ def _known(store: Store | None, query: str, now: datetime) -> tuple[Paper, ...] 
     """A query's papers of the last days where the database has a fresh answer; a first one reaches
     back far enough.
     """
-    found = store.windows.queries([query]) if store else []
-    if (
-        store is None
-        or not found
-        or found[0].last_good_at is None
-        or found[0].last_good_at < now - FRESH
-    ):
+    if store is None:
+        return None
+    good = [found.last_good_at for found in store.windows.queries([query])]
+    if not good or good[0] is None or good[0] < now - FRESH:
         return None
     return tuple(store.windows.papers_since(query, now - SPAN))
 
@@ -132,12 +125,8 @@ def _count(
     )
     with Matcher(new) as matcher:
         matching = {rule: matcher.match(parse(query)) for rule, query in queries.items()}
-    return Recent(
-        source,
-        start,
-        now,
-        {rule: tuple(p for p in new if p.id in ids) for rule, ids in matching.items()},
-    )
+    by_rule = {rule: tuple(p for p in new if p.id in ids) for rule, ids in matching.items()}
+    return Recent(source, start, now, by_rule)
 
 
 def _start(window: Window, now: datetime) -> datetime:
@@ -151,13 +140,9 @@ def _start(window: Window, now: datetime) -> datetime:
 
 
 def in_words(per_day: float) -> str:
-    """A rate for people."""
-    if per_day == 0:
-        return "none"
+    """A rate for people, over a span that brings at least one paper."""
     if per_day >= 1:
-        return f"about {per_day:.0f} a day" if per_day >= 10 else f"about {per_day:.1f} a day"
-    return (
-        f"about {per_day * 7:.1f} a week"
-        if per_day * 7 >= 1
-        else f"about {per_day * 30:.0f} a month"
-    )
+        return f"about {per_day:.{0 if per_day >= 10 else 1}f} a day"
+    if per_day * 7 >= 1:
+        return f"about {per_day * 7:.1f} a week"
+    return f"about {per_day * 30:.0f} a month" if per_day else "none"

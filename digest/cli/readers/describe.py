@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
 
 from digest.cli.base import Context
-from digest.errors import StoreError
-from digest.model import Format, Keyword, Subscriber, Weekly
-from digest.setup.parts import existing_store
+from digest.model import Format, Keyword, Rule, Subscriber, Weekly
+from digest.rules.schedule import (
+    FOR_EVER,
+    gives_way,
+    is_paused,
+    latest_slot,
+    next_digest,
+    next_slot,
+    parse_zone,
+    pause_in_words,
+    resumes_at,
+)
 from digest.times import to_text
-
-if TYPE_CHECKING:
-    from digest.store import Store
-    from digest.store.suppressions import Suppression
 
 
 def titled(reader: Subscriber) -> str:
     """A reader's address, with the name where there is one."""
     return f"{reader.email} ({reader.name})" if reader.name else reader.email
+
+
+def keyword_names(reader: Subscriber) -> str:
+    """What a reader asks for, by name."""
+    return ", ".join(keyword.name for keyword in reader.keywords)
+
+
+def keyword_line(keyword: Keyword) -> str:
+    """A keyword and what it matches, for people."""
+    from digest.keywords.grammar import describe
+
+    return f"{keyword.name}: {describe(keyword)}"
 
 
 def options_json(reader: Subscriber) -> dict[str, Any]:
@@ -42,139 +60,68 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
     }
 
 
-def subscriber_json(
-    reader: Subscriber, now: datetime | None = None, *, first: bool = False
-) -> dict[str, Any]:
-    """A reader as JSON shows them; with `now`, the next digest too, and the `first` where none ever
-    went.
-    """
-    value = {
-        "email": reader.email,
-        "keywords": [
-            {"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords
-        ],
-        **options_json(reader),
+def subscriber_json(reader: Subscriber) -> dict[str, Any]:
+    """A reader as the subscribers file has them."""
+    keywords = [{"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords]
+    return {"email": reader.email, "keywords": keywords, **options_json(reader)}
+
+
+def next_digest_json(reader: Subscriber, now: datetime, *, first: bool) -> dict[str, Any]:
+    """When a reader's digests come; `first`: none ever went."""
+    begin, at, evening = _coming(reader, now, first=first)
+    if reader.paused_until == FOR_EVER:
+        return {"first_digest": None, "next_digest": None}
+    return {
+        "first_digest": to_text(begin) if first else None,
+        "next_digest": {"at": to_text(at), "announcement": evening.isoformat()},
     }
-    if now is not None:
-        from digest.rules.schedule import FOR_EVER, latest_slot, next_digest
-
-        begin = first_digest(reader, now) if first else None
-        at, evening = next_digest(
-            reader, begin or now, taken=latest_slot(reader, begin) if begin else None
-        )
-        value["first_digest"] = (
-            to_text(begin) if begin and reader.paused_until != FOR_EVER else None
-        )
-        coming = {"at": to_text(at), "announcement": evening.isoformat()}
-        value["next_digest"] = None if reader.paused_until == FOR_EVER else coming
-    return value
 
 
-def first_digest(reader: Subscriber, now: datetime) -> datetime:
+def _coming(
+    reader: Subscriber, now: datetime, *, first: bool, taken: datetime | None = None
+) -> tuple[datetime, datetime, date]:
+    """From when on the `first` digest may come, when the one after that (UTC), and the evening of
+    the last announcement in that; where digests have gone, the first of these is `now`.
+    """
+    begin = _first_digest(reader, now) if first else now
+    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else taken)
+    return begin, at, evening
+
+
+def _first_digest(reader: Subscriber, now: datetime) -> datetime:
     """From when on a run may compose the first digest of a reader: at once, or after a pause or
     their hour (UTC).
     """
-    from digest.rules.schedule import gives_way, is_paused, latest_slot, next_slot, resumes_at
-
     if reader.paused_until is not None and is_paused(reader, now):
         now = resumes_at(reader.paused_until, reader.timezone)
     return next_slot(reader, now) if gives_way(reader, latest_slot(reader, now), now) else now
 
 
-def without_digest(context: Context, readers: list[Subscriber]) -> set[str]:
-    """The addresses among these to which no digest ever went, so that the next run brings the
-    first.
+def next_line(
+    reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None
+) -> str:
+    """When the next digest comes, in the reader's zone, and which announcement it covers.
+
+    `first`: none ever went to the reader, so that one comes as soon as a run may compose it;
+    `taken`: the slot in which the last one went.
     """
-    try:
-        with existing_store(context.settings) as store:
-            return {
-                reader.email
-                for reader in readers
-                if store is None or not _has_digest(store, reader.email)
-            }
-    except StoreError as error:
-        context.warn(str(error))
-        return set()
+    if reader.paused_until == FOR_EVER:
+        return f"No digest comes before 'digest subscribers resume {reader.email}'."
 
+    def local(moment: datetime) -> str:
+        in_zone = moment.astimezone(parse_zone(reader.timezone))
+        return f"{in_zone:%a %d %b %H:%M} ({reader.timezone})"
 
-def suppressions(context: Context) -> dict[str, Suppression]:
-    """Who must not be mailed, by casefolded address."""
-    try:
-        with existing_store(context.settings) as store:
-            return (
-                {one.address.casefold(): one for one in store.suppressions.all()} if store else {}
-            )
-    except StoreError as error:
-        context.warn(str(error))
-        return {}
-
-
-def lift_suppressions(context: Context, readers: list[Subscriber]) -> dict[str, Suppression]:
-    """Let these readers be mailed again; returns what was lifted, by address."""
-    try:
-        with existing_store(context.settings) as store:
-            found = (
-                {reader.email: store.suppressions.lift(reader.email) for reader in readers}
-                if store
-                else {}
-            )
-    except StoreError as error:
-        context.warn(str(error))
-        return {}
-    return {email: one for email, one in found.items() if one is not None}
-
-
-def tell_lifted(context: Context, lifted: dict[str, Suppression]) -> None:
-    """Say who is mailed again."""
-    for email, was in lifted.items():
-        context.echo(f"{email} is mailed again: it was {suppression_line(was)}")
-
-
-def mail_again(context: Context, emails: tuple[str, ...], *, as_json: bool) -> None:
-    """Lift suppressions where the subscribers come from a secret, so that nothing else of a reader
-    can be changed.
-    """
-    from digest.setup.parts import find_subscriber
-    from digest.setup.subscribers import read_roster
-
-    roster = read_roster(context.settings)
-    readers = [find_subscriber(roster, email, context.settings) for email in emails]
-    lifted = lift_suppressions(context, readers)
-    if as_json:
-        told = [
-            {**subscriber_json(r), "lifted": suppression_json(lifted.get(r.email))} for r in readers
-        ]
-        context.print_json({"file": None, "subscribers": told})
-        return
-    tell_lifted(context, lifted)
-    for reader in readers:
-        if reader.email not in lifted:
-            context.echo(
-                f"{reader.email} was not suppressed, and the rest of it stands in the secret."
-            )
-
-
-def suppression_json(found: Suppression | None) -> dict[str, str] | None:
-    """A suppression as JSON shows it."""
-    if found is None:
-        return None
-    return {"reason": found.reason, "words": found.words, "since": to_text(found.since)}
-
-
-def suppression_line(found: Suppression) -> str:
-    """A suppression in words."""
-    return f"not mailed since {found.since:%Y-%m-%d %H:%M} UTC ({found.why})"
-
-
-def _has_digest(store: Store, address: str) -> bool:
-    state, past = store.subscribers.state(address), store.history.reader(address)
-    return bool(state.last_digest_at if state else past)
+    begin, at, evening = _coming(reader, now, first=first, taken=taken)
+    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
+    if not first:
+        return f"The next digest comes {covers}"
+    soon = "with the next 'digest run'" if begin == now else local(begin)
+    return f"The first digest comes {soon}; the one after that {covers}"
 
 
 def when(reader: Subscriber) -> str:
     """On which days and at what hour digests come, for people."""
-    from digest.rules.schedule import pause_in_words
-
     week = tuple(Weekly)
     days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
     at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"
@@ -189,35 +136,19 @@ def what(reader: Subscriber) -> str:
     return f"{reader.max_papers} papers with abstracts, {reader.order} first"
 
 
-def next_line(
-    reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None
-) -> str:
-    """When the next digest comes, in the reader's zone, and which announcement it covers.
+def warn_about(context: Context, readers: Sequence[Subscriber]) -> None:
+    """Say on stderr what is probably not meant in these readers' keywords and categories."""
+    from digest.keywords.lint import warnings
 
-    `first`: none ever went to the reader, so that one comes as soon as a run may compose it;
-    `taken`: the slot in which the last one went.
-    """
-    from digest.rules.schedule import FOR_EVER, latest_slot, next_digest, parse_zone
-
-    if reader.paused_until == FOR_EVER:
-        return f"No digest comes before 'digest subscribers resume {reader.email}'."
-
-    def local(moment: datetime) -> str:
-        return (
-            f"{moment.astimezone(parse_zone(reader.timezone)):%a %d %b %H:%M} ({reader.timezone})"
-        )
-
-    begin = first_digest(reader, now) if first else now
-    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else taken)
-    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
-    if not first:
-        return f"The next digest comes {covers}"
-    soon = "with the next 'digest run'" if begin == now else local(begin)
-    return f"The first digest comes {soon}; the one after that {covers}"
+    keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
+    categories = dict.fromkeys(category for reader in readers for category in reader.categories)
+    texts = [_as_written(keyword) for keyword in keywords.values()]
+    texts += [(f"cat:{category}", None) for category in categories]
+    for warning in (warning for text, rule in texts for warning in warnings(text, rule)):
+        context.warn(warning)
 
 
-def keyword_line(keyword: Keyword) -> str:
-    """A keyword and what it matches, for people."""
-    from digest.keywords.grammar import describe
-
-    return f"{keyword.name}: {describe(keyword)}"
+def _as_written(keyword: Keyword) -> tuple[str, Rule | None]:
+    """What somebody wrote for a keyword: a plain one is its name, unless that was given to it."""
+    plain = keyword.rule is not Rule.QUERY and keyword.name.casefold() in keyword.query
+    return (keyword.name, keyword.rule) if plain else (keyword.query, None)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import click
 
 from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
 from digest.cli.readers.describe import keyword_line
-from digest.cli.readers.keywords_check import check
+from digest.cli.readers.keywords_check import check, match_option
 from digest.cli.readers.keywords_windows import accept, windows
-from digest.cli.readers.subscribe import PLAIN_RULES, query_error
-from digest.errors import QueryError, UsageError
+from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.model import Rule
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
-
-match_option = click.option(
-    "--match", type=click.Choice(PLAIN_RULES), help="How a plain word or phrase matches."
-)
 
 
 @click.group(cls=ListingGroup)
@@ -24,13 +21,12 @@ match_option = click.option(
 @click.pass_context
 def keywords(ctx: click.Context, as_json: bool) -> None:
     """List the keywords, check one before it is used, or name, rename and remove them."""
-    if ctx.invoked_subcommand is not None:
-        return
-    _list(ctx.ensure_object(Context), as_json=as_json)
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_, as_json=as_json)
 
 
-keywords.add_command(windows)
-keywords.add_command(accept)
+for command in (check, windows, accept):
+    keywords.add_command(command)
 
 
 class TwoTexts(Command):
@@ -55,36 +51,15 @@ class TwoTexts(Command):
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
     """List the keywords."""
-    _list(context, as_json=as_json)
-
-
-def _list(context: Context, *, as_json: bool) -> None:
     roster = read_roster(context.settings)
-    readers: dict[str, int] = {}
-    for reader in roster.subscribers:
-        for keyword in reader.keywords:
-            readers[keyword.query] = readers.get(keyword.query, 0) + 1
-    if as_json:
-        context.print_json(
-            [
-                {
-                    "name": k.name,
-                    "query": k.query,
-                    "rule": str(k.rule),
-                    "readers": readers.get(k.query, 0),
-                }
-                for k in roster.keywords
-            ]
-        )
-        return
-    if not roster.keywords:
-        context.echo(f"{place_of_subscribers(context.settings)} holds no keyword yet.")
-    for keyword in roster.keywords:
-        count = readers.get(keyword.query, 0)
-        context.echo(f"{keyword_line(keyword)}  ({counted(count, 'reader')})")
-
-
-keywords.add_command(check)
+    readers = Counter(k.query for reader in roster.subscribers for k in reader.keywords)
+    value = [
+        {"name": k.name, "query": k.query, "rule": str(k.rule), "readers": readers[k.query]}
+        for k in roster.keywords
+    ]
+    none = f"{place_of_subscribers(context.settings)} holds no keyword yet."
+    lines = (f"{keyword_line(k)}  ({counted(readers[k.query], 'reader')})" for k in roster.keywords)
+    context.show(value, lines if roster.keywords else [none], as_json=as_json)
 
 
 @keywords.command(
@@ -106,20 +81,16 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
     from digest.subscribers.edit import add_keyword
 
     rule = Rule(match) if match else None
-    try:
-        keyword = make_keyword(name, query, rule)
-        edit = add_keyword(subscribers_file(context.settings), name, query, rule)
-    except QueryError as error:
-        raise query_error(error) from error
+    keyword = make_keyword(name, query, rule)
+    edit = add_keyword(subscribers_file(context.settings), name, query, rule)
     context.echo(keyword_line(keyword))
     before = {reader.email: reader.keywords for reader in edit.before.subscribers}
     changed = [
         reader.email for reader in edit.after.subscribers if before[reader.email] != reader.keywords
     ]
     if changed:
-        context.echo(
-            f"Read so from now on for {', '.join(changed[:5])}{' and others' if changed[5:] else ''}."
-        )
+        others = " and others" if changed[5:] else ""
+        context.echo(f"Read so from now on for {', '.join(changed[:5])}{others}.")
 
 
 @keywords.command(cls=Command, examples=('digest keywords remove "RL theory"',))
@@ -147,8 +118,5 @@ def rename(context: Context, old: str, new: str) -> None:
     """
     from digest.subscribers.edit import rename_keyword
 
-    try:
-        rename_keyword(subscribers_file(context.settings), old, new)
-    except QueryError as error:
-        raise query_error(error) from error
+    rename_keyword(subscribers_file(context.settings), old, new)
     context.echo(f"{old} is now {new}.")

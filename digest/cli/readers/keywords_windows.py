@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,9 @@ import click
 from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import ConfigError, DigestError, QueryError, UsageError
 from digest.keywords.words import counted
-from digest.setup.parts import clock_at, existing_store
+from digest.setup.parts import clock_at, existing_store, reading_store
 from digest.setup.subscribers import place_of_subscribers, read_roster
-from digest.times import to_text
+from digest.times import in_utc, to_text
 
 if TYPE_CHECKING:
     from digest.model import Keyword
@@ -52,29 +53,32 @@ def windows(
     Nothing is mailed from them. One that is "held back" was whole, and did not fit the answers
     before it.
     """
-    names = _names(context)
+    keywords = read_roster(context.settings).keywords
+    # Of two names of one query the file's first one counts.
+    names = {keyword.query: keyword.name for keyword in reversed(keywords)}
     keyword = find_keyword(context, words) if words else None
-    with existing_store(context.settings) as store:
-        kept = store.windows.held.windows() if store else []
+    with reading_store(context.settings) as store:
         if saved is not None:
-            raw = store.windows.held.raw(saved[0]) if store else None
-            _save(context, saved[0], raw, saved[1])
+            number, place = saved
+            _save(context, number, store.windows.held.raw(number), place)
             return
+        kept = store.windows.held.windows()
     chosen = [window for window in kept if keyword is None or window.query == keyword.query]
-    if as_json:
-        context.print_json([_as_json(window, names) for window in chosen])
-        return
-    if not chosen:
-        context.echo("No answer of arXiv's is kept: all were believed.")
+    value = [_as_json(window, names) for window in chosen]
+    context.show(value, _lines(chosen, names), as_json=as_json)
+
+
+def _lines(chosen: list[BadWindow], names: dict[str, str]) -> Iterator[str]:
     for window in chosen:
         rows = f", {counted(window.fetched, 'row')}" if window.fetched is not None else ""
-        size = counted(window.size, "byte")
-        context.echo(
-            f"{window.id}  {window.at:%Y-%m-%d %H:%M} UTC  {_name(window, names)}: {_state(window)}{rows}"
-        )
-        context.echo(f"    {window.why} ({size} kept)")
+        state = "held back" if window.held else "refused"
+        name = names.get(window.query, window.query)
+        yield f"{window.id}  {in_utc(window.at)}  {name}: {state}{rows}"
+        yield f"    {window.why} ({counted(window.size, 'byte')} kept)"
     if chosen:
-        context.echo(f"'digest keywords windows --save {chosen[0].id} FILE' writes one out.")
+        yield f"'digest keywords windows --save {chosen[0].id} FILE' writes one out."
+    else:
+        yield "No answer of arXiv's is kept: all were believed."
 
 
 @click.command(cls=Command, examples=('digest keywords accept "Reward Model"',))
@@ -103,7 +107,8 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
     news = counts[Kind.NEW] + counts[Kind.LATE]
     revised = f", {counted(counts[Kind.REVISED], 'new version')}" if counts[Kind.REVISED] else ""
     context.echo(
-        f"{keyword.name} is believed again: {counted(news, 'new paper')}{revised} in what was held back."
+        f"{keyword.name} is believed again: {counted(news, 'new paper')}{revised}"
+        " in what was held back."
     )
     context.echo("The next run asks for it at once.")
 
@@ -141,20 +146,6 @@ def what_to_do(name: str) -> tuple[str, str]:
         f"to see its answers: digest keywords windows {typed}",
         f"to believe them:    digest keywords accept {typed}",
     )
-
-
-def _names(context: Context) -> dict[str, str]:
-    return {
-        keyword.query: keyword.name for keyword in reversed(read_roster(context.settings).keywords)
-    }
-
-
-def _name(window: BadWindow, names: dict[str, str]) -> str:
-    return names.get(window.query, window.query)
-
-
-def _state(window: BadWindow) -> str:
-    return "held back" if window.held else "refused"
 
 
 def _as_json(window: BadWindow, names: dict[str, str]) -> dict[str, Any]:

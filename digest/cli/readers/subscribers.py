@@ -1,10 +1,9 @@
-"""`digest subscribers set`, `pause`, `resume` and `import`: readers changed in place, one or many
-at once.
-"""
+"""`digest subscribers`: the readers of the file listed, shown, changed in place, moved, imported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,17 +11,110 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, json_option, pass_context
-from digest.cli.readers.describe import without_digest
-from digest.cli.readers.subscribe import query_error, subscribers, warn_about
-from digest.errors import QueryError, UsageError
+from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
+from digest.cli.readers.changes import Change, change_lines, changes_of
+from digest.cli.readers.describe import (
+    keyword_line,
+    keyword_names,
+    next_digest_json,
+    next_line,
+    subscriber_json,
+    titled,
+    warn_about,
+    what,
+    when,
+)
+from digest.cli.readers.suppressed import (
+    suppression_json,
+    suppression_line,
+    suppressions,
+    without_digest,
+)
+from digest.errors import UsageError
 from digest.keywords.words import counted
-from digest.setup.parts import machine_now
-from digest.setup.subscribers import read_roster, subscribers_file
+from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
+from digest.setup.parts import existing_store, find_subscriber, machine_now
+from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
 
 if TYPE_CHECKING:
-    from digest.model import Subscriber
-    from digest.subscribers.edit import Edit, Value
+    from digest.store import Store
+    from digest.store.suppressions import Suppression
+    from digest.subscribers.edit import Value
+
+
+@click.group(cls=ListingGroup)
+@json_option
+@click.pass_context
+def subscribers(ctx: click.Context, as_json: bool) -> None:
+    """List the readers, show, set or move one, pause some, import many, or check the file."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_, as_json=as_json)
+
+
+@subscribers.command("list", cls=Command, examples=("digest subscribers list",))
+@json_option
+@pass_context
+def list_(context: Context, as_json: bool) -> None:
+    """List the readers."""
+    roster, held = read_roster(context.settings), suppressions(context)
+    value = [
+        {**subscriber_json(r), "suppressed": suppression_json(held.get(r.email.casefold()))}
+        for r in roster.subscribers
+    ]
+    place = place_of_subscribers(context.settings)
+    context.show(value, _list_lines(roster, held, place), as_json=as_json)
+
+
+def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Iterator[str]:
+    if not roster.subscribers:
+        yield f"{place} names no reader yet: 'digest subscribe EMAIL -k KEYWORD' adds one."
+    for reader in roster.subscribers:
+        yield f"{reader.email}  {when(reader)}  {keyword_names(reader)}"
+        if found := held.pop(reader.email.casefold(), None):
+            yield f"  {suppression_line(found)}"
+    for found in held.values():
+        yield f"{found.address}  no longer in the file\n  {suppression_line(found)}"
+
+
+@subscribers.command(cls=Command, examples=("digest subscribers show ada@example.org",))
+@click.argument("email")
+@json_option
+@pass_context
+def show(context: Context, email: str, as_json: bool) -> None:
+    """Show one reader: keywords, options, and when the next digest comes."""
+    reader = find_subscriber(read_roster(context.settings), email, context.settings)
+    now, first = machine_now(), bool(without_digest(context, [reader]))
+    held = suppressions(context).get(reader.email.casefold())
+    coming = next_digest_json(reader, now, first=first)
+    value = {**subscriber_json(reader), **coming, "suppressed": suppression_json(held)}
+    lines = [
+        titled(reader),
+        *(f"  {keyword_line(keyword)}" for keyword in reader.keywords),
+        *(f"  never: {query}" for query in reader.exclude),
+        f"  {when(reader)}; {what(reader)}",
+        *_extra_lines(reader),
+        f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
+        if held
+        else next_line(reader, now, first=first),
+    ]
+    context.show(value, lines, as_json=as_json)
+
+
+def _extra_lines(reader: Subscriber) -> Iterator[str]:
+    """What differs from the usual."""
+    if foremost := ", ".join([*reader.authors, *reader.categories]):
+        yield f"  foremost: {foremost}"
+    extras = {
+        "new versions too": reader.revisions is Revisions.ALL,
+        "accepted and published papers too": reader.revisions is Revisions.PUBLISHED,
+        "says why nothing came": reader.quiet_days,
+        "short abstracts": reader.abstracts is Abstracts.SHORT,
+        "no abstracts": reader.abstracts is Abstracts.NONE,
+        "text alone": reader.format is Format.TEXT,
+        f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
+    }
+    if said := ", ".join(text for text, wanted in extras.items() if wanted):
+        yield f"  {said}"
 
 
 @subscribers.command(
@@ -50,11 +142,8 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
         raise UsageError("a field is set twice", remedy="name each field once")
-    try:
-        edit = set_fields(subscribers_file(context.settings), [email], values)
-    except QueryError as error:
-        raise query_error(error) from error
-    _tell(context, edit, [email], as_json=as_json)
+    edit = set_fields(subscribers_file(context.settings), [email], values)
+    _report(context, changes_of(context, edit, [email]), as_json=as_json)
 
 
 def _read_pair(pair: str, email: str) -> tuple[str, Value]:
@@ -71,8 +160,11 @@ def _read_pair(pair: str, email: str) -> tuple[str, Value]:
             "an address is not set", remedy=f"'digest subscribers move {email} NEW' gives another"
         )
     if name in ("keyword", "keywords"):
-        remedy = f"'digest subscribe {email} -k KEYWORD' adds one, 'digest unsubscribe {email} -k KEYWORD' takes one"
-        raise UsageError("keywords are not set", remedy=remedy)
+        raise UsageError(
+            "keywords are not set",
+            remedy=f"'digest subscribe {email} -k KEYWORD' adds one,"
+            f" 'digest unsubscribe {email} -k KEYWORD' takes one",
+        )
     if not equals:
         raise UsageError(
             f"{pair!r} is not FIELD=VALUE",
@@ -112,11 +204,8 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
     from digest.subscribers.edit import find_reader, set_fields
     from digest.subscribers.flags import read_flag
 
-    day = (
-        read_flag("paused_until", until, called="--until")
-        if until is not None
-        else FOR_EVER.isoformat()
-    )
+    given = FOR_EVER.isoformat() if until is None else until
+    day = read_flag("paused_until", given, called="--until")
     if day is None:
         raise UsageError(
             "--until names no day", remedy="leave it out, or write a date such as 2099-12-24"
@@ -129,7 +218,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
                 remedy="name a day that is to come",
             )
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
-    _tell(context, edit, emails, as_json=as_json)
+    _report(context, changes_of(context, edit, emails), as_json=as_json)
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers resume ada@example.org",))
@@ -141,11 +230,84 @@ def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     from digest.subscribers.edit import set_fields
 
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
-    waiting = _tell(context, edit, emails, as_json=as_json)
-    if not as_json and edit.changed and len(waiting) < len(_found(edit, emails)):
+    changes = changes_of(context, edit, emails)
+    _report(context, changes, as_json=as_json)
+    if not as_json and edit.changed and not all(change.first for change in changes):
         context.echo(
-            "What came meanwhile comes with that digest: the most recent papers, and how many were older."
+            "What came meanwhile comes with that digest: the most recent papers,"
+            " and how many were older."
         )
+
+
+@subscribers.command(
+    cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",)
+)
+@click.argument("old")
+@click.argument("new")
+@pass_context
+def move(context: Context, old: str, new: str) -> None:
+    """Give a reader another address; what was sent to the old one is not sent again."""
+    from digest.subscribers.edit import find_reader, move_subscriber
+    from digest.subscribers.fields import normal_address
+    from digest.system.locks import cycle_lock
+
+    settings = context.settings
+    roster = read_roster(settings)
+    reader, target = find_reader(roster, old), find_reader(roster, new)
+    with ExitStack() as stack:
+        if settings.db.exists():
+            # A run between the two steps would take the new address for a new reader and the old
+            # one for gone.
+            stack.enter_context(cycle_lock(settings.db))
+        store = stack.enter_context(existing_store(settings))
+        # The file comes first, since it is the file that may refuse the change, and then nothing
+        # has happened. Should the machine stop before the database has followed, the same command
+        # again does the rest; so it also does after somebody has changed the address in the file by
+        # hand.
+        if reader is None and target and _is_half_moved(store, old, target.email):
+            source, address = old, target.email
+        else:
+            move_subscriber(subscribers_file(settings), old, new)
+            source, address = reader.email if reader else old, normal_address(new)
+        followed = store.subscribers.move(source, address) if store else False
+    context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
+
+
+def _is_half_moved(store: Store | None, old: str, new: str) -> bool:
+    """Whether the file names the new address alone, and the database the old one alone."""
+    return (
+        store is not None
+        and store.subscribers.state(old) is not None
+        and store.subscribers.state(new) is None
+    )
+
+
+@subscribers.command(cls=Command, examples=("digest subscribers check",))
+@json_option
+@pass_context
+def check(context: Context, as_json: bool) -> None:
+    """Check the whole file and show every mistake."""
+    from digest.subscribers import RosterError
+
+    path = place_of_subscribers(context.settings)
+    try:
+        roster = read_roster(context.settings)
+    except RosterError as error:
+        if not as_json:
+            raise
+        fields = ("line", "column", "message", "suggestion")
+        problems = [{name: getattr(problem, name) for name in fields} for problem in error.problems]
+        context.print_json({"file": path, "problems": problems})
+        context.exit(error.exit_code)
+    readers = counted(len(roster.subscribers), "reader")
+    keywords = counted(len(roster.keywords), "keyword")
+    context.show(
+        {"file": path, "problems": []},
+        [f"{path} is right: {readers}, {keywords}."],
+        as_json=as_json,
+    )
+    if not as_json:
+        warn_about(context, roster.subscribers)
 
 
 @subscribers.command(
@@ -172,57 +334,35 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
     edit = add_all(path, people, dry_run=dry_run)
-    emails = [person.email for person in people]
-    if not as_json:
-        _summarize(context, edit, emails, dry_run=dry_run)
-    _tell(context, edit, emails, as_json=as_json, only_changed=True)
-    if dry_run and not as_json:
+    changes = changes_of(context, edit, [person.email for person in people])
+    if as_json:
+        _report(context, changes, as_json=True)
+        return
+    context.echo(_summary(changes, dry_run=dry_run))
+    _report(context, [change for change in changes if change.old != change.reader], as_json=False)
+    if dry_run:
         context.echo("Nothing was written.")
 
 
-def _summarize(context: Context, edit: Edit, emails: list[str], *, dry_run: bool) -> None:
-    """One line: how many are new, changed, and as they were."""
-    before = {reader.email.casefold(): reader for reader in edit.before.subscribers}
-    after = _found(edit, emails)
-    new = sum(reader.email.casefold() not in before for reader in after)
-    same = sum(before.get(reader.email.casefold()) == reader for reader in after)
+def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
+    """How many are new, changed, and as they were."""
+    new = sum(change.old is None for change in changes)
+    same = sum(change.old == change.reader for change in changes)
     verb = "would be" if dry_run else "were" if new != 1 else "was"
-    context.echo(
-        f"{counted(new, 'reader')} {verb} added, {len(after) - new - same} changed, {same} left as they were."
+    return (
+        f"{counted(new, 'reader')} {verb} added, {len(changes) - new - same} changed,"
+        f" {same} left as they were."
     )
 
 
-def _found(edit: Edit, emails: Iterable[str]) -> list[Subscriber]:
-    """The readers with these addresses, each once, as the edit leaves them."""
-    readers = {reader.email.casefold(): reader for reader in edit.after.subscribers}
-    wanted = dict.fromkeys(email.strip().casefold() for email in emails)
-    return [readers[email] for email in wanted if email in readers]
-
-
-def _tell(
-    context: Context,
-    edit: Edit,
-    emails: Iterable[str],
-    *,
-    as_json: bool,
-    only_changed: bool = False,
-) -> set[str]:
-    """Say of each reader what changed and when the next digest comes, as 'digest subscribe' does.
-
-    Returns those to whom no digest ever went.
-    """
-    from digest.cli.readers.outcome import show_json, tell
-
-    now, readers = machine_now(), _found(edit, emails)
-    waiting = without_digest(context, readers)
+def _report(context: Context, changes: Sequence[Change], *, as_json: bool) -> None:
+    """Say of each reader what changed and when the next digest comes, as 'digest subscribe' does."""
+    now = machine_now()
     if as_json:
-        shown = [show_json(edit, reader, now, waiting) for reader in readers]
-        context.print_json({"file": str(subscribers_file(context.settings)), "subscribers": shown})
-        return waiting
-    if only_changed:
-        before = set(edit.before.subscribers)
-        readers = [reader for reader in readers if reader not in before]
-    for line in tell(edit, readers, now, waiting):
+        file = str(subscribers_file(context.settings))
+        shown = [change.as_json(now) for change in changes]
+        context.print_json({"file": file, "subscribers": shown})
+        return
+    for line in change_lines(changes, now):
         context.echo(line)
-    warn_about(context, readers)
-    return waiting
+    warn_about(context, [change.reader for change in changes])
