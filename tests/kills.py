@@ -315,6 +315,7 @@ def check(report: Report, *, hold: bool) -> None:
 def nursery() -> None:
     """Fork a run for each line of orders on standard input, and tell how it ended."""
     import digest.arxiv.api
+    import digest.cli.daily.cycle
     import digest.cli.daily.run
     import digest.mail.connection
     import digest.mail.presets

@@ -37,7 +37,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Every day": {
         "run": ("daily.run:run", "One cycle: fetch what is due, mail what is new."),
-        "daemon": ("daily.run:daemon", "Stay, and do a cycle whenever one is due."),
+        "daemon": ("daily.daemon:daemon", "Stay, and do a cycle whenever one is due."),
         "send": ("daily.send:send", "Mail one reader what is due now, whatever the hour."),
         "serve": ("daily.serve:serve", "The link by which readers leave, on the web."),
         "inbox": ("daily.inbox:inbox", "Act on bounces, complaints and requests to leave."),

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from digest.run.cycle import Parts, Summary
     from digest.run.deliver import Delivered
     from digest.store import Store
-    from digest.system.signals import Stop
 
 
 @contextmanager
@@ -85,14 +84,10 @@ async def open_parts(
     transport: Transport,
     *,
     clock: Callable[[], datetime],
-    stop: Stop,
     rehearsed: bool = False,
-    fetch_all: bool = False,
-    insist: bool = False,
-    progress: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Parts]:
     """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by
-    `transport`.
+    `transport`. What one cycle alone wants is put in its place by `dataclasses.replace`.
     """
     from digest.rendering.render import Renderer
     from digest.run.cycle import Parts
@@ -119,10 +114,6 @@ async def open_parts(
                 source=settings.source,
                 hold_unknown=settings.hold_unknown,
                 limits=settings.mail_rate,
-                insist=insist,
-                fetch_all=fetch_all,
-                stop=stop,
-                progress=progress or (lambda _text: None),
             )
             settle_names(settings, store, roster)
     finally:
@@ -173,6 +164,17 @@ def clock_at(now: datetime | None) -> Callable[[], datetime]:
     if now is None:
         return machine_now
     return lambda: now
+
+
+def store_clock(store: Store, now: datetime | None) -> Callable[[], datetime]:
+    """The clock of a command that works on a database, whose time never goes back: while the
+    machine's clock, or --now, lies a little behind that time, it stands still.
+
+    Raises ConfigError where it lies far behind.
+    """
+    clock = clock_at(now)
+    earliest = store.runs.check_time(clock())
+    return lambda: max(earliest, clock())
 
 
 def machine_now() -> datetime:

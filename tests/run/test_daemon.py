@@ -534,7 +534,6 @@ async def test_after_the_grace_a_message_without_an_answer_is_maybe_delivered(tm
         return Act.HANG
 
     home = Home(tmp_path)
-    stop = Stop()
     with Standin(fresh_papers(4)) as standin:
         async with smtp_server({"message": never}) as server:
             Home.make(
@@ -547,10 +546,10 @@ async def test_after_the_grace_a_message_without_an_answer_is_maybe_delivered(tm
             with open_store(settings.db) as store:
                 transport = make_transport(settings)
                 async with open_parts(
-                    settings, store, read_roster(settings), transport, clock=machine_now, stop=stop
+                    settings, store, read_roster(settings), transport, clock=machine_now
                 ) as parts:
                     running = asyncio.ensure_future(
-                        run_stoppable(run_cycle(parts), stop, grace=0.3)
+                        run_stoppable(run_cycle(parts), parts.stop, grace=0.3)
                     )
                     await asyncio.wait_for(reached.wait(), 10)
                     began = time.monotonic()

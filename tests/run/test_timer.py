@@ -24,7 +24,6 @@ from digest.setup.parts import open_parts
 from digest.setup.settings import load_settings
 from digest.setup.subscribers import read_roster
 from digest.store import open_store
-from digest.system.signals import Stop
 from tests.world.replay import Home, Mail, read_mail, smtp_beside
 from tests.world.smtp_server import Script, smtp_server
 
@@ -116,7 +115,6 @@ async def installation(
             read_roster(settings),
             make_transport(settings),
             clock=lambda: START,
-            stop=Stop(),
         ) as parts:
             yield parts
 

@@ -79,7 +79,6 @@ async def _walk(context: Context, settings: Settings, standin: Standin, start: d
     from digest.setup.parts import open_parts
     from digest.setup.subscribers import read_roster
     from digest.store import open_store
-    from digest.system.signals import Stop
 
     with open_store(settings.db) as store:
         async with open_parts(
@@ -88,6 +87,5 @@ async def _walk(context: Context, settings: Settings, standin: Standin, start: d
             read_roster(settings),
             make_transport(settings),
             clock=lambda: start,
-            stop=Stop(),
         ) as parts:
             await walk(parts, standin, start.date(), context.echo)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from digest.cli.base import Context
 from digest.keywords.words import counted
-from digest.setup.parts import existing_store
+from digest.setup.parts import reading_store
 
 if TYPE_CHECKING:
     from digest.model import Roster, Subscriber
     from digest.store import Store
 
 
-class Answer(StrEnum):
+class FolderAnswer(StrEnum):
     """What a person wants with the mail of the last week that only went to the folder."""
 
     MAIL = "mail"
@@ -30,20 +30,23 @@ def say_what_the_folder_holds(context: Context, now: datetime) -> None:
     """
     if not context.settings.mails_for_real:
         return
-    with existing_store(context.settings) as store:
-        found = store.folder.waiting(now) if store else None
-    if found and found.papers:
+    with reading_store(context.settings) as store:
+        found = store.folder.waiting(now)
+    if found.papers:
         papers, readers = counted(found.papers, "paper"), counted(len(found.readers), "reader")
         context.warn(
-            f"in the last 7 days {papers} for {readers} only went to the folder: 'digest run --folder mail' mails"
-            " them too, 'digest run --folder leave' does not, and ends this line"
+            f"in the last 7 days {papers} for {readers} only went to the folder:"
+            " 'digest run --folder mail' mails them too,"
+            " 'digest run --folder leave' does not, and ends this line"
         )
 
 
-def answer(store: Store, roster: Roster, choice: Answer, now: datetime) -> tuple[Subscriber, ...]:
+def answer(
+    store: Store, roster: Roster, choice: FolderAnswer, now: datetime
+) -> tuple[Subscriber, ...]:
     """Do what was chosen; returns the readers to whom something is due by it."""
-    found = store.folder.offer_again(now) if choice is Answer.MAIL else store.folder.leave(now)
-    addresses = (
-        {address.casefold() for address in found.readers} if choice is Answer.MAIL else set()
-    )
+    if choice is FolderAnswer.LEAVE:
+        store.folder.leave(now)
+        return ()
+    addresses = {address.casefold() for address in store.folder.offer_again(now).readers}
     return tuple(reader for reader in roster.subscribers if reader.email.casefold() in addresses)

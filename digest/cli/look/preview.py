@@ -5,23 +5,40 @@ sent.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime
+from email.utils import make_msgid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, now_option, pass_context
+from digest.cli.base import Command, Context, flags_as, now_option
+from digest.cli.daily.cycle import rehearsal
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
-from digest.model import Format
+from digest.mail.message import assemble, freeze
+from digest.mail.nowhere import Nowhere
+from digest.model import Digest, Format, Outgoing, Rendered, Roster, Subscriber
+from digest.rendering.issue import render_issues
 from digest.setup.mail import make_sender
-from digest.setup.parts import clock_at, find_subscriber, open_parts
+from digest.setup.parts import clock_at, find_subscriber
+from digest.setup.settings import Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.system.signals import run_stoppable
 
-if TYPE_CHECKING:
-    from digest.model import Digest, Rendered, Roster, Subscriber
+
+@dataclass(frozen=True, slots=True)
+class PreviewFlags:
+    """The argument and the flags of `digest preview`."""
+
+    email: str | None
+    open_browser: bool
+    as_html: bool
+    as_eml: bool
+    gallery: Path | None
+    now: datetime | None
 
 
 @click.command(
@@ -40,63 +57,37 @@ if TYPE_CHECKING:
     help="Write a page of sample digests, to try looks.",
 )
 @now_option
-@pass_context
-def preview(
-    context: Context,
-    email: str | None,
-    open_browser: bool,
-    as_html: bool,
-    as_eml: bool,
-    gallery: Path | None,
-    now: datetime | None,
-) -> None:
+@flags_as(PreviewFlags)
+def preview(context: Context, flags: PreviewFlags) -> None:
     """Show the digest that would be mailed next, whatever the hour.
 
     EMAIL may be left out where the subscribers file names one reader only. Keywords that are due
     are asked for, as a run would, but nothing is kept. The gallery shows invented papers, with your
     templates where you have some, and needs no subscribers file.
     """
-    if open_browser + as_html + as_eml > 1:
+    if flags.open_browser + flags.as_html + flags.as_eml > 1:
         raise UsageError("--open, --html and --eml ask for different things", remedy="choose one")
-    if gallery is not None:
-        if email or as_html or as_eml or now:
-            raise UsageError(
-                "--gallery shows samples only", remedy="leave the rest out, but for --open"
-            )
-        _gallery(context, gallery, open_browser=open_browser)
+    if flags.gallery is not None:
+        _gallery(context, flags.gallery, flags)
         return
-    settings = context.settings
-    roster = read_roster(settings)
-    subscriber = _chosen(context, roster, email)
-    if subscriber.format is Format.TEXT and (open_browser or as_html):
+    roster = read_roster(context.settings)
+    subscriber = _chosen(context.settings, roster, flags.email)
+    if subscriber.format is Format.TEXT and (flags.open_browser or flags.as_html):
         raise UsageError(
             f"{subscriber.email} gets text alone", remedy="leave --html and --open out"
         )
-    digest = asyncio.run(_next_digest(context, roster, subscriber, now))
+    digest = asyncio.run(_next_digest(context, roster, subscriber, flags.now))
     if digest is None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
-        return
-    if subscriber.format is Format.ISSUE:
-        _show_issues(context, digest, mail_only=as_eml or as_html or open_browser)
-        return
-    if as_eml:
-        sys.stdout.buffer.write(_message(context, digest, subscriber, clock_at(now)()))
-        return
-    rendered = _rendered(context, digest)
-    line = f"This mail went to {subscriber.email}."
-    if open_browser:
-        _show(context, rendered.html.replace(rendered.mark, line))
-    elif as_html:
-        context.echo(rendered.html.replace(rendered.mark, line))
+    elif subscriber.format is Format.ISSUE:
+        _show_issues(context, digest, flags)
     else:
-        context.echo(f"Subject: {rendered.subject}\n\n{rendered.text.replace(rendered.mark, line)}")
+        _show_mail(context, digest, subscriber, flags)
 
 
-def _show_issues(context: Context, digest: Digest, *, mail_only: bool) -> None:
+def _show_issues(context: Context, digest: Digest, flags: PreviewFlags) -> None:
     """Print what would be posted, part by part."""
-    from digest.rendering.issue import render_issues
-
-    if mail_only:
+    if flags.as_eml or flags.as_html or flags.open_browser:
         raise UsageError(
             "a repository gets issues, and no mail", remedy="leave --eml, --html and --open out"
         )
@@ -106,19 +97,40 @@ def _show_issues(context: Context, digest: Digest, *, mail_only: bool) -> None:
         context.echo(f"\n{body}")
 
 
-def _chosen(context: Context, roster: Roster, email: str | None) -> Subscriber:
+def _show_mail(
+    context: Context, digest: Digest, subscriber: Subscriber, flags: PreviewFlags
+) -> None:
+    """Print the mail, or a part of it, or open it in the browser."""
+    from digest.rendering.render import Renderer
+
+    rendered = Renderer(context.settings.templates).render(digest, secrets.token_hex(16))
+    line = f"This mail went to {subscriber.email}."
+    html = rendered.html.replace(rendered.mark, line)
+    if flags.as_eml:
+        date = clock_at(flags.now)()
+        sys.stdout.buffer.write(_message(context.settings, rendered, subscriber, date))
+    elif flags.open_browser:
+        _open(context, html)
+    elif flags.as_html:
+        context.echo(html)
+    else:
+        context.echo(f"Subject: {rendered.subject}\n\n{rendered.text.replace(rendered.mark, line)}")
+
+
+def _chosen(settings: Settings, roster: Roster, email: str | None) -> Subscriber:
     if email is not None:
-        return find_subscriber(roster, email, context.settings)
+        return find_subscriber(roster, email, settings)
     if len(roster.subscribers) == 1:
         return roster.subscribers[0]
-    place = place_of_subscribers(context.settings)
+    place = place_of_subscribers(settings)
     if not roster.subscribers:
         raise ConfigError(
             f"{place} names no subscriber", remedy="'digest subscribe EMAIL -k KEYWORD' adds one"
         )
+    example = f"digest preview {roster.subscribers[0].email}"
     raise ConfigError(
         f"{place} names {len(roster.subscribers)} subscribers",
-        remedy=f"say whose digest you want to see, such as: digest preview {roster.subscribers[0].email}",
+        remedy=f"say whose digest you want to see, such as: {example}",
     )
 
 
@@ -126,54 +138,31 @@ async def _next_digest(
     context: Context, roster: Roster, subscriber: Subscriber, now: datetime | None
 ) -> Digest | None:
     """Fetch what is due into a copy of the database, and compose there."""
-    from digest.mail.nowhere import Nowhere
-    from digest.model import Roster
     from digest.run.compose import compose_now
     from digest.run.cycle import fetch_due
-    from digest.store import rehearsal_store
-    from digest.system.signals import Stop, run_stoppable
 
-    settings = context.settings
-    stop = Stop()
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
-    with rehearsal_store(settings.db) as store:
-        clock = clock_at(store.runs.check_time(clock_at(now)()))
-        async with open_parts(
-            settings, store, only, Nowhere(), clock=clock, stop=stop, rehearsed=True
-        ) as parts:
-            store.subscribers.sync(roster, clock())
-            fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), stop)
-            failed = [f for f in fetched or [] if f.error is not None]
-            for one in failed:
-                context.warn(f"{one.record.keyword}: {one.record.why}")
-            state = store.subscribers.state(subscriber.email)
-            if (
-                failed
-                and state is not None
-                and len(state.unplaced) == len({k.query for k in subscriber.keywords})
-            ):
-                raise TryLaterError(
-                    "arXiv has answered for none of the keywords yet", remedy="try again later"
-                )
-            return compose_now(parts.composer, subscriber, clock())
+    async with rehearsal(context.settings, only, Nowhere(), now) as parts:
+        store, clock = parts.store, parts.clock
+        store.subscribers.sync(roster, clock())
+        fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), parts.stop)
+        failed = [one for one in fetched or [] if one.error is not None]
+        for one in failed:
+            context.warn(f"{one.record.keyword}: {one.record.why}")
+        state = store.subscribers.state(subscriber.email)
+        unplaced = len(state.unplaced) if state else 0
+        if failed and unplaced == len({k.query for k in subscriber.keywords}):
+            raise TryLaterError(
+                "arXiv has answered for none of the keywords yet", remedy="try again later"
+            )
+        return compose_now(parts.composer, subscriber, clock())
 
 
-def _rendered(context: Context, digest: Digest) -> Rendered:
-    import secrets
-
-    from digest.rendering.render import Renderer
-
-    return Renderer(context.settings.templates).render(digest, secrets.token_hex(16))
-
-
-def _message(context: Context, digest: Digest, subscriber: Subscriber, date: datetime) -> bytes:
+def _message(
+    settings: Settings, rendered: Rendered, subscriber: Subscriber, date: datetime
+) -> bytes:
     """The message as it would leave, under a Message-ID of its own."""
-    from email.utils import make_msgid
-
-    from digest.mail.message import assemble, freeze
-    from digest.model import Outgoing
-
-    rendered, sender = _rendered(context, digest), make_sender(context.settings)
+    sender = make_sender(settings)
     outgoing = Outgoing(
         id=0,
         attempt=1,
@@ -187,18 +176,22 @@ def _message(context: Context, digest: Digest, subscriber: Subscriber, date: dat
     return assemble(outgoing, sender).data
 
 
-def _gallery(context: Context, folder: Path, *, open_browser: bool) -> None:
+def _gallery(context: Context, folder: Path, flags: PreviewFlags) -> None:
     """Write the sample digests, and say where their page lies."""
     from digest.demo.gallery import write_gallery
     from digest.rendering.render import Renderer
 
+    if flags.email or flags.as_html or flags.as_eml or flags.now:
+        raise UsageError(
+            "--gallery shows samples only", remedy="leave the rest out, but for --open"
+        )
     page = write_gallery(folder.absolute(), Renderer(context.settings.templates))
     context.echo(f"The samples lie at {page}")
-    if open_browser:
+    if flags.open_browser:
         _launch(page)
 
 
-def _show(context: Context, html: str) -> None:
+def _open(context: Context, html: str) -> None:
     """Write the HTML part to a file of its own and open the browser on it."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8"

@@ -1,0 +1,197 @@
+"""One cycle on the database of an installation, in earnest or in a copy: what `run`, `send`,
+`preview` and the daemon share.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from digest.cli.base import Context
+from digest.cli.daily.folder import FolderAnswer, answer
+from digest.cli.daily.health import after_cycle
+from digest.cli.daily.inbox import hear_quietly
+from digest.errors import Exit, TryLaterError, UsageError
+from digest.mail.message import Message
+from digest.mail.nowhere import Nowhere
+from digest.model import Roster, Subscriber
+from digest.setup.exposure import refuse_exposure
+from digest.setup.mail import make_transport
+from digest.setup.parts import machine_now, mail_hint, open_parts, store_clock
+from digest.setup.settings import Settings
+from digest.setup.subscribers import read_roster
+from digest.system.locks import cycle_lock
+from digest.system.signals import Stop, run_stoppable
+
+if TYPE_CHECKING:
+    from digest.run.cycle import Parts, Summary
+    from digest.store import Store
+
+FAR = timedelta(days=366)
+"""A real run so far ahead of the machine's clock is more likely a slip than meant."""
+AHEAD = timedelta(hours=1)
+"""So far ahead of the machine's clock --now is worth a warning."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CycleOptions:
+    """What is wanted of one cycle: to take `now` for the time, to ask arXiv for all, to wait for a
+    network, what becomes of the mail in the `folder`, to serve `only` one reader; `progress` is
+    told what goes on.
+    """
+
+    now: datetime | None = None
+    fetch_all: bool = False
+    wait: bool = False
+    folder: FolderAnswer | None = None
+    only: Subscriber | None = None
+    progress: Callable[[str], None] = lambda _text: None
+
+
+async def work(context: Context, options: CycleOptions) -> Summary:
+    """Do one real cycle, alone on its database: first act on what came back by mail, then fetch and
+    mail; then tell the operator how it went. Raises TryLaterError where it was stopped.
+    """
+    from digest.store import open_store
+
+    settings = context.settings
+    roster = read_safely(settings)
+    transport = make_transport(settings)
+    is_new = not settings.db.exists()
+    with cycle_lock(settings.db), open_store(settings.db) as store:
+        if is_new:
+            context.warn(f"a new database was made: {settings.db}")
+        clock = store_clock(store, options.now)
+        if clock() - machine_now() > AHEAD:
+            _check_ahead(context, store, clock(), is_new=is_new)
+        async with open_parts(settings, store, roster, transport, clock=clock) as parts:
+            wanted = _as_wanted(parts, options)
+
+            async def whole() -> Summary:
+                await hear_quietly(context, store, clock)
+                summary = await _cycle(wanted, settings, wait=options.wait)
+                await after_cycle(context, wanted, summary)
+                return summary
+
+            return await _finished(whole(), parts.stop)
+
+
+async def rehearse(settings: Settings, options: CycleOptions) -> tuple[Summary, list[Message]]:
+    """Do the same cycle in a copy of the database, with mail that goes nowhere: what would happen,
+    and what would be mailed. Raises TryLaterError where it was stopped.
+    """
+    nowhere = Nowhere()
+    async with rehearsal(settings, read_roster(settings), nowhere, options.now) as parts:
+        cycle = _cycle(_as_wanted(parts, options), settings, wait=options.wait)
+        return await _finished(cycle, parts.stop), nowhere.messages
+
+
+@asynccontextmanager
+async def rehearsal(
+    settings: Settings, roster: Roster, nowhere: Nowhere, now: datetime | None
+) -> AsyncIterator[Parts]:
+    """The parts of a cycle with a copy of the database, of which nothing leaves but into
+    `nowhere`.
+    """
+    from digest.store import rehearsal_store
+
+    with rehearsal_store(settings.db) as store:
+        clock = store_clock(store, now)
+        async with open_parts(
+            settings, store, roster, nowhere, clock=clock, rehearsed=True
+        ) as parts:
+            yield parts
+
+
+def _as_wanted(parts: Parts, options: CycleOptions) -> Parts:
+    """The parts for a cycle as it is wanted. What the folder holds is mailed, or left, here."""
+    at_once: tuple[Subscriber, ...] = ()
+    if options.folder is not None:
+        at_once = answer(parts.store, parts.roster, options.folder, parts.clock())
+    return replace(
+        parts,
+        fetch_all=options.fetch_all,
+        # A person who calls without --wait has mended something, and wants to see it work.
+        insist=not options.wait,
+        only=options.only,
+        at_once=at_once,
+        progress=options.progress,
+    )
+
+
+async def _cycle(parts: Parts, settings: Settings, *, wait: bool) -> Summary:
+    """One cycle; with `wait`, one that waits for the network, and is to be tried later where that
+    was in vain.
+    """
+    from digest.run.cycle import run_cycle
+    from digest.run.patience import Patience, patient
+
+    if not wait:
+        return await run_cycle(parts)
+    patience = Patience(parts.stop, parts.progress)
+    addresses = {
+        "api": settings.arxiv_api,
+        "feeds": settings.arxiv_feeds,
+        "oai": settings.arxiv_oai,
+    }
+    summary = await run_cycle(patient(parts, patience, **addresses))
+    if patience.in_vain and summary.exit_code == Exit.DONE:
+        return replace(summary, exit_code=Exit.TRY_LATER)
+    return summary
+
+
+async def _finished(cycle: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """What a cycle comes to. Raises TryLaterError where a signal stopped it."""
+    summary = await run_stoppable(cycle, stop)
+    if summary is None:
+        raise TryLaterError("stopped", remedy="the next run goes on from here")
+    return summary
+
+
+def _check_ahead(context: Context, store: Store, now: datetime, *, is_new: bool) -> None:
+    """Warn of a --now that lies ahead of the machine's clock; UsageError where it lies so far ahead
+    that it is a slip, and the database is not one to rehearse on.
+    """
+    known = not is_new and not store.runs.is_beyond(machine_now())
+    if known and now - machine_now() > FAR:
+        raise UsageError(
+            f"--now {now:%Y-%m-%d} is more than a year ahead,"
+            " and a database's time never goes back",
+            remedy="rehearse it with --dry-run, or name a copy with --db",
+        )
+    context.warn(
+        "--now lies ahead of the clock: what is mailed now counts, and no run is possible before"
+        " that time; --dry-run rehearses"
+    )
+
+
+def read_safely(settings: Settings) -> Roster:
+    """Who gets what; ConfigError too where strangers could see the addresses."""
+    roster = read_roster(settings)
+    refuse_exposure(settings, roster, os.environ)
+    return roster
+
+
+def warn_of_trouble(context: Context, summary: Summary) -> None:
+    """Say on stderr what kept mail or answers away, and what was given up."""
+    if summary.trouble:
+        context.warn(summary.trouble + mail_hint(context.settings, summary))
+    for line in summary.given_up:
+        context.warn(f"given up: {line}")
+
+
+@contextmanager
+def progress_line(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A line that tells what goes on, where a person looks at a terminal."""
+    if quiet or context.verbosity or not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    with context.console.status("starting") as status:
+        yield status.update

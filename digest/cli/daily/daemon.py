@@ -1,0 +1,99 @@
+"""`digest daemon`: cycles again and again, each when it is due."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.base import Command, Context, pass_context, say_where_mail_goes
+from digest.cli.daily.cycle import read_safely, warn_of_trouble
+from digest.cli.daily.folder import say_what_the_folder_holds
+from digest.cli.daily.health import after_cycle, telling_of_failure
+from digest.cli.daily.inbox import hear_always
+from digest.model import Roster
+from digest.setup.mail import make_transport
+from digest.setup.parts import machine_now, open_parts, store_clock
+from digest.setup.subscribers import settle_names
+from digest.system.locks import cycle_lock
+from digest.system.signals import Stop, run_stoppable
+from digest.system.systemd import Notifier
+
+if TYPE_CHECKING:
+    from digest.run.cycle import Summary
+
+
+@click.command(cls=Command, examples=("digest daemon -v",))
+@pass_context
+def daemon(context: Context) -> None:
+    """Stay, and do a cycle whenever one is due: an announcement, a reader's hour, a retry.
+
+    SIGHUP reads the subscribers file again; SIGTERM stops after the message in flight.
+    """
+    say_where_mail_goes(context)
+    say_what_the_folder_holds(context, machine_now())
+    with telling_of_failure(context):
+        asyncio.run(_serve(context))
+
+
+async def _serve(context: Context) -> None:
+    """Put the daemon together and let it run until a signal ends it."""
+    from digest.run.cycle import run_cycle
+    from digest.run.daemon import Daemon, watch
+    from digest.store import open_store
+
+    settings = context.settings
+    stop, wake = Stop(), asyncio.Event()
+
+    def stamp() -> object:
+        try:
+            status = settings.subscribers.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+    async def rest(seconds: float) -> None:
+        waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for future in waiting:
+            future.cancel()
+
+    with open_store(settings.db) as store:
+        settle_names(settings, store)
+
+        async def work(roster: Roster) -> Summary:
+            # The lock is held while a cycle works only, so that commands can be used in between.
+            with cycle_lock(settings.db):
+                clock = store_clock(store, None)
+                transport = make_transport(settings)
+                async with open_parts(settings, store, roster, transport, clock=clock) as parts:
+                    summary = await run_cycle(replace(parts, stop=stop))
+                    await after_cycle(context, parts, summary)
+            warn_of_trouble(context, summary)
+            return summary
+
+        daemon = Daemon(
+            store=store,
+            load=lambda: read_safely(settings),
+            stamp=stamp,
+            work=work,
+            clock=machine_now,
+            notifier=Notifier.from_environment(os.environ),
+            stop=stop,
+            wake=wake,
+            rest=rest,
+            hold_unknown=settings.hold_unknown,
+            limits=settings.mail_rate,
+        )
+        background = [
+            asyncio.ensure_future(watch(daemon.notifier)),
+            asyncio.ensure_future(hear_always(context, store)),
+        ]
+        try:
+            await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
+        finally:
+            for task in background:
+                task.cancel()
