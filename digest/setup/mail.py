@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from digest.model import Outgoing, Receipt
 from digest.setup.settings import Settings
 from digest.setup.subscribers import names_of
 
@@ -83,3 +85,34 @@ def make_transport(settings: Settings) -> Transport:
         ca=settings.mail_ca,
         token_command=settings.mail_token_command,
     )
+
+
+async def send_alone(
+    settings: Settings,
+    address: str,
+    subject: str,
+    pieces: tuple[bytes, ...],
+    now: datetime,
+    before_data: Callable[[], None] = lambda: None,
+) -> Receipt:
+    """Mail one message that no digest is, under a Message-ID of its own; nothing is recorded.
+
+    `before_data` is called before the message itself is handed over.
+    """
+    from digest.mail.message import assemble, message_id
+
+    sender, transport = make_sender(settings), make_transport(settings)
+    outgoing = Outgoing(
+        id=0,
+        attempt=1,
+        address=address,
+        name="",
+        message_id=message_id(f"test.{secrets.token_hex(12)}", sender.domain),
+        date=now,
+        subject=subject,
+        pieces=pieces,
+    )
+    try:
+        return await transport.send(assemble(outgoing, sender), before_data)
+    finally:
+        await transport.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import os
 import stat
 import subprocess
@@ -552,7 +553,7 @@ def test_a_clone_of_the_project_is_no_home_by_surprise(
     assert choose_home("", clone).path == clone
     (clone / "setup.cfg").write_text("[metadata]\nname = arxiv-digest\n")
     home = choose_home("", clone)
-    assert (home.path, home.exists, home.named) == (tmp_path / "data" / "digest", False, False)
+    assert (home.path, home.exists) == (tmp_path / "data" / "digest", False)
     assert choose_home(str(clone), clone).path == clone
     (clone / "digest.db").touch()
     assert choose_home("", clone).path == clone
@@ -592,11 +593,11 @@ def test_what_no_dotenv_file_can_hold_is_refused(tmp_path: Path) -> None:
 def test_a_new_dotenv_that_cannot_be_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_args: object) -> None:
-        raise ConfigError("no space left")
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("digest.system.files.replace_file", full)
-    with pytest.raises(ConfigError):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ConfigError, match="No space left"):
         save_env(tmp_path / ".env", {"DIGEST_MAIL": "maildir:mail"})
     assert list(tmp_path.iterdir()) == []
 

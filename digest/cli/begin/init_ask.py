@@ -36,11 +36,6 @@ def ask_secret(question: str) -> str:
     return answer.strip("\r\n")
 
 
-def confirm(question: str, *, default: bool) -> bool:
-    """Ask for yes or no."""
-    return click.confirm(question, default=default)
-
-
 def one_of(names: Iterable[str]) -> Callable[[str], str]:
     """A check for one of some words, or the beginning of just one; a slip is answered with the
     nearest.

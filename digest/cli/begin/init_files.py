@@ -20,14 +20,16 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,~-]+")
 """Values that a .env file can show without quotes."""
 
 
+HEADER = "# Settings of Digest: 'digest config' shows them all.\n"
+MARKS_OF_ONE = ("subscribers.yaml", "digest.db", ".env")
+"""Files by which an installation is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The home folder, whether it was named by the person, and whether an installation is there
-    already.
-    """
+    """The home folder, and whether an installation is there already."""
 
     path: Path
-    named: bool
     exists: bool
 
 
@@ -37,13 +39,10 @@ def choose_home(named: str, folder: Path) -> Home:
     A clone of the project holds an example of a subscribers file, by which it would pass for an
     installation: it is passed over, unless it is named or a database lies there.
     """
-    if named:
-        path = find_home(named, folder)
-        return Home(path, True, _is_installed(path))
-    if is_clone(folder) and not (folder / "digest.db").exists():
+    if not named and is_clone(folder) and not (folder / "digest.db").exists():
         folder = Path(os.devnull)  # a place where no installation can be
-    path = find_home("", folder)
-    return Home(path, False, _is_installed(path))
+    path = find_home(named, folder)
+    return Home(path, any((path / name).exists() for name in MARKS_OF_ONE))
 
 
 def is_clone(folder: Path) -> bool:
@@ -52,10 +51,6 @@ def is_clone(folder: Path) -> bool:
         return PROJECT.search((folder / "setup.cfg").read_text(encoding="utf-8")) is not None
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _is_installed(folder: Path) -> bool:
-    return any((folder / name).exists() for name in ("subscribers.yaml", "digest.db", ".env"))
 
 
 def check_writable(folder: Path) -> None:
@@ -105,7 +100,6 @@ class Saved:
     path: Path
     added: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    created: bool = False
     open_to_others: bool = False
 
 
@@ -113,7 +107,7 @@ def read_env(path: Path) -> dict[str, str]:
     """The settings in a .env file, those that are empty left out. Raises ConfigError where it
     cannot be read.
     """
-    return _parse(_text(path)) if path.exists() else {}
+    return _parse(_text(path))
 
 
 def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
@@ -122,36 +116,25 @@ def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
 
     The file is written as a whole or not at all. Raises ConfigError where that cannot be done.
     """
+    from digest.subscribers.write import ready_folder
     from digest.system.files import replace_file
 
+    # The file may be a link into a folder that is synchronized: it stays one.
     target = Path(os.path.realpath(path))
-    had = read_env(target)
-    missing = {name: value for name, value in wanted.items() if value and name not in had}
-    kept = tuple(name for name, value in wanted.items() if value and had.get(name, value) != value)
+    text = _text(target, HEADER)
+    had, wanted = _parse(text), {name: value for name, value in wanted.items() if value}
+    missing = {name: value for name, value in wanted.items() if name not in had}
+    kept = tuple(name for name, value in wanted.items() if had.get(name, value) != value)
     if not missing:
         return Saved(path, kept=kept)
-    lines = "".join(f"{name}={quoted(name, value)}\n" for name, value in missing.items())
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{target.parent} cannot be made ({error.strerror})") from error
-    created = not target.exists()
-    text = "# Settings of Digest: 'digest config' shows them all.\n" if created else _text(target)
-    text += "" if text.endswith("\n") or not text else "\n"
-    if _parse(text + lines) != _parse(text) | missing:
+    text += "".join(f"{name}={quoted(name, value)}\n" for name, value in missing.items())
+    if _parse(text) != had | missing:
         raise ConfigError(
             f"{path} ends in an unclosed quote: nothing can be added", remedy="mend it"
         )
-    if created:
-        _reserve(target)
-    try:
-        replace_file(target, (text + lines).encode())
-    except BaseException:
-        if created:
-            target.unlink(missing_ok=True)
-        raise
-    others = bool(target.stat().st_mode & 0o077)
-    return Saved(path, tuple(missing), kept, created, others)
+    ready_folder(target.parent)
+    replace_file(target, text.encode(), mode=0o600)
+    return Saved(path, tuple(missing), kept, bool(target.stat().st_mode & 0o077))
 
 
 def quoted(name: str, value: str) -> str:
@@ -170,27 +153,20 @@ def quoted(name: str, value: str) -> str:
     )
 
 
-def _reserve(path: Path) -> None:
-    """Make the file, empty and private, so that replacing it keeps that mode."""
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror})") from error
-
-
-def _text(path: Path) -> str:
+def _text(path: Path, otherwise: str = "") -> str:
+    """The lines of a file, each ended; `otherwise` where there is none."""
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return stream.read()
+            text = stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return otherwise
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read ({error})", remedy="mend or remove it") from error
+    return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def _parse(text: str) -> dict[str, str]:
     from dotenv import dotenv_values
 
-    return {
-        name: value
-        for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items()
-        if value
-    }
+    values = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in values.items() if value}

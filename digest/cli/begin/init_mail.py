@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,46 +16,50 @@ from urllib.parse import quote
 
 import click
 
-from digest.cli.base import Context
 from digest.cli.begin.init_ask import ask, ask_secret, one_of
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mail.presets import PRESETS, Preset, find_preset, guess_preset, hint_for, preset_of
 from digest.mail.server import Server, read_server
-from digest.model import Outcome, Outgoing, Receipt, Rendered
-from digest.setup.mail import make_sender, make_transport
+from digest.mail.token import read_command
+from digest.model import Outcome, Receipt, Rendered
+from digest.setup.mail import send_alone
 from digest.setup.settings import load_settings
 
-PASSWORD, PASSWORD_FILE, TOKEN = (
+MAIL, PASSWORD, PASSWORD_FILE, TOKEN, CA, FROM, CONTACT = SETTINGS_OF_MAIL = (
+    "DIGEST_MAIL",
     "DIGEST_MAIL_PASSWORD",
     "DIGEST_MAIL_PASSWORD_FILE",
     "DIGEST_MAIL_TOKEN_COMMAND",
-)
-MAIL = (
-    "DIGEST_MAIL",
-    PASSWORD,
-    PASSWORD_FILE,
-    TOKEN,
     "DIGEST_MAIL_CA",
     "DIGEST_FROM",
     "DIGEST_CONTACT",
 )
-"""The settings that init settles, and writes down: what starts the timer's run knows nothing of
-this shell."""
+"""The settings that init makes, and writes down: what starts the timer's run knows nothing of this
+shell."""
 
 NO_LOGIN = "none"
+OR_NO_LOGIN = f" ({NO_LOGIN}: without)"
 
 
 @dataclass(slots=True)
-class Plan:
-    """How mail is to leave: the settings, by variable, and the provider where one was chosen."""
+class MailSetup:
+    """How mail is to leave: the settings, by variable, the address that gets the first digest, and
+    the provider where one was chosen.
+    """
 
     values: dict[str, str]
+    address: str
     preset: Preset | None = None
 
     @property
     def mail(self) -> str:
         """The DIGEST_MAIL setting."""
-        return self.values.get("DIGEST_MAIL", "")
+        return self.values.get(MAIL, "")
+
+    @property
+    def leaves(self) -> bool:
+        """Whether mail leaves this machine's files."""
+        return not self.mail.startswith("maildir:")
 
     @property
     def server(self) -> Server | None:
@@ -65,152 +70,235 @@ class Plan:
         return read_server(scheme.lower(), rest) if scheme.lower() in ("smtp", "smtps") else None
 
     @property
+    def login(self) -> str:
+        """The name to log in with; nothing where the server wants none."""
+        return self.server.user if self.server else ""
+
+    @property
+    def place(self) -> str:
+        """Where mail goes, without the login."""
+        return self.server.url if self.server else self.mail
+
+    @property
+    def sender(self) -> str:
+        """The sender that is set, or else follows from the login."""
+        return self.values.get(
+            FROM, f"Digest <{self.login if '@' in self.login else self.address}>"
+        )
+
+    @property
     def lacks_secret(self) -> bool:
         """Whether the server wants a login, and there is neither password nor token."""
         given = any(self.values.get(name) for name in (PASSWORD, PASSWORD_FILE, TOKEN))
-        return self.server is not None and bool(self.server.user) and not given
+        return bool(self.login) and not given
 
-    def fill(self, address: str) -> None:
+    def fill(self) -> None:
         """Set what follows from the rest: the sender, and the address to which people write."""
-        server = self.server
-        login = server.user if server and "@" in server.user else address
-        if not self.mail.startswith("maildir:"):
-            self.values.setdefault("DIGEST_FROM", f"Digest <{login}>")
-        self.values.setdefault("DIGEST_CONTACT", address)
+        if self.leaves:
+            self.values[FROM] = self.sender
+        self.values.setdefault(CONTACT, self.address)
+
+    def take(self, provider: Preset | None) -> list[str]:
+        """Set it up without questions; returns the flags that are missing for it."""
+        if not self.mail and not provider:
+            return ["--provider or --mail"]
+        if not self.mail and provider:
+            if provider.scheme_is_smtp and not provider.host:
+                server = f"the server of --provider {provider.name}"
+                return [f"--mail smtp://HOST:{provider.port} ({server})"]
+            self.values[MAIL] = provider.url(self.address)
+        self.fill()
+        others = f"or {PASSWORD} in the environment, or --mail-token-command"
+        return [f"--mail-password-file ({others})"] if self.lacks_secret else []
+
+    def ask(self, provider: Preset | None) -> None:
+        """Ask for what is not known yet."""
+        if self.mail:
+            click.echo(f"Mail leaves by {self.place}.")
+            self.ask_secret()
+        else:
+            guess = guess_preset(self.address)
+            self.ask_server(provider or ask_provider(guess), self.address)
+        self.ask_missing_sender()
+        self.fill()
+
+    def ask_server(self, preset: Preset, login: str) -> None:
+        """Ask for server and login of a provider, as far as it leaves them open; `login` is the
+        default.
+        """
+        self.preset = preset
+        if not preset.scheme_is_smtp:
+            self.values[MAIL] = preset.url()
+            return
+        limit = f"; {preset.daily_limit:,} messages a day at most" if preset.daily_limit else ""
+        click.echo(f"{preset.title}: step by step in {preset.guide}{limit}.")
+        if preset.host:
+            self.values[MAIL] = preset.url(ask_login(login))
+        else:
+            question = "Server (HOST, HOST:PORT, or smtps://HOST:465)"
+            self.values[MAIL] = ask(question, lambda text: server_url(text, preset))
+            if preset.login and not self.login:
+                self.values[MAIL] = with_login(self.mail, ask_login(login, OR_NO_LOGIN))
+        self.ask_secret()
+
+    def ask_secret(self) -> None:
+        """Ask for a token command or a password, where one is needed and not known."""
+        if not self.lacks_secret:
+            return
+        preset = self.preset or preset_of(self.mail)
+        if preset and preset.token:
+            question = "Command that prints an access token (empty: log in with a password)"
+            if command := ask(question, _command, default=""):
+                self.values[TOKEN] = command
+                return
+        if preset and preset.host and preset.login:
+            click.echo(f"The password is {preset.login}.")
+        self.values[PASSWORD] = ask_secret("Password")
+
+    def ask_sender(self) -> None:
+        """Ask for the sender."""
+        self.values[FROM] = ask("Sender", _sender, default=self.sender)
+
+    def ask_missing_sender(self) -> None:
+        """Ask for the sender where mail leaves and none is known."""
+        if self.leaves and FROM not in self.values:
+            self.ask_sender()
+
+    def correct_secret(self) -> None:
+        """Ask for another password or token command."""
+        for name in (PASSWORD, PASSWORD_FILE, TOKEN):
+            self.values.pop(name, None)
+        self.ask_secret()
+
+    def correct_login(self) -> None:
+        """Ask for another login."""
+        login = ask_login(self.login or self.address, OR_NO_LOGIN)
+        self.values[MAIL] = with_login(self.mail, login)
+        self.ask_secret()
+
+    def correct_server(self) -> None:
+        """Ask for another provider or server."""
+        known = self.preset or preset_of(self.mail) or find_preset("server")
+        self.ask_server(ask_provider(known), self.login or self.address)
+        self.ask_missing_sender()
+
+    def correct_authority(self) -> None:
+        """Ask for the certificate of a private authority."""
+        self.values[CA] = ask("File with the authority's certificate", _certificate)
 
 
-def plan_from_flags(
-    known: Mapping[str, str], provider: str | None, address: str
-) -> tuple[Plan, list[str]]:
-    """The plan without questions, and the flags that are missing for it."""
-    plan = Plan({name: known[name] for name in MAIL if known.get(name)})
-    if provider and not plan.mail:
-        plan.preset = find_preset(provider)
-        if plan.preset.scheme_is_smtp and not plan.preset.host:
-            return plan, [
-                f"--mail smtp://HOST:{plan.preset.port} (the server of --provider {plan.preset.name})"
-            ]
-        plan.values["DIGEST_MAIL"] = plan.preset.url(address)
-    if not plan.mail:
-        return plan, ["--provider or --mail"]
-    plan.fill(address)
-    if plan.lacks_secret:
-        return plan, [
-            f"--mail-password-file (or {PASSWORD} in the environment, or --mail-token-command)"
-        ]
-    return plan, []
+CORRECTIONS: dict[str, tuple[str, Callable[[MailSetup], None]]] = {
+    "again": ("nothing: try once more as it is", lambda _setup: None),
+    "password": ("the password, or the token command", MailSetup.correct_secret),
+    "login": ("the name to log in with", MailSetup.correct_login),
+    "ca": ("the certificate of a private authority", MailSetup.correct_authority),
+    "server": ("the provider, and the server", MailSetup.correct_server),
+    "from": ("the sender", MailSetup.ask_sender),
+    "without": ("nothing: go on without a test mail", lambda _setup: None),
+}
+"""What can be corrected after a test mail that was not accepted, and how."""
+
+PROBABLE = {
+    r"certificate": "ca",
+    r"connecting to|starttls|wrong version": "server",
+    r"\b53[45]\b|no login with|token": "password",
+    r"\b530\b": "login",
+    r"\b55[0-4]\b": "from",
+}
+"""What is most likely to be corrected, by words of the reply; the first that fits counts."""
 
 
-def ask_plan(
-    context: Context, known: Mapping[str, str], provider: str | None, address: str
-) -> Plan:
-    """Ask for what is not known yet."""
-    plan = Plan({name: known[name] for name in MAIL if known.get(name)})
-    if plan.mail:
-        context.echo(f"Mail leaves by {_without_login(plan)}.")
-    else:
-        plan.preset = (
-            find_preset(provider) if provider else _ask_provider(context, guess_preset(address))
-        )
-        _ask_server(context, plan, address)
-    _ask_secret_if_needed(plan)
-    server = plan.server
-    if server or plan.mail.startswith("sendmail:"):
-        login = server.user if server and "@" in server.user else address
-        if "DIGEST_FROM" not in plan.values:
-            _ask_sender(plan, f"Digest <{login}>")
-    plan.fill(address)
-    return plan
+def try_out(setup: MailSetup, flags: Mapping[str, str], now: datetime, *, asking: bool) -> bool:
+    """Send a test mail; with a person there, let what is wrong be corrected. Whether it was
+    accepted.
+
+    `flags` are the other settings that were given. Without a person, raises ConfigError or
+    TryLaterError where it was not.
+    """
+    while True:
+        patience = " (a silent server is given up after a minute)" if setup.leaves else ""
+        click.echo(f"A test mail goes to {setup.address} by {setup.place}{patience}")
+        receipt = _send({**flags, **setup.values}, setup.address, now)
+        if receipt.outcome is Outcome.SENT:
+            click.echo(f"  accepted: {receipt.reply}")
+            return True
+        hint = hint_for(setup.mail, receipt.reply)
+        if not asking:
+            final = receipt.permanent or receipt.outcome is Outcome.FAILED
+            advice = "nothing was written; --no-test-mail goes on without"
+            raise (ConfigError if final else TryLaterError)(
+                f"the test mail was not accepted ({receipt.reply})",
+                remedy=f"{hint}; {advice}" if hint else advice,
+            )
+        for line in filter(None, (f"not accepted: {receipt.reply}", hint)):
+            click.echo(f"  {line}")
+        if not _correct(setup, receipt.reply):
+            return False
 
 
-def _without_login(plan: Plan) -> str:
-    server = plan.server
-    return server.url if server else plan.mail
+def _correct(setup: MailSetup, reply: str) -> bool:
+    """Let one thing be corrected; False: go on without a test mail that was accepted."""
+    possible = {"password": setup.login, "login": setup.server, "ca": setup.server}
+    choices = {name: how for name, how in CORRECTIONS.items() if possible.get(name, True)}
+    found = (name for words, name in PROBABLE.items() if re.search(words, reply, re.IGNORECASE))
+    probable = next(found, "again")
+    click.echo("What is to be corrected?")
+    for name, (what, _) in choices.items():
+        click.echo(f"  {name:<9} {what}")
+    default = probable if probable in choices else "again"
+    choice = ask("Correct", one_of(choices), default=default)
+    choices[choice][1](setup)
+    return choice != "without"
 
 
-def _ask_provider(context: Context, default: Preset | None) -> Preset:
-    context.echo("How is mail to leave?")
+def _send(flags: Mapping[str, str], address: str, now: datetime) -> Receipt:
+    try:
+        subject = "Digest can send you mail"
+        return asyncio.run(send_alone(load_settings(flags), address, subject, _body(), now))
+    except DigestError as error:
+        return Receipt(Outcome.RELAY, str(error), permanent=True)
+
+
+def _body() -> tuple[bytes, ...]:
+    from digest.mail.message import freeze
+
+    mark = secrets.token_hex(16)
+    words = (
+        "This is the test mail of 'digest init': what you set up works, and digests will come"
+        " this way."
+    )
+    html = (
+        '<!DOCTYPE html>\n<html lang="en">\n<body>\n'
+        f"<p>{words}</p>\n<p>\n{mark}\n</p>\n</body>\n</html>\n"
+    )
+    return freeze(Rendered(subject="", text=f"{words}\n\n-- \n{mark}\n", html=html, mark=mark))
+
+
+def ask_provider(default: Preset | None) -> Preset:
+    """Ask how mail is to leave."""
+    click.echo("How is mail to leave?")
     for preset in PRESETS:
-        context.echo(f"  {preset.name:13} {preset.title}")
+        click.echo(f"  {preset.name:13} {preset.title}")
     known = one_of(preset.name for preset in PRESETS)
     return find_preset(ask("Provider", known, default=default.name if default else "folder"))
 
 
-def _ask_server(context: Context, plan: Plan, address: str) -> None:
-    """Ask for server and login of the chosen provider, as far as it leaves them open."""
-    preset = plan.preset
-    assert preset is not None
-    if not preset.scheme_is_smtp:
-        plan.values["DIGEST_MAIL"] = preset.url()
-        return
-    limit = f"; {preset.daily_limit:,} messages a day at most" if preset.daily_limit else ""
-    context.echo(f"{preset.title}: step by step in {preset.guide}{limit}.")
-    if preset.host:
-        plan.values["DIGEST_MAIL"] = preset.url(_ask_login(address))
-        return
-    url = ask(
-        "Server (HOST, HOST:PORT, or smtps://HOST:465)", lambda text: server_url(text, preset)
-    )
-    plan.values["DIGEST_MAIL"] = url
-    if preset.login and not (plan.server and plan.server.user):
-        plan.values["DIGEST_MAIL"] = with_login(url, _ask_login(address, f" ({NO_LOGIN}: without)"))
-
-
-def _ask_login(default: str, remark: str = "") -> str:
-    def check(text: str) -> str:
-        if not text.isprintable():
-            raise UsageError("a login has no control characters")
-        return "" if text == NO_LOGIN else text
-
-    return ask(f"Login{remark}", check, default=default)
-
-
-def _ask_secret_if_needed(plan: Plan) -> None:
-    if not plan.lacks_secret:
-        return
-    preset = plan.preset or preset_of(plan.mail)
-    if preset and preset.token:
-        command = ask(
-            "Command that prints an access token (empty: log in with a password)",
-            _command,
-            default="",
-        )
-        if command:
-            plan.values[TOKEN] = command
-            return
-    if preset and preset.host and preset.login:
-        click.echo(f"The password is {preset.login}.")
-    plan.values[PASSWORD] = ask_secret("Password")
-
-
-def _command(text: str) -> str:
-    from digest.mail.token import read_command
-
-    if text:
-        read_command(text)
-    return text
-
-
-def _ask_sender(plan: Plan, default: str) -> None:
-    def check(text: str) -> str:
-        return load_settings({"DIGEST_FROM": text}, {}).sender
-
-    plan.values["DIGEST_FROM"] = ask("Sender", check, default=default)
+def ask_login(default: str, remark: str = "") -> str:
+    """Ask for the name to log in with; nothing: log in with none."""
+    return ask(f"Login{remark}", _login, default=default)
 
 
 def server_url(text: str, preset: Preset) -> str:
     """The DIGEST_MAIL setting for a server as people write it. Raises ConfigError."""
-    scheme, rest = "smtp", text
-    found = re.match(r"(smtps?)://", text, re.IGNORECASE)
-    if found:
+    if not text:
+        raise UsageError("a server is needed", remedy="write its name, such as smtp.example.org")
+    if found := re.match(r"(smtps?)://", text, re.IGNORECASE):
         scheme, rest = found[1].lower(), text[found.end() :]
     else:
         place, mark, options = text.partition("?")
-        scheme = "smtps" if place.endswith(":465") else scheme
-        if not re.search(r":\d+$", place):
-            rest = f"{place}:{preset.port}{mark}{options}"
-    if not text:
-        raise UsageError("a server is needed", remedy="write its name, such as smtp.example.org")
+        scheme = "smtps" if place.endswith(":465") else "smtp"
+        port = "" if re.search(r":\d+$", place) else f":{preset.port}"
+        rest = f"{place}{port}{mark}{options}"
     read_server(scheme, f"//{rest}")
     return f"{scheme}://{rest}"
 
@@ -226,153 +314,29 @@ def with_login(url: str, login: str) -> str:
     return f"{scheme}://{rest}"
 
 
-def try_out(context: Context, plan: Plan, address: str, now: datetime, *, asking: bool) -> bool:
-    """Send a test mail; with a person there, let what is wrong be corrected. Whether it was
-    accepted.
-
-    Without a person, raises ConfigError or TryLaterError where it was not.
-    """
-    while True:
-        patience = (
-            ""
-            if plan.mail.startswith("maildir:")
-            else " (a silent server is given up after a minute)"
-        )
-        context.echo(f"A test mail goes to {address} by {_without_login(plan)}{patience}")
-        receipt = _send(context, plan, address, now)
-        if receipt.outcome is Outcome.SENT:
-            context.echo(f"  accepted: {receipt.reply}")
-            return True
-        hint = hint_for(plan.mail, receipt.reply)
-        if not asking:
-            failure = (
-                ConfigError
-                if receipt.permanent or receipt.outcome is Outcome.FAILED
-                else TryLaterError
-            )
-            raise failure(
-                f"the test mail was not accepted ({receipt.reply})",
-                remedy=f"{hint + '; ' if hint else ''}nothing was written; --no-test-mail goes on without",
-            )
-        context.echo(f"  not accepted: {receipt.reply}")
-        if hint:
-            context.echo(f"  {hint}")
-        if not _correct(context, plan, receipt.reply, address):
-            return False
+# What an answer must be; the value comes back, an error of ours says what is wrong.
 
 
-def _send(context: Context, plan: Plan, address: str, now: datetime) -> Receipt:
-    async def send() -> Receipt:
-        settings = load_settings({**context.flags, **plan.values})
-        transport = make_transport(settings)
-        try:
-            from digest.mail.message import assemble, message_id
-
-            sender = make_sender(settings)
-            outgoing = Outgoing(
-                id=0,
-                attempt=1,
-                address=address,
-                name="",
-                message_id=message_id(f"test.{secrets.token_hex(12)}", sender.domain),
-                date=now,
-                subject="Digest can send you mail",
-                pieces=_body(),
-            )
-            return await transport.send(assemble(outgoing, sender), lambda: None)
-        finally:
-            await transport.close()
-
-    try:
-        return asyncio.run(send())
-    except DigestError as error:
-        return Receipt(Outcome.RELAY, str(error), permanent=True)
+def _login(text: str) -> str:
+    if not text.isprintable():
+        raise UsageError("a login has no control characters")
+    return "" if text == NO_LOGIN else text
 
 
-def _body() -> tuple[bytes, ...]:
-    from digest.mail.message import freeze
-
-    mark = secrets.token_hex(16)
-    words = "This is the test mail of 'digest init': what you set up works, and digests will come this way."
-    rendered = Rendered(
-        subject="",
-        text=f"{words}\n\n-- \n{mark}\n",
-        html=f'<!DOCTYPE html>\n<html lang="en">\n<body>\n<p>{words}</p>\n<p>\n{mark}\n</p>\n</body>\n</html>\n',
-        mark=mark,
-    )
-    return freeze(rendered)
+def _command(text: str) -> str:
+    if text:
+        read_command(text)
+    return text
 
 
-CORRECTIONS = {
-    "again": "nothing: try once more as it is",
-    "password": "the password, or the token command",
-    "login": "the name to log in with",
-    "ca": "the certificate of a private authority",
-    "server": "the provider, and the server",
-    "from": "the sender",
-    "without": "nothing: go on without a test mail",
-}
-"""What can be corrected after a test mail that was not accepted."""
-
-
-def _correct(context: Context, plan: Plan, reply: str, address: str) -> bool:
-    """Let one thing be corrected; False: go on without a test mail that was accepted."""
-    server = plan.server
-    choices = ["again", "server", "from", "without"]
-    if server:
-        choices[1:1] = ["login", "ca"]
-    if server and server.user:
-        choices[1:1] = ["password"]
-    probable = _probable(reply)
-    default = probable if probable in choices else "again"
-    context.echo("What is to be corrected?")
-    for name in choices:
-        context.echo(f"  {name:<9} {CORRECTIONS[name]}")
-    choice = ask("Correct", one_of(choices), default=default)
-    if choice == "password":
-        for name in (PASSWORD_FILE, TOKEN):
-            plan.values.pop(name, None)
-        plan.values.pop(PASSWORD, None)
-        _ask_secret_if_needed(plan)
-    elif choice == "login" and server:
-        login = _ask_login(server.user or address, f" ({NO_LOGIN}: without)")
-        plan.values["DIGEST_MAIL"] = with_login(plan.mail, login)
-        _ask_secret_if_needed(plan)
-    elif choice == "ca":
-        plan.values["DIGEST_MAIL_CA"] = ask("File with the authority's certificate", _certificate)
-    elif choice == "server":
-        plan.preset = _ask_provider(
-            context, plan.preset or preset_of(plan.mail) or find_preset("server")
-        )
-        _ask_server(context, plan, server.user if server and server.user else address)
-        _ask_secret_if_needed(plan)
-        if not plan.mail.startswith("maildir:") and "DIGEST_FROM" not in plan.values:
-            _ask_sender(plan, f"Digest <{address}>")
-    elif choice == "from":
-        _ask_sender(plan, plan.values.get("DIGEST_FROM", f"Digest <{address}>"))
-    return choice != "without"
-
-
-def _probable(reply: str) -> str:
-    """What is most likely to be corrected."""
-    for pattern, choice in (
-        (r"certificate", "ca"),
-        (r"connecting to|starttls|wrong version", "server"),
-        (r"\b53[45]\b|no login with|token", "password"),
-        (r"\b530\b", "login"),
-        (r"\b55[0-4]\b", "from"),
-    ):
-        if re.search(pattern, reply, re.IGNORECASE):
-            return choice
-    return "again"
+def _sender(text: str) -> str:
+    return load_settings({FROM: text}, {}).sender
 
 
 def _certificate(text: str) -> str:
     """A file with certificates, by its whole path: what is typed here is meant from the current
     folder.
     """
-    import ssl
-
     path = Path(text)
     try:
         path = path.expanduser().absolute()

@@ -9,10 +9,10 @@ import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from digest.model import Digest, Item, Keyword, Kind, Outcome, Outgoing, Receipt, Rule, Section
+from digest.model import Digest, Item, Keyword, Kind, Outcome, Receipt, Rule, Section
 from digest.setup.doctor.check import Cause, Check, fail, ok, skip
 from digest.setup.doctor.sender import NAME, mail_is_wrong
-from digest.setup.mail import make_sender, make_transport
+from digest.setup.mail import make_transport, send_alone
 from digest.setup.settings import Settings, Survey
 
 SECONDS = 60.0
@@ -95,29 +95,18 @@ def _refused(settings: Settings, address: str, receipt: Receipt) -> Check:
 
 async def send_trial(settings: Settings, address: str, now: datetime) -> Receipt:
     """Mail the test digest under a Message-ID of its own."""
-    from digest.mail.message import assemble, freeze, message_id
+    from digest.mail.message import freeze
     from digest.rendering.render import Renderer
 
-    sender, transport = make_sender(settings), make_transport(settings)
     rendered = Renderer(settings.templates).render(
         trial_digest(now, settings.contact), secrets.token_hex(16)
     )
-    outgoing = Outgoing(
-        id=0,
-        attempt=1,
-        address=address,
-        name="",
-        message_id=message_id(f"test.{secrets.token_hex(12)}", sender.domain),
-        date=now,
-        subject=f"Test: {rendered.subject}",
-        pieces=freeze(rendered),
-    )
-    handed_over = asyncio.Event()
+    subject, handed_over = f"Test: {rendered.subject}", asyncio.Event()
     try:
         async with asyncio.timeout(SECONDS):
-            return await transport.send(assemble(outgoing, sender), handed_over.set)
+            return await send_alone(
+                settings, address, subject, freeze(rendered), now, handed_over.set
+            )
     except TimeoutError:
         outcome = Outcome.UNKNOWN if handed_over.is_set() else Outcome.RELAY
         return Receipt(outcome, f"timed out: no answer in {SECONDS:g} s")
-    finally:
-        await transport.close()
