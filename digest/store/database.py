@@ -11,8 +11,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
-
 from digest.errors import DigestError, StoreError, TryLaterError
 from digest.store.copying import copy_whole
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
@@ -27,6 +25,9 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.name = name
         self._connection = connection
+        # Importing it takes longer than all of the store, which commands import for its types too.
+        import sqlite_utils
+
         self._db = sqlite_utils.Database(connection, execute_plugins=False)
         self._db.execute("PRAGMA foreign_keys = ON")
 
