@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from digest.arxiv.atom import Feed, parse_feed
 from digest.arxiv.gate import check_page, check_window, newest_versions, same_index
-from digest.arxiv.line import Line, check_status
+from digest.arxiv.line import Line, parsed
 from digest.errors import ArxivError
 from digest.model import Paper, Window
 
@@ -23,7 +22,7 @@ DEPTH_LIMIT = 30_000  # papers of one query in all; more is HTTP 400 (arXiv API 
 _ROWS_BEYOND = 3
 
 
-class ArxivClient:
+class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
     """Fetches windows from arXiv's query API; an async context manager that holds the line.
 
     `options` are those of the line, unless `line` is given, which other clients use too. `requests`
@@ -39,18 +38,9 @@ class ArxivClient:
         """How many requests were made."""
         return self.line.requests
 
-    async def __aenter__(self) -> Self:
-        """Nothing is prepared before the first request: most runs ask for nothing."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Close the connection."""
-        await self.line.__aexit__(kind, error, trace)
+        await self.line.close()
 
     async def fetch(
         self,
@@ -126,7 +116,7 @@ class ArxivClient:
     async def _ask(
         self, query: str, rows: list[Paper], start: int, size: int
     ) -> tuple[Feed, bytes]:
-        answer = await self.line.get(
+        response = await self.line.get(
             self._url,
             {
                 "search_query": query,
@@ -136,18 +126,12 @@ class ArxivClient:
                 "sortOrder": "descending",
             },
         )
-        try:
-            check_status(answer, parse_feed)
-            # Reading 2,000 papers takes more than a second: beside the loop, so that it goes on.
-            feed = await asyncio.to_thread(
-                parse_feed, answer.body, content_type=answer.headers.get("content-type", "")
-            )
+
+        def check(feed: Feed) -> None:
             check_page(feed, query=query, start=start, page_size=size)
             check_window(newest_versions([*rows, *feed.papers]))
-        except ArxivError as error:
-            error.body = answer.body
-            raise
-        return feed, answer.body
+
+        return await parsed(response, parse_feed, check), response.body
 
     async def by_ids(self, ids: Sequence[str], attempts: int = 4) -> tuple[Paper, ...]:
         """Return the papers with these base ids in their latest versions; what the index lacks is
@@ -159,24 +143,20 @@ class ArxivClient:
 
     async def _ask_ids(self, ids: Sequence[str]) -> tuple[Paper, ...]:
         # By hand: httpx would write each comma as %2C, and the address is to stay short.
-        answer = await self.line.get(
+        response = await self.line.get(
             f"{self._url}?id_list={','.join(ids)}&start=0&max_results={len(ids)}"
         )
-        try:
-            check_status(answer, parse_feed)
-            feed = await asyncio.to_thread(
-                parse_feed, answer.body, content_type=answer.headers.get("content-type", "")
-            )
-            if stray := {paper.id for paper in feed.papers} - set(ids):
-                raise ArxivError(f"arXiv sent {len(stray)} papers that were not asked for")
+
+        def check(feed: Feed) -> None:
+            if foreign := {paper.id for paper in feed.papers} - set(ids):
+                raise ArxivError(f"arXiv sent {len(foreign)} papers that were not asked for")
             if len(feed.papers) < min(feed.total, len(ids)):
                 raise ArxivError(
-                    f"arXiv sent {len(feed.papers)} of {feed.total} papers that were asked for by id"
+                    f"arXiv sent {len(feed.papers)} of {feed.total} papers that were asked for"
+                    " by id"
                 )
-        except ArxivError as error:
-            error.body = answer.body
-            raise
-        return newest_versions(feed.papers)
+
+        return newest_versions((await parsed(response, parse_feed, check)).papers)
 
 
 def _beyond(rows: list[Paper], since: datetime) -> bool:

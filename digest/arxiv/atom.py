@@ -12,7 +12,7 @@ from typing import Any
 
 import feedparser
 
-from digest.arxiv.documents import clean_text, whole_document, wrong_document
+from digest.arxiv.documents import carrying, clean_text, whole_document, wrong_document
 from digest.errors import ArxivError
 from digest.model import Paper
 from digest.times import from_text
@@ -54,20 +54,12 @@ def parse_feed(body: bytes, *, content_type: str = "") -> Feed:
     the document is whole is proven by a strict parser first, since feedparser makes papers of half
     documents.
     """
-    try:
-        root = _whole_feed(body, content_type)
+    with carrying(body):
+        root = whole_document(body, content_type)
+        if root.tag != f"{ATOM}feed":
+            raise wrong_document(content_type, "an Atom feed")
         _refuse_error_feed(root)
         return _read(root, body)
-    except ArxivError as error:
-        error.body = body
-        raise
-
-
-def _whole_feed(body: bytes, content_type: str) -> ElementTree.Element:
-    root = whole_document(body, content_type)
-    if root.tag != f"{ATOM}feed":
-        raise wrong_document(content_type, "an Atom feed")
-    return root
 
 
 def _refuse_error_feed(root: ElementTree.Element) -> None:
@@ -178,9 +170,8 @@ def _items(entry: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _text(entry: dict[str, Any], name: str) -> str:
-    value = dict.get(
-        entry, name
-    )  # feedparser's own get answers with another date where one is missing
+    # feedparser's own get answers with another date where one is missing.
+    value = dict.get(entry, name)
     return value if isinstance(value, str) else ""
 
 

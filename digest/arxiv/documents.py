@@ -1,15 +1,36 @@
-"""What every answer of arXiv's has to be first: one whole XML document, with words and nothing
-hidden in them.
-"""
+"""What each of arXiv's answers has to be first: one whole XML document of plain text."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from digest.errors import ArxivError, one_line
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
+
+
+@contextlib.contextmanager
+def carrying(body: bytes) -> Iterator[None]:
+    """Let every ArxivError that is raised inside carry the answer, which is kept for inspection."""
+    try:
+        yield
+    except ArxivError as error:
+        error.body = body
+        raise
+
+
+def mail_date(text: str) -> datetime:
+    """The moment (UTC) that a date of RFC 5322 or RFC 9110 names; without a zone it is UTC's.
+
+    Raises ValueError or OverflowError.
+    """
+    moment = parsedate_to_datetime(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def clean_text(text: str) -> str:
@@ -53,11 +74,9 @@ def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
 
 def wrong_document(content_type: str, what: str) -> ArxivError:
     """The error for a whole document that is not `what` was asked for."""
-    return (
-        _web_page()
-        if "html" in content_type.lower()
-        else ArxivError(f"arXiv's answer is not {what}")
-    )
+    if "html" in content_type.lower():
+        return _web_page()
+    return ArxivError(f"arXiv's answer is not {what}")
 
 
 def _web_page() -> ArxivError:

@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from digest.arxiv.atom import ATOM
 from digest.arxiv.authors import split_authors
-from digest.arxiv.documents import clean_text, whole_document, wrong_document
+from digest.arxiv.documents import carrying, clean_text, whole_document, wrong_document
 from digest.errors import ArxivError
 from digest.keywords.accents import decode_accents
 from digest.rules.calendar import NEW_YORK
@@ -118,7 +118,7 @@ def parse_announcements(body: bytes, *, content_type: str = "") -> AnnouncementF
     """Read one feed, Atom or RSS, or raise ArxivError, which carries `body`; nothing else is ever
     raised.
     """
-    try:
+    with carrying(body):
         root = whole_document(body, content_type)
         if root.tag == f"{ATOM}feed":
             return _read(root, root.findall(f"{ATOM}entry"))
@@ -126,9 +126,6 @@ def parse_announcements(body: bytes, *, content_type: str = "") -> AnnouncementF
         if channel is None:
             raise wrong_document(content_type, "an announcement feed")
         return _read(channel, channel.findall("item"))
-    except ArxivError as error:
-        error.body = body
-        raise
 
 
 def check_announcements(

@@ -13,14 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import httpx
 
 from digest import __version__
-from digest.arxiv.documents import clean_text
+from digest.arxiv.documents import carrying, clean_text, mail_date
 from digest.errors import ArxivError, ConfigError
 
 T = TypeVar("T")
@@ -43,22 +41,22 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as it came."""
+class Response:
+    """One answer of HTTP as it came."""
 
     status: int
     headers: httpx.Headers
     body: bytes
 
 
-class Line:
+class Line(AbstractAsyncContextManager["Line"]):
     """Sends requests to arXiv's services; an async context manager that holds one connection.
 
     Between the end of one request and the start of the next lie at least `delay` seconds (arXiv's
     terms: 3), counted over all services together; `turn` lets no two processes ask at once, and
     keeps the delay between them too. `contact` is the operator's address, named in the User-Agent.
-    `requests` counts every HTTP request, redirects and repetitions included; `heard` is told of
-    every answer. HTTPS_PROXY and SSL_CERT_FILE are honoured.
+    `requests` counts every HTTP request, redirects and repetitions included; `on_response`
+    is given every response. HTTPS_PROXY and SSL_CERT_FILE are honoured.
     """
 
     def __init__(
@@ -73,7 +71,7 @@ class Line:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.requests = 0
-        self.heard: Callable[[Answer], None] = lambda _answer: None
+        self.on_response: Callable[[Response], None] = lambda _response: None
         self._user_agent = user_agent(contact)
         self._delay = delay
         self._timeouts = timeouts
@@ -84,17 +82,12 @@ class Line:
         self._ended: float | None = None
         self._http: httpx.AsyncClient | None = None
 
-    async def __aenter__(self) -> Self:
-        """Nothing is prepared before the first request: most runs ask for nothing."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         """Close the connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection, if there is one: most runs ask for nothing and open none."""
         if self._http is not None:
             await self._http.aclose()
             self._http = None
@@ -144,7 +137,7 @@ class Line:
         url: str,
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send one request and follow where it is redirected, all of them paced."""
         http = self._connection()
         try:
@@ -155,12 +148,12 @@ class Line:
             raise ArxivError(f"{url} is no address to ask ({error})", transient=False) from None
         for _hop in range(REDIRECT_LIMIT + 1):
             assert request is not None
-            answer, request = await self._send(request)
+            response, request = await self._send(request)
             if request is None:
-                return answer
-        raise ArxivError("arXiv redirects in circles", body=answer.body)
+                return response
+        raise ArxivError("arXiv redirects in circles", body=response.body)
 
-    async def _send(self, request: httpx.Request) -> tuple[Answer, httpx.Request | None]:
+    async def _send(self, request: httpx.Request) -> tuple[Response, httpx.Request | None]:
         """Send one request at its time; return the answer, and the next request if it is a
         redirect.
         """
@@ -173,7 +166,7 @@ class Line:
             finally:
                 self._ended = self._monotonic()
 
-    async def _exchange(self, request: httpx.Request) -> tuple[Answer, httpx.Request | None]:
+    async def _exchange(self, request: httpx.Request) -> tuple[Response, httpx.Request | None]:
         """One request and its answer, as it came."""
         received = bytearray()
         try:
@@ -186,9 +179,9 @@ class Line:
                             raise ArxivError(f"arXiv's answer is larger than {BODY_LIMIT:,} bytes")
                 finally:
                     await response.aclose()
-            answer = Answer(response.status_code, response.headers, bytes(received))
-            self.heard(answer)
-            return answer, response.next_request
+            received_whole = Response(response.status_code, response.headers, bytes(received))
+            self.on_response(received_whole)
+            return received_whole, response.next_request
         except ArxivError as error:
             error.body = bytes(received[:BODY_LIMIT])
             raise
@@ -224,31 +217,39 @@ def pause_asked_for(headers: httpx.Headers) -> timedelta | None:
     if re.fullmatch("[0-9]{1,9}", text):
         return timedelta(seconds=int(text))
     try:
-        until = _moment(text)
-        now = _moment(headers["date"]) if "date" in headers else datetime.now(UTC)
+        until = mail_date(text)
+        now = mail_date(headers["date"]) if "date" in headers else datetime.now(UTC)
     except (ValueError, OverflowError):
         return None
     return max(until - now, timedelta(0))
 
 
-def _moment(text: str) -> datetime:
-    moment = parsedate_to_datetime(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+async def parsed(
+    response: Response, parse: Callable[..., T], check: Callable[[T], None] = lambda _document: None
+) -> T:
+    """What `parse` makes of a response, once `check` raises nothing against it.
+
+    `parse` takes the body and the content type, and raises ArxivError as `check` does. Raises
+    ArxivError, which carries the body.
+    """
+    with carrying(response.body):
+        _check_status(response, parse)
+        kind = response.headers.get("content-type", "")
+        # Reading 2,000 papers takes more than a second: beside the loop, so that it goes on.
+        document = await asyncio.to_thread(parse, response.body, content_type=kind)
+        check(document)
+        return document
 
 
-def check_status(answer: Answer, read: Callable[[bytes], object]) -> None:
+def _check_status(response: Response, read: Callable[[bytes], object]) -> None:
     """Raise ArxivError for every status but 200; `read` raises a refusal's own words where its body
     has some.
     """
-    status = answer.status
-    pause = pause_asked_for(answer.headers)
-    rate_exceeded = (
-        answer.body.strip().lower().startswith(b"rate exceeded")
-    )  # also seen with status 200
-    if rate_exceeded or status in (
-        429,
-        406,
-    ):  # 406: how clients are turned away since September 2026
+    status = response.status
+    pause = pause_asked_for(response.headers)
+    # Also seen with status 200. 406 is how clients are turned away since September 2026.
+    rate_exceeded = response.body.strip().lower().startswith(b"rate exceeded")
+    if rate_exceeded or status in (429, 406):
         raise ArxivError(
             f"arXiv asks to slow down (HTTP {status})", throttled=True, retry_after=pause
         )
@@ -261,7 +262,7 @@ def check_status(answer: Answer, read: Callable[[bytes], object]) -> None:
             f"arXiv answered with HTTP {status} and nothing to read", retry_after=pause
         )
     try:
-        read(answer.body)
+        read(response.body)
     except ArxivError as error:
         if not error.transient:
             raise

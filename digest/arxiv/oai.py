@@ -8,14 +8,14 @@ and no version. (OAI-PMH 2.0, and arXiv's help, "Open Archives Initiative".)
 
 from __future__ import annotations
 
+import contextlib
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from email.utils import parsedate_to_datetime
+from datetime import date, datetime
 
 from digest.arxiv.authors import split_authors
-from digest.arxiv.documents import clean_text, whole_document, wrong_document
+from digest.arxiv.documents import carrying, clean_text, mail_date, whole_document, wrong_document
 from digest.errors import ArxivError
 from digest.keywords.accents import decode_accents
 from digest.model import Paper
@@ -44,7 +44,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecordPage:
     """One page of a list. `deleted` are base ids; `token` asks for the next page, "" on the last;
     `total` is how many records the list has, where the service tells.
     """
@@ -55,14 +55,14 @@ class Page:
     total: int | None = None
 
 
-def parse_records(body: bytes, *, content_type: str = "") -> Page:
+def parse_records(body: bytes, *, content_type: str = "") -> RecordPage:
     """Read one page, or raise ArxivError, which carries `body`; nothing else is ever raised.
 
     That no record matches is an empty page: nothing was changed on the days asked for. Other errors
     of the protocol, which come with status 200, are raised; TokenExpiredError where the list is to
     be begun anew.
     """
-    try:
+    with carrying(body):
         root = whole_document(body, content_type)
         if root.tag != f"{_OAI}OAI-PMH":
             raise wrong_document(content_type, "an OAI-PMH document")
@@ -72,18 +72,15 @@ def parse_records(body: bytes, *, content_type: str = "") -> Page:
         if listed is None:
             raise ArxivError("arXiv's OAI answer has no list of records")
         return _page(listed)
-    except ArxivError as error:
-        error.body = body
-        raise
 
 
-def _protocol_error(error: ElementTree.Element) -> Page:
+def _protocol_error(error: ElementTree.Element) -> RecordPage:
     code, words = error.get("code", ""), clean_text(error.text or "")
     if code == "noRecordsMatch":
         # The same code comes for a set that does not exist, and that would never be noticed.
         if "set" in words.lower() and "match any sets" in words.lower():
             raise ArxivError(f"arXiv's OAI service knows no such set ({words})", transient=False)
-        return Page(())
+        return RecordPage(())
     if code == "badResumptionToken":
         raise TokenExpiredError(
             f"arXiv's OAI service broke off the list ({words})", transient=False
@@ -93,7 +90,7 @@ def _protocol_error(error: ElementTree.Element) -> Page:
     )
 
 
-def _page(listed: ElementTree.Element) -> Page:
+def _page(listed: ElementTree.Element) -> RecordPage:
     records: list[Record] = []
     deleted: list[str] = []
     for element in listed.findall(f"{_OAI}record"):
@@ -110,10 +107,10 @@ def _page(listed: ElementTree.Element) -> Page:
         else:
             records.append(Record(_paper(element, base), _datestamp(header, base)))
     token = listed.find(f"{_OAI}resumptionToken")
-    size = "" if token is None else token.get("completeListSize", "")
     if not records and not deleted:
         raise ArxivError("arXiv's OAI answer is a list without records")
-    return Page(
+    size = "" if token is None else token.get("completeListSize", "")
+    return RecordPage(
         tuple(records),
         tuple(deleted),
         token="" if token is None else (token.text or "").strip(),
@@ -130,11 +127,8 @@ def _paper(element: ElementTree.Element, base: str) -> Paper:
         return clean_text(raw.findtext(f"{_RAW}{name}", "") if raw is not None else "")
 
     versions = sorted(_version(each, base) for each in raw.findall(f"{_RAW}version"))
-    title, authors, categories = (
-        text("title"),
-        split_authors(text("authors")),
-        tuple(text("categories").split()),
-    )
+    title, authors = text("title"), split_authors(text("authors"))
+    categories = tuple(text("categories").split())
     parts = {"version": versions, "title": title, "authors": authors, "category": categories}
     for name, present in parts.items():
         if not present:
@@ -158,17 +152,12 @@ def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
     """A version's number and date (`Tue, 3 Apr 2007 22:04:11 GMT`)."""
     number = _VERSION.fullmatch(element.get("version", ""))
     text = clean_text(element.findtext(f"{_RAW}date", ""))
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        moment = None
-    if number is None or moment is None:
-        raise ArxivError(
-            f"{base} has a version without number or date in arXiv's OAI answer: {text[:40]!r}"
-        )
-    return int(number[1]), moment.replace(
-        tzinfo=UTC
-    ) if moment.tzinfo is None else moment.astimezone(UTC)
+    with contextlib.suppress(ValueError, OverflowError):
+        if number is not None:
+            return int(number[1]), mail_date(text)
+    raise ArxivError(
+        f"{base} has a version without number or date in arXiv's OAI answer: {text[:40]!r}"
+    )
 
 
 def _datestamp(header: ElementTree.Element, base: str) -> date:

@@ -1,18 +1,15 @@
-"""Asking arXiv's announcement feeds and its OAI-PMH service, over the line that the API is asked on
-too.
-"""
+"""Asking arXiv's announcement feeds and its OAI-PMH service, over the same line as the API."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from digest.arxiv.feeds import AnnouncementFeed, check_announcements, parse_announcements, stale
-from digest.arxiv.line import Answer, Line, check_status
-from digest.arxiv.oai import FORMAT, Page, TokenExpiredError, parse_records
-from digest.errors import ArxivError
+from digest.arxiv.line import Line, parsed
+from digest.arxiv.oai import FORMAT, RecordPage, TokenExpiredError, parse_records
 
 _NOT_MODIFIED = 304
 
@@ -57,18 +54,12 @@ class FeedClient:
         self, names: Sequence[str], day: date, before: Set[str], etag: str
     ) -> ServedFeed:
         headers = {"If-None-Match": etag} if etag else {}
-        answer = await self._line.get(f"{self._url}/{'+'.join(names)}", headers=headers)
-        if answer.status == _NOT_MODIFIED and etag:
+        response = await self._line.get(f"{self._url}/{'+'.join(names)}", headers=headers)
+        if response.status == _NOT_MODIFIED and etag:
             raise stale(names, day)
-        try:
-            check_status(answer, parse_announcements)
-            kind = answer.headers.get("content-type", "")
-            feed = await asyncio.to_thread(parse_announcements, answer.body, content_type=kind)
-            check_announcements(feed, names=names, day=day, before=before)
-        except ArxivError as error:
-            error.body = answer.body
-            raise
-        return ServedFeed(feed, answer.headers.get("etag", ""))
+        check = partial(check_announcements, names=names, day=day, before=before)
+        feed = await parsed(response, parse_announcements, check)
+        return ServedFeed(feed, response.headers.get("etag", ""))
 
 
 class OaiClient:
@@ -80,11 +71,10 @@ class OaiClient:
 
     async def harvest(
         self, since: date, set_name: str = "", *, attempts: int = 3
-    ) -> AsyncIterator[Page]:
-        """Yield all records changed on `since` (UTC) or later, page after page; each page is asked
-        for so often.
+    ) -> AsyncIterator[RecordPage]:
+        """Yield all records changed on `since` (UTC) or later, page after page.
 
-        A list whose token ends meanwhile is begun anew, once, and its first pages come again.
+        Each page is asked for up to `attempts` times. A list whose token ends meanwhile is begun anew, once, and its first pages come again.
         Raises ArxivError.
         """
         first = {"verb": "ListRecords", "metadataPrefix": FORMAT, "from": since.isoformat()}
@@ -93,7 +83,7 @@ class OaiClient:
         parameters, restarted = first, False
         while True:
             try:
-                page = await self._page(parameters, attempts)
+                page = await self._line.patiently(partial(self._ask, parameters), attempts)
             except TokenExpiredError:
                 if restarted:
                     raise
@@ -109,17 +99,6 @@ class OaiClient:
         """How many requests were made on the line, whatever was asked."""
         return self._line.requests
 
-    async def _page(self, parameters: dict[str, str], attempts: int) -> Page:
-        return await self._line.patiently(lambda: self._ask(parameters), attempts)
-
-    async def _ask(self, parameters: dict[str, str]) -> Page:
-        answer: Answer = await self._line.get(
-            self._url, parameters, {"Accept": "text/xml, application/xml"}
-        )
-        try:
-            check_status(answer, parse_records)
-            kind = answer.headers.get("content-type", "")
-            return await asyncio.to_thread(parse_records, answer.body, content_type=kind)
-        except ArxivError as error:
-            error.body = answer.body
-            raise
+    async def _ask(self, parameters: dict[str, str]) -> RecordPage:
+        accept = {"Accept": "text/xml, application/xml"}
+        return await parsed(await self._line.get(self._url, parameters, accept), parse_records)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from digest.errors import ArxivError
 
 if TYPE_CHECKING:
-    from digest.arxiv.oai import Page
+    from digest.arxiv.oai import RecordPage
     from digest.mail.message import Message
     from digest.mail.transport import Transport
     from digest.model import Paper, Receipt, Window
@@ -161,7 +161,9 @@ class PatientOai:
         """How many requests were made."""
         return self._oai.requests
 
-    async def harvest(self, since: date, set_name: str = "", **options: Any) -> AsyncIterator[Page]:
+    async def harvest(
+        self, since: date, set_name: str = "", **options: Any
+    ) -> AsyncIterator[RecordPage]:
         """Yield the pages."""
         await self._door.open()
         async for page in self._oai.harvest(since, set_name, **options):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from digest.arxiv.atom import Feed, parse_feed
 from digest.arxiv.feeds import AnnouncementFeed, parse_announcements
-from digest.arxiv.oai import Page, parse_records
+from digest.arxiv.oai import RecordPage, parse_records
 from digest.demo.announcements import Batch, announcement_feed, oai_page
 from digest.demo.feeds import feed
 from digest.errors import ArxivError
@@ -78,10 +78,10 @@ def believed(kind: str, body: bytes, content_type: str = "") -> bool:
 
 def _sane(read: Any) -> bool:
     """Check what came out of a reader."""
-    assert isinstance(read, Feed | AnnouncementFeed | Page)
+    assert isinstance(read, Feed | AnnouncementFeed | RecordPage)
     papers = (
         read.papers
-        if not isinstance(read, Page)
+        if not isinstance(read, RecordPage)
         else tuple(record.paper for record in read.records)
     )
     for paper in papers:

@@ -72,7 +72,8 @@ def _report(
         "dotenv": str(survey.dotenv) if survey.dotenv.exists() else None,
         "settings": rows,
         "unknown": [
-            {"variable": name, "nearest": near or None} for name, near in survey.settings.unknown.items()
+            {"variable": name, "nearest": near or None}
+            for name, near in survey.settings.unknown.items()
         ],
         "mistakes": [told(error) for name, error in mistakes.items() if name not in variables],
     }

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time
 from typing import Protocol
 
 from digest.arxiv.combine import categories_of, set_for
-from digest.arxiv.oai import Page
+from digest.arxiv.oai import RecordPage
 from digest.errors import ArxivError
 from digest.keywords.grammar import parse
 from digest.model import Paper, Query, Window
@@ -28,7 +28,7 @@ class Oai(Protocol):
 
     def harvest(
         self, since: date, set_name: str = "", *, attempts: int = ...
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncIterator[RecordPage]:
         """Yield all records changed on `since` (UTC) or later, page after page."""
         ...
 

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import StaleFeedError
-from digest.arxiv.line import Answer, Timeouts
+from digest.arxiv.line import Response, Timeouts
 from digest.errors import ArxivError, DigestError
 from digest.rules.calendar import last_served
 from digest.rules.plan import API, FEEDS, feed_day
@@ -42,7 +42,7 @@ class _Dates:
         self.heard: datetime | None = None
         self._clock = clock
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: Response) -> None:
         """Take the Date header of an answer."""
         self.heard = self._clock()
         try:
@@ -73,7 +73,7 @@ def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
         return [found, skip("clock", "arXiv did not answer")]
     dates = _Dates(clock)
     client = make_arxiv(settings, timeouts=TIMEOUTS)
-    client.line.heard = dates.note
+    client.line.on_response = dates.note
     answered = asyncio.run(
         _ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default")
     )
