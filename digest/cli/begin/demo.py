@@ -6,17 +6,18 @@ import asyncio
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, now_option, pass_context
+from digest.cli.base import Command, Context, labelled, now_option, pass_context
+from digest.demo.standin import Standin
+from digest.demo.tour import PREVIEW, prepare, walk, write_preview
 from digest.errors import UsageError
-from digest.setup.parts import machine_now
-
-if TYPE_CHECKING:
-    from digest.demo.standin import Standin
-    from digest.setup.settings import Settings
+from digest.setup.mail import make_transport
+from digest.setup.parts import machine_now, open_parts
+from digest.setup.settings import Settings, load_settings
+from digest.setup.subscribers import read_roster
+from digest.store import open_store
 
 BEFORE = timedelta(days=16)
 """The tour's three days lie in the near past, so that its dates look familiar."""
@@ -32,10 +33,6 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
     A small arXiv of invented papers starts on this machine; digests go to a folder. FOLDER is made,
     or must be empty; without one a temporary folder is taken.
     """
-    from digest.demo.standin import Standin
-    from digest.demo.tour import PREVIEW, prepare, write_preview
-    from digest.setup.settings import load_settings
-
     home = _empty_folder(folder)
     prepare(home)
     with Standin() as standin:
@@ -50,12 +47,14 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
         asyncio.run(_walk(context, settings, standin, (now or machine_now()) - BEFORE))
     maildir = home / "mail"
     write_preview(maildir, home / PREVIEW)
-    context.echo()
-    context.echo(f"Digests, a Maildir:  {maildir}  (to read them: mutt -f {maildir})")
-    context.echo(f"A digest as HTML:    {home / PREVIEW}")
-    context.echo(f"The database:        {settings.db}")
-    context.echo(f"The subscribers:     {settings.subscribers}")
-    context.echo("Your own: digest init")
+    rows = [
+        ("Digests, a Maildir:", f"{maildir}  (to read them: mutt -f {maildir})"),
+        ("A digest as HTML:", f"{home / PREVIEW}"),
+        ("The database:", f"{settings.db}"),
+        ("The subscribers:", f"{settings.subscribers}"),
+    ]
+    for line in ("", *labelled(rows, 21), "Your own: digest init"):
+        context.echo(line)
 
 
 def _empty_folder(folder: Path | None) -> Path:
@@ -74,12 +73,6 @@ def _empty_folder(folder: Path | None) -> Path:
 
 async def _walk(context: Context, settings: Settings, standin: Standin, start: datetime) -> None:
     """Put a cycle's parts together once, and walk through the days."""
-    from digest.demo.tour import walk
-    from digest.setup.mail import make_transport
-    from digest.setup.parts import open_parts
-    from digest.setup.subscribers import read_roster
-    from digest.store import open_store
-
     with open_store(settings.db) as store:
         async with open_parts(
             settings,
