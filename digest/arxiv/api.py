@@ -99,9 +99,10 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
                 return newest_versions(rows if passes == 1 else rows + collected), total, raw
             if start >= DEPTH_LIMIT:
                 raise ArxivError(
-                    f"the query is too broad: {DEPTH_LIMIT:,} of {total:,} papers do not reach back to "
-                    f"{since:%Y-%m-%d}, and arXiv serves no more",
-                    remedy="narrow it, for example with AND cat:cs.LG, or split it into several keywords",
+                    f"the query is too broad: {DEPTH_LIMIT:,} of {total:,} papers do not reach"
+                    f" back to {since:%Y-%m-%d}, and arXiv serves no more",
+                    remedy="narrow it, for example with AND cat:cs.LG,"
+                    " or split it into several keywords",
                     transient=False,
                 )
 

@@ -1,6 +1,4 @@
-"""Many questions to arXiv as few: queries joined by OR, ids in lists, categories on feeds, and what
-they need.
-"""
+"""Many requests to arXiv as few: joined queries, lists of ids, and the feeds that cover them."""
 
 from __future__ import annotations
 
@@ -36,7 +34,8 @@ SHELVES: tuple[tuple[str, ...], ...] = (
 would not be."""
 
 _PHYSICS = frozenset(
-    "astro-ph cond-mat gr-qc hep-ex hep-lat hep-ph hep-th math-ph nlin nucl-ex nucl-th physics quant-ph".split()
+    "astro-ph cond-mat gr-qc hep-ex hep-lat hep-ph hep-th"
+    " math-ph nlin nucl-ex nucl-th physics quant-ph".split()
 )
 """The archives that OAI keeps in the group `physics` (arXiv's help, "Open Archives Initiative",
 sets)."""
@@ -116,20 +115,20 @@ def _words(term: Term) -> list[str]:
 def categories_of(node: Node) -> frozenset[str] | None:
     """Categories one of which every match has; None where matches can be anywhere."""
     if isinstance(node, Term):
-        if node.field != "cat":
-            return None
-        named = {
-            c for c in CATEGORIES if c == node.text or (node.prefix and c.startswith(node.text))
-        }
-        return frozenset(named) or None
+        return _named_by(node) or None
     left = categories_of(node.left)
     if isinstance(node, AndNot):
         return left
     right = categories_of(node.right)
-    if isinstance(node, Or):
-        return None if left is None or right is None else left | right
-    bounded = [side for side in (left, right) if side is not None]
-    return min(bounded, key=len) if bounded else None
+    if left is None or right is None:
+        return None if isinstance(node, Or) else left or right
+    return left | right if isinstance(node, Or) else min(left, right, key=len)
+
+
+def _named_by(term: Term) -> frozenset[str]:
+    """The categories that a term asks for; none where it asks for words."""
+    fits = str.startswith if term.prefix else str.__eq__
+    return frozenset(c for c in CATEGORIES if term.field == "cat" and fits(c, term.text))
 
 
 def feeds_for(wanted: Iterable[frozenset[str] | None]) -> tuple[tuple[str, ...], ...]:

@@ -40,7 +40,7 @@ _TITLE = re.compile(r"(?P<names>.+) updates on arXiv\.org")
 _FEED_ERROR = "feed error"
 
 
-class Kind(StrEnum):
+class AnnounceType(StrEnum):
     """How a feed announces a paper; `cross` and `replace-cross`: its primary category is not one of
     the feed's.
     """
@@ -60,7 +60,7 @@ class Announced:
 
     id: str
     version: int
-    kind: Kind
+    kind: AnnounceType
     day: date
     title: str
     abstract: str
@@ -141,7 +141,8 @@ def check_announcements(
     wanted = {name.lower() for name in names}
     if feed.names != wanted:
         raise ArxivError(
-            f"arXiv sent the feed of {', '.join(sorted(feed.names)) or 'nothing'} for {_listed(wanted)}"
+            f"arXiv sent the feed of {', '.join(sorted(feed.names)) or 'nothing'}"
+            f" for {_listed(wanted)}"
         )
     if feed.overflows:
         words = (
@@ -153,7 +154,8 @@ def check_announcements(
             f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}", transient=False
         )
     if not feed.papers and len(before) >= NEVER_EMPTY:
-        words = f"the feed of {_listed(wanted)} is empty, and held {len(before)} papers of the announcement before"
+        words = f"the feed of {_listed(wanted)} is empty,"
+        words += f" and held {len(before)} papers of the announcement before"
         raise StaleFeedError(words, transient=False)
     if len(feed.keys & before) > SAME_SHARE * len(feed.keys):
         raise stale(names, day)
@@ -168,11 +170,9 @@ def stale(names: Iterable[str], day: date) -> StaleFeedError:
 def _listed(names: Iterable[str]) -> str:
     """A feed for people: its names, or the first of many."""
     first, *others = sorted(names)
-    return (
-        "+".join((first, *others))
-        if len(others) < 5
-        else f"{first} and {len(others)} more categories"
-    )
+    if len(others) < 5:
+        return "+".join((first, *others))
+    return f"{first} and {len(others)} more categories"
 
 
 def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> AnnouncementFeed:
@@ -182,13 +182,9 @@ def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> Ann
         reason = clean_text((words.get("subtitle") or words.get("description") or [""])[0]) or title
         raise ArxivError(f"arXiv has no such feed ({reason[:200]})", transient=False)
     named = _TITLE.fullmatch(title)
-    names = (
-        frozenset(name.strip().lower() for name in named["names"].split(","))
-        if named
-        else frozenset()
-    )
+    names = named["names"].lower().split(",") if named else []
     papers = dict.fromkeys(_announced(item) for item in items)
-    return AnnouncementFeed(names, tuple(papers))
+    return AnnouncementFeed(frozenset(map(str.strip, names)), tuple(papers))
 
 
 def _announced(item: ElementTree.Element) -> Announced:
@@ -205,7 +201,7 @@ def _announced(item: ElementTree.Element) -> Announced:
     if not title:
         raise ArxivError(f"{named['id']} has no title in arXiv's feed")
     try:
-        kind = Kind(clean_text(text("announce_type")).lower())
+        kind = AnnounceType(clean_text(text("announce_type")).lower())
     except ValueError:
         raise ArxivError(
             f"{named['id']} is announced in no known way: {text('announce_type')[:40]!r}"

@@ -26,9 +26,11 @@ Turn = Callable[[float], AbstractAsyncContextManager[None]]
 """A turn at asking arXiv, that is held during one request and begins so many seconds after the last
 one's end."""
 
-BODY_LIMIT = 20_000_000  # bytes; the largest pages, 2,000 papers of the API or 2,500 of OAI, take 5 to 8 million
+BODY_LIMIT = 20_000_000
+"""Bytes. The largest pages, 2,000 papers of the API or 2,500 of OAI, take 5 to 8 million."""
 REDIRECT_LIMIT = 5
-LONGEST_PAUSE = timedelta(minutes=10)  # that arXiv may ask for and this run still waits
+LONGEST_PAUSE = timedelta(minutes=10)
+"""The longest pause that arXiv may ask for and this run still waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,28 +94,32 @@ def _page(listed: ElementTree.Element) -> RecordPage:
     records: list[Record] = []
     deleted: list[str] = []
     for element in listed.findall(f"{_OAI}record"):
-        header = element.find(f"{_OAI}header")
-        if header is None:
-            raise ArxivError("a record of arXiv's OAI answer has no header")
-        base = clean_text(header.findtext(f"{_OAI}identifier", "")).removeprefix("oai:arXiv.org:")
-        if not _ID.fullmatch(base):
-            raise ArxivError(
-                f"a record of arXiv's OAI answer has no paper's id: {base[:80] or 'none at all'}"
-            )
+        header, base = _header(element)
         if header.get("status") == "deleted":
             deleted.append(base)
         else:
             records.append(Record(_paper(element, base), _datestamp(header, base)))
-    token = listed.find(f"{_OAI}resumptionToken")
     if not records and not deleted:
         raise ArxivError("arXiv's OAI answer is a list without records")
-    size = "" if token is None else token.get("completeListSize", "")
-    return RecordPage(
-        tuple(records),
-        tuple(deleted),
-        token="" if token is None else (token.text or "").strip(),
-        total=int(size) if re.fullmatch("[0-9]{1,12}", size) else None,
-    )
+    token = listed.find(f"{_OAI}resumptionToken")
+    if token is None:
+        return RecordPage(tuple(records), tuple(deleted))
+    size = token.get("completeListSize", "")
+    total = int(size) if re.fullmatch("[0-9]{1,12}", size) else None
+    return RecordPage(tuple(records), tuple(deleted), (token.text or "").strip(), total)
+
+
+def _header(record: ElementTree.Element) -> tuple[ElementTree.Element, str]:
+    """A record's header, and the base id of its paper."""
+    header = record.find(f"{_OAI}header")
+    if header is None:
+        raise ArxivError("a record of arXiv's OAI answer has no header")
+    base = clean_text(header.findtext(f"{_OAI}identifier", "")).removeprefix("oai:arXiv.org:")
+    if not _ID.fullmatch(base):
+        raise ArxivError(
+            f"a record of arXiv's OAI answer has no paper's id: {base[:80] or 'none at all'}"
+        )
+    return header, base
 
 
 def _paper(element: ElementTree.Element, base: str) -> Paper:

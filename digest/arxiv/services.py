@@ -74,8 +74,8 @@ class OaiClient:
     ) -> AsyncIterator[RecordPage]:
         """Yield all records changed on `since` (UTC) or later, page after page.
 
-        Each page is asked for up to `attempts` times. A list whose token ends meanwhile is begun anew, once, and its first pages come again.
-        Raises ArxivError.
+        Each page is asked for up to `attempts` times. A list whose token ends meanwhile is begun
+        again, once, and its first pages come twice. Raises ArxivError.
         """
         first = {"verb": "ListRecords", "metadataPrefix": FORMAT, "from": since.isoformat()}
         if set_name:

@@ -11,7 +11,7 @@ import pytest
 from digest.arxiv.feeds import (
     LIMIT,
     AnnouncementFeed,
-    Kind,
+    AnnounceType,
     check_announcements,
     parse_announcements,
 )
@@ -88,7 +88,7 @@ def test_captured_rss_feeds_are_read() -> None:
 def test_captured_feeds_of_real_days_have_all_kinds() -> None:
     feed = parse_announcements(capture("toseic_neardata_20251017_last_fri.xml"))
     assert (feed.day, len(feed.papers)) == (date(2025, 10, 17), 28)
-    assert {paper.kind for paper in feed.papers} == set(Kind)
+    assert {paper.kind for paper in feed.papers} == set(AnnounceType)
     assert all(paper.authors and paper.categories and paper.abstract for paper in feed.papers)
 
 
@@ -187,5 +187,5 @@ def test_a_full_feed_is_seen_and_has_lost_its_new_papers() -> None:
     )
     feed = parse_announcements(announcement_feed(Batch(DAY, PAPERS, many), ["cs.LG"]))
     assert feed.overflows
-    assert not [paper for paper in feed.papers if paper.kind == Kind.NEW]
+    assert not [paper for paper in feed.papers if paper.kind == AnnounceType.NEW]
     assert "is full" in checked(Batch(DAY, PAPERS, many))
