@@ -4,22 +4,38 @@ programs.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.base import Command, Context, pass_context
+from digest.cli.base import Command, Context, flags_as
+from digest.cli.look.reader import find_reader, readable_roster
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
-from digest.setup.parts import existing_store
+from digest.model import Keyword, Roster
+from digest.rendering.export import ENDINGS, WRITERS, Record
+from digest.rules.schedule import local_date
+from digest.setup.parts import reading_store
+from digest.store import Store
+from digest.store.exports import Exported
+from digest.system.files import replace_file
 
-if TYPE_CHECKING:
-    from digest.model import Keyword, Roster
-    from digest.rendering.export import Record
-    from digest.store import Store
+
+@dataclass(frozen=True, slots=True)
+class ExportFlags:
+    """The flags of `digest export`."""
+
+    wanted: str | None
+    output: Path | None
+    email: str | None
+    unmailed: bool
+    keywords: tuple[str, ...]
+    since: date | None
+    until: date | None
 
 
 def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
@@ -78,17 +94,8 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
     metavar="DATE",
     help="Seen (with --email: mailed) on this day or earlier.",
 )
-@pass_context
-def export(
-    context: Context,
-    wanted: str | None,
-    output: Path | None,
-    email: str | None,
-    unmailed: bool,
-    keywords: tuple[str, ...],
-    since: date | None,
-    until: date | None,
-) -> None:
+@flags_as(ExportFlags)
+def export(context: Context, flags: ExportFlags) -> None:
     """Write the papers that were seen or mailed as JSON, CSV or BibTeX.
 
     Every paper in the database, or with --email those that were mailed to one reader; with
@@ -96,32 +103,29 @@ def export(
     they were seen. In CSV an apostrophe stands before a cell that a spreadsheet program would take
     for a formula. Days are the reader's own with --email, else in UTC.
     """
-    from digest.rendering.export import ENDINGS, WRITERS
-
-    if unmailed and email is None:
+    output = flags.output
+    if flags.unmailed and flags.email is None:
         raise UsageError("--unmailed needs a reader", remedy="add --email ADDRESS")
-    ending = output.suffix.casefold() if output else ""
-    if output is not None and wanted is None and ending not in ENDINGS:
+    ending = output.suffix.casefold() if output else ".json"
+    if flags.wanted is None and ending not in ENDINGS:
         raise UsageError(
             f"the ending of {output} says no format",
             remedy=f"add --format, or end it in {', '.join(ENDINGS)}",
         )
-    chosen = wanted or ENDINGS.get(ending, "json")
-    with existing_store(context.settings) as store:
-        records = _records(context, store, email, keywords, since, until, unmailed=unmailed)
+    write = WRITERS[flags.wanted or ENDINGS[ending]]
+    with reading_store(context.settings) as store:
+        records = _records(context, store, flags)
         if output is None:
-            for piece in WRITERS[chosen](records):
+            for piece in write(records):
                 click.echo(piece.encode("utf-8"), nl=False)
             return
         papers = list(records)
-        _write(output, "".join(WRITERS[chosen](papers)).encode("utf-8"))
+    _write(output, "".join(write(papers)).encode("utf-8"))
     context.echo(f"{counted(len(papers), 'paper')} written to {output}.")
 
 
 def _write(path: Path, data: bytes) -> None:
     """Put the whole file in its place; the old one stays where this cannot be done."""
-    from digest.system.files import replace_file
-
     target = path.resolve()
     if target.exists() and not target.is_file():
         raise UsageError(f"{path} is no file", remedy="leave --output out to print")
@@ -132,68 +136,36 @@ def _write(path: Path, data: bytes) -> None:
     replace_file(target, data)
 
 
-def _records(
-    context: Context,
-    store: Store | None,
-    email: str | None,
-    keywords: tuple[str, ...],
-    since: date | None,
-    until: date | None,
-    *,
-    unmailed: bool,
-) -> Iterator[Record]:
+def _records(context: Context, store: Store, flags: ExportFlags) -> Iterator[Record]:
     """The papers that are asked for, oldest submission first."""
-    from digest.cli.look.history import readable_roster
-
     roster = readable_roster(
         context, why="keywords have the names under which they were last asked for"
     )
-    zone, reader = _reader(context, roster, store, email) if email else ("UTC", None)
-    if store is None:
-        return iter(())
+    reader = find_reader(context.settings, roster, store, flags.email) if flags.email else None
     names = store.exports.labels() | {k.query: k.name for k in _all_keywords(roster)}
-    queries = _queries(names, keywords) if keywords else None
-    if email and reader is None:
-        return iter(())
-    if unmailed and reader is not None:
-        own = [part.query for part in store.history.parts(reader) if part.until is None]
+    queries = _queries(names, flags.keywords) if flags.keywords else None
+    if reader is not None and flags.unmailed:
+        own = [part.query for part in store.history.parts(reader.number) if part.until is None]
         queries = own if queries is None else [query for query in own if query in queries]
-    return _chosen(store, reader, names, queries, zone, since, until, unmailed=unmailed)
+    found = store.exports.export(
+        reader=reader.number if reader else None, queries=queries, unmailed=flags.unmailed
+    )
+    return _within(found, names, reader.zone if reader else "UTC", flags)
 
 
-def _chosen(
-    store: Store,
-    reader: int | None,
-    names: dict[str, str],
-    queries: list[str] | None,
-    zone: str,
-    since: date | None,
-    until: date | None,
-    *,
-    unmailed: bool,
+def _within(
+    found: Iterator[Exported], names: dict[str, str], zone: str, flags: ExportFlags
 ) -> Iterator[Record]:
-    from digest.rendering.export import Record
-    from digest.rules.schedule import local_date
-
-    for found in store.exports.export(reader=reader, queries=queries, unmailed=unmailed):
-        first = local_date(found.first_seen, zone) if found.first_seen else None
-        mailed = local_date(found.mailed, zone) if found.mailed else None
-        day = (mailed if reader is not None and not unmailed else first) or local_date(
-            found.paper.published, zone
-        )
-        if (since is None or day >= since) and (until is None or day <= until):
-            yield Record(
-                found.paper, tuple(dict.fromkeys(names[q] for q in found.queries)), first, mailed
-            )
-
-
-def _reader(
-    context: Context, roster: Roster, store: Store | None, email: str
-) -> tuple[str, int | None]:
-    from digest.cli.look.why import find_reader
-
-    subscriber, past = find_reader(context, roster, store, email)
-    return subscriber.timezone if subscriber else "UTC", past.id if past else None
+    """What was seen, or mailed to the one reader, on the days that are asked for."""
+    for one in found:
+        first = local_date(one.first_seen, zone) if one.first_seen else None
+        mailed = local_date(one.mailed, zone) if one.mailed else None
+        day = mailed if flags.email and not flags.unmailed else first
+        # A paper whose run's record is gone was seen at some time after its submission.
+        day = day or local_date(one.paper.published, zone)
+        if (flags.since or date.min) <= day <= (flags.until or date.max):
+            keywords = tuple(dict.fromkeys(names[query] for query in one.queries))
+            yield Record(one.paper, keywords, first, mailed)
 
 
 def _all_keywords(roster: Roster) -> Iterator[Keyword]:
@@ -206,8 +178,6 @@ def _queries(names: dict[str, str], keywords: tuple[str, ...]) -> list[str]:
     """The queries of keywords given by name or by query; ConfigError, with the nearest, for one
     that is unknown.
     """
-    import difflib
-
     by_name: dict[str, list[str]] = {}
     for query, name in names.items():
         by_name.setdefault(name.casefold(), []).append(query)

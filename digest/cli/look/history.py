@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.errors import ConfigError
+from digest.cli.look.reader import find_reader, readable_roster
 from digest.keywords.words import counted
 from digest.model import in_words
-from digest.setup.parts import existing_store, holds_unknown
-from digest.setup.subscribers import read_roster
+from digest.rendering.texts import clean
+from digest.rules.verdict import moment
+from digest.setup.parts import holds_unknown, reading_store
+from digest.store import Store
+from digest.store.history import Run
+from digest.times import from_text, text_or_none, to_text
 
-if TYPE_CHECKING:
-    from digest.model import Roster
-    from digest.store import Store
-    from digest.store.history import Run
-
+LONGEST = 2000
+"""Characters of a text that are shown: titles and servers' words come from outside."""
 TROUBLES = ("failed", "quarantined")
 
 
@@ -59,65 +62,43 @@ def history(
         raise click.UsageError("--papers needs EMAIL: digest history EMAIL --papers")
     if idle and email is not None:
         raise click.UsageError("--all is for the runs: leave EMAIL out")
-    count = limit or -1
-    with existing_store(context.settings) as store:
+    with reading_store(context.settings) as store:
         if email is None:
-            runs = store.history.runs(limit=count, idle=idle) if store else []
-            report: dict[str, Any] = {"about": "runs", "runs": [_run(run) for run in runs]}
+            runs = [_run(run) for run in store.history.runs(limit=limit or -1, idle=idle)]
+            report, lines = {"about": "runs", "runs": runs}, _run_lines(runs)
         else:
-            report = _digests(context, store, email, count, with_papers=papers)
-    if as_json:
-        context.print_json(report)
-    elif email is None:
-        _tell_runs(context, report["runs"])
-    else:
-        _tell_digests(context, report)
+            report = _digests(context, store, email, limit or -1, with_papers=papers)
+            lines = _digest_lines(report)
+    context.show(report, lines, as_json=as_json)
 
 
 def _digests(
-    context: Context, store: Store | None, email: str, limit: int, *, with_papers: bool
+    context: Context, store: Store, email: str, limit: int, *, with_papers: bool
 ) -> dict[str, Any]:
     """A reader's digests as plain values; ConfigError, with the nearest address, where nobody knows
     the reader.
     """
-    from digest.cli.look.why import find_reader
     from digest.explain.paper import delivery_values
 
-    subscriber, past = find_reader(
-        context, readable_roster(context, why="times are in UTC"), store, email
-    )
-    zone = subscriber.timezone if subscriber else "UTC"
-    holds = holds_unknown(context.settings, past.address if past else email)
+    roster = readable_roster(context, why="times are in UTC")
+    reader = find_reader(context.settings, roster, store, email)
+    hold = holds_unknown(context.settings, reader.address)
     digests = []
-    for delivery in store.history.deliveries(past.id, limit=limit) if store and past else []:
-        values = delivery_values(delivery, zone, hold_unknown=holds)
-        if with_papers and store:
-            values["titles"] = [
-                {"id": p.id, "version": p.version, "title": p.title, "revised": p.revised}
-                for p in store.history.contents(delivery.id)
-            ]
+    for delivery in store.history.deliveries(reader.number, limit=limit):
+        values = delivery_values(delivery, reader.zone, hold_unknown=hold)
+        if with_papers:
+            values["titles"] = [asdict(paper) for paper in store.history.contents(delivery.id)]
         digests.append(values)
-    address = subscriber.email if subscriber else past.address if past else email
-    return {"about": "digests", "email": address, "timezone": zone, "digests": digests}
-
-
-def readable_roster(context: Context, *, why: str) -> Roster:
-    """The subscribers file, for names and zones; what happened is told without it, too, and `why`
-    says how.
-    """
-    from digest.model import Roster
-
-    try:
-        return read_roster(context.settings)
-    except ConfigError as error:
-        context.warn(f"{error.message.splitlines()[0]}; {why}")
-        return Roster((), ())
+    return {
+        "about": "digests",
+        "email": reader.address,
+        "timezone": reader.zone,
+        "digests": digests,
+    }
 
 
 def _run(run: Run) -> dict[str, Any]:
     """One run as plain values."""
-    from digest.times import text_or_none, to_text
-
     record = run.record
     return {
         "id": run.id,
@@ -139,53 +120,44 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _tell_runs(context: Context, runs: list[dict[str, Any]]) -> None:
-    from digest.rendering.texts import clean
-    from digest.rules.verdict import moment
-    from digest.times import from_text
-
-    if not runs:
-        context.echo("No run yet: 'digest run' does one.")
+def _run_lines(runs: list[dict[str, Any]]) -> Iterator[str]:
     for run in runs:
-        counts = (
-            [counted(run["asked"], "keyword") + " asked", f"{run['new']} new"]
-            if run["asked"]
-            else ["nothing to ask"]
-        )
-        counts += [
-            f"{run[kind]} {word}"
-            for kind, word in (("late", "late"), ("revised", "revised"))
-            if run[kind]
-        ]
-        counts += [counted(run["composed"], "digest") + " composed"] if run["composed"] else []
-        outcomes = ("sent", "deferred", "failed", "unknown")
-        counts += [f"{run[outcome]} {in_words(outcome)}" for outcome in outcomes if run[outcome]]
+        started = moment(from_text(run["started"]), "UTC")
         ended = "" if run["finished"] else ", interrupted"
-        context.echo(f"{moment(from_text(run['started']), 'UTC')}  {', '.join(counts)}{ended}")
+        yield f"{started}  {', '.join(_counts(run))}{ended}"
         if run["trouble"]:
-            context.echo(f"    {clean(run['trouble'], 2000)}")
-        for each in run["keyword_trouble"]:
-            said = f"{each['keyword']} {in_words(each['status'])}: {each['why']}"
-            context.echo("    " + clean(said, 2000))
+            yield f"    {clean(run['trouble'], LONGEST)}"
+        for one in run["keyword_trouble"]:
+            said = f"{one['keyword']} {in_words(one['status'])}: {one['why']}"
+            yield f"    {clean(said, LONGEST)}"
         if run["idle_before"]:
-            context.echo(f"    before that {counted(run['idle_before'], 'run')} with nothing to do")
-    if runs:
-        context.echo("(times in UTC)")
+            yield f"    before that {counted(run['idle_before'], 'run')} with nothing to do"
+    yield "(times in UTC)" if runs else "No run yet: 'digest run' does one."
 
 
-def _tell_digests(context: Context, report: dict[str, Any]) -> None:
-    from digest.rendering.texts import clean
+def _counts(run: dict[str, Any]) -> Iterator[str]:
+    """What a run came to, in numbers."""
+    if run["asked"]:
+        yield f"{counted(run['asked'], 'keyword')} asked"
+        yield f"{run['new']} new"
+    else:
+        yield "nothing to ask"
+    yield from (f"{run[kind]} {kind}" for kind in ("late", "revised") if run[kind])
+    if run["composed"]:
+        yield f"{counted(run['composed'], 'digest')} composed"
+    outcomes = ("sent", "deferred", "failed", "unknown")
+    yield from (f"{run[outcome]} {in_words(outcome)}" for outcome in outcomes if run[outcome])
 
+
+def _digest_lines(report: dict[str, Any]) -> Iterator[str]:
     if not report["digests"]:
-        context.echo(
-            f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why."
-        )
+        yield f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why."
         return
     for digest in report["digests"]:
         papers = counted(digest["papers"], "paper")
-        context.echo(f"{digest['date']}  {clean(digest['subject'])}  ({papers})")
-        context.echo(f"    {clean(digest['text'], 2000)}")
+        yield f"{digest['date']}  {clean(digest['subject'])}  ({papers})"
+        yield f"    {clean(digest['text'], LONGEST)}"
         for paper in digest.get("titles", ()):
-            mark = " (new version)" if paper["revised"] else ""
-            context.echo(f"    {paper['id']}v{paper['version']}  {clean(paper['title'])}{mark}")
-    context.echo(f"(times in {report['timezone']})")
+            new = " (new version)" if paper["revised"] else ""
+            yield f"    {paper['id']}v{paper['version']}  {clean(paper['title'])}{new}"
+    yield f"(times in {report['timezone']})"
