@@ -195,7 +195,7 @@ def _keywords(
     it.
     """
     wanted = {k.query for k in asked.subscriber.keywords} if asked.subscriber else set()
-    versions = asked.store.history.told_by_versions(paper.id)
+    versions = asked.store.history.milestones(paper.id)
     with Matcher([paper]) as matcher:
         excluded = next(
             (
@@ -281,7 +281,7 @@ def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes, withdra
         and part is not None
         and part.start is not None
         and row.seq <= part.start
-        and asked.store.history.was_let_go(asked.past.id, row, part.start)
+        and asked.store.history.was_skipped(asked.past.id, row, part.start)
     )
     return judge_row(row, part, wishes, asked.zone, let_go=let_go)
 

@@ -32,7 +32,7 @@ from digest.rules.schedule import (
 )
 from digest.run.fetch import STALE
 from digest.store import Store
-from digest.store.digests import SLOT_OPEN, Due, Exclude, Plan, Queued
+from digest.store.digests import SLOT_OPEN, DigestPlan, Due, Exclude, Queued
 from digest.store.silences import SILENCE
 from digest.system.signals import Stop
 
@@ -136,14 +136,14 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
     if not plan.items and not empty:
         return False
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
-    slot = taken if plan.first and reader.slot is None else digests.slot_apart(reader.id, now)
+    slot = taken if plan.first and reader.slot is None else digests.unscheduled_slot(reader.id, now)
     chunk = _Chunk(next_slots={reader.id: next_slot(subscriber, slot)})
     apart = slot if slot != taken else None
     chunk.queued.append(_queued(composer, plan, subscriber, taken, now, chunk, apart=apart))
     return _write(composer, chunk, now) == 1
 
 
-def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> Plan:
+def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
     """What is due to a reader, by the subscribers file's wishes."""
     return store.digests.plan(
         reader,
@@ -205,7 +205,7 @@ def _queue_or_open(
     if not opened:
         chunk.opened.append(reader.id)
     if plan is not None and _may_be_empty(subscriber) and _note_is_due(plan, now):
-        apart = composer.store.digests.slot_apart(reader.id, now)
+        apart = composer.store.digests.unscheduled_slot(reader.id, now)
         chunk.queued.append(_queued(composer, plan, subscriber, slot, now, chunk, apart=apart))
         chunk.next_slots[reader.id] = next_slot(subscriber, slot)
 
@@ -231,7 +231,7 @@ def _may_be_empty(subscriber: Subscriber) -> bool:
     return subscriber.format is not Format.ISSUE
 
 
-def _welcome_is_due(plan: Plan, reader: Due, now: datetime) -> bool:
+def _welcome_is_due(plan: DigestPlan, reader: Due, now: datetime) -> bool:
     """A first digest goes out even without papers, once every keyword had its first answer, or
     after a day.
     """
@@ -242,7 +242,7 @@ def _welcome_is_due(plan: Plan, reader: Due, now: datetime) -> bool:
     )
 
 
-def _note_is_due(plan: Plan, now: datetime) -> bool:
+def _note_is_due(plan: DigestPlan, now: datetime) -> bool:
     """Whether a silent keyword is told of in a mail of its own: where no mail has come for as long
     as it was silent.
 
@@ -255,7 +255,7 @@ def _note_is_due(plan: Plan, now: datetime) -> bool:
 
 def _digest(
     composer: Composer,
-    plan: Plan,
+    plan: DigestPlan,
     subscriber: Subscriber,
     slot: datetime,
     now: datetime,
@@ -281,7 +281,7 @@ def _digest(
 
 def _queued(
     composer: Composer,
-    plan: Plan,
+    plan: DigestPlan,
     subscriber: Subscriber,
     slot: datetime,
     now: datetime,
@@ -305,7 +305,7 @@ def _queued(
             key,
             *(composer.store.digests.stored(key) or _rendered(composer, digest)),
         )
-    return Queued(plan, apart or slot, *chunk.stored[made_of], apart=apart is not None)
+    return Queued(plan, apart or slot, *chunk.stored[made_of], unscheduled=apart is not None)
 
 
 def _rendered(composer: Composer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:

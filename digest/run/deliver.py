@@ -91,7 +91,7 @@ async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
     done, store = Delivered(), work.store
     if _bounces_surge(work, done):
         return done
-    store.relay.meet(work.transport.description)
+    store.relay.use(work.transport.description)
     state = store.relay.state()
     if state.is_paused(work.clock()) and not work.insist:
         done.paused = state
@@ -201,7 +201,7 @@ def _settle(work: Delivery, receipts: list[tuple[Outgoing, Receipt]], done: Deli
     """Write down what came of some messages."""
     if not receipts:
         return
-    settled = work.store.outbox.settle(receipts, work.clock(), random.random)
+    settled = work.store.outbox.record(receipts, work.clock(), random.random)
     for (outgoing, _), (state, receipt) in zip(receipts, settled, strict=True):
         done.outcomes[receipt.outcome] += 1
         log.info("delivery %d: %s %s", outgoing.id, state, receipt.reply)
@@ -220,7 +220,7 @@ async def _abandon(work: Delivery, tasks: dict[asyncio.Task[Receipt], Outgoing])
         whole = [
             (o, t.result()) for t, o in tasks.items() if not t.cancelled() and t.exception() is None
         ]
-        work.store.outbox.settle(whole, work.clock())
+        work.store.outbox.record(whole, work.clock())
         work.store.outbox.recover(work.clock())
 
 

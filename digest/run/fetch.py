@@ -23,6 +23,7 @@ from digest.run.quarantine import (
 from digest.run.sources.base import Errand, Source
 from digest.store import Store
 from digest.store.runs import KeywordRecord
+from digest.store.windows import Judgement
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class Round:
         changed = source == API and (anew or begins_anew(query))
         old = history_of_another(query, window.papers) if changed else frozenset[str]()
         counts = self.store.windows.record(
-            query, window, now, self.run, beside=beside, old=old, anew=anew
+            query, window, now, self.run, Judgement(beside, old, anew)
         )
         if source == API and query.source not in ("", API) and is_compared(query, now):
             self.store.sources.note_brought(query.source, query.id, self.run, now)
@@ -210,9 +211,7 @@ class Round:
             self.insists = False
         error.requests += before.record.requests if before else 0
         if isinstance(error, DoubtfulError):
-            self.store.windows.hold(
-                query, str(error), error.papers, error.body, now, again, ordered=error.ordered
-            )
+            self.store.windows.hold(query, error, now, again)
             rows = len(error.papers)
             record = KeywordRecord(
                 name, "quarantined", rows, requests=error.requests, why=str(error)
@@ -226,7 +225,7 @@ class Round:
                 before.error,
                 before.source,
             )
-        self.store.windows.record_failure(query, str(error), error.body, now, again)
+        self.store.windows.record_failure(query, error, now, again)
         return Fetched(
             KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error, source
         )

@@ -140,7 +140,7 @@ def _leave(store: Store, signer: Signer, key: str, incoming: Incoming, now: date
             incoming,
             "asks to leave, and proves not for whom: 'digest unsubscribe EMAIL' does it by hand",
         )
-    fresh = store.inbox.leave(key, reader, "by mail", now)
+    fresh = store.inbox.unsubscribe(key, reader, "by mail", now)
     return _heard(store, incoming, reader, "unsubscribed" if fresh else "was unsubscribed already")
 
 
@@ -184,7 +184,7 @@ def _nothing(store: Store, signer: Signer, key: str, incoming: Incoming, now: da
     reader = _reader(store, signer, incoming)
     if reader is None:
         return _unproven(incoming, f"{incoming.kind}, not about a mail of ours")
-    store.inbox.pass_over(key, now)
+    store.inbox.ignore(key, now)
     return _heard(store, incoming, reader, f"{incoming.kind}: nothing to do")
 
 

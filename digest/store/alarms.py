@@ -6,17 +6,14 @@ import json
 from collections.abc import Mapping
 
 from digest.rules.alarm import Open, Trouble
-from digest.store.database import Database
+from digest.store.database import Concern
 from digest.times import from_text, to_text
 
 FAILED, ERROR, MEMORY = "failed_cycles", "failed_cycle_error", "alarms"
 
 
-class Alarms:
+class Alarms(Concern):
     """A few remembered facts about the program's own health."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def note_cycle(self, error: str | None) -> tuple[int, str]:
         """Count a failed cycle, or with an empty error forget those before; None leaves the count

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 BUSY_SECONDS = 10.0
+"""So long another program's lock is waited for."""
 
 
 def copy_whole(source: Path, target: Path) -> None:
@@ -20,7 +21,13 @@ def copy_whole(source: Path, target: Path) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        read_into(source, draft)
+        with (
+            closing(open_to_read(source, BUSY_SECONDS)) as old,
+            closing(sqlite3.connect(draft)) as new,
+        ):
+            old.backup(new)
+            # The copy needs no write-ahead log beside it.
+            new.execute("PRAGMA journal_mode = DELETE").fetchone()
         descriptor = os.open(draft, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -31,19 +38,15 @@ def copy_whole(source: Path, target: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_into(source: Path, draft: Path) -> None:
-    """Copy all pages; the copy needs no write-ahead log beside it."""
-    mode = "ro" if source.with_name(f"{source.name}-wal").exists() else "rw"
-    with (
-        closing(
-            sqlite3.connect(
-                f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
-            )
-        ) as old,
-        closing(sqlite3.connect(draft)) as new,
-    ):
-        old.backup(new)
-        new.execute("PRAGMA journal_mode = DELETE").fetchone()
+def open_to_read(path: Path, seconds: float) -> sqlite3.Connection:
+    """Open a file only to read it, waiting so many seconds while it is locked.
+
+    Read-only, SQLite would leave the files of the write-ahead log behind where there are none. A
+    log that is there belongs to somebody at work, or to a crash, and is left to them.
+    """
+    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=seconds)
 
 
 def move_aside(path: Path, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""One SQLite file: opened with care, migrated, and its failures told in the program's own words."""
+"""One SQLite file: opened with care, migrated, and its failures explained."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import os
 import secrets
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from digest.errors import DigestError, StoreError, TryLaterError
-from digest.store.copying import copy_whole
+from digest.store.copying import BUSY_SECONDS, copy_whole, open_to_read
+from digest.store.rows import value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
+from digest.times import moment_or_none, to_text
 
+T = TypeVar("T")
 Parameters = Sequence[Any] | dict[str, Any]
-BUSY_SECONDS = 10.0
+
+# Moments are parameters as they are. The texts sort in the order of time, so SQL may compare them.
+sqlite3.register_adapter(datetime, to_text)
+sqlite3.register_adapter(date, date.isoformat)
 
 
 class Database:
@@ -43,7 +50,7 @@ class Database:
             raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
         _check_owner(path)
         _make_private(path)
-        with in_our_words(str(path)):
+        with explained_errors(str(path)):
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
         database = cls(connection, str(path))
         try:
@@ -63,9 +70,12 @@ class Database:
         database = cls(memory, f"a copy of {path}")
         try:
             if path.exists():
-                with in_our_words(str(path)):
-                    _read_into(path, memory)
-                database._check_application(str(path))
+                with (
+                    explained_errors(str(path)),
+                    closing(open_to_read(path, BUSY_SECONDS)) as source,
+                ):
+                    source.backup(memory)
+                database.check_application(str(path))
             database._migrate()
         except BaseException:
             memory.close()
@@ -73,12 +83,12 @@ class Database:
         return database
 
     def _prepare(self, path: Path) -> None:
-        self._check_application(self.name)
+        self.check_application(self.name)
         self._execute("PRAGMA journal_mode = WAL").fetchone()
         self._execute("PRAGMA synchronous = FULL")
-        version = self.value("PRAGMA user_version")
+        version = self.number("PRAGMA user_version")
         if 0 < version < len(MIGRATIONS):
-            with in_our_words(self.name):
+            with explained_errors(self.name):
                 copy_whole(path, path.with_name(f"{path.name}.schema-{version}"))
         self._migrate()
 
@@ -88,7 +98,7 @@ class Database:
         whole.
         """
         with (
-            in_our_words(str(path)),
+            explained_errors(str(path)),
             closing(sqlite3.connect(source)) as new,
             closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as old,
         ):
@@ -103,30 +113,29 @@ class Database:
         self._execute("VACUUM")
         self.checkpoint()
 
-    def _check_application(self, name: str) -> None:
+    def check_application(self, name: str) -> None:
         """Refuse, before anything is written, what another program keeps in a file called
         `name`.
         """
-        with in_our_words(name):
+        with explained_errors(name):
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
         if tables and application != APPLICATION_ID:
-            raise StoreError(
-                f"{name} is a database of another program",
-                remedy="name another file with DIGEST_DB",
-            )
+            raise belongs_to_another_program(name)
 
     def _migrate(self) -> None:
         """Run the steps that the file lacks, each in one transaction with its record."""
-        (version,) = self._execute("PRAGMA user_version").fetchone()
+        version = self.number("PRAGMA user_version")
         if version > len(MIGRATIONS):
             raise StoreError(
-                f"{self.name} was made by a newer version of digest (schema {version}, known {len(MIGRATIONS)})",
+                f"{self.name} was made by a newer version of digest"
+                f" (schema {version}, known {len(MIGRATIONS)})",
                 remedy="install that version again, or restore a backup",
             )
         for number in range(version, len(MIGRATIONS)):
             with self.transaction():
-                if self._execute("PRAGMA user_version").fetchone()[0] > number:
+                # Another process may have taken this step while we waited for the transaction.
+                if self.number("PRAGMA user_version") > number:
                     continue
                 for statement in filter(str.strip, MIGRATIONS[number].split(";")):
                     self._execute(statement)
@@ -155,18 +164,42 @@ class Database:
         """Run a statement and return its rows by column name; a writing one commits where none is
         open.
         """
-        with in_our_words(self.name):
+        with explained_errors(self.name):
             return list(self._db.query(sql, parameters))
 
     def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
         """The first row, or None."""
-        found = self.rows(sql, parameters)
-        return found[0] if found else None
+        return next(iter(self.rows(sql, parameters)), None)
+
+    def all(self, cls: Callable[..., T], sql: str, parameters: Parameters = ()) -> list[T]:
+        """The rows as dataclasses (see rows.value_of)."""
+        return [value_of(cls, row) for row in self.rows(sql, parameters)]
+
+    def first(self, cls: Callable[..., T], sql: str, parameters: Parameters = ()) -> T | None:
+        """The first row as a dataclass (see rows.value_of), or None."""
+        return next(iter(self.all(cls, sql, parameters)), None)
+
+    def column(self, sql: str, parameters: Parameters = ()) -> list[Any]:
+        """The first column of all rows."""
+        return [next(iter(row.values())) for row in self.rows(sql, parameters)]
 
     def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """The first column of the first row, or None."""
         found = self._execute(sql, parameters).fetchone()
         return found[0] if found else None
+
+    def number(self, sql: str, parameters: Parameters = ()) -> int:
+        """The first column of the first row as a number; 0 where there is none."""
+        return int(self.value(sql, parameters) or 0)
+
+    def moment(self, sql: str, parameters: Parameters = ()) -> datetime | None:
+        """The first column of the first row as a moment, or None."""
+        return moment_or_none(self.value(sql, parameters))
+
+    def text(self, sql: str, parameters: Parameters = ()) -> str | None:
+        """The first column of the first row as text, or None."""
+        found: str | None = self.value(sql, parameters)
+        return found
 
     def write(self, sql: str, parameters: Parameters = ()) -> int:
         """Run a writing statement; returns how many rows it changed."""
@@ -174,13 +207,12 @@ class Database:
 
     def write_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
         """Run a writing statement once for each set of parameters, inside an open transaction."""
-        with in_our_words(self.name):
+        with explained_errors(self.name):
             self._connection.executemany(sql, parameters)
 
     def meta(self, key: str) -> str | None:
         """A remembered fact about the database itself."""
-        found: str | None = self.value("SELECT value FROM meta WHERE key = ?", [key])
-        return found
+        return self.text("SELECT value FROM meta WHERE key = ?", [key])
 
     def set_meta(self, key: str, value: str) -> None:
         """Remember a fact about the database itself."""
@@ -194,25 +226,16 @@ class Database:
         self._connection.close()
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
-        with in_our_words(self.name):
+        with explained_errors(self.name):
             cursor: sqlite3.Cursor = self._db.execute(sql, parameters)
             return cursor
 
 
-def _read_into(path: Path, memory: sqlite3.Connection) -> None:
-    """Copy the file, and leave nothing beside it.
+class Concern:
+    """A part of the store that knows the SQL of one concern."""
 
-    A read-only connection would leave the files of the write-ahead log behind where there are none
-    (a log that is there belongs to somebody at work, or to a crash, and is left to them).
-    """
-    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
-    source = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
-    )
-    try:
-        source.backup(memory)
-    finally:
-        source.close()
+    def __init__(self, database: Database) -> None:
+        self._db = database
 
 
 def _make_private(path: Path) -> None:
@@ -265,15 +288,48 @@ def _user(number: int) -> str:
         return f"user {number}"
 
 
+def belongs_to_another_program(name: str) -> StoreError:
+    """The error where a file is no database of this program."""
+    return StoreError(
+        f"{name} is a database of another program", remedy="name another file with DIGEST_DB"
+    )
+
+
+_EXPLAINED: tuple[tuple[tuple[str, ...], type[DigestError], str, str], ...] = (
+    (
+        ("SQLITE_BUSY", "SQLITE_LOCKED"),
+        TryLaterError,
+        "is locked by another program",
+        "try again when that has ended",
+    ),
+    (
+        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"),
+        StoreError,
+        "is not writable",
+        "check the rights of the file and its folder",
+    ),
+    (
+        ("SQLITE_FULL", "SQLITE_IOERR"),
+        StoreError,
+        "could not be written ({})",
+        "is the disk full?",
+    ),
+    (
+        ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
+        StoreError,
+        "is damaged or no SQLite database ({})",
+        "restore a backup, and keep this file",
+    ),
+)
+"""By how SQLite's result codes begin (sqlite.org/rescode.html): the error, what is wrong, and what
+to do."""
+
+
 @contextmanager
-def in_our_words(name: str) -> Iterator[None]:
-    """Turn SQLite's errors into ones that say what to do (result codes:
-    sqlite.org/rescode.html).
-    """
+def explained_errors(name: str) -> Iterator[None]:
+    """Turn SQLite's errors about a file into ones that say what to do; others pass."""
     try:
         yield
-    except DigestError:
-        raise
     except OSError as error:
         raise StoreError(
             f"{name} could not be written ({error.strerror})",
@@ -281,21 +337,7 @@ def in_our_words(name: str) -> Iterator[None]:
         ) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorname", "") or ""
-        if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise TryLaterError(
-                f"{name} is locked by another program", remedy="try again when that has ended"
-            ) from error
-        if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-            raise StoreError(
-                f"{name} is not writable", remedy="check the rights of the file and its folder"
-            ) from error
-        if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-            raise StoreError(
-                f"{name} could not be written ({error})", remedy="is the disk full?"
-            ) from error
-        if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-            raise StoreError(
-                f"{name} is damaged or no SQLite database ({error})",
-                remedy="restore a backup, and keep this file",
-            ) from error
+        for begins, cls, wrong, remedy in _EXPLAINED:
+            if code.startswith(begins):
+                raise cls(f"{name} {wrong.format(error)}", remedy=remedy) from error
         raise

@@ -6,24 +6,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from digest.model import Item, Kind, Paper, Revisions
-from digest.store.database import Database
-from digest.store.due import NO_END, NOT_CARRIED, due_rows, items_of, most_recent, withdrawn_rows
+from digest.store.database import Concern, Database
+from digest.store.due import NO_END, WITHIN, due_papers, items_of, most_recent, withdrawn_papers
 from digest.store.papers import load_papers
+from digest.store.rows import NOT_CARRIED_STATES, pack, unpack
 from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import head
-from digest.times import from_text, moment_or_none, to_text
+from digest.times import to_text
 
 SLOT_OPEN = timedelta(hours=24)
 """So long after it was first found empty a slot still takes what comes in."""
 Exclude = Callable[[list[Paper]], set[str]]
 """Given papers, the base ids of those that the reader never wants."""
+FOLDABLE = "state IN ('queued', 'deferred') AND maybe_accepted = 0"
+"""Whether a newer digest may replace a delivery: no attempt can have brought it to the reader."""
+INSERT_DELIVERY = """
+    INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, next_at, from_seq, again)
+    VALUES(:reader, :slot, :content, :message_id, :now, :now, :from_seq, :again) RETURNING id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DigestPlan:
     """What a digest for one reader would hold now, and what queueing it will do; nothing is written
     yet.
 
@@ -69,37 +73,28 @@ class Queued:
     """A planned digest in its rendered form, ready to become a delivery; `slot` is the moment for
     which it is.
 
-    `apart`: that moment is none of the reader's schedule, and leaves the scheduled slots as they
-    are.
+    `unscheduled`: that moment is none of the reader's schedule, and leaves the scheduled slots as
+    they are.
     """
 
-    plan: Plan
+    plan: DigestPlan
     slot: datetime
     key: str
     subject: str
     pieces: tuple[bytes, ...]
-    apart: bool = False
+    unscheduled: bool = False
 
 
-class Digests:
+class Digests(Concern):
     """The composing side of the store."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def due(self, now: datetime) -> list[Due]:
         """The readers whose slot is open at `now`, in the order of their joining."""
-        return [
-            _due(row)
-            for row in self._db.rows(
-                _DUE + " WHERE r.gone = 0 AND r.due_at <= ? ORDER BY r.id", [to_text(now)]
-            )
-        ]
+        return self._db.all(Due, f"{_DUE} AND r.due_at <= ? ORDER BY r.id", [now])
 
     def reader(self, address: str) -> Due | None:
         """One reader, whether due or not."""
-        row = self._db.row(_DUE + " WHERE r.gone = 0 AND r.address = ?", [address])
-        return _due(row) if row else None
+        return self._db.first(Due, f"{_DUE} AND r.address = ?", [address])
 
     def has_news(self, reader: int) -> bool:
         """Whether the reader's logs have grown since the last digest, or there never was one: a
@@ -107,92 +102,101 @@ class Digests:
         """
         return bool(
             self._db.value(
-                """SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
-                   OR (SELECT corrections FROM subscriber WHERE id = :reader)
-                   OR EXISTS (SELECT 1 FROM subscription s JOIN seen m ON m.query = s.query AND m.seq > s.position
-                       WHERE s.subscriber = :reader AND m.seq <= COALESCE(s.until, :no_end))""",
+                f"""SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
+                        OR (SELECT corrections FROM subscriber WHERE id = :reader)
+                        OR EXISTS (
+                            SELECT 1 FROM subscription s JOIN seen m ON m.query = s.query
+                            WHERE s.subscriber = :reader AND {WITHIN.format("s.position")})""",
                 {"reader": reader, "no_end": NO_END},
             )
         )
 
     def is_silent(self, reader: int) -> bool:
-        """Whether a keyword of the reader's has matched nothing for long, untold: a quick look."""
+        """Whether a keyword of the reader's has matched nothing for long, unreported: a quick
+        look.
+        """
         return is_silent(self._db, reader)
 
-    def slot_apart(self, reader: int, now: datetime) -> datetime:
+    def unscheduled_slot(self, reader: int, now: datetime) -> datetime:
         """A moment at or right after `now` at which no slot of the reader's is or was: schedules
         know no seconds.
         """
-        taken = self._db.rows(
-            "SELECT slot FROM delivery WHERE subscriber = ? AND slot >= ?", [reader, to_text(now)]
+        taken = set(
+            self._db.column(
+                "SELECT slot FROM delivery WHERE subscriber = ? AND slot >= ?", [reader, now]
+            )
         )
         slot = now
-        while slot.second == 0 or {"slot": to_text(slot)} in taken:
+        while slot.second == 0 or to_text(slot) in taken:
             slot += timedelta(seconds=1)
         return slot
 
     def plan(
         self, due: Due, *, revisions: Revisions, max_papers: int, exclude: Exclude | None = None
-    ) -> Plan:
+    ) -> DigestPlan:
         """Say what a digest would hold now. Open deliveries that were never tried to the end are
         folded into it, but only where something newer is due; else `items` is empty.
         """
         open_ = self._db.rows(
-            "SELECT id, from_seq FROM delivery WHERE subscriber = ? AND state IN ('queued', 'deferred')"
-            " AND maybe_accepted = 0 AND again IS NULL",
+            f"""SELECT id, from_seq FROM delivery
+                WHERE subscriber = ? AND {FOLDABLE} AND again IS NULL""",
             [due.id],
         )
         folded = tuple(row["id"] for row in open_)
         rewind = min((row["from_seq"] for row in open_), default=NO_END)
-        rows = due_rows(self._db, due.id, rewind, folded, revisions)
-        if exclude is not None and rows:
-            unwanted = exclude(list(load_papers(self._db, list(rows)).values()))
-            rows = {paper: row for paper, row in rows.items() if paper not in unwanted}
-        withdrawn = withdrawn_rows(self._db, due.id, folded)
-        if folded and set(rows) | set(withdrawn) <= self._carried(folded):
-            rows, withdrawn = {}, {}
-        rows, cut, skipped = most_recent(rows, max_papers) if due.away else (rows, None, 0)
-        rows = {**withdrawn, **rows}
-        items = items_of(self._db, rows)
-        previous = self._db.value(
-            f"SELECT MAX(queued_at) FROM delivery WHERE subscriber = ? AND state NOT IN {NOT_CARRIED}"
-            " AND again IS NULL AND id NOT IN (SELECT value FROM json_each(?))",
-            [due.id, json.dumps(folded)],
-        )
-        first_seq = min((row.first_seq for row in rows.values()), default=head(self._db) + 1)
-        return Plan(
+        papers = due_papers(self._db, due.id, rewind, folded, revisions)
+        if exclude is not None and papers:
+            unwanted = exclude(list(load_papers(self._db, list(papers)).values()))
+            papers = {paper: row for paper, row in papers.items() if paper not in unwanted}
+        withdrawn = withdrawn_papers(self._db, due.id, folded)
+        if folded and papers.keys() | withdrawn.keys() <= self._carried(folded):
+            papers, withdrawn = {}, {}
+        papers, cut, skipped = most_recent(papers, max_papers if due.away else len(papers))
+        papers = withdrawn | papers
+        previous = self._previous(due.id, folded)
+        first_seq = min((paper.first_seq for paper in papers.values()), default=head(self._db) + 1)
+        return DigestPlan(
             reader=due.id,
-            items=items,
+            items=items_of(self._db, papers),
             first=previous is None,
-            previous=moment_or_none(previous),
-            unplaced=self._db.value(
-                "SELECT COUNT(*) FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL",
+            previous=previous,
+            unplaced=self._db.number(
+                """SELECT COUNT(*) FROM subscription
+                   WHERE subscriber = ? AND start IS NULL AND until IS NULL""",
                 [due.id],
             ),
             skipped=skipped,
             waiting=bool(folded),
-            folded=folded if items else (),
+            folded=folded if papers else (),
             from_seq=first_seq - 1 if cut is None else cut,
             cut=cut,
             silences=silent_queries(self._db, due.id, folded),
         )
 
-    def _carried(self, deliveries: tuple[int, ...]) -> set[str]:
-        rows = self._db.rows(
-            "SELECT cp.paper FROM delivery d JOIN content_paper cp ON cp.content = d.content"
-            " WHERE d.id IN (SELECT value FROM json_each(?))",
-            [json.dumps(deliveries)],
+    def _carried(self, deliveries: Collection[int]) -> set[str]:
+        return set(
+            self._db.column(
+                """SELECT cp.paper FROM delivery d JOIN content_paper cp ON cp.content = d.content
+                   WHERE d.id IN (SELECT value FROM json_each(?))""",
+                [json.dumps(deliveries)],
+            )
         )
-        return {row["paper"] for row in rows}
+
+    def _previous(self, reader: int, folded: Collection[int]) -> datetime | None:
+        """When the reader's last digest was queued, those left out that are to be folded."""
+        return self._db.moment(
+            f"""SELECT MAX(queued_at) FROM delivery
+                WHERE subscriber = ? AND state NOT IN {NOT_CARRIED_STATES} AND again IS NULL
+                    AND id NOT IN (SELECT value FROM json_each(?))""",
+            [reader, json.dumps(folded)],
+        )
 
     def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:
         """Subject and body of the content with this key, where an equal digest was queued
         before.
         """
         row = self._db.row("SELECT subject, pieces FROM content WHERE key = ?", [key])
-        if row is None:
-            return None
-        return row["subject"], unpack(row["pieces"])
+        return (row["subject"], unpack(row["pieces"])) if row else None
 
     def queue(
         self,
@@ -207,30 +211,27 @@ class Digests:
         moved since the plan was made (somebody dropped or retried them meanwhile) is left for the
         next cycle.
         """
-        count = 0
         with self._db.transaction():
             end = head(self._db)
-            for queued in batch:
-                if self._fold(queued.plan, now):
-                    self._insert(queued, end, now, domain, due_after(queued.plan.reader))
-                    count += 1
-        return count
+            unmoved = [queued for queued in batch if self._fold(queued.plan, now)]
+            for queued in unmoved:
+                self._insert(queued, end, now, domain, due_after(queued.plan.reader))
+        return len(unmoved)
 
-    def _fold(self, plan: Plan, now: datetime) -> bool:
+    def _fold(self, plan: DigestPlan, now: datetime) -> bool:
         """Expire what the new digest replaces; false, and nothing done, where it is no longer as
         planned.
         """
-        open_ = self._db.value(
-            "SELECT COUNT(*) FROM delivery WHERE id IN (SELECT value FROM json_each(?))"
-            " AND state IN ('queued', 'deferred') AND maybe_accepted = 0",
+        open_ = self._db.number(
+            f"""SELECT COUNT(*) FROM delivery
+                WHERE id IN (SELECT value FROM json_each(?)) AND {FOLDABLE}""",
             [json.dumps(plan.folded)],
         )
         if open_ != len(plan.folded):
             return False
         for delivery in plan.folded:
             self._db.write(
-                "UPDATE delivery SET state = 'expired', ended_at = ? WHERE id = ?",
-                [to_text(now), delivery],
+                "UPDATE delivery SET state = 'expired', ended_at = ? WHERE id = ?", [now, delivery]
             )
             rewind(self._db, delivery)
         return True
@@ -239,19 +240,17 @@ class Digests:
         self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime
     ) -> None:
         plan, slot = queued.plan, to_text(queued.slot)
-        content = self._content(queued)
-        delivery: int = self._db.value(
-            "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at)"
-            " VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            [
-                plan.reader,
-                slot,
-                content,
-                make_message_id(self._db, plan.reader, slot, domain),
-                to_text(now),
-                plan.from_seq,
-                to_text(now),
-            ],
+        delivery = self._db.number(
+            INSERT_DELIVERY,
+            {
+                "reader": plan.reader,
+                "slot": slot,
+                "content": self._content(queued),
+                "message_id": make_message_id(self._db, plan.reader, slot, domain),
+                "now": now,
+                "from_seq": plan.from_seq,
+                "again": None,
+            },
         )
         if plan.cut is not None:
             self._db.write(
@@ -260,27 +259,25 @@ class Digests:
                    WHERE subscriber = :reader AND start IS NOT NULL""",
                 {"cut": plan.cut, "reader": plan.reader},
             )
+        # A closed subscription's position stays at its end: what is recorded beyond it comes back
+        # where the keyword does.
         self._db.write(
-            "UPDATE subscription SET position = MAX(position, MIN(:end, COALESCE(until, :end)))"
-            " WHERE subscriber = :reader AND start IS NOT NULL",
+            """UPDATE subscription SET position = MAX(position, MIN(:end, COALESCE(until, :end)))
+               WHERE subscriber = :reader AND start IS NOT NULL""",
             {"end": end, "reader": plan.reader},
         )
         note_silences(self._db, plan.reader, delivery, plan.silences)
-        if queued.apart:
-            self._db.write(
-                "UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader]
-            )
-            return
         self._db.write(
-            "UPDATE subscriber SET away = 0, corrections = 0, slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
-            [slot, to_text(due_at), plan.reader],
+            "UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader]
         )
+        if not queued.unscheduled:
+            self._close_slot(plan.reader, queued.slot, due_at)
 
     def _content(self, queued: Queued) -> int:
         """The stored content, written once for all readers of equal digests."""
-        content: int | None = self._db.value("SELECT id FROM content WHERE key = ?", [queued.key])
-        if content is None:
-            content = self._db.value(
+        content = self._db.number("SELECT id FROM content WHERE key = ?", [queued.key])
+        if not content:
+            content = self._db.number(
                 "INSERT INTO content(key, subject, pieces) VALUES(?, ?, ?) RETURNING id",
                 [queued.key, queued.subject, pack(queued.pieces)],
             )
@@ -291,33 +288,36 @@ class Digests:
                     for item in queued.plan.items
                 ],
             )
-        assert content is not None
         return content
+
+    def _close_slot(self, reader: int, slot: datetime, due_at: datetime) -> None:
+        self._db.write(
+            "UPDATE subscriber SET slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
+            [slot, due_at, reader],
+        )
 
     def open_slots(self, readers: Iterable[int], now: datetime) -> None:
         """Note that these readers' slots were found empty, and stay open from now on."""
         with self._db.transaction():
-            for reader in readers:
-                self._db.write(
-                    "UPDATE subscriber SET opened_at = ? WHERE id = ?", [to_text(now), reader]
-                )
+            self._db.write_many(
+                "UPDATE subscriber SET opened_at = ? WHERE id = ?",
+                [[now, reader] for reader in readers],
+            )
 
     def close_slots(self, slots: Iterable[tuple[int, datetime, datetime]]) -> None:
         """End slots that stayed empty: (reader, the slot, when the next one opens)."""
         with self._db.transaction():
             for reader, slot, due_at in slots:
-                self._db.write(
-                    "UPDATE subscriber SET slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
-                    [to_text(slot), to_text(due_at), reader],
-                )
+                self._close_slot(reader, slot, due_at)
 
     def mark_away(self, readers: Iterable[int]) -> None:
         """Note that these readers are paused or suppressed: on return they get the most recent
         papers.
         """
         with self._db.transaction():
-            for reader in readers:
-                self._db.write("UPDATE subscriber SET away = 1 WHERE id = ?", [reader])
+            self._db.write_many(
+                "UPDATE subscriber SET away = 1 WHERE id = ?", [[reader] for reader in readers]
+            )
 
 
 def make_message_id(database: Database, reader: int, slot: str, domain: str) -> str:
@@ -328,16 +328,6 @@ def make_message_id(database: Database, reader: int, slot: str, domain: str) -> 
     return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def pack(pieces: tuple[bytes, ...]) -> bytes:
-    """A body as it is stored; encoded MIME text holds no NUL."""
-    return zlib.compress(b"\0".join(pieces))
-
-
-def unpack(stored: bytes) -> tuple[bytes, ...]:
-    """The body that `pack` wrote."""
-    return tuple(zlib.decompress(stored).split(b"\0"))
-
-
 def rewind(database: Database, delivery: int) -> None:
     """Make due again what a delivery was to carry; belongs into the transaction that ends it."""
     database.write(
@@ -346,23 +336,15 @@ def rewind(database: Database, delivery: int) -> None:
            WHERE subscription.subscriber = d.subscriber AND start IS NOT NULL""",
         [delivery],
     )
+    # The delivery may have been the one that reported a withdrawal.
     database.write(
-        "UPDATE subscriber SET corrections = 1 WHERE id = (SELECT subscriber FROM delivery WHERE id = ?)",
+        """UPDATE subscriber SET corrections = 1 WHERE id = (
+               SELECT subscriber FROM delivery WHERE id = ?)""",
         [delivery],
     )
 
 
-_DUE = """SELECT r.id, r.address, r.since, r.away, r.slot, r.opened_at,
-    EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS suppressed FROM subscriber r"""
-
-
-def _due(row: dict[str, Any]) -> Due:
-    return Due(
-        id=row["id"],
-        address=row["address"],
-        since=from_text(row["since"]),
-        away=bool(row["away"]),
-        suppressed=bool(row["suppressed"]),
-        slot=moment_or_none(row["slot"]),
-        opened_at=moment_or_none(row["opened_at"]),
-    )
+_DUE = """
+    SELECT r.id, r.address, r.since, r.away, r.slot, r.opened_at,
+        EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS suppressed
+    FROM subscriber r WHERE r.gone = 0"""

@@ -5,6 +5,7 @@ carried.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +13,26 @@ from digest.model import Change, Item, Kind, Revisions
 from digest.rules.revision import merged
 from digest.store.database import Database
 from digest.store.papers import load_papers
+from digest.store.rows import NOT_CARRIED_STATES
 from digest.store.subscribers import head
 
-NOT_CARRIED = "('expired', 'failed', 'suppressed')"
-"""The states in which a delivery has certainly not carried its papers to the reader."""
 NO_END = 2**62
+WITHIN = "m.seq > {} AND m.seq <= COALESCE(s.until, :no_end)"
+"""Whether a row of the log (m) stands in a subscription's (s) part of it, behind the place that is
+filled in: `s.start`, or where scanning may begin. NULL where the subscription is not placed."""
+NEEDED = """
+    CASE WHEN m.kind = 'old' THEN NULL
+         WHEN m.kind <> 'revised' THEN 0
+         WHEN :revisions = 'true' THEN m.version
+         WHEN :revisions = 'published' THEN (
+             SELECT MAX(v.version) FROM revision v
+             WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted) END"""
+"""Which version a reader must have had for a row of the log (m) to be no news: 0 any, NULL none at
+all, since such rows are never due. Of an acceptance a later version tells, too."""
 
 
 @dataclass(slots=True)
-class Row:
+class DuePaper:
     """How the rows of one paper in a reader's logs add up."""
 
     kind: Kind
@@ -30,15 +42,15 @@ class Row:
     had: int | None = None
 
 
-def items_of(database: Database, rows: dict[str, Row]) -> tuple[Item, ...]:
+def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
     """The papers in their latest versions, with what the new versions changed since the ones that
     were had.
     """
-    papers = load_papers(database, list(rows))
-    items = {paper: Item(papers[paper], row.kind, tuple(row.labels)) for paper, row in rows.items()}
-    revised = [paper for paper, row in rows.items() if row.kind is Kind.REVISED]
+    papers = load_papers(database, list(due))
+    items = {paper: Item(papers[paper], row.kind, tuple(row.labels)) for paper, row in due.items()}
+    revised = [paper for paper, row in due.items() if row.kind is Kind.REVISED]
     for step in database.rows(_REVISIONS, [json.dumps(revised)]) if revised else ():
-        if step["version"] > (rows[step["paper"]].had or 0):
+        if step["version"] > (due[step["paper"]].had or 0):
             item = items[step["paper"]]
             changes = merged(item.changes or (), map(Change, json.loads(step["changed"])))
             items[step["paper"]] = replace(
@@ -47,7 +59,7 @@ def items_of(database: Database, rows: dict[str, Row]) -> tuple[Item, ...]:
     return tuple(items.values())
 
 
-def withdrawn_rows(database: Database, reader: int, folded: tuple[int, ...]) -> dict[str, Row]:
+def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> dict[str, DuePaper]:
     """The papers that were carried to the reader and withdrawn since, where no delivery has told
     it.
 
@@ -58,92 +70,97 @@ def withdrawn_rows(database: Database, reader: int, folded: tuple[int, ...]) -> 
         "SELECT corrections FROM subscriber WHERE id = ?", [reader]
     ):
         return {}
-    rows = database.rows(_WITHDRAWN_ROWS, {"reader": reader, "folded": json.dumps(folded)})
+    rows = database.rows(_WITHDRAWN, {"reader": reader, "folded": json.dumps(folded)})
     end = head(database) + 1
     return {
-        row["paper"]: Row(Kind.REVISED, end, end, json.loads(row["labels"]), row["had"])
-        for row in sorted(rows, key=lambda row: str(row["paper"]))
+        row["paper"]: DuePaper(Kind.REVISED, end, end, json.loads(row["labels"]), row["had"])
+        for row in rows
     }
 
 
-def due_rows(
-    database: Database, reader: int, rewind: int, folded: tuple[int, ...], revisions: Revisions
-) -> dict[str, Row]:
+def due_papers(
+    database: Database, reader: int, rewind: int, folded: Sequence[int], revisions: Revisions
+) -> dict[str, DuePaper]:
     """The definition of "due", row by row: in the log beyond the start, and carried by no
     delivery.
+
+    A paper that is due as new and as a new version comes once, as new.
     """
     rows = database.rows(
-        _DUE_ROWS,
-        {"reader": reader, "rewind": rewind, "no_end": NO_END, "folded": json.dumps(folded)},
+        _DUE,
+        {
+            "reader": reader,
+            "rewind": rewind,
+            "no_end": NO_END,
+            "folded": json.dumps(folded),
+            "revisions": revisions,
+        },
     )
-    new: dict[str, Row] = {}
-    revised: dict[str, Row] = {}
+    new: dict[str, DuePaper] = {}
+    revised: dict[str, DuePaper] = {}
     for row in rows:
-        had = row["had"]
-        if row["kind"] == Kind.REVISED:
-            told = row["accepted"] if revisions is Revisions.PUBLISHED else row["version"]
-            if revisions is not Revisions.NONE and (told or 0) > (had or 0):
-                _add(revised, row)
-        elif had is None:
-            _add(new, row)
-    for paper, entry in new.items():
-        if paper in revised:
-            entry.last_seq = max(entry.last_seq, revised.pop(paper).last_seq)
-    return dict(sorted({**new, **revised}.items(), key=lambda pair: pair[1].first_seq))
+        _add(revised if row["kind"] == Kind.REVISED else new, row)
+    for paper in new.keys() & revised.keys():
+        new[paper].last_seq = max(new[paper].last_seq, revised[paper].last_seq)
+    return dict(sorted((revised | new).items(), key=lambda pair: pair[1].first_seq))
 
 
-def most_recent(rows: dict[str, Row], limit: int) -> tuple[dict[str, Row], int | None, int]:
+def most_recent(
+    due: dict[str, DuePaper], limit: int
+) -> tuple[dict[str, DuePaper], int | None, int]:
     """After an absence: the most recently recorded papers, where the log is to start, and how many
-    are let go.
+    are skipped.
     """
-    if len(rows) <= limit:
-        return rows, None, 0
-    by_age = sorted(rows, key=lambda paper: rows[paper].last_seq)
-    let_go = by_age[: len(rows) - limit]
-    kept = {paper: row for paper, row in rows.items() if paper not in set(let_go)}
-    return kept, rows[let_go[-1]].last_seq, len(let_go)
+    if len(due) <= limit:
+        return due, None, 0
+    by_age = sorted(due, key=lambda paper: due[paper].last_seq)
+    skipped = by_age[: len(due) - limit]
+    kept = {paper: row for paper, row in due.items() if paper not in set(skipped)}
+    return kept, due[skipped[-1]].last_seq, len(skipped)
 
 
-def _add(rows: dict[str, Row], row: dict[str, Any]) -> None:
+def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
     """Add one row of the log to what is known of its paper; as new beats late."""
-    entry = rows.setdefault(
-        row["paper"], Row(Kind(row["kind"]), row["seq"], row["seq"], [], row["had"])
-    )
-    entry.last_seq = row["seq"]
+    first = DuePaper(Kind(row["kind"]), row["seq"], row["seq"], [], row["had"])
+    paper = due.setdefault(row["paper"], first)
+    paper.last_seq = row["seq"]
     if row["kind"] == Kind.NEW:
-        entry.kind = Kind.NEW
-    if row["label"] not in entry.labels:
-        entry.labels.append(row["label"])
+        paper.kind = Kind.NEW
+    if row["label"] not in paper.labels:
+        paper.labels.append(row["label"])
 
 
 # A delivery that was queued a week before the paper was submitted cannot have carried it: this
 # spares looking through a reader's whole past.
-_DUE_ROWS = f"""
-    SELECT m.paper, m.seq, m.kind, m.version, s.label,
-        (SELECT MAX(v.version) FROM revision v WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted)
-            AS accepted,
-        (SELECT MAX(cp.version) FROM delivery d
+_DUE = f"""
+    SELECT * FROM (
+        SELECT m.paper, m.seq, m.kind, s.label, {NEEDED} AS needed,
+            (SELECT MAX(cp.version) FROM delivery d
              JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
              WHERE d.subscriber = :reader AND d.queued_at >= datetime(p.published, '-7 days')
-               AND d.state NOT IN {NOT_CARRIED}
-               AND d.id NOT IN (SELECT value FROM json_each(:folded))) AS had
-    FROM subscription s
-    JOIN seen m ON m.query = s.query AND m.seq > MAX(s.start, MIN(s.position, :rewind))
-        AND m.seq <= COALESCE(s.until, :no_end)
-    JOIN paper p ON p.id = m.paper
-    WHERE s.subscriber = :reader AND m.kind <> 'old'
-    ORDER BY m.seq"""
+                 AND d.state NOT IN {NOT_CARRIED_STATES}
+                 AND d.id NOT IN (SELECT value FROM json_each(:folded))) AS had
+        FROM subscription s
+        JOIN seen m ON m.query = s.query
+            AND {WITHIN.format("MAX(s.start, MIN(s.position, :rewind))")}
+        JOIN paper p ON p.id = m.paper
+        WHERE s.subscriber = :reader)
+    WHERE needed IS NOT NULL AND (had IS NULL OR had < needed)
+    ORDER BY seq"""
 
-_WITHDRAWN_ROWS = f"""
+_WITHDRAWN = f"""
     SELECT cp.paper, MAX(cp.version) AS had,
-        (SELECT json_group_array(DISTINCT s.label) FROM subscription s JOIN seen m ON m.query = s.query
-             WHERE s.subscriber = :reader AND m.paper = cp.paper) AS labels
+        (SELECT json_group_array(DISTINCT s.label)
+         FROM subscription s JOIN seen m ON m.query = s.query
+         WHERE s.subscriber = :reader AND m.paper = cp.paper) AS labels
     FROM delivery d
     JOIN content_paper cp ON cp.content = d.content
     JOIN paper p ON p.id = cp.paper
-    WHERE d.subscriber = :reader AND p.withdrawn > 0 AND d.state NOT IN {NOT_CARRIED}
+    WHERE d.subscriber = :reader AND p.withdrawn > 0 AND d.state NOT IN {NOT_CARRIED_STATES}
         AND d.id NOT IN (SELECT value FROM json_each(:folded))
-    GROUP BY cp.paper, p.withdrawn HAVING MAX(cp.version) < p.withdrawn"""
+    GROUP BY cp.paper, p.withdrawn HAVING MAX(cp.version) < p.withdrawn
+    ORDER BY cp.paper"""
 
-_REVISIONS = """SELECT paper, version, changed, old_title FROM revision
+_REVISIONS = """
+    SELECT paper, version, changed, old_title FROM revision
     WHERE paper IN (SELECT value FROM json_each(?)) ORDER BY paper, version"""

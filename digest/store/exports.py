@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.model import Paper
-from digest.store.database import Database
+from digest.store.database import Concern
 from digest.store.papers import load_papers
 from digest.times import from_text
 
@@ -28,18 +28,18 @@ class Exported:
     mailed: datetime | None
 
 
-class Exports:
+class Exports(Concern):
     """Papers on their way out. It only reads."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def labels(self) -> dict[str, str]:
         """The name under which each query was last asked for or subscribed to."""
         rows = self._db.rows(
             """SELECT q.text, COALESCE(
-                   (SELECT k.keyword FROM run_keyword k WHERE k.query = q.id ORDER BY k.run DESC LIMIT 1),
-                   (SELECT s.label FROM subscription s WHERE s.query = q.id LIMIT 1), q.text) AS label FROM query q"""
+                   (SELECT k.keyword FROM run_keyword k WHERE k.query = q.id
+                    ORDER BY k.run DESC LIMIT 1),
+                   (SELECT s.label FROM subscription s WHERE s.query = q.id LIMIT 1),
+                   q.text) AS label
+               FROM query q"""
         )
         return {row["text"]: row["label"] for row in rows}
 
@@ -57,16 +57,16 @@ class Exports:
         counts. With `queries`, only papers in their logs; with `unmailed`, those that were not
         mailed to the reader.
         """
-        bases = self._db.rows(
-            """SELECT p.id FROM paper p WHERE :queries IS NULL OR EXISTS (SELECT 1 FROM seen m
-                   JOIN query q ON q.id = m.query WHERE m.paper = p.id
-                   AND q.text IN (SELECT value FROM json_each(:queries))) ORDER BY p.published, p.id""",
+        bases = self._db.column(
+            """SELECT p.id FROM paper p
+               WHERE :queries IS NULL OR EXISTS (
+                   SELECT 1 FROM seen m JOIN query q ON q.id = m.query
+                   WHERE m.paper = p.id AND q.text IN (SELECT value FROM json_each(:queries)))
+               ORDER BY p.published, p.id""",
             {"queries": None if queries is None else json.dumps(list(queries))},
         )
         mailed = self._mailed(reader)
-        wanted = [
-            row["id"] for row in bases if reader is None or (row["id"] in mailed) is not unmailed
-        ]
+        wanted = [base for base in bases if reader is None or (base in mailed) is not unmailed]
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             papers, seen = load_papers(self._db, chunk), self._seen(chunk)
@@ -78,7 +78,8 @@ class Exports:
         rows = self._db.rows(
             """SELECT cp.paper, MIN(COALESCE(d.ended_at, d.queued_at)) AS at FROM delivery d
                JOIN content_paper cp ON cp.content = d.content
-               WHERE (d.state = 'sent' OR d.maybe_accepted) AND (:reader IS NULL OR d.subscriber = :reader)
+               WHERE (d.state = 'sent' OR d.maybe_accepted)
+                   AND (:reader IS NULL OR d.subscriber = :reader)
                GROUP BY cp.paper""",
             {"reader": reader},
         )
@@ -86,8 +87,8 @@ class Exports:
 
     def _seen(self, bases: list[str]) -> dict[str, tuple[tuple[str, ...], datetime | None]]:
         rows = self._db.rows(
-            """SELECT m.paper, json_group_array(DISTINCT q.text) AS queries, MIN(r.started_at) AS first,
-                   COUNT(*) - COUNT(r.id) AS unknown
+            """SELECT m.paper, json_group_array(DISTINCT q.text) AS queries,
+                   MIN(r.started_at) AS first, COUNT(*) - COUNT(r.id) AS unknown
                FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run
                WHERE m.paper IN (SELECT value FROM json_each(?)) GROUP BY m.paper""",
             [json.dumps(bases)],

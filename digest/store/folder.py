@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.store.database import Database
+from digest.store.database import Concern
 from digest.store.digests import rewind
 from digest.times import to_text
 
@@ -26,11 +26,8 @@ class InFolder:
     readers: tuple[str, ...]
 
 
-class Folder:
+class Folder(Concern):
     """The mail in the folder, until somebody says what is to become of it."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def waiting(self, now: datetime) -> InFolder:
         """What went to the folder in the last week, for readers who may be mailed, and nobody has
@@ -38,7 +35,8 @@ class Folder:
         """
         rows = self._db.rows(
             f"""SELECT r.address, COUNT(DISTINCT cp.paper) AS papers FROM ({_DELIVERIES}) d
-                JOIN subscriber r ON r.id = d.subscriber JOIN content_paper cp ON cp.content = d.content
+                JOIN subscriber r ON r.id = d.subscriber
+                JOIN content_paper cp ON cp.content = d.content
                 GROUP BY r.id ORDER BY r.id""",
             self._since(now),
         )

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from digest.errors import StoreError, one_line
-from digest.store.database import Database
+from digest.store.copying import open_to_read
+from digest.store.database import Database, belongs_to_another_program
 from digest.store.runs import RunRecord, Runs
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 
@@ -28,8 +31,8 @@ class Health:
 
     version: int
     known: int
-    problems: tuple[str, ...]
-    orphans: int
+    problems: tuple[str, ...] = ()
+    orphans: int = 0
     uuid: str = ""
     readers: frozenset[str] = frozenset()
     last_run: RunRecord | None = None
@@ -50,57 +53,41 @@ def examine(path: Path, *, thoroughly: bool = True, wholly: bool = False) -> Hea
     # the owner.
     if os.geteuid() not in (0, owner):
         raise StoreError(f"{path} belongs to another user", remedy="run as its owner")
-    # Read-only, SQLite would leave the files of the write-ahead log behind where there are none.
-    mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "rw"
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
-        )
+        connection = open_to_read(path, BUSY_SECONDS)
     except sqlite3.Error as error:
         raise StoreError(
             f"{path} cannot be opened ({error})", remedy="check the rights of the file"
         ) from error
-    try:
-        return _examine(
-            Database(connection, str(path)),
-            thoroughly,
-            "integrity_check" if wholly else "quick_check",
-        )
-    finally:
-        connection.close()
+    with closing(connection):
+        database = Database(connection, str(path))
+        database.check_application(database.name)
+        health = Health(database.number("PRAGMA user_version"), len(MIGRATIONS))
+        if database.number("PRAGMA application_id") != APPLICATION_ID:
+            # An empty file may become a database, but is none to learn anything from.
+            if not thoroughly:
+                raise belongs_to_another_program(database.name)
+            return health
+        if thoroughly:
+            check = "integrity_check" if wholly else "quick_check"
+            health = replace(health, **_problems(database, check))
+        return health if health.version != health.known else replace(health, **_facts(database))
 
 
-def _examine(database: Database, thoroughly: bool, check: str) -> Health:
-    version = int(database.value("PRAGMA user_version"))
-    if database.value("PRAGMA application_id") != APPLICATION_ID:
-        tables = database.value("SELECT COUNT(*) FROM sqlite_master")
-        if tables or not thoroughly:
-            raise StoreError(
-                f"{database.name} is a database of another program",
-                remedy="name another file with DIGEST_DB",
-            )
-        return Health(version, len(MIGRATIONS), (), 0)
-    problems: tuple[str, ...] = ()
-    orphans = 0
-    if thoroughly:
-        found = [
-            str(text)
-            for row in database.rows(f"PRAGMA {check}({PROBLEMS})")
-            for text in row.values()
-        ]
-        problems = tuple(one_line(text) for text in found if text != "ok")
-        orphans = (
-            0 if problems else int(database.value("SELECT COUNT(*) FROM pragma_foreign_key_check"))
-        )
-    if version != len(MIGRATIONS):
-        return Health(version, len(MIGRATIONS), problems, orphans)
-    readers = database.rows("SELECT address FROM subscriber WHERE gone = 0")
-    return Health(
-        version,
-        len(MIGRATIONS),
-        problems,
-        orphans,
-        uuid=database.meta("uuid") or "",
-        readers=frozenset(str(row["address"]).casefold() for row in readers),
-        last_run=Runs(database).latest(),
-    )
+def _problems(database: Database, check: str) -> dict[str, Any]:
+    """What SQLite finds wrong, and else the references that lead nowhere."""
+    found = database.rows(f"PRAGMA {check}({PROBLEMS})")
+    problems = tuple(one_line(str(text)) for row in found for text in row.values() if text != "ok")
+    if problems:
+        return {"problems": problems}
+    return {"orphans": database.number("SELECT COUNT(*) FROM pragma_foreign_key_check")}
+
+
+def _facts(database: Database) -> dict[str, Any]:
+    """What only a database of this schema can be asked."""
+    readers = database.column("SELECT address FROM subscriber WHERE gone = 0")
+    return {
+        "uuid": database.meta("uuid") or "",
+        "readers": frozenset(address.casefold() for address in readers),
+        "last_run": Runs(database).latest(),
+    }

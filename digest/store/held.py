@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from digest.errors import ArxivError, DoubtfulError
 from digest.model import Paper
-from digest.store.database import Database
+from digest.store.database import Concern
+from digest.store.rows import value_of
 from digest.times import from_text, to_text
 
 RAW_BYTES = 1_000_000
@@ -51,45 +53,37 @@ class LastHeld:
     ids: tuple[str, ...]
 
 
-class Held:
+class Held(Concern):
     """The answers and papers that are kept. Its writing verbs belong into the transaction of their
     caller.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    def keep(
-        self,
-        query: int,
-        now: datetime,
-        why: str,
-        raw: bytes,
-        *,
-        held: bool = False,
-        fetched: int | None = None,
-        ids: Sequence[str] = (),
-    ) -> int:
-        """Keep an answer, let old ones go, and return its number."""
-        number: int = self._db.value(
-            "INSERT INTO window(query, at, verdict, raw, held, fetched, ids) VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING id",
+    def keep(self, query: int, error: ArxivError, now: datetime) -> int:
+        """Keep the answer that an error tells of, delete old ones, and return its number."""
+        fetched, ids = None, list[str]()
+        if isinstance(error, DoubtfulError):
+            fetched, ids = len(error.papers), [p.id for p in error.papers if error.ordered]
+        number = self._db.number(
+            """INSERT INTO window(query, at, verdict, raw, held, fetched, ids)
+               VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING id""",
             [
                 query,
-                to_text(now),
-                why,
-                zlib.compress(raw[:RAW_BYTES]),
-                held,
+                now,
+                str(error),
+                zlib.compress(error.body[:RAW_BYTES]),
+                fetched is not None,
                 fetched,
-                json.dumps(list(ids[:IDS_KEPT])),
+                json.dumps(ids[:IDS_KEPT]),
             ],
         )
         self._db.write(
-            "DELETE FROM window WHERE query = :query AND id NOT IN"
-            " (SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)",
+            """DELETE FROM window WHERE query = :query AND id NOT IN (
+                   SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)""",
             {"query": query, "kept": RAW_KEPT},
         )
         self._db.write(
-            "DELETE FROM window WHERE id <= (SELECT id FROM window ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            """DELETE FROM window WHERE id <= (
+                   SELECT id FROM window ORDER BY id DESC LIMIT 1 OFFSET ?)""",
             [RAW_KEPT_IN_ALL],
         )
         return number
@@ -105,8 +99,9 @@ class Held:
             [[query, p.id, window, _paper_text(p)] for p in newer],
         )
         self._db.write(
-            "DELETE FROM held WHERE query = :query AND paper NOT IN (SELECT paper FROM held WHERE query = :query"
-            " ORDER BY json_extract(data, '$.updated') DESC LIMIT :kept)",
+            """DELETE FROM held WHERE query = :query AND paper NOT IN (
+                   SELECT paper FROM held WHERE query = :query
+                   ORDER BY json_extract(data, '$.updated') DESC LIMIT :kept)""",
             {"query": query, "kept": PAPERS_KEPT},
         )
 
@@ -121,34 +116,24 @@ class Held:
 
     def last(self, query: int, since: datetime | None) -> LastHeld | None:
         """The last window of a query that was held back, in a spell that began at `since`."""
-        row = self._db.row(
-            "SELECT id, ids FROM window WHERE query = ? AND held AND at >= ? ORDER BY id DESC LIMIT 1",
-            [query, to_text(since) if since else "9999"],
+        return self._db.first(
+            LastHeld,
+            """SELECT id, ids FROM window WHERE query = ? AND held AND at >= ?
+               ORDER BY id DESC LIMIT 1""",
+            [query, since],
         )
-        return LastHeld(row["id"], tuple(json.loads(row["ids"]))) if row else None
 
     def forget(self, query: int) -> None:
-        """The spell is over: the papers are let go, the answers stay for inspection."""
+        """Delete the papers, as the spell is over; the answers stay for inspection."""
         self._db.write("DELETE FROM held WHERE query = ?", [query])
 
     def windows(self) -> list[BadWindow]:
         """The answers that are kept, the newest first."""
         rows = self._db.rows(
-            "SELECT w.id, q.text, w.at, w.verdict, w.held, w.fetched, w.raw FROM window w"
-            " JOIN query q ON q.id = w.query ORDER BY w.id DESC"
+            """SELECT w.id, q.text AS query, w.at, w.verdict AS why, w.held, w.fetched, w.raw
+               FROM window w JOIN query q ON q.id = w.query ORDER BY w.id DESC"""
         )
-        return [
-            BadWindow(
-                id=row["id"],
-                query=row["text"],
-                at=from_text(row["at"]),
-                why=row["verdict"],
-                held=bool(row["held"]),
-                fetched=row["fetched"],
-                size=len(zlib.decompress(row["raw"])),
-            )
-            for row in rows
-        ]
+        return [value_of(BadWindow, row, size=len(zlib.decompress(row["raw"]))) for row in rows]
 
     def raw(self, number: int) -> bytes | None:
         """The bytes that are kept of an answer."""
@@ -157,11 +142,7 @@ class Held:
 
 
 def _paper_text(paper: Paper) -> str:
-    values = asdict(paper) | {
-        "published": to_text(paper.published),
-        "updated": to_text(paper.updated),
-    }
-    return json.dumps(values, ensure_ascii=False)
+    return json.dumps(asdict(paper), default=to_text, ensure_ascii=False)
 
 
 def _paper(text: str) -> Paper:

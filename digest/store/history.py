@@ -8,16 +8,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from digest.model import Kind, Outcome, Paper, Revisions, State
+from digest.model import Kind, Paper, Revisions
 from digest.rules.verdict import Delivery, LogRow, Part
-from digest.store.database import Database
-from digest.store.due import NOT_CARRIED
+from digest.store.database import Concern
+from digest.store.due import NEEDED, NO_END, WITHIN
 from digest.store.outbox import SUBJECT
 from digest.store.papers import load_papers
-from digest.store.runs import KeywordRecord, RunRecord
-from digest.times import from_text, moment_or_none, text_or_none, to_text
+from digest.store.rows import NOT_CARRIED_STATES, value_of
+from digest.store.runs import KeywordRecord, RunRecord, record_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,129 +77,106 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Which of a paper's versions told of acceptance, and with which it was withdrawn (0: it
-    stands).
+class Milestones:
+    """Which of a paper's versions were the first to name a publication, and with which it was
+    withdrawn (0: it stands).
     """
 
     accepted: frozenset[int]
     withdrawn: int
 
 
-class History:
+class History(Concern):
     """The reading side of the store."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def reader(self, address: str) -> Reader | None:
         """One reader, also one who left."""
-        row = self._db.row(
-            """SELECT r.id, r.address, r.since, r.gone, x.reason, x.since AS suppressed_at,
-                   (SELECT MAX(ended_at) FROM subscription s WHERE s.subscriber = r.id) AS ended_at
-               FROM subscriber r LEFT JOIN suppression x ON x.address = r.address WHERE r.address = ?""",
+        return self._db.first(
+            Reader,
+            """SELECT r.id, r.address, r.since, COALESCE(x.reason, '') AS suppression,
+                   x.since AS suppressed_at,
+                   CASE WHEN r.gone THEN COALESCE(
+                       (SELECT MAX(ended_at) FROM subscription s WHERE s.subscriber = r.id),
+                       r.since) END AS left_at
+               FROM subscriber r LEFT JOIN suppression x ON x.address = r.address
+               WHERE r.address = ?""",
             [address],
-        )
-        if row is None:
-            return None
-        return Reader(
-            id=row["id"],
-            address=row["address"],
-            since=from_text(row["since"]),
-            left_at=from_text(row["ended_at"] or row["since"]) if row["gone"] else None,
-            suppression=row["reason"] or "",
-            suppressed_at=moment_or_none(row["suppressed_at"]),
         )
 
     def addresses(self) -> list[str]:
         """Every address that the database has ever known."""
-        return [
-            row["address"] for row in self._db.rows("SELECT address FROM subscriber ORDER BY id")
-        ]
+        return self._db.column("SELECT address FROM subscriber ORDER BY id")
 
     def paper(self, base: str) -> Paper | None:
         """A paper in the highest version ever served."""
         return load_papers(self._db, [base]).get(base)
 
-    def told_by_versions(self, base: str) -> Told:
-        """What the versions of a paper told, as far as they were seen."""
-        rows = self._db.rows("SELECT version FROM revision WHERE paper = ? AND accepted", [base])
-        withdrawn = self._db.value("SELECT withdrawn FROM paper WHERE id = ?", [base])
-        return Told(frozenset(row["version"] for row in rows), withdrawn or 0)
+    def milestones(self, base: str) -> Milestones:
+        """What the versions of a paper said of it, as far as they were seen."""
+        accepted = self._db.column(
+            "SELECT version FROM revision WHERE paper = ? AND accepted", [base]
+        )
+        withdrawn = self._db.number("SELECT withdrawn FROM paper WHERE id = ?", [base])
+        return Milestones(frozenset(accepted), withdrawn)
 
     def log(self, base: str) -> list[LogRow]:
         """A paper's rows in the logs of all queries, in their order."""
-        rows = self._db.rows(
-            """SELECT m.seq, m.version, m.kind, q.text, r.started_at,
+        return self._db.all(
+            LogRow,
+            """SELECT m.seq, m.version, m.kind, q.text AS query, r.started_at AS recorded_at,
                    (SELECT MAX(b.started_at) FROM run_keyword k JOIN run b ON b.id = k.run
-                    WHERE k.query = m.query AND k.run < m.run AND k.status = 'ok') AS previous
+                    WHERE k.query = m.query AND k.run < m.run AND k.status = 'ok')
+                       AS previous_good_at
                FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run
                WHERE m.paper = ? ORDER BY m.seq""",
             [base],
         )
-        return [
-            LogRow(
-                query=row["text"],
-                seq=row["seq"],
-                version=row["version"],
-                kind=Kind(row["kind"]),
-                recorded_at=moment_or_none(row["started_at"]),
-                previous_good_at=moment_or_none(row["previous"]),
-            )
-            for row in rows
-        ]
 
     def parts(self, reader: int) -> list[Part]:
         """A reader's parts of the logs, the ended ones included."""
-        rows = self._db.rows(
-            """SELECT q.text, s.label, s.start, s.until, s.ended_at,
+        return self._db.all(
+            Part,
+            """SELECT q.text AS query, s.label, s.start, s.until, s.ended_at,
                    (SELECT r.started_at FROM run r WHERE r.id =
                        (SELECT m.run FROM seen m WHERE m.query = s.query AND m.seq <= s.start
                         ORDER BY m.seq DESC LIMIT 1)) AS begins_after
-               FROM subscription s JOIN query q ON q.id = s.query WHERE s.subscriber = ? ORDER BY q.id""",
+               FROM subscription s JOIN query q ON q.id = s.query
+               WHERE s.subscriber = ? ORDER BY q.id""",
             [reader],
         )
-        return [
-            Part(
-                query=row["text"],
-                label=row["label"],
-                start=row["start"],
-                until=row["until"],
-                ended_at=moment_or_none(row["ended_at"]),
-                begins_after=moment_or_none(row["begins_after"]),
-            )
-            for row in rows
-        ]
 
     def first_good(self, query: str) -> datetime | None:
         """When arXiv first answered for a query, as far back as the records of runs go."""
-        return moment_or_none(
-            self._db.value(
-                """SELECT MIN(r.started_at) FROM run_keyword k JOIN run r ON r.id = k.run
-                   JOIN query q ON q.id = k.query WHERE q.text = ? AND k.status = 'ok'""",
-                [query],
-            )
+        return self._db.moment(
+            """SELECT MIN(r.started_at) FROM run_keyword k JOIN run r ON r.id = k.run
+               JOIN query q ON q.id = k.query WHERE q.text = ? AND k.status = 'ok'""",
+            [query],
         )
 
-    def was_let_go(self, reader: int, row: LogRow, start: int) -> bool:
+    def was_skipped(self, reader: int, row: LogRow, start: int) -> bool:
         """Whether a return from an absence moved the reader's part of a log past this row.
 
-        Told by the ledger: a digest that begins exactly where the log now starts, queued after the
-        row was recorded, and before that an older one with a paper of this query's log.
+        By the ledger: a digest that begins exactly where the log now starts, queued after the row
+        was recorded, and before that an older one with a paper of this query's log.
         """
         if row.recorded_at is None:
             return False
         return bool(
             self._db.value(
-                """SELECT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader AND from_seq = :start
+                """SELECT EXISTS (
+                       SELECT 1 FROM delivery WHERE subscriber = :reader AND from_seq = :start
                            AND queued_at > :recorded)
-                   AND EXISTS (SELECT 1 FROM delivery d JOIN content_paper cp ON cp.content = d.content
-                           JOIN seen m ON m.paper = cp.paper AND m.seq < :seq JOIN query q ON q.id = m.query
-                           WHERE d.subscriber = :reader AND q.text = :query AND d.queued_at < :recorded)""",
+                   AND EXISTS (
+                       SELECT 1 FROM delivery d
+                       JOIN content_paper cp ON cp.content = d.content
+                       JOIN seen m ON m.paper = cp.paper AND m.seq < :seq
+                       JOIN query q ON q.id = m.query
+                       WHERE d.subscriber = :reader AND q.text = :query
+                           AND d.queued_at < :recorded)""",
                 {
                     "reader": reader,
                     "start": start,
-                    "recorded": to_text(row.recorded_at),
+                    "recorded": row.recorded_at,
                     "seq": row.seq,
                     "query": row.query,
                 },
@@ -210,13 +186,18 @@ class History:
     def carriers(self, reader: int, base: str) -> list[tuple[Delivery, Carried]]:
         """The reader's deliveries with a paper, whatever became of them, oldest first."""
         rows = self._db.rows(
-            f"""SELECT {_DELIVERY}, cp.version AS v, cp.revised AS as_revision FROM {_DELIVERIES}
+            f"""SELECT {_DELIVERY}, cp.version AS carried_version, cp.revised
+                FROM {_DELIVERIES}
                 JOIN content_paper cp ON cp.content = d.content AND cp.paper = :paper
                 WHERE d.subscriber = :reader ORDER BY d.id""",
             {"reader": reader, "paper": base},
         )
         return [
-            (_delivery(row), Carried(base, row["v"], "", bool(row["as_revision"]))) for row in rows
+            (
+                value_of(Delivery, row),
+                Carried(base, row["carried_version"], "", bool(row["revised"])),
+            )
+            for row in rows
         ]
 
     def deliveries(
@@ -230,52 +211,47 @@ class History:
         """A reader's digests, newest first; with `since` and `until` those that were on their way
         in that time.
         """
-        return [
-            _delivery(row)
-            for row in self._db.rows(
-                f"""SELECT {_DELIVERY} FROM {_DELIVERIES} WHERE d.subscriber = :reader
+        return self._db.all(
+            Delivery,
+            f"""SELECT {_DELIVERY} FROM {_DELIVERIES} WHERE d.subscriber = :reader
                     AND (:since IS NULL OR COALESCE(d.ended_at, '9') >= :since)
-                    AND (:until IS NULL OR d.queued_at < :until) ORDER BY d.queued_at DESC, d.id DESC LIMIT :limit""",
-                {
-                    "reader": reader,
-                    "since": text_or_none(since),
-                    "until": text_or_none(until),
-                    "limit": limit,
-                },
-            )
-        ]
+                    AND (:until IS NULL OR d.queued_at < :until)
+                ORDER BY d.queued_at DESC, d.id DESC LIMIT :limit""",
+            {"reader": reader, "since": since, "until": until, "limit": limit},
+        )
 
     def contents(self, delivery: int) -> list[Carried]:
         """The papers that a digest carries; a title is that of the highest version ever served."""
-        rows = self._db.rows(
-            """SELECT cp.paper, cp.version, cp.revised, p.title FROM delivery d
+        return self._db.all(
+            Carried,
+            """SELECT p.id, cp.version, p.title, cp.revised FROM delivery d
                JOIN content_paper cp ON cp.content = d.content JOIN paper p ON p.id = cp.paper
                WHERE d.id = ? ORDER BY cp.revised, p.published DESC, p.id""",
             [delivery],
         )
-        return [
-            Carried(row["paper"], row["version"], row["title"], bool(row["revised"]))
-            for row in rows
-        ]
 
     def fetches(self, queries: Iterable[str], since: datetime, until: datetime) -> list[Fetch]:
         """What the runs between two moments did for these queries, oldest first."""
         rows = self._db.rows(
-            """SELECT k.*, r.started_at, q.text FROM run r JOIN run_keyword k ON k.run = r.id
-               JOIN query q ON q.id = k.query WHERE r.started_at >= ? AND r.started_at < ?
-               AND q.text IN (SELECT value FROM json_each(?)) ORDER BY r.id, q.id""",
-            [to_text(since), to_text(until), json.dumps(list(queries))],
+            """SELECT k.*, r.started_at AS at, q.text FROM run r
+               JOIN run_keyword k ON k.run = r.id JOIN query q ON q.id = k.query
+               WHERE r.started_at >= ? AND r.started_at < ?
+                   AND q.text IN (SELECT value FROM json_each(?))
+               ORDER BY r.id, q.id""",
+            [since, until, json.dumps(list(queries))],
         )
-        return [Fetch(from_text(row["started_at"]), row["text"], _keyword(row)) for row in rows]
+        return [
+            value_of(Fetch, row | {"query": row["text"]}, record=value_of(KeywordRecord, row))
+            for row in rows
+        ]
 
     def last_fetch_at(self, queries: Iterable[str]) -> datetime | None:
         """When a run last asked for any of these queries."""
-        return moment_or_none(
-            self._db.value(
-                """SELECT MAX(r.started_at) FROM run_keyword k JOIN run r ON r.id = k.run JOIN query q ON q.id = k.query
-                   WHERE q.text IN (SELECT value FROM json_each(?))""",
-                [json.dumps(list(queries))],
-            )
+        return self._db.moment(
+            """SELECT MAX(r.started_at) FROM run_keyword k
+               JOIN run r ON r.id = k.run JOIN query q ON q.id = k.query
+               WHERE q.text IN (SELECT value FROM json_each(?))""",
+            [json.dumps(list(queries))],
         )
 
     def recorded(
@@ -287,36 +263,30 @@ class History:
         `counts`: the row is one that can be due (beyond the start, not too old, a revision where
         wanted).
         """
-        rows = self._db.rows(
-            f"""SELECT q.text, s.label, m.paper, m.kind, m.kind <> 'old' AND (m.kind <> 'revised' OR :revisions = 'true'
-                        OR (:revisions = 'published' AND EXISTS (SELECT 1 FROM revision v
-                            WHERE v.paper = m.paper AND v.version = m.version AND v.accepted)))
-                    AND s.start IS NOT NULL AND m.seq > s.start AND (s.until IS NULL OR m.seq <= s.until) AS counts,
-                   (SELECT MAX(d.id) FROM delivery d JOIN content_paper cp ON cp.content = d.content
-                    AND cp.paper = m.paper AND (m.kind <> 'revised' OR cp.version >= m.version)
-                    WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED}) AS delivery
-               FROM subscription s JOIN query q ON q.id = s.query JOIN seen m ON m.query = s.query
-               WHERE s.subscriber = :reader
-                   AND m.run IN (SELECT id FROM run WHERE started_at >= :since AND started_at < :until)
-               ORDER BY m.seq""",
+        return self._db.all(
+            Recorded,
+            f"""SELECT query, label, paper, kind, needed IS NOT NULL AND within AS counts,
+                    (SELECT MAX(d.id) FROM delivery d
+                     JOIN content_paper cp ON cp.content = d.content
+                     WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED_STATES}
+                         AND cp.paper = log.paper AND cp.version >= needed) AS delivery
+                FROM (SELECT m.seq, q.text AS query, s.label, m.paper, m.kind,
+                          {NEEDED} AS needed, {WITHIN.format("s.start")} AS within
+                      FROM subscription s
+                      JOIN query q ON q.id = s.query
+                      JOIN seen m ON m.query = s.query
+                      WHERE s.subscriber = :reader AND m.run IN (
+                          SELECT id FROM run WHERE started_at >= :since AND started_at < :until)
+                     ) AS log
+                ORDER BY seq""",
             {
                 "reader": reader,
-                "since": to_text(since),
-                "until": to_text(until),
+                "since": since,
+                "until": until,
                 "revisions": revisions,
+                "no_end": NO_END,
             },
         )
-        return [
-            Recorded(
-                row["text"],
-                row["label"],
-                row["paper"],
-                Kind(row["kind"]),
-                bool(row["counts"]),
-                row["delivery"],
-            )
-            for row in rows
-        ]
 
     def runs(
         self,
@@ -330,61 +300,25 @@ class History:
         counted.
         """
         rows = self._db.rows(
-            f"""SELECT r.*, (SELECT COUNT(*) FROM run i WHERE i.id < r.id AND i.id >
-                        COALESCE((SELECT e.id FROM run e WHERE e.id < r.id AND {_EVENTFUL.format("e")}
-                                  ORDER BY e.id DESC LIMIT 1), 0)
-                    ) AS idle_before
-                FROM run r WHERE (:idle OR {_EVENTFUL.format("r")}) AND r.started_at >= :since AND r.started_at < :until
+            f"""SELECT r.*, CASE WHEN :idle THEN 0 ELSE (
+                    SELECT COUNT(*) FROM run i WHERE i.id < r.id AND i.id > COALESCE(
+                        (SELECT e.id FROM run e WHERE e.id < r.id AND {_EVENTFUL.format("e")}
+                         ORDER BY e.id DESC LIMIT 1), 0)) END AS idle_before
+                FROM run r
+                WHERE (:idle OR {_EVENTFUL.format("r")})
+                    AND r.started_at >= COALESCE(:since, '')
+                    AND r.started_at < COALESCE(:until, '9999')
                 ORDER BY r.id DESC LIMIT :limit""",
-            {
-                "idle": idle,
-                "limit": limit,
-                "since": to_text(since) if since else "",
-                "until": to_text(until) if until else "9999",
-            },
+            {"idle": idle, "limit": limit, "since": since, "until": until},
         )
-        return [self._run(row, 0 if idle else row["idle_before"]) for row in rows]
-
-    def _run(self, row: dict[str, Any], idle_before: int) -> Run:
-        keywords = self._db.rows(
-            "SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]]
-        )
-        record = RunRecord(
-            started=from_text(row["started_at"]),
-            finished=moment_or_none(row["finished_at"]),
-            trouble=row["trouble"],
-            composed=row["composed"],
-            outcomes={outcome: row[outcome] for outcome in Outcome if outcome in row},
-            keywords=tuple(_keyword(k) for k in keywords),
-        )
-        return Run(row["id"], record, idle_before)
+        return [Run(row["id"], record_of(self._db, row), row["idle_before"]) for row in rows]
 
 
-_EVENTFUL = """({0}.composed OR {0}.sent OR {0}.deferred OR {0}.failed OR {0}.unknown OR {0}.trouble <> ''
-    OR {0}.finished_at IS NULL OR EXISTS (SELECT 1 FROM run_keyword k WHERE k.run = {0}.id))"""
-
-_RECORDED = ("keyword", "status", "fetched", "new", "revised", "late", "requests", "why")
-_DELIVERY = f"""d.id, d.slot, d.queued_at, d.from_seq, d.state, d.attempt, d.next_at, d.ended_at, d.reply,
-    {SUBJECT} AS subject,
+_EVENTFUL = """({0}.composed OR {0}.sent OR {0}.deferred OR {0}.failed OR {0}.unknown
+    OR {0}.trouble <> '' OR {0}.finished_at IS NULL
+    OR EXISTS (SELECT 1 FROM run_keyword k WHERE k.run = {0}.id))"""
+_DELIVERY = f"""
+    d.id, d.slot, d.queued_at, d.from_seq, d.state, d.attempt AS attempts, d.next_at, d.ended_at,
+    d.reply, {SUBJECT} AS subject,
     (SELECT COUNT(*) FROM content_paper n WHERE n.content = d.content) AS papers"""
 _DELIVERIES = "delivery d JOIN content c ON c.id = d.content"
-
-
-def _delivery(row: dict[str, Any]) -> Delivery:
-    return Delivery(
-        id=row["id"],
-        slot=from_text(row["slot"]),
-        queued_at=from_text(row["queued_at"]),
-        from_seq=row["from_seq"],
-        subject=row["subject"],
-        papers=row["papers"],
-        state=State(row["state"]),
-        attempts=row["attempt"],
-        next_at=from_text(row["next_at"]),
-        ended_at=moment_or_none(row["ended_at"]),
-        reply=row["reply"],
-    )
-
-
-def _keyword(row: dict[str, Any]) -> KeywordRecord:
-    return KeywordRecord(**{name: row[name] for name in _RECORDED})

@@ -7,38 +7,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from digest.store.database import Database
-from digest.store.suppressions import Effect, Reason, note_bounce, suppress
-from digest.times import to_text
+from digest.store.database import Concern
+from digest.store.suppressions import Effect, Reason, address_of, note_bounce, suppress
 
 KEPT = timedelta(days=366)
 """So long the program remembers that it has acted upon a message."""
 
 
-class Inbox:
+class Inbox(Concern):
     """The memory of the inbox. `key` is what a message is known by, wherever it lies: a hash of its
     bytes.
 
     Each verb acts and remembers in one transaction; it returns None where it had been done before.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
     def place(self, mailbox: str, validity: int) -> int:
         """The last number (UID) that was looked at in a mailbox; 0 where its messages are numbered
         anew.
         """
-        number: int | None = self._db.value(
+        return self._db.number(
             "SELECT uid FROM inbox_place WHERE mailbox = ? AND validity = ?", [mailbox, validity]
         )
-        return number or 0
 
     def advance(self, mailbox: str, validity: int, uid: int) -> None:
         """Remember up to which number a mailbox was looked at."""
         self._db.write(
             """INSERT INTO inbox_place(mailbox, validity, uid) VALUES(?, ?, ?)
-               ON CONFLICT(mailbox) DO UPDATE SET validity = excluded.validity, uid = excluded.uid""",
+               ON CONFLICT(mailbox)
+               DO UPDATE SET validity = excluded.validity, uid = excluded.uid""",
             [mailbox, validity, uid],
         )
 
@@ -46,23 +42,21 @@ class Inbox:
         """Whether a message was acted upon before."""
         return bool(self._db.value("SELECT 1 FROM inbox_message WHERE key = ?", [key]))
 
-    def leave(self, key: str, reader: int, words: str, now: datetime) -> bool | None:
+    def unsubscribe(self, key: str, reader: int, words: str, now: datetime) -> bool | None:
         """Suppress a reader who asked for it; false where that was so already."""
-        with self._db.transaction():
-            return (
-                suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
-                if self._first(key, now)
-                else None
-            )
+        return self._suppress(key, reader, Reason.UNSUBSCRIBED, words, now)
 
     def complain(self, key: str, reader: int, words: str, now: datetime) -> bool | None:
         """Suppress a reader who called the mail spam; false where that was so already."""
+        return self._suppress(key, reader, Reason.COMPLAINED, words, now)
+
+    def _suppress(
+        self, key: str, reader: int, reason: Reason, words: str, now: datetime
+    ) -> bool | None:
         with self._db.transaction():
-            return (
-                suppress(self._db, reader, Reason.COMPLAINED, words, now)
-                if self._first(key, now)
-                else None
-            )
+            if not self._first(key, now):
+                return None
+            return suppress(self._db, reader, reason, words, now)
 
     def bounce(
         self, key: str, delivery: int, words: str, now: datetime, *, status: str, undelivered: bool
@@ -75,38 +69,31 @@ class Inbox:
                 self._db, delivery, words, now, status=status, undelivered=undelivered
             )
 
-    def pass_over(self, key: str, now: datetime) -> bool | None:
+    def ignore(self, key: str, now: datetime) -> bool | None:
         """Remember a message of ours to which nothing is to be done."""
         with self._db.transaction():
             return self._first(key, now) or None
 
     def address_of(self, reader: int) -> str | None:
         """A reader's address, by number."""
-        address: str | None = self._db.value(
-            "SELECT address FROM subscriber WHERE id = ?", [reader]
-        )
-        return address
+        return address_of(self._db, reader)
 
     def delivery(self, number: int) -> tuple[int, int] | None:
         """A delivery's number and its reader's, by its own number."""
-        row = self._db.row("SELECT id, subscriber FROM delivery WHERE id = ?", [number])
-        return (row["id"], row["subscriber"]) if row else None
+        return self._delivery("id = ?", number)
 
     def delivery_of(self, message_ids: Iterable[str]) -> tuple[int, int] | None:
         """The number of the delivery that bears one of these Message-IDs, and its reader's."""
-        for message_id in message_ids:
-            row = self._db.row(
-                "SELECT id, subscriber FROM delivery WHERE message_id = ?", [message_id]
-            )
-            if row is not None:
-                return row["id"], row["subscriber"]
-        return None
+        found = (self._delivery("message_id = ?", message_id) for message_id in message_ids)
+        return next(filter(None, found), None)
+
+    def _delivery(self, condition: str, value: int | str) -> tuple[int, int] | None:
+        row = self._db.row(f"SELECT id, subscriber FROM delivery WHERE {condition}", [value])
+        return (row["id"], row["subscriber"]) if row else None
 
     def _first(self, key: str, now: datetime) -> bool:
         """Remember a message; false where it is remembered already."""
-        self._db.write("DELETE FROM inbox_message WHERE at < ?", [to_text(now - KEPT)])
+        self._db.write("DELETE FROM inbox_message WHERE at < ?", [now - KEPT])
         return bool(
-            self._db.write(
-                "INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, to_text(now)]
-            )
+            self._db.write("INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, now])
         )

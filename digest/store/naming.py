@@ -7,28 +7,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from digest.store.alarms import ERROR, MEMORY
-from digest.store.database import Database
-from digest.store.digests import pack, unpack
-from digest.store.outbox import OPEN
+from digest.store.database import Concern
+from digest.store.rows import OPEN_STATES, pack, unpack
 
 MARK = "names"
-DROP_BODIES = f"""UPDATE content SET pieces = x'', key = 'dropped ' || id WHERE pieces <> x'' AND NOT EXISTS (
-    SELECT 1 FROM delivery d WHERE d.content = content.id
-    AND d.state IN {OPEN})"""
-"""Lets go of the bodies that nobody waits for; the key goes too, since an equal digest must not
-find an empty body."""
+DROP_BODIES = f"""
+    UPDATE content SET pieces = x'', key = 'dropped ' || id
+    WHERE pieces <> x'' AND NOT EXISTS (
+        SELECT 1 FROM delivery d WHERE d.content = content.id AND d.state IN {OPEN_STATES})"""
+"""Empties the bodies that nobody waits for; the key goes too, since an equal digest must not find an
+empty body."""
 
 _SAID_OF_READERS = (("delivery", "id", "reply"), ("bounce", "delivery", "words"))
 _SAID = (("run", "id", "trouble"), ("relay", "name", "reason"))
 
 
-class Naming:
+class Naming(Concern):
     """Renames readers. Their history goes on: by it nobody gets a paper twice, whatever they are
     called.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     @property
     def mark(self) -> str:

@@ -11,14 +11,13 @@ _READERS = "readers_until"
 
 def last_numbers(database: Database) -> tuple[int, int]:
     """The highest numbers ever given, to a reader and to a delivery."""
-    return next_reader(database) - 1, database.value(
-        "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0)"
-    )
+    deliveries = database.number("SELECT seq FROM sqlite_sequence WHERE name = 'delivery'")
+    return next_reader(database) - 1, deliveries
 
 
 def next_reader(database: Database) -> int:
     """The number for one more reader; belongs into the transaction that gives it."""
-    highest: int = database.value("SELECT COALESCE(MAX(id), 0) FROM subscriber")
+    highest = database.number("SELECT MAX(id) FROM subscriber")
     return max(highest, int(database.meta(_READERS) or 0)) + 1
 
 

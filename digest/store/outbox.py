@@ -9,12 +9,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from digest.errors import UsageError
-from digest.model import REPOSITORY, Outcome, Outgoing, RateLimit, Receipt, State
-from digest.store.database import Database
-from digest.store.digests import make_message_id, rewind, unpack
+from digest.model import (
+    NOT_CARRIED,
+    OPEN,
+    REPOSITORY,
+    Outcome,
+    Outgoing,
+    RateLimit,
+    Receipt,
+    State,
+)
+from digest.store.database import Concern, Database
+from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.relay import Relay
+from digest.store.rows import OPEN_STATES, WAITING_STATES, states
 from digest.store.suppressions import note_bounce
-from digest.times import from_text, moment_or_none, to_text
 
 RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
 """The wait after each refused attempt; the last one repeats."""
@@ -23,16 +32,14 @@ GIVE_UP = timedelta(days=5)
 4-5 days)."""
 UNKNOWN_WAIT = timedelta(minutes=30)
 """So long at least a delivery that may have been accepted rests before it is tried again."""
+RELAY_WAIT = timedelta(seconds=2)
+"""After the server's own rest another delivery goes first, lest one of them block them all."""
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""
-OPEN = "('queued', 'leased', 'in_data', 'deferred', 'unknown')"
-"""The states of a delivery on its way. Each statement that looks for such names them in these very
-words, whatever else it asks: else SQLite cannot know that the index of them will do
-(delivery_open), and reads the ledger of all years."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxRow:
     """A delivery as people see it in the outbox. Times are UTC; `papers` is how many it carries.
 
     `ended_at` is None while it is on its way; `again` is the number of the digest that it repeats.
@@ -53,35 +60,48 @@ class Entry:
 
 
 def body_is_gone(delivery: int) -> UsageError:
-    """What is said where a digest's body was let go."""
+    """The error where a digest's body is no longer stored."""
     return UsageError(
         f"the body of delivery {delivery} is no longer kept",
-        remedy="'digest db prune' let it go; where the readers come from a secret none is kept that was delivered",
+        remedy="'digest db prune' let it go; where the readers come from a secret none is kept"
+        " that was delivered",
     )
 
 
-class Outbox:
+def no_delivery(delivery: int, flag: str = "") -> UsageError:
+    """The error where there is no delivery of this number."""
+    return UsageError(
+        f"there is no delivery {delivery}", remedy=f"'digest outbox list{flag}' shows them"
+    )
+
+
+class Outbox(Concern):
     """The delivering side of the store. `owner` names this process in the rows that it claims."""
 
     def __init__(self, database: Database, owner: str, relay: Relay) -> None:
-        self._db = database
+        super().__init__(database)
         self._owner = owner
         self._relay = relay
 
     def recover(self, now: datetime) -> int:
-        """Settle what was interrupted: a leased delivery was never sent, one in DATA may have been.
+        """Resolve what was interrupted: a leased delivery was not sent, one in DATA may have been.
 
         Only for whoever holds the cycle lock. Returns how many may have been delivered.
         """
         with self._db.transaction():
+            # A repeat of what may have been accepted stays so, though this attempt sent nothing.
             self._db.write(
-                "UPDATE delivery SET state = CASE maybe_accepted WHEN 1 THEN 'unknown' ELSE 'queued' END,"
-                f" attempt = attempt - 1, owner = NULL WHERE state IN {OPEN} AND state = 'leased'"
+                f"""UPDATE delivery
+                    SET state = CASE maybe_accepted WHEN 1 THEN 'unknown' ELSE 'queued' END,
+                        attempt = attempt - 1, owner = NULL
+                    WHERE state IN {OPEN_STATES} AND state = 'leased'"""
             )
             return self._db.write(
-                "UPDATE delivery SET state = 'unknown', maybe_accepted = 1, owner = NULL, next_at = ?,"
-                f" reply = 'stopped while the mail was being handed over' WHERE state IN {OPEN} AND state = 'in_data'",
-                [to_text(now + UNKNOWN_WAIT)],
+                f"""UPDATE delivery
+                    SET state = 'unknown', maybe_accepted = 1, owner = NULL, next_at = ?,
+                        reply = 'stopped while the mail was being handed over'
+                    WHERE state IN {OPEN_STATES} AND state = 'in_data'""",
+                [now + UNKNOWN_WAIT],
             )
 
     def claim(
@@ -99,72 +119,54 @@ class Outbox:
         Those of readers who left or are suppressed end here. An issue that may have been posted can
         be looked for, so it need not be held.
         """
+        wanted = {"now": now, "hold": hold_unknown and not issues, "issues": issues}
         while True:
             with self._db.transaction():
-                room = self._relay.room(now, limits)
-                most = most if room is None else min(most, room)
-                rows = self._db.rows(
-                    _CLAIM,
-                    {
-                        "now": to_text(now),
-                        "hold": hold_unknown and not issues,
-                        "owner": self._owner,
-                        "most": most,
-                        "issues": issues,
-                    },
-                )
-                leased = sorted(
-                    (row["due"], row["id"]) for row in rows if row["state"] == State.LEASED
-                )
+                room = self._relay.room(now, limits, most)
+                rows = self._db.rows(_CLAIM, {**wanted, "most": room, "owner": self._owner})
                 for row in rows:
                     if row["state"] == State.SUPPRESSED:
                         rewind(self._db, row["id"])
+                leased = [row for row in rows if row["state"] == State.LEASED]
                 if leased and not issues:
                     self._relay.take(len(leased), now, limits)
+            # Where all that were looked at ended here, others may be due behind them.
             if leased or not rows:
-                return [self.message(number) for _, number in leased]
+                leased.sort(key=lambda row: (row["due"], row["id"]))
+                return [self.message(row["id"]) for row in leased]
 
     def message(self, delivery: int) -> Outgoing:
         """All that the message of a delivery is made of. Raises UsageError where there is none, or
         not any more.
         """
-        row = self._db.row(
-            f"""SELECT d.id, d.attempt, d.message_id, d.queued_at, r.id AS reader, r.address, r.name,
-                   {SUBJECT} AS subject, c.pieces
-               FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
-               WHERE d.id = ?""",
+        found = self._db.first(
+            Outgoing,
+            f"""SELECT d.id, d.attempt, r.address, r.name, d.message_id, d.queued_at AS date,
+                   {SUBJECT} AS subject, c.pieces, r.id AS reader
+               FROM delivery d
+               JOIN subscriber r ON r.id = d.subscriber
+               JOIN content c ON c.id = d.content
+               WHERE d.id = ? AND c.pieces <> x''""",
             [delivery],
         )
-        if row is None:
-            raise UsageError(
-                f"there is no delivery {delivery}", remedy="'digest outbox list --all' shows them"
-            )
-        if not row["pieces"]:
+        if found is None:
+            self._require(delivery)
             raise body_is_gone(delivery)
-        return Outgoing(
-            id=row["id"],
-            attempt=row["attempt"],
-            address=row["address"],
-            name=row["name"],
-            message_id=row["message_id"],
-            date=from_text(row["queued_at"]),
-            subject=row["subject"],
-            pieces=unpack(row["pieces"]),
-            reader=row["reader"],
-        )
+        return found
 
     def enter_data(self, outgoing: Outgoing) -> None:
         """Commit that from now on the message may be accepted. Raises LookupError where the claim
         was lost.
         """
         changed = self._db.write(
-            "UPDATE delivery SET state = 'in_data' WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased'",
+            """UPDATE delivery SET state = 'in_data'
+               WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased'""",
             [outgoing.id, self._owner, outgoing.attempt],
         )
         if changed != 1:
             raise LookupError(f"delivery {outgoing.id} is no longer ours")
 
-    def settle(
+    def record(
         self,
         ended: Iterable[tuple[Outgoing, Receipt]],
         now: datetime,
@@ -177,46 +179,43 @@ class Outbox:
         meanwhile, and the receipt in the light of the others (see Relay.judge).
         """
         with self._db.transaction():
-            return [self._settle(outgoing, receipt, now, jitter) for outgoing, receipt in ended]
+            return [self._record(outgoing, receipt, now, jitter) for outgoing, receipt in ended]
 
-    def _settle(
+    def _record(
         self, outgoing: Outgoing, receipt: Receipt, now: datetime, jitter: Callable[[], float]
     ) -> tuple[State | None, Receipt]:
-        row = self._db.row(
-            "SELECT maybe_accepted, queued_at, state FROM delivery WHERE id = ? AND owner = ? AND attempt = ?"
-            " AND state IN ('leased', 'in_data')",
+        maybe_accepted = self._db.value(
+            """SELECT maybe_accepted FROM delivery
+               WHERE id = ? AND owner = ? AND attempt = ? AND state IN ('leased', 'in_data')""",
             [outgoing.id, self._owner, outgoing.attempt],
         )
-        if row is None:
+        if maybe_accepted is None:
             return None, receipt
-        issue = outgoing.address.startswith(REPOSITORY)
-        if receipt.outcome == Outcome.RELAY and not issue:
-            self._relay.give_back()
-        receipt = receipt if issue else self._relay.judge(receipt, now)
-        state, wait = _verdict(receipt.outcome, row, outgoing, now)
-        if receipt.outcome == Outcome.RELAY and issue:
-            wait = RETRIES[0]  # there is no server's rest that would hold it
+        if not outgoing.address.startswith(REPOSITORY):
+            receipt = self._relay.judge(receipt, now)
+        state, wait = _what_follows(receipt.outcome, bool(maybe_accepted), outgoing, now)
         if receipt.outcome != Outcome.UNKNOWN:
             wait *= 0.9 + 0.2 * jitter()
-        ended = state in (State.SENT, State.FAILED, State.DROPPED)
         self._db.write(
-            """UPDATE delivery SET state = :state, next_at = :next_at, reply = :reply, owner = NULL,
-                   maybe_accepted = maybe_accepted OR :unknown, attempt = attempt - :uncounted,
-                   ended_at = :ended_at, folder = :folder WHERE id = :id""",
+            """UPDATE delivery
+               SET state = :state, next_at = :next_at, ended_at = :ended_at, reply = :reply,
+                   owner = NULL, maybe_accepted = maybe_accepted OR :unknown,
+                   attempt = attempt - :uncounted, folder = :folder
+               WHERE id = :id""",
             {
                 "id": outgoing.id,
                 "state": state,
-                "next_at": to_text(now + wait),
+                "next_at": now + wait,
+                "ended_at": None if state in OPEN else now,
                 "reply": receipt.reply,
                 "unknown": receipt.outcome == Outcome.UNKNOWN,
                 "uncounted": receipt.outcome == Outcome.RELAY,
-                "ended_at": to_text(now) if ended else None,
                 "folder": receipt.folder,
             },
         )
         if state == State.FAILED:
             rewind(self._db, outgoing.id)
-        if receipt.bounce and ended:
+        if receipt.bounce and state not in OPEN:
             note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state, receipt
 
@@ -224,115 +223,100 @@ class Outbox:
         """The earliest moment at which a delivery may leave: of mail, or of issues (see
         `claim`).
         """
-        text = self._db.value(
+        return self._db.moment(
             f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
             {"hold": hold_unknown and not issues, "issues": issues},
         )
-        return moment_or_none(text)
 
-    def entries(self, *, ended: bool = False) -> list[Entry]:
+    def entries(self, *, ended: bool = False) -> list[OutboxRow]:
         """The open deliveries, or with `ended` also those that failed or were dropped."""
-        states = OPEN if not ended else OPEN[:-1] + ", 'failed', 'dropped')"
+        shown = states(OPEN | {State.FAILED, State.DROPPED}) if ended else OPEN_STATES
         # The plus keeps SQLite from reading the whole ledger for the sake of its order.
-        rows = self._db.rows(f"{_ENTRIES} WHERE d.state IN {states} ORDER BY +d.id")
-        return [_entry(row) for row in rows]
+        return self._db.all(OutboxRow, f"{_ROWS} WHERE d.state IN {shown} ORDER BY +d.id")
 
-    def entry(self, delivery: int) -> Entry:
+    def entry(self, delivery: int) -> OutboxRow:
         """One delivery, whatever became of it. Raises UsageError where there is none of this
         number.
         """
-        return self._changed(delivery, 1)
+        found = self._db.first(OutboxRow, f"{_ROWS} WHERE d.id = ?", [delivery])
+        if found is None:
+            raise no_delivery(delivery)
+        return found
 
     def waiting(self) -> int:
         """How many deliveries are on their way."""
-        number: int = self._db.value(f"SELECT COUNT(*) FROM delivery WHERE state IN {OPEN}")
-        return number
+        return self._db.number(f"SELECT COUNT(*) FROM delivery WHERE state IN {OPEN_STATES}")
 
     def counts(self) -> Counter[State]:
         """How many deliveries stand in each state."""
         rows = self._db.rows("SELECT state, COUNT(*) AS number FROM delivery GROUP BY state")
         return Counter({State(row["state"]): row["number"] for row in rows})
 
-    def again(self, delivery: int, now: datetime, domain: str) -> Entry:
+    def again(self, delivery: int, now: datetime, domain: str) -> OutboxRow:
         """Queue a digest that has gone once more, in a mail of its own that takes no slot and
         changes nothing due.
 
         Raises UsageError where it has not gone, or the reader is not to be mailed.
         """
         with self._db.transaction():
-            row = self._db.row(
-                """SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
-                       COALESCE(d.again, d.id) AS first, c.pieces = x'' AS pruned,
-                       (SELECT COUNT(*) FROM delivery o WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
-                   FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content
-                   LEFT JOIN suppression x ON x.address = r.address WHERE d.id = ?""",
-                [delivery],
-            )
-            if row is None:
-                raise UsageError(
-                    f"there is no delivery {delivery}",
-                    remedy="'digest outbox list --all' shows them",
-                )
+            self._require(delivery)
+            (row,) = self._db.rows(_REPEATED, [delivery])
             _may_go_again(delivery, row)
             # Its moment is a little past the full second, so that no digest's slot is ever taken by
             # it.
             slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['times'] + 1:06}Z"
-            number = self._db.value(
-                "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at, again)"
-                " VALUES(?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                [
-                    row["subscriber"],
-                    slot,
-                    row["content"],
-                    make_message_id(self._db, row["subscriber"], slot, domain),
-                    to_text(now),
-                    row["from_seq"],
-                    to_text(now),
-                    row["first"],
-                ],
+            number = self._db.number(
+                INSERT_DELIVERY,
+                {
+                    "reader": row["subscriber"],
+                    "slot": slot,
+                    "content": row["content"],
+                    "message_id": make_message_id(self._db, row["subscriber"], slot, domain),
+                    "now": now,
+                    "from_seq": row["from_seq"],
+                    "again": row["first"],
+                },
             )
-            return self._changed(number, 1)
+            return self.entry(number)
 
-    def retry(self, delivery: int, now: datetime) -> Entry:
+    def retry(self, delivery: int, now: datetime) -> OutboxRow:
         """Let one delivery leave with the next cycle. Raises UsageError where it is none that
         waits.
         """
-        with self._db.transaction():
-            changed = self._db.write(
-                """UPDATE delivery SET next_at = MIN(next_at, ?),
-                       state = CASE state WHEN 'unknown' THEN 'deferred' ELSE state END
-                   WHERE id = ? AND state IN ('queued', 'deferred', 'unknown')""",
-                [to_text(now), delivery],
-            )
-            return self._changed(delivery, changed)
+        return self._change(
+            delivery,
+            """next_at = MIN(next_at, :now),
+               state = CASE state WHEN 'unknown' THEN 'deferred' ELSE state END""",
+            now,
+        )
 
-    def drop(self, delivery: int, now: datetime) -> Entry:
+    def drop(self, delivery: int, now: datetime) -> OutboxRow:
         """End one delivery for good; its papers count as had. Raises UsageError where it is none
         that waits.
         """
+        return self._change(delivery, "state = 'dropped', ended_at = :now", now)
+
+    def _change(self, delivery: int, assignments: str, now: datetime) -> OutboxRow:
         with self._db.transaction():
             changed = self._db.write(
-                "UPDATE delivery SET state = 'dropped', ended_at = ? WHERE id = ?"
-                " AND state IN ('queued', 'deferred', 'unknown')",
-                [to_text(now), delivery],
+                f"UPDATE delivery SET {assignments} WHERE id = :id AND state IN {WAITING_STATES}",
+                {"id": delivery, "now": now},
             )
-            return self._changed(delivery, changed)
-
-    def _changed(self, delivery: int, changed: int) -> Entry:
-        row = self._db.row(f"{_ENTRIES} WHERE d.id = ?", [delivery])
-        if row is None:
-            raise UsageError(
-                f"there is no delivery {delivery}", remedy="'digest outbox list' shows them"
-            )
+            entry = self.entry(delivery)
         if not changed:
             raise UsageError(
-                f"delivery {delivery} is {row['state']}, and no longer waits in the outbox"
+                f"delivery {delivery} is {entry.state}, and no longer waits in the outbox"
             )
-        return _entry(row)
+        return entry
+
+    def _require(self, delivery: int) -> None:
+        if not self._db.value("SELECT 1 FROM delivery WHERE id = ?", [delivery]):
+            raise no_delivery(delivery, " --all")
 
 
 _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
-    WHERE d.state IN {OPEN} AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
+    WHERE d.state IN {OPEN_STATES}
+        AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
         AND (r.address LIKE 'github:%') = :issues"""
 
 # A delivery that may have been accepted once is never made due again: it ends as dropped, not
@@ -340,34 +324,33 @@ _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
 _CLAIM = f"""
     UPDATE delivery SET attempt = attempt + 1, owner = :owner,
         ended_at = CASE WHEN stopped THEN :now END,
-        state = CASE WHEN NOT stopped THEN 'leased' WHEN maybe_accepted THEN 'dropped' ELSE 'suppressed' END
-    FROM (SELECT d.id AS chosen, r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
+        state = CASE WHEN NOT stopped THEN 'leased'
+                     WHEN maybe_accepted THEN 'dropped'
+                     ELSE 'suppressed' END
+    FROM (SELECT d.id AS chosen,
+              r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
           FROM {_LEAVING} AND d.next_at <= :now
           ORDER BY d.next_at, d.id LIMIT :most)
     WHERE id = chosen RETURNING id, state, next_at AS due"""
 
-_ENTRIES = f"""
-    SELECT d.id, r.address, {SUBJECT} AS subject, d.state, d.attempt, d.queued_at, d.next_at, d.ended_at, d.reply,
-        d.message_id, d.again,
+_ROWS = f"""
+    SELECT d.id, r.address, {SUBJECT} AS subject, d.state, d.attempt, d.queued_at, d.next_at,
+        d.ended_at, d.reply, d.message_id, d.again,
         (SELECT COUNT(*) FROM content_paper cp WHERE cp.content = d.content) AS papers
-    FROM delivery d JOIN subscriber r ON r.id = d.subscriber JOIN content c ON c.id = d.content"""
+    FROM delivery d
+    JOIN subscriber r ON r.id = d.subscriber
+    JOIN content c ON c.id = d.content"""
 
-
-def _entry(row: dict[str, Any]) -> Entry:
-    return Entry(
-        id=row["id"],
-        address=row["address"],
-        subject=row["subject"],
-        papers=row["papers"],
-        state=State(row["state"]),
-        attempt=row["attempt"],
-        queued_at=from_text(row["queued_at"]),
-        next_at=from_text(row["next_at"]),
-        reply=row["reply"],
-        message_id=row["message_id"],
-        ended_at=moment_or_none(row["ended_at"]),
-        again=row["again"],
-    )
+_REPEATED = """
+    SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
+        COALESCE(d.again, d.id) AS first, c.pieces = x'' AS pruned,
+        (SELECT COUNT(*) FROM delivery o
+         WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
+    FROM delivery d
+    JOIN subscriber r ON r.id = d.subscriber
+    JOIN content c ON c.id = d.content
+    LEFT JOIN suppression x ON x.address = r.address
+    WHERE d.id = ?"""
 
 
 def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
@@ -381,38 +364,38 @@ def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
         raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
     if row["pruned"]:
         raise body_is_gone(delivery)
-    if row["state"] in ("failed", "expired", "suppressed"):
+    if row["state"] in NOT_CARRIED:
         raise UsageError(
             f"the digest of delivery {delivery} has not gone ({row['state']})",
             remedy="its papers come with the next digest",
         )
-    if row["state"] not in ("sent", "dropped"):
+    if row["state"] in OPEN:
         raise UsageError(
             f"the digest of delivery {delivery} is still on its way",
             remedy=f"'digest outbox retry {delivery}' lets it leave with the next run",
         )
 
 
-def _verdict(
-    outcome: Outcome, row: dict[str, Any], outgoing: Outgoing, now: datetime
+def _what_follows(
+    outcome: Outcome, maybe_accepted: bool, outgoing: Outgoing, now: datetime
 ) -> tuple[State, timedelta]:
     """The state that follows an outcome, and the wait before the next attempt.
 
     What may have been accepted earlier is never again treated as certainly unsent.
     """
-    maybe = bool(row["maybe_accepted"])
     retry = RETRIES[min(outgoing.attempt, len(RETRIES)) - 1]
+    young = now - outgoing.date < GIVE_UP
     match outcome:
         case Outcome.SENT:
             return State.SENT, timedelta()
-        case Outcome.UNKNOWN if now - from_text(row["queued_at"]) < GIVE_UP:
-            return State.UNKNOWN, max(
-                retry, UNKNOWN_WAIT
-            )  # each attempt may be one more copy in the reader's mailbox
+        case Outcome.UNKNOWN if young:
+            # Each attempt may be one more copy in the reader's mailbox.
+            return State.UNKNOWN, max(retry, UNKNOWN_WAIT)
         case Outcome.RELAY:
-            # The server's rest is wait enough; but after it another one goes first, lest this one
-            # block them all.
-            return (State.UNKNOWN if maybe else State.QUEUED), timedelta(seconds=2)
-        case Outcome.DEFERRED if now - from_text(row["queued_at"]) < GIVE_UP:
-            return (State.UNKNOWN if maybe else State.DEFERRED), retry
-    return (State.DROPPED if maybe or outcome is Outcome.UNKNOWN else State.FAILED), timedelta()
+            # There is no server's rest that would hold an issue.
+            wait = RETRIES[0] if outgoing.address.startswith(REPOSITORY) else RELAY_WAIT
+            return (State.UNKNOWN if maybe_accepted else State.QUEUED), wait
+        case Outcome.DEFERRED if young:
+            return (State.UNKNOWN if maybe_accepted else State.DEFERRED), retry
+    lost = maybe_accepted or outcome is Outcome.UNKNOWN
+    return (State.DROPPED if lost else State.FAILED), timedelta()

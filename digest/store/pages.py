@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.model import Paper
-from digest.store.database import Database
+from digest.store.database import Concern, Database
 from digest.store.papers import load_papers, write_paper
-from digest.times import from_text, moment_or_none, to_text
+from digest.times import from_text
 
 MOVED = timedelta(days=7)
 """Whoever moves here within this time after the page's last update gets all that came after it."""
@@ -28,23 +28,22 @@ class TakenIn:
     begins: bool
 
 
-class Pages:
+class Pages(Concern):
     """The verbs of publishing and importing."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def recent(self, query: str, limit: int) -> tuple[Paper, ...]:
         """The papers in a query's log that were submitted last, the newest first, each in its
         highest version.
         """
-        rows = self._db.rows(
-            """SELECT p.id FROM paper p WHERE p.id IN (SELECT m.paper FROM seen m JOIN query q ON q.id = m.query
-                   WHERE q.text = ?) ORDER BY p.published DESC, p.id DESC LIMIT ?""",
+        ids = self._db.column(
+            """SELECT p.id FROM paper p
+               WHERE p.id IN (
+                   SELECT m.paper FROM seen m JOIN query q ON q.id = m.query WHERE q.text = ?)
+               ORDER BY p.published DESC, p.id DESC LIMIT ?""",
             [query, limit],
         )
-        papers = load_papers(self._db, [row["id"] for row in rows])
-        return tuple(papers[row["id"]] for row in rows)
+        papers = load_papers(self._db, ids)
+        return tuple(papers[base] for base in ids)
 
     def take_in(
         self, papers: Mapping[str, Paper], logs: Mapping[str, Sequence[str]], until: datetime
@@ -67,28 +66,25 @@ class Pages:
         self, text: str, bases: Sequence[str], papers: Mapping[str, Paper], until: datetime
     ) -> TakenIn:
         self._db.write("INSERT OR IGNORE INTO query(text) VALUES(?)", [text])
-        query = self._db.row("SELECT id, last_good_at FROM query WHERE text = ?", [text])
-        assert query is not None
+        (query,) = self._db.rows("SELECT id, last_good_at FROM query WHERE text = ?", [text])
         added = sum(
             self._db.write(
-                "INSERT INTO seen(query, paper, version, kind, run) SELECT :query, :paper, :version, 'old', NULL"
-                " WHERE NOT EXISTS (SELECT 1 FROM seen WHERE query = :query AND paper = :paper)",
+                """INSERT INTO seen(query, paper, version, kind, run)
+                   SELECT :query, :paper, :version, 'old', NULL WHERE NOT EXISTS (
+                       SELECT 1 FROM seen WHERE query = :query AND paper = :paper)""",
                 {"query": query["id"], "paper": base, "version": papers[base].version},
             )
             for base in reversed(bases)
         )
         begins = query["last_good_at"] is None and bool(bases)
         if begins:
-            self._db.write(
-                "UPDATE query SET imported_until = ? WHERE id = ?", [to_text(until), query["id"]]
-            )
+            self._db.write("UPDATE query SET imported_until = ? WHERE id = ?", [until, query["id"]])
         return TakenIn(len(bases), added, begins)
 
 
 def imported_until(database: Database, query: int) -> datetime | None:
     """When a page was last updated that was taken in for a query which had no good window since."""
-    text = database.value("SELECT imported_until FROM query WHERE id = ?", [query])
-    return moment_or_none(text)
+    return database.moment("SELECT imported_until FROM query WHERE id = ?", [query])
 
 
 def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> frozenset[str]:

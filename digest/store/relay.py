@@ -5,13 +5,12 @@ given lately.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from digest.model import Outcome, RateLimit, Receipt
-from digest.store.database import Database
-from digest.times import from_text, moment_or_none, text_or_none, to_text
+from digest.store.database import Concern, Database
+from digest.times import from_text
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once
@@ -46,7 +45,7 @@ class RelayState:
         return self.paused_until is not None and now < self.paused_until <= now + PAUSES[-1]
 
 
-class Relay:
+class Relay(Concern):
     """The breaker of one way by which mail leaves, and the count of what left by it.
 
     It trips when the server cannot be used, and lets a single message try after each rest; the
@@ -54,56 +53,59 @@ class Relay:
     """
 
     def __init__(self, database: Database, name: str = "mail") -> None:
-        self._db = database
+        super().__init__(database)
         self._name = name
 
     def state(self) -> RelayState:
         """How the server is, by all that is remembered."""
-        row = self._db.row("SELECT * FROM relay WHERE name = ?", [self._name])
-        return _state(row) if row else RelayState()
+        found = self._db.first(RelayState, "SELECT * FROM relay WHERE name = ?", [self._name])
+        return found or RelayState()
 
     def judge(self, receipt: Receipt, now: datetime) -> Receipt:
         """Take note of how an attempt ended, and return what that means for the message.
 
         A message that was refused as a matter of policy is not at fault where others before it were
-        refused too. Belongs into the transaction that settles the attempt.
+        refused too. Belongs into the transaction that records the attempt.
         """
         state = self.state()
-        streak = state.streak + 1
         match receipt.outcome:
             case Outcome.RELAY:
+                self._return_token()
                 self._write(_tripped(state, receipt.reply, now, permanent=receipt.permanent))
-            case Outcome.FAILED if receipt.policy and (streak >= STREAK or state.failures):
-                self._write(_tripped(replace(state, streak=streak), receipt.reply, now))
-                return Receipt(Outcome.RELAY, receipt.reply)
-            case Outcome.UNKNOWN if streak >= STREAK or state.failures:
-                self._write(_tripped(replace(state, streak=streak), receipt.reply, now))
             case Outcome.UNKNOWN:
-                self._write(replace(state, streak=streak))
+                self._suspect(state, receipt, now)
             case Outcome.FAILED if receipt.policy:
-                self._write(replace(state, streak=streak))
-            case Outcome.DEFERRED | Outcome.FAILED if state.streak >= STREAK:
-                pass  # That it answers does not yet mean that it takes messages again.
-            case Outcome.DEFERRED | Outcome.FAILED if state.failures:
-                self._write(RelayState(streak=state.streak))
+                if self._suspect(state, receipt, now):
+                    return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.SENT if state != RelayState():
                 self._write(RelayState())
+            # That it answers does not yet mean that it takes messages again.
+            case Outcome.DEFERRED | Outcome.FAILED if state.failures and state.streak < STREAK:
+                self._write(RelayState(streak=state.streak))
         return receipt
 
-    def meet(self, place: str) -> None:
+    def _suspect(self, state: RelayState, receipt: Receipt, now: datetime) -> bool:
+        """Count what may be the server's failure; whether it is taken for one now."""
+        state = replace(state, streak=state.streak + 1)
+        trips = state.streak >= STREAK or state.failures > 0
+        self._write(_tripped(state, receipt.reply, now) if trips else state)
+        return trips
+
+    def use(self, server: str) -> None:
         """Begin to work with the server that is called so; what is remembered of another one is no
         judgement on it.
         """
         with self._db.transaction():
             known = self._db.value("SELECT place FROM relay WHERE name = ?", [self._name])
-            if known != place:
+            if known != server:
                 self._db.write(
-                    "INSERT OR REPLACE INTO relay(name, place, failures, streak, reason, permanent)"
-                    " VALUES(?, ?, 0, 0, '', 0)",
-                    [self._name, place],
+                    """INSERT OR REPLACE INTO
+                           relay(name, place, failures, streak, reason, permanent)
+                       VALUES(?, ?, 0, 0, '', 0)""",
+                    [self._name, server],
                 )
 
-    def let_go(self, now: datetime) -> bool:
+    def end_pause(self, now: datetime) -> bool:
         """End the rest, as a person wishes; returns whether there was one."""
         with self._db.transaction():
             state = self.state()
@@ -113,53 +115,43 @@ class Relay:
 
     def _write(self, state: RelayState) -> None:
         self._db.write(
-            """INSERT INTO relay(name, place, failures, streak, tripped_since, paused_until, reason, permanent)
-               VALUES(?, '', ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET failures = excluded.failures,
-                   streak = excluded.streak, tripped_since = excluded.tripped_since,
-                   paused_until = excluded.paused_until, reason = excluded.reason, permanent = excluded.permanent""",
-            [
-                self._name,
-                state.failures,
-                state.streak,
-                text_or_none(state.tripped_since),
-                text_or_none(state.paused_until),
-                state.reason,
-                state.permanent,
-            ],
+            """INSERT INTO relay(name, place, failures, streak, tripped_since, paused_until,
+                   reason, permanent)
+               VALUES(:name, '', :failures, :streak, :tripped_since, :paused_until,
+                   :reason, :permanent)
+               ON CONFLICT(name) DO UPDATE SET
+                   failures = :failures, streak = :streak, tripped_since = :tripped_since,
+                   paused_until = :paused_until, reason = :reason, permanent = :permanent""",
+            asdict(state) | {"name": self._name},
         )
 
-    def room(self, now: datetime, limits: Sequence[RateLimit]) -> int | None:
-        """How many messages may leave now; None where nothing limits them. Belongs into the
-        claiming transaction.
+    def room(self, now: datetime, limits: Sequence[RateLimit], most: int) -> int:
+        """How many messages may leave now, at most so many. Belongs into the claiming transaction.
 
         Each message takes a token, which comes back one period later; so no stretch of that length
         ever sees more, which is how providers count. A bucket that fills steadily would let twice
         as many out in one.
         """
-        self._db.write(
-            "UPDATE handover SET at = ? WHERE at > ?", [to_text(now)] * 2
-        )  # the clock was set back
-        if not limits:
-            return None
-        return max(min(limit.number - self.handed_over(now, limit.period) for limit in limits), 0)
+        # A clock that was set back would otherwise keep tokens away for as long.
+        self._db.write("UPDATE handover SET at = :now WHERE at > :now", {"now": now})
+        left = (limit.number - self.handed_over(now, limit.period) for limit in limits)
+        return max(min([most, *left]), 0)
 
     def handed_over(self, now: datetime, period: timedelta = DAY) -> int:
         """How many messages left in the last `period`, whatever became of them."""
-        number: int = self._db.value(
-            "SELECT COALESCE(SUM(number), 0) FROM handover WHERE at > ?", [to_text(now - period)]
-        )
-        return number
+        return self._db.number("SELECT SUM(number) FROM handover WHERE at > ?", [now - period])
 
     def take(self, number: int, now: datetime, limits: Sequence[RateLimit]) -> None:
-        """Write down that so many messages leave now; what no limit looks back to is let go."""
+        """Write down that so many messages leave now, and delete what no limit looks back to."""
         oldest = max([DAY, *(limit.period for limit in limits)])
-        self._db.write("DELETE FROM handover WHERE at <= ?", [to_text(now - oldest)])
-        self._db.write("INSERT INTO handover(at, number) VALUES(?, ?)", [to_text(now), number])
+        self._db.write("DELETE FROM handover WHERE at <= ?", [now - oldest])
+        self._db.write("INSERT INTO handover(at, number) VALUES(?, ?)", [now, number])
 
-    def give_back(self) -> None:
+    def _return_token(self) -> None:
         """Undo the last `take` for one message, which did not leave after all."""
         self._db.write(
-            "UPDATE handover SET number = number - 1 WHERE rowid = (SELECT MAX(rowid) FROM handover WHERE number > 0)"
+            """UPDATE handover SET number = number - 1
+               WHERE rowid = (SELECT MAX(rowid) FROM handover WHERE number > 0)"""
         )
 
     def room_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
@@ -170,8 +162,7 @@ class Relay:
 
     def _room_at(self, now: datetime, limit: RateLimit) -> datetime:
         rows = self._db.rows(
-            "SELECT at, number FROM handover WHERE at > ? ORDER BY at",
-            [to_text(now - limit.period)],
+            "SELECT at, number FROM handover WHERE at > ? ORDER BY at", [now - limit.period]
         )
         used = sum(row["number"] for row in rows)
         moment = now
@@ -185,10 +176,8 @@ class Relay:
     def opens_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
         """When mail may leave again: now, or after the rest, or when the limits let it."""
         state = self.state()
-        rested = (
-            state.paused_until if state.paused_until is not None and state.is_paused(now) else now
-        )
-        return max(rested, self.room_at(now, limits))
+        rested = state.paused_until if state.is_paused(now) else None
+        return max(rested or now, self.room_at(now, limits))
 
 
 def _tripped(
@@ -207,15 +196,4 @@ def _tripped(
         paused_until=now + pause,
         reason=reason,
         permanent=permanent,
-    )
-
-
-def _state(row: dict[str, Any]) -> RelayState:
-    return RelayState(
-        failures=row["failures"],
-        streak=row["streak"],
-        tripped_since=moment_or_none(row["tripped_since"]),
-        paused_until=moment_or_none(row["paused_until"]),
-        reason=row["reason"],
-        permanent=bool(row["permanent"]),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from digest.errors import ConfigError
 from digest.model import Outcome
-from digest.store.database import Database
+from digest.store.database import Concern, Database
+from digest.store.rows import value_of
 from digest.times import from_text, moment_or_none, to_text
 
 KEPT = timedelta(days=366)
@@ -50,68 +51,54 @@ class RunRecord:
     keywords: tuple[KeywordRecord, ...] = ()
 
 
-class Runs:
+class Runs(Concern):
     """The records of runs, and the database's sense of time."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def check_time(self, now: datetime) -> datetime:
         """The time to work with: a database's time never goes back. Raises ConfigError where it
         would.
         """
-        text = self._db.meta("latest_now")
-        if text is None or from_text(text) <= now:
+        latest = self.latest_now()
+        if latest is None or latest <= now:
             return now
-        latest = from_text(text)
         if latest - now < SKEW:
             return latest
         raise ConfigError(
-            f"{self._db.name} has already seen {text}, which is later than {to_text(now)}",
-            remedy="set the clock right; to rehearse an earlier day, name a copy of an earlier database with --db",
+            f"{self._db.name} has already seen {to_text(latest)}, which is later than"
+            f" {to_text(now)}",
+            remedy="set the clock right; to rehearse an earlier day, name a copy of an earlier"
+            " database with --db",
         )
+
+    def latest_now(self) -> datetime | None:
+        """The latest time that the database has seen; None where it has seen none."""
+        return moment_or_none(self._db.meta("latest_now"))
 
     def is_beyond(self, now: datetime) -> bool:
         """Whether the database has already seen a later time: it is one to rehearse on."""
-        text = self._db.meta("latest_now")
-        return text is not None and from_text(text) > now
+        latest = self.latest_now()
+        return latest is not None and latest > now
 
     def begin(self, now: datetime) -> int:
-        """Open a record; old ones are let go."""
+        """Open a record, and delete old ones."""
         with self._db.transaction():
             self._db.set_meta("latest_now", to_text(now))
-            old = [to_text(now - KEPT)]
-            aged = "SELECT id FROM run WHERE started_at < ?"
-            self._db.write(f"DELETE FROM run_keyword WHERE run IN ({aged})", old)
-            self._db.write(f"UPDATE seen SET run = NULL WHERE run IN ({aged})", old)
-            self._db.write("DELETE FROM run WHERE started_at < ?", old)
-            number: int = self._db.value(
-                "INSERT INTO run(started_at) VALUES(?) RETURNING id", [to_text(now)]
-            )
-        return number
+            delete_runs(self._db, now - KEPT)
+            return self._db.number("INSERT INTO run(started_at) VALUES(?) RETURNING id", [now])
 
     def note_keyword(self, run: int, query: int, record: KeywordRecord) -> None:
         """Write what a run did for one keyword."""
         self._db.write(
-            "INSERT OR REPLACE INTO run_keyword VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                run,
-                query,
-                record.keyword,
-                record.status,
-                record.fetched,
-                record.new,
-                record.revised,
-                record.late,
-                record.requests,
-                record.why,
-            ],
+            """INSERT OR REPLACE INTO run_keyword VALUES(:run, :query, :keyword, :status,
+                   :fetched, :new, :revised, :late, :requests, :why)""",
+            asdict(record) | {"run": run, "query": query},
         )
 
     def explain_silence(self, run: int, why: str) -> None:
         """Give every keyword that a run asked for in vain another reason."""
         self._db.write(
-            "UPDATE run_keyword SET why = ? WHERE run = ? AND status = 'ok' AND new = 0 AND late = 0",
+            """UPDATE run_keyword SET why = ?
+               WHERE run = ? AND status = 'ok' AND new = 0 AND late = 0""",
             [why, run],
         )
 
@@ -125,56 +112,49 @@ class Runs:
         trouble: str,
     ) -> None:
         """Close a record."""
+        numbers = {outcome.value: outcomes.get(outcome, 0) for outcome in Outcome}
         self._db.write(
-            "UPDATE run SET finished_at = ?, trouble = ?, composed = ?, sent = ?, deferred = ?, failed = ?, unknown = ?"
-            " WHERE id = ?",
-            [
-                to_text(now),
-                trouble,
-                composed,
-                outcomes.get(Outcome.SENT, 0),
-                outcomes.get(Outcome.DEFERRED, 0) + outcomes.get(Outcome.RELAY, 0),
-                outcomes.get(Outcome.FAILED, 0),
-                outcomes.get(Outcome.UNKNOWN, 0),
-                run,
-            ],
+            """UPDATE run SET finished_at = :now, trouble = :trouble, composed = :composed,
+                   sent = :sent, deferred = :deferred + :relay, failed = :failed,
+                   unknown = :unknown
+               WHERE id = :run""",
+            {"run": run, "now": now, "composed": composed, "trouble": trouble, **numbers},
         )
 
     def latest(self) -> RunRecord | None:
         """The last run."""
         row = self._db.row("SELECT * FROM run ORDER BY id DESC LIMIT 1")
-        if row is None:
-            return None
-        keywords = self._db.rows(
-            "SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]]
-        )
-        return RunRecord(
-            started=from_text(row["started_at"]),
-            finished=moment_or_none(row["finished_at"]),
-            trouble=row["trouble"],
-            composed=row["composed"],
-            outcomes={outcome: row[outcome] for outcome in Outcome if outcome in row},
-            keywords=tuple(_keyword(k) for k in keywords),
-        )
+        return record_of(self._db, row) if row else None
 
     def last_fetch(self, query: str) -> tuple[datetime, KeywordRecord] | None:
         """The last run that asked arXiv for a query, and what it brought."""
         row = self._db.row(
-            """SELECT k.*, r.started_at FROM run_keyword k JOIN run r ON r.id = k.run
-               JOIN query q ON q.id = k.query WHERE q.text = ? AND k.status <> 'skipped' ORDER BY k.run DESC LIMIT 1""",
+            """SELECT k.*, r.started_at FROM run_keyword k
+               JOIN run r ON r.id = k.run JOIN query q ON q.id = k.query
+               WHERE q.text = ? AND k.status <> 'skipped' ORDER BY k.run DESC LIMIT 1""",
             [query],
         )
-        return (from_text(row["started_at"]), _keyword(row)) if row else None
+        return (from_text(row["started_at"]), value_of(KeywordRecord, row)) if row else None
 
 
-def _keyword(row: dict[str, Any]) -> KeywordRecord:
-    return KeywordRecord(
-        keyword=row["keyword"],
-        status=row["status"],
-        fetched=row["fetched"],
-        new=row["new"],
-        revised=row["revised"],
-        late=row["late"],
-        requests=row["requests"],
-        why=row["why"],
+def record_of(database: Database, row: dict[str, Any]) -> RunRecord:
+    """The record of the run in a row of the table `run`, with what it did for each keyword."""
+    keywords = database.all(
+        KeywordRecord, "SELECT * FROM run_keyword WHERE run = ? ORDER BY query", [row["id"]]
     )
+    return value_of(
+        RunRecord,
+        row,
+        started=from_text(row["started_at"]),
+        finished=moment_or_none(row["finished_at"]),
+        outcomes={outcome: row[outcome] for outcome in Outcome if outcome in row},
+        keywords=tuple(keywords),
+    )
+
+
+def delete_runs(database: Database, before: datetime) -> int:
+    """Delete the records of runs that began before a moment; returns how many. The log stays."""
+    aged = "SELECT id FROM run WHERE started_at < ?"
+    database.write(f"DELETE FROM run_keyword WHERE run IN ({aged})", [before])
+    database.write(f"UPDATE seen SET run = NULL WHERE run IN ({aged})", [before])
+    return database.write("DELETE FROM run WHERE started_at < ?", [before])

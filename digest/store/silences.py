@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from digest.store.database import Database
-from digest.store.due import NOT_CARRIED
+from digest.store.rows import NOT_CARRIED_STATES
 
 SILENCE = timedelta(days=30)
 """After so much time in which good windows brought no new paper a reader is told."""
@@ -34,7 +34,8 @@ def silent_queries(database: Database, reader: int, folded: tuple[int, ...] = ()
 def note_silences(database: Database, reader: int, delivery: int, queries: Iterable[str]) -> None:
     """Write that a delivery tells of these; belongs into the transaction that queues it."""
     database.write_many(
-        "INSERT OR REPLACE INTO silence(subscriber, query, delivery) SELECT ?, id, ? FROM query WHERE text = ?",
+        """INSERT OR REPLACE INTO silence(subscriber, query, delivery)
+           SELECT ?, id, ? FROM query WHERE text = ?""",
         [[reader, delivery, text] for text in queries],
     )
 
@@ -52,6 +53,8 @@ _SILENT = f"""
     FROM subscription s JOIN query q ON q.id = s.query
     WHERE s.subscriber = :reader AND s.start IS NOT NULL AND s.until IS NULL
         AND q.watched - MAX(q.matched, s.watched) >= :least
-        AND NOT EXISTS (SELECT 1 FROM silence t LEFT JOIN delivery d ON d.id = t.delivery
-            WHERE t.subscriber = :reader AND t.query = s.query AND COALESCE(d.state NOT IN {NOT_CARRIED}, 1)
+        AND NOT EXISTS (
+            SELECT 1 FROM silence t LEFT JOIN delivery d ON d.id = t.delivery
+            WHERE t.subscriber = :reader AND t.query = s.query
+                AND COALESCE(d.state NOT IN {NOT_CARRIED_STATES}, 1)
                 AND t.delivery NOT IN (SELECT value FROM json_each(:folded)))"""

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from digest.model import Paper
-from digest.store.database import Database
+from digest.store.database import Concern
 from digest.store.papers import load_papers
-from digest.times import from_text, to_text
 
 CHUNK = 500
 
@@ -34,42 +33,22 @@ class FeedState:
     at: datetime | None = None
 
 
-class Sources:
+class Sources(Concern):
     """The feeds and the comparison of services."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def feeds(self) -> dict[str, FeedState]:
         """All feeds that were ever asked for, by name."""
-        return {
-            row["name"]: FeedState(
-                name=row["name"],
-                day=date.fromisoformat(row["day"]) if row["day"] else None,
-                etag=row["etag"],
-                keys=frozenset(json.loads(row["keys"])),
-                proven=bool(row["proven"]),
-                trouble=row["trouble"],
-                at=from_text(row["at"]),
-            )
-            for row in self._db.rows("SELECT * FROM feed ORDER BY name")
-        }
+        feeds = self._db.all(FeedState, "SELECT * FROM feed ORDER BY name")
+        return {feed.name: feed for feed in feeds}
 
     def keep_feeds(self, states: Iterable[FeedState], now: datetime) -> None:
         """Write how some feeds were."""
         with self._db.transaction():
             self._db.write_many(
-                "INSERT OR REPLACE INTO feed(name, day, etag, keys, proven, trouble, at) VALUES(?, ?, ?, ?, ?, ?, ?)",
+                """INSERT OR REPLACE INTO feed(name, day, etag, keys, proven, trouble, at)
+                   VALUES(:name, :day, :etag, :keys, :proven, :trouble, :at)""",
                 [
-                    [
-                        state.name,
-                        state.day.isoformat() if state.day else None,
-                        state.etag,
-                        json.dumps(sorted(state.keys)),
-                        state.proven,
-                        state.trouble,
-                        to_text(now),
-                    ]
+                    asdict(state) | {"keys": json.dumps(sorted(state.keys)), "at": now}
                     for state in states
                 ],
             )
@@ -83,18 +62,17 @@ class Sources:
 
     def approximate(self, since: datetime) -> list[str]:
         """The base ids of papers since then of which only the announcement is known."""
-        rows = self._db.rows(
+        return self._db.column(
             "SELECT id FROM paper WHERE approximate AND updated >= ? ORDER BY id LIMIT ?",
-            [to_text(since), CHUNK],
+            [since, CHUNK],
         )
-        return [row["id"] for row in rows]
 
     def note_lack(self, source: str, papers: Iterable[str], now: datetime) -> None:
         """Write that a service lacked papers, by base id, that another one had."""
         with self._db.transaction():
             self._db.write_many(
                 "INSERT OR IGNORE INTO lack(source, paper, at) VALUES(?, ?, ?)",
-                [[source, paper, to_text(now)] for paper in papers],
+                [[source, paper, now] for paper in papers],
             )
 
     def note_brought(self, source: str, query: int, run: int, now: datetime) -> None:
@@ -102,9 +80,9 @@ class Sources:
         was complete.
         """
         self._db.write(
-            "INSERT OR IGNORE INTO lack(source, paper, at) SELECT ?, paper, ? FROM seen"
-            " WHERE query = ? AND run = ? AND kind IN ('new', 'late')",
-            [source, to_text(now), query, run],
+            """INSERT OR IGNORE INTO lack(source, paper, at) SELECT ?, paper, ? FROM seen
+               WHERE query = ? AND run = ? AND kind IN ('new', 'late')""",
+            [source, now, query, run],
         )
 
     def lacks(self, since: datetime) -> dict[str, list[str]]:
@@ -113,7 +91,7 @@ class Sources:
         """
         found: dict[str, list[str]] = {}
         for row in self._db.rows(
-            "SELECT source, paper FROM lack WHERE at >= ? ORDER BY at DESC, paper", [to_text(since)]
+            "SELECT source, paper FROM lack WHERE at >= ? ORDER BY at DESC, paper", [since]
         ):
             found.setdefault(row["source"], []).append(row["paper"])
         return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from digest.errors import ConfigError
 from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
-from digest.store.database import Database
+from digest.store.database import Concern, Database
 from digest.store.numbers import next_reader
-from digest.times import from_text, moment_or_none, to_text
+from digest.store.rows import NOT_CARRIED_STATES
+from digest.times import moment_or_none, to_text
 
 RETURN = timedelta(days=7)
 """A keyword that is back within this time goes on where it stopped."""
@@ -48,16 +49,12 @@ class SubscriberState:
     unplaced: tuple[str, ...]
 
 
-class Subscribers:
+class Subscribers(Concern):
     """The readers and their subscriptions."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def known(self) -> int:
         """How many readers the database knows who have not left."""
-        count: int = self._db.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
-        return count
+        return count_readers(self._db)
 
     def sync(self, roster: Roster, now: datetime) -> bool:
         """Make the database follow the subscribers file; false where it already did.
@@ -70,157 +67,136 @@ class Subscribers:
         if not roster.subscribers and self.known():
             raise ConfigError(
                 f"the subscribers file names nobody, and the database knows {self.known()} of them",
-                remedy="nobody is removed for that; if they all left, run 'digest unsubscribe' with their addresses",
+                remedy="nobody is removed for that; if they all left, run 'digest unsubscribe' with"
+                " their addresses",
             )
-        print_ = hashlib.sha256(repr(roster).encode()).hexdigest()
-        if self._db.meta("roster") == print_:
+        fingerprint = hashlib.sha256(repr(roster).encode()).hexdigest()
+        if self._db.meta("roster") == fingerprint:
             return False
         with self._db.transaction():
-            wanted = {k.query for k in roster.keywords}
-            wanted.update(k.query for s in roster.subscribers for k in s.keywords)
+            wanted = {k.query for s in roster.subscribers for k in s.keywords}
+            wanted.update(k.query for k in roster.keywords)
             self._db.write_many(
                 "INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in sorted(wanted)]
             )
             queries = {
                 row["text"]: row["id"] for row in self._db.rows("SELECT id, text FROM query")
             }
-            self._begin_anew([queries[text] for text in wanted], now)
-            readers = {
-                r["address"].casefold(): r for r in self._db.rows("SELECT * FROM subscriber")
+            self._reset_unwanted([queries[text] for text in wanted], now)
+            others = {
+                row["address"].casefold(): row for row in self._db.rows("SELECT * FROM subscriber")
             }
-            fresh: set[int] = set()
             for subscriber in roster.subscribers:
-                self._sync_reader(
-                    subscriber, readers.get(subscriber.email.casefold()), queries, fresh, now
-                )
-            present = {s.email.casefold() for s in roster.subscribers}
-            self._leave(
-                [r["id"] for a, r in readers.items() if a not in present and not r["gone"]], now
-            )
-            recent = to_text(now - FRESH)
-            for query in sorted(fresh):
-                if self._db.value(
-                    "SELECT 1 FROM query WHERE id = ? AND last_good_at > ?", [query, recent]
-                ):
-                    place(self._db, query, now)
-            self._db.set_meta("roster", print_)
+                known = others.pop(subscriber.email.casefold(), None)
+                self._sync_reader(subscriber, known, queries, now)
+            self._leave([row["id"] for row in others.values() if not row["gone"]], now)
+            self._place_new(now)
+            self._db.set_meta("roster", fingerprint)
         return True
 
-    def _begin_anew(self, queries: list[int], now: datetime) -> None:
+    def _reset_unwanted(self, queries: list[int], now: datetime) -> None:
         """Let those queries that nobody wanted for a week or more be asked like new ones; their
         logs stay.
 
         What was announced meanwhile is due to nobody, and after months it would be more than arXiv
         serves.
         """
-        line = to_text(now - RETURN)
-        unwanted = [
-            row["id"]
-            for row in self._db.rows(
-                "SELECT id FROM query WHERE id IN (SELECT value FROM json_each(?)) AND last_good_at < ? AND NOT EXISTS"
-                " (SELECT 1 FROM subscription s WHERE s.query = query.id AND (s.until IS NULL OR s.ended_at >= ?))",
-                [json.dumps(queries), line, line],
-            )
-        ]
-        for query in unwanted:
-            self._db.write(
-                "UPDATE query SET last_good_at = NULL, next_fetch_at = NULL, failures = 0, trouble = '', total = NULL,"
-                " quarantined_since = NULL, judged_since = NULL, covered_since = NULL, deep_at = NULL WHERE id = ?",
-                [query],
-            )
-            self._db.write("DELETE FROM held WHERE query = ?", [query])
+        unwanted = self._db.column(
+            """UPDATE query
+               SET last_good_at = NULL, next_fetch_at = NULL, failures = 0, trouble = '',
+                   total = NULL, quarantined_since = NULL, judged_since = NULL,
+                   covered_since = NULL, deep_at = NULL
+               WHERE id IN (SELECT value FROM json_each(:queries)) AND last_good_at < :line
+                   AND NOT EXISTS (
+                       SELECT 1 FROM subscription s
+                       WHERE s.query = query.id AND (s.until IS NULL OR s.ended_at >= :line))
+               RETURNING id""",
+            {"queries": json.dumps(queries), "line": now - RETURN},
+        )
+        self._db.write_many("DELETE FROM held WHERE query = ?", [[query] for query in unwanted])
 
     def _sync_reader(
         self,
         subscriber: Subscriber,
-        row: dict[str, Any] | None,
+        known: dict[str, Any] | None,
         queries: dict[str, int],
-        fresh: set[int],
         now: datetime,
     ) -> None:
-        """Insert or update one reader; queries that now want placing are added to `fresh`."""
-        if row is None:
-            reader: int = self._db.value(
-                "INSERT INTO subscriber(id, address, name, since, due_at) VALUES(?, ?, ?, ?, ?) RETURNING id",
-                [
-                    next_reader(self._db),
-                    subscriber.email,
-                    subscriber.name,
-                    to_text(now),
-                    to_text(now),
-                ],
+        """Insert or update one reader."""
+        reader = known["id"] if known else next_reader(self._db)
+        if known is None:
+            self._db.write(
+                "INSERT INTO subscriber(id, address, name, since, due_at) VALUES(?, ?, ?, ?, ?)",
+                [reader, subscriber.email, subscriber.name, now, now],
             )
         else:
-            reader = row["id"]
-            due_at = now if row["slot"] is None else next_slot(subscriber, from_text(row["slot"]))
+            slot = moment_or_none(known["slot"])
             self._db.write(
                 "UPDATE subscriber SET address = ?, name = ?, due_at = ?, gone = 0 WHERE id = ?",
-                [subscriber.email, subscriber.name, to_text(due_at), reader],
+                [
+                    subscriber.email,
+                    subscriber.name,
+                    next_slot(subscriber, slot) if slot else now,
+                    reader,
+                ],
             )
-        wanted: dict[int, str] = {}
-        for keyword in subscriber.keywords:
-            wanted.setdefault(queries[keyword.query], keyword.name)
-        self._sync_subscriptions(reader, wanted, subscriber.keywords, fresh, now)
+        self._sync_subscriptions(reader, subscriber.keywords, queries, now)
 
     def _sync_subscriptions(
-        self,
-        reader: int,
-        wanted: dict[int, str],
-        keywords: Iterable[Keyword],
-        fresh: set[int],
-        now: datetime,
+        self, reader: int, keywords: Sequence[Keyword], queries: dict[str, int], now: datetime
     ) -> None:
-        held = {
-            row["query"]: row
-            for row in self._db.rows("SELECT * FROM subscription WHERE subscriber = ?", [reader])
-        }
+        # Of two names for one query the first one is the label.
+        wanted = {queries[k.query]: k.name for k in reversed(keywords)}
         names = {k.name.casefold() for k in keywords}
-        head = self._head()
-        for query, row in held.items():
-            if query not in wanted and row["until"] is None:
-                edited = row["label"].casefold() in names
+        end = head(self._db)
+        rows = self._db.rows("SELECT * FROM subscription WHERE subscriber = ?", [reader])
+        for row in rows:
+            if row["until"] is not None:
+                continue
+            if wanted.get(row["query"]) == row["label"]:
+                del wanted[row["query"]]
+            elif row["query"] not in wanted:
+                # A name with another query than before: what was recorded for the old one is due.
+                until = end if row["label"].casefold() in names else 0
                 self._db.write(
-                    "UPDATE subscription SET until = ?, ended_at = ? WHERE subscriber = ? AND query = ?",
-                    [head if edited else 0, to_text(now), reader, query],
+                    """UPDATE subscription
+                       SET until = ?, ended_at = ? WHERE subscriber = ? AND query = ?""",
+                    [until, now, reader, row["query"]],
                 )
-        for query, label in wanted.items():
-            row = held.get(query, {})
-            if not row:
-                self._db.write(
-                    "INSERT INTO subscription(subscriber, query, label) VALUES(?, ?, ?)",
-                    [reader, query, label],
-                )
-                fresh.add(query)
-            elif row["until"] is not None and from_text(row["ended_at"]) < now - RETURN:
-                self._db.write(
-                    "UPDATE subscription SET label = ?, start = NULL, position = NULL, until = NULL, ended_at = NULL"
-                    " WHERE subscriber = ? AND query = ?",
-                    [label, reader, query],
-                )
-                fresh.add(query)
-            elif row["until"] is not None or row["label"] != label:
-                if row["start"] is None:
-                    fresh.add(query)
-                self._db.write(
-                    "UPDATE subscription SET label = ?, until = NULL, ended_at = NULL"
-                    " WHERE subscriber = ? AND query = ?",
-                    [label, reader, query],
-                )
+        self._db.write_many(
+            """INSERT INTO subscription(subscriber, query, label) VALUES(:reader, :query, :label)
+               ON CONFLICT(subscriber, query) DO UPDATE SET label = :label,
+                   start = CASE WHEN ended_at < :line THEN NULL ELSE start END,
+                   position = CASE WHEN ended_at < :line THEN NULL ELSE position END,
+                   until = NULL, ended_at = NULL""",
+            [
+                {"reader": reader, "query": query, "label": label, "line": now - RETURN}
+                for query, label in wanted.items()
+            ],
+        )
+
+    def _place_new(self, now: datetime) -> None:
+        """Place at once what is wanted of queries that were answered lately."""
+        fresh = self._db.column(
+            """SELECT DISTINCT s.query FROM subscription s JOIN query q ON q.id = s.query
+               WHERE s.start IS NULL AND s.until IS NULL AND q.last_good_at > ?
+               ORDER BY s.query""",
+            [now - FRESH],
+        )
+        for query in fresh:
+            place(self._db, query, now)
 
     def _leave(self, readers: list[int], now: datetime) -> None:
         for reader in readers:
             self._db.write("UPDATE subscriber SET gone = 1 WHERE id = ?", [reader])
             self._db.write(
-                "UPDATE subscription SET until = 0, ended_at = ? WHERE subscriber = ? AND until IS NULL",
-                [to_text(now), reader],
+                """UPDATE subscription SET until = 0, ended_at = ?
+                   WHERE subscriber = ? AND until IS NULL""",
+                [now, reader],
             )
 
-    def _head(self) -> int:
-        """The last number of the log."""
-        return head(self._db)
-
     def remove(self, address: str, now: datetime) -> bool:
-        """Let a reader go who was taken out of the subscribers file; false where none is known.
+        """Remove a reader who was taken out of the subscribers file; false where none is known.
 
         The next run looks at the whole file again, whatever it saw last: the reader may be back by
         then.
@@ -250,13 +226,15 @@ class Subscribers:
             )
             if other is not None:
                 self._db.write(
-                    "UPDATE subscriber SET address = address || ' (before ' || id || ')', gone = 1 WHERE id = ?",
+                    """UPDATE subscriber
+                       SET address = address || ' (before ' || id || ')', gone = 1 WHERE id = ?""",
                     [other],
                 )
             self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
             # What a reader wants goes along; a bounce is the old address's.
             self._db.write(
-                "UPDATE OR IGNORE suppression SET address = ? WHERE address = ? AND reason NOT LIKE 'bounced%'",
+                """UPDATE OR IGNORE suppression SET address = ?
+                   WHERE address = ? AND reason NOT LIKE 'bounced%'""",
                 [new, old],
             )
             self._db.set_meta("roster", "")
@@ -264,44 +242,37 @@ class Subscribers:
 
     def state(self, address: str) -> SubscriberState | None:
         """What is remembered of one reader, or None."""
-        row = self._db.row(
-            """SELECT s.*, d.queued_at, d.state,
-                   (SELECT reason FROM suppression x WHERE x.address = s.address) AS suppressed,
-                   (SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
+        return self._db.first(
+            SubscriberState,
+            f"""SELECT s.address, s.since, s.due_at, s.slot, d.queued_at AS last_digest_at,
+                   d.state AS last_state,
+                   COALESCE((SELECT reason FROM suppression x WHERE x.address = s.address), '')
+                       AS suppressed,
+                   COALESCE((SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
                        WHERE subscriber = s.id AND state <> 'expired' AND again IS NULL
-                       ORDER BY id DESC LIMIT 1) AS refused
-               FROM subscriber s
-               LEFT JOIN delivery d ON d.id = (SELECT id FROM delivery WHERE subscriber = s.id
-                   AND state NOT IN ('expired', 'failed', 'suppressed') AND again IS NULL
-                   ORDER BY queued_at DESC, id DESC LIMIT 1)
-               WHERE s.address = ? AND s.gone = 0""",
+                       ORDER BY id DESC LIMIT 1), '') AS refused,
+                   (SELECT json_group_array(label) FROM subscription u
+                       WHERE u.subscriber = s.id AND u.start IS NULL AND u.until IS NULL)
+                       AS unplaced
+                FROM subscriber s
+                LEFT JOIN delivery d ON d.id = (
+                    SELECT id FROM delivery
+                    WHERE subscriber = s.id AND state NOT IN {NOT_CARRIED_STATES}
+                        AND again IS NULL
+                    ORDER BY queued_at DESC, id DESC LIMIT 1)
+                WHERE s.address = ? AND s.gone = 0""",
             [address],
         )
-        if row is None:
-            return None
-        unplaced = self._db.rows(
-            "SELECT label FROM subscription WHERE subscriber = ? AND start IS NULL AND until IS NULL",
-            [row["id"]],
-        )
-        return SubscriberState(
-            address=row["address"],
-            since=from_text(row["since"]),
-            due_at=from_text(row["due_at"]),
-            slot=moment_or_none(row["slot"]),
-            last_digest_at=moment_or_none(row["queued_at"]),
-            last_state=row["state"],
-            suppressed=row["suppressed"] or "",
-            refused=row["refused"] or "",
-            unplaced=tuple(r["label"] for r in unplaced),
-        )
+
+
+def count_readers(database: Database) -> int:
+    """How many readers there are who have not left."""
+    return database.number("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
 
 
 def head(database: Database) -> int:
     """The last number that the log has given; 0 for an empty log."""
-    number: int = database.value(
-        "SELECT COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'seen'), 0)"
-    )
-    return number
+    return database.number("SELECT seq FROM sqlite_sequence WHERE name = 'seen'")
 
 
 def place(database: Database, query: int, now: datetime, *, start: int | None = None) -> None:
@@ -313,9 +284,10 @@ def place(database: Database, query: int, now: datetime, *, start: int | None = 
     if start is None:
         start = _before_the_end(database, query, now)
     database.write(
-        "UPDATE subscription SET start = :start, position = :start,"
-        " watched = (SELECT watched FROM query WHERE id = :query)"
-        " WHERE query = :query AND start IS NULL AND until IS NULL",
+        """UPDATE subscription
+           SET start = :start, position = :start,
+               watched = (SELECT watched FROM query WHERE id = :query)
+           WHERE query = :query AND start IS NULL AND until IS NULL""",
         {"start": start, "query": query},
     )
 

@@ -18,9 +18,10 @@ from digest.rules.bounces import (
     is_surge,
     status_of,
 )
-from digest.store.database import Database
+from digest.store.database import Concern, Database
 from digest.store.digests import rewind
-from digest.times import from_text, to_text
+from digest.store.subscribers import count_readers
+from digest.times import from_text
 
 
 class Reason(StrEnum):
@@ -65,11 +66,8 @@ class Effect(StrEnum):
     KNOWN = "known"
 
 
-class Suppressions:
+class Suppressions(Concern):
     """The list of those who must not be mailed."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def all(self) -> list[Suppression]:
         """Every suppressed address, the latest last."""
@@ -83,17 +81,14 @@ class Suppressions:
         row = self._db.row("SELECT * FROM suppression WHERE address = ?", [address])
         return _suppression(row) if row else None
 
-    def leave(self, reader: int, words: str, now: datetime) -> str | None:
+    def unsubscribe(self, reader: int, words: str, now: datetime) -> str | None:
         """Suppress a reader who asked for it, by number; doing it again changes nothing.
 
         Returns the reader's address, or None where there is no such reader.
         """
         with self._db.transaction():
             suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
-            address: str | None = self._db.value(
-                "SELECT address FROM subscriber WHERE id = ?", [reader]
-            )
-            return address
+            return address_of(self._db, reader)
 
     def lift(self, address: str) -> Suppression | None:
         """Let an address be mailed again, its old bounces forgiven; returns what was lifted."""
@@ -102,7 +97,8 @@ class Suppressions:
             if found is not None:
                 self._db.write("DELETE FROM suppression WHERE address = ?", [address])
                 self._db.write(
-                    "UPDATE bounce SET excused = 1 WHERE subscriber = (SELECT id FROM subscriber WHERE address = ?)",
+                    """UPDATE bounce SET excused = 1 WHERE subscriber = (
+                           SELECT id FROM subscriber WHERE address = ?)""",
                     [address],
                 )
         return found
@@ -112,12 +108,20 @@ class Suppressions:
         hour.
         """
         bounced = _bouncing(self._db, now)
-        readers = self._db.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0") if bounced else 0
-        if not is_surge(bounced, readers):
+        readers = count_readers(self._db) if bounced else 0
+        latest = self._db.moment("SELECT MAX(at) FROM bounce")
+        if latest is None or not is_surge(bounced, readers):
             return None
-        latest = from_text(self._db.value("SELECT MAX(at) FROM bounce"))
-        words = f"{bounced} of {readers} readers bounced within an hour, so the sending rests and nobody is suppressed"
-        return Surge(words, latest + SURGE_SPAN)
+        return Surge(
+            f"{bounced} of {readers} readers bounced within an hour, so the sending rests and"
+            " nobody is suppressed",
+            latest + SURGE_SPAN,
+        )
+
+
+def address_of(database: Database, reader: int) -> str | None:
+    """A reader's address, by number."""
+    return database.text("SELECT address FROM subscriber WHERE id = ?", [reader])
 
 
 def suppress(database: Database, reader: int, reason: Reason, words: str, now: datetime) -> bool:
@@ -128,7 +132,7 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
     the next cycle.
     """
     weights = {reason.value: weight for weight, reason in enumerate(reversed(Reason))}
-    address = database.value("SELECT address FROM subscriber WHERE id = ?", [reader])
+    address = address_of(database, reader)
     if address is None:
         return False
     held = database.value("SELECT reason FROM suppression WHERE address = ?", [address])
@@ -137,7 +141,7 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
     database.write(
         """INSERT INTO suppression(address, reason, since) VALUES(?, ?, ?)
            ON CONFLICT(address) DO UPDATE SET reason = excluded.reason, since = excluded.since""",
-        [address, f"{reason}: {words}" if words else reason.value, to_text(now)],
+        [address, f"{reason}: {words}" if words else reason.value, now],
     )
     return True
 
@@ -157,29 +161,28 @@ def note_bounce(
     Belongs into a transaction. `undelivered`: the report is about the reader's own address, so what
     was taken for sent never arrived, and its papers are due again; a delivery of which a second
     copy may be on its way stays as it is. Where many readers bounce at once nobody is suppressed,
-    and those of the last hour are let off.
+    and those of the last hour are excused.
     """
     status = status or status_of(words)
     blame = blame_of(status)
     noted = database.write(
         """INSERT OR IGNORE INTO bounce(delivery, subscriber, at, blame, words)
            SELECT id, subscriber, ?, ?, ? FROM delivery WHERE id = ?""",
-        [to_text(now), blame, words, delivery],
+        [now, blame, words, delivery],
     )
     if not noted:
         return Effect.KNOWN
     if undelivered:
         failed = database.write(
-            "UPDATE delivery SET state = 'failed', reply = ?, ended_at = ?"
-            " WHERE id = ? AND state = 'sent' AND maybe_accepted = 0",
-            [words, to_text(now), delivery],
+            """UPDATE delivery SET state = 'failed', reply = ?, ended_at = ?
+               WHERE id = ? AND state = 'sent' AND maybe_accepted = 0""",
+            [words, now, delivery],
         )
         if failed:
             rewind(database, delivery)
-            _look_again(database, delivery)
-    readers = database.value("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
-    if is_surge(_bouncing(database, now), readers):
-        _let_off(database, now)
+            _rewind_to_first(database, delivery)
+    if is_surge(_bouncing(database, now), count_readers(database)):
+        _excuse(database, now)
         return Effect.SURGE
     reader = database.value("SELECT subscriber FROM delivery WHERE id = ?", [delivery])
     if blame is Blame.HARD or (
@@ -190,7 +193,7 @@ def note_bounce(
     return Effect.NOTED
 
 
-def _look_again(database: Database, delivery: int) -> None:
+def _rewind_to_first(database: Database, delivery: int) -> None:
     """Go back in the reader's logs to the first word of each paper that did not arrive.
 
     Further than where the digest began: two digests may have carried a paper, as new and as a new
@@ -209,18 +212,19 @@ def _look_again(database: Database, delivery: int) -> None:
 
 
 def _bouncing(database: Database, now: datetime) -> int:
-    number: int = database.value(
-        "SELECT COUNT(DISTINCT subscriber) FROM bounce WHERE at > ?", [to_text(now - SURGE_SPAN)]
+    return database.number(
+        "SELECT COUNT(DISTINCT subscriber) FROM bounce WHERE at > ?", [now - SURGE_SPAN]
     )
-    return number
 
 
-def _let_off(database: Database, now: datetime) -> None:
+def _excuse(database: Database, now: datetime) -> None:
     """Take back what the bounces of the last hour did to readers."""
-    line = to_text(now - SURGE_SPAN)
+    line = now - SURGE_SPAN
     database.write(
-        """DELETE FROM suppression WHERE reason LIKE 'bounced%' AND since > :line AND address IN (
-               SELECT r.address FROM bounce b JOIN subscriber r ON r.id = b.subscriber WHERE b.at > :line)""",
+        """DELETE FROM suppression
+           WHERE reason LIKE 'bounced%' AND since > :line AND address IN (
+               SELECT r.address FROM bounce b JOIN subscriber r ON r.id = b.subscriber
+               WHERE b.at > :line)""",
         {"line": line},
     )
     database.write("UPDATE bounce SET excused = 1 WHERE at > ?", [line])
@@ -228,12 +232,11 @@ def _let_off(database: Database, now: datetime) -> None:
 
 def _soft_days(database: Database, reader: int, now: datetime) -> int:
     """On how many days the reader bounced for a time."""
-    days: int = database.value(
-        "SELECT COUNT(DISTINCT substr(at, 1, 10)) FROM bounce"
-        " WHERE subscriber = ? AND blame = 'soft' AND NOT excused AND at > ?",
-        [reader, to_text(now - SOFT_SPAN)],
+    return database.number(
+        """SELECT COUNT(DISTINCT substr(at, 1, 10)) FROM bounce
+           WHERE subscriber = ? AND blame = 'soft' AND NOT excused AND at > ?""",
+        [reader, now - SOFT_SPAN],
     )
-    return days
 
 
 def _suppression(row: dict[str, Any]) -> Suppression:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from digest.errors import DigestError, StoreError, UsageError
 from digest.store.copying import copy_whole, move_aside
-from digest.store.database import Database, in_our_words
+from digest.store.database import Database, explained_errors
 from digest.store.health import Health, examine
 from digest.store.numbers import last_numbers, leave_numbers_out
-from digest.store.outbox import OPEN
+from digest.store.rows import OPEN_STATES
+from digest.store.runs import Runs, delete_runs
 from digest.store.subscribers import head
-from digest.times import moment_or_none, to_text
+from digest.times import to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
 """So many numbers a database may have given since its backup, where it cannot be asked any more."""
@@ -59,7 +60,7 @@ def back_up(path: Path, target: Path) -> Health:
         raise UsageError(
             f"there is no folder {target.absolute().parent}", remedy="make it, or name another file"
         )
-    with in_our_words(str(target)):
+    with explained_errors(str(target)):
         _copy(path, target)
     try:
         health = examine(target)
@@ -86,8 +87,7 @@ def _copy(source: Path, target: Path) -> None:
 def last_run_of(path: Path) -> datetime | None:
     """The latest time that a database has seen; None where it has seen none, or cannot be read."""
     with suppress(DigestError), closing(Database.copy_of(path)) as database:
-        text = database.meta("latest_now")
-        return moment_or_none(text)
+        return Runs(database).latest_now()
     return None
 
 
@@ -123,7 +123,7 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
     health = examine_backup(backup, path)
     draft = path.with_name(f".{path.name}.restoring")
     try:
-        with in_our_words(str(draft)):
+        with explained_errors(str(draft)):
             _copy(backup, draft)
         known, had_until = last_run_of(draft), last_run_of(path) or now
         with closing(Database.open(draft)) as database:
@@ -148,13 +148,14 @@ def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
         database.write(
             """UPDATE subscription SET start = MIN(:head, COALESCE(until, :head)),
                    position = MIN(:head, COALESCE(until, :head))
-               WHERE start IS NOT NULL AND start < MIN(:head, COALESCE(until, :head))
-                   AND subscriber IN (SELECT id FROM subscriber WHERE due_at <= :until AND NOT gone AND NOT away)""",
-            {"head": head(database), "until": to_text(until)},
+               WHERE start < MIN(:head, COALESCE(until, :head)) AND subscriber IN (
+                   SELECT id FROM subscriber WHERE due_at <= :until AND NOT gone AND NOT away)""",
+            {"head": head(database), "until": until},
         )
         return database.write(
-            f"UPDATE delivery SET state = 'dropped', ended_at = ?, reply = ? WHERE state IN {OPEN}",
-            [to_text(now), "counts as mailed since a backup was restored"],
+            f"""UPDATE delivery SET state = 'dropped', ended_at = ?, reply = ?
+                WHERE state IN {OPEN_STATES}""",
+            [now, "counts as mailed since a backup was restored"],
         )
 
 
@@ -165,10 +166,10 @@ def _take_suppressions(database: Database, path: Path) -> int:
         rows = old.rows("SELECT * FROM suppression")
         with database.transaction():
             for row in rows:
-                columns, marks = ", ".join(row), ", ".join("?" * len(row))
                 taken += database.write(
-                    f"INSERT OR IGNORE INTO suppression({columns}) VALUES({marks})",
-                    list(row.values()),
+                    """INSERT OR IGNORE INTO suppression(address, reason, since)
+                       VALUES(:address, :reason, :since)""",
+                    row,
                 )
     return taken
 
@@ -195,7 +196,7 @@ def _swap(draft: Path, path: Path, name: str) -> Path | None:
         return None
     aside = path.with_name(name)
     try:
-        with in_our_words(str(path)):
+        with explained_errors(str(path)):
             _copy(path, aside)
         sound = not examine(aside).problems
     except StoreError:
@@ -210,32 +211,25 @@ def _swap(draft: Path, path: Path, name: str) -> Path | None:
 
 
 def prune(path: Path, before: datetime) -> Pruned:
-    """Let go of what ended before a moment: bodies of digests, records of runs, kept answers; then
+    """Delete what ended before a moment: bodies of digests, records of runs, kept answers; then
     give back the room.
 
     The seen-table and the ledger of what was mailed stay whole. For whoever holds the cycle lock.
     """
-    line = to_text(before)
     with closing(Database.open(path, create=False)) as database:
         database.checkpoint()
         size = path.stat().st_size
         with database.transaction():
             # The key goes with the body: an equal digest must not find the empty one.
             bodies = database.write(
-                f"""UPDATE content SET pieces = x'', key = 'pruned ' || id WHERE pieces <> x'' AND NOT EXISTS
-                    (SELECT 1 FROM delivery d WHERE d.content = content.id
-                     AND (d.state IN {OPEN} OR COALESCE(d.ended_at, d.queued_at) >= :line))""",
-                {"line": line},
+                f"""UPDATE content SET pieces = x'', key = 'pruned ' || id
+                    WHERE pieces <> x'' AND NOT EXISTS (
+                        SELECT 1 FROM delivery d WHERE d.content = content.id
+                            AND (d.state IN {OPEN_STATES}
+                                 OR COALESCE(d.ended_at, d.queued_at) >= ?))""",
+                [before],
             )
-            database.write(
-                "DELETE FROM run_keyword WHERE run IN (SELECT id FROM run WHERE started_at < ?)",
-                [line],
-            )
-            database.write(
-                "UPDATE seen SET run = NULL WHERE run IN (SELECT id FROM run WHERE started_at < ?)",
-                [line],
-            )
-            runs = database.write("DELETE FROM run WHERE started_at < ?", [line])
-            windows = database.write("DELETE FROM window WHERE at < ?", [line])
+            runs = delete_runs(database, before)
+            windows = database.write("DELETE FROM window WHERE at < ?", [before])
         database.vacuum()
     return Pruned(bodies, runs, windows, max(size - path.stat().st_size, 0))

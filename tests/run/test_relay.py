@@ -123,11 +123,11 @@ def test_a_message_that_was_taken_ends_the_row(store: Store) -> None:
 
 
 def test_another_server_begins_without_a_rest(store: Store) -> None:
-    store.relay.meet("smtp://one.example.org:587")
+    store.relay.use("smtp://one.example.org:587")
     store.relay.judge(AWAY, MONDAY)
-    store.relay.meet("smtp://one.example.org:587")
+    store.relay.use("smtp://one.example.org:587")
     assert store.relay.state().is_paused(MONDAY)
-    store.relay.meet("smtp://two.example.org:587")
+    store.relay.use("smtp://two.example.org:587")
     assert store.relay.state() == RelayState()
 
 
@@ -419,19 +419,19 @@ def test_two_processes_share_a_limit(tmp_path: Path, world: World) -> None:
     limits = (RateLimit(5, MINUTE),)
     world.store.relay.take(3, MONDAY, limits)
     with Store(Database.open(world.path)) as other:
-        assert other.relay.room(MONDAY, limits) == 2
+        assert other.relay.room(MONDAY, limits, 9) == 2
         other.relay.take(2, MONDAY + timedelta(seconds=30), limits)
-    assert world.store.relay.room(MONDAY + timedelta(seconds=59), limits) == 0
+    assert world.store.relay.room(MONDAY + timedelta(seconds=59), limits, 9) == 0
     assert world.store.relay.room_at(MONDAY + timedelta(seconds=59), limits) == MONDAY + MINUTE
-    assert world.store.relay.room(MONDAY + MINUTE, limits) == 3
+    assert world.store.relay.room(MONDAY + MINUTE, limits, 9) == 3
 
 
 def test_a_clock_that_was_set_back_does_not_lock_mail_in(store: Store) -> None:
     limits = (RateLimit(5, MINUTE),)
     store.relay.take(5, MONDAY + 30 * DAY, limits)
-    assert store.relay.room(MONDAY, limits) == 0
+    assert store.relay.room(MONDAY, limits, 9) == 0
     assert store.relay.room_at(MONDAY, limits) == MONDAY + MINUTE
-    assert store.relay.room(MONDAY + MINUTE, limits) == 5
+    assert store.relay.room(MONDAY + MINUTE, limits, 9) == 5
 
 
 async def test_a_server_that_is_away_uses_nothing_up(world: World) -> None:

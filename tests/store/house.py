@@ -20,7 +20,7 @@ from digest.model import (
 )
 from digest.store import Store
 from digest.store.database import Database
-from digest.store.digests import Plan, Queued
+from digest.store.digests import DigestPlan, Queued
 from digest.times import to_text
 from tests.world.worlds import DAY, MONDAY, keyword
 
@@ -62,7 +62,7 @@ class House:
         window = Window(keyword(name).query, papers, len(papers), self.now - 8 * DAY, 1)
         return self.store.windows.record(self.query(name), window, self.now, self.run)
 
-    def plan(self, address: str = ADA, **options: Any) -> Plan:
+    def plan(self, address: str = ADA, **options: Any) -> DigestPlan:
         due = self.store.digests.reader(address)
         assert due is not None
         return self.store.digests.plan(
@@ -76,7 +76,7 @@ class House:
         self,
         address: str = ADA,
         at: datetime | None = None,
-        plan: Plan | None = None,
+        plan: DigestPlan | None = None,
         **options: Any,
     ) -> int:
         """Queue what is due; returns the delivery's number, 0 where nothing was queued."""
@@ -104,7 +104,7 @@ class House:
 
     def ended(self, outgoing: Outgoing, receipt: Receipt, jitter: float = 0.5) -> State | None:
         """Let the attempt of a claimed delivery end so."""
-        ((state, _),) = self.store.outbox.settle([(outgoing, receipt)], self.now, lambda: jitter)
+        ((state, _),) = self.store.outbox.record([(outgoing, receipt)], self.now, lambda: jitter)
         return state
 
     def state(self, delivery: int) -> str:
@@ -124,5 +124,5 @@ class House:
             other.close()
 
 
-def numbers(plan: Plan) -> list[int]:
+def numbers(plan: DigestPlan) -> list[int]:
     return [int(item.paper.id[-5:]) for item in plan.items]

@@ -64,7 +64,7 @@ async def world(tmp_path: Path) -> World:
     world.relay.answers[LIN] = [Receipt(Outcome.FAILED, f"550 5.1.1 <{LIN}> unknown, lin has left")]
     world.relay.answers[ADA] = [Receipt(Outcome.UNKNOWN, f"the connection broke, {ADA}")]
     await world.cycle(MONDAY, sender=SENDER)
-    world.store.suppressions.leave(2, f"550 5.1.1 <{LIN}> unknown", MONDAY)
+    world.store.suppressions.unsubscribe(2, f"550 5.1.1 <{LIN}> unknown", MONDAY)
     return world
 
 

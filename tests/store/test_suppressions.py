@@ -80,7 +80,7 @@ async def next_day(world: World, paper: int) -> None:
 async def test_who_leaves_gets_nothing_more_even_of_what_was_queued(world: World) -> None:
     world.relay.answers[ADA] = [Receipt(Outcome.DEFERRED, "450 later")]
     await world.cycle()
-    assert world.store.suppressions.leave(number_of(world), "by mail", world.now) == ADA
+    assert world.store.suppressions.unsubscribe(number_of(world), "by mail", world.now) == ADA
     await next_day(world, 4)
     assert titles(world.relay.taken) == set()
     assert (
@@ -93,17 +93,17 @@ async def test_who_leaves_gets_nothing_more_even_of_what_was_queued(world: World
 
 async def test_leaving_twice_changes_nothing_and_nobody_leaves_for_a_stranger(world: World) -> None:
     await world.cycle()
-    world.store.suppressions.leave(number_of(world), "by mail", world.now)
+    world.store.suppressions.unsubscribe(number_of(world), "by mail", world.now)
     first = held(world)
-    world.store.suppressions.leave(number_of(world), "by link", world.now + HOUR)
+    world.store.suppressions.unsubscribe(number_of(world), "by link", world.now + HOUR)
     assert held(world) == first
-    assert world.store.suppressions.leave(999, "by mail", world.now) is None
+    assert world.store.suppressions.unsubscribe(999, "by mail", world.now) is None
     assert len(world.store.suppressions.all()) == 1
 
 
 async def test_on_return_the_most_recent_papers_come_once(world: World) -> None:
     await world.cycle()
-    world.store.suppressions.leave(number_of(world), "by mail", world.now)
+    world.store.suppressions.unsubscribe(number_of(world), "by mail", world.now)
     await next_day(world, 4)
     await next_day(world, 5)
     assert world.store.suppressions.lift(ADA) is not None
@@ -241,7 +241,7 @@ async def test_a_surge_in_the_middle_stops_what_is_left(world: World) -> None:
 async def test_what_readers_want_outweighs_what_their_address_does(world: World) -> None:
     await world.cycle()
     bounce(world, "550 5.1.1 gone")
-    world.store.inbox.leave("key", number_of(world), "by mail", world.now + HOUR)
+    world.store.inbox.unsubscribe("key", number_of(world), "by mail", world.now + HOUR)
     assert held(world).reason == "unsubscribed"
     world.store.inbox.complain("other", number_of(world), "abuse", world.now + 2 * HOUR)
     assert held(world).reason == "unsubscribed"
@@ -249,7 +249,7 @@ async def test_what_readers_want_outweighs_what_their_address_does(world: World)
 
 async def test_a_reader_who_moves_has_left_under_the_new_address_too(world: World) -> None:
     await world.cycle()
-    world.store.suppressions.leave(number_of(world), "by mail", world.now)
+    world.store.suppressions.unsubscribe(number_of(world), "by mail", world.now)
     bounce(world, "550 5.1.1 gone", LIN)
     world.store.subscribers.move(ADA, "ada@example.net")
     world.store.subscribers.move(LIN, "lin@example.net")

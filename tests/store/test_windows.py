@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from digest.errors import ArxivError
 from digest.model import (
     Kind,
     Revisions,
@@ -112,7 +113,7 @@ def test_a_bad_answer_is_kept_and_nothing_else_changes(house: House) -> None:
     house.record("Alpha", eprint(1))
     before = house.query("Alpha")
     house.store.windows.record_failure(
-        before, "cut off", b"<feed>half", MONDAY + DAY, MONDAY + DAY + HOUR
+        before, ArxivError("cut off", body=b"<feed>half"), MONDAY + DAY, MONDAY + DAY + HOUR
     )
     after = house.query("Alpha")
     assert (after.failures, after.trouble, after.next_fetch_at) == (
@@ -129,11 +130,11 @@ def test_a_bad_answer_is_kept_and_nothing_else_changes(house: House) -> None:
 def test_bad_answers_are_kept_within_bounds(house: House) -> None:
     assert RAW_KEPT < 10
     house.sync(reader(ADA, "Alpha", "Beta"))
-    house.store.windows.record_failure(house.query("Beta"), "other", b"", MONDAY, MONDAY)
+    house.store.windows.record_failure(house.query("Beta"), ArxivError("other"), MONDAY, MONDAY)
     for number in range(RAW_KEPT + 3):
         raw = str(number).encode() * (RAW_BYTES + 10)
         house.store.windows.record_failure(
-            house.query("Alpha"), f"failure {number}", raw, MONDAY, MONDAY
+            house.query("Alpha"), ArxivError(f"failure {number}", body=raw), MONDAY, MONDAY
         )
     kept = house.database.rows("SELECT verdict, raw FROM window ORDER BY id")
     assert [row["verdict"] for row in kept] == ["other"] + [
@@ -162,7 +163,9 @@ def test_of_many_queries_only_the_named_ones_are_read(
 
 def test_a_good_answer_ends_the_trouble(house: House) -> None:
     house.sync(reader(ADA, "Alpha"))
-    house.store.windows.record_failure(house.query("Alpha"), "cut off", b"", MONDAY, MONDAY + HOUR)
+    house.store.windows.record_failure(
+        house.query("Alpha"), ArxivError("cut off"), MONDAY, MONDAY + HOUR
+    )
     house.record("Alpha", eprint(1), at=MONDAY + HOUR)
     query = house.query("Alpha")
     assert (query.failures, query.trouble, query.next_fetch_at) == (0, "", None)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from digest.errors import ArxivError
+from digest.errors import ArxivError, DoubtfulError
 from digest.mail.message import Message, Sender
 from digest.model import (
     Digest,
@@ -41,6 +41,7 @@ from digest.run.cycle import Parts, run_cycle
 from digest.store import Store
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
+from digest.store.windows import Judgement
 from digest.times import to_text
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
@@ -170,7 +171,7 @@ class World:
             windows.record,
             digests.queue,
             outbox.claim,
-            outbox.settle,
+            outbox.record,
             outbox.recover,
         )
 
@@ -181,10 +182,10 @@ class World:
             return changed
 
         def spied_record(
-            query: Query, window: Window, now: datetime, run: int, **options: Any
+            query: Query, window: Window, now: datetime, run: int, judgement: Judgement
         ) -> Counter[Kind]:
             before = self._head()
-            counts = record(query, window, now, run, **options)
+            counts = record(query, window, now, run, judgement)
             self.oracle.cleared(
                 query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
             )
@@ -194,16 +195,14 @@ class World:
                 [before],
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
-            self.oracle.record(
-                query.text, entries, (*window.papers, *options.get("beside", ())), now
-            )
+            self.oracle.record(query.text, entries, (*window.papers, *judgement.extra), now)
             return counts
 
         def spied_hold(
-            query: Query, why: str, papers: tuple[Paper, ...], *args: Any, **options: Any
+            query: Query, error: DoubtfulError, now: datetime, next_fetch_at: datetime
         ) -> None:
-            hold(query, why, papers, *args, **options)
-            self.oracle.held(query, papers)
+            hold(query, error, now, next_fetch_at)
+            self.oracle.held(query, error.papers)
             self.stats["held back"] += 1
 
         def spied_queue(batch: list[Queued], *args: Any) -> int:
@@ -250,7 +249,7 @@ class World:
 
         subscribers.sync, windows.record, digests.queue = spied_sync, spied_record, spied_queue  # type: ignore[method-assign,assignment]
         windows.hold = spied_hold  # type: ignore[method-assign]
-        outbox.claim, outbox.settle, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
+        outbox.claim, outbox.record, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
     def _ended(self) -> dict[int, str]:
         rows = self.database.rows(

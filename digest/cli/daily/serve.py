@@ -76,7 +76,7 @@ def _application(context: Context, store: Store) -> Any:
         address = (
             None
             if reader is None
-            else store.suppressions.leave(reader, "by the link in a mail", machine_now())
+            else store.suppressions.unsubscribe(reader, "by the link in a mail", machine_now())
         )
         log.info("%s", f"{address}: unsubscribed" if address else "a link that leads nowhere")
         return address is not None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from digest.model import RateLimit
     from digest.store import Store
     from digest.store.history import Carried
-    from digest.store.outbox import Entry
+    from digest.store.outbox import OutboxRow
     from digest.store.relay import Relay
 
 
@@ -68,12 +68,12 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
     context.show([_as_json(row) for row in rows], lines(), as_json=as_json)
 
 
-def leaves_at(row: Entry, opens_at: datetime) -> datetime:
+def leaves_at(row: OutboxRow, opens_at: datetime) -> datetime:
     """When a waiting delivery is tried again; no mail leaves before `opens_at`, but issues do."""
     return row.next_at if row.address.startswith(REPOSITORY) else max(row.next_at, opens_at)
 
 
-def what_follows(row: Entry, opens_at: datetime, *, hold_unknown: bool) -> str:
+def what_follows(row: OutboxRow, opens_at: datetime, *, hold_unknown: bool) -> str:
     """When a delivery is tried again, or who is to decide; "" where it has ended or is leaving."""
     is_issue = row.address.startswith(REPOSITORY)  # which can be looked for, and is never held
     if row.state == "unknown" and hold_unknown and not is_issue:
@@ -119,7 +119,7 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             context.echo(f"Delivery {one} to {row.address} leaves with the next run.")
         if not chosen:
             context.echo("Nothing else waits." if unsure else "Nothing waits.")
-        elif store.relay.let_go(machine_now()):
+        elif store.relay.end_pause(machine_now()):
             context.echo("The mail server's rest ends with that.")
 
 
@@ -238,7 +238,7 @@ def _store(context: Context, missing: str, remedy: str = "") -> Iterator[Store]:
         yield store
 
 
-def _as_json(row: Entry) -> dict[str, Any]:
+def _as_json(row: OutboxRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "email": row.address,
