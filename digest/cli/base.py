@@ -59,14 +59,7 @@ class Context:
     def settings(self) -> Settings:
         """The settings, read once; what is odd about them is said on stderr."""
         settings = load_settings(self.flags)
-        secrets = (
-            settings.mail_password,
-            settings.inbox_password,
-            settings.heartbeat_url,
-            settings.secret,
-            settings.github_token,
-        )
-        set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets)
+        set_up_logging(self.verbosity, as_json=self.log_json, secrets=settings.secrets)
         for name, near in settings.unknown.items():
             guess = f" (did you mean {near}?)" if near else ""
             self.warn(f"{name}{guess} is set, and no such setting exists")

@@ -6,6 +6,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from digest.errors import ConfigError
 from digest.model import Outgoing, Receipt
 from digest.setup.settings import Settings
 from digest.setup.subscribers import names_of
@@ -13,7 +14,9 @@ from digest.setup.subscribers import names_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from digest.mail.github import GithubTransport
     from digest.mail.message import Sender
+    from digest.mail.server import Server
     from digest.mail.signing import Signer
     from digest.mail.transport import Transport
     from digest.run.inbox import Listener
@@ -65,13 +68,28 @@ def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime
     )
 
 
-def make_issues(settings: Settings) -> Transport:
+def make_issues(settings: Settings) -> GithubTransport:
     """What posts issues to repositories."""
     from digest.mail.github import GithubTransport
 
     return GithubTransport(
         settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC)
     )
+
+
+def server_of(mail: str) -> Server | None:
+    """The SMTP server that a DIGEST_MAIL setting names; None where it names none, or cannot be
+    read.
+    """
+    from digest.mail.server import read_server
+
+    scheme, colon, place = mail.strip().partition(":")
+    if not colon or scheme.lower() not in ("smtp", "smtps"):
+        return None
+    try:
+        return read_server(scheme.lower(), place)
+    except ConfigError:
+        return None
 
 
 def make_transport(settings: Settings) -> Transport:

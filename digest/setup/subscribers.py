@@ -53,14 +53,23 @@ def names_of(settings: Settings) -> Pseudonyms | None:
     return Pseudonyms(settings.secret) if settings.subscribers_yaml else None
 
 
+def roster_or_empty(settings: Settings) -> Roster:
+    """Who gets what; nobody where that cannot be read, for those whom its mistakes do not
+    concern.
+    """
+    from digest.model import Roster
+
+    try:
+        return read_roster(settings)
+    except ConfigError:
+        return Roster((), ())
+
+
 def has_mail_readers(settings: Settings) -> bool:
     """Whether somebody else than repositories is served; also where nobody knows yet."""
     from digest.model import Format
 
-    try:
-        readers = read_roster(settings).subscribers
-    except ConfigError:
-        return True
+    readers = roster_or_empty(settings).subscribers
     return not readers or any(reader.format is not Format.ISSUE for reader in readers)
 
 

@@ -14,7 +14,6 @@ import errno
 import fcntl
 import math
 import os
-import pwd
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from digest.errors import ArxivError, ConfigError, DigestError, StoreError, TryLaterError
+from digest.system.accounts import account_name
 from digest.times import from_text, to_text
 
 POLL = 0.05
@@ -46,7 +46,7 @@ def cycle_lock(path: Path, *, clock: Callable[[], datetime] = _utc_now) -> Itera
     with _opened(path, StoreError) as descriptor:
         if not _try_to_lock(descriptor, path, StoreError):
             raise TryLaterError(
-                f"another cycle is at work on {path} ({_holder(descriptor)})",
+                f"another cycle is at work on {path} ({_holder(path)})",
                 remedy="wait until it is done; the next run finishes what is left",
             )
         with _held(descriptor, clock):
@@ -74,7 +74,7 @@ def file_lock(
             left = deadline - monotonic()
             if left <= 0:
                 raise TryLaterError(
-                    f"{path} is being edited by another process ({_holder(descriptor)})",
+                    f"{path} is being edited by another process ({_holder(path)})",
                     remedy="try again when it is done",
                 )
             sleep(min(POLL, left))
@@ -230,13 +230,32 @@ def _write(descriptor: int, note: bytes) -> None:
             raise
 
 
-def _holder(descriptor: int) -> str:
-    """What the lock's holder wrote about itself, as far as it can be read."""
+def lock_note(path: Path) -> tuple[int, datetime] | None:
+    """What the holder of the lock on `path` noted: its process id, and since when; None where there
+    is no such note. The note may outlive the lock.
+    """
     try:
-        pid, _, since = os.pread(descriptor, 100, 0).decode("ascii").strip().partition(" ")
-        return f"process {int(pid)}, since {to_text(from_text(since))}"
+        with _lock_path(path).open(encoding="ascii") as stream:
+            process, _, since = stream.read(100).strip().partition(" ")
+        return int(process), from_text(since)
     except (OSError, ValueError):
-        return "process unknown"
+        return None
+
+
+def is_running(process: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # it is there, and not ours
+    return True
+
+
+def _holder(path: Path) -> str:
+    note = lock_note(path)
+    return f"process {note[0]}, since {to_text(note[1])}" if note else "process unknown"
 
 
 def _unusable(lock: Path, error: OSError, failure: type[DigestError]) -> DigestError:
@@ -250,7 +269,7 @@ def _unusable(lock: Path, error: OSError, failure: type[DigestError]) -> DigestE
         found = _owner(lock) or _owner(folder)
         blame = f"{found[0]} belongs to {found[1]}" if found else f"{folder} is closed"
         return failure(
-            f"{lock} cannot be written: {blame}, you are {_user(os.geteuid())}",
+            f"{lock} cannot be written: {blame}, you are {_user_name(os.geteuid())}",
             remedy="run as its owner, or give the folder to yourself"
             if found
             else "run as the folder's owner",
@@ -260,13 +279,10 @@ def _unusable(lock: Path, error: OSError, failure: type[DigestError]) -> DigestE
 
 def _owner(path: Path) -> tuple[Path, str] | None:
     try:
-        return path, _user(path.stat().st_uid)
+        return path, _user_name(path.stat().st_uid)
     except OSError:
         return None
 
 
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
+def _user_name(uid: int) -> str:
+    return account_name(uid, f"user {uid}")

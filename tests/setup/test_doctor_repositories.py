@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from digest.errors import Exit
-from digest.setup.doctor.check import Check, State, exit_code
-from digest.setup.doctor.repositories import check_repositories
-from digest.setup.settings import survey_settings
+from digest.setup.doctor.check import Finding, Level, exit_code
+from digest.setup.doctor.returns import check_repositories
+from digest.setup.settings import load_settings
 from tests.world.github_server import TOKEN, GithubServer, Refuse, github
 
 
 async def checked(
     home: Path, server: GithubServer, token: str = TOKEN, *repositories: str
-) -> list[Check]:
+) -> list[Finding]:
     lines = [
         f"  - {{github: {name}, keywords: [MLLM]}}\n" for name in repositories or ("ada/papers",)
     ]
@@ -28,7 +28,7 @@ async def checked(
         "DIGEST_GITHUB_API": server.url,
         "DIGEST_GITHUB_TOKEN": token,
     }
-    return await asyncio.to_thread(check_repositories, survey_settings({}, environ, home))
+    return await asyncio.to_thread(check_repositories, load_settings({}, environ, home))
 
 
 async def test_all_is_well_and_nothing_was_posted(tmp_path: Path) -> None:
@@ -36,8 +36,8 @@ async def test_all_is_well_and_nothing_was_posted(tmp_path: Path) -> None:
         server.repositories.add("ada/private")
         server.private.add("ada/private")
         one, two = await checked(tmp_path, server, TOKEN, "ada/papers", "ada/private")
-    assert one == Check(
-        "issues", State.OK, "ada/papers: public, issues are on, and the token may post them"
+    assert one == Finding(
+        Level.OK, "ada/papers: public, issues are on, and the token may post them"
     )
     assert two.found.startswith("ada/private: private")
     assert not any(server.issues.values())
@@ -75,7 +75,7 @@ async def test_each_trouble_says_what_to_do(
     async with github() as server:
         break_it(server)
         [check] = await checked(tmp_path, server)
-    assert check.state is State.FAIL
+    assert check.level is Level.FAIL
     assert check.found.startswith(f"ada/papers: {found}")
     assert remedy in check.remedy
     assert exit_code([check]) == Exit.CONFIG
@@ -104,6 +104,6 @@ async def test_without_a_repository_among_the_readers_nothing_is_asked(tmp_path:
             "subscribers:\n  - {email: ada@example.org, keywords: [MLLM]}\n"
         )
         asked = len(server.requests)
-        survey = survey_settings({}, {"DIGEST_HOME": str(tmp_path)}, tmp_path)
-        assert await asyncio.to_thread(check_repositories, survey) == []
+        settings = load_settings({}, {"DIGEST_HOME": str(tmp_path)}, tmp_path)
+        assert await asyncio.to_thread(check_repositories, settings) == []
     assert len(server.requests) == asked

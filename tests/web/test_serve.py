@@ -16,7 +16,7 @@ import pytest
 
 from digest.mail.signing import Purpose
 from digest.model import Roster
-from digest.setup.doctor.check import State
+from digest.setup.doctor.check import Level
 from digest.setup.doctor.returns import check_base_url
 from digest.setup.mail import make_signer
 from digest.setup.settings import survey_settings
@@ -142,8 +142,8 @@ def test_doctor_knows_it(site: Site, tmp_path: Path) -> None:
     survey = survey_settings(
         {"DIGEST_HOME": str(tmp_path), "DIGEST_BASE_URL": site.url}, {}, tmp_path
     )
-    found = check_base_url(survey)
-    assert found.state is State.OK, found
+    found = check_base_url(survey.settings.base_url)
+    assert found.level is Level.OK, found
 
 
 def test_it_ends_on_a_signal_and_its_log_holds_no_token(site: Site) -> None:

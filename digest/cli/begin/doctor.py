@@ -8,7 +8,6 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
@@ -17,22 +16,15 @@ from digest.cli.daily import timer
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import is_mailbox
-from digest.setup.doctor import exposure, files, machine, names, network, trial
-from digest.setup.doctor.check import Check, Examine, State, exit_code, redacted, run_checks
+from digest.setup.doctor.check import Finding, Level, exit_code, redacted
 from digest.setup.doctor.masks import secrets_of
-from digest.setup.doctor.repositories import check_repositories
-from digest.setup.doctor.returns import return_checks
-from digest.setup.doctor.sender import check_mail, sender_domain
-from digest.setup.doctor.settings import check_settings
-from digest.setup.exposure import in_workflow
+from digest.setup.doctor.table import examine
 from digest.setup.parts import machine_now
-from digest.setup.settings import Settings, Survey, survey_settings
+from digest.setup.settings import Settings, survey_settings
 
 WORDS = {"ok": "ok", "warn": "warning", "fail": "FAILED", "skip": "-"}
 COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 WIDTH, STATE_WIDTH, NAME_WIDTH = 80, 8, 16
-
-Checks = list[tuple[str, Examine]]
 
 
 @click.command(cls=Command, examples=("digest doctor",))
@@ -51,20 +43,23 @@ def doctor(context: Context, address: str | None, as_json: bool) -> None:
             f"--send {address!r} is no mail address", remedy="write it as ada@example.org"
         )
     survey = survey_settings(context.flags)
-    secrets = secrets_of(survey)
+    secrets = secrets_of(survey.settings)
     set_up_logging(context.verbosity, as_json=context.log_json, secrets=secrets)
     if not as_json and not _is_set_up(survey.settings):
         context.echo(
             f"Nothing is set up yet in {survey.settings.home}: begin with 'digest init'.\n"
         )
-    checks = []
-    for check in _checks(survey, address):
-        checks.append(redacted(check, secrets))
+    findings = []
+    for finding in examine(survey, timer.installed, machine_now, address):
+        findings.append(redacted(finding, secrets))
         if not as_json:
-            _show(checks[-1])
-    code, fields = exit_code(checks), ("name", "state", "found", "remedy")
-    shown = [{field: getattr(check, field) for field in fields} for check in checks]
-    summary = _summary(Counter(check.state for check in checks))
+            _show(findings[-1])
+    code = exit_code(findings)
+    shown = [
+        {"name": each.name, "state": each.level, "found": each.found, "remedy": each.remedy}
+        for each in findings
+    ]
+    summary = _summary(Counter(each.level for each in findings))
     context.show({"checks": shown, "exit_code": int(code)}, summary, as_json=as_json)
     context.exit(code)
 
@@ -73,77 +68,16 @@ def _is_set_up(settings: Settings) -> bool:
     return settings.subscribers.exists() or settings.db.exists()
 
 
-def _checks(survey: Survey, address: str | None) -> Iterator[Check]:
-    """Make the checks; a test digest goes last, in place of the probe of the mail server."""
-    yield from run_checks(_on_this_machine(survey))
-    mail: Checks = [] if address else [("mail", lambda: check_mail(survey))]
-    yield from run_checks(_over_the_network(survey, mail))
-    if address:
-        yield from run_checks(
-            [("mail", lambda: trial.check_by_sending(survey, address, machine_now()))],
-            seconds=trial.SECONDS + 5,
-        )
-
-
-def _on_this_machine(survey: Survey) -> Checks:
-    """What can be told without a network."""
-    now = machine_now()
-
-    def others() -> Check:
-        homes = files.candidate_homes(survey, Path.cwd(), [item.home for item in timer.installed()])
-        return files.check_others(survey, homes, now)
-
-    checks: Checks = [
-        ("settings", lambda: check_settings(survey)),
-        ("subscribers", lambda: files.check_subscribers(survey)),
-        ("database", lambda: files.check_database(survey)),
-        ("disk", lambda: files.check_disk(survey)),
-        ("timer", lambda: machine.check_caller(survey, timer.installed())),
-        ("last run", lambda: machine.check_last_run(survey, now)),
-        ("cycle", lambda: files.check_cycle(survey, now)),
-        ("other installs", others),
-        ("zone data", lambda: machine.check_zones(now)),
-        ("holidays", lambda: machine.check_holidays(now.date(), survey.settings.home)),
-    ]
-    if in_workflow(os.environ):
-        checks.append(("addresses", lambda: exposure.check_exposure(survey, os.environ)))
-    if survey.values["DIGEST_TEMPLATES"]:
-        checks.append(("templates", lambda: trial.check_templates(survey, now)))
-    return checks
-
-
-def _over_the_network(survey: Survey, mail: Checks) -> Checks:
-    """What others are asked for: arXiv, the mail server, GitHub, and what the sender's domain
-    publishes, where there is such a domain.
-    """
-    checks: Checks = [
-        ("arXiv", lambda: network.check_arxiv(survey, machine_now)),
-        ("source", lambda: network.check_source(survey, machine_now())),
-        *mail,
-        ("issues", lambda: check_repositories(survey)),
-        *return_checks(survey),
-    ]
-    domain = sender_domain(survey)
-    if domain:
-        ask = names.asking(names.make_resolver())
-        checks += [
-            ("SPF", lambda: names.check_spf(domain, ask)),
-            ("DKIM", lambda: names.check_dkim(domain, ask)),
-            ("DMARC", lambda: names.check_dmarc(domain, ask)),
-        ]
-    return checks
-
-
-def _show(check: Check) -> None:
+def _show(finding: Finding) -> None:
     """Print one check in a line or a few, aligned; the word says what the colour does."""
     first, *rest = [
-        *(_fold(check.found) or [""]),
-        *_fold(f"To do: {check.remedy}" if check.remedy else ""),
+        *(_fold(finding.found) or [""]),
+        *_fold(f"To do: {finding.remedy}" if finding.remedy else ""),
     ]
-    state = click.style(f"{WORDS[check.state]:<{STATE_WIDTH}}", fg=COLORS.get(check.state))
+    state = click.style(f"{WORDS[finding.level]:<{STATE_WIDTH}}", fg=COLORS.get(finding.level))
     # Colours on a terminal only, and not where somebody wants none (no-color.org).
     color = False if os.environ.get("NO_COLOR") else None
-    click.echo(f"{state}{check.name:<{NAME_WIDTH}}{first}", color=color)
+    click.echo(f"{state}{finding.name:<{NAME_WIDTH}}{first}", color=color)
     for line in rest:
         click.echo(f"{'':{STATE_WIDTH + NAME_WIDTH}}{line}")
 
@@ -155,15 +89,15 @@ def _fold(text: str) -> list[str]:
     )
 
 
-def _summary(counts: Counter[State]) -> Iterator[str]:
+def _summary(counts: Counter[Level]) -> Iterator[str]:
     """How many of each, the worst first, and where to begin."""
     words = {
-        State.FAIL: f"{counts[State.FAIL]} failed",
-        State.WARN: counted(counts[State.WARN], "warning"),
-        State.OK: f"{counts[State.OK]} ok",
-        State.SKIP: f"{counts[State.SKIP]} not checked",
+        Level.FAIL: f"{counts[Level.FAIL]} failed",
+        Level.WARN: counted(counts[Level.WARN], "warning"),
+        Level.OK: f"{counts[Level.OK]} ok",
+        Level.SKIP: f"{counts[Level.SKIP]} not checked",
     }
-    shown = [text for state, text in words.items() if counts[state] or state is State.OK]
+    shown = [text for state, text in words.items() if counts[state] or state is Level.OK]
     yield f"\n{', '.join(shown)}."
-    if counts[State.FAIL] > 1:
+    if counts[Level.FAIL] > 1:
         yield "Mend what failed from the top: what is below may follow from it."

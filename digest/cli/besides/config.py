@@ -31,7 +31,7 @@ def config(click_context: click.Context, context: Context, as_json: bool) -> Non
     from digest.setup.doctor.settings import all_mistakes
 
     survey = survey_settings(context.flags)
-    secrets = secrets_of(survey)
+    secrets = secrets_of(survey.settings)
     set_up_logging(context.verbosity, as_json=context.log_json, secrets=secrets)
     mistakes = all_mistakes(survey)
     report = _report(survey, mistakes, secrets)

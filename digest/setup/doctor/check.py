@@ -1,4 +1,4 @@
-"""What a check comes to, and how all are made: side by side, each bounded in time, none hiding
+"""What a check finds, and how all are made: side by side, each bounded in time, none hiding
 another.
 """
 
@@ -7,7 +7,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -17,7 +18,7 @@ SECONDS = 10.0
 """For each check, all of which begin at once."""
 
 
-class State(StrEnum):
+class Level(StrEnum):
     """How a check ended. SKIP: it could not be made, and says why; that is no judgement."""
 
     OK = "ok"
@@ -36,104 +37,117 @@ class Cause(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the doctor's: what was looked at, how it is, what was found, and what to do about
-    it.
+class UncheckedError(Exception):
+    """A check cannot be made, which is nobody's fault; the text says why."""
 
-    `cause` has a meaning for failed checks alone, and decides the exit code.
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's: how something is, what was found, and what to do about it.
+
+    `cause` has a meaning for what failed alone, and decides the exit code. `name` is that of the
+    check, where it is left empty.
     """
 
-    name: str
-    state: State
+    level: Level
     found: str
     remedy: str = ""
     cause: Cause = Cause.CONFIG
+    name: str = ""
 
 
-Examine = Callable[[], "Check | Sequence[Check]"]
-
-
-def ok(name: str, found: str) -> Check:
+def ok(found: str) -> Finding:
     """All is well."""
-    return Check(name, State.OK, found)
+    return Finding(Level.OK, found)
 
 
-def warn(name: str, found: str, remedy: str = "") -> Check:
+def warn(found: str, remedy: str = "") -> Finding:
     """It works, and should be looked at."""
-    return Check(name, State.WARN, found, remedy)
+    return Finding(Level.WARN, found, remedy)
 
 
-def fail(name: str, found: str, remedy: str = "", cause: Cause = Cause.CONFIG) -> Check:
+def fail(found: str, remedy: str = "", cause: Cause = Cause.CONFIG) -> Finding:
     """It does not work."""
-    return Check(name, State.FAIL, found, remedy, cause)
+    return Finding(Level.FAIL, found, remedy, cause)
 
 
-def skip(name: str, why: str) -> Check:
+def skip(why: str, name: str = "") -> Finding:
     """It was not looked at."""
-    return Check(name, State.SKIP, f"not checked: {why}")
+    return Finding(Level.SKIP, f"not checked: {why}", name=name)
 
 
-def failed_by(name: str, error: DigestError) -> Check:
-    """The check that ended with an error of ours, in its words."""
+def first(*cases: tuple[object, Finding]) -> Finding:
+    """The finding of the first case that applies; the last one always should."""
+    return next(finding for applies, finding in cases if applies)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look at; several findings of it are several lines.
+
+    It is left out unless `wanted`, and skipped while a setting is wrong whose name begins with one
+    of `needs`; `consequence` is what the line then says of that.
+    """
+
+    name: str
+    examine: Callable[[], Finding | Iterable[Finding]]
+    needs: tuple[str, ...] = ()
+    wanted: object = True
+    consequence: str = ""
+
+    def findings(self, wrong: Iterable[str]) -> list[Finding]:
+        """What the check comes to. Whatever it raises is a finding, so that it hides no other's."""
+        try:
+            for setting in wrong:
+                if setting.startswith(self.needs):
+                    raise UncheckedError(f"{setting} is wrong{self.consequence}")
+            result = self.examine()
+            found = [result] if isinstance(result, Finding) else list(result)
+        except UncheckedError as error:
+            found = [skip(str(error))]
+        except DigestError as error:
+            found = [fail(error.message, error.remedy, _cause(error))]
+        except Exception as error:  # a fault of ours in one check
+            said = one_line(str(error))[:200]
+            broken = f"the check broke off ({type(error).__name__}: {said})"
+            found = [fail(broken, "", Cause.OTHER)]
+        return [replace(finding, name=finding.name or self.name) for finding in found]
+
+
+def _cause(error: DigestError) -> Cause:
     if isinstance(error, TryLaterError) or (isinstance(error, ArxivError) and error.transient):
-        cause = Cause.NETWORK
-    else:
-        cause = Cause.CONFIG if isinstance(error, ConfigError) else Cause.OTHER
-    return fail(name, error.message, error.remedy, cause)
+        return Cause.NETWORK
+    return Cause.CONFIG if isinstance(error, ConfigError) else Cause.OTHER
 
 
 def run_checks(
-    checks: Iterable[tuple[str, Examine]], *, seconds: float = SECONDS
-) -> Iterator[Check]:
-    """Begin all checks at once, and return what each came to, in their order, as soon as it is
-    known.
+    checks: Iterable[Check], wrong: Iterable[str] = (), *, seconds: float = SECONDS
+) -> Iterator[Finding]:
+    """Begin all checks at once, and yield what each finds, in their order, as soon as it is known.
 
-    One that raises, or has not ended after `seconds`, is a failed check itself. It is left behind
-    in a thread that the program does not wait for: nothing can stop a call that hangs in the
-    operating system.
+    `wrong` are the settings that are. A check that has not ended after `seconds` has failed. It is
+    left behind in a thread that the program does not wait for: nothing can stop a call that hangs
+    in the operating system.
     """
-    running = [_Running(name, examine) for name, examine in checks]
+    running = [(check, _begun(check, tuple(wrong))) for check in checks if check.wanted]
     deadline = time.monotonic() + seconds
-    return (
-        check
-        for one in running
-        for check in one.result(max(0.0, deadline - time.monotonic()), seconds)
-    )
-
-
-class _Running:
-    """One check in a thread of its own."""
-
-    def __init__(self, name: str, examine: Examine) -> None:
-        self._name, self._examine = name, examine
-        self._found: list[Check] = []
-        self._ended = threading.Event()
-        threading.Thread(target=self._run, name=f"check {name}", daemon=True).start()
-
-    def _run(self) -> None:
+    for check, result in running:
         try:
-            found = self._examine()
-            self._found = [found] if isinstance(found, Check) else list(found)
-        except DigestError as error:
-            self._found = [failed_by(self._name, error)]
-        except Exception as error:  # whatever it is, it must not hide the other checks
-            said = one_line(str(error))[:200]
-            self._found = [
-                fail(
-                    self._name,
-                    f"the check broke off ({type(error).__name__}: {said})",
-                    "",
-                    Cause.OTHER,
-                )
-            ]
-        finally:
-            self._ended.set()
+            yield from result.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            late = fail(f"no result after {seconds:g} seconds", "", Cause.OTHER)
+            yield replace(late, name=check.name)
 
-    def result(self, wait: float, seconds: float) -> list[Check]:
-        if self._ended.wait(wait):
-            return self._found
-        return [fail(self._name, f"no result after {seconds:g} seconds", "", Cause.OTHER)]
+
+def _begun(check: Check, wrong: tuple[str, ...]) -> Future[list[Finding]]:
+    """A check at work in a thread of its own; an executor's threads would be waited for."""
+    result: Future[list[Finding]] = Future()
+    threading.Thread(
+        target=lambda: result.set_result(check.findings(wrong)),
+        name=f"check {check.name}",
+        daemon=True,
+    ).start()
+    return result
 
 
 def unresolved(host: str) -> str:
@@ -149,11 +163,17 @@ def unresolved(host: str) -> str:
     return ""
 
 
-def exit_code(checks: Iterable[Check]) -> Exit:
-    """0 without a failed check; 78 where one is about a setting or file; 75 where all are the
+def must_resolve(host: str, remedy: str, *, place: str = "") -> None:
+    """Raise TryLaterError where a host has no address; `place` is what the line begins with."""
+    if why := unresolved(host):
+        raise TryLaterError(f"{place}{host} is not found ({why})", remedy=remedy)
+
+
+def exit_code(findings: Iterable[Finding]) -> Exit:
+    """0 where nothing failed; 78 where a failure is about a setting or file; 75 where all are the
     network's; else 1.
     """
-    causes = {check.cause for check in checks if check.state is State.FAIL}
+    causes = {finding.cause for finding in findings if finding.level is Level.FAIL}
     if not causes:
         return Exit.DONE
     if Cause.CONFIG in causes:
@@ -161,14 +181,14 @@ def exit_code(checks: Iterable[Check]) -> Exit:
     return Exit.TRY_LATER if causes == {Cause.NETWORK} else Exit.GIVEN_UP
 
 
-def redacted(check: Check, secrets: Iterable[str]) -> Check:
-    """The same check without these words in what it says; servers and errors repeat what they were
-    given.
+def redacted(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """The same finding without these words in what it says; servers and errors repeat what they
+    were given.
     """
     for secret in filter(None, secrets):
-        check = replace(
-            check,
-            found=check.found.replace(secret, "***"),
-            remedy=check.remedy.replace(secret, "***"),
+        finding = replace(
+            finding,
+            found=finding.found.replace(secret, "***"),
+            remedy=finding.remedy.replace(secret, "***"),
         )
-    return check
+    return finding

@@ -8,17 +8,28 @@ import os
 import shutil
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from digest.errors import ConfigError, DigestError
-from digest.keywords import words
-from digest.setup.doctor.check import Cause, Check, fail, ok, skip, warn
-from digest.setup.settings import SYSTEM_HOME, Survey
+import platformdirs
 
-if TYPE_CHECKING:
-    from digest.store.health import Health
+from digest.errors import DigestError
+from digest.keywords.words import counted
+from digest.setup.doctor.check import (
+    Cause,
+    Finding,
+    UncheckedError,
+    fail,
+    first,
+    ok,
+    skip,
+    warn,
+)
+from digest.setup.settings import SYSTEM_HOME, Settings
+from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.store.health import Health, examine
+from digest.subscribers import RosterError
+from digest.system.accounts import account_name
+from digest.system.locks import is_running, lock_note
 
 BEGIN = "begin with 'digest init'"
 MEGABYTE = 1_000_000
@@ -27,268 +38,216 @@ RECENT = timedelta(days=7)
 """An installation that ran in this time still mails."""
 LONG_CYCLE = timedelta(hours=2)
 
-counted = partial(words.counted, separator=",")
 
-
-def check_subscribers(survey: Survey) -> Check:
+def check_subscribers(settings: Settings) -> Finding:
     """The subscribers file: whether it is there, and what is wrong in it."""
-    from digest.setup.subscribers import place_of_subscribers, read_roster
-    from digest.subscribers import RosterError
-
-    name, path = "subscribers", survey.settings.subscribers
-    if "DIGEST_SUBSCRIBERS" in survey.mistakes:
-        return skip(name, "DIGEST_SUBSCRIBERS is wrong")
-    if "DIGEST_SECRET" in survey.mistakes and survey.settings.subscribers_yaml:
-        return skip(name, "DIGEST_SECRET is wrong")
-    if not survey.settings.subscribers_yaml and not path.exists():
-        return fail(name, f"there is no subscribers file {path}", BEGIN)
+    path = settings.subscribers
+    if not settings.subscribers_yaml and not path.exists():
+        return fail(f"there is no subscribers file {path}", BEGIN)
     try:
-        roster = read_roster(survey.settings)
+        roster = read_roster(settings)
     except RosterError as error:
-        first = error.problems[0]
-        count = len(error.problems)
-        more = f"; {count - 1} more" if count > 1 else ""
-        found = f"{path.name}:{first.line}:{first.column}: {first.message}{more}"
+        mistake, *others = error.problems
+        more = f"; {len(others)} more" if others else ""
         return fail(
-            name, found, "'digest subscribers check' shows each; until then nobody gets mail"
+            f"{path.name}:{mistake.line}:{mistake.column}: {mistake.message}{more}",
+            "'digest subscribers check' shows each; until then nobody gets mail",
         )
-    readers, keywords = len(roster.subscribers), len({keyword.query for keyword in roster.keywords})
-    place = place_of_subscribers(survey.settings)
-    if not readers:
-        return warn(
-            name, f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one"
-        )
-    return ok(
-        name, f"{counted(readers, 'reader')}, {counted(keywords, 'query', 'queries')} in {place}"
-    )
+    place = place_of_subscribers(settings)
+    if not roster.subscribers:
+        return warn(f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one")
+    readers = counted(len(roster.subscribers), "reader", separator=",")
+    queries = len({keyword.query for keyword in roster.keywords})
+    return ok(f"{readers}, {counted(queries, 'query', 'queries', separator=',')} in {place}")
 
 
-def check_database(survey: Survey) -> Check:
+def check_database(path: Path, subscribers: Path) -> Finding:
     """The database: whether it is there, whole, of this version, ours, and writable."""
-    from digest.store.health import examine
-
-    name, path = "database", survey.settings.db
-    if "DIGEST_DB" in survey.mistakes:
-        return skip(name, "DIGEST_DB is wrong")
+    folder = path.parent
     try:
         present = path.exists()
     except OSError as error:
-        return fail(name, f"{path} cannot be reached ({error.strerror})", "run as its owner")
-    if not present:
-        if not path.parent.is_dir():
-            if not survey.settings.subscribers.exists():
-                return skip(name, f"there is no folder {path.parent} yet")
-            return fail(name, f"there is no folder {path.parent} for the database", BEGIN)
-        return _rights(path.parent) or ok(name, f"none yet: the first run makes {path}")
-    trouble = _rights(path)
-    if trouble:
-        return trouble
-    health = examine(path)
-    if health.problems:
-        return fail(
-            name,
-            f"{path} is damaged: {health.problems[0]}",
-            "restore a backup, and keep this file",
-            Cause.CONFIG,
-        )
-    if health.orphans:
-        return fail(
-            name,
-            f"{path}: {counted(health.orphans, 'reference to a row that is', 'references to rows that are')} not there",
-            "restore a backup; somebody changed this file by hand or lost a part of it",
-        )
-    if health.version > health.known:
-        return fail(
-            name,
-            f"{path} was made by a newer version of digest (schema {health.version}, known {health.known})",
-            "install that version again, or restore a backup",
-        )
+        return fail(f"{path} cannot be reached ({error.strerror})", "run as its owner")
+    if present:
+        return _not_writable(path) or _state_of(path, examine(path))
+    if folder.is_dir():
+        return _not_writable(folder) or ok(f"none yet: the first run makes {path}")
+    # Where nothing is set up at all, the missing subscribers file is the one failure.
+    if not subscribers.exists():
+        return skip(f"there is no folder {folder} yet")
+    return fail(f"there is no folder {folder} for the database", BEGIN)
+
+
+def _state_of(path: Path, health: Health) -> Finding:
     size = f"{path.stat().st_size / MEGABYTE:.1f} MB"
-    if health.version < health.known:
-        return ok(name, f"whole, {size}; the next run brings it to schema {health.known}")
-    return ok(name, f"whole, schema {health.version}, {size}, {path}")
+    lost = counted(
+        health.orphans, "reference to a row that is", "references to rows that are", separator=","
+    )
+    return first(
+        (
+            health.problems,
+            fail(
+                f"{path} is damaged: {''.join(health.problems[:1])}",
+                "restore a backup, and keep this file",
+            ),
+        ),
+        (
+            health.orphans,
+            fail(
+                f"{path}: {lost} not there",
+                "restore a backup; somebody changed this file by hand or lost a part of it",
+            ),
+        ),
+        (
+            health.version > health.known,
+            fail(
+                f"{path} was made by a newer version of digest "
+                f"(schema {health.version}, known {health.known})",
+                "install that version again, or restore a backup",
+            ),
+        ),
+        (
+            health.version < health.known,
+            ok(f"whole, {size}; the next run brings it to schema {health.known}"),
+        ),
+        (True, ok(f"whole, schema {health.version}, {size}, {path}")),
+    )
 
 
-def _rights(path: Path) -> Check | None:
+def _not_writable(path: Path) -> Finding | None:
     """What keeps this user from writing a database, or the folder that it is to be made in."""
-    from digest.system.timers.machine import user_name
-
     owner, me = path.stat().st_uid, os.geteuid()
     if path.is_file() and owner != me:
-        account = user_name(owner)
+        account = account_name(owner)
         return fail(
-            "database",
-            f"{path} belongs to {account}, and this runs as {user_name(me)}",
+            f"{path} belongs to {account}, and this runs as {account_name(me)}",
             f"run as {account}, such as with: sudo -u {account} digest doctor",
         )
+    # SQLite makes files beside the database, so the folder must be writable, too.
     folder = path.parent if path.is_file() else path
     for place, rights in ((path, os.W_OK), (folder, os.W_OK | os.X_OK)):
         if not os.access(place, rights):
             return fail(
-                "database",
-                f"{place} is not writable for {user_name(me)}",
+                f"{place} is not writable for {account_name(me)}",
                 "mend its rights, or run as its owner",
             )
     return None
 
 
-def check_disk(survey: Survey) -> Check:
+def check_disk(db: Path) -> Finding:
     """Room beside the database: enough for it to grow, and to be copied."""
-    name, path = "disk", survey.settings.db
-    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    folder = next(parent for parent in db.absolute().parents if parent.is_dir())
     free = shutil.disk_usage(folder).free
-    size = path.stat().st_size if path.exists() else 0
+    size = db.stat().st_size if db.exists() else 0
     found = f"{free / MEGABYTE:,.0f} MB free for {folder}"
-    if free < NO_DISK:
-        return fail(
-            name, found, "make room: nothing can be recorded, so nothing is mailed", Cause.OTHER
-        )
-    if free < max(LITTLE_DISK, 2 * size):
-        return warn(name, found, "make room: the database grows, and a backup needs as much again")
-    return ok(name, found)
+    nothing = "make room: nothing can be recorded, so nothing is mailed"
+    little = "make room: the database grows, and a backup needs as much again"
+    return first(
+        (free < NO_DISK, fail(found, nothing, Cause.OTHER)),
+        (free < max(LITTLE_DISK, 2 * size), warn(found, little)),
+        (True, ok(found)),
+    )
 
 
-def check_cycle(survey: Survey, now: datetime) -> Check:
+def check_cycle(db: Path, now: datetime) -> Finding:
     """Whether a cycle is at work, or one left its note behind.
 
     The lock itself is not tried: that could turn away a cycle that begins now.
     """
-    name = "cycle"
-    note = lock_note(survey.settings.db)
+    note = lock_note(db)
     if note is None:
-        return ok(name, "none is at work")
+        return ok("none is at work")
     process, since = note
     age = now - since
-    if is_running(process):
-        found = f"one is at work: process {process}, for {_duration(age)}"
-        if age > LONG_CYCLE:
-            return warn(
-                name,
+    found = f"one is at work: process {process}, for {_duration(age)}"
+    return first(
+        (
+            not is_running(process),
+            warn(
+                f"process {process} noted {_duration(age)} ago that it works on this database, "
+                "and is not on this machine: "
+                "it was killed, or another machine mails from the same folder",
+                "if you run it on two machines, stop one; "
+                "otherwise the next run finishes what is left",
+            ),
+        ),
+        (
+            age > LONG_CYCLE,
+            warn(
                 found,
                 "look at what it does; it ends by itself when its network answers or times out",
-            )
-        return ok(name, found)
-    return warn(
-        name,
-        f"process {process} noted {_duration(age)} ago that it works on this database, and is not on this machine:"
-        " it was killed, or another machine mails from the same folder",
-        "if you run it on two machines, stop one; otherwise the next run finishes what is left",
+            ),
+        ),
+        (True, ok(found)),
     )
-
-
-def lock_note(db: Path) -> tuple[int, datetime] | None:
-    """The process that holds the cycle's lock by its own note, and since when."""
-    from digest.times import from_text
-
-    try:
-        process, _, since = (
-            db.with_name(f"{db.name}.lock").read_text(encoding="ascii").strip().partition(" ")
-        )
-        return int(process), from_text(since)
-    except (OSError, ValueError):
-        return None
-
-
-def is_running(process: int) -> bool:
-    """Whether there is such a process on this machine."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True  # it is there, and not ours
-    return True
 
 
 def _duration(span: timedelta) -> str:
     minutes = max(0, int(span.total_seconds() // 60))
     if minutes < 120:
-        return counted(minutes, "minute")
-    return (
-        counted(minutes // 60, "hour")
-        if minutes < 2 * 24 * 60
-        else counted(minutes // (24 * 60), "day")
-    )
+        return counted(minutes, "minute", separator=",")
+    if minutes < 2 * 24 * 60:
+        return counted(minutes // 60, "hour", separator=",")
+    return counted(minutes // (24 * 60), "day", separator=",")
 
 
-def candidate_homes(survey: Survey, folder: Path, more: Iterable[Path | None] = ()) -> list[Path]:
+def candidate_homes(home: Path, folder: Path, more: Iterable[Path | None] = ()) -> list[Path]:
     """Folders in which another installation may be: here, the user's, the system's, those that
     timers name.
     """
-    import platformdirs
-
-    own = survey.settings.home.absolute()
-    places = [
-        folder,
-        Path(platformdirs.user_data_dir("digest", appauthor=False)),
-        SYSTEM_HOME,
-        *filter(None, more),
-    ]
-    return [place for place in dict.fromkeys(place.absolute() for place in places) if place != own]
+    own = Path(platformdirs.user_data_dir("digest", appauthor=False))
+    places = (folder, own, SYSTEM_HOME, *filter(None, more))
+    found = dict.fromkeys(place.absolute() for place in places)
+    return [place for place in found if place != home.absolute()]
 
 
-def check_others(survey: Survey, homes: Iterable[Path], now: datetime) -> Check:
-    """Whether a second database, in a folder where one may be, mails the same readers.
+def check_others(
+    db: Path, readers: frozenset[str], homes: Iterable[Path], now: datetime
+) -> Finding:
+    """Whether a second database, in a folder where one may be, mails the same readers, who are
+    named by their casefolded addresses.
 
     One elsewhere, or on another machine, cannot be found from here.
     """
-    from digest.store.health import examine
-
-    name, db = "other installs", survey.settings.db
-    ours = None
-    if db.exists():
-        try:
-            ours = examine(db, thoroughly=False)
-        except DigestError:
-            return skip(name, "the database cannot be read")
-    readers = _readers_of_file(survey) | (ours.readers if ours else frozenset())
+    ours = examined(db) if db.exists() else Health(0, 0, (), 0)
     unread = []
-    for home in homes:
-        other = home / "digest.db"
+    for other in (home / "digest.db" for home in homes):
         try:
             if not other.is_file() or (db.exists() and other.samefile(db)):
                 continue
-            health = examine(other, thoroughly=False)
+            clash = _clash(examine(other, thoroughly=False), ours, readers, now)
         except (DigestError, OSError):
             unread.append(str(other))
             continue
-        clash = _clash(health, readers, ours, now)
         if clash:
             return warn(
-                name,
                 f"{other} {clash}",
                 "stop one of them ('digest timer status'); move the readers first",
             )
     if unread:
-        return ok(name, f"none found; {', '.join(unread)} cannot be read")
-    return ok(name, "none found on this machine that mails these readers")
+        return ok(f"none found; {', '.join(unread)} cannot be read")
+    return ok("none found on this machine that mails these readers")
 
 
-def _readers_of_file(survey: Survey) -> frozenset[str]:
-    from digest.setup.subscribers import read_roster
-
+def examined(db: Path) -> Health:
+    """How the installation's own database is, in short; its own check tells more."""
     try:
-        roster = read_roster(survey.settings)
-    except ConfigError:
-        return frozenset()
-    return frozenset(subscriber.email.casefold() for subscriber in roster.subscribers)
+        return examine(db, thoroughly=False)
+    except DigestError as error:
+        raise UncheckedError("the database cannot be read") from error
 
 
-def _clash(health: Health, readers: frozenset[str], ours: Health | None, now: datetime) -> str:
+def _clash(other: Health, ours: Health, readers: frozenset[str], now: datetime) -> str:
     """In which way another database that is in use gets in the way of ours; nothing where it does
     not.
     """
-    run = health.last_run
+    run = other.last_run
     if run is None or now - run.started > RECENT:
         return ""
     when = f"ran {_duration(now - run.started)} ago"
-    if ours is not None and ours.uuid and health.uuid == ours.uuid:
+    if ours.uuid and other.uuid == ours.uuid:
         return (
             f"is a copy of this database, and {when}: both mail, each without knowing of the other"
         )
-    both = len(health.readers & readers)
-    return (
-        f"{when} and has {counted(both, 'of these readers', 'of these readers')}: they get papers twice"
-        if both
-        else ""
-    )
+    both = len(other.readers & (readers | ours.readers))
+    return f"{when} and has {both:,} of these readers: they get papers twice" if both else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
-from digest.errors import ConfigError
-from digest.setup.settings import Setting, Survey
+from digest.mail.presets import as_issued
+from digest.setup.mail import server_of
+from digest.setup.settings import Setting, Settings, Survey
 
 MASK = "***"
 _LOGIN = re.compile(r"(//[^/:@\s]*):[^/\s]*@")
@@ -33,39 +34,18 @@ def shown(setting: Setting, survey: Survey) -> str:
     if name == "DIGEST_MAIL_TOKEN_COMMAND":
         return _command(text)
     if name in _PATHS and name not in survey.mistakes:
-        path = getattr(survey.settings, _PATHS[name])
-        return str(path) if path else ""
+        return str(getattr(survey.settings, _PATHS[name]) or "")
     return without_login(text)
 
 
-def secrets_of(survey: Survey) -> tuple[str, ...]:
+def secrets_of(settings: Settings) -> tuple[str, ...]:
     """All that must never be printed: secrets, the SMTP password in each shape in which somebody
     may repeat it.
     """
-    settings = survey.settings
-    others = {
-        settings.inbox_password,
-        settings.heartbeat_url,
-        settings.secret,
-        settings.github_token,
-    } - {""}
+    server = server_of(settings.mail)
+    issued = as_issued(server.host if server else "", settings.mail_password)
     # The longer first, since one may be a part of the other.
-    return tuple(sorted({*others, *_mail_passwords(survey)}, key=len, reverse=True))
-
-
-def _mail_passwords(survey: Survey) -> tuple[str, ...]:
-    from digest.mail.presets import as_issued
-    from digest.mail.server import read_server
-
-    password = survey.settings.mail_password
-    if not password:
-        return ()
-    try:
-        scheme, _, rest = survey.settings.mail.strip().partition(":")
-        host = read_server(scheme.lower(), rest).host
-    except ConfigError:
-        host = ""
-    return password, as_issued(host, password)
+    return tuple(sorted({*settings.secrets, issued} - {""}, key=len, reverse=True))
 
 
 def without_login(text: str) -> str:
@@ -77,18 +57,11 @@ def _mail(text: str) -> str:
     """DIGEST_MAIL; any part of one that cannot be read may be a misplaced password, so it is not
     shown.
     """
-    from digest.mail.server import read_server
-
-    scheme, colon, rest = text.strip().partition(":")
-    if scheme.lower() in ("maildir", "sendmail") and colon:
+    scheme, colon, _ = text.strip().partition(":")
+    kind = f"{scheme.lower()}{colon}"
+    if kind in ("maildir:", "sendmail:") or server_of(text):
         return text
-    if scheme.lower() not in ("smtp", "smtps") or not colon:
-        return MASK
-    try:
-        read_server(scheme.lower(), rest)
-    except ConfigError:
-        return f"{scheme}:{MASK}"
-    return text
+    return f"{scheme}:{MASK}" if kind in ("smtp:", "smtps:") else MASK
 
 
 def _command(text: str) -> str:

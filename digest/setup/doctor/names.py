@@ -8,19 +8,16 @@ from collections.abc import Callable
 import dns.exception
 import dns.resolver
 
-from digest.setup.doctor.check import Check, ok, skip, warn
+from digest.setup.doctor.check import Finding, UncheckedError, first, ok, warn
 
 SECONDS = 4.0
 """For one question, all servers and repetitions included."""
 _BULK = "receivers such as Gmail and Yahoo want it"
+_POLICIES = {"none": "is only reported", "quarantine": "goes to spam", "reject": "is refused"}
 
 Ask = Callable[[str], "list[str] | None"]
 """The TXT records of a name: None where the name does not exist, an empty list where it has
 none."""
-
-
-class NoDnsError(Exception):
-    """No DNS server answered, so that nothing is known."""
 
 
 def make_resolver() -> dns.resolver.Resolver | None:
@@ -32,19 +29,19 @@ def make_resolver() -> dns.resolver.Resolver | None:
 
 
 def asking(resolver: dns.resolver.Resolver | None, seconds: float = SECONDS) -> Ask:
-    """Ask this resolver for TXT records. What it returns raises NoDnsError where no answer
-    comes.
+    """Ask this resolver for TXT records. What it returns raises UncheckedError where no
+    answer comes.
     """
 
     def ask(name: str) -> list[str] | None:
         if resolver is None:
-            raise NoDnsError("this machine names no DNS server")
+            raise UncheckedError("this machine names no DNS server")
         try:
             answer = resolver.resolve(f"{name}.", "TXT", lifetime=seconds, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
             return None
         except (dns.exception.DNSException, OSError) as error:
-            raise NoDnsError(
+            raise UncheckedError(
                 "no DNS server answered"
                 if isinstance(error, dns.exception.Timeout)
                 else "the DNS server had no usable answer"
@@ -58,103 +55,93 @@ def asking(resolver: dns.resolver.Resolver | None, seconds: float = SECONDS) -> 
     return ask
 
 
-def check_spf(domain: str, ask: Ask) -> Check:
+def check_spf(domain: str, ask: Ask) -> Finding:
     """Whether the domain says which servers send for it (RFC 7208); whether ours is one, only
     receivers see.
     """
-    name = "SPF"
-    try:
-        records = _records(domain, ask)
-    except NoDnsError as error:
-        return skip(name, str(error))
+    records = _records(domain, ask)
     if records is None:
         return warn(
-            name,
-            f"the domain {domain} of DIGEST_FROM does not exist",
-            "use an address that takes mail",
+            f"the domain {domain} of DIGEST_FROM does not exist", "use an address that takes mail"
         )
     found = [text for text in records if re.match(r"v=spf1( |$)", text, re.IGNORECASE)]
-    if not found:
-        return warn(
-            name, f"{domain} does not say which servers send for it", f"add an SPF record: {_BULK}"
-        )
-    if len(found) > 1:
-        return warn(
-            name,
-            f"{domain} has {len(found)} SPF records, which counts as none",
-            "join them into one",
-        )
-    if re.search(r"(?:^| )\+?all\b", found[0], re.IGNORECASE):
-        return warn(
-            name,
-            f"{domain} lets every server send for it (+all)",
-            "end the record with ~all or -all",
-        )
-    return ok(name, f"{domain} names its servers: {_short(found[0])}")
+    record = "".join(found[:1])
+    return first(
+        (
+            not found,
+            warn(f"{domain} does not say which servers send for it", f"add an SPF record: {_BULK}"),
+        ),
+        (
+            len(found) > 1,
+            warn(
+                f"{domain} has {len(found)} SPF records, which counts as none",
+                "join them into one",
+            ),
+        ),
+        (
+            re.search(r"(?:^| )\+?all\b", record, re.IGNORECASE),
+            warn(
+                f"{domain} lets every server send for it (+all)",
+                "end the record with ~all or -all",
+            ),
+        ),
+        (True, ok(f"{domain} names its servers: {_short(record)}")),
+    )
 
 
-def check_dkim(domain: str, ask: Ask) -> Check:
+def check_dkim(domain: str, ask: Ask) -> Finding:
     """Whether the domain has any signing key.
 
     Keys stand below `_domainkey.DOMAIN` under a name that only a signed mail tells (RFC 6376
     section 3.6.2.1); but where that name itself does not exist, nothing stands below it (RFC 8020).
     The key of a domain above counts, too, for DMARC (RFC 7489 section 3.1.1).
     """
-    name = "DKIM"
-    try:
-        if _records(domain, ask) is None:
-            return skip(name, f"the domain {domain} does not exist")
-        keys = any(ask(f"_domainkey.{place}") is not None for place in _with_parents(domain))
-    except NoDnsError as error:
-        return skip(name, str(error))
-    if not keys:
-        return warn(
-            name,
-            f"{domain} seems to have no key, so that no mail from it is signed",
-            f"switch on DKIM where mail leaves, and publish its key: {_BULK}",
+    _must_exist(domain, ask)
+    if any(ask(f"_domainkey.{place}") is not None for place in _with_parents(domain)):
+        return ok(
+            f"{domain} has keys; "
+            "a received mail's Authentication-Results tells whether it was signed"
         )
-    return ok(
-        name,
-        f"{domain} has keys; a received mail's Authentication-Results tells whether it was signed",
+    return warn(
+        f"{domain} seems to have no key, so that no mail from it is signed",
+        f"switch on DKIM where mail leaves, and publish its key: {_BULK}",
     )
 
 
-def check_dmarc(domain: str, ask: Ask) -> Check:
+def check_dmarc(domain: str, ask: Ask) -> Finding:
     """What the domain wants done with mail that neither SPF nor DKIM vouches for.
 
     Asked of the domain, then of each domain above it that is not a top-level one.
     """
-    name = "DMARC"
-    try:
-        if _records(domain, ask) is None:
-            return skip(name, f"the domain {domain} does not exist")
-        for place in _with_parents(domain):
-            found = [t for t in ask(f"_dmarc.{place}") or [] if re.match(r"v=DMARC1\s*(;|$)", t)]
-            if len(found) > 1:
-                return warn(
-                    name,
-                    f"{place} has {len(found)} DMARC records, which counts as none",
-                    "leave one",
-                )
-            if found:
-                return _policy(place, found[0])
-    except NoDnsError as error:
-        return skip(name, str(error))
+    _must_exist(domain, ask)
+    for place in _with_parents(domain):
+        found = [t for t in ask(f"_dmarc.{place}") or [] if re.match(r"v=DMARC1\s*(;|$)", t)]
+        if len(found) > 1:
+            return warn(
+                f"{place} has {len(found)} DMARC records, which counts as none", "leave one"
+            )
+        if found:
+            return _policy(place, found[0])
     return warn(
-        name,
         f"{domain} has no DMARC record",
         f"add one at _dmarc.{domain}, such as v=DMARC1; p=none: {_BULK}",
     )
 
 
+def _must_exist(domain: str, ask: Ask) -> None:
+    """Raise UncheckedError for a domain that does not exist, which SPF's check tells."""
+    if _records(domain, ask) is None:
+        raise UncheckedError(f"the domain {domain} does not exist")
+
+
 def _records(domain: str, ask: Ask) -> list[str] | None:
-    """The domain's own TXT records. Raises NoDnsError also where a server denies the whole
+    """The domain's own TXT records. Raises UncheckedError also where a server denies the whole
     top-level domain: one behind a firewall, that knows its own names alone, says so of every
     domain.
     """
     records = ask(domain)
     if records is None and ask(domain.rpartition(".")[2]) is None:
-        raise NoDnsError("the DNS server here knows no public names")
+        raise UncheckedError("the DNS server here knows no public names")
     return records
 
 
@@ -164,18 +151,15 @@ def _with_parents(domain: str) -> list[str]:
     return [".".join(labels[above:]) for above in range(len(labels) - 1)]
 
 
-def _policy(place: str, record: str) -> Check:
-    policy = re.search(r";\s*p\s*=\s*(\w+)", record, re.IGNORECASE)
-    if policy is None or policy[1].lower() not in ("none", "quarantine", "reject"):
+def _policy(place: str, record: str) -> Finding:
+    written = re.search(r";\s*p\s*=\s*(\w+)", record, re.IGNORECASE)
+    policy = written[1].lower() if written else ""
+    if policy not in _POLICIES:
         return warn(
-            "DMARC",
             f"{place}'s record names no policy: {_short(record)}",
             "write p=none, quarantine or reject",
         )
-    wants = {"none": "is only reported", "quarantine": "goes to spam", "reject": "is refused"}[
-        policy[1].lower()
-    ]
-    return ok("DMARC", f"{place}: mail that nothing vouches for {wants} (p={policy[1].lower()})")
+    return ok(f"{place}: mail that nothing vouches for {_POLICIES[policy]} (p={policy})")
 
 
 def _short(text: str) -> str:

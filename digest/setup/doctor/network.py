@@ -6,23 +6,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import StaleFeedError
-from digest.arxiv.line import Response, Timeouts
-from digest.errors import ArxivError, DigestError
+from digest.arxiv.line import Timeouts
+from digest.arxiv.services import FeedClient, OaiClient
+from digest.errors import ArxivError
 from digest.rules.calendar import last_served
 from digest.rules.plan import API, FEEDS, feed_day
-from digest.setup.arxiv import make_arxiv, make_feeds, make_oai, source_order
-from digest.setup.doctor.check import Cause, Check, fail, ok, skip, unresolved, warn
-from digest.setup.doctor.files import is_running, lock_note
+from digest.setup.arxiv import make_arxiv, source_order
+from digest.setup.doctor.check import (
+    Cause,
+    Finding,
+    UncheckedError,
+    fail,
+    first,
+    ok,
+    skip,
+    unresolved,
+    warn,
+)
 from digest.setup.doctor.masks import without_login
-from digest.setup.settings import Settings, Survey
-from digest.subscribers import load_roster
+from digest.setup.settings import Settings
+from digest.setup.subscribers import roster_or_empty
+from digest.system.locks import is_running, lock_note
 
 QUESTION = "cat:cs.LG"
 """A query to which arXiv always has papers."""
@@ -31,155 +44,118 @@ SMALL = ("econ", "q-fin")
 """Small archives, in arXiv's order."""
 CLOCK_TOLERANCE = timedelta(minutes=5)
 TIMEOUTS = Timeouts(connect=5.0, read=8.0, whole=9.0)
+BUSY = "a cycle is at work, and arXiv wants one connection at a time"
+NETWORK = "check the network and HTTPS_PROXY; a run tries again by itself"
 _EVERYTHING_IS_OLDER = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class _Dates:
-    """When arXiv says that it answered last, and when that was here."""
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.said: datetime | None = None
-        self.heard: datetime | None = None
-        self._clock = clock
-
-    def note(self, answer: Response) -> None:
-        """Take the Date header of an answer."""
-        self.heard = self._clock()
-        try:
-            self.said = parsedate_to_datetime(answer.headers["date"]).astimezone(UTC)
-        except (KeyError, ValueError, TypeError):
-            self.said = None
-
-
-def check_arxiv(survey: Survey, clock: Callable[[], datetime]) -> list[Check]:
+def check_arxiv(
+    settings: Settings, clock: Callable[[], datetime], *, wrong: bool = False
+) -> list[Finding]:
     """Ask arXiv for a few papers, once; and compare the clock with the Date of its answer (RFC
-    9110, 6.6.1).
+    9110, 6.6.1). `wrong`: its address cannot be.
     """
-    name = "arXiv"
-    settings = survey.settings
-    if "DIGEST_ARXIV_API" in survey.mistakes:
-        return [skip(name, "DIGEST_ARXIV_API is wrong"), skip("clock", "arXiv was not asked")]
-    note = lock_note(settings.db)
-    if note is not None and is_running(note[0]):
-        why = "a cycle is at work, and arXiv wants one connection at a time"
-        return [skip(name, why), skip("clock", "arXiv was not asked")]
-    address = urlsplit(settings.arxiv_api)
-    shown = without_login(settings.arxiv_api)
-    trouble = (
-        "" if getproxies() else unresolved(address.hostname or "")
-    )  # a proxy looks it up itself
-    if trouble:
-        found = fail(name, f"{address.hostname} is not found ({trouble})", _REMEDY, Cause.NETWORK)
-        return [found, skip("clock", "arXiv did not answer")]
-    dates = _Dates(clock)
+    if wrong or _is_busy(settings.db):
+        why = "DIGEST_ARXIV_API is wrong" if wrong else BUSY
+        return [skip(why), skip("arXiv was not asked", "clock")]
+    host = urlsplit(settings.arxiv_api).hostname or ""
+    # A proxy looks the host up itself.
+    if not getproxies() and (trouble := unresolved(host)):
+        lost = fail(f"{host} is not found ({trouble})", NETWORK, Cause.NETWORK)
+        return [lost, skip("arXiv did not answer", "clock")]
+    dates: list[tuple[datetime, str]] = []
     client = make_arxiv(settings, timeouts=TIMEOUTS)
-    client.line.on_response = dates.note
-    answered = asyncio.run(
-        _ask(client, shown, default=survey.settings.origins.get("DIGEST_ARXIV_API") == "default")
-    )
-    return [answered, _clock(dates)]
+    client.line.on_response = lambda answer: dates.append((clock(), answer.headers.get("date", "")))
+    is_default = settings.origins.get("DIGEST_ARXIV_API") == "default"
+    shown = without_login(settings.arxiv_api)
+    answered = asyncio.run(_ask(client, shown, is_default=is_default))
+    return [answered, replace(_clock(dates), name="clock")]
 
 
-def check_source(survey: Survey, now: datetime) -> list[Check]:
-    """Ask the chosen source, where that is not the API: a small feed, or the last records of a
-    small archive.
-    """
-    settings, name = survey.settings, "source"
-    chosen = source_order(settings, _queries(settings))[0]
-    if chosen == API or "DIGEST_SOURCE" in survey.mistakes:
-        return []
-    note = lock_note(settings.db)
-    if note is not None and is_running(note[0]):
-        return [skip(name, "a cycle is at work, and arXiv wants one connection at a time")]
-    try:
-        return [
-            asyncio.run(_ask_feeds(settings, now) if chosen == FEEDS else _ask_oai(settings, now))
-        ]
-    except StaleFeedError as error:
-        return [warn(name, error.message, "wait: the API is asked instead")]
-    except ArxivError as error:
-        remedy = (
-            error.remedy
-            or f"runs ask another source meanwhile; is DIGEST_ARXIV_{chosen.upper()} right?"
-        )
-        return [warn(name, error.message, remedy)]
+def _is_busy(db: Path) -> bool:
+    note = lock_note(db)
+    return note is not None and is_running(note[0])
 
 
-async def _ask_feeds(settings: Settings, now: datetime) -> Check:
-    """One feed of two small archives."""
-    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
-        feeds = make_feeds(settings, client.line)
-        assert feeds is not None
-        served = await feeds.fetch(SMALL, feed_day(last_served(now)), attempts=1)
-    address, papers = without_login(settings.arxiv_feeds), len(served.feed.papers)
-    return ok("source", f"{address} answers: {papers} papers today in {' and '.join(SMALL)}")
-
-
-async def _ask_oai(settings: Settings, now: datetime) -> Check:
-    """The first page of a small archive's last days."""
-    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
-        oai = make_oai(settings, client.line)
-        assert oai is not None
-        since = (now - timedelta(days=3)).date()
-        async for page in oai.harvest(since, SMALL[0], attempts=1):
-            records = page.total or len(page.records)
-            break
-    return ok(
-        "source",
-        f"{without_login(settings.arxiv_oai)} answers: {records} records in {SMALL[0]} since {since}",
-    )
-
-
-def _queries(settings: Settings) -> int:
-    """How many different queries the subscribers file has; none where it cannot be read, which
-    another check tells.
-    """
-    try:
-        return len({keyword.query for keyword in load_roster(settings.subscribers).keywords})
-    except DigestError:
-        return 0
-
-
-_REMEDY = "check the network and HTTPS_PROXY; a run tries again by itself"
-
-
-async def _ask(client: ArxivClient, shown: str, *, default: bool) -> Check:
-    name = "arXiv"
+async def _ask(client: ArxivClient, shown: str, *, is_default: bool) -> Finding:
     try:
         async with client:
             window = await client.fetch(
                 QUESTION, since=_EVERYTHING_IS_OLDER, page_size=PAPERS, attempts=1
             )
     except ArxivError as error:
-        if error.throttled:
-            return warn(
-                name,
-                f"{error.message}: it answers, and turned this question away",
-                "wait: runs try again",
-            )
-        if error.transient:
-            return fail(name, error.message, error.remedy or _REMEDY, Cause.NETWORK)
-        remedy = error.remedy or ("" if default else "is DIGEST_ARXIV_API right?")
-        return fail(name, error.message, remedy, Cause.OTHER if default else Cause.CONFIG)
-    return ok(name, f"{shown} answers: {window.total:,} papers in {QUESTION.removeprefix('cat:')}")
-
-
-def _clock(dates: _Dates) -> Check:
-    """The machine's clock against arXiv's, to the second that a Date header has."""
-    name = "clock"
-    if dates.said is None or dates.heard is None:
-        return skip(name, "arXiv did not answer")
-    off = dates.heard - dates.said
-    if abs(off) > CLOCK_TOLERANCE:
-        direction = "ahead of" if off > timedelta(0) else "behind"
-        return warn(
-            name,
-            f"{_span(abs(off))} {direction} arXiv's",
-            "set it, and let it be kept (timedatectl set-ntp true)",
+        message, remedy = error.message, error.remedy
+        return first(
+            (
+                error.throttled,
+                warn(
+                    f"{message}: it answers, and turned this question away",
+                    "wait: runs try again",
+                ),
+            ),
+            (error.transient, fail(message, remedy or NETWORK, Cause.NETWORK)),
+            (is_default, fail(message, remedy, Cause.OTHER)),
+            (True, fail(message, remedy or "is DIGEST_ARXIV_API right?")),
         )
-    return ok(name, f"within {max(1, round(abs(off).total_seconds()))} s of arXiv's")
+    return ok(f"{shown} answers: {window.total:,} papers in {QUESTION.removeprefix('cat:')}")
 
 
-def _span(span: timedelta) -> str:
-    minutes = round(span.total_seconds() / 60)
-    return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+def check_source(settings: Settings, now: datetime) -> list[Finding]:
+    """Ask the chosen source, where that is not the API: a small feed, or the last records of a
+    small archive.
+    """
+    queries = {keyword.query for keyword in roster_or_empty(settings).keywords}
+    chosen = source_order(settings, len(queries))[0]
+    if chosen == API:
+        return []
+    if _is_busy(settings.db):
+        raise UncheckedError(BUSY)
+    ask = _ask_feeds if chosen == FEEDS else _ask_oai
+    try:
+        return [asyncio.run(ask(settings, now))]
+    except StaleFeedError as error:
+        return [warn(error.message, "wait: the API is asked instead")]
+    except ArxivError as error:
+        right = f"is DIGEST_ARXIV_{chosen.upper()} right?"
+        return [warn(error.message, error.remedy or f"runs ask another source meanwhile; {right}")]
+
+
+async def _ask_feeds(settings: Settings, now: datetime) -> Finding:
+    """One feed of two small archives."""
+    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
+        feeds = FeedClient(client.line, settings.arxiv_feeds)
+        served = await feeds.fetch(SMALL, feed_day(last_served(now)), attempts=1)
+    address, papers = without_login(settings.arxiv_feeds), len(served.feed.papers)
+    return ok(f"{address} answers: {papers} papers today in {' and '.join(SMALL)}")
+
+
+async def _ask_oai(settings: Settings, now: datetime) -> Finding:
+    """The first page of a small archive's last days."""
+    since = (now - timedelta(days=3)).date()
+    async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
+        pages = OaiClient(client.line, settings.arxiv_oai).harvest(since, SMALL[0], attempts=1)
+        page = await anext(pages)
+    address, records = without_login(settings.arxiv_oai), page.total or len(page.records)
+    return ok(f"{address} answers: {records} records in {SMALL[0]} since {since}")
+
+
+def _clock(dates: list[tuple[datetime, str]]) -> Finding:
+    """The machine's clock against arXiv's, to the second that a Date header has."""
+    try:
+        heard, said = dates[-1]
+        off = heard - parsedate_to_datetime(said).astimezone(UTC)
+    except (IndexError, ValueError, TypeError):
+        return skip("arXiv did not answer")
+    minutes = round(abs(off).total_seconds() / 60)
+    span = f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
+    direction = "ahead of" if off > timedelta(0) else "behind"
+    return first(
+        (
+            abs(off) > CLOCK_TOLERANCE,
+            warn(
+                f"{span} {direction} arXiv's",
+                "set it, and let it be kept (timedatectl set-ntp true)",
+            ),
+        ),
+        (True, ok(f"within {max(1, round(abs(off).total_seconds()))} s of arXiv's")),
+    )

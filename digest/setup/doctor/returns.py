@@ -1,93 +1,129 @@
-"""What comes back: whether the mailbox can be read, bounces get there, and the link to leave is
-answered.
+"""What stands around the mail: whether the mailbox can be read, bounces get there, the link to
+leave is answered, and issues can be posted.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from email.utils import parseaddr
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import httpx
 
 from digest.mail.mailbox import Mailbox, read_mailbox
 from digest.mail.transport import make_tls_context
-from digest.setup.doctor.check import Cause, Check, Examine, fail, ok, skip, unresolved, warn
-from digest.setup.settings import Survey
+from digest.model import REPOSITORY, Outcome, Receipt
+from digest.setup.doctor.check import (
+    Cause,
+    Finding,
+    fail,
+    first,
+    must_resolve,
+    ok,
+    unresolved,
+    warn,
+)
+from digest.setup.mail import make_issues
+from digest.setup.settings import Settings
+from digest.setup.subscribers import roster_or_empty
 
 TIMEOUT = 8.0
 """Seconds for an answer from the web side."""
 PROBE = f"/u/0-{'a' * 20}"
 """A link that leads nowhere, which only `digest serve` says in its own words."""
+REMEDY = (
+    "make a fine-grained token with 'Issues: read and write' on it, and set DIGEST_GITHUB_TOKEN"
+)
 
 
-def return_checks(survey: Survey) -> list[tuple[str, Examine]]:
-    """The checks for what is set."""
-    checks: list[tuple[str, Examine]] = []
-    if survey.values["DIGEST_INBOX"]:
-        checks.append(("inbox", lambda: check_inbox(survey)))
-    if survey.values["DIGEST_BOUNCE"]:
-        checks.append(("bounces", lambda: check_bounce(survey)))
-    if survey.values["DIGEST_BASE_URL"]:
-        checks.append(("web side", lambda: check_base_url(survey)))
-    return checks
-
-
-def check_inbox(survey: Survey) -> Check:
+def check_inbox(inbox: str, password: str, ca: Path | None) -> Finding:
     """Log in and select the folder; nothing is read or marked. What goes wrong is raised."""
-    name, settings = "inbox", survey.settings
-    wrong = [v for v in ("DIGEST_INBOX", "DIGEST_INBOX_PASSWORD_FILE") if v in survey.mistakes]
-    if wrong:
-        return skip(name, f"{wrong[0]} is wrong")
-    place = read_mailbox(settings.inbox)
-    if trouble := unresolved(place.host):
-        return fail(
-            name, f"{place.host} is not found ({trouble})", "is the name right?", Cause.NETWORK
-        )
-    Mailbox(place, settings.inbox_password, tls_context=make_tls_context(settings.mail_ca)).close()
-    return ok(name, f"{place.name} can be read")
+    place = read_mailbox(inbox)
+    must_resolve(place.host, "is the name right?")
+    Mailbox(place, password, tls_context=make_tls_context(ca)).close()
+    return ok(f"{place.name} can be read")
 
 
-def check_bounce(survey: Survey) -> Check:
+def check_bounce(bounce: str, inbox: str, sender: str) -> Finding:
     """Whether bounces come to a mailbox that is read, and from a domain that helps the mail."""
-    name, settings = "bounces", survey.settings
-    if "DIGEST_BOUNCE" in survey.mistakes:
-        return skip(name, "DIGEST_BOUNCE is wrong")
-    local, _, domain = settings.bounce.rpartition("@")
-    if not settings.inbox:
-        return warn(
-            name,
-            f"bounces go to {settings.bounce}, and nobody reads them",
-            "set DIGEST_INBOX to that mailbox, or act on single ones with 'digest inbox MAIL.eml'",
-        )
-    own = parseaddr(settings.sender)[1].rpartition("@")[2].lower()
-    if own and not f".{domain.lower()}".endswith(f".{own}"):
-        return warn(
-            name,
-            f"the bounce address is at {domain}, and mail comes from {own}: SPF is not aligned with the sender",
-            f"use an address at {own}, or see that DKIM signs for it",
-        )
-    return ok(
-        name,
-        f"each delivery has its own, such as {local}+7-…@{domain}: does the server deliver such to the inbox?",
+    local, _, domain = bounce.rpartition("@")
+    own = parseaddr(sender)[1].rpartition("@")[2].lower()
+    return first(
+        (
+            not inbox,
+            warn(
+                f"bounces go to {bounce}, and nobody reads them",
+                "set DIGEST_INBOX to that mailbox, "
+                "or act on single ones with 'digest inbox MAIL.eml'",
+            ),
+        ),
+        (
+            own and not f".{domain.lower()}".endswith(f".{own}"),
+            warn(
+                f"the bounce address is at {domain}, and mail comes from {own}: "
+                "SPF is not aligned with the sender",
+                f"use an address at {own}, or see that DKIM signs for it",
+            ),
+        ),
+        (
+            True,
+            ok(
+                f"each delivery has its own, such as {local}+7-…@{domain}: "
+                "does the server deliver such to the inbox?"
+            ),
+        ),
     )
 
 
-def check_base_url(survey: Survey) -> Check:
+def check_base_url(base_url: str) -> Finding:
     """Ask for a link that leads nowhere: `digest serve` says so in its own words."""
-    import httpx
-
-    name, settings = "web side", survey.settings
-    if "DIGEST_BASE_URL" in survey.mistakes:
-        return skip(name, "DIGEST_BASE_URL is wrong")
-    host = urlsplit(settings.base_url).hostname or ""
-    if trouble := unresolved(host):
-        return fail(
-            name, f"{host} is not found ({trouble})", "every mail leads there", Cause.NETWORK
-        )
+    must_resolve(urlsplit(base_url).hostname or "", "every mail leads there")
     try:
-        answer = httpx.get(settings.base_url + PROBE, timeout=TIMEOUT)
+        answer = httpx.get(base_url + PROBE, timeout=TIMEOUT)
     except httpx.HTTPError as error:
-        found = f"{settings.base_url} does not answer ({type(error).__name__}), and every mail leads there"
-        return fail(name, found, "start 'digest serve' behind your web server", Cause.NETWORK)
+        return fail(
+            f"{base_url} does not answer ({type(error).__name__}), and every mail leads there",
+            "start 'digest serve' behind your web server",
+            Cause.NETWORK,
+        )
     if answer.status_code == httpx.codes.NOT_FOUND and "This link leads nowhere" in answer.text:
-        return ok(name, f"{settings.base_url} is answered by 'digest serve'")
-    found = f"{settings.base_url} is answered by something else (HTTP {answer.status_code}), and every mail leads there"
-    return fail(name, found, "pass /u/ on to 'digest serve', or take DIGEST_BASE_URL out")
+        return ok(f"{base_url} is answered by 'digest serve'")
+    return fail(
+        f"{base_url} is answered by something else (HTTP {answer.status_code}), "
+        "and every mail leads there",
+        "pass /u/ on to 'digest serve', or take DIGEST_BASE_URL out",
+    )
+
+
+def check_repositories(settings: Settings) -> list[Finding]:
+    """Ask GitHub about each repository that the subscribers file names; nothing is posted."""
+    addresses = [reader.email for reader in roster_or_empty(settings).subscribers]
+    names = [a.removeprefix(REPOSITORY) for a in addresses if a.startswith(REPOSITORY)]
+    if not names:
+        return []
+    if not settings.github_token:
+        return [fail(f"{name}: there is no token to post with", REMEDY) for name in names]
+    host = urlsplit(settings.github_api).hostname or ""
+    if why := unresolved(host):
+        lost = f"{host} has no address ({why})"
+        return [fail(f"{name}: {lost}", "", Cause.NETWORK) for name in names]
+    receipts = asyncio.run(_examine(settings, names))
+    return [_issues(name, receipt) for name, receipt in zip(names, receipts, strict=True)]
+
+
+async def _examine(settings: Settings, repositories: Sequence[str]) -> list[Receipt]:
+    issues = make_issues(settings)
+    try:
+        return [await issues.examine(repository) for repository in repositories]
+    finally:
+        await issues.close()
+
+
+def _issues(repository: str, receipt: Receipt) -> Finding:
+    if receipt.outcome is Outcome.SENT:
+        return ok(f"{repository}: {receipt.reply}")
+    found, _, remedy = receipt.reply.partition(": ")
+    cause = Cause.CONFIG if receipt.outcome is Outcome.FAILED else Cause.NETWORK
+    return fail(f"{repository}: {found}", remedy, cause)

@@ -8,12 +8,26 @@ import asyncio
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from digest.model import Digest, Item, Keyword, Kind, Outcome, Receipt, Rule, Section
-from digest.setup.doctor.check import Cause, Check, fail, ok, skip
-from digest.setup.doctor.sender import NAME, mail_is_wrong
+from digest.demo.papers import World
+from digest.mail.message import freeze
+from digest.mail.presets import hint_for
+from digest.model import (
+    Digest,
+    Item,
+    Keyword,
+    Kind,
+    Outcome,
+    Receipt,
+    Rendered,
+    Rule,
+    Section,
+)
+from digest.rendering.render import Renderer
+from digest.setup.doctor.check import Cause, Finding, fail, ok
 from digest.setup.mail import make_transport, send_alone
-from digest.setup.settings import Settings, Survey
+from digest.setup.settings import Settings
 
 SECONDS = 60.0
 PAPERS = 3
@@ -23,8 +37,6 @@ LABEL = "a test of this Digest"
 
 def trial_digest(now: datetime, contact: str) -> Digest:
     """A small digest that says of itself that it is a test."""
-    from digest.demo.papers import World
-
     papers = World(seed=11).papers(PAPERS, now - timedelta(days=2), now)
     items = tuple(
         # There was no month 00, so these links lead to nobody's paper.
@@ -45,62 +57,39 @@ def trial_digest(now: datetime, contact: str) -> Digest:
     )
 
 
-def check_templates(survey: Survey, now: datetime) -> Check:
+def _rendered(templates: Path | None, contact: str, now: datetime) -> Rendered:
+    return Renderer(templates).render(trial_digest(now, contact), secrets.token_hex(16))
+
+
+def check_templates(templates: Path | None, contact: str, now: datetime) -> Finding:
     """Render the test digest, with the operator's own templates where there are some."""
-    from digest.rendering.render import Renderer
-
-    settings = survey.settings
-    if "DIGEST_TEMPLATES" in survey.mistakes:
-        return skip("templates", "DIGEST_TEMPLATES is wrong")
-    rendered = Renderer(settings.templates).render(
-        trial_digest(now, settings.contact), secrets.token_hex(16)
-    )
-    where = (
-        f"those in {settings.templates} and the built-in ones"
-        if settings.templates
-        else "the built-in ones"
-    )
-    return ok("templates", f"{where} make a digest of {len(rendered.html.encode()) // 1000 + 1} kB")
+    rendered = _rendered(templates, contact, now)
+    own = f"those in {templates} and " if templates else ""
+    size = len(rendered.html.encode()) // 1000 + 1
+    return ok(f"{own}the built-in ones make a digest of {size} kB")
 
 
-def check_by_sending(survey: Survey, address: str, now: datetime) -> Check:
+def check_by_sending(settings: Settings, address: str, now: datetime) -> Finding:
     """Send the test digest to one address, and tell the server's words."""
-    settings = survey.settings
-    if wrong := mail_is_wrong(survey):
-        return skip(NAME, f"{wrong} is wrong, so nothing was sent")
-    receipt = asyncio.run(send_trial(settings, address, now))
-    if receipt.outcome is Outcome.SENT:
-        return ok(
-            NAME,
-            f"a test digest went to {address} by {make_transport(settings).description}: {receipt.reply}",
-        )
-    return _refused(settings, address, receipt)
+    receipt = asyncio.run(_send_trial(settings, address, now))
+    place, reply = make_transport(settings).description, receipt.reply
+    hint = hint_for(settings.mail, reply)
+    refused = f"the test digest to {address} by {place} was not accepted: {reply}"
+    unsure = f"maybe delivered to {address} by {place}: {reply}"
+    doubtful = hint or "is the address right?"
+    by_relay = Cause.CONFIG if receipt.permanent else Cause.NETWORK
+    return {
+        Outcome.SENT: ok(f"a test digest went to {address} by {place}: {reply}"),
+        Outcome.RELAY: fail(refused, hint, by_relay),
+        Outcome.UNKNOWN: fail(unsure, hint, Cause.NETWORK),
+        Outcome.DEFERRED: fail(refused, doubtful, Cause.NETWORK),
+        Outcome.FAILED: fail(refused, doubtful, Cause.OTHER),
+    }[receipt.outcome]
 
 
-def _refused(settings: Settings, address: str, receipt: Receipt) -> Check:
-    from digest.mail.presets import hint_for
-
-    place = make_transport(settings).description
-    hint = hint_for(settings.mail, receipt.reply)
-    found = f"the test digest to {address} by {place} was not accepted: {receipt.reply}"
-    if receipt.outcome is Outcome.RELAY:
-        return fail(NAME, found, hint, Cause.CONFIG if receipt.permanent else Cause.NETWORK)
-    if receipt.outcome is Outcome.UNKNOWN:
-        return fail(
-            NAME, f"maybe delivered to {address} by {place}: {receipt.reply}", hint, Cause.NETWORK
-        )
-    cause = Cause.NETWORK if receipt.outcome is Outcome.DEFERRED else Cause.OTHER
-    return fail(NAME, found, hint or "is the address right?", cause)
-
-
-async def send_trial(settings: Settings, address: str, now: datetime) -> Receipt:
-    """Mail the test digest under a Message-ID of its own."""
-    from digest.mail.message import freeze
-    from digest.rendering.render import Renderer
-
-    rendered = Renderer(settings.templates).render(
-        trial_digest(now, settings.contact), secrets.token_hex(16)
-    )
+async def _send_trial(settings: Settings, address: str, now: datetime) -> Receipt:
+    """Mail the test digest; what comes of it is not recorded."""
+    rendered = _rendered(settings.templates, settings.contact, now)
     subject, handed_over = f"Test: {rendered.subject}", asyncio.Event()
     try:
         async with asyncio.timeout(SECONDS):

@@ -92,6 +92,18 @@ class Settings:
         """Whether mail leaves this machine's files: false while it goes to a Maildir."""
         return not self.mail.strip().lower().startswith("maildir:")
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log and no answer may repeat, as far as it is set."""
+        secrets = (
+            self.mail_password,
+            self.inbox_password,
+            self.heartbeat_url,
+            self.secret,
+            self.github_token,
+        )
+        return tuple(filter(None, secrets))
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
