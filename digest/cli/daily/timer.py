@@ -5,23 +5,23 @@ again.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, pass_context
+from digest.cli.base import Command, Context, json_option, labelled, pass_context
 from digest.errors import ConfigError, DigestError, UsageError
-from digest.setup.settings import SETTINGS, SYSTEM_HOME, Settings, find_home, load_settings
+from digest.setup.settings import SYSTEM_HOME, Settings, find_home
+from digest.setup.timer import make_job, what_a_timer_misses
+from digest.system.timers.found import Installed, details, find_installed, plans_to_remove
+from digest.system.timers.install import plan_install
+from digest.system.timers.machine import Machine
+from digest.system.timers.plan import SYSTEMD, Plan, carry_out
 
-if TYPE_CHECKING:
-    from digest.system.timers.found import Installed
-    from digest.system.timers.job import Job
-    from digest.system.timers.machine import Machine
-    from digest.system.timers.plan import Plan
+ACTIVE = {True: "active", False: "not active", None: "installed"}
 
 
 def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,21 +69,15 @@ def install(context: Context, scope: str | None, linger: bool, yes: bool, only_p
     machine = _machine()
     system = _is_system(machine, scope)
     settings = _settings(context, system=system)
-    from digest.system.timers.install import plan_install
-
     plan = plan_install(
         machine, make_job(settings), system=system, linger=linger, only_print=only_print
     )
-    _show(context, plan, _notes(context, settings, system=system))
-    if only_print:
+    _show(context, *plan.lines(what_a_timer_misses(settings, context.flags, system=system)))
+    if only_print or not _is_agreed(context, assume_yes=yes):
         return
-    if not _agreed(context, assume_yes=yes):
-        return
-    _carry_out(context, machine, plan)
-    scope_flag = "" if system == (machine.uid == 0) else " --user"
-    context.echo(
-        f"Done. 'digest timer status' tells the next run, 'digest timer remove{scope_flag}' ends it."
-    )
+    carry_out(plan, machine, context.warn)
+    remove = "digest timer remove" + ("" if system == (machine.uid == 0) else " --user")
+    context.echo(f"Done. 'digest timer status' tells the next run, '{remove}' ends it.")
 
 
 @timer.command(cls=Command, examples=("digest timer status",))
@@ -91,35 +85,25 @@ def install(context: Context, scope: str | None, linger: bool, yes: bool, only_p
 @pass_context
 def status(context: Context, as_json: bool) -> None:
     """Tell what calls Digest, whether it is active, and its last and next run."""
-    from digest.system.timers.found import details, find_installed
-
     machine = _machine()
-    found = find_installed(machine)
-    said = [details(machine, item) for item in found]
-    if as_json:
-        context.print_json(
-            [
-                {
-                    "kind": item.kind,
-                    "path": item.path,
-                    "active": item.active,
-                    "home": str(item.home) if item.home else None,
-                    "made_here": item.made_here,
-                    "details": lines,
-                }
-                for item, lines in zip(found, said, strict=True)
-            ]
-        )
-        return
-    if not found:
-        context.echo("Nothing calls Digest here: 'digest timer install' sets that up.")
-    for item, lines in zip(found, said, strict=True):
-        state = {True: "active", False: "not active", None: "installed"}[item.active]
-        context.echo(f"{item.kind}: {state} ({item.path})")
-        if item.home:
-            context.echo(f"  home folder: {item.home}")
-        for line in lines:
-            context.echo(f"  {line}")
+    found = [(item, details(machine, item)) for item in find_installed(machine)]
+    values = [
+        {
+            "kind": item.kind,
+            "path": item.path,
+            "active": item.active,
+            "home": str(item.home) if item.home else None,
+            "made_here": item.made_here,
+            "details": said,
+        }
+        for item, said in found
+    ]
+    lines = [] if found else ["Nothing calls Digest here: 'digest timer install' sets that up."]
+    for item, said in found:
+        lines.append(f"{item.kind}: {ACTIVE[item.active]} ({item.path})")
+        home = f"home folder: {item.home}" if item.home else ""
+        lines += labelled([("", home, *said)], 2)
+    context.show(values, lines, as_json=as_json)
 
 
 @timer.command(cls=Command, examples=("digest timer remove --print",))
@@ -129,42 +113,51 @@ def status(context: Context, as_json: bool) -> None:
 @pass_context
 def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> None:
     """Take away the timer that 'digest timer install' made, and nothing else."""
-    from digest.system.timers.found import plans_to_remove
-
     machine = _machine()
+    plans = _plans_to_remove(machine, scope)
+    if not plans:
+        context.echo("There is no timer that 'digest timer install' made: nothing to remove.")
+        return
+    for plan in plans:
+        _show(context, *plan.lines())
+    if only_print or not _is_agreed(context, assume_yes=yes):
+        return
+    kept = _homes() or "the home folder"
+    for plan in plans:
+        carry_out(plan, machine, context.warn)
+    left = [f"Still there: {item.kind} ({item.path})." for item in installed()]
+    _show(
+        context,
+        f"Done. The database, the subscribers file and the settings stay ({kept}).",
+        *left,
+    )
+
+
+def _plans_to_remove(machine: Machine, scope: str | None) -> list[Plan]:
+    """What takes away the system's timer or the user's own: as asked, else whichever there is.
+    ConfigError where only root may.
+    """
     system = _is_system(machine, scope)
     plans = plans_to_remove(machine, system=system)
     if not plans and scope is None and system:
         plans = plans_to_remove(machine, system=False)
-    if not plans:
-        context.echo("There is no timer that 'digest timer install' made: nothing to remove.")
-        return
-    if any(plan.kind == "systemd" for plan in plans) and machine.uid != 0:
+    if machine.uid != 0 and SYSTEMD in (plan.kind for plan in plans):
         raise ConfigError(
             "the system's timer lies in /etc, which only root may change",
             remedy="call it with sudo",
         )
-    for plan in plans:
-        _show(context, plan, [])
-    if only_print:
-        return
-    if not _agreed(context, assume_yes=yes):
-        return
-    homes = {item.home for item in installed() if item.made_here and item.home}
-    for plan in plans:
-        _carry_out(context, machine, plan)
-    kept = ", ".join(sorted(map(str, homes))) or "the home folder"
-    context.echo(f"Done. The database, the subscribers file and the settings stay ({kept}).")
-    for item in installed():
-        context.echo(f"Still there: {item.kind} ({item.path}).")
+    return plans
+
+
+def _homes() -> str:
+    """The home folders that the timers made here work for."""
+    return ", ".join(sorted({str(one.home) for one in installed() if one.made_here and one.home}))
 
 
 def installed() -> list[Installed]:
     """What calls Digest on this machine, for this user and for the system. Never fails: not known
     is empty.
     """
-    from digest.system.timers.found import find_installed
-
     try:
         return find_installed(_machine())
     except (DigestError, OSError, ImportError):
@@ -177,22 +170,22 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
     Where it cannot be, one line says why; nothing is raised. Without a terminal and without
     `assume_yes` one line says which command sets it up.
     """
+    settings = context.settings
     try:
         machine = _machine()
         system = _is_system(machine, None)
-        from digest.system.timers.install import plan_install
-
-        plan = plan_install(machine, make_job(context.settings), system=system)
+        plan = plan_install(machine, make_job(settings), system=system)
     except DigestError as error:
         context.warn(f"no timer was set up: {error}")
         return False
-    made = [str(file.path) for file in plan.files] or ["a line in your crontab"]
-    context.echo(f"A timer: {plan.summary}.")
-    context.echo(
-        f"It makes {', '.join(made)}; 'digest timer install --print' shows all, 'digest timer remove' ends it."
+    made = ", ".join(str(file.path) for file in plan.files) or "a line in your crontab"
+    _show(
+        context,
+        f"A timer: {plan.summary}.",
+        f"It makes {made}; 'digest timer install --print' shows all,"
+        " 'digest timer remove' ends it.",
+        *(f"Note: {n}." for n in what_a_timer_misses(settings, context.flags, system=system)),
     )
-    for note in _notes(context, context.settings, system=system):
-        context.echo(f"Note: {note}.")
     if not assume_yes and not sys.stdin.isatty():
         context.echo(
             "Nothing was set up, since nobody can be asked here: call 'digest timer install --yes'."
@@ -202,7 +195,7 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
         context.echo("Later: digest timer install")
         return False
     try:
-        _carry_out(context, machine, plan)
+        carry_out(plan, machine, context.warn)
     except DigestError as error:
         context.warn(f"the timer was not set up: {error}")
         return False
@@ -210,44 +203,7 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
     return True
 
 
-def make_job(settings: Settings) -> Job:
-    """What a timer is to call for this installation, and what it needs to see and to write."""
-    import digest
-    from digest.system.timers.job import Job
-
-    command = _program()
-    scheme, _, rest = settings.mail.strip().partition(":")
-    writes = [settings.db.parent]
-    if scheme.lower() == "maildir":
-        mail = settings.home / Path(rest.removeprefix("//")).expanduser()
-        writes.append(mail if mail.is_dir() else mail.parent)
-    reads = [
-        Path(command[0]).resolve(),
-        Path(sys.prefix),
-        Path(sys.base_prefix),
-        Path(digest.__file__).parent,
-    ]
-    reads += [path for path in (settings.subscribers, settings.templates, settings.mail_ca) if path]
-    return Job(
-        command,
-        settings.home,
-        writes=tuple(path for path in writes if not path.is_relative_to(settings.home)),
-        reads=tuple(path for path in (*reads, settings.home.resolve()) if path != settings.home),
-        sendmail=scheme.lower() == "sendmail",
-    )
-
-
-def _program() -> tuple[str, ...]:
-    """The absolute path of the `digest` that runs: as it was called, else beside its Python."""
-    for candidate in (Path(sys.argv[0]), Path(sys.executable).parent / "digest"):
-        if candidate.name == "digest" and candidate.is_file() and os.access(candidate, os.X_OK):
-            return (os.path.abspath(candidate),)  # noqa: PTH100 - takes out .. too, and leaves links alone
-    return (sys.executable, "-m", "digest")
-
-
 def _machine() -> Machine:
-    from digest.system.timers.machine import Machine
-
     return Machine.this(os.environ)
 
 
@@ -268,64 +224,12 @@ def _settings(context: Context, *, system: bool) -> Settings:
     return context.settings
 
 
-def _notes(context: Context, settings: Settings, *, system: bool) -> list[str]:
-    """What the calls of a timer will not find as this command found it."""
-    notes = []
-    with_known_file = settings.home == SYSTEM_HOME or settings.subscribers.exists()
-    if not with_known_file:
-        notes.append(
-            f"there is no {settings.subscribers} yet: until there is, each run ends with a line that says so"
-        )
-    try:
-        bare = load_settings({"DIGEST_HOME": str(settings.home)}, environ={})
-    except ConfigError:
-        bare = None
-    if bare != settings:
-        here = {*os.environ, *context.flags} - {"DIGEST_HOME"}
-        if names := sorted(here & {s.variable for s in SETTINGS}):
-            place = f"{settings.home / '.env'}" + (
-                " or to /etc/digest/environment" if system else ""
-            )
-            notes.append(
-                f"a timer does not see what was set for this command alone ({', '.join(names)}): add it to {place}"
-            )
-    if names := sorted(
-        n
-        for n in os.environ
-        if n.lower() in ("https_proxy", "http_proxy", "all_proxy", "ssl_cert_file")
-    ):
-        notes.append(
-            f"a timer does not see {', '.join(names)} of this shell: docs/timer.md says where to set it"
-        )
-    if system and settings.mail_token_command:
-        notes.append(f"DIGEST_MAIL_TOKEN_COMMAND will be able to write to {settings.home} alone")
-    return notes
+def _show(context: Context, *lines: str) -> None:
+    for line in lines:
+        context.echo(line)
 
 
-def _show(context: Context, plan: Plan, notes: list[str]) -> None:
-    """Show every step: files with what they will hold, and commands."""
-    context.echo(f"{plan.summary[0].upper()}{plan.summary[1:]}.")
-    from digest.system.timers.plan import File
-
-    for step in plan.steps:
-        context.echo()
-        if not isinstance(step, File):
-            context.echo(f"Call: {shlex.join(step.arguments)}")
-            text = step.given
-        elif step.text is None:
-            context.echo(f"Remove: {step.path}")
-            text = None
-        else:
-            context.echo(f"Write: {step.path}")
-            text = step.text.decode()
-        for line in (text or "").splitlines():
-            context.echo(f"    {line}".rstrip())
-    context.echo()
-    for note in (*notes, *plan.notes):
-        context.echo(f"Note: {note}.")
-
-
-def _agreed(context: Context, *, assume_yes: bool) -> bool:
+def _is_agreed(context: Context, *, assume_yes: bool) -> bool:
     """Ask, unless told not to. Raises UsageError where nobody can be asked."""
     if assume_yes:
         return True
@@ -338,9 +242,3 @@ def _agreed(context: Context, *, assume_yes: bool) -> bool:
         return True
     context.echo("Nothing was done.")
     return False
-
-
-def _carry_out(context: Context, machine: Machine, plan: Plan) -> None:
-    from digest.system.timers.plan import carry_out
-
-    carry_out(plan, machine, context.warn)

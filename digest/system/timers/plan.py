@@ -5,10 +5,11 @@ out.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,16 @@ class File:
     path: Path
     text: bytes | None
 
+    @property
+    def heading(self) -> str:
+        """What will be done with it, for people."""
+        return f"{'Remove' if self.text is None else 'Write'}: {self.path}"
+
+    @property
+    def content(self) -> str:
+        """What it will hold."""
+        return (self.text or b"").decode()
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -46,6 +57,16 @@ class Call:
     missing: str = ""
     retries: int = 0
 
+    @property
+    def heading(self) -> str:
+        """What will be called, for people."""
+        return f"Call: {shlex.join(self.arguments)}"
+
+    @property
+    def content(self) -> str:
+        """What it is given to read."""
+        return self.given or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -57,6 +78,17 @@ class Plan:
     summary: str
     steps: tuple[File | Call, ...]
     notes: tuple[str, ...] = ()
+
+    def lines(self, notes: Iterable[str] = ()) -> Iterator[str]:
+        """All that will be done, for people: files with what they will hold, and calls; then
+        `notes` and the plan's own.
+        """
+        yield f"{self.summary[0].upper()}{self.summary[1:]}."
+        for step in self.steps:
+            yield from ("", step.heading)
+            yield from (f"    {line}".rstrip() for line in step.content.splitlines())
+        yield ""
+        yield from (f"Note: {note}." for note in (*notes, *self.notes))
 
     @property
     def files(self) -> list[File]:
