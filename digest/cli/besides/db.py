@@ -10,11 +10,20 @@ from pathlib import Path
 
 import click
 
-from digest.cli.base import Command, Context, json_option, now_option, pass_context
+from digest.cli.base import (
+    Command,
+    Context,
+    json_option,
+    labelled,
+    now_option,
+    pass_context,
+)
 from digest.errors import Exit, StoreError, UsageError
 from digest.keywords.words import counted
 from digest.setup.parts import clock_at
-from digest.times import to_text
+from digest.store import health, upkeep
+from digest.system.locks import cycle_lock
+from digest.times import in_utc, to_text
 
 KEEP = 90
 """Days for which a prune keeps bodies of digests, records of runs and refused answers."""
@@ -36,13 +45,10 @@ def backup(context: Context, file: Path | None, now: datetime | None) -> None:
     The copy is one file, whole or not there at all. It holds the secret of signed links: keep it as
     private.
     """
-    from digest.store.upkeep import back_up
-
     path = _existing(context)
     target = file or path.with_name(f"{path.stem}-{clock_at(now)():%Y%m%d-%H%M%S}{path.suffix}")
-    health = back_up(path, target)
-    known = health.last_run
-    until = f", with all until {known.started:%Y-%m-%d %H:%M} UTC" if known else ""
+    last = upkeep.back_up(path, target).last_run
+    until = f", with all until {in_utc(last.started)}" if last else ""
     context.echo(f"Backup    {target}, {_size(target.stat().st_size)}{until}")
 
 
@@ -65,79 +71,69 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
     What was announced since the backup was made may have been mailed or not: a terminal is asked, a
     script says it by a flag.
     """
-    from digest.store.upkeep import examine_backup, last_run_of, restore
-    from digest.system.locks import cycle_lock
-
     path, moment = context.settings.db, clock_at(now)()
-    examine_backup(file, path)  # before anything is asked
+    upkeep.examine_backup(file, path)  # before anything is asked
     with cycle_lock(path):
-        answer = mailed or _asked(last_run_of(file), last_run_of(path) if path.exists() else None)
-        done = restore(file, path, moment, mailed=answer == "yes")
-    context.echo(f"Restored  {path} from {file}, with all until {_moment(done.until)}")
-    if done.aside:
-        context.echo(f"Before    the database until now is in {done.aside}")
-    if done.suppressed:
-        context.echo(f"          {counted(done.suppressed, 'suppression')} taken over from it")
-    if answer == "yes":
-        context.echo(
-            f"Since     counts as mailed{f' ({done.dropped} on their way too)' if done.dropped else ''}"
-        )
-    else:
-        context.echo("Since     is mailed with the next run, as far as arXiv still shows it")
+        current = upkeep.last_run_of(path) if path.exists() else None
+        counts = mailed == "yes" if mailed else _counts_as_mailed(upkeep.last_run_of(file), current)
+        done = upkeep.restore(file, path, moment, mailed=counts)
+    dropped = f" ({done.dropped} on their way too)" if done.dropped else ""
+    taken = f"{counted(done.suppressed, 'suppression')} taken over from it"
+    rows = [
+        ("Restored", f"{path} from {file}, with all until {_until(done.until)}"),
+        ("Before", f"the database until now is in {done.aside}" if done.aside else ""),
+        ("", taken if done.suppressed else ""),
+        (
+            "Since",
+            f"counts as mailed{dropped}"
+            if counts
+            else "is mailed with the next run, as far as arXiv still shows it",
+        ),
+    ]
+    for line in labelled(rows, 10):
+        context.echo(line)
 
 
-def _asked(backup: datetime | None, current: datetime | None) -> str:
+def _counts_as_mailed(backup: datetime | None, current: datetime | None) -> bool:
     """Ask a person whether what came between two moments counts as mailed."""
+    between = f"the backup knows all until {_until(backup)}, the database until {_until(current)}"
     if not sys.stdin.isatty():
         raise UsageError(
-            f"the backup knows all until {_moment(backup)}, the database until {_moment(current)}",
+            between,
             remedy="say by --mailed or --not-mailed whether papers since then count as mailed",
         )
-    click.echo(
-        f"The backup knows all until {_moment(backup)}, the database until {_moment(current)}."
-    )
-    return (
-        "yes"
-        if click.confirm("Do papers announced since then count as mailed?", default=False)
-        else "no"
-    )
+    click.echo(f"T{between[1:]}.")
+    return click.confirm("Do papers announced since then count as mailed?", default=False)
 
 
 @db.command(cls=Command, examples=("digest db check", "digest db check --json"))
 @json_option
 @pass_context
-@click.pass_context
-def check(click_context: click.Context, context: Context, as_json: bool) -> None:
+def check(context: Context, as_json: bool) -> None:
     """Read all of the database, and tell whether it is sound; nothing is written."""
-    from digest.store.health import examine
-
     path = _existing(context)
-    health = examine(path, wholly=True)
-    problems = list(health.problems)
-    if health.orphans:
-        problems.append(f"{counted(health.orphans, 'row')} refer to rows that are not there")
-    run = health.last_run
-    size = path.stat().st_size
-    if as_json:
-        context.print_json(
-            {
-                "database": str(path),
-                "bytes": size,
-                "schema": health.version,
-                "known_schema": health.known,
-                "last_run": to_text(run.started) if run else None,
-                "problems": problems,
-            }
-        )
-    else:
-        until = f", last run {run.started:%Y-%m-%d %H:%M} UTC" if run else ""
-        state = "damaged" if problems else "sound"
-        context.echo(f"{path} is {state}: {_size(size)}, schema {health.version}{until}")
-        for problem in problems:
-            context.echo(f"  {problem}")
-        if problems:
-            context.echo("  to do: 'digest db restore' puts a backup in its place; keep this file")
-    click_context.exit(Exit.CONFIG if problems else Exit.DONE)
+    found = health.examine(path, wholly=True)
+    run, size = found.last_run, path.stat().st_size
+    problems = list(found.problems)
+    if found.orphans:
+        problems.append(f"{counted(found.orphans, 'row')} refer to rows that are not there")
+    value = {
+        "database": str(path),
+        "bytes": size,
+        "schema": found.version,
+        "known_schema": found.known,
+        "last_run": to_text(run.started) if run else None,
+        "problems": problems,
+    }
+    until = f", last run {in_utc(run.started)}" if run else ""
+    state = "damaged" if problems else "sound"
+    to_do = "to do: 'digest db restore' puts a backup in its place; keep this file"
+    lines = [
+        f"{path} is {state}: {_size(size)}, schema {found.version}{until}",
+        *labelled([("", *problems, to_do if problems else "")], 2),
+    ]
+    context.show(value, lines, as_json=as_json)
+    context.exit(Exit.CONFIG if problems else Exit.DONE)
 
 
 @db.command(cls=Command, examples=("digest db prune", "digest db prune --days 30"))
@@ -153,30 +149,21 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
 
     What was seen and what was mailed to whom stays for good: nothing comes again.
     """
-    from digest.store.upkeep import prune
-    from digest.system.locks import cycle_lock
-
     path = _existing(context)
     with cycle_lock(path):
-        done = prune(path, clock_at(now)() - timedelta(days=days))
-    if as_json:
-        context.print_json(
-            {
-                "bodies": done.bodies,
-                "runs": done.runs,
-                "windows": done.windows,
-                "freed_bytes": done.freed,
-            }
-        )
-        return
-    parts = (
-        counted(done.bodies, "mail text"),
-        counted(done.runs, "run"),
-        counted(done.windows, "refused answer"),
+        done = upkeep.prune(path, clock_at(now)() - timedelta(days=days))
+    value = {
+        "bodies": done.bodies,
+        "runs": done.runs,
+        "windows": done.windows,
+        "freed_bytes": done.freed,
+    }
+    gone = (
+        f"{counted(done.bodies, 'mail text')}, {counted(done.runs, 'run')},"
+        f" {counted(done.windows, 'refused answer')}"
     )
-    context.echo(
-        f"Let go of {', '.join(parts)}; {_size(done.freed)} freed, {_size(path.stat().st_size)} left."
-    )
+    left = f"{_size(done.freed)} freed, {_size(path.stat().st_size)} left"
+    context.show(value, [f"Let go of {gone}; {left}."], as_json=as_json)
 
 
 def _existing(context: Context) -> Path:
@@ -186,8 +173,8 @@ def _existing(context: Context) -> Path:
     return path
 
 
-def _moment(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "no run"
+def _until(moment: datetime | None) -> str:
+    return in_utc(moment) if moment else "no run"
 
 
 def _size(number: int) -> str:

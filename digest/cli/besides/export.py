@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -145,12 +145,17 @@ def _records(context: Context, store: Store, flags: ExportFlags) -> Iterator[Rec
     names = store.exports.labels() | {k.query: k.name for k in _all_keywords(roster)}
     queries = _queries(names, flags.keywords) if flags.keywords else None
     if reader is not None and flags.unmailed:
-        own = [part.query for part in store.history.parts(reader.number) if part.until is None]
-        queries = own if queries is None else [query for query in own if query in queries]
+        queries = _own_queries(store, reader.number, queries)
     found = store.exports.export(
         reader=reader.number if reader else None, queries=queries, unmailed=flags.unmailed
     )
     return _within(found, names, reader.zone if reader else "UTC", flags)
+
+
+def _own_queries(store: Store, reader: int, among: list[str] | None) -> list[str]:
+    """The queries of a reader's keywords, all or those among some."""
+    own = [part.query for part in store.history.parts(reader) if part.until is None]
+    return own if among is None else [query for query in own if query in among]
 
 
 def _within(
@@ -158,14 +163,17 @@ def _within(
 ) -> Iterator[Record]:
     """What was seen, or mailed to the one reader, on the days that are asked for."""
     for one in found:
-        first = local_date(one.first_seen, zone) if one.first_seen else None
-        mailed = local_date(one.mailed, zone) if one.mailed else None
+        first, mailed = _day(one.first_seen, zone), _day(one.mailed, zone)
         day = mailed if flags.email and not flags.unmailed else first
         # A paper whose run's record is gone was seen at some time after its submission.
         day = day or local_date(one.paper.published, zone)
         if (flags.since or date.min) <= day <= (flags.until or date.max):
             keywords = tuple(dict.fromkeys(names[query] for query in one.queries))
             yield Record(one.paper, keywords, first, mailed)
+
+
+def _day(moment: datetime | None, zone: str) -> date | None:
+    return local_date(moment, zone) if moment else None
 
 
 def _all_keywords(roster: Roster) -> Iterator[Keyword]:

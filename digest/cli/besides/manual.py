@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def manual(click_context: click.Context, context: Context, folder: Path, markdow
     if markdown:
         files = {"commands.md": reference(commands)}
     else:
-        files = {f"{one.name.replace(' ', '-')}.1": _page(one, commands) for one in commands}
+        files = {f"{_page_name(one)}.1": _page(one, commands) for one in commands}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -60,7 +61,7 @@ def completion(click_context: click.Context, shell: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Described:
+class _Description:
     """A command as it is described: `options` are (flags, text)."""
 
     name: str
@@ -70,48 +71,51 @@ class _Described:
     options: tuple[tuple[str, str], ...]
     examples: tuple[str, ...]
 
+    def is_below(self, other: _Description) -> bool:
+        """Whether this is a subcommand of the other."""
+        return self.name.startswith(other.name + " ")
 
-def _commands(command: click.Command, context: click.Context, name: str) -> Iterator[_Described]:
+
+def _commands(command: click.Command, context: click.Context, name: str) -> Iterator[_Description]:
     """A command, and those below it."""
-    records = (p.get_help_record(context) for p in command.get_params(context))
-    options = (record for record in records if record is not None and record[1])
-    yield _Described(
+    records = (param.get_help_record(context) for param in command.get_params(context))
+    help_ = (command.help or "").replace("\b", "")
+    yield _Description(
         name=name,
         summary=command.get_short_help_str(limit=200).rstrip("."),
         usage=" ".join([name, *command.collect_usage_pieces(context)]),
-        paragraphs=tuple(one_line(p) for p in (command.help or "").replace("\b", "").split("\n\n")),
-        options=tuple(options),
+        paragraphs=tuple(one_line(paragraph) for paragraph in help_.split("\n\n")),
+        options=tuple(record for record in records if record and record[1]),
         examples=getattr(command, "examples", ()),
     )
-    if isinstance(command, click.Group):
-        for word in command.list_commands(context):
-            inner = command.get_command(context, word)
-            if inner is not None and not inner.hidden:
-                yield from _commands(
-                    inner, click.Context(inner, info_name=word, parent=context), f"{name} {word}"
-                )
+    words = command.list_commands(context) if isinstance(command, click.Group) else ()
+    for word in words:
+        inner = command.get_command(context, word)  # type: ignore[attr-defined]
+        below = click.Context(inner, info_name=word, parent=context)
+        yield from _commands(inner, below, f"{name} {word}")
 
 
-def _page(one: _Described, commands: list[_Described]) -> str:
+def _page(one: _Description, commands: list[_Description]) -> str:
     """One manual page, in man(7)'s macros."""
-    title = one.name.replace(" ", "-")
-    lines = [f'.TH {title.upper()} 1 "" "digest {__version__}" "Digest"', ".SH NAME"]
-    lines += [
-        f"{_escaped(title)} \\- {_escaped(one.summary)}",
-        ".SH SYNOPSIS",
-        _escaped(one.usage),
-        ".SH DESCRIPTION",
-    ]
-    for paragraph in one.paragraphs:
-        lines += [".PP", _escaped(paragraph)]
-    lines += [".SH OPTIONS"] if one.options else []
-    for flags, text in one.options:
-        lines += [".TP", f".B {_escaped(flags)}", _escaped(text)]
-    lines += [".SH EXAMPLES", ".nf", *map(_escaped, one.examples), ".fi"] if one.examples else []
-    below = [c.name for c in commands if c.name.startswith(one.name + " ")]
-    lines += [".SH SEE ALSO"] if below else []
-    lines += [f".BR {_escaped(name.replace(' ', '-'))} (1)" for name in below]
+    title = _page_name(one)
+    below = [f".BR {_escaped(_page_name(c))} (1)" for c in commands if c.is_below(one)]
+    options = [(".TP", f".B {_escaped(flags)}", _escaped(text)) for flags, text in one.options]
+    sections = {
+        "NAME": [f"{_escaped(title)} \\- {_escaped(one.summary)}"],
+        "SYNOPSIS": [_escaped(one.usage)],
+        "DESCRIPTION": [line for text in one.paragraphs for line in (".PP", _escaped(text))],
+        "OPTIONS": list(chain.from_iterable(options)),
+        "EXAMPLES": [".nf", *map(_escaped, one.examples), ".fi"] if one.examples else [],
+        "SEE ALSO": below,
+    }
+    lines = [f'.TH {title.upper()} 1 "" "digest {__version__}" "Digest"']
+    for heading, texts in sections.items():
+        lines += [f".SH {heading}", *texts] if texts else []
     return "\n".join(lines) + "\n"
+
+
+def _page_name(one: _Description) -> str:
+    return one.name.replace(" ", "-")
 
 
 def _escaped(text: str) -> str:
@@ -120,7 +124,7 @@ def _escaped(text: str) -> str:
     return f"\\&{text}" if text.startswith((".", "'")) else text
 
 
-def reference(commands: list[_Described]) -> str:
+def reference(commands: list[_Description]) -> str:
     """All commands in one Markdown document."""
     lines = [
         "# Commands",
@@ -128,14 +132,12 @@ def reference(commands: list[_Described]) -> str:
         "Written by `digest manual --markdown docs`; what `--help` says is the same.",
     ]
     for one in commands:
-        lines += ["", f"## {one.name}", "", f"    {one.usage}", ""]
-        lines += ["\n\n".join(one.paragraphs)]
-        if one.options:
-            lines += ["", "| flag | |", "|---|---|"]
-            lines += [
-                f"| `{flags}` | {text.replace('|', chr(92) + '|')} |" for flags, text in one.options
-            ]
-        if one.examples:
-            lines += ["", "Examples:" if len(one.examples) > 1 else "Example:", ""]
-            lines += [f"    {example}" for example in one.examples]
+        lines += ["", f"## {one.name}", "", f"    {one.usage}", "", "\n\n".join(one.paragraphs)]
+        rows = [
+            f"| `{flags}` | {text.replace('|', chr(92) + '|')} |" for flags, text in one.options
+        ]
+        lines += ["", "| flag | |", "|---|---|", *rows] if rows else []
+        heading = "Examples:" if len(one.examples) > 1 else "Example:"
+        examples = [f"    {example}" for example in one.examples]
+        lines += ["", heading, "", *examples] if examples else []
     return "\n".join(lines) + "\n"

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from digest.cli.base import Command, Context, json_option, now_option, pass_context
+from digest.cli.base import Command, Context, flags_as, json_option, now_option
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.setup.parts import clock_at
 from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.store import open_store
 
 LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class PublishFlags:
+    """The flags of `digest publish`."""
+
+    markdown: Path | None
+    limit: int
+    always: bool
+    template: Path | None
+    now: datetime | None
+    as_json: bool
 
 
 @click.command(
@@ -44,16 +58,8 @@ LIMIT = 100
 )
 @now_option
 @json_option
-@pass_context
-def publish(
-    context: Context,
-    markdown: Path | None,
-    limit: int,
-    always: bool,
-    template: Path | None,
-    now: datetime | None,
-    as_json: bool,
-) -> None:
+@flags_as(PublishFlags)
+def publish(context: Context, flags: PublishFlags) -> None:
     """Write the Daily Papers page: a table of the most recent papers of each keyword.
 
     The keywords come in the order of the subscribers file, the papers by their submission, the
@@ -62,38 +68,30 @@ def publish(
     """
     from digest.rendering.page.render import KeywordTable, render_page
     from digest.run.publish import write_page
-    from digest.store import open_store
 
-    if markdown is None:
+    settings, file = context.settings, flags.markdown
+    if file is None:
         raise UsageError("nothing to write was named", remedy="such as with --markdown README.md")
-    settings = context.settings
-    roster = read_roster(settings)
-    if not roster.keywords:
+    keywords = read_roster(settings).keywords
+    if not keywords:
         place = place_of_subscribers(settings)
         raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")
     with open_store(settings.db, create=False) as store:
-        sections = [
-            KeywordTable(k.name, store.pages.recent(k.query, limit)) for k in roster.keywords
-        ]
-    updated = clock_at(now)().date()
-    page = render_page(sections, updated, template=template, templates=settings.templates)
-    if str(markdown) == "-":
+        tables = [KeywordTable(k.name, store.pages.recent(k.query, flags.limit)) for k in keywords]
+    updated = clock_at(flags.now)().date()
+    page = render_page(tables, updated, template=flags.template, templates=settings.templates)
+    if str(file) == "-":
         click.echo(page.encode("utf-8"), nl=False)
         return
-    written = write_page(markdown, page, always=always)
-    if as_json:
-        context.print_json(
-            {
-                "file": str(markdown),
-                "written": written,
-                "updated": updated.isoformat(),
-                "keywords": [{"keyword": s.keyword, "papers": len(s.papers)} for s in sections],
-            }
-        )
-    elif written:
-        papers = len({paper.id for section in sections for paper in section.papers})
-        context.echo(
-            f"{markdown}: {counted(papers, 'paper')} under {counted(len(sections), 'keyword')}."
-        )
-    else:
-        context.echo(f"{markdown} says all that already; it was left alone (--always writes it).")
+    written = write_page(file, page, always=flags.always)
+    value = {
+        "file": str(file),
+        "written": written,
+        "updated": updated.isoformat(),
+        "keywords": [{"keyword": t.keyword, "papers": len(t.papers)} for t in tables],
+    }
+    papers = counted(len({paper.id for table in tables for paper in table.papers}), "paper")
+    line = f"{file} says all that already; it was left alone (--always writes it)."
+    if written:
+        line = f"{file}: {papers} under {counted(len(tables), 'keyword')}."
+    context.show(value, [line], as_json=flags.as_json)
