@@ -23,7 +23,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.cli.begin.init_ask import hour, one_of
-from digest.cli.begin.init_files import check_writable, choose_home, local_zone, quoted, save_env
+from digest.cli.begin.init_files import (
+    check_writable,
+    choose_home,
+    is_installed,
+    local_zone,
+    quoted,
+    save_env,
+)
 from digest.cli.begin.init_mail import server_url, with_login
 from digest.cli.readers.counts import PaperCounter, in_words
 from digest.demo.papers import World, newest_first
@@ -550,13 +557,13 @@ def test_a_clone_of_the_project_is_no_home_by_surprise(
     clone = tmp_path / "clone"
     clone.mkdir()
     (clone / "subscribers.yaml").write_text("subscribers: []\n")
-    assert choose_home("", clone).path == clone
+    assert choose_home("", clone) == clone
     (clone / "setup.cfg").write_text("[metadata]\nname = arxiv-digest\n")
     home = choose_home("", clone)
-    assert (home.path, home.exists) == (tmp_path / "data" / "digest", False)
-    assert choose_home(str(clone), clone).path == clone
+    assert (home, is_installed(home)) == (tmp_path / "data" / "digest", False)
+    assert choose_home(str(clone), clone) == clone
     (clone / "digest.db").touch()
-    assert choose_home("", clone).path == clone
+    assert choose_home("", clone) == clone
 
 
 def test_the_local_zone_comes_from_the_first_source_that_names_one(tmp_path: Path) -> None:

@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from digest.cli.base import Command, Context, flags_as
 from digest.cli.begin.init_ask import address, ask, hour, one_of, zone
 from digest.cli.begin.init_files import (
-    Home,
     check_writable,
     choose_home,
     is_clone,
+    is_installed,
     local_zone,
     read_env,
     save_env,
 )
 from digest.cli.begin.init_mail import PASSWORD, SETTINGS_OF_MAIL, MailSetup, try_out
+from digest.cli.daily import timer
 from digest.cli.readers.counts import PaperCounter, Recent, in_words
 from digest.cli.readers.describe import keyword_names, next_line, warn_about, when
 from digest.cli.readers.subscribe import PLAIN_RULES
@@ -34,9 +34,7 @@ from digest.model import Roster, Rule, Subscriber
 from digest.setup.parts import machine_now
 from digest.setup.settings import find_home, load_settings
 from digest.setup.subscribers import subscribers_file
-
-if TYPE_CHECKING:
-    from digest.subscribers.edit import Value
+from digest.subscribers.edit import Value, add_subscribers, check_or_begin, find_reader
 
 Wish = tuple[str, Rule | None]
 """A keyword as it was written, and the rule that was chosen for it if it is a plain one."""
@@ -108,7 +106,8 @@ def init(context: Context, flags: Flags) -> None:
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
-    form = Form(context, _roster(subscribers_file(settings)), PaperCounter(settings), flags)
+    roster = check_or_begin(subscribers_file(settings)).roster
+    form = Form(context, roster, PaperCounter(settings), flags)
     if flags.asking:
         form.show_what_exists(home)
     form.fill()
@@ -131,18 +130,17 @@ def init(context: Context, flags: Flags) -> None:
     _say_goodbye(context, home, form)
 
 
-def _settle_home(context: Context, *, asking: bool) -> Home:
+def _settle_home(context: Context, *, asking: bool) -> Path:
     """Find or propose the home folder; from here on it is named."""
     named = context.flags.get("DIGEST_HOME") or os.environ.get("DIGEST_HOME", "")
     home = choose_home(named, Path.cwd())
-    if asking and not named and not home.exists:
+    if asking and not named and not is_installed(home):
         context.echo("Everything is kept in one folder: readers, settings, and what was sent.")
         if is_clone(Path.cwd()):
             context.echo("This folder is a clone of the project: the example in it is left alone.")
-        path = ask("Folder", _folder, default=str(home.path))
-        home = choose_home(str(path), Path.cwd())
-    check_writable(home.path)
-    context.flags["DIGEST_HOME"] = str(home.path)
+        home = ask("Folder", _folder, default=str(home))
+    check_writable(home)
+    context.flags["DIGEST_HOME"] = str(home)
     return home
 
 
@@ -157,24 +155,16 @@ def _folder(text: str) -> Path:
     return path
 
 
-def _known(context: Context, home: Home) -> dict[str, str]:
+def _known(context: Context, home: Path) -> dict[str, str]:
     """The settings of mail that are known already: from flags, the environment, or the .env
     file.
     """
-    env = read_env(home.path / ".env")
+    env = read_env(home / ".env")
     found = {
         name: context.flags.get(name) or os.environ.get(name) or env.get(name, "")
         for name in SETTINGS_OF_MAIL
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _roster(path: Path) -> Roster:
-    from digest.subscribers import load_roster
-
-    if not path.exists() or not path.read_bytes().strip():
-        return Roster((), ())
-    return load_roster(path)
 
 
 def _refuse_missing(missing: list[str], flags: Flags) -> None:
@@ -202,8 +192,6 @@ class Form:
     @property
     def reader(self) -> Subscriber | None:
         """The reader as the file has them already."""
-        from digest.subscribers.edit import find_reader
-
         return find_reader(self.roster, self.email) if self.email else None
 
     @property
@@ -218,12 +206,12 @@ class Form:
             for text, rule in self.wishes
         )
 
-    def show_what_exists(self, home: Home) -> None:
+    def show_what_exists(self, home: Path) -> None:
         """Say what is there already."""
-        if not home.exists:
-            self.context.echo(f"A new installation in {home.path}")
+        if not is_installed(home):
+            self.context.echo(f"A new installation in {home}")
             return
-        self.context.echo(f"There is an installation in {home.path}")
+        self.context.echo(f"There is an installation in {home}")
         readers = self.roster.subscribers
         for reader in readers[:SHOWN]:
             self.context.echo(f"  {reader.email}: {keyword_names(reader)}; {when(reader)}")
@@ -287,10 +275,9 @@ class Form:
         )
         self.context.echo("such as ti:reward AND cat:cs.LG.")
         while True:
-            if self.wishes or self.reader:
-                text = ask("Another keyword (empty: that is all)", _keyword, default="")
-            else:
-                text = ask("Keyword", _keyword)
+            enough = self.wishes or self.reader
+            question = "Another keyword (empty: that is all)" if enough else "Keyword"
+            text = ask(question, _keyword, default="" if enough else None)
             if not text:
                 return
             self.wishes.append((text, self._choose_rule(text)))
@@ -327,8 +314,6 @@ class Form:
 
     def save(self, path: Path) -> None:
         """Write the reader into the subscribers file, if anything is new."""
-        from digest.subscribers.edit import add_subscribers
-
         if not self.has_news:
             self.context.echo(f"{path} stays as it is.")
             return
@@ -348,11 +333,11 @@ def _keyword(text: str) -> str:
     return text
 
 
-def _try_out(context: Context, home: Home, form: Form, setup: MailSetup) -> None:
+def _try_out(context: Context, home: Path, form: Form, setup: MailSetup) -> None:
     """Send a test mail where it is wanted: as a rule, where anything is new."""
     if form.flags.no_test_mail:
         return
-    env, asking = home.path / ".env", form.flags.asking
+    env, asking = home / ".env", form.flags.asking
     wanted = form.has_news or bool(setup.values.items() - read_env(env).items())
     if asking:
         wanted = click.confirm("Send a test mail now?", default=wanted)
@@ -360,32 +345,30 @@ def _try_out(context: Context, home: Home, form: Form, setup: MailSetup) -> None
         context.warn(f"mend it in {env} before the first digest is due")
 
 
-def _save_settings(context: Context, home: Home, setup: MailSetup) -> None:
+def _save_settings(context: Context, home: Path, setup: MailSetup) -> None:
     """Write the .env file: what mail needs, and what was given by a flag."""
-    path, others = home.path / ".env", {"DIGEST_HOME", *SETTINGS_OF_MAIL}
+    path, others = home / ".env", {"DIGEST_HOME", *SETTINGS_OF_MAIL}
     flags = {name: value for name, value in context.flags.items() if name not in others}
-    saved = save_env(path, {**setup.values, **flags})
-    if saved.added:
-        context.echo(f"Written: {path} ({', '.join(saved.added)})")
-    elif not saved.kept:
+    added, kept = save_env(path, {**setup.values, **flags})
+    if added:
+        context.echo(f"Written: {path} ({', '.join(added)})")
+    elif not kept:
         context.echo(f"{path} stays as it is.")
-    for name in saved.kept:
+    for name in kept:
         context.warn(f"{path} has another {name}, which stays: change it there")
-    if saved.open_to_others and PASSWORD in setup.values:
+    if added and PASSWORD in setup.values and path.stat().st_mode & 0o077:
         context.warn(f"others can read the password in {path}: chmod 600 {path}")
 
 
 def _offer_timer(context: Context, *, assume_yes: bool) -> None:
     """Offer what makes it run by itself; that it cannot be installed here undoes nothing."""
-    from digest.cli.daily.timer import offer_install
-
     try:
-        offer_install(context, assume_yes=assume_yes)
+        timer.offer_install(context, assume_yes=assume_yes)
     except DigestError as error:
         context.warn(f"the timer was not installed: {error}")
 
 
-def _say_goodbye(context: Context, home: Home, form: Form) -> None:
+def _say_goodbye(context: Context, home: Path, form: Form) -> None:
     """Say when the first digest comes, and what can be done until then."""
     if form.reader:
         context.echo(next_line(form.reader, machine_now(), first=True))
@@ -393,7 +376,7 @@ def _say_goodbye(context: Context, home: Home, form: Form) -> None:
         context.echo(
             "arXiv was not asked for anything yet; 'digest doctor' checks whether it answers."
         )
-    elsewhere = "" if find_home("", Path.cwd()) == home.path else f" --home {home.path}"
+    elsewhere = "" if find_home("", Path.cwd()) == home else f" --home {home}"
     context.echo(
         f"'digest preview{elsewhere}' shows what would come,"
         f" 'digest status{elsewhere}' what goes on."

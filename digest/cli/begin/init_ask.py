@@ -13,6 +13,8 @@ import click
 
 from digest.cli.mistakes import explain
 from digest.errors import DigestError, UsageError
+from digest.rules.schedule import parse_zone
+from digest.subscribers.fields import normal_email
 
 T = TypeVar("T")
 
@@ -44,11 +46,10 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
 
     def check(answer: str) -> str:
         word = answer.casefold()
-        begun = [name for name in known if word and name.startswith(word)]
-        if word in known:
-            return word
-        if len(begun) == 1:
-            return begun[0]
+        same = [name for name in known if name == word]
+        found = same or [name for name in known if word and name.startswith(word)]
+        if len(found) == 1:
+            return found[0]
         near = difflib.get_close_matches(word, known, n=1)
         raise UsageError(
             f"{answer!r} is none of these",
@@ -60,8 +61,6 @@ def one_of(names: Iterable[str]) -> Callable[[str], str]:
 
 def address(answer: str) -> str:
     """A mail address in the form in which it is stored."""
-    from digest.subscribers.fields import normal_email
-
     try:
         return normal_email(answer)
     except ValueError as error:
@@ -87,6 +86,4 @@ def hour(answer: str) -> str:
 
 def zone(answer: str) -> str:
     """The name of a time zone."""
-    from digest.rules.schedule import parse_zone
-
     return parse_zone(answer).key

@@ -8,12 +8,16 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from digest.errors import ConfigError
+from digest.rules.schedule import parse_zone
 from digest.setup.settings import find_home
+from digest.subscribers.write import ready_folder
+from digest.system.files import replace_file
 
 PROJECT = re.compile(r"^name\s*=\s*arxiv-digest\s*$", re.MULTILINE)
 PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,~-]+")
@@ -21,19 +25,11 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:@+=,~-]+")
 
 
 HEADER = "# Settings of Digest: 'digest config' shows them all.\n"
-MARKS_OF_ONE = ("subscribers.yaml", "digest.db", ".env")
-"""Files by which an installation is known."""
+FILES = ("subscribers.yaml", "digest.db", ".env")
+"""The files by which an installation is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The home folder, and whether an installation is there already."""
-
-    path: Path
-    exists: bool
-
-
-def choose_home(named: str, folder: Path) -> Home:
+def choose_home(named: str, folder: Path) -> Path:
     """The folder for an installation; `folder` is the current one.
 
     A clone of the project holds an example of a subscribers file, by which it would pass for an
@@ -41,8 +37,12 @@ def choose_home(named: str, folder: Path) -> Home:
     """
     if not named and is_clone(folder) and not (folder / "digest.db").exists():
         folder = Path(os.devnull)  # a place where no installation can be
-    path = find_home(named, folder)
-    return Home(path, any((path / name).exists() for name in MARKS_OF_ONE))
+    return find_home(named, folder)
+
+
+def is_installed(home: Path) -> bool:
+    """Whether there is an installation already."""
+    return any((home / name).exists() for name in FILES)
 
 
 def is_clone(folder: Path) -> bool:
@@ -70,37 +70,17 @@ def local_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> str:
     """The machine's time zone by name: TZ, else the link /etc/localtime, else /etc/timezone, else
     UTC.
     """
-    from digest.rules.schedule import parse_zone
-
-    for name in (environ.get("TZ", "").removeprefix(":"), *_zones_of_system(etc)):
-        zone = name.rpartition("zoneinfo/")[2].removeprefix("posix/").removeprefix("right/").strip()
-        try:
-            if zone:
-                parse_zone(zone)
-                return zone
-        except ConfigError:
-            continue
-    return "UTC"
-
-
-def _zones_of_system(etc: Path) -> list[str]:
-    found = []
+    names = [environ.get("TZ", "").removeprefix(":")]
     with suppress(OSError):
-        link = os.readlink(etc / "localtime")  # noqa: PTH115 - the text of the link, which need not exist
-        found += [link] if "zoneinfo/" in link else []
+        # The text of the link counts: what it leads to need not exist.
+        names.append(os.readlink(etc / "localtime"))  # noqa: PTH115
     with suppress(OSError, UnicodeDecodeError):
-        found.append((etc / "timezone").read_text(encoding="utf-8").strip().partition("\n")[0])
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What became of the settings: which were added, and which the file has otherwise and keeps."""
-
-    path: Path
-    added: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    open_to_others: bool = False
+        names.append((etc / "timezone").read_text(encoding="utf-8").strip().partition("\n")[0])
+    for name in filter(None, names):
+        zone = name.rpartition("zoneinfo/")[2].removeprefix("posix/").removeprefix("right/")
+        with suppress(ConfigError):
+            return parse_zone(zone.strip()).key
+    return "UTC"
 
 
 def read_env(path: Path) -> dict[str, str]:
@@ -110,23 +90,21 @@ def read_env(path: Path) -> dict[str, str]:
     return _parse(_text(path))
 
 
-def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
+def save_env(path: Path, wanted: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """Add what a .env file lacks, and leave all that it has. A new one is for its owner alone (mode
     0600).
 
-    The file is written as a whole or not at all. Raises ConfigError where that cannot be done.
+    Returns the names of what was added, and of what the file has otherwise. The file is written as
+    a whole or not at all. Raises ConfigError where that cannot be done.
     """
-    from digest.subscribers.write import ready_folder
-    from digest.system.files import replace_file
-
     # The file may be a link into a folder that is synchronized: it stays one.
     target = Path(os.path.realpath(path))
     text = _text(target, HEADER)
     had, wanted = _parse(text), {name: value for name, value in wanted.items() if value}
     missing = {name: value for name, value in wanted.items() if name not in had}
-    kept = tuple(name for name, value in wanted.items() if had.get(name, value) != value)
+    kept = [name for name, value in wanted.items() if had.get(name, value) != value]
     if not missing:
-        return Saved(path, kept=kept)
+        return [], kept
     text += "".join(f"{name}={quoted(name, value)}\n" for name, value in missing.items())
     if _parse(text) != had | missing:
         raise ConfigError(
@@ -134,7 +112,7 @@ def save_env(path: Path, wanted: Mapping[str, str]) -> Saved:
         )
     ready_folder(target.parent)
     replace_file(target, text.encode(), mode=0o600)
-    return Saved(path, tuple(missing), kept, bool(target.stat().st_mode & 0o077))
+    return list(missing), kept
 
 
 def quoted(name: str, value: str) -> str:
@@ -166,7 +144,5 @@ def _text(path: Path, otherwise: str = "") -> str:
 
 
 def _parse(text: str) -> dict[str, str]:
-    from dotenv import dotenv_values
-
     values = dotenv_values(stream=StringIO(text), interpolate=False)
     return {name: value for name, value in values.items() if value}

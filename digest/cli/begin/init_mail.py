@@ -18,6 +18,7 @@ import click
 
 from digest.cli.begin.init_ask import ask, ask_secret, one_of
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
+from digest.mail.message import freeze
 from digest.mail.presets import PRESETS, Preset, find_preset, guess_preset, hint_for, preset_of
 from digest.mail.server import Server, read_server
 from digest.mail.token import read_command
@@ -260,8 +261,6 @@ def _send(flags: Mapping[str, str], address: str, now: datetime) -> Receipt:
 
 
 def _body() -> tuple[bytes, ...]:
-    from digest.mail.message import freeze
-
     mark = secrets.token_hex(16)
     words = (
         "This is the test mail of 'digest init': what you set up works, and digests will come"
