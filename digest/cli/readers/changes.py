@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from digest.cli.base import Context
 from digest.cli.readers.describe import (
@@ -21,9 +21,7 @@ from digest.cli.readers.suppressed import without_digest
 from digest.keywords.words import counted
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words
-
-if TYPE_CHECKING:
-    from digest.subscribers.edit import Edit
+from digest.subscribers.edit import Edit, find_reader
 
 ONE_BY_ONE = 5
 """Up to so many readers have a block each; of more, those whose blocks are equal share one."""
@@ -95,8 +93,6 @@ class Change:
 
 def changes_of(context: Context, edit: Edit, emails: Iterable[str]) -> list[Change]:
     """What became of the readers with these addresses, each once."""
-    from digest.subscribers.edit import find_reader
-
     before = {reader.email.casefold(): reader for reader in edit.before.subscribers}
     after = {reader.email.casefold(): reader for reader in edit.after.subscribers}
     # An address that is written otherwise than it is stored is looked for one by one, which takes

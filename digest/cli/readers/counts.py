@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from digest.errors import ArxivError, ConfigError
+from digest.keywords.grammar import make_keyword, parse
+from digest.keywords.match import Matcher
 from digest.model import Paper, Rule, Window
 from digest.setup.settings import Settings
 
@@ -68,8 +70,6 @@ class PaperCounter:
         answer for the widest of them, else with one request; where arXiv cannot be asked, by what
         the database knows of the keyword itself. None where nobody knows. Raises QueryError.
         """
-        from digest.keywords.grammar import make_keyword
-
         keyword = make_keyword("keyword", text, rule)
         rules = (Rule.QUERY,) if keyword.rule is Rule.QUERY else PLAIN
         queries = {rule: make_keyword("keyword", text, rule).query for rule in rules}
@@ -115,9 +115,6 @@ def _count(
     source: str, papers: tuple[Paper, ...], start: datetime, now: datetime, queries: dict[Rule, str]
 ) -> Recent:
     """Match the new ones of the papers by each rule."""
-    from digest.keywords.grammar import parse
-    from digest.keywords.match import Matcher
-
     new = sorted(
         (p for p in papers if start <= p.published <= now),
         key=lambda p: (p.published, p.id),

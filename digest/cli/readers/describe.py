@@ -7,6 +7,8 @@ from datetime import date, datetime
 from typing import Any
 
 from digest.cli.base import Context
+from digest.keywords.grammar import describe
+from digest.keywords.lint import warnings
 from digest.model import Format, Keyword, Rule, Subscriber, Weekly
 from digest.rules.schedule import (
     FOR_EVER,
@@ -34,8 +36,6 @@ def keyword_names(reader: Subscriber) -> str:
 
 def keyword_line(keyword: Keyword) -> str:
     """A keyword and what it matches, for people."""
-    from digest.keywords.grammar import describe
-
     return f"{keyword.name}: {describe(keyword)}"
 
 
@@ -138,8 +138,6 @@ def what(reader: Subscriber) -> str:
 
 def warn_about(context: Context, readers: Sequence[Subscriber]) -> None:
     """Say on stderr what is probably not meant in these readers' keywords and categories."""
-    from digest.keywords.lint import warnings
-
     keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
     categories = dict.fromkeys(category for reader in readers for category in reader.categories)
     texts = [_as_written(keyword) for keyword in keywords.values()]

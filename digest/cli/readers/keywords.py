@@ -11,9 +11,11 @@ from digest.cli.readers.describe import keyword_line
 from digest.cli.readers.keywords_check import check, match_option
 from digest.cli.readers.keywords_windows import accept, windows
 from digest.errors import UsageError
+from digest.keywords.grammar import make_keyword
 from digest.keywords.words import counted
 from digest.model import Rule
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
+from digest.subscribers.edit import add_keyword, remove_keyword, rename_keyword
 
 
 @click.group(cls=ListingGroup)
@@ -77,9 +79,6 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
     """Give a query a name in the subscribers file; without QUERY the name itself is searched
     for.
     """
-    from digest.keywords.grammar import make_keyword
-    from digest.subscribers.edit import add_keyword
-
     rule = Rule(match) if match else None
     keyword = make_keyword(name, query, rule)
     edit = add_keyword(subscribers_file(context.settings), name, query, rule)
@@ -101,8 +100,6 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
 @pass_context
 def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
     """Take a name out of the subscribers file. Several words are one name."""
-    from digest.subscribers.edit import remove_keyword
-
     name = " ".join(words)
     remove_keyword(subscribers_file(context.settings), name, force=force)
     context.echo(f"{name} is removed.")
@@ -116,7 +113,5 @@ def rename(context: Context, old: str, new: str) -> None:
     """Give a keyword another name, wherever it stands; its query and all that was sent stay as they
     are.
     """
-    from digest.subscribers.edit import rename_keyword
-
     rename_keyword(subscribers_file(context.settings), old, new)
     context.echo(f"{old} is now {new}.")

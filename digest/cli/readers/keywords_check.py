@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,12 +15,14 @@ from digest.cli.base import Command, Context, json_option, now_option, pass_cont
 from digest.cli.readers.counts import PaperCounter, Recent
 from digest.cli.readers.subscribe import PLAIN_RULES
 from digest.errors import DigestError, QueryError
-from digest.model import Rule
+from digest.keywords.grammar import describe, make_keyword, parse, terms
+from digest.keywords.lint import warnings
+from digest.keywords.match import stems
+from digest.keywords.words import reading
+from digest.model import Keyword, Paper, Rule
+from digest.rendering.texts import clean
 from digest.setup.parts import existing_store, machine_now
 from digest.times import to_text
-
-if TYPE_CHECKING:
-    from digest.model import Keyword, Paper
 
 EXAMPLES = 5
 TITLE_COLUMNS = 56
@@ -69,9 +71,6 @@ def check(
     Several words are one keyword; what the shell would take for itself, such as " and (, goes in
     quotes. arXiv is asked once, unless the database knows enough.
     """
-    from digest.keywords.grammar import make_keyword
-    from digest.keywords.lint import warnings
-
     rule, text = Rule(match) if match else None, " ".join(words)
     try:
         keyword = make_keyword("keyword", text, rule)
@@ -106,8 +105,6 @@ def _count(
     try:
         with existing_store(context.settings) as store:
             return counter.recent(text, rule, now, store)
-    except QueryError:
-        raise
     except DigestError as error:
         context.warn(f"the database was not looked at: {error}")
         return counter.recent(text, rule, now)
@@ -123,10 +120,6 @@ def _too_many(recent: Recent | None, keyword: Keyword) -> list[str]:
 
 def _reading(keyword: Keyword) -> Iterator[str]:
     """How the keyword is read, here and by arXiv."""
-    from digest.keywords.grammar import describe, parse, terms
-    from digest.keywords.match import stems
-    from digest.keywords.words import reading
-
     node = parse(keyword.query)
     if keyword.rule is Rule.QUERY:
         yield "Matches"
@@ -157,8 +150,6 @@ def _figures(keyword: Keyword, recent: Recent) -> Iterator[str]:
 
 def _examples(heading: str, papers: Iterable[Paper]) -> Iterator[str]:
     """The newest few of the papers under a heading; nothing where there are none."""
-    from digest.rendering.texts import clean
-
     for paper in islice(papers, EXAMPLES):
         if heading:
             yield f"\n{heading}"
@@ -173,10 +164,6 @@ def _number(recent: Recent, days: int, rule: Rule) -> str:
 
 def _values(keyword: Keyword, recent: Recent | None) -> dict[str, Any]:
     """How the keyword is read, and the figures, for JSON."""
-    from digest.keywords.grammar import describe, parse
-    from digest.keywords.match import stems
-    from digest.keywords.words import reading
-
     return {
         "query": keyword.query,
         "rule": str(keyword.rule),

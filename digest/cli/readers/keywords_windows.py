@@ -15,13 +15,16 @@ import click
 
 from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import ConfigError, DigestError, QueryError, UsageError
+from digest.keywords.grammar import make_keyword
 from digest.keywords.words import counted
+from digest.model import Keyword, Kind
 from digest.setup.parts import clock_at, existing_store, reading_store
 from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.subscribers.report import nearest
+from digest.system.locks import cycle_lock
 from digest.times import in_utc, to_text
 
 if TYPE_CHECKING:
-    from digest.model import Keyword
     from digest.store.held import BadWindow
 
 
@@ -92,9 +95,7 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
     Look at them first, with 'digest keywords windows'. The keyword's next answer is compared with
     nothing.
     """
-    from digest.model import Kind
-    from digest.run.quarantine import accept as believe
-    from digest.system.locks import cycle_lock
+    from digest.run import quarantine
 
     keyword = find_keyword(context, words)
     with existing_store(context.settings) as store:
@@ -103,7 +104,7 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
             context.echo(f"{keyword.name} is not held back: there is nothing to accept.")
             return
         with cycle_lock(context.settings.db):
-            counts = believe(store, found[0], store.runs.check_time(clock_at(now)()))
+            counts = quarantine.accept(store, found[0], store.runs.check_time(clock_at(now)()))
     news = counts[Kind.NEW] + counts[Kind.LATE]
     revised = f", {counted(counts[Kind.REVISED], 'new version')}" if counts[Kind.REVISED] else ""
     context.echo(
@@ -117,26 +118,19 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     """A keyword of the subscribers file by its name, or any query by its text. Several words are
     one name.
     """
-    from digest.keywords.grammar import make_keyword
-    from digest.subscribers.report import nearest
-
     text = " ".join(words)
     keywords = read_roster(context.settings).keywords
-    for keyword in keywords:
-        if keyword.name.casefold() == text.casefold() or keyword.query == text:
-            return keyword
     try:
-        query = make_keyword(text).query
+        queries = {text, make_keyword(text).query}
     except QueryError:
-        query = ""
-    for keyword in keywords:
-        if keyword.query == query:
-            return keyword
-    near = nearest(text, (keyword.name for keyword in keywords))
+        queries = {text}
+    named = [one for one in keywords if one.name.casefold() == text.casefold()]
+    for keyword in named or [one for one in keywords if one.query in queries]:
+        return keyword
+    near = nearest(text, (one.name for one in keywords))
     remedy = f"did you mean {near}?" if near else "'digest keywords' lists those that it has"
-    raise ConfigError(
-        f"{place_of_subscribers(context.settings)} has no keyword {text}", remedy=remedy
-    )
+    place = place_of_subscribers(context.settings)
+    raise ConfigError(f"{place} has no keyword {text}", remedy=remedy)
 
 
 def what_to_do(name: str) -> tuple[str, str]:

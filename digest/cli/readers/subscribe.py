@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context, say_where_mail_goes
 from digest.cli.readers.changes import change_lines, changes_of
-from digest.cli.readers.describe import keyword_names, warn_about
+from digest.cli.readers.describe import warn_about
 from digest.cli.readers.suppressed import (
     lift_suppressions,
     lifted_lines,
@@ -22,9 +21,8 @@ from digest.errors import UsageError
 from digest.model import REPOSITORY, Format, Rule, Subscriber
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
-
-if TYPE_CHECKING:
-    from digest.subscribers.edit import Value
+from digest.subscribers.edit import Value, add_subscribers, find_reader, remove_subscribers
+from digest.subscribers.flags import NOTHING, read_flag
 
 PLAIN_RULES = [rule.value for rule in Rule if rule is not Rule.QUERY]
 
@@ -34,8 +32,6 @@ class Clearable(click.Choice[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Let the words through that clear."""
-        from digest.subscribers.flags import NOTHING
-
         return value if value in NOTHING else super().convert(value, param, ctx)
 
 
@@ -139,8 +135,6 @@ def subscribe(
     Who unsubscribed or bounced is mailed again from then on, and the command says so.
     A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
-    from digest.subscribers.edit import add_subscribers
-
     if context.settings.subscribers_yaml and not keywords:
         mail_again(context, emails, as_json=as_json)
         return
@@ -181,16 +175,12 @@ def _warn_without_token(context: Context, readers: Sequence[Subscriber]) -> None
 
 def _fields(flags: dict[str, Any]) -> dict[str, Value]:
     """The fields that were given, as the file shows them; None for those that are cleared."""
-    from digest.subscribers.flags import NOTHING, read_flag
-
     fields: dict[str, Value] = {}
     for name, value in flags.items():
         if isinstance(value, tuple):
             queries = [query for query in value if query.strip()]
             if value:
                 fields[name] = None if " ".join(queries) in NOTHING else queries
-        elif isinstance(value, bool):
-            fields[name] = value
         elif value is not None:
             fields[name] = read_flag(name, value)
     return fields
@@ -220,11 +210,9 @@ def unsubscribe(
     context: Context, emails: tuple[str, ...], keywords: tuple[str, ...], as_json: bool
 ) -> None:
     """Take readers out of the subscribers file, or only some of their keywords."""
-    from digest.subscribers.edit import find_reader, remove_subscribers
-
     _refuse_stray_words(emails, keywords)
     edit = remove_subscribers(subscribers_file(context.settings), emails, keywords)
-    removals = []
+    rows: list[dict[str, Any]] = []
     # What the file no longer says the database learns here, and not only with the next run: a run
     # refuses to let everybody go because of an empty file, so whoever is last in it must be let go
     # by name.
@@ -233,57 +221,42 @@ def unsubscribe(
             old, new = find_reader(edit.before, email), find_reader(edit.after, email)
             name = old.email if old else email
             known = store is not None and not new and store.subscribers.remove(name, machine_now())
-            removals.append(Removal(name, old, new, known))
+            rows.append({"email": name, "status": _status(old, new, known), **_keywords(old, new)})
     context.show(
-        [one.as_json() for one in removals],
-        (one.line(by_keyword=bool(keywords)) for one in removals),
-        as_json=as_json,
+        rows, (_farewell(**row, by_keyword=bool(keywords)) for row in rows), as_json=as_json
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """What taking out a reader, or some of their keywords, came to. `old` and `new`: the reader
-    before and after; `known`: the database knew a reader whom the file no longer names.
+def _status(old: Subscriber | None, new: Subscriber | None, known: bool) -> str:
+    """The stable word for what became of a reader; `known`: the database had one."""
+    if new is None:
+        return "removed" if old or known else "unknown"
+    return "unchanged" if old == new else "changed"
+
+
+def _keywords(old: Subscriber | None, new: Subscriber | None) -> dict[str, list[str]]:
+    """The names of the keywords that a reader no longer has, and of those that stay."""
+    had, has = (reader.keywords if reader else () for reader in (old, new))
+    left = {keyword.query for keyword in has}
+    removed = [keyword.name for keyword in had if keyword.query not in left]
+    return {"removed": removed, "keywords": [keyword.name for keyword in has]}
+
+
+def _farewell(
+    email: str, status: str, removed: list[str], keywords: list[str], *, by_keyword: bool
+) -> str:
+    """What became of a reader, for people; `by_keyword`: keywords were named, not the reader
+    alone.
     """
-
-    email: str
-    old: Subscriber | None
-    new: Subscriber | None
-    known: bool
-
-    @property
-    def status(self) -> str:
-        """The stable word for it."""
-        if self.new is None:
-            return "removed" if self.old or self.known else "unknown"
-        return "unchanged" if self.old == self.new else "changed"
-
-    @property
-    def removed(self) -> list[str]:
-        """The names of the keywords that the reader has no longer."""
-        left = {keyword.query for keyword in self.new.keywords} if self.new else set()
-        had = self.old.keywords if self.old else ()
-        return [keyword.name for keyword in had if keyword.query not in left]
-
-    def as_json(self) -> dict[str, Any]:
-        """The removal for programs."""
-        return {
-            "email": self.email,
-            "status": self.status,
-            "removed": self.removed,
-            "keywords": [k.name for k in self.new.keywords] if self.new else [],
-        }
-
-    def line(self, *, by_keyword: bool) -> str:
-        """The removal for people; `by_keyword`: keywords were named, not the reader alone."""
-        if self.new is None:
-            if self.old is None:
-                known = "is let go: only the database knew it"
-                return f"{self.email} {known if self.known else 'was not subscribed'}."
+    left = ", ".join(keywords)
+    match status, removed:
+        case "unknown", _:
+            return f"{email} was not subscribed."
+        case "removed", []:
+            return f"{email} is let go: only the database knew it."
+        case "removed", _:
             why = ", since no keyword is left" if by_keyword else ""
-            return f"{self.email} is unsubscribed{why}."
-        left = keyword_names(self.new)
-        if not self.removed:
-            return f"{self.email} had no such keyword; the keywords are {left}."
-        return f"{self.email} no longer gets {', '.join(self.removed)}; what stays is {left}."
+            return f"{email} is unsubscribed{why}."
+        case _, []:
+            return f"{email} had no such keyword; the keywords are {left}."
+    return f"{email} no longer gets {', '.join(removed)}; what stays is {left}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -33,13 +33,41 @@ from digest.cli.readers.suppressed import (
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
+from digest.rules.schedule import FOR_EVER, is_paused
 from digest.setup.parts import existing_store, find_subscriber, machine_now
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
+from digest.subscribers import RosterError
+from digest.subscribers.edit import (
+    Edit,
+    Value,
+    add_all,
+    check_or_begin,
+    find_reader,
+    move_subscriber,
+    set_fields,
+)
+from digest.subscribers.fields import normal_address
+from digest.subscribers.flags import SETTABLE, read_flag
+from digest.subscribers.report import nearest
+from digest.subscribers.table import read_table
+from digest.system.locks import cycle_lock
 
 if TYPE_CHECKING:
     from digest.store import Store
     from digest.store.suppressions import Suppression
-    from digest.subscribers.edit import Value
+
+
+_KEYWORDS = (
+    "keywords are",
+    "'digest subscribe {email} -k KEYWORD' adds one,"
+    " 'digest unsubscribe {email} -k KEYWORD' takes one",
+)
+SET_OTHERWISE = {
+    "email": ("an address is", "'digest subscribers move {email} NEW' gives another"),
+    "keyword": _KEYWORDS,
+    "keywords": _KEYWORDS,
+}
+"""The fields of a reader that other commands change."""
 
 
 @click.group(cls=ListingGroup)
@@ -137,34 +165,22 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     subscribers file; several days, queries or names stand between commas. A field set to nothing or
     to 'none' is cleared: the reader then has none, or the usual one ('abstracts=none' means none).
     """
-    from digest.subscribers.edit import set_fields
-
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
         raise UsageError("a field is set twice", remedy="name each field once")
     edit = set_fields(subscribers_file(context.settings), [email], values)
-    _report(context, changes_of(context, edit, [email]), as_json=as_json)
+    _report(context, edit, [email], as_json=as_json)
 
 
 def _read_pair(pair: str, email: str) -> tuple[str, Value]:
     """Read `field=value`; UsageError says which fields there are, or which command changes this
     one.
     """
-    from digest.subscribers.flags import SETTABLE, read_flag
-    from digest.subscribers.report import nearest
-
     name, equals, value = pair.partition("=")
     name = name.strip().lower().replace("-", "_")
-    if name == "email":
-        raise UsageError(
-            "an address is not set", remedy=f"'digest subscribers move {email} NEW' gives another"
-        )
-    if name in ("keyword", "keywords"):
-        raise UsageError(
-            "keywords are not set",
-            remedy=f"'digest subscribe {email} -k KEYWORD' adds one,"
-            f" 'digest unsubscribe {email} -k KEYWORD' takes one",
-        )
+    if name in SET_OTHERWISE:
+        what, remedy = SET_OTHERWISE[name]
+        raise UsageError(f"{what} not set", remedy=remedy.format(email=email))
     if not equals:
         raise UsageError(
             f"{pair!r} is not FIELD=VALUE",
@@ -200,10 +216,6 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
     Their papers are recorded meanwhile. The first digest afterwards brings the most recent ones, as
     many as the reader's max_papers, and says how many older ones there were.
     """
-    from digest.rules.schedule import FOR_EVER, is_paused
-    from digest.subscribers.edit import find_reader, set_fields
-    from digest.subscribers.flags import read_flag
-
     given = FOR_EVER.isoformat() if until is None else until
     day = read_flag("paused_until", given, called="--until")
     if day is None:
@@ -218,7 +230,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
                 remedy="name a day that is to come",
             )
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
-    _report(context, changes_of(context, edit, emails), as_json=as_json)
+    _report(context, edit, emails, as_json=as_json)
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers resume ada@example.org",))
@@ -227,11 +239,8 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
 @pass_context
 def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     """End the pause of these readers."""
-    from digest.subscribers.edit import set_fields
-
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
-    changes = changes_of(context, edit, emails)
-    _report(context, changes, as_json=as_json)
+    changes = _report(context, edit, emails, as_json=as_json)
     if not as_json and edit.changed and not all(change.first for change in changes):
         context.echo(
             "What came meanwhile comes with that digest: the most recent papers,"
@@ -247,10 +256,6 @@ def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
 @pass_context
 def move(context: Context, old: str, new: str) -> None:
     """Give a reader another address; what was sent to the old one is not sent again."""
-    from digest.subscribers.edit import find_reader, move_subscriber
-    from digest.subscribers.fields import normal_address
-    from digest.system.locks import cycle_lock
-
     settings = context.settings
     roster = read_roster(settings)
     reader, target = find_reader(roster, old), find_reader(roster, new)
@@ -287,8 +292,6 @@ def _is_half_moved(store: Store | None, old: str, new: str) -> bool:
 @pass_context
 def check(context: Context, as_json: bool) -> None:
     """Check the whole file and show every mistake."""
-    from digest.subscribers import RosterError
-
     path = place_of_subscribers(context.settings)
     try:
         roster = read_roster(context.settings)
@@ -328,18 +331,15 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     authors, categories, subject_prefix. An empty cell changes nothing, 'none' clears. All rows are
     taken over at once, or none where one is wrong; to repeat it does no harm.
     """
-    from digest.subscribers.edit import add_all, check_or_begin
-    from digest.subscribers.table import read_table
-
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
     edit = add_all(path, people, dry_run=dry_run)
     changes = changes_of(context, edit, [person.email for person in people])
     if as_json:
-        _report(context, changes, as_json=True)
+        _print_json(context, changes)
         return
     context.echo(_summary(changes, dry_run=dry_run))
-    _report(context, [change for change in changes if change.old != change.reader], as_json=False)
+    _print_lines(context, [change for change in changes if change.old != change.reader])
     if dry_run:
         context.echo("Nothing was written.")
 
@@ -355,14 +355,20 @@ def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
     )
 
 
-def _report(context: Context, changes: Sequence[Change], *, as_json: bool) -> None:
+def _report(context: Context, edit: Edit, emails: Iterable[str], *, as_json: bool) -> list[Change]:
     """Say of each reader what changed and when the next digest comes, as 'digest subscribe' does."""
-    now = machine_now()
-    if as_json:
-        file = str(subscribers_file(context.settings))
-        shown = [change.as_json(now) for change in changes]
-        context.print_json({"file": file, "subscribers": shown})
-        return
-    for line in change_lines(changes, now):
+    changes = changes_of(context, edit, emails)
+    (_print_json if as_json else _print_lines)(context, changes)
+    return changes
+
+
+def _print_json(context: Context, changes: Sequence[Change]) -> None:
+    now, file = machine_now(), str(subscribers_file(context.settings))
+    shown = [change.as_json(now) for change in changes]
+    context.print_json({"file": file, "subscribers": shown})
+
+
+def _print_lines(context: Context, changes: Sequence[Change]) -> None:
+    for line in change_lines(changes, machine_now()):
         context.echo(line)
     warn_about(context, [change.reader for change in changes])
