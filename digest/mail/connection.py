@@ -14,7 +14,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ from digest.mail.message import Message, is_mailbox, words
 from digest.mail.server import Server
 from digest.mail.token import TokenError
 from digest.model import Outcome, Receipt
+from digest.rules.bounces import Fault, fault_of, status_of
 
 T = TypeVar("T")
 
@@ -41,15 +42,6 @@ START_INPUT, UNAVAILABLE, THROTTLED, TOO_LARGE = 354, 421, 454, 552
 _OUR_FAULT = {503, 530, 535, 538}
 """Refusals at RCPT that concern the session: bad sequence, login or encryption needed (RFC
 4954)."""
-
-_QUOTA = {"4.4.5", "5.4.5"}
-"""The sender has used up what the server takes in a day (RFC 3463 has it as congestion; Gmail says
-it so)."""
-
-_NOT_THE_ADDRESS = {"5.3.4", "5.4.4", "5.6.7"}
-"""Size, routing, no SMTPUTF8 further on (RFC 3463, 7504 and the IANA registry)."""
-
-_STATUS = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 
 
 class _EndedError(Exception):
@@ -311,36 +303,35 @@ class Connection:
             raise _EndedError(receipt, lost=isinstance(error, SMTPServerDisconnected)) from error
 
     def _judge_relay(self, code: int, text: str) -> Receipt:
-        permanent = code // 100 == 5 and _status(text) not in _QUOTA
+        permanent = code // 100 == 5 and _fault(text) is not Fault.QUOTA
         return Receipt(Outcome.RELAY, self._words(f"{code} {text}"), permanent=permanent)
 
     def _judge_sender(self, code: int, text: str) -> Receipt:
-        if code == TOO_LARGE or _status(text) in ("5.3.4", "5.6.7"):
+        if code == TOO_LARGE or _fault(text) is Fault.MESSAGE:
             return Receipt(Outcome.FAILED, self._words(f"{code} {text}"))
         return self._judge_relay(code, text)
 
     def _judge_recipient(self, code: int, text: str) -> Receipt:
-        status = _status(text)
-        if code in _OUR_FAULT or status in _QUOTA:
+        """Judge a refusal of the recipient; where no cause is named, it is the address."""
+        if code in _OUR_FAULT:
             return self._judge_relay(code, text)
-        if code // 100 == 4:
-            return Receipt(Outcome.DEFERRED, self._words(f"{code} {text}"))
-        policy = status.startswith("5.7.")
-        blamed = not policy and status not in _NOT_THE_ADDRESS
-        return Receipt(Outcome.FAILED, self._words(f"{code} {text}"), bounce=blamed, policy=policy)
+        return self._judge(code, text, {Fault.ADDRESS, Fault.UNKNOWN})
 
     def _judge_data(self, code: int, text: str) -> Receipt:
-        """Judge a refusal of the message; an address is blamed only where the server itself does
-        so.
-        """
-        status = _status(text)
-        if code in (UNAVAILABLE, THROTTLED) or status in _QUOTA or code // 100 not in (4, 5):
+        """Judge a refusal of the message; an address is blamed only where the server does so."""
+        if code in (UNAVAILABLE, THROTTLED) or code // 100 not in (4, 5):
+            return self._judge_relay(code, text)
+        return self._judge(code, text, {Fault.ADDRESS})
+
+    def _judge(self, code: int, text: str, blamed: Set[Fault]) -> Receipt:
+        """Judge a refusal by its code; `blamed` are the faults for which the address answers."""
+        fault = _fault(text)
+        if fault is Fault.QUOTA:
             return self._judge_relay(code, text)
         reply = self._words(f"{code} {text}")
         if code // 100 == 4:
             return Receipt(Outcome.DEFERRED, reply)
-        blamed = status.startswith(("5.1.", "5.2."))
-        return Receipt(Outcome.FAILED, reply, bounce=blamed, policy=status.startswith("5.7."))
+        return Receipt(Outcome.FAILED, reply, bounce=fault in blamed, policy=fault is Fault.POLICY)
 
     def _words(self, text: str) -> str:
         """One line of what the server said; some repeat a password that they refuse."""
@@ -369,10 +360,9 @@ class Connection:
         client.close()
 
 
-def _status(text: str) -> str:
-    """The enhanced status code of an answer, such as 5.1.1 (RFC 3463), or nothing."""
-    found = _STATUS.match(text)
-    return found[1] if found else ""
+def _fault(text: str) -> Fault:
+    """What the enhanced status code, with which an answer may begin (RFC 2034), names as cause."""
+    return fault_of(status_of(text.split(maxsplit=1)[0] if text.strip() else ""))
 
 
 def _reason(error: Exception) -> str:

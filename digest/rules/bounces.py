@@ -1,5 +1,6 @@
-"""What a bounce means for its reader: gone for good, away for a time, or not the reader's fault at
-all.
+"""What a refusal or a bounce means: whom an enhanced status code blames, and for how long.
+
+SMTP answers and delivery reports are judged by the one table here (RFC 3463).
 """
 
 from __future__ import annotations
@@ -14,15 +15,37 @@ SOFT_SPAN = timedelta(days=30)
 """… within this time."""
 SURGE_SPAN = timedelta(hours=1)
 SURGE_SHARE = 0.05
-"""When more than this share of all readers bounces within SURGE_SPAN, the cause is the way of the
-mail …"""
+"""When more than this share of all readers bounces within SURGE_SPAN, the cause is not a reader …"""
 SURGE_READERS = 5
-"""… but fewer readers than these are no multitude, however few there are in all."""
+"""… but fewer readers than these are no surge, however few there are in all."""
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_NOT_THE_ADDRESS = {"5.3.4", "5.4.4", "5.4.5"}
-"""Size, routing, sending quota: with another message or another day the address may well work (RFC
-3463)."""
+
+
+class Fault(StrEnum):
+    """What a status code names as the cause of a refusal; UNKNOWN: none of the others."""
+
+    ADDRESS = "address"
+    MESSAGE = "message"
+    POLICY = "policy"
+    QUOTA = "quota"
+    ROUTE = "route"
+    UNKNOWN = "unknown"
+
+
+_FAULTS = {
+    "1": Fault.ADDRESS,
+    "2": Fault.ADDRESS,
+    # With another message, or on another day, the address may well work.
+    "3.4": Fault.MESSAGE,
+    "4.4": Fault.ROUTE,
+    # The sender has sent what the server takes in a day: congestion in RFC 3463, and Gmail's quota.
+    "4.5": Fault.QUOTA,
+    "6": Fault.MESSAGE,
+    # The policy may be about the message or about the sender's standing: never about the reader.
+    "7": Fault.POLICY,
+}
+"""Faults by the subject of a code, and by subject and detail where that says more."""
 
 
 class Blame(StrEnum):
@@ -41,20 +64,21 @@ def status_of(text: str) -> str:
     return found[0] if found else ""
 
 
-def blame_of(status: str) -> Blame:
-    """Judge an enhanced status code; without one nobody can tell for how long an address fails:
-    SOFT.
+def fault_of(status: str) -> Fault:
+    """What an enhanced status code names as the cause; UNKNOWN without one."""
+    subject = status[2:]
+    return _FAULTS.get(subject, _FAULTS.get(subject.partition(".")[0], Fault.UNKNOWN))
 
-    5.6 is the message's content, 5.7 its policy or the sender's standing: neither is known to the
-    reader.
-    """
-    if status.startswith(("5.7.", "5.6.")):
+
+def blame_of(status: str) -> Blame:
+    """Judge a bounce by its code; without one nobody can tell for how long an address fails: SOFT."""
+    if not status.startswith("5."):
+        return Blame.SOFT
+    if status.startswith(("5.6.", "5.7.")):
         return Blame.POLICY
-    return Blame.HARD if status.startswith("5.") and status not in _NOT_THE_ADDRESS else Blame.SOFT
+    return Blame.HARD if fault_of(status) in (Fault.ADDRESS, Fault.UNKNOWN) else Blame.SOFT
 
 
 def is_surge(bounced: int, readers: int) -> bool:
-    """Whether so many readers, of so many in all, bounced at once that no reader can be the
-    cause.
-    """
+    """Whether so many readers, of so many in all, bounced at once that no reader can be the cause."""
     return bounced >= SURGE_READERS and bounced > SURGE_SHARE * readers

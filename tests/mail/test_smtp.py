@@ -18,6 +18,7 @@ from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
 from digest.mail.transport import Transport, open_transport
 from digest.model import Outcome
+from digest.rules.bounces import Blame, blame_of, status_of
 from tests.world.smtp_server import (
     Act,
     Answer,
@@ -142,12 +143,15 @@ REFUSALS = [
     ("MAIL", "451 4.3.0 later", Outcome.RELAY, False, False),
     ("MAIL", "550 5.1.8 sender refused", Outcome.RELAY, False, True),
     ("MAIL", "552 5.3.4 too large", Outcome.FAILED, False, False),
+    ("MAIL", "554 5.6.0 message not acceptable", Outcome.FAILED, False, False),
     ("RCPT", "421 4.7.0 slow down", Outcome.RELAY, False, False),
     ("RCPT", "450 4.2.0 greylisted", Outcome.DEFERRED, False, False),
     ("RCPT", "550 5.1.1 no such user", Outcome.FAILED, True, False),
     ("RCPT", "550 no such user", Outcome.FAILED, True, False),
     ("RCPT", "554 5.7.1 relay access denied", Outcome.FAILED, False, False),
     ("RCPT", "556 5.4.4 no such domain", Outcome.FAILED, False, False),
+    ("RCPT", "550 5.4.5 daily quota exceeded", Outcome.RELAY, False, False),
+    ("RCPT", "554 5.6.0 message not acceptable", Outcome.FAILED, False, False),
     ("RCPT", "530 5.7.0 log in first", Outcome.RELAY, False, True),
     ("RCPT", "not a reply", Outcome.RELAY, False, False),
     ("DATA", "421 4.3.2 closing", Outcome.RELAY, False, False),
@@ -165,6 +169,14 @@ REFUSALS = [
     ("message", "garbled", Outcome.UNKNOWN, False, False),
     ("message", "251 will forward", Outcome.SENT, False, False),
 ]
+
+
+def test_answers_and_reports_blame_the_address_for_the_same_codes() -> None:
+    """What is no bounce at RCPT would not end a reader's mail for good when a report says it."""
+    codes = [each.partition(" ")[2] for stage, each, *_ in REFUSALS if stage == "RCPT"]
+    blamed = [status_of(text) for text in codes if blame_of(status_of(text)) is Blame.HARD]
+    bounces = [row for row in REFUSALS if row[0] == "RCPT" and row[3] and status_of(row[1])]
+    assert blamed == [status_of(answer) for _, answer, *_ in bounces] == ["5.1.1"]
 
 
 @pytest.mark.parametrize(("stage", "answer", "outcome", "bounce", "permanent"), REFUSALS)
