@@ -7,7 +7,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LETTER_PAIRS = "o ø O Ø l ł L Ł ss ß SS ẞ ae æ AE Æ oe œ OE Œ aa å AA Å i ı j ȷ dh ð DH Ð th þ TH Þ dj đ DJ Đ ng ŋ NG Ŋ".split()
+_LETTER_PAIRS = (
+    "o ø O Ø l ł L Ł ss ß SS ẞ ae æ AE Æ oe œ OE Œ aa å AA Å i ı j ȷ dh ð DH Ð th þ TH Þ "
+    "dj đ DJ Đ ng ŋ NG Ŋ"
+).split()
 LETTERS = dict(zip(_LETTER_PAIRS[::2], _LETTER_PAIRS[1::2], strict=True))
 """Letters by the names of their commands, without the backslash."""
 ACCENTS = dict(
@@ -16,14 +19,21 @@ ACCENTS = dict(
         "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
         strict=True,
     )
-)  # fmt: skip
+)
 """Accents of text, with the combining character that each stands for."""
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _MATH = re.compile(r"(\$[^$]*\$)")
-_NAMED = rf"\\({'|'.join(sorted(LETTERS, key=len, reverse=True))})"
-_LETTER = re.compile(rf"\{{{_NAMED}\s*\}}|{_NAMED}(?:\{{\}}|(?![A-Za-z])\s?)")
-_ONE = r"""\\(?:([`'^~"=.])|([uvHckrdb])(?![A-Za-z]))\s*(?:\{\s*([^\W\d_])\s*\}|([^\W\d_]))"""
-_ACCENT = re.compile(rf"\{{{_ONE}\}}|{_ONE}")
+_NAMED = rf"\\(?:{'|'.join(sorted(LETTERS, key=len, reverse=True))})(?![A-Za-z])"
+_LETTER = re.compile(rf"(?P<brace>\{{)?{_NAMED}(?(brace)\s*\}}|(?:\{{\}}|\s?))")
+_BASE = rf"(?:[^\W\d_]|{_NAMED})"
+_SIGN = r"""\\(?:[`'^~"=.]|[uvHckrdb](?![A-Za-z]))\s*"""
+_ONE = rf"{_SIGN}(?:{_BASE}|\{{\s*{_BASE}\s*\}})"
+ACCENT = re.compile(
+    # The base in braces may bear another accent, as in \~{\^e}.
+    rf"(?P<brace>\{{)?(?P<sign>{_SIGN})"
+    rf"(?:\{{\s*(?P<base>{_BASE}|{_ONE}|\{{{_ONE}\}})\s*\}}|(?P<bare>{_BASE}))(?(brace)\}})"
+)
+"""An accent with its letter."""
 
 
 def decode_accents(text: str) -> str:
@@ -43,13 +53,15 @@ def decode_all_accents(text: str) -> str:
     """Return text with TeX's accents and letters as Unicode, in formulas too, as arXiv's search
     reads it.
     """
-    return _ACCENT.sub(_accented, _LETTER.sub(_letter, text))
+    return ACCENT.sub(accented, _LETTER.sub(_letter, text))
 
 
 def _letter(found: re.Match[str]) -> str:
-    return LETTERS[found[1] or found[2]]
+    return LETTERS[found[0].strip("{}").strip()[1:]]
 
 
-def _accented(found: re.Match[str]) -> str:
-    sign, letter = [group for group in found.groups() if group]
-    return unicodedata.normalize("NFC", _DOTLESS.get(letter, letter) + ACCENTS[sign])
+def accented(found: re.Match[str]) -> str:
+    """Return the letter of an ACCENT with its accent, as one character where Unicode has it."""
+    letter = decode_all_accents(found["base"] or found["bare"]).strip("{}")
+    accent = ACCENTS[found["sign"].strip()[1:]]
+    return unicodedata.normalize("NFC", _DOTLESS.get(letter, letter) + accent)

@@ -51,6 +51,12 @@ def test_any_text_comes_through_once_and_for_all(text: str) -> None:
     assert controls(turned) <= controls(text)
 
 
+def test_blanks_before_a_link_s_address_change_nothing() -> None:
+    assert to_unicode(r"see \href {https://e.org}{us}") == "see us (https://e.org)"
+    assert to_unicode(r"$\href {https://e.org}{x}$") == "x (https://e.org)"
+    assert to_unicode(r"\href  {a}") == r"\href  {a}"
+
+
 @given(st.text(st.characters(exclude_characters="\\$`~-"), max_size=80))
 def test_text_without_a_sign_of_tex_is_the_same(text: str) -> None:
     assert to_unicode(text) == text
@@ -65,7 +71,7 @@ def test_a_formula_with_an_unknown_command_stays_whole(formula: str) -> None:
 @pytest.mark.parametrize(
     "piece",
     r"{ } {{} \textbf{ \frac $ $$ $x \( \[ ` `` `a \sqrt ^ _ $^ \\ ~ - \cite[ \emph{$x_{ {\em \~{ \href{a} \alpha_ "
-    r"\alpha_{ \c{ $x^{ \Oh{ \text{$ \cal \choose {\over \not \left( $x' C:\a".split(),
+    r"\alpha_{ \c{ $x^{ \Oh{ \text{$ \cal \choose {\over \not \left( $x' C:\a \mathbf{\text{ \sqrt{\emph{".split(),
 )
 @pytest.mark.parametrize("end", ["", "}" * 3_000, "$"])
 def test_odd_texts_take_no_longer_than_their_length_warrants(piece: str, end: str) -> None:

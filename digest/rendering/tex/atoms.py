@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from itertools import cycle, zip_longest
 
 from digest.keywords import accents
 from digest.rendering.tex import tables
@@ -32,6 +33,13 @@ NEGATED = {
     "|": "∤",
     "≈": "≉",
 }
+_BARS = ("|", "‖")
+_SCRIPT_BEARERS = ("function", "large", "open", "close", "relation")
+"""Roles that an atom keeps under a script."""
+_SCRIPTS = {"^": tables.SUPERSCRIPTS, "_": tables.SUBSCRIPTS}
+_SCRIPTED = frozenset(tables.SUPERSCRIPTS.values()) | frozenset(tables.SUBSCRIPTS.values())
+_MARKS = frozenset("°′†‡*⋆")
+"""Superscripts that are read alike in a line."""
 
 
 class UnreadableError(Exception):
@@ -44,7 +52,7 @@ class Atom:
     misread.
 
     `guarded` replaces the text under a script, and beside other letters on the sides that `shy`
-    names.
+    names. `plain` is one that was written as it is, without a command.
     """
 
     text: str
@@ -62,142 +70,143 @@ class Atom:
 GAP = Atom(" ", "gap")
 SPACE = Atom(" ", "space")
 
+SYMBOLS = {
+    name: [Atom(text, role)]
+    for table, role in (
+        # Where two tables know a name, the later one is meant.
+        (accents.LETTERS, "ordinary"),
+        (tables.ESCAPES, "ordinary"),
+        (tables.ARROWS_ALONE, "tight"),
+        (tables.TIGHT, "tight"),
+        (tables.LARGE, "large"),
+        (tables.CLOSING, "close"),
+        (tables.OPENING, "open"),
+        (tables.FUNCTIONS, "function"),
+        (tables.BINARY, "binary"),
+        (tables.RELATIONS, "relation"),
+        (tables.ORDINARY, "ordinary"),
+        ({"{": "{"}, "open"),
+        ({"}": "}"}, "close"),
+        ({"|": "‖"}, "ordinary"),
+    )
+    for name, text in table.items()
+}
+"""What commands without arguments stand for."""
+SYMBOLS |= {name: [] for name in tables.NOTHING | tables.DECLARATIONS}
+SYMBOLS |= {name: [SPACE] for name in tables.SPACES}
+
+_CHARACTERS = {
+    character: Atom(character, role, plain=character in ":|…")
+    for characters, role in (
+        ("+-−±", "sign"),
+        ("=<>", "relation"),
+        ("([", "open"),
+        (")]", "close"),
+        ("/", "tight"),
+        (",;", "punctuation"),
+        (":|…", "ordinary"),
+    )
+    for character in characters
+} | {"~": SPACE}
+
+# The spaces between two atoms by their roles, after the table in chapter 18 of The TeXbook. `a` is
+# always a space, `s` one but in scripts, `g` one where the source has it, `w` one where the source
+# has it between what is written as it is, `b` one before a bar, `-` none. The last columns are for
+# what ends the formula.
+_COLUMNS = """
+    ordinary function large open close relation binary sign punctuation tight
+    relation. binary. sign.
+""".split()
+_SPACING = {
+    (left, right.rstrip("."), right.endswith(".")): rule
+    for left, rules in {
+        "ordinary": "w a a w w s s g - - g - -",
+        "function": "a a a b w s - g - - g - -",
+        "large": "a a a s w s - g - - g - -",
+        "open": "w w w w w - - - - - - - -",
+        "close": "w a a w w s s g - - g - -",
+        "relation": "s s s s s g s s s s g s s",
+        "binary": "s s s s s s s s s s g - s",
+        "sign": "g g g g g s g g g g g g -",
+        "punctuation": "g g g g g s g g g g g g -",
+        "tight": "w w w w w s - g - - g - -",
+    }.items()
+    for right, rule in zip(_COLUMNS, rules.split(), strict=True)
+}
+
 
 def join(atoms: list[Atom], *, compact: bool = False) -> str:
     """Write atoms in a line; in a `compact` one, such as a script, relations and operators have no
     spaces.
     """
-    solid: list[Atom] = []
-    gaps: set[int] = set()
-    bars = 0
-    for atom in atoms:
-        if atom.text in ("|", "‖") and atom.role == "ordinary":
-            # Bars come in pairs, of which the first opens.
-            atom = replace(atom, role=("open", "close")[bars % 2])
-            bars += 1
-        if atom.role == "gap":
-            gaps.add(len(solid))
-        else:
-            solid.append(atom)
+    solid, gaps = _solid(atoms)
     texts: list[str] = []
-    previous: Atom | None = None
-    for place, atom in enumerate(solid):
-        following = solid[place + 1] if place + 1 < len(solid) else None
-        # A command swallows the space behind it, so that of a sign the one side speaks for the
-        # other.
-        near = gaps & ({place, place + 1} if atom.role == "sign" else {place})
-        gap = bool(near) or (previous is not None and previous.role == "sign" and place - 1 in gaps)
-        if previous and _spaced(previous, atom, following, gap=gap, compact=compact):
+    left: Atom | None = None
+    for place, (atom, right) in enumerate(zip_longest(solid, solid[1:])):
+        if left and _spaced(left, atom, gap=place in gaps, last=not right, compact=compact):
             texts.append(" ")
-        crowded = ("before" in atom.shy and _touches_before(previous)) or (
-            atom.shy and _touches_after(atom, following)
-        )
-        texts.append(atom.guarded if crowded else atom.text)
-        # A sign without a left operand is a prefix, and what follows stays close.
-        prefix = atom.role in ("binary", "sign") and (
-            previous is None or previous.role not in ("ordinary", "close")
-        )
-        previous = (
-            replace(atom, role="open")
-            if prefix or (atom.role == "relation" and previous is None)
-            else atom
-        )
+        texts.append(atom.guarded if _is_crowded(left, atom, right) else atom.text)
+        # A sign without a left operand is a prefix, and what follows stays close; so does what
+        # follows a relation that begins the line.
+        has_operand = left is not None and left.role in ("ordinary", "close")
+        opens = {"binary": not has_operand, "sign": not has_operand, "relation": left is None}
+        left = replace(atom, role="open") if opens.get(atom.role) else atom
     return re.sub(" {2,}", " ", "".join(texts))
 
 
-def _touches_before(previous: Atom | None) -> bool:
-    return previous is not None and (
-        previous.role in ("ordinary", "close", "function", "large") or previous.text == "/"
-    )
+def _solid(atoms: list[Atom]) -> tuple[list[Atom], set[int]]:
+    """Part the atoms from the gaps before them, which are given by the numbers of the atoms."""
+    solid: list[Atom] = []
+    gaps: set[int] = set()
+    bar_roles = cycle(("open", "close"))  # bars come in pairs
+    for atom in atoms:
+        if atom.role == "gap":
+            gaps.add(len(solid))
+        elif atom.text in _BARS and atom.role == "ordinary":
+            solid.append(replace(atom, role=next(bar_roles)))
+        else:
+            solid.append(atom)
+    # A command swallows the space behind it, so that of a sign the one side speaks for the other.
+    signs = {place for place, atom in enumerate(solid) if atom.role == "sign"}
+    after = {place + 1 for place in signs & gaps}
+    before = {place for place in signs if place + 1 in gaps}
+    return solid, gaps | before | after
 
 
-def _touches_after(atom: Atom, following: Atom | None) -> bool:
-    if following is None:
+def _spaced(left: Atom, right: Atom, *, gap: bool, last: bool, compact: bool) -> bool:
+    """Say whether a space belongs between two atoms, of which the right one may be the last."""
+    roles = left.role, right.role
+    rule = _SPACING.get((*roles, last)) or _SPACING.get((*roles, False), "-")
+    if compact and rule != "a":
+        return gap and all(atom.plain and atom.text.isalnum() for atom in (left, right))
+    return {
+        "a": True,
+        "s": True,
+        "g": gap,
+        "w": gap and right.plain and (left.plain or left.role == "close"),
+        "b": right.text in _BARS,
+        "-": False,
+    }[rule]
+
+
+def _is_crowded(left: Atom | None, atom: Atom, right: Atom | None) -> bool:
+    """Say whether an atom stands beside others with which its bare text would be read as one."""
+    if "before" in atom.shy:
+        return _is_operand(left) or _is_operand(right) or (left and left.role) == "close"
+    if not atom.shy or right is None:
         return False
-    both = "before" in atom.shy
-    if following.role in ("function", "large") or following.text == "/":
-        return both
-    return following.role == "ordinary" and (following.text[:1].isalnum() or both)
+    return right.role == "ordinary" and right.text[:1].isalnum()
 
 
-def _spaced(left: Atom, right: Atom, following: Atom | None, *, gap: bool, compact: bool) -> bool:
-    """Say whether a space belongs between two atoms."""
-    if "space" in (left.role, right.role):
-        return False
-    roles = (left.role, right.role)
-    if "function" in roles or "large" in roles:
-        words = ("ordinary", "function", "large")
-        if roles[0] in (*words, "close") and roles[1] in words:
-            return True
-        if roles[1] == "open" and (roles[0] == "large" or right.text in ("|", "‖")):
-            return not compact
-    if compact:
-        return gap and left.plain and right.plain and left.text.isalnum() and right.text.isalnum()
-    if left.role == "relation":
-        return right.role != "relation" or gap
-    if right.role == "relation":
-        return left.role != "open" and (following is not None or gap)
-    if left.role == "binary" or (right.role == "binary" and left.role in ("ordinary", "close")):
-        return following is not None or right.role != "binary"
-    if "sign" in roles:
-        return gap and left.role != "open" and (right.role != "sign" or following is not None)
-    if left.role == "punctuation":
-        return gap
-    return gap and right.plain and (left.plain or left.role == "close")
-
-
-def symbol(name: str) -> list[Atom] | None:
-    """Return what a command without arguments stands for; None where it is none."""
-    if name in tables.SPACES:
-        return [SPACE]
-    if name in tables.NOTHING or name in tables.DECLARATIONS:
-        return []
-    if name in "{|}" and name:
-        return [
-            Atom("‖" if name == "|" else name, {"{": "open", "}": "close"}.get(name, "ordinary"))
-        ]
-    for table, role in (
-        (tables.ORDINARY, "ordinary"),
-        (tables.RELATIONS, "relation"),
-        (tables.BINARY, "binary"),
-        (tables.FUNCTIONS, "function"),
-        (tables.OPENING, "open"),
-        (tables.CLOSING, "close"),
-        (tables.LARGE, "large"),
-        (tables.TIGHT, "tight"),
-        (tables.ARROWS_ALONE, "tight"),
-        (tables.ESCAPES, "ordinary"),
-        (accents.LETTERS, "ordinary"),
-    ):
-        if name in table:
-            return [Atom(table[name], role)]
-    return None
+def _is_operand(atom: Atom | None) -> bool:
+    return atom is not None and (atom.text == "/" or atom.role in ("ordinary", "function", "large"))
 
 
 def single(character: str) -> Atom:
     """Give one character of a formula its role."""
     if character.isspace():
         return GAP
-    if character == "~":
-        return SPACE
-    if character.isalnum():
-        return Atom(character, "ordinary", plain=True)
-    if character in "+-−±":
-        return Atom(character, "sign")
-    roles = {
-        "=": "relation",
-        "<": "relation",
-        ">": "relation",
-        "(": "open",
-        "[": "open",
-        ")": "close",
-        "]": "close",
-    }
-    if character == "/":
-        return Atom(character, "tight")
-    if character in ",;":
-        return Atom(character, "punctuation")
-    return Atom(character, roles.get(character, "ordinary"), plain=character in ":|…")
+    return _CHARACTERS.get(character) or Atom(character, "ordinary", plain=character.isalnum())
 
 
 def group(atoms: list[Atom], text: str | None = None) -> Atom:
@@ -217,28 +226,26 @@ def word(name: str, atoms: list[Atom]) -> Atom:
     return replace(atom, role="function") if is_word else replace(atom, plain=False)
 
 
-def in_alphabet(text: str, name: str) -> str:
-    """Set the letters of a text in an alphabet such as mathbb."""
-    return "".join(tables.ALPHABETS[name].get(character, character) for character in text)
+def in_alphabet(name: str, atoms: list[Atom]) -> Atom:
+    """Make one atom, with its letters in an alphabet such as mathbb."""
+    alphabet = tables.ALPHABETS[name]
+    return group(atoms, "".join(alphabet.get(letter, letter) for letter in join(atoms)))
 
 
-def accented(name: str, atoms: list[Atom]) -> Atom:
+def accented(mark: str, atoms: list[Atom]) -> Atom:
     """Put an accent on the one letter there is, or a line over several."""
-    text, mark = join(atoms, compact=True), tables.MATH_ACCENTS[name]
-    if mark == "\u0305" and 0 < len(text) < 20 and not set(text) & set(" ()"):
-        return Atom("".join(character + mark for character in text), "ordinary")
-    base = text[:1]
-    marks_only = all(unicodedata.combining(character) for character in text[1:])
-    if base.isalnum() and marks_only:
-        return Atom(unicodedata.normalize("NFC", text + mark), "ordinary")
-    # A script may stand under the accent too: \hat{x_i} reads like \hat{x}_i.
-    scripted = base.isalnum() and all(character in _SCRIPTED for character in text[1:])
-    if not scripted:
+    text = join(atoms, compact=True)
+    base, rest = text[:1], text[1:]
+    if mark == tables.OVERLINE and 0 < len(text) < 20 and not set(text) & set(" ()"):
+        text = "".join(character + mark for character in text)
+    elif base.isalnum() and all(map(unicodedata.combining, rest)):
+        text = unicodedata.normalize("NFC", text + mark)
+    elif base.isalnum() and _SCRIPTED.issuperset(rest):
+        # A script may stand under the accent too: \hat{x_i} reads like \hat{x}_i.
+        text = unicodedata.normalize("NFC", base + mark) + rest
+    else:
         raise UnreadableError
-    return Atom(unicodedata.normalize("NFC", base + mark) + text[1:], "ordinary")
-
-
-_SCRIPTED = frozenset(tables.SUPERSCRIPTS.values()) | frozenset(tables.SUBSCRIPTS.values())
+    return Atom(text, "ordinary")
 
 
 def negated(atoms: list[Atom]) -> Atom:
@@ -252,17 +259,15 @@ def negated(atoms: list[Atom]) -> Atom:
 def root(atoms: list[Atom], degree: str) -> Atom:
     """Write a root: √n, ∛(n+1), or n^(1/k) where there is no sign for it."""
     inner = join(atoms, compact=True)
-    guarded = inner if inner.startswith("(") and _one_pair(inner) else f"({inner})"
-    sign = {"": "√", "2": "√", "3": "∛", "4": "∜"}.get(degree.strip())
-    if sign is None:
-        if not ATOM.fullmatch(degree.strip()):
-            raise UnreadableError
-        return Atom(
-            f"{inner if ATOM.fullmatch(inner) else guarded}^(1/{degree.strip()})", "ordinary"
-        )
-    if _is_single(atoms):
-        return Atom(sign + inner, "ordinary", sign + guarded, shy="after")
-    return Atom(sign + guarded, "ordinary")
+    sign = {"": "√", "2": "√", "3": "∛", "4": "∜"}.get(degree)
+    if sign and _is_single(atoms):
+        return Atom(sign + inner, "ordinary", sign + _bracketed(inner), shy="after")
+    if sign:
+        return Atom(sign + _bracketed(inner), "ordinary")
+    if not ATOM.fullmatch(degree):
+        raise UnreadableError
+    base = inner if ATOM.fullmatch(inner) else _bracketed(inner)
+    return Atom(f"{base}^(1/{degree})", "ordinary")
 
 
 def fraction(above: list[Atom], below: list[Atom]) -> Atom:
@@ -273,14 +278,18 @@ def fraction(above: list[Atom], below: list[Atom]) -> Atom:
     return Atom(f"{over}/{under}", "ordinary", f"({over}/{under})", shy="before and after")
 
 
+def choose(above: list[Atom], below: list[Atom]) -> Atom:
+    """Write a binomial coefficient."""
+    return Atom(f"({join(above)} choose {join(below)})", "ordinary")
+
+
 def _is_single(atoms: list[Atom]) -> bool:
     solid = [atom for atom in atoms if atom.role != "gap"]
     return len(solid) == 1 and bool(ATOM.fullmatch(solid[0].text.lstrip("√∛∜")))
 
 
-def choose(above: list[Atom], below: list[Atom]) -> Atom:
-    """Write a binomial coefficient."""
-    return Atom(f"({join(above)} choose {join(below)})", "ordinary")
+def _bracketed(text: str) -> str:
+    return text if text.startswith("(") and _one_pair(text) else f"({text})"
 
 
 def _one_pair(text: str) -> bool:
@@ -298,43 +307,42 @@ def _call(text: str) -> bool:
 
 def prime(found: list[Atom]) -> None:
     """Put a prime on the last atom."""
+    base = _taken(found)
+    found.append(replace(base, text=base.text + "′", guarded=base.guarded and base.guarded + "′"))
+
+
+def _taken(found: list[Atom]) -> Atom:
+    """Take the last atom, on which something is to be put, and the gaps behind it."""
     while found and found[-1].role == "gap":
         found.pop()
-    base = found.pop() if found else Atom("", "ordinary")
-    found.append(replace(base, text=base.text + "′", guarded=base.guarded and base.guarded + "′"))
+    return found.pop() if found else Atom("", "ordinary")
 
 
 def attach(found: list[Atom], mark: str, script: list[Atom]) -> None:
     """Put a script on the last atom: in small letters where Unicode has them all, else in a linear
     form.
     """
-    while found and found[-1].role == "gap":
-        found.pop()
-    base = found.pop() if found and found[-1].role != "space" else Atom("", "ordinary")
+    base = _taken(found)
+    if base.role == "space":
+        found.append(base)
+        base = Atom("", "ordinary")
     text = join(script, compact=True).strip()
     if not text:
         raise UnreadableError
-    table = tables.SUPERSCRIPTS if mark == "^" else tables.SUBSCRIPTS
-    letters = text.replace(" ", "")
-    role = base.role if base.role in ("function", "large", "close", "relation") else "ordinary"
-    if base.role == "open":
-        role = "open"
-    brackets = bool(set(text) & set("()")) and len(text) != len("(k)")
-    short = not brackets and len(text) <= (LONGEST_WORD if text.isalpha() else LONGEST_SCRIPT)
-    if letters == text and short and all(character in table for character in text):
-        small = "".join(table[character] for character in text)
-        found.append(Atom(base.safe + small, role, plain=base.plain))
-    elif ATOM.fullmatch(text) and not set(text) & _SCRIPTED - set("°′†‡*⋆"):
-        bare, guarded = f"{base.safe}{mark}{text}", f"{base.safe}{mark}({text})"
-        found.append(
-            Atom(
-                bare,
-                role,
-                guarded,
-                shy="after" if text[-1].isalnum() and role not in ("function", "large") else "",
-                plain=base.plain,
-            )
-        )
+    role = base.role if base.role in _SCRIPT_BEARERS else "ordinary"
+    guarded, shy = "", ""
+    if _is_short(text) and _SCRIPTS[mark].keys() >= set(text):
+        written = "".join(map(_SCRIPTS[mark].__getitem__, text))
+    elif ATOM.fullmatch(text) and not set(text) & (_SCRIPTED - _MARKS):
+        written, guarded = mark + text, f"{base.safe}{mark}({text})"
+        shy = "after" if text[-1].isalnum() and role not in ("function", "large") else ""
     else:
-        inner = text if text.startswith("(") and _one_pair(text) else f"({text})"
-        found.append(Atom(f"{base.safe}{mark}{inner}", role, plain=base.plain))
+        written = mark + _bracketed(text)
+    found.append(Atom(base.safe + written, role, guarded, shy, base.plain))
+
+
+def _is_short(text: str) -> bool:
+    """Say whether a script may be set in tiny letters: brackets around one letter at most."""
+    if set(text) & set("()") and len(text) != len("(k)"):
+        return False
+    return len(text) <= (LONGEST_WORD if text.isalpha() else LONGEST_SCRIPT)

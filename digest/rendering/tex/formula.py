@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from digest.rendering.tex import tables
 from digest.rendering.tex.atoms import (
     SPACE,
+    SYMBOLS,
     Atom,
     UnreadableError,
     accented,
@@ -26,18 +29,20 @@ from digest.rendering.tex.atoms import (
     prime,
     root,
     single,
-    symbol,
     word,
 )
 
 DEEPEST = 12
 """Nesting that is followed; what is deeper stays as it is."""
-COMMAND = re.compile(r"\\([A-Za-z]+\*?|.|$)", re.DOTALL)
-INFIX = re.compile(r"\\(over|choose)(?![A-Za-z])")
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
-LETTERS_AHEAD = re.compile(r"\s*([A-Za-z]+)")
 CODE = re.compile(r"\{x?([0-9A-Fa-f]{2,5})\}")
-OPTION = re.compile(r"\s*\[([^\[\]{}$]{0,40})\]")
+_COMMAND = re.compile(r"\\(?:(operatorname\*|[A-Za-z]+)\s*|(.?))", re.DOTALL)
+_INFIX = re.compile(r"\\(over|choose)(?![A-Za-z])")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LETTERS = re.compile(r"[A-Za-z]+")
+_OPTION = re.compile(r"\s*\[([^\[\]{}$]{0,40})\]")
+
+Read = tuple[list[Atom], int]
+"""What was read, and where the text goes on."""
 
 
 def closing_braces(text: str) -> dict[int, int]:
@@ -55,7 +60,8 @@ def closing_braces(text: str) -> dict[int, int]:
 class Formula:
     r"""Reads the formula that stands in a text between two places.
 
-    `to_text` turns the argument of a command like \text; it is given the two places and the depth.
+    `to_text` turns the argument of a command like \text; it is given the two places and the depth,
+    which counts through formulas and running text, so that no nesting of the two goes deeper.
     """
 
     def __init__(
@@ -65,7 +71,7 @@ class Formula:
         self.ends = ends
         self.to_text = to_text
 
-    def line(self, start: int, end: int, depth: int = 0) -> str:
+    def line(self, start: int, end: int, depth: int) -> str:
         """Return the whole formula, or raise UnreadableError."""
         return join(self.atoms(start, end, depth))
 
@@ -83,158 +89,161 @@ class Formula:
             elif character == "'":
                 prime(found)
                 place += 1
-            elif infix := INFIX.match(self.text, place, end):
+            elif infix := _INFIX.match(self.text, place, end):
                 below = self.atoms(infix.end(), end, depth + 1)
-                return [
-                    fraction(found, below) if infix.group(1) == "over" else choose(found, below)
-                ]
+                return [fraction(found, below) if infix[1] == "over" else choose(found, below)]
             else:
-                atoms, place = self.unit(place, end, depth)
+                atoms, place = self._unit(place, end, depth)
                 found += atoms
         return found
 
-    def unit(self, place: int, end: int, depth: int) -> tuple[list[Atom], int]:
+    def _unit(self, place: int, end: int, depth: int) -> Read:
         """Read one character, number, group or command with its arguments."""
         character = self.text[place]
         if character == "\\":
             return self.command(place, end, depth)
         if character == "{":
-            close = self.ends.get(place, end)
-            if close >= end:
-                raise UnreadableError
+            close = self.close(place, end)
             return [group(self.atoms(place + 1, close, depth + 1))], close + 1
         if character in "}$&":
             raise UnreadableError
-        if number := NUMBER.match(self.text, place, end):
+        if number := _NUMBER.match(self.text, place, end):
             return [Atom(number.group(), "ordinary", plain=True)], number.end()
         return [single(character)], place + 1
 
-    def argument(self, place: int, end: int, depth: int) -> tuple[list[Atom], int]:
+    def argument(self, place: int, end: int, depth: int) -> Read:
         """Read what a command or a script takes: a group, or the next character or command."""
-        if depth > DEEPEST:
-            raise UnreadableError
         while place < end and self.text[place].isspace():
             place += 1
-        if place >= end or self.text[place] in "^_'":
+        if depth > DEEPEST or place >= end or self.text[place] in "^_'":
             raise UnreadableError
         if self.text[place] == "{":
-            close = self.ends.get(place, end)
-            if close >= end:
-                raise UnreadableError
+            close = self.close(place, end)
             return self.atoms(place + 1, close, depth + 1), close + 1
-        if self.text[place] != "\\":
-            return [single(self.text[place])], place + 1
-        return self.command(place, end, depth + 1)
+        if self.text[place] == "\\":
+            return self.command(place, end, depth + 1)
+        return [single(self.text[place])], place + 1
 
-    def command(self, place: int, end: int, depth: int) -> tuple[list[Atom], int]:
+    def close(self, place: int, end: int) -> int:
+        """Where the group that begins at a place is closed; it has to be, before `end`."""
+        close = self.ends.get(place, end)
+        if close >= end:
+            raise UnreadableError
+        return close
+
+    def command(self, start: int, end: int, depth: int) -> Read:
         """Read a command with its arguments; the spaces behind its name are part of it."""
-        match = COMMAND.match(self.text, place, end)
+        match = _COMMAND.match(self.text, start, end)
         if not match:
             raise UnreadableError
-        name, place = match.group(1), match.end()
-        if name.endswith("*") and name not in ("operatorname*",):
-            name, place = name[:-1], place - 1
-        if name[:1].isalpha():
-            while place < end and self.text[place].isspace():
-                place += 1
-        if (atoms := symbol(name)) is not None:
-            return atoms, place
-        if name in tables.SIZES:
-            return self._delimiter(place, end, depth)
-        if (
-            name == "unicode"
-            and (code := CODE.match(self.text, place))
-            and chr(int(code.group(1), 16)).isprintable()
-        ):
-            return [single(chr(int(code.group(1), 16)))], code.end()
-        return self._with_arguments(name, place, end, depth, match.start())
+        name, place = match[1] or match[2], match.end()
+        if name in SYMBOLS:
+            return [*SYMBOLS[name]], place
+        if name == "cal" and (letters := _LETTERS.match(self.text, place, end)):
+            return [in_alphabet(name, [Atom(letters.group(), "ordinary")])], letters.end()
+        if name in _READERS:
+            return _READERS[name](self, name, place, end, depth)
+        if name not in _OF_ONE and name not in _OF_TWO:
+            raise UnreadableError
+        first, place = self.argument(place, end, depth)
+        if name in _OF_ONE:
+            return [_OF_ONE[name](first)], place
+        second, place = self.argument(place, end, depth)
+        return [_OF_TWO[name](first, second)], place
 
-    def _delimiter(self, place: int, end: int, depth: int) -> tuple[list[Atom], int]:
+    def _delimiter(self, _name: str, place: int, end: int, depth: int) -> Read:
+        r"""Read what stands behind \left or \big; a full stop is none."""
         if self.text.startswith(".", place):
             return [], place + 1
-        if place >= end:
-            return [], place
-        atoms, after = self.unit(place, end, depth)
-        return atoms, after
+        return self._unit(place, end, depth) if place < end else ([], place)
 
-    def _with_arguments(
-        self, name: str, place: int, end: int, depth: int, start: int
-    ) -> tuple[list[Atom], int]:
-        if name in ("color", "textcolor"):
-            place = self._skip(place, end)
-            return ([], place) if name == "color" else self.argument(place, end, depth)
-        if name in tables.TEXT_WRAPPERS and self.text.startswith("{", place):
-            return self._words(name, place, end)
-        if name in tables.BIG_O:
-            atoms, after = (
-                self.unit(place, end, depth) if self.text.startswith("{", place) else ([], place)
-            )
-            inner = join(atoms)
-            return [Atom(tables.BIG_O[name] + (f"({inner})" if inner else ""), "ordinary")], after
-        if name == "href":
-            after = self._skip(self._skip(place, end), end)
-            return [Atom(self._readable(start, after), "ordinary")], after
-        if name == "cal" and (letters := LETTERS_AHEAD.match(self.text, place, end)):
-            return [Atom(in_alphabet(letters.group(1), "cal"), "ordinary")], letters.end()
-        if name not in tables.TAKING:
+    def _character(self, _name: str, place: int, _end: int, _depth: int) -> Read:
+        code = CODE.match(self.text, place)
+        if not code or not chr(int(code[1], 16)).isprintable():
             raise UnreadableError
-        option = OPTION.match(self.text, place, end) if name == "sqrt" else None
-        atoms, place = self.argument(option.end() if option else place, end, depth)
-        if name in tables.TAKING_TWO:
-            second, place = self.argument(place, end, depth)
-            return _of_two(name, atoms, second), place
-        return _of_one(name, atoms, option.group(1) if option else ""), place
+        return [single(chr(int(code[1], 16)))], code.end()
 
-    def _words(self, name: str, place: int, end: int) -> tuple[list[Atom], int]:
-        close = self.ends.get(place, end)
-        if close >= end:
-            raise UnreadableError
-        text = self._readable(place + 1, close)
-        inner = text.strip()
-        role = (
-            "function"
-            if name in tables.WORDS and len(inner) > 1 and inner[:1].isalpha()
-            else "ordinary"
-        )
-        around = (
-            [SPACE] if text[:1].isspace() else [],
-            [SPACE] if text[-1:].isspace() and inner else [],
-        )
-        return [*around[0], *([Atom(inner, role)] if inner else []), *around[1]], close + 1
+    def _color(self, name: str, place: int, end: int, depth: int) -> Read:
+        place = self.close(place, end) + 1
+        return ([], place) if name == "color" else self.argument(place, end, depth)
 
-    def _readable(self, start: int, end: int) -> str:
-        text = self.to_text(start, end, 1)
-        if re.search(r"[\\$]", text):
-            raise UnreadableError
-        return text
+    def _big_o(self, name: str, place: int, end: int, depth: int) -> Read:
+        atoms: list[Atom] = []
+        if self.text.startswith("{", place):
+            atoms, place = self._unit(place, end, depth)
+        inner = join(atoms)
+        return [Atom(tables.BIG_O[name] + (f"({inner})" if inner else ""), "ordinary")], place
 
-    def _skip(self, place: int, end: int) -> int:
-        close = self.ends.get(place, end)
-        if close >= end:
-            raise UnreadableError
-        return close + 1
+    def _link(self, _name: str, place: int, end: int, depth: int) -> Read:
+        middle = self.close(place, end)
+        close = self.close(middle + 1, end)
+        text = self.to_text(middle + 2, close, depth + 1)
+        return [_readable(linked(text, self.text[place + 1 : middle]))], close + 1
 
-
-def _of_one(name: str, atoms: list[Atom], option: str) -> list[Atom]:
-    if name in tables.ALPHABETS:
-        return [group(atoms, in_alphabet(join(atoms), name))]
-    if name in tables.MATH_ACCENTS:
-        return [accented(name, atoms)]
-    if name == "sqrt":
-        return [root(atoms, option)]
-    if name == "not":
-        return [negated(atoms)]
-    if name in ("pmod", "mod"):
+    def _modulo(self, name: str, place: int, end: int, depth: int) -> Read:
+        atoms, place = self.argument(place, end, depth)
         words = f"mod {join(atoms)}"
-        return [SPACE, Atom(f"({words})" if name == "pmod" else words, "ordinary")]
-    return [word(name, atoms)]
+        return [SPACE, Atom(f"({words})" if name == "pmod" else words, "ordinary")], place
+
+    def _root(self, _name: str, place: int, end: int, depth: int) -> Read:
+        option = _OPTION.match(self.text, place, end)
+        atoms, place = self.argument(option.end() if option else place, end, depth)
+        return [root(atoms, option[1].strip() if option else "")], place
+
+    def _stacked(self, name: str, place: int, end: int, depth: int) -> Read:
+        script, place = self.argument(place, end, depth)
+        base, place = self.argument(place, end, depth)
+        attach(base, "_" if name == "underset" else "^", script)
+        return base, place
+
+    def _words(self, name: str, place: int, end: int, depth: int) -> Read:
+        if not self.text.startswith("{", place):
+            atoms, place = self.argument(place, end, depth)
+            return [word(name, atoms)], place
+        close = self.close(place, end)
+        text = self.to_text(place + 1, close, depth + 1)
+        atom = _readable(text.strip())
+        if not atom.text:
+            return [SPACE] if text else [], close + 1
+        if name in tables.WORDS and len(atom.text) > 1 and atom.text[0].isalpha():
+            atom = replace(atom, role="function")
+        before = [SPACE] if text[0].isspace() else []
+        after = [SPACE] if text[-1].isspace() else []
+        return [*before, atom, *after], close + 1
 
 
-def _of_two(name: str, first: list[Atom], second: list[Atom]) -> list[Atom]:
-    if name in tables.FRACTIONS:
-        return [fraction(first, second)]
-    if name.endswith("binom"):
-        return [choose(first, second)]
-    base = list(second)
-    attach(base, "_" if name == "underset" else "^", first)
-    return base
+def _readable(text: str) -> Atom:
+    """Make one atom of running text, or raise UnreadableError where some TeX is left in it."""
+    if re.search(r"[\\$]", text):
+        raise UnreadableError
+    return Atom(text, "ordinary")
+
+
+def linked(text: str, address: str) -> str:
+    """Write a link in a line: its text, with the address where the text does not say it."""
+    address = address.strip()
+    return text if address in (text, f"mailto:{text}") else f"{text} ({address})"
+
+
+_READERS: dict[str, Callable[[Formula, str, int, int, int], Read]] = {
+    **dict.fromkeys(tables.SIZES, Formula._delimiter),
+    **dict.fromkeys(tables.BIG_O, Formula._big_o),
+    **dict.fromkeys(tables.TEXT_WRAPPERS, Formula._words),
+    **dict.fromkeys(("color", "textcolor"), Formula._color),
+    **dict.fromkeys(("mod", "pmod"), Formula._modulo),
+    **dict.fromkeys(("overset", "stackrel", "underset"), Formula._stacked),
+    "href": Formula._link,
+    "sqrt": Formula._root,
+    "unicode": Formula._character,
+}
+"""Commands that read what follows them in a way of their own."""
+_OF_ONE: dict[str, Callable[[list[Atom]], Atom]] = {
+    **{name: partial(word, name) for name in tables.MATH_WRAPPERS},
+    **{name: partial(in_alphabet, name) for name in tables.ALPHABETS},
+    **{name: partial(accented, mark) for name, mark in tables.MATH_ACCENTS.items()},
+    "not": negated,
+}
+_OF_TWO: dict[str, Callable[[list[Atom], list[Atom]], Atom]] = {
+    **dict.fromkeys(tables.FRACTIONS, fraction),
+    **dict.fromkeys(tables.BINOMIALS, choose),
+}

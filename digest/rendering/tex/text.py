@@ -5,12 +5,14 @@ citations.
 from __future__ import annotations
 
 import re
-import unicodedata
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 from digest.keywords import accents
 from digest.rendering.tex import tables
-from digest.rendering.tex.atoms import UnreadableError
-from digest.rendering.tex.formula import CODE, DEEPEST, Formula, closing_braces
+from digest.rendering.tex.atoms import UnreadableError, attach, join
+from digest.rendering.tex.formula import CODE, DEEPEST, Formula, closing_braces, linked
 
 LONGEST_FORMULA = 2_000
 """Characters between two dollars; what is farther apart is no formula."""
@@ -18,20 +20,37 @@ LONGEST_FORMULA = 2_000
 MOST_SCRIPTS = 3
 """Scripts on one symbol in running text."""
 
-ANYTHING = re.compile(r"[\\$`~]|--")
-PATH = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]:\\[A-Za-z0-9_.]\S*|\\\\[A-Za-z0-9]\S*")
-"""A Windows path, with a drive or a server."""
-SPECIAL = re.compile(PATH.pattern + r"|\$\$|[\\${~`]|-{2,}")
-DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
-COMMAND = re.compile(r"\\(?:([A-Za-z]+)(\*?)|(.))", re.DOTALL)
-SIGNS = re.compile(r"[\\^_={}<>]")
-GROUPS = re.compile(r"\\[A-Za-z]+|\{[^{}]*\}")
-WORD = re.compile(r"(?<![^\s(])[A-Za-z]{3,}(?=[\s,.;:)]|$)")
-OPTIONS = re.compile(r"(?:\[[^\[\]{}$]{0,80}\]){0,2}")
-BRACED_COMMAND = re.compile(r"\{\s{0,3}\\(?:[A-Za-z]+|['\"`^~=.])")
-COMMAND_BEFORE = re.compile(r"\\[A-Za-z]+\s$")
-QUOTED = re.compile(r"``([^`\n]{0,300}?)(?:''|\")|`([^\s`'][^`']{0,120}(?<!\s))'(?!\w)")
-ESCAPED_QUOTE = re.compile(r"\\\"(?![A-Za-z{\\])")
+_ANYTHING = re.compile(r"[\\$`~]|--")
+_SPECIAL = re.compile(r"\$\$?|[\\{~`]|--+")
+# A Windows path, with a drive or a server, is no TeX.
+_PATH = re.compile(r"(?<=(?<![A-Za-z0-9])[A-Za-z]:)\\[A-Za-z0-9_.]\S*|\\\\[A-Za-z0-9]\S*")
+_DOLLAR = re.compile(r"\\.|\$", re.DOTALL)
+_COMMAND = re.compile(r"\\(?:([A-Za-z]+)|(.))", re.DOTALL)
+_FENCES = {"(": r"\)", "[": r"\]"}
+_SIGNS = re.compile(r"[\\^_={}<>]")
+_GROUPS = re.compile(r"\\[A-Za-z]+|\{[^{}]*\}")
+_WORD = re.compile(r"(?<![^\s(])[A-Za-z]{3,}(?=[\s,.;:)]|$)")
+_BLANKS = re.compile(r"\s*")
+_OPTIONS = re.compile(r"\s*(?:\[[^\[\]{}$]{0,80}\]){0,2}")
+_BRACED_COMMAND = re.compile(r"\{\s{0,3}\\(?:[A-Za-z]+|['\"`^~=.])")
+_COMMAND_BEFORE = re.compile(r"\\[A-Za-z]+\s$")
+_QUOTED = re.compile(
+    r"(?<![^\W_`])(?:``([^`\n]{0,300}?)(?:''|\")|`([^\s`'][^`']{0,120}(?<!\s))'(?!\w))"
+)
+_BACKTICKS = re.compile(r"`+")
+_ESCAPED_QUOTE = re.compile(r"\\\"(?![A-Za-z{\\])")
+# Kirchhoff\'s law, an apostrophe escaped by mistake; a Polish \'s is no word of its own.
+_APOSTROPHE = re.compile(r"(?<=[^\W\d_]{5})\\'(?=s [^\W\d_A-Z])")
+# A blank behind a sign is as a rule one behind an apostrophe.
+_NO_ACCENT = re.compile(r"\\[^A-Za-z]\s")
+# arXiv serves \b{eta} and \c{opyright} where \beta and \copyright were meant.
+_MISTYPED = re.compile(r"\\([uvHckrdb])\{([A-Za-z]+)\}")
+_ESCAPED = re.compile(r"\\([_%#&~$])")
+_SMALL = {"textsuperscript": tables.SUPERSCRIPTS, "textsubscript": tables.SUBSCRIPTS}
+# A tie between two words; a tilde in an address, or for "about", stays.
+_TIE = re.compile(r"(?<=[^\s/~(=])~(?=\S)(?!(?<=[0-9%KMGB]~)\d)")
+# An arrow, a line of dashes, a comment of HTML, and an option such as --help.
+_NO_DASH = re.compile(r"-{4,}|--+>|(?<=[<!])--|(?<![^ `'\"(\[/\n])--+(?=[^\W_])")
 
 
 def to_unicode(text: str) -> str:
@@ -42,12 +61,16 @@ def to_unicode(text: str) -> str:
     the text is given back unchanged. No control character is in the result that was not in the
     text.
     """
-    if not ANYTHING.search(text):
+    if not _ANYTHING.search(text):
         return text
-    turned = _Text(text).turn()
-    if turned == text or not ANYTHING.search(turned) or _Text(turned).turn() == turned:
+    turned = _Text(text).turned()
+    if turned == text or not _ANYTHING.search(turned) or _Text(turned).turned() == turned:
         return turned
     return text
+
+
+Turned = tuple[str, int]
+"""A piece of text as Unicode, and where the source goes on behind it."""
 
 
 class _Text:
@@ -57,10 +80,9 @@ class _Text:
         self.source = text
         self.ends = closing_braces(text)
         self.formula = Formula(text, self.ends, self._range)
-        self.without_close: set[str] = set()
-        self.quotes_escaped = bool(ESCAPED_QUOTE.search(text))
+        self.has_escaped_quotes = bool(_ESCAPED_QUOTE.search(text))
 
-    def turn(self) -> str:
+    def turned(self) -> str:
         return self._range(0, len(self.source), 0)
 
     def _range(self, start: int, end: int, depth: int) -> str:
@@ -68,282 +90,217 @@ class _Text:
             return self.source[start:end]
         pieces: list[str] = []
         place = start
-        while found := SPECIAL.search(self.source, place, end):
+        while found := _SPECIAL.search(self.source, place, end):
             pieces.append(self.source[place : found.start()])
-            piece, place = self._special(found, end, depth)
+            piece, place = _READERS[found.group()[0]](self, found, end, depth)
             pieces.append(piece)
-        pieces.append(self.source[place:end])
-        return "".join(pieces)
+        return "".join([*pieces, self.source[place:end]])
 
-    def _special(self, found: re.Match[str], end: int, depth: int) -> tuple[str, int]:
-        special, place = found.group(), found.start()
-        if len(special) > 2 and "\\" in special:
-            return special, found.end()
-        if special in ("$", "$$"):
-            return self._dollars(place, end, special)
-        if special == "\\":
-            return self._command(place, end, depth)
-        if special == "{":
-            return self._braces(place, end, depth)
-        if special == "`":
-            return self._quotes(place, end, depth)
-        if special == "~":
-            return self._tie(place), found.end()
-        return self._dash(special, place), found.end()
-
-    def _dollars(self, place: int, end: int, fence: str) -> tuple[str, int]:
+    def _dollars(self, found: re.Match[str], end: int, depth: int) -> Turned:
         """Turn a formula between dollars, or leave the dollar where it is money."""
-        start = place + len(fence)
-        limit = min(end, start + LONGEST_FORMULA)
-        close = next(
-            (m.start() for m in DOLLAR.finditer(self.source, start, limit) if m.group() == "$"), -1
-        )
+        fence, start = found.group(), found.end()
+        dollars = _DOLLAR.finditer(self.source, start, min(end, start + LONGEST_FORMULA))
+        close = next((dollar.start() for dollar in dollars if dollar.group() == "$"), -1)
         if close < 0 or not self.source.startswith(fence, close):
             return fence, start
         after = close + len(fence)
         content = self.source[start:close]
-        if not is_formula(content, self.source[after : after + 1]):
-            return (
-                (fence, start)
-                if fence == "$" or content.strip()
-                else (self.source[place:after], after)
-            )
-        return self._formula(place, start, close, after)
+        if is_formula(content, self.source[after : after + 1]):
+            return self._formula(found.start(), close, len(fence), depth)
+        if fence == "$" or content.strip():
+            return fence, start
+        return self.source[found.start() : after], after
 
-    def _formula(self, place: int, start: int, close: int, after: int) -> tuple[str, int]:
+    def _formula(self, place: int, close: int, fence: int, depth: int) -> Turned:
+        """Turn a formula between two fences of so many characters, or leave it as it is."""
+        after = close + fence
         try:
-            line = self.formula.line(start, close)
+            return self.formula.line(place + fence, close, depth), after
         except UnreadableError:
             return self.source[place:after], after
-        return line, after
 
-    def _command(self, place: int, end: int, depth: int) -> tuple[str, int]:
-        match = COMMAND.match(self.source, place, end)
+    def _command(self, found: re.Match[str], end: int, depth: int) -> Turned:
+        place = found.start()
+        match = _COMMAND.match(self.source, place, end)
         if not match:
             return "\\", place + 1
-        word, character = match.group(1), match.group(3)
-        if character in ("(", "["):
-            return self._fenced(place, end, {"(": "\\)", "[": "\\]"}[character])
-        if (accented := self._accent(match, end)) is not None:
-            return accented
-        if character is not None:
-            return self._escape(character, match)
-        return self._word(word, match.end(1), place, end, depth)
+        if path := _PATH.match(self.source, place, end):
+            return path.group(), path.end()
+        if fence := _FENCES.get(match[2]):
+            close = self.source.find(fence, place + 2, min(end, place + LONGEST_FORMULA))
+            return self._formula(place, close, 2, depth) if close > 0 else (match[0], place + 2)
+        if accent := self._accent(place, end):
+            return accent
+        if match[1]:
+            return self._word(match[1], place, end, depth)
+        return self._escaped(match[2], place), place + 2
 
-    def _fenced(self, place: int, end: int, fence: str) -> tuple[str, int]:
-        close = -1 if fence in self.without_close else self.source.find(fence, place + 2, end)
-        if close < 0 or close - place > LONGEST_FORMULA:
-            if close < 0:
-                self.without_close.add(fence)
-            return self.source[place : place + 2], place + 2
-        return self._formula(place, place + 2, close, close + 2)
-
-    def _escape(self, character: str, match: re.Match[str]) -> tuple[str, int]:
-        if character in tables.ESCAPES:
-            return character, match.end()
-        if character in tables.SPACES:
-            before = self.source[max(match.start() - 25, 0) : match.start()]
-            stray = (
-                character.isspace()
-                and (not before or before[-1].isspace())
-                and not COMMAND_BEFORE.search(before)
-            )
-            return match.group() if stray else " ", match.end()
-        if character in tables.NOTHING:
-            return "", match.end()
-        return match.group(), match.end()
-
-    def _accent(self, match: re.Match[str], end: int) -> tuple[str, int] | None:
+    def _accent(self, place: int, end: int) -> Turned | None:
         """Turn an accent with its letter, where Unicode has the two as one character."""
-        name = match.group(1) or match.group(3)
-        place = match.end(1) if match.group(1) else match.end()
-        if name not in accents.ACCENTS or (name == '"' and self.quotes_escaped):
+        if _APOSTROPHE.match(self.source, place, end):
+            return "'", place + 2
+        is_quote = self.has_escaped_quotes and self.source.startswith('\\"', place)
+        if is_quote or _NO_ACCENT.match(self.source, place):
             return None
-        if name == "'" and self._is_apostrophe(match.start()):
-            return "'", place
-        if match.group(1):
-            while place < end and self.source[place] == " ":
-                place += 1
-        letter, after = self._accented_letter(place, end)
-        both = unicodedata.normalize(
-            "NFC", letter.replace("ı", "i").replace("ȷ", "j") + accents.ACCENTS[name]
-        )
-        if letter and len(both) == 1:
-            return both, after
-        # arXiv serves \\b{eta} and \\c{opyright} where \\beta and \\copyright were meant.
-        symbol = (
-            tables.ORDINARY.get(name + self.source[place + 1 : after - 1])
-            if self.source.startswith("{", place)
-            else None
-        )
-        return (symbol, after) if symbol else None
+        found = accents.ACCENT.match(self.source, place, end)
+        if found and len(letter := accents.accented(found)) == 1:
+            return letter, found.end()
+        mistyped = _MISTYPED.match(self.source, place, end)
+        if mistyped and (symbol := tables.ORDINARY.get(mistyped[1] + mistyped[2])):
+            return symbol, mistyped.end()
+        return None
 
-    def _accented_letter(self, place: int, end: int) -> tuple[str, int]:
-        """Return the letter at a place, in braces or not, and where it ends; nothing where there is
-        none.
-        """
-        if self.source.startswith("{", place) and (close := self.ends.get(place, end)) < end:
-            inner = self.source[place + 1 : close].strip() if close - place < 12 else ""
-            letter = (
-                inner
-                if len(inner) == 1
-                else accents.LETTERS.get(inner[1:], "")
-                if inner[:1] == "\\"
-                else ""
-            )
-            if inner[:1] == "{" or (inner[:1] == "\\" and not letter):
-                # An accent on an accented letter, as in \^{\'e}.
-                letter = unicodedata.normalize("NFC", self._range(place + 1, close, DEEPEST)).strip(
-                    "{}"
-                )
-            return (letter if len(letter) == 1 and letter.isalpha() else ""), close + 1
-        if (
-            self.source.startswith(("\\i", "\\j"), place)
-            and not self.source[place + 2 : place + 3].isalpha()
-        ):
-            after = place + 2
-            return self.source[place + 1], after + self.source.startswith(" ", after)
-        letter = self.source[place : place + 1] if place < end else ""
-        return (letter, place + 1) if letter.isalpha() else ("", place)
+    def _escaped(self, character: str, place: int) -> str:
+        if character in tables.ESCAPES:
+            return character
+        if character in tables.NOTHING:
+            return ""
+        before = self.source[max(place - 25, 0) : place]
+        stray = character.isspace() and (not before or before[-1].isspace())
+        if character in tables.SPACES and (not stray or _COMMAND_BEFORE.search(before)):
+            return " "
+        return "\\" + character
 
-    def _is_apostrophe(self, place: int) -> bool:
-        r"""Tell Kirchhoff\'s law, an apostrophe escaped by mistake, from a Polish \'s."""
-        before, after = self.source[max(place - 5, 0) : place], self.source[place + 2 : place + 5]
-        return len(before) == 5 and before.isalpha() and after[:2] == "s " and after[2:].islower()
-
-    def _word(self, name: str, place: int, start: int, end: int, depth: int) -> tuple[str, int]:
+    def _word(self, name: str, start: int, end: int, depth: int) -> Turned:
         """Turn a command of letters; an unknown one stays, with the groups that follow it
         directly.
         """
-        inside_word = start > 0 and self.source[start - 1] in "/.\\:"
-        letter_before = (
-            start > 0 and self.source[start - 1].isascii() and self.source[start - 1].isalpha()
-        )
-        if self.source.startswith("{", place) or not inside_word:
-            turned = self._text_command(name, place, end, depth)
-            if turned is None and (not letter_before or name.startswith("text")):
-                turned = self._symbol(start, end, depth)
-            if turned is not None:
-                return turned
-        after = place
+        place = after = start + 1 + len(name)
+        before = self.source[start - 1] if start else " "
+        if self.source.startswith("{", place) or before not in "/.\\:":
+            if name in _COMMANDS:
+                with suppress(UnreadableError):
+                    return _COMMANDS[name](self, name, place, end, depth)
+            if name.startswith("text") or not (before.isascii() and before.isalpha()):
+                with suppress(UnreadableError):
+                    return self._symbol(start, end, depth)
         while (close := self.ends.get(after, end)) < end:
             after = close + 1
         return self.source[start:after], after
 
-    def _text_command(self, name: str, place: int, end: int, depth: int) -> tuple[str, int] | None:
-        if name in accents.LETTERS or name in tables.DECLARATIONS:
-            after = place
-            while after < end and self.source[after].isspace():
-                after += 1
-            if name in accents.LETTERS:
-                return accents.LETTERS[name], after + 2 * self.source.startswith("{}", after)
-            group = self.ends.get(place, end)
-            return (
-                ("", after)
-                if group >= end
-                else (self._range(place + 1, group, depth + 1), group + 1)
-            )
-        if name == "unicode" and (code := CODE.match(self.source, place)):
-            character = chr(int(code.group(1), 16))
-            return (character, code.end()) if character.isprintable() else None
-        options = OPTIONS.match(self.source, place, end)
-        group = options.end() if options else place
-        close = self.ends.get(group, end)
-        if close >= end:
-            return None
-        return self._one_argument(name, group + 1, close, end, depth)
+    def _letter(self, name: str, place: int, end: int, _depth: int) -> Turned:
+        after = _after(_BLANKS, self.source, place, end)
+        return accents.LETTERS[name], after + 2 * self.source.startswith("{}", after)
 
-    def _one_argument(
-        self, name: str, start: int, close: int, end: int, depth: int
-    ) -> tuple[str, int] | None:
-        content, after = self.source[start:close], close + 1
-        if name in ("url", "nolinkurl", "path"):
-            return re.sub(r"\\([_%#&~$])", r"\1", content), after
-        if name in ("href", "hyperlink", "textcolor", "color"):
-            if name == "color":
-                return "", after
-            second = self.ends.get(after, end)
-            if second >= end:
-                return None
-            shown = self._range(after + 1, second, depth + 1)
-            told = name != "href" or content.strip() in (shown, f"mailto:{shown}")
-            return shown if told else f"{shown} ({content.strip()})", second + 1
-        if name in tables.CITATIONS:
-            beside_word = self.source[start - len(name) - 3 : start - len(name) - 2].isalnum()
-            return f"{' ' if beside_word else ''}[{content.strip()}]", after
-        if name == "footnote":
-            return f" ({self._range(start, close, depth + 1).strip()})", after
-        if name in ("textsuperscript", "textsubscript"):
-            table = tables.SUPERSCRIPTS if name == "textsuperscript" else tables.SUBSCRIPTS
-            small = "".join(table.get(character, "") for character in content)
-            return (small, after) if len(small) == len(content) else None
-        if name in tables.TEXT_WRAPPERS:
-            return self._range(start, close, depth + 1), after
-        return None
+    def _declaration(self, _name: str, place: int, end: int, depth: int) -> Turned:
+        if place in self.ends and self.ends[place] < end:
+            return self._group(place, self.ends[place], depth)
+        return "", _after(_BLANKS, self.source, place, end)
 
-    def _symbol(self, start: int, end: int, depth: int) -> tuple[str, int] | None:
+    def _character(self, _name: str, place: int, _end: int, _depth: int) -> Turned:
+        code = CODE.match(self.source, place)
+        if not code or not chr(int(code[1], 16)).isprintable():
+            raise UnreadableError
+        return chr(int(code[1], 16)), code.end()
+
+    def _citation(self, name: str, place: int, end: int, _depth: int) -> Turned:
+        group, close = self._argument(place, end)
+        before = self.source[max(place - len(name) - 2, 0) : place - len(name) - 1]
+        blank = " " if before.isalnum() else ""
+        return f"{blank}[{self.source[group + 1 : close].strip()}]", close + 1
+
+    def _link(self, name: str, place: int, end: int, depth: int) -> Turned:
+        group, close = self._argument(place, end)
+        second = self.formula.close(close + 1, end)
+        shown, after = self._group(close + 1, second, depth)
+        address = self.source[group + 1 : close]
+        return linked(shown, address) if name == "href" else shown, after
+
+    def _verbatim(self, name: str, place: int, end: int, _depth: int) -> Turned:
+        group, close = self._argument(place, end)
+        content = self.source[group + 1 : close]
+        letters = _SMALL.get(name)
+        if letters is None:
+            return "" if name == "color" else _ESCAPED.sub(r"\1", content), close + 1
+        if not letters.keys() >= set(content):
+            raise UnreadableError
+        return "".join(map(letters.__getitem__, content)), close + 1
+
+    def _words(self, name: str, place: int, end: int, depth: int) -> Turned:
+        shown, after = self._group(*self._argument(place, end), depth)
+        return f" ({shown.strip()})" if name == "footnote" else shown, after
+
+    def _argument(self, place: int, end: int) -> tuple[int, int]:
+        """The braces of a command's argument, behind its options."""
+        group = _after(_OPTIONS, self.source, place, end)
+        return group, self.formula.close(group, end)
+
+    def _group(self, place: int, close: int, depth: int) -> Turned:
+        return self._range(place + 1, close, depth + 1), close + 1
+
+    def _symbol(self, start: int, end: int, depth: int) -> Turned:
         """Turn a command of mathematics that stands in running text, with the scripts that follow
         it directly.
         """
-        try:
-            atoms, after = self.formula.command(start, end, depth)
-            if not atoms:
-                return None
-            for _ in range(MOST_SCRIPTS):
-                if after < end and self.source[after] in "^_":
-                    after = self.formula.argument(after + 1, end, depth)[1]
-            line = self.formula.line(start, after, depth)
-        except UnreadableError:
-            return None
+        atoms, after = self.formula.command(start, end, depth)
+        if not atoms:
+            raise UnreadableError
+        role = atoms[0].role
+        for _ in range(MOST_SCRIPTS):
+            if after < end and (mark := self.source[after]) in "^_":
+                script, after = self.formula.argument(after + 1, end, depth)
+                attach(atoms, mark, script)
+        line = join(atoms)
         if not self.source[after - 1].isspace():
             return line, after
-        apart = (
-            atoms[0].role in ("relation", "binary")
-            and start
-            and not self.source[start - 1].isspace()
-        )
+        apart = role in ("relation", "binary") and start and not self.source[start - 1].isspace()
         return f" {line} " if apart else f"{line} ", after
 
-    def _braces(self, place: int, end: int, depth: int) -> tuple[str, int]:
+    def _braces(self, found: re.Match[str], end: int, depth: int) -> Turned:
         r"""Take the braces off a group that begins with a command, such as {\o} or {\em so}."""
+        place = found.start()
         close = self.ends.get(place, end)
-        begins = BRACED_COMMAND.match(self.source, place, end)
+        begins = _BRACED_COMMAND.match(self.source, place, end)
         if close >= end or not begins:
             # A group that never ends stays with the command that it begins with.
-            return (begins.group(), begins.end()) if begins else ("{", place + 1)
-        inner = self._range(place + 1, close, depth + 1)
-        turned = "\\" not in inner and inner != self.source[place + 1 : close]
-        return inner if turned else f"{{{inner}}}", close + 1
+            return (begins or found).group(), (begins or found).end()
+        inner, after = self._group(place, close, depth)
+        is_turned = "\\" not in inner and inner != self.source[place + 1 : close]
+        return inner if is_turned else f"{{{inner}}}", after
 
-    def _quotes(self, place: int, end: int, depth: int) -> tuple[str, int]:
-        quoted = QUOTED.match(self.source, place, end)
-        before = self.source[max(place - 1, 0) : place]
-        if not quoted or depth >= DEEPEST or before.isalnum() or before == "`":
-            after = place
-            while after < end and self.source[after] == "`":
-                after += 1
-            return self.source[place:after], after
-        group = 1 if quoted.group(1) is not None else 2
-        inner = self._range(quoted.start(group), quoted.end(group), depth + 1)
-        return (f"“{inner}”" if group == 1 else f"‘{inner}’"), quoted.end()
+    def _quotes(self, found: re.Match[str], end: int, depth: int) -> Turned:
+        quoted = _QUOTED.match(self.source, found.start(), end)
+        if not quoted or depth >= DEEPEST:
+            after = _after(_BACKTICKS, self.source, found.start())
+            return self.source[found.start() : after], after
+        inner = self._range(*quoted.span(quoted.lastindex or 1), depth + 1)
+        return f"“{inner}”" if quoted.lastindex == 1 else f"‘{inner}’", quoted.end()
 
-    def _tie(self, place: int) -> str:
-        """Make a space of a tie between words; a tilde in an address, or for "about", stays."""
-        before, after = self.source[max(place - 1, 0) : place], self.source[place + 1 : place + 2]
-        if not before or not after or after.isspace() or before.isspace() or before in "/~(=":
-            return "~"
-        return "~" if before[-1] in "0123456789%KMGB" and after.isdigit() else " "
+    def _tie(self, found: re.Match[str], _end: int, _depth: int) -> Turned:
+        return " " if _TIE.match(self.source, found.start()) else "~", found.end()
 
-    def _dash(self, token: str, place: int) -> str:
-        """Make dashes of -- and ---; an option such as --help, and a line of them, stay."""
-        after = self.source[place + len(token) : place + len(token) + 1]
-        before = self.source[max(place - 1, 0) : place]
-        option = (not before or before in " `'\"([/\n") and after.isalnum()
-        return (
-            token
-            if len(token) > 3 or option or after == ">" or before in ("<", "!")
-            else "–—"[len(token) - 2]
-        )
+    def _dash(self, found: re.Match[str], _end: int, _depth: int) -> Turned:
+        """Make dashes of -- and ---."""
+        dashes = found.group()
+        stays = _NO_DASH.match(self.source, found.start())
+        return dashes if stays else "–—"[len(dashes) - 2], found.end()
+
+
+def _after(pattern: re.Pattern[str], text: str, place: int, end: int = sys.maxsize) -> int:
+    """Where the text goes on behind what matches at a place."""
+    found = pattern.match(text, place, end)
+    return found.end() if found else place
+
+
+_READERS: dict[str, Callable[[_Text, re.Match[str], int, int], Turned]] = {
+    "$": _Text._dollars,
+    "\\": _Text._command,
+    "{": _Text._braces,
+    "`": _Text._quotes,
+    "~": _Text._tie,
+    "-": _Text._dash,
+}
+"""What reads on from a _SPECIAL, by its first character."""
+_COMMANDS: dict[str, Callable[[_Text, str, int, int, int], Turned]] = {
+    **dict.fromkeys(accents.LETTERS, _Text._letter),
+    **dict.fromkeys(tables.DECLARATIONS, _Text._declaration),
+    **dict.fromkeys(tables.CITATIONS, _Text._citation),
+    **dict.fromkeys((*tables.TEXT_WRAPPERS, "footnote"), _Text._words),
+    **dict.fromkeys(("url", "nolinkurl", "path", "color", *_SMALL), _Text._verbatim),
+    **dict.fromkeys(("href", "hyperlink", "textcolor"), _Text._link),
+    "unicode": _Text._character,
+}
+"""The commands of running text; they raise UnreadableError where their argument is missing."""
 
 
 def is_formula(content: str, after: str) -> bool:
@@ -355,11 +312,7 @@ def is_formula(content: str, after: str) -> bool:
     inner = content.strip()
     if not inner or "\n\n" in content:
         return False
-    has_signs = bool(SIGNS.search(inner))
-    if after.isdigit() and not has_signs:
-        return False
-    if inner != content and not has_signs and len(inner.split()) > 1:
-        return False
-    words = WORD.findall(GROUPS.sub(" \x00 ", inner) if has_signs else inner)
-    many = len(inner.split()) > 1
-    return not (many and len(words) > (1 if has_signs else 0))
+    single = len(inner.split()) == 1
+    if _SIGNS.search(inner):
+        return single or len(_WORD.findall(_GROUPS.sub(" \x00 ", inner))) <= 1
+    return not after.isdigit() and (single or (inner == content and not _WORD.search(inner)))
