@@ -22,6 +22,12 @@ from digest.arxiv.documents import carrying, clean_text, mail_date
 from digest.errors import ArxivError, ConfigError
 
 T = TypeVar("T")
+
+
+async def _no_wait(_url: str) -> None:
+    """Nothing is waited for before a request."""
+
+
 Turn = Callable[[float], AbstractAsyncContextManager[None]]
 """A turn at asking arXiv, that is held during one request and begins so many seconds after the last
 one's end."""
@@ -58,7 +64,7 @@ class Line(AbstractAsyncContextManager["Line"]):
     terms: 3), counted over all services together; `turn` lets no two processes ask at once, and
     keeps the delay between them too. `contact` is the operator's address, named in the User-Agent.
     `requests` counts every HTTP request, redirects and repetitions included; `on_response`
-    is given every response. HTTPS_PROXY and SSL_CERT_FILE are honoured.
+    is given every response, `ready` waits until the host of a URL can be reached. HTTPS_PROXY and SSL_CERT_FILE are honoured.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Line(AbstractAsyncContextManager["Line"]):
     ) -> None:
         self.requests = 0
         self.on_response: Callable[[Response], None] = lambda _response: None
+        self.ready: Callable[[str], Awaitable[None]] = _no_wait
         self._user_agent = user_agent(contact)
         self._delay = delay
         self._timeouts = timeouts
@@ -148,6 +155,7 @@ class Line(AbstractAsyncContextManager["Line"]):
             )
         except httpx.InvalidURL as error:
             raise ArxivError(f"{url} is no address to ask ({error})", transient=False) from None
+        await self.ready(url)
         for _hop in range(REDIRECT_LIMIT + 1):
             assert request is not None
             response, request = await self._send(request)

@@ -24,7 +24,7 @@ from digest.model import (
     Subscriber,
     Weekly,
 )
-from digest.rules.compose import compose
+from digest.rules.compose import Extras, compose
 
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 """A Tuesday on which Monday's announcement has been served."""
@@ -88,10 +88,7 @@ def _composed(
         [replace(item, keywords=tuple(found.get(item.paper.id, default))) for item in items],
         reader,
         now=NOW,
-        welcome=False,
-        previous=previous,
-        next_at=NOW + _DAY,
-        contact="papers@example.org",
+        extras=Extras(previous=previous, next_at=NOW + _DAY, contact="papers@example.org"),
     )
 
 

@@ -19,7 +19,7 @@ from digest.keywords.words import counted
 from digest.model import NOT_CARRIED, Kind, Revisions, in_words
 from digest.rules.calendar import Announcement, quiet_night, served_between
 from digest.rules.schedule import is_paused, local_date, next_slot, pause_in_words, resumes_at
-from digest.rules.verdict import Delivery, moment
+from digest.rules.verdict import LedgerEntry, moment
 from digest.store.history import Fetch, Recorded, Run
 from digest.store.runs import KEPT
 from digest.times import to_text
@@ -93,11 +93,11 @@ def explain_day(asked: Asked, day: date) -> dict[str, Any]:
     }
 
 
-def _ended_by(delivery: Delivery, end: datetime) -> bool:
+def _ended_by(delivery: LedgerEntry, end: datetime) -> bool:
     return delivery.ended_at is not None and delivery.ended_at < end
 
 
-def _went(asked: Asked, day: date, digests: list[Delivery]) -> str:
+def _went(asked: Asked, day: date, digests: list[LedgerEntry]) -> str:
     """What a day with a digest brought."""
     words = []
     for delivery in digests:
@@ -157,7 +157,7 @@ def _reasons(
     announced: tuple[Announcement, ...],
     fetches: list[Fetch],
     recorded: list[Recorded],
-    digests: list[Delivery],
+    digests: list[LedgerEntry],
 ) -> Iterator[tuple[str, str]]:
     """Why no digest was composed on a day, the weightiest reason first."""
     zone = asked.zone

@@ -12,12 +12,12 @@ from typing import Any
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.words import counted
-from digest.model import NOT_CARRIED, Kind, Paper, Query, Revisions, State, Subscriber, in_words
+from digest.model import NOT_CARRIED, Paper, Query, Revisions, State, Subscriber, in_words
 from digest.rules.plan import DEEP
 from digest.rules.schedule import (
-    gives_way,
+    SlotState,
+    current_slot,
     is_paused,
-    latest_slot,
     local_date,
     next_digest,
     next_slot,
@@ -25,8 +25,8 @@ from digest.rules.schedule import (
 )
 from digest.rules.verdict import (
     WEIGHT,
-    Delivery,
     FailedTerm,
+    LedgerEntry,
     LogRow,
     PaperName,
     Part,
@@ -40,7 +40,7 @@ from digest.rules.verdict import (
 )
 from digest.run.compose import make_plan
 from digest.store import Store
-from digest.store.digests import SLOT_OPEN, Due
+from digest.store.digests import Due
 from digest.store.history import Carried, Reader
 from digest.times import text_or_none, to_text
 
@@ -218,8 +218,9 @@ def _keywords(
                     excluded_by=excluded,
                     had_version=had,
                     accepted=versions.accepted,
+                    withdrawn=versions.withdrawn,
                 )
-                judged = [_judge(asked, row, part, wishes, versions.withdrawn) for row in own]
+                judged = [_judge(asked, row, part, wishes) for row in own]
                 verdict = _first(judged)
             else:
                 judged, verdict = [], _why_not_recorded(asked, paper, query, matcher)
@@ -263,19 +264,7 @@ def _failed(query: str, matcher: Matcher) -> tuple[FailedTerm, ...]:
     return why_not_matched(parse(query), lambda term: bool(matcher.match(term)))
 
 
-def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes, withdrawn: int) -> Verdict:
-    """`withdrawn`: the version with which the paper was withdrawn, 0 while it stands."""
-    if (
-        wishes.had_version is not None
-        and wishes.had_version >= row.version
-        and row.kind is not Kind.OLD
-    ):
-        return Verdict("had", f"a digest carried version {wishes.had_version}")
-    if wishes.had_version is not None and wishes.had_version < withdrawn <= row.version:
-        return Verdict(
-            "due",
-            f"it was withdrawn after version {wishes.had_version} was mailed, which is always told",
-        )
+def _judge(asked: Asked, row: LogRow, part: Part | None, wishes: Wishes) -> Verdict:
     let_go = (
         asked.past is not None
         and part is not None
@@ -330,7 +319,7 @@ def _verdict(
     name: PaperName,
     paper: Paper,
     keywords: list[dict[str, Any]],
-    live: list[tuple[Delivery, Carried]],
+    live: list[tuple[LedgerEntry, Carried]],
     log: list[LogRow],
 ) -> Verdict:
     """What became of the paper for this reader, in one sentence."""
@@ -364,7 +353,7 @@ def _verdict(
     )
 
 
-def _delivered(asked: Asked, name: PaperName, delivery: Delivery) -> Verdict:
+def _delivered(asked: Asked, name: PaperName, delivery: LedgerEntry) -> Verdict:
     when = moment(delivery.ended_at or delivery.queued_at, asked.zone)
     match delivery.state:
         case State.SENT:
@@ -428,12 +417,9 @@ def keeps_mail(asked: Asked, reader: Due) -> Verdict | None:
 
 def next_chance(subscriber: Subscriber, reader: Due, asked: Asked) -> str:
     """When what is due already can leave."""
-    slot = latest_slot(subscriber, asked.now)
-    used = reader.slot is not None and slot <= reader.slot
-    opened = reader.opened_at if reader.opened_at is not None and reader.opened_at >= slot else None
-    ended = opened is not None and asked.now - opened >= SLOT_OPEN and reader.slot is not None
-    if used or ended or gives_way(subscriber, slot, asked.now):
-        after = next_slot(subscriber, max(slot, reader.slot) if reader.slot else slot)
+    slot = current_slot(subscriber, asked.now, used=reader.slot, opened_at=reader.opened_at)
+    if slot.state is not SlotState.OPEN:
+        after = next_slot(subscriber, max(slot.at, reader.slot or slot.at))
         return f"with the first run from {moment(after, asked.zone)} on"
     return "with the next run"
 
@@ -468,12 +454,14 @@ def what_next(asked: Asked) -> str:
     return ". ".join(parts) + "."
 
 
-def digest_values(asked: Asked, delivery: Delivery) -> dict[str, Any]:
+def digest_values(asked: Asked, delivery: LedgerEntry) -> dict[str, Any]:
     """One digest of the reader's as plain values."""
     return delivery_values(delivery, asked.zone, hold_unknown=asked.hold_unknown)
 
 
-def delivery_values(delivery: Delivery, zone: str, *, hold_unknown: bool = False) -> dict[str, Any]:
+def delivery_values(
+    delivery: LedgerEntry, zone: str, *, hold_unknown: bool = False
+) -> dict[str, Any]:
     """A delivery as plain values; `text` is for people."""
     return {
         "id": delivery.id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,43 +14,53 @@ from digest.rules.calendar import announcement_of, served_between
 NEW_VERSIONS = "New versions"
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a digest says beside its papers; the moments are UTC.
+
+    `welcome`: it is the reader's first; `previous` and `next_at` are when the one before came and
+    the next can come; `skipped` papers were left out on the return from an absence; `quiet` tells
+    why nothing came; `silences` are keywords that have matched nothing for long.
+    """
+
+    welcome: bool = False
+    previous: datetime | None = None
+    next_at: datetime | None = None
+    skipped: int = 0
+    quiet: str = ""
+    contact: str = ""
+    silences: tuple[Silence, ...] = ()
+
+
 def compose(
-    items: Sequence[Item],
-    subscriber: Subscriber,
-    *,
-    now: datetime,
-    welcome: bool,
-    previous: datetime | None,
-    next_at: datetime | None,
-    skipped: int = 0,
-    quiet: str = "",
-    contact: str = "",
-    silences: tuple[Silence, ...] = (),
+    items: Sequence[Item], subscriber: Subscriber, *, now: datetime, extras: Extras = Extras()
 ) -> Digest:
-    """Build the digest that carries `items`; the moments are UTC, its dates the reader's own.
+    """Build the digest that carries `items`; `now` is UTC, its dates are the reader's own.
 
     Every paper comes once: under the first of the reader's keywords that it matches, or among the
     new versions. The same items in any order give the same digest. One that covers several
     announcements has the papers of each under each heading by the announcement's day.
     """
     zone = ZoneInfo(subscriber.timezone)
+    previous, next_at = extras.previous, extras.next_at
     covered = _announced_days(previous, now) if previous else frozenset()
     if len(covered) > 1:
         items = [replace(item, announced=_announced(item, covered)) for item in items]
+    rhythm = Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days)
     return Digest(
         date=now.astimezone(zone).date(),
         timezone=subscriber.timezone,
         sections=_sections(_each_paper_once(items), subscriber),
         keywords=subscriber.keywords,
-        welcome=welcome,
+        welcome=extras.welcome,
         previous=previous.astimezone(zone).date() if previous else None,
         next_at=next_at.astimezone(zone) if next_at else None,
         abstracts=subscriber.max_papers,
-        skipped=skipped,
-        quiet=quiet,
-        contact=contact,
-        silences=silences,
-        rhythm=Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days) if welcome else None,
+        skipped=extras.skipped,
+        quiet=extras.quiet,
+        contact=extras.contact,
+        silences=extras.silences,
+        rhythm=rhythm if extras.welcome else None,
         abstract_length=subscriber.abstracts,
         format=subscriber.format,
         authors=subscriber.authors,

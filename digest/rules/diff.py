@@ -48,13 +48,14 @@ def diff(
         line = max(line, covered)
     rows = []
     for paper in sorted(papers, key=lambda p: (p.updated, p.id)):
-        held = known.get(paper.id)
-        if had_until is not None and paper.updated <= had_until and paper.version > (held or 0):
-            rows.append(Seen(paper, Kind.OLD))
-        elif held is None:
-            rows.append(Seen(paper, _first_seen(paper, line, previous)))
-        elif paper.version > held:
-            rows.append(Seen(paper, Kind.REVISED))
+        held = known.get(paper.id, 0)
+        if paper.version <= held:
+            continue
+        if had_until is not None and paper.updated <= had_until:
+            kind = Kind.OLD
+        else:
+            kind = Kind.REVISED if held else _first_seen(paper, line, previous)
+        rows.append(Seen(paper, kind))
     return tuple(rows)
 
 

@@ -5,7 +5,10 @@ UTC.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum, auto
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,6 +22,7 @@ OPEN = timedelta(hours=24)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 _MIDNIGHT = time()
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _WEEKDAY = {day: number for number, day in enumerate(Weekly)}
 _FARTHEST = 22
 """Days to search for a scheduled day: a weekly one, also where the calendar of a zone left one
@@ -47,29 +51,29 @@ def local_date(moment: datetime, zone: str | ZoneInfo) -> date:
 
 def latest_slot(subscriber: Subscriber, now: datetime) -> datetime:
     """The latest scheduled local time that is not after `now`, as a moment in UTC."""
-    zone, at, weekdays = _plan(subscriber)
     # Where the clock goes back over midnight, tomorrow's slot may have come before the hour is
     # repeated.
-    newest = now.astimezone(zone).date() + _DAY
-    for back in range(_FARTHEST):
-        day = newest - back * _DAY
-        if day.weekday() in weekdays:
-            slot = _slot_of(day, at, zone)
-            if slot is not None and slot <= now:
-                return slot
-    raise ConfigError(f"{subscriber.email} has no day on which a digest may come")
+    newest = local_date(now, subscriber.timezone) + _DAY
+    days = (newest - back * _DAY for back in range(_FARTHEST))
+    return _first_slot(subscriber, days, lambda slot: slot <= now)
 
 
 def next_slot(subscriber: Subscriber, after: datetime) -> datetime:
     """The first scheduled local time later than `after`, as a moment in UTC."""
-    zone, at, weekdays = _plan(subscriber)
-    day = after.astimezone(zone).date()
-    for _ in range(_FARTHEST):
-        if day.weekday() in weekdays:
-            slot = _slot_of(day, at, zone)
-            if slot is not None and slot > after:
-                return slot
-        day += _DAY
+    first = local_date(after, subscriber.timezone)
+    days = (first + ahead * _DAY for ahead in range(_FARTHEST))
+    return _first_slot(subscriber, days, lambda slot: slot > after)
+
+
+def _first_slot(
+    subscriber: Subscriber, days: Iterable[date], fits: Callable[[datetime], bool]
+) -> datetime:
+    zone, at = parse_zone(subscriber.timezone), subscriber.at or _MIDNIGHT
+    weekdays = _weekdays(subscriber.days)
+    for day in days:
+        slot = _slot_of(day, at, zone) if day.weekday() in weekdays else None
+        if slot is not None and fits(slot):
+            return slot
     raise ConfigError(f"{subscriber.email} has no day on which a digest may come")
 
 
@@ -86,6 +90,51 @@ def gives_way(subscriber: Subscriber, slot: datetime, now: datetime) -> bool:
         == local_date(next_slot(subscriber, now), zone)
         != local_date(slot, zone)
     )
+
+
+class SlotState(Enum):
+    """What may become of the slot that a reader's clock has reached.
+
+    `USED`: a digest went in it; `DEFERRED`: it leaves what is due to a later slot of today's;
+    `EXPIRED`: it stayed empty for as long as one stays open; `OPEN`: a digest may go now.
+    """
+
+    USED = auto()
+    DEFERRED = auto()
+    EXPIRED = auto()
+    OPEN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot of one reader's: its moment in UTC, its state, and whether it was found empty."""
+
+    at: datetime
+    state: SlotState
+    found_empty: bool
+
+
+def current_slot(
+    subscriber: Subscriber, now: datetime, *, used: datetime | None, opened_at: datetime | None
+) -> Slot:
+    """The slot that a reader's clock has reached, and whether a digest may go in it.
+
+    `used` is the slot of the reader's last digest, None before the first one; `opened_at`: when a
+    slot was last found empty.
+    """
+    at = latest_slot(subscriber, now)
+    opened = opened_at if opened_at is not None and opened_at >= at else None
+    if used is not None and at <= used:
+        state = SlotState.USED
+    elif gives_way(subscriber, at, now):
+        state = SlotState.DEFERRED
+    # The slot of a reader who never had a digest stays open until the first one goes, which always
+    # does.
+    elif opened is not None and used is not None and now - opened >= OPEN:
+        state = SlotState.EXPIRED
+    else:
+        state = SlotState.OPEN
+    return Slot(at, state, found_empty=opened is not None)
 
 
 def open_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
@@ -137,24 +186,18 @@ def next_digest(
     moment = now - _REHEARSAL
     if subscriber.paused_until is not None and is_paused(subscriber, now):
         moment = max(moment, resumes_at(subscriber.paused_until, subscriber.timezone) - _REHEARSAL)
-    used: datetime | None = None
-    waiting = False
+    used, waiting = _NEVER, False
     while True:
         served = calendar.next_served(moment, holidays)
         moment = min(served.served_at, next_slot(subscriber, moment))
         waiting = waiting or moment == served.served_at
         slot = open_slot(subscriber, moment)
-        if not waiting or slot is None or slot == used or is_paused(subscriber, moment):
+        if not waiting or slot is None or slot <= used or is_paused(subscriber, moment):
             continue
-        if moment > now and taken is not None and slot <= taken:
-            continue
-        if moment > now:
+        if moment <= now:
+            used, waiting = slot, False
+        elif taken is None or slot > taken:
             return moment, calendar.last_served(moment, holidays).evening
-        used, waiting = slot, False
-
-
-def _plan(subscriber: Subscriber) -> tuple[ZoneInfo, time, frozenset[int]]:
-    return parse_zone(subscriber.timezone), subscriber.at or _MIDNIGHT, _weekdays(subscriber.days)
 
 
 @lru_cache(maxsize=256)

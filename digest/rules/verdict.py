@@ -29,7 +29,8 @@ WEIGHT = (
 
 _NAME = re.compile(
     r"(?:https?://)?(?:(?:www\.|export\.)?arxiv\.org/(?:abs|pdf|html)/|arxiv:\s*)?"
-    r"(?:(?P<new>[0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[a-z]{2})?/(?P<number>[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}))"
+    r"(?:(?P<new>[0-9]{2}(?:0[1-9]|1[0-2])\.[0-9]{4,5})"
+    r"|(?P<archive>[a-z-]+)(?:\.[a-z]{2})?/(?P<number>[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{3}))"
     r"(?:v(?P<version>[1-9][0-9]{0,3}))?(?:\.pdf)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
@@ -41,6 +42,12 @@ _PLACES = {
     "jr": "the journal reference",
     "cat": "the categories",
     "all": "title, abstract, comment, journal reference, authors and categories",
+}
+_KINDS = {
+    Kind.NEW: "as new",
+    Kind.LATE: "as announced late (submitted more than five days before the previous good window)",
+    Kind.REVISED: "as a new version",
+    Kind.OLD: "as too old to be mailed",
 }
 
 
@@ -89,7 +96,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class LedgerEntry:
     """One digest on its way to one reader, as the ledger has it. Times are UTC; `papers` is their
     number.
     """
@@ -119,7 +126,8 @@ class Verdict:
 class Wishes:
     """What decides, beside the log, whether a row is for this reader.
 
-    `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance.
+    `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance;
+    `withdrawn`: the version with which the paper was withdrawn, 0 while it stands.
     """
 
     revisions: Revisions
@@ -127,6 +135,7 @@ class Wishes:
     accepted: frozenset[int] = frozenset()
     excluded_by: str = ""
     had_version: int | None = None
+    withdrawn: int = 0
 
 
 def read_paper_name(text: str) -> PaperName | None:
@@ -174,12 +183,8 @@ def why_not_matched(node: Node, holds: Callable[[Term], bool]) -> tuple[FailedTe
 
 
 def _missing(term: Term) -> FailedTerm:
-    where = (
-        f"is nowhere in {_PLACES['all']}"
-        if term.field == "all"
-        else f"is not in {_PLACES[term.field]}"
-    )
-    return FailedTerm(to_text(term), f"{_text(term)} {where}")
+    preposition = "is nowhere in" if term.field == "all" else "is not in"
+    return FailedTerm(to_text(term), f"{_text(term)} {preposition} {_PLACES[term.field]}")
 
 
 def _text(term: Term) -> str:
@@ -199,20 +204,16 @@ def _present(node: Node, holds: Callable[[Term], bool]) -> list[FailedTerm]:
 
 def row_words(row: LogRow, paper: Paper, zone: str) -> str:
     """One row of the log: when it was recorded, of which announcement, and as what."""
-    long_ago = (
-        "from a page, or more than a year ago" if row.kind is Kind.OLD else "more than a year ago"
-    )
+    is_old = row.kind is Kind.OLD
+    long_ago = ("from a page, or " if is_old else "") + "more than a year ago"
     when = moment(row.recorded_at, zone) if row.recorded_at else long_ago
-    kind = {
-        Kind.NEW: "as new",
-        Kind.LATE: "as announced late (submitted more than five days before the previous good window)",
-        Kind.REVISED: "as a new version",
-        Kind.OLD: "as too old to be mailed",
-    }[row.kind]
-    words = f"v{row.version} recorded {when} {kind}"
-    if row.kind is Kind.OLD:
+    words = f"v{row.version} recorded {when} {_KINDS[row.kind]}"
+    if is_old:
         line = (row.previous_good_at or row.recorded_at or paper.updated) - GUARD
-        before = f"; the line was {line:%Y-%m-%d}, {GUARD.days} days before this keyword's previous good window"
+        before = (
+            f"; the line was {line:%Y-%m-%d}, {GUARD.days} days before this keyword's previous"
+            " good window"
+        )
         words += f" (last updated {paper.updated:%Y-%m-%d}{before if paper.updated < line else ''})"
     return words + _announced(row)
 
@@ -231,92 +232,111 @@ def _announced(row: LogRow) -> str:
 def judge_row(
     row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_go: bool
 ) -> Verdict:
-    """Whether one row that no delivery carried is due to the reader, and if not, why.
+    """Whether one row of the log is due to the reader, and if not, why: the first rule that speaks.
 
     `let_go`: the reader's part of the log was moved past it on the return from an absence.
     """
-    if row.kind is Kind.OLD:
-        if row.recorded_at is None or row.previous_good_at is None:
-            words = "it was history when it was first seen: too old to be mailed, or no younger than an imported page"
-            return Verdict("too_old", words)
-        return Verdict(
-            "too_old",
-            f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)",
+    return (
+        _was_carried(row, wishes)
+        or _is_too_old(row)
+        or _not_in_part(row, part, zone, let_go=wishes.max_papers if let_go else None)
+        or _not_wanted(row, wishes)
+        or Verdict("due", "it is due")
+    )
+
+
+def _was_carried(row: LogRow, wishes: Wishes) -> Verdict | None:
+    """A digest carried this version or a later one, or one that has been withdrawn since."""
+    had = wishes.had_version
+    if had is not None and had >= row.version and row.kind is not Kind.OLD:
+        return Verdict("had", f"a digest carried version {had}")
+    if had is not None and had < wishes.withdrawn <= row.version:
+        words = f"it was withdrawn after version {had} was mailed, which is always told"
+        return Verdict("due", words)
+    return None
+
+
+def _is_too_old(row: LogRow) -> Verdict | None:
+    if row.kind is not Kind.OLD:
+        return None
+    words = f"it was too old to be mailed when it was first seen (more than {GUARD.days} days)"
+    if row.recorded_at is None or row.previous_good_at is None:
+        words = (
+            "it was history when it was first seen: too old to be mailed,"
+            " or no younger than an imported page"
         )
+    return Verdict("too_old", words)
+
+
+def _not_in_part(
+    row: LogRow, part: Part | None, zone: str, *, let_go: int | None
+) -> Verdict | None:
+    """The row lies outside the reader's part of the log; `let_go`: so many came on a return."""
     if part is None:
         return Verdict("not_placed", "the next run takes this keyword in for this reader")
     if part.until == 0:
-        when = f" on {moment(part.ended_at, zone)}" if part.ended_at else ""
-        return Verdict("keyword_removed", f"the keyword was taken away{when}")
+        return Verdict("keyword_removed", f"the keyword was taken away{_at(part.ended_at, zone)}")
     if part.start is None:
-        return Verdict(
-            "not_placed",
-            "the keyword is new for this reader, and starts with arXiv's next good answer",
-        )
+        words = "the keyword is new for this reader, and starts with arXiv's next good answer"
+        return Verdict("not_placed", words)
+    if row.seq <= part.start and let_go is not None:
+        words = f"it was let go after a pause: on the return came the most recent {let_go}"
+        return Verdict("let_go", words)
     if row.seq <= part.start:
-        if let_go:
-            return Verdict(
-                "let_go",
-                f"it was let go after a pause: on the return came the most recent {wishes.max_papers}",
-            )
-        begins = (
-            f", which begins after {moment(part.begins_after, zone)}" if part.begins_after else ""
+        begins = _at(part.begins_after, zone, ", which begins after")
+        words = (
+            f"it was recorded before the reader's part of this keyword's log{begins}"
+            " (a new keyword starts with at most 20 papers of the last 7 days, and at least 5)"
         )
-        return Verdict(
-            "before_start",
-            f"it was recorded before the reader's part of this keyword's log{begins} (a new keyword starts with"
-            " at most 20 papers of the last 7 days, and at least 5)",
-        )
+        return Verdict("before_start", words)
     if part.until is not None and row.seq > part.until:
-        when = f" on {moment(part.ended_at, zone)}" if part.ended_at else ""
-        return Verdict(
-            "keyword_edited", f"the keyword got another query{when}, before this was recorded"
-        )
-    return _judge_wishes(row, wishes)
+        when = _at(part.ended_at, zone)
+        words = f"the keyword got another query{when}, before this was recorded"
+        return Verdict("keyword_edited", words)
+    return None
 
 
-def _judge_wishes(row: LogRow, wishes: Wishes) -> Verdict:
-    if row.kind is Kind.REVISED and wishes.revisions is Revisions.NONE:
-        return Verdict(
-            "revision_not_wanted",
-            "it is a new version of an older paper, and this reader takes none (revisions: false)",
-        )
-    since = range((wishes.had_version or 0) + 1, row.version + 1)
-    if (
-        row.kind is Kind.REVISED
-        and wishes.revisions is Revisions.PUBLISHED
-        and wishes.accepted.isdisjoint(since)
-    ):
-        return Verdict(
-            "revision_not_wanted",
-            "it is a new version that tells of no acceptance, and this reader takes no others (revisions: published)",
-        )
-    if wishes.had_version is not None and (
-        row.kind is not Kind.REVISED or wishes.had_version >= row.version
-    ):
-        return Verdict("had", f"the reader had version {wishes.had_version} already")
+def _not_wanted(row: LogRow, wishes: Wishes) -> Verdict | None:
+    """The reader takes no such row: a revision, what was had as another version, an excluded one."""
+    had, is_revision = wishes.had_version, row.kind is Kind.REVISED
+    if is_revision and wishes.revisions is Revisions.NONE:
+        words = "it is a new version of an older paper, and this reader takes none"
+        return Verdict("revision_not_wanted", f"{words} (revisions: false)")
+    since = range((had or 0) + 1, row.version + 1)
+    only_accepted = is_revision and wishes.revisions is Revisions.PUBLISHED
+    if only_accepted and wishes.accepted.isdisjoint(since):
+        words = "it is a new version that tells of no acceptance, and this reader takes no others"
+        return Verdict("revision_not_wanted", f"{words} (revisions: published)")
+    if had is not None and not is_revision:
+        return Verdict("had", f"the reader had version {had} already")
     if wishes.excluded_by:
         return Verdict("excluded", f"it is excluded by {wishes.excluded_by}")
-    return Verdict("due", "it is due")
+    return None
 
 
-def delivery_words(delivery: Delivery, zone: str, *, hold_unknown: bool = False) -> str:
+def _at(when: datetime | None, zone: str, preposition: str = " on") -> str:
+    """A moment as the end of a phrase; nothing where it is not known."""
+    return f"{preposition} {moment(when, zone)}" if when else ""
+
+
+def delivery_words(delivery: LedgerEntry, zone: str, *, hold_unknown: bool = False) -> str:
     """How far a delivery came, in words and in the server's own."""
     at = moment(delivery.ended_at, zone) if delivery.ended_at else ""
     again = moment(delivery.next_at, zone)
     tried = "" if delivery.attempts < 1 else f", attempt {delivery.attempts}"
+    queued = moment(delivery.queued_at, zone)
+    unknown = "waits for you: 'digest outbox list'" if hold_unknown else f"next try at {again}"
     words = {
-        State.QUEUED: "waits in the outbox"
-        + (f" since {moment(delivery.queued_at, zone)}, next try from {again} on"),
+        State.QUEUED: f"waits in the outbox since {queued}, next try from {again} on",
         State.LEASED: "is being sent",
         State.IN_DATA: "is being handed over to the mail server",
         State.SENT: f"sent {at}{tried}",
         State.DEFERRED: f"deferred{tried}, next try at {again}",
         State.FAILED: f"refused for good {at}{tried}; its papers are due again",
-        State.UNKNOWN: f"maybe delivered{tried}, "
-        + ("waits for you: 'digest outbox list'" if hold_unknown else f"next try at {again}"),
+        State.UNKNOWN: f"maybe delivered{tried}, {unknown}",
         State.EXPIRED: "not sent; its papers went into a newer digest",
-        State.SUPPRESSED: f"not sent {at}: the reader had left or mail to the address is suppressed",
+        State.SUPPRESSED: f"not sent {at}:"
+        " the reader had left or mail to the address is suppressed",
         State.DROPPED: f"dropped {at}; its papers count as had",
     }[delivery.state]
     return words + (f": {delivery.reply}" if delivery.reply else "")

@@ -10,6 +10,7 @@ import logging
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from digest.errors import DigestError
 from digest.keywords.grammar import parse
@@ -19,20 +20,19 @@ from digest.mail.message import freeze
 from digest.model import Digest, Format, Paper, Roster, Silence, Subscriber
 from digest.rendering.issue import render_issues
 from digest.rendering.render import Renderer
-from digest.rules.calendar import doubt_about, last_served, next_served, quiet_night
-from digest.rules.compose import compose
+from digest.rules.compose import Extras, compose
+from digest.rules.quiet import why_quiet
 from digest.rules.schedule import (
-    gives_way,
+    Slot,
+    SlotState,
+    current_slot,
     is_paused,
     latest_slot,
-    local_date,
     next_digest,
     next_slot,
-    resumes_at,
 )
-from digest.run.fetch import STALE
 from digest.store import Store
-from digest.store.digests import SLOT_OPEN, DigestPlan, Due, Exclude, Queued
+from digest.store.digests import DigestPlan, Due, Exclude, Queued
 from digest.store.silences import SILENCE
 from digest.system.signals import Stop
 
@@ -42,35 +42,24 @@ CHUNK = 200
 """Readers to a transaction; between chunks the event loop has its turn."""
 WELCOME_WAIT = timedelta(hours=24)
 """A first digest waits so long for keywords that arXiv has not yet answered."""
-QUIET_WAIT = timedelta(hours=6)
-"""A note that nothing came waits so long, after the slot opened, for an announcement and for
-arXiv's answers."""
+
+
+class Occasion(Enum):
+    """What gives a reason for a digest: papers or a welcome, a keyword that is silent, nothing."""
+
+    DIGEST = auto()
+    NOTE = auto()
+    NOTHING = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What composing needs; `contact` and `domain` are the sender's."""
+    """What composes digests; `contact` and `domain` are the sender's."""
 
     store: Store
     renderer: Renderer
     contact: str
     domain: str
-
-
-@dataclass(slots=True)
-class _Chunk:
-    """What one chunk of readers comes to, before it is written.
-
-    `stored` are the digests in their stored form (key, subject, body), by all that they were made
-    of.
-    """
-
-    queued: list[Queued] = field(default_factory=list)
-    stored: dict[object, tuple[str, str, tuple[bytes, ...]]] = field(default_factory=dict)
-    next_slots: dict[int, datetime] = field(default_factory=dict)
-    away: list[int] = field(default_factory=list)
-    opened: list[int] = field(default_factory=list)
-    closed: list[tuple[int, datetime, datetime]] = field(default_factory=list)
 
 
 async def compose_due(
@@ -88,18 +77,17 @@ async def compose_due(
     for start in range(0, len(due), CHUNK):
         if stop.is_set():
             break
-        chunk = _Chunk()
+        batch = _Batch(composer, now)
         for reader in due[start : start + CHUNK]:
             try:
-                _consider(composer, reader, subscribers[reader.address.casefold()], now, chunk)
+                batch.consider(reader, subscribers[reader.address.casefold()])
             except DigestError:
                 raise
             except Exception as error:
                 log.exception("the digest for %s could not be composed", reader.address)
-                failed.append(
-                    f"{reader.address}: no digest could be composed ({type(error).__name__}: {error})"
-                )
-        composed += _write(composer, chunk, now)
+                words = f"no digest could be composed ({type(error).__name__}: {error})"
+                failed.append(f"{reader.address}: {words}")
+        composed += batch.write()
         await asyncio.sleep(0)
     return composed, failed
 
@@ -112,12 +100,9 @@ def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Di
     if reader is None:
         return None
     plan = make_plan(composer.store, reader, subscriber)
-    without_papers = _may_be_empty(subscriber) and (
-        (plan.first and not plan.waiting) or _note_is_due(plan, now)
-    )
-    if not plan.items and not without_papers:
+    if _occasion(plan, subscriber, now, waited=timedelta.max) is Occasion.NOTHING:
         return None
-    return _digest(composer, plan, subscriber, latest_slot(subscriber, now), now)
+    return _Batch(composer, now).digest(plan, subscriber, latest_slot(subscriber, now))
 
 
 def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool:
@@ -132,15 +117,14 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
     if reader is None or reader.suppressed or is_paused(subscriber, now):
         return False
     plan = make_plan(composer.store, reader, subscriber)
-    empty = _may_be_empty(subscriber) and plan.first and not plan.waiting and not plan.unplaced
-    if not plan.items and not empty:
+    if _occasion(plan, subscriber, now, waited=timedelta(0)) is not Occasion.DIGEST:
         return False
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
-    slot = taken if plan.first and reader.slot is None else digests.unscheduled_slot(reader.id, now)
-    chunk = _Chunk(next_slots={reader.id: next_slot(subscriber, slot)})
-    apart = slot if slot != taken else None
-    chunk.queued.append(_queued(composer, plan, subscriber, taken, now, chunk, apart=apart))
-    return _write(composer, chunk, now) == 1
+    is_first = plan.first and reader.slot is None
+    batch = _Batch(composer, now)
+    apart = None if is_first else digests.unscheduled_slot(reader.id, now)
+    batch.queue(plan, subscriber, taken, apart=apart)
+    return batch.write() == 1
 
 
 def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
@@ -153,75 +137,145 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
     )
 
 
-def _consider(
-    composer: Composer, reader: Due, subscriber: Subscriber, now: datetime, chunk: _Chunk
-) -> None:
-    """Decide about one reader whose slot is open."""
-    if reader.suppressed or is_paused(subscriber, now):
-        if not reader.away:
-            chunk.away.append(reader.id)
-        return
-    slot = latest_slot(subscriber, now)
-    if reader.slot is not None and slot <= reader.slot:
-        return
-    if gives_way(subscriber, slot, now):
-        return
-    opened = reader.opened_at if reader.opened_at is not None and reader.opened_at >= slot else None
-    # The slot of a reader who never had a digest stays open until the first one goes, which always
-    # does.
-    if opened is not None and now - opened >= SLOT_OPEN and reader.slot is not None:
-        chunk.closed.append((reader.id, slot, next_slot(subscriber, slot)))
-        return
-    _queue_or_open(composer, reader, subscriber, slot, now, chunk, opened=opened is not None)
+@dataclass(slots=True)
+class _Batch:
+    """What a chunk of readers comes to, before it is written.
 
-
-def _queue_or_open(
-    composer: Composer,
-    reader: Due,
-    subscriber: Subscriber,
-    slot: datetime,
-    now: datetime,
-    chunk: _Chunk,
-    *,
-    opened: bool,
-) -> None:
-    """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note may
-    go beside it.
+    `stored` are the digests in their stored form (key, subject, body), by all that they were made
+    of.
     """
-    plan, is_due, quiet = None, False, ""
-    if composer.store.digests.has_news(reader.id) or composer.store.digests.is_silent(reader.id):
-        plan = make_plan(composer.store, reader, subscriber)
-        is_due = bool(plan.items) or (
-            _may_be_empty(subscriber) and _welcome_is_due(plan, reader, now)
+
+    composer: Composer
+    now: datetime
+    queued: list[Queued] = field(default_factory=list)
+    stored: dict[object, tuple[str, str, tuple[bytes, ...]]] = field(default_factory=dict)
+    next_slots: dict[int, datetime] = field(default_factory=dict)
+    away: list[int] = field(default_factory=list)
+    opened: list[int] = field(default_factory=list)
+    closed: list[tuple[int, datetime, datetime]] = field(default_factory=list)
+
+    def consider(self, reader: Due, subscriber: Subscriber) -> None:
+        """Decide about one reader whose slot is open."""
+        if reader.suppressed or is_paused(subscriber, self.now):
+            if not reader.away:
+                self.away.append(reader.id)
+            return
+        slot = current_slot(subscriber, self.now, used=reader.slot, opened_at=reader.opened_at)
+        if slot.state is SlotState.EXPIRED:
+            self.closed.append((reader.id, slot.at, next_slot(subscriber, slot.at)))
+        elif slot.state is SlotState.OPEN:
+            self._fill(slot, reader, subscriber)
+
+    def _fill(self, slot: Slot, reader: Due, subscriber: Subscriber) -> None:
+        """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note
+        may go beside it.
+        """
+        digests = self.composer.store.digests
+        plan, occasion, quiet = None, Occasion.NOTHING, ""
+        tells_quiet_days = subscriber.quiet_days and _may_be_empty(subscriber)
+        # Making a plan costs far more than these quick looks, and most readers need none.
+        if tells_quiet_days or digests.has_news(reader.id) or digests.is_silent(reader.id):
+            plan = make_plan(self.composer.store, reader, subscriber)
+            occasion = _occasion(plan, subscriber, self.now, waited=self.now - reader.since)
+            if tells_quiet_days and occasion is not Occasion.DIGEST:
+                quiet = self._why_quiet(plan, subscriber, slot.at)
+        if plan is not None and (occasion is Occasion.DIGEST or quiet):
+            self.queue(plan, subscriber, slot.at, quiet=quiet)
+            return
+        if not slot.found_empty:
+            self.opened.append(reader.id)
+        if plan is not None and occasion is Occasion.NOTE:
+            apart = digests.unscheduled_slot(reader.id, self.now)
+            self.queue(plan, subscriber, slot.at, apart=apart)
+
+    def _why_quiet(self, plan: DigestPlan, subscriber: Subscriber, slot: datetime) -> str:
+        """What a note says to a reader who wants to be told that nothing came; "" where none is to
+        go.
+        """
+        if plan.first or plan.waiting:
+            return ""
+        store = self.composer.store
+        queries = store.windows.queries([keyword.query for keyword in subscriber.keywords])
+        fetches = [store.runs.last_fetch(query.text) for query in queries]
+        return why_quiet(
+            subscriber,
+            slot,
+            self.now,
+            queries=queries,
+            reasons=[fetch[1].why for fetch in fetches if fetch],
+            previous_digest=plan.previous,
         )
-    if not is_due and subscriber.quiet_days and _may_be_empty(subscriber):
-        plan = plan or make_plan(composer.store, reader, subscriber)
-        if not plan.first and not plan.waiting:
-            quiet = _quiet_reason(composer.store, subscriber, plan.previous, slot, now)
-    if plan is not None and (is_due or quiet):
-        chunk.queued.append(_queued(composer, plan, subscriber, slot, now, chunk, quiet=quiet))
-        chunk.next_slots[reader.id] = next_slot(subscriber, slot)
-        return
-    if not opened:
-        chunk.opened.append(reader.id)
-    if plan is not None and _may_be_empty(subscriber) and _note_is_due(plan, now):
-        apart = composer.store.digests.unscheduled_slot(reader.id, now)
-        chunk.queued.append(_queued(composer, plan, subscriber, slot, now, chunk, apart=apart))
-        chunk.next_slots[reader.id] = next_slot(subscriber, slot)
 
+    def queue(
+        self,
+        plan: DigestPlan,
+        subscriber: Subscriber,
+        slot: datetime,
+        *,
+        quiet: str = "",
+        apart: datetime | None = None,
+    ) -> None:
+        """Take the digest for a slot in its stored form, queued `apart` from it where that is
+        given.
 
-def _write(composer: Composer, chunk: _Chunk, now: datetime) -> int:
-    """Write what a chunk came to; nothing is written where there is nothing."""
-    digests = composer.store.digests
-    if chunk.away:
-        digests.mark_away(chunk.away)
-    if chunk.opened:
-        digests.open_slots(chunk.opened, now)
-    if chunk.closed:
-        digests.close_slots(chunk.closed)
-    if not chunk.queued:
-        return 0
-    return digests.queue(chunk.queued, now, composer.domain, chunk.next_slots.__getitem__)
+        Readers to whom the same is due in the same way have it composed once, for all of them; and
+        a digest that equals an earlier one is not rendered again.
+        """
+        alike = replace(subscriber, email="", name="", mailbox="")
+        silences = tuple(plan.silences.items())
+        made_of = (
+            plan.items,
+            plan.first,
+            plan.previous,
+            plan.skipped,
+            silences,
+            quiet,
+            slot,
+            alike,
+        )
+        if made_of not in self.stored:
+            digest = self.digest(plan, subscriber, slot, quiet)
+            key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
+            known = self.composer.store.digests.stored(key)
+            self.stored[made_of] = (key, *(known or _rendered(self.composer.renderer, digest)))
+        self.queued.append(
+            Queued(plan, apart or slot, *self.stored[made_of], unscheduled=apart is not None)
+        )
+        self.next_slots[plan.reader] = next_slot(subscriber, apart or slot)
+
+    def digest(
+        self, plan: DigestPlan, subscriber: Subscriber, slot: datetime, quiet: str = ""
+    ) -> Digest:
+        """The digest of a plan."""
+        extras = Extras(
+            welcome=plan.first,
+            previous=plan.previous,
+            next_at=next_digest(subscriber, max(slot, self.now), taken=slot)[0],
+            skipped=plan.skipped,
+            quiet=quiet,
+            contact=self.composer.contact,
+            silences=tuple(
+                Silence(keyword.name, plan.silences[keyword.query], hint(keyword))
+                for keyword in subscriber.keywords
+                if keyword.query in plan.silences
+            ),
+        )
+        return compose(plan.items, subscriber, now=self.now, extras=extras)
+
+    def write(self) -> int:
+        """Write what the chunk came to; nothing is written where there is nothing."""
+        digests = self.composer.store.digests
+        if self.away:
+            digests.mark_away(self.away)
+        if self.opened:
+            digests.open_slots(self.opened, self.now)
+        if self.closed:
+            digests.close_slots(self.closed)
+        if not self.queued:
+            return 0
+        return digests.queue(
+            self.queued, self.now, self.composer.domain, self.next_slots.__getitem__
+        )
 
 
 def _may_be_empty(subscriber: Subscriber) -> bool:
@@ -231,120 +285,34 @@ def _may_be_empty(subscriber: Subscriber) -> bool:
     return subscriber.format is not Format.ISSUE
 
 
-def _welcome_is_due(plan: DigestPlan, reader: Due, now: datetime) -> bool:
-    """A first digest goes out even without papers, once every keyword had its first answer, or
-    after a day.
+def _occasion(
+    plan: DigestPlan, subscriber: Subscriber, now: datetime, *, waited: timedelta
+) -> Occasion:
+    """What gives a reason for a digest. `waited`: for how long the reader has been known.
+
+    A first digest goes out even without papers, once every keyword had its first answer, or after a
+    day. A silent keyword is told of in a mail of its own where no mail has come for as long as it
+    was silent, else it can wait for the next digest; the note takes no slot, so that it keeps no
+    paper waiting.
     """
-    return (
-        plan.first
-        and not plan.waiting
-        and (not plan.unplaced or now - reader.since >= WELCOME_WAIT)
-    )
-
-
-def _note_is_due(plan: DigestPlan, now: datetime) -> bool:
-    """Whether a silent keyword is told of in a mail of its own: where no mail has come for as long
-    as it was silent.
-
-    Otherwise it can wait for the next digest. The note takes no slot, so that it keeps no paper
-    waiting.
-    """
+    if plan.items:
+        return Occasion.DIGEST
+    if plan.waiting or not _may_be_empty(subscriber):
+        return Occasion.NOTHING
+    if plan.first:
+        is_due = not plan.unplaced or waited >= WELCOME_WAIT
+        return Occasion.DIGEST if is_due else Occasion.NOTHING
     mailed_lately = plan.previous is not None and now - plan.previous < SILENCE
-    return bool(plan.silences) and not (plan.items or plan.first or plan.waiting or mailed_lately)
+    return Occasion.NOTE if plan.silences and not mailed_lately else Occasion.NOTHING
 
 
-def _digest(
-    composer: Composer,
-    plan: DigestPlan,
-    subscriber: Subscriber,
-    slot: datetime,
-    now: datetime,
-    quiet: str = "",
-) -> Digest:
-    return compose(
-        plan.items,
-        subscriber,
-        now=now,
-        welcome=plan.first,
-        previous=plan.previous,
-        next_at=next_digest(subscriber, max(slot, now), taken=slot)[0],
-        skipped=plan.skipped,
-        quiet=quiet,
-        contact=composer.contact,
-        silences=tuple(
-            Silence(keyword.name, plan.silences[keyword.query], hint(keyword))
-            for keyword in subscriber.keywords
-            if keyword.query in plan.silences
-        ),
-    )
-
-
-def _queued(
-    composer: Composer,
-    plan: DigestPlan,
-    subscriber: Subscriber,
-    slot: datetime,
-    now: datetime,
-    chunk: _Chunk,
-    *,
-    quiet: str = "",
-    apart: datetime | None = None,
-) -> Queued:
-    """The digest for a slot in its stored form, queued `apart` from it where that is given.
-
-    Readers to whom the same is due in the same way have it composed once, for all of them; and a
-    digest that equals an earlier one is not rendered again.
-    """
-    alike = replace(subscriber, email="", name="", mailbox="")
-    told = tuple(plan.silences.items())
-    made_of = (plan.items, plan.first, plan.previous, plan.skipped, told, quiet, slot, alike)
-    if made_of not in chunk.stored:
-        digest = _digest(composer, plan, subscriber, slot, now, quiet)
-        key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
-        chunk.stored[made_of] = (
-            key,
-            *(composer.store.digests.stored(key) or _rendered(composer, digest)),
-        )
-    return Queued(plan, apart or slot, *chunk.stored[made_of], unscheduled=apart is not None)
-
-
-def _rendered(composer: Composer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:
+def _rendered(renderer: Renderer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:
     """Subject and body as they are stored: of a mail, or of the issues of a repository."""
     if digest.format is Format.ISSUE:
         issues = render_issues(digest)
         return issues.title, tuple(body.encode() for body in issues.bodies)
-    rendered = composer.renderer.render(digest, secrets.token_hex(16))
+    rendered = renderer.render(digest, secrets.token_hex(16))
     return rendered.subject, freeze(rendered)
-
-
-def _quiet_reason(
-    store: Store, subscriber: Subscriber, previous: datetime | None, slot: datetime, now: datetime
-) -> str:
-    """Why nothing came since the digest at `previous`, for a reader who wants to be told.
-
-    Empty while an answer of arXiv's is still awaited: the note takes the slot, and would keep the
-    papers waiting.
-    """
-    served, coming = last_served(now).served_at, next_served(now).served_at
-    today = local_date(slot, subscriber.timezone)
-    if local_date(coming, subscriber.timezone) == today and (
-        subscriber.at is None or coming - slot < QUIET_WAIT
-    ):
-        return ""
-    queries = store.windows.queries([k.query for k in subscriber.keywords])
-    behind = [q for q in queries if q.last_good_at is None or q.last_good_at < served]
-    if behind:
-        if now - max(slot, served) < QUIET_WAIT:
-            return ""
-        return behind[0].trouble or "arXiv could not be asked since its last announcement"
-    fetches = [fetch[1].why for query in queries if (fetch := store.runs.last_fetch(query.text))]
-    if stale := [why for why in fetches if why.startswith(STALE)]:
-        return stale[0]
-    if previous is not None and previous >= served:
-        midnight = resumes_at(today + timedelta(days=1), subscriber.timezone)
-        if night := quiet_night(max(now, midnight - timedelta(seconds=1))):
-            return night
-    return f"no match in arXiv's last announcement{doubt_about(last_served(now).evening)}"
 
 
 def exclude_rules(subscriber: Subscriber) -> Exclude:

@@ -7,83 +7,42 @@ with, the time included; locks, schedules, signals and printing belong to its ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from digest.errors import ConfigError, Exit
-from digest.mail.message import Sender
-from digest.mail.transport import Transport
-from digest.model import Keyword, Outcome, RateLimit, Roster, Subscriber
-from digest.rendering.render import Renderer
-from digest.rules.plan import API, AUTO, FEEDS, OAI, at_once, is_due, order
+from digest.model import Outcome, Roster, Subscriber
 from digest.run.compose import Composer, compose_due, queue_now
-from digest.run.deliver import Delivered, Delivery, deliver, post_issues
-from digest.run.fetch import Fetched, Round, why_not_due
-from digest.run.sources.api import ApiSource
-from digest.run.sources.base import Arxiv, Errand, Source
-from digest.run.sources.feeds import Feeds, FeedsSource
-from digest.run.sources.oai import Oai, OaiSource
-from digest.run.staleness import doubt_silence
-from digest.store import Store
+from digest.run.deliver import Delivered, Mailer, deliver, post_issues
+from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due
+from digest.run.session import Session
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
-from digest.system.signals import Stop
 
 
-def _silent(_text: str) -> None:
-    """Progress that nobody looks at."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts(Session):
+    """What a cycle works with: who gets what, whom it asks, and what makes and takes the mail."""
+
+    roster: Roster
+    sources: Sources
+    composer: Composer
+    mailer: Mailer
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What a cycle works with. `clock` gives now in UTC; `fetch_all` asks arXiv for what is not
-    due, too; `insist` tries the mail server even where it is given a rest.
-
-    `source` is the one that is tried first (auto, api, feeds, oai); `feeds` and `oai` are None
-    where there are none. `only`: the one reader for whom keywords are fetched and a digest is
-    composed, whatever the hour; `at_once`: readers who do not wait for their hour, beside all
-    others. `issues` posts to repositories; `mailboxes` as in Delivery. `bodies_are_public`:
-    strangers may see the database, so the bodies in it name no contact.
+class RunOptions:
+    """What is wanted of one cycle. `fetch_all` asks arXiv for what is not due, too; `force_mail`
+    tries the mail server even where it is given a rest. `only`: the one reader for whom keywords
+    are fetched and a digest is composed, whatever the hour; `at_once`: readers who do not wait for
+    their hour, in addition to all others.
     """
 
-    store: Store
-    roster: Roster
-    arxiv: Arxiv
-    transport: Transport
-    issues: Transport
-    renderer: Renderer
-    sender: Sender
-    clock: Callable[[], datetime]
-    feeds: Feeds | None = None
-    oai: Oai | None = None
-    source: str = AUTO
-    mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
-    bodies_are_public: bool = False
-    hold_unknown: bool = False
-    limits: Sequence[RateLimit] = ()
-    insist: bool = False
     fetch_all: bool = False
+    force_mail: bool = False
     only: Subscriber | None = None
     at_once: tuple[Subscriber, ...] = ()
-    stop: Stop = field(default_factory=Stop)
-    progress: Callable[[str], None] = _silent
-
-    @property
-    def composer(self) -> Composer:
-        """What composes digests."""
-        contact = "" if self.bodies_are_public else self.sender.contact
-        return Composer(self.store, self.renderer, contact, self.sender.domain)
-
-    @property
-    def sources(self) -> dict[str, Source]:
-        """What can be asked, by name."""
-        found: dict[str, Source] = {API: ApiSource(self.arxiv)}
-        if self.feeds is not None:
-            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, self.store)
-        if self.oai is not None:
-            found[OAI] = OaiSource(self.oai)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +65,16 @@ class Summary:
     room_at: datetime | None = None
 
 
-async def run_cycle(parts: Parts) -> Summary:
+async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary:
     """Do one cycle and leave its record. Raises StoreError or ConfigError where it cannot work at
     all.
     """
-    store, started = parts.store, parts.clock()
+    only, force = options.only, options.force_mail
+    store, mailer, started = parts.store, parts.mailer, parts.clock()
     run = store.runs.begin(started)
     store.outbox.recover(started)
-    work = _delivery(parts)
-    delivered = await deliver(work)
+    # What waits leaves before arXiv is asked: an arXiv that is slow or away holds up no mail.
+    delivered = await deliver(parts, mailer, force=force)
     try:
         store.subscribers.sync(parts.roster, started)
     except ConfigError as error:
@@ -122,21 +82,21 @@ async def run_cycle(parts: Parts) -> Summary:
             run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error)
         )
         raise
-    fetched = doubt_silence(store, await fetch_due(parts, run), run, parts.clock())
-    composer = parts.composer
-    if parts.only is not None:
-        composed = int(queue_now(composer, parts.only, parts.clock()))
-    else:
+    fetched = await fetch_due(
+        parts, parts.sources, parts.roster, run, only=only, force=options.fetch_all
+    )
+    fetched = explain_silence(parts, fetched, run)
+    composed = 0
+    if only is None:
         composed, not_composed = await compose_due(
-            composer, parts.roster, parts.clock(), parts.stop
+            parts.composer, parts.roster, parts.clock(), parts.stop
         )
         delivered.given_up += not_composed
-        composed += sum(
-            queue_now(composer, subscriber, parts.clock()) for subscriber in parts.at_once
-        )
+    for subscriber in options.at_once if only is None else (only,):
+        composed += queue_now(parts.composer, subscriber, parts.clock())
     if delivered.paused is None:
-        delivered.add(await deliver(work, patient=True))
-    delivered.add_issues(await post_issues(work))
+        delivered.add(await deliver(parts, mailer, force=force, patient=True))
+    delivered.add_issues(await post_issues(parts, mailer))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
     store.runs.finish(
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
@@ -144,83 +104,19 @@ async def run_cycle(parts: Parts) -> Summary:
     return summary
 
 
-def _delivery(parts: Parts) -> Delivery:
-    return Delivery(
-        store=parts.store,
-        transport=parts.transport,
-        sender=parts.sender,
-        clock=parts.clock,
-        hold_unknown=parts.hold_unknown,
-        stop=parts.stop,
-        progress=parts.progress,
-        limits=parts.limits,
-        insist=parts.insist,
-        issues=parts.issues,
-        mailboxes=parts.mailboxes,
-    )
-
-
-async def fetch_due(parts: Parts, run: int) -> list[Fetched]:
-    """Fetch what is due: from the first source that can give it, and where that fails from the next
-    one.
-    """
-    keywords: dict[str, Keyword] = {}
-    for keyword in (
-        *(parts.only.keywords if parts.only is not None else ()),
-        *parts.roster.keywords,
-    ):
-        keywords.setdefault(keyword.query, keyword)
-    asked_for = parts.only.keywords if parts.only is not None else parts.roster.keywords
-    queries, now = (
-        parts.store.windows.queries([keyword.query for keyword in asked_for]),
-        parts.clock(),
-    )
-    names = order(parts.source, len(queries), parts.sources)
-    errand = Errand(
-        now, {text: keyword.name for text, keyword in keywords.items()}, parts.stop, parts.progress
-    )
-    asking = Round(parts.store, keywords, run, parts.clock, errand, insists=parts.fetch_all)
-    due = at_once(
-        [query for query in queries if parts.fetch_all or is_due(query, now, names[0])],
-        now,
-        names[0],
-    )
-    wanted = {query.id for query in due}
-    for query in queries:
-        if query.id not in wanted:
-            asking.skip(query, why_not_due(query, now))
-    for name in names:
-        await asking.ask(parts.sources[name], due, first=names[0])
-    return [asking.done[query.text] for query in queries if query.text in asking.done]
-
-
 def _summary(
     started: datetime,
     finished: datetime,
-    fetched: list[Fetched],
+    fetched: Sequence[Fetched],
     composed: int,
     delivered: Delivered,
     waiting: int,
 ) -> Summary:
-    """Add up what happened, and choose the exit code."""
-    asked = [f for f in fetched if f.record.status != "skipped"]
-    failed = [f for f in asked if f.error is not None]
-    offline = (
-        bool(failed)
-        and len(failed) == len(asked)
-        and all(f.error and f.error.unreachable for f in failed)
-    )
-    trouble, code = "", Exit.DONE
-    if failed or delivered.given_up:
-        code = Exit.GIVEN_UP
-    if offline:
-        trouble, code = "arXiv could not be reached: the next run tries again", Exit.TRY_LATER
     paused = delivered.paused
+    # A rest that ends by itself keeps nothing back where nothing waits.
     if paused is not None and paused.paused_until is not None and not waiting:
         paused = None
-    if paused is not None:
-        trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
-        code = Exit.CONFIG if paused.permanent else code
+    trouble, exit_code = _outcome(fetched, delivered, paused)
     return Summary(
         started=started,
         finished=finished,
@@ -230,10 +126,25 @@ def _summary(
         trouble=trouble,
         given_up=tuple(delivered.given_up),
         waiting=waiting,
-        exit_code=code,
+        exit_code=exit_code,
         paused=paused,
         room_at=delivered.room_at,
     )
+
+
+def _outcome(
+    fetched: Sequence[Fetched], delivered: Delivered, paused: RelayState | None
+) -> tuple[str, Exit]:
+    """The trouble of a cycle in a line, if any, and the exit code."""
+    asked = [f for f in fetched if f.record.status != "skipped"]
+    errors = [f.error for f in asked if f.error is not None]
+    trouble, code = "", Exit.GIVEN_UP if errors or delivered.given_up else Exit.DONE
+    if errors and len(errors) == len(asked) and all(error.unreachable for error in errors):
+        trouble, code = "arXiv could not be reached: the next run tries again", Exit.TRY_LATER
+    if paused is not None:
+        trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
+        code = Exit.CONFIG if paused.permanent else code
+    return trouble, code
 
 
 def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
@@ -242,4 +153,5 @@ def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
         return f"mail waits: {paused.reason}"
     if tried:
         return f"mail could not be handed over ({paused.reason})"
-    return f"mail waits until {paused.paused_until:%Y-%m-%d %H:%M} UTC: it could not be handed over ({paused.reason})"
+    until = f"{paused.paused_until:%Y-%m-%d %H:%M} UTC"
+    return f"mail waits until {until}: it could not be handed over ({paused.reason})"

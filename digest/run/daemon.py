@@ -14,8 +14,8 @@ from digest.errors import ConfigError, TryLaterError
 from digest.model import RateLimit, Roster
 from digest.rules.calendar import last_served, next_served
 from digest.rules.plan import AT_LEAST_EVERY
+from digest.rules.quiet import QUIET_WAIT
 from digest.rules.schedule import is_paused, latest_slot, next_slot, resumes_at
-from digest.run.compose import QUIET_WAIT
 from digest.run.cycle import Summary
 from digest.store import Store
 from digest.system.signals import Stop

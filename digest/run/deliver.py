@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,10 +18,9 @@ from digest.mail.github import assemble_issues
 from digest.mail.message import Sender, assemble
 from digest.mail.transport import Transport
 from digest.model import REPOSITORY, Outcome, Outgoing, RateLimit, Receipt, State
-from digest.store import Store
+from digest.run.session import Session
 from digest.store.relay import RelayState
 from digest.subscribers.pseudonyms import conceal, reveal
-from digest.system.signals import Stop
 
 log = logging.getLogger(__name__)
 
@@ -58,173 +57,172 @@ class Delivered:
         self.given_up += posted.given_up
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What delivering works with. `clock` gives now in UTC; `issues` posts what goes to
-    repositories; `mailboxes` are the addresses of readers whom the database knows by another name,
-    None where those names are to stay.
+async def _no_wait(_description: str) -> None:
+    """Nothing is waited for: the server is there, or its own words say why not."""
 
-    `insist`: try even where the server is given a rest, since a person asks for it. `rest` sleeps
-    so many seconds, or less where a stop is asked for; without it nothing is waited for.
+
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """How mail leaves. `issues` posts what goes to repositories; `mailboxes` are the addresses of
+    readers whom the database knows by another name, None where those names are to stay.
+
+    `hold_unknown`: what was maybe delivered waits for a person. `ready` waits until the server of
+    this description can be reached.
     """
 
-    store: Store
     transport: Transport
-    sender: Sender
-    clock: Callable[[], datetime]
-    hold_unknown: bool
-    stop: Stop
-    progress: Callable[[str], None]
     issues: Transport
-    mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
+    sender: Sender
     limits: Sequence[RateLimit] = ()
-    insist: bool = False
+    hold_unknown: bool = False
+    mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
+    ready: Callable[[str], Awaitable[None]] = _no_wait
+
+    async def close(self) -> None:
+        """End the connections, also where the run is cancelled meanwhile."""
+        await asyncio.shield(self.transport.close())
+        await asyncio.shield(self.issues.close())
 
 
-async def deliver(work: Delivery, *, patient: bool = False) -> Delivered:
-    """Send everything that may leave now; `patient`: also what short limits let leave soon.
+async def deliver(
+    session: Session, mailer: Mailer, *, force: bool = False, patient: bool = False
+) -> Delivered:
+    """Send everything that may leave now. `force`: even where the server is given a rest, since a
+    person asks for it; `patient`: also what short limits let leave soon.
 
     Begins with a single message, and goes on with groups once one was taken: so a wrong password is
     tried once, and a server that is back from trouble is not flooded. Ends early where the server
     cannot be used, or on a stop.
     """
-    done, store = Delivered(), work.store
-    if _bounces_surge(work, done):
-        return done
-    store.relay.use(work.transport.description)
-    state = store.relay.state()
-    if state.is_paused(work.clock()) and not work.insist:
-        done.paused = state
+    done, store = Delivered(), session.store
+    store.relay.use(mailer.transport.description)
+    done.paused = _pause(session, force=force)
+    if done.paused is not None:
         return done
     most = 1
-    while not work.stop.is_set():
+    while done.paused is None and not session.stop.is_set():
         group = store.outbox.claim(
-            work.clock(), hold_unknown=work.hold_unknown, most=most, limits=work.limits
+            session.clock(), hold_unknown=mailer.hold_unknown, most=most, limits=mailer.limits
         )
         if not group:
-            if patient and await _room_comes_soon(work):
+            if patient and await _room_comes_soon(session, mailer):
                 continue
             break
-        work.progress(f"mailing {group[0].address}")
-        sent = await _send_group(work, group, done)
-        state = store.relay.state()
-        if state.is_paused(work.clock()):
-            done.paused = state
-            break
-        if _bounces_surge(work, done):
-            break
-        most = work.transport.width if sent else 1
-    done.room_at = _room_at(work)
+        session.progress(f"mailing {group[0].address}")
+        sent = await _send_group(session, mailer, group, done)
+        most = mailer.transport.width if sent else 1
+        done.paused = _pause(session)
+    done.room_at = _room_at(session, mailer)
     return done
 
 
-async def post_issues(work: Delivery) -> Delivered:
+async def post_issues(session: Session, mailer: Mailer) -> Delivered:
     """Post what waits for repositories, one after the other; the mail server's rests and limits are
     not theirs.
     """
-    done = Delivered()
-    while not work.stop.is_set():
-        group = work.store.outbox.claim(work.clock(), hold_unknown=work.hold_unknown, issues=True)
+    done, outbox = Delivered(), session.store.outbox
+    while not session.stop.is_set():
+        group = outbox.claim(session.clock(), hold_unknown=mailer.hold_unknown, issues=True)
         if not group:
             break
-        work.progress(f"posting to {group[0].address}")
-        await _send_group(work, group, done)
+        session.progress(f"posting to {group[0].address}")
+        await _send_group(session, mailer, group, done)
     return done
 
 
-def _bounces_surge(work: Delivery, done: Delivered) -> bool:
-    """Whether so many readers bounce that nothing more is to leave."""
-    surge = work.store.suppressions.surge(work.clock())
+def _pause(session: Session, *, force: bool = False) -> RelayState | None:
+    """Why nothing more is to leave: so many readers bounce, or, unless `force`, the server rests."""
+    surge = session.store.suppressions.surge(session.clock())
     if surge is not None:
-        done.paused = RelayState(reason=surge.words)
-    return surge is not None
+        return RelayState(reason=surge.words)
+    state = session.store.relay.state()
+    return state if state.is_paused(session.clock()) and not force else None
 
 
-async def _room_comes_soon(work: Delivery) -> bool:
+async def _room_comes_soon(session: Session, mailer: Mailer) -> bool:
     """Wait for a limit that lets the next message leave soon; false where there is none, or no time
     to wait.
     """
-    room_at = _room_at(work)
-    if room_at is None or room_at - work.clock() > SHORT_WAIT:
+    room_at = _room_at(session, mailer)
+    if room_at is None or room_at - session.clock() > SHORT_WAIT:
         return False
-    while (before := work.clock()) < room_at:
-        work.progress("waiting, as DIGEST_MAIL_RATE wishes")
-        await work.stop.rest(1)
-        if (
-            work.stop.is_set() or work.clock() <= before
-        ):  # a clock that stands still is a rehearsed one
+    while (before := session.clock()) < room_at:
+        session.progress("waiting, as DIGEST_MAIL_RATE wishes")
+        await session.stop.rest(1)
+        # A clock that stands still is a rehearsed one: waiting for it would never end.
+        if session.stop.is_set() or session.clock() <= before:
             return False
     return True
 
 
-def _room_at(work: Delivery) -> datetime | None:
+def _room_at(session: Session, mailer: Mailer) -> datetime | None:
     """When the limits let the next message leave that could leave now, if they keep it back."""
-    now = work.clock()
-    due, room = (
-        work.store.outbox.next_at(hold_unknown=work.hold_unknown),
-        work.store.relay.room_at(now, work.limits),
-    )
+    now, store = session.clock(), session.store
+    due = store.outbox.next_at(hold_unknown=mailer.hold_unknown)
+    room = store.relay.room_at(now, mailer.limits)
     return room if due is not None and due <= now < room else None
 
 
-async def _send_group(work: Delivery, group: list[Outgoing], done: Delivered) -> bool:
-    """Hand over a group at the same time, settling each message as it ends; returns whether one was
-    taken.
+async def _send_group(
+    session: Session, mailer: Mailer, group: list[Outgoing], done: Delivered
+) -> bool:
+    """Hand over a group at the same time, recording each message as it ends; returns whether one
+    was taken.
     """
-    tasks = {asyncio.create_task(_send(work, outgoing)): outgoing for outgoing in group}
+    tasks = {asyncio.create_task(_send(session, mailer, each)): each for each in group}
     pending, taken = set(tasks), False
     # That the server failed is noted last: it outweighs that another message of the group was
     # taken.
     failures: list[tuple[Outgoing, Receipt]] = []
-    work.stop.in_flight = True
+    session.stop.in_flight = True
     try:
         while pending:
-            ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            if pending:
-                others_too, pending = await asyncio.wait(pending, timeout=TOGETHER)
-                ended |= others_too
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            ended, pending = await asyncio.wait(pending, timeout=TOGETHER)
             receipts = [(tasks[task], task.result()) for task in ended]
-            failures += [each for each in receipts if each[1].outcome is Outcome.RELAY]
             others = [each for each in receipts if each[1].outcome is not Outcome.RELAY]
-            _settle(work, others, done)
-            taken = taken or any(receipt.outcome is Outcome.SENT for _, receipt in others)
-        _settle(work, failures, done)
+            failures += [each for each in receipts if each[1].outcome is Outcome.RELAY]
+            taken = _record(session, others, done) or taken
+        _record(session, failures, done)
     except BaseException:
-        await _abandon(work, tasks)
+        await _abandon(session, tasks)
         raise
     finally:
-        work.stop.in_flight = False
+        session.stop.in_flight = False
     return taken
 
 
-def _settle(work: Delivery, receipts: list[tuple[Outgoing, Receipt]], done: Delivered) -> None:
-    """Write down what came of some messages."""
+def _record(session: Session, receipts: list[tuple[Outgoing, Receipt]], done: Delivered) -> bool:
+    """Write down what came of some messages; returns whether one was taken."""
     if not receipts:
-        return
-    settled = work.store.outbox.record(receipts, work.clock(), random.random)
-    for (outgoing, _), (state, receipt) in zip(receipts, settled, strict=True):
+        return False
+    recorded = session.store.outbox.record(receipts, session.clock(), random.random)
+    for (outgoing, _), (state, receipt) in zip(receipts, recorded, strict=True):
         done.outcomes[receipt.outcome] += 1
         log.info("delivery %d: %s %s", outgoing.id, state, receipt.reply)
         if state in (State.FAILED, State.DROPPED):
             done.given_up.append(f"{outgoing.address}: {receipt.reply}")
+    return any(receipt.outcome is Outcome.SENT for _, receipt in receipts)
 
 
-async def _abandon(work: Delivery, tasks: dict[asyncio.Task[Receipt], Outgoing]) -> None:
-    """Stop what is in flight and settle it by how far it had come; without the store, the next
+async def _abandon(session: Session, tasks: dict[asyncio.Task[Receipt], Outgoing]) -> None:
+    """Stop what is in flight and record it by how far it had come; without the store, the next
     cycle does that.
     """
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    whole = [
+        (outgoing, result)
+        for outgoing, result in zip(tasks.values(), results, strict=True)
+        if isinstance(result, Receipt)
+    ]
     with suppress(DigestError):
-        whole = [
-            (o, t.result()) for t, o in tasks.items() if not t.cancelled() and t.exception() is None
-        ]
-        work.store.outbox.record(whole, work.clock())
-        work.store.outbox.recover(work.clock())
+        session.store.outbox.record(whole, session.clock())
+        session.store.outbox.recover(session.clock())
 
 
-async def _send(work: Delivery, outgoing: Outgoing) -> Receipt:
+async def _send(session: Session, mailer: Mailer, outgoing: Outgoing) -> Receipt:
     """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had
     come.
     """
@@ -232,33 +230,25 @@ async def _send(work: Delivery, outgoing: Outgoing) -> Receipt:
 
     def before_data() -> None:
         nonlocal handed_over
-        work.store.outbox.enter_data(outgoing)
+        session.store.outbox.enter_data(outgoing)
         handed_over = True
 
-    named = outgoing if work.mailboxes is None else reveal(outgoing, work.mailboxes)
+    named = outgoing if mailer.mailboxes is None else reveal(outgoing, mailer.mailboxes)
     if named is None:
         return Receipt(Outcome.DEFERRED, "the subscribers file no longer holds this reader")
+    hidden = named is not outgoing
     try:
         if outgoing.address.startswith(REPOSITORY):
-            return await work.issues.send(assemble_issues(outgoing), before_data)
-        receipt = await work.transport.send(assemble(named, work.sender), before_data)
-        return (
-            receipt
-            if named is outgoing
-            else replace(receipt, reply=conceal(receipt.reply, named.address))
-        )
+            return await mailer.issues.send(assemble_issues(outgoing), before_data)
+        await mailer.ready(mailer.transport.description)
+        receipt = await mailer.transport.send(assemble(named, mailer.sender), before_data)
     except DigestError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        hidden = named is not outgoing
-        log.error(
-            "delivery %d to %s: %s",
-            outgoing.id,
-            outgoing.address,
-            type(error).__name__,
-            exc_info=not hidden,
-        )
+        kind = type(error).__name__
+        # A traceback may hold the address that the database, and so the log, is not to know.
+        words = "delivery %d to %s: %s"
+        log.error(words, outgoing.id, outgoing.address, kind, exc_info=not hidden)
         outcome = Outcome.UNKNOWN if handed_over else Outcome.DEFERRED
-        said = conceal(said, named.address) if hidden else said
-        return Receipt(outcome, f"an error of the program itself ({said})")
+        receipt = Receipt(outcome, f"an error of the program itself ({kind}: {error})")
+    return replace(receipt, reply=conceal(receipt.reply, named.address)) if hidden else receipt

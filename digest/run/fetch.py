@@ -5,36 +5,59 @@ judged and recorded.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from digest.arxiv.line import Line
 from digest.errors import ArxivError, DoubtfulError
-from digest.model import Keyword, Kind, Query, Window
-from digest.rules.calendar import last_served, why_nothing
-from digest.rules.plan import API, FEEDS, is_compared, reaches
-from digest.run.quarantine import (
-    begins_anew,
-    history_of_another,
-    is_confirmed,
-    news_beside,
-    why_doubtful,
-)
-from digest.run.sources.base import Errand, Source
+from digest.model import Kind, Query, Roster, Subscriber, Window
+from digest.rules.calendar import why_nothing
+from digest.rules.plan import API, AUTO, FEEDS, OAI, at_once, is_compared, is_due, order, reaches
+from digest.rules.plausibility import is_baseline_reset
+from digest.rules.quiet import why_no_news, why_stale
+from digest.run.quarantine import Doubt, held_news, judge, old_papers
+from digest.run.session import Session
+from digest.run.sources.api import ApiSource
+from digest.run.sources.base import Arxiv, FetchRequest, Source
+from digest.run.sources.feeds import Feeds, FeedsSource
+from digest.run.sources.oai import Oai, OaiSource
 from digest.store import Store
 from digest.store.runs import KeywordRecord
 from digest.store.windows import Judgement
+from digest.times import in_utc
 
 log = logging.getLogger(__name__)
 
-STALE = "stale index"
-"""So begins the reason where an announcement was served and the index shows nothing of it."""
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
 UNREACHABLE_WAIT = timedelta(minutes=1)
 """The wait after a failure, the longer the more often it failed; where no request even reached
 arXiv (no network), little, and no more than a quarter of an hour. Where arXiv asks to slow down,
 the pause is for all queries."""
-SOURCE_WORDS = {"api": "the API", "feeds": "the announcement feeds", "oai": "OAI"}
+SOURCE_WORDS = {API: "the API", FEEDS: "the announcement feeds", OAI: "OAI"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What can be asked: arXiv's API, its announcement feeds and OAI where there are such; `choice`
+    is the one that is tried first (auto, api, feeds, oai), `line` the one by which all are asked.
+    """
+
+    arxiv: Arxiv
+    feeds: Feeds | None = None
+    oai: Oai | None = None
+    choice: str = AUTO
+    line: Line | None = None
+
+    def by_name(self, store: Store) -> dict[str, Source]:
+        """Those that there are."""
+        found: dict[str, Source] = {API: ApiSource(self.arxiv)}
+        if self.feeds is not None:
+            found[FEEDS] = FeedsSource(self.feeds, self.arxiv, store)
+        if self.oai is not None:
+            found[OAI] = OaiSource(self.oai)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +71,89 @@ class Fetched:
     source: str = ""
 
 
+async def fetch_due(
+    session: Session,
+    sources: Sources,
+    roster: Roster,
+    run: int,
+    *,
+    only: Subscriber | None = None,
+    force: bool = False,
+) -> list[Fetched]:
+    """Fetch what is due, or with `force` all: from the first source that can give it, and where
+    that fails from the next one. With `only`, this reader's keywords alone.
+    """
+    keywords, now = roster.keywords if only is None else only.keywords, session.clock()
+    names: dict[str, str] = {}
+    for keyword in (*keywords, *roster.keywords):
+        names.setdefault(keyword.query, keyword.name)
+    queries = session.store.windows.queries([keyword.query for keyword in keywords])
+    there = sources.by_name(session.store)
+    ranked = order(sources.choice, len(queries), there)
+    due = [query for query in queries if force or is_due(query, now, ranked[0])]
+    due = at_once(due, now, ranked[0])
+    request = FetchRequest(now, names, session.stop, session.progress)
+    fetching = FetchRound(session, run, request, force)
+    wanted = {query.id for query in due}
+    for query in queries:
+        if query.id not in wanted:
+            fetching.skip(query, why_not_due(query, now))
+    for name in ranked:
+        await fetching.ask(there[name], due, first=ranked[0])
+    return [fetching.done[query.text] for query in queries if query.text in fetching.done]
+
+
+def explain_silence(session: Session, fetched: Sequence[Fetched], run: int) -> list[Fetched]:
+    """Give the keywords that found nothing the true reason where the index stands still, in the
+    run's record too.
+    """
+    silent = [f.record.status == "ok" and not f.record.new + f.record.late for f in fetched]
+    if not any(silent):
+        return list(fetched)
+    growth = session.store.windows.growth()
+    why = why_stale(growth.newest, growth.rows_per_day, session.clock())
+    if not why:
+        return list(fetched)
+    session.store.runs.explain_silence(run, why)
+    return [
+        replace(each, record=replace(each.record, why=why)) if is_silent else each
+        for each, is_silent in zip(fetched, silent, strict=True)
+    ]
+
+
 def paused(store: Store, now: datetime) -> str:
     """Why nobody may ask arXiv now, or ""."""
     pause = store.windows.pause()
     if pause is None or pause.until <= now:
         return ""
-    return f"arXiv asked to slow down: it is asked again from {pause.until:%Y-%m-%d %H:%M} UTC on"
+    return f"arXiv asked to slow down: it is asked again from {in_utc(pause.until)} on"
 
 
 def why_not_due(query: Query, now: datetime) -> str:
     """Why a query is not asked for now."""
     if query.next_fetch_at is not None:
-        return f"asked again at {query.next_fetch_at:%Y-%m-%d %H:%M} UTC: {query.trouble}"
+        return f"asked again at {in_utc(query.next_fetch_at)}: {query.trouble}"
     return why_nothing(now=now, previous_good=query.last_good_at, fetched=0, first_seen=0)
 
 
 @dataclass(slots=True)
-class Round:
-    """One run's asking. `keywords` are by query text; `insists`: even while arXiv wants a pause,
-    till it says so again.
+class FetchRound:
+    """One run's asking. `force`: even while arXiv wants a pause, till it says so again.
 
-    `done` has what became of each query so far: a source's window is recorded at once, and so is a
-    failure, which the next source may still make good.
+    `done` has what became of each query so far, by its text: a source's window is recorded at once,
+    and so is a failure, which the next source may still make good.
     """
 
-    store: Store
-    keywords: Mapping[str, Keyword]
+    session: Session
     run: int
-    clock: Callable[[], datetime]
-    errand: Errand
-    insists: bool = False
+    request: FetchRequest
+    force: bool = False
     done: dict[str, Fetched] = field(default_factory=dict)
 
     def skip(self, query: Query, why: str) -> None:
         """Note that a query is not asked for."""
-        self.done[query.text] = Fetched(
-            KeywordRecord(self.keywords[query.text].name, "skipped", why=why)
-        )
+        record = KeywordRecord(self.request.name(query), "skipped", why=why)
+        self.done[query.text] = Fetched(record)
 
     async def ask(self, source: Source, due: Sequence[Query], *, first: str) -> None:
         """Ask a source for those due queries that have no window yet, as far as it leaves no gap in
@@ -93,29 +162,30 @@ class Round:
         `first` names the source that is tried first. What does not fit its history is asked for a
         second time after all others.
         """
-        now = self.clock()
+        now = self.session.clock()
         left = [query for query in due if not self._has_window(query)]
         waiting = [query for query in left if reaches(source.name, query, now, first)]
         if left:
-            await self._ask(source, waiting, replace(self.errand, first=source.name == first))
-        doubtful = [q.text for q in waiting if self._is_in_doubt(q)]
+            await self._ask(source, waiting, replace(self.request, first=source.name == first))
+        doubtful = [query.text for query in waiting if self._is_doubtful(query)]
         if source.name == API and doubtful:
-            await self._ask(
-                source, self.store.windows.queries(doubtful), replace(self.errand, attempts=1)
-            )
+            # Their rows now tell that they are held back: the second window reaches deeper.
+            again = self.session.store.windows.queries(doubtful)
+            await self._ask(source, again, replace(self.request, attempts=1))
 
-    async def _ask(self, source: Source, waiting: Sequence[Query], errand: Errand) -> None:
+    async def _ask(self, source: Source, waiting: Sequence[Query], request: FetchRequest) -> None:
         """Ask for some queries; while arXiv wants a pause, only feeds are read, which are served
         elsewhere.
         """
-        pause = paused(self.store, self.clock())
-        if not pause or self.insists or source.name == FEEDS:
-            attempts = 1 if pause else errand.attempts
-            errand = replace(errand, now=self.clock(), hushed=bool(pause), attempts=attempts)
-            async for query, answer in source.windows(waiting, errand):
-                self._take(source.name, query, answer, errand.now)
-            pause = paused(self.store, self.clock())
-        for query in waiting if pause and not errand.stop.is_set() else ():
+        session = self.session
+        pause = paused(session.store, session.clock())
+        if not pause or self.force or source.name == FEEDS:
+            now, attempts = session.clock(), 1 if pause else request.attempts
+            request = replace(request, now=now, throttled=bool(pause), attempts=attempts)
+            async for query, answer in source.windows(waiting, request):
+                self._take(source.name, query, answer, now)
+            pause = paused(session.store, session.clock())
+        for query in waiting if pause and not session.stop.is_set() else ():
             if query.text not in self.done:
                 self.skip(query, pause)
 
@@ -123,7 +193,7 @@ class Round:
         one = self.done.get(query.text)
         return one is not None and one.record.status == "ok"
 
-    def _is_in_doubt(self, query: Query) -> bool:
+    def _is_doubtful(self, query: Query) -> bool:
         one = self.done.get(query.text)
         return one is not None and isinstance(one.error, DoubtfulError) and one.error.ordered
 
@@ -135,55 +205,54 @@ class Round:
         A window is as old as its question: an announcement that was served while it was open is not
         in it.
         """
-        why = (
-            why_doubtful(self.store, query, answer)
-            if source == API and isinstance(answer, Window)
-            else ""
-        )
-        if (
-            isinstance(answer, Window)
-            and why
-            and not is_confirmed(self.store, query, answer, self.clock())
-        ):
-            doubtful = DoubtfulError(why, answer.papers, ordered=True, body=answer.raw)
-            doubtful.requests = answer.requests
-            answer = doubtful
+        store, doubt = self.session.store, Doubt()
+        if source == API and isinstance(answer, Window):
+            doubt = judge(store, query, answer, self.session.clock())
+            if doubt.why and not doubt.confirmed:
+                answer = _doubtful(doubt.why, answer)
         if isinstance(answer, ArxivError):
-            fetched = self._failed(source, query, answer)
+            fetched = self._record_failure(source, query, answer)
         else:
-            fetched = self._good(source, query, answer, asked, anew=bool(why))
-        self.store.runs.note_keyword(self.run, query.id, fetched.record)
+            counts = self._record_window(source, query, answer, asked, doubt)
+            fetched = self._described(source, query, answer, asked, counts)
+        store.runs.note_keyword(self.run, query.id, fetched.record)
         self.done[query.text] = fetched
 
-    def _good(
-        self, source: str, query: Query, window: Window, now: datetime, *, anew: bool
-    ) -> Fetched:
+    def _record_window(
+        self, source: str, query: Query, window: Window, now: datetime, doubt: Doubt
+    ) -> Counter[Kind]:
         """Record a window. Papers of held-back windows come with the API's, which is what they are
         compared with.
         """
+        store, run = self.session.store, self.run
+        if source != API:
+            return store.windows.record(query, window, now, run)
+        resets = doubt.confirmed or is_baseline_reset(query)
+        brings = Judgement(
+            held_news(store, query, window.papers),
+            old_papers(query, window.papers) if resets else (),
+            doubt.confirmed,
+        )
+        counts = store.windows.record(query, window, now, run, brings)
+        if query.source not in ("", API) and is_compared(query, now):
+            store.sources.note_brought(query.source, query.id, run, now)
+        return counts
+
+    def _described(
+        self, source: str, query: Query, window: Window, now: datetime, counts: Counter[Kind]
+    ) -> Fetched:
+        """The record of a good window; of the failure before it, where one source stood in for
+        another.
+        """
         before = self.done.get(query.text)
-        beside = news_beside(self.store, query, window.papers) if source == API else ()
-        changed = source == API and (anew or begins_anew(query))
-        old = history_of_another(query, window.papers) if changed else frozenset[str]()
-        counts = self.store.windows.record(
-            query, window, now, self.run, Judgement(beside, old, anew)
-        )
-        if source == API and query.source not in ("", API) and is_compared(query, now):
-            self.store.sources.note_brought(query.source, query.id, self.run, now)
-        why = (
-            ""
-            if counts[Kind.NEW] + counts[Kind.LATE]
-            else _why(query, window, counts[Kind.OLD], now)
-        )
+        has_news = counts[Kind.NEW] + counts[Kind.LATE]
+        why = "" if has_news else why_no_news(query, window, counts[Kind.OLD], now)
         if before is not None and before.source != source:
-            failed = (
-                f"{SOURCE_WORDS[before.source]}: {before.record.why}"
-                if before.source
-                else before.record.why
-            )
+            of_whom = f"{SOURCE_WORDS[before.source]}: " if before.source else ""
+            failed = f"{of_whom}{before.record.why}"
             why = "; ".join(filter(None, (why, f"from {SOURCE_WORDS[source]}", failed)))
         record = KeywordRecord(
-            self.keywords[query.text].name,
+            self.request.name(query),
             "ok",
             fetched=len(window.papers),
             new=counts[Kind.NEW],
@@ -193,58 +262,42 @@ class Round:
             why=why,
             first=query.last_good_at is None,
         )
-        log.info(
-            "%s: %d rows, %d new, %d late", record.keyword, record.fetched, record.new, record.late
-        )
+        words = "%s: %d rows, %d new, %d late"
+        log.info(words, record.keyword, record.fetched, record.new, record.late)
         return Fetched(record, source=source)
 
-    def _failed(self, source: str, query: Query, error: ArxivError) -> Fetched:
+    def _record_failure(self, source: str, query: Query, error: ArxivError) -> Fetched:
         """Keep what came, and when to ask again; what was whole and is not believed is held back.
 
         A source that stands in for another one only adds its words: the failure is counted once.
         """
-        name, before, now = self.keywords[query.text].name, self.done.get(query.text), self.clock()
-        log.info("%s: %s: %s", name, source, error)
+        store, now = self.session.store, self.session.clock()
+        name, before, why = self.request.name(query), self.done.get(query.text), str(error)
+        log.info("%s: %s: %s", name, source, why)
         again = now + _wait(query, error)
         if error.throttled:
-            again = self.store.windows.slow_down(now, error.retry_after).until
-            self.insists = False
+            again = store.windows.slow_down(now, error.retry_after).until
+            self.force = False
         error.requests += before.record.requests if before else 0
         if isinstance(error, DoubtfulError):
-            self.store.windows.hold(query, error, now, again)
-            rows = len(error.papers)
-            record = KeywordRecord(
-                name, "quarantined", rows, requests=error.requests, why=str(error)
-            )
-            return Fetched(record, error, source)
-        if before is not None and before.error is not None:
-            words = "likewise" if str(error) in before.record.why else str(error)
+            store.windows.hold(query, error, now, again)
+            status, rows = "quarantined", len(error.papers)
+        elif before is not None and before.error is not None:
+            words = "likewise" if why in before.record.why else why
             why = f"{before.record.why}; {SOURCE_WORDS[source]}: {words}"
-            return Fetched(
-                replace(before.record, requests=error.requests, why=why),
-                before.error,
-                before.source,
-            )
-        self.store.windows.record_failure(query, error, now, again)
-        return Fetched(
-            KeywordRecord(name, "failed", requests=error.requests, why=str(error)), error, source
-        )
+            record = replace(before.record, requests=error.requests, why=why)
+            return Fetched(record, before.error, before.source)
+        else:
+            store.windows.record_failure(query, error, now, again)
+            status, rows = "failed", 0
+        record = KeywordRecord(name, status, rows, requests=error.requests, why=why)
+        return Fetched(record, error, source)
 
 
-def _why(query: Query, window: Window, old: int, now: datetime) -> str:
-    """Why a good window brought nothing new, but `old` papers that are too old to be mailed."""
-    served = last_served(now).served_at
-    newest = max((p.updated for p in window.papers), default=None)
-    missed = (
-        (query.last_good_at or served) < served
-        and newest is not None
-        and newest < served - timedelta(days=5)
-    )
-    if missed and (query.rows_per_day or 0) >= 3:
-        return f"{STALE}: an announcement was served, and the newest row is of {newest:%Y-%m-%d}"
-    return why_nothing(
-        now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old
-    )
+def _doubtful(why: str, window: Window) -> DoubtfulError:
+    error = DoubtfulError(why, window.papers, ordered=True, body=window.raw)
+    error.requests = window.requests
+    return error
 
 
 def _wait(query: Query, error: ArxivError) -> timedelta:

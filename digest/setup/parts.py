@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from digest.mail.transport import Transport
     from digest.model import Roster, Subscriber
     from digest.run.cycle import Parts, Summary
-    from digest.run.deliver import Delivered
+    from digest.run.deliver import Delivered, Mailer
     from digest.store import Store
 
 
@@ -76,6 +75,25 @@ def mail_hint(settings: Settings, summary: Summary) -> str:
     return f": {hint}" if hint else ""
 
 
+def make_mailer(
+    settings: Settings, store: Store, roster: Roster, transport: Transport, *, rehearsed: bool
+) -> Mailer:
+    """How mail leaves by a transport. `rehearsed`: nothing leaves otherwise, and readers keep the
+    names by which the database knows them.
+    """
+    from digest.run.deliver import Mailer
+    from digest.subscribers.pseudonyms import mailboxes
+
+    return Mailer(
+        transport=transport,
+        issues=transport if rehearsed else make_issues(settings),
+        sender=make_sender(settings, store),
+        limits=settings.mail_rate,
+        hold_unknown=settings.hold_unknown,
+        mailboxes=None if rehearsed else mailboxes(roster),
+    )
+
+
 @asynccontextmanager
 async def open_parts(
     settings: Settings,
@@ -90,35 +108,31 @@ async def open_parts(
     `transport`. What one cycle alone wants is put in its place by `dataclasses.replace`.
     """
     from digest.rendering.render import Renderer
+    from digest.run.compose import Composer
     from digest.run.cycle import Parts
+    from digest.run.fetch import Sources
     from digest.setup.arxiv import make_arxiv, make_feeds, make_oai
-    from digest.subscribers.pseudonyms import mailboxes
 
-    issues = transport if rehearsed else make_issues(settings)
+    mailer = make_mailer(settings, store, roster, transport, rehearsed=rehearsed)
     settle_names(settings, store, roster)
     try:
         async with make_arxiv(settings) as arxiv:
+            line = arxiv.line
+            feeds, oai = make_feeds(settings, line), make_oai(settings, line)
+            # Strangers may see a database that is kept in public: its bodies name no contact.
+            contact = "" if settings.subscribers_yaml else mailer.sender.contact
+            composer = Composer(store, Renderer(settings.templates), contact, mailer.sender.domain)
             yield Parts(
                 store=store,
-                roster=roster,
-                arxiv=arxiv,
-                transport=transport,
-                issues=issues,
-                mailboxes=None if rehearsed else mailboxes(roster),
-                renderer=Renderer(settings.templates),
-                sender=make_sender(settings, store),
-                bodies_are_public=bool(settings.subscribers_yaml),
                 clock=clock,
-                feeds=make_feeds(settings, arxiv.line),
-                oai=make_oai(settings, arxiv.line),
-                source=settings.source,
-                hold_unknown=settings.hold_unknown,
-                limits=settings.mail_rate,
+                roster=roster,
+                sources=Sources(arxiv, feeds, oai, settings.source, line),
+                composer=composer,
+                mailer=mailer,
             )
             settle_names(settings, store, roster)
     finally:
-        await asyncio.shield(transport.close())
-        await asyncio.shield(issues.close())
+        await mailer.close()
 
 
 async def deliver_waiting(
@@ -127,36 +141,23 @@ async def deliver_waiting(
     """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in
     a cycle.
     """
-    from digest.run.deliver import Delivered, Delivery, deliver, post_issues
-    from digest.subscribers.pseudonyms import mailboxes
-    from digest.system.signals import Stop, run_stoppable
+    from digest.run.deliver import Delivered, deliver, post_issues
+    from digest.run.session import Session
+    from digest.system.signals import run_stoppable
 
-    stop, transport, issues = Stop(), make_transport(settings), make_issues(settings)
-    work = Delivery(
-        store=store,
-        transport=transport,
-        sender=make_sender(settings, store),
-        clock=clock,
-        hold_unknown=settings.hold_unknown,
-        stop=stop,
-        progress=lambda _text: None,
-        issues=issues,
-        mailboxes=mailboxes(read_roster(settings)),
-        limits=settings.mail_rate,
-        insist=True,
-    )
+    session, transport = Session(store=store, clock=clock), make_transport(settings)
+    mailer = make_mailer(settings, store, read_roster(settings), transport, rehearsed=False)
     store.outbox.recover(clock())
 
     async def all_ways() -> Delivered:
-        done = await deliver(work)
-        done.add_issues(await post_issues(work))
+        done = await deliver(session, mailer, force=True)
+        done.add_issues(await post_issues(session, mailer))
         return done
 
     try:
-        return await run_stoppable(all_ways(), stop) or Delivered()
+        return await run_stoppable(all_ways(), session.stop) or Delivered()
     finally:
-        await asyncio.shield(transport.close())
-        await asyncio.shield(issues.close())
+        await mailer.close()
 
 
 def clock_at(now: datetime | None) -> Callable[[], datetime]:

@@ -19,8 +19,6 @@ from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import head
 from digest.times import to_text
 
-SLOT_OPEN = timedelta(hours=24)
-"""So long after it was first found empty a slot still takes what comes in."""
 Exclude = Callable[[list[Paper]], set[str]]
 """Given papers, the base ids of those that the reader never wants."""
 FOLDABLE = "state IN ('queued', 'deferred') AND maybe_accepted = 0"

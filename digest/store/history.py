@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.model import Kind, Paper, Revisions
-from digest.rules.verdict import Delivery, LogRow, Part
+from digest.rules.verdict import LedgerEntry, LogRow, Part
 from digest.store.database import Concern
 from digest.store.due import NEEDED, NO_END, WITHIN
 from digest.store.outbox import SUBJECT
@@ -183,7 +183,7 @@ class History(Concern):
             )
         )
 
-    def carriers(self, reader: int, base: str) -> list[tuple[Delivery, Carried]]:
+    def carriers(self, reader: int, base: str) -> list[tuple[LedgerEntry, Carried]]:
         """The reader's deliveries with a paper, whatever became of them, oldest first."""
         rows = self._db.rows(
             f"""SELECT {_DELIVERY}, cp.version AS carried_version, cp.revised
@@ -194,7 +194,7 @@ class History(Concern):
         )
         return [
             (
-                value_of(Delivery, row),
+                value_of(LedgerEntry, row),
                 Carried(base, row["carried_version"], "", bool(row["revised"])),
             )
             for row in rows
@@ -207,12 +207,12 @@ class History(Concern):
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = -1,
-    ) -> list[Delivery]:
+    ) -> list[LedgerEntry]:
         """A reader's digests, newest first; with `since` and `until` those that were on their way
         in that time.
         """
         return self._db.all(
-            Delivery,
+            LedgerEntry,
             f"""SELECT {_DELIVERY} FROM {_DELIVERIES} WHERE d.subscriber = :reader
                     AND (:since IS NULL OR COALESCE(d.ended_at, '9') >= :since)
                     AND (:until IS NULL OR d.queued_at < :until)

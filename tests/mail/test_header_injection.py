@@ -21,7 +21,7 @@ from digest.mail.signing import Purpose, Signer
 from digest.model import Item, Keyword, Kind, Outgoing, Rule, Subscriber
 from digest.rendering.render import Renderer
 from digest.rules.alarm import Notice
-from digest.rules.compose import compose
+from digest.rules.compose import Extras, compose
 from digest.run.alert import _message
 from tests.world.samples import NOW, paper
 
@@ -79,13 +79,7 @@ def whole_message(
         paper(1, title=title, authors=(author or title, "Ada"), comment=title), Kind.NEW, (keyword,)
     )
     digest = compose(
-        [item],
-        reader,
-        now=NOW,
-        welcome=False,
-        previous=None,
-        next_at=NOW + timedelta(days=1),
-        contact=name,
+        [item], reader, now=NOW, extras=Extras(next_at=NOW + timedelta(days=1), contact=name)
     )
     rendered = RENDERER.render(digest, "0123456789abcdef")
     outgoing = Outgoing(

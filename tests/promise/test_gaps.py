@@ -15,6 +15,7 @@ from digest.demo.standin import Standin
 from digest.model import Window
 from digest.rules.calendar import last_served
 from digest.rules.plan import feed_day
+from digest.run.fetch import Sources
 from tests.world.skies import (
     ADA,
     MONDAY,
@@ -300,9 +301,9 @@ async def test_no_match_at_all_for_many_keywords_that_had_some_is_not_believed(
     held = world.sky.papers
     world.sky.papers = {}
     world.sky.standin.serve([])
-    summary = await world.cycle(TUESDAY, feeds=None, oai=None)
+    summary = await world.cycle(TUESDAY, sources=Sources(world.sources.arxiv))
     assert {record.status for record in summary.keywords} == {"failed"}
     world.sky.papers = held
     world.sky.announce(TUESDAY, eprint(50, TUESDAY - DAY, abstract="On word3."))
-    await world.cycle(TUESDAY + HOUR, feeds=None, oai=None)
+    await world.cycle(TUESDAY + HOUR, sources=Sources(world.sources.arxiv))
     assert world.titles(ADA) == [[50]]

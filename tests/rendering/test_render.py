@@ -25,7 +25,7 @@ from digest.model import (
     Weekly,
 )
 from digest.rendering.render import HTML_BYTES, TEXT_BYTES, Renderer
-from digest.rules.compose import compose
+from digest.rules.compose import Extras, compose
 from tests.world.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
 MARK = "k7f3a9c0d1e2b"
@@ -434,9 +434,7 @@ def test_a_catch_up_has_its_days_as_headings() -> None:
         [*items, item(13, kind=Kind.LATE)],
         ADA,
         now=NOW + timedelta(hours=1),
-        welcome=False,
-        previous=NOW - timedelta(days=19),
-        next_at=None,
+        extras=Extras(previous=NOW - timedelta(days=19)),
     )
     page = page_of(digest)
 

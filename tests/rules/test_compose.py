@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.model import Digest, Item, Kind, Order, Subscriber
-from digest.rules.compose import NEW_VERSIONS, compose
+from digest.rules.compose import NEW_VERSIONS, Extras, compose
 from tests.world.samples import ADA, MLLM, NOW, item, mixed_items, paper
 
 
 def composed(items: list[Item], reader: Subscriber = ADA) -> Digest:
-    return compose(items, reader, now=NOW, welcome=False, previous=None, next_at=None)
+    return compose(items, reader, now=NOW)
 
 
 def outline(digest: Digest) -> dict[str, list[str]]:
@@ -113,7 +113,7 @@ def test_a_digest_over_several_announcements_has_the_papers_of_each_by_its_day()
     # From after Thursday's announcement to after Sunday's, in arXiv's lists Friday 20 and Monday 23
     # November.
     now, previous = NOW + timedelta(hours=1), datetime.fromisoformat("2026-11-19T07:00Z")
-    digest = compose(items, ADA, now=now, welcome=False, previous=previous, next_at=None)
+    digest = compose(items, ADA, now=now, extras=Extras(previous=previous))
     days = {
         section.title: [item.announced for item in section.items] for section in digest.sections
     }
@@ -130,9 +130,7 @@ def test_a_digest_over_several_announcements_has_the_papers_of_each_by_its_day()
 
 
 def test_a_digest_over_one_announcement_has_no_days() -> None:
-    digest = compose(
-        [item(1)], ADA, now=NOW, welcome=False, previous=NOW - timedelta(days=2), next_at=None
-    )
+    digest = compose([item(1)], ADA, now=NOW, extras=Extras(previous=NOW - timedelta(days=2)))
 
     assert digest.sections[0].items[0].announced is None
 
@@ -183,12 +181,14 @@ def test_dates_are_the_readers_own(timezone: str, day: date) -> None:
         [],
         replace(ADA, timezone=timezone, max_papers=7),
         now=evening,
-        welcome=True,
-        previous=evening,
-        next_at=evening,
-        skipped=3,
-        quiet="weekend",
-        contact="papers@example.org",
+        extras=Extras(
+            welcome=True,
+            previous=evening,
+            next_at=evening,
+            skipped=3,
+            quiet="weekend",
+            contact="papers@example.org",
+        ),
     )
 
     assert (digest.date, digest.previous) == (day, day)

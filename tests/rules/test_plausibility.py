@@ -14,7 +14,7 @@ import pytest
 from digest.demo.papers import World, newest_first
 from digest.model import Paper
 from digest.rules.plan import OVERLAP
-from digest.rules.plausibility import History, agree, doubt
+from digest.rules.plausibility import Baseline, agree, doubt
 from tests.world.replay import Day, recorded_days
 from tests.world.shared import shared
 
@@ -44,7 +44,7 @@ class Books:
         since = self.good_at - OVERLAP
         known = {name: at for name, at in self.log.items() if at >= since}
         return doubt(
-            papers, History(since, known, self.total), total=len(papers) if counted else None
+            papers, Baseline(since, known, self.total), total=len(papers) if counted else None
         )
 
     def record(self, papers: Sequence[Paper], now: datetime) -> None:
@@ -141,7 +141,7 @@ def test_papers_of_years_ago_are_held_back() -> None:
 PAPERS = World(5).papers(200, NOW - 40 * DAY, NOW)
 """Five a day."""
 SINCE = NOW - OVERLAP
-HISTORY = History(SINCE, {p.id: p.updated for p in PAPERS if p.updated >= SINCE}, 500)
+HISTORY = Baseline(SINCE, {p.id: p.updated for p in PAPERS if p.updated >= SINCE}, 500)
 
 
 def later(days_off: int, per_day: int = 5) -> tuple[Paper, ...]:
@@ -164,7 +164,7 @@ def test_a_share_of_a_combined_answer_is_judged_without_a_total() -> None:
 def test_far_fewer_matches_than_before_are_doubted() -> None:
     assert doubt(PAPERS, HISTORY, total=125) == ""
     assert doubt(PAPERS, HISTORY, total=124) == "arXiv counts 124 matches, and counted 500 before"
-    assert doubt((), History(SINCE, {}, 4), total=0) == ""
+    assert doubt((), Baseline(SINCE, {}, 4), total=0) == ""
 
 
 def test_far_fewer_rows_than_papers_known_are_doubted() -> None:
@@ -173,7 +173,7 @@ def test_far_fewer_rows_than_papers_known_are_doubted() -> None:
     assert doubt(PAPERS[: known // 4 - 1], HISTORY, total=500) == (
         f"{known // 4 - 1} rows came, where {known} papers are known of the same days"
     )
-    assert doubt((), History(SINCE, dict(list(HISTORY.known.items())[:2])), total=None) == ""
+    assert doubt((), Baseline(SINCE, dict(list(HISTORY.known.items())[:2])), total=None) == ""
 
 
 def test_known_papers_that_are_gone_are_doubted() -> None:
@@ -204,7 +204,7 @@ def test_rows_of_days_long_known_that_nobody_saw_are_doubted() -> None:
 
 def test_an_index_that_stood_still_and_goes_on_fits() -> None:
     """The newest paper known is a week old: what comes then may be as old."""
-    still = History(
+    still = Baseline(
         SINCE, {p.id: p.updated for p in PAPERS if SINCE <= p.updated < NOW - 7 * DAY}, 500
     )
     assert doubt(later(1), still, total=505) == ""
@@ -231,8 +231,8 @@ def rows_at(*days_back: float, prefix: str = "2611.1") -> list[Paper]:
     ]
 
 
-def baseline(papers: Sequence[Paper], total: int | None = None) -> History:
-    return History(SINCE, {p.id: p.updated for p in papers}, total)
+def baseline(papers: Sequence[Paper], total: int | None = None) -> Baseline:
+    return Baseline(SINCE, {p.id: p.updated for p in papers}, total)
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def baseline(papers: Sequence[Paper], total: int | None = None) -> History:
 def test_a_quarter_of_the_matches_and_five_of_them_are_the_least(
     before: int | None, total: int, doubted: bool
 ) -> None:
-    assert bool(doubt((), History(SINCE, {}, before), total=total)) is doubted
-    assert doubt((), History(SINCE, {}, before)) == ""
+    assert bool(doubt((), Baseline(SINCE, {}, before), total=total)) is doubted
+    assert doubt((), Baseline(SINCE, {}, before)) == ""
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from digest.rules.calendar import (
     quiet_night,
     use_holidays,
 )
-from digest.run.fetch import STALE
+from digest.rules.quiet import STALE
 from tests.world.asking import AskedWorld, asked_world
 from tests.world.worlds import DAY, MONDAY, bad_answer, eprint, reader, text
 

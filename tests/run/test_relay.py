@@ -141,7 +141,7 @@ async def test_during_a_rest_nothing_is_tried_unless_a_person_insists(world: Wor
     assert "535 5.7.8 wrong password" in summary.trouble
     assert f"until {MONDAY + HOUR:%Y-%m-%d %H:%M} UTC" in summary.trouble
     world.relay.answers.clear()
-    summary = await world.cycle(MONDAY + 2 * MINUTE, insist=True)
+    summary = await world.cycle(MONDAY + 2 * MINUTE, force_mail=True)
     assert (summary.exit_code, summary.trouble, summary.waiting) == (Exit.DONE, "", 0)
     assert world.store.relay.state() == RelayState()
 
@@ -151,7 +151,7 @@ async def test_a_person_who_insists_in_vain_tries_one_message_only(world: World)
     for address in people:
         world.relay.answers[address] = [AWAY] * 3
     for minute in range(3):
-        await world.cycle(MONDAY + minute * MINUTE, insist=True)
+        await world.cycle(MONDAY + minute * MINUTE, force_mail=True)
     assert len(world.relay.tried) == 3
 
 

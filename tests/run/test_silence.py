@@ -182,17 +182,11 @@ async def test_a_keyword_that_is_back_is_not_told_of_again(world: World) -> None
 def test_two_hundred_silent_keywords_are_all_in_the_text_part() -> None:
     from digest.model import Silence, Subscriber
     from digest.rendering.render import HTML_BYTES, Renderer
-    from digest.rules.compose import compose
+    from digest.rules.compose import Extras, compose
 
     silences = tuple(Silence(f"keyword {n} " + "x" * 150, 30, "A hint. " * 20) for n in range(200))
     digest = compose(
-        (),
-        Subscriber(ADA, ()),
-        now=MONDAY,
-        welcome=False,
-        previous=MONDAY,
-        next_at=None,
-        silences=silences,
+        (), Subscriber(ADA, ()), now=MONDAY, extras=Extras(previous=MONDAY, silences=silences)
     )
     rendered = Renderer().render(digest, "mark")
     flat = " ".join(rendered.text.split())

@@ -16,6 +16,7 @@ from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from digest.rules.calendar import last_served, served_between
 from digest.rules.plan import feed_day
+from digest.run.fetch import Sources
 from digest.times import to_text
 from tests.world.skies import (
     ADA,
@@ -266,7 +267,7 @@ async def test_a_query_that_arxiv_refuses_spoils_no_other_in_its_batch(world: So
     world.sky.standin.on_query = lambda params: (
         refused if "word17" in params["search_query"] else None
     )
-    summary = await world.cycle(MONDAY, feeds=None, oai=None)
+    summary = await world.cycle(MONDAY, sources=Sources(world.sources.arxiv))
     failed = [k.keyword for k in summary.keywords if k.status != "ok"]
     assert failed == ["word17"]
     assert sum(k.new for k in summary.keywords) == 1

@@ -84,7 +84,7 @@ async def test_history_goes_on_under_the_new_name_and_no_address_is_left(
         replace(r, email=NAMES.of(r.email), mailbox=r.email, name="") for r in world.readers
     ]
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
-    public = {"sender": SENDER, "mailboxes": {NAMES.of(ADA): ADA}, "bodies_are_public": True}
+    public = {"sender": SENDER, "mailboxes": {NAMES.of(ADA): ADA}, "contact": ""}
     await world.cycle(MONDAY + timedelta(hours=1), **public)
     await world.cycle(MONDAY + DAY, **public)
     assert [message.recipient for message in world.relay.taken] == [ADA, ADA]

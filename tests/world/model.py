@@ -37,7 +37,10 @@ from digest.model import (
     Weekly,
     Window,
 )
+from digest.run.compose import Composer
 from digest.run.cycle import Parts, run_cycle
+from digest.run.deliver import Mailer
+from digest.run.fetch import Sources
 from digest.store import Store
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
@@ -441,16 +444,14 @@ class World:
     def cycle(self) -> None:
         keywords = {k.query: k for s in self.roster.values() for k in s.keywords}
         roster = Roster(tuple(self.roster.values()), tuple(keywords.values()))
+        sender = Sender("Digest <digest@example.org>")
         parts = Parts(
             store=self.store,
-            roster=roster,
-            arxiv=self,
-            issues=self,
-            transport=self,
-            renderer=self,  # type: ignore[arg-type]
-            sender=Sender("Digest <digest@example.org>"),
             clock=lambda: self.now,
-            hold_unknown=self.hold,
+            roster=roster,
+            sources=Sources(self),
+            composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
+            mailer=Mailer(self, self, sender, hold_unknown=self.hold),
         )
         self.database.dead = False
         try:

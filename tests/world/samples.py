@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from digest.model import Digest, Item, Keyword, Kind, Paper, Rule, Subscriber
-from digest.rules.compose import compose
+from digest.rules.compose import Extras, compose
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 """A Monday, seven in the morning in Berlin."""
@@ -99,9 +99,10 @@ def sample_digest(
         mixed_items() if items is None else items,
         reader,
         now=NOW,
-        welcome=False,
-        previous=NOW - timedelta(days=3),
-        next_at=NOW + timedelta(days=1),
-        contact="papers@example.org",
+        extras=Extras(
+            previous=NOW - timedelta(days=3),
+            next_at=NOW + timedelta(days=1),
+            contact="papers@example.org",
+        ),
     )
     return replace(digest, **changes)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from digest.arxiv.services import FeedClient, OaiClient
 from digest.demo.standin import Answer, Asked, Standin
 from digest.model import Paper
 from digest.rules.calendar import Announcement, last_served, submitted_by
-from digest.rules.plan import feed_day
+from digest.rules.plan import AUTO, feed_day
 from digest.run.cycle import Summary
+from digest.run.fetch import Sources
 from tests.world.worlds import DAY, World, eprint, reader
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
@@ -74,14 +76,18 @@ class SourcesWorld(World):
         super().__init__(path)
         self.sky = sky
         self.now = MONDAY
-        self._clients: dict[str, Any] = {
-            "arxiv": client,
-            "feeds": FeedClient(client.line, sky.standin.feeds_url),
-            "oai": OaiClient(client.line, sky.standin.oai_url),
-        }
+        self.sources = Sources(
+            client,
+            FeedClient(client.line, sky.standin.feeds_url),
+            OaiClient(client.line, sky.standin.oai_url),
+        )
 
-    async def cycle(self, at: datetime | None = None, **changes: Any) -> Summary:
-        return await super().cycle(at, **(self._clients | changes))
+    async def cycle(  # type: ignore[override]
+        self, at: datetime | None = None, source: str = AUTO, **changes: Any
+    ) -> Summary:
+        """One cycle; `source` is asked first."""
+        sources = replace(self.sources, choice=source)
+        return await super().cycle(at, **{"sources": sources, **changes})
 
 
 @asynccontextmanager

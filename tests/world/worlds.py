@@ -17,7 +17,11 @@ from digest.errors import ArxivError
 from digest.mail.message import Message, Sender
 from digest.model import Keyword, Outcome, Paper, Receipt, Roster, Rule, Subscriber, Window
 from digest.rendering.render import Renderer
-from digest.run.cycle import Parts, Summary, run_cycle
+from digest.run.compose import Composer
+from digest.run.cycle import Parts, RunOptions, Summary, run_cycle
+from digest.run.deliver import Mailer
+from digest.run.fetch import Sources
+from digest.run.session import silent
 from digest.store import Store
 from digest.store.database import Database
 from digest.system.signals import Stop
@@ -156,26 +160,41 @@ class World:
             wanted.setdefault(each.query, each)
         return Roster(tuple(self.readers), tuple(wanted.values()))
 
-    def parts(self, **changes: Any) -> Parts:
-        """What a cycle works with."""
-        parts = Parts(
+    def parts(
+        self,
+        sources: Sources | None = None,
+        sender: Sender = Sender("Digest <digest@example.org>"),
+        contact: str | None = None,
+        roster: Roster | None = None,
+        progress: Callable[[str], None] = silent,
+        **mailing: Any,
+    ) -> Parts:
+        """What a cycle works with; `mailing` is for the mailer."""
+        contact = sender.contact if contact is None else contact
+        mailer = Mailer(self.relay, self.relay, sender, hold_unknown=self.hold)
+        return Parts(
             store=self.store,
-            roster=self.roster,
-            arxiv=self.arxiv,
-            transport=self.relay,
-            issues=self.relay,
-            renderer=self._renderer,
-            sender=Sender("Digest <digest@example.org>"),
             clock=lambda: self.now,
-            hold_unknown=self.hold,
             stop=self.stop,
+            progress=progress,
+            roster=roster or self.roster,
+            sources=sources or Sources(self.arxiv),
+            composer=Composer(self.store, self._renderer, contact, sender.domain),
+            mailer=replace(mailer, **mailing),
         )
-        return replace(parts, **changes)
 
-    async def cycle(self, at: datetime | None = None, **changes: Any) -> Summary:
+    async def cycle(
+        self,
+        at: datetime | None = None,
+        *,
+        fetch_all: bool = False,
+        force_mail: bool = False,
+        only: Subscriber | None = None,
+        **changes: Any,
+    ) -> Summary:
         """One cycle, now or at a later moment."""
         self.now = at or self.now
-        return await run_cycle(self.parts(**changes))
+        return await run_cycle(self.parts(**changes), RunOptions(fetch_all, force_mail, only))
 
     def mails(self, address: str = "") -> list[EmailMessage]:
         """The accepted messages, to one reader or to all."""

@@ -29,7 +29,7 @@ from digest.system.locks import cycle_lock
 from digest.system.signals import Stop, run_stoppable
 
 if TYPE_CHECKING:
-    from digest.run.cycle import Parts, Summary
+    from digest.run.cycle import Parts, RunOptions, Summary
     from digest.store import Store
 
 FAR = timedelta(days=366)
@@ -72,12 +72,12 @@ async def work(context: Context, options: CycleOptions) -> Summary:
         if clock() - machine_now() > AHEAD:
             _check_ahead(context, store, clock(), is_new=is_new)
         async with open_parts(settings, store, roster, transport, clock=clock) as parts:
-            wanted = _as_wanted(parts, options)
+            wanted = _wanted(parts, options)
 
             async def whole() -> Summary:
                 await hear_quietly(context, store, clock)
-                summary = await _cycle(wanted, settings, wait=options.wait)
-                await after_cycle(context, wanted, summary)
+                summary = await _cycle(parts, options, wanted)
+                await after_cycle(context, parts, summary)
                 return summary
 
             return await _finished(whole(), parts.stop)
@@ -89,8 +89,9 @@ async def rehearse(settings: Settings, options: CycleOptions) -> tuple[Summary, 
     """
     nowhere = Nowhere()
     async with rehearsal(settings, read_roster(settings), nowhere, options.now) as parts:
-        cycle = _cycle(_as_wanted(parts, options), settings, wait=options.wait)
-        return await _finished(cycle, parts.stop), nowhere.messages
+        return await _finished(
+            _cycle(parts, options, _wanted(parts, options)), parts.stop
+        ), nowhere.messages
 
 
 @asynccontextmanager
@@ -110,38 +111,34 @@ async def rehearsal(
             yield parts
 
 
-def _as_wanted(parts: Parts, options: CycleOptions) -> Parts:
-    """The parts for a cycle as it is wanted. What the folder holds is mailed, or left, here."""
+def _wanted(parts: Parts, options: CycleOptions) -> RunOptions:
+    """What the cycle itself is to do. What the folder holds is mailed, or left, here."""
+    from digest.run.cycle import RunOptions
+
     at_once: tuple[Subscriber, ...] = ()
     if options.folder is not None:
         at_once = answer(parts.store, parts.roster, options.folder, parts.clock())
-    return replace(
-        parts,
+    return RunOptions(
         fetch_all=options.fetch_all,
         # A person who calls without --wait has mended something, and wants to see it work.
-        insist=not options.wait,
+        force_mail=not options.wait,
         only=options.only,
         at_once=at_once,
-        progress=options.progress,
     )
 
 
-async def _cycle(parts: Parts, settings: Settings, *, wait: bool) -> Summary:
+async def _cycle(parts: Parts, options: CycleOptions, wanted: RunOptions) -> Summary:
     """One cycle; with `wait`, one that waits for the network, and is to be tried later where that
     was in vain.
     """
     from digest.run.cycle import run_cycle
     from digest.run.patience import Patience, patient
 
-    if not wait:
-        return await run_cycle(parts)
+    parts = replace(parts, progress=options.progress)
+    if not options.wait:
+        return await run_cycle(parts, wanted)
     patience = Patience(parts.stop, parts.progress)
-    addresses = {
-        "api": settings.arxiv_api,
-        "feeds": settings.arxiv_feeds,
-        "oai": settings.arxiv_oai,
-    }
-    summary = await run_cycle(patient(parts, patience, **addresses))
+    summary = await run_cycle(patient(parts, patience), wanted)
     if patience.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
     return summary

@@ -27,7 +27,7 @@ from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
 
 if TYPE_CHECKING:
-    from digest.rules.verdict import Delivery
+    from digest.rules.verdict import LedgerEntry
     from digest.store import Store
 
 
@@ -81,7 +81,7 @@ def _what_keeps_mail(store: Store, subscriber: Subscriber, now: datetime) -> str
     return ""
 
 
-def _deliveries(store: Store, subscriber: Subscriber) -> list[Delivery]:
+def _deliveries(store: Store, subscriber: Subscriber) -> list[LedgerEntry]:
     """The reader's digests, newest first."""
     reader = store.history.reader(subscriber.email)
     return store.history.deliveries(reader.id) if reader else []
@@ -101,7 +101,7 @@ def _why_nothing(store: Store, subscriber: Subscriber, now: datetime) -> str:
 
 
 def _show(
-    context: Context, subscriber: Subscriber, moved: list[Delivery], why: str, *, as_json: bool
+    context: Context, subscriber: Subscriber, moved: list[LedgerEntry], why: str, *, as_json: bool
 ) -> None:
     """Say what was done, or why there was nothing to do."""
     # A digest that went into a newer one is no news beside that one.
@@ -123,7 +123,7 @@ def _show(
     context.show(value, lines, as_json=as_json)
 
 
-def _line(settings: Settings, subscriber: Subscriber, delivery: Delivery) -> str:
+def _line(settings: Settings, subscriber: Subscriber, delivery: LedgerEntry) -> str:
     hold = holds_unknown(settings, subscriber.email)
     words = delivery_words(delivery, subscriber.timezone, hold_unknown=hold)
     papers = counted(delivery.papers, "paper")

@@ -139,13 +139,14 @@ async def _next_digest(
 ) -> Digest | None:
     """Fetch what is due into a copy of the database, and compose there."""
     from digest.run.compose import compose_now
-    from digest.run.cycle import fetch_due
+    from digest.run.fetch import fetch_due
 
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
     async with rehearsal(context.settings, only, Nowhere(), now) as parts:
         store, clock = parts.store, parts.clock
         store.subscribers.sync(roster, clock())
-        fetched = await run_stoppable(fetch_due(parts, store.runs.begin(clock())), parts.stop)
+        fetching = fetch_due(parts, parts.sources, only, store.runs.begin(clock()))
+        fetched = await run_stoppable(fetching, parts.stop)
         failed = [one for one in fetched or [] if one.error is not None]
         for one in failed:
             context.warn(f"{one.record.keyword}: {one.record.why}")

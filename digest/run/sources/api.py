@@ -13,7 +13,7 @@ from digest.errors import ArxivError, DigestError, DoubtfulError
 from digest.keywords.grammar import parse
 from digest.model import Paper, Query, Window
 from digest.rules.plan import ALONE, API, depth, page_size
-from digest.run.sources.base import Answer, Arxiv, Errand, attribute, for_all
+from digest.run.sources.base import Arxiv, FetchRequest, SourceResult, attribute, for_all
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +28,17 @@ class ApiSource:
     def __init__(self, arxiv: Arxiv) -> None:
         self._arxiv = arxiv
 
-    async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
+    async def windows(
+        self, wanted: Sequence[Query], request: FetchRequest
+    ) -> AsyncIterator[SourceResult]:
         """Give a window or an error for each query; the others are left out where arXiv asks to
         slow down.
         """
-        waiting = _together(wanted, errand.now)
-        attempts = errand.attempts
-        while waiting and not errand.stop.is_set():
+        waiting = _together(wanted, request.now)
+        attempts = request.attempts
+        while waiting and not request.stop.is_set():
             batch = waiting.pop(0)
-            answer = await self._ask(batch, errand, attempts)
+            answer = await self._ask(batch, request, attempts)
             if (
                 isinstance(answer, ArxivError)
                 and not answer.transient
@@ -56,23 +58,23 @@ class ApiSource:
                     return
 
     async def _ask(
-        self, batch: Sequence[Query], errand: Errand, attempts: int
+        self, batch: Sequence[Query], request: FetchRequest, attempts: int
     ) -> Window | ArxivError:
         """One window for all queries of a batch; what goes wrong unforeseen concerns these queries
         alone.
         """
-        since = min(depth(query, errand.now) for query in batch)
-        name = errand.name(batch[0]) if len(batch) == 1 else f"{len(batch)} keywords together"
+        since = min(depth(query, request.now) for query in batch)
+        name = request.name(batch[0]) if len(batch) == 1 else f"{len(batch)} keywords together"
 
         def progress(rows: int, total: int) -> None:
-            errand.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
+            request.progress(f"asking arXiv for {name}: {rows} of at most {total} rows")
 
-        errand.progress(f"asking arXiv for {name}")
+        request.progress(f"asking arXiv for {name}")
         try:
             return await self._arxiv.fetch(
                 joined([query.text for query in batch]),
                 since=since,
-                page_size=page_size(batch, since, errand.now),
+                page_size=page_size(batch, since, request.now),
                 attempts=attempts,
                 progress=progress,
             )
@@ -98,7 +100,7 @@ def _together(wanted: Sequence[Query], now: datetime) -> list[list[Query]]:
     return [[by_text[text] for text in batch] for day in by_day.values() for batch in batches(day)]
 
 
-async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> list[Answer]:
+async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> list[SourceResult]:
     """What one answer for several queries is for each of them."""
     if len(batch) == 1:
         return [(batch[0], answer)]

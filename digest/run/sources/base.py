@@ -17,7 +17,8 @@ from digest.keywords.match import Matcher
 from digest.model import Paper, Query, Window
 from digest.system.signals import Stop
 
-Answer: TypeAlias = tuple[Query, Window | ArxivError]
+SourceResult: TypeAlias = tuple[Query, Window | ArxivError]
+"""What a source has for one query."""
 ATTEMPTS = 4
 
 
@@ -44,8 +45,8 @@ class Arxiv(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """One round of asking. `names` are the queries' names for people; `hushed`: the API is not to
+class FetchRequest:
+    """One round of asking. `names` are the queries' names for people; `throttled`: the API is not to
     be asked for what can be done without; `attempts`: how often each answer is asked for; `first`:
     this source is the chosen one, and others can be asked after it.
     """
@@ -54,7 +55,7 @@ class Errand:
     names: Mapping[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[str], None] = lambda _text: None
-    hushed: bool = False
+    throttled: bool = False
     attempts: int = ATTEMPTS
     first: bool = False
 
@@ -68,7 +69,9 @@ class Source(Protocol):
 
     name: str
 
-    def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
+    def windows(
+        self, wanted: Sequence[Query], request: FetchRequest
+    ) -> AsyncIterator[SourceResult]:
         """Give a window or an error for each query; those for which nothing could be asked are left
         out.
 
@@ -77,9 +80,9 @@ class Source(Protocol):
         ...
 
 
-def for_all(queries: Iterable[Query], error: ArxivError) -> list[Answer]:
+def for_all(queries: Iterable[Query], error: ArxivError) -> list[SourceResult]:
     """The same error for several queries, its requests counted once."""
-    answers: list[Answer] = []
+    answers: list[SourceResult] = []
     for query in queries:
         answers.append((query, error))
         error = copy.copy(error)

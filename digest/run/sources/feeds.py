@@ -19,7 +19,7 @@ from digest.keywords.grammar import Node, parse, terms
 from digest.model import Paper, Query, Window
 from digest.rules.calendar import Announcement, submitted_by
 from digest.rules.plan import FEEDS, feed_day, in_the_feeds, previous
-from digest.run.sources.base import Answer, Arxiv, Errand, attribute
+from digest.run.sources.base import Arxiv, FetchRequest, SourceResult, attribute
 from digest.store import Store
 from digest.store.sources import FeedState
 
@@ -122,27 +122,31 @@ class FeedsSource:
         self._arxiv = arxiv
         self._store = store
 
-    async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
+    async def windows(
+        self, wanted: Sequence[Query], request: FetchRequest
+    ) -> AsyncIterator[SourceResult]:
         """Give a window or an error for each query, from the announcement that is in the feeds now.
 
         As the chosen source it reads what other queries need too, so that tomorrow's feeds can be
         told from today's.
         """
-        announcement = in_the_feeds(errand.now)
-        if announcement is None or not (wanted or errand.first):
+        announcement = in_the_feeds(request.now)
+        if announcement is None or not (wanted or request.first):
             return
         before = self._feeds.requests
         nodes = {query.text: parse(query.text) for query in wanted}
-        reading = await self._read(self._needed(nodes, announcement, errand), announcement, errand)
+        reading = await self._read(
+            self._needed(nodes, announcement, request), announcement, request
+        )
         broken = {
             text: error
             for text, node in nodes.items()
             if (error := reading.error(categories_of(node)))
         }
         good = {text: node for text, node in nodes.items() if text not in broken}
-        if errand.stop.is_set():
+        if request.stop.is_set():
             return
-        papers = await self._completed(reading, good, announcement, errand) if good else ()
+        papers = await self._completed(reading, good, announcement, request) if good else ()
         shares = await attribute(papers, good)
         if reading.is_repeated(shares):
             broken |= dict.fromkeys(good, unproven(announcement))
@@ -156,10 +160,10 @@ class FeedsSource:
                 yield query, replace(window, announced=announcement.evening)
             requests = 0
         # Only now: a run that is interrupted before must find the feeds as if it had not read them.
-        self._store.sources.keep_feeds(reading.states, errand.now)
+        self._store.sources.keep_feeds(reading.states, request.now)
 
     def _needed(
-        self, nodes: Mapping[str, Node], announcement: Announcement, errand: Errand
+        self, nodes: Mapping[str, Node], announcement: Announcement, request: FetchRequest
     ) -> list[tuple[str, ...]]:
         """The feeds to read: always the same ones for the same subscribers file, as far as these
         queries need them.
@@ -169,14 +173,14 @@ class FeedsSource:
 
         def is_needed(names: tuple[str, ...]) -> bool:
             state = known.get("+".join(names))
-            unread = errand.first and (state is None or state.day != day)
+            unread = request.first and (state is None or state.day != day)
             return unread or any(need is None or need & expanded(names) for need in needs)
 
-        plan = feeds_for(categories_of(parse(text)) for text in errand.names or nodes)
+        plan = feeds_for(categories_of(parse(text)) for text in request.names or nodes)
         return [names for names in plan if is_needed(names)]
 
     async def _read(
-        self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, errand: Errand
+        self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, request: FetchRequest
     ) -> _Reading:
         """Read feeds, each in halves where it is full; none after one that cannot be reached or
         asks to slow down.
@@ -185,11 +189,11 @@ class FeedsSource:
         day, day_before = feed_day(announcement), feed_day(previous(announcement))
         waiting = list(feeds)
         stopped: ArxivError | None = None
-        while waiting and not errand.stop.is_set():
+        while waiting and not request.stop.is_set():
             names = waiting.pop(0)
             state = known.get("+".join(names)) or FeedState("+".join(names))
             earlier = state.day is not None and state.day < day
-            errand.progress(f"reading the announcements in {state.name}")
+            request.progress(f"reading the announcements in {state.name}")
             try:
                 if stopped is not None:
                     raise stopped
@@ -214,7 +218,7 @@ class FeedsSource:
                 reading.states.append(
                     FeedState(state.name, day, served.etag, served.feed.keys, proven)
                 )
-                if not proven and errand.first and not errand.hushed:
+                if not proven and request.first and not request.throttled:
                     reading.failed |= dict.fromkeys(expanded(names), unproven(announcement))
                 reading.proven = reading.proven and proven
         if not reading.announced:
@@ -231,7 +235,7 @@ class FeedsSource:
         reading: _Reading,
         nodes: Mapping[str, Node],
         announcement: Announcement,
-        errand: Errand,
+        request: FetchRequest,
     ) -> tuple[Paper, ...]:
         """The announced papers: as the API or the database knows them, else as far as the feeds
         tell.
@@ -252,7 +256,7 @@ class FeedsSource:
         missing = [
             b for b in announced if b in wanted and not _is_complete(known.get(b), announced[b])
         ]
-        fresh = {} if errand.hushed else await self._by_ids(missing, announced, errand)
+        fresh = {} if request.throttled else await self._by_ids(missing, announced, request)
         return tuple(
             next(
                 (p for p in (fresh.get(base), known.get(base)) if p and _is_complete(p, paper)),
@@ -262,20 +266,20 @@ class FeedsSource:
         )
 
     async def _by_ids(
-        self, missing: Sequence[str], announced: Mapping[str, Announced], errand: Errand
+        self, missing: Sequence[str], announced: Mapping[str, Announced], request: FetchRequest
     ) -> dict[str, Paper]:
         """Ask the API for papers, and for those of the last days of which only the announcement is
         known.
         """
         older = [
             b
-            for b in self._store.sources.approximate(errand.now - timedelta(days=8))
+            for b in self._store.sources.approximate(request.now - timedelta(days=8))
             if b not in announced
         ]
         found: dict[str, Paper] = {}
         asked: list[str] = []
         for batch in id_batches([*missing, *older])[:LONGEST_ENRICHMENT]:
-            errand.progress(f"asking arXiv for the dates of {len(batch)} papers")
+            request.progress(f"asking arXiv for the dates of {len(batch)} papers")
             try:
                 found |= {paper.id: paper for paper in await self._arxiv.by_ids(batch, attempts=2)}
             except ArxivError as error:
@@ -290,7 +294,7 @@ class FeedsSource:
             for b in asked
             if b in announced and (b not in found or found[b].version < announced[b].version)
         ]
-        self._store.sources.note_lack("api", behind, errand.now)
+        self._store.sources.note_lack("api", behind, request.now)
         return found
 
 

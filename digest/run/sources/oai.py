@@ -15,7 +15,7 @@ from digest.keywords.grammar import parse
 from digest.model import Paper, Query, Window
 from digest.rules.calendar import last_served, submitted_by
 from digest.rules.plan import OAI, harvested_since, previous
-from digest.run.sources.base import Answer, Errand, attribute, for_all
+from digest.run.sources.base import FetchRequest, SourceResult, attribute, for_all
 
 
 class Oai(Protocol):
@@ -46,15 +46,17 @@ class OaiSource:
     def __init__(self, oai: Oai) -> None:
         self._oai = oai
 
-    async def windows(self, wanted: Sequence[Query], errand: Errand) -> AsyncIterator[Answer]:
+    async def windows(
+        self, wanted: Sequence[Query], request: FetchRequest
+    ) -> AsyncIterator[SourceResult]:
         """Give a window or an error for each query."""
         if not wanted:
             return
         before = self._oai.requests
-        since = min(harvested_since(query, errand.now) for query in wanted)
+        since = min(harvested_since(query, request.now) for query in wanted)
         nodes = {query.text: parse(query.text) for query in wanted}
         found: dict[str, dict[str, Paper]] = {text: {} for text in nodes}
-        announcement = last_served(errand.now)
+        announcement = last_served(request.now)
         line, is_there, records = submitted_by(previous(announcement)), False, 0
         try:
             async for page in self._oai.harvest(since, set_for(map(categories_of, nodes.values()))):
@@ -63,7 +65,7 @@ class OaiSource:
                     found[text] |= {paper.id: paper for paper in share}
                 is_there = is_there or any(paper.updated > line for paper in papers)
                 records += len(papers)
-                errand.progress(
+                request.progress(
                     f"harvesting arXiv's records: {records:,} of {page.total or records:,}"
                 )
             if not is_there:
