@@ -49,7 +49,7 @@ def reading_store(settings: Settings) -> Iterator[Store]:
 def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
     """One reader by address; ConfigError where the file does not name it."""
     from digest.subscribers.edit import find_reader
-    from digest.subscribers.unknown import unknown_reader
+    from digest.subscribers.guesses import unknown_reader
 
     reader = find_reader(roster, known_as(settings, address))
     if reader is None:

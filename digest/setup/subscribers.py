@@ -27,15 +27,15 @@ def read_roster(settings: Settings) -> Roster:
     mistake in the secret is not shown: whoever keeps readers in a secret has a log that others can
     read.
     """
-    from digest.subscribers import RosterError, load_roster
-    from digest.subscribers.load import check_text
+    from digest.subscribers import SubscribersFileError, load_roster
+    from digest.subscribers.check import check_text
     from digest.subscribers.pseudonyms import Pseudonyms
 
     if not settings.subscribers_yaml:
         return load_roster(settings.subscribers)
     try:
         roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
-    except RosterError as error:
+    except SubscribersFileError as error:
         lines = ", ".join(
             str(line) for line in sorted({problem.line for problem in error.problems})[:5]
         )

@@ -4,6 +4,6 @@ Uses: keywords, system and the ground.
 """
 
 from digest.subscribers.load import load_roster
-from digest.subscribers.problems import Problem, RosterError
+from digest.subscribers.problems import Problem, SubscribersFileError
 
-__all__ = ["Problem", "RosterError", "load_roster"]
+__all__ = ["Problem", "SubscribersFileError", "load_roster"]

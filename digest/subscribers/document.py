@@ -1,25 +1,24 @@
-"""YAML text as a tree of nodes that know their place in the text, so that mistakes and edits can
-point at it.
+"""YAML text as a tree of nodes that know their place in it, so that mistakes and edits can point
+there.
 
 The tree is built from the parser's events and not from loaded values, for three reasons. Every node
-keeps its place and its own characters (`1e3`, `on`, `2026-12-01`), so that a mistake can be shown,
-and corrected, as it was written. An edit can replace just the characters that change and leave all
-others as they are. And it is quick: ruamel.yaml's loader that keeps comments takes about 0.55 ms a
-subscriber, its events in pure Python 0.28 ms, and where the package ruamel.yaml.clib is installed,
-0.013 ms. The parser in C is only trusted with text that it can read: a mistake is always described
-by the one in Python.
+keeps its place and its own characters (`1e3`, `on`, `2026-12-01`), so that a mistake can be shown
+as it was written. An edit can replace just the characters that change and leave all others as they
+are. And it is quick: ruamel.yaml's loader that keeps comments takes about 0.55 ms a subscriber, its
+events in pure Python 0.28 ms, and where the package ruamel.yaml.clib is installed, 0.013 ms.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
-from digest.subscribers.problems import Problem
+from digest.subscribers.quoting import yaml_type
 
 MAX_BYTES = 32 * 1024 * 1024
 """The largest file that is read: more than 200,000 subscribers."""
@@ -30,49 +29,64 @@ MAX_DEPTH = 12
 """How deep values may be nested; the deepest that means something is 4."""
 
 
+class Kind(StrEnum):
+    """What a node is, in words for people."""
+
+    TEXT = "a single value"
+    LIST = "a list"
+    MAPPING = "a mapping"
+
+
 @dataclass(slots=True)
 class Node:
-    """A value and where it stands: `text[start:end]`. `alias`: it is written elsewhere and only
-    named here.
+    """A value and where it stands: `text[start:end]`.
+
+    A single value has a `value`, and is `plain` where it was written without quotes, so that YAML
+    gives it a type. A list has `items`; a mapping has `pairs` of names and values in their order,
+    repeated ones included. `flow`: written in brackets or braces. `alias`: written elsewhere and
+    only named here. `size`: how many values it holds, aliases written out.
     """
 
+    kind: Kind
     start: int
     end: int
-    size: int = 1
-    alias: bool = False
-
-
-@dataclass(slots=True)
-class Scalar(Node):
-    """A single value. `plain`: it was written without quotes, so YAML gives it a type."""
-
     value: str = ""
-    plain: bool = True
-
-
-@dataclass(slots=True)
-class Sequence(Node):
-    """A list. `flow`: in brackets."""
-
-    items: list[Node] = field(default_factory=list)
+    plain: bool = False
+    items: Sequence[Node] = ()
+    pairs: Sequence[tuple[Node, Node]] = ()
     flow: bool = False
+    alias: bool = False
+    size: int = 1
+
+    def get(self, name: str) -> tuple[Node, Node] | None:
+        """The first pair of this name."""
+        return next((pair for pair in self.pairs if pair[0].value == name), None)
+
+    @property
+    def texts(self) -> list[str]:
+        """The items of a list of single values, or the names of a mapping."""
+        return [item.value for item in self.items] + [name.value for name, _ in self.pairs]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where the members of a list or mapping begin and end."""
+        pairs = [(name.start, value.end) for name, value in self.pairs]
+        return [(item.start, item.end) for item in self.items] + pairs
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether YAML reads nothing here: no characters, or `~`, or `null`."""
+        return self.plain and yaml_type(self.value) == "nothing"
+
+    @property
+    def shape(self) -> str:
+        """What stands here, in words for people."""
+        return "nothing" if self.plain and not self.value else self.kind.value
 
 
-@dataclass(slots=True)
-class Mapping(Node):
-    """Keys and values in their order, repeated ones included. `flow`: in braces."""
-
-    pairs: list[tuple[Scalar, Node]] = field(default_factory=list)
-    flow: bool = False
-
-    def get(self, key: str) -> Node | None:
-        """Return the value of the first such key."""
-        return next((value for name, value in self.pairs if name.value == key), None)
-
-
-class SyntaxProblem(Exception):  # noqa: N818 - it becomes a Problem among others
-    """The text cannot be read on from `start`. `written`: what `suggestion` would stand in for, if
-    known.
+class YamlError(Exception):
+    """The text cannot be read on from `start`. `written` is what `suggestion` would stand in for,
+    where that is known.
     """
 
     def __init__(self, start: int, message: str, suggestion: str = "", written: str = "") -> None:
@@ -86,26 +100,26 @@ class SyntaxProblem(Exception):  # noqa: N818 - it becomes a Problem among other
 class Document:
     """A text and its tree; `root` is None where the text holds no value at all.
 
-    Raises SyntaxProblem where it is no YAML, or holds what no subscribers file needs.
+    Raises YamlError where it is no YAML, or holds what no subscribers file needs.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._starts = line_starts(text)
-        self.root: Node | None = _compose(text)
+        self.root: Node | None = _Composer(text).root()
 
     def place(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""
         return place(self._starts, position)
 
-    def problem(
-        self, position: int, message: str, suggestion: str = "", *, end: int | None = None
-    ) -> Problem:
-        """A mistake at a position of the text; the suggestion stands in for what is there up to
-        `end`.
-        """
-        span = (position, max(position, end)) if suggestion and end is not None else None
-        return Problem(*self.place(position), message, suggestion, span)
+    def section(self, name: str) -> tuple[Node, Node] | None:
+        """One of the file's sections: its name and its value."""
+        return self.root.get(name) if self.root else None
+
+    def part(self, name: str) -> Node:
+        """The value of a section, nothing where it is missing."""
+        found = self.section(name)
+        return found[1] if found else Node(Kind.TEXT, 0, 0)
 
 
 def line_starts(text: str) -> list[int]:
@@ -119,9 +133,112 @@ def place(starts: list[int], position: int) -> tuple[int, int]:
     return line, position - starts[line - 1] + 1
 
 
+class _Composer:
+    """Makes nodes of the parser's events, which are read one after the other."""
+
+    def __init__(self, text: str) -> None:
+        from ruamel.yaml import events
+
+        self._kinds, self._text = events, text
+        self._events = _events(text)
+        self._anchors: dict[str, Node] = {}
+
+    def root(self) -> Node | None:
+        """The value of the one document in the text, None where it holds nothing."""
+        root, documents = None, 0
+        for event in self._events:
+            documents += isinstance(event, self._kinds.DocumentStartEvent)
+            if documents > 1:
+                message = "a second document begins here: remove this line"
+                raise YamlError(event.start_mark.index, message)
+            if isinstance(event, self._kinds.NodeEvent):
+                root = self._node(event, 0)
+        return root if root and (root.value or not root.plain) else None
+
+    def _node(self, event: Any, depth: int) -> Node:
+        """The node that begins with this event, with all that it holds."""
+        if isinstance(event, self._kinds.AliasEvent):
+            node = self._aliased(event)
+        elif isinstance(event, self._kinds.ScalarEvent):
+            node = self._single(event)
+        else:
+            node = self._collection(event, depth)
+        if node.size > MAX_VALUES:
+            message = f"the aliases here stand for more than {MAX_VALUES:,} values"
+            raise YamlError(node.start, message)
+        if event.anchor and not node.alias:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _aliased(self, event: Any) -> Node:
+        start, written = event.start_mark.index, f"*{event.anchor}"
+        if event.anchor not in self._anchors:
+            message = f"YAML takes {written} for the name of another value"
+            raise YamlError(start, message, f'"{written}"', written)
+        target = self._anchors[event.anchor]
+        return replace(target, start=start, end=event.end_mark.index, alias=True)
+
+    def _single(self, event: Any) -> Node:
+        start, end = event.start_mark.index, event.end_mark.index
+        plain = _is_untagged(event) and not event.style
+        if event.style in ("|", ">") or not event.value:
+            end = start + len(self._text[start:end].rstrip())
+        return Node(Kind.TEXT, start, end, value=event.value, plain=plain)
+
+    def _collection(self, event: Any, depth: int) -> Node:
+        start, flow = event.start_mark.index, bool(event.flow_style)
+        if depth == MAX_DEPTH:
+            message = "this is nested deeper than anything in this file can be"
+            raise YamlError(start, message)
+        _is_untagged(event)
+        kind = Kind.LIST
+        if isinstance(event, self._kinds.MappingStartEvent):
+            kind = Kind.MAPPING
+        members: list[Node] = []
+        for inner in self._events:
+            if isinstance(inner, self._kinds.CollectionEndEvent):
+                break
+            members.append(self._node(inner, depth + 1))
+            if kind is Kind.MAPPING:
+                self._check_member(members)
+        # A block ends with its last value: the parser's mark lies behind later comments.
+        end = inner.end_mark.index if flow else members[-1].end if members else start
+        size = 1 + sum(member.size for member in members)
+        if kind is Kind.LIST:
+            return Node(kind, start, end, items=members, flow=flow, size=size)
+        pairs = list(zip(members[::2], members[1::2], strict=True))
+        return Node(kind, start, end, pairs=pairs, flow=flow, size=size)
+
+    def _check_member(self, members: list[Node]) -> None:
+        """The newest member of a mapping: refuse a name that is none, find a missing value's
+        place.
+        """
+        last = members[-1]
+        if len(members) % 2:
+            if last.kind is not Kind.TEXT:
+                message = "a list or mapping stands where a name is expected"
+                raise YamlError(last.start, message)
+        elif last.start == last.end:
+            # The parser places a value that is not there at whatever comes next, lines below.
+            colon = re.compile(r"\s*:").match(self._text, members[-2].end)
+            last.start = last.end = colon.end() if colon else members[-2].end
+
+
+def _is_untagged(event: Any) -> bool:
+    """Whether YAML is left to guess the type; refuses any tag but the one that says "text"."""
+    tag = event.tag
+    if tag is None or tag == "!":
+        return tag is None
+    if str(tag) == "tag:yaml.org,2002:str":
+        return False
+    written = f"{tag} {getattr(event, 'value', '')}".rstrip()
+    message = f"YAML takes {tag} for the type of a value"
+    raise YamlError(event.start_mark.index, message, f'"{written}"', written)
+
+
 def _events(text: str) -> Iterator[Any]:
-    """The parser's events, from the parser in C where there is one and it can read the whole
-    text.
+    """The parser's events. The parser in C, where there is one, is only trusted with text that it
+    can read to the end: a mistake is always described by the one in Python.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -137,165 +254,45 @@ def _events(text: str) -> Iterator[Any]:
         yield from YAML(typ="safe", pure=True).parse(text)
     except ReaderError as error:
         message = f"the character U+{ord(text[error.position]):04X} cannot stand in this file"
-        raise SyntaxProblem(error.position, message) from None
+        raise YamlError(error.position, message) from None
     except MarkedYAMLError as error:
-        raise _syntax_problem(error, text) from None
+        raise _in_words(error, text) from None
 
 
-def _syntax_problem(error: Any, text: str) -> SyntaxProblem:
+_COMPLAINTS = (
+    ("',' or", False, "a comma is missing before this, or the bracket of line {} is not closed"),
+    (
+        "cannot start any token",
+        False,
+        "this character cannot begin a value: put the text in quotes",
+    ),
+    ("unknown escape", False, "a backslash has a meaning in double quotes: use single ones"),
+    ("unexpected end of stream", True, "a quote opens here and is never closed"),
+    ("expected ':'", True, "a name without a colon, or a line that is indented wrongly"),
+    ("", False, "this does not fit what stands before it: look at indentation and quotes"),
+)
+"""Part of what ruamel.yaml says, whether the place to look at is where the value began rather than
+where the parser stopped, and what that means for people; `{}` is the line where the value began."""
+
+
+def _in_words(error: Any, text: str) -> YamlError:
     """The parser's complaint in words that say what to look at."""
-    problem = error.problem or ""
-    if "<stream end>" in problem and (opened := _open_bracket(text)) is not None:
-        return SyntaxProblem(opened, f"this {text[opened]} is not closed")
-    start = (error.problem_mark or error.context_mark).index
-    if "end of stream" in problem and "quoted" in (error.context or ""):
-        return SyntaxProblem(error.context_mark.index, "a quote opens here and is never closed")
-    if "',' or ']'" in problem or "',' or '}'" in problem:
-        line = error.context_mark.line + 1
-        return SyntaxProblem(
-            start, f"a comma is missing before this, or the bracket of line {line} is not closed"
-        )
-    if "cannot start any token" in problem:
-        return SyntaxProblem(start, "this character cannot begin a value: put the text in quotes")
-    if "unknown escape" in problem:
-        return SyntaxProblem(start, "a backslash has a meaning in double quotes: use single ones")
-    if "could not find expected ':'" in problem:
-        return SyntaxProblem(
-            error.context_mark.index, "a name without a colon, or a line that is indented wrongly"
-        )
-    return SyntaxProblem(
-        start, "this does not fit what stands before it: look at indentation and quotes"
-    )
+    said, began = error.problem or "", error.context_mark
+    if "<stream end>" in said and (bracket := _open_bracket(text)) is not None:
+        return YamlError(bracket, f"this {text[bracket]} is not closed")
+    at_beginning, message = next(row[1:] for row in _COMPLAINTS if row[0] in said)
+    mark = began if at_beginning else error.problem_mark or began
+    return YamlError(mark.index, message.format(began.line + 1 if began else ""))
 
 
 def _open_bracket(text: str) -> int | None:
     """Where the innermost bracket stands that is still open at the end of the text."""
-    from ruamel.yaml import YAML, tokens
+    from ruamel.yaml import YAML
 
     opened: list[int] = []
     for token in YAML(typ="safe", pure=True).scan(text):
-        if isinstance(token, (tokens.FlowSequenceStartToken, tokens.FlowMappingStartToken)):
+        if token.id in ("[", "{"):
             opened.append(token.start_mark.index)
-        elif (
-            isinstance(token, (tokens.FlowSequenceEndToken, tokens.FlowMappingEndToken)) and opened
-        ):
+        elif token.id in ("]", "}") and opened:
             opened.pop()
     return opened[-1] if opened else None
-
-
-def _compose(text: str) -> Node | None:
-    from ruamel.yaml import events as kinds
-
-    root: Node | None = None
-    documents = 0
-    anchors: dict[str, Node] = {}
-    stack: list[_Open] = []
-    for event in _events(text):
-        node: Node
-        if isinstance(event, kinds.ScalarEvent):
-            node = _scalar(event, text)
-        elif isinstance(event, kinds.AliasEvent):
-            node = _alias(event, anchors)
-        elif isinstance(event, (kinds.SequenceStartEvent, kinds.MappingStartEvent)):
-            if len(stack) == MAX_DEPTH:
-                raise SyntaxProblem(
-                    event.start_mark.index,
-                    "this is nested deeper than anything in this file can be",
-                )
-            _refuse_tag(event, event.start_mark.index)
-            stack.append(_Open(event, is_mapping=isinstance(event, kinds.MappingStartEvent)))
-            continue
-        elif isinstance(event, (kinds.SequenceEndEvent, kinds.MappingEndEvent)):
-            opened = stack.pop()
-            node = opened.close(event.end_mark.index)
-            event = opened.event
-        else:
-            documents += isinstance(event, kinds.DocumentStartEvent)
-            if documents > 1:
-                raise SyntaxProblem(
-                    event.start_mark.index, "a second document begins here: remove this line"
-                )
-            continue
-        if node.size > MAX_VALUES:
-            raise SyntaxProblem(
-                node.start, f"the aliases here stand for more than {MAX_VALUES:,} values"
-            )
-        if not node.alias and event.anchor:
-            anchors[event.anchor] = node
-        if stack:
-            stack[-1].add(node, text)
-        else:
-            root = node
-    if isinstance(root, Scalar) and root.plain and root.value == "":
-        return None
-    return root
-
-
-class _Open:
-    """A list or mapping whose end has not come yet."""
-
-    def __init__(self, event: Any, *, is_mapping: bool) -> None:
-        self.event = event
-        self.is_mapping = is_mapping
-        self.children: list[Node] = []
-
-    def add(self, node: Node, text: str) -> None:
-        is_name = self.is_mapping and len(self.children) % 2 == 0
-        if is_name and not isinstance(node, Scalar):
-            raise SyntaxProblem(node.start, "a list or mapping stands where a name is expected")
-        if self.is_mapping and not is_name and node.start == node.end:
-            # The parser places a value that is not there at whatever comes next, lines below.
-            colon = re.compile(r"\s*:").match(text, self.children[-1].end)
-            node.start = node.end = colon.end() if colon else self.children[-1].end
-        self.children.append(node)
-
-    def close(self, end: int) -> Node:
-        """The finished node. A block ends with its last value: the parser's mark lies behind later
-        comments.
-        """
-        start, flow = self.event.start_mark.index, bool(self.event.flow_style)
-        if not flow:
-            end = self.children[-1].end if self.children else start
-        size = 1 + sum(child.size for child in self.children)
-        if not self.is_mapping:
-            return Sequence(start, end, size, items=self.children, flow=flow)
-        names = [child for child in self.children[::2] if isinstance(child, Scalar)]
-        pairs = list(zip(names, self.children[1::2], strict=True))
-        return Mapping(start, end, size, pairs=pairs, flow=flow)
-
-
-def _scalar(event: Any, text: str) -> Scalar:
-    start, end = event.start_mark.index, event.end_mark.index
-    plain = not event.style
-    if not _refuse_tag(event, start):
-        plain = False
-    if event.style in ("|", ">") or not event.value:
-        end = start + len(text[start:end].rstrip())
-    return Scalar(start, end, value=event.value, plain=plain)
-
-
-def _alias(event: Any, anchors: dict[str, Node]) -> Node:
-    start, end, name = event.start_mark.index, event.end_mark.index, event.anchor
-    target = anchors.get(name)
-    if target is None:
-        written = f"*{name}"
-        raise SyntaxProblem(
-            start, f"YAML takes {written} for the name of another value", f'"{written}"', written
-        )
-    if isinstance(target, Scalar):
-        return Scalar(start, end, 1, True, target.value, target.plain)
-    if isinstance(target, Sequence):
-        return Sequence(start, end, target.size, True, target.items, target.flow)
-    assert isinstance(target, Mapping)
-    return Mapping(start, end, target.size, True, target.pairs, target.flow)
-
-
-def _refuse_tag(event: Any, start: int) -> bool:
-    """Whether YAML is left to guess the type; refuses any tag but the one that says "text"."""
-    tag = event.tag
-    if tag is None or tag == "!":
-        return tag is None
-    if str(tag) == "tag:yaml.org,2002:str":
-        return False
-    written = f"{tag} {getattr(event, 'value', '')}".rstrip()
-    raise SyntaxProblem(start, f"YAML takes {tag} for the type of a value", f'"{written}"', written)

@@ -9,13 +9,40 @@ patches of the text, made from the places that the tree knows; every other chara
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from digest.errors import UsageError
-from digest.subscribers.document import Document, Mapping, Node, Scalar, Sequence
+from digest.subscribers.document import Document, Kind, Node
 
-Entry = list[tuple[str, str]]
-"""The names and values of a new mapping, both as YAML writes them."""
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """What is added to a list or mapping, as YAML writes it `inline`, in `brackets`, and in `lines`
+    of its own. `short`: it may begin a list on the line of the list's name.
+    """
+
+    brackets: str
+    inline: str
+    lines: Sequence[str]
+    short: bool = False
+
+
+def single(written: str) -> Member:
+    """An item of a list that is a single value."""
+    return Member("[]", written, [f"- {written}"], short=True)
+
+
+def pair(name: str, written: str) -> Member:
+    """A name with its value."""
+    return Member("{}", f"{name}: {written}", [f"{name}: {written}"])
+
+
+def entry_member(fields: Iterable[tuple[str, str]]) -> Member:
+    """An item of a list that is a mapping."""
+    pairs = [f"{name}: {written}" for name, written in fields]
+    lines = [f"{'  ' if index else '- '}{line}" for index, line in enumerate(pairs)]
+    return Member("[]", "{" + ", ".join(pairs) + "}", lines)
 
 
 class Draft:
@@ -26,15 +53,14 @@ class Draft:
     def __init__(self, document: Document, name: str) -> None:
         self.text = document.text
         self._document, self._name = document, name
-        self.root = document.root
-        self.newline = "\r\n" if "\r\n" in document.text else "\n"
+        self._newline = "\r\n" if "\r\n" in document.text else "\n"
         self._patches: list[tuple[int, int, str]] = []
-        self._sections: dict[str, str] = {}
+        self._new_sections: dict[str, list[Member]] = {}
 
     def result(self) -> str:
         """The text with all changes made."""
-        for name, body in self._sections.items():
-            self._add_section(name, body)
+        for name, members in self._new_sections.items():
+            self._add_section(name, members)
         text, end = [], 0
         for start, stop, replacement in sorted(self._patches, key=lambda patch: patch[:2]):
             if start < end:
@@ -48,208 +74,136 @@ class Draft:
     def replace(self, node: Node, written: str) -> None:
         """Write something else in the place of a value."""
         self._own(node)
-        self._patches.append((node.start, node.end, written))
+        self._patch(node.start, node.end, written)
 
-    def add_section(self, name: str, body: Iterable[str]) -> None:
-        """Add lines under a new name at the end of the file, or further lines if it was just
-        added.
-        """
-        lines = "".join(f"{line}{self.newline}" for line in body)
-        self._sections[name] = self._sections.get(name, "") + lines
-
-    def set_field(self, mapping: Mapping, name: str, written: str) -> None:
+    def set_field(self, mapping: Node, name: str, written: str) -> None:
         """Give a field of a mapping a value on one line, in the place of the old one if there is
         one.
         """
         self._own(mapping)
-        for key, value in mapping.pairs:
-            if key.value == name:
-                self._set_value(key, value, written)
-                return
-        self.add_pairs(mapping, [(name, written)])
-
-    def add_pairs(self, mapping: Mapping, pairs: Entry) -> None:
-        """Add names with their values at the end of a mapping that is not empty or stands in
-        braces.
-        """
-        self._own(mapping)
-        written = [f"{name}: {value}" for name, value in pairs]
-        if mapping.flow:
-            ends = [value.end for _, value in mapping.pairs]
-            self._insert_in_brackets(mapping.start, ends, written)
+        if found := mapping.get(name):
+            self._set_value(*found, written)
         else:
-            column = self._column(mapping.pairs[0][0].start)
-            self._insert_lines(mapping.end, [" " * column + line for line in written])
+            self.add(mapping.pairs[0][0], mapping, [pair(name, written)])
 
-    def remove_pair(self, key: Scalar | None, mapping: Mapping, name: Scalar) -> None:
-        """Take a name and its value out of a mapping, which is itself the value of `key` (None: of
-        a list).
-        """
-        self._own(mapping)
-        spans = [(each.start, value.end) for each, value in mapping.pairs]
-        index = next(i for i, (each, _) in enumerate(mapping.pairs) if each is name)
-        if mapping.flow:
-            self._remove_in_brackets(mapping, spans, {index})
-        elif self._begins_line(name.start):
-            self._remove_lines(*spans[index])
-        elif index + 1 < len(spans):
-            self._patches.append((spans[index][0], spans[index + 1][0], ""))
-        if len(spans) == 1 and not mapping.flow and key is not None:
-            self._insert_after_colon(key, " {}")
-
-    def add_items(self, key: Scalar, node: Node, written: list[str]) -> None:
-        """Add single values to the list that is the value of `key`."""
-        if isinstance(node, Sequence) and node.flow:
-            self._own(node)
-            self._insert_in_brackets(node.start, [item.end for item in node.items], written)
-        elif isinstance(node, Sequence):
-            self._own(node)
-            self._insert_lines(
-                node.end, [f"{' ' * self._column(node.start)}- {item}" for item in written]
-            )
+    def add_to_section(self, name: str, members: list[Member]) -> None:
+        """Add to one of the file's sections; where it is missing, at the end of the file."""
+        if found := self._document.section(name):
+            self.add(*found, members)
         else:
-            self._set_value(key, node, f"[{', '.join(written)}]")
+            self._new_sections.setdefault(name, []).extend(members)
 
-    def add_entries(self, key: Scalar, node: Node, entries: list[Entry]) -> None:
-        """Add mappings to the list that is the value of `key`."""
-        if isinstance(node, Sequence) and node.flow and (node.items or self._in_braces(key)):
-            self._own(node)
-            written = [
-                "{" + ", ".join(f"{name}: {value}" for name, value in entry) + "}"
-                for entry in entries
-            ]
-            self._insert_in_brackets(node.start, [item.end for item in node.items], written)
-        elif isinstance(node, Sequence) and not node.flow:
-            self._own(node)
-            apart = len(node.items) > 1 and re.search(
-                r"\n\s*\n", self.text[node.items[-2].end : node.items[-1].start]
-            )
-            lines = block_lines(entries, self._column(node.start))
-            self._insert_lines(node.end, ["", *lines] if apart else lines)
-        else:
-            self._fill(key, node, block_lines(entries, self._column(key.start) + 2))
-
-    def remove_items(self, key: Scalar, node: Sequence, indexes: set[int]) -> None:
-        """Take items out of the list that is the value of `key`."""
+    def add(self, key: Node, node: Node, members: list[Member]) -> None:
+        """Add to a list or mapping, or to nothing; `key` is the name whose value it is."""
         self._own(node)
-        spans = [(item.start, item.end) for item in node.items]
+        inline, brackets = ", ".join(member.inline for member in members), members[0].brackets
+        # Sections of a file that is written in braces as a whole, like JSON, stay in brackets.
+        root = self._document.root
+        stays = members[0].short or (root and root.flow and any(key is k for k, _ in root.pairs))
+        if node.kind is not Kind.TEXT and not node.flow:
+            column = self._column(node.start if node.kind is Kind.LIST else node.spans[0][0])
+            gap = [""] if self._are_apart(node) else []
+            self._insert_lines(node.end, gap + _lines(members, column))
+        elif node.spans or (stays and self.text[node.start : node.start + 1] == brackets[0]):
+            at = node.spans[-1][1] if node.spans else node.start + 1
+            self._patch(at, at, f", {inline}" if node.spans else inline)
+        elif stays:
+            self._set_value(key, node, f"{brackets[0]}{inline}{brackets[1]}")
+        else:
+            after = self._after_colon(key)
+            self._patch(after, max(after, node.end), "")
+            self._insert_lines(max(after, node.end), _lines(members, self._column(key.start) + 2))
+
+    def remove(self, key: Node | None, node: Node, indexes: Collection[int]) -> None:
+        """Take members out of a list or mapping, which is the value of `key` (None: an item of a
+        list, and not all its members go).
+        """
+        self._own(node)
         if node.flow:
-            self._remove_in_brackets(node, spans, indexes)
+            self._remove_in_brackets(node, indexes)
             return
-        column = self._column(node.start)
         for index in sorted(indexes):
-            self._remove_lines(self._dash(spans[index][0], column), spans[index][1])
-        if len(indexes) == len(spans):
-            self._insert_after_colon(key, " []")
+            start, end = node.spans[index]
+            begin = self._dash(start, node) if node.kind is Kind.LIST else start
+            if self._begins_line(begin):
+                self._patch(self.text.rfind("\n", 0, begin) + 1, self._line_end(end), "")
+            elif index + 1 < len(node.spans) and node.kind is Kind.MAPPING:
+                # The first field stands behind its entry's dash, where the second one goes now.
+                self._patch(start, node.spans[index + 1][0], "")
+            else:
+                raise UsageError(
+                    f"{self._place(begin)}: the line to remove holds something else too",
+                    remedy="edit the file by hand",
+                )
+        if key and len(indexes) == len(node.spans):
+            after = self._after_colon(key)
+            self._patch(after, after, " []" if node.kind is Kind.LIST else " {}")
 
-    def list_to_mapping(self, node: Sequence, pairs: Entry) -> None:
-        """Turn a list of names into a mapping in which each stands for itself, and add names with
-        their values.
-        """
-        self._own(node)
-        column = self._column(node.start)
+    def list_to_mapping(self, _key: Node, node: Node) -> None:
+        """Turn a list of names into a mapping in which each stands for itself."""
         for item in node.items:
             if not node.flow:
-                self._patches.append((self._dash(item.start, column), item.start, ""))
-            self._patches.append((item.end, item.end, f": {self.text[item.start : item.end]}"))
-        written = [f"{name}: {value}" for name, value in pairs]
+                self._patch(self._dash(item.start, node), item.start, "")
+            self._patch(item.end, item.end, f": {self.text[item.start : item.end]}")
         if node.flow:
-            self._patches += [(node.start, node.start + 1, "{"), (node.end - 1, node.end, "}")]
-            self._insert_in_brackets(node.start, [item.end for item in node.items], written)
-        else:
-            self._insert_lines(node.end, [" " * column + line for line in written])
+            self._patch(node.start, node.start + 1, "{")
+            self._patch(node.end - 1, node.end, "}")
 
-    def fill_section(self, key: Scalar, node: Node, pairs: Entry) -> None:
-        """Add names with their values to a section that holds none yet."""
-        written = [f"{name}: {value}" for name, value in pairs]
-        if self._in_braces(key):
-            self._set_value(key, node, "{" + ", ".join(written) + "}")
-        else:
-            self._fill(key, node, [" " * (self._column(key.start) + 2) + line for line in written])
-
-    def _fill(self, key: Scalar, node: Node, lines: list[str]) -> None:
-        """Put lines in the place of an empty value."""
-        self._own(node)
-        after = self.text.index(":", key.end) + 1
-        self._patches.append((after, max(after, node.end), ""))
-        self._insert_lines(max(after, node.end), lines)
+    def _patch(self, start: int, end: int, written: str) -> None:
+        self._patches.append((start, end, written))
 
     def _own(self, node: Node) -> None:
+        """Refuse to change what is only named here, and written in another place."""
         if node.alias:
-            kind = {Sequence: "list", Scalar: "value"}.get(type(node), "entry")
+            kind = {Kind.LIST: "list", Kind.TEXT: "value", Kind.MAPPING: "entry"}[node.kind]
             written = self.text[node.start : node.end]
             raise UsageError(
-                f"{self._place(node.start)}: the {kind} is written here as {written}, which stands for the same in "
-                "another place",
+                f"{self._place(node.start)}: the {kind} is written here as {written}, "
+                "which stands for the same in another place",
                 remedy=f"write the {kind} out in that line first, then give the command again",
             )
 
-    def _set_value(self, key: Scalar, node: Node, written: str) -> None:
+    def _set_value(self, key: Node, node: Node, written: str) -> None:
         self._own(node)
-        after = self.text.index(":", key.end) + 1
-        start = (
-            node.start
-            if "\n" not in self.text[after : node.start] and node.start > after
-            else after
-        )
-        self._patches.append(
-            (start, max(start, node.end), written if start > after else f" {written}")
-        )
+        after = self._after_colon(key)
+        if node.start > after and "\n" not in self.text[after : node.start]:
+            self._patch(node.start, node.end, written)
+        else:
+            self._patch(after, max(after, node.end), f" {written}")
 
-    def _add_section(self, name: str, body: str) -> None:
-        head = f"{name}:{self.newline}"
-        if isinstance(self.root, Mapping) and self.root.pairs:
-            if self.root.flow or self._column(self.root.pairs[0][0].start):
+    def _add_section(self, name: str, members: list[Member]) -> None:
+        root, end = self._document.root, len(self.text)
+        if root and root.pairs:
+            if root.flow or self._column(root.pairs[0][0].start):
                 raise UsageError(
                     f"the file has no section {name}: to add to",
                     remedy=f"write '{name}: []' into it first",
                 )
-            end = self._line_end(self.root.end)
-        else:
-            end = len(self.text)
+            end = self._line_end(root.end)
         before = self.text[:end]
-        gap = "" if not before.strip() else self.newline * (1 if before.endswith("\n") else 2)
-        self._patches.append((end, end, gap + head + body))
+        gap = ([] if before.endswith("\n") else [""]) + [""] if before.strip() else []
+        lines = [*gap, f"{name}:", *_lines(members, 2), ""]
+        self._patch(end, end, self._newline.join(lines))
 
-    def _insert_in_brackets(self, start: int, ends: list[int], written: list[str]) -> None:
-        at = ends[-1] if ends else start + 1
-        text = ", ".join(written)
-        self._patches.append((at, at, f", {text}" if ends else text))
-
-    def _remove_in_brackets(
-        self, node: Node, spans: list[tuple[int, int]], indexes: set[int]
-    ) -> None:
-        if len(indexes) == len(spans):
-            self._patches.append((node.start + 1, node.end - 1, ""))
-            return
-        kept_before = False
-        for index, (start, end) in enumerate(spans):
-            if index not in indexes:
-                kept_before = True
-            elif kept_before:
-                self._patches.append((spans[index - 1][1], end, ""))
+    def _remove_in_brackets(self, node: Node, indexes: Collection[int]) -> None:
+        kept = [index for index in range(len(node.spans)) if index not in indexes]
+        if not kept:
+            self._patch(node.start + 1, node.end - 1, "")
+        for index in sorted(indexes) if kept else ():
+            start, end = node.spans[index]
+            if index > kept[0]:
+                self._patch(node.spans[index - 1][1], end, "")
             else:
-                self._patches.append((start, spans[index + 1][0], ""))
+                self._patch(start, node.spans[index + 1][0], "")
 
     def _insert_lines(self, position: int, lines: list[str]) -> None:
         """Add lines behind the one in which something ends."""
         end = self._line_end(position)
-        text = "".join(f"{line}{self.newline}" for line in lines)
-        self._patches.append(
-            (end, end, text if self.text[:end].endswith("\n") else self.newline + text)
-        )
+        first = [] if self.text[:end].endswith("\n") else [""]
+        self._patch(end, end, self._newline.join([*first, *lines, ""]))
 
-    def _remove_lines(self, start: int, end: int) -> None:
-        if not self._begins_line(start):
-            raise UsageError(
-                f"{self._place(start)}: the line to remove holds something else too",
-                remedy="edit the file by hand",
-            )
-        self._patches.append((self.text.rfind("\n", 0, start) + 1, self._line_end(end), ""))
-
-    def _insert_after_colon(self, key: Scalar, text: str) -> None:
-        after = self.text.index(":", key.end) + 1
-        self._patches.append((after, after, text))
+    def _after_colon(self, key: Node) -> int:
+        return self.text.index(":", key.end) + 1
 
     def _line_end(self, position: int) -> int:
         """Where the line after the one of this position begins."""
@@ -260,34 +214,28 @@ class Draft:
         return position - (self.text.rfind("\n", 0, position) + 1)
 
     def _begins_line(self, position: int) -> bool:
-        return not self.text[self.text.rfind("\n", 0, position) + 1 : position].strip()
+        return not self.text[position - self._column(position) : position].strip()
+
+    def _are_apart(self, node: Node) -> bool:
+        """Whether a blank line stands before the last of several items."""
+        last = [item for item in node.items[-2:] if item.kind is Kind.MAPPING]
+        between = self.text[last[0].end : last[1].start] if len(last) == 2 else ""
+        return re.search(r"\n\s*\n", between) is not None
 
     def _place(self, position: int) -> str:
         """File and line of a position, for people."""
         return f"{self._name}:{self._document.place(position)[0]}"
 
-    def _in_braces(self, key: Scalar) -> bool:
-        """Whether the file's sections themselves stand in braces, as in JSON."""
-        return (
-            isinstance(self.root, Mapping)
-            and self.root.flow
-            and any(key is name for name, _ in self.root.pairs)
-        )
-
-    def _dash(self, start: int, column: int) -> int:
+    def _dash(self, start: int, node: Node) -> int:
         """Where the dash of a list's item stands, at the list's column on this line or one
         above.
         """
-        line = self.text.rfind("\n", 0, start) + 1
+        column = self._column(node.start)
+        line = start - self._column(start)
         while line and not re.match(r"-(\s|$)", self.text[line + column :][:2]):
             line = self.text.rfind("\n", 0, line - 1) + 1
         return line + column
 
 
-def block_lines(entries: list[Entry], column: int) -> list[str]:
-    """New items of a list, each a mapping, as lines whose dashes stand at a column."""
-    lines = []
-    for entry in entries:
-        for index, (name, value) in enumerate(entry):
-            lines.append(f"{' ' * column}{'  ' if index else '- '}{name}: {value}")
-    return lines
+def _lines(members: list[Member], column: int) -> list[str]:
+    return [" " * column + line for member in members for line in member.lines]

@@ -1,45 +1,24 @@
-"""The subscribers file edited in place: each change is made under a lock, checked, and written
-whole or not at all.
-
-A file with mistakes is not edited, and neither is a sound file so that it would have some. What an
-edit does not name must mean the same before and after; this too is checked, whatever the file looks
-like.
-"""
+"""Readers of the subscribers file added, changed, moved and taken out, in place."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digest.errors import UsageError
 from digest.keywords.grammar import parse
-from digest.model import REPOSITORY, Keyword, Roster, Rule, Subscriber
-from digest.subscribers import tree
-from digest.subscribers.document import Sequence
-from digest.subscribers.draft import Draft, Entry, block_lines
-from digest.subscribers.fields import ADDRESSES, FIELDS, normal_address
-from digest.subscribers.load import Checked, check_text, fold, read_text
-from digest.subscribers.problems import RosterError
+from digest.model import REPOSITORY, Roster, Rule, Subscriber
+from digest.subscribers.addresses import folded_address, normal_address
+from digest.subscribers.check import Checked, fold
+from digest.subscribers.document import Node
+from digest.subscribers.draft import Draft, Member, entry_member, single
+from digest.subscribers.edit_keywords import define
+from digest.subscribers.fields import ADDRESSES, FIELDS, Value
+from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
-from digest.subscribers.unknown import unknown_reader
-from digest.subscribers.write import ready_folder
-from digest.system.files import replace_file
-from digest.system.locks import file_lock
+from digest.subscribers.transaction import Edit, Guard, edit_file
 
-WAIT = 10.0
-"""Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000
-readers."""
-HEADER = """\
-# Who gets which new arXiv papers. Edit this file, or use 'digest subscribe' and 'digest keywords';
-# 'digest subscribers check' tells whether it is right. Longer queries get a name under keywords:,
-# what all readers share stands under defaults:, such as {timezone: Europe/Berlin, at: "08:00"}.
-"""
-
-Value = str | bool | int | list[str] | None
-"""A field's value as the file shows it; None takes the field out."""
 CLEARED = {
     "at": "null",
     "paused_until": "null",
@@ -53,19 +32,6 @@ CLEARED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """What the file said before an edit and says after it."""
-
-    before: Roster
-    after: Roster
-
-    @property
-    def changed(self) -> bool:
-        """Whether the edit made any difference."""
-        return self.before != self.after
-
-
-@dataclass(frozen=True, slots=True)
 class Wanted:
     """What one reader is to have: keywords, added to those that are there, and fields, None for a
     cleared one.
@@ -75,13 +41,20 @@ class Wanted:
     keywords: tuple[str, ...] = ()
     fields: Mapping[str, Value] = field(default_factory=dict)
 
+    @property
+    def excluded(self) -> list[str]:
+        """The queries that are never wanted."""
+        value = self.fields.get("exclude")
+        return value if isinstance(value, list) else []
+
 
 def find_reader(roster: Roster, email: str) -> Subscriber | None:
     """The reader with this address, in whatever case."""
-    wanted = _folded_email(email)
-    return next(
-        (reader for reader in roster.subscribers if reader.email.casefold() == wanted), None
-    )
+    return _readers(roster).get(folded_address(email))
+
+
+def _readers(roster: Roster) -> dict[str, Subscriber]:
+    return {reader.email.casefold(): reader for reader in roster.subscribers}
 
 
 def add_subscribers(
@@ -96,8 +69,8 @@ def add_subscribers(
     missing.
 
     `match` defines those keywords that are plain and have no name yet, with this rule. Raises
-    UsageError where the file would become wrong, RosterError where it is already, ConfigError where
-    it cannot be written.
+    UsageError where the file would become wrong, SubscribersFileError where it is already,
+    ConfigError where it cannot be written.
     """
     each = [Wanted(email, tuple(keywords), fields or {}) for email in emails]
     return add_all(path, each, match=match)
@@ -109,58 +82,34 @@ def add_all(
     """Do for each reader what `add_subscribers` does for one, all in one edit; with `dry_run` only
     say what it is.
     """
-    wanted = {
-        reader.email.casefold(): reader
-        for reader in (replace(r, email=_email(r.email)) for r in readers)
-    }
+    wanted = [replace(reader, email=_email(reader.email)) for reader in readers]
 
     def change(checked: Checked, draft: Draft) -> None:
-        for text in dict.fromkeys(
-            text for reader in wanted.values() for text in _excluded(reader.fields)
-        ):
-            if fold(text) not in checked.names:
-                parse(text)
-        named = {
-            text: _as_named(checked, text) for reader in wanted.values() for text in reader.keywords
-        }
+        _parse_excluded(checked, wanted)
         if match:
-            plain = [text for text in dict.fromkeys(named.values()) if not text.startswith("+")]
-            tree.define_all(checked, draft, [(text, None, match) for text in plain])
-        known = {reader.email.casefold(): reader for reader in checked.roster.subscribers}
-        entries = []
-        for folded, reader in wanted.items():
-            texts = list(dict.fromkeys(named[text] for text in reader.keywords))
-            if folded in checked.entries:
-                _extend(checked, draft, known[folded], texts, reader.fields)
-            else:
-                entries.append(_new_entry(checked, reader.email, texts, reader.fields))
-        if entries:
-            found = tree.section(checked.document, "subscribers")
-            if found:
-                draft.add_entries(*found, entries)
-            else:
-                draft.add_section("subscribers", block_lines(entries, 2))
+            texts = dict.fromkeys(_named(checked, t) for reader in wanted for t in reader.keywords)
+            plain = [text for text in texts if not text.startswith("+")]
+            define(checked, draft, [(text, None, match) for text in plain])
+        _apply(checked, draft, wanted)
 
-    return _edit(path, change, touched=wanted, create=True, dry_run=dry_run)
+    return edit_file(
+        path, change, _only([r.email for r in wanted], path.name), create=True, dry_run=dry_run
+    )
 
 
 def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -> Edit:
     """Set fields of readers who are there, None for a cleared one. Raises ConfigError for an
     unknown reader.
     """
-    wanted = {_folded_email(email): email for email in emails}
+    wanted = [Wanted(email, fields=fields) for email in emails]
 
     def change(checked: Checked, draft: Draft) -> None:
-        for text in _excluded(fields):
-            if fold(text) not in checked.names:
-                parse(text)
-        known = {reader.email.casefold(): reader for reader in checked.roster.subscribers}
-        for folded, email in wanted.items():
-            if folded not in known:
-                raise unknown_reader(path, email, (reader.email for reader in known.values()))
-            _extend(checked, draft, known[folded], [], fields)
+        _parse_excluded(checked, wanted)
+        for reader in wanted:
+            _entry(checked, path, reader.email)
+        _apply(checked, draft, wanted)
 
-    return _edit(path, change, touched=wanted)
+    return edit_file(path, change, _only([reader.email for reader in wanted], path.name))
 
 
 def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str] = ()) -> Edit:
@@ -170,260 +119,175 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
     Raises UsageError where a keyword comes with a group, so that taking it out would mean more than
     was asked.
     """
-    folded = {_folded_email(email) for email in emails}
+    folded = {folded_address(email) for email in emails}
     unwanted = list(keywords)
 
     def change(checked: Checked, draft: Draft) -> None:
-        found = tree.section(checked.document, "subscribers")
-        if not found:
-            return
-        key, entries = found
-        going = set()
+        section = checked.document.section("subscribers")
+        leaving = []
         for email in folded & checked.entries.keys():
-            entry = checked.entries[email]
-            items = tree.keyword_items(checked, entry)
-            drop = {
-                i for i, item in enumerate(items) if any(_same(checked, item, k) for k in unwanted)
-            }
-            if not unwanted or (drop and len(drop) == len(items)):
-                going |= {i for i, node in enumerate(tree.items(entries)) if node is entry}
+            entry, listed = checked.entries[email], listed_keywords(checked, checked.entries[email])
+            kept = [t for t in listed if not any(_same(checked, t, k) for k in unwanted)]
+            if not unwanted or (listed and not kept):
+                leaving.append(entry)
                 continue
-            _refuse_groups(
-                checked, email, [item for i, item in enumerate(items) if i not in drop], unwanted
-            )
-            if drop:
-                tree.drop_keywords(draft, entry, items, drop)
-        if going:
-            draft.remove_items(key, tree.as_list(entries), going)
+            _refuse_groups(checked, email, kept, unwanted)
+            if kept == listed:
+                continue
+            if found := entry.get("keywords"):
+                draft.remove(*found, {i for i, t in enumerate(listed) if t not in kept})
+            else:
+                draft.set_field(entry, "keywords", field_text("keywords", kept))
+        if section and leaving:
+            key, entries = section
+            indexes = {i for i, node in enumerate(entries.items) if any(node is e for e in leaving)}
+            draft.remove(key, entries, indexes)
 
-    return _edit(path, change, touched=folded)
+    return edit_file(path, change, _only(folded, path.name))
 
 
 def move_subscriber(path: Path, old: str, new: str) -> Edit:
     """Give a reader another address. Raises ConfigError for an unknown one, UsageError for a taken
     one.
     """
-    source, address = _folded_email(old), _email(new)
+    address = _email(new)
 
     def change(checked: Checked, draft: Draft) -> None:
-        if source not in checked.entries:
-            raise unknown_reader(path, old, (reader.email for reader in checked.roster.subscribers))
-        if address.casefold() in checked.entries and address.casefold() != source:
+        entry = _entry(checked, path, old)
+        if checked.entries.get(address.casefold(), entry) is not entry:
             raise UsageError(
                 f"{address} is a subscriber already",
                 remedy=f"'digest unsubscribe {old}' lets one go",
             )
-        [(field, value)] = _identity(address).items()
-        if tree.pair(checked.entries[source], field) is None:
+        name, value = _identity(address)
+        if entry.get(name) is None:
             raise UsageError(
                 f"{old} and {new} are not of one kind", remedy="'digest subscribe' adds the new one"
             )
-        draft.set_field(checked.entries[source], field, field_text(field, value))
+        draft.set_field(entry, name, write(value))
 
-    return _edit(path, change, touched={source, address.casefold()})
+    return edit_file(path, change, _only([old, address], path.name))
 
 
-def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | None = None) -> Edit:
-    """Give a query a name; without a query the name is what is searched for. Raises as
-    `add_subscribers` does.
-    """
+def _only(emails: Collection[str], name: str) -> Guard:
+    """Refuses what would change anything for other readers than these; `name` is the file's."""
+    touched = {folded_address(email) for email in emails}
 
-    def change(checked: Checked, draft: Draft) -> None:
-        if fold(name) in checked.names:
-            known = checked.names[fold(name)]
+    def guard(edit: Edit) -> None:
+        before, after = (
+            [reader for email, reader in _readers(roster).items() if email not in touched]
+            for roster in (edit.before, edit.after)
+        )
+        if before != after:
             raise UsageError(
-                f"there is a keyword {known.name} already", remedy="change its query in the file"
-            )
-        tree.define_all(checked, draft, [(name, query, match)])
-
-    return _edit(path, change, create=True, everything=True)
-
-
-def remove_keyword(path: Path, name: str, *, force: bool = False) -> Edit:
-    """Take a named keyword out.
-
-    Where readers or groups have it: UsageError naming them, or with `force` it is taken from them
-    too.
-    """
-
-    def change(checked: Checked, draft: Draft) -> None:
-        _known(checked, name)
-        lists = [
-            (who, key, node) for who, key, node in tree.keyword_lists(checked) if _holds(node, name)
-        ]
-        if lists and not force:
-            people = ", ".join(who for who, _, _ in lists[:5]) + (
-                f" and {len(lists) - 5} more" if lists[5:] else ""
-            )
-            raise UsageError(f"{name} is used by {people}", remedy="--force takes it from them too")
-        for _, key, node in lists:
-            draft.remove_items(
-                key,
-                node,
-                {i for i, text in enumerate(tree.texts(node)) if fold(text) == fold(name)},
-            )
-        tree.undefine(checked, draft, name)
-
-    return _edit(path, change, everything=True)
-
-
-def rename_keyword(path: Path, old: str, new: str) -> Edit:
-    """Give a named keyword another name, wherever it stands; its query stays, and so does all that
-    was sent.
-    """
-
-    def change(checked: Checked, draft: Draft) -> None:
-        _known(checked, old)
-        if fold(new) in checked.names and fold(new) != fold(old):
-            raise UsageError(f"there is a keyword {new} already")
-        tree.rename(checked, draft, old, new)
-
-    def same_queries(edit: Edit) -> bool:
-        return _queries(edit.before) == _queries(edit.after)
-
-    return _edit(path, change, everything=True, only_if=same_queries)
-
-
-def _edit(
-    path: Path,
-    change: Callable[[Checked, Draft], None],
-    *,
-    touched: Collection[str] = (),
-    create: bool = False,
-    everything: bool = False,
-    dry_run: bool = False,
-    only_if: Callable[[Edit], bool] = lambda _edit: True,
-) -> Edit:
-    """Make one change. `touched` are the readers (casefolded) that may come out differently; or
-    `everything`.
-    """
-    target = Path(os.path.realpath(path))
-    if not create:
-        # What is missing is told before the lock, whose own file would need the folder.
-        read_text(target)
-    if not dry_run:
-        ready_folder(target.parent)
-    with nullcontext() if dry_run else file_lock(target, WAIT):
-        is_new = create and not target.exists()
-        checked = _checked(target, path.name, is_new=is_new)
-        draft = Draft(checked.document, path.name)
-        change(checked, draft)
-        result = draft.result()
-        if result == checked.document.text:
-            return Edit(checked.roster, checked.roster)
-        edit = Edit(checked.roster, _checked_result(result, path.name))
-        if not everything and _others(edit.before, touched) != _others(edit.after, touched):
-            raise UsageError(
-                f"not done: it would change what other readers in {path.name} get",
+                f"not done: it would change what other readers in {name} get",
                 remedy="give the keyword another name, or edit the file by hand",
             )
-        if not only_if(edit):
-            raise UsageError(
-                f"not done: it would change what readers in {path.name} get",
-                remedy="choose another name",
-            )
-        if dry_run:
-            return edit
-        mark = b"" if is_new else target.read_bytes()[:3]
-        replace_file(target, (mark if mark == b"\xef\xbb\xbf" else b"") + result.encode())
-    return edit
+
+    return guard
 
 
-def check_or_begin(path: Path) -> Checked:
-    """The file as an edit finds it: checked, or the beginning of one where there is none yet."""
-    return _checked(path, path.name, is_new=not path.exists())
+def _parse_excluded(checked: Checked, wanted: Iterable[Wanted]) -> None:
+    """Refuse queries that cannot be read in their own words, not as mistakes of the file."""
+    for query in (query for reader in wanted for query in reader.excluded):
+        if fold(query) not in checked.names:
+            parse(query)
 
 
-def _checked(path: Path, name: str, *, is_new: bool) -> Checked:
-    text = "" if is_new else read_text(path)
-    return check_text(text if text.strip() else HEADER, name, may_be_empty=True)
-
-
-def _checked_result(text: str, name: str) -> Roster:
-    """The roster of the edited text; its mistakes are mistakes of the edit that was asked for."""
-    try:
-        return check_text(text, name).roster
-    except RosterError as error:
-        first, more = error.problems[0], len(error.problems) - 1
-        message = f"not done: {first.message}" + (f" (and {more} more)" if more else "")
-        raise UsageError(
-            message, remedy=f"did you mean {first.suggestion}?" if first.suggestion else ""
-        ) from error
-
-
-def _extend(
-    checked: Checked,
-    draft: Draft,
-    reader: Subscriber,
-    texts: list[str],
-    fields: Mapping[str, Value],
-) -> None:
-    """Add to a reader who is there the keywords that are missing, and the fields that differ."""
-    entry = checked.entries[reader.email.casefold()]
-    had = {keyword.query for keyword in reader.keywords}
-    items = tree.keyword_items(checked, entry)
-    groups = {fold(item) for item in items if item.startswith("+")}
-    missing = [
-        t
-        for t in texts
-        if (fold(t) not in groups if t.startswith("+") else checked.find(t).query not in had)
-    ]
-    if missing:
-        tree.add_keywords(draft, entry, items, missing)
-    by_default = tree.default_fields(checked)
-    for name, value in fields.items():
-        if value is None and name in CLEARED and name in by_default:
-            draft.set_field(entry, name, CLEARED[name])
-        elif value is None:
-            tree.remove_field(draft, entry, name)
+def _apply(checked: Checked, draft: Draft, wanted: Iterable[Wanted]) -> None:
+    """Give each reader what is wanted, with a new entry where there is none."""
+    readers, entries = _readers(checked.roster), []
+    # The address that is named last counts: a table may have a reader twice.
+    for folded, reader in {folded_address(reader.email): reader for reader in wanted}.items():
+        texts = list(dict.fromkeys(_named(checked, text) for text in reader.keywords))
+        if folded in readers:
+            _extend(checked, draft, readers[folded], texts)
+            entry = checked.entries[folded]
+            for name, written in _written(checked, reader.fields).items():
+                _set_or_remove(draft, entry, name, written)
         else:
-            draft.set_field(entry, name, field_text(name, value))
+            entries.append(_new_entry(checked, reader, texts))
+    if entries:
+        draft.add_to_section("subscribers", entries)
 
 
-def _new_entry(
-    checked: Checked, address: str, texts: list[str], fields: Mapping[str, Value]
-) -> Entry:
-    values: dict[str, Value] = {**_identity(address), **fields, "keywords": texts or None}
-    if not texts and not tree.default_items(checked):
+def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str]) -> None:
+    """Add to a reader who is there the keywords that are missing; one who had those of all gets a
+    list that begins with them.
+    """
+    entry = checked.entries[reader.email.casefold()]
+    listed = listed_keywords(checked, entry)
+    groups = {fold(text) for text in listed if text.startswith("+")}
+    had = groups | {keyword.query for keyword in reader.keywords}
+    missing = [text for text in texts if _meant(checked, text) not in had]
+    found = entry.get("keywords")
+    if found and missing:
+        draft.add(*found, [single(write(text)) for text in missing])
+    elif missing:
+        draft.set_field(entry, "keywords", field_text("keywords", listed + missing))
+
+
+def _set_or_remove(draft: Draft, entry: Node, name: str, written: str) -> None:
+    if written:
+        draft.set_field(entry, name, written)
+    elif entry.get(name):
+        draft.remove(None, entry, {entry.texts.index(name)})
+
+
+def _written(checked: Checked, fields: Mapping[str, Value]) -> dict[str, str]:
+    """Fields as the file shows them; nothing for those that go out of it."""
+    by_default = checked.document.part("defaults").texts
+    written = {}
+    for name, value in fields.items():
+        written[name] = "" if value is None else field_text(name, value)
+        if value is None and name in by_default:
+            written[name] = CLEARED.get(name, "")
+    return written
+
+
+def _new_entry(checked: Checked, reader: Wanted, texts: list[str]) -> Member:
+    if not texts and not listed_keywords(checked):
         raise UsageError(
-            f"{address} needs a keyword", remedy="name one or more, such as -k 'reward model'"
+            f"{reader.email} needs a keyword", remedy="name one or more, such as -k 'reward model'"
         )
-    order = (*ADDRESSES, "name", "keywords", *FIELDS)
-    cleared = {
-        name: CLEARED[name]
-        for name in fields
-        if name in CLEARED and name in tree.default_fields(checked)
-    }
-    written = cleared | {
-        name: field_text(name, value) for name, value in values.items() if value is not None
-    }
-    return [(name, written[name]) for name in dict.fromkeys(order) if name in written]
+    own = {"keywords": texts} if texts else {}
+    values = dict([_identity(reader.email)]) | dict(reader.fields) | own
+    written = _written(checked, values)
+    order = dict.fromkeys((*ADDRESSES, "name", "keywords", *FIELDS))
+    return entry_member((name, written[name]) for name in order if written.get(name))
 
 
-def _identity(address: str) -> dict[str, Value]:
+def _identity(address: str) -> tuple[str, str]:
     """The field that says who a subscriber is."""
     if address.startswith(REPOSITORY):
-        return {"github": address.removeprefix(REPOSITORY)}
-    return {"email": address}
-
-
-def _excluded(fields: Mapping[str, Value]) -> list[str]:
-    value = fields.get("exclude")
-    return value if isinstance(value, list) else []
+        return "github", address.removeprefix(REPOSITORY)
+    return "email", address
 
 
 def field_text(name: str, value: Value) -> str:
     """Write a field's value as the file shows it."""
     if isinstance(value, list):
-        return "[" + ", ".join(write(item) for item in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+        return "[" + ", ".join(map(write, value)) + "]"
     if isinstance(value, int) or name == "paused_until":
-        return str(value)
+        return str(value).lower()
     return quote(value or "") if name == "at" else write(value or "")
 
 
-def _as_named(checked: Checked, text: str) -> str:
+def _entry(checked: Checked, path: Path, email: str) -> Node:
+    """The entry of a reader who is there. Raises ConfigError."""
+    if found := checked.entries.get(folded_address(email)):
+        return found
+    raise unknown_reader(path, email, (reader.email for reader in checked.roster.subscribers))
+
+
+def listed_keywords(checked: Checked, entry: Node | None = None) -> list[str]:
+    """A reader's keywords as written: their own list, or the one of all."""
+    nodes = [entry, checked.document.part("defaults")]
+    found = [pair for node in nodes if node and (pair := node.get("keywords"))]
+    return found[0][1].texts if found else []
+
+
+def _named(checked: Checked, text: str) -> str:
     """A keyword as the file writes its name, where it has one."""
     if text.startswith("+"):
         return text
@@ -431,48 +295,27 @@ def _as_named(checked: Checked, text: str) -> str:
     return found.name if fold(text) in checked.names else text.strip()
 
 
+def _meant(checked: Checked, text: str) -> str:
+    """What an item of a reader's list stands for: a group by its name, or a query."""
+    return fold(text) if text.startswith("+") else checked.find(text).query
+
+
 def _same(checked: Checked, item: str, text: str) -> bool:
     """Whether an item of a reader's list is what the text names: the same words, or the same
     query.
     """
-    if fold(item) == fold(text):
-        return True
-    return (
-        not item.startswith("+")
-        and not text.startswith("+")
-        and checked.find(item).query == checked.find(text).query
-    )
+    return fold(item) == fold(text) or _meant(checked, item) == _meant(checked, text)
 
 
 def _refuse_groups(checked: Checked, email: str, remaining: list[str], unwanted: list[str]) -> None:
     for group in (item for item in remaining if item.startswith("+")):
         held = {keyword.query for keyword in checked.groups[fold(group[1:])]}
         for text in unwanted:
-            if not text.startswith("+") and checked.find(text).query in held:
-                remedy = f"'digest unsubscribe {email} -k {group}' takes the whole group away"
-                raise UsageError(f"{text} comes to {email} with the group {group}", remedy=remedy)
-
-
-def _known(checked: Checked, name: str) -> Keyword:
-    if fold(name) not in checked.names:
-        raise UsageError(f"there is no keyword named {name}", remedy="'digest keywords' lists them")
-    return checked.names[fold(name)]
-
-
-def _holds(node: Sequence, name: str) -> bool:
-    return any(fold(text) == fold(name) for text in tree.texts(node))
-
-
-def _others(roster: Roster, touched: Collection[str]) -> list[Subscriber]:
-    return [reader for reader in roster.subscribers if reader.email.casefold() not in touched]
-
-
-def _queries(roster: Roster) -> object:
-    readers = [
-        (reader.email, frozenset(k.query for k in reader.keywords), reader.exclude)
-        for reader in roster.subscribers
-    ]
-    return readers, {keyword.query for keyword in roster.keywords}
+            if _meant(checked, text) in held:
+                raise UsageError(
+                    f"{text} comes to {email} with the group {group}",
+                    remedy=f"'digest unsubscribe {email} -k {group}' takes the whole group away",
+                )
 
 
 def _email(text: str) -> str:
@@ -481,11 +324,3 @@ def _email(text: str) -> str:
     except ValueError as error:
         what = "repository" if text.strip().lower().startswith(REPOSITORY) else "mail address"
         raise UsageError(f"{text!r} is no {what}: {str(error).rstrip('.')}") from error
-
-
-def _folded_email(text: str) -> str:
-    """The form in which addresses are compared; what is none is nobody's."""
-    try:
-        return normal_address(text.strip()).casefold()
-    except ValueError:
-        return text.strip().casefold()

@@ -1,429 +1,372 @@
-"""What each field of a subscriber may hold: from the text in the file to the value in the model."""
+"""The fields of a subscriber as one table: what each may hold in the file and as a flag, what it
+means in the model, and the words for what is wrong.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date, time
-from enum import StrEnum
-from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from digest.errors import QueryError, one_line
+from digest.errors import QueryError, UsageError, one_line
 from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
-from digest.model import REPOSITORY, Abstracts, Format, Order, Revisions, Weekly
-from digest.subscribers.document import Node, Scalar, Sequence
-from digest.subscribers.quoting import quote, yaml_type
-from digest.subscribers.report import Report, nearest, slips
+from digest.model import Abstracts, Format, Order, Revisions, Weekly
+from digest.subscribers.addresses import read_email, read_repository
+from digest.subscribers.document import Kind, Node
+from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
+from digest.subscribers.quoting import quote
+from digest.subscribers.values import Report, WrongValueError, fits
 
 MAX_PAPERS = 2000
 """The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer."""
+MAX_NAME = 200
+MAX_AUTHOR = 100
+MAX_PREFIX = 30
+"""Characters that may stand before each subject, which has 78 in all."""
 SCHEDULES = {
     "daily": tuple(Weekly),
     "weekdays": (Weekly.MON, Weekly.TUE, Weekly.WED, Weekly.THU, Weekly.FRI),
     "weekly": (Weekly.MON,),
 }
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 QUIET_DAYS = {"tell": True, "silent": False}
-MAX_AUTHOR = 100
-MAX_PREFIX = 30
-"""Characters that may stand before each subject, which has 78 in all."""
-_BAD: Any = object()
-"""Stands for a value in which a mistake was found, where None is a value of its own."""
+TRUTH = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+"""How a flag may say yes or no."""
+
+Value = str | bool | int | list[str] | None
+"""A field's value as the file shows it; None takes the field out."""
 
 
-def read_email(report: Report, node: Node) -> str | None:
-    """A mail address, in the form in which it is stored: the domain in lower case, Unicode
-    composed.
+WRONG = (ValueError, KeyError, OSError, QueryError)
+"""How `parse` and `from_flag` of a field say no: a zone that is a folder of zones is an OSError."""
+
+
+def _nothing(_text: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What one field may hold.
+
+    `parse` makes the model's value of a text, and raises one of WRONG where it is none, which
+    `mistake` says then, and `hint` where nothing is suggested. `meant` is what a flag suggests in
+    place of a wrong text, `suggest` what the file does, as YAML (None: the same).
+
+    `one` is what an item is called where the field is a list; it is the item that is read then.
+    `typed`: YAML may take the text for something else (a number, a date). `unquoted`: quotes would
+    make it wrong. `optional`: `null` stands for none.
+
+    A flag that is wrong is not `kind`, and `remedy` says what can be written; without a kind it is
+    only checked in the file. `from_flag` makes what the file shows of a flag's text, and raises as
+    `parse` does.
     """
-    text = report.text(node, "email")
-    if text is None:
-        return None
-    try:
-        return normal_email(text)
-    except ValueError as error:
-        found = re.search(r"[\w.+-]+@[\w-]+(\.[\w-]+)+", text)
-        suggestion = found[0] if found and found[0] != text else ""
-        report.add(
-            node, f"{text!r} is no mail address: {_lower_first(str(error).rstrip('.'))}", suggestion
-        )
-        return None
 
+    parse: Callable[[str], Any] = str
+    one: str = ""
+    mistake: str = ""
+    hint: str = ""
+    meant: Callable[[str], str] = _nothing
+    suggest: Callable[[str], str] | None = None
+    typed: bool = False
+    unquoted: bool = False
+    optional: bool = False
+    kind: str = ""
+    remedy: str = ""
+    from_flag: Callable[[str], Value] | None = None
 
-def normal_email(text: str) -> str:
-    """The stored form of a mail address; raises ValueError. Reserved domains pass but `localhost`
-    alone is local.
-    """
-    from email_validator import validate_email
+    def read(self, text: str) -> Any:
+        """The model's value; raises WrongValueError."""
+        try:
+            return self.parse(text)
+        except WRONG:
+            meant = (self.suggest or self.meant)(text)
+            message = self.mistake.format(text) + ("" if meant else self.hint)
+            raise WrongValueError(message, meant) from None
 
-    local, _, domain = text.rpartition("@")
-    if domain.lower() == "localhost":
-        checked = validate_email(
-            f"{local}@localhost.test", check_deliverability=False, test_environment=True
-        )
-        return checked.normalized.removesuffix(".test")
-    return validate_email(text, check_deliverability=False, test_environment=True).normalized
-
-
-def read_repository(report: Report, node: Node) -> str | None:
-    """A GitHub repository, in the form of an address: `github:OWNER/REPO`."""
-    text = report.text(node, "github")
-    if text is None:
-        return None
-    try:
-        return normal_address(REPOSITORY + text)
-    except ValueError as error:
-        found = _REPOSITORY_IN_TEXT.search(text)
-        suggestion = f"{found['owner']}/{found['name']}" if found else ""
-        report.add(node, f"{text!r}: {error}", suggestion if suggestion != text else "")
-        return None
-
-
-_REPOSITORY = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
-)
-_REPOSITORY_IN_TEXT = re.compile(
-    r"(?:https?://github\.com/|git@github\.com:|github:)(?P<owner>[A-Za-z0-9-]+)/(?P<name>[A-Za-z0-9._-]+?)(?:\.git)?/?$"
-)
-
-
-def normal_address(text: str) -> str:
-    """The stored form of what the digests of a reader go to: a mail address, or
-    `github:OWNER/REPO`.
-
-    Raises ValueError.
-    """
-    if not text.lower().startswith(REPOSITORY):
-        return normal_email(text)
-    repository = text[len(REPOSITORY) :].strip()
-    if not _REPOSITORY.fullmatch(repository):
-        raise ValueError("a GitHub repository is written OWNER/REPO")
-    return REPOSITORY + repository
-
-
-def _name(report: Report, node: Node) -> Any:
-    text = report.text(node, "name")
-    if text is None:
-        return _BAD
-    name = text.strip()
-    if not is_name(name):
-        report.add(node, "a name is one line of at most 200 printable characters")
-        return _BAD
-    return name
-
-
-def is_name(text: str) -> bool:
-    """Whether this can stand beside an address."""
-    return text.isprintable() and len(text) <= 200
-
-
-def _subject_prefix(report: Report, node: Node) -> Any:
-    if isinstance(node, Sequence):
-        written = report.document.text[node.start : node.end]
-        report.add(node, "a subject_prefix in brackets needs quotes", quote(written))
-        return _BAD
-    text = report.text(node, "subject_prefix")
-    if text is None:
-        return _BAD
-    prefix = text.strip()
-    if not prefix.isprintable() or len(prefix) > MAX_PREFIX:
-        report.add(
-            node, f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters"
-        )
-        return _BAD
-    return prefix
-
-
-def _authors(report: Report, node: Node) -> Any:
-    return _list(report, node, "authors", _author)
-
-
-def _author(report: Report, node: Node, text: str) -> str | None:
-    name = one_line(text)
-    if (
-        name.isprintable()
-        and len(name) <= MAX_AUTHOR
-        and any(character.isalpha() for character in name)
-    ):
-        return name
-    report.add(node, f"{text!r} is no author's name: write one as arXiv does, such as Ada Lovelace")
-    return None
-
-
-def _categories(report: Report, node: Node) -> Any:
-    return _list(report, node, "categories", _category)
-
-
-def _category(report: Report, node: Node, text: str) -> str | None:
-    try:
-        term = parse(f"cat:{text}")
-    except QueryError:
-        term = None
-    if isinstance(term, Term) and not term.phrase:
-        return f"{term.text}{'*' if term.prefix else ''}"
-    report.add(node, f"{text!r} is no category: write one such as cs.LG, or cs.* for all of cs")
-    return None
-
-
-def _list(
-    report: Report, node: Node, what: str, read: Callable[[Report, Node, str], str | None]
-) -> Any:
-    items = report.items(node, what)
-    texts = [(item, report.text(item, f"one of {what}")) for item in items]
-    values = [
-        value
-        for item, text in texts
-        if text is not None and (value := read(report, item, text)) is not None
-    ]
-    return tuple(dict.fromkeys(values)) if len(values) == len(items) else _BAD
-
-
-def _schedule(report: Report, node: Node) -> Any:
-    if isinstance(node, Scalar):
-        text = report.text(node, "schedule")
-        if text is None:
-            return _BAD
-        if text not in SCHEDULES:
-            day = nearest_day(text)
-            suggestion = nearest(text, SCHEDULES) or (f"[{day}]" if day else "")
-            report.add(
-                node,
-                f"{text!r} is no schedule: daily, weekdays, weekly, or a list of days",
-                suggestion,
-            )
-            return _BAD
-        return SCHEDULES[text]
-    days = []
-    items = report.items(node, "schedule")
-    for item in items:
-        text = report.text(item, "a day")
-        if text in list(Weekly):
-            days.append(Weekly(text))
-        elif text is not None:
-            report.add(
-                item, f"{text!r} is no day: mon, tue, wed, thu, fri, sat, sun", nearest_day(text)
-            )
-    if isinstance(node, Sequence) and not items:
-        report.add(
-            node, "the list of days is empty: nothing would ever come; to pause, set paused_until"
-        )
-    return tuple(day for day in Weekly if day in days) if days and len(days) == len(items) else _BAD
-
-
-def nearest_day(text: str) -> str:
-    """The day that was probably meant (`Monday`, `tues`), or nothing."""
-    word = text.strip().lower().removesuffix("s")
-    near = [
-        day for day in _DAYS if len(word) >= 3 and (day.startswith(word) or slips(word, day) == 1)
-    ]
-    return near[0][:3] if len(near) == 1 else ""
-
-
-def _at(report: Report, node: Node) -> Any:
-    text = _raw(report, node, "at")
-    if text is None or _is_nothing(node):
-        return None if text is not None else _BAD
-    if moment := read_time(text):
-        return moment
-    near = guess_time(text)
-    report.add(
-        node, f"{text!r} is no time of day: write hours and minutes in quotes", near and f'"{near}"'
-    )
-    return _BAD
-
-
-def read_time(text: str) -> time | None:
-    """A time of day as the file writes it, or None."""
-    match = re.fullmatch(r"(\d?\d):(\d\d)", text)
-    return (
-        time(int(match[1]), int(match[2]))
-        if match and int(match[1]) < 24 and int(match[2]) < 60
-        else None
-    )
-
-
-def guess_time(text: str) -> str:
-    """`7`, `7am`, `7.30`, `07:00:00`, and 420, which is what some programs make of 7:00."""
-    match = re.fullmatch(r"(\d?\d)(?:[:.h](\d\d)?(?::\d\d)?)?\s*([ap]m)?", text.strip().lower())
-    if match:
-        hour, minute = int(match[1]), int(match[2] or 0)
-        hour = hour % 12 + 12 * (match[3] == "pm") if match[3] else hour
-    elif text.isdecimal() and len(text) <= 4:
-        hour, minute = divmod(int(text), 60)
-    else:
-        return ""
-    return f"{hour:02}:{minute:02}" if hour < 24 and minute < 60 else ""
-
-
-@lru_cache(maxsize=1024)
-def is_zone(text: str) -> bool:
-    """Whether this is the name of a time zone, as written."""
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
-def nearest_zone(text: str) -> str:
-    """The zone that was probably meant: by its city alone, or by a slip; or nothing."""
-    zones = sorted(available_timezones())
-    wanted = re.sub(r"\s+", "_", text.strip()).casefold()
-    by_city = [zone for zone in zones if zone.rpartition("/")[2].casefold() == wanted]
-    return by_city[0] if by_city else nearest(wanted, zones)
-
-
-def _timezone(report: Report, node: Node) -> Any:
-    text = report.text(node, "timezone")
-    if text is None:
-        return _BAD
-    if is_zone(text):
+    def flag(self, text: str) -> Value:
+        """What the file shows of a flag's text. Raises one of WRONG."""
+        if self.from_flag:
+            return self.from_flag(text)
+        if self.kind:
+            self.parse(text)
         return text
-    near = nearest_zone(text)
-    report.add(
-        node, f"{text!r} is no time zone{'' if near else ': write one such as Europe/Berlin'}", near
-    )
-    return _BAD
 
 
-def _revisions(report: Report, node: Node) -> Any:
-    text = _raw(report, node, "revisions")
-    if (
-        text in list(Revisions)
-        and isinstance(node, Scalar)
-        and (node.plain or text == Revisions.PUBLISHED)
-    ):
-        return Revisions(text)
-    if text is not None:
-        known = {
-            "yes": "true",
-            "on": "true",
-            "true": "true",
-            "no": "false",
-            "off": "false",
-            "false": "false",
-        }
-        guess = known.get(text.lower()) or nearest(text, list(Revisions))
-        report.add(node, "revisions is true, false or published, without quotes", guess)
-    return _BAD
+def _matching(pattern: str, text: str) -> re.Match[str]:
+    """The text as a match of a whole pattern; raises ValueError."""
+    match = re.fullmatch(pattern, text)
+    if match is None:
+        raise ValueError(text)
+    return match
 
 
-def _max_papers(report: Report, node: Node) -> Any:
-    text = _raw(report, node, "max_papers")
-    if text is None:
-        return _BAD
-    if (
-        re.fullmatch(r"[0-9]{1,4}", text)
-        and 1 <= int(text) <= MAX_PAPERS
-        and isinstance(node, Scalar)
-        and node.plain
-    ):
-        return int(text)
-    digits = text.strip().lstrip("-+")
-    suggestion = (
-        str(int(digits))
-        if re.fullmatch(r"[0-9]{1,4}", digits) and 1 <= int(digits) <= MAX_PAPERS
-        else ""
-    )
-    report.add(node, f"max_papers is a whole number from 1 to {MAX_PAPERS}", suggestion)
-    return _BAD
-
-
-def _choice(field: str, choices: dict[str, Any]) -> Callable[[Report, Node], Any]:
-    def read(report: Report, node: Node) -> Any:
-        text = _raw(report, node, field)
-        if text is None:
-            return _BAD
-        if text not in choices:
-            by_truth = {str(value).lower(): name for name, value in choices.items()}
-            suggestion = by_truth.get(text.lower()) or nearest(text, choices)
-            report.add(node, f"{field} is {' or '.join(choices)}, and not {text!r}", suggestion)
-            return _BAD
-        return choices[text]
+def _printable(longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        stripped = text.strip()
+        if not stripped.isprintable() or len(stripped) > longest:
+            raise ValueError(text)
+        return stripped
 
     return read
 
 
-def _paused_until(report: Report, node: Node) -> Any:
-    text = _raw(report, node, "paused_until")
-    if text is None or _is_nothing(node):
-        return None if text is not None else _BAD
-    if day := read_date(text):
-        return day
-    report.add(node, f"{text!r} is no date: write year-month-day", guess_date(text))
-    return _BAD
+def _time(text: str) -> time:
+    match = _matching(r"(\d?\d):(\d\d)", text)
+    return time(int(match[1]), int(match[2]))
 
 
-def read_date(text: str) -> date | None:
-    """A day as the file writes it, or None."""
-    try:
-        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
-    except ValueError:
-        return None
+def _date(text: str) -> date:
+    return date.fromisoformat(_matching(r"\d{4}-\d\d-\d\d", text)[0])
 
 
-def guess_date(text: str) -> str:
-    """`2026-12-1`, `2026/12/01`, `1.12.2026`; a time of day behind it is left out."""
-    parts = [int(part) for part in re.findall(r"\d+", text)[:3]]
-    if len(parts) == 3:
-        year, month, day = parts if parts[0] > 31 else reversed(parts)
-        try:
-            return date(year, month, day).isoformat()
-        except ValueError:
-            return ""
-    return ""
+def _zone(text: str) -> str:
+    return ZoneInfo(text).key
 
 
-def _raw(report: Report, node: Node, what: str) -> str | None:
-    """The characters of a single value, whatever YAML takes them for."""
-    if isinstance(node, Scalar):
-        return node.value
-    report.text(node, what)
-    return None
+def _max_papers(text: str) -> int:
+    number = int(_matching(r"[0-9]{1,4}", text)[0])
+    if not 1 <= number <= MAX_PAPERS:
+        raise ValueError(text)
+    return number
 
 
-def _is_nothing(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.plain and yaml_type(node.value) == "nothing"
+def _digits(text: str) -> str:
+    digits = text.strip("\"' -+")
+    return str(int(digits)) if fits(_max_papers, digits) else ""
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _days(text: str) -> list[str]:
+    return [day.strip().lower() for day in re.split("[,;]", text) if day.strip()]
 
 
-def _by_value(kind: type[StrEnum]) -> dict[str, Any]:
-    return {member.value: member for member in kind}
+def _meant_schedule(text: str) -> str:
+    meant = [day if day in list(Weekly) else nearest_day(day) for day in _days(text)]
+    return nearest(text, SCHEDULES) or (",".join(meant) if all(meant) else "")
 
 
-_READERS: dict[str, Callable[[Report, Node], Any]] = {
-    "name": _name,
-    "schedule": _schedule,
-    "at": _at,
-    "timezone": _timezone,
-    "revisions": _revisions,
-    "max_papers": _max_papers,
-    "quiet_days": _choice("quiet_days", QUIET_DAYS),
-    "order": _choice("order", _by_value(Order)),
-    "paused_until": _paused_until,
-    "abstracts": _choice("abstracts", _by_value(Abstracts)),
-    "format": _choice("format", {form.value: form for form in (Format.HTML, Format.TEXT)}),
-    "authors": _authors,
-    "categories": _categories,
-    "subject_prefix": _subject_prefix,
+def _suggested_schedule(text: str) -> str:
+    meant = _meant_schedule(text)
+    return f"[{meant}]" if meant and meant not in SCHEDULES else meant
+
+
+def _schedule_flag(text: str) -> Value:
+    return text if text in SCHEDULES else [Weekly(day).value for day in _days(text) or [""]]
+
+
+def _author(text: str) -> str:
+    name = one_line(text)
+    if len(name) > MAX_AUTHOR or not name.isprintable() or not any(map(str.isalpha, name)):
+        raise ValueError(text)
+    return name
+
+
+def _category(text: str) -> str:
+    term = parse(f"cat:{text}")
+    if not isinstance(term, Term) or term.phrase:
+        raise ValueError(text)
+    return f"{term.text}{'*' if term.prefix else ''}"
+
+
+def split(text: str) -> list[str]:
+    """The members of a list in one text: between commas, semicolons or line breaks, but not inside
+    quotes.
+    """
+    parts = re.findall(r'(?:"[^"]*(?:"|$)|[^",;\n])+', text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _choice(name: str, kind: str, choices: Mapping[str, Any]) -> Field:
+    """A field that holds one of a few words, or what the model makes of one, such as `true`."""
+    by_value = {str(value).lower(): word for word, value in choices.items()}
+
+    same = {word: word for word in choices}
+    words = " or ".join(choices)
+    return Field(
+        choices.__getitem__,
+        mistake=f"{name} is {words}, and not {{!r}}",
+        meant=lambda text: by_value.get(text.lower(), "") or nearest(text, choices),
+        typed=True,
+        kind=kind,
+        remedy=f"write {words}",
+        from_flag=lambda text: same[text.lower()],
+    )
+
+
+_REVISIONS = {revisions.value: revisions for revisions in Revisions}
+
+
+def _revisions_flag(text: str) -> Value:
+    return TRUTH[text.lower()] if text.lower() in TRUTH else _REVISIONS[text.lower()].value
+
+
+def _meant_revisions(text: str) -> str:
+    truth = TRUTH.get(text.strip("\"'").lower())
+    return nearest(text, _REVISIONS) if truth is None else str(truth).lower()
+
+
+FIELDS = {
+    "email": Field(read_email),
+    "github": Field(read_repository),
+    "keywords": Field(one="a keyword"),
+    "exclude": Field(one="a query", from_flag=split),
+    "name": Field(
+        _printable(MAX_NAME),
+        mistake=f"a name is one line of at most {MAX_NAME} printable characters",
+        kind="a name",
+        remedy=f"it is one line of at most {MAX_NAME} printable characters",
+    ),
+    "schedule": Field(
+        SCHEDULES.__getitem__,
+        mistake="{!r} is no schedule: daily, weekdays, weekly, or a list of days",
+        meant=_meant_schedule,
+        suggest=_suggested_schedule,
+        kind="a schedule",
+        remedy="write daily, weekdays, weekly, or days such as mon,thu",
+        from_flag=_schedule_flag,
+    ),
+    "at": Field(
+        _time,
+        mistake="{!r} is no time of day: write hours and minutes in quotes",
+        meant=guess_time,
+        suggest=lambda text: quote(meant) if (meant := guess_time(text)) else "",
+        typed=True,
+        optional=True,
+        kind="a time of day",
+        remedy="write hours and minutes, such as 07:00",
+    ),
+    "timezone": Field(
+        _zone,
+        mistake="{!r} is no time zone",
+        hint=": write one such as Europe/Berlin",
+        meant=nearest_zone,
+        kind="a time zone",
+        remedy="write one such as Europe/Berlin",
+    ),
+    "revisions": Field(
+        {**_REVISIONS, quote(Revisions.PUBLISHED): Revisions.PUBLISHED}.__getitem__,
+        mistake="revisions is true, false or published, without quotes",
+        meant=_meant_revisions,
+        typed=True,
+        unquoted=True,
+        kind="an answer",
+        remedy="write true, false, or published for the published ones alone",
+        from_flag=_revisions_flag,
+    ),
+    "max_papers": Field(
+        _max_papers,
+        mistake=f"max_papers is a whole number from 1 to {MAX_PAPERS}",
+        suggest=_digits,
+        typed=True,
+        unquoted=True,
+        kind="a number of papers",
+        remedy=f"write a whole number from 1 to {MAX_PAPERS}",
+        from_flag=_max_papers,
+    ),
+    "quiet_days": _choice("quiet_days", "an answer", QUIET_DAYS),
+    "order": _choice("order", "an order", {order.value: order for order in Order}),
+    "paused_until": Field(
+        _date,
+        mistake="{!r} is no date: write year-month-day",
+        meant=guess_date,
+        typed=True,
+        optional=True,
+        kind="a date",
+        remedy="write year-month-day, such as 2026-12-01",
+    ),
+    "abstracts": _choice("abstracts", "an amount", {length.value: length for length in Abstracts}),
+    "format": _choice(
+        "format", "a format", {form.value: form for form in (Format.HTML, Format.TEXT)}
+    ),
+    "authors": Field(
+        _author,
+        one="one of authors",
+        mistake="{!r} is no author's name: write one as arXiv does, such as Ada Lovelace",
+        from_flag=split,
+    ),
+    "categories": Field(
+        _category,
+        one="one of categories",
+        mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
+        from_flag=split,
+    ),
+    "subject_prefix": Field(
+        _printable(MAX_PREFIX),
+        mistake=f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters",
+    ),
 }
+"""All fields of a subscriber, in the order in which a new entry shows them. What keywords and
+excluded queries mean depends on the rest of the file: `check` reads those."""
+DAY = Field(
+    Weekly,
+    one="a day",
+    mistake="{!r} is no day: mon, tue, wed, thu, fri, sat, sun",
+    suggest=nearest_day,
+)
+"""An item of a schedule that is a list."""
 ADDRESSES = ("email", "github")
 """Of these fields a subscriber has one."""
-FIELDS = (*ADDRESSES, "keywords", "exclude", *_READERS)
-"""All fields of a subscriber."""
+_FIRST = ("name", "at", "schedule", "timezone", "revisions", "max_papers", "exclude")
+SETTABLE = (*_FIRST, *(name for name in list(FIELDS)[4:] if name not in _FIRST))
+"""The fields that can be given as a flag or in a cell of a table."""
+NOTHING = ("", "none")
+"""What takes a field away again, given to its flag."""
 
 
-def read_options(report: Report, fields: dict[str, Node]) -> dict[str, Any]:
-    """Read every field but address, keywords and excluded queries, under the names of
-    model.Subscriber.
+def read_field(report: Report, name: str, node: Node) -> Any:
+    """The model's value of a field that needs nothing else of the file. Raises WrongValueError."""
+    field = FIELDS[name]
+    if field.one or (name == "schedule" and node.kind is not Kind.TEXT):
+        return _read_list(report, name, node)
+    if name == "subject_prefix" and node.kind is Kind.LIST:
+        written = report.document.text[node.start : node.end]
+        suggestion = quote(written) if fits(field.read, written) else ""
+        raise WrongValueError("a subject_prefix in brackets needs quotes", suggestion, node=node)
+    if not field.typed or node.kind is not Kind.TEXT:
+        return report.value(node, name, field.read)
+    if field.optional and node.is_nothing:
+        return None
+    in_quotes = field.unquoted and not node.plain
+    return report.read(node, field.read, quote(node.value) if in_quotes else node.value)
+
+
+def _read_list(report: Report, name: str, node: Node) -> tuple[Any, ...]:
+    item = DAY if name == "schedule" else FIELDS[name]
+    values = report.values(node, name, item.one, item.read)
+    if name != "schedule":
+        return tuple(dict.fromkeys(values))
+    if not node.items:
+        message = "the list of days is empty: nothing would ever come; to pause, set paused_until"
+        raise WrongValueError(message, node=node)
+    return tuple(day for day in Weekly if day in values)
+
+
+def read_flag(name: str, given: str, called: str = "") -> Value:
+    """The value of a field that was given as this text; None: the field is taken away.
+
+    Raises UsageError saying what can be written there; `called` is what the field goes by, else its
+    flag.
     """
-    values = {}
-    for name, read in _READERS.items():
-        if name in fields and (value := read(report, fields[name])) is not _BAD:
-            values["days" if name == "schedule" else name] = value
-    return values
+    text, field = given.strip(), FIELDS[name]
+    if text in NOTHING and (name, text) != ("abstracts", "none"):
+        return None
+    try:
+        return field.flag(text)
+    except WRONG:
+        meant = field.meant(text)
+        raise UsageError(
+            f"{called or '--' + name.replace('_', '-')} {given!r} is not {field.kind}",
+            remedy=f"did you mean {meant}?" if meant else field.remedy,
+        ) from None

@@ -5,37 +5,52 @@ meant.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from digest.errors import ConfigError
+
+
+class Entry(NamedTuple):
+    """What a mistake spoils: a keyword or group by its name, a reader by its number from 1.
+
+    Without a section it is the file as a whole, without a name the section as a whole.
+    """
+
+    section: str = ""
+    name: str | int = ""
+
+
+WHOLE_FILE = Entry()
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake. `line` and `column` count from 1; `suggestion` is the corrected text, or
-    nothing.
-
-    `span` is what the suggestion stands in for, as positions in the text that was checked, where
-    that is known.
+    nothing; `entry` is the part of the file to which it belongs.
     """
 
     line: int
     column: int
     message: str
     suggestion: str = ""
-    span: tuple[int, int] | None = field(default=None, compare=False, repr=False)
+    entry: Entry = WHOLE_FILE
 
 
-class RosterError(ConfigError):
+class SubscribersFileError(ConfigError):
     """All mistakes of a subscribers file at once; its text shows each with its line and a caret."""
 
     def __init__(self, problems: Iterable[Problem], *, name: str, lines: Sequence[str]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.column)))
-        shown = [_show(problem, name, lines) for problem in self.problems]
-        if len(shown) > 1:
-            count = f"{len(shown)} mistakes in {name}; nothing was changed"
-            shown = [f"{name} is not right:", *shown, count]
-        super().__init__("\n".join(shown))
+        super().__init__(listed([_show(problem, name, lines) for problem in self.problems], name))
+
+
+def listed(mistakes: Sequence[str], name: str) -> str:
+    """One mistake of a file as it is, several with a heading and their number."""
+    if len(mistakes) == 1:
+        return mistakes[0]
+    count = f"{len(mistakes)} mistakes in {name}; nothing was changed"
+    return "\n".join([f"{name} is not right:", *mistakes, count])
 
 
 def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:
@@ -53,7 +68,7 @@ def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:
 
 def excerpt(line: str, position: int) -> tuple[str, int]:
     """Cut at most 100 characters around a position, each drawable in one cell, tabs and controls as
-    blanks.
+    blanks. Returns them with the position in them.
     """
     first = max(0, position - 60) if len(line) > 100 else 0
     text = "".join(char if char.isprintable() else " " for char in line[first : first + 100])

@@ -6,45 +6,32 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from digest.errors import QueryError, UsageError
-from digest.subscribers import tree
-from digest.subscribers.edit import Value, Wanted
-from digest.subscribers.fields import normal_email
-from digest.subscribers.flags import SETTABLE, read_flag, split
-from digest.subscribers.load import Checked, fold
-from digest.subscribers.report import nearest
+from digest.subscribers.addresses import normal_email
+from digest.subscribers.check import Checked, fold
+from digest.subscribers.edit import Wanted, listed_keywords
+from digest.subscribers.fields import SETTABLE, Value, read_flag, split
+from digest.subscribers.guesses import nearest
+from digest.subscribers.problems import listed
 
 COLUMNS = ("email", "keywords", *SETTABLE)
 DELIMITERS = (",", ";", "\t")
 """What stands between cells; spreadsheets of many countries write semicolons."""
 MAX_BYTES = 32 * 1024 * 1024
 
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What is wrong in one line of the file; lines count from 1."""
-
-    line: int
-    message: str
+Mistake = tuple[int, str]
+"""A line of the file, counted from 1, and what is wrong in it."""
 
 
 class TableError(UsageError):
     """All mistakes of a CSV file at once, each with its line."""
 
-    def __init__(self, mistakes: list[Mistake], name: str) -> None:
-        self.mistakes = tuple(sorted(mistakes, key=lambda mistake: mistake.line))
-        shown = [f"{name}:{mistake.line}: {mistake.message}" for mistake in self.mistakes]
-        if len(shown) > 1:
-            shown = [
-                f"{name} is not right:",
-                *shown,
-                f"{len(shown)} mistakes in {name}; nothing was changed",
-            ]
-        super().__init__("\n".join(shown))
+    def __init__(self, mistakes: Iterable[Mistake], name: str) -> None:
+        shown = [f"{name}:{line}: {text}" for line, text in sorted(mistakes, key=lambda m: m[0])]
+        super().__init__(listed(shown, name))
 
 
 def read_table(path: Path, checked: Checked) -> list[Wanted]:
@@ -53,30 +40,22 @@ def read_table(path: Path, checked: Checked) -> list[Wanted]:
     `checked` is the subscribers file, whose names, groups and readers a row may mean. Raises
     TableError with every mistake, UsageError where the file cannot be read.
     """
-    text = _read(path)
-    rows = _rows(text, path.name)
-    line, header = next(rows, (1, []))
-    names = _columns(header, line, path.name)
+    rows = _rows(_read(path), path.name)
+    names = _columns(*next(rows, (1, [])), path.name)
     mistakes: list[Mistake] = []
     readers: list[Wanted] = []
     lines: dict[str, int] = {}
     for line, cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
         if len(cells) > len(names):
-            mistakes.append(
-                Mistake(
-                    line,
-                    f"{len(cells)} cells, and the header names {len(names)}: put what holds commas in quotes",
-                )
-            )
-            continue
-        wrong, reader = _reader(dict(zip(names, cells, strict=False)), checked)
-        first = lines.setdefault(reader.email.casefold(), line)
-        if first != line and reader.email:
-            wrong.append(f"{reader.email} stands in line {first} already")
-        mistakes += [Mistake(line, message) for message in wrong]
-        readers.append(reader)
+            message = f"{len(cells)} cells, and the header names {len(names)}"
+            mistakes.append((line, f"{message}: put what holds commas in quotes"))
+        elif any(cell.strip() for cell in cells):
+            wrong, reader = _reader(dict(zip(names, cells, strict=False)), checked)
+            first = lines.setdefault(reader.email.casefold(), line)
+            if first != line and reader.email:
+                wrong.append(f"{reader.email} stands in line {first} already")
+            mistakes += [(line, message) for message in wrong]
+            readers.append(reader)
     if mistakes:
         raise TableError(mistakes, path.name)
     if not readers:
@@ -116,63 +95,50 @@ def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
                 yield begin, cells
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise TableError([Mistake(begin, f"this row cannot be read ({error})")], name) from error
+        raise TableError([(begin, f"this row cannot be read ({error})")], name) from error
 
 
-def _columns(header: list[str], line: int, file: str) -> list[str]:
+def _columns(line: int, header: list[str], file: str) -> list[str]:
     """The names of the columns, as the subscribers file calls them."""
     names = [cell.strip().lower().replace(" ", "_") for cell in header]
-    mistakes = []
-    for name in names:
+    wrong = []
+    if "email" not in names:
+        wrong = ["the header names no column email: the first row says what the cells are"]
+    for name in dict.fromkeys(names):
         if name not in COLUMNS:
             near = nearest(name, COLUMNS)
             hint = f"did you mean {near}?" if near else f"there are {', '.join(COLUMNS)}"
-            mistakes.append(Mistake(line, f"the header names a column {name!r}: {hint}"))
+            wrong.append(f"the header names a column {name!r}: {hint}")
         elif names.count(name) > 1:
-            mistakes.append(Mistake(line, f"the header names {name} twice"))
-    if "email" not in names:
-        mistakes.insert(
-            0,
-            Mistake(
-                line, "the header names no column email: the first row says what the cells are"
-            ),
-        )
-    if mistakes:
-        raise TableError(list(dict.fromkeys(mistakes)), file)
+            wrong.append(f"the header names {name} twice")
+    if wrong:
+        raise TableError([(line, message) for message in wrong], file)
     return names
 
 
 def _reader(cells: dict[str, str], checked: Checked) -> tuple[list[str], Wanted]:
-    """What one row asks for, and what is wrong in it."""
+    """What is wrong in one row, and what it asks for."""
     wrong = []
     email = cells.get("email", "").strip()
     try:
         email = normal_email(email)
     except ValueError as error:
-        wrong.append(
-            f"{email!r} is no mail address: {str(error).rstrip('.')}"
-            if email
-            else "there is no address"
-        )
+        why = f"{email!r} is no mail address: {str(error).rstrip('.')}"
+        wrong.append(why if email else "there is no address")
     fields: dict[str, Value] = {}
     for name in SETTABLE:
-        text = cells.get(name, "")
-        if text.strip():
-            try:
-                fields[name] = read_flag(name, text, called=name)
-            except UsageError as error:
-                wrong.append(str(error))
-    keywords = split(cells.get("keywords", ""))
-    excluded = fields.get("exclude")
-    wrong += [why for keyword in keywords if (why := _doubt(keyword, checked))]
-    wrong += [
-        why
-        for query in (excluded if isinstance(excluded, list) else [])
-        if (why := _doubt(query, checked))
-    ]
-    if not keywords and email.casefold() not in checked.entries and not tree.default_items(checked):
+        try:
+            if cells.get(name, "").strip():
+                fields[name] = read_flag(name, cells[name], called=name)
+        except UsageError as error:
+            wrong.append(str(error))
+    reader = Wanted(email, tuple(split(cells.get("keywords", ""))), fields)
+    texts = [*reader.keywords, *reader.excluded]
+    wrong += [why for text in texts if (why := _doubt(text, checked))]
+    is_new = email.casefold() not in checked.entries
+    if is_new and not reader.keywords and not listed_keywords(checked):
         wrong.append(f"{email} needs a keyword, being new")
-    return wrong, Wanted(email, tuple(keywords), fields)
+    return wrong, reader
 
 
 def _doubt(text: str, checked: Checked) -> str:

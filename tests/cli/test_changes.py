@@ -11,8 +11,7 @@ import pytest
 from digest.cli import main
 from digest.model import Abstracts, Format, Order, Revisions, Weekly
 from digest.subscribers import load_roster
-from digest.subscribers.fields import FIELDS
-from digest.subscribers.flags import SETTABLE, split
+from digest.subscribers.fields import FIELDS, SETTABLE, split
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = """\

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from digest.errors import ConfigError, TryLaterError, UsageError
 from digest.model import Rule
-from digest.subscribers import RosterError, edit, load_roster
-from digest.subscribers.load import check_text
-from digest.subscribers.unknown import nearest_address
+from digest.subscribers import SubscribersFileError, edit, edit_keywords, load_roster, transaction
+from digest.subscribers.check import check_text
+from digest.subscribers.guesses import nearest_address
 from digest.system.locks import file_lock
 
 TEXT = """\
@@ -191,14 +191,14 @@ def test_a_reader_moves_to_another_address_in_place(path: Path) -> None:
 
 
 def test_a_keyword_is_added_under_its_name(path: Path) -> None:
-    edit.add_keyword(path, "RL", 'ti:"reinforcement learning"')
-    edit.add_keyword(path, "Scaling", None, Rule.TITLE)
+    edit_keywords.add_keyword(path, "RL", 'ti:"reinforcement learning"')
+    edit_keywords.add_keyword(path, "Scaling", None, Rule.TITLE)
     assert difference(path)[1] == [
         "  RL: 'ti:\"reinforcement learning\"'",
         "  Scaling: {query: Scaling, match: title}",
     ]
     with pytest.raises(UsageError, match="there is a keyword Robots already"):
-        edit.add_keyword(path, "robots")
+        edit_keywords.add_keyword(path, "robots")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_name_finds_its_place_in_every_form_of_the_section(
     path: Path, before: str, after: str
 ) -> None:
     path.write_text(before)
-    edit.add_keyword(path, "RL", "ti:x")
+    edit_keywords.add_keyword(path, "RL", "ti:x")
     assert path.read_text() == after
 
 
@@ -224,9 +224,9 @@ def test_a_used_keyword_is_only_removed_by_force_and_then_everywhere(path: Path)
     edit.add_subscribers(path, ["ada@example.org"], ["Robots"], {"exclude": ["Reward Model"]})
     before = path.read_text()
     with pytest.raises(UsageError, match=r"used by ada@example.org, grace@example.org"):
-        edit.remove_keyword(path, "robots")
+        edit_keywords.remove_keyword(path, "robots")
     assert path.read_text() == before
-    edit.remove_keyword(path, "robots", force=True)
+    edit_keywords.remove_keyword(path, "robots", force=True)
     assert difference(path, before) == (
         [
             "  Robots: {query: 'cat:cs.RO'}",
@@ -242,33 +242,33 @@ def test_a_keyword_whose_removal_leaves_a_reader_with_nothing_stays(path: Path) 
         "keywords: {A: 'ti:x'}\nsubscribers:\n  - email: ada@example.org\n    keywords: [a]\n"
     )
     with pytest.raises(UsageError, match=r"ada@example\.org has no keywords"):
-        edit.remove_keyword(path, "A", force=True)
+        edit_keywords.remove_keyword(path, "A", force=True)
 
 
 def test_a_renamed_keyword_changes_its_name_wherever_it_stands(path: Path) -> None:
-    done = edit.rename_keyword(path, "reward model", "RM: all")
+    done = edit_keywords.rename_keyword(path, "reward model", "RM: all")
     assert difference(path)[1] == [
         '  "RM: all":  \'"reward model" OR "preference model"\'   # aligned by hand',
         '    keywords: ["RM: all", +vision]   # hers',
     ]
     assert [k.query for k in done.before.keywords] == [k.query for k in done.after.keywords]
-    edit.rename_keyword(path, "RM: all", "rm: ALL")
+    edit_keywords.rename_keyword(path, "RM: all", "rm: ALL")
 
 
 def test_a_name_that_is_its_own_query_keeps_it_when_renamed(path: Path) -> None:
     path.write_text("keywords: {Reasoning: {match: title}}\n")
-    edit.rename_keyword(path, "Reasoning", "Thought")
+    edit_keywords.rename_keyword(path, "Reasoning", "Thought")
     assert [(k.name, k.query) for k in load_roster(path).keywords] == [("Thought", "ti:reasoning")]
     path.write_text("keywords: [reasoning]\n")
     with pytest.raises(UsageError, match="plain list"):
-        edit.rename_keyword(path, "Reasoning", "Thought")
+        edit_keywords.rename_keyword(path, "Reasoning", "Thought")
 
 
 def test_a_name_that_stands_for_something_else_already_is_refused(path: Path) -> None:
     with pytest.raises(UsageError, match="would change what readers"):
-        edit.rename_keyword(path, "Reward Model", "chain of thought")
+        edit_keywords.rename_keyword(path, "Reward Model", "chain of thought")
     with pytest.raises(UsageError, match="there is a keyword robots already"):
-        edit.rename_keyword(path, "Reward Model", "robots")
+        edit_keywords.rename_keyword(path, "Reward Model", "robots")
     assert path.read_text() == TEXT
 
 
@@ -287,7 +287,7 @@ def test_what_would_make_the_file_wrong_is_refused_with_the_guess(path: Path) ->
 def test_a_broken_file_is_not_edited(path: Path) -> None:
     path.write_text(TEXT.replace("Europe/Berlin", "Europe/Berln"))
     before = path.read_text()
-    with pytest.raises(RosterError, match="Europe/Berln"):
+    with pytest.raises(SubscribersFileError, match="Europe/Berln"):
         edit.add_subscribers(path, ["new@example.org"], ["x"])
     assert path.read_text() == before
 
@@ -447,7 +447,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(
 def test_an_edit_waits_for_another_and_gives_up_in_words(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edit, "WAIT", 0.0)
+    monkeypatch.setattr(transaction, "WAIT", 0.0)
     with file_lock(path, 1.0), pytest.raises(TryLaterError, match="being edited"):
         edit.add_subscribers(path, ["new@example.org"], ["x"])
 
@@ -497,11 +497,11 @@ OPERATIONS: list[Callable[[Path], object]] = [
     lambda p: edit.remove_subscribers(p, ["grace@example.org"]),
     lambda p: edit.move_subscriber(p, "grace@example.org", "grace@example.net"),
     lambda p: edit.move_subscriber(p, "grace@example.net", "grace@example.org"),
-    lambda p: edit.add_keyword(p, "Named", "ti:named"),
-    lambda p: edit.rename_keyword(p, "A", "An A"),
-    lambda p: edit.rename_keyword(p, "An A", "A"),
-    lambda p: edit.remove_keyword(p, "Named", force=True),
-    lambda p: edit.remove_keyword(p, "A", force=True),
+    lambda p: edit_keywords.add_keyword(p, "Named", "ti:named"),
+    lambda p: edit_keywords.rename_keyword(p, "A", "An A"),
+    lambda p: edit_keywords.rename_keyword(p, "An A", "A"),
+    lambda p: edit_keywords.remove_keyword(p, "Named", force=True),
+    lambda p: edit_keywords.remove_keyword(p, "A", force=True),
 ]
 
 
@@ -531,9 +531,9 @@ def test_every_form_of_the_file_can_be_edited(path: Path, start: str) -> None:
     assert names(path, "ada@example.org") == ["A", "b1", "d1"]
     edit.remove_subscribers(path, ["ada@example.org"], ["A", "d1"])
     edit.remove_subscribers(path, ["grace@example.org"])
-    edit.rename_keyword(path, "A", "Z")
+    edit_keywords.rename_keyword(path, "A", "Z")
     edit.move_subscriber(path, "new@example.org", "old@example.org")
-    edit.add_keyword(path, "B", "ti:b")
+    edit_keywords.add_keyword(path, "B", "ti:b")
     roster = load_roster(path)
     assert [(r.email, [k.name for k in r.keywords], r.max_papers) for r in roster.subscribers] == [
         ("ada@example.org", ["b1"], 3),

@@ -15,7 +15,7 @@ from digest.subscribers.edit import (
     remove_subscribers,
 )
 from digest.subscribers.load import load_roster
-from digest.subscribers.problems import RosterError
+from digest.subscribers.problems import SubscribersFileError
 
 FILE = """\
 # who gets what
@@ -60,7 +60,7 @@ def test_what_is_no_repository_is_refused_with_the_nearest_one(
     tmp_path: Path, value: str, suggestion: str
 ) -> None:
     path = written(tmp_path, f'subscribers:\n  - github: "{value}"\n    keywords: [x]\n')
-    with pytest.raises(RosterError) as caught:
+    with pytest.raises(SubscribersFileError) as caught:
         load_roster(path)
     [problem] = caught.value.problems
     assert "OWNER/REPO" in problem.message
@@ -71,13 +71,13 @@ def test_nobody_is_a_reader_and_a_repository_at_once(tmp_path: Path) -> None:
     path = written(
         tmp_path, "subscribers:\n  - {email: a@example.org, github: a/b, keywords: [x]}\n"
     )
-    with pytest.raises(RosterError, match="write two subscribers"):
+    with pytest.raises(SubscribersFileError, match="write two subscribers"):
         load_roster(path)
 
 
 def test_two_spellings_of_one_repository_are_the_same(tmp_path: Path) -> None:
     path = written(tmp_path, FILE + "  - github: ada/Papers.Daily\n    keywords: [x]\n")
-    with pytest.raises(RosterError, match="second time"):
+    with pytest.raises(SubscribersFileError, match="second time"):
         load_roster(path)
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from digest.errors import ConfigError, Exit
 from digest.model import Order, Revisions, Roster, Rule, Weekly
-from digest.subscribers import Problem, RosterError, load_roster
-from digest.subscribers.document import Document, Scalar
-from digest.subscribers.load import check_text
+from digest.subscribers import Problem, SubscribersFileError, load_roster
+from digest.subscribers.check import check_text
+from digest.subscribers.document import Document, Kind
 from digest.subscribers.quoting import write
 
 EXAMPLE = Path(__file__).parent.parent.parent / "subscribers.yaml"
@@ -26,7 +26,7 @@ def load(text: str) -> Roster:
 
 
 def problems(text: str) -> tuple[Problem, ...]:
-    with pytest.raises(RosterError) as caught:
+    with pytest.raises(SubscribersFileError) as caught:
         load(text)
     assert caught.value.exit_code is Exit.CONFIG
     return caught.value.problems
@@ -36,7 +36,7 @@ def mistakes(text: str) -> tuple[Problem, ...]:
     """All mistakes of a text; none of a right one."""
     try:
         load(text)
-    except RosterError as error:
+    except SubscribersFileError as error:
         return error.problems
     return ()
 
@@ -280,7 +280,7 @@ def test_all_mistakes_are_reported_at_once_those_of_yaml_itself_included() -> No
 
 
 def test_the_text_of_the_error_shows_line_caret_and_suggestion() -> None:
-    with pytest.raises(RosterError) as caught:
+    with pytest.raises(SubscribersFileError) as caught:
         load(field("timezone: Europe/Berln"))
     assert str(caught.value).split("\n") == [
         "subscribers.yaml:4:15: 'Europe/Berln' is no time zone",
@@ -291,7 +291,7 @@ def test_the_text_of_the_error_shows_line_caret_and_suggestion() -> None:
 
 
 def test_several_mistakes_are_framed_and_counted() -> None:
-    with pytest.raises(RosterError) as caught:
+    with pytest.raises(SubscribersFileError) as caught:
         load(field("timezone: Europe/Berln\n    at: 7am\n    order: newst"))
     lines = str(caught.value).split("\n")
     assert lines[0] == "subscribers.yaml is not right:"
@@ -406,7 +406,7 @@ def test_a_file_that_is_not_utf_8_says_where(
 ) -> None:
     path = tmp_path / "subscribers.yaml"
     path.write_bytes(data)
-    with pytest.raises(RosterError, match=words) as caught:
+    with pytest.raises(SubscribersFileError, match=words) as caught:
         load_roster(path)
     assert (caught.value.problems[0].line, caught.value.problems[0].column) == (line, column)
 
@@ -453,7 +453,7 @@ def test_whatever_stands_in_the_file_is_read_or_reported(text: str) -> None:
         found: tuple[Problem, ...] = ()
         try:
             check_text(whole, "subscribers.yaml")
-        except RosterError as error:
+        except SubscribersFileError as error:
             found = error.problems or (Problem(0, 0, ""),)
         assert all(
             problem.line >= 1 and problem.column >= 1 and problem.message for problem in found
@@ -470,5 +470,5 @@ def test_whatever_stands_in_the_file_is_read_or_reported(text: str) -> None:
 def test_a_text_is_written_so_that_it_reads_as_itself(text: str) -> None:
     for document in (Document(f"- [{write(text)}, x]"), Document(f"- - {write(text)}\n  - x")):
         node = document.root.items[0].items[0]  # type: ignore[union-attr]
-        assert isinstance(node, Scalar)
+        assert node.kind is Kind.TEXT
         assert node.value == text

@@ -9,9 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from digest.model import Order, Rule, Weekly
-from digest.subscribers import RosterError
+from digest.subscribers import SubscribersFileError
+from digest.subscribers.check import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 from digest.subscribers.fields import ADDRESSES, FIELDS, MAX_PAPERS, QUIET_DAYS, SCHEDULES
-from digest.subscribers.load import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA: dict[str, Any] = json.loads(
@@ -31,7 +31,7 @@ def read(text: str) -> Any:
 def in_loader(text: str) -> bool:
     try:
         check_text(text, "subscribers.yaml")
-    except RosterError:
+    except SubscribersFileError:
         return False
     return True
 

@@ -34,7 +34,9 @@ from digest.model import Roster, Rule, Subscriber
 from digest.setup.parts import machine_now
 from digest.setup.settings import find_home, load_settings
 from digest.setup.subscribers import subscribers_file
-from digest.subscribers.edit import Value, add_subscribers, check_or_begin, find_reader
+from digest.subscribers.edit import add_subscribers, find_reader
+from digest.subscribers.fields import Value
+from digest.subscribers.transaction import check_or_begin
 
 Wish = tuple[str, Rule | None]
 """A keyword as it was written, and the rule that was chosen for it if it is a plain one."""

@@ -14,7 +14,7 @@ import click
 from digest.cli.mistakes import explain
 from digest.errors import DigestError, UsageError
 from digest.rules.schedule import parse_zone
-from digest.subscribers.fields import normal_email
+from digest.subscribers.addresses import normal_email
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from dotenv import dotenv_values
 from digest.errors import ConfigError
 from digest.rules.schedule import parse_zone
 from digest.setup.settings import find_home
-from digest.subscribers.write import ready_folder
+from digest.subscribers.transaction import ready_folder
 from digest.system.files import replace_file
 
 PROJECT = re.compile(r"^name\s*=\s*arxiv-digest\s*$", re.MULTILINE)

@@ -28,7 +28,11 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
             from digest.run.alert import Alarm, after_cycle
 
             alarm = Alarm(
-                parts.store, parts.mailer.transport, parts.mailer.sender, settings.operator, settings.home
+                parts.store,
+                parts.mailer.transport,
+                parts.mailer.sender,
+                settings.operator,
+                settings.home,
             )
             await after_cycle(alarm, parts.roster, failure, parts.clock())
         if settings.heartbeat_url and failure == "" and summary.paused is None:

@@ -11,7 +11,7 @@ from digest.setup.settings import Settings
 from digest.setup.subscribers import known_as, place_of_subscribers, read_roster
 from digest.store import Store
 from digest.store.history import Reader
-from digest.subscribers.unknown import nearest_address
+from digest.subscribers.guesses import nearest_address
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from digest.cli.readers.suppressed import without_digest
 from digest.keywords.words import counted
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words
-from digest.subscribers.edit import Edit, find_reader
+from digest.subscribers.edit import find_reader
+from digest.subscribers.transaction import Edit
 
 ONE_BY_ONE = 5
 """Up to so many readers have a block each; of more, those whose blocks are equal share one."""

@@ -15,7 +15,7 @@ from digest.keywords.grammar import make_keyword
 from digest.keywords.words import counted
 from digest.model import Rule
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
-from digest.subscribers.edit import add_keyword, remove_keyword, rename_keyword
+from digest.subscribers.edit_keywords import add_keyword, remove_keyword, rename_keyword
 
 
 @click.group(cls=ListingGroup)

@@ -20,7 +20,7 @@ from digest.keywords.words import counted
 from digest.model import Keyword, Kind
 from digest.setup.parts import clock_at, existing_store, reading_store
 from digest.setup.subscribers import place_of_subscribers, read_roster
-from digest.subscribers.report import nearest
+from digest.subscribers.guesses import nearest
 from digest.system.locks import cycle_lock
 from digest.times import in_utc, to_text
 

@@ -21,8 +21,8 @@ from digest.errors import UsageError
 from digest.model import REPOSITORY, Format, Rule, Subscriber
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
-from digest.subscribers.edit import Value, add_subscribers, find_reader, remove_subscribers
-from digest.subscribers.flags import NOTHING, read_flag
+from digest.subscribers.edit import add_subscribers, find_reader, remove_subscribers
+from digest.subscribers.fields import NOTHING, Value, read_flag
 
 PLAIN_RULES = [rule.value for rule in Rule if rule is not Rule.QUERY]
 

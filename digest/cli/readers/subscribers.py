@@ -36,20 +36,13 @@ from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
 from digest.rules.schedule import FOR_EVER, is_paused
 from digest.setup.parts import existing_store, find_subscriber, machine_now
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
-from digest.subscribers import RosterError
-from digest.subscribers.edit import (
-    Edit,
-    Value,
-    add_all,
-    check_or_begin,
-    find_reader,
-    move_subscriber,
-    set_fields,
-)
-from digest.subscribers.fields import normal_address
-from digest.subscribers.flags import SETTABLE, read_flag
-from digest.subscribers.report import nearest
+from digest.subscribers import SubscribersFileError
+from digest.subscribers.addresses import normal_address
+from digest.subscribers.edit import add_all, find_reader, move_subscriber, set_fields
+from digest.subscribers.fields import SETTABLE, Value, read_flag
+from digest.subscribers.guesses import nearest
 from digest.subscribers.table import read_table
+from digest.subscribers.transaction import Edit, check_or_begin
 from digest.system.locks import cycle_lock
 
 if TYPE_CHECKING:
@@ -295,7 +288,7 @@ def check(context: Context, as_json: bool) -> None:
     path = place_of_subscribers(context.settings)
     try:
         roster = read_roster(context.settings)
-    except RosterError as error:
+    except SubscribersFileError as error:
         if not as_json:
             raise
         fields = ("line", "column", "message", "suggestion")

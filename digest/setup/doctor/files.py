@@ -27,7 +27,7 @@ from digest.setup.doctor.check import (
 from digest.setup.settings import SYSTEM_HOME, Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store.health import Health, examine
-from digest.subscribers import RosterError
+from digest.subscribers import SubscribersFileError
 from digest.system.accounts import account_name
 from digest.system.locks import is_running, lock_note
 
@@ -46,7 +46,7 @@ def check_subscribers(settings: Settings) -> Finding:
         return fail(f"there is no subscribers file {path}", BEGIN)
     try:
         roster = read_roster(settings)
-    except RosterError as error:
+    except SubscribersFileError as error:
         mistake, *others = error.problems
         more = f"; {len(others)} more" if others else ""
         return fail(

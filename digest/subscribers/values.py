@@ -1,0 +1,171 @@
+"""The questions that every value of the file is asked, and the mistakes that the answers show.
+
+A value that is wrong raises WrongValueError; `with report:` around the reading of one value, or of
+one entry, notes it, and the reading goes on behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Self, TypeVar
+
+from digest.errors import QueryError
+from digest.subscribers.document import Document, Kind, Node
+from digest.subscribers.guesses import nearest
+from digest.subscribers.problems import Entry, Problem
+from digest.subscribers.quoting import quote, write, yaml_type
+
+T = TypeVar("T")
+Read = Callable[[str], T]
+"""Makes a value of a text; raises WrongValueError, or QueryError for a keyword."""
+
+
+class WrongValueError(Exception):
+    """What is wrong with a value, and the YAML that was probably meant, where that is known.
+
+    Who reads a text does not know where it stands; `node` and `offset`, the characters from its
+    beginning to the caret, are added by the report.
+    """
+
+    def __init__(
+        self, message: str, suggestion: str = "", *, node: Node | None = None, offset: int = 0
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+        self.node = node
+        self.offset = offset
+
+
+def fits(read: Callable[[str], object] | None, text: str) -> bool:
+    """Whether a text can be read so: only what can is suggested."""
+    try:
+        if read is not None:
+            read(text)
+    except (WrongValueError, QueryError, ValueError):
+        return False
+    return read is not None
+
+
+class Report:
+    """The mistakes found so far in one document, each with the entry that was being read."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self._entry = Entry()
+
+    def entry(self, section: str, name: str | int = "") -> Self:
+        """`with report.entry(…):` notes what is wrong within as a mistake of this entry."""
+        self._entry = Entry(section, name)
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        if isinstance(error, WrongValueError):
+            self.note(error)
+            return True
+        return False
+
+    def note(self, error: WrongValueError) -> None:
+        """Add a mistake to those found so far."""
+        start = error.node.start if error.node else 0
+        place = self.document.place(start + error.offset)
+        self.problems.append(Problem(*place, error.message, error.suggestion, self._entry))
+
+    def read(self, node: Node, read: Read[T], text: str | None = None) -> T:
+        """What a node's text means; a mistake in a query has the caret under the very character
+        where that can be told.
+        """
+        try:
+            return read(node.value if text is None else text)
+        except WrongValueError as error:
+            error.node = error.node or node
+            raise
+        except QueryError as error:
+            opening = 0 if node.plain else 1
+            inside = self.document.text[node.start + opening : node.end - opening]
+            exact = error.text == node.value == inside
+            offset = opening + error.position if exact else 0
+            raise WrongValueError(str(error), node=node, offset=offset) from None
+
+    def text(self, node: Node, what: str, fitting: Callable[[str], object] | None = str) -> str:
+        """A value that is meant as text; refuses what YAML takes for something else.
+
+        It is suggested in quotes where that is `fitting`.
+        """
+        if node.kind is not Kind.TEXT:
+            raise WrongValueError(f"{what} is one text, and here stands {node.kind}", node=node)
+        taken_for = yaml_type(node.value) if node.plain else ""
+        if not taken_for:
+            return node.value
+        message, meant, offset = f"{what} is missing", node.value, 0
+        rest = self.document.text[node.end :].split("\n", 1)[0]
+        if meant:
+            message = f"YAML reads {meant} as {taken_for}: put it in quotes"
+        elif comment := re.match(r"(\s+)(#\S.*)", rest):
+            meant, offset = comment[2].strip(), len(comment[1])
+            message = f"{what} is missing: YAML reads {meant} as a comment"
+        suggestion = quote(meant) if meant and fits(fitting, meant) else ""
+        raise WrongValueError(message, suggestion, node=node, offset=offset)
+
+    def value(self, node: Node, what: str, read: Read[T]) -> T:
+        """What a text in the file means."""
+        self.text(node, what, read)
+        return self.read(node, read)
+
+    def items(
+        self, node: Node, what: str, fitting: Callable[[str], object] | None = None
+    ) -> Iterable[Node]:
+        """The members of a list; a single value is refused with the list that it should be."""
+        if node.kind is Kind.LIST:
+            return node.items
+        suggestion = f"[{write(node.value)}]" if node.value and fits(fitting, node.value) else ""
+        message = f"{what} is a list, and here stands {node.shape}"
+        raise WrongValueError(message, suggestion, node=node)
+
+    def values(self, node: Node, what: str, one: str, read: Read[T]) -> list[T]:
+        """What the texts in a list mean, each called `one`; those that are wrong are left out."""
+        found: list[T] = []
+        for item in self.items(node, what, read):
+            with self:
+                found.append(self.value(item, one, read))
+        return found
+
+    def pairs(self, node: Node, what: str) -> list[tuple[Node, Node]]:
+        """The names and values of a mapping, without those that come a second time."""
+        if node.kind is not Kind.MAPPING:
+            message = f"{what} is made of lines 'name: value', and here stands {node.shape}"
+            raise WrongValueError(message, node=node)
+        first: dict[str, tuple[Node, Node]] = {}
+        for name, value in node.pairs:
+            known, _ = first.setdefault(name.value, (name, value))
+            if known is not name:
+                line = self.document.place(known.start)[0]
+                message = f"{name.value}: stands here for the second time, first in line {line}"
+                self.note(WrongValueError(message, node=name))
+        return list(first.values())
+
+    def fields(self, node: Node, known: Iterable[str], what: str) -> dict[str, Node]:
+        """A mapping whose names are all known; what is probably meant by another is suggested
+        where it is still free.
+        """
+        known = list(known)
+        found = {}
+        pairs = self.pairs(node, what)
+        taken = {name.value for name, _ in pairs}
+        for name, value in pairs:
+            if name.value in known:
+                found[name.value] = value
+                continue
+            near = nearest(name.value, known)
+            message = f"{name.value}: means nothing in {what}"
+            message += "" if near else f"; known are {', '.join(known)}"
+            if name.value == "<<":
+                message = "YAML's << is not understood here: what all share stands under defaults:"
+            self.note(WrongValueError(message, "" if near in taken else near, node=name))
+            taken.add(near)
+        return found
