@@ -16,12 +16,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from digest.errors import TryLaterError
-from digest.web.pages import BUSY, GONE, UNKNOWN, ask, page
+from digest.web.pages import BUSY, GONE, QUESTION, UNKNOWN, page
 
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
+        " frame-ancestors 'none'; base-uri 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -45,20 +46,19 @@ def make_app(
         token = request.path_params["token"]
         try:
             if request.method == "POST":
-                return _answer(GONE, 200) if leave(token) else _answer(UNKNOWN, 404)
-            return _answer(ask(), 200) if known(token) else _answer(UNKNOWN, 404)
+                return _page(GONE) if leave(token) else _page(UNKNOWN, 404)
+            # Programs that look for viruses follow links: a GET changes nothing.
+            return _page(QUESTION) if known(token) else _page(UNKNOWN, 404)
         except TryLaterError:
-            response = _answer(BUSY, 503)
-            response.headers["Retry-After"] = "30"
-            return response
+            return _page(BUSY, 503, **{"Retry-After": "30"})
 
     async def nothing(_request: Request, _error: Exception) -> Response:
-        return _answer(UNKNOWN, 404)
+        return _page(UNKNOWN, 404)
 
     paths = dict.fromkeys([f"{prefix}/u/{{token}}", "/u/{token}"])
     routes = [Route(path, link, methods=["GET", "POST"]) for path in paths]
     return Starlette(routes=routes, exception_handlers={404: nothing})
 
 
-def _answer(content: str, status: int) -> Response:
-    return HTMLResponse(page(content), status_code=status, headers=HEADERS)
+def _page(content: str, status: int = 200, **headers: str) -> Response:
+    return HTMLResponse(page(content), status_code=status, headers=HEADERS | headers)

@@ -12,12 +12,17 @@ import click
 
 from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.errors import QueryError, UsageError
+from digest.keywords.grammar import make_keyword
 from digest.keywords.words import counted
+from digest.model import Keyword
 from digest.setup.parts import clock_at
+from digest.setup.settings import Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.store import open_store, rehearsal_store
+from digest.store.pages import MOVED
+from digest.system.locks import cycle_lock
 
 if TYPE_CHECKING:
-    from digest.model import Keyword
     from digest.rendering.page.read import PublishedPage
 
 UNREAD_NAMED = 5
@@ -49,32 +54,25 @@ def import_page(
         )
     moment = clock_at(now)()
     until = _until(read, moment)
-    keywords = _keywords(context, read)
-    rows = _take_in(context, read, keywords, until, dry_run=dry_run)
+    named = _named(context.settings)
+    keywords = {s.keyword: _keyword(s.keyword, named, context.settings) for s in read.sections}
+    rows = _take_in(context.settings.db, read, keywords, until, dry_run=dry_run)
     if read.unread:
-        lines = ", ".join(map(str, read.unread[:UNREAD_NAMED])) + (
-            ", …" if len(read.unread) > UNREAD_NAMED else ""
-        )
-        context.warn(
-            f"{page}: {counted(len(read.unread), 'row')} could not be read and passed over: line {lines}"
-        )
-    missing = [name for name, (_, known) in keywords.items() if not known]
-    if as_json:
-        context.print_json(
-            {
-                "page": str(page),
-                "updated": read.updated.isoformat() if read.updated else None,
-                "dry_run": dry_run,
-                "keywords": rows,
-                "unread": list(read.unread),
-                "missing": missing,
-            }
-        )
-        return
-    _tell(context, rows, until, moment, dry_run=dry_run)
+        context.warn(f"{page}: {_unread(read.unread)}")
+    missing = [heading for heading in keywords if heading.casefold() not in named]
+    value = {
+        "page": str(page),
+        "updated": read.updated.isoformat() if read.updated else None,
+        "dry_run": dry_run,
+        "keywords": rows,
+        "unread": list(read.unread),
+        "missing": missing,
+    }
+    said = _lines(rows, until, moment, dry_run=dry_run)
     if missing:
         place = place_of_subscribers(context.settings)
-        context.echo(f"Not in {place} yet: {', '.join(missing)} ('digest keywords add' adds them).")
+        said.append(f"Not in {place} yet: {', '.join(missing)} ('digest keywords add' adds them).")
+    context.show(value, said, as_json=as_json)
 
 
 def _text(page: Path) -> str:
@@ -95,91 +93,79 @@ def _until(page: PublishedPage, now: datetime) -> datetime:
     return min(datetime.combine(day, time(23, 59, 59), UTC), now)
 
 
-def _keywords(context: Context, page: PublishedPage) -> dict[str, tuple[Keyword, bool]]:
-    """The keyword of each heading: the subscribers file's of that name, or a plain one; and whether
-    it is known.
-    """
-    from digest.keywords.grammar import make_keyword
+def _unread(lines: tuple[int, ...]) -> str:
+    named = ", ".join(map(str, lines[:UNREAD_NAMED])) + (", …" if len(lines) > UNREAD_NAMED else "")
+    return f"{counted(len(lines), 'row')} could not be read and passed over: line {named}"
 
-    settings = context.settings
-    roster = (
-        read_roster(settings)
-        if settings.subscribers_yaml or settings.subscribers.exists()
-        else None
-    )
-    named = {keyword.name.casefold(): keyword for keyword in roster.keywords} if roster else {}
-    found: dict[str, tuple[Keyword, bool]] = {}
-    for section in page.sections:
-        known = named.get(section.keyword.casefold())
-        try:
-            found[section.keyword] = (known or make_keyword(section.keyword), known is not None)
-        except QueryError as error:
-            remedy = f"add a keyword of this name to {place_of_subscribers(settings)}, with a query"
-            words = f"the heading {section.keyword!r} is no keyword ({error.message})"
-            raise UsageError(words, remedy=remedy) from error
-    return found
+
+def _named(settings: Settings) -> dict[str, Keyword]:
+    """The subscribers file's keywords by casefolded name; none where there is no such file."""
+    if not settings.subscribers_yaml and not settings.subscribers.exists():
+        return {}
+    return {keyword.name.casefold(): keyword for keyword in read_roster(settings).keywords}
+
+
+def _keyword(heading: str, named: dict[str, Keyword], settings: Settings) -> Keyword:
+    """The keyword of a heading: the subscribers file's of that name, or a plain one."""
+    try:
+        return named.get(heading.casefold()) or make_keyword(heading)
+    except QueryError as error:
+        place = place_of_subscribers(settings)
+        raise UsageError(
+            f"the heading {heading!r} is no keyword ({error.message})",
+            remedy=f"add a keyword of this name to {place}, with a query",
+        ) from error
 
 
 def _take_in(
-    context: Context,
-    page: PublishedPage,
-    keywords: dict[str, tuple[Keyword, bool]],
-    until: datetime,
-    *,
-    dry_run: bool,
+    db: Path, page: PublishedPage, keywords: dict[str, Keyword], until: datetime, *, dry_run: bool
 ) -> list[dict[str, Any]]:
     """Write the page into the database, or into a copy of it, and say what that brought for each
     keyword.
     """
     from digest.rendering.page.ranks import papers_of
-    from digest.store import open_store, rehearsal_store
-    from digest.system.locks import cycle_lock
 
     papers = papers_of(page.sections, until.date())
     logs: dict[str, list[str]] = {}
     for section in page.sections:
-        log = logs.setdefault(keywords[section.keyword][0].query, [])
-        log += [row.id for row in section.rows]
-    db = context.settings.db
+        logs.setdefault(keywords[section.keyword].query, []).extend(row.id for row in section.rows)
     if dry_run:
         with rehearsal_store(db) as store:
             taken = store.pages.take_in(papers, logs, until)
     else:
         with cycle_lock(db), open_store(db) as store:
             taken = store.pages.take_in(papers, logs, until)
-    rows = []
-    for section in page.sections:
-        keyword = keywords[section.keyword][0]
-        found = taken[keyword.query]
-        rows.append(
-            {
-                "keyword": keyword.name,
-                "query": keyword.query,
-                "papers": len({row.id for row in section.rows}),
-                "added": found.added,
-                "begins": found.begins,
-            }
-        )
-    return rows
+    return [
+        {
+            "keyword": keyword.name,
+            "query": keyword.query,
+            "papers": len({row.id for row in section.rows}),
+            "added": taken[keyword.query].added,
+            "begins": taken[keyword.query].begins,
+        }
+        for section in page.sections
+        for keyword in [keywords[section.keyword]]
+    ]
 
 
-def _tell(
-    context: Context, rows: list[dict[str, Any]], until: datetime, now: datetime, *, dry_run: bool
-) -> None:
-    from digest.store.pages import MOVED
-
+def _lines(
+    rows: list[dict[str, Any]], until: datetime, now: datetime, *, dry_run: bool
+) -> list[str]:
+    """What the page brought for each keyword, and what that means for digests."""
     width = max(len(row["keyword"]) for row in rows)
+    lines = []
     for row in rows:
-        new = "all known already" if not row["added"] else f"{row['added']} new to the database"
-        context.echo(f"{row['keyword']:<{width}}  {counted(row['papers'], 'paper')}, {new}")
-    context.echo(
+        new = f"{row['added']} new to the database" if row["added"] else "all known already"
+        lines.append(f"{row['keyword']:<{width}}  {counted(row['papers'], 'paper')}, {new}")
+    lines.append(
         "Nothing was written." if dry_run else "They count as seen; none of them is mailed."
     )
-    if any(row["begins"] for row in rows):
-        recent = until >= now - MOVED
-        first = (
-            f"The first digests bring what came after {until:%Y-%m-%d}."
-            if recent
-            else f"The page is of {until:%Y-%m-%d}, long ago: first digests show the youngest few, as of a new keyword."
+    begins = any(row["begins"] for row in rows)
+    if begins and until >= now - MOVED:
+        lines.append(f"The first digests bring what came after {until:%Y-%m-%d}.")
+    elif begins:
+        lines.append(
+            f"The page is of {until:%Y-%m-%d}, long ago:"
+            " first digests show the youngest few, as of a new keyword."
         )
-        context.echo(first)
+    return lines
