@@ -14,21 +14,30 @@ PRIVATE, PUBLIC = 0o640, 0o644
 
 
 def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Put `data` in the place of the file at `path` as `write_whole` does. Raises ConfigError."""
+    try:
+        write_whole(path, data, mode=mode)
+    except OSError as error:
+        denied = isinstance(error, PermissionError)
+        raise ConfigError(
+            f"{path} cannot be written ({error.strerror}); nothing was changed",
+            remedy="run as the owner of the file and its folder" if denied else "",
+        ) from error
+
+
+def write_whole(path: Path, data: bytes, *, mode: int) -> None:
     """Put `data` in the place of the file at `path`, which is no symbolic link; mode and owner
     stay.
 
     `mode` is that of a new file. The new file is written beside the old one and synced before it
-    takes its name. Raises ConfigError and leaves the old file where this cannot be done.
+    takes its name. Raises OSError and leaves the old file where this cannot be done.
     """
     try:
         old = path.stat()
     except FileNotFoundError:
         old = None
-    except OSError as error:
-        raise _cannot(path, error) from error
-    temporary = ""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with open(descriptor, "wb") as stream:  # noqa: PTH123 - an open descriptor
             stream.write(data)
             stream.flush()
@@ -36,31 +45,16 @@ def replace_file(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
             if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(descriptor, old.st_uid, old.st_gid)
             os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
-        raise _cannot(path, error) from error
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable; some file systems cannot sync a folder, and the file is in place
-    already.
-    """
+        Path(name).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    # The new name is made durable, too. Some file systems cannot sync a folder, and the file is in
+    # place already.
     with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _cannot(path: Path, error: OSError) -> ConfigError:
-    remedy = (
-        "run as the owner of the file and its folder" if isinstance(error, PermissionError) else ""
-    )
-    return ConfigError(
-        f"{path} cannot be written ({error.strerror}); nothing was changed", remedy=remedy
-    )

@@ -23,18 +23,13 @@ import digest.cli.daily.timer as cli_timer
 from digest.cli import main
 from digest.cli.base import Context
 from digest.errors import ConfigError
+from digest.system.accounts import account_name
+from digest.system.timers.cron import cron_line, home_of_line, with_line, without_line
 from digest.system.timers.job import MARK, SHIPPED, STATE, Job
-from digest.system.timers.machine import Machine, user_name
-from digest.system.timers.texts import (
-    LABEL,
-    cron_line,
-    home_of_line,
-    home_of_plist,
-    home_of_unit,
-    plist,
-    with_line,
-    without_line,
-)
+from digest.system.timers.kinds import plan_install
+from digest.system.timers.launchd import LABEL, home_of_plist, plist
+from digest.system.timers.machine import Machine
+from digest.system.timers.systemd import home_of_unit
 from digest.system.timers.units import (
     TIMER_UNIT,
     daemon_service,
@@ -289,7 +284,7 @@ def test_paths_are_read_back_from_what_is_written() -> None:
 
 def test_a_launchd_agent_runs_at_load_and_each_quarter_of_an_hour(tmp_path: Path) -> None:
     job = Job(("/opt/digest/bin/digest",), tmp_path / ODD)
-    data = plist(job)
+    data = plist(job).encode()
     assert MARK.encode() in data
     agent = plistlib.loads(data)
     assert agent == {
@@ -445,7 +440,7 @@ def test_on_a_terminal_it_asks(
 def test_lingering_is_left_out_where_it_is_on_or_not_wanted(place: Place) -> None:
     assert "stops when you log out" in place("install", "--user", "--yes", "--no-linger").out
     assert not any("linger" in call for call in place.calls)
-    lingering = place.root / "var/lib/systemd/linger" / user_name(os.geteuid())
+    lingering = place.root / "var/lib/systemd/linger" / account_name(os.geteuid())
     lingering.parent.mkdir(parents=True)
     lingering.touch()
     place("install", "--user", "--yes")
@@ -506,7 +501,7 @@ def test_a_missing_home_or_somebody_elses_is_refused(
         "there is no folder"
         in place("install", "--user", "--yes", "--home", str(place.home / "no")).err
     )
-    monkeypatch.setattr("digest.system.timers.install.owner", lambda _folder: "lin")
+    monkeypatch.setattr("digest.system.timers.kinds.owner", lambda _folder: "lin")
     told = place("install", "--user", "--yes")
     assert told.code == 78
     assert "belongs to lin" in told.err
@@ -519,7 +514,7 @@ def test_the_systems_timer_runs_as_the_owner_of_the_home(place: Place) -> None:
     place.machine(system="linux", systemd=True, uid=0)
     assert place("install", "--yes").code == 0
     service = (place.system_units / "digest.service").read_text()
-    assert f"User={user_name(place.home.stat().st_uid)}" in service
+    assert f"User={account_name(place.home.stat().st_uid)}" in service
     assert f"ReadWritePaths={place.home}" in service
     assert place.calls == ["systemctl daemon-reload", "systemctl enable --now digest.timer"]
     verify(place.system_units / "digest.service")
@@ -569,8 +564,6 @@ def test_an_enabled_daemon_is_not_pushed_aside(place: Place) -> None:
 def test_a_program_that_the_account_cannot_reach_is_told_before_anything_is_done(
     place: Place, tmp_path: Path
 ) -> None:
-    from digest.system.timers.install import plan_install
-
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     program = closed / "digest"

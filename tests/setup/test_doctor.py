@@ -37,7 +37,7 @@ from digest.setup.doctor.table import local_checks, remote_checks
 from digest.setup.doctor.trial import TITLE
 from digest.setup.settings import Survey, survey_settings
 from digest.store import open_store
-from digest.system.timers.found import Installed
+from digest.system.timers.plan import Installed
 from tests.world.dns_server import dns_server
 from tests.world.smtp_server import Act, make_certificate, smtp_server
 from tests.world.worlds import mail

@@ -16,10 +16,15 @@ from digest.cli.base import Command, Context, json_option, labelled, pass_contex
 from digest.errors import ConfigError, DigestError, UsageError
 from digest.setup.settings import SYSTEM_HOME, Settings, find_home
 from digest.setup.timer import make_job, what_a_timer_misses
-from digest.system.timers.found import Installed, details, find_installed, plans_to_remove
-from digest.system.timers.install import plan_install
+from digest.system.timers.kinds import (
+    SYSTEM,
+    details,
+    find_installed,
+    plan_install,
+    plans_to_remove,
+)
 from digest.system.timers.machine import Machine
-from digest.system.timers.plan import SYSTEMD, Plan, carry_out
+from digest.system.timers.plan import Installed, TimerPlan, carry_out
 
 ACTIVE = {True: "active", False: "not active", None: "installed"}
 
@@ -133,7 +138,7 @@ def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> 
     )
 
 
-def _plans_to_remove(machine: Machine, scope: str | None) -> list[Plan]:
+def _plans_to_remove(machine: Machine, scope: str | None) -> list[TimerPlan]:
     """What takes away the system's timer or the user's own: as asked, else whichever there is.
     ConfigError where only root may.
     """
@@ -141,7 +146,7 @@ def _plans_to_remove(machine: Machine, scope: str | None) -> list[Plan]:
     plans = plans_to_remove(machine, system=system)
     if not plans and scope is None and system:
         plans = plans_to_remove(machine, system=False)
-    if machine.uid != 0 and SYSTEMD in (plan.kind for plan in plans):
+    if machine.uid != 0 and SYSTEM.name in (plan.kind for plan in plans):
         raise ConfigError(
             "the system's timer lies in /etc, which only root may change",
             remedy="call it with sudo",

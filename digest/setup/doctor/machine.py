@@ -15,7 +15,7 @@ from digest.setup.doctor.files import examined
 from digest.setup.holidays import HOLIDAYS_FILE, take_holidays
 
 if TYPE_CHECKING:
-    from digest.system.timers.found import Installed
+    from digest.system.timers.plan import Installed
 
 HOLIDAYS_AHEAD = timedelta(days=60)
 RUN_EVERY = timedelta(hours=26)

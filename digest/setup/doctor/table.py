@@ -36,7 +36,7 @@ from digest.setup.settings import Settings, Survey
 from digest.setup.subscribers import read_roster, roster_or_empty
 
 if TYPE_CHECKING:
-    from digest.system.timers.found import Installed
+    from digest.system.timers.plan import Installed
 
 MAIL = ("DIGEST_MAIL", "DIGEST_FROM")
 """The settings without which mail is not tried; a name stands for all that begin with it."""

@@ -1,4 +1,4 @@
-"""What a timer is to call, whose it is, and which paths it needs; and how its texts are quoted."""
+"""What a timer is to call, whose it is, and which paths it needs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ ACCOUNT = "digest"
 """The account that owns it, made by systemd-sysusers."""
 MARK = "Made by 'digest timer install'; 'digest timer remove' takes it away."
 """Stands in every file that was made here; no other file is changed or removed."""
+LOG = "last-run.log"
+"""In the home folder, what the last run said, where cron would otherwise mail it, or launchd lose
+it."""
 
 _NEAR_PEOPLE = tuple(Path(p) for p in ("/home", "/root", "/run/user"))
 _TEMPORARY = tuple(Path(p) for p in ("/tmp", "/var/tmp"))  # noqa: S108 (systemd's PrivateTmp hides both)

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Self
 
 from digest.errors import ConfigError
+from digest.system.accounts import account_name
 
 SYSTEMD_RUNS = Path("/run/systemd/system")
 """There while systemd is the machine's first process (sd_booted(3))."""
+QUICK = 5.0
+"""Seconds that a service manager may take to answer a question."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """How a program ended, and what it said. Code 127: there is no such program; 124: it did not
     end in time.
     """
@@ -55,7 +58,8 @@ class Machine:
         system = platform.system().lower()
         if system == "windows":
             raise ConfigError(
-                "Digest cannot run on Windows itself, which has no flock and no colon in file names (Maildir)",
+                "Digest cannot run on Windows itself, "
+                "which has no flock and no colon in file names (Maildir)",
                 remedy="use WSL, where all of it works (docs/windows.md)",
             )
         home = Path(environ.get("HOME") or Path("~").expanduser())
@@ -65,26 +69,11 @@ class Machine:
             system=system,
             systemd=system == "linux" and SYSTEMD_RUNS.is_dir(),
             uid=uid,
-            user=user_name(uid),
+            user=account_name(uid),
             home=home,
             config=Path(config) if config.startswith("/") else home / ".config",
             variables=_with_bus(environ, uid),
         )
-
-    @property
-    def user_units(self) -> Path:
-        """Where a user's own units lie (systemd.unit(5))."""
-        return self.config / "systemd" / "user"
-
-    @property
-    def system_units(self) -> Path:
-        """Where the administrator's units lie."""
-        return self.root / "etc/systemd/system"
-
-    @property
-    def agents(self) -> Path:
-        """Where a user's launchd agents lie."""
-        return self.home / "Library" / "LaunchAgents"
 
     @property
     def lingers(self) -> bool:
@@ -97,11 +86,11 @@ class Machine:
 
     def call(
         self, arguments: Sequence[str], *, given: str | None = None, seconds: float = 60.0
-    ) -> Answer:
+    ) -> CommandResult:
         """Call a program and wait for it; never fails."""
         program = shutil.which(arguments[0], path=self.variables.get("PATH"))
         if program is None:
-            return Answer(127, "", f"there is no program {arguments[0]}")
+            return CommandResult(127, "", f"there is no program {arguments[0]}")
         try:
             done = subprocess.run(
                 [program, *arguments[1:]],
@@ -115,48 +104,36 @@ class Machine:
                 env=dict(self.variables),
             )
         except subprocess.TimeoutExpired:
-            return Answer(124, "", f"{arguments[0]} did not answer in {seconds:.0f} s")
+            return CommandResult(124, "", f"{arguments[0]} did not answer in {seconds:.0f} s")
         except OSError as error:
-            return Answer(126, "", f"{arguments[0]} cannot be called ({error.strerror})")
-        return Answer(done.returncode, done.stdout, done.stderr)
-
-    def systemctl(self, *arguments: str, user: bool, seconds: float = 60.0) -> Answer:
-        """Call systemctl for the system's manager or the user's own."""
-        return self.call(systemctl(*arguments, user=user), seconds=seconds)
+            return CommandResult(126, "", f"{arguments[0]} cannot be called ({error.strerror})")
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def crontab(self) -> str:
         """The user's crontab, empty where there is none. Raises ConfigError where it cannot be
         read.
         """
-        answer = self.call(["crontab", "-l"])
-        if answer.code == 0:
-            return answer.out
-        said = answer.err.lower()
-        if answer.code == 1 and ("no crontab" in said or "no such file" in said):
+        result = self.call(("crontab", "-l"))
+        if result.code == 0:
+            return result.out
+        said = result.err.lower()
+        if result.code == 1 and ("no crontab" in said or "no such file" in said):
             return ""
-        raise ConfigError(f"the crontab of {self.user} cannot be read ({answer.last_line})")
+        raise ConfigError(f"the crontab of {self.user} cannot be read ({result.last_line})")
 
 
-def systemctl(*arguments: str, user: bool) -> tuple[str, ...]:
-    """A call of systemctl."""
-    return ("systemctl", *(("--user",) if user else ()), *arguments)
-
-
-def user_name(uid: int) -> str:
-    """The name of an account, or its number where it has none."""
-    import pwd
-
+def owner(folder: Path) -> str:
+    """The account that a folder belongs to. Raises ConfigError where there is no such folder."""
     try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+        return account_name(folder.stat().st_uid)
+    except OSError as error:
+        raise ConfigError(
+            f"there is no folder {folder} ({error.strerror})", remedy="make it with digest init"
+        ) from error
 
 
 def _with_bus(environ: Mapping[str, str], uid: int) -> dict[str, str]:
     """The environment for programs: their words untranslated, and the way to the user's manager,
     which a session by `su` or a cron job lacks.
     """
-    variables = dict(environ) | {"LC_ALL": "C"}
-    if "XDG_RUNTIME_DIR" not in variables:
-        variables["XDG_RUNTIME_DIR"] = f"/run/user/{uid}"
-    return variables
+    return {"XDG_RUNTIME_DIR": f"/run/user/{uid}", **environ, "LC_ALL": "C"}

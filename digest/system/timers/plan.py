@@ -1,30 +1,19 @@
 """What installing or removing a timer will do, as a value that is shown first and then carried
-out.
+out; and what was found to be installed.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
-import stat
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from digest.errors import ConfigError
+from digest.system.files import PUBLIC, write_whole
 from digest.system.timers.job import MARK
 from digest.system.timers.machine import Machine
-
-SYSTEMD, USER_SYSTEMD, LAUNCHD, CRON, DAEMON = (
-    "systemd",
-    "systemd --user",
-    "launchd",
-    "cron",
-    "daemon",
-)
-"""The kinds of timers, and the daemon, which needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +21,18 @@ class File:
     """A file to write; or to remove, where `text` is None."""
 
     path: Path
-    text: bytes | None
+    text: str | None
+
+    def carry_out(self) -> None:
+        """Write or remove the file, whole or not at all."""
+        try:
+            if self.text is None:
+                self.path.unlink(missing_ok=True)
+                return
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self.path, self.text.encode(), mode=PUBLIC)
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be written ({error.strerror})") from error
 
     @property
     def heading(self) -> str:
@@ -42,7 +42,7 @@ class File:
     @property
     def content(self) -> str:
         """What it will hold."""
-        return (self.text or b"").decode()
+        return self.text or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TimerPlan:
     """Steps in their order; `summary` says them in a line, `notes` what a person should know
     besides.
     """
@@ -96,34 +96,54 @@ class Plan:
         return [step for step in self.steps if isinstance(step, File)]
 
 
-def read(path: Path) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Something that calls Digest. `kind` is the name of a kind of timers, or `daemon`; `path` is
+    its file, or whose crontab; `active` None: not known. `home` is the folder it works for, where
+    that can be read. `made_here`: by `digest timer install`, so that `digest timer remove` takes it
+    away.
+    """
+
+    kind: str
+    path: str
+    active: bool | None
+    home: Path | None = None
+    made_here: bool = False
+
+
+def read(path: Path) -> str | None:
     """What a file holds; None where there is none. Raises ConfigError where it cannot be read."""
     try:
-        return path.read_bytes()
+        return path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from error
 
 
-def marked(data: bytes | None) -> bool:
+def is_marked(text: str | None) -> bool:
     """Whether a file was made here."""
-    return data is not None and MARK.encode() in data
+    return text is not None and MARK in text
 
 
-def check_foreign(plan: Plan) -> None:
+def check_foreign(plan: TimerPlan) -> None:
     """Raise ConfigError where a file that the plan would replace was made by somebody else."""
     for file in plan.files:
-        data = read(file.path)
-        if data is not None and not marked(data):
+        text = read(file.path)
+        if text is not None and not is_marked(text):
             raise ConfigError(
                 f"{file.path} is there, and was not made by 'digest timer install'",
                 remedy="move it away, or keep it and install nothing",
             )
 
 
+def replacing(old: Path | None, new: Path) -> list[str]:
+    """A note where the same manager worked for another home folder until now."""
+    return [f"this replaces the timer for {old}"] if old not in (None, new) else []
+
+
 def carry_out(
-    plan: Plan,
+    plan: TimerPlan,
     machine: Machine,
     warn: Callable[[str], None],
     *,
@@ -134,38 +154,16 @@ def carry_out(
     """
     for step in plan.steps:
         if isinstance(step, File):
-            _write(step)
+            step.carry_out()
             continue
-        answer = machine.call(step.arguments, given=step.given)
-        for _again in range(step.retries):
-            if answer.code == 0:
-                break
+        result = machine.call(step.arguments, given=step.given)
+        for _again in range(step.retries if result.code else 0):
             sleep(1.0)
-            answer = machine.call(step.arguments, given=step.given)
-        if answer.code == 0:
-            continue
-        failed = f"'{' '.join(step.arguments)}' failed ({answer.last_line})"
-        if not step.may_fail:
+            result = machine.call(step.arguments, given=step.given)
+            if result.code == 0:
+                break
+        failed = f"'{' '.join(step.arguments)}' failed ({result.last_line})"
+        if result.code and not step.may_fail:
             raise ConfigError(failed, remedy="mend that and repeat the command, which is safe")
-        if step.missing:
+        if result.code and step.missing:
             warn(f"{failed}: {step.missing}")
-
-
-def _write(file: File) -> None:
-    """Write or remove one file, whole or not at all."""
-    try:
-        if file.text is None:
-            file.path.unlink(missing_ok=True)
-            return
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=file.path.parent, prefix=f".{file.path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(file.text)
-            Path(name).chmod(stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP | stat.S_IROTH)
-            Path(name).replace(file.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ConfigError(f"{file.path} cannot be written ({error.strerror})") from error

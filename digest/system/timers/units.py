@@ -1,4 +1,6 @@
-"""systemd's units as texts: the one source of those in the folder systemd/ and of those that are installed."""
+"""systemd's units as texts: the one source of those in the folder systemd/ and of those that are
+installed.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ SERVICE = "digest.service"
 TIMER = "digest.timer"
 DAEMON = "digest-daemon.service"
 
+# A backslash at a line's end joins it with the next one: the files have longer lines than this.
+
 TIMER_UNIT = """\
 # Calls a cycle every 15 minutes. A run with nothing due uses no network and is over at once.
 [Unit]
@@ -21,7 +25,8 @@ Description=Mail new arXiv papers when they are due
 OnCalendar=*:00/15
 # A run that was missed while the machine was off is made up for when it is on again.
 Persistent=true
-# Not every machine asks arXiv in the same second; each keeps its own delay, so runs stay 15 minutes apart.
+# Not every machine asks arXiv in the same second; each keeps its own delay, so runs stay 15 \
+minutes apart.
 RandomizedDelaySec=2min
 FixedRandomDelay=true
 AccuracySec=10s
@@ -31,12 +36,14 @@ WantedBy=timers.target
 """
 
 SYSUSERS = f"""\
-# The account that owns {STATE}. Install as /usr/lib/sysusers.d/digest.conf, then run systemd-sysusers.
+# The account that owns {STATE}. Install as /usr/lib/sysusers.d/digest.conf, then run \
+systemd-sysusers.
 u {ACCOUNT} - "arXiv digest" {STATE}
 """
 
 _ONE_CYCLE = """\
-# 75: another cycle is at work, or there is no network. The next call takes over; nobody needs to be alarmed.
+# 75: another cycle is at work, or there is no network. The next call takes over; nobody needs to \
+be alarmed.
 SuccessExitStatus=75
 # A cycle has time-outs of its own; this only keeps a stuck one from holding the lock for ever.
 TimeoutStartSec=6h
@@ -49,15 +56,19 @@ _SETTINGS = """\
 # Settings: DIGEST_… variables, one a line. The file may be absent; so may .env in the {folder}.
 Environment={home}
 EnvironmentFile=-/etc/digest/environment
-# The SMTP password, readable by root alone. LoadCredential by itself fails the start where the file is
-# absent; with a SetCredential of the same name it is optional, and the line break there reads as no password.
+# The SMTP password, readable by root alone. LoadCredential by itself fails the start where the \
+file is
+# absent; with a SetCredential of the same name it is optional, and the line break there reads as \
+no password.
 LoadCredential=mail-password:/etc/digest/mail-password
 SetCredential=mail-password:\\n
 """
 
 _WALLS = """\
-# Only the {folder} can be written and only the network is reached. "DIGEST_MAIL=sendmail:" cannot work
-# under this (Postfix's postdrop needs its set-group-ID bit): use "smtp://localhost:25" to reach a local server.
+# Only the {folder} can be written and only the network is reached. "DIGEST_MAIL=sendmail:" \
+cannot work
+# under this (Postfix's postdrop needs its set-group-ID bit): use "smtp://localhost:25" to reach \
+a local server.
 {notes}NoNewPrivileges=true
 CapabilityBoundingSet=
 AmbientCapabilities=
@@ -88,8 +99,10 @@ SystemCallErrorNumber=EPERM
 """
 
 _WALLS_FOR_SENDMAIL = """\
-# Mail leaves through sendmail, whose programs need their set-user-ID or set-group-ID bits, the mail queue, and
-# what else the local server asks for. Whatever would take these away is left out, which is most of what systemd
+# Mail leaves through sendmail, whose programs need their set-user-ID or set-group-ID bits, the \
+mail queue, and
+# what else the local server asks for. Whatever would take these away is left out, which is most \
+of what systemd
 # offers: with "DIGEST_MAIL=smtp://localhost:25" and a new "digest timer install" it all comes back.
 {notes}ProtectSystem=full
 {folders}ProtectControlGroups=true
@@ -97,7 +110,8 @@ KeyringMode=private
 """
 
 _WALLS_OF_A_USER = """\
-# A user's manager can do without no folder and no device; what is forbidden here needs none of its powers.
+# A user's manager can do without no folder and no device; what is forbidden here needs none of \
+its powers.
 NoNewPrivileges=true
 RestrictRealtime=true
 RestrictSUIDSGID=true
@@ -106,10 +120,18 @@ SystemCallArchitectures=native
 """
 
 
+_FIXED_ACCOUNT = """\
+# The account is a fixed one (see digest.sysusers) and not a dynamic one: people run "digest \
+subscribe" on the
+# same files, as "sudo -u digest digest …", and files made by another user would stop the \
+service."""
+
+
 def system_service(job: Job) -> str:
     """One cycle, called by the system's manager and run by an account, behind walls."""
     return f"""\
-# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl start digest
+# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl start \
+digest
 [Unit]
 Description=Mail new arXiv papers (one cycle)
 Wants=network-online.target
@@ -130,7 +152,8 @@ def daemon_service(job: Job) -> str:
 Description=Mail new arXiv papers (daemon)
 Wants=network-online.target
 After=network-online.target
-# Starting the daemon stops the timer, and the other way round. A cycle that the timer has begun may finish:
+# Starting the daemon stops the timer, and the other way round. A cycle that the timer has begun \
+may finish:
 # the lock beside the database keeps the two apart.
 Conflicts={TIMER}
 
@@ -158,7 +181,8 @@ def user_service(job: Job) -> str:
     """One cycle, called by a user's own manager."""
     walls = "" if job.sendmail else "\n" + _WALLS_OF_A_USER
     return f"""\
-# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl --user start digest
+# One cycle: fetch, compare, compose, deliver. Started by {TIMER}, or by hand: systemctl --user \
+start digest
 [Unit]
 Description=Mail new arXiv papers (one cycle)
 
@@ -175,26 +199,21 @@ Environment={quoted(f"DIGEST_HOME={job.home}")}
 
 def _behind_walls(job: Job) -> str:
     """Account, folders, settings and walls: the same for the timer's cycle and the daemon."""
-    of_the_system = job.home == STATE
-    home = "%S/digest" if of_the_system else _percent(job.home)
-    folder = "state folder" if of_the_system else "home folder"
-    identity = [f"User={_percent(job.account)}"]
-    if of_the_system:
-        identity = [
-            "# The account is a fixed one (see digest.sysusers) and not a dynamic one: people run "
-            '"digest subscribe" on the',
-            '# same files, as "sudo -u digest digest …", and files made by another user would stop the service.',
-            *identity,
-            "StateDirectory=digest",
-            "StateDirectoryMode=0750",
-        ]
-    identity += [f"WorkingDirectory={home}", "UMask=0027"]
-    variable = "DIGEST_HOME=%S/digest" if of_the_system else quoted(f"DIGEST_HOME={job.home}")
+    is_state = job.home == STATE
+    home = "%S/digest" if is_state else _percent(job.home)
+    variable = "DIGEST_HOME=%S/digest" if is_state else quoted(f"DIGEST_HOME={job.home}")
+    folder = "state folder" if is_state else "home folder"
+    identity = _lines(
+        (is_state, _FIXED_ACCOUNT),
+        (True, f"User={_percent(job.account)}"),
+        (is_state, "StateDirectory=digest\nStateDirectoryMode=0750"),
+        (True, f"WorkingDirectory={home}"),
+        (True, "UMask=0027"),
+    )
     walls = _WALLS_FOR_SENDMAIL if job.sendmail else _WALLS
     return "\n".join(
         [
-            *identity,
-            "",
+            identity,
             _SETTINGS.format(folder=folder, home=variable),
             walls.format(folder=folder, notes=_notes(job), folders=_folders(job)),
         ]
@@ -203,33 +222,33 @@ def _behind_walls(job: Job) -> str:
 
 def _notes(job: Job) -> str:
     """Which walls had to be lowered, and for what."""
-    lines = []
-    if job.near_people:
-        lines.append(f"# People's folders stay readable: {_listed(job.near_people)} must be seen.")
-    elif not job.sendmail:
-        lines.append(
-            "# A program below /home cannot be started either: install it below /usr/local or /opt."
-        )
-    if job.temporary:
-        lines.append(f"# /tmp is not private: {_listed(job.temporary)} must be seen.")
-    return "".join(f"{line}\n" for line in lines)
+    near, temporary = _listed(job.near_people), _listed(job.temporary)
+    return _lines(
+        (near, f"# People's folders stay readable: {near} must be seen."),
+        (
+            not near and not job.sendmail,
+            "# A program below /home cannot be started either: "
+            "install it below /usr/local or /opt.",
+        ),
+        (temporary, f"# /tmp is not private: {temporary} must be seen."),
+    )
 
 
 def _folders(job: Job) -> str:
     """What is closed, and what stays open for writing."""
-    written = [p for p in dict.fromkeys((job.home, *job.writes)) if p != STATE]
-    lines = (
-        [f"ReadWritePaths={' '.join(quoted(str(p)) for p in written)}"]
-        if written and not job.sendmail
-        else []
-    )
-    # Under sendmail a home folder below /home must be written, which read-only would forbid.
+    written = [str(p) for p in dict.fromkeys((job.home, *job.writes)) if p != STATE]
     closed = "read-only" if job.near_people else "true"
-    if not (job.sendmail and job.near_people):
-        lines.append(f"ProtectHome={closed}")
-    if not job.temporary:
-        lines.append("PrivateTmp=true")
-    return "".join(f"{line}\n" for line in lines)
+    return _lines(
+        (written and not job.sendmail, f"ReadWritePaths={' '.join(map(quoted, written))}"),
+        # Under sendmail a home folder below /home must be written, which read-only would forbid.
+        (not (job.sendmail and job.near_people), f"ProtectHome={closed}"),
+        (not job.temporary, "PrivateTmp=true"),
+    )
+
+
+def _lines(*cases: tuple[object, str]) -> str:
+    """The lines that apply."""
+    return "".join(f"{line}\n" for applies, line in cases if applies)
 
 
 def _listed(paths: Iterable[Path]) -> str:
@@ -237,7 +256,9 @@ def _listed(paths: Iterable[Path]) -> str:
 
 
 def exec_line(arguments: tuple[str, ...]) -> str:
-    """A command line for ExecStart=; variables are written in the arguments with $, which is doubled there."""
+    """A command line for ExecStart=; variables are written in the arguments with $, which is
+    doubled there.
+    """
     program, *rest = arguments
     return " ".join([quoted(program), *(quoted(argument.replace("$", "$$")) for argument in rest)])
 
