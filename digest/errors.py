@@ -76,6 +76,8 @@ class ArxivError(DigestError):
     """
 
     requests = 0
+    throttled = False
+    unreachable = False
 
     def __init__(
         self,
@@ -83,17 +85,25 @@ class ArxivError(DigestError):
         *,
         remedy: str = "",
         transient: bool = True,
-        throttled: bool = False,
-        unreachable: bool = False,
         retry_after: timedelta | None = None,
         body: bytes = b"",
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.transient = transient
-        self.throttled = throttled
-        self.unreachable = unreachable
         self.retry_after = retry_after
         self.body = body
+
+
+class ThrottledError(ArxivError):
+    """ArXiv asks us to slow down."""
+
+    throttled = True
+
+
+class UnreachableError(ArxivError):
+    """No answer came at all."""
+
+    unreachable = True
 
 
 class DoubtfulError(ArxivError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from digest.errors import ArxivError, one_line
+from digest.errors import ArxivError, ThrottledError, one_line
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
 
@@ -49,7 +49,7 @@ def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
     if not text:
         raise ArxivError("arXiv sent an empty answer")
     if text.lower().startswith(b"rate exceeded"):
-        raise ArxivError("arXiv asks to slow down (Rate exceeded)", throttled=True)
+        raise ThrottledError("arXiv asks to slow down (Rate exceeded)")
     if text[:14].lower() == b"<!doctype html" or text[:5].lower() == b"<html":
         raise _web_page()
     if b"<!DOCTYPE" in body:

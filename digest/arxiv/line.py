@@ -19,7 +19,7 @@ import httpx
 
 from digest import __version__
 from digest.arxiv.documents import carrying, clean_text, mail_date
-from digest.errors import ArxivError, ConfigError
+from digest.errors import ArxivError, ConfigError, ThrottledError, UnreachableError
 
 T = TypeVar("T")
 
@@ -200,8 +200,8 @@ class Line(AbstractAsyncContextManager["Line"]):
                 f"no way to ask {request.url.host or request.url} ({error})", transient=False
             ) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise ArxivError(
-                f"{request.url.host} cannot be reached ({_words(error)})", unreachable=True
+            raise UnreachableError(
+                f"{request.url.host} cannot be reached ({_words(error)})"
             ) from None
         except (httpx.TimeoutException, TimeoutError):
             raise ArxivError("arXiv did not answer in time", body=bytes(received)) from None
@@ -260,9 +260,7 @@ def _check_status(response: Response, read: Callable[[bytes], object]) -> None:
     # Also seen with status 200. 406 is how clients are turned away since September 2026.
     rate_exceeded = response.body.strip().lower().startswith(b"rate exceeded")
     if rate_exceeded or status in (429, 406):
-        raise ArxivError(
-            f"arXiv asks to slow down (HTTP {status})", throttled=True, retry_after=pause
-        )
+        raise ThrottledError(f"arXiv asks to slow down (HTTP {status})", retry_after=pause)
     if status == httpx.codes.OK:
         return
     if status >= 500 or status in (408, 425):

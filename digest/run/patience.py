@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from digest.errors import ArxivError
+from digest.errors import UnreachableError
 from digest.run.cycle import Parts
 from digest.system.signals import Stop
 
@@ -49,14 +49,14 @@ class Patience:
         self.in_vain = False
 
     async def arxiv(self, url: str) -> None:
-        """Wait for whom a request to `url` connects to; raises ArxivError as of a host that cannot
+        """Wait for whom a request to `url` connects to; raises UnreachableError as of a host that cannot
         be reached, where that was in vain.
         """
         place = _behind_proxy(url)
         why = await self.unreachable(place) if place else ""
         if place and why:
             words = f"{place[0]} cannot be reached ({why})"
-            raise ArxivError(words, unreachable=True, transient=False)
+            raise UnreachableError(words, transient=False)
 
     async def relay(self, description: str) -> None:
         """Wait for a mail server; not for a folder or a program. Where that was in vain the

@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 
 from digest.model import Item, Kind, Paper, Revisions
 from digest.store.database import Concern, Database
-from digest.store.due import NO_END, WITHIN, due_papers, items_of, most_recent, withdrawn_papers
+from digest.store.due import (
+    NO_END,
+    WITHIN,
+    DuePaper,
+    due_papers,
+    items_of,
+    most_recent,
+    withdrawn_papers,
+)
 from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, pack, unpack
 from digest.store.silences import is_silent, note_silences, silent_queries
@@ -143,9 +151,8 @@ class Digests(Concern):
         folded = tuple(row["id"] for row in open_)
         rewind = min((row["from_seq"] for row in open_), default=NO_END)
         papers = due_papers(self._db, due.id, rewind, folded, revisions)
-        if exclude is not None and papers:
-            unwanted = exclude(list(load_papers(self._db, list(papers)).values()))
-            papers = {paper: row for paper, row in papers.items() if paper not in unwanted}
+        if exclude is not None:
+            papers = self._without(papers, exclude)
         withdrawn = withdrawn_papers(self._db, due.id, folded)
         if folded and papers.keys() | withdrawn.keys() <= self._carried(folded):
             papers, withdrawn = {}, {}
@@ -170,6 +177,10 @@ class Digests(Concern):
             cut=cut,
             silences=silent_queries(self._db, due.id, folded),
         )
+
+    def _without(self, papers: dict[str, DuePaper], exclude: Exclude) -> dict[str, DuePaper]:
+        unwanted = exclude(list(load_papers(self._db, list(papers)).values())) if papers else set()
+        return {paper: due for paper, due in papers.items() if paper not in unwanted}
 
     def _carried(self, deliveries: Collection[int]) -> set[str]:
         return set(

@@ -15,8 +15,8 @@ DROP_BODIES = f"""
     UPDATE content SET pieces = x'', key = 'dropped ' || id
     WHERE pieces <> x'' AND NOT EXISTS (
         SELECT 1 FROM delivery d WHERE d.content = content.id AND d.state IN {OPEN_STATES})"""
-"""Empties the bodies that nobody waits for; the key goes too, since an equal digest must not find an
-empty body."""
+"""Empties the bodies that nobody waits for; the key goes too, since an equal digest must not find
+an empty body."""
 
 _SAID_OF_READERS = (("delivery", "id", "reply"), ("bounce", "delivery", "words"))
 _SAID = (("run", "id", "trouble"), ("relay", "name", "reason"))

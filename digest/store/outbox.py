@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from digest.errors import UsageError
@@ -119,11 +120,11 @@ class Outbox(Concern):
         Those of readers who left or are suppressed end here. An issue that may have been posted can
         be looked for, so it need not be held.
         """
-        wanted = {"now": now, "hold": hold_unknown and not issues, "issues": issues}
+        wanted = {"now": now, "owner": self._owner, **_leaving(hold_unknown, issues)}
         while True:
             with self._db.transaction():
                 room = self._relay.room(now, limits, most)
-                rows = self._db.rows(_CLAIM, {**wanted, "most": room, "owner": self._owner})
+                rows = self._db.rows(_CLAIM, {**wanted, "most": room})
                 for row in rows:
                     if row["state"] == State.SUPPRESSED:
                         rewind(self._db, row["id"])
@@ -132,7 +133,7 @@ class Outbox(Concern):
                     self._relay.take(len(leased), now, limits)
             # Where all that were looked at ended here, others may be due behind them.
             if leased or not rows:
-                leased.sort(key=lambda row: (row["due"], row["id"]))
+                leased.sort(key=itemgetter("due", "id"))
                 return [self.message(row["id"]) for row in leased]
 
     def message(self, delivery: int) -> Outgoing:
@@ -225,7 +226,7 @@ class Outbox(Concern):
         """
         return self._db.moment(
             f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
-            {"hold": hold_unknown and not issues, "issues": issues},
+            _leaving(hold_unknown, issues),
         )
 
     def entries(self, *, ended: bool = False) -> list[OutboxRow]:
@@ -312,6 +313,11 @@ class Outbox(Concern):
     def _require(self, delivery: int) -> None:
         if not self._db.value("SELECT 1 FROM delivery WHERE id = ?", [delivery]):
             raise no_delivery(delivery, " --all")
+
+
+def _leaving(hold_unknown: bool, issues: bool) -> dict[str, bool]:
+    """The parameters of _LEAVING."""
+    return {"hold": hold_unknown and not issues, "issues": issues}
 
 
 _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber

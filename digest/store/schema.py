@@ -227,7 +227,8 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TABLE inbox_message(key TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 
-    CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, uid INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE inbox_place(mailbox TEXT PRIMARY KEY, validity INTEGER NOT NULL, \
+uid INTEGER NOT NULL) WITHOUT ROWID;
     """,
     """
     ALTER TABLE query ADD COLUMN imported_until TEXT;

@@ -74,15 +74,8 @@ class Subscribers(Concern):
         if self._db.meta("roster") == fingerprint:
             return False
         with self._db.transaction():
-            wanted = {k.query for s in roster.subscribers for k in s.keywords}
-            wanted.update(k.query for k in roster.keywords)
-            self._db.write_many(
-                "INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in sorted(wanted)]
-            )
-            queries = {
-                row["text"]: row["id"] for row in self._db.rows("SELECT id, text FROM query")
-            }
-            self._reset_unwanted([queries[text] for text in wanted], now)
+            queries = self._query_numbers(roster)
+            self._reset_unwanted(list(queries.values()), now)
             others = {
                 row["address"].casefold(): row for row in self._db.rows("SELECT * FROM subscriber")
             }
@@ -93,6 +86,19 @@ class Subscribers(Concern):
             self._place_new(now)
             self._db.set_meta("roster", fingerprint)
         return True
+
+    def _query_numbers(self, roster: Roster) -> dict[str, int]:
+        """The number of each query that somebody wants, by its text; new ones are added."""
+        wanted = {k.query for s in roster.subscribers for k in s.keywords}
+        texts = sorted(wanted | {k.query for k in roster.keywords})
+        self._db.write_many(
+            "INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in texts]
+        )
+        rows = self._db.rows(
+            "SELECT id, text FROM query WHERE text IN (SELECT value FROM json_each(?))",
+            [json.dumps(texts)],
+        )
+        return {row["text"]: row["id"] for row in rows}
 
     def _reset_unwanted(self, queries: list[int], now: datetime) -> None:
         """Let those queries that nobody wanted for a week or more be asked like new ones; their

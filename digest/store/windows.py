@@ -302,12 +302,8 @@ class Windows(Concern):
         known = self._known(query.id, [p.id for p in papers])
         had_until = self._had_until(query)
         news = diff(papers, known, query.last_good_at, now, query.covered_since, had_until)
-        rows = [
-            replace(row, kind=Kind.OLD)
-            if row.paper.id in old and row.paper.id not in known
-            else row
-            for row in news
-        ]
+        history = set(old) - known.keys()
+        rows = [replace(row, kind=Kind.OLD) if row.paper.id in history else row for row in news]
         self._keep_papers(papers)
         self._db.write_many(
             "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",

@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from digest.errors import ArxivError, ConfigError, DigestError, StoreError, TryLaterError
+from digest.errors import ConfigError, DigestError, StoreError, TryLaterError, UnreachableError
 from digest.system.accounts import account_name
 from digest.times import from_text, to_text
 
@@ -109,7 +109,7 @@ class ArxivTurns:
     async def __call__(self, delay: float) -> AsyncIterator[None]:
         """Hold the turn, which begins `delay` seconds after the last one's end at the earliest.
 
-        Raises ArxivError (unreachable) where another process keeps it for ten minutes.
+        Raises UnreachableError where another process keeps it for ten minutes.
         """
         descriptor = self._open()
         if descriptor is None:
@@ -153,9 +153,7 @@ class ArxivTurns:
                     return
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
             if self._monotonic() - began > LONGEST_TURN:
-                raise ArxivError(
-                    "another process keeps asking arXiv", transient=False, unreachable=True
-                )
+                raise UnreachableError("another process keeps asking arXiv", transient=False)
             await self._sleep(wait)
 
     def _lock(self, descriptor: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.errors import UnreachableError
 from digest.model import Outcome, Receipt, State, Weekly
 from tests.cli.test_run import DAYS, FRIDAY, THURSDAY, House, house  # noqa: F401 - a fixture
 from tests.world.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, reader
@@ -105,7 +106,7 @@ async def test_a_paused_reader_gets_nothing_and_keeps_what_is_due(world: World) 
 
 
 async def test_without_an_answer_of_arxivs_no_welcome_is_sent(world: World) -> None:
-    world.arxiv.fail("Rust", *[bad_answer(unreachable=True) for _ in range(9)])
+    world.arxiv.fail("Rust", *[bad_answer(cls=UnreachableError) for _ in range(9)])
     assert await send(world) == 0
     world.arxiv.failures.clear()
     world.now += timedelta(hours=2)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from digest.errors import ConfigError, Exit
+from digest.errors import ConfigError, Exit, ThrottledError, UnreachableError
 from digest.model import Digest, Outcome, Query, Receipt, Revisions, State, Subscriber, Weekly
 from digest.rules.calendar import quiet_night
 from digest.rules.plan import DEEP, FIRST_PAGE, OVERLAP, depth, is_due, page_size
@@ -204,8 +204,8 @@ async def test_a_failed_query_is_asked_again_later_and_later(world: World) -> No
 async def test_arxivs_wish_to_be_left_alone_is_granted(world: World) -> None:
     await settle_in(world, reader(ADA, "Alpha"))
     for error, wait in (
-        (bad_answer("slow down", throttled=True), HOUR),
-        (bad_answer("slow down", throttled=True, retry_after=5 * HOUR), 5 * HOUR),
+        (bad_answer("slow down", cls=ThrottledError), HOUR),
+        (bad_answer("slow down", cls=ThrottledError, retry_after=5 * HOUR), 5 * HOUR),
     ):
         world.arxiv.fail("Alpha", error)
         world.now += DAY
@@ -236,7 +236,7 @@ async def test_a_mistake_of_the_program_in_one_answer_stops_no_other(world: Worl
 async def test_without_a_network_the_run_is_to_be_repeated_and_asks_little(world: World) -> None:
     world.readers = [reader(ADA, "Alpha", "Beta", "Gamma")]
     for name in ("Alpha", "Beta", "Gamma"):
-        world.arxiv.fail(name, bad_answer("no route", unreachable=True))
+        world.arxiv.fail(name, bad_answer("no route", cls=UnreachableError))
     summary = await world.cycle()
     assert summary.exit_code == Exit.TRY_LATER
     assert summary.trouble.startswith("arXiv could not be reached")
@@ -250,7 +250,7 @@ async def test_without_a_network_the_run_is_to_be_repeated_and_asks_little(world
 async def test_an_answer_that_came_makes_the_others_failures_their_own(world: World) -> None:
     world.readers = [reader(ADA, "Alpha", "Beta")]
     world.arxiv.announce("Alpha", eprint(1))
-    world.arxiv.fail("Beta", bad_answer("no route", unreachable=True))
+    world.arxiv.fail("Beta", bad_answer("no route", cls=UnreachableError))
     assert (await world.cycle()).exit_code == Exit.GIVEN_UP
 
 

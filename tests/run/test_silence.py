@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.errors import ArxivError
+from digest.errors import ArxivError, UnreachableError
 from digest.keywords.grammar import make_keyword
 from digest.keywords.silence import hint
 from digest.model import Outcome, Receipt, Rule, Weekly
@@ -91,7 +91,7 @@ async def test_days_on_which_nothing_was_fetched_are_no_silence(world: World) ->
 
 
 def outage(count: int) -> list[ArxivError]:
-    return [bad_answer(unreachable=True) for _ in range(count)]
+    return [bad_answer(cls=UnreachableError) for _ in range(count)]
 
 
 async def test_a_reader_who_came_later_is_told_after_thirty_days_of_their_own(world: World) -> None:

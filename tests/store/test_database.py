@@ -148,7 +148,8 @@ def test_two_databases_have_different_names_and_secrets(tmp_path: Path) -> None:
 
 LATER = (
     *schema.MIGRATIONS,
-    "CREATE TABLE extra(id INTEGER PRIMARY KEY, note TEXT); CREATE INDEX extra_note ON extra(note);",
+    "CREATE TABLE extra(id INTEGER PRIMARY KEY, note TEXT);"
+    " CREATE INDEX extra_note ON extra(note);",
     "ALTER TABLE extra ADD COLUMN more TEXT NOT NULL DEFAULT '';",
 )
 

@@ -51,7 +51,8 @@ def number_of(world: World, address: str = ADA) -> int:
 
 def delivery_of(world: World, address: str = ADA) -> int:
     number: int = world.database.value(
-        "SELECT MAX(d.id) FROM delivery d JOIN subscriber r ON r.id = d.subscriber WHERE r.address = ?",
+        "SELECT MAX(d.id) FROM delivery d JOIN subscriber r ON r.id = d.subscriber"
+        " WHERE r.address = ?",
         [address],
     )
     return number
@@ -229,9 +230,16 @@ async def test_a_surge_in_the_middle_stops_what_is_left(world: World) -> None:
 
     # The daemon sleeps until it is over, and does not ask again and again.
     daemon = Daemon(
-        store=world.store, load=lambda: world.roster, stamp=int, work=world.cycle, clock=lambda: world.now,  # type: ignore[arg-type]
-        notifier=Notifier(""), stop=world.stop, wake=asyncio.Event(), rest=asyncio.sleep,
-    )  # fmt: skip
+        store=world.store,
+        load=lambda: world.roster,
+        stamp=int,
+        work=world.cycle,  # type: ignore[arg-type]
+        clock=lambda: world.now,
+        notifier=Notifier(""),
+        stop=world.stop,
+        wake=asyncio.Event(),
+        rest=asyncio.sleep,
+    )
     started, world.now = world.now, world.now + HOUR / 60
     surge = world.store.suppressions.surge(world.now)
     assert surge is not None

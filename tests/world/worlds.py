@@ -58,9 +58,11 @@ def eprint(number: int, submitted: datetime = MONDAY - DAY, **changes: Any) -> P
     return replace(paper, **changes)
 
 
-def bad_answer(words: str = "the answer was cut off", **how: Any) -> ArxivError:
+def bad_answer(
+    words: str = "the answer was cut off", cls: type[ArxivError] = ArxivError, **how: Any
+) -> ArxivError:
     """What the client raises for an answer that is not whole."""
-    return ArxivError(words, body=how.pop("body", b"<feed>half"), **how)
+    return cls(words, body=how.pop("body", b"<feed>half"), **how)
 
 
 @dataclass
