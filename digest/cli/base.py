@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 import click
 
 from digest.errors import UsageError
-from digest.setup.settings import SETTINGS, Settings, load_settings
-from digest.setup.subscribers import IN_PLACE
+from digest.setup.settings import IN_PLACE, SETTINGS, Settings, load_settings
 from digest.times import from_text
 
 if TYPE_CHECKING:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError
-from digest.setup.subscribers import IN_PLACE
+from digest.model import Roster
+from digest.setup.settings import IN_PLACE, Settings
 
-if TYPE_CHECKING:
-    from digest.model import Roster
-    from digest.setup.settings import Settings
-
-REMEDY = f"put the subscribers file's text into the secret {IN_PLACE}, and a long random text into DIGEST_SECRET"
-
-
+REMEDY = (
+    f"put the subscribers file's text into the secret {IN_PLACE}, "
+    "and a long random text into DIGEST_SECRET"
+)
 SECONDS = 20.0
 
 
@@ -35,15 +32,16 @@ def refuse_exposure(settings: Settings, roster: Roster, environ: Mapping[str, st
     if _is_private(settings, repository):
         return
     raise ConfigError(
-        f"the repository {repository or 'of this workflow'} is public, or cannot be asked whether it is, and mail"
-        " addresses of readers would stand in its database and logs",
+        f"the repository {repository or 'of this workflow'} is public, "
+        "or cannot be asked whether it is, and mail addresses of readers "
+        "would stand in its database and logs",
         remedy=REMEDY,
     )
 
 
 def _is_private(settings: Settings, repository: str) -> bool:
     """Whether GitHub says that a repository is not public."""
-    import httpx
+    import httpx  # only in a workflow
 
     headers = {"Accept": "application/vnd.github+json", "User-Agent": "arxiv-digest"}
     if settings.github_token:

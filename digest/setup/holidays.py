@@ -26,5 +26,6 @@ def take_holidays(home: Path) -> str:
     except ConfigError as error:
         return f"{path} is not used: {error}"
     except (OSError, UnicodeDecodeError) as error:
-        return f"{path} is not used: it cannot be read ({getattr(error, 'strerror', '') or 'not UTF-8'})"
+        why = getattr(error, "strerror", "") or "not UTF-8"
+        return f"{path} is not used: it cannot be read ({why})"
     return ""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError
+from digest.mail.message import Sender, assemble, message_id
+from digest.mail.server import Server, read_server
+from digest.mail.signing import Signer
+from digest.mail.transport import Transport, make_tls_context, open_transport
 from digest.model import Outgoing, Receipt
 from digest.setup.settings import Settings
-from digest.setup.subscribers import names_of
+from digest.setup.subscribers import pseudonyms_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    # httpx and the inbox take long to import, and few commands need them.
     from digest.mail.github import GithubTransport
-    from digest.mail.message import Sender
-    from digest.mail.server import Server
-    from digest.mail.signing import Signer
-    from digest.mail.transport import Transport
     from digest.run.inbox import Listener
     from digest.store import Store
 
@@ -32,8 +32,6 @@ def make_sender(settings: Settings, store: Store | None = None) -> Sender:
     Requests to leave go to the bounce address where that is read, else to the contact, whose
     mailbox may be read too.
     """
-    from digest.mail.message import Sender
-
     return Sender(
         settings.sender or LOCAL_SENDER,
         settings.contact,
@@ -46,15 +44,12 @@ def make_sender(settings: Settings, store: Store | None = None) -> Sender:
 
 def make_signer(store: Store, secret: str = "") -> Signer:
     """What makes and checks tokens: with the operator's secret, or else the database's own."""
-    from digest.mail.signing import Signer
-
     return Signer(secret or store.secret(), store.uuid)
 
 
 def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Listener:
     """What reads the mailbox that DIGEST_INBOX names."""
     from digest.mail.mailbox import read_mailbox
-    from digest.mail.transport import make_tls_context
     from digest.run.inbox import Listener
 
     return Listener(
@@ -64,7 +59,7 @@ def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime
         password=settings.inbox_password,
         tls_context=make_tls_context(settings.mail_ca),
         clock=clock,
-        names=names_of(settings),
+        names=pseudonyms_of(settings),
     )
 
 
@@ -81,8 +76,6 @@ def server_of(mail: str) -> Server | None:
     """The SMTP server that a DIGEST_MAIL setting names; None where it names none, or cannot be
     read.
     """
-    from digest.mail.server import read_server
-
     scheme, colon, place = mail.strip().partition(":")
     if not colon or scheme.lower() not in ("smtp", "smtps"):
         return None
@@ -94,8 +87,6 @@ def server_of(mail: str) -> Server | None:
 
 def make_transport(settings: Settings) -> Transport:
     """The way by which mail leaves."""
-    from digest.mail.transport import open_transport
-
     return open_transport(
         settings.mail,
         home=settings.home,
@@ -117,8 +108,6 @@ async def send_alone(
 
     `before_data` is called before the message itself is handed over.
     """
-    from digest.mail.message import assemble, message_id
-
     sender, transport = make_sender(settings), make_transport(settings)
     outgoing = Outgoing(
         id=0,

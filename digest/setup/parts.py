@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from digest.model import REPOSITORY
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
-from digest.setup.subscribers import known_as, place_of_subscribers, read_roster, settle_names
+from digest.setup.subscribers import apply_naming, known_as, place_of_subscribers, read_roster
 
 if TYPE_CHECKING:
     from digest.mail.transport import Transport
@@ -29,7 +29,7 @@ def existing_store(settings: Settings) -> Iterator[Store | None]:
         yield None
         return
     with open_store(settings.db, create=False) as store:
-        settle_names(settings, store)
+        apply_naming(settings, store)
         yield store
 
 
@@ -114,7 +114,7 @@ async def open_parts(
     from digest.setup.arxiv import make_arxiv, make_feeds, make_oai
 
     mailer = make_mailer(settings, store, roster, transport, rehearsed=rehearsed)
-    settle_names(settings, store, roster)
+    apply_naming(settings, store, roster)
     try:
         async with make_arxiv(settings) as arxiv:
             line = arxiv.line
@@ -130,7 +130,7 @@ async def open_parts(
                 composer=composer,
                 mailer=mailer,
             )
-            settle_names(settings, store, roster)
+            apply_naming(settings, store, roster)
     finally:
         await mailer.close()
 

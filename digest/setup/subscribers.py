@@ -4,19 +4,16 @@ place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from digest.errors import ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from digest.model import Roster
-    from digest.setup.settings import Settings
-    from digest.store import Store
-    from digest.subscribers.pseudonyms import Pseudonyms
-
-IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
+from digest.mail.message import address_in
+from digest.model import Format, Roster
+from digest.setup.settings import IN_PLACE, Settings
+from digest.store import Store
+from digest.subscribers import SubscribersFileError, load_roster
+from digest.subscribers.check import check_text
+from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
 
 
 def read_roster(settings: Settings) -> Roster:
@@ -27,29 +24,23 @@ def read_roster(settings: Settings) -> Roster:
     mistake in the secret is not shown: whoever keeps readers in a secret has a log that others can
     read.
     """
-    from digest.subscribers import SubscribersFileError, load_roster
-    from digest.subscribers.check import check_text
-    from digest.subscribers.pseudonyms import Pseudonyms
-
     if not settings.subscribers_yaml:
         return load_roster(settings.subscribers)
     try:
         roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
     except SubscribersFileError as error:
-        lines = ", ".join(
-            str(line) for line in sorted({problem.line for problem in error.problems})[:5]
-        )
+        lines = sorted({problem.line for problem in error.problems})[:5]
+        # Without the error itself, whose text repeats what stands in the secret.
         raise ConfigError(
-            f"{IN_PLACE} is not right (line {lines})",
-            remedy="'digest subscribers check' on your own machine, with the same text in a file, shows what is wrong",
+            f"{IN_PLACE} is not right (line {', '.join(map(str, lines))})",
+            remedy="'digest subscribers check' on your own machine, "
+            "with the same text in a file, shows what is wrong",
         ) from None
     return Pseudonyms(settings.secret).hide(roster)
 
 
-def names_of(settings: Settings) -> Pseudonyms | None:
+def pseudonyms_of(settings: Settings) -> Pseudonyms | None:
     """What makes the names of readers; None where they are known by their addresses."""
-    from digest.subscribers.pseudonyms import Pseudonyms
-
     return Pseudonyms(settings.secret) if settings.subscribers_yaml else None
 
 
@@ -57,8 +48,6 @@ def roster_or_empty(settings: Settings) -> Roster:
     """Who gets what; nobody where that cannot be read, for those whom its mistakes do not
     concern.
     """
-    from digest.model import Roster
-
     try:
         return read_roster(settings)
     except ConfigError:
@@ -67,34 +56,30 @@ def roster_or_empty(settings: Settings) -> Roster:
 
 def has_mail_readers(settings: Settings) -> bool:
     """Whether somebody else than repositories is served; also where nobody knows yet."""
-    from digest.model import Format
-
     readers = roster_or_empty(settings).subscribers
     return not readers or any(reader.format is not Format.ISSUE for reader in readers)
 
 
 def known_as(settings: Settings, address: str) -> str:
     """What the database and the roster call the reader with this address."""
-    names = names_of(settings)
+    names = pseudonyms_of(settings)
     return names.of(address) if names else address
 
 
-def settle_names(settings: Settings, store: Store, roster: Roster | None = None) -> None:
-    """Let the database know its readers by the names that the settings want; with the roster, by
-    addresses again.
+def apply_naming(settings: Settings, store: Store, roster: Roster | None = None) -> None:
+    """Make the database call its readers as the settings want: by pseudonyms; or, which needs the
+    roster, by their addresses again.
 
     Raises ConfigError where the names were made with another key: all readers would be taken for
     new ones.
     """
-    from digest.mail.message import address_in
-    from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
-
     names, mark = Pseudonyms(settings.secret), store.naming.mark
     if settings.subscribers_yaml:
         if mark and mark != names.mark:
             raise ConfigError(
                 "the database knows its readers by names that were made with another DIGEST_SECRET",
-                remedy="set that one again; where it is lost, begin anew with another database (DIGEST_DB)",
+                remedy="set that one again; "
+                "where it is lost, begin anew with another database (DIGEST_DB)",
             )
         contact = address_in(settings.contact)
         if not mark:

@@ -20,7 +20,7 @@ from digest.run.inbox import consider
 from digest.setup.mail import make_signer
 from digest.setup.parts import existing_store
 from digest.setup.settings import Settings, load_settings
-from digest.setup.subscribers import settle_names
+from digest.setup.subscribers import apply_naming
 from digest.store import Store
 from digest.subscribers.pseudonyms import Pseudonyms, without
 from tests.world.letters import postfix_bounce
@@ -74,7 +74,7 @@ async def test_history_goes_on_under_the_new_name_and_no_address_is_left(
     before = told(world.path)
     assert ADA in before
     assert "write@example.net" in before
-    settle_names(settings(tmp_path), world.store)
+    apply_naming(settings(tmp_path), world.store)
     names = [NAMES.of(ADA), NAMES.of(LIN)]
     assert world.store.subscribers.state(names[0])
     [suppressed] = world.store.suppressions.all()
@@ -98,11 +98,11 @@ async def test_history_goes_on_under_the_new_name_and_no_address_is_left(
 def test_another_key_is_refused_and_the_old_one_brings_addresses_back(
     world: World, tmp_path: Path
 ) -> None:
-    settle_names(settings(tmp_path), world.store)
+    apply_naming(settings(tmp_path), world.store)
     with pytest.raises(ConfigError, match="another DIGEST_SECRET"):
-        settle_names(settings(tmp_path, secret="lost"), world.store)
+        apply_naming(settings(tmp_path, secret="lost"), world.store)
     plain = settings(tmp_path, subscribers_yaml="")
-    settle_names(plain, world.store, Roster(tuple(world.readers), ()))
+    apply_naming(plain, world.store, Roster(tuple(world.readers), ()))
     assert world.store.subscribers.state(ADA)
     assert [one.address for one in world.store.suppressions.all()] == [LIN]
     assert world.store.naming.mark == ""
@@ -110,7 +110,7 @@ def test_another_key_is_refused_and_the_old_one_brings_addresses_back(
 
 def test_no_link_is_ever_signed_with_an_empty_secret(world: World, tmp_path: Path) -> None:
     before = make_signer(world.store).token(Purpose.LEAVE, 1)
-    settle_names(settings(tmp_path), world.store)
+    apply_naming(settings(tmp_path), world.store)
     after = make_signer(world.store)
     assert after.secret
     assert after.token(Purpose.LEAVE, 1) != before

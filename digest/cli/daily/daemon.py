@@ -17,7 +17,7 @@ from digest.cli.daily.inbox import hear_always
 from digest.model import Roster
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, open_parts, store_clock
-from digest.setup.subscribers import settle_names
+from digest.setup.subscribers import apply_naming
 from digest.system.locks import cycle_lock
 from digest.system.signals import Stop, run_stoppable
 from digest.system.systemd import Notifier
@@ -62,7 +62,7 @@ async def _serve(context: Context) -> None:
             future.cancel()
 
     with open_store(settings.db) as store:
-        settle_names(settings, store)
+        apply_naming(settings, store)
 
         async def work(roster: Roster) -> Summary:
             # The lock is held while a cycle works only, so that commands can be used in between.

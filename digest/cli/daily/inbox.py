@@ -18,7 +18,7 @@ from digest.errors import ConfigError, DigestError
 from digest.keywords.words import counted
 from digest.setup.mail import make_listener, make_signer
 from digest.setup.parts import existing_store, machine_now
-from digest.setup.subscribers import names_of
+from digest.setup.subscribers import pseudonyms_of
 
 if TYPE_CHECKING:
     from digest.run.inbox import Heard
@@ -115,7 +115,7 @@ def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> li
     from digest.run.inbox import consider
 
     signer = make_signer(store, settings.secret)
-    names = names_of(settings)
+    names = pseudonyms_of(settings)
     return [consider(store, signer, path.read_bytes(), machine_now(), names) for path in files]
 
 

@@ -16,7 +16,7 @@ import click
 from digest.cli.base import Command, Context, pass_context
 from digest.errors import ConfigError, Exit, TryLaterError, UsageError
 from digest.setup.parts import machine_now
-from digest.setup.subscribers import settle_names
+from digest.setup.subscribers import apply_naming
 
 if TYPE_CHECKING:
     from digest.store import Store
@@ -48,7 +48,7 @@ def serve(click_context: click.Context, context: Context, listen: str) -> None:
         open_store(settings.db, create=False) as store,
         contextlib.closing(_socket(host, port)) as listener,
     ):
-        settle_names(settings, store)
+        apply_naming(settings, store)
         greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
         asyncio.run(_serve(_application(context, store), listener, lambda: context.echo(greeting)))
     click_context.exit(Exit.DONE)

@@ -7,15 +7,12 @@ import zoneinfo
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from digest.rules.calendar import known_holidays
 from digest.setup.doctor.check import Finding, fail, first, ok, skip, warn
 from digest.setup.doctor.files import examined
 from digest.setup.holidays import HOLIDAYS_FILE, take_holidays
-
-if TYPE_CHECKING:
-    from digest.system.timers.plan import Installed
+from digest.system.timers.plan import Installed
 
 HOLIDAYS_AHEAD = timedelta(days=60)
 RUN_EVERY = timedelta(hours=26)

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from digest.setup.doctor import names, trial
 from digest.setup.doctor.check import Check, Finding, ok, run_checks
@@ -34,9 +33,7 @@ from digest.setup.doctor.trial import check_by_sending, check_templates
 from digest.setup.exposure import in_workflow, refuse_exposure
 from digest.setup.settings import Settings, Survey
 from digest.setup.subscribers import read_roster, roster_or_empty
-
-if TYPE_CHECKING:
-    from digest.system.timers.plan import Installed
+from digest.system.timers.plan import Installed
 
 MAIL = ("DIGEST_MAIL", "DIGEST_FROM")
 """The settings without which mail is not tried; a name stands for all that begin with it."""

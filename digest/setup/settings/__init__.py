@@ -20,6 +20,7 @@ from digest.setup.settings.table import (
     ARXIV_OAI,
     CREDENTIAL,
     GITHUB_API,
+    IN_PLACE,
     SETTINGS,
     Setting,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "ARXIV_OAI",
     "CREDENTIAL",
     "DOTENV",
+    "IN_PLACE",
     "SETTINGS",
     "SYSTEM_HOME",
     "Setting",

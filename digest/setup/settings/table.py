@@ -14,6 +14,8 @@ ARXIV_API = "https://export.arxiv.org/api/query"
 ARXIV_FEEDS = "https://rss.arxiv.org/atom"
 ARXIV_OAI = "https://oaipmh.arxiv.org/oai"
 GITHUB_API = "https://api.github.com"
+IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
+"""The setting that may stand in the place of the subscribers file."""
 CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
 """The names under which systemd hands over the passwords of SMTP and IMAP (systemd.exec(5),
 LoadCredential)."""
@@ -51,7 +53,7 @@ SETTINGS = (
         "DIGEST_SUBSCRIBERS", "subscribers", "subscribers.yaml", "The subscribers file", read.path
     ),
     Setting(
-        "DIGEST_SUBSCRIBERS_YAML",
+        IN_PLACE,
         "subscribers_yaml",
         "",
         "The subscribers file's text itself, where strangers may see files",
