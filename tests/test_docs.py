@@ -176,6 +176,11 @@ def test_the_help_of_a_group_cuts_no_summary(name: str) -> None:
     assert "..." not in text.replace("[ARGS]...", "")
 
 
+def test_a_summary_is_one_sentence_without_gaps() -> None:
+    summaries = [command.get_short_help_str() for _, command in everything()]
+    assert [text for text in summaries if "  " in text or "\n" in text] == []
+
+
 def test_the_reference_of_commands_is_current() -> None:
     expected = reference(list(_commands(cli, _root(), "digest")))
     written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")

@@ -132,7 +132,7 @@ now_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-class _Described(click.Command):
+class Command(click.Command):
     """What takes the settings' flags and the logging flags wherever they stand, and shows examples.
 
     `examples` are command lines that work as printed; help and manual pages show them.
@@ -143,13 +143,9 @@ class _Described(click.Command):
         self.examples = examples
         self.params.extend(common_options(hidden=True))
 
-    def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - nothing is cut, whatever click's limit
-        """The first sentence of the help, whole: a list of commands wraps it."""
-        if self.short_help:
-            return self.short_help
-        return (self.help or "").partition("\n\n")[0].replace("\n", " ").partition(". ")[0].rstrip(
-            "."
-        ) + "."
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first sentence of the help, whole whatever the limit: a list of commands wraps it."""
+        return super().get_short_help_str(max(limit, 1000))
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the examples last, where the eye rests."""
@@ -160,11 +156,7 @@ class _Described(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-class Command(_Described):
-    """A single command."""
-
-
-class ListingGroup(_Described, click.Group):
+class ListingGroup(Command, click.Group):
     """A group that lists where no command follows."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -21,7 +21,7 @@ from digest.cli.base import (
 from digest.cli.daily.cycle import CycleOptions, progress_line, rehearse, warn_of_trouble, work
 from digest.cli.daily.folder import FolderAnswer, say_what_the_folder_holds
 from digest.cli.daily.health import telling_of_failure
-from digest.cli.readers.keywords_windows import what_to_do
+from digest.cli.readers.keywords import what_to_do
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import Message

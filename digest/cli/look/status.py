@@ -22,8 +22,8 @@ from digest.cli.base import (
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.outbox import leaves_at, server_words
 from digest.cli.look.status_sources import report_sources, tell_sources
-from digest.cli.readers.keywords_windows import what_to_do
-from digest.cli.readers.suppressed import suppression_json
+from digest.cli.readers.describe import suppression_json
+from digest.cli.readers.keywords import what_to_do
 from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
 from digest.model import Format, Keyword, Query, Roster, Subscriber, in_words

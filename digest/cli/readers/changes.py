@@ -16,8 +16,8 @@ from digest.cli.readers.describe import (
     subscriber_json,
     titled,
     what,
+    without_digest,
 )
-from digest.cli.readers.suppressed import without_digest
 from digest.keywords.words import counted
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words

@@ -7,16 +7,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from digest.errors import ArxivError, ConfigError
 from digest.keywords.grammar import make_keyword, parse
 from digest.keywords.match import Matcher
 from digest.model import Paper, Rule, Window
 from digest.setup.settings import Settings
-
-if TYPE_CHECKING:
-    from digest.store import Store
+from digest.store import Store
 
 SPAN = timedelta(days=30)
 PAPERS = 500

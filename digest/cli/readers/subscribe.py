@@ -10,12 +10,12 @@ import click
 
 from digest.cli.base import Command, Context, json_option, pass_context, say_where_mail_goes
 from digest.cli.readers.changes import change_lines, changes_of
-from digest.cli.readers.describe import warn_about
-from digest.cli.readers.suppressed import (
+from digest.cli.readers.describe import (
     lift_suppressions,
     lifted_lines,
     mail_again,
     suppression_json,
+    warn_about,
 )
 from digest.errors import UsageError
 from digest.model import REPOSITORY, Format, Rule, Subscriber

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -19,15 +18,13 @@ from digest.cli.readers.describe import (
     next_digest_json,
     next_line,
     subscriber_json,
+    suppression_json,
+    suppression_line,
+    suppressions,
     titled,
     warn_about,
     what,
     when,
-)
-from digest.cli.readers.suppressed import (
-    suppression_json,
-    suppression_line,
-    suppressions,
     without_digest,
 )
 from digest.errors import UsageError
@@ -36,6 +33,8 @@ from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
 from digest.rules.schedule import FOR_EVER, is_paused
 from digest.setup.parts import existing_store, find_subscriber, machine_now
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
+from digest.store import Store
+from digest.store.suppressions import Suppression
 from digest.subscribers import SubscribersFileError
 from digest.subscribers.addresses import normal_address
 from digest.subscribers.edit import add_all, find_reader, move_subscriber, set_fields
@@ -44,11 +43,6 @@ from digest.subscribers.guesses import nearest
 from digest.subscribers.table import read_table
 from digest.subscribers.transaction import Edit, check_or_begin
 from digest.system.locks import cycle_lock
-
-if TYPE_CHECKING:
-    from digest.store import Store
-    from digest.store.suppressions import Suppression
-
 
 _KEYWORDS = (
     "keywords are",
