@@ -186,37 +186,37 @@ class Connection:
 
     async def _log_in(self, client: SMTP) -> None:
         """Log in by one method, once: trying them all would count as several failures."""
-        user = self._account.server.user.encode()
-        methods = {
+        account = self._account
+        method = self._login_method(client)
+        secret = account.password or ""
+        if account.token is not None:
+            secret = await self._fresh_token(account.token)
+        login = method(account.server.user.encode(), secret.encode())
+        try:
+            await self._stage("AUTH", login, self._judge_relay)
+        except _EndedError as ended:
+            cause = ended.__cause__
+            if isinstance(cause, SMTPAuthenticationError) and cause.code // 100 != 4:
+                account.refused_login = replace(ended.receipt, permanent=True)
+                raise _EndedError(account.refused_login) from cause
+            raise
+
+    def _login_method(self, client: SMTP) -> Callable[[bytes, bytes], Awaitable[object]]:
+        """The first method that we know and the server offers. Raises _EndedError without one."""
+        known: dict[str, Callable[[bytes, bytes], Awaitable[object]]] = {
             "plain": client.auth_plain,
             "login": client.auth_login,
             "cram-md5": client.auth_crammd5,
         }
+        kind = "a password"
         if self._account.token is not None:
-            methods = {"xoauth2": client.auth_xoauth2}
-        method = next(
-            (methods[name] for name in methods if name in client.server_auth_methods), None
-        )
-        if method is None:
-            offered = " ".join(client.server_auth_methods) or "none"
-            kind = "a token (XOAUTH2)" if self._account.token is not None else "a password"
-            reply = self._words(
-                f"{self._account.server.url} offers no login with {kind} (offered: {offered})"
-            )
-            raise _EndedError(Receipt(Outcome.RELAY, reply, permanent=True))
-        secret = (
-            (self._account.password or "")
-            if self._account.token is None
-            else await self._fresh_token(self._account.token)
-        )
-        try:
-            await self._stage("AUTH", method(user, secret.encode()), self._judge_relay)
-        except _EndedError as ended:
-            cause = ended.__cause__
-            if isinstance(cause, SMTPAuthenticationError) and cause.code // 100 != 4:
-                self._account.refused_login = replace(ended.receipt, permanent=True)
-                raise _EndedError(self._account.refused_login) from cause
-            raise
+            known, kind = {"xoauth2": client.auth_xoauth2}, "a token (XOAUTH2)"
+        for name, method in known.items():
+            if name in client.server_auth_methods:
+                return method
+        offered = " ".join(client.server_auth_methods) or "none"
+        words = f"{self._account.server.url} offers no login with {kind} (offered: {offered})"
+        raise _EndedError(Receipt(Outcome.RELAY, self._words(words), permanent=True))
 
     async def _fresh_token(self, fetch: Callable[[], Awaitable[str]]) -> str:
         """A token for this connection, kept out of all that is said from now on."""
@@ -233,14 +233,16 @@ class Connection:
         options = []
         limit = client.esmtp_extensions.get("size", "")
         if limit.isascii() and limit.isdecimal() and 0 < int(limit) < len(message.data):
-            reply = f"the message has {len(message.data)} bytes, and {self._account.server.url} takes {limit}"
+            url, size = self._account.server.url, len(message.data)
+            reply = f"the message has {size} bytes, and {url} takes {limit}"
             raise _EndedError(Receipt(Outcome.FAILED, reply))
         if client.supports_extension("size"):
             options.append(f"SIZE={len(message.data)}")
         if message.smtputf8:
             if not client.supports_extension("smtputf8"):
                 url = self._account.server.url
-                reply = f"the address has letters beyond ASCII, and {url} cannot take such (no SMTPUTF8)"
+                reply = f"the address has letters beyond ASCII, and {url} cannot take such"
+                reply += " (no SMTPUTF8)"
                 raise _EndedError(Receipt(Outcome.FAILED, reply))
             options.append("SMTPUTF8")
         sender = client.mail(message.sender, options=options, encoding="utf-8")

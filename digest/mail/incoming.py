@@ -1,8 +1,7 @@
-"""What a message in the inbox is: a bounce, a complaint, a request to leave, or nothing that a
-program should act on.
+"""What a message in the inbox is: a bounce, a complaint, a request to leave, or none of these.
 
-Only read here, never believed: what is returned names the tokens and Message-IDs that stand in the
-message, and whoever acts on it asks whether they are genuine.
+Nothing is believed here: the tokens and Message-IDs that stand in the message are returned, and
+whoever acts on them asks whether they are genuine.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _NO_COMPLAINTS = {"not-spam"}
 _FIRST_LINES = 20
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What a message is."""
 
     BOUNCE = "bounce"
@@ -70,7 +69,7 @@ class Incoming:
     `recipients` are the addresses that failed. `sender` and `subject` are for people.
     """
 
-    kind: Kind
+    kind: MessageKind
     evidence: str = ""
     message_ids: tuple[str, ...] = ()
     status: str = ""
@@ -85,11 +84,10 @@ def read_incoming(raw: bytes) -> Incoming:
     try:
         message = message_from_bytes(raw, policy=policy.compat32)
         found = _read(message)
-    except (
-        Exception
-    ):  # the libraries stumble over some of the malformed mail that there is; people read it better
+    except Exception:
+        # The libraries stumble over some of the malformed mail that exists; people read it better.
         log.debug("a message that cannot be read", exc_info=True)
-        return Incoming(Kind.OTHER)
+        return Incoming(MessageKind.OTHER)
     return replace(
         found,
         sender=words(_header(message, "From"), 100),
@@ -98,46 +96,65 @@ def read_incoming(raw: bytes) -> Incoming:
 
 
 def _read(message: Message) -> Incoming:
-    subject = _header(message, "Subject")
-    to = "\n".join(text for name in _RECIPIENT_HEADERS for text in _headers(message, name))
-    returned = list(_returned(message))
-    about = "\n".join(
-        [
-            to,
-            *(
-                unquote(t)
-                for one in returned
-                for name in _TOKEN_HEADERS
-                for t in _headers(one, name)
-            ),
-        ]
+    """The first reading that fits; what proves most comes first."""
+    readings = (_report, _leave_by_token, _older_bounce, _automatic_reply, _leave_in_words)
+    return next(
+        filter(None, (reading(message) for reading in readings)), Incoming(MessageKind.OTHER)
     )
-    returned_ids = _message_ids(t for one in returned for t in _headers(one, "Message-ID"))
+
+
+def _report(message: Message) -> Incoming | None:
+    """A delivery status notification (RFC 3464) or a feedback report (RFC 5965)."""
+    readers = {"message/feedback-report": _complaint, "message/delivery-status": _bounce}
     for part in message.walk():
-        kind = part.get_content_type()
-        if kind == "message/feedback-report":
-            return _complaint(part, about, returned_ids)
-        if kind == "message/delivery-status":
-            return _bounce(part, about, returned_ids)
-    answered = _message_ids(
-        t for name in ("In-Reply-To", "References") for t in _headers(message, name)
-    )
+        if reader := readers.get(part.get_content_type()):
+            return reader(part, *_evidence(message))
+    return None
+
+
+def _leave_by_token(message: Message) -> Incoming | None:
+    """The request that List-Unsubscribe makes of a mail program: its subject has the token."""
+    subject = _header(message, "Subject")
     asked = _WORD.search(subject) and TOKEN.search(subject.lower())
+    # A note of absence may repeat the subject of what it answers.
     if asked and _auto_submitted(message) != "auto-replied":
-        return Incoming(Kind.LEAVE, subject)
-    old = _unusual_bounce(message)
-    if old is not None:
-        return Incoming(old[0], about, returned_ids, recipients=old[1], said=words(subject))
-    if _is_automatic(message):
-        return Incoming(Kind.REPLY, to, answered)
-    if _LEAVE_LINE.fullmatch(_REPLY_PREFIX.sub("", subject)) or _LEAVE_LINE.fullmatch(
-        _first_line(message)
-    ):
-        return Incoming(Kind.LEAVE, to, answered)
-    return Incoming(Kind.OTHER)
+        return Incoming(MessageKind.LEAVE, subject)
+    return None
 
 
-def _message_ids(texts: Iterable[str]) -> tuple[str, ...]:
+def _automatic_reply(message: Message) -> Incoming | None:
+    if not _is_automatic(message):
+        return None
+    return Incoming(MessageKind.REPLY, _recipients_of(message), _answered(message))
+
+
+def _leave_in_words(message: Message) -> Incoming | None:
+    """A reply whose subject or first line asks for nothing but to leave."""
+    subject = _REPLY_PREFIX.sub("", _header(message, "Subject"))
+    if _LEAVE_LINE.fullmatch(subject) or _LEAVE_LINE.fullmatch(_first_line(message)):
+        return Incoming(MessageKind.LEAVE, _recipients_of(message), _answered(message))
+    return None
+
+
+def _recipients_of(message: Message) -> str:
+    return "\n".join(text for name in _RECIPIENT_HEADERS for text in _headers(message, name))
+
+
+def _answered(message: Message) -> tuple[str, ...]:
+    return _message_ids([message], "In-Reply-To", "References")
+
+
+def _evidence(message: Message) -> tuple[str, tuple[str, ...]]:
+    """The text in which a token may stand, and the Message-IDs of the mails that are returned."""
+    returned = list(_returned(message))
+    texts = [
+        unquote(text) for one in returned for name in _TOKEN_HEADERS for text in _headers(one, name)
+    ]
+    return "\n".join([_recipients_of(message), *texts]), _message_ids(returned, "Message-ID")
+
+
+def _message_ids(messages: Iterable[Message], *names: str) -> tuple[str, ...]:
+    texts = [text for one in messages for name in names for text in _headers(one, name)]
     return tuple(dict.fromkeys(one for text in texts for one in _MESSAGE_ID.findall(text)))
 
 
@@ -162,20 +179,20 @@ def _bounce(part: Message, evidence: str, message_ids: tuple[str, ...]) -> Incom
     reports = [block for block in _inner(part) if block.get("Action")]
     failed = [block for block in reports if _header(block, "Action").strip().lower() == "failed"]
     if not failed:
-        kind = Kind.DELAY if reports else Kind.OTHER
+        kind = MessageKind.DELAY if reports else MessageKind.OTHER
         return Incoming(kind, evidence, message_ids)
     status, said = max((_status(block) for block in failed), key=lambda found: found[0])
-    written = [
-        _header(block, name)
-        for block in failed
-        for name in ("Original-Recipient", "Final-Recipient")
-    ]
+    return Incoming(MessageKind.BOUNCE, evidence, message_ids, status, said, _recipients(failed))
+
+
+def _recipients(blocks: Iterable[Message]) -> frozenset[str]:
+    """The addresses of which a report tells, as they were given and as the server knows them."""
+    names = ("Original-Recipient", "Final-Recipient")
+    written = [_header(block, name) for block in blocks for name in names]
     plain = {text.rpartition(";")[2].strip().strip("<>") for text in written} - {""}
     # An original recipient may be in xtext, where +2B is a plus (RFC 3461 section 4).
-    recipients = frozenset(
-        plain | {re.sub(r"\+([0-9A-F]{2})", lambda x: chr(int(x[1], 16)), one) for one in plain}
-    )
-    return Incoming(Kind.BOUNCE, evidence, message_ids, status, said, recipients)
+    decoded = {re.sub(r"\+([0-9A-F]{2})", lambda x: chr(int(x[1], 16)), one) for one in plain}
+    return frozenset(plain | decoded)
 
 
 def _status(block: Message) -> tuple[str, str]:
@@ -196,17 +213,17 @@ def _complaint(part: Message, evidence: str, message_ids: tuple[str, ...]) -> In
     fields = next(iter(_inner(part)), None) or message_from_bytes(_bytes(part))
     kind = _header(fields, "Feedback-Type").strip().lower()
     if not kind or kind in _NO_COMPLAINTS:
-        return Incoming(Kind.OTHER, evidence, message_ids)
+        return Incoming(MessageKind.OTHER, evidence, message_ids)
     by = _header(fields, "User-Agent") or _header(fields, "Reporting-MTA")
     return Incoming(
-        Kind.COMPLAINT,
+        MessageKind.COMPLAINT,
         evidence,
         message_ids,
         said=words(f"{kind}, reported by {by}" if by else kind),
     )
 
 
-def _unusual_bounce(message: Message) -> tuple[Kind, frozenset[str]] | None:
+def _older_bounce(message: Message) -> Incoming | None:
     """A bounce in one of the forms from before RFC 3464, which many servers still write."""
     sender = _header(message, "From")
     if not _MAIL_SYSTEMS.search(sender) and "X-Failed-Recipients" not in message:
@@ -214,9 +231,12 @@ def _unusual_bounce(message: Message) -> tuple[Kind, frozenset[str]] | None:
     from flufl.bounce import all_failures
 
     temporary, permanent = all_failures(message)
-    if permanent:
-        return Kind.BOUNCE, frozenset(address.decode("utf-8", "replace") for address in permanent)
-    return (Kind.DELAY, frozenset()) if temporary else None
+    if not temporary and not permanent:
+        return None
+    failed = frozenset(address.decode("utf-8", "replace") for address in permanent)
+    kind = MessageKind.BOUNCE if failed else MessageKind.DELAY
+    said = words(_header(message, "Subject"))
+    return Incoming(kind, *_evidence(message), recipients=failed, said=said)
 
 
 def _is_automatic(message: Message) -> bool:

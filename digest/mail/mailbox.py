@@ -30,12 +30,13 @@ HANDLED = b"DigestHandled"
 """The keyword by which people see in their mail program what was acted upon, where the server keeps
 keywords."""
 
+_URL = re.compile(r"(imaps?)://(?:(.+)@)?([^/@\s]+)(?:/(.*))?", re.IGNORECASE)
+_PLACE = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which mailbox, and how the connection is protected: `always` (TLS from the start), `starttls`
-    or `none`.
-    """
+    """Which mailbox, and how it is reached: by TLS `always`, by `starttls`, or by `none`."""
 
     host: str
     port: int
@@ -56,9 +57,7 @@ def read_mailbox(setting: str) -> Place:
 
     The user may be a mail address: host and port begin behind the last @. Raises ConfigError.
     """
-    found = re.fullmatch(
-        r"(imaps?)://(?:(.+)@)?([^/@\s]+)(?:/(.*))?", setting.strip(), re.IGNORECASE
-    )
+    found = _URL.fullmatch(setting.strip())
     if found is None:
         raise ConfigError("DIGEST_INBOX cannot be read", remedy=EXAMPLE)
     scheme, login, place, folder = found.groups()
@@ -69,17 +68,22 @@ def read_mailbox(setting: str) -> Place:
             "DIGEST_INBOX holds a password, where others can read it",
             remedy="take it out, and set DIGEST_INBOX_PASSWORD or DIGEST_INBOX_PASSWORD_FILE",
         )
-    parts = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?", place)
     secure = scheme.lower() == "imaps"
-    port = int(parts[2] or (IMAPS_PORT if secure else IMAP_PORT)) if parts else 0
-    if parts is None or not 0 < port < 65536:
-        raise ConfigError("DIGEST_INBOX names a host or port that cannot be", remedy=EXAMPLE)
-    host = parts[1].strip("[]")
+    host, port = _address(place, IMAPS_PORT if secure else IMAP_PORT)
     tls = "always" if secure else "none" if is_loopback(host) else "starttls"
     user, box = unquote(login), unquote(folder or "INBOX")
     if not user.isprintable() or not box.isprintable():
         raise ConfigError("DIGEST_INBOX holds control characters", remedy=EXAMPLE)
     return Place(host, port, user, box, tls)
+
+
+def _address(place: str, default_port: int) -> tuple[str, int]:
+    """Split `host:port`, where an IPv6 host stands in brackets."""
+    parts = _PLACE.fullmatch(place)
+    port = int(parts[2] or default_port) if parts else 0
+    if parts is None or not 0 < port < 65536:
+        raise ConfigError("DIGEST_INBOX names a host or port that cannot be", remedy=EXAMPLE)
+    return parts[1].strip("[]"), port
 
 
 class Mailbox:
@@ -127,7 +131,7 @@ class Mailbox:
         flags = selected.get(b"PERMANENTFLAGS", ())
         self._flags = [b"\\Seen", *([HANDLED] if b"\\*" in flags or HANDLED in flags else [])]
 
-    def letters(self, *, after: int, since: date | None, limit: int) -> list[int]:
+    def uids(self, *, after: int, since: date | None, limit: int) -> list[int]:
         """The numbers (UIDs) of messages beyond `after`, in their order; none that came before the
         day `since`.
         """

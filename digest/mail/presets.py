@@ -71,7 +71,10 @@ class Preset:
 
 
 _REFUSED = r"\b53[45]\b"
-_OTHER_SENDER = r"send ?as ?denied|not (allowed|permitted|owned)|permissions? to send as|mail from .*(must|same)|\b553\b"
+_OTHER_SENDER = (
+    r"send ?as ?denied|not (allowed|permitted|owned)|permissions? to send as"
+    r"|mail from .*(must|same)|\b553\b"
+)
 
 
 def _as_login(provider: str) -> Hint:
@@ -88,7 +91,8 @@ PRESETS = (
         host="smtp.gmail.com",
         port=SUBMISSION_PORT,
         tls="starttls",
-        login="an app password of 16 letters, with or without its blanks; not the password of the Google account",
+        login="an app password of 16 letters, with or without its blanks;"
+        " not the password of the Google account",
         daily_limit=500,
         domains=("gmail.com", "googlemail.com"),
         hints=(
@@ -99,7 +103,8 @@ PRESETS = (
             Hint(
                 r"\b53[45]\b|5\.7\.[89]\b",
                 "Gmail wants an app password: turn on 2-Step Verification, then make one at "
-                "https://myaccount.google.com/apppasswords; changing the account's password revokes it",
+                "https://myaccount.google.com/apppasswords; changing the account's password revokes"
+                " it",
             ),
         ),
         grouped="[A-Za-z]{16}",
@@ -115,7 +120,8 @@ PRESETS = (
         hints=(
             Hint(
                 rf"{_REFUSED}|5\.7\.(3|30|57|139)\b|no login with a password",
-                "Outlook.com takes no passwords since September 2024: set DIGEST_MAIL_TOKEN_COMMAND to a command that "
+                "Outlook.com takes no passwords since September 2024: set DIGEST_MAIL_TOKEN_COMMAND"
+                " to a command that "
                 "prints an access token",
             ),
             _as_login("Outlook.com"),
@@ -133,12 +139,14 @@ PRESETS = (
         hints=(
             Hint(
                 r"5\.7\.30\b|basic authentication|no login with a password",
-                "Microsoft is ending basic authentication: set DIGEST_MAIL_TOKEN_COMMAND to a command that prints an "
+                "Microsoft is ending basic authentication: set DIGEST_MAIL_TOKEN_COMMAND to a "
+                "command that prints an "
                 "access token, or ask the admin for a relay without login",
             ),
             Hint(
                 rf"{_REFUSED}|5\.7\.(3|57|139)\b|SmtpClientAuthentication",
-                "ask the admin whether authenticated SMTP (SMTP AUTH) is switched on for this mailbox and security "
+                "ask the admin whether authenticated SMTP (SMTP AUTH) is switched on for this "
+                "mailbox and security "
                 "defaults allow it, or use DIGEST_MAIL_TOKEN_COMMAND",
             ),
             _as_login("Exchange"),
@@ -213,7 +221,8 @@ PRESETS = (
         hints=(
             Hint(
                 _REFUSED,
-                "QQ wants the authorization code, not the login password: switch on SMTP in the web mail's settings "
+                "QQ wants the authorization code, not the login password: switch on SMTP in the web"
+                " mail's settings "
                 "(Account), which shows the code",
             ),
             _as_login("QQ"),
@@ -228,7 +237,8 @@ PRESETS = (
         hints=(
             Hint(
                 r"relay|\b5[35]0\b|\b554\b",
-                "the relay does not take mail from this machine: ask its admin to allow this machine's address, or "
+                "the relay does not take mail from this machine: ask its admin to allow this "
+                "machine's address, or "
                 "for a server to log in to",
             ),
         ),
@@ -251,21 +261,25 @@ PRESETS = (
 _GENERAL = (
     Hint(
         r"token command",
-        "run the command of DIGEST_MAIL_TOKEN_COMMAND by hand: its first line must be an access token",
+        "run the command of DIGEST_MAIL_TOKEN_COMMAND by hand: its first line must be an access "
+        "token",
     ),
     Hint(
         r"certificate|hostname mismatch",
-        "the server's certificate is not trusted: name the certificate of a private authority with DIGEST_MAIL_CA, "
+        "the server's certificate is not trusted: name the certificate of a private authority with "
+        "DIGEST_MAIL_CA, "
         "and write the server's name as the certificate has it",
     ),
     Hint(
         r"starttls|wrong version number|\[ssl",
-        "host, port and TLS do not fit: port 587 is smtp:// (STARTTLS), port 465 is smtps://, and a "
+        "host, port and TLS do not fit: port 587 is smtp:// (STARTTLS), port 465 is smtps://, and a"
+        " "
         "relay of a trusted network that has no TLS is smtp://HOST:25?tls=none",
     ),
     Hint(
         r"connecting to|cannot be reached|timed? ?out",
-        "nobody answers there: check host and port, and whether this network lets mail out (many block port 25)",
+        "nobody answers there: check host and port, and whether this network lets mail out (many "
+        "block port 25)",
     ),
     Hint(
         r"no login with a password",
@@ -358,7 +372,10 @@ def limit_hint(mail: str, messages: int, limits: Sequence[RateLimit]) -> str:
     )
     if preset is None or most is None or seen_to or messages < 0.8 * most:
         return ""
-    return f"set DIGEST_MAIL_RATE={most * 9 // 10}/day: {preset.host} takes {most:,} messages a day; the rest waits"
+    return (
+        f"set DIGEST_MAIL_RATE={most * 9 // 10}/day: {preset.host} takes {most:,} messages a day;"
+        " the rest waits"
+    )
 
 
 def as_issued(host: str, password: str) -> str:

@@ -86,7 +86,8 @@ class SendmailTransport:
         return Receipt(
             Outcome.RELAY,
             words(
-                f"there is no program {self._program}: install a mail system that brings it (msmtp-mta, postfix),"
+                f"there is no program {self._program}: install a mail system that brings it "
+                "(msmtp-mta, postfix),"
                 " or set DIGEST_MAIL to smtp://…"
             ),
             permanent=True,

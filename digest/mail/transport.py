@@ -1,6 +1,4 @@
-"""The ways by which mail leaves: what all have in common, and how a setting such as smtp://… names
-one.
-"""
+"""The ways by which mail leaves: what they share, and how a setting such as smtp://… names one."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from typing import Protocol
 from digest.errors import ConfigError
 from digest.mail.message import Message
 from digest.mail.presets import as_issued
-from digest.mail.server import EXAMPLE, read_server
+from digest.mail.server import EXAMPLE, Server, read_server
 from digest.mail.token import fetch_token, read_command
 from digest.model import Receipt
 
@@ -71,28 +69,31 @@ def open_transport(
         from digest.mail.sendmail import SendmailTransport
 
         return SendmailTransport(home / rest if rest else SENDMAIL)
-    server = read_server(scheme, rest)
-    command = read_command(token_command) if token_command else ()
-    if command and not server.user:
-        raise ConfigError(
-            "DIGEST_MAIL_TOKEN_COMMAND is set, and DIGEST_MAIL names no user to log in with",
-            remedy=EXAMPLE,
-        )
-    if server.user and not password and not command:
+    return _open_smtp(read_server(scheme, rest), password, ca, token_command)
+
+
+def _open_smtp(
+    server: Server, password: str | None, ca: Path | None, token_command: str
+) -> Transport:
+    from digest.mail.smtp import SmtpTransport
+
+    tls_context = None if server.tls == "none" else make_tls_context(ca)
+    if token_command:
+        command = read_command(token_command)
+        if not server.user:
+            raise ConfigError(
+                "DIGEST_MAIL_TOKEN_COMMAND is set, and DIGEST_MAIL names no user to log in with",
+                remedy=EXAMPLE,
+            )
+        fetch = partial(fetch_token, command)
+        return SmtpTransport(server, password=None, token=fetch, tls_context=tls_context)
+    if server.user and not password:
         raise ConfigError(
             "DIGEST_MAIL names a user to log in with, and there is no password",
             remedy="set DIGEST_MAIL_PASSWORD or DIGEST_MAIL_PASSWORD_FILE",
         )
-    from digest.mail.smtp import SmtpTransport
-
-    return SmtpTransport(
-        server,
-        password=as_issued(server.host, password)
-        if server.user and password and not command
-        else None,
-        token=partial(fetch_token, command) if command else None,
-        tls_context=None if server.tls == "none" else make_tls_context(ca),
-    )
+    needed = as_issued(server.host, password) if server.user and password else None
+    return SmtpTransport(server, password=needed, token=None, tls_context=tls_context)
 
 
 def _scheme(url: str) -> tuple[str, str]:

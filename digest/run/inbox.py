@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.mail.incoming import Incoming, Kind, read_incoming
+from digest.mail.incoming import Incoming, MessageKind, read_incoming
 from digest.mail.mailbox import Mailbox, Place
 from digest.mail.message import bare_address
 from digest.mail.signing import Purpose, Signer
@@ -80,9 +80,7 @@ async def listen(listener: Listener) -> list[Heard]:
     try:
         after = store.inbox.place(name, mailbox.validity)
         since = None if after else (listener.clock() - FIRST_DAYS).date()
-        while uids := await asyncio.to_thread(
-            mailbox.letters, after=after, since=since, limit=CHUNK
-        ):
+        while uids := await asyncio.to_thread(mailbox.uids, after=after, since=since, limit=CHUNK):
             handled = []
             for uid in uids:
                 raw = await asyncio.to_thread(mailbox.fetch, uid)
@@ -193,12 +191,12 @@ def _other(_store: Store, _signer: Signer, _key: str, incoming: Incoming, _now: 
 
 
 _ACTIONS = {
-    Kind.LEAVE: _leave,
-    Kind.COMPLAINT: _complaint,
-    Kind.BOUNCE: _bounce,
-    Kind.DELAY: _nothing,
-    Kind.REPLY: _nothing,
-    Kind.OTHER: _other,
+    MessageKind.LEAVE: _leave,
+    MessageKind.COMPLAINT: _complaint,
+    MessageKind.BOUNCE: _bounce,
+    MessageKind.DELAY: _nothing,
+    MessageKind.REPLY: _nothing,
+    MessageKind.OTHER: _other,
 }
 
 

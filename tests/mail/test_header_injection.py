@@ -65,7 +65,8 @@ hostile = st.builds(
         max_size=9,
     ),
 )
-EXPECTED = """From Reply-To To Subject Date Message-ID List-Unsubscribe List-Unsubscribe-Post List-Id List-Post
+EXPECTED = """From Reply-To To Subject Date Message-ID List-Unsubscribe List-Unsubscribe-Post
+    List-Id List-Post
     Auto-Submitted Precedence MIME-Version Content-Type""".split()
 
 
@@ -116,7 +117,8 @@ def test_nothing_that_people_write_makes_a_header_a_part_or_a_recipient(
     assert not re.search(r"[\r\n\0]", recipient)
     token = SIGNER.token(Purpose.LEAVE, 42)
     assert parsed["List-Unsubscribe"] == (
-        f"<https://digest.example.org/u/{token}>, <mailto:help@example.org?subject=unsubscribe%20{token}>"
+        f"<https://digest.example.org/u/{token}>, "
+        f"<mailto:help@example.org?subject=unsubscribe%20{token}>"
     )
     for part in parsed.iter_parts():
         assert isinstance(part, EmailMessage)

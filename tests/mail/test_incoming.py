@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.incoming import Kind, read_incoming
+from digest.mail.incoming import MessageKind, read_incoming
 from digest.rules.bounces import Blame, blame_of, is_surge, status_of
 from tests.world.letters import (
     away,
@@ -25,7 +25,7 @@ TOKEN = "42-abcdefghij234567abcd"
 
 def test_a_bounce_as_postfix_writes_it() -> None:
     found = read_incoming(postfix_bounce(TO, message_id=ID))
-    assert found.kind is Kind.BOUNCE
+    assert found.kind is MessageKind.BOUNCE
     assert found.status == "5.1.1"
     assert found.said == "550 5.1.1 <ada@example.org>: Recipient address rejected: User unknown"
     assert found.recipients == {"ada@example.org"}
@@ -35,12 +35,16 @@ def test_a_bounce_as_postfix_writes_it() -> None:
 
 def test_a_bounce_with_a_generic_status_takes_the_servers_own() -> None:
     found = read_incoming(exchange_bounce(TO, message_id=ID))
-    assert (found.kind, found.status, found.message_ids) == (Kind.BOUNCE, "5.1.10", (ID,))
+    assert (found.kind, found.status, found.message_ids) == (MessageKind.BOUNCE, "5.1.10", (ID,))
 
 
 def test_a_bounce_in_prose_is_one_without_status() -> None:
     found = read_incoming(qmail_bounce(TO))
-    assert (found.kind, found.status, found.recipients) == (Kind.BOUNCE, "", {"ada@example.org"})
+    assert (found.kind, found.status, found.recipients) == (
+        MessageKind.BOUNCE,
+        "",
+        {"ada@example.org"},
+    )
 
 
 def test_an_original_recipient_in_xtext_is_read() -> None:
@@ -52,17 +56,19 @@ def test_an_original_recipient_in_xtext_is_read() -> None:
 
 @pytest.mark.parametrize("action", ["delayed", "delivered", "relayed", "expanded"])
 def test_a_delay_or_a_success_is_no_bounce(action: str) -> None:
-    assert read_incoming(postfix_bounce(TO, action=action, status="4.4.1")).kind is Kind.DELAY
+    assert (
+        read_incoming(postfix_bounce(TO, action=action, status="4.4.1")).kind is MessageKind.DELAY
+    )
 
 
 def test_a_complaint_and_its_contrary() -> None:
     found = read_incoming(
         complaint(ID, leave=f"<mailto:papers@example.org?subject=unsubscribe%20{TOKEN}>")
     )
-    assert (found.kind, found.message_ids) == (Kind.COMPLAINT, (ID,))
+    assert (found.kind, found.message_ids) == (MessageKind.COMPLAINT, (ID,))
     assert f" {TOKEN}" in found.evidence  # %2042 is no number
     assert "abuse" in found.said
-    assert read_incoming(complaint(ID, kind="not-spam")).kind is Kind.OTHER
+    assert read_incoming(complaint(ID, kind="not-spam")).kind is MessageKind.OTHER
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,7 @@ def test_a_complaint_and_its_contrary() -> None:
 )
 def test_requests_to_leave(raw: bytes) -> None:
     found = read_incoming(raw)
-    assert found.kind is Kind.LEAVE
+    assert found.kind is MessageKind.LEAVE
     assert TOKEN in found.evidence.lower() or ID in found.message_ids
 
 
@@ -94,7 +100,7 @@ def test_requests_to_leave(raw: bytes) -> None:
     ],
 )
 def test_what_is_left_for_a_person(raw: bytes) -> None:
-    assert read_incoming(raw).kind is Kind.OTHER
+    assert read_incoming(raw).kind is MessageKind.OTHER
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def test_what_is_left_for_a_person(raw: bytes) -> None:
 )
 def test_automatic_replies_are_neither_bounces_nor_requests(raw: bytes) -> None:
     found = read_incoming(raw)
-    assert found.kind is Kind.REPLY
+    assert found.kind is MessageKind.REPLY
     assert ID in found.message_ids
 
 
@@ -122,7 +128,7 @@ def test_a_header_that_cannot_be_decoded_stops_nothing() -> None:
 
         unsubscribe
         """)
-    assert read_incoming(raw).kind in (Kind.LEAVE, Kind.OTHER)
+    assert read_incoming(raw).kind in (MessageKind.LEAVE, MessageKind.OTHER)
 
 
 @settings(max_examples=60)
@@ -131,7 +137,9 @@ def test_damaged_mail_is_read_without_an_error(data: st.DataObject, cut: int, ju
     whole = data.draw(
         st.sampled_from([postfix_bounce(TO), complaint(ID), qmail_bounce(TO), away(ID)])
     )
-    assert isinstance(read_incoming(whole[:cut] + junk + whole[cut + len(junk) :]).kind, Kind)
+    assert isinstance(
+        read_incoming(whole[:cut] + junk + whole[cut + len(junk) :]).kind, MessageKind
+    )
 
 
 @pytest.mark.parametrize(

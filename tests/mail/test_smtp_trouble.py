@@ -308,11 +308,13 @@ def expired_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
         "basicConstraints=CA:true\n"
     )
     make = (
-        f"openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test -keyout {key}"
+        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test "
+        f"-keyout {key}"
         f" -out {folder}/request.pem"
     )
     sign = (
-        f"openssl ca -batch -selfsign -config {folder}/ca.cnf -extensions e -keyfile {key} -in {folder}/request.pem"
+        f"openssl ca -batch -selfsign -config {folder}/ca.cnf -extensions e -keyfile {key} -in "
+        f"{folder}/request.pem"
         f" -out {certificate} -startdate 20240101000000Z -enddate 20240201000000Z"
     )
     for command in (make, sign):

@@ -50,7 +50,8 @@ async def send(server: SmtpServer, command: str, times: int = 1) -> list[Receipt
 
 async def test_the_token_is_sent_in_the_published_form_once_per_connection(tmp_path: Path) -> None:
     count = tmp_path / "count"
-    command = f"{sys.executable} -c \"open('{count}', 'a').write('x'); print('{TOKEN}'); print('second line')\""
+    code = f"open('{count}', 'a').write('x'); print('{TOKEN}'); print('second line')"
+    command = f'{sys.executable} -c "{code}"'
     async with smtp_server(extensions=OFFERED) as server:
         receipts = await send(server, command, times=3)
     assert [r.outcome for r in receipts] == [Outcome.SENT] * 3

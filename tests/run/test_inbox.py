@@ -37,7 +37,7 @@ class Box:
     """A mailbox that a test fills; `fails` breaks the connection before the marking, as often as it
     says."""
 
-    letters_: dict[int, bytes] = field(default_factory=dict)
+    messages: dict[int, bytes] = field(default_factory=dict)
     validity: int = 1
     marked: set[int] = field(default_factory=set)
     fetched: list[int] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Box:
     def __call__(self, *_args: Any, **_options: Any) -> Box:
         return self
 
-    def letters(self, *, after: int, since: date | None, limit: int) -> list[int]:
-        return sorted(uid for uid in self.letters_ if uid > after)[:limit]
+    def uids(self, *, after: int, since: date | None, limit: int) -> list[int]:
+        return sorted(uid for uid in self.messages if uid > after)[:limit]
 
     def fetch(self, uid: int) -> bytes | None:
         self.fetched.append(uid)
-        return self.letters_[uid]
+        return self.messages[uid]
 
     def mark_handled(self, uids: Sequence[int]) -> None:
         if self.fails:
@@ -223,7 +223,7 @@ async def test_an_old_request_does_not_undo_a_new_subscription(post: Post) -> No
 async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(
     post: Post, box: Box
 ) -> None:
-    box.letters_ = {
+    box.messages = {
         3: request(post),
         5: letter("Lunch?"),
         9: postfix_bounce(post.sent(LIN)[0], LIN),
@@ -239,7 +239,7 @@ async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(
 async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(
     post: Post, box: Box
 ) -> None:
-    box.letters_ = {1: request(post), 2: postfix_bounce(post.sent(LIN)[0], LIN)}
+    box.messages = {1: request(post), 2: postfix_bounce(post.sent(LIN)[0], LIN)}
     box.fails = 1
     with pytest.raises(TryLaterError):
         await listen(listener(post))
@@ -254,10 +254,10 @@ async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(
 async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(
     post: Post, box: Box
 ) -> None:
-    box.letters_ = {7: request(post), 8: letter("Lunch?")}
+    box.messages = {7: request(post), 8: letter("Lunch?")}
     await listen(listener(post))
     post.store.suppressions.lift(ADA)
-    box.validity, box.letters_ = 2, {1: box.letters_[8], 2: box.letters_[7]}
+    box.validity, box.messages = 2, {1: box.messages[8], 2: box.messages[7]}
     assert [h.did for h in await listen(listener(post))] == [
         "no bounce, and no request to leave that proves itself",
         "was handled before",
@@ -269,7 +269,7 @@ async def test_a_large_mailbox_is_read_in_parts(
     post: Post, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "CHUNK", 4)
-    box.letters_ = {number: letter(f"Letter {number}") for number in range(1, 11)} | {
+    box.messages = {number: letter(f"Letter {number}") for number in range(1, 11)} | {
         11: request(post)
     }
     assert len(await listen(listener(post))) == 11
@@ -277,6 +277,6 @@ async def test_a_large_mailbox_is_read_in_parts(
 
 
 async def test_a_place_in_one_mailbox_is_none_in_another(post: Post, box: Box) -> None:
-    box.letters_ = {5: request(post)}
+    box.messages = {5: request(post)}
     await listen(replace(listener(post), place=replace(PLACE, folder="Other")))
     assert len(await listen(listener(post))) == 1
