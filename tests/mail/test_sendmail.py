@@ -81,7 +81,12 @@ async def test_a_program_that_takes_too_long_is_killed_with_its_children(tmp_pat
     )
     receipt = await SendmailTransport(sendmail, timeout=2).send(make_message(), nothing)
     assert receipt.outcome is Outcome.UNKNOWN
-    while any(map(is_running, pids.read_text().split())):
+    wait_for_the_end_of(pids.read_text().split())
+
+
+def wait_for_the_end_of(pids: list[str]) -> None:
+    """Wait until none of the processes runs: a killed one may take a moment to end."""
+    while any(map(is_running, pids)):
         time.sleep(0.01)
 
 
