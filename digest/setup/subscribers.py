@@ -84,7 +84,7 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
         contact = address_in(settings.contact)
         if not mark:
             store.naming.hide(names.mark, names.of, conceal, lambda body: without(body, contact))
-        store.naming.forget_bodies()
+        store.naming.drop_bodies()
     elif mark == names.mark and roster is not None:
         store.naming.show({names.of(reader.email): reader.email for reader in roster.subscribers})
 

@@ -67,7 +67,7 @@ class Database:
         Raises StoreError where the file is foreign, damaged or newer.
         """
         memory = sqlite3.connect(":memory:")
-        database = cls(memory, f"a copy of {path}")
+        database = cls(memory, str(path))
         try:
             if path.exists():
                 with (
@@ -75,7 +75,8 @@ class Database:
                     closing(open_to_read(path, BUSY_SECONDS)) as source,
                 ):
                     source.backup(memory)
-                database.check_application(str(path))
+                database.check_application()
+            database.name = f"a copy of {path}"
             database._migrate()
         except BaseException:
             memory.close()
@@ -83,7 +84,7 @@ class Database:
         return database
 
     def _prepare(self, path: Path) -> None:
-        self.check_application(self.name)
+        self.check_application()
         self._execute("PRAGMA journal_mode = WAL").fetchone()
         self._execute("PRAGMA synchronous = FULL")
         version = self.number("PRAGMA user_version")
@@ -113,15 +114,11 @@ class Database:
         self._execute("VACUUM")
         self.checkpoint()
 
-    def check_application(self, name: str) -> None:
-        """Refuse, before anything is written, what another program keeps in a file called
-        `name`.
-        """
-        with explained_errors(name):
-            (application,) = self._db.execute("PRAGMA application_id").fetchone()
-            (tables,) = self._db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-        if tables and application != APPLICATION_ID:
-            raise belongs_to_another_program(name)
+    def check_application(self) -> None:
+        """Refuse, before anything is written, a file that another program keeps."""
+        foreign = self.number("PRAGMA application_id") != APPLICATION_ID
+        if foreign and self.number("SELECT COUNT(*) FROM sqlite_master"):
+            raise belongs_to_another_program(self.name)
 
     def _migrate(self) -> None:
         """Run the steps that the file lacks, each in one transaction with its record."""

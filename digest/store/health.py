@@ -61,7 +61,7 @@ def examine(path: Path, *, thoroughly: bool = True, wholly: bool = False) -> Hea
         ) from error
     with closing(connection):
         database = Database(connection, str(path))
-        database.check_application(database.name)
+        database.check_application()
         health = Health(database.number("PRAGMA user_version"), len(MIGRATIONS))
         if database.number("PRAGMA application_id") != APPLICATION_ID:
             # An empty file may become a database, but is none to learn anything from.

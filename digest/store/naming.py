@@ -18,8 +18,16 @@ DROP_BODIES = f"""
 """Empties the bodies that nobody waits for; the key goes too, since an equal digest must not find
 an empty body."""
 
-_SAID_OF_READERS = (("delivery", "id", "reply"), ("bounce", "delivery", "words"))
-_SAID = (("run", "id", "trouble"), ("relay", "name", "reason"))
+_ADDRESS = "(SELECT r.address FROM subscriber r WHERE r.id = t.subscriber)"
+_WORDS_OF_SERVERS = (
+    ("delivery", "id", "reply", _ADDRESS, "t.reply <> ''"),
+    ("bounce", "delivery", "words", _ADDRESS, "t.words <> ''"),
+    ("run", "id", "trouble", "''", "t.trouble LIKE '%@%'"),
+    ("relay", "name", "reason", "''", "t.reason LIKE '%@%'"),
+    ("meta", "key", "value", "''", f"t.key IN ('{ERROR}', '{MEMORY}')"),
+)
+"""Where words of servers are kept, which repeat addresses: table, key and column; whose address may
+be among them, and which rows are looked at."""
 
 
 class Naming(Concern):
@@ -34,10 +42,8 @@ class Naming(Concern):
         """
         return self._db.meta(MARK) or ""
 
-    def forget_bodies(self) -> None:
-        """Let go of the bodies of digests that are on no way any more, so that no trace of them is
-        in the file.
-        """
+    def drop_bodies(self) -> None:
+        """Empty the bodies of digests that have ended, so that no trace of them is in the file."""
         self._db.value("PRAGMA secure_delete = ON")
         self._db.write(DROP_BODIES)
 
@@ -57,17 +63,11 @@ class Naming(Concern):
         is set last: an interrupted change is made again.
         """
         with self._db.transaction():
-            self._conceal_what_was_said(conceal)
-            for row in self._db.rows("SELECT * FROM suppression"):
-                self._db.write("DELETE FROM suppression WHERE address = ?", [row["address"]])
-                reason = conceal(row["reason"], row["address"])
-                self._suppress(name_of(row["address"]), reason, row["since"])
-            for row in self._db.rows("SELECT id, address FROM subscriber"):
-                self._rename(row["id"], name_of(row["address"]))
+            self._conceal_words(conceal)
+            self._rename_all(name_of, conceal)
             self._db.write("UPDATE subscriber SET name = ''")
-            self._db.write(
-                "DELETE FROM inbox_place"
-            )  # its names hold the login; what was handled is remembered
+            # Its names hold the login; which messages were handled is remembered elsewhere.
+            self._db.write("DELETE FROM inbox_place")
             self._db.write(DROP_BODIES)
             for row in self._db.rows("SELECT id, pieces FROM content WHERE pieces <> x''"):
                 pieces = pack(tuple(plain(piece) for piece in unpack(row["pieces"])))
@@ -80,55 +80,37 @@ class Naming(Concern):
     def show(self, addresses: Mapping[str, str]) -> None:
         """Let the readers with these names go by their addresses again; others keep the names."""
         with self._db.transaction():
-            for row in self._db.rows("SELECT * FROM suppression"):
-                if row["address"] in addresses:
-                    self._db.write("DELETE FROM suppression WHERE address = ?", [row["address"]])
-                    self._suppress(addresses[row["address"]], row["reason"], row["since"])
-            for row in self._db.rows("SELECT id, address FROM subscriber"):
-                if row["address"] in addresses:
-                    self._rename(row["id"], addresses[row["address"]])
+            self._rename_all(addresses.get, lambda reason, _address: reason)
             self._db.set_meta("roster", "")
             self._db.set_meta(MARK, "")
 
-    def _conceal_what_was_said(self, conceal: Callable[[str, str], str]) -> None:
-        """Servers repeat addresses: in replies, in bounces, and in what became of a run."""
-        for table, key, column in _SAID_OF_READERS:
+    def _conceal_words(self, conceal: Callable[[str, str], str]) -> None:
+        for table, key, column, address, condition in _WORDS_OF_SERVERS:
             rows = self._db.rows(
-                f"SELECT t.{key} AS key, t.{column} AS said, r.address FROM {table} t"
-                f" JOIN subscriber r ON r.id = t.subscriber WHERE t.{column} <> ''"
+                f"""SELECT t.{key} AS key, t.{column} AS words, {address} AS address
+                    FROM {table} t WHERE {condition}"""
             )
-            self._write_said(
-                table,
-                key,
-                column,
-                [(row["key"], conceal(row["said"], row["address"])) for row in rows],
-            )
-        for table, key, column in _SAID:
-            rows = self._db.rows(
-                f"SELECT {key} AS key, {column} AS said FROM {table} WHERE {column} LIKE '%@%'"
-            )
-            self._write_said(
-                table, key, column, [(row["key"], conceal(row["said"], "")) for row in rows]
-            )
-        for key in (ERROR, MEMORY):
-            self._db.write(
-                "UPDATE meta SET value = ? WHERE key = ?",
-                [conceal(self._db.meta(key) or "", ""), key],
+            self._db.write_many(
+                f"UPDATE {table} SET {column} = ? WHERE {key} = ?",
+                [[conceal(row["words"], row["address"]), row["key"]] for row in rows],
             )
 
-    def _write_said(
-        self, table: str, key: str, column: str, said: list[tuple[int | str, str]]
+    def _rename_all(
+        self, name_of: Callable[[str], str | None], reason_of: Callable[[str, str], str]
     ) -> None:
-        self._db.write_many(
-            f"UPDATE {table} SET {column} = ? WHERE {key} = ?", [[text, row] for row, text in said]
-        )
-
-    def _suppress(self, address: str, reason: str, since: str) -> None:
-        """Put an address on the list; where its other spelling stands there, that one holds on."""
-        self._db.write(
-            "INSERT OR IGNORE INTO suppression(address, reason, since) VALUES(?, ?, ?)",
-            [address, reason, since],
-        )
+        """Rename those for whom there is a name, on the list of suppressions too: where the other
+        spelling stands there already, that one holds on.
+        """
+        for row in self._db.rows("SELECT * FROM suppression"):
+            if name := name_of(row["address"]):
+                self._db.write("DELETE FROM suppression WHERE address = ?", [row["address"]])
+                self._db.write(
+                    "INSERT OR IGNORE INTO suppression(address, reason, since) VALUES(?, ?, ?)",
+                    [name, reason_of(row["reason"], row["address"]), row["since"]],
+                )
+        for row in self._db.rows("SELECT id, address FROM subscriber"):
+            if name := name_of(row["address"]):
+                self._rename(row["id"], name)
 
     def _rename(self, reader: int, name: str) -> None:
         """Give a reader another name; one who has it already goes on under it, and this one is only

@@ -15,7 +15,6 @@ from digest.errors import ConfigError
 from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
-from digest.store.numbers import next_reader
 from digest.store.rows import NOT_CARRIED_STATES
 from digest.times import moment_or_none, to_text
 
@@ -23,6 +22,8 @@ RETURN = timedelta(days=7)
 """A keyword that is back within this time goes on where it stopped."""
 FRESH = timedelta(hours=36)
 """So young a good window is enough to place a new subscription at once."""
+LAST_READER = "readers_until"
+"""Under which key the highest number is remembered that a restored backup has left out."""
 FIRST_PAPERS = 20
 FIRST_DAYS = timedelta(days=7)
 FIRST_AT_LEAST = 5
@@ -269,6 +270,14 @@ class Subscribers(Concern):
                 WHERE s.address = ? AND s.gone = 0""",
             [address],
         )
+
+
+def next_reader(database: Database) -> int:
+    """The number for one more reader, which no mail ever bore in its links and addresses; belongs
+    into the transaction that gives it.
+    """
+    highest = database.number("SELECT MAX(id) FROM subscriber")
+    return max(highest, int(database.meta(LAST_READER) or 0)) + 1
 
 
 def count_readers(database: Database) -> int:

@@ -11,10 +11,9 @@ from digest.errors import DigestError, StoreError, UsageError
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database, explained_errors
 from digest.store.health import Health, examine
-from digest.store.numbers import last_numbers, leave_numbers_out
 from digest.store.rows import OPEN_STATES
 from digest.store.runs import Runs, delete_runs
-from digest.store.subscribers import head
+from digest.store.subscribers import LAST_READER, head, next_reader
 from digest.times import to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
@@ -178,11 +177,21 @@ def _number_on(database: Database, path: Path) -> None:
     """Give nobody a number that the old database gave: its mails are out, and their links and
     bounces bear them.
     """
-    reader, delivery = (number + NUMBERS_LEFT_OUT for number in last_numbers(database))
+    known = _last_numbers(database)
+    reader, delivery = (number + NUMBERS_LEFT_OUT for number in known)
     with suppress(DigestError), closing(Database.copy_of(path)) as old:
         if path.exists():
-            reader, delivery = last_numbers(old)
-    leave_numbers_out(database, reader, delivery)
+            reader, delivery = map(max, _last_numbers(old), known)
+    with database.transaction():
+        database.set_meta(LAST_READER, str(reader))
+        database.write("DELETE FROM sqlite_sequence WHERE name = 'delivery'")
+        database.write("INSERT INTO sqlite_sequence(name, seq) VALUES('delivery', ?)", [delivery])
+
+
+def _last_numbers(database: Database) -> tuple[int, int]:
+    """The highest numbers ever given, to a reader and to a delivery."""
+    deliveries = database.number("SELECT seq FROM sqlite_sequence WHERE name = 'delivery'")
+    return next_reader(database) - 1, deliveries
 
 
 def _swap(draft: Path, path: Path, name: str) -> Path | None:
