@@ -43,14 +43,15 @@ def cycle_lock(path: Path, *, clock: Callable[[], datetime] = _utc_now) -> Itera
     cannot be used, naming its owner and the user who runs this. `clock` tells what the holder notes
     for others.
     """
-    with _opened(path, StoreError) as descriptor:
-        if not _try_to_lock(descriptor, path, StoreError):
-            raise TryLaterError(
-                f"another cycle is at work on {path} ({_holder(path)})",
-                remedy="wait until it is done; the next run finishes what is left",
-            )
-        with _held(descriptor, clock):
-            yield
+
+    def give_up() -> None:
+        raise TryLaterError(
+            f"another cycle is at work on {path} ({_holder(path)})",
+            remedy="wait until it is done; the next run finishes what is left",
+        )
+
+    with _locked(path, StoreError, give_up, clock):
+        yield
 
 
 @contextmanager
@@ -68,18 +69,55 @@ def file_lock(
     Raises TryLaterError where another process holds it all that time, and ConfigError where the
     lock file cannot be used, naming its owner and the user who runs this.
     """
-    with _opened(path, ConfigError) as descriptor:
-        deadline = monotonic() + timeout
-        while not _try_to_lock(descriptor, path, ConfigError):
-            left = deadline - monotonic()
-            if left <= 0:
-                raise TryLaterError(
-                    f"{path} is being edited by another process ({_holder(path)})",
-                    remedy="try again when it is done",
-                )
-            sleep(min(POLL, left))
-        with _held(descriptor, clock):
+    deadline = monotonic() + timeout
+
+    def wait() -> None:
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TryLaterError(
+                f"{path} is being edited by another process ({_holder(path)})",
+                remedy="try again when it is done",
+            )
+        sleep(min(POLL, left))
+
+    with _locked(path, ConfigError, wait, clock):
+        yield
+
+
+@contextmanager
+def _locked(
+    path: Path,
+    failure: type[DigestError],
+    wait: Callable[[], None],
+    clock: Callable[[], datetime],
+) -> Iterator[None]:
+    """Hold the lock on `path`, and note in its file who does and since when. While another process
+    holds it, `wait` is called, which raises when it is time to give up.
+    """
+    lock = _lock_path(path)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise _unusable(lock, error, failure) from error
+    try:
+        try:
+            while not _lock(descriptor):
+                wait()
+        except OSError as error:
+            raise failure(
+                f"{lock} cannot be locked ({error.strerror})",
+                remedy="put the home folder on a file system with locks, such as a local disk",
+            ) from error
+        _write(descriptor, f"{os.getpid()} {to_text(clock())}\n".encode())
+        try:
             yield
+        finally:
+            _write(descriptor, b"")
+            # Closing alone would leave the lock with a child that has been started and not yet
+            # closed its copy.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
 
 
 class ArxivTurns:
@@ -120,9 +158,8 @@ class ArxivTurns:
             try:
                 yield
             finally:
-                with suppress(
-                    OSError
-                ):  # another user's file: its lock holds, and the pause is our own
+                # Another user's file cannot be written: its lock holds, and the pause is our own.
+                with suppress(OSError):
                     os.pwrite(descriptor, f"{self._wall():017.3f}\n".encode(), 0)
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
@@ -142,7 +179,7 @@ class ArxivTurns:
         noted: bytes | None = None
         while True:
             wait = POLL
-            if self._lock(descriptor):
+            if self._is_taken(descriptor):
                 note = os.pread(descriptor, 100, 0)
                 if note != noted:
                     noted, since = note, self._monotonic()
@@ -156,17 +193,16 @@ class ArxivTurns:
                 raise UnreachableError("another process keeps asking arXiv", transient=False)
             await self._sleep(wait)
 
-    def _lock(self, descriptor: int) -> bool:
+    @staticmethod
+    def _is_taken(descriptor: int) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return _lock(descriptor)
         except OSError:  # no locks on this file system; the cycle's own lock says so
             return True
-        return True
 
     @staticmethod
     def _ended(note: bytes) -> float:
+        """When the last request ended by this note, in seconds; long ago where it tells nothing."""
         try:
             moment = float(note)
         except ValueError:
@@ -174,48 +210,17 @@ class ArxivTurns:
         return moment if math.isfinite(moment) else 0.0
 
 
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + ".lock")
-
-
-@contextmanager
-def _opened(path: Path, failure: type[DigestError]) -> Iterator[int]:
-    """The lock file, made where there is none."""
-    lock = _lock_path(path)
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except OSError as error:
-        raise _unusable(lock, error, failure) from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _try_to_lock(descriptor: int, path: Path, failure: type[DigestError]) -> bool:
+def _lock(descriptor: int) -> bool:
+    """Take the lock unless somebody has it. Raises OSError where the file system has no locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError as error:
-        raise failure(
-            f"{_lock_path(path)} cannot be locked ({error.strerror})",
-            remedy="put the home folder on a file system with locks, such as a local disk",
-        ) from error
     return True
 
 
-@contextmanager
-def _held(descriptor: int, clock: Callable[[], datetime]) -> Iterator[None]:
-    """Write who holds the lock and since when; at the end take that back and let go of the lock."""
-    _write(descriptor, f"{os.getpid()} {to_text(clock())}\n".encode())
-    try:
-        yield
-    finally:
-        _write(descriptor, b"")
-        # Closing alone would leave the lock with a child that has been started and not yet closed
-        # its copy.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _write(descriptor: int, note: bytes) -> None:
@@ -258,28 +263,24 @@ def _holder(path: Path) -> str:
 
 def _unusable(lock: Path, error: OSError, failure: type[DigestError]) -> DigestError:
     """Say why the lock file cannot be opened, and to whom what is in the way belongs."""
-    folder = lock.parent
     if isinstance(error, FileNotFoundError):
         return failure(
-            f"there is no folder {folder}", remedy="make it, or name another home folder"
+            f"there is no folder {lock.parent}", remedy="make it, or name another home folder"
         )
-    if isinstance(error, PermissionError):
-        found = _owner(lock) or _owner(folder)
-        blame = f"{found[0]} belongs to {found[1]}" if found else f"{folder} is closed"
-        return failure(
-            f"{lock} cannot be written: {blame}, you are {_user_name(os.geteuid())}",
-            remedy="run as its owner, or give the folder to yourself"
-            if found
-            else "run as the folder's owner",
-        )
-    return failure(f"{lock} cannot be opened ({error.strerror})")
-
-
-def _owner(path: Path) -> tuple[Path, str] | None:
-    try:
-        return path, _user_name(path.stat().st_uid)
-    except OSError:
-        return None
+    if not isinstance(error, PermissionError):
+        return failure(f"{lock} cannot be opened ({error.strerror})")
+    me = _user_name(os.geteuid())
+    for place in (lock, lock.parent):
+        with suppress(OSError):
+            owner = _user_name(place.stat().st_uid)
+            return failure(
+                f"{lock} cannot be written: {place} belongs to {owner}, you are {me}",
+                remedy="run as its owner, or give the folder to yourself",
+            )
+    return failure(
+        f"{lock} cannot be written: {lock.parent} is closed, you are {me}",
+        remedy="run as the folder's owner",
+    )
 
 
 def _user_name(uid: int) -> str:

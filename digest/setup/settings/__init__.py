@@ -155,18 +155,9 @@ def survey_settings(
     values, origins = _gather({"flag": flags, "environment": environ, DOTENV: dotenv})
     if not named:
         origins["DIGEST_HOME"] = "current folder" if home == folder else "default"
-    found: dict[str, Any] = {"db": home / "digest.db", "subscribers": home / "subscribers.yaml"}
-    for setting in _in_order():
-        name = setting.variable
-        if setting.credential and not values[name]:
-            file = Written(f"{name}_FILE", values[f"{name}_FILE"], home)
-            with _noted(file.variable, mistakes):
-                values[name], origin = read.password(file, environ, setting.credential)
-                origins[name] = origin or origins[name]
-        if values[name]:
-            with _noted(name, mistakes):
-                found[setting.field] = setting.read(Written(name, values[name], home))
-    settings = Settings(home=home, **found, unknown=_unknown([*environ, *dotenv]), origins=origins)
+    found = _read(values, origins, home, environ, mistakes)
+    unknown = _unknown([*environ, *dotenv])
+    settings = Settings(home=home, **found, unknown=unknown, origins=origins)
     for name, mistake in _contradictions(settings, mistakes):
         mistakes.setdefault(name, mistake)
     in_dotenv = frozenset(name for name, value in dotenv.items() if value)
@@ -198,44 +189,62 @@ def _gather(places: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], di
     return values, origins
 
 
-def _in_order() -> list[Setting]:
-    """The settings that have a field, in the order of the fields."""
+def _read(
+    values: dict[str, str],
+    origins: dict[str, str],
+    home: Path,
+    environ: Mapping[str, str],
+    mistakes: dict[str, ConfigError],
+) -> dict[str, Any]:
+    """The fields of Settings that have a value. Passwords that stand elsewhere are added to
+    `values`, and their places to `origins`.
+    """
+    found: dict[str, Any] = {"db": home / "digest.db", "subscribers": home / "subscribers.yaml"}
     by_field = {setting.field: setting for setting in SETTINGS}
-    return [by_field[each.name] for each in fields(Settings) if each.name in by_field]
+    for setting in (by_field[each.name] for each in fields(Settings) if each.name in by_field):
+        name = setting.variable
+        if setting.credential and not values[name]:
+            file = Written(f"{name}_FILE", values[f"{name}_FILE"], home)
+            with _noted(file.variable, mistakes):
+                values[name], origin = read.password(file, environ, setting.credential)
+                origins[name] = origin or origins[name]
+        if values[name]:
+            with _noted(name, mistakes):
+                found[setting.field] = setting.read(Written(name, values[name], home))
+    return found
 
 
 def _contradictions(
     settings: Settings, mistakes: Mapping[str, ConfigError]
 ) -> Iterator[tuple[str, ConfigError]]:
     """What is missing because of another setting, by variable."""
-    if settings.subscribers_yaml and not settings.secret:
-        yield (
-            "DIGEST_SECRET",
-            ConfigError(
-                "DIGEST_SUBSCRIBERS_YAML is set, and DIGEST_SECRET is not: "
-                "readers' names are made with it",
-                remedy="set it to a long random text, and never change it "
-                "('openssl rand -hex 32' makes one)",
-            ),
-        )
-    address = f"DIGEST_ARXIV_{settings.source.upper()}"
     services = {"feeds": settings.arxiv_feeds, "oai": settings.arxiv_oai}
-    if not services.get(settings.source, "there") and address not in mistakes:
-        yield (
+    address = f"DIGEST_ARXIV_{settings.source.upper()}"
+    cases = (
+        (
+            settings.subscribers_yaml and not settings.secret,
+            "DIGEST_SECRET",
+            "DIGEST_SUBSCRIBERS_YAML is set, and DIGEST_SECRET is not: "
+            "readers' names are made with it",
+            "set it to a long random text, and never change it ('openssl rand -hex 32' makes one)",
+        ),
+        (
+            # An address that cannot be read is a mistake already.
+            not services.get(settings.source, "there") and address not in mistakes,
             "DIGEST_SOURCE",
-            ConfigError(
-                f"DIGEST_SOURCE is {settings.source}, and there is no address to ask",
-                remedy=f"set {address}",
-            ),
-        )
-    if settings.mails_for_real and not settings.sender:
-        yield (
+            f"DIGEST_SOURCE is {settings.source}, and there is no address to ask",
+            f"set {address}",
+        ),
+        (
+            settings.mails_for_real and not settings.sender,
             "DIGEST_FROM",
-            ConfigError(
-                "DIGEST_FROM is not set, and mail needs a sender",
-                remedy="set it, such as DIGEST_FROM='Daily Papers <papers@example.org>'",
-            ),
-        )
+            "DIGEST_FROM is not set, and mail needs a sender",
+            "set it, such as DIGEST_FROM='Daily Papers <papers@example.org>'",
+        ),
+    )
+    for applies, name, message, remedy in cases:
+        if applies:
+            yield name, ConfigError(message, remedy=remedy)
 
 
 def find_home(named: str, folder: Path) -> Path:

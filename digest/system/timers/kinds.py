@@ -4,9 +4,7 @@ away again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Protocol
 
 from digest.errors import ConfigError
 from digest.system.timers.cron import Cron
@@ -16,28 +14,9 @@ from digest.system.timers.machine import Machine, owner
 from digest.system.timers.plan import Installed, TimerPlan, check_foreign
 from digest.system.timers.systemd import Systemd
 
-
-class Kind(Protocol):
-    """One kind of timers; how it is set up differs too much to be here."""
-
-    @property
-    def name(self) -> str:
-        """What people know it by."""
-
-    @property
-    def of_system(self) -> bool:
-        """Whether it works for the whole machine, and not for the user alone."""
-
-    def find(self, machine: Machine) -> Iterator[Installed]:
-        """What calls Digest in this way, whoever set it up."""
-
-    def details(self, machine: Machine, /) -> list[str]:
-        """What is known of a timer's last and next run, a line each."""
-
-    def plan_removal(self, machine: Machine) -> TimerPlan | None:
-        """What takes away all that was made here; None: nothing was."""
-
-
+Kind = Systemd | Launchd | Cron
+"""Each finds what calls Digest in its way, tells its last and next run, and plans how it is set up
+and taken away."""
 SYSTEM, USER, LAUNCHD, CRON = Systemd(of_system=True), Systemd(of_system=False), Launchd(), Cron()
 KINDS: tuple[Kind, ...] = (SYSTEM, USER, LAUNCHD, CRON)
 
