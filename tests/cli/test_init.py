@@ -475,8 +475,8 @@ async def test_a_run_whose_mail_is_refused_says_what_to_do(
         )
     assert told.returncode == 78
     assert (
-        "mail could not be handed over (535 5.7.8 Username and password not accepted): login or password is wrong"
-        in told.stderr
+        "mail could not be handed over (535 5.7.8 Username and password not accepted):"
+        " login or password is wrong" in told.stderr
     )
 
 
@@ -484,7 +484,8 @@ def test_without_a_terminal_what_is_missing_is_named_in_one_line(tmp_path: Path)
     told = run(tmp_path)
     assert told.returncode == 2
     assert told.stderr == (
-        "digest: init needs --email, --keyword, and --provider or --mail: there is no terminal here to ask on\n"
+        "digest: init needs --email, --keyword, and --provider or --mail:"
+        " there is no terminal here to ask on\n"
     )
     assert told.stdout == ""
     assert "leave out --yes" in run(tmp_path, "--yes").stderr
@@ -539,7 +540,8 @@ def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:
     assert told.returncode == 0, told.stderr
     assert "has another DIGEST_FROM, which stays" in told.stderr
     assert env.read_text() == (
-        "# mine\nDIGEST_FROM='Grace <grace@example.org>'\nDIGEST_MAIL=maildir:mail\nDIGEST_CONTACT=ada@example.org\n"
+        "# mine\nDIGEST_FROM='Grace <grace@example.org>'\n"
+        "DIGEST_MAIL=maildir:mail\nDIGEST_CONTACT=ada@example.org\n"
     )
     assert stat.S_IMODE(env.stat().st_mode) == 0o640
     assert roster.read_text().startswith("# ours\nsubscribers:\n  - email: grace@example.org")

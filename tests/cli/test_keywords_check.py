@@ -70,7 +70,8 @@ def test_one_request_tells_how_many_papers_each_rule_would_have_brought(check: C
     assert (told.code, told.err) == (0, "")
     assert len(check.standin.requests) == 1
     assert told.out.splitlines()[:7] == [
-        'Matches "reward models" in title or abstract; words are compared by their stems: reward model.',
+        'Matches "reward models" in title or abstract;'
+        " words are compared by their stems: reward model.",
         'arXiv is asked for (ti:"reward models" OR abs:"reward models")',
         "",
         "New papers of the last                    7 days   30 days",

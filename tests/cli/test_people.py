@@ -71,16 +71,22 @@ def test_subscribing_says_which_rule_applies_when_the_digest_comes_and_where_the
         '  reward model: "reward model" in title or abstract',
         "  hallucination: hallucination in title and abstract",
         "  ti:x AND au:y: the query ti:x AND au:y",
-        "  The first digest comes with the next 'digest run'; the one after that Tue 24 Nov 06:15 (UTC), "
-        "with the announcement of Mon 23 Nov.",
+        "  The first digest comes with the next 'digest run';"
+        " the one after that Tue 24 Nov 06:15 (UTC), with the announcement of Mon 23 Nov.",
         f"The subscribers file is {shell.path}",
     ]
     assert "nobody's inbox" in shell.err
 
 
 def test_every_field_has_its_flag(shell: Shell) -> None:
-    flags = "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --revisions --max-papers 9".split()
-    more = "--exclude cat:cs.RO --exclude survey --quiet-days tell --order newest --paused-until 2026-12-01".split()
+    flags = (
+        "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --revisions"
+        " --max-papers 9"
+    ).split()
+    more = (
+        "--exclude cat:cs.RO --exclude survey --quiet-days tell --order newest"
+        " --paused-until 2026-12-01"
+    ).split()
     looks = (
         "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
     )
@@ -162,16 +168,16 @@ def test_each_of_several_readers_is_told_about_in_a_block_of_their_own(ada: Shel
         '  reward model: "reward model" in title or abstract',
         "  hallucination: hallucination in title and abstract",
         "  mllm: mllm in title and abstract",
-        "  The first digest comes with the next 'digest run'; the one after that Tue 24 Nov 06:15 (UTC), "
-        "with the announcement of Mon 23 Nov.",
+        "  The first digest comes with the next 'digest run';"
+        " the one after that Tue 24 Nov 06:15 (UTC), with the announcement of Mon 23 Nov.",
         "lin@example.org (Lin): nothing changed",
         "  mllm: mllm in title and abstract",
-        "  The first digest comes Mon 23 Nov 13:00 (UTC); the one after that Tue 24 Nov 13:00 (UTC), "
-        "with the announcement of Mon 23 Nov.",
+        "  The first digest comes Mon 23 Nov 13:00 (UTC);"
+        " the one after that Tue 24 Nov 13:00 (UTC), with the announcement of Mon 23 Nov.",
         "new@example.org: subscribed to 1 keyword",
         "  mllm: mllm in title and abstract",
-        "  The first digest comes with the next 'digest run'; the one after that Tue 24 Nov 06:15 (UTC), "
-        "with the announcement of Mon 23 Nov.",
+        "  The first digest comes with the next 'digest run';"
+        " the one after that Tue 24 Nov 06:15 (UTC), with the announcement of Mon 23 Nov.",
     ]
 
 
@@ -198,7 +204,8 @@ def test_only_who_never_had_a_digest_is_told_of_a_first_one(ada: Shell) -> None:
     with database:
         database.execute("INSERT INTO content(id, key, subject, pieces) VALUES(1, 'k', 's', x'')")
         database.execute(
-            "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq, next_at, state)"
+            "INSERT INTO delivery"
+            "(subscriber, slot, content, message_id, queued_at, from_seq, next_at, state)"
             " VALUES(1, '2026-11-23T00:00:00Z', 1, 'm', '2026-11-23T07:00:00Z', 0, '', 'sent')"
         )
     database.close()
@@ -229,7 +236,10 @@ def test_a_database_that_cannot_be_read_does_not_keep_a_reader_out(shell: Shell)
 @pytest.mark.parametrize("empty", ["", "none"])
 def test_an_empty_value_clears(ada: Shell, empty: str) -> None:
     plain = ada.path.read_text()
-    flags = "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --max-papers 9 --order newest".split()
+    flags = (
+        "--name Ada --schedule mon,thu --at 07:00 --timezone Europe/Berlin --max-papers 9"
+        " --order newest"
+    ).split()
     more = "--exclude cat:cs.RO --quiet-days tell --paused-until 2026-12-01".split()
     ada("subscribe", "ada@example.org", *flags, *more)
     given = [word if word.startswith("--") else empty for word in flags + more]
@@ -401,9 +411,9 @@ def test_an_unknown_reader_is_a_matter_of_configuration_without_a_far_guess(
     ada: Shell, command: list[str]
 ) -> None:
     ada("subscribers", *command, code=78)
-    assert (
-        ada.err
-        == f"digest: {ada.path} names no subscriber nobody@example.org: 'digest subscribers' lists who is in it\n"
+    assert ada.err == (
+        f"digest: {ada.path} names no subscriber nobody@example.org:"
+        " 'digest subscribers' lists who is in it\n"
     )
 
 

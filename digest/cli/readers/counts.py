@@ -56,9 +56,8 @@ class Recent:
 class PaperCounter:
     """Asks arXiv, at its pace, and no more once it could not be asked; `trouble` then says why."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.trouble = ""
+    def __init__(self, settings: Settings, trouble: str = "") -> None:
+        self._settings, self.trouble = settings, trouble
 
     def recent(
         self, text: str, rule: Rule | None, now: datetime, store: Store | None = None

@@ -1,4 +1,4 @@
-"""A reader as the command line shows them: options, when digests come, and what the database knows."""
+"""A reader as commands show them: options, when digests come, and whether mail may go there."""
 
 from __future__ import annotations
 

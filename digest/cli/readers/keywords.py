@@ -1,4 +1,4 @@
-"""`digest keywords`: the names in the subscribers file, and arXiv's answers that were not believed."""
+"""`digest keywords`: the names in the file, and answers of arXiv's that were not believed."""
 
 from __future__ import annotations
 

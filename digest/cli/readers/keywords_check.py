@@ -80,15 +80,12 @@ def check(
         fault = {"error": error.message, "position": error.position, "remedy": error.remedy}
         context.print_json({"query": text, **fault})
         context.exit(error.exit_code)
-    counter = PaperCounter(context.settings)
-    if offline:
-        counter.trouble = "nobody was asked (--offline)"
+    counter = PaperCounter(
+        context.settings, trouble="nobody was asked (--offline)" if offline else ""
+    )
     recent = _count(context, counter, text, rule, now or machine_now())
     doubts = [*warnings(text, rule), *_too_many(recent, keyword)]
-    value = _values(keyword, recent) | {
-        "not_counted": "" if recent else counter.trouble,
-        "warnings": doubts,
-    }
+    value = _values(keyword, recent, counter.trouble) | {"warnings": doubts}
     unknown = [] if offline else [f"\nNot counted: {counter.trouble}"]
     figures = _figures(keyword, recent) if recent else unknown
     context.show(value, [*_reading(keyword), *figures], as_json=as_json)
@@ -162,7 +159,7 @@ def _number(recent: Recent, days: int, rule: Rule) -> str:
     return f"{count:,}" if count is not None else f"about {recent.per_day(rule) * days:,.0f}"
 
 
-def _values(keyword: Keyword, recent: Recent | None) -> dict[str, Any]:
+def _values(keyword: Keyword, recent: Recent | None, trouble: str) -> dict[str, Any]:
     """How the keyword is read, and the figures, for JSON."""
     return {
         "query": keyword.query,
@@ -170,6 +167,7 @@ def _values(keyword: Keyword, recent: Recent | None) -> dict[str, Any]:
         "matches": describe(keyword),
         "reading": reading(parse(keyword.query), stems),
         "counted": _counted(recent) if recent else None,
+        "not_counted": "" if recent else trouble,
     }
 
 

@@ -38,8 +38,10 @@ class Clearable(click.Choice[str]):
 @click.command(
     cls=Command,
     examples=(
-        'digest subscribe grace@example.org -k "diffusion model" --at 07:00 --timezone Europe/Berlin',
-        "digest subscribe ada@example.org -k 'ti:\"flow matching\" AND cat:cs.LG' --schedule mon,thu",
+        'digest subscribe grace@example.org -k "diffusion model" --at 07:00'
+        " --timezone Europe/Berlin",
+        "digest subscribe ada@example.org -k 'ti:\"flow matching\" AND cat:cs.LG'"
+        " --schedule mon,thu",
     ),
 )
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")

@@ -1,4 +1,4 @@
-"""`digest subscribers`: the readers of the file listed, shown, changed in place, moved, imported."""
+"""`digest subscribers`: readers listed, shown, changed in place, moved and imported."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
 
 
 def _report(context: Context, edit: Edit, emails: Iterable[str], *, as_json: bool) -> list[Change]:
-    """Say of each reader what changed and when the next digest comes, as 'digest subscribe' does."""
+    """Say what changed of each reader, and when the next digest comes, as `subscribe` does."""
     changes = changes_of(context, edit, emails)
     (_print_json if as_json else _print_lines)(context, changes)
     return changes
