@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.world.house import house  # noqa: F401 - a fixture, for all rooms
+
 # The same examples in every run, and no time limit for one: the suite must not depend on luck or
 # load.
 settings.register_profile("steady", derandomize=True, deadline=None)

@@ -39,7 +39,8 @@ HOSTILE = st.text(
     max_size=40,
 )
 TEX_PIECES = r"""
-    $x_1^2$ \textbf{x} \'e {Deep} \{ \} \\ $ \$ % \% 50%&#1 a_b @x \( \) { } \ @article{x, " $\{x\}$ $}{$
+    $x_1^2$ \textbf{x} \'e {Deep} \{ \} \\ $ \$ % \% 50%&#1 a_b @x \( \) { } \ @article{x, "
+    $\{x\}$ $}{$
 """
 TEX = st.lists(st.sampled_from([*TEX_PIECES.split(), " and ", " "]), max_size=8).map("".join)
 TEXT = st.one_of(HOSTILE, TEX)

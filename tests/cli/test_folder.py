@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cli.test_run import DAYS, FRIDAY, SATURDAY, THURSDAY, House, house  # noqa: F401 - a fixture
+from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House
 from tests.world.smtp_server import SmtpServer, smtp_server
 from tests.world.worlds import mail, text
 
@@ -55,12 +55,12 @@ def papers(server: SmtpServer, address: str) -> list[list[str]]:
     return [re.findall(r"arxiv\.org/abs/([\d.]+)v", text(m)) for m in mails]
 
 
-def in_folder(house: House, address: str) -> list[list[str]]:  # noqa: F811
+def in_folder(house: House, address: str) -> list[list[str]]:
     return [re.findall(r"arxiv\.org/abs/([\d.]+)v", text(m)) for m in house.mails(address)]
 
 
 def test_what_lies_in_the_folder_is_offered_in_a_line_and_mailed_once_at_once_and_to_all(
-    house: House,  # noqa: F811
+    house: House,
     server: SmtpServer,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -75,10 +75,8 @@ def test_what_lies_in_the_folder_is_offered_in_a_line_and_mailed_once_at_once_an
     house.serve(DAYS[2])
     told = house("run", now=SATURDAY)
     count = sum(map(len, had.values()))
-    assert (
-        f"in the last 7 days {count} papers for 2 readers {LINE}: 'digest run --folder mail' mails them too"
-        in told.err
-    )
+    offer = f"in the last 7 days {count} papers for 2 readers {LINE}"
+    assert f"{offer}: 'digest run --folder mail' mails them too" in told.err
     assert not server.messages
     assert LINE in house("status", now=SATURDAY).err
     assert LINE not in house("run", "--quiet", now=SATURDAY).err
@@ -97,7 +95,7 @@ def test_what_lies_in_the_folder_is_offered_in_a_line_and_mailed_once_at_once_an
 
 
 def test_what_is_to_be_left_is_left_and_the_line_ends(
-    house: House,  # noqa: F811
+    house: House,
     server: SmtpServer,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -113,7 +111,7 @@ def test_what_is_to_be_left_is_left_and_the_line_ends(
 
 
 def test_what_is_older_than_a_week_or_for_somebody_who_left_is_not_offered(
-    house: House,  # noqa: F811
+    house: House,
     server: SmtpServer,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -127,7 +125,7 @@ def test_what_is_older_than_a_week_or_for_somebody_who_left_is_not_offered(
 
 
 def test_a_paused_reader_gets_the_folders_papers_on_return(
-    house: House,  # noqa: F811
+    house: House,
     server: SmtpServer,
     request: pytest.FixtureRequest,
 ) -> None:
@@ -142,7 +140,7 @@ def test_a_paused_reader_gets_the_folders_papers_on_return(
     assert set(had) <= set(papers(server, ADA)[0])
 
 
-def test_without_a_server_there_is_nobody_to_mail_to(house: House) -> None:  # noqa: F811
+def test_without_a_server_there_is_nobody_to_mail_to(house: House) -> None:
     told = house("run", "--folder", "mail", now=THURSDAY)
     assert told.code == 2
     assert "set DIGEST_MAIL to a server first" in told.err

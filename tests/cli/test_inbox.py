@@ -13,11 +13,10 @@ from digest.cli.base import Context
 from digest.cli.daily import inbox
 from digest.errors import DigestError, TryLaterError
 from digest.store import open_store
-from tests.cli.test_run import DAYS, FRIDAY, THURSDAY, House, house, refused
+from tests.world.house import DAYS, FRIDAY, THURSDAY, House, refused
 from tests.world.letters import letter, postfix_bounce
 from tests.world.smtp_server import smtp_server
 
-__all__ = ["house"]
 ADA = "ada@example.org"
 
 
@@ -92,10 +91,8 @@ async def test_status_says_where_requests_arrive_that_nobody_reads(
         monkeypatch.setenv("DIGEST_FROM", "papers@example.org")
         monkeypatch.setenv("DIGEST_CONTACT", "help@example.org")
         told = house("status", now=THURSDAY)
-        assert (
-            "Leaving   requests arrive at help@example.org; act on each with 'digest inbox MAIL.eml'"
-            in told.out
-        )
+        place = "Leaving   requests arrive at help@example.org"
+        assert f"{place}; act on each with 'digest inbox MAIL.eml'" in told.out
         monkeypatch.setenv("DIGEST_INBOX", "imaps://bounces@example.org")
         assert "Leaving" not in house("status", now=THURSDAY).out
 

@@ -10,7 +10,7 @@ import pytest
 
 from digest.errors import UnreachableError
 from digest.model import Outcome, Receipt, State, Weekly
-from tests.cli.test_run import DAYS, FRIDAY, THURSDAY, House, house  # noqa: F401 - a fixture
+from tests.world.house import DAYS, FRIDAY, THURSDAY, House
 from tests.world.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, reader
 
 ADA = "ada@example.org"
@@ -125,7 +125,7 @@ async def test_an_empty_send_of_a_known_reader_makes_no_mail(world: World) -> No
 # ------------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_it_did_and_why_there_is_nothing(house: House) -> None:  # noqa: F811
+def test_the_command_says_what_it_did_and_why_there_is_nothing(house: House) -> None:
     told = house("send", ADA, now=THURSDAY)
     assert told.code == 0
     assert told.out.startswith(f"{ADA}: ")
@@ -147,7 +147,7 @@ def test_the_command_says_what_it_did_and_why_there_is_nothing(house: House) -> 
     assert len(house.mails(ADA)) == 2
 
 
-def test_the_command_names_what_keeps_mail_away(house: House) -> None:  # noqa: F811
+def test_the_command_names_what_keeps_mail_away(house: House) -> None:
     house("run", now=THURSDAY)
     house("subscribe", ADA, "--paused-until", "2099-01-01")
     told = house("send", ADA, now=FRIDAY)
@@ -163,7 +163,7 @@ def test_the_command_names_what_keeps_mail_away(house: House) -> None:  # noqa: 
 
 
 def test_an_unknown_reader_and_an_arxiv_that_is_away_have_their_exit_codes(
-    house: House,  # noqa: F811
+    house: House,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told = house("send", "adda@example.org", now=THURSDAY)

@@ -1,14 +1,95 @@
-"""`digest status`: what it reads of the database; test_run.py holds what it says."""
+"""`digest status`: what it says, and how much of the database it reads for that."""
 
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from digest.demo.papers import KEYWORDS
 from digest.store.database import Database
 from tests.world.asking import run_main
+from tests.world.house import (
+    FRIDAY,
+    MAILDIR_LINE,
+    SATURDAY,
+    SUBSCRIBERS,
+    THURSDAY,
+    House,
+    failing_for,
+)
+
+
+def test_status_before_the_first_run(house: House) -> None:
+    told = house("status", now=THURSDAY)
+    assert told.code == 0
+    assert "none yet: 'digest run' does one" in told.out
+    assert f"{KEYWORDS[0]}: no answer yet" in told.out
+    assert "the first digest comes with the next run" in told.out
+    assert told.err.count(MAILDIR_LINE) == 1
+    assert not (house.home / "digest.db").exists()
+
+
+def test_status_tells_the_last_run_and_the_next_digest_in_the_readers_zone(house: House) -> None:
+    house("run", now=THURSDAY)
+    told = house("status", now=THURSDAY)
+    assert "2 digests composed, 2 sent" in told.out
+    (lin,) = [line for line in told.out.splitlines() if "lin@example.org" in line]
+    assert re.search(r"last digest Thu 2026-11-05 07:30 Europe/Berlin \(sent\)", lin)
+    assert re.search(
+        r"next Fri 2026-11-06 07:30 Europe/Berlin, with the announcement of 2026-11-05", lin
+    )
+    report = house("status", "--json", now=THURSDAY).json()
+    assert report["run"]["sent"] == 2
+    assert [k["keyword"] for k in report["keywords"]] == list(KEYWORDS)
+    assert [s["email"] for s in report["subscribers"]] == ["ada@example.org", "lin@example.org"]
+    assert report["subscribers"][1]["next_digest"] == "2026-11-06T06:30:00Z"
+    assert report["outbox"] == {}
+
+
+def test_status_does_not_promise_a_first_digest_before_its_hour(house: House) -> None:
+    house.write(SUBSCRIBERS.replace("07:30", "09:00"))
+    for _ in range(2):
+        (lin,) = [
+            line
+            for line in house("status", now=THURSDAY).out.splitlines()
+            if "lin@example.org" in line
+        ]
+        assert "next run" not in lin
+        assert "next Thu 2026-11-05 09:00 Europe/Berlin" in lin
+        house("run", now=THURSDAY)
+    house("run", now=THURSDAY + timedelta(hours=2))
+    assert len(house.mails("lin@")) == 1
+
+
+def test_status_tells_why_nothing_came(house: House) -> None:
+    house.arxiv.on_query = failing_for("hallucination")
+    house("run", now=THURSDAY)
+    told = house("status", now=THURSDAY)
+    assert "503" in told.out
+    report = house("status", "--json", now=THURSDAY).json()
+    (failed,) = [k for k in report["keywords"] if k["keyword"] == "Hallucination"]
+    assert (failed["failures"], failed["last_good"]) == (1, None)
+    assert failed["next_fetch"] == (THURSDAY + timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    house.arxiv.on_query = None
+    house("run", now=SATURDAY)
+    house("run", now=SATURDAY + timedelta(days=1))
+    assert "weekend" in house("status", now=SATURDAY + timedelta(days=1)).out
+
+
+def test_status_tells_who_is_paused_or_suppressed(house: House) -> None:
+    house("run", now=THURSDAY)
+    house.write_row(
+        "INSERT INTO suppression VALUES"
+        "('ada@example.org', 'bounced: 550 no such user', '2026-11-05T07:00:00Z')"
+    )
+    house.write(SUBSCRIBERS + "    paused_until: 2026-12-01\n")
+    told = house("status", now=FRIDAY)
+    assert "suppressed: bounced: 550 no such user" in told.out
+    assert "paused until 2026-12-01" in told.out
 
 
 def rows_read(

@@ -49,7 +49,8 @@ PATH=/usr/bin:/bin
 echo "$(basename "$0") $*" >> "$RECORDS/calls"
 answers="$RECORDS/answers/$(basename "$0")"
 case "$(basename "$0") $*" in
-"crontab -l") [ -s "$RECORDS/crontab" ] && exec cat "$RECORDS/crontab"; echo "no crontab for ada" >&2; exit 1;;
+"crontab -l") [ -s "$RECORDS/crontab" ] && exec cat "$RECORDS/crontab"
+  echo "no crontab for ada" >&2; exit 1;;
 "crontab -") exec cat > "$RECORDS/crontab";;
 "crontab -r") exec rm "$RECORDS/crontab";;
 esac
@@ -259,9 +260,10 @@ def test_walls_are_lowered_for_what_a_run_needs_and_no_further() -> None:
 def test_sendmail_keeps_the_bits_that_it_needs() -> None:
     """Each of these would imply NoNewPrivileges for a service with User= (systemd.exec(5))."""
     implying = (
-        "SystemCallFilter SystemCallArchitectures RestrictAddressFamilies RestrictNamespaces PrivateDevices "
-        "ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock MemoryDenyWriteExecute "
-        "RestrictRealtime RestrictSUIDSGID DynamicUser LockPersonality ProtectHostname NoNewPrivileges"
+        "SystemCallFilter SystemCallArchitectures RestrictAddressFamilies RestrictNamespaces"
+        " PrivateDevices ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock"
+        " MemoryDenyWriteExecute RestrictRealtime RestrictSUIDSGID DynamicUser LockPersonality"
+        " ProtectHostname NoNewPrivileges"
     ).split()
     job = Job(("/opt/digest/bin/digest",), Path("/srv/digest"), "ada", sendmail=True)
     for maker in (system_service, user_service):
@@ -665,7 +667,8 @@ def test_macos_closes_some_folders_to_background_programs(place: Place) -> None:
 SHOW = """\
 case "$*" in
 *is-active*) echo active;;
-*"show digest.timer"*) echo UnitFileState=enabled; echo "LastTriggerUSec=Mon 2026-11-23 07:15:31 UTC"
+*"show digest.timer"*) echo UnitFileState=enabled
+  echo "LastTriggerUSec=Mon 2026-11-23 07:15:31 UTC"
   echo "NextElapseUSecRealtime=Mon 2026-11-23 07:30:31 UTC";;
 *"show digest.service"*) echo ActiveState=inactive; echo Result=success; echo ExecMainStatus=75
   [ -e "$RECORDS/ran" ] && echo "ExecMainExitTimestamp=Mon 2026-11-23 07:15:33 UTC";;

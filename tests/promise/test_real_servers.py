@@ -23,7 +23,7 @@ from digest.mail.transport import make_tls_context, open_transport
 from digest.model import Outcome
 from digest.run.inbox import Heard, Listener, listen
 from digest.setup.mail import make_signer
-from tests.cli.test_run import FRIDAY, SUBSCRIBERS, THURSDAY, House, house
+from tests.world.house import FRIDAY, SUBSCRIBERS, THURSDAY, House
 from tests.world.letters import letter
 from tests.world.mail_servers import (
     PASSWORD,
@@ -36,7 +36,6 @@ from tests.world.mail_servers import (
 )
 from tests.world.worlds import DAY, World, eprint, numbers, reader
 
-__all__ = ["house"]
 pytestmark = pytest.mark.heavy
 READERS = [f"reader{number:03d}" for number in range(200)]
 GONE = "gone@example.org"

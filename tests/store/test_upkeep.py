@@ -28,11 +28,10 @@ from digest.store.health import examine
 from digest.store.upkeep import back_up, prune, restore
 from digest.system.locks import cycle_lock
 from digest.times import to_text
-from tests.cli.test_run import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused
+from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, refused
 from tests.world.replay import Home, subscribers_file
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
-__all__ = ["house"]
 ADA = "ada@example.org"
 MINUTE = timedelta(minutes=1)
 
