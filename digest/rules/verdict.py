@@ -251,8 +251,10 @@ def _was_carried(row: LogRow, wishes: Wishes) -> Verdict | None:
     if had is not None and had >= row.version and row.kind is not Kind.OLD:
         return Verdict("had", f"a digest carried version {had}")
     if had is not None and had < wishes.withdrawn <= row.version:
-        words = f"it was withdrawn after version {had} was mailed, which is always told"
-        return Verdict("due", words)
+        return Verdict(
+            "due",
+            f"it was withdrawn after version {had} was mailed, which is always told",
+        )
     return None
 
 
@@ -277,11 +279,15 @@ def _not_in_part(
     if part.until == 0:
         return Verdict("keyword_removed", f"the keyword was taken away{_at(part.ended_at, zone)}")
     if part.start is None:
-        words = "the keyword is new for this reader, and starts with arXiv's next good answer"
-        return Verdict("not_placed", words)
+        return Verdict(
+            "not_placed",
+            "the keyword is new for this reader, and starts with arXiv's next good answer",
+        )
     if row.seq <= part.start and let_go is not None:
-        words = f"it was let go after a pause: on the return came the most recent {let_go}"
-        return Verdict("let_go", words)
+        return Verdict(
+            "let_go",
+            f"it was let go after a pause: on the return came the most recent {let_go}",
+        )
     if row.seq <= part.start:
         begins = _at(part.begins_after, zone, ", which begins after")
         words = (
@@ -291,8 +297,10 @@ def _not_in_part(
         return Verdict("before_start", words)
     if part.until is not None and row.seq > part.until:
         when = _at(part.ended_at, zone)
-        words = f"the keyword got another query{when}, before this was recorded"
-        return Verdict("keyword_edited", words)
+        return Verdict(
+            "keyword_edited",
+            f"the keyword got another query{when}, before this was recorded",
+        )
     return None
 
 
@@ -300,13 +308,18 @@ def _not_wanted(row: LogRow, wishes: Wishes) -> Verdict | None:
     """The reader takes no such row: a revision, what was had as another version, an excluded one."""
     had, is_revision = wishes.had_version, row.kind is Kind.REVISED
     if is_revision and wishes.revisions is Revisions.NONE:
-        words = "it is a new version of an older paper, and this reader takes none"
-        return Verdict("revision_not_wanted", f"{words} (revisions: false)")
+        return Verdict(
+            "revision_not_wanted",
+            "it is a new version of an older paper, and this reader takes none (revisions: false)",
+        )
     since = range((had or 0) + 1, row.version + 1)
     only_accepted = is_revision and wishes.revisions is Revisions.PUBLISHED
     if only_accepted and wishes.accepted.isdisjoint(since):
-        words = "it is a new version that tells of no acceptance, and this reader takes no others"
-        return Verdict("revision_not_wanted", f"{words} (revisions: published)")
+        return Verdict(
+            "revision_not_wanted",
+            "it is a new version that tells of no acceptance, and this reader takes no others"
+            " (revisions: published)",
+        )
     if had is not None and not is_revision:
         return Verdict("had", f"the reader had version {had} already")
     if wishes.excluded_by:

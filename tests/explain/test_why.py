@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.explain.day import explain_day
-from digest.explain.paper import Asked, explain_paper
+from digest.explain.inquiry import Inquiry
+from digest.explain.paper import explain_paper
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.tokens import Term
@@ -560,7 +561,7 @@ def _agrees(world: World, subscriber: Subscriber) -> None:
     )
     assert past is not None
     assert due is not None
-    asked = Asked(world.store, world.now, subscriber.email, subscriber, past)
+    asked = Inquiry(world.store, world.now, subscriber.email, subscriber, past)
     planned = {item.paper.id for item in make_plan(world.store, due, subscriber).items}
     open_ = any(d.state in ("queued", "deferred") for d in world.store.history.deliveries(past.id))
     for exported in world.store.exports.export():

@@ -78,7 +78,7 @@ def _digests(
     """A reader's digests as plain values; ConfigError, with the nearest address, where nobody knows
     the reader.
     """
-    from digest.explain.paper import delivery_values
+    from digest.explain.inquiry import delivery_values
 
     roster = readable_roster(context, why="times are in UTC")
     reader = find_reader(context.settings, roster, store, email)

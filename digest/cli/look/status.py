@@ -247,12 +247,12 @@ def _trouble(state: SubscriberState, sent: str) -> str:
 def _why_none_today(store: Store, reader: Subscriber, last: datetime, now: datetime) -> str:
     """Why the reader's local day has brought no digest so far; "" where it has."""
     from digest.explain.day import explain_day
-    from digest.explain.paper import Asked
+    from digest.explain.inquiry import Inquiry
 
     today = local_date(now, reader.timezone)
     if local_date(last, reader.timezone) == today:
         return ""
-    asked = Asked(store, now, reader.email, reader, store.history.reader(reader.email))
+    asked = Inquiry(store, now, reader.email, reader, store.history.reader(reader.email))
     reasons = explain_day(asked, today)["reasons"]
     return f"none today: {reasons[0]}" if reasons else ""
 

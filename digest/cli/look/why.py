@@ -27,7 +27,7 @@ from digest.setup.subscribers import read_roster
 from digest.times import from_text
 
 if TYPE_CHECKING:
-    from digest.explain.paper import Asked
+    from digest.explain.inquiry import Inquiry
 
 LONGEST = 2000
 """Characters of a text that are shown: titles and servers' words come from outside."""
@@ -56,7 +56,8 @@ def why(
     something to tell, and what comes next.
     """
     from digest.explain.day import explain_day, latest_day
-    from digest.explain.paper import Asked, explain_paper
+    from digest.explain.inquiry import Inquiry
+    from digest.explain.paper import explain_paper
 
     settings = context.settings
     roster = read_roster(settings)
@@ -64,7 +65,7 @@ def why(
     with reading_store(settings) as store:
         reader = find_reader(settings, roster, store, email)
         hold = holds_unknown(settings, reader.address)
-        asked = Asked(
+        asked = Inquiry(
             store,
             now or machine_now(),
             reader.address,
@@ -89,7 +90,7 @@ def why(
     context.show(report, _lines(report), as_json=as_json)
 
 
-def _note(asked: Asked, file: str) -> str:
+def _note(asked: Inquiry, file: str) -> str:
     """What is odd about the reader: in only one of file and database."""
     if asked.past is None:
         return f"{asked.address} is in {file}, and not yet in the database."
@@ -101,7 +102,7 @@ def _note(asked: Asked, file: str) -> str:
     return f"{asked.address} is no longer in {file}; the next run lets them go."
 
 
-def _day(text: str, asked: Asked) -> date:
+def _day(text: str, asked: Inquiry) -> date:
     """A day in the reader's zone; UsageError where the text is neither a day nor a paper."""
     today = local_date(asked.now, asked.zone)
     words = {"today": today, "yesterday": today - timedelta(days=1)}
