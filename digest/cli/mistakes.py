@@ -20,7 +20,7 @@ def explain(error: Exception) -> tuple[str, int]:
         case DigestError():
             return str(error), error.exit_code
         case click.ClickException():
-            return words_of(error), Exit.USAGE
+            return usage_error_words(error), Exit.USAGE
         case click.Abort():
             return "stopped", 130  # as a shell has it: 128 and the number of SIGINT
     what = f"{type(error).__name__}: {one_line(str(error))}"
@@ -40,7 +40,7 @@ def with_caret(error: QueryError) -> str:
     return f"{error}\n  {source}\n  {' ' * caret}^"
 
 
-def words_of(error: click.ClickException) -> str:
+def usage_error_words(error: click.ClickException) -> str:
     """What is wrong with a command line, in our words where click's would not say what to do."""
     context: click.Context | None = getattr(error, "ctx", None)
     see = f"see '{context.command_path} --help'" if context else "see '--help'"

@@ -32,7 +32,7 @@ from digest.cli.begin.init_files import (
     save_env,
 )
 from digest.cli.begin.init_mail import server_url, with_login
-from digest.cli.readers.counts import PaperCounter, in_words
+from digest.cli.readers.counts import PaperCounter, rate_words
 from digest.demo.papers import World, newest_first
 from digest.demo.standin import Standin
 from digest.demo.words import TOPICS
@@ -701,7 +701,7 @@ def test_a_broad_keyword_is_counted_as_far_back_as_one_page_reaches(
 
 
 def test_rates_are_told_in_words() -> None:
-    assert [in_words(rate) for rate in (0, 0.05, 0.5, 2.25, 31.4)] == [
+    assert [rate_words(rate) for rate in (0, 0.05, 0.5, 2.25, 31.4)] == [
         "none",
         "about 2 a month",
         "about 3.5 a week",

@@ -24,8 +24,8 @@ from digest.cli.begin.init_files import (
 )
 from digest.cli.begin.init_mail import PASSWORD, SETTINGS_OF_MAIL, MailSetup, try_out
 from digest.cli.daily import timer
-from digest.cli.readers.counts import PaperCounter, Recent, in_words
-from digest.cli.readers.describe import keyword_names, next_line, warn_about, when
+from digest.cli.readers.counts import PaperCounter, Recent, rate_words
+from digest.cli.readers.describe import keyword_names, next_digest_line, schedule_words, warn_about
 from digest.cli.readers.subscribe import PLAIN_RULES
 from digest.errors import DigestError, UsageError
 from digest.keywords.grammar import describe, make_keyword
@@ -38,7 +38,7 @@ from digest.subscribers.edit import add_subscribers, find_reader
 from digest.subscribers.fields import Value
 from digest.subscribers.transaction import check_or_begin
 
-Wish = tuple[str, Rule | None]
+KeywordChoice = tuple[str, Rule | None]
 """A keyword as it was written, and the rule that was chosen for it if it is a plain one."""
 
 HOUR = "07:00"
@@ -104,7 +104,7 @@ def init(context: Context, flags: Flags) -> None:
     It asks on a terminal for what no flag says. Nothing that exists is overwritten; stop and repeat
     it as you like.
     """
-    home = _settle_home(context, asking=flags.asking)
+    home = _choose_home(context, asking=flags.asking)
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
@@ -129,10 +129,10 @@ def init(context: Context, flags: Flags) -> None:
     _save_settings(context, home, setup)
     if not flags.no_timer:
         _offer_timer(context, assume_yes=flags.yes)
-    _say_goodbye(context, home, form)
+    _say_what_follows(context, home, form)
 
 
-def _settle_home(context: Context, *, asking: bool) -> Path:
+def _choose_home(context: Context, *, asking: bool) -> Path:
     """Find or propose the home folder; from here on it is named."""
     named = context.flags.get("DIGEST_HOME") or os.environ.get("DIGEST_HOME", "")
     home = choose_home(named, Path.cwd())
@@ -188,7 +188,7 @@ class Form:
     ) -> None:
         self.context, self.roster, self.flags, self._counter = context, roster, flags, counter
         self.email = ""
-        self.wishes: list[Wish] = []
+        self.choices: list[KeywordChoice] = []
         self.fields: dict[str, Value] = {}
 
     @property
@@ -205,7 +205,7 @@ class Form:
         names = {keyword.name.casefold() for keyword in self.reader.keywords}
         return any(
             text.casefold() not in names and make_keyword(text, None, rule).query not in queries
-            for text, rule in self.wishes
+            for text, rule in self.choices
         )
 
     def show_what_exists(self, home: Path) -> None:
@@ -216,14 +216,16 @@ class Form:
         self.context.echo(f"There is an installation in {home}")
         readers = self.roster.subscribers
         for reader in readers[:SHOWN]:
-            self.context.echo(f"  {reader.email}: {keyword_names(reader)}; {when(reader)}")
+            self.context.echo(
+                f"  {reader.email}: {keyword_names(reader)}; {schedule_words(reader)}"
+            )
         if readers[SHOWN:]:
             self.context.echo(f"  and {len(readers) - SHOWN} readers more")
 
     @property
     def missing(self) -> list[str]:
         """The flags that are needed where nobody is asked."""
-        needed = {"--email": self.email, "--keyword": self.wishes or self.reader}
+        needed = {"--email": self.email, "--keyword": self.choices or self.reader}
         return [flag for flag, value in needed.items() if not value]
 
     def fill(self) -> None:
@@ -268,7 +270,7 @@ class Form:
         rule = Rule(self.flags.match) if self.flags.match else None
         for text in keywords:
             plain = make_keyword(text).rule is not Rule.QUERY
-            self.wishes.append((text, rule if plain else None))
+            self.choices.append((text, rule if plain else None))
 
     def _ask_keywords(self) -> None:
         """Ask for one keyword after the other until an empty answer; a first reader needs one."""
@@ -277,12 +279,12 @@ class Form:
         )
         self.context.echo("such as ti:reward AND cat:cs.LG.")
         while True:
-            enough = self.wishes or self.reader
+            enough = self.choices or self.reader
             question = "Another keyword (empty: that is all)" if enough else "Keyword"
             text = ask(question, _keyword, default="" if enough else None)
             if not text:
                 return
-            self.wishes.append((text, self._choose_rule(text)))
+            self.choices.append((text, self._choose_rule(text)))
 
     def _choose_rule(self, text: str) -> Rule | None:
         """Show what a keyword would bring; for a plain one, let the rule be chosen."""
@@ -305,12 +307,12 @@ class Form:
     def _show_counts(self, text: str, counts: Recent) -> None:
         over = f"over the last {counts.days:.0f} days"
         if Rule.QUERY in counts.papers:
-            self.context.echo(f"  {in_words(counts.per_day(Rule.QUERY))}, {over}")
+            self.context.echo(f"  {rate_words(counts.per_day(Rule.QUERY))}, {over}")
             return
         self.context.echo(f"  New papers by each rule, {over}:")
         for rule in counts.papers:
             meaning = describe(make_keyword(text, None, rule))
-            self.context.echo(f"    {rule:7} {in_words(counts.per_day(rule)):18} {meaning}")
+            self.context.echo(f"    {rule:7} {rate_words(counts.per_day(rule)):18} {meaning}")
         if not any(counts.papers.values()):
             self.context.echo("  Nothing matched: is it spelt right?")
 
@@ -321,8 +323,8 @@ class Form:
             return
         # An edit gives all its plain keywords one rule; the first makes the reader.
         fields = {} if self.reader else self.fields
-        for rule, wishes in groupby(self.wishes, key=lambda wish: wish[1]):
-            texts = [text for text, _ in wishes]
+        for rule, choices in groupby(self.choices, key=lambda choice: choice[1]):
+            texts = [text for text, _ in choices]
             self.roster = add_subscribers(path, [self.email], texts, fields, match=rule).after
             fields = {}
         self.context.echo(f"Written: {path}")
@@ -370,10 +372,10 @@ def _offer_timer(context: Context, *, assume_yes: bool) -> None:
         context.warn(f"the timer was not installed: {error}")
 
 
-def _say_goodbye(context: Context, home: Path, form: Form) -> None:
+def _say_what_follows(context: Context, home: Path, form: Form) -> None:
     """Say when the first digest comes, and what can be done until then."""
     if form.reader:
-        context.echo(next_line(form.reader, machine_now(), first=True))
+        context.echo(next_digest_line(form.reader, machine_now(), first=True))
     if not sys.stdin.isatty():
         context.echo(
             "arXiv was not asked for anything yet; 'digest doctor' checks whether it answers."

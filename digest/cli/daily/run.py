@@ -21,7 +21,7 @@ from digest.cli.base import (
 from digest.cli.daily.cycle import CycleOptions, progress_line, rehearse, warn_of_trouble, work
 from digest.cli.daily.folder import FolderAnswer, say_what_the_folder_holds
 from digest.cli.daily.health import telling_of_failure
-from digest.cli.readers.keywords import what_to_do
+from digest.cli.readers.keywords import quarantine_advice
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import Message
@@ -148,7 +148,7 @@ def _keyword_lines(record: KeywordRecord) -> Iterator[str]:
     if record.status == "quarantined":
         held = f"{in_words(record.status)}, nothing is mailed from it"
         yield f"{record.keyword}: {held} ({record.why})"
-        yield from (f"    {line}" for line in what_to_do(record.keyword))
+        yield from (f"    {line}" for line in quarantine_advice(record.keyword))
         return
     counts = [record.status]
     if record.status == "ok":

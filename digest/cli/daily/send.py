@@ -17,7 +17,7 @@ from digest.cli.base import (
     say_where_mail_goes,
 )
 from digest.cli.daily.cycle import CycleOptions, progress_line, warn_of_trouble, work
-from digest.cli.readers.describe import next_line
+from digest.cli.readers.describe import next_digest_line
 from digest.keywords.words import counted
 from digest.model import State, Subscriber
 from digest.rules.schedule import is_paused, pause_in_words
@@ -96,7 +96,7 @@ def _why_nothing(store: Store, subscriber: Subscriber, now: datetime) -> str:
     state = store.subscribers.state(subscriber.email)
     if state is not None and state.last_digest_at is None and state.unplaced:
         return f"arXiv has not yet answered for {', '.join(state.unplaced)}"
-    following = next_line(subscriber, now, taken=state.slot if state else None)
+    following = next_digest_line(subscriber, now, taken=state.slot if state else None)
     return f"no new paper since the last digest. {following.rstrip('.')}"
 
 

@@ -23,7 +23,7 @@ from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.outbox import leaves_at, server_words
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
-from digest.cli.readers.keywords import what_to_do
+from digest.cli.readers.keywords import quarantine_advice
 from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
 from digest.model import Format, Keyword, Query, Roster, Subscriber, in_words
@@ -328,7 +328,7 @@ def _keyword_lines(keyword: dict[str, Any]) -> Iterator[str]:
         yield f"    failed {times}, asked again from {_time(keyword['next_fetch'])} on"
     if keyword["held_since"]:
         yield f"    held back since {_time(keyword['held_since'])}, nothing is mailed from it:"
-        yield from (f"      {line}" for line in what_to_do(keyword["keyword"]))
+        yield from (f"      {line}" for line in quarantine_advice(keyword["keyword"]))
 
 
 def _reader_line(reader: dict[str, Any]) -> str:

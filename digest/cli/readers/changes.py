@@ -9,13 +9,13 @@ from typing import Any
 
 from digest.cli.base import Context
 from digest.cli.readers.describe import (
+    address_and_name,
+    content_words,
     keyword_line,
     next_digest_json,
-    next_line,
+    next_digest_line,
     options_json,
     subscriber_json,
-    titled,
-    what,
     without_digest,
 )
 from digest.keywords.words import counted
@@ -75,8 +75,8 @@ class Change:
         return (
             self._summary(),
             *map(keyword_line, reader.keywords),
-            *([f"It gets {what(reader)}."] if reader.format is Format.ISSUE else []),
-            next_line(reader, now, first=self.first),
+            *([f"It gets {content_words(reader)}."] if reader.format is Format.ISSUE else []),
+            next_digest_line(reader, now, first=self.first),
         )
 
     def _summary(self) -> str:
@@ -114,7 +114,7 @@ def change_lines(changes: Sequence[Change], now: datetime) -> Iterator[str]:
         own = change.reader.email if len(changes) <= ONE_BY_ONE else ""
         blocks.setdefault((own, *change.block(now)), []).append(change.reader)
     for (_, said, *lines), sharing in blocks.items():
-        who, more = ", ".join(map(titled, sharing[:NAMED])), len(sharing) - NAMED
+        who, more = ", ".join(map(address_and_name, sharing[:NAMED])), len(sharing) - NAMED
         others = f" and {counted(more, 'other')}" if more > 0 else ""
         yield f"{who}{others}: {said}"
         yield from (f"  {line}" for line in lines)

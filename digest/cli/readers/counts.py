@@ -132,7 +132,7 @@ def _start(window: Window, now: datetime) -> datetime:
     return min(start, now)
 
 
-def in_words(per_day: float) -> str:
+def rate_words(per_day: float) -> str:
     """A rate for people, over a span that brings at least one paper."""
     if per_day >= 1:
         return f"about {per_day:.{0 if per_day >= 10 else 1}f} a day"

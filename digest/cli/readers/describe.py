@@ -31,7 +31,7 @@ from digest.times import in_utc, to_text
 T = TypeVar("T")
 
 
-def titled(reader: Subscriber) -> str:
+def address_and_name(reader: Subscriber) -> str:
     """A reader's address, with the name where there is one."""
     return f"{reader.email} ({reader.name})" if reader.name else reader.email
 
@@ -104,7 +104,7 @@ def _first_digest(reader: Subscriber, now: datetime) -> datetime:
     return next_slot(reader, now) if gives_way(reader, latest_slot(reader, now), now) else now
 
 
-def next_line(
+def next_digest_line(
     reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None
 ) -> str:
     """When the next digest comes, in the reader's zone, and which announcement it covers.
@@ -127,7 +127,7 @@ def next_line(
     return f"The first digest comes {soon}; the one after that {covers}"
 
 
-def when(reader: Subscriber) -> str:
+def schedule_words(reader: Subscriber) -> str:
     """On which days and at what hour digests come, for people."""
     week = tuple(Weekly)
     days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
@@ -136,7 +136,7 @@ def when(reader: Subscriber) -> str:
     return f"{days}, {at} ({reader.timezone}){pause}"
 
 
-def what(reader: Subscriber) -> str:
+def content_words(reader: Subscriber) -> str:
     """What comes then, for people."""
     if reader.format is Format.ISSUE:
         return "an issue with all papers that no earlier one listed"

@@ -238,7 +238,7 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     raise ConfigError(f"{place} has no keyword {text}", remedy=remedy)
 
 
-def what_to_do(name: str) -> tuple[str, str]:
+def quarantine_advice(name: str) -> tuple[str, str]:
     """What a person can do about a keyword that is held back, in two lines."""
     typed = shlex.quote(name)
     return (

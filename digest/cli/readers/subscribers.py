@@ -13,18 +13,18 @@ import click
 from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
 from digest.cli.readers.changes import Change, change_lines, changes_of
 from digest.cli.readers.describe import (
+    address_and_name,
+    content_words,
     keyword_line,
     keyword_names,
     next_digest_json,
-    next_line,
+    next_digest_line,
+    schedule_words,
     subscriber_json,
     suppression_json,
     suppression_line,
     suppressions,
-    titled,
     warn_about,
-    what,
-    when,
     without_digest,
 )
 from digest.errors import UsageError
@@ -84,7 +84,7 @@ def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Ite
     if not roster.subscribers:
         yield f"{place} names no reader yet: 'digest subscribe EMAIL -k KEYWORD' adds one."
     for reader in roster.subscribers:
-        yield f"{reader.email}  {when(reader)}  {keyword_names(reader)}"
+        yield f"{reader.email}  {schedule_words(reader)}  {keyword_names(reader)}"
         if found := held.pop(reader.email.casefold(), None):
             yield f"  {suppression_line(found)}"
     for found in held.values():
@@ -103,14 +103,14 @@ def show(context: Context, email: str, as_json: bool) -> None:
     coming = next_digest_json(reader, now, first=first)
     value = {**subscriber_json(reader), **coming, "suppressed": suppression_json(held)}
     lines = [
-        titled(reader),
+        address_and_name(reader),
         *(f"  {keyword_line(keyword)}" for keyword in reader.keywords),
         *(f"  never: {query}" for query in reader.exclude),
-        f"  {when(reader)}; {what(reader)}",
+        f"  {schedule_words(reader)}; {content_words(reader)}",
         *_extra_lines(reader),
         f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
         if held
-        else next_line(reader, now, first=first),
+        else next_digest_line(reader, now, first=first),
     ]
     context.show(value, lines, as_json=as_json)
 
