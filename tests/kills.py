@@ -326,7 +326,7 @@ def nursery() -> None:
     import digest.store
     import digest.subscribers
     import digest.system.locks
-    from digest.setup.doctor.trial import trial_digest
+    from digest.setup.doctor.mail import trial_digest
 
     # Compiling the templates is half of a run's work, and no step that a kill could disturb.
     renderer = digest.rendering.render.Renderer()

@@ -31,10 +31,9 @@ from digest.rules.plan import feed_day
 from digest.setup import settings as settings_module
 from digest.setup.doctor import files, machine, names, network
 from digest.setup.doctor.check import Cause, Check, Finding, Level, exit_code, ok, run_checks
-from digest.setup.doctor.sender import sender_domain
+from digest.setup.doctor.mail import TITLE, sender_domain
 from digest.setup.doctor.settings import all_mistakes, check_settings
 from digest.setup.doctor.table import local_checks, remote_checks
-from digest.setup.doctor.trial import TITLE
 from digest.setup.settings import Survey, survey_settings
 from digest.store import open_store
 from digest.system.timers.plan import Installed
@@ -656,7 +655,7 @@ async def test_a_server_that_is_not_there_or_busy_is_the_networks_fault(tmp_path
 async def test_a_server_that_says_nothing_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("digest.setup.doctor.sender.SECONDS", 0.2)
+    monkeypatch.setattr("digest.setup.doctor.mail.PROBE_SECONDS", 0.2)
     async with smtp_server({"EHLO": Act.HANG}) as server:
         check = await try_mail(tmp_path, server.url)
     assert (check.level, check.cause) == (Level.FAIL, Cause.NETWORK)

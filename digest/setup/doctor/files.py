@@ -184,11 +184,10 @@ def check_cycle(db: Path, now: datetime) -> Finding:
 
 def _duration(span: timedelta) -> str:
     minutes = max(0, int(span.total_seconds() // 60))
-    if minutes < 120:
-        return counted(minutes, "minute", separator=",")
-    if minutes < 2 * 24 * 60:
-        return counted(minutes // 60, "hour", separator=",")
-    return counted(minutes // (24 * 60), "day", separator=",")
+    for size, noun in ((24 * 60, "day"), (60, "hour")):
+        if minutes >= 2 * size:
+            return counted(minutes // size, noun, separator=",")
+    return counted(minutes, "minute", separator=",")
 
 
 def candidate_homes(home: Path, folder: Path, more: Iterable[Path | None] = ()) -> list[Path]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from digest.setup.doctor import names, trial
+from digest.setup.doctor import mail, names
 from digest.setup.doctor.check import Check, Finding, ok, run_checks
 from digest.setup.doctor.files import (
     candidate_homes,
@@ -27,9 +27,7 @@ from digest.setup.doctor.returns import (
     check_inbox,
     check_repositories,
 )
-from digest.setup.doctor.sender import check_mail, sender_domain
 from digest.setup.doctor.settings import all_mistakes, check_settings
-from digest.setup.doctor.trial import check_by_sending, check_templates
 from digest.setup.exposure import in_workflow, refuse_exposure
 from digest.setup.settings import Settings, Survey
 from digest.setup.subscribers import read_roster, roster_or_empty
@@ -54,11 +52,11 @@ def examine(
     if address is not None:
         sending = Check(
             "mail",
-            lambda: check_by_sending(survey.settings, address, clock()),
+            lambda: mail.check_by_sending(survey.settings, address, clock()),
             MAIL,
             consequence=", so nothing was sent",
         )
-        yield from run_checks([sending], wrong, seconds=trial.SECONDS + 5)
+        yield from run_checks([sending], wrong, seconds=mail.SEND_SECONDS + 5)
 
 
 def local_checks(
@@ -86,7 +84,7 @@ def local_checks(
         Check("addresses", lambda: _check_exposure(s), wanted=in_workflow(os.environ)),
         Check(
             "templates",
-            lambda: check_templates(s.templates, s.contact, now),
+            lambda: mail.check_templates(s.templates, s.contact, now),
             ("DIGEST_TEMPLATES",),
             wanted=values["DIGEST_TEMPLATES"],
         ),
@@ -111,7 +109,7 @@ def remote_checks(
     """What is asked of others over the network."""
     s, values = survey.settings, survey.values
     no_api = "DIGEST_ARXIV_API" in survey.mistakes
-    domain = sender_domain(s)
+    domain = mail.sender_domain(s)
     ask = names.asking(names.make_resolver() if domain else None)
     return [
         Check("arXiv", lambda: check_arxiv(s, clock, wrong=no_api)),
@@ -120,7 +118,7 @@ def remote_checks(
             lambda: check_source(s, clock()),
             wanted="DIGEST_SOURCE" not in survey.mistakes,
         ),
-        Check("mail", lambda: check_mail(s), MAIL, wanted=probe_mail),
+        Check("mail", lambda: mail.check_mail(s), MAIL, wanted=probe_mail),
         Check("issues", lambda: check_repositories(s)),
         Check(
             "inbox",

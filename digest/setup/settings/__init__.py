@@ -16,8 +16,6 @@ from digest.setup.settings import read
 from digest.setup.settings.read import Written
 from digest.setup.settings.table import (
     ARXIV_API,
-    ARXIV_FEEDS,
-    ARXIV_OAI,
     CREDENTIAL,
     GITHUB_API,
     IN_PLACE,
@@ -26,9 +24,6 @@ from digest.setup.settings.table import (
 )
 
 __all__ = [
-    "ARXIV_API",
-    "ARXIV_FEEDS",
-    "ARXIV_OAI",
     "CREDENTIAL",
     "DOTENV",
     "IN_PLACE",

@@ -11,7 +11,7 @@ from pathlib import Path
 from digest.errors import ConfigError
 from digest.system.timers.job import LOG, MARK, Job
 from digest.system.timers.machine import Machine
-from digest.system.timers.plan import Call, Installed, TimerPlan, read
+from digest.system.timers.plan import Call, Installed, TimerPlan, read, shell_words
 
 BEGIN = f"# digest timer: begin. {MARK}"
 END = "# digest timer: end"
@@ -54,10 +54,7 @@ def calling_lines(crontab: str) -> list[str]:
 
 def home_of_line(line: str) -> Path | None:
     """The home folder that a crontab's line names, by DIGEST_HOME, --home or a leading cd."""
-    try:
-        words = shlex.split(line.replace("\\%", "%"))
-    except ValueError:
-        return None
+    words = shell_words(line.replace("\\%", "%"))
     for before, word in zip(["", *words], words, strict=False):
         name, _, value = word.partition("=")
         if value and name in ("DIGEST_HOME", "--home"):

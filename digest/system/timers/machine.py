@@ -88,12 +88,9 @@ class Machine:
         self, arguments: Sequence[str], *, given: str | None = None, seconds: float = 60.0
     ) -> CommandResult:
         """Call a program and wait for it; never fails."""
-        program = shutil.which(arguments[0], path=self.variables.get("PATH"))
-        if program is None:
-            return CommandResult(127, "", f"there is no program {arguments[0]}")
         try:
             done = subprocess.run(
-                [program, *arguments[1:]],
+                arguments,
                 input=given,
                 stdin=subprocess.DEVNULL if given is None else None,
                 capture_output=True,
@@ -103,6 +100,8 @@ class Machine:
                 timeout=seconds,
                 env=dict(self.variables),
             )
+        except FileNotFoundError:
+            return CommandResult(127, "", f"there is no program {arguments[0]}")
         except subprocess.TimeoutExpired:
             return CommandResult(124, "", f"{arguments[0]} did not answer in {seconds:.0f} s")
         except OSError as error:

@@ -126,6 +126,14 @@ def is_marked(text: str | None) -> bool:
     return text is not None and MARK in text
 
 
+def shell_words(text: str) -> list[str]:
+    """The words of a command as a shell reads them; none where it could not."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return []
+
+
 def check_foreign(plan: TimerPlan) -> None:
     """Raise ConfigError where a file that the plan would replace was made by somebody else."""
     for file in plan.files:

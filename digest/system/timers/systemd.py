@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from digest.system.timers.plan import (
     is_marked,
     read,
     replacing,
+    shell_words,
 )
 from digest.system.timers.units import (
     DAEMON,
@@ -37,15 +37,11 @@ _NEVER = ("", "n/a", "0")
 def home_of_unit(text: str | None) -> Path | None:
     """The home folder that a service names."""
     for line in (text or "").splitlines():
-        if line.startswith("Environment="):
-            try:
-                words = shlex.split(line.removeprefix("Environment="))
-            except ValueError:
-                continue
-            for word in words:
-                if word.startswith("DIGEST_HOME="):
-                    value = word.removeprefix("DIGEST_HOME=")
-                    return Path(value.replace("%S", "/var/lib").replace("%%", "%"))
+        setting, _, value = line.partition("=")
+        words = shell_words(value) if setting == "Environment" else []
+        for name, _, home in (word.partition("=") for word in words):
+            if name == "DIGEST_HOME":
+                return Path(home.replace("%S", "/var/lib").replace("%%", "%"))
     return None
 
 
