@@ -28,9 +28,12 @@ from digest.store.health import examine
 from digest.store.upkeep import back_up, prune, restore
 from digest.system.locks import cycle_lock
 from digest.times import to_text
-from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, refused
+from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused
 from tests.world.replay import Home, subscribers_file
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
+
+__all__ = ["house"]
+"""Of the two of this name the whole installation is meant, not the store alone."""
 
 ADA = "ada@example.org"
 MINUTE = timedelta(minutes=1)
