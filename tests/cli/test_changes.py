@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli import main
 from digest.model import Abstracts, Format, Order, Revisions, Weekly
-from digest.subscribers import load_roster
 from digest.subscribers.fields import FIELDS, SETTABLE, split
+from tests.world.shell import Shell
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = """\
@@ -31,43 +30,14 @@ subscribers:
 """
 
 
-class Shell:
-    """Runs `digest` in a home of its own."""
-
-    def __init__(self, home: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        self.home, self.path, self._capfd = home, home / "subscribers.yaml", capfd
-        self.path.write_text(FILE, encoding="utf-8")
-        self.err = ""
-
-    def __call__(self, *args: str, code: int = 0) -> str:
-        with pytest.raises(SystemExit) as ended:
-            main([*args, "--home", str(self.home)])
-        out, self.err = self._capfd.readouterr()
-        assert ended.value.code == code, self.err or out
-        assert "Traceback" not in self.err
-        return out
-
-    @property
-    def text(self) -> str:
-        return self.path.read_text(encoding="utf-8")
-
-    def reader(self, email: str):
-        return next(
-            reader for reader in load_roster(self.path).subscribers if reader.email == email
-        )
-
-    def csv(self, text: str | bytes, name: str = "people.csv") -> str:
-        path = self.home / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return str(path)
-
-
 @pytest.fixture
 def shell(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Shell:
     monkeypatch.setattr("digest.cli.readers.subscribers.machine_now", lambda: NOW)
-    return Shell(tmp_path, capfd)
+    shell = Shell(tmp_path, capfd)
+    shell.path.write_text(FILE, encoding="utf-8")
+    return shell
 
 
 def test_what_the_file_may_say_of_a_reader_can_be_set(shell: Shell) -> None:
