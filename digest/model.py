@@ -86,7 +86,7 @@ class Weekly(StrEnum):
 
 
 class Revisions(StrEnum):
-    """Which new versions of papers a reader wants: none, those that tell of acceptance or
+    """Which new versions of papers a reader wants: none, those that report acceptance or
     publication, or all.
 
     The values are as the subscribers file writes them.
@@ -193,7 +193,7 @@ class Kind(StrEnum):
 
 
 class Change(StrEnum):
-    """What a new version changed, or tells, in the order in which it is told."""
+    """What a new version changed, or announces, in the order in which it is shown."""
 
     WITHDRAWN = "withdrawn"
     ACCEPTED = "accepted"
@@ -258,7 +258,7 @@ class Digest:
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest
     before this one; `abstracts` is how many papers come with their abstract (so much of it as
-    `abstract_length` says), the others as title lines; `skipped` counts papers let go after an
+    `abstract_length` says), the others as title lines; `skipped` counts papers left out after an
     absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
     reader is told, once, that they match nothing; `authors` and `categories` are those that the
     reader named. A `welcome` names the `rhythm`.

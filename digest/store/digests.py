@@ -57,8 +57,8 @@ class DigestPlan:
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
     replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader
     before; `cut` is where the log starts for a reader who is back from an absence; `silences` are
-    the queries that have matched nothing for long, with the days, of which the reader is still to
-    be told.
+    the queries that have matched nothing for long, with the days, which the reader is still to be
+    notified of.
     """
 
     reader: int
@@ -216,7 +216,7 @@ class Digests(Concern):
     ) -> int:
         """Queue planned digests in one transaction; returns how many.
 
-        `due_after` tells, for a reader, when the next slot opens. One whose folded deliveries have
+        `due_after` gives, for a reader, when the next slot opens. One whose folded deliveries have
         moved since the plan was made (somebody dropped or retried them meanwhile) is left for the
         next cycle.
         """

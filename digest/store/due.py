@@ -28,7 +28,7 @@ NEEDED = """
              SELECT MAX(v.version) FROM revision v
              WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted) END"""
 """Which version a reader must have had for a row of the log (m) to be no news: 0 any, NULL none at
-all, since such rows are never due. Of an acceptance a later version tells, too."""
+all, since such rows are never due. An acceptance counts for the later versions, too."""
 
 
 @dataclass(slots=True)
@@ -60,11 +60,11 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
 
 
 def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> dict[str, DuePaper]:
-    """The papers that were carried to the reader and withdrawn since, where no delivery has told
-    it.
+    """The papers that were carried to the reader and withdrawn since, where no delivery has
+    reported it.
 
     This is due by the ledger alone, whatever the reader wants of new versions, excludes, or still
-    subscribes to: whoever was sent a paper is told that it was taken back.
+    subscribes to: whoever was sent a paper learns that it was taken back.
     """
     if not folded and not database.value(
         "SELECT corrections FROM subscriber WHERE id = ?", [reader]

@@ -59,7 +59,7 @@ class Held(Concern):
     """
 
     def keep(self, query: int, error: ArxivError, now: datetime) -> int:
-        """Keep the answer that an error tells of, delete old ones, and return its number."""
+        """Keep the answer that an error is about, delete old ones, and return its number."""
         fetched, ids = None, list[str]()
         if isinstance(error, DoubtfulError):
             fetched, ids = len(error.papers), [p.id for p in error.papers if error.ordered]

@@ -22,8 +22,8 @@ class Inbox(Concern):
     """
 
     def place(self, mailbox: str, validity: int) -> int:
-        """The last number (UID) that was looked at in a mailbox; 0 where its messages are numbered
-        anew.
+        """The last number (UID) that was looked at in a mailbox; 0 where its messages were
+        renumbered.
         """
         return self._db.number(
             "SELECT uid FROM inbox_place WHERE mailbox = ? AND validity = ?", [mailbox, validity]

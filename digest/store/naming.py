@@ -1,6 +1,4 @@
-"""Under which names the database knows its readers: their addresses, or names that tell nobody who
-they are.
-"""
+"""Under which names the database knows its readers: their addresses, or pseudonyms."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ class Naming(Concern):
 
     @property
     def mark(self) -> str:
-        """What tells with which key readers are named; empty where they are known by their
+        """With which key the pseudonyms were made; empty where readers are known by their
         addresses.
         """
         return self._db.meta(MARK) or ""
@@ -54,10 +52,10 @@ class Naming(Concern):
         conceal: Callable[[str, str], str],
         plain: Callable[[bytes], bytes],
     ) -> None:
-        """Let every reader go by another name, and leave no address in the file, not even in what
+        """Give every reader a pseudonym, and leave no address in the file, not even in what
         was deleted.
 
-        `name_of` makes the name of an address; `conceal` takes one address (or none), and all that
+        `name_of` makes the pseudonym of an address; `conceal` takes one address (or none), and all that
         looks like one, out of what a server said; `plain` takes the contact out of the bodies that
         wait. The secret that signs links goes, since in this mode the operator's is used. The mark
         is set last: an interrupted change is made again.

@@ -1,4 +1,4 @@
-"""The Daily Papers page and the database: the most recent papers of each query, and a page taken in
+"""The Daily Papers page and the database: the most recent papers of each query, and a page imported
 as history.
 """
 
@@ -18,7 +18,7 @@ MOVED = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
+class PageImport:
     """What a page brought for one query: its rows, those that the log lacked, and whether its
     history begins so.
     """
@@ -45,9 +45,9 @@ class Pages(Concern):
         papers = load_papers(self._db, ids)
         return tuple(papers[base] for base in ids)
 
-    def take_in(
+    def import_page(
         self, papers: Mapping[str, Paper], logs: Mapping[str, Sequence[str]], until: datetime
-    ) -> dict[str, TakenIn]:
+    ) -> dict[str, PageImport]:
         """Write a page into the logs as history, in one transaction: nothing of it is ever mailed.
 
         `logs` names the papers of each query, the newest submission first; `until` is when the page
@@ -59,12 +59,12 @@ class Pages(Concern):
                 if base not in held:
                     write_paper(self._db, paper)
             return {
-                query: self._take_in(query, bases, papers, until) for query, bases in logs.items()
+                query: self._import(query, bases, papers, until) for query, bases in logs.items()
             }
 
-    def _take_in(
+    def _import(
         self, text: str, bases: Sequence[str], papers: Mapping[str, Paper], until: datetime
-    ) -> TakenIn:
+    ) -> PageImport:
         self._db.write("INSERT OR IGNORE INTO query(text) VALUES(?)", [text])
         (query,) = self._db.rows("SELECT id, last_good_at FROM query WHERE text = ?", [text])
         added = sum(
@@ -79,11 +79,11 @@ class Pages(Concern):
         begins = query["last_good_at"] is None and bool(bases)
         if begins:
             self._db.write("UPDATE query SET imported_until = ? WHERE id = ?", [until, query["id"]])
-        return TakenIn(len(bases), added, begins)
+        return PageImport(len(bases), added, begins)
 
 
 def imported_until(database: Database, query: int) -> datetime | None:
-    """When a page was last updated that was taken in for a query which had no good window since."""
+    """When a page was last updated that was imported for a query which had no good window since."""
     return database.moment("SELECT imported_until FROM query WHERE id = ?", [query])
 
 
@@ -93,7 +93,7 @@ def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> 
 
     A page holds the most recent papers of its keyword, so what is younger and not on it came after
     it. When a paper was submitted is taken from the window where it shows the paper, since the page
-    tells only the day.
+    gives only the day.
     """
     on_page = database.rows(
         "SELECT p.id, p.published FROM seen m JOIN paper p ON p.id = m.paper"

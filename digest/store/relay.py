@@ -49,7 +49,7 @@ class Relay(Concern):
     """The breaker of one way by which mail leaves, and the count of what left by it.
 
     It trips when the server cannot be used, and lets a single message try after each rest; the
-    first one that is taken closes it. `name` tells several ways apart.
+    first one that is taken closes it. `name` distinguishes several ways.
     """
 
     def __init__(self, database: Database, name: str = "mail") -> None:

@@ -185,7 +185,7 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # `withdrawn`: the version with which the paper was taken back, 0 while it stands.
     # `corrections`: the reader was sent a paper that was withdrawn since, and the ledger is to be
-    # asked whether that was told.
+    # asked whether that was reported.
     """
     ALTER TABLE paper ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE revision ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;

@@ -1,4 +1,4 @@
-"""Keywords that match nothing for long, and who was told of it: each reader once for each of
+"""Keywords that match nothing for long, and who was notified: each reader once for each of
 them.
 """
 
@@ -12,19 +12,19 @@ from digest.store.database import Database
 from digest.store.rows import NOT_CARRIED_STATES
 
 SILENCE = timedelta(days=30)
-"""After so much time in which good windows brought no new paper a reader is told."""
+"""After so much time in which good windows brought no new paper a reader is notified."""
 
 
 def is_silent(database: Database, reader: int) -> bool:
-    """Whether the reader is still to be told of a query that matches nothing."""
+    """Whether the reader is still to be notified of a query that matches nothing."""
     return bool(database.value(f"SELECT EXISTS ({_SILENT})", _parameters(reader, ())))
 
 
 def silent_queries(database: Database, reader: int, folded: tuple[int, ...] = ()) -> dict[str, int]:
-    """The queries of which the reader is still to be told, with the whole days for which each was
-    silent.
+    """The queries that the reader is still to be notified of, with the whole days for which each
+    was silent.
 
-    What a delivery told counts as long as it may have arrived, as with its papers; `folded` are
+    What a delivery reported counts as long as it may have arrived, as with its papers; `folded` are
     deliveries that a new digest is to replace.
     """
     rows = database.rows(_SILENT, _parameters(reader, folded))
@@ -32,7 +32,7 @@ def silent_queries(database: Database, reader: int, folded: tuple[int, ...] = ()
 
 
 def note_silences(database: Database, reader: int, delivery: int, queries: Iterable[str]) -> None:
-    """Write that a delivery tells of these; belongs into the transaction that queues it."""
+    """Write that a delivery reports these; belongs into the transaction that queues it."""
     database.write_many(
         """INSERT OR REPLACE INTO silence(subscriber, query, delivery)
            SELECT ?, id, ? FROM query WHERE text = ?""",

@@ -22,7 +22,7 @@ NUMBERS_LEFT_OUT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How much was let go: bodies of old digests, records of runs, kept answers of arXiv's; and
+    """How much was deleted: bodies of old digests, records of runs, kept answers of arXiv's; and
     bytes of the file.
     """
 

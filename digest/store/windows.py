@@ -392,7 +392,7 @@ class Windows(Concern):
 
 
 def _is_guess(paper: Paper) -> bool:
-    """Whether it is only guessed when a paper was submitted: an imported page tells no authors, an
+    """Whether it is only guessed when a paper was submitted: an imported page names no authors, an
     announcement no dates.
     """
     return paper.approximate or not paper.authors

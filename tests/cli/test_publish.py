@@ -211,7 +211,7 @@ def take_in(world: World, name: str, *papers: Paper, until: datetime = MONDAY - 
     ordered = sorted(papers, key=lambda p: p.published, reverse=True)
     page = read_page(render_page([KeywordTable(name, tuple(ordered))], until.date()))
     found = papers_of(page.sections, until.date())
-    world.store.pages.take_in(found, {keyword(name).query: list(found)}, until)
+    world.store.pages.import_page(found, {keyword(name).query: list(found)}, until)
 
 
 async def test_who_moves_here_gets_what_came_after_the_page_and_nothing_else(world: World) -> None:

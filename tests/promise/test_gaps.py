@@ -125,7 +125,7 @@ async def test_a_paper_that_an_imported_page_showed_comes_with_its_authors(
     """The page names none, and is a day ahead of this database."""
     await settled(world, "feeds")
     paper = about(2, "robot", TUESDAY)
-    world.store.pages.take_in(
+    world.store.pages.import_page(
         {paper.id: replace(paper, authors=())}, {"all:graph": [paper.id]}, TUESDAY
     )
     world.sky.announce(TUESDAY, paper)

@@ -131,10 +131,10 @@ def _take_in(
         logs.setdefault(keywords[section.keyword].query, []).extend(row.id for row in section.rows)
     if dry_run:
         with rehearsal_store(db) as store:
-            taken = store.pages.take_in(papers, logs, until)
+            taken = store.pages.import_page(papers, logs, until)
     else:
         with cycle_lock(db), open_store(db) as store:
-            taken = store.pages.take_in(papers, logs, until)
+            taken = store.pages.import_page(papers, logs, until)
     return [
         {
             "keyword": keyword.name,
