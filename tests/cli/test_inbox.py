@@ -127,7 +127,7 @@ async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
     ]
     done = asyncio.Event()
 
-    async def hear(*_args: object) -> list[object]:
+    async def read_inbox(*_args: object) -> list[object]:
         if not answers:
             done.set()
             await asyncio.Event().wait()
@@ -136,13 +136,13 @@ async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
             raise answer
         return []
 
-    monkeypatch.setattr(inbox, "hear", hear)
+    monkeypatch.setattr(inbox, "read_inbox", read_inbox)
     monkeypatch.setattr(inbox, "EVERY", timedelta(0))
     monkeypatch.setenv("DIGEST_INBOX", "imaps://ada@example.org")
     context = Context()
     context.flags["DIGEST_HOME"] = str(house.home)
     with open_store(house.home / "digest.db") as store:
-        listening = asyncio.ensure_future(inbox.hear_always(context, store))
+        listening = asyncio.ensure_future(inbox.keep_reading_inbox(context, store))
         async with asyncio.timeout(10):
             await done.wait()
         listening.cancel()

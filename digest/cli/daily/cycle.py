@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from digest.cli.base import Context
 from digest.cli.daily.folder import FolderAnswer, answer
 from digest.cli.daily.health import after_cycle
-from digest.cli.daily.inbox import hear_quietly
+from digest.cli.daily.inbox import read_inbox_safely
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mail.message import Message
 from digest.mail.nowhere import Nowhere
@@ -75,7 +75,7 @@ async def work(context: Context, options: CycleOptions) -> Summary:
             wanted = _wanted(parts, options)
 
             async def whole() -> Summary:
-                await hear_quietly(context, store, clock)
+                await read_inbox_safely(context, store, clock)
                 summary = await _cycle(parts, options, wanted)
                 await after_cycle(context, parts, summary)
                 return summary

@@ -12,8 +12,8 @@ import click
 from digest.cli.base import Command, Context, pass_context, say_where_mail_goes
 from digest.cli.daily.cycle import read_safely, warn_of_trouble
 from digest.cli.daily.folder import say_what_the_folder_holds
-from digest.cli.daily.health import after_cycle, telling_of_failure
-from digest.cli.daily.inbox import hear_always
+from digest.cli.daily.health import after_cycle, alarm_on_failure
+from digest.cli.daily.inbox import keep_reading_inbox
 from digest.model import Roster
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, open_parts, store_clock
@@ -35,7 +35,7 @@ def daemon(context: Context) -> None:
     """
     say_where_mail_goes(context)
     say_what_the_folder_holds(context, machine_now())
-    with telling_of_failure(context):
+    with alarm_on_failure(context):
         asyncio.run(_serve(context))
 
 
@@ -90,7 +90,7 @@ async def _serve(context: Context) -> None:
         )
         background = [
             asyncio.ensure_future(watch(daemon.notifier)),
-            asyncio.ensure_future(hear_always(context, store)),
+            asyncio.ensure_future(keep_reading_inbox(context, store)),
         ]
         try:
             await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
-    """Tell what a cycle showed. Whatever goes wrong here never fails the cycle."""
+    """Report what a cycle showed. Whatever goes wrong here never fails the cycle."""
     settings = context.settings
     failure = _failure(summary)
     try:
@@ -49,9 +49,8 @@ def _failure(summary: Summary) -> str | None:
     """
     if summary.exit_code == Exit.TRY_LATER:
         return None
-    if (
-        summary.trouble and summary.paused is None
-    ):  # a rest of the mail server's is told as what it is
+    # While the mail server is given a rest the alarm finds that in the database, as what it is.
+    if summary.trouble and summary.paused is None:
         return summary.trouble
     failed = [
         f"{k.keyword}: {k.why}" for k in summary.keywords if k.status in ("failed", "quarantined")
@@ -61,7 +60,7 @@ def _failure(summary: Summary) -> str | None:
 
 
 @contextmanager
-def telling_of_failure(context: Context) -> Iterator[None]:
+def alarm_on_failure(context: Context) -> Iterator[None]:
     """Tell the operator of a run that could not work at all: a setting, a file or the database is
     wrong.
     """
@@ -71,13 +70,13 @@ def telling_of_failure(context: Context) -> Iterator[None]:
         raise
     except DigestError as error:
         try:
-            asyncio.run(_tell(context, str(error)))
+            asyncio.run(_send_alarm(context, str(error)))
         except Exception:
             log.debug("the operator could not be told", exc_info=True)
         raise
 
 
-async def _tell(context: Context, error: str) -> None:
+async def _send_alarm(context: Context, error: str) -> None:
     from digest.run.alert import Alarm, after_cycle
 
     settings = context.settings

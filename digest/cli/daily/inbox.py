@@ -18,12 +18,12 @@ from digest.errors import ConfigError, DigestError
 from digest.keywords.words import counted
 from digest.setup.mail import make_listener, make_signer
 from digest.setup.parts import existing_store, machine_now
+from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
+from digest.store import Store
 
 if TYPE_CHECKING:
     from digest.run.inbox import Heard
-    from digest.setup.settings import Settings
-    from digest.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +59,18 @@ def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
                 f"there is no database at {settings.db}, so nobody was mailed",
                 remedy="see DIGEST_DB",
             )
-        heard = _from_files(files, settings, store) if files else asyncio.run(hear(settings, store))
-    if as_json:
-        context.print_json([_as_json(one) for one in heard])
-        return
-    for one in heard:
-        context.echo(told(one))
-    left = sum(not one.handled for one in heard)
-    context.echo(
-        f"{counted(len(heard), 'message')} read, {left} left for a person."
-        if heard
-        else "Nothing new."
-    )
+        if files:
+            results = _read_files(files, settings, store)
+        else:
+            results = asyncio.run(read_inbox(settings, store))
+    left = sum(not result.handled for result in results)
+    read = counted(len(results), "message")
+    lines = [_line(result) for result in results]
+    lines.append(f"{read} read, {left} left for a person." if results else "Nothing new.")
+    context.show([_as_json(result) for result in results], lines, as_json=as_json)
 
 
-async def hear(
+async def read_inbox(
     settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now
 ) -> list[Heard]:
     """Read the mailbox that DIGEST_INBOX names."""
@@ -82,7 +79,7 @@ async def hear(
     return await listen(make_listener(settings, store, clock))
 
 
-async def hear_quietly(
+async def read_inbox_safely(
     context: Context, store: Store, clock: Callable[[], datetime], said: str = ""
 ) -> str:
     """Read the mailbox, where there is one. What is wrong with it stops nothing else.
@@ -92,7 +89,7 @@ async def hear_quietly(
     if not context.settings.inbox:
         return ""
     try:
-        await hear(context.settings, store, clock)
+        await read_inbox(context.settings, store, clock)
     except DigestError as error:
         if str(error) != said:
             context.warn(str(error))
@@ -100,18 +97,18 @@ async def hear_quietly(
     return ""
 
 
-async def hear_always(context: Context, store: Store) -> None:
+async def keep_reading_inbox(context: Context, store: Store) -> None:
     """Read the mailbox again and again, beside the daemon."""
     trouble = ""
     while context.settings.inbox:
         try:
-            trouble = await hear_quietly(context, store, machine_now, trouble)
+            trouble = await read_inbox_safely(context, store, machine_now, trouble)
         except Exception:
             log.exception("the mailbox could not be read")
         await asyncio.sleep(EVERY.total_seconds())
 
 
-def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:
+def _read_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:
     from digest.run.inbox import consider
 
     signer = make_signer(store, settings.secret)
@@ -119,21 +116,20 @@ def _from_files(files: tuple[Path, ...], settings: Settings, store: Store) -> li
     return [consider(store, signer, path.read_bytes(), machine_now(), names) for path in files]
 
 
-def told(heard: Heard) -> str:
-    """What was made of a message, in a line."""
-    if heard.address:
-        return f"{heard.address}: {heard.did}"
-    incoming = heard.incoming
-    who = f"{incoming.sender or 'nobody'}, {incoming.subject!r}"
-    return f"{who}: {heard.did}" if heard.handled else f"left for a person: {who}: {heard.did}"
+def _line(result: Heard) -> str:
+    """What was made of a message."""
+    incoming = result.incoming
+    who = result.address or f"{incoming.sender or 'nobody'}, {incoming.subject!r}"
+    left = "" if result.handled or result.address else "left for a person: "
+    return f"{left}{who}: {result.did}"
 
 
-def _as_json(heard: Heard) -> dict[str, Any]:
+def _as_json(result: Heard) -> dict[str, Any]:
     return {
-        "kind": heard.incoming.kind.value,
-        "handled": heard.handled,
-        "email": heard.address or None,
-        "did": heard.did,
-        "from": heard.incoming.sender,
-        "subject": heard.incoming.subject,
+        "kind": result.incoming.kind.value,
+        "handled": result.handled,
+        "email": result.address or None,
+        "did": result.did,
+        "from": result.incoming.sender,
+        "subject": result.incoming.subject,
     }

@@ -20,7 +20,7 @@ from digest.cli.base import (
 )
 from digest.cli.daily.cycle import CycleOptions, progress_line, rehearse, warn_of_trouble, work
 from digest.cli.daily.folder import FolderAnswer, say_what_the_folder_holds
-from digest.cli.daily.health import telling_of_failure
+from digest.cli.daily.health import alarm_on_failure
 from digest.cli.readers.keywords import quarantine_advice
 from digest.errors import UsageError
 from digest.keywords.words import counted
@@ -89,7 +89,7 @@ def run(context: Context, flags: RunFlags) -> None:
         if flags.dry_run:
             summary, messages = asyncio.run(rehearse(context.settings, options))
         else:
-            with telling_of_failure(context):
+            with alarm_on_failure(context):
                 summary, messages = asyncio.run(work(context, options)), []
     lines = () if flags.quiet else _lines(summary, messages, dry_run=flags.dry_run)
     context.show(summary_as_json(summary), lines, as_json=flags.as_json)

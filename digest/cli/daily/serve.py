@@ -8,18 +8,19 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from digest.cli.base import Command, Context, pass_context
-from digest.errors import ConfigError, Exit, TryLaterError, UsageError
+from digest.errors import ConfigError, TryLaterError, UsageError
+from digest.mail.signing import Purpose, Signer
+from digest.setup.mail import make_signer
 from digest.setup.parts import machine_now
 from digest.setup.subscribers import apply_naming
-
-if TYPE_CHECKING:
-    from digest.store import Store
+from digest.store import Store, open_store
+from digest.system.signals import Stop, run_stoppable
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +32,12 @@ LISTEN = "127.0.0.1:8080"
     "--listen", default=LISTEN, show_default=True, metavar="ADDRESS:PORT", help="Where to listen."
 )
 @pass_context
-@click.pass_context
-def serve(click_context: click.Context, context: Context, listen: str) -> None:
+def serve(context: Context, listen: str) -> None:
     """Answer the links by which readers leave: DIGEST_BASE_URL/u/….
 
     It speaks plain HTTP, for a web server in front that has a certificate and passes https requests
     on. Each mail holds such a link as soon as DIGEST_BASE_URL is set.
     """
-    from digest.store import open_store
-
     host, port = _address(listen)
     settings = context.settings
     if not settings.base_url:
@@ -49,15 +47,13 @@ def serve(click_context: click.Context, context: Context, listen: str) -> None:
         contextlib.closing(_socket(host, port)) as listener,
     ):
         apply_naming(settings, store)
+        signer = make_signer(store, settings.secret)
+        application = _application(store, signer, prefix=urlsplit(settings.base_url).path)
         greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
-        asyncio.run(_serve(_application(context, store), listener, lambda: context.echo(greeting)))
-    click_context.exit(Exit.DONE)
+        asyncio.run(_serve(application, listener, lambda: context.echo(greeting)))
 
 
-def _application(context: Context, store: Store) -> Any:
-    from digest.mail.signing import Purpose
-    from digest.setup.mail import make_signer
-
+def _application(store: Store, signer: Signer, *, prefix: str) -> Any:
     try:
         from digest.web.app import make_app
     except ModuleNotFoundError as error:
@@ -65,7 +61,6 @@ def _application(context: Context, store: Store) -> Any:
             f"the web side needs {error.name}, which is not installed",
             remedy="in the clone: pip install '.[web]'",
         ) from error
-    signer = make_signer(store, context.settings.secret)
 
     def known(token: str) -> bool:
         reader = signer.number(Purpose.LEAVE, token)
@@ -73,25 +68,21 @@ def _application(context: Context, store: Store) -> Any:
 
     def leave(token: str) -> bool:
         reader = signer.number(Purpose.LEAVE, token)
-        address = (
-            None
-            if reader is None
-            else store.suppressions.unsubscribe(reader, "by the link in a mail", machine_now())
-        )
+        address = None
+        if reader is not None:
+            address = store.suppressions.unsubscribe(reader, "by the link in a mail", machine_now())
         log.info("%s", f"{address}: unsubscribed" if address else "a link that leads nowhere")
         return address is not None
 
-    return make_app(known, leave, prefix=urlsplit(context.settings.base_url).path)
+    return make_app(known, leave, prefix=prefix)
 
 
 async def _serve(application: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until a signal asks for a stop. Requests are not logged: their paths are secrets."""
     import uvicorn
 
-    from digest.system.signals import Stop, run_stoppable
-
     class Server(uvicorn.Server):
-        """Leaves signals to whoever runs it."""
+        """Leaves signals to `run_stoppable`, as all commands that stay do."""
 
         @contextlib.contextmanager
         def capture_signals(self) -> Any:
@@ -105,16 +96,17 @@ async def _serve(application: Any, listener: socket.socket, ready: Callable[[], 
         server_header=False,
         timeout_graceful_shutdown=5,
     )
-    server = Server(config)
-    stop = Stop()
+    server, stop = Server(config), Stop()
 
     async def work() -> None:
+        # Not before: whoever reads the line may send a signal, which must find its handler.
         ready()
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _: setattr(server, "should_exit", True))
         await server.serve(sockets=[listener])
         stopping.cancel()
 
+    # Requests in flight are finished before the server ends, as mail in flight is.
     stop.in_flight = True
     await run_stoppable(work(), stop)
 
