@@ -108,19 +108,19 @@ def check_holidays(today: date, home: Path) -> Finding:
 def check_caller(home: Path, found: Sequence[Installed]) -> Finding:
     """Whether a timer or daemon calls Digest for this home folder, and is switched on."""
     ours = [item for item in found if item.home is None or _same(item.home, home)]
-    working = [item for item in ours if item.active is not False]
-    if len(working) > 1:
-        paths = " and ".join(f"{item.kind} ({item.path})" for item in working)
-        return warn(f"{paths} both call Digest: harmless, and one is enough", "remove one")
-    if working:
-        unknown = "" if working[0].active else "; whether it is active is not known"
-        return ok(f"{working[0].kind}: {working[0].path}{unknown}")
-    if ours:
-        return warn(
-            f"{ours[0].path} is installed, and not active", "'digest timer status' tells more"
-        )
-    elsewhere = f" for {home}; {found[0].path} calls it for {found[0].home}" if found else ""
-    return warn(f"nothing calls Digest{elsewhere}", "'digest timer install' sets that up")
+    match [item for item in ours if item.active is not False]:
+        case [] if ours:
+            idle = f"{ours[0].path} is installed, and not active"
+            return warn(idle, "'digest timer status' tells more")
+        case []:
+            other = f" for {home}; {found[0].path} calls it for {found[0].home}" if found else ""
+            return warn(f"nothing calls Digest{other}", "'digest timer install' sets that up")
+        case [only]:
+            unknown = "" if only.active else "; whether it is active is not known"
+            return ok(f"{only.kind}: {only.path}{unknown}")
+        case several:
+            paths = " and ".join(f"{item.kind} ({item.path})" for item in several)
+            return warn(f"{paths} both call Digest: harmless, and one is enough", "remove one")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,22 +102,22 @@ def check_repositories(settings: Settings) -> list[Finding]:
     """Ask GitHub about each repository that the subscribers file names; nothing is posted."""
     addresses = [reader.email for reader in roster_or_empty(settings).subscribers]
     names = [a.removeprefix(REPOSITORY) for a in addresses if a.startswith(REPOSITORY)]
+    host = urlsplit(settings.github_api).hostname or ""
     if not names:
         return []
     if not settings.github_token:
-        return [fail(f"{name}: there is no token to post with", REMEDY) for name in names]
-    host = urlsplit(settings.github_api).hostname or ""
-    if why := unresolved(host):
-        lost = f"{host} has no address ({why})"
-        return [fail(f"{name}: {lost}", "", Cause.NETWORK) for name in names]
-    receipts = asyncio.run(_examine(settings, names))
-    return [_issues(name, receipt) for name, receipt in zip(names, receipts, strict=True)]
+        found = fail("there is no token to post with", REMEDY)
+    elif why := unresolved(host):
+        found = fail(f"{host} has no address ({why})", "", Cause.NETWORK)
+    else:
+        return asyncio.run(_examine(settings, names))
+    return [replace(found, found=f"{name}: {found.found}") for name in names]
 
 
-async def _examine(settings: Settings, repositories: Sequence[str]) -> list[Receipt]:
+async def _examine(settings: Settings, repositories: Sequence[str]) -> list[Finding]:
     issues = make_issues(settings)
     try:
-        return [await issues.examine(repository) for repository in repositories]
+        return [_issues(name, await issues.examine(name)) for name in repositories]
     finally:
         await issues.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from digest.errors import ConfigError
 from digest.system.timers.job import LOG, MARK, Job
 from digest.system.timers.machine import Machine
-from digest.system.timers.plan import Call, Installed, TimerPlan, read, shell_words
+from digest.system.timers.plan import Call, Installed, TimerPlan, applicable, read, shell_words
 
 BEGIN = f"# digest timer: begin. {MARK}"
 END = "# digest timer: end"
@@ -72,19 +72,15 @@ class Cron:
 
     def plan(self, machine: Machine, job: Job, *, only_print: bool) -> TimerPlan:
         """Add the line. `only_print`: it is shown also where no cron is."""
-        notes = []
-        crontab = ""
+        missing = not machine.has("crontab")
         nobody = "neither systemd, launchd nor cron is here to call Digest"
-        if machine.has("crontab"):
-            crontab = machine.crontab()
-        elif only_print:
-            notes = [nobody]
-        else:
+        if missing and not only_print:
             raise ConfigError(
                 nobody,
                 remedy="let 'digest daemon' run, "
                 "or anything call 'digest run --wait' every 15 minutes",
             )
+        crontab = machine.crontab()
         by_hand = [
             f"your crontab calls Digest already, and keeps this line until you take it out: {line}"
             for line in calling_lines(without_line(crontab))
@@ -93,12 +89,12 @@ class Cron:
             self.name,
             f"cron will call 'digest run --wait' every 15 minutes, for {job.home}",
             (Call(("crontab", "-"), given=with_line(crontab, cron_line(job))),),
-            (*by_hand, *notes),
+            (*by_hand, *applicable((missing, nobody))),
         )
 
     def plan_removal(self, machine: Machine) -> TimerPlan | None:
         """Take the line out; a crontab that held nothing else is removed."""
-        crontab = machine.crontab() if machine.has("crontab") else ""
+        crontab = machine.crontab()
         rest = without_line(crontab)
         if rest == crontab:
             return None
@@ -107,12 +103,10 @@ class Cron:
 
     def find(self, machine: Machine) -> Iterator[Installed]:
         """Every line that calls Digest, whoever wrote it."""
-        if machine.has("crontab"):
-            crontab = machine.crontab()
-            by_hand = calling_lines(without_line(crontab))
-            place = f"the crontab of {machine.user}"
-            for line in calling_lines(crontab):
-                yield Installed(self.name, place, None, home_of_line(line), line not in by_hand)
+        crontab, place = machine.crontab(), f"the crontab of {machine.user}"
+        by_hand = calling_lines(without_line(crontab))
+        for line in calling_lines(crontab):
+            yield Installed(self.name, place, None, home_of_line(line), line not in by_hand)
         etc = machine.root / "etc"
         for path in (etc / "crontab", *sorted((etc / "cron.d").glob("*"))):
             with suppress(ConfigError):

@@ -72,7 +72,9 @@ class Machine:
             user=account_name(uid),
             home=home,
             config=Path(config) if config.startswith("/") else home / ".config",
-            variables=_with_bus(environ, uid),
+            # Programs speak untranslated, and find the way to the user's manager, which a session
+            # by `su` or a cron job lacks.
+            variables={"XDG_RUNTIME_DIR": f"/run/user/{uid}", **environ, "LC_ALL": "C"},
         )
 
     @property
@@ -109,13 +111,16 @@ class Machine:
         return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def crontab(self) -> str:
-        """The user's crontab, empty where there is none. Raises ConfigError where it cannot be
-        read.
+        """The user's crontab, empty where there is none, or no cron. Raises ConfigError where it
+        cannot be read.
         """
+        if not self.has("crontab"):
+            return ""
         result = self.call(("crontab", "-l"))
         if result.code == 0:
             return result.out
         said = result.err.lower()
+        # Every cron has its own words for "nothing yet", and the same exit code for a refusal.
         if result.code == 1 and ("no crontab" in said or "no such file" in said):
             return ""
         raise ConfigError(f"the crontab of {self.user} cannot be read ({result.last_line})")
@@ -129,10 +134,3 @@ def owner(folder: Path) -> str:
         raise ConfigError(
             f"there is no folder {folder} ({error.strerror})", remedy="make it with digest init"
         ) from error
-
-
-def _with_bus(environ: Mapping[str, str], uid: int) -> dict[str, str]:
-    """The environment for programs: their words untranslated, and the way to the user's manager,
-    which a session by `su` or a cron job lacks.
-    """
-    return {"XDG_RUNTIME_DIR": f"/run/user/{uid}", **environ, "LC_ALL": "C"}

@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from digest.errors import ConfigError
 from digest.system.files import PUBLIC, write_whole
 from digest.system.timers.job import MARK
 from digest.system.timers.machine import Machine
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,11 @@ class Installed:
     active: bool | None
     home: Path | None = None
     made_here: bool = False
+
+
+def applicable(*cases: tuple[object, T]) -> tuple[T, ...]:
+    """The values of the cases that apply."""
+    return tuple(value for applies, value in cases if applies)
 
 
 def read(path: Path) -> str | None:

@@ -15,6 +15,7 @@ from digest.system.timers.plan import (
     File,
     Installed,
     TimerPlan,
+    applicable,
     is_marked,
     read,
     replacing,
@@ -91,42 +92,54 @@ class Systemd:
                 f"{DAEMON} is enabled, which does the timer's work and excludes it",
                 remedy=f"keep it, or first call: systemctl disable --now {DAEMON}",
             )
-        account = (File(_account(machine), _marked(SYSUSERS)), Call(("systemd-sysusers",)))
-        notes = []
-        if job.near_people:
-            notes.append(
-                f"{job.near_people[0]} lies among people's folders, "
-                "which therefore stay readable to the service; "
-                "a program in /opt and a home folder in /srv or /var/lib would be better protected"
-            )
-        if job.sendmail:
-            notes.append(
-                "mail leaves through sendmail, "
-                "for which most of systemd's protection must be left out"
-            )
         return self._plan(
             machine,
             job,
             f"systemd will call 'digest run --wait' every 15 minutes as the account {job.account}",
-            before=account if is_made else (),
-            notes=notes,
+            before=applicable(
+                (is_made, File(_account(machine), _marked(SYSUSERS))),
+                (is_made, Call(("systemd-sysusers",))),
+            ),
+            notes=applicable(
+                (
+                    job.near_people,
+                    f"{next(iter(job.near_people), '')} lies among people's folders, "
+                    "which therefore stay readable to the service; "
+                    "a program in /opt and a home folder in /srv or /var/lib "
+                    "would be better protected",
+                ),
+                (
+                    job.sendmail,
+                    "mail leaves through sendmail, "
+                    "for which most of systemd's protection must be left out",
+                ),
+            ),
         )
 
     def plan_for_user(self, machine: Machine, job: Job, *, linger: bool) -> TimerPlan:
-        """Let the user's own manager run the service, after logout only where it lingers."""
-        after_logout = ", also while you are logged out"
-        before: list[Call] = []
-        notes: list[str] = []
-        if not machine.lingers and linger:
-            after_logout += " (lingering)"
-            # First: lingering starts the user's manager where no session has.
-            before = [_enable_lingering(machine)]
-        elif not machine.lingers:
-            after_logout = ""
-            notes = ["without lingering the timer stops when you log out"]
-        summary = "your systemd will call 'digest run --wait' every 15 minutes"
-        plan = self._plan(machine, job, summary, before=before, notes=notes)
-        return replace(plan, summary=plan.summary + after_logout)
+        """Let the user's own manager run the service, after logout only where it lingers
+        (loginctl(1)).
+        """
+        stays = linger or machine.lingers
+        begins = linger and not machine.lingers
+        enable = Call(
+            ("loginctl", "enable-linger"),
+            may_fail=True,
+            missing="the timer stops when you log out; "
+            f"an administrator can mend that: loginctl enable-linger {machine.user}",
+        )
+        plan = self._plan(
+            machine,
+            job,
+            "your systemd will call 'digest run --wait' every 15 minutes",
+            # Lingering first: it starts the user's manager where no session has.
+            before=applicable((begins, enable)),
+            notes=applicable((not stays, "without lingering the timer stops when you log out")),
+        )
+        after_logout = applicable(
+            (stays, ", also while you are logged out"), (begins, " (lingering)")
+        )
+        return replace(plan, summary="".join((plan.summary, *after_logout)))
 
     def _plan(
         self,
@@ -159,25 +172,32 @@ class Systemd:
         ours = [path for path in places if is_marked(read(path))]
         if not ours:
             return None
-        off = "the timer may still run until the next restart"
-        before, after = (
-            [Call(self.systemctl(*words), may_fail=True, missing=off)] if machine.systemd else []
+        disable, reload = (
+            Call(
+                self.systemctl(*words),
+                may_fail=True,
+                missing="the timer may still run until the next restart",
+            )
             for words in (("disable", "--now", TIMER), ("daemon-reload",))
         )
-        notes = []
-        if _account(machine) in ours:
-            notes.append(
+        steps: tuple[File | Call, ...] = (
+            *applicable((machine.systemd, disable)),
+            *(File(path, None) for path in ours),
+            *applicable((machine.systemd, reload)),
+        )
+        notes = applicable(
+            (
+                _account(machine) in ours,
                 f"the account digest, which owns {STATE}, stays: "
-                "'userdel digest' when you need it no more"
-            )
-        if machine.lingers and not self.of_system:
-            notes.append(
+                "'userdel digest' when you need it no more",
+            ),
+            (
+                machine.lingers and not self.of_system,
                 f"lingering stays on for {machine.user}: "
-                "'loginctl disable-linger' if nothing else needs it"
-            )
-        files = [File(path, None) for path in ours]
-        summary = f"take away the timer of {self.name}"
-        return TimerPlan(self.name, summary, (*before, *files, *after), tuple(notes))
+                "'loginctl disable-linger' if nothing else needs it",
+            ),
+        )
+        return TimerPlan(self.name, f"take away the timer of {self.name}", steps, notes)
 
     def find(self, machine: Machine) -> Iterator[Installed]:
         """The timer; and the daemon, where it is at work."""
@@ -238,16 +258,6 @@ class Systemd:
 
 def _marked(text: str) -> str:
     return f"# {MARK}\n{text}"
-
-
-def _enable_lingering(machine: Machine) -> Call:
-    """Let the user's manager go on after logout (loginctl(1)); only an administrator may refuse."""
-    return Call(
-        ("loginctl", "enable-linger"),
-        may_fail=True,
-        missing="the timer stops when you log out; "
-        f"an administrator can mend that: loginctl enable-linger {machine.user}",
-    )
 
 
 def _account(machine: Machine) -> Path:
