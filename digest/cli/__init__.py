@@ -93,6 +93,8 @@ class LazyGroup(click.Group):
         place, summary = COMMANDS[cmd_name]
         module, _, name = place.partition(":")
         command: click.Command = getattr(importlib.import_module(f"digest.cli.{module}"), name)
+        # The summary stands here as well as in the command's help, so that listing the commands
+        # imports none of them.
         command.short_help = summary
         return command
 

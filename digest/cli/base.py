@@ -228,6 +228,8 @@ class _Handler(logging.StreamHandler[TextIO]):
         self.secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
+        # Here and not in a filter, since only the whole text has the traceback and what libraries
+        # put into it.
         text = super().format(record)
         for secret in self.secrets:
             text = text.replace(secret, "***")
@@ -256,6 +258,7 @@ def set_up_logging(verbosity: int, *, as_json: bool, secrets: tuple[str, ...]) -
         _JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s")
     )
     root = logging.getLogger()
+    # Replaced, not added: within one process, as in tests, commands follow each other.
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
     logging.getLogger("digest").setLevel(

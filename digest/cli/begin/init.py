@@ -124,6 +124,8 @@ def init(context: Context, flags: Flags) -> None:
             f"--provider {flags.provider.name} changes nothing: how mail leaves is set already,"
             " and stays as it is"
         )
+    # Nothing is written before mail is known to leave (docs/decisions.md, "The first test mail goes
+    # out before anything is written").
     _try_out(context, home, form, setup)
     form.save(settings.subscribers)
     _save_settings(context, home, setup)
@@ -142,6 +144,7 @@ def _choose_home(context: Context, *, asking: bool) -> Path:
             context.echo("This folder is a clone of the project: the example in it is left alone.")
         home = ask("Folder", _folder, default=str(home))
     check_writable(home)
+    # All settings that are read from here on must lie in this folder, also those of the timer.
     context.flags["DIGEST_HOME"] = str(home)
     return home
 
@@ -162,11 +165,11 @@ def _known(context: Context, home: Path) -> dict[str, str]:
     file.
     """
     env = read_env(home / ".env")
-    found = {
-        name: context.flags.get(name) or os.environ.get(name) or env.get(name, "")
+    return {
+        name: value
         for name in SETTINGS_OF_MAIL
+        if (value := context.flags.get(name) or os.environ.get(name) or env.get(name))
     }
-    return {name: value for name, value in found.items() if value}
 
 
 def _refuse_missing(missing: list[str], flags: Flags) -> None:
@@ -321,7 +324,8 @@ class Form:
         if not self.has_news:
             self.context.echo(f"{path} stays as it is.")
             return
-        # An edit gives all its plain keywords one rule; the first makes the reader.
+        # One edit gives all its plain keywords one rule, so that there is an edit for each run of
+        # keywords with the same; the first makes the reader.
         fields = {} if self.reader else self.fields
         for rule, choices in groupby(self.choices, key=lambda choice: choice[1]):
             texts = [text for text, _ in choices]
@@ -376,6 +380,7 @@ def _say_what_follows(context: Context, home: Path, form: Form) -> None:
     """Say when the first digest comes, and what can be done until then."""
     if form.reader:
         context.echo(next_digest_line(form.reader, machine_now(), first=True))
+    # With a person there, the figures for their keywords came from arXiv.
     if not sys.stdin.isatty():
         context.echo(
             "arXiv was not asked for anything yet; 'digest doctor' checks whether it answers."

@@ -74,6 +74,7 @@ def hour(answer: str) -> str:
         return ""
     found = re.fullmatch(r"(\d?\d)(?:[:.h](\d\d))?\s*([ap]m)?", text)
     if found:
+        # With am or pm, 12 stands for 0; without, an hour counts from midnight.
         hours, minutes = int(found[1]), int(found[2] or 0)
         fits = 1 <= hours <= 12 if found[3] else hours < 24
         hours = hours % 12 + 12 * (found[3] == "pm") if found[3] else hours

@@ -167,6 +167,7 @@ class MailSetup:
 
     def correct_secret(self) -> None:
         """Ask for another password or token command."""
+        # Of several that are set one goes before the other: the new one must be alone.
         for name in (PASSWORD, PASSWORD_FILE, TOKEN):
             self.values.pop(name, None)
         self.ask_secret()
@@ -257,6 +258,7 @@ def _send(flags: Mapping[str, str], address: str, now: datetime) -> Receipt:
         subject = "Digest can send you mail"
         return asyncio.run(send_alone(load_settings(flags), address, subject, _body(), now))
     except DigestError as error:
+        # A setting that cannot be used is corrected in the same way as what a server refuses.
         return Receipt(Outcome.RELAY, str(error), permanent=True)
 
 
@@ -338,6 +340,7 @@ def _certificate(text: str) -> str:
     """
     path = Path(text)
     try:
+        # Loaded into a context that is thrown away: this is how the test mail will read it.
         path = path.expanduser().absolute()
         ssl.create_default_context().load_verify_locations(cafile=path)
     except (OSError, ValueError, RuntimeError) as error:

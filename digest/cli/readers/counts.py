@@ -69,6 +69,7 @@ class PaperCounter:
         keyword = make_keyword("keyword", text, rule)
         rules = (Rule.QUERY,) if keyword.rule is Rule.QUERY else PLAIN
         queries = {rule: make_keyword("keyword", text, rule).query for rule in rules}
+        # By the widest rule: its papers hold those of the others, which are counted here.
         known = _known(store, queries[rules[0]], now)
         if known is None and not self.trouble:
             try:
@@ -127,6 +128,7 @@ def _start(window: Window, now: datetime) -> datetime:
     reaches.
     """
     start = now - SPAN
+    # The page is sorted by the last change: what is older than its last row may be missing.
     if window.total is None or len(window.papers) < window.total:
         start = max(start, min(paper.updated for paper in window.papers))
     return min(start, now)

@@ -145,6 +145,7 @@ def content_words(reader: Subscriber) -> str:
 
 def warn_about(context: Context, readers: Sequence[Subscriber]) -> None:
     """Say on stderr what is probably not meant in these readers' keywords and categories."""
+    # Each query is looked at once, however many readers share it.
     keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
     categories = dict.fromkeys(category for reader in readers for category in reader.categories)
     texts = [_as_written(keyword) for keyword in keywords.values()]
@@ -160,6 +161,7 @@ def _as_written(keyword: Keyword) -> tuple[str, Rule | None]:
 
 
 def _from_store(context: Context, read: Callable[[Store], T], otherwise: T) -> T:
+    """What the database says; one that cannot be read keeps nobody from editing the file."""
     try:
         with reading_store(context.settings) as store:
             return read(store)
@@ -175,6 +177,7 @@ def without_digest(context: Context, readers: Iterable[Subscriber]) -> set[str]:
 
     def has_digest(store: Store, address: str) -> bool:
         state, past = store.subscribers.state(address), store.history.reader(address)
+        # Who was taken out and came back has a history, and no state before the next run.
         return bool(state.last_digest_at if state else past)
 
     return _from_store(

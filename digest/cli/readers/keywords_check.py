@@ -103,6 +103,7 @@ def _count(
         with existing_store(context.settings) as store:
             return counter.recent(text, rule, now, store)
     except DigestError as error:
+        # A locked or damaged database must keep nobody from trying a keyword out.
         context.warn(f"the database was not looked at: {error}")
         return counter.recent(text, rule, now)
 

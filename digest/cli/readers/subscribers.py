@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
@@ -41,7 +41,7 @@ from digest.subscribers.edit import add_all, find_reader, move_subscriber, set_f
 from digest.subscribers.fields import SETTABLE, Value, read_flag
 from digest.subscribers.guesses import nearest
 from digest.subscribers.table import read_table
-from digest.subscribers.transaction import Edit, check_or_begin
+from digest.subscribers.transaction import check_or_begin
 from digest.system.locks import cycle_lock
 
 _KEYWORDS = (
@@ -87,6 +87,7 @@ def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Ite
         yield f"{reader.email}  {schedule_words(reader)}  {keyword_names(reader)}"
         if found := held.pop(reader.email.casefold(), None):
             yield f"  {suppression_line(found)}"
+    # What is left belongs to people who were taken out of the file after they had left or bounced.
     for found in held.values():
         yield f"{found.address}  no longer in the file\n  {suppression_line(found)}"
 
@@ -156,7 +157,7 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     if len(values) < len(fields):
         raise UsageError("a field is set twice", remedy="name each field once")
     edit = set_fields(subscribers_file(context.settings), [email], values)
-    _report(context, edit, [email], as_json=as_json)
+    _report(context, changes_of(context, edit, [email]), as_json=as_json)
 
 
 def _read_pair(pair: str, email: str) -> tuple[str, Value]:
@@ -209,6 +210,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
         raise UsageError(
             "--until names no day", remedy="leave it out, or write a date such as 2099-12-24"
         )
+    # The day begins at midnight of each reader's zone, so that it may have come for some of them.
     roster, now = read_roster(context.settings), machine_now()
     for reader in filter(None, (find_reader(roster, email) for email in emails)):
         if not is_paused(replace(reader, paused_until=date.fromisoformat(str(day))), now):
@@ -217,7 +219,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
                 remedy="name a day that is to come",
             )
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
-    _report(context, edit, emails, as_json=as_json)
+    _report(context, changes_of(context, edit, emails), as_json=as_json)
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers resume ada@example.org",))
@@ -227,7 +229,8 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
 def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     """End the pause of these readers."""
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
-    changes = _report(context, edit, emails, as_json=as_json)
+    changes = changes_of(context, edit, emails)
+    _report(context, changes, as_json=as_json)
     if not as_json and edit.changed and not all(change.first for change in changes):
         context.echo(
             "What came meanwhile comes with that digest: the most recent papers,"
@@ -323,10 +326,11 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     edit = add_all(path, people, dry_run=dry_run)
     changes = changes_of(context, edit, [person.email for person in people])
     if as_json:
-        _print_json(context, changes)
+        _report(context, changes, as_json=True)
         return
     context.echo(_summary(changes, dry_run=dry_run))
-    _print_lines(context, [change for change in changes if change.old != change.reader])
+    # A table is imported again and again: people read of what is otherwise than before.
+    _report(context, [change for change in changes if change.old != change.reader], as_json=False)
     if dry_run:
         context.echo("Nothing was written.")
 
@@ -342,20 +346,14 @@ def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
     )
 
 
-def _report(context: Context, edit: Edit, emails: Iterable[str], *, as_json: bool) -> list[Change]:
+def _report(context: Context, changes: Sequence[Change], *, as_json: bool) -> None:
     """Say what changed of each reader, and when the next digest comes, as `subscribe` does."""
-    changes = changes_of(context, edit, emails)
-    (_print_json if as_json else _print_lines)(context, changes)
-    return changes
-
-
-def _print_json(context: Context, changes: Sequence[Change]) -> None:
-    now, file = machine_now(), str(subscribers_file(context.settings))
-    shown = [change.as_json(now) for change in changes]
-    context.print_json({"file": file, "subscribers": shown})
-
-
-def _print_lines(context: Context, changes: Sequence[Change]) -> None:
-    for line in change_lines(changes, machine_now()):
+    now = machine_now()
+    if as_json:
+        shown = [change.as_json(now) for change in changes]
+        file = str(subscribers_file(context.settings))
+        context.print_json({"file": file, "subscribers": shown})
+        return
+    for line in change_lines(changes, now):
         context.echo(line)
     warn_about(context, [change.reader for change in changes])
