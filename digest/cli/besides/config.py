@@ -11,6 +11,8 @@ import click
 
 from digest.cli.base import Command, Context, json_option, pass_context, set_up_logging
 from digest.errors import ConfigError, Exit
+from digest.setup.doctor.masks import MASK, secrets_of, shown
+from digest.setup.doctor.settings import all_mistakes
 from digest.setup.settings import SETTINGS, Survey, survey_settings
 
 WIDTH = 80
@@ -27,9 +29,6 @@ def config(click_context: click.Context, context: Context, as_json: bool) -> Non
 
     What is wrong stands below the setting, and all of it is shown; the exit code is 78 then.
     """
-    from digest.setup.doctor.masks import secrets_of
-    from digest.setup.doctor.settings import all_mistakes
-
     survey = survey_settings(context.flags)
     secrets = secrets_of(survey.settings)
     set_up_logging(context.verbosity, as_json=context.log_json, secrets=secrets)
@@ -46,7 +45,6 @@ def _report(
     survey: Survey, mistakes: dict[str, ConfigError], secrets: tuple[str, ...]
 ) -> dict[str, Any]:
     """Everything that is shown, as plain values."""
-    from digest.setup.doctor.masks import MASK, shown
 
     def told(error: ConfigError | None) -> str:
         text = str(error) if error else ""

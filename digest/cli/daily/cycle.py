@@ -25,12 +25,12 @@ from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, mail_hint, open_parts, store_clock
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
+from digest.store import Store, open_store, rehearsal_store
 from digest.system.locks import cycle_lock
 from digest.system.signals import Stop, run_stoppable
 
 if TYPE_CHECKING:
     from digest.run.cycle import Parts, RunOptions, Summary
-    from digest.store import Store
 
 FAR = timedelta(days=366)
 """A real run so far ahead of the machine's clock is more likely a slip than meant."""
@@ -59,8 +59,6 @@ async def work(context: Context, options: CycleOptions) -> Summary:
     """Do one real cycle, alone on its database: first act on what came back by mail, then fetch and
     mail; then tell the operator how it went. Raises TryLaterError where it was stopped.
     """
-    from digest.store import open_store
-
     settings = context.settings
     roster = read_safely(settings)
     transport = make_transport(settings)
@@ -101,8 +99,6 @@ async def rehearsal(
     """The parts of a cycle with a copy of the database, of which nothing leaves but into
     `nowhere`.
     """
-    from digest.store import rehearsal_store
-
     with rehearsal_store(settings.db) as store:
         clock = store_clock(store, now)
         async with open_parts(

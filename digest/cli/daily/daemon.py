@@ -18,6 +18,7 @@ from digest.model import Roster
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, open_parts, store_clock
 from digest.setup.subscribers import apply_naming
+from digest.store import open_store
 from digest.system.locks import cycle_lock
 from digest.system.signals import Stop, run_stoppable
 from digest.system.systemd import Notifier
@@ -43,7 +44,6 @@ async def _serve(context: Context) -> None:
     """Put the daemon together and let it run until a signal ends it."""
     from digest.run.cycle import run_cycle
     from digest.run.daemon import Daemon, watch
-    from digest.store import open_store
 
     settings = context.settings
     stop, wake = Stop(), asyncio.Event()

@@ -6,15 +6,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from digest.cli.base import Context
 from digest.keywords.words import counted
+from digest.model import Roster, Subscriber
 from digest.setup.parts import reading_store
-
-if TYPE_CHECKING:
-    from digest.model import Roster, Subscriber
-    from digest.store import Store
+from digest.store import Store
 
 
 class FolderAnswer(StrEnum):

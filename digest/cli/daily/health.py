@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from digest.cli.base import Context
 from digest.errors import DigestError, Exit, TryLaterError
+from digest.run import alert
 from digest.setup.mail import make_sender, make_transport
 from digest.setup.parts import existing_store, machine_now
 
@@ -25,16 +26,14 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
     failure = _failure(summary)
     try:
         if settings.operator:
-            from digest.run.alert import Alarm, after_cycle
-
-            alarm = Alarm(
+            alarm = alert.Alarm(
                 parts.store,
                 parts.mailer.transport,
                 parts.mailer.sender,
                 settings.operator,
                 settings.home,
             )
-            await after_cycle(alarm, parts.roster, failure, parts.clock())
+            await alert.after_cycle(alarm, parts.roster, failure, parts.clock())
         if settings.heartbeat_url and failure == "" and summary.paused is None:
             from digest.run.heartbeat import beat
 
@@ -77,7 +76,6 @@ def alarm_on_failure(context: Context) -> Iterator[None]:
 
 
 async def _send_alarm(context: Context, error: str) -> None:
-    from digest.run.alert import Alarm, after_cycle
 
     settings = context.settings
     with existing_store(settings) as store:
@@ -85,9 +83,9 @@ async def _send_alarm(context: Context, error: str) -> None:
             return
         transport = make_transport(settings)
         try:
-            alarm = Alarm(
+            alarm = alert.Alarm(
                 store, transport, make_sender(settings, store), settings.operator, settings.home
             )
-            await after_cycle(alarm, None, error, machine_now())
+            await alert.after_cycle(alarm, None, error, machine_now())
         finally:
             await transport.close()

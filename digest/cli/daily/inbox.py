@@ -9,21 +9,19 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError, DigestError
 from digest.keywords.words import counted
+from digest.run.inbox import Heard, consider, listen
 from digest.setup.mail import make_listener, make_signer
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
 from digest.store import Store
-
-if TYPE_CHECKING:
-    from digest.run.inbox import Heard
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +72,6 @@ async def read_inbox(
     settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now
 ) -> list[Heard]:
     """Read the mailbox that DIGEST_INBOX names."""
-    from digest.run.inbox import listen
-
     return await listen(make_listener(settings, store, clock))
 
 
@@ -109,7 +105,6 @@ async def keep_reading_inbox(context: Context, store: Store) -> None:
 
 
 def _read_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:
-    from digest.run.inbox import consider
 
     signer = make_signer(store, settings.secret)
     names = pseudonyms_of(settings)

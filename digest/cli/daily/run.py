@@ -27,11 +27,11 @@ from digest.keywords.words import counted
 from digest.mail.message import Message
 from digest.model import REPOSITORY, Outcome, in_words
 from digest.setup.parts import clock_at
+from digest.store.runs import KeywordRecord
 from digest.times import in_utc, to_text
 
 if TYPE_CHECKING:
     from digest.run.cycle import Summary
-    from digest.store.runs import KeywordRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
@@ -21,14 +20,11 @@ from digest.cli.readers.describe import next_digest_line
 from digest.keywords.words import counted
 from digest.model import State, Subscriber
 from digest.rules.schedule import is_paused, pause_in_words
-from digest.rules.verdict import delivery_words
+from digest.rules.verdict import LedgerEntry, delivery_words
 from digest.setup.parts import clock_at, find_subscriber, holds_unknown, reading_store
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
-
-if TYPE_CHECKING:
-    from digest.rules.verdict import LedgerEntry
-    from digest.store import Store
+from digest.store import Store
 
 
 @click.command(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -21,18 +21,17 @@ from digest.cli.base import (
 )
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
-from digest.model import REPOSITORY, in_words
+from digest.mail.message import assemble
+from digest.model import REPOSITORY, RateLimit, in_words
 from digest.setup.mail import make_sender
 from digest.setup.parts import existing_store, machine_now, reading_store
 from digest.setup.subscribers import read_roster
+from digest.store import Store
+from digest.store.history import Carried
+from digest.store.outbox import OutboxRow
+from digest.store.relay import Relay
+from digest.subscribers.pseudonyms import mailboxes, reveal
 from digest.times import in_utc, text_or_none, to_text
-
-if TYPE_CHECKING:
-    from digest.model import RateLimit
-    from digest.store import Store
-    from digest.store.history import Carried
-    from digest.store.outbox import OutboxRow
-    from digest.store.relay import Relay
 
 
 @click.group(cls=ListingGroup, examples=("digest outbox",))
@@ -191,9 +190,6 @@ def _paper_line(paper: Carried) -> str:
 
 def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
-    from digest.mail.message import assemble
-    from digest.subscribers.pseudonyms import mailboxes, reveal
-
     outgoing = store.outbox.message(number)
     if outgoing.address.startswith(REPOSITORY):
         raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -45,12 +45,10 @@ from digest.setup.mail import make_sender, make_transport
 from digest.setup.parts import machine_now, reading_store
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
+from digest.store import Store
+from digest.store.runs import RunRecord
+from digest.store.subscribers import SubscriberState
 from digest.times import from_text, text_or_none, to_text
-
-if TYPE_CHECKING:
-    from digest.store import Store
-    from digest.store.runs import RunRecord
-    from digest.store.subscribers import SubscriberState
 
 EXPLAINED = 200
 """Up to so many readers are told why nothing came today; of more, one at a time by `digest why`."""

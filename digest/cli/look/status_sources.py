@@ -6,13 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from digest.setup.arxiv import source_order
 from digest.setup.settings import Settings
-
-if TYPE_CHECKING:
-    from digest.store import Store
+from digest.store import Store
 
 LOOKED_BACK = timedelta(days=30)
 SHOWN = 5
