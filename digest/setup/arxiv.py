@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def make_arxiv(settings: Settings, **options: Any) -> ArxivClient:
     """The client; `options` are its own, such as `timeouts`."""
-    from digest.arxiv.api import ArxivClient
+    from digest.arxiv.api import ArxivClient  # brings httpx and feedparser, which take long
 
     return ArxivClient(
         settings.arxiv_api,

@@ -50,6 +50,7 @@ def _is_private(settings: Settings, repository: str) -> bool:
         answer = httpx.get(
             f"{settings.github_api}/repos/{repository}", headers=headers, timeout=SECONDS
         )
+        # Whatever else comes back, the repository is taken for a public one.
         return answer.status_code == httpx.codes.OK and answer.json().get("private") is True
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):
         return False

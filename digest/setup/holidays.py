@@ -17,6 +17,8 @@ def take_holidays(home: Path) -> str:
 
     A list that cannot be read is not used: a mistake in it must keep no digest from leaving.
     """
+    # First without the list of an earlier home folder: there is one for the whole process
+    # (docs/decisions.md: The operator's holidays are set once for the process).
     use_holidays(None)
     path = home / HOLIDAYS_FILE
     try:

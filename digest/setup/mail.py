@@ -79,6 +79,7 @@ def server_of(mail: str) -> Server | None:
     scheme, colon, place = mail.strip().partition(":")
     if not colon or scheme.lower() not in ("smtp", "smtps"):
         return None
+    # What is wrong with it is told by whoever lists all mistakes.
     try:
         return read_server(scheme.lower(), place)
     except ConfigError:

@@ -82,9 +82,11 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
                 "where it is lost, begin anew with another database (DIGEST_DB)",
             )
         contact = address_in(settings.contact)
+        # docs/decisions.md: A database that forgets addresses renames its readers.
         if not mark:
             store.naming.hide(names.mark, names.of, conceal, lambda body: without(body, contact))
         store.naming.drop_bodies()
+    # Only the key by which they were hidden tells whose the names are.
     elif mark == names.mark and roster is not None:
         store.naming.show({names.of(reader.email): reader.email for reader in roster.subscribers})
 

@@ -41,7 +41,9 @@ def write_whole(path: Path, data: bytes, *, mode: int) -> None:
         with open(descriptor, "wb") as stream:  # noqa: PTH123 - an open descriptor
             stream.write(data)
             stream.flush()
+            # Before it takes the name, so that nobody can read it in between.
             os.fchmod(descriptor, old.st_mode & 0o7777 if old else mode)
+            # Root may edit somebody's file, which stays theirs.
             if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
                 os.fchown(descriptor, old.st_uid, old.st_gid)
             os.fsync(descriptor)

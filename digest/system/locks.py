@@ -95,6 +95,7 @@ def _locked(
     holds it, `wait` is called, which raises when it is time to give up.
     """
     lock = _lock_path(path)
+    # O_NOFOLLOW: in a folder that others can write to, a link could lead to any file.
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
@@ -128,6 +129,8 @@ class ArxivTurns:
     that the next program keeps the pause, too. That is the machine's wall clock, which may be
     wrong; so a pause is never waited for longer than it is by the monotonic clock. Where the file
     cannot even be read, there is nobody to take turns with: asking goes on without.
+
+    docs/decisions.md: Turns at asking arXiv are taken for each request.
     """
 
     def __init__(
@@ -183,6 +186,8 @@ class ArxivTurns:
                 note = os.pread(descriptor, 100, 0)
                 if note != noted:
                     noted, since = note, self._monotonic()
+                # By the wall clock that the last program noted, or by our own since then: whichever
+                # is over first, so that a clock that was set holds nobody up.
                 wait = min(
                     self._ended(note) + delay - self._wall(), since + delay - self._monotonic()
                 )
@@ -238,6 +243,7 @@ def lock_note(path: Path) -> tuple[int, datetime] | None:
     is no such note. The note may outlive the lock.
     """
     try:
+        # A note is shorter than this, and the file may hold anything.
         with _lock_path(path).open(encoding="ascii") as stream:
             process, _, since = stream.read(100).strip().partition(" ")
         return int(process), from_text(since)

@@ -59,6 +59,7 @@ async def run_stoppable(
 
     def on_signal(number: int) -> None:
         if stop.is_set():
+            # Without the handler the same signal ends the process at once.
             loop.remove_signal_handler(number)
             os.kill(os.getpid(), number)
         stop.ask()
@@ -71,6 +72,7 @@ async def run_stoppable(
     try:
         await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
+            # Work that heeds the stop by itself has a moment to end well.
             await asyncio.wait({task}, timeout=grace if stop.in_flight else 0.2)
         if not task.done():
             task.cancel()

@@ -77,7 +77,10 @@ def skip(why: str, name: str = "") -> Finding:
 
 
 def first(*cases: tuple[object, Finding]) -> Finding:
-    """The finding of the first case that applies; the last one always should."""
+    """The finding of the first case that applies; the last one always should.
+
+    All are made before one is chosen, so the words of each must be fit for any facts.
+    """
     return next(finding for applies, finding in cases if applies)
 
 
@@ -140,7 +143,9 @@ def run_checks(
 
 
 def _begun(check: Check, wrong: tuple[str, ...]) -> Future[list[Finding]]:
-    """A check at work in a thread of its own; an executor's threads would be waited for."""
+    """A check at work in a thread of its own."""
+    # A daemon's one: an executor's threads would be waited for at the end of the program
+    # (docs/decisions.md: Doctor's checks run in threads that may be left behind).
     result: Future[list[Finding]] = Future()
     threading.Thread(
         target=lambda: result.set_result(check.findings(wrong)),
@@ -176,6 +181,7 @@ def exit_code(findings: Iterable[Finding]) -> Exit:
     causes = {finding.cause for finding in findings if finding.level is Level.FAIL}
     if not causes:
         return Exit.DONE
+    # Settings and files first: what else failed may follow from them.
     if Cause.CONFIG in causes:
         return Exit.CONFIG
     return Exit.TRY_LATER if causes == {Cause.NETWORK} else Exit.GIVEN_UP

@@ -117,6 +117,7 @@ def _state_of(path: Path, health: Health) -> Finding:
 def _not_writable(path: Path) -> Finding | None:
     """What keeps this user from writing a database, or the folder that it is to be made in."""
     owner, me = path.stat().st_uid, os.geteuid()
+    # docs/decisions.md: A database belongs to one user.
     if path.is_file() and owner != me:
         account = account_name(owner)
         return fail(
@@ -212,6 +213,7 @@ def check_others(
     unread = []
     for other in (home / "digest.db" for home in homes):
         try:
+            # The same file by another path, such as a link, is no other installation.
             if not other.is_file() or (db.exists() and other.samefile(db)):
                 continue
             clash = _clash(examine(other, thoroughly=False), ours, readers, now)
@@ -230,6 +232,7 @@ def check_others(
 
 def examined(db: Path) -> Health:
     """How the installation's own database is, in short; its own check tells more."""
+    # Not thoroughly, which reads all of it, and would do so once for each check.
     try:
         return examine(db, thoroughly=False)
     except DigestError as error:

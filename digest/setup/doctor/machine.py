@@ -31,6 +31,7 @@ def check_zones(now: datetime) -> Finding:
             "there is none: no reader's hour can be told",
             "install tzdata (apt install tzdata)",
         )
+    # Data without summer time would be wrong for half of the year, and look right in winter.
     winter, summer = (
         york.utcoffset(datetime(now.year, month, 15, tzinfo=UTC).astimezone(york))
         for month in (1, 7)
@@ -59,6 +60,7 @@ def _zones_version() -> str:
     """
     for folder in map(Path, zoneinfo.TZPATH):
         if (folder / "America/New_York").exists():
+            # The first line of the IANA's own list, or all of a file that macOS has.
             for file in ("tzdata.zi", "+VERSION"):
                 try:
                     with (folder / file).open(encoding="utf-8") as stream:
@@ -107,20 +109,25 @@ def check_holidays(today: date, home: Path) -> Finding:
 
 def check_caller(home: Path, found: Sequence[Installed]) -> Finding:
     """Whether a timer or daemon calls Digest for this home folder, and is switched on."""
+    # Of a caller whose home folder cannot be read nobody knows that it is another's.
     ours = [item for item in found if item.home is None or _same(item.home, home)]
-    match [item for item in ours if item.active is not False]:
-        case [] if ours:
-            idle = f"{ours[0].path} is installed, and not active"
-            return warn(idle, "'digest timer status' tells more")
-        case []:
-            other = f" for {home}; {found[0].path} calls it for {found[0].home}" if found else ""
-            return warn(f"nothing calls Digest{other}", "'digest timer install' sets that up")
-        case [only]:
-            unknown = "" if only.active else "; whether it is active is not known"
-            return ok(f"{only.kind}: {only.path}{unknown}")
-        case several:
-            paths = " and ".join(f"{item.kind} ({item.path})" for item in several)
-            return warn(f"{paths} both call Digest: harmless, and one is enough", "remove one")
+    working = [item for item in ours if item.active is not False]
+    if working:
+        return _working(working)
+    if ours:
+        idle = f"{ours[0].path} is installed, and not active"
+        return warn(idle, "'digest timer status' tells more")
+    other = f" for {home}; {found[0].path} calls it for {found[0].home}" if found else ""
+    return warn(f"nothing calls Digest{other}", "'digest timer install' sets that up")
+
+
+def _working(timers: Sequence[Installed]) -> Finding:
+    only, *others = timers
+    if others:
+        paths = " and ".join(f"{item.kind} ({item.path})" for item in timers)
+        return warn(f"{paths} both call Digest: harmless, and one is enough", "remove one")
+    unknown = "" if only.active else "; whether it is active is not known"
+    return ok(f"{only.kind}: {only.path}{unknown}")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -210,5 +210,6 @@ async def _send_trial(settings: Settings, address: str, now: datetime) -> Receip
                 settings, address, subject, freeze(rendered), now, handed_over.set
             )
     except TimeoutError:
+        # From the moment at which the message itself was begun it may have been taken.
         outcome = Outcome.UNKNOWN if handed_over.is_set() else Outcome.RELAY
         return Receipt(outcome, f"timed out: no answer in {SEND_SECONDS:g} s")

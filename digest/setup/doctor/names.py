@@ -37,6 +37,7 @@ def asking(resolver: dns.resolver.Resolver | None, seconds: float = SECONDS) -> 
         if resolver is None:
             raise UncheckedError("this machine names no DNS server")
         try:
+            # With the dot at its end the name is not tried below this machine's own domains.
             answer = resolver.resolve(f"{name}.", "TXT", lifetime=seconds, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN:
             return None
@@ -163,5 +164,6 @@ def _policy(place: str, record: str) -> Finding:
 
 
 def _short(text: str) -> str:
+    # Anybody can write a record, and control characters would speak to the terminal.
     line = "".join(char if char.isprintable() else "?" for char in text)
     return line if len(line) <= 80 else f"{line[:79]}…"

@@ -80,6 +80,7 @@ def _is_busy(db: Path) -> bool:
 async def _ask(client: ArxivClient, shown: str, *, is_default: bool) -> Finding:
     try:
         async with client:
+            # Once, and one page alone: the doctor is to be quick, and to press nobody.
             window = await client.fetch(
                 QUESTION, since=_EVERYTHING_IS_OLDER, page_size=PAPERS, attempts=1
             )
@@ -94,6 +95,7 @@ async def _ask(client: ArxivClient, shown: str, *, is_default: bool) -> Finding:
                 ),
             ),
             (error.transient, fail(message, remedy or NETWORK, Cause.NETWORK)),
+            # arXiv's own address is right, so this is not the operator's mistake.
             (is_default, fail(message, remedy, Cause.OTHER)),
             (True, fail(message, remedy or "is DIGEST_ARXIV_API right?")),
         )

@@ -61,6 +61,7 @@ def check_bounce(bounce: str, inbox: str, sender: str) -> Finding:
             ),
         ),
         (
+            # A subdomain is aligned, too (RFC 7489 section 3.1.2, relaxed).
             own and not f".{domain.lower()}".endswith(f".{own}"),
             warn(
                 f"the bounce address is at {domain}, and mail comes from {own}: "
@@ -115,6 +116,7 @@ def check_repositories(settings: Settings) -> list[Finding]:
 
 
 async def _examine(settings: Settings, repositories: Sequence[str]) -> list[Finding]:
+    # docs/decisions.md: The doctor offers GitHub an issue without a title.
     issues = make_issues(settings)
     try:
         return [_issues(name, await issues.examine(name)) for name in repositories]

@@ -120,6 +120,7 @@ def _about_sender(settings: Settings, server: Server | None) -> list[Finding]:
             )
         ]
     provider, way = guess_preset(address), preset_of(settings.mail)
+    # A server on this machine hands mail on, and may well do so by the provider.
     if provider is None or server is None or is_loopback(server.host):
         return []
     return _warnings(

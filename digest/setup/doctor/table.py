@@ -47,6 +47,7 @@ def examine(
     mail server.
     """
     wrong = all_mistakes(survey)
+    # What is here comes first, since what is asked of others may follow from it.
     yield from run_checks(local_checks(survey, find_timers, clock()), wrong)
     yield from run_checks(remote_checks(survey, clock, probe_mail=address is None), wrong)
     if address is not None:

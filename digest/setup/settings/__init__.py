@@ -141,6 +141,7 @@ def survey_settings(
     environ = os.environ if environ is None else environ
     folder = (Path.cwd() if folder is None else folder).absolute()
     mistakes: dict[str, ConfigError] = {}
+    # Not from .env: that file lies in the home folder, which must be known to find it.
     named = flags.get("DIGEST_HOME") or environ.get("DIGEST_HOME", "")
     home, dotenv = folder, dict[str, str]()
     with _noted("DIGEST_HOME", mistakes):
@@ -173,6 +174,7 @@ def _gather(places: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], di
     values, origins = {}, {}
     for setting in SETTINGS:
         name = setting.variable
+        # An empty value counts as none, so that a line may stay where its value is taken out.
         origins[name] = next(
             (origin for origin, place in places.items() if place.get(name)), "default"
         )
@@ -198,6 +200,7 @@ def _read(
     by_field = {setting.field: setting for setting in SETTINGS}
     for setting in (by_field[each.name] for each in fields(Settings) if each.name in by_field):
         name = setting.variable
+        # What the variable itself says comes first; the doctor warns that the file is not read.
         if setting.credential and not values[name]:
             file = Written(f"{name}_FILE", values[f"{name}_FILE"], home)
             with _noted(file.variable, mistakes):
@@ -260,7 +263,7 @@ def find_home(named: str, folder: Path) -> Path:
 def _holds_installation(folder: Path) -> bool:
     try:
         return (folder / "subscribers.yaml").exists() or (folder / "digest.db").exists()
-    except OSError:
+    except OSError:  # a folder that is closed to this user holds nothing for them
         return False
 
 
@@ -294,6 +297,7 @@ def _read_dotenv(path: Path) -> dict[str, str]:
 
 def _unknown(names: Iterable[str]) -> dict[str, str]:
     """Each DIGEST_ variable that is none of ours, with the nearest that is, or nothing."""
+    # Without the prefix, which would make all names alike.
     prefix = "DIGEST_"
     known = [setting.variable.removeprefix(prefix) for setting in SETTINGS]
     ours = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}

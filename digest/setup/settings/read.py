@@ -19,6 +19,7 @@ LONGEST_BOUNCE = 64 - 1 - LONGEST_TOKEN
 """Letters of a bounce address before the @: with a token behind them 64 are allowed (RFC 5321
 section 4.5.3.1.1)."""
 SHORTEST_SECRET = 16
+"""Characters; a shorter one could be found by trying, and with it whose a reader's name is."""
 PERIODS = {
     "s": 1,
     "sec": 1,
@@ -99,12 +100,14 @@ def password(file: Written, environ: Mapping[str, str], credential: str) -> tupl
         return "", ""
     place = path(file) if file.text else Path(credentials) / credential
     try:
+        # Editors end the last line; blanks may belong to the password.
         secret = place.read_text(encoding="utf-8").strip("\r\n")
     except FileNotFoundError as error:
         if not file.text:
             return "", ""
         raise ConfigError(f"{file.variable} names {place}, which does not exist") from error
     except (OSError, UnicodeDecodeError) as error:
+        # Its type alone, since a decoder's message repeats a part of the secret.
         raise ConfigError(
             f"the password file {place} cannot be read ({type(error).__name__})"
         ) from error
@@ -131,6 +134,7 @@ def address(written: Written) -> str:
     if re.fullmatch(r"[^@]*@localhost(\.localdomain)?", bare):
         return written.text
     try:
+        # Nobody is asked over the network; "test" allows the domains that are kept for tests.
         validate_email(bare, check_deliverability=False, test_environment=True, allow_smtputf8=True)
     except EmailNotValidError as error:
         raise ConfigError(
@@ -172,6 +176,7 @@ def base_url(written: Written) -> str:
     schemes = ("https", "http") if local else ("https",)
     if not parts.hostname or parts.query or parts.fragment or parts.scheme not in schemes:
         raise written.wrong("write it as https://digest.example.org")
+    # It stands between < and > in List-Unsubscribe (RFC 2369), where commas part several.
     if not written.text.isascii() or re.search(r"[\s<>,\"]", written.text):
         raise ConfigError(
             f"{written.variable} holds what no link can", remedy="write it in ASCII, without blanks"

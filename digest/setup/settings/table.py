@@ -52,6 +52,7 @@ SETTINGS = (
     Setting(
         "DIGEST_SUBSCRIBERS", "subscribers", "subscribers.yaml", "The subscribers file", read.path
     ),
+    # In a workflow the file's text comes from a secret, since its folder is the repository.
     Setting(
         IN_PLACE,
         "subscribers_yaml",
@@ -190,6 +191,7 @@ SETTINGS = (
         "Who hears by mail of trouble, once, and when all is well again",
         read.address,
     ),
+    # Whoever knows the address can report good cycles that never were.
     Setting(
         "DIGEST_HEARTBEAT_URL",
         "heartbeat_url",

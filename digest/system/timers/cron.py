@@ -15,6 +15,7 @@ from digest.system.timers.plan import Call, Installed, TimerPlan, applicable, re
 
 BEGIN = f"# digest timer: begin. {MARK}"
 END = "# digest timer: end"
+# The lookahead keeps a block whose end was lost from reaching to the end of another one.
 _BLOCK = re.compile(
     r"^# digest timer: begin.*\n(?:(?!# digest timer: ).*\n)*# digest timer: end\n?", re.MULTILINE
 )

@@ -73,6 +73,7 @@ class Launchd:
         steps = (
             File(path, plist(job)),
             Call(("launchctl", "bootout", service), may_fail=True),
+            # A service that somebody disabled would stay so, whatever is loaded.
             Call(("launchctl", "enable", service), may_fail=True),
             # bootout returns before the old agent is gone; until then bootstrap is refused.
             Call(("launchctl", "bootstrap", domain, str(path)), retries=5),

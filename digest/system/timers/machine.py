@@ -102,6 +102,7 @@ class Machine:
                 timeout=seconds,
                 env=dict(self.variables),
             )
+        # The codes are those of a shell and of timeout(1).
         except FileNotFoundError:
             return CommandResult(127, "", f"there is no program {arguments[0]}")
         except subprocess.TimeoutExpired:

@@ -87,6 +87,7 @@ class Systemd:
         job = replace(job, account=ACCOUNT if is_made else owner(job.home))
         _check_reachable(job)
         enabled = machine.call(self.systemctl("is-enabled", DAEMON)).out.strip()
+        # For good, until the next start, or by a link to a file that lies elsewhere.
         if enabled in ("enabled", "enabled-runtime", "linked"):
             raise ConfigError(
                 f"{DAEMON} is enabled, which does the timer's work and excludes it",
@@ -292,6 +293,7 @@ def _check_reachable(job: Job) -> None:
 
 def _may_use(path: Path, uid: int, gid: int) -> bool:
     """Whether the account may go into a folder, or read a file."""
+    # By the mode alone, as os.access would tell what root may, who calls this.
     status = path.stat()
     shift = 6 if status.st_uid == uid else 3 if status.st_gid == gid else 0
     return bool(status.st_mode >> shift & (0o1 if stat.S_ISDIR(status.st_mode) else 0o4))

@@ -120,6 +120,7 @@ SystemCallArchitectures=native
 """
 
 
+# docs/decisions.md: A fixed account for systemd, not a dynamic one.
 _FIXED_ACCOUNT = """\
 # The account is a fixed one (see digest.sysusers) and not a dynamic one: people run "digest \
 subscribe" on the
@@ -275,6 +276,7 @@ def _percent(value: object) -> str:
     return str(value).replace("%", "%%")
 
 
+# docs/decisions.md: The units in `systemd/` are written by the program.
 def shipped() -> dict[str, str]:
     """The files of the folder systemd/, by name."""
     return {
