@@ -7,6 +7,7 @@ import json
 import lzma
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -30,9 +31,8 @@ def paper(
     authors: tuple[str, ...] = (),
     categories: tuple[str, ...] = (),
     comment: str = "",
-    journal_ref: str = "",
 ) -> Paper:
-    return Paper(number, 1, title, abstract, authors, categories, DAY, DAY, comment, journal_ref)
+    return Paper(number, 1, title, abstract, authors, categories, DAY, DAY, comment)
 
 
 PAPERS = [
@@ -43,12 +43,14 @@ PAPERS = [
         ("Ada B. Lovelace", "Adrian Del Maestro"),
         ("cs.LG", "stat.ML"),
     ),
-    paper(
-        "2",
-        "A time series of counts",
-        "The trajectory of one agent",
-        ("Émile Borel",),
-        ("stat.ME",),
+    replace(
+        paper(
+            "2",
+            "A time series of counts",
+            "The trajectory of one agent",
+            ("Émile Borel",),
+            ("stat.ME",),
+        ),
         journal_ref="Annals 12",
     ),
     paper(

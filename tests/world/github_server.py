@@ -100,6 +100,19 @@ class GithubServer:
                 await writer.drain()
         writer.close()
 
+    def _post(self, repository: str, wanted: dict[str, Any]) -> tuple[int, Any]:
+        """Keep a new issue, or refuse it."""
+        if "title" not in wanted:
+            return 422, {"message": "Invalid request."}
+        if len(wanted["body"]) > LIMIT or len(wanted["title"]) > 256:
+            return 422, {"message": "Validation Failed"}
+        kept = self.issues[repository]
+        moment = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
+        times = {"created_at": moment, "updated_at": moment}
+        kept.append({**wanted, "number": len(kept) + 1, **times, "state": "open"})
+        url = f"https://github.com/{repository}/issues/{len(kept)}"
+        return 201, {**kept[-1], "html_url": url}
+
     def act(
         self, method: str, target: str, headers: dict[str, str], body: bytes
     ) -> tuple[int, Any]:
@@ -123,25 +136,9 @@ class GithubServer:
             return 410, {"message": "Issues are disabled for this repo"}
         if method == "POST" and repository in self.reading:
             return 403, {"message": "Resource not accessible by personal access token"}
-        kept = self.issues[repository]
         if method == "POST":
-            wanted = json.loads(body)
-            if "title" not in wanted:
-                return 422, {"message": "Invalid request."}
-            if len(wanted["body"]) > LIMIT or len(wanted["title"]) > 256:
-                return 422, {"message": "Validation Failed"}
-            number = len(kept) + 1
-            moment = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
-            kept.append(
-                {
-                    **wanted,
-                    "number": number,
-                    "created_at": moment,
-                    "updated_at": moment,
-                    "state": "open",
-                }
-            )
-            return 201, {**kept[-1], "html_url": f"https://github.com/{repository}/issues/{number}"}
+            return self._post(repository, json.loads(body))
+        kept = self.issues[repository]
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         states = {"all": ("open", "closed")}.get(
             query.get("state", "open"), (query.get("state", "open"),)

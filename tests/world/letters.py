@@ -15,13 +15,16 @@ def postfix_bounce(
     to: str,
     recipient: str = "ada@example.org",
     *,
-    status: str = "5.1.1",
-    action: str = "failed",
-    diagnostic: str = "smtp; 550 5.1.1 <ada@example.org>: Recipient address rejected: User unknown",
     message_id: str = "<none@example.org>",
-    original: str = "",
+    **report: str,
 ) -> bytes:
-    """A delivery status notification as Postfix writes it."""
+    """A delivery status notification as Postfix writes it; `report` has what it says instead."""
+    said = {
+        "original": recipient,
+        "action": "failed",
+        "status": "5.1.1",
+        "diagnostic": "smtp; 550 5.1.1 <ada@example.org>: Recipient address rejected: User unknown",
+    } | report
     return crlf(f"""
         Return-Path: <>
         From: MAILER-DAEMON@mx.example.net (Mail Delivery System)
@@ -46,11 +49,11 @@ def postfix_bounce(
         Arrival-Date: Mon, 23 Nov 2026 07:00:00 +0000 (UTC)
 
         Final-Recipient: rfc822; {recipient}
-        Original-Recipient: rfc822;{original or recipient}
-        Action: {action}
-        Status: {status}
+        Original-Recipient: rfc822;{said["original"]}
+        Action: {said["action"]}
+        Status: {said["status"]}
         Remote-MTA: dns; mail.example.net
-        Diagnostic-Code: {diagnostic}
+        Diagnostic-Code: {said["diagnostic"]}
 
         --B
         Content-Description: Undelivered Message Headers

@@ -600,32 +600,33 @@ class Oracle:
         now: datetime,
     ) -> None:
         for paper in papers:
-            held = self.papers.get(paper.id)
-            if held is None or held.version < paper.version:
-                self.papers[paper.id] = paper
-                if paper.comment != WITHDRAWN:
-                    self.withdrawn.pop(paper.id, None)
-                else:
-                    self.withdrawn.setdefault(paper.id, paper.version)
-                if held is not None and paper.comment == ACCEPTED != held.comment:
-                    self.accepted[paper.id].append(paper.version)
+            self._know(paper)
         self.log[query] += entries
         self.watched[query] += min(now - self.last_good.get(query, now), timedelta(days=7))
         if any(kind in (Kind.NEW, Kind.LATE) for _, _, _, kind in entries):
             self.matched[query] = self.watched[query]
-        for (_address, wanted), subscription in self.subscriptions.items():
-            if wanted == query and subscription.state == "active":
+        subscribed = [s for (_, wanted), s in self.subscriptions.items() if wanted == query]
+        for subscription in subscribed:
+            if subscription.state == "active":
                 subscription.entries += entries
-            elif (
-                wanted == query
-                and subscription.state in ("off", "drain")
-                and subscription.was == "active"
-            ):
+            elif subscription.state in ("off", "drain") and subscription.was == "active":
                 subscription.stash += entries
         self.last_good[query] = now
-        for (_address, wanted), subscription in self.subscriptions.items():
-            if wanted == query and subscription.state == "unplaced":
+        for subscription in subscribed:
+            if subscription.state == "unplaced":
                 self._place(subscription, query, now)
+
+    def _know(self, paper: Paper) -> None:
+        held = self.papers.get(paper.id)
+        if held is not None and held.version >= paper.version:
+            return
+        self.papers[paper.id] = paper
+        if paper.comment != WITHDRAWN:
+            self.withdrawn.pop(paper.id, None)
+        else:
+            self.withdrawn.setdefault(paper.id, paper.version)
+        if held is not None and paper.comment == ACCEPTED != held.comment:
+            self.accepted[paper.id].append(paper.version)
 
     def had(self, address: str, paper: str) -> int | None:
         versions = [
@@ -709,33 +710,12 @@ class Oracle:
                 delivery.status = "void"
                 self.world.stats["folded"] += 1
         want = self.due(address)
-        limit = self.known[address].max_papers
-        if away and len(want) > limit:
-            by_age = sorted(want, key=lambda paper: want[paper][1])
-            let_go = set(by_age[:-limit])
-            cut = want[by_age[-limit - 1]][1]
-            want = {paper: entry for paper, entry in want.items() if paper not in let_go}
-            for (owner, _query), subscription in self.subscriptions.items():
-                # The log begins anew behind what was let go. Should this digest fail, a paper of it
-                # whose only later row is a new version comes again as one: in another section, but
-                # it comes.
-                if owner == address:
-                    subscription.entries = [e for e in subscription.entries if e[0] > cut]
-            self.world.stats["let go"] += len(let_go)
+        if away:
+            want = self._most_recent(address, want)
         withdrawals = self.withdrawals(address)
         self.world.stats["withdrawals"] += len(withdrawals)
         want = dict.fromkeys(withdrawals, (True, 0)) | want
-        if {(p, revised) for p, (revised, _) in want.items()} != {
-            (p, revised) for p, _, revised in items
-        }:
-            raise BrokenError(
-                f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}"
-            )
-        for paper, version, _revised in items:
-            if version != self.papers[paper].version:
-                raise BrokenError(
-                    f"{paper} came as v{version}, and v{self.papers[paper].version} is known"
-                )
+        self._check_items(address, items, {(p, revised) for p, (revised, _) in want.items()})
         if silences != self.silent(address):
             raise BrokenError(
                 f"{address} is told that {silences} are silent, to tell was {self.silent(address)}"
@@ -751,6 +731,36 @@ class Oracle:
         self.world.stats["papers"] += len(items)
         self.world.stats["silences"] += len(silences)
         self.world.stats["notes"] += bool(silences) and not items
+
+    def _most_recent(
+        self, address: str, want: dict[str, tuple[bool, int]]
+    ) -> dict[str, tuple[bool, int]]:
+        """After an absence the most recent papers come, and what is older is let go."""
+        limit = self.known[address].max_papers
+        if len(want) <= limit:
+            return want
+        by_age = sorted(want, key=lambda paper: want[paper][1])
+        cut = want[by_age[-limit - 1]][1]
+        for (owner, _query), subscription in self.subscriptions.items():
+            # The log begins anew behind what was let go. Should this digest fail, a paper of it
+            # whose only later row is a new version comes again as one: in another section, but it
+            # comes.
+            if owner == address:
+                subscription.entries = [e for e in subscription.entries if e[0] > cut]
+        self.world.stats["let go"] += len(want) - limit
+        return {paper: want[paper] for paper in by_age[-limit:]}
+
+    def _check_items(
+        self, address: str, items: list[tuple[str, int, bool]], want: set[tuple[str, bool]]
+    ) -> None:
+        if {(p, revised) for p, _, revised in items} != want:
+            raise BrokenError(
+                f"{address} at {self.world.now}: got {sorted(items)}, due was {sorted(want)}"
+            )
+        for paper, version, _revised in items:
+            known = self.papers[paper].version
+            if version != known:
+                raise BrokenError(f"{paper} came as v{version}, and v{known} is known")
 
     def settled(self, ended: dict[int, str]) -> None:
         for number, state in ended.items():
@@ -779,23 +789,24 @@ class Oracle:
         seen: Counter[tuple[str, str]] = Counter()
         best: dict[tuple[str, str], int] = {}
         for number, delivery in sorted(self.deliveries.items()):
-            self.world.stats["sent"] += delivery.sends > 0
-            if delivery.sends > 1:
-                self.world.stats["repeated after unknown"] += 1
-                if self.world.hold and not delivery.insisted:
-                    raise BrokenError(f"delivery {number} left twice under the policy hold")
-            if delivery.status == "void" and delivery.sends:
-                raise BrokenError(
-                    f"delivery {number} was accepted, and its papers were made due again"
-                )
-            if delivery.status in ("open", "in_data") and delivery.address in self.world.roster:
-                raise BrokenError(f"delivery {number} never left")
+            self._judge_delivery(number, delivery)
             for paper, version, revised in delivery.items if delivery.sends else ():
                 key = (delivery.address, paper)
                 seen[key] += not revised
                 if seen[key] > 1 or best.get(key, 0) >= version:
                     raise BrokenError(f"{paper} v{version} came to {delivery.address} twice")
                 best[key] = version
+
+    def _judge_delivery(self, number: int, delivery: Delivery) -> None:
+        self.world.stats["sent"] += delivery.sends > 0
+        if delivery.sends > 1:
+            self.world.stats["repeated after unknown"] += 1
+            if self.world.hold and not delivery.insisted:
+                raise BrokenError(f"delivery {number} left twice under the policy hold")
+        if delivery.status == "void" and delivery.sends:
+            raise BrokenError(f"delivery {number} was accepted, and its papers were made due again")
+        if delivery.status in ("open", "in_data") and delivery.address in self.world.roster:
+            raise BrokenError(f"delivery {number} never left")
 
 
 class _Nowhere:

@@ -362,19 +362,16 @@ def judge(
             (reader, name) for name, times in mine.items() if len(times) > 1 + (name in withdrawn)
         ]
         for name, times in mine.items():
-            if not any(
-                name in served[keyword] and served[keyword][name] <= times[0]
-                for keyword in keywords
-            ):
+            shown = [served[keyword][name] for keyword in keywords if name in served[keyword]]
+            if not shown or min(shown) > times[0]:
                 figures.foreign.append((reader, name))
             if name not in due and any(name in unwanted[keyword] for keyword in keywords):
                 figures.revisions.append((reader, name))
-        for name, first in due.items():
-            if name in mine:
-                wait = (mine[name][0] - first.at).days
-                figures.waits[wait] += 1
-                if wait and first.updated >= first.at - ASKED_DAILY:
-                    figures.tardy.append((reader, name))
+        for name in due.keys() & mine.keys():
+            wait = (mine[name][0] - due[name].at).days
+            figures.waits[wait] += 1
+            if wait and due[name].updated >= due[name].at - ASKED_DAILY:
+                figures.tardy.append((reader, name))
     assert not got, f"mail to strangers: {list(got)}"
     return figures
 
