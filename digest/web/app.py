@@ -55,6 +55,7 @@ def make_app(
     async def nothing(_request: Request, _error: Exception) -> Response:
         return _page(UNKNOWN, 404)
 
+    # The server in front may pass the public path on, or take its beginning off.
     paths = dict.fromkeys([f"{prefix}/u/{{token}}", "/u/{token}"])
     routes = [Route(path, link, methods=["GET", "POST"]) for path in paths]
     return Starlette(routes=routes, exception_handlers={404: nothing})

@@ -74,6 +74,7 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
     path, moment = context.settings.db, clock_at(now)()
     upkeep.examine_backup(file, path)  # before anything is asked
     with cycle_lock(path):
+        # docs/decisions.md: "A restored backup asks once what counts as mailed"
         current = upkeep.last_run_of(path) if path.exists() else None
         counts = mailed == "yes" if mailed else _counts_as_mailed(upkeep.last_run_of(file), current)
         done = upkeep.restore(file, path, moment, mailed=counts)

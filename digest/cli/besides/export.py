@@ -116,10 +116,12 @@ def export(context: Context, flags: ExportFlags) -> None:
     with reading_store(context.settings) as store:
         records = _records(context, store, flags)
         if output is None:
+            # Piece by piece, since a database may hold more than fits into memory; as UTF-8, which
+            # the formats ask for and the terminal's encoding may not be.
             for piece in write(records):
                 click.echo(piece.encode("utf-8"), nl=False)
             return
-        papers = list(records)
+        papers = list(records)  # whole before the old file is replaced
     _write(output, "".join(write(papers)).encode("utf-8"))
     context.echo(f"{counted(len(papers), 'paper')} written to {output}.")
 

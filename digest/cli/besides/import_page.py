@@ -129,6 +129,8 @@ def _take_in(
     logs: dict[str, list[str]] = {}
     for section in page.sections:
         logs.setdefault(keywords[section.keyword].query, []).extend(row.id for row in section.rows)
+    # docs/decisions.md: "An imported page is history, and the first window after it is cut at its
+    # oldest row"
     if dry_run:
         with rehearsal_store(db) as store:
             taken = store.pages.import_page(papers, logs, until)

@@ -80,7 +80,7 @@ def publish(context: Context, flags: PublishFlags) -> None:
         tables = [KeywordTable(k.name, store.pages.recent(k.query, flags.limit)) for k in keywords]
     updated = clock_at(flags.now)().date()
     page = render_page(tables, updated, template=flags.template, templates=settings.templates)
-    if str(file) == "-":
+    if str(file) == "-":  # as UTF-8, which the terminal's encoding may not be
         click.echo(page.encode("utf-8"), nl=False)
         return
     written = write_page(file, page, always=flags.always)

@@ -61,6 +61,7 @@ async def work(context: Context, options: CycleOptions) -> Summary:
     """
     settings = context.settings
     roster = read_safely(settings)
+    # Before the database is made, so that a wrong setting leaves nothing behind.
     transport = make_transport(settings)
     is_new = not settings.db.exists()
     with cycle_lock(settings.db), open_store(settings.db) as store:
@@ -70,6 +71,7 @@ async def work(context: Context, options: CycleOptions) -> Summary:
         if clock() - machine_now() > AHEAD:
             _check_ahead(context, store, clock(), is_new=is_new)
         async with open_parts(settings, store, roster, transport, clock=clock) as parts:
+            # What the folder held is decided before the inbox may say that somebody has left.
             wanted = _wanted(parts, options)
 
             async def whole() -> Summary:
@@ -99,6 +101,7 @@ async def rehearsal(
     """The parts of a cycle with a copy of the database, of which nothing leaves but into
     `nowhere`.
     """
+    # docs/decisions.md: "Previews and dry runs work in a copy of the database in memory"
     with rehearsal_store(settings.db) as store:
         clock = store_clock(store, now)
         async with open_parts(
@@ -116,7 +119,8 @@ def _wanted(parts: Parts, options: CycleOptions) -> RunOptions:
         at_once = answer(parts.store, parts.roster, options.folder, parts.clock())
     return RunOptions(
         fetch_all=options.fetch_all,
-        # A person who calls without --wait has mended something, and wants to see it work.
+        # A person who calls without --wait has mended something, and wants to see it work
+        # (docs/decisions.md, "The mail server's rest is stored, and a person need not keep it").
         force_mail=not options.wait,
         only=options.only,
         at_once=at_once,
@@ -135,6 +139,7 @@ async def _cycle(parts: Parts, options: CycleOptions, wanted: RunOptions) -> Sum
         return await run_cycle(parts, wanted)
     patience = Patience(parts.stop, parts.progress)
     summary = await run_cycle(patient(parts, patience), wanted)
+    # No failure to anybody: a laptop may be without a network, and the timer calls again soon.
     if patience.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
     return summary
@@ -183,6 +188,7 @@ def warn_of_trouble(context: Context, summary: Summary) -> None:
 @contextmanager
 def progress_line(context: Context, *, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A line that tells what goes on, where a person looks at a terminal."""
+    # With -v log lines would tear the line that is drawn again and again.
     if quiet or context.verbosity or not sys.stderr.isatty():
         yield lambda _text: None
         return

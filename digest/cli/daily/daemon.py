@@ -53,6 +53,7 @@ async def _serve(context: Context) -> None:
             status = settings.subscribers.stat()
         except OSError:
             return None
+        # Editors put a new file in the old one's place: its number tells that in any case.
         return status.st_mtime_ns, status.st_size, status.st_ino
 
     async def rest(seconds: float) -> None:
@@ -92,6 +93,7 @@ async def _serve(context: Context) -> None:
             asyncio.ensure_future(watch(daemon.notifier)),
             asyncio.ensure_future(keep_reading_inbox(context, store)),
         ]
+        # These two never end by themselves: the notifier's watch, and the reading of the mailbox.
         try:
             await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
         finally:

@@ -34,6 +34,7 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
                 settings.home,
             )
             await alert.after_cycle(alarm, parts.roster, failure, parts.clock())
+        # The watchdog calls for help where no beat comes: a cycle in doubt gives none.
         if settings.heartbeat_url and failure == "" and summary.paused is None:
             from digest.run.heartbeat import beat
 
@@ -71,6 +72,7 @@ def alarm_on_failure(context: Context) -> Iterator[None]:
         try:
             asyncio.run(_send_alarm(context, str(error)))
         except Exception:
+            # The error itself is raised, and said, in any case.
             log.debug("the operator could not be told", exc_info=True)
         raise
 

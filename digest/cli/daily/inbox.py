@@ -99,7 +99,7 @@ async def keep_reading_inbox(context: Context, store: Store) -> None:
     while context.settings.inbox:
         try:
             trouble = await read_inbox_safely(context, store, machine_now, trouble)
-        except Exception:
+        except Exception:  # one odd message must not end the reading for as long as the daemon runs
             log.exception("the mailbox could not be read")
         await asyncio.sleep(EVERY.total_seconds())
 

@@ -120,6 +120,7 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
         "digests": {
             "composed": summary.composed,
             "sent": summary.outcomes[Outcome.SENT],
+            # To a program both are one: the message is tried again by a later run.
             "deferred": summary.outcomes[Outcome.DEFERRED] + summary.outcomes[Outcome.RELAY],
             "failed": summary.outcomes[Outcome.FAILED],
             "unknown": summary.outcomes[Outcome.UNKNOWN],
@@ -135,6 +136,7 @@ def _lines(summary: Summary, messages: list[Message], *, dry_run: bool) -> Itera
     if not summary.keywords:
         yield "The subscribers file names no keyword: nothing to fetch."
     elif not asked:
+        # Hundreds of keywords mostly share one reason.
         reasons = dict.fromkeys(k.why for k in summary.keywords)
         yield f"No keyword was due: {'; '.join(list(reasons)[:3])}."
     for message in messages:

@@ -56,6 +56,7 @@ def send(context: Context, email: str, now: datetime | None, as_json: bool) -> N
         options = CycleOptions(now, only=subscriber, progress=progress)
         summary = asyncio.run(work(context, options))
     with reading_store(settings) as store:
+        # A cycle may also have moved what lay in the outbox before: that is told, too.
         moved = [d for d in _deliveries(store, subscriber) if d.state != before.get(d.id)]
         why = "" if moved else _why_nothing(store, subscriber, moment)
     _show(context, subscriber, moved, why, as_json=as_json)

@@ -127,6 +127,7 @@ def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> 
         _show(context, *plan.lines())
     if only_print or not _is_agreed(context, assume_yes=yes):
         return
+    # Asked before they are taken away: afterwards nothing names the folders.
     kept = _homes() or "the home folder"
     for plan in plans:
         carry_out(plan, machine, context.warn)
@@ -144,6 +145,7 @@ def _plans_to_remove(machine: Machine, scope: str | None) -> list[TimerPlan]:
     """
     system = _is_system(machine, scope)
     plans = plans_to_remove(machine, system=system)
+    # Root may have a timer of their own, made with --user.
     if not plans and scope is None and system:
         plans = plans_to_remove(machine, system=False)
     if machine.uid != 0 and SYSTEM.name in (plan.kind for plan in plans):

@@ -64,6 +64,7 @@ def history(
         raise click.UsageError("--all is for the runs: leave EMAIL out")
     with reading_store(context.settings) as store:
         if email is None:
+            # To SQLite a negative limit is none.
             runs = [_run(run) for run in store.history.runs(limit=limit or -1, idle=idle)]
             report, lines = {"about": "runs", "runs": runs}, _run_lines(runs)
         else:

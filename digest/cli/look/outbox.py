@@ -108,6 +108,8 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             remedy="'digest outbox list' shows their numbers",
         )
     with _store(context, "the outbox is empty") as store:
+        # Sent again it may come twice, so a person decides on each (docs/decisions.md, "A delivery
+        # that may have been accepted is "unknown" until it is sent or dropped").
         unsure = _waiting(store, "unknown") if everything else []
         if unsure:
             named = ", ".join(map(str, unsure))
@@ -196,6 +198,7 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
             f"delivery {number} is an issue of {outgoing.address}, and no mail",
             remedy=f"'digest outbox show {number}' lists its papers",
         )
+    # The database holds a name in the address's place: the message as it leaves has the address.
     if context.settings.subscribers_yaml:
         outgoing = reveal(outgoing, mailboxes(read_roster(context.settings))) or outgoing
     data = assemble(outgoing, make_sender(context.settings, store)).data

@@ -108,6 +108,7 @@ def _show_mail(
     html = rendered.html.replace(rendered.mark, line)
     if flags.as_eml:
         date = clock_at(flags.now)()
+        # As bytes: a mail's lines end in CRLF, whatever the machine's do.
         sys.stdout.buffer.write(_message(context.settings, rendered, subscriber, date))
     elif flags.open_browser:
         _open(context, html)
@@ -144,6 +145,8 @@ async def _next_digest(
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
     async with rehearsal(context.settings, only, Nowhere(), now) as parts:
         store, clock = parts.store, parts.clock
+        # Only this reader's keywords are fetched; but all readers are synced, as by the next run,
+        # since the file would otherwise seem to have lost the others.
         store.subscribers.sync(roster, clock())
         fetching = fetch_due(parts, parts.sources, only, store.runs.begin(clock()))
         fetched = await run_stoppable(fetching, parts.stop)

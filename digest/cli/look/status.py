@@ -297,6 +297,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
 def _leaving_words(leaving: dict[str, Any] | None) -> str:
     if leaving is None or leaving["read"]:
         return ""
+    # The one address here: a log that strangers can read must not show it.
     place = fit_for_log(leaving["to"])
     return f"requests arrive at {place}; act on each with 'digest inbox MAIL.eml'"
 

@@ -85,6 +85,7 @@ def why(
             report = explain_paper(asked, name)
         else:
             report = explain_day(asked, _day(about, asked) if about else latest_day(asked))
+        # Without a database the file alone knows the reader, which is nothing odd.
         if settings.db.exists():
             report["note"] = _note(asked, settings.subscribers.name)
     context.show(report, _lines(report), as_json=as_json)
