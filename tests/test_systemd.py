@@ -1,3 +1,5 @@
+"""The units in systemd/, as systemd itself reads them."""
+
 from __future__ import annotations
 
 import json

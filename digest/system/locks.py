@@ -1,8 +1,8 @@
 """Locks between processes: one cycle and one question to arXiv at a time on a database, one edit on
 a file.
 
-A lock is an flock(2) on a file beside the guarded one, with `.lock` added to its name. The kernel
-lets go of it when its holder ends, however that ends, so the file itself means nothing and is never
+A lock is an flock(2) on a file next to the guarded one, with `.lock` added to its name. The kernel
+releases it when its holder ends, however that ends, so the file itself means nothing and is never
 deleted (deleting it would let two processes hold "the" lock, on two files of one name). The holder
 writes its process id and the time into the file, for the message to whoever is turned away.
 """

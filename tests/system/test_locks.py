@@ -1,3 +1,5 @@
+"""One cycle and one edit at a time, across real processes."""
+
 from __future__ import annotations
 
 import os

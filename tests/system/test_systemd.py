@@ -1,3 +1,5 @@
+"""Messages to the service manager arrive whole, and a manager that is not there stops no work."""
+
 from __future__ import annotations
 
 import os

@@ -1,5 +1,5 @@
 """The files of an installation: the subscribers file, the database, the disk, and other
-installations beside it.
+installations on this machine.
 """
 
 from __future__ import annotations

@@ -144,8 +144,8 @@ async def _ask_oai(settings: Settings, now: datetime) -> Finding:
 def _clock(dates: list[tuple[datetime, str]]) -> Finding:
     """The machine's clock against arXiv's, to the second that a Date header has."""
     try:
-        heard, said = dates[-1]
-        off = heard - parsedate_to_datetime(said).astimezone(UTC)
+        here, there = dates[-1]
+        off = here - parsedate_to_datetime(there).astimezone(UTC)
     except (IndexError, ValueError, TypeError):
         return skip("arXiv did not answer")
     minutes = round(abs(off).total_seconds() / 60)

@@ -104,9 +104,9 @@ class Launchd:
 
     def details(self, machine: Machine) -> list[str]:
         """What launchctl says of the agent."""
-        told = ("state =", "runs =", "last exit code =")
+        shown = ("state =", "runs =", "last exit code =")
         lines = (line.strip() for line in _printed(machine).out.splitlines())
-        return [line for line in lines if line.startswith(told)]
+        return [line for line in lines if line.startswith(shown)]
 
 
 def _agent(machine: Machine) -> Path:
