@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+from collections.abc import Iterable
 
 CATEGORIES = frozenset(
     f"{archive}.{name}" if archive else name
@@ -11,14 +12,15 @@ CATEGORIES = frozenset(
         "": "gr-qc hep-ex hep-lat hep-ph hep-th math-ph nucl-ex nucl-th quant-ph",
         "astro-ph": "CO EP GA HE IM SR",
         "cond-mat": "dis-nn mes-hall mtrl-sci other quant-gas soft stat-mech str-el supr-con",
-        "cs": "AI AR CC CE CG CL CR CV CY DB DC DL DM DS ET FL GL GR GT HC IR IT LG LO MA MM MS NA NE NI OH "
-        "OS PF PL RO SC SD SE SI SY",
+        "cs": "AI AR CC CE CG CL CR CV CY DB DC DL DM DS ET FL GL GR GT HC IR IT LG LO MA MM MS NA "
+        "NE NI OH OS PF PL RO SC SD SE SI SY",
         "econ": "EM GN TH",
         "eess": "AS IV SP SY",
-        "math": "AC AG AP AT CA CO CT CV DG DS FA GM GN GR GT HO IT KT LO MG MP NA NT OA OC PR QA RA RT SG SP ST",
+        "math": "AC AG AP AT CA CO CT CV DG DS FA GM GN GR GT HO IT KT LO MG MP NA NT OA OC PR QA "
+        "RA RT SG SP ST",
         "nlin": "AO CD CG PS SI",
-        "physics": "acc-ph ao-ph app-ph atm-clus atom-ph bio-ph chem-ph class-ph comp-ph data-an ed-ph flu-dyn "
-        "gen-ph geo-ph hist-ph ins-det med-ph optics plasm-ph pop-ph soc-ph space-ph",
+        "physics": "acc-ph ao-ph app-ph atm-clus atom-ph bio-ph chem-ph class-ph comp-ph data-an "
+        "ed-ph flu-dyn gen-ph geo-ph hist-ph ins-det med-ph optics plasm-ph pop-ph soc-ph space-ph",
         "q-bio": "BM CB GN MN NC OT PE QM SC TO",
         "q-fin": "CP EC GN MF PM PR RM ST TR",
         "stat": "AP CO ME ML OT TH",
@@ -48,10 +50,21 @@ def category_warning(name: str, *, prefix: bool) -> str:
     if name in CATEGORIES or (prefix and any(known.startswith(name) for known in CATEGORIES)):
         return ""
     if name in ARCHIVES:
-        return f"no paper has the category {name!r} alone; for all its subject classes write cat:{name}.*"
+        remedy = f"for all its subject classes write cat:{name}.*"
+        return f"no paper has the category {name!r} alone; {remedy}"
     nearest = nearest_category(name)
     guess = f"; the nearest is {nearest!r}" if nearest else ""
     return f"{name!r} is not one of arXiv's categories{guess}"
+
+
+def in_categories(categories: Iterable[str], named: Iterable[str]) -> bool:
+    """Whether one of a paper's categories is named: `cs.LG`, or `cs.*` for all of cs."""
+    wanted = [name.casefold() for name in named]
+    return any(
+        category.startswith(name[:-1]) if name.endswith("*") else category == name
+        for category in map(str.casefold, categories)
+        for name in wanted
+    )
 
 
 def nearest_category(name: str) -> str:
@@ -75,8 +88,5 @@ def nearest_category(name: str) -> str:
 
 def _likeness(one: str, other: str) -> tuple[float, int]:
     """How alike two names are, and for how many characters they begin alike."""
-    begins = sum(
-        1
-        for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    )
-    return difflib.SequenceMatcher(None, one, other).ratio(), begins
+    begins = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return difflib.SequenceMatcher(None, one, other).ratio(), len(list(begins))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from digest.errors import QueryError, one_line
+from digest.errors import one_line
 from digest.keywords.tokens import (
     OPERATORS,
     QUOTES,
@@ -24,6 +24,7 @@ from digest.keywords.tokens import (
     glued_operator,
     is_bare,
     make_term,
+    refuse,
     short,
     tokens,
 )
@@ -35,6 +36,9 @@ MAX_NESTING = 20
 """Parentheses inside one another, as written and in canonical form."""
 MAX_NAME = 200
 """Characters of a keyword's name."""
+
+_WRITE_SOMETHING = "write a word or a phrase"
+_SPLIT = "split it into several keywords"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def parse(text: str, longest: int = MAX_LENGTH) -> Node:
     than `longest`; it never depends on how deep the text nests.
     """
     _check_characters(text, longest)
-    return _bounded(_Reader(text, list(tokens(text))).whole(), text, longest)
+    return _bounded(_Parser(text, list(tokens(text))).whole(), text, longest)
 
 
 def to_text(node: Node) -> str:
@@ -81,13 +85,8 @@ def to_text(node: Node) -> str:
     it back.
     """
     if isinstance(node, Term):
-        text = f'"{node.text}"' if node.phrase else node.text
-        return f"{node.field}:{text}{'*' if node.prefix else ''}"
-    return (
-        "("
-        + f" {type(node).__name__.upper()} ".join(to_text(operand) for operand in operands(node))
-        + ")"
-    )
+        return f"{node.field}:{node.written}"
+    return f"({f' {type(node).__name__.upper()} '.join(map(to_text, operands(node)))})"
 
 
 def make_keyword(name: str, query: str | None = None, rule: Rule | None = None) -> Keyword:
@@ -120,59 +119,45 @@ def read_keyword(text: str, rule: Rule | None) -> tuple[Node, Rule]:
     """Read a keyword's query by the rule for plain ones, or as a query."""
     _check_characters(text)
     words = text.split()
-    plain = not re.search(f"[():{QUOTES}]", text) and not set(words) & set(OPERATORS)
-    if not plain or rule is Rule.QUERY:
-        if rule not in (None, Rule.QUERY):
-            message = f"match: {rule} is for a plain word or phrase, and this is a query"
-            raise QueryError(
-                message,
-                text=text,
-                position=0,
-                remedy="leave match out, or name the fields in the query",
-            )
+    is_plain = not re.search(f"[():{QUOTES}]", text) and not set(words) & set(OPERATORS)
+    if not is_plain and rule not in (None, Rule.QUERY):
+        message = f"match: {rule} is for a plain word or phrase, and this is a query"
+        refuse(text, 0, message, "leave match out, or name the fields in the query")
+    if not is_plain or rule is Rule.QUERY:
         return parse(text), Rule.QUERY
     if not words:
-        raise QueryError(
-            "the keyword is empty", text=text, position=0, remedy="write a word or a phrase"
-        )
+        refuse(text, 0, "the keyword is empty", _WRITE_SOMETHING)
     rule = rule or (Rule.BOTH if len(words) == 1 else Rule.EITHER)
     start = text.index(words[0])
     title, abstract = (make_term(field, " ".join(words), text, start) for field in ("ti", "abs"))
-    both = And(title, abstract) if rule is Rule.BOTH else Or(title, abstract)
-    return _bounded(title if rule is Rule.TITLE else both, text), rule
+    nodes: dict[Rule, Node] = {
+        Rule.TITLE: title,
+        Rule.BOTH: And(title, abstract),
+        Rule.EITHER: Or(title, abstract),
+    }
+    return _bounded(nodes[rule], text), rule
 
 
 def _bounded(node: Node, text: str, longest: int = MAX_LENGTH) -> Node:
     """Refuse a query whose canonical text would be too long to be read again."""
     if (length := len(to_text(node))) > longest:
         message = f"the query has {length} characters when written in full, {longest} at most"
-        raise QueryError(message, text=text, position=0, remedy="split it into several keywords")
+        refuse(text, 0, message, _SPLIT)
     return node
 
 
 def _checked_name(name: str) -> str:
     label = one_line(name)
     if not label:
-        raise QueryError(
-            "a keyword needs a name", text=name, position=0, remedy="write a word or a phrase"
-        )
+        refuse(name, 0, "a keyword needs a name", _WRITE_SOMETHING)
     if len(label) > MAX_NAME:
         message = f"the keyword's name has {len(label)} characters, {MAX_NAME} at most"
-        raise QueryError(
-            message, text=name, position=MAX_NAME, remedy="give the query a short name"
-        )
+        refuse(name, MAX_NAME, message, "give the query a short name")
     for position, character in enumerate(name):
-        if character in "\n\r\t\v\f\u2028\u2029" or unicodedata.category(character) in (
-            "Cc",
-            "Cf",
-            "Cs",
-        ):
-            message = (
-                f"the keyword's name has a line break or control character (U+{ord(character):04X})"
-            )
-            raise QueryError(
-                message, text=name, position=position, remedy="keep the name on one line"
-            )
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            code = f"U+{ord(character):04X}"
+            message = f"the keyword's name has a line break or control character ({code})"
+            refuse(name, position, message, "keep the name on one line")
     return label
 
 
@@ -182,18 +167,12 @@ def _check_characters(text: str, longest: int = MAX_LENGTH) -> None:
     """
     if len(text) > longest:
         message = f"the query has {len(text)} characters, {longest} at most"
-        raise QueryError(
-            message, text=text, position=longest, remedy="split it into several keywords"
-        )
+        refuse(text, longest, message, _SPLIT)
     for position, character in enumerate(text):
-        if (
-            unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co")
-            and character not in "\t\n\r"
-        ):
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cf", "Cs", "Co") and character not in "\t\n\r":
             message = f"the query has an invisible character (U+{ord(character):04X})"
-            raise QueryError(
-                message, text=text, position=position, remedy="remove it, or type the text anew"
-            )
+            refuse(text, position, message, "remove it, or type the text anew")
 
 
 def terms(node: Node) -> Iterator[Term]:
@@ -249,7 +228,7 @@ def _combined(operator: str, run: list[Node]) -> Node:
     )
 
 
-class _Reader:
+class _Parser:
     """Reads tokens into a tree; it recurses once a parenthesis, and no deeper than MAX_NESTING."""
 
     def __init__(self, text: str, tokens: list[Token]) -> None:
@@ -260,26 +239,24 @@ class _Reader:
     def whole(self) -> Node:
         """Read everything."""
         if not self._tokens:
-            raise QueryError(
-                "the query is empty", text=self._text, position=0, remedy="write a word or a phrase"
-            )
+            refuse(self._text, 0, "the query is empty", _WRITE_SOMETHING)
         node = self._group(0)
         if (token := self._peek()) is not None:
-            self._refuse(token, "this ) closes nothing", "take it out, or open a ( before it")
+            self._refuse(token, *_CLOSES_NOTHING)
         return node
 
     def _peek(self) -> Token | None:
         return self._tokens[self._next] if self._next < len(self._tokens) else None
 
     def _refuse(self, token: Token, message: str, remedy: str) -> NoReturn:
-        raise QueryError(message, text=self._text, position=token.position, remedy=remedy)
+        refuse(self._text, token.position, message, remedy)
 
     def _group(self, depth: int) -> Node:
         """Read up to the end or to a parenthesis that this group did not open."""
         node = self._operand(depth)
         while (token := self._peek()) is not None and token.kind != ")":
             if token.kind not in OPERATORS:
-                self._no_operator(token)
+                self._refuse_neighbours(token)
             run = [node]
             while (again := self._peek()) is not None and again.kind == token.kind:
                 self._next += 1
@@ -287,79 +264,74 @@ class _Reader:
             node = _combined(token.kind, run)
             if _nesting(node) > MAX_NESTING:
                 message = f"operators alternate or nest more than {MAX_NESTING} deep"
-                self._refuse(
-                    token, message, "group what belongs together, or split it into several keywords"
-                )
+                self._refuse(token, message, f"group what belongs together, or {_SPLIT}")
         return node
 
     def _operand(self, depth: int) -> Node:
         """Read a term or a group in parentheses."""
         token = self._peek()
         if token is None or (token.term is None and token.kind != "("):
-            self._no_operand(token)
+            self._refuse_operand(token)
         self._next += 1
         if token.term is not None:
             return token.term
         if depth == MAX_NESTING:
-            self._refuse(
-                token,
-                f"more than {MAX_NESTING} parentheses inside one another",
-                "take out those not needed",
-            )
+            message = f"more than {MAX_NESTING} parentheses inside one another"
+            self._refuse(token, message, "take out those not needed")
         node = self._group(depth + 1)
         if self._peek() is None:
-            self._refuse(token, "this ( is not closed", "write a ) where the group ends")
+            self._refuse(token, *_NOT_CLOSED)
         self._next += 1
         return node
 
-    def _no_operand(self, token: Token | None) -> NoReturn:
+    def _refuse_operand(self, token: Token | None) -> NoReturn:
         """Refuse what stands where a term or a group should; `token` is None at the end."""
         before = self._tokens[self._next - 1] if self._next else None
-        if token is not None and token.kind == "ANDNOT" and (before is None or before.kind == "("):
-            message = "this would only exclude, and there is nothing to exclude from"
-            self._refuse(token, message, "write what to find before ANDNOT")
+        opens = (before.kind if before else "(") == "("
         if token is not None and token.kind != ")":
-            self._refuse(
-                token,
-                f"nothing stands before this {token.kind}",
-                "write a word or a phrase on both sides",
-            )
-        if before is not None and before.kind != "(":
-            self._refuse(
-                before,
-                f"nothing stands after this {before.kind}",
-                "write a word or a phrase on both sides",
-            )
-        if before is not None and token is not None:
-            self._refuse(before, "nothing stands between these parentheses", "take them out")
-        if before is not None:
-            self._refuse(before, "this ( is not closed", "write a ) where the group ends")
-        assert token is not None
-        self._refuse(token, "this ) closes nothing", "take it out, or open a ( before it")
+            if token.kind == "ANDNOT" and opens:
+                message = "this would only exclude, and there is nothing to exclude from"
+                self._refuse(token, message, "write what to find before ANDNOT")
+            self._refuse(token, f"nothing stands before this {token.kind}", _BOTH_SIDES)
+        if before is None:
+            self._refuse(self._tokens[0], *_CLOSES_NOTHING)
+        if not opens:
+            self._refuse(before, f"nothing stands after this {before.kind}", _BOTH_SIDES)
+        self._refuse(before, *(_EMPTY_GROUP if token else _NOT_CLOSED))
 
-    def _no_operator(self, token: Token) -> NoReturn:
+    def _refuse_neighbours(self, token: Token) -> NoReturn:
         """Refuse a second term or group that follows a first without an operator."""
         before = self._tokens[self._next - 1]
+        end = before.position + len(before.text)
         remedy, position = "write AND, OR or ANDNOT between them", token.position
         if apart := glued_operator(before.text.rpartition(":")[2]):
             remedy = f"if an operator is meant, put blanks around it: {apart}"
-            position = before.position + len(before.text) - len(apart.rpartition(" ")[2])
-        elif (
-            token.kind == "("
-            and position == before.position + len(before.text)
-            and before.term is not None
-        ):
-            remedy = (
-                f"a name with parentheses goes in quotes: {_in_quotes(self._text, before.position)}"
-            )
-        elif is_bare(before) and is_bare(token):
+            position = end - len(apart.rpartition(" ")[2])
+        elif before.term and token.kind == "(" and position == end:
+            quoted = _in_quotes(self._text, before.position)
+            remedy = f"a name with parentheses goes in quotes: {quoted}"
+        elif is_bare(token):
+            remedy = self._remedy_for_words(before, token) or remedy
+        message = f"no operator between {short(before.text)} and {short(token.text)}"
+        refuse(self._text, position, message, remedy)
+
+    def _remedy_for_words(self, before: Token, token: Token) -> str:
+        """How to write words that stand side by side, or a word behind a field's."""
+        if is_bare(before):
             rest = self._tokens[self._next - 1 :]
             words = [bare.text for bare in itertools.takewhile(is_bare, rest)]
-            remedy = f'for the phrase write "{" ".join(words)}", for all of the words {" AND ".join(words)}'
-        elif is_bare(token) and before.term is not None and not before.term.phrase:
-            remedy = f'for the phrase write {before.term.field}:"{before.term.text} {token.text}"; else write AND or OR'
-        message = f"no operator between {short(before.text)} and {short(token.text)}"
-        raise QueryError(message, text=self._text, position=position, remedy=remedy)
+            phrase, terms = " ".join(words), " AND ".join(words)
+            return f'for the phrase write "{phrase}", for all of the words {terms}'
+        if before.term is None or before.term.phrase:
+            return ""
+        phrase = f'{before.term.field}:"{before.term.text} {token.text}"'
+        return f"for the phrase write {phrase}; else write AND or OR"
+
+
+_CLOSES_NOTHING = ("this ) closes nothing", "take it out, or open a ( before it")
+_NOT_CLOSED = ("this ( is not closed", "write a ) where the group ends")
+_EMPTY_GROUP = ("nothing stands between these parentheses", "take them out")
+_BOTH_SIDES = "write a word or a phrase on both sides"
 
 
 def _in_quotes(text: str, start: int) -> str:

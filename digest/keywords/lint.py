@@ -12,8 +12,9 @@ from digest.model import Rule
 
 _HYPHENED = re.compile(r"(?:(?!cat:)\w+:)?\w+(?:-\w+)+")
 _COMMON_WORDS = frozenset(
-    "ai algorithm algorithms analysis approach data dataset deep framework language learning machine method "
-    "methods model models network networks neural optimization performance system systems theory training".split()
+    "ai algorithm algorithms analysis approach data dataset deep framework language learning "
+    "machine method methods model models network networks neural optimization performance system "
+    "systems theory training".split()
 )
 
 
@@ -24,27 +25,25 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
     except QueryError:
         return []
     leaves = list(dict.fromkeys(terms(node)))
+    words, first = text.split(), leaves[0].text
     found = [
-        warning
-        for term in leaves
-        if term.field == "cat" and (warning := category_warning(term.text, prefix=term.prefix))
+        category_warning(leaf.text, prefix=leaf.prefix) for leaf in leaves if leaf.field == "cat"
     ]
-    words = text.split()
     found += _hyphens(words, used)
-    if len({term.text for term in leaves}) == 1 and leaves[0].text in _COMMON_WORDS:
-        found.append(
-            f"{leaves[0].text!r} alone stands in a large share of all papers; add a second word or a category"
-        )
-    for word in words:
-        if apart := glued_operator(word):
-            found.append(f"{word!r} is read as one word; if an operator is meant, write {apart!r}")
-    if used is not Rule.QUERY and category_case(text.strip().lower()) in CATEGORIES:
-        found.append(
-            f"{text!r} is searched for as a word; for the category write cat:{category_case(leaves[0].text)}"
-        )
-    if used is not Rule.QUERY and len(words) > 1:
+    if {leaf.text for leaf in leaves} == {first} & _COMMON_WORDS:
+        remedy = "add a second word or a category"
+        found.append(f"{first!r} alone stands in a large share of all papers; {remedy}")
+    found += [
+        f"{word!r} is read as one word; if an operator is meant, write {apart!r}"
+        for word in words
+        if (apart := glued_operator(word))
+    ]
+    if used is not Rule.QUERY:
+        if (category := category_case(first)) in CATEGORIES:
+            remedy = f"for the category write cat:{category}"
+            found.append(f"{text!r} is searched for as a word; {remedy}")
         found += _operators_in_phrase(words)
-    return found
+    return [*filter(None, found)]
 
 
 def _hyphens(words: list[str], used: Rule) -> list[str]:
@@ -52,15 +51,17 @@ def _hyphens(words: list[str], used: Rule) -> list[str]:
     another rule than two.
     """
     if used is Rule.QUERY:
-        hyphened = [word.strip("()") for word in words if _HYPHENED.fullmatch(word.strip("()"))]
         return [
-            f"{word!r} is searched for as a phrase: a hyphen counts as a blank" for word in hyphened
+            f"{word!r} is searched for as a phrase: a hyphen counts as a blank"
+            for word in (written.strip("()") for written in words)
+            if _HYPHENED.fullmatch(word)
         ]
     if len(words) == 1 and used is Rule.BOTH and "-" in words[0]:
         apart = words[0].replace("-", " ")
         return [
-            f"{words[0]!r} is one word, which must stand in title and abstract; as a phrase, {apart!r}, it may stand"
-            " in either. Search reads both the same, since a hyphen counts as a blank"
+            f"{words[0]!r} is one word, which must stand in title and abstract; as a phrase, "
+            f"{apart!r}, it may stand in either. Search reads both the same, since a hyphen counts "
+            "as a blank"
         ]
     return []
 
@@ -68,7 +69,7 @@ def _hyphens(words: list[str], used: Rule) -> list[str]:
 def _operators_in_phrase(words: list[str]) -> list[str]:
     """The doubt whether a phrase was meant where one of its words looks like an operator."""
     text = " ".join(words)
-    if words[0] == "NOT":
+    if len(words) > 1 and words[0] == "NOT":
         return [f"{text!r} is read as one phrase; to exclude, write what to find before ANDNOT"]
     for place, word in enumerate(words[1:-1], 1):
         if word in ("NOT", "not"):

@@ -1,7 +1,7 @@
 """Where in a paper's texts the words of a query stand: what is highlighted, and what the order of
 papers goes by.
 
-Words are found as digest/match.py finds papers: by stem, without case, accents and hyphens; for
+Words are found as keywords/match.py finds papers: by stem, without case, accents and hyphens; for
 `word*` and names of authors as they are written. What follows ANDNOT is not looked for.
 """
 
@@ -15,17 +15,13 @@ from typing import NamedTuple
 
 from digest.errors import QueryError, one_line
 from digest.keywords.grammar import AndNot, Node, parse
-from digest.keywords.stems import stem
+from digest.keywords.match import stem
 from digest.keywords.tokens import Term
 
 Span = tuple[int, int]
 """A piece of a text: where it begins, and where the text goes on behind it."""
 
-TITLE, ABSTRACT, COMMENT = (
-    frozenset({"ti", "all"}),
-    frozenset({"abs", "all"}),
-    frozenset({"co", "all"}),
-)
+TITLE, ABSTRACT, COMMENT = (frozenset({field, "all"}) for field in ("ti", "abs", "co"))
 """The fields whose terms look into a title, an abstract, a comment."""
 
 _WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*)+")
@@ -68,11 +64,13 @@ def find(text: str, terms: Iterable[Term], fields: frozenset[str]) -> tuple[Span
     words = _words(text)
     plain = [word.folded for word in words]
     stems = [stem(word) for word in plain]
-    places: list[tuple[int, int]] = []
-    for term in phrases:
-        places += _places(
+    places = {
+        place
+        for term in phrases
+        for place in _places(
             plain if term.prefix else stems, _sought(term, not term.prefix), prefix=term.prefix
         )
+    }
     return _joined(text, [(words[first].start, words[last].end) for first, last in sorted(places)])
 
 
@@ -86,20 +84,9 @@ def names(authors: Sequence[str], terms: Iterable[Term]) -> frozenset[int]:
     found = set()
     for place, author in enumerate(authors):
         name = [word.folded for word in _words(f"{author} {author} {author.strip()[:1]}")]
-        if any(next(_places(name, phrase, prefix=prefix), None) for phrase, prefix in phrases):
+        if any(any(_places(name, phrase, prefix=prefix)) for phrase, prefix in phrases):
             found.add(place)
     return frozenset(found)
-
-
-def in_categories(categories: Iterable[str], named: Iterable[str]) -> bool:
-    """Whether one of a paper's categories is named: `cs.LG`, or `cs.*` for all of cs."""
-    wanted = [name.casefold() for name in named]
-    return any(
-        category.casefold() == name
-        or (name.endswith("*") and category.casefold().startswith(name[:-1]))
-        for category in categories
-        for name in wanted
-    )
 
 
 def author_term(name: str) -> Term:
@@ -108,10 +95,10 @@ def author_term(name: str) -> Term:
 
 
 @lru_cache(maxsize=4096)
-def _sought(term: Term, stemmed: bool) -> tuple[str, ...]:
+def _sought(term: Term, stemmed: bool) -> list[str]:
     """The words of a term, in the form in which they are compared."""
-    folded = (word.folded for word in _words(term.text))
-    return tuple(stem(word) for word in folded) if stemmed else tuple(folded)
+    folded = [word.folded for word in _words(term.text)]
+    return [stem(word) for word in folded] if stemmed else folded
 
 
 def _words(text: str) -> list[_Word]:
@@ -133,16 +120,13 @@ def _places(
     """Where the words stand in a row, by the numbers of the first and the last; a prefix is the
     last of them.
     """
-    if not sought:
-        return
     size = len(sought)
-    for first in range(len(words) - size + 1):
+    for first in range(len(words) - size + 1 if sought else 0):
         if prefix:
             is_there = words[first].startswith(sought[0])
         else:
-            is_there = words[first] == sought[0] and tuple(words[first : first + size]) == tuple(
-                sought
-            )
+            # The first word alone is as a rule enough to say no.
+            is_there = words[first] == sought[0] and words[first : first + size] == sought
         if is_there:
             yield first, first + size - 1
 

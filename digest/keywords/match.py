@@ -8,13 +8,14 @@ windows (ARXIV.md).
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
+import threading
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager
+from functools import cache, lru_cache
 
 from digest.keywords.accents import decode_all_accents
+from digest.keywords.categories import in_categories
 from digest.keywords.grammar import And, Node, Or
 from digest.keywords.tokens import Term
 from digest.model import Paper
@@ -32,25 +33,14 @@ _TEXT = ("title", "abstract", "comment", "journal_ref")
 # A private-use character is a token of its own to unicode61, and no query may contain one: no
 # phrase reaches from one author's name into the next one's.
 _BETWEEN_AUTHORS = " \ue000 "
+# What `remove_diacritics` leaves as it is, and people write without.
 _PLAIN_LETTERS = str.maketrans(
-    {
-        "ø": "o",
-        "Ø": "O",
-        "ł": "l",
-        "Ł": "L",
-        "ß": "ss",
-        "æ": "ae",
-        "Æ": "AE",
-        "œ": "oe",
-        "Œ": "OE",
-        "đ": "d",
-        "ı": "i",
-    }
+    dict(zip("øØłŁßæÆœŒđı", "o O l L ss ae AE oe OE d i".split(), strict=True))
 )
 _NO_QUOTES = str.maketrans({'"': " ", "\0": " "})
 
 
-class Matcher:
+class Matcher(AbstractContextManager["Matcher"]):
     """An index over some papers that says which of them a query matches.
 
     Words match by their stem, but for authors and for `word*`, which match as they are written;
@@ -67,11 +57,18 @@ class Matcher:
         self._database = sqlite3.connect(":memory:")
         for table, tokenizer in (("stemmed", _STEMMED), ("plain", _PLAIN)):
             self._database.execute(
-                f"CREATE VIRTUAL TABLE {table} USING fts5(title, abstract, comment, journal_ref, authors, "
-                f"content='', tokenize='{tokenizer}')"
+                f"""
+                CREATE VIRTUAL TABLE {table} USING fts5(
+                    title, abstract, comment, journal_ref, authors,
+                    content='', tokenize='{tokenizer}'
+                )
+                """
             )
             self._database.executemany(
-                f"INSERT INTO {table}(rowid, title, abstract, comment, journal_ref, authors) VALUES (?, ?, ?, ?, ?, ?)",
+                f"""
+                INSERT INTO {table}(rowid, title, abstract, comment, journal_ref, authors)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """,
                 ((row, *_texts(paper)) for row, paper in enumerate(self._papers)),
             )
 
@@ -94,15 +91,7 @@ class Matcher:
         """Free the index."""
         self._database.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _leaf(self, term: Term) -> frozenset[str]:
@@ -124,29 +113,46 @@ class Matcher:
 
     def _in_index(self, table: str, columns: tuple[str, ...], term: Term) -> set[str]:
         """Ask FTS5 for a phrase; inside its quotes nothing but a quote has a meaning."""
-        phrase = f'{{{" ".join(columns)}}} : "{_clean(term.text).translate(_NO_QUOTES)}"{" *" if term.prefix else ""}'
+        words = searchable(term.text).translate(_NO_QUOTES)
+        phrase = f'{{{" ".join(columns)}}} : "{words}"{" *" if term.prefix else ""}'
         rows = self._database.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (phrase,))
         return {self._papers[row].id for (row,) in rows}
 
     def _in_categories(self, term: Term) -> set[str]:
-        wanted = term.text.casefold()
-        return {
-            paper.id
-            for paper in self._papers
-            if any(
-                category.startswith(wanted) if term.prefix else category == wanted
-                for category in map(str.casefold, paper.categories)
-            )
-        }
+        named = term.text + "*" * term.prefix
+        return {paper.id for paper in self._papers if in_categories(paper.categories, (named,))}
+
+
+@cache
+def _stemmer() -> sqlite3.Connection:
+    """An index of nothing, kept for its tokenizer; to make one takes ten times what it is used
+    for.
+    """
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    database.execute(
+        f"CREATE VIRTUAL TABLE stemmed USING fts5(text, content='', tokenize='{_STEMMED}')"
+    )
+    database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(stemmed, instance)")
+    return database
+
+
+_STEMMER_LOCK = threading.Lock()
 
 
 def stems(text: str) -> list[str]:
     """The stems of a text's words, as titles and abstracts are compared by them."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as database:
-        database.execute(f"CREATE VIRTUAL TABLE stemmed USING fts5(text, tokenize='{_STEMMED}')")
-        database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(stemmed, instance)")
-        database.execute("INSERT INTO stemmed VALUES (?)", (_clean(text),))
-        return [term for (term,) in database.execute("SELECT term FROM words ORDER BY offset")]
+    with _STEMMER_LOCK, _stemmer() as database:
+        database.execute("INSERT INTO stemmed(rowid, text) VALUES (1, ?)", (searchable(text),))
+        found = database.execute("SELECT term FROM words ORDER BY offset").fetchall()
+        database.execute("INSERT INTO stemmed(stemmed) VALUES ('delete-all')")
+    return [term for (term,) in found]
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """The stem of one word; what search takes for none or several stays as it is."""
+    found = stems(word)
+    return found[0] if len(found) == 1 else word
 
 
 def _texts(paper: Paper) -> tuple[str, ...]:
@@ -155,11 +161,11 @@ def _texts(paper: Paper) -> tuple[str, ...]:
     """
     authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
     return tuple(
-        map(_clean, (paper.title, paper.abstract, paper.comment, paper.journal_ref, authors))
+        map(searchable, (paper.title, paper.abstract, paper.comment, paper.journal_ref, authors))
     )
 
 
-def _clean(text: str) -> str:
+def searchable(text: str) -> str:
     """Turn TeX's accents into Unicode's, which `remove_diacritics` sees to, and take out what UTF-8
     cannot hold.
 

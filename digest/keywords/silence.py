@@ -17,32 +17,36 @@ def hint(keyword: Keyword) -> str:
     """The likeliest reason, in a sentence: what lint doubts about the keyword, or how its rule
     narrows it.
     """
-    plain = keyword.rule is not Rule.QUERY
-    doubts = warnings(_as_written(keyword), keyword.rule if plain else None)
+    node = parse(keyword.query)
+    words = next(terms(node)).text
+    if keyword.rule is Rule.QUERY:
+        doubts = warnings(keyword.query)
+    else:
+        # What a plain keyword searches for may not be its name.
+        is_name = keyword.name.casefold() == words.casefold()
+        doubts = warnings(keyword.name if is_name else words, keyword.rule)
     if doubts:
         return f"Perhaps it does not say what was meant: {doubts[0]}."
-    node = parse(keyword.query)
-    if keyword.rule is Rule.TITLE:
-        return f"{_IN_TITLES} With 'match: either' the abstract counts too."
-    if keyword.rule is Rule.BOTH:
-        return "It has to stand in title and abstract, as authors spell it; with 'match: either' one is enough."
-    if keyword.rule is Rule.EITHER:
-        words = next(terms(node)).text.split()
-        if len(words) > 1:
-            return "Its words have to stand side by side, in this order: fewer words find more."
-        return _SPELLING
-    return _why_a_query(node)
+    return {
+        Rule.TITLE: f"{_IN_TITLES} With 'match: either' the abstract counts too.",
+        Rule.BOTH: "It has to stand in title and abstract, as authors spell it; with "
+        "'match: either' one is enough.",
+        Rule.EITHER: "Its words have to stand side by side, in this order: fewer words find more."
+        if " " in words
+        else _SPELLING,
+        Rule.QUERY: _why_a_query(node),
+    }[keyword.rule]
 
 
 def _why_a_query(node: Node) -> str:
-    leaves = list(terms(node))
     if isinstance(node, AndNot) and _excluded_too(node):
         return "What it finds is also what it excludes."
     if _demands_several(node):
         return "All its parts have to match at once: one of them left out, it may find more."
-    if all(leaf.field == "ti" for leaf in leaves):
+    fields = {leaf.field for leaf in terms(node)}
+    if fields == {"ti"}:
         return _IN_TITLES
-    if all(leaf.field == "au" for leaf in leaves):
+    if fields == {"au"}:
         return "It waits for an author's name: perhaps they sign otherwise."
     return _SPELLING
 
@@ -60,13 +64,3 @@ def _demands_several(node: Node) -> bool:
     if isinstance(node, Or):
         return _demands_several(node.left) and _demands_several(node.right)
     return not isinstance(node, Term) and _demands_several(node.left)
-
-
-def _as_written(keyword: Keyword) -> str:
-    """The text that a plain keyword searches for, which may not be its name; the query of one that
-    is none.
-    """
-    if keyword.rule is Rule.QUERY:
-        return keyword.query
-    text = next(terms(parse(keyword.query))).text
-    return keyword.name if keyword.name.casefold() == text.casefold() else text

@@ -7,15 +7,17 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 from digest.errors import QueryError, one_line
 from digest.keywords.categories import category_case
 
 FIELDS = ("ti", "au", "abs", "co", "jr", "cat", "all")
 _LONG_NAMES = {
-    "title": "ti", "author": "au", "abstract": "abs", "comment": "co", "journal": "jr", "category": "cat", "any": "all"
+    "title": "ti", "author": "au", "abstract": "abs", "comment": "co", "journal": "jr",
+    "category": "cat", "any": "all",
 }  # fmt: skip
 OPERATORS = ("AND", "OR", "ANDNOT")
 LOWER_CASE_OPERATORS = {"and", "or", "andnot", "not"}
@@ -37,6 +39,7 @@ _TOKEN = re.compile(
     rf"(?P<open>\()|(?P<close>\))|(?:(?P<field>[^\s():{QUOTES}]*):)?"
     rf"(?:[{QUOTES}](?P<phrase>[^{QUOTES}]*)[{QUOTES}]|(?P<word>[^\s(){QUOTES}]*))"
 )
+_ONE_WORD = re.compile(r"\w+")
 _SPECIAL = re.compile(r"[\\*?\[\]{}^~]")
 _CATEGORY = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 _CATEGORY_PREFIX = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]*)*")
@@ -60,6 +63,11 @@ class Term:
     phrase: bool = False
     prefix: bool = False
 
+    @property
+    def written(self) -> str:
+        """The text as a query has it behind the field."""
+        return f'"{self.text}"' if self.phrase else f"{self.text}{'*' if self.prefix else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -71,6 +79,11 @@ class Token:
     term: Term | None = None
 
 
+def refuse(text: str, position: int, message: str, remedy: str) -> NoReturn:
+    """Raise QueryError for a place in a query."""
+    raise QueryError(message, text=text, position=position, remedy=remedy)
+
+
 def tokens(text: str) -> Iterator[Token]:
     """Cut a text into tokens, or raise QueryError at the first piece that is none."""
     position = 0
@@ -80,49 +93,41 @@ def tokens(text: str) -> Iterator[Token]:
             continue
         match = _TOKEN.match(text, position)
         if match is None or match.end() == position:
-            raise QueryError(
-                "the quote is not closed",
-                text=text,
-                position=position,
-                remedy='write a " at its end',
-            )
+            refuse(text, position, *_OPEN_QUOTE)
         yield _token(match, text)
         position = match.end()
 
 
+_OPEN_QUOTE = ("the quote is not closed", 'write a " at its end')
+
+
 def _token(match: re.Match[str], text: str) -> Token:
-    position, written, field = match.start(), match[0], match["field"]
+    position, written = match.start(), match[0]
     if written in ("(", ")", *OPERATORS):
         return Token(written, written, position)
-    if field is None and match["phrase"] is None and written.lower() in LOWER_CASE_OPERATORS:
-        message, remedy = (
-            f"operators are written in capitals, not {written!r}",
-            "write AND, OR or ANDNOT",
-        )
-        if written == "NOT":
-            message, remedy = "there is no operator NOT", "write ANDNOT: this ANDNOT that"
-        raise QueryError(
-            message, text=text, position=position, remedy=f"{remedy}; a word goes in quotes"
-        )
-    name = _field(field, text, position)
-    value = match["phrase"] if match["phrase"] is not None else match["word"]
+    if written.lower() in LOWER_CASE_OPERATORS:
+        _refuse_operator(written, text, position)
+    field = _field(match["field"], text, position)
+    quoted = match.lastgroup == "phrase"
+    words = match["phrase"] if quoted else match["word"]
     following = text[match.end() : match.end() + 1]
-    if value == "" and match["phrase"] is None:
-        raise _nothing_after(written, following, text, match.end())
-    if match["phrase"] is None and ":" in value:
-        message, remedy = (
-            f"a second colon in {short(written)}",
-            "put what is searched for in quotes",
-        )
-        raise QueryError(message, text=text, position=position, remedy=remedy)
-    if match["phrase"] is not None and following == "*":
-        message, remedy = (
-            "a * cannot follow a phrase",
-            "a * stands at the end of a single unquoted word",
-        )
-        raise QueryError(message, text=text, position=match.end(), remedy=remedy)
-    term = make_term(name, value, text, position, quoted=match["phrase"] is not None)
-    return Token("term", written, position, term)
+    if quoted and following == "*":
+        remedy = "a * stands at the end of a single unquoted word"
+        refuse(text, match.end(), "a * cannot follow a phrase", remedy)
+    if not quoted and not words:
+        refuse(text, min(match.end(), len(text) - 1), *_nothing_after(written, following))
+    if not quoted and ":" in words:
+        remedy = "put what is searched for in quotes"
+        refuse(text, position, f"a second colon in {short(written)}", remedy)
+    return Token("term", written, position, make_term(field, words, text, position, quoted=quoted))
+
+
+def _refuse_operator(written: str, text: str, position: int) -> NoReturn:
+    message = f"operators are written in capitals, not {written!r}"
+    remedy = "write AND, OR or ANDNOT"
+    if written == "NOT":
+        message, remedy = "there is no operator NOT", "write ANDNOT: this ANDNOT that"
+    refuse(text, position, message, f"{remedy}; a word goes in quotes")
 
 
 def _field(field: str | None, text: str, position: int) -> str:
@@ -131,83 +136,95 @@ def _field(field: str | None, text: str, position: int) -> str:
     if name in FIELDS:
         return name
     if name in _REFUSED_FIELDS:
-        message, remedy = f"{field}: cannot be used in a keyword", _REFUSED_FIELDS[name]
-    else:
-        message, remedy = (
-            f"there is no field {short(f'{field}:')}",
-            "use one of " + ", ".join(f"{f}:" for f in FIELDS),
-        )
-        glued = re.fullmatch(rf"(.*?)(ANDNOT|AND|OR)({'|'.join(FIELDS)})", field or "")
-        if glued:
-            remedy = (
-                f"put blanks around the operator: {f'{glued[1]} {glued[2]} {glued[3]}:'.strip()}"
-            )
-        elif nearest := difflib.get_close_matches(name, (*FIELDS, *_LONG_NAMES), n=1):
-            remedy = f"did you mean {_LONG_NAMES.get(nearest[0], nearest[0])}:? Otherwise put the words in quotes"
-    raise QueryError(message, text=text, position=position, remedy=remedy)
+        refuse(text, position, f"{field}: cannot be used in a keyword", _REFUSED_FIELDS[name])
+    remedy = "use one of " + ", ".join(f"{known}:" for known in FIELDS)
+    glued = re.fullmatch(rf"(.*?)(ANDNOT|AND|OR)({'|'.join(FIELDS)})", field or "")
+    nearest = difflib.get_close_matches(name, (*FIELDS, *_LONG_NAMES), n=1)
+    if glued:
+        apart = f"{glued[1]} {glued[2]} {glued[3]}:".strip()
+        remedy = f"put blanks around the operator: {apart}"
+    elif nearest:
+        meant = _LONG_NAMES.get(nearest[0], nearest[0])
+        remedy = f"did you mean {meant}:? Otherwise put the words in quotes"
+    refuse(text, position, f"there is no field {short(f'{field}:')}", remedy)
 
 
-def _nothing_after(written: str, following: str, text: str, position: int) -> QueryError:
-    """The error for a field without a value. arXiv reads blanks inside `ti:(…)` as OR, which
-    surprises people.
+def _nothing_after(written: str, following: str) -> tuple[str, str]:
+    """What is wrong with a field without a value, and what to do.
+
+    arXiv reads blanks inside `ti:(…)` as OR, which surprises people.
     """
-    message, remedy = (
-        f"{written} has nothing directly after it",
-        f'write {written}word or {written}"a phrase"',
-    )
     if following == "(":
-        message, remedy = (
-            f"{written} cannot be put before a group",
-            f"write {written} before each word in it",
-        )
-    elif following and following in QUOTES:
-        message, remedy = "the quote is not closed", 'write a " at its end'
-    return QueryError(message, text=text, position=min(position, len(text) - 1), remedy=remedy)
+        message = f"{written} cannot be put before a group"
+        return message, f"write {written} before each word in it"
+    if following and following in QUOTES:
+        return _OPEN_QUOTE
+    message = f"{written} has nothing directly after it"
+    return message, f'write {written}word or {written}"a phrase"'
 
 
 def make_term(field: str, words: str, text: str, position: int, *, quoted: bool = False) -> Term:
     """Make a leaf of what stands after a field; `text` and `position` say where, should it be
     refused.
     """
-    lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).lower())
-    folded = one_line(lowered)
+    # Lowering can take a composed letter apart.
+    folded = one_line(unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).lower()))
     prefix = folded.endswith("*") and not quoted
     body = folded[:-1] if prefix else folded
-    shown = short(words)
-    message, special = "", None
-    if field == "cat":
-        if (_CATEGORY_PREFIX if prefix else _CATEGORY).fullmatch(body):
-            return Term("cat", category_case(body), prefix=prefix)
-        message, remedy = (
+    if field == "cat" and (_CATEGORY_PREFIX if prefix else _CATEGORY).fullmatch(body):
+        return Term("cat", category_case(body), prefix=prefix)
+    for is_found, sign, message, remedy in _faults(field, body, short(words), prefix, quoted):
+        if is_found:
+            refuse(text, max(text.find(sign, position), position), message, remedy)
+    is_phrase = not _ONE_WORD.fullmatch(body) or body in LOWER_CASE_OPERATORS
+    return Term(field, body, is_phrase and not prefix, prefix)
+
+
+def _faults(
+    field: str, body: str, shown: str, prefix: bool, quoted: bool
+) -> Iterable[tuple[bool, str, str, str]]:
+    """What a term may be refused for: whether it is, the sign at fault, a message, a remedy."""
+    sign = "".join(_SPECIAL.findall(body)[:1])
+    without = one_line(_SPECIAL.sub(" ", body.replace("-", " ")))
+    return (
+        (
+            field == "cat",
+            "",
             f"{shown} is not a category",
             "write one, as in cat:cs.LG or cat:cs.*, and join several by OR",
-        )
-    elif not any(character.isalnum() for character in body):
-        message, remedy = (
+        ),
+        (
+            not any(map(str.isalnum, body)),
+            "",
             f"{shown} has no letter or digit to search for",
             "write a word, or AND, OR, ANDNOT",
-        )
-    elif special := _SPECIAL.search(body):
-        message = f"{special[0]} cannot stand in {shown}"
-        without = one_line(_SPECIAL.sub(" ", body.replace("-", " ")))
-        remedy = f'search takes no notice of signs; write "{without}"'
-        if special[0] == "*":
-            remedy = f'a * stands at the end of a single unquoted word; as a sign, leave it out: "{without}"'
-    elif prefix and not re.fullmatch(r"\w+", body):
-        message, remedy = (
+        ),
+        (
+            sign == "*",
+            sign,
+            f"* cannot stand in {shown}",
+            "a * stands at the end of a single unquoted word; as a sign, leave it out:"
+            f' "{without}"',
+        ),
+        (
+            bool(sign),
+            sign,
+            f"{sign} cannot stand in {shown}",
+            f'search takes no notice of signs; write "{without}"',
+        ),
+        (
+            prefix and not _ONE_WORD.fullmatch(body),
+            "",
             f"the * in {shown} does not follow a single word",
             "search takes * after one word only",
-        )
-    elif not quoted and body[0] in "-+!":
-        message, remedy = (
-            f"{shown} begins with {body[0]}",
+        ),
+        (
+            not quoted and body.startswith(("-", "+", "!")),
+            "",
+            f"{shown} begins with {body[:1]}",
             "to exclude, write ANDNOT; to require, write AND",
-        )
-    if message:
-        place = text.find(special[0], position) if special else position
-        raise QueryError(message, text=text, position=max(place, position), remedy=remedy)
-    phrase = not prefix and (not re.fullmatch(r"\w+", body) or body in LOWER_CASE_OPERATORS)
-    return Term(field, body, phrase, prefix)
+        ),
+    )
 
 
 def glued_operator(word: str) -> str:

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from digest.keywords.grammar import And, AndNot, Node, Or, operands
 from digest.keywords.tokens import Term
 
-_PLACES = {
-    "ti": "in the title",
-    "abs": "in the abstract",
-    "au": "among the authors",
-    "co": "in the comment",
-    "jr": "in the journal reference",
-    "all": "in any field",
+PLACES = {
+    "ti": "the title",
+    "abs": "the abstract",
+    "au": "the authors",
+    "co": "the comment",
+    "jr": "the journal reference",
+    "cat": "the categories",
+    "all": "title, abstract, comment, journal reference, authors and categories",
 }
+"""What the terms of each field look through."""
 _HEADS: dict[type[And] | type[Or], str] = {And: "all of these:", Or: "at least one of these:"}
 
 Stems = Callable[[str], Sequence[str]]
@@ -50,15 +52,16 @@ def term_words(term: Term, stems: Stems) -> str:
             if term.prefix
             else f"the category {term.text}"
         )
-    place = _PLACES[term.field]
+    place = {"au": "among the authors", "all": "in any field"}.get(
+        term.field, f"in {PLACES[term.field]}"
+    )
     if term.prefix:
         return f"a word that begins with {term.text} {place}"
-    text = f'"{term.text}"' if term.phrase else term.text
     if term.field == "au":
-        return f"{text} {place}, first and last name in either order"
+        return f"{term.written} {place}, first and last name in either order"
     by = " ".join(stems(term.text))
     words = "" if by == term.text else f" (stem{'s' if ' ' in by else ''}: {by})"
-    return f"{text}{words} {place}"
+    return f"{term.written}{words} {place}"
 
 
 def counted(number: int, noun: str, plural: str = "", *, separator: str = "") -> str:

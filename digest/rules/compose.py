@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from digest.keywords.marks import TITLE, author_term, find, in_categories, names, wanted
+from digest.keywords.categories import in_categories
+from digest.keywords.marks import TITLE, author_term, find, names, wanted
 from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Subscriber
 from digest.rules.calendar import announcement_of, served_between
 

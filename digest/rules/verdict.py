@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from digest.keywords.grammar import And, AndNot, Node, Or, to_text
 from digest.keywords.tokens import Term
+from digest.keywords.words import PLACES
 from digest.model import Kind, Paper, Revisions, State
 from digest.rules.calendar import served_between
 from digest.rules.diff import GUARD
@@ -34,15 +35,6 @@ _NAME = re.compile(
     r"(?:v(?P<version>[1-9][0-9]{0,3}))?(?:\.pdf)?/?(?:[?#].*)?",
     re.IGNORECASE,
 )
-_PLACES = {
-    "ti": "the title",
-    "abs": "the abstract",
-    "au": "the authors",
-    "co": "the comment",
-    "jr": "the journal reference",
-    "cat": "the categories",
-    "all": "title, abstract, comment, journal reference, authors and categories",
-}
 _KINDS = {
     Kind.NEW: "as new",
     Kind.LATE: "as announced late (submitted more than five days before the previous good window)",
@@ -184,18 +176,14 @@ def why_not_matched(node: Node, holds: Callable[[Term], bool]) -> tuple[FailedTe
 
 def _missing(term: Term) -> FailedTerm:
     preposition = "is nowhere in" if term.field == "all" else "is not in"
-    return FailedTerm(to_text(term), f"{_text(term)} {preposition} {_PLACES[term.field]}")
-
-
-def _text(term: Term) -> str:
-    return f'"{term.text}"' if term.phrase else f"{term.text}{'*' if term.prefix else ''}"
+    return FailedTerm(to_text(term), f"{term.written} {preposition} {PLACES[term.field]}")
 
 
 def _present(node: Node, holds: Callable[[Term], bool]) -> list[FailedTerm]:
     """The terms by which a node matches that should not."""
     if isinstance(node, Term):
         found = FailedTerm(
-            to_text(node), f"{_text(node)} is in {_PLACES[node.field]}, after ANDNOT"
+            to_text(node), f"{node.written} is in {PLACES[node.field]}, after ANDNOT"
         )
         return [found] if holds(node) else []
     left = _present(node.left, holds)
