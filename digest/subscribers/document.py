@@ -29,6 +29,9 @@ MAX_DEPTH = 12
 """How deep values may be nested; the deepest that means something is 4."""
 
 
+BACKSLASH = "a backslash has a meaning in double quotes: use single ones"
+
+
 class Kind(StrEnum):
     """What a node is, in words for people."""
 
@@ -84,17 +87,16 @@ class Node:
         return "nothing" if self.plain and not self.value else self.kind.value
 
 
+@dataclass(eq=False)
 class YamlError(Exception):
     """The text cannot be read on from `start`. `written` is what `suggestion` would stand in for,
     where that is known.
     """
 
-    def __init__(self, start: int, message: str, suggestion: str = "", written: str = "") -> None:
-        super().__init__(message)
-        self.start = start
-        self.message = message
-        self.suggestion = suggestion
-        self.written = written
+    start: int
+    message: str
+    suggestion: str = ""
+    written: str = ""
 
 
 class Document:
@@ -149,8 +151,8 @@ class _Composer:
         for event in self._events:
             documents += isinstance(event, self._kinds.DocumentStartEvent)
             if documents > 1:
-                message = "a second document begins here: remove this line"
-                raise YamlError(event.start_mark.index, message)
+                start = event.start_mark.index
+                raise YamlError(start, "a second document begins here: remove this line")
             if isinstance(event, self._kinds.NodeEvent):
                 root = self._node(event, 0)
         return root if root and (root.value or not root.plain) else None
@@ -164,8 +166,9 @@ class _Composer:
         else:
             node = self._collection(event, depth)
         if node.size > MAX_VALUES:
-            message = f"the aliases here stand for more than {MAX_VALUES:,} values"
-            raise YamlError(node.start, message)
+            raise YamlError(
+                node.start, f"the aliases here stand for more than {MAX_VALUES:,} values"
+            )
         if event.anchor and not node.alias:
             self._anchors[event.anchor] = node
         return node
@@ -173,8 +176,12 @@ class _Composer:
     def _aliased(self, event: Any) -> Node:
         start, written = event.start_mark.index, f"*{event.anchor}"
         if event.anchor not in self._anchors:
-            message = f"YAML takes {written} for the name of another value"
-            raise YamlError(start, message, f'"{written}"', written)
+            raise YamlError(
+                start,
+                f"YAML takes {written} for the name of another value",
+                suggestion=f'"{written}"',
+                written=written,
+            )
         target = self._anchors[event.anchor]
         return replace(target, start=start, end=event.end_mark.index, alias=True)
 
@@ -188,26 +195,23 @@ class _Composer:
     def _collection(self, event: Any, depth: int) -> Node:
         start, flow = event.start_mark.index, bool(event.flow_style)
         if depth == MAX_DEPTH:
-            message = "this is nested deeper than anything in this file can be"
-            raise YamlError(start, message)
+            raise YamlError(start, "this is nested deeper than anything in this file can be")
         _is_untagged(event)
-        kind = Kind.LIST
-        if isinstance(event, self._kinds.MappingStartEvent):
-            kind = Kind.MAPPING
+        is_mapping = isinstance(event, self._kinds.MappingStartEvent)
         members: list[Node] = []
         for inner in self._events:
             if isinstance(inner, self._kinds.CollectionEndEvent):
                 break
             members.append(self._node(inner, depth + 1))
-            if kind is Kind.MAPPING:
+            if is_mapping:
                 self._check_member(members)
         # A block ends with its last value: the parser's mark lies behind later comments.
         end = inner.end_mark.index if flow else members[-1].end if members else start
         size = 1 + sum(member.size for member in members)
-        if kind is Kind.LIST:
-            return Node(kind, start, end, items=members, flow=flow, size=size)
-        pairs = list(zip(members[::2], members[1::2], strict=True))
-        return Node(kind, start, end, pairs=pairs, flow=flow, size=size)
+        if is_mapping:
+            pairs = list(zip(members[::2], members[1::2], strict=True))
+            return Node(Kind.MAPPING, start, end, pairs=pairs, flow=flow, size=size)
+        return Node(Kind.LIST, start, end, items=members, flow=flow, size=size)
 
     def _check_member(self, members: list[Node]) -> None:
         """The newest member of a mapping: refuse a name that is none, find a missing value's
@@ -216,8 +220,7 @@ class _Composer:
         last = members[-1]
         if len(members) % 2:
             if last.kind is not Kind.TEXT:
-                message = "a list or mapping stands where a name is expected"
-                raise YamlError(last.start, message)
+                raise YamlError(last.start, "a list or mapping stands where a name is expected")
         elif last.start == last.end:
             # The parser places a value that is not there at whatever comes next, lines below.
             colon = re.compile(r"\s*:").match(self._text, members[-2].end)
@@ -232,8 +235,12 @@ def _is_untagged(event: Any) -> bool:
     if str(tag) == "tag:yaml.org,2002:str":
         return False
     written = f"{tag} {getattr(event, 'value', '')}".rstrip()
-    message = f"YAML takes {tag} for the type of a value"
-    raise YamlError(event.start_mark.index, message, f'"{written}"', written)
+    raise YamlError(
+        event.start_mark.index,
+        f"YAML takes {tag} for the type of a value",
+        suggestion=f'"{written}"',
+        written=written,
+    )
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -253,8 +260,8 @@ def _events(text: str) -> Iterator[Any]:
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
     except ReaderError as error:
-        message = f"the character U+{ord(text[error.position]):04X} cannot stand in this file"
-        raise YamlError(error.position, message) from None
+        code = f"U+{ord(text[error.position]):04X}"
+        raise YamlError(error.position, f"the character {code} cannot stand in this file") from None
     except MarkedYAMLError as error:
         raise _in_words(error, text) from None
 
@@ -266,7 +273,7 @@ _COMPLAINTS = (
         False,
         "this character cannot begin a value: put the text in quotes",
     ),
-    ("unknown escape", False, "a backslash has a meaning in double quotes: use single ones"),
+    ("unknown escape", False, BACKSLASH),
     ("unexpected end of stream", True, "a quote opens here and is never closed"),
     ("expected ':'", True, "a name without a colon, or a line that is indented wrongly"),
     ("", False, "this does not fit what stands before it: look at indentation and quotes"),

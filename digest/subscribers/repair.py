@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 from digest.keywords.tokens import FIELDS, OPERATORS
 from digest.keywords.words import counted
-from digest.subscribers.document import Document, YamlError, line_starts, place
+from digest.subscribers.document import BACKSLASH, Document, YamlError, line_starts, place
 from digest.subscribers.problems import Problem
 from digest.subscribers.quoting import quote
 
 MAX_REPAIRS = 20
 REPAIRABLE = 500_000
 """Characters beyond which only one line is corrected: to read the text again takes seconds."""
+_COLON = "a colon with a space behind it ends a name: the text must stand in quotes"
 TAB_WIDTHS = (2, 4, 8, 6, 3, 1)
 """How many blanks a tab may have been meant for, the likeliest first."""
 
@@ -60,11 +61,12 @@ def read(text: str) -> Mended:
                 break
             as_found = Problem(row, column, error.message)
             lines = text.split("\n")
-            guess = _guess(lines[row - 1], column - 1, error) if len(faults) < allowed else None
-            faults.append(guess.problem(row) if guess else as_found)
-            if guess is None:
+            guess = _guess(row, lines[row - 1], column - 1, error)
+            if guess is None or len(faults) == allowed:
+                faults.append(as_found)
                 break
-            lines[row - 1] = guess.line
+            problem, lines[row - 1] = guess
+            faults.append(problem)
             text = "\n".join(lines)
     above = "\n".join(text.split("\n")[: faults[-1].line - 1])
     try:
@@ -98,7 +100,7 @@ class Tabs:
         return [replace(p, column=max(1, p.column - shift)) for p, shift in moved]
 
 
-def tabs(text: str, row: int) -> Tabs | None:
+def tabs(text: str, row: float) -> Tabs | None:
     """The tabs that may be why a text cannot be read on from a line; None where there are none."""
     starts = line_starts(text)
     lines = {place(starts, m.start())[0]: m[0].count("\t") for m in _TABBED.finditer(text)}
@@ -111,34 +113,20 @@ def tabs(text: str, row: int) -> Tabs | None:
     return Tabs(text, lines, Problem(first, column, message))
 
 
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """A line as it was probably meant, what is wrong with the one there, from which column (of 0),
-    and what to show.
+def _guess(row: int, line: str, column: int, error: YamlError) -> tuple[Problem, str] | None:
+    """What is wrong with a line that cannot be read from a column (of 0) on, and the line as it was
+    probably meant; None where that is not plain.
     """
-
-    line: str
-    message: str
-    column: int
-    shown: str
-
-    def problem(self, row: int) -> Problem:
-        """The mistake that this corrects."""
-        return Problem(row, self.column + 1, self.message, self.shown)
-
-
-def _guess(line: str, column: int, error: YamlError) -> _Guess | None:
-    """What a line may have been meant to be that cannot be read from a column (of 0) on."""
     if error.written:
         corrected = line[:column] + error.suggestion + line[column + len(error.written) :]
-        return _Guess(corrected, error.message, column, error.suggestion)
+        return Problem(row, column + 1, error.message, error.suggestion), corrected
     match = _LINE.fullmatch(line.rstrip("\r"))
     if match is None or ("bracket" in error.message and "[" not in line):
         return None
     before, value, comment = match.groups()
     message, at, quoted = _in_quotes(value, column - len(before))
-    shown = (before + quoted).strip()
-    return _Guess(before + quoted + comment, message, len(before) + at, shown) if quoted else None
+    problem = Problem(row, len(before) + at + 1, message, (before + quoted).strip())
+    return (problem, before + quoted + comment) if quoted else None
 
 
 def _in_quotes(value: str, column: int) -> tuple[str, int, str]:
@@ -155,11 +143,9 @@ def _in_quotes(value: str, column: int) -> tuple[str, int, str]:
     if message := _lacks_quotes(value):
         return message, 0, quote(value)
     if re.fullmatch(r'".*\\.*"', value):
-        message = "a backslash has a meaning in double quotes: use single ones"
-        return message, column - 1, f"'{value[1:-1]}'"
+        return BACKSLASH, column - 1, f"'{value[1:-1]}'"
     if ": " in value and value[0] not in "\"'[{&*!|>":
-        message = "a colon with a space behind it ends a name: the text must stand in quotes"
-        return message, 0, quote(_closed_up(value))
+        return _COLON, 0, quote(_closed_up(value))
     return "", 0, ""
 
 

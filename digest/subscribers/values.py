@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from digest.errors import QueryError
@@ -21,6 +22,7 @@ Read = Callable[[str], T]
 """Makes a value of a text; raises WrongValueError, or QueryError for a keyword."""
 
 
+@dataclass(eq=False)
 class WrongValueError(Exception):
     """What is wrong with a value, and the YAML that was probably meant, where that is known.
 
@@ -28,17 +30,13 @@ class WrongValueError(Exception):
     beginning to the caret, are added by the report.
     """
 
-    def __init__(
-        self, message: str, suggestion: str = "", *, node: Node | None = None, offset: int = 0
-    ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.suggestion = suggestion
-        self.node = node
-        self.offset = offset
+    message: str
+    suggestion: str = ""
+    node: Node | None = None
+    offset: int = 0
 
 
-def fits(read: Callable[[str], object] | None, text: str) -> bool:
+def fits(read: Read[object] | None, text: str) -> bool:
     """Whether a text can be read so: only what can is suggested."""
     try:
         if read is not None:
@@ -92,7 +90,7 @@ class Report:
             offset = opening + error.position if exact else 0
             raise WrongValueError(str(error), node=node, offset=offset) from None
 
-    def text(self, node: Node, what: str, fitting: Callable[[str], object] | None = str) -> str:
+    def text(self, node: Node, what: str, fitting: Read[object] = str) -> str:
         """A value that is meant as text; refuses what YAML takes for something else.
 
         It is suggested in quotes where that is `fitting`.
@@ -117,15 +115,14 @@ class Report:
         self.text(node, what, read)
         return self.read(node, read)
 
-    def items(
-        self, node: Node, what: str, fitting: Callable[[str], object] | None = None
-    ) -> Iterable[Node]:
+    def items(self, node: Node, what: str, fitting: Read[object] | None = None) -> Iterable[Node]:
         """The members of a list; a single value is refused with the list that it should be."""
         if node.kind is Kind.LIST:
             return node.items
         suggestion = f"[{write(node.value)}]" if node.value and fits(fitting, node.value) else ""
-        message = f"{what} is a list, and here stands {node.shape}"
-        raise WrongValueError(message, suggestion, node=node)
+        raise WrongValueError(
+            f"{what} is a list, and here stands {node.shape}", suggestion, node=node
+        )
 
     def values(self, node: Node, what: str, one: str, read: Read[T]) -> list[T]:
         """What the texts in a list mean, each called `one`; those that are wrong are left out."""
@@ -138,15 +135,16 @@ class Report:
     def pairs(self, node: Node, what: str) -> list[tuple[Node, Node]]:
         """The names and values of a mapping, without those that come a second time."""
         if node.kind is not Kind.MAPPING:
-            message = f"{what} is made of lines 'name: value', and here stands {node.shape}"
-            raise WrongValueError(message, node=node)
+            raise WrongValueError(
+                f"{what} is made of lines 'name: value', and here stands {node.shape}", node=node
+            )
         first: dict[str, tuple[Node, Node]] = {}
         for name, value in node.pairs:
             known, _ = first.setdefault(name.value, (name, value))
             if known is not name:
                 line = self.document.place(known.start)[0]
-                message = f"{name.value}: stands here for the second time, first in line {line}"
-                self.note(WrongValueError(message, node=name))
+                again = f"{name.value}: stands here for the second time, first in line {line}"
+                self.note(WrongValueError(again, node=name))
         return list(first.values())
 
     def fields(self, node: Node, known: Iterable[str], what: str) -> dict[str, Node]:
