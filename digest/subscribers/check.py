@@ -81,17 +81,17 @@ def _read(text: str) -> _Reading:
 
 def _read_as_it_is(text: str) -> _Reading:
     mended = repair.read(text)
-    checked = Checked(mended.document) if mended.document else None
-    mistakes = checked.report.problems if checked else []
+    if mended.document is None:
+        faults = [replace(problem, suggestion="") for problem in mended.faults]
+        return _Reading(None, faults, [], mended.end)
+    checked = Checked(mended.document)
     # A line that had to be guessed is one mistake, and the guess is shown where the line is right
     # with it.
-    guessed, wrong = {p.line for p in mended.faults}, {p.line for p in mistakes}
-    doubtful = wrong if checked else guessed
-    faults = [replace(p, suggestion="") if p.line in doubtful else p for p in mended.faults]
-    if not mended.whole:
-        # Readers above the end may lack keywords and groups that stand below it.
-        return _Reading(checked, faults, [], faults[-1].line)
-    return _Reading(checked, faults, [p for p in mistakes if p.line not in guessed])
+    guessed, wrong = ({p.line for p in found} for found in (mended.faults, checked.report.problems))
+    faults = [replace(p, suggestion="") if p.line in wrong else p for p in mended.faults]
+    mistakes = [problem for problem in checked.report.problems if problem.line not in guessed]
+    # Readers above the end may lack keywords and groups that stand below it.
+    return _Reading(checked, faults, mistakes if mended.end == inf else [], mended.end)
 
 
 class Checked:
@@ -266,13 +266,7 @@ class Checked:
                 self._read_subscriber(node)
 
     def _read_subscriber(self, node: Node) -> None:
-        if node.kind is Kind.TEXT and "@" in node.value:
-            is_enough = self._defaults.get("keywords") and fits(FIELDS["email"].read, node.value)
-            raise WrongValueError(
-                "a subscriber is made of lines 'name: value'",
-                f"email: {node.value}" if is_enough else "",
-                node=node,
-            )
+        self._refuse_bare_address(node)
         problems, before = self.report.problems, len(self.report.problems)
         fields = self.report.fields(node, FIELDS, "a subscriber")
         addresses = {name: fields.pop(name) for name in ADDRESSES if name in fields}
@@ -297,6 +291,15 @@ class Checked:
             self._readers.append(Subscriber(**values))
         if not addresses and not misnamed:
             raise WrongValueError("this subscriber has no email", node=node)
+
+    def _refuse_bare_address(self, node: Node) -> None:
+        if node.kind is Kind.TEXT and "@" in node.value:
+            is_enough = self._defaults.get("keywords") and fits(FIELDS["email"].read, node.value)
+            raise WrongValueError(
+                "a subscriber is made of lines 'name: value'",
+                f"email: {node.value}" if is_enough else "",
+                node=node,
+            )
 
     def _refuse_second_address(self, place: Node, email: str, entry: Node) -> None:
         first = self.entries.setdefault(email.casefold(), entry)

@@ -205,8 +205,10 @@ class _Composer:
             members.append(self._node(inner, depth + 1))
             if is_mapping:
                 self._check_member(members)
-        # A block ends with its last value: the parser's mark lies behind later comments.
-        end = inner.end_mark.index if flow else members[-1].end if members else start
+        end = inner.end_mark.index
+        if members and not flow:
+            # A block ends with its last value: the parser's mark lies behind later comments.
+            end = members[-1].end
         size = 1 + sum(member.size for member in members)
         if is_mapping:
             pairs = list(zip(members[::2], members[1::2], strict=True))

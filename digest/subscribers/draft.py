@@ -78,12 +78,15 @@ class Draft:
 
     def set_field(self, mapping: Node, name: str, written: str) -> None:
         """Give a field of a mapping a value on one line, in the place of the old one if there is
-        one.
+        one. With nothing written the field goes.
         """
         self._own(mapping)
-        if found := mapping.get(name):
+        found = mapping.get(name)
+        if found and written:
             self._set_value(*found, written)
-        else:
+        elif found:
+            self.remove(None, mapping, {mapping.texts.index(name)})
+        elif written:
             self.add(mapping.pairs[0][0], mapping, [pair(name, written)])
 
     def add_to_section(self, name: str, members: list[Member]) -> None:
@@ -97,16 +100,14 @@ class Draft:
         """Add to a list or mapping, or to nothing; `key` is the name whose value it is."""
         self._own(node)
         inline, brackets = ", ".join(member.inline for member in members), members[0].brackets
-        # Sections of a file that is written in braces as a whole, like JSON, stay in brackets.
-        root = self._document.root
-        stays = members[0].short or (root and root.flow and any(key is k for k, _ in root.pairs))
+        stays = members[0].short or self._is_in_braces(key)
         if node.kind is not Kind.TEXT and not node.flow:
-            column = self._column(node.start if node.kind is Kind.LIST else node.spans[0][0])
             gap = [""] if self._are_apart(node) else []
-            self._insert_lines(node.end, gap + _lines(members, column))
-        elif node.spans or (stays and self.text[node.start : node.start + 1] == brackets[0]):
-            at = node.spans[-1][1] if node.spans else node.start + 1
-            self._patch(at, at, f", {inline}" if node.spans else inline)
+            self._insert_lines(node.end, gap + _lines(members, self._column(node.start)))
+        elif node.spans:
+            self._patch(node.spans[-1][1], node.spans[-1][1], f", {inline}")
+        elif stays and self.text.startswith(brackets[0], node.start):
+            self._patch(node.start + 1, node.start + 1, inline)
         elif stays:
             self._set_value(key, node, f"{brackets[0]}{inline}{brackets[1]}")
         else:
@@ -139,13 +140,13 @@ class Draft:
             after = self._after_colon(key)
             self._patch(after, after, " []" if node.kind is Kind.LIST else " {}")
 
-    def list_to_mapping(self, _key: Node, node: Node) -> None:
+    def list_to_mapping(self, node: Node) -> None:
         """Turn a list of names into a mapping in which each stands for itself."""
         for item in node.items:
             if not node.flow:
                 self._patch(self._dash(item.start, node), item.start, "")
             self._patch(item.end, item.end, f": {self.text[item.start : item.end]}")
-        if node.flow:
+        if node.flow and node.items:
             self._patch(node.start, node.start + 1, "{")
             self._patch(node.end - 1, node.end, "}")
 
@@ -215,6 +216,11 @@ class Draft:
 
     def _begins_line(self, position: int) -> bool:
         return not self.text[position - self._column(position) : position].strip()
+
+    def _is_in_braces(self, key: Node) -> bool:
+        """Whether this is a section of a file in braces, like JSON."""
+        root = self._document.root
+        return root is not None and root.flow and any(key is name for name, _ in root.pairs)
 
     def _are_apart(self, node: Node) -> bool:
         """Whether a blank line stands before the last of several items."""

@@ -13,7 +13,7 @@ from digest.subscribers.addresses import folded_address, normal_address
 from digest.subscribers.check import Checked, fold
 from digest.subscribers.document import Node
 from digest.subscribers.draft import Draft, Member, entry_member, single
-from digest.subscribers.edit_keywords import define
+from digest.subscribers.edit_keywords import Definition, define
 from digest.subscribers.fields import ADDRESSES, FIELDS, Value
 from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
@@ -89,7 +89,7 @@ def add_all(
         if match:
             texts = dict.fromkeys(_named(checked, t) for reader in wanted for t in reader.keywords)
             plain = [text for text in texts if not text.startswith("+")]
-            define(checked, draft, [(text, None, match) for text in plain])
+            define(checked, draft, [Definition(text, match=match) for text in plain])
         _apply(checked, draft, wanted)
 
     return edit_file(
@@ -130,14 +130,9 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
             kept = [t for t in listed if not any(_same(checked, t, k) for k in unwanted)]
             if not unwanted or (listed and not kept):
                 leaving.append(entry)
-                continue
-            _refuse_groups(checked, email, kept, unwanted)
-            if kept == listed:
-                continue
-            if found := entry.get("keywords"):
-                draft.remove(*found, {i for i, t in enumerate(listed) if t not in kept})
             else:
-                draft.set_field(entry, "keywords", field_text("keywords", kept))
+                _refuse_groups(checked, email, kept, unwanted)
+                _list_keywords(draft, entry, listed, kept)
         if section and leaving:
             key, entries = section
             indexes = {i for i, node in enumerate(entries.items) if any(node is e for e in leaving)}
@@ -202,9 +197,8 @@ def _apply(checked: Checked, draft: Draft, wanted: Iterable[Wanted]) -> None:
         texts = list(dict.fromkeys(_named(checked, text) for text in reader.keywords))
         if folded in readers:
             _extend(checked, draft, readers[folded], texts)
-            entry = checked.entries[folded]
             for name, written in _written(checked, reader.fields).items():
-                _set_or_remove(draft, entry, name, written)
+                draft.set_field(checked.entries[folded], name, written)
         else:
             entries.append(_new_entry(checked, reader, texts))
     if entries:
@@ -212,26 +206,27 @@ def _apply(checked: Checked, draft: Draft, wanted: Iterable[Wanted]) -> None:
 
 
 def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str]) -> None:
-    """Add to a reader who is there the keywords that are missing; one who had those of all gets a
-    list that begins with them.
-    """
+    """Add to a reader who is there the keywords that are missing."""
     entry = checked.entries[reader.email.casefold()]
     listed = listed_keywords(checked, entry)
     groups = {fold(text) for text in listed if text.startswith("+")}
     had = groups | {keyword.query for keyword in reader.keywords}
     missing = [text for text in texts if _meant(checked, text) not in had]
+    _list_keywords(draft, entry, listed, listed + missing)
+
+
+def _list_keywords(draft: Draft, entry: Node, listed: list[str], wanted: list[str]) -> None:
+    """Make a reader's keywords, so far those `listed`, the wanted ones; one who had those of all
+    gets a list where it differs.
+    """
     found = entry.get("keywords")
-    if found and missing:
-        draft.add(*found, [single(write(text)) for text in missing])
-    elif missing:
-        draft.set_field(entry, "keywords", field_text("keywords", listed + missing))
-
-
-def _set_or_remove(draft: Draft, entry: Node, name: str, written: str) -> None:
-    if written:
-        draft.set_field(entry, name, written)
-    elif entry.get(name):
-        draft.remove(None, entry, {entry.texts.index(name)})
+    gone = {index for index, text in enumerate(listed) if text not in wanted}
+    if found is None and wanted != listed:
+        draft.set_field(entry, "keywords", field_text("keywords", wanted))
+    elif found and gone:
+        draft.remove(*found, gone)
+    elif found and wanted != listed:
+        draft.add(*found, [single(write(text)) for text in wanted[len(listed) :]])
 
 
 def _written(checked: Checked, fields: Mapping[str, Value]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from digest.errors import UsageError
 from digest.keywords.grammar import make_keyword
@@ -13,8 +14,19 @@ from digest.subscribers.draft import Draft, pair, single
 from digest.subscribers.quoting import write
 from digest.subscribers.transaction import Edit, edit_file
 
-Definition = tuple[str, str | None, Rule | None]
-"""A keyword's name, its query (None: the name itself), and its rule (None: as usual)."""
+
+class Definition(NamedTuple):
+    """A keyword's name, its query (None: the name itself), and its rule (None: as usual)."""
+
+    name: str
+    query: str | None = None
+    match: Rule | None = None
+
+    @property
+    def written(self) -> str:
+        """What stands behind the name in the file."""
+        text = write(self.name if self.query is None else self.query)
+        return f"{{query: {text}, match: {self.match}}}" if self.match else text
 
 
 def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | None = None) -> Edit:
@@ -27,7 +39,7 @@ def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | N
             raise UsageError(
                 f"there is a keyword {known.name} already", remedy="change its query in the file"
             )
-        define(checked, draft, [(name, query, match)])
+        define(checked, draft, [Definition(name, query, match)])
 
     return edit_file(path, change, _let, create=True)
 
@@ -95,30 +107,28 @@ def rename_keyword(path: Path, old: str, new: str) -> Edit:
 
 def define(checked: Checked, draft: Draft, definitions: list[Definition]) -> None:
     """Add names to the section `keywords`; one that is there with the same query is left alone."""
-    fresh = []
-    for name, query, match in definitions:
-        keyword, known = make_keyword(name, query, match), checked.names.get(fold(name))
-        if known is None:
-            fresh.append((name, query, match))
-        elif known.query != keyword.query:
-            raise UsageError(
-                f"{known.name} is a keyword of the file already, and not with match: {match}",
-                remedy="leave --match out, or change it in the file",
-            )
-    section = checked.document.section("keywords")
-    pairs = [pair(write(name), _written(name, query, match)) for name, query, match in fresh]
-    is_list = section is not None and section[1].kind is Kind.LIST
-    if is_list and all(query is match is None for _, query, match in fresh):
-        pairs = [single(write(name)) for name, _, _ in fresh]
-    elif section and section[1].items and fresh:
-        draft.list_to_mapping(*section)
-    if fresh:
-        draft.add_to_section("keywords", pairs)
+    fresh = [each for each in definitions if _is_fresh(checked, each)]
+    if not fresh:
+        return
+    members = [pair(write(each.name), each.written) for each in fresh]
+    section = checked.document.part("keywords")
+    if section.kind is Kind.LIST and all(each == Definition(each.name) for each in fresh):
+        members = [single(write(each.name)) for each in fresh]
+    elif section.items:
+        draft.list_to_mapping(section)
+    draft.add_to_section("keywords", members)
 
 
-def _written(name: str, query: str | None, match: Rule | None) -> str:
-    text = write(name if query is None else query)
-    return f"{{query: {text}, match: {match}}}" if match else text
+def _is_fresh(checked: Checked, definition: Definition) -> bool:
+    """Whether a name is still free. Raises UsageError where it means something else."""
+    keyword, known = make_keyword(*definition), checked.names.get(fold(definition.name))
+    if known and known.query != keyword.query:
+        raise UsageError(
+            f"{known.name} is a keyword of the file already, "
+            f"and not with match: {definition.match}",
+            remedy="leave --match out, or change it in the file",
+        )
+    return known is None
 
 
 def _let(_edit: Edit) -> None:

@@ -328,12 +328,19 @@ NOTHING = ("", "none")
 def read_field(report: Report, name: str, node: Node) -> Any:
     """The model's value of a field that needs nothing else of the file. Raises WrongValueError."""
     field = FIELDS[name]
-    if field.one or (name == "schedule" and node.kind is not Kind.TEXT):
-        return _read_list(report, name, node)
+    if name == "schedule" and node.kind is not Kind.TEXT:
+        return _read_days(report, node)
+    if field.one:
+        return tuple(dict.fromkeys(report.values(node, name, field.one, field.read)))
     if name == "subject_prefix" and node.kind is Kind.LIST:
         written = report.document.text[node.start : node.end]
         suggestion = quote(written) if fits(field.read, written) else ""
         raise WrongValueError("a subject_prefix in brackets needs quotes", suggestion, node=node)
+    return _read_single(report, name, node)
+
+
+def _read_single(report: Report, name: str, node: Node) -> Any:
+    field = FIELDS[name]
     if not field.typed or node.kind is not Kind.TEXT:
         return report.value(node, name, field.read)
     if field.optional and node.is_nothing:
@@ -342,15 +349,14 @@ def read_field(report: Report, name: str, node: Node) -> Any:
     return report.read(node, field.read, quote(node.value) if in_quotes else node.value)
 
 
-def _read_list(report: Report, name: str, node: Node) -> tuple[Any, ...]:
-    item = DAY if name == "schedule" else FIELDS[name]
-    values = report.values(node, name, item.one, item.read)
-    if name != "schedule":
-        return tuple(dict.fromkeys(values))
+def _read_days(report: Report, node: Node) -> tuple[Weekly, ...]:
+    days = report.values(node, "schedule", DAY.one, DAY.read)
     if not node.items:
-        message = "the list of days is empty: nothing would ever come; to pause, set paused_until"
-        raise WrongValueError(message, node=node)
-    return tuple(day for day in Weekly if day in values)
+        raise WrongValueError(
+            "the list of days is empty: nothing would ever come; to pause, set paused_until",
+            node=node,
+        )
+    return tuple(day for day in Weekly if day in days)
 
 
 def read_flag(name: str, given: str, called: str = "") -> Value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 
 from digest.keywords.tokens import FIELDS, OPERATORS
 from digest.keywords.words import counted
@@ -36,13 +37,13 @@ _FIELD_APART = re.compile(rf"({'|'.join(FIELDS)}):\s+(?=\S)")
 class Mended:
     """A tree of what a text was probably meant to be, and what is wrong with its YAML.
 
-    `whole`: all of it could be read; else the tree is of what stands above the line of the last
-    fault, None where even that cannot be read.
+    `end` is the line from which on nothing can be read; the tree is of what stands above it, None
+    where even that cannot be read.
     """
 
     document: Document | None
     faults: list[Problem]
-    whole: bool
+    end: float = inf
 
 
 def read(text: str) -> Mended:
@@ -52,7 +53,7 @@ def read(text: str) -> Mended:
     allowed = MAX_REPAIRS if len(text) <= REPAIRABLE else 1
     while True:
         try:
-            return Mended(Document(text), faults, whole=True)
+            return Mended(Document(text), faults)
         except YamlError as error:
             row, column = place(line_starts(text), min(error.start, len(text)))
             if faults and row <= faults[-1].line:
@@ -68,11 +69,11 @@ def read(text: str) -> Mended:
             problem, lines[row - 1] = guess
             faults.append(problem)
             text = "\n".join(lines)
-    above = "\n".join(text.split("\n")[: faults[-1].line - 1])
+    end = faults[-1].line
     try:
-        return Mended(Document(above), faults, whole=False)
+        return Mended(Document("\n".join(text.split("\n")[: end - 1])), faults, end)
     except YamlError:
-        return Mended(None, faults, whole=False)
+        return Mended(None, faults, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,7 @@ def _in_quotes(value: str, column: int) -> tuple[str, int, str]:
     where it lacks none.
     """
     if value.startswith("[") and value.endswith("]"):
-        # Cut at commas that stand outside quotes.
-        items = re.findall(r"(?:\"[^\"]*\"|'[^']*'|[^,\"'])+", value[1:-1])
-        messages = {item.strip(): _lacks_quotes(item.strip()) for item in items}
-        wrong = next((item for item, message in messages.items() if message), "")
-        quoted = (quote(i) if messages[i] else i for i in map(str.strip, items))
-        return messages.get(wrong, ""), value.find(wrong), wrong and f"[{', '.join(quoted)}]"
+        return _items_in_quotes(value)
     if message := _lacks_quotes(value):
         return message, 0, quote(value)
     if re.fullmatch(r'".*\\.*"', value):
@@ -147,6 +143,16 @@ def _in_quotes(value: str, column: int) -> tuple[str, int, str]:
     if ": " in value and value[0] not in "\"'[{&*!|>":
         return _COLON, 0, quote(_closed_up(value))
     return "", 0, ""
+
+
+def _items_in_quotes(value: str) -> tuple[str, int, str]:
+    # Cut at commas that stand outside quotes.
+    items = [i.strip() for i in re.findall(r"(?:\"[^\"]*\"|'[^']*'|[^,\"'])+", value[1:-1])]
+    wrong = [item for item in items if _lacks_quotes(item)]
+    if not wrong:
+        return "", 0, ""
+    quoted = ", ".join(quote(item) if item in wrong else item for item in items)
+    return _lacks_quotes(wrong[0]), value.index(wrong[0]), f"[{quoted}]"
 
 
 def _lacks_quotes(value: str) -> str:

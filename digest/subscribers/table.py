@@ -126,17 +126,16 @@ def _reader(cells: dict[str, str], checked: Checked) -> tuple[list[str], Wanted]
         why = f"{email!r} is no mail address: {str(error).rstrip('.')}"
         wrong.append(why if email else "there is no address")
     fields: dict[str, Value] = {}
-    for name in SETTABLE:
+    for name in (name for name in SETTABLE if cells.get(name, "").strip()):
         try:
-            if cells.get(name, "").strip():
-                fields[name] = read_flag(name, cells[name], called=name)
+            fields[name] = read_flag(name, cells[name], called=name)
         except UsageError as error:
             wrong.append(str(error))
     reader = Wanted(email, tuple(split(cells.get("keywords", ""))), fields)
-    texts = [*reader.keywords, *reader.excluded]
-    wrong += [why for text in texts if (why := _doubt(text, checked))]
-    is_new = email.casefold() not in checked.entries
-    if is_new and not reader.keywords and not listed_keywords(checked):
+    doubts = (_doubt(text, checked) for text in (*reader.keywords, *reader.excluded))
+    wrong += filter(None, doubts)
+    inherited = listed_keywords(checked, checked.entries.get(email.casefold()))
+    if not reader.keywords and not inherited:
         wrong.append(f"{email} needs a keyword, being new")
     return wrong, reader
 

@@ -1,72 +1,22 @@
+"""Readers added, changed, moved and taken out: only what must change does."""
+
 from __future__ import annotations
 
 import multiprocessing
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from digest.errors import ConfigError, TryLaterError, UsageError
 from digest.model import Rule
-from digest.subscribers import SubscribersFileError, edit, edit_keywords, load_roster, transaction
-from digest.subscribers.check import check_text
+from digest.subscribers import SubscribersFileError, edit, load_roster, transaction
 from digest.subscribers.guesses import nearest_address
 from digest.system.locks import file_lock
-
-TEXT = """\
-# the lab's readers
-defaults:   {timezone: Europe/Berlin,  at: "08:00"}   # for all
-
-keywords:
-  Reward Model:  '"reward model" OR "preference model"'   # aligned by hand
-  # about robots
-  Robots: {query: 'cat:cs.RO'}
-
-groups:
-  vision: [MLLM, "Hallucination"]
-
-subscribers:
-  # the head of the lab
-  - email: ada@example.org
-    name: 'Ada'
-    keywords: [Reward Model, +vision]   # hers
-
-  - email: grace@example.org     # abroad
-    keywords:
-      - robots
-      # she asked twice
-      - chain of thought
-    max_papers: 30
-# the end
-"""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    file = tmp_path / "subscribers.yaml"
-    file.write_text(TEXT)
-    return file
-
-
-def difference(path: Path, before: str = TEXT) -> tuple[list[str], list[str]]:
-    """The lines that went and the lines that came."""
-    import difflib
-
-    lines = list(difflib.ndiff(before.splitlines(), path.read_text().splitlines()))
-    return [line[2:] for line in lines if line[0] == "-"], [
-        line[2:] for line in lines if line[0] == "+"
-    ]
-
-
-def names(path: Path, email: str) -> list[str]:
-    reader = edit.find_reader(load_roster(path), email)
-    assert reader is not None
-    return [keyword.name for keyword in reader.keywords]
+from tests.subscribers.files import TEXT, difference, names
 
 
 def test_new_readers_stand_at_the_end_of_the_list_and_nothing_else_moves(path: Path) -> None:
@@ -190,88 +140,6 @@ def test_a_reader_moves_to_another_address_in_place(path: Path) -> None:
         edit.move_subscriber(path, "grace@example.net", "ADA@example.org")
 
 
-def test_a_keyword_is_added_under_its_name(path: Path) -> None:
-    edit_keywords.add_keyword(path, "RL", 'ti:"reinforcement learning"')
-    edit_keywords.add_keyword(path, "Scaling", None, Rule.TITLE)
-    assert difference(path)[1] == [
-        "  RL: 'ti:\"reinforcement learning\"'",
-        "  Scaling: {query: Scaling, match: title}",
-    ]
-    with pytest.raises(UsageError, match="there is a keyword Robots already"):
-        edit_keywords.add_keyword(path, "robots")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("keywords:\n  - a1  # one\n  - b1\n", "keywords:\n  a1: a1  # one\n  b1: b1\n  RL: \"ti:x\"\n"),
-        ("keywords: [a1, b1]\n", 'keywords: {a1: a1, b1: b1, RL: "ti:x"}\n'),
-        ("keywords: []\nsubscribers: []\n", 'keywords:\n  RL: "ti:x"\nsubscribers: []\n'),
-        ("keywords:  # none yet\n", 'keywords:  # none yet\n  RL: "ti:x"\n'),
-        ("subscribers: []", 'subscribers: []\n\nkeywords:\n  RL: "ti:x"\n'),
-        ('{"keywords": {}}', '{"keywords": {RL: "ti:x"}}'),
-    ],
-)  # fmt: skip
-def test_a_name_finds_its_place_in_every_form_of_the_section(
-    path: Path, before: str, after: str
-) -> None:
-    path.write_text(before)
-    edit_keywords.add_keyword(path, "RL", "ti:x")
-    assert path.read_text() == after
-
-
-def test_a_used_keyword_is_only_removed_by_force_and_then_everywhere(path: Path) -> None:
-    edit.add_subscribers(path, ["ada@example.org"], ["Robots"], {"exclude": ["Reward Model"]})
-    before = path.read_text()
-    with pytest.raises(UsageError, match=r"used by ada@example.org, grace@example.org"):
-        edit_keywords.remove_keyword(path, "robots")
-    assert path.read_text() == before
-    edit_keywords.remove_keyword(path, "robots", force=True)
-    assert difference(path, before) == (
-        [
-            "  Robots: {query: 'cat:cs.RO'}",
-            "    keywords: [Reward Model, +vision, Robots]   # hers",
-            "      - robots",
-        ],
-        ["    keywords: [Reward Model, +vision]   # hers"],
-    )
-
-
-def test_a_keyword_whose_removal_leaves_a_reader_with_nothing_stays(path: Path) -> None:
-    path.write_text(
-        "keywords: {A: 'ti:x'}\nsubscribers:\n  - email: ada@example.org\n    keywords: [a]\n"
-    )
-    with pytest.raises(UsageError, match=r"ada@example\.org has no keywords"):
-        edit_keywords.remove_keyword(path, "A", force=True)
-
-
-def test_a_renamed_keyword_changes_its_name_wherever_it_stands(path: Path) -> None:
-    done = edit_keywords.rename_keyword(path, "reward model", "RM: all")
-    assert difference(path)[1] == [
-        '  "RM: all":  \'"reward model" OR "preference model"\'   # aligned by hand',
-        '    keywords: ["RM: all", +vision]   # hers',
-    ]
-    assert [k.query for k in done.before.keywords] == [k.query for k in done.after.keywords]
-    edit_keywords.rename_keyword(path, "RM: all", "rm: ALL")
-
-
-def test_a_name_that_is_its_own_query_keeps_it_when_renamed(path: Path) -> None:
-    path.write_text("keywords: {Reasoning: {match: title}}\n")
-    edit_keywords.rename_keyword(path, "Reasoning", "Thought")
-    assert [(k.name, k.query) for k in load_roster(path).keywords] == [("Thought", "ti:reasoning")]
-    path.write_text("keywords: [reasoning]\n")
-    with pytest.raises(UsageError, match="plain list"):
-        edit_keywords.rename_keyword(path, "Reasoning", "Thought")
-
-
-def test_a_name_that_stands_for_something_else_already_is_refused(path: Path) -> None:
-    with pytest.raises(UsageError, match="would change what readers"):
-        edit_keywords.rename_keyword(path, "Reward Model", "chain of thought")
-    with pytest.raises(UsageError, match="there is a keyword robots already"):
-        edit_keywords.rename_keyword(path, "Reward Model", "robots")
-    assert path.read_text() == TEXT
-
-
 def test_what_would_make_the_file_wrong_is_refused_with_the_guess(path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean Europe/Berlin"):
         edit.add_subscribers(path, ["ada@example.org"], [], {"timezone": "Berlin"})
@@ -293,7 +161,10 @@ def test_a_broken_file_is_not_edited(path: Path) -> None:
 
 
 def test_what_is_shared_by_an_alias_is_not_edited(path: Path) -> None:
-    text = "subscribers:\n- email: a@example.org\n  keywords: &all [x]\n- email: b@example.org\n  keywords: *all\n"
+    text = (
+        "subscribers:\n- email: a@example.org\n  keywords: &all [x]\n"
+        "- email: b@example.org\n  keywords: *all\n"
+    )
     path.write_text(text)
     with pytest.raises(UsageError, match=r"subscribers\.yaml:5: the list is written here as \*all"):
         edit.add_subscribers(path, ["b@example.org"], ["y"])
@@ -466,77 +337,3 @@ def test_two_processes_that_edit_at_once_lose_nothing(path: Path) -> None:
         worker.join(30)
         assert worker.exitcode == 0
     assert len(load_roster(path).subscribers) == 2 + 20
-
-
-FLOW = (
-    '{"keywords": {"A": "ti:x"}, "subscribers": [{"email": "ada@example.org", "keywords": ["A", "b1"]}, '
-    '{"email": "grace@example.org", "keywords": ["c1"]}]}'
-)
-INDENTLESS = (
-    "subscribers:\n- email: ada@example.org\n  keywords:\n  - A\n  -   b1\n\n"
-    "- keywords: [c1]\n  email: grace@example.org\nkeywords:\n    A: ti:x\n"
-)
-WEIRD = (
-    "---\nkeywords:\n  A: |\n    ti:x\n\nsubscribers:\n    -\n      email: ada@example.org\n      keywords: [A,\n"
-    "        b1, # yes\n      ]\n    - email: grace@example.org\n      keywords: [ c1 ]\n      name:\n        Grace\n"
-    "...\n"
-).replace("name:\n        Grace", "name: >\n        Grace\n\n")
-
-OPERATIONS: list[Callable[[Path], object]] = [
-    lambda p: edit.add_subscribers(p, ["ada@example.org", "new@example.org"], ["d1", "+none"[1:]]),
-    lambda p: edit.add_subscribers(
-        p, ["grace@example.org"], ["e 1"], {"name": "Gr: a", "at": "07:00"}
-    ),
-    lambda p: edit.add_subscribers(p, ["grace@example.org"], ["title word"], match=Rule.TITLE),
-    lambda p: edit.add_subscribers(
-        p, ["ada@example.org"], [], {"at": None, "name": None, "exclude": ["cat:cs.RO"]}
-    ),
-    lambda p: edit.remove_subscribers(p, ["ada@example.org"], ["b1"]),
-    lambda p: edit.remove_subscribers(p, ["ada@example.org", "new@example.org"], ["A", "d1"]),
-    lambda p: edit.remove_subscribers(p, ["ada@example.org"]),
-    lambda p: edit.remove_subscribers(p, ["grace@example.org"]),
-    lambda p: edit.move_subscriber(p, "grace@example.org", "grace@example.net"),
-    lambda p: edit.move_subscriber(p, "grace@example.net", "grace@example.org"),
-    lambda p: edit_keywords.add_keyword(p, "Named", "ti:named"),
-    lambda p: edit_keywords.rename_keyword(p, "A", "An A"),
-    lambda p: edit_keywords.rename_keyword(p, "An A", "A"),
-    lambda p: edit_keywords.remove_keyword(p, "Named", force=True),
-    lambda p: edit_keywords.remove_keyword(p, "A", force=True),
-]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    start=st.sampled_from([TEXT, FLOW, INDENTLESS, WEIRD]),
-    steps=st.lists(st.sampled_from(OPERATIONS), max_size=6),
-)
-def test_whatever_is_done_in_whatever_form_the_file_stays_right(
-    tmp_path_factory: pytest.TempPathFactory, start: str, steps: list[Callable[[Path], object]]
-) -> None:
-    path = tmp_path_factory.mktemp("edit") / "subscribers.yaml"
-    path.write_text(start)
-    for step in steps:
-        before = path.read_text()
-        try:
-            step(path)
-        except (UsageError, ConfigError):
-            assert path.read_text() == before
-        check_text(path.read_text(), path.name)
-
-
-@pytest.mark.parametrize("start", [FLOW, INDENTLESS, WEIRD])
-def test_every_form_of_the_file_can_be_edited(path: Path, start: str) -> None:
-    path.write_text(start)
-    edit.add_subscribers(path, ["ada@example.org", "new@example.org"], ["d1"], {"max_papers": 3})
-    assert names(path, "ada@example.org") == ["A", "b1", "d1"]
-    edit.remove_subscribers(path, ["ada@example.org"], ["A", "d1"])
-    edit.remove_subscribers(path, ["grace@example.org"])
-    edit_keywords.rename_keyword(path, "A", "Z")
-    edit.move_subscriber(path, "new@example.org", "old@example.org")
-    edit_keywords.add_keyword(path, "B", "ti:b")
-    roster = load_roster(path)
-    assert [(r.email, [k.name for k in r.keywords], r.max_papers) for r in roster.subscribers] == [
-        ("ada@example.org", ["b1"], 3),
-        ("old@example.org", ["d1"], 3),
-    ]
-    assert [k.name for k in roster.keywords] == ["Z", "B", "b1", "d1"]

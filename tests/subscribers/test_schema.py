@@ -8,10 +8,19 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from digest.model import Order, Rule, Weekly
+from digest.model import Order, Rule, Subscriber, Weekly
 from digest.subscribers import SubscribersFileError
 from digest.subscribers.check import KEYWORD_FIELDS, MATCHES, SECTIONS, check_text
-from digest.subscribers.fields import ADDRESSES, FIELDS, MAX_PAPERS, QUIET_DAYS, SCHEDULES
+from digest.subscribers.fields import (
+    ADDRESSES,
+    FIELDS,
+    MAX_AUTHOR,
+    MAX_NAME,
+    MAX_PAPERS,
+    MAX_PREFIX,
+    QUIET_DAYS,
+    SCHEDULES,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 SCHEMA: dict[str, Any] = json.loads(
@@ -62,6 +71,32 @@ def test_schema_and_loader_know_the_same_values() -> None:
     assert set(definitions["order"]["enum"]) == set(Order)
     assert set(definitions["quiet_days"]["enum"]) == set(QUIET_DAYS)
     assert definitions["max_papers"]["maximum"] == MAX_PAPERS
+    assert definitions["name"]["maxLength"] == MAX_NAME
+    assert definitions["authors"]["items"]["maxLength"] == MAX_AUTHOR
+    assert definitions["subject_prefix"]["maxLength"] == MAX_PREFIX
+
+
+def written(value: object) -> str:
+    """A value as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_the_schema_describes_each_field_as_the_table_reads_it() -> None:
+    definitions = SCHEMA["properties"]["subscribers"]["items"]["properties"] | SCHEMA["$defs"]
+    lists = {"keywords": definitions["keyword_list"]}
+    for name, field in FIELDS.items():
+        schema = lists.get(name) or definitions[name]
+        assert (schema.get("type") == "array") is bool(field.one), name
+        assert ("null" in schema.get("type", ())) is field.optional, name
+        for word in schema.get("enum", ()):
+            assert field.read(written(word)) is not None, (name, word)
+        if "default" in schema:
+            default = getattr(Subscriber("ada@example.org", ()), DEFAULTS.get(name, name))
+            assert field.read(written(schema["default"])) == default, name
+
+
+DEFAULTS = {"schedule": "days"}
+"""The names that the model has for fields, where it has others."""
 
 
 @pytest.mark.parametrize(
