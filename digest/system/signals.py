@@ -17,24 +17,10 @@ GRACE_SECONDS = 10.0
 T = TypeVar("T")
 
 
-class Stop:
-    """Whether a stop was asked for, and whether a message is being handed over right now."""
+class Stop(asyncio.Event):
+    """Set when a stop is asked for; and whether a message is being handed over right now."""
 
-    def __init__(self) -> None:
-        self._asked = asyncio.Event()
-        self.in_flight = False
-
-    def ask(self) -> None:
-        """Ask for a stop."""
-        self._asked.set()
-
-    def is_set(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._asked.is_set()
-
-    async def wait(self) -> None:
-        """Wait until a stop is asked for."""
-        await self._asked.wait()
+    in_flight = False
 
     async def rest(self, seconds: float) -> None:
         """Sleep so many seconds, or less where a stop is asked for."""
@@ -62,7 +48,7 @@ async def run_stoppable(
             # Without the handler the same signal ends the process at once.
             loop.remove_signal_handler(number)
             os.kill(os.getpid(), number)
-        stop.ask()
+        stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)

@@ -5,6 +5,7 @@ silent.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -38,13 +39,11 @@ class Notifier:
         address = environ.get("NOTIFY_SOCKET", "")
         if not address.startswith(("/", "@")):
             return cls()
-        microseconds = environ.get("WATCHDOG_USEC", "")
         own = str(os.getpid() if pid is None else pid)
-        if environ.get("WATCHDOG_PID", own) != own:
-            return cls(address)
-        if not (microseconds.isascii() and microseconds.isdigit()) or int(microseconds) == 0:
-            return cls(address)
-        return cls(address, int(microseconds) / 1_000_000)
+        is_ours = environ.get("WATCHDOG_PID", own) == own
+        found = re.fullmatch("[0-9]+", environ.get("WATCHDOG_USEC", "")) if is_ours else None
+        microseconds = int(found[0]) if found else 0
+        return cls(address, microseconds / 1_000_000 if microseconds else None)
 
     def ready(self, status: str = "") -> bool:
         """The start, or a reload, is over."""

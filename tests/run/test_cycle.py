@@ -515,7 +515,7 @@ async def test_a_cancelled_handover_counts_as_maybe_delivered(world: World) -> N
 
 async def test_a_stop_that_came_early_is_obeyed(world: World) -> None:
     world.readers = [reader(ADA, "Alpha")]
-    world.stop.ask()
+    world.stop.set()
     summary = await world.cycle()
     assert world.arxiv.asked == []
     assert summary.composed == 0

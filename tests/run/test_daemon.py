@@ -215,7 +215,7 @@ class Simulation:
             max(moment, self.world.now) if moment and self.daemon.wake.is_set() else after
         )
         if self.world.now >= self.until:
-            self.world.stop.ask()
+            self.world.stop.set()
 
     async def run(self) -> None:
         await self.daemon.serve()
@@ -367,7 +367,7 @@ async def test_while_another_cycle_works_it_waits_and_then_goes_on(world):
 
 async def test_a_stop_that_was_asked_for_early_is_obeyed(world):
     world.readers = [reader("ada@example.org", "A")]
-    world.stop.ask()
+    world.stop.set()
     simulation = await simulate(world, MONDAY, 1)
     assert simulation.cycles == []
 

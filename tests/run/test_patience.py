@@ -103,7 +103,7 @@ async def test_a_name_that_is_not_found_is_waited_for_too() -> None:
 async def test_a_stop_ends_the_waiting() -> None:
     stop = Stop()
     real = Patience(stop, lambda _text: None)
-    asyncio.get_running_loop().call_later(0.05, stop.ask)
+    asyncio.get_running_loop().call_later(0.05, stop.set)
     async with asyncio.timeout(5):
         assert await real.unreachable(("127.0.0.1", free_port()))
 

@@ -410,7 +410,7 @@ async def test_a_stop_ends_the_waiting_for_a_limit(world: World) -> None:
 
     cycle = asyncio.create_task(world.cycle(limits=(PER_MINUTE,), progress=progress))
     await asyncio.wait_for(waiting.wait(), 5)
-    world.stop.ask()
+    world.stop.set()
     summary = await asyncio.wait_for(cycle, 5)
     assert summary.outcomes[Outcome.SENT] == 4
 
