@@ -28,6 +28,7 @@ def copy_whole(source: Path, target: Path) -> None:
             old.backup(new)
             # The copy needs no write-ahead log beside it.
             new.execute("PRAGMA journal_mode = DELETE").fetchone()
+        # On the disk before the name points to it: a power cut would leave an empty file there.
         descriptor = os.open(draft, os.O_RDONLY)
         try:
             os.fsync(descriptor)

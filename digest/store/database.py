@@ -85,8 +85,10 @@ class Database:
 
     def _prepare(self, path: Path) -> None:
         self.check_application()
+        # "In data" must be on the disk before the DATA command; in WAL, NORMAL would not flush it.
         self._execute("PRAGMA journal_mode = WAL").fetchone()
         self._execute("PRAGMA synchronous = FULL")
+        # A step cannot be undone, so the file is kept as it was before.
         version = self.number("PRAGMA user_version")
         if 0 < version < len(MIGRATIONS):
             with explained_errors(self.name):

@@ -133,6 +133,7 @@ class Digests(Concern):
             )
         )
         slot = now
+        # docs/decisions.md, "`digest send` has a moment of its own for a slot"
         while slot.second == 0 or to_text(slot) in taken:
             slot += timedelta(seconds=1)
         return slot
@@ -154,8 +155,10 @@ class Digests(Concern):
         if exclude is not None:
             papers = self._without(papers, exclude)
         withdrawn = withdrawn_papers(self._db, due.id, folded)
+        # Without anything newer the open delivery is as good as a new digest would be.
         if folded and papers.keys() | withdrawn.keys() <= self._carried(folded):
             papers, withdrawn = {}, {}
+        # docs/decisions.md, "After a long pause the log begins anew". No withdrawal is skipped.
         papers, cut, skipped = most_recent(papers, max_papers if due.away else len(papers))
         papers = withdrawn | papers
         previous = self._previous(due.id, folded)
@@ -236,6 +239,7 @@ class Digests(Concern):
                 WHERE id IN (SELECT value FROM json_each(?)) AND {FOLDABLE}""",
             [json.dumps(plan.folded)],
         )
+        # Somebody dropped or retried one since: what it carries must not go twice.
         if open_ != len(plan.folded):
             return False
         for delivery in plan.folded:

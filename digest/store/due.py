@@ -66,11 +66,13 @@ def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> 
     This is due by the ledger alone, whatever the reader wants of new versions, excludes, or still
     subscribes to: whoever was sent a paper learns that it was taken back.
     """
+    # Asking the ledger for every reader in every run would take too long, so readers are marked.
     if not folded and not database.value(
         "SELECT corrections FROM subscriber WHERE id = ?", [reader]
     ):
         return {}
     rows = database.rows(_WITHDRAWN, {"reader": reader, "folded": json.dumps(folded)})
+    # A withdrawal stands in no log that the reader must have, so it is due behind all of them.
     end = head(database) + 1
     return {
         row["paper"]: DuePaper(Kind.REVISED, end, end, json.loads(row["labels"]), row["had"])

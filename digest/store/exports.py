@@ -87,6 +87,7 @@ class Exports(Concern):
 
     def _seen(self, bases: list[str]) -> dict[str, tuple[tuple[str, ...], datetime | None]]:
         rows = self._db.rows(
+            # Where a run's record is deleted already, nobody knows when the paper was first seen.
             """SELECT m.paper, json_group_array(DISTINCT q.text) AS queries,
                    MIN(r.started_at) AS first, COUNT(*) - COUNT(r.id) AS unknown
                FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run

@@ -47,6 +47,7 @@ class Folder(Concern):
         with self._db.transaction():
             found = self.waiting(now)
             for row in self._db.rows(_DELIVERIES, self._since(now)):
+                # As if a newer digest had taken its place: an expired delivery carried nothing.
                 self._db.write("UPDATE delivery SET state = 'expired' WHERE id = ?", [row["id"]])
                 rewind(self._db, row["id"])
             self._db.set_meta(_ANSWERED, to_text(now))

@@ -76,6 +76,7 @@ class Held(Concern):
                 json.dumps(ids[:IDS_KEPT]),
             ],
         )
+        # By the newest numbers, so that a clock that goes back deletes nothing too early.
         self._db.write(
             """DELETE FROM window WHERE query = :query AND id NOT IN (
                    SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)""",

@@ -93,6 +93,7 @@ class Inbox(Concern):
 
     def _first(self, key: str, now: datetime) -> bool:
         """Remember a message; false where it is remembered already."""
+        # docs/decisions.md, "The inbox is remembered twice"
         self._db.write("DELETE FROM inbox_message WHERE at < ?", [now - KEPT])
         return bool(
             self._db.write("INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, now])

@@ -42,6 +42,7 @@ class Naming(Concern):
 
     def drop_bodies(self) -> None:
         """Empty the bodies of digests that have ended, so that no trace of them is in the file."""
+        # SQLite would otherwise leave the deleted text in free pages of the file.
         self._db.value("PRAGMA secure_delete = ON")
         self._db.write(DROP_BODIES)
 
@@ -55,10 +56,10 @@ class Naming(Concern):
         """Give every reader a pseudonym, and leave no address in the file, not even in what
         was deleted.
 
-        `name_of` makes the pseudonym of an address; `conceal` takes one address (or none), and all that
-        looks like one, out of what a server said; `plain` takes the contact out of the bodies that
-        wait. The secret that signs links goes, since in this mode the operator's is used. The mark
-        is set last: an interrupted change is made again.
+        `name_of` makes the pseudonym of an address; `conceal` takes one address (or none), and all
+        that looks like one, out of what a server said; `plain` takes the contact out of the bodies
+        that wait. The secret that signs links goes, since in this mode the operator's is used. The
+        mark is set last: an interrupted change is made again.
         """
         with self._db.transaction():
             self._conceal_words(conceal)
@@ -72,6 +73,7 @@ class Naming(Concern):
                 self._db.write("UPDATE content SET pieces = ? WHERE id = ?", [pieces, row["id"]])
             self._db.set_meta("secret", "")
             self._db.set_meta("roster", "")
+        # docs/decisions.md, "A database that forgets addresses renames its readers"
         self._db.vacuum()
         self._db.set_meta(MARK, mark)
 

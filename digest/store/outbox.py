@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
@@ -20,21 +20,13 @@ from digest.model import (
     Receipt,
     State,
 )
+from digest.rules.retry import UNKNOWN_WAIT, Attempt, what_follows
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.relay import Relay
 from digest.store.rows import OPEN_STATES, WAITING_STATES, states
 from digest.store.suppressions import note_bounce
 
-RETRIES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
-"""The wait after each refused attempt; the last one repeats."""
-GIVE_UP = timedelta(days=5)
-"""A relay's refusals, or its silence, are taken as final after this time (RFC 5321 section 4.5.4.1:
-4-5 days)."""
-UNKNOWN_WAIT = timedelta(minutes=30)
-"""So long at least a delivery that may have been accepted rests before it is tried again."""
-RELAY_WAIT = timedelta(seconds=2)
-"""After the server's own rest another delivery goes first, lest one of them block them all."""
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""
 
@@ -159,6 +151,7 @@ class Outbox(Concern):
         """Commit that from now on the message may be accepted. Raises LookupError where the claim
         was lost.
         """
+        # Each message by itself (docs/decisions.md, "Each message is marked as in data by itself").
         changed = self._db.write(
             """UPDATE delivery SET state = 'in_data'
                WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased'""",
@@ -192,9 +185,14 @@ class Outbox(Concern):
         )
         if maybe_accepted is None:
             return None, receipt
-        if not outgoing.address.startswith(REPOSITORY):
+        is_issue = outgoing.address.startswith(REPOSITORY)
+        if not is_issue:
             receipt = self._relay.judge(receipt, now)
-        state, wait = _what_follows(receipt.outcome, bool(maybe_accepted), outgoing, now)
+        attempt = Attempt(
+            receipt.outcome, outgoing.attempt, now - outgoing.date, bool(maybe_accepted), is_issue
+        )
+        state, wait = what_follows(attempt)
+        # Spread, so that those who were refused together do not come back together.
         if receipt.outcome != Outcome.UNKNOWN:
             wait *= 0.9 + 0.2 * jitter()
         self._db.write(
@@ -216,6 +214,7 @@ class Outbox(Concern):
         )
         if state == State.FAILED:
             rewind(self._db, outgoing.id)
+        # While it is tried again it may still arrive, and a bounce could suppress its reader.
         if receipt.bounce and state not in OPEN:
             note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state, receipt
@@ -275,6 +274,7 @@ class Outbox(Concern):
                     "message_id": make_message_id(self._db, row["subscriber"], slot, domain),
                     "now": now,
                     "from_seq": row["from_seq"],
+                    # A repeat of a repeat names the digest that carries the papers.
                     "again": row["first"],
                 },
             )
@@ -284,6 +284,8 @@ class Outbox(Concern):
         """Let one delivery leave with the next cycle. Raises UsageError where it is none that
         waits.
         """
+        # Deferred, what may have been accepted leaves under either policy; the sticky flag keeps it
+        # from being folded all the same.
         return self._change(
             delivery,
             """next_at = MIN(next_at, :now),
@@ -380,28 +382,3 @@ def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
             f"the digest of delivery {delivery} is still on its way",
             remedy=f"'digest outbox retry {delivery}' lets it leave with the next run",
         )
-
-
-def _what_follows(
-    outcome: Outcome, maybe_accepted: bool, outgoing: Outgoing, now: datetime
-) -> tuple[State, timedelta]:
-    """The state that follows an outcome, and the wait before the next attempt.
-
-    What may have been accepted earlier is never again treated as certainly unsent.
-    """
-    retry = RETRIES[min(outgoing.attempt, len(RETRIES)) - 1]
-    young = now - outgoing.date < GIVE_UP
-    match outcome:
-        case Outcome.SENT:
-            return State.SENT, timedelta()
-        case Outcome.UNKNOWN if young:
-            # Each attempt may be one more copy in the reader's mailbox.
-            return State.UNKNOWN, max(retry, UNKNOWN_WAIT)
-        case Outcome.RELAY:
-            # There is no server's rest that would hold an issue.
-            wait = RETRIES[0] if outgoing.address.startswith(REPOSITORY) else RELAY_WAIT
-            return (State.UNKNOWN if maybe_accepted else State.QUEUED), wait
-        case Outcome.DEFERRED if young:
-            return (State.UNKNOWN if maybe_accepted else State.DEFERRED), retry
-    lost = maybe_accepted or outcome is Outcome.UNKNOWN
-    return (State.DROPPED if lost else State.FAILED), timedelta()

@@ -74,7 +74,7 @@ class Pages(Concern):
                        SELECT 1 FROM seen WHERE query = :query AND paper = :paper)""",
                 {"query": query["id"], "paper": base, "version": papers[base].version},
             )
-            for base in reversed(bases)
+            for base in reversed(bases)  # the log has the oldest first
         )
         begins = query["last_good_at"] is None and bool(bases)
         if begins:
@@ -95,6 +95,7 @@ def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> 
     it. When a paper was submitted is taken from the window where it shows the paper, since the page
     gives only the day.
     """
+    # docs/decisions.md, "An imported page is history, and the first window after it is cut"
     on_page = database.rows(
         "SELECT p.id, p.published FROM seen m JOIN paper p ON p.id = m.paper"
         " WHERE m.query = ? AND m.run IS NULL AND m.kind = 'old'",

@@ -1,13 +1,17 @@
-"""Papers as the database keeps them: each once, in the highest version ever served."""
+"""Papers as the database keeps them: each once, in the highest version ever served, with what the
+versions changed.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from digest.model import Paper
+from digest.model import Change, Paper
+from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
 from digest.store.rows import value_of
 
@@ -48,3 +52,70 @@ def write_paper(database: Database, paper: Paper, *, redate: bool = False) -> No
             "redate": redate,
         },
     )
+
+
+def keep_papers(database: Database, papers: Sequence[Paper]) -> None:
+    """Keep each paper in the highest version ever served, and note what a new version
+    changed.
+    """
+    kept = load_papers(database, [p.id for p in papers])
+    for paper in papers:
+        before = kept.get(paper.id)
+        if before is None:
+            write_paper(database, paper)
+        elif (paper.version, not paper.approximate) > (before.version, not _is_guess(before)):
+            write_paper(database, paper, redate=_is_guess(before))
+            _note_changes(database, before, paper)
+        else:
+            continue
+        _note_withdrawal(database, paper)
+
+
+def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
+    """Note what a version changed; of one whose announcement only was known till now, what that
+    did not say.
+    """
+    if paper.version == 1 or (before.version == paper.version and not before.approximate):
+        return
+    changed = changes(replace(before, authors=before.authors or paper.authors), paper)
+    old_title = before.title if Change.TITLE in changed else ""
+    noted = database.row(
+        "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?",
+        [paper.id, paper.version],
+    )
+    if noted is not None:
+        changed = merged(map(Change, json.loads(noted["changed"])), changed)
+        old_title = noted["old_title"]
+    database.write(
+        """INSERT OR REPLACE INTO revision(paper, version, changed, accepted, old_title)
+           VALUES(?, ?, ?, ?, ?)""",
+        [
+            paper.id,
+            paper.version,
+            json.dumps(changed),
+            Change.ACCEPTED in changed,
+            old_title,
+        ],
+    )
+
+
+def _note_withdrawal(database: Database, paper: Paper) -> None:
+    """Note from which version on a paper is withdrawn, and who was sent it before."""
+    if not is_withdrawn(paper):
+        database.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
+    elif database.write(
+        "UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]
+    ):
+        database.write(
+            """UPDATE subscriber SET corrections = 1 WHERE id IN (
+                   SELECT d.subscriber FROM content_paper cp
+                   JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)""",
+            [paper.id],
+        )
+
+
+def _is_guess(paper: Paper) -> bool:
+    """Whether it is only guessed when a paper was submitted: an imported page names no authors, an
+    announcement no dates.
+    """
+    return paper.approximate or not paper.authors

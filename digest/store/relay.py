@@ -72,6 +72,8 @@ class Relay(Concern):
             case Outcome.RELAY:
                 self._return_token()
                 self._write(_tripped(state, receipt.reply, now, permanent=receipt.permanent))
+            # docs/decisions.md, "Three refusals by policy, or three silences, are the server's
+            # trouble".
             case Outcome.UNKNOWN:
                 self._suspect(state, receipt, now)
             case Outcome.FAILED if receipt.policy:
@@ -186,6 +188,7 @@ def _tripped(
     """The state after one more failure of the server; what fails during a rest does not lengthen
     it.
     """
+    # A person's run tries once during a rest; what it meets must not make the rest longer.
     if state.is_paused(now):
         return replace(state, reason=reason, permanent=permanent)
     pause = PAUSES[-1] if permanent else PAUSES[min(state.failures, len(PAUSES) - 1)]

@@ -61,6 +61,7 @@ class Runs(Concern):
         latest = self.latest_now()
         if latest is None or latest <= now:
             return now
+        # A clock that was put right by minutes: go on from the time that was seen.
         if latest - now < SKEW:
             return latest
         raise ConfigError(

@@ -71,6 +71,7 @@ class Subscribers(Concern):
                 remedy="nobody is removed for that; if they all left, run 'digest unsubscribe' with"
                 " their addresses",
             )
+        # Most runs find the file as it was, and with thousands of readers comparing takes seconds.
         fingerprint = hashlib.sha256(repr(roster).encode()).hexdigest()
         if self._db.meta("roster") == fingerprint:
             return False

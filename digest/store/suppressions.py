@@ -172,6 +172,7 @@ def note_bounce(
     )
     if not noted:
         return Effect.KNOWN
+    # docs/decisions.md, "What bounced after it was sent is due again, unless it was forwarded"
     if undelivered:
         failed = database.write(
             """UPDATE delivery SET state = 'failed', reply = ?, ended_at = ?
@@ -181,6 +182,7 @@ def note_bounce(
         if failed:
             rewind(database, delivery)
             _rewind_to_first(database, delivery)
+    # docs/decisions.md, "In a surge the readers of the last hour are let off"
     if is_surge(_bouncing(database, now), count_readers(database)):
         _excuse(database, now)
         return Effect.SURGE

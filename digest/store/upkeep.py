@@ -131,6 +131,7 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
             dropped = _count_as_mailed(database, had_until, now) if mailed else 0
         aside = _swap(draft, path, f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     finally:
+        # Opening the draft may have made its log, and migrating it a copy of the older schema.
         for part in ("", "-wal", "-shm", f".schema-{health.version}"):
             draft.with_name(draft.name + part).unlink(missing_ok=True)
     return Restored(known, aside, suppressed, dropped)
@@ -142,6 +143,7 @@ def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
     What the backup had recorded for readers whose next digest came due since then has gone with
     that digest.
     """
+    # docs/decisions.md, "A restored backup asks once what counts as mailed"
     with database.transaction():
         database.set_meta("mailed_until", to_text(until))
         database.write(

@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.errors import ArxivError, DoubtfulError
-from digest.model import Change, Kind, Paper, Query, Window
+from digest.model import Kind, Paper, Query, Window
 from digest.rules.calendar import last_served, submitted_by
 from digest.rules.diff import diff
-from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Concern, Database
 from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until
-from digest.store.papers import load_papers, write_paper
+from digest.store.papers import keep_papers, load_papers
 from digest.store.subscribers import head, place
 from digest.times import from_text, moment_or_none, to_text
 
@@ -137,10 +136,11 @@ class Windows(Concern):
             until, old = imported_until(self._db, query.id), set(judgement.old)
             if until is not None:
                 old |= before_the_page(self._db, query.id, window.papers)
-            begin = head(self._db)
+            begin = head(self._db)  # before what this window brings
             counts = self._log(query, (*window.papers, *judgement.extra), now, run, old)
             self._note_good(query, window, now)
             self._note_match(query, counts)
+            # Feeds and OAI answer other questions than the API, so they set it no standard.
             if window.source == "api":
                 self._measure(query, window, now, new_baseline=judgement.new_baseline)
             # Whoever moves here gets all that came after the page's last update.
@@ -193,7 +193,7 @@ class Windows(Concern):
     def complete(self, papers: Sequence[Paper]) -> None:
         """Write what is known now of papers of which only the announcement was."""
         with self._db.transaction():
-            self._keep_papers(tuple(papers))
+            keep_papers(self._db, papers)
 
     def accept(
         self, query: Query, papers: tuple[Paper, ...], now: datetime, *, old: Collection[str] = ()
@@ -266,6 +266,7 @@ class Windows(Concern):
         """
         with self._db.transaction():
             before = self.pause()
+            # Whoever asked all the same, such as a person with --fetch, has been refused again.
             if before is not None and before.until > now:
                 hours, until = before.hours, before.until
             else:
@@ -304,7 +305,7 @@ class Windows(Concern):
         news = diff(papers, known, query.last_good_at, now, query.covered_since, had_until)
         history = set(old) - known.keys()
         rows = [replace(row, kind=Kind.OLD) if row.paper.id in history else row for row in news]
-        self._keep_papers(papers)
+        keep_papers(self._db, papers)
         self._db.write_many(
             "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
             [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
@@ -326,73 +327,8 @@ class Windows(Concern):
         """The highest version of each paper in a query's log."""
         rows = self._db.rows(
             """SELECT m.paper, MAX(m.version) AS version FROM seen m
-               WHERE m.query = ? AND m.paper IN (SELECT value FROM json_each(?)) GROUP BY m.paper""",
+               WHERE m.query = ? AND m.paper IN (SELECT value FROM json_each(?))
+               GROUP BY m.paper""",
             [query, json.dumps(ids)],
         )
         return {row["paper"]: row["version"] for row in rows}
-
-    def _keep_papers(self, papers: tuple[Paper, ...]) -> None:
-        """Keep each paper in the highest version ever served, and note what a new version
-        changed.
-        """
-        kept = load_papers(self._db, [p.id for p in papers])
-        for paper in papers:
-            before = kept.get(paper.id)
-            if before is None:
-                write_paper(self._db, paper)
-            elif (paper.version, not paper.approximate) > (before.version, not _is_guess(before)):
-                write_paper(self._db, paper, redate=_is_guess(before))
-                self._note_changes(before, paper)
-            else:
-                continue
-            self._note_withdrawal(paper)
-
-    def _note_changes(self, before: Paper, paper: Paper) -> None:
-        """Note what a version changed; of one whose announcement only was known till now, what that
-        did not say.
-        """
-        if paper.version == 1 or (before.version == paper.version and not before.approximate):
-            return
-        changed = changes(replace(before, authors=before.authors or paper.authors), paper)
-        old_title = before.title if Change.TITLE in changed else ""
-        noted = self._db.row(
-            "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?",
-            [paper.id, paper.version],
-        )
-        if noted is not None:
-            changed = merged(map(Change, json.loads(noted["changed"])), changed)
-            old_title = noted["old_title"]
-        self._db.write(
-            """INSERT OR REPLACE INTO revision(paper, version, changed, accepted, old_title)
-               VALUES(?, ?, ?, ?, ?)""",
-            [
-                paper.id,
-                paper.version,
-                json.dumps(changed),
-                Change.ACCEPTED in changed,
-                old_title,
-            ],
-        )
-
-    def _note_withdrawal(self, paper: Paper) -> None:
-        """Note from which version on a paper is withdrawn, and who was sent it before."""
-        if not is_withdrawn(paper):
-            self._db.write(
-                "UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id]
-            )
-        elif self._db.write(
-            "UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]
-        ):
-            self._db.write(
-                """UPDATE subscriber SET corrections = 1 WHERE id IN (
-                       SELECT d.subscriber FROM content_paper cp
-                       JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)""",
-                [paper.id],
-            )
-
-
-def _is_guess(paper: Paper) -> bool:
-    """Whether it is only guessed when a paper was submitted: an imported page names no authors, an
-    announcement no dates.
-    """
-    return paper.approximate or not paper.authors

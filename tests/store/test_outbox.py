@@ -12,8 +12,8 @@ from digest.model import (
     Receipt,
     State,
 )
+from digest.rules.retry import GIVE_UP, RETRIES, UNKNOWN_WAIT
 from digest.store.digests import Queued
-from digest.store.outbox import GIVE_UP, RETRIES, UNKNOWN_WAIT
 from tests.store.house import ADA, BOB, MINUTE, PIECES, House
 from tests.world.worlds import DAY, HOUR, eprint, reader
 
