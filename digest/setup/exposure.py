@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from digest.errors import ConfigError
 from digest.model import Roster
-from digest.setup.settings import IN_PLACE, Settings
+from digest.setup.settings import IN_PLACE
 
 REMEDY = (
     f"put the subscribers file's text into the secret {IN_PLACE}, "
@@ -20,7 +20,7 @@ def in_workflow(environ: Mapping[str, str]) -> bool:
     return environ.get("GITHUB_ACTIONS") == "true"
 
 
-def refuse_exposure(settings: Settings, roster: Roster, environ: Mapping[str, str]) -> None:
+def refuse_exposure(roster: Roster, environ: Mapping[str, str], *, api: str, token: str) -> None:
     """Raise ConfigError where a workflow of a public repository would work with addresses as they
     are.
 
@@ -29,7 +29,7 @@ def refuse_exposure(settings: Settings, roster: Roster, environ: Mapping[str, st
     if not in_workflow(environ) or not any("@" in reader.email for reader in roster.subscribers):
         return
     repository = environ.get("GITHUB_REPOSITORY", "")
-    if _is_private(settings, repository):
+    if _is_private(f"{api}/repos/{repository}", token):
         return
     raise ConfigError(
         f"the repository {repository or 'of this workflow'} is public, "
@@ -39,17 +39,15 @@ def refuse_exposure(settings: Settings, roster: Roster, environ: Mapping[str, st
     )
 
 
-def _is_private(settings: Settings, repository: str) -> bool:
+def _is_private(address: str, token: str) -> bool:
     """Whether GitHub says that a repository is not public."""
     import httpx  # only in a workflow
 
     headers = {"Accept": "application/vnd.github+json", "User-Agent": "arxiv-digest"}
-    if settings.github_token:
-        headers["Authorization"] = f"Bearer {settings.github_token}"
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     try:
-        answer = httpx.get(
-            f"{settings.github_api}/repos/{repository}", headers=headers, timeout=SECONDS
-        )
+        answer = httpx.get(address, headers=headers, timeout=SECONDS)
         # Whatever else comes back, the repository is taken for a public one.
         return answer.status_code == httpx.codes.OK and answer.json().get("private") is True
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError):

@@ -173,7 +173,7 @@ def _check_ahead(context: Context, store: Store, now: datetime, *, is_new: bool)
 def read_safely(settings: Settings) -> Roster:
     """Who gets what; ConfigError too where strangers could see the addresses."""
     roster = read_roster(settings)
-    refuse_exposure(settings, roster, os.environ)
+    refuse_exposure(roster, os.environ, api=settings.github_api, token=settings.github_token)
     return roster
 
 

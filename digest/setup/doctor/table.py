@@ -100,7 +100,8 @@ def _addresses(settings: Settings) -> frozenset[str]:
 
 def _check_exposure(settings: Settings) -> Finding:
     """Whether addresses stay among those who may know them."""
-    refuse_exposure(settings, read_roster(settings), os.environ)
+    roster = read_roster(settings)
+    refuse_exposure(roster, os.environ, api=settings.github_api, token=settings.github_token)
     return ok("none that strangers could see")
 
 
