@@ -226,9 +226,10 @@ def why_nothing(
     if fetched == 0:
         return f"no match: no paper in the window{doubt}"
     papers = counted(fetched, "paper")
+    seen = f"{'all ' if fetched > 1 else ''}seen before"
     if first_seen:
-        return f"no match that is new: {papers} in the window, {first_seen} not seen before but too old{doubt}"
-    return f"no match that is new: {papers} in the window, {'all ' if fetched > 1 else ''}seen before{doubt}"
+        seen = f"{first_seen} not seen before but too old"
+    return f"no match that is new: {papers} in the window, {seen}{doubt}"
 
 
 def doubt_about(evening: date, holidays: Holidays | None = None) -> str:

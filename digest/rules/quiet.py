@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from digest.model import Query, Subscriber, Window
 from digest.rules.calendar import (
+    Announcement,
     doubt_about,
     last_served,
     next_served,
@@ -77,22 +78,33 @@ def why_quiet(
     `reasons` are what the queries' last fetches said. Empty while an answer of arXiv's is still
     awaited: the note takes the slot, and would keep the papers waiting.
     """
-    latest = last_served(now)
+    served = last_served(now)
     if _announcement_is_near(subscriber, slot, now):
         return ""
-    behind = [q for q in queries if q.last_good_at is None or q.last_good_at < latest.served_at]
-    if behind:
-        is_awaited = now - max(slot, latest.served_at) < QUIET_WAIT
-        trouble = behind[0].trouble or "arXiv could not be asked since its last announcement"
+    behind = _behind(queries, served)
+    if behind is not None:
+        is_awaited = now - max(slot, served.served_at) < QUIET_WAIT
+        trouble = behind.trouble or "arXiv could not be asked since its last announcement"
         return "" if is_awaited else trouble
-    if stale := [why for why in reasons if why.startswith(STALE)]:
-        return stale[0]
-    night = None
-    if previous_digest is not None and previous_digest >= latest.served_at:
-        tomorrow = local_date(slot, subscriber.timezone) + timedelta(days=1)
-        end_of_day = resumes_at(tomorrow, subscriber.timezone) - timedelta(seconds=1)
-        night = quiet_night(max(now, end_of_day))
-    return night or f"no match in arXiv's last announcement{doubt_about(latest.evening)}"
+    stale = next((why for why in reasons if why.startswith(STALE)), None)
+    # What that announcement brought was told already: it is the night since that was quiet.
+    if previous_digest is None or previous_digest < served.served_at:
+        night = None
+    else:
+        night = quiet_night(max(now, _end_of_day(subscriber, slot)))
+    none = f"no match in arXiv's last announcement{doubt_about(served.evening)}"
+    return stale or night or none
+
+
+def _behind(queries: Sequence[Query], served: Announcement) -> Query | None:
+    """The first query whose last good window does not know an announcement."""
+    at = served.served_at
+    return next((q for q in queries if q.last_good_at is None or q.last_good_at < at), None)
+
+
+def _end_of_day(subscriber: Subscriber, slot: datetime) -> datetime:
+    tomorrow = local_date(slot, subscriber.timezone) + timedelta(days=1)
+    return resumes_at(tomorrow, subscriber.timezone) - timedelta(seconds=1)
 
 
 def _announcement_is_near(subscriber: Subscriber, slot: datetime, now: datetime) -> bool:

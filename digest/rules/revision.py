@@ -14,10 +14,13 @@ READ = 2_000
 """Characters of a comment or an abstract that are looked at; the longest real comments have a few
 hundred."""
 
-_THIS = r"(?:paper|manuscript|article|pre-?print|e-?print|submission|document|report|work|version|entry|note|thesis|it)"
+_THIS = (
+    r"(?:paper|manuscript|article|pre-?print|e-?print|submission|document|report|work|version"
+    r"|entry|note|thesis|it)"
+)
 _HELPERS = (
-    r"(?:(?:is|was|are|were|be|been|being|has|had|have|to|will|shall|should|must|needs?|now|hereby|also|temporarily"
-    r"|voluntarily|officially|already)\s+)*"
+    r"(?:(?:is|was|are|were|be|been|being|has|had|have|to|will|shall|should|must|needs?"
+    r"|now|hereby|also|temporarily|voluntarily|officially|already)\s+)*"
 )
 _GONE = rf"\b{_THIS}\s+{_HELPERS}withdrawn\b"
 _TAKE_BACK = (
@@ -46,8 +49,10 @@ _ABSTRACT = re.compile(
 )
 
 _ACCEPTED = re.compile(
-    r"\b(?:accepted|to appear|to be (?:published|presented)|(?:will )?appear(?:s|ed|ing)? (?:in|at)|published|in press"
-    r"|in (?:the )?proceedings|presented at|camera[- ]?ready|forthcoming (?:in|at))\b",
+    r"\b(?:accepted|to appear|to be (?:published|presented)"
+    r"|(?:will )?appear(?:s|ed|ing)? (?:in|at)"
+    r"|published|in press|in (?:the )?proceedings|presented at|camera[- ]?ready"
+    r"|forthcoming (?:in|at))\b",
     re.IGNORECASE,
 )
 _NOT_YET = re.compile(
@@ -56,11 +61,13 @@ _NOT_YET = re.compile(
     re.IGNORECASE,
 )
 _VENUE = re.compile(
-    r"\b[A-Z][A-Za-z]{0,15}[A-Z][A-Za-z-]{0,15}(?:\s+Workshops?|\s+Findings)?[ ,-]*(?:['’]\d\d|(?:19|20)\d\d)\b"
+    r"\b[A-Z][A-Za-z]{0,15}[A-Z][A-Za-z-]{0,15}(?:\s+Workshops?|\s+Findings)?"
+    r"[ ,-]*(?:['’]\d\d|(?:19|20)\d\d)\b"
 )
 """`ICML 2024`, `KDD'24`, `CVPR2025`: whoever writes no more than this was accepted there …"""
 _ASKED = re.compile(
-    r"\b(?:submitted|submission|under (?:peer[- ])?review|in review|reject|withdr[ae]w|challenge|extended)",
+    r"\b(?:submitted|submission|under (?:peer[- ])?review|in review|reject|withdr[ae]w|challenge"
+    r"|extended)",
     re.IGNORECASE,
 )
 """… unless a word of the comment says that the answer is still awaited, or that it is about

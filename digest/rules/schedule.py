@@ -183,9 +183,7 @@ def next_digest(
     when it could. The last two weeks are played out to tell which slots are used up; this takes
     half a millisecond, so ask once for all readers with one schedule.
     """
-    moment = now - _REHEARSAL
-    if subscriber.paused_until is not None and is_paused(subscriber, now):
-        moment = max(moment, resumes_at(subscriber.paused_until, subscriber.timezone) - _REHEARSAL)
+    moment = _end_of_pause(subscriber, now) - _REHEARSAL
     used, waiting = _NEVER, False
     while True:
         served = calendar.next_served(moment, holidays)
@@ -196,8 +194,15 @@ def next_digest(
             continue
         if moment <= now:
             used, waiting = slot, False
-        elif taken is None or slot > taken:
+        elif slot > (taken or _NEVER):
             return moment, calendar.last_served(moment, holidays).evening
+
+
+def _end_of_pause(subscriber: Subscriber, now: datetime) -> datetime:
+    """When the reader gets mail again: now, where no pause lasts."""
+    if subscriber.paused_until is None:
+        return now
+    return max(now, resumes_at(subscriber.paused_until, subscriber.timezone))
 
 
 @lru_cache(maxsize=256)

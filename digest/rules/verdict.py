@@ -293,7 +293,7 @@ def _not_in_part(
 
 
 def _not_wanted(row: LogRow, wishes: Wishes) -> Verdict | None:
-    """The reader takes no such row: a revision, what was had as another version, an excluded one."""
+    """The reader takes no such row: a revision, a paper that they had, an excluded one."""
     had, is_revision = wishes.had_version, row.kind is Kind.REVISED
     if is_revision and wishes.revisions is Revisions.NONE:
         return Verdict(

@@ -19,6 +19,7 @@ from digest.model import Outcome, Roster
 from digest.rules.alarm import Facts, Notice, decide
 from digest.store import Store
 from digest.store.relay import STREAK
+from digest.times import in_utc
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def _mail_rests(store: Store, now: datetime) -> str:
     lasting = state.permanent or state.failures >= LASTING or state.streak >= STREAK
     if state.tripped_since is None or not lasting:
         return ""
-    return f"the mail server is in trouble since {state.tripped_since:%Y-%m-%d %H:%M} UTC: {state.reason}"
+    return f"the mail server is in trouble since {in_utc(state.tripped_since)}: {state.reason}"
 
 
 def _is_away(store: Store, now: datetime) -> bool:

@@ -167,32 +167,31 @@ class _Batch:
             self._fill(slot, reader, subscriber)
 
     def _fill(self, slot: Slot, reader: Due, subscriber: Subscriber) -> None:
-        """Queue the digest for an open slot; where nothing is due, the slot stays open, and a note
-        may go beside it.
-        """
+        """Queue the digest for an open slot; where nothing is due, the slot stays open."""
         digests = self.composer.store.digests
-        plan, occasion, quiet = None, Occasion.NOTHING, ""
-        tells_quiet_days = subscriber.quiet_days and _may_be_empty(subscriber)
         # Making a plan costs far more than these quick looks, and most readers need none.
-        if tells_quiet_days or digests.has_news(reader.id) or digests.is_silent(reader.id):
+        wanted = subscriber.quiet_days or digests.has_news(reader.id)
+        if wanted or digests.is_silent(reader.id):
             plan = make_plan(self.composer.store, reader, subscriber)
             occasion = _occasion(plan, subscriber, self.now, waited=self.now - reader.since)
-            if tells_quiet_days and occasion is not Occasion.DIGEST:
-                quiet = self._why_quiet(plan, subscriber, slot.at)
-        if plan is not None and (occasion is Occasion.DIGEST or quiet):
-            self.queue(plan, subscriber, slot.at, quiet=quiet)
-            return
+            quiet = (
+                "" if occasion is Occasion.DIGEST else self._why_quiet(plan, subscriber, slot.at)
+            )
+            if occasion is Occasion.DIGEST or quiet:
+                self.queue(plan, subscriber, slot.at, quiet=quiet)
+                return
+            if occasion is Occasion.NOTE:
+                apart = digests.unscheduled_slot(reader.id, self.now)
+                self.queue(plan, subscriber, slot.at, apart=apart)
         if not slot.found_empty:
             self.opened.append(reader.id)
-        if plan is not None and occasion is Occasion.NOTE:
-            apart = digests.unscheduled_slot(reader.id, self.now)
-            self.queue(plan, subscriber, slot.at, apart=apart)
 
     def _why_quiet(self, plan: DigestPlan, subscriber: Subscriber, slot: datetime) -> str:
         """What a note says to a reader who wants to be told that nothing came; "" where none is to
         go.
         """
-        if plan.first or plan.waiting:
+        is_told = subscriber.quiet_days and _may_be_empty(subscriber)
+        if not is_told or plan.first or plan.waiting:
             return ""
         store = self.composer.store
         queries = store.windows.queries([keyword.query for keyword in subscriber.keywords])

@@ -116,7 +116,10 @@ def _summary(
     # A rest that ends by itself keeps nothing back where nothing waits.
     if paused is not None and paused.paused_until is not None and not waiting:
         paused = None
-    trouble, exit_code = _outcome(fetched, delivered, paused)
+    trouble, exit_code = _outcome(fetched, delivered)
+    if paused is not None:
+        trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
+        exit_code = Exit.CONFIG if paused.permanent else exit_code
     return Summary(
         started=started,
         finished=finished,
@@ -132,18 +135,12 @@ def _summary(
     )
 
 
-def _outcome(
-    fetched: Sequence[Fetched], delivered: Delivered, paused: RelayState | None
-) -> tuple[str, Exit]:
-    """The trouble of a cycle in a line, if any, and the exit code."""
-    asked = [f for f in fetched if f.record.status != "skipped"]
-    errors = [f.error for f in asked if f.error is not None]
-    trouble, code = "", Exit.GIVEN_UP if errors or delivered.given_up else Exit.DONE
-    if errors and len(errors) == len(asked) and all(error.unreachable for error in errors):
+def _outcome(fetched: Sequence[Fetched], delivered: Delivered) -> tuple[str, Exit]:
+    """The trouble of the fetching in a line, if any, and the exit code."""
+    errors = [f.error for f in fetched if f.record.status != "skipped"]
+    trouble, code = "", Exit.GIVEN_UP if any(errors) or delivered.given_up else Exit.DONE
+    if errors and all(error and error.unreachable for error in errors):
         trouble, code = "arXiv could not be reached: the next run tries again", Exit.TRY_LATER
-    if paused is not None:
-        trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
-        code = Exit.CONFIG if paused.permanent else code
     return trouble, code
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -127,30 +127,40 @@ def next_work(
     What fell due while that cycle worked may have come too late for it, and counts. Mail is not
     tried again before `mail_from`; issues of repositories do not wait for that.
     """
-    served = last_served(started).served_at
-    moments = [next_served(started).served_at]
-    for query in store.windows.queries([k.query for k in roster.keywords]):
-        if query.next_fetch_at is not None:
-            moments.append(query.next_fetch_at)
-        elif query.last_good_at is not None:
-            moments.append(query.last_good_at + AT_LEAST_EVERY)
-    pause = store.windows.pause()
-    if pause is not None:
-        moments.append(pause.until)
+    moments = [next_served(started).served_at, *_fetches(store, roster)]
     mail = store.outbox.next_at(hold_unknown=hold_unknown)
     if mail is not None:
         moments.append(max(mail, mail_from))
     issues = store.outbox.next_at(hold_unknown=hold_unknown, issues=True)
     if issues is not None:
         moments.append(issues)
+    # Thousands of readers share a few schedules, and working out a slot takes its time.
     schedules = {(s.days, s.at, s.timezone): s for s in roster.subscribers}
     moments += [next_slot(subscriber, started) for subscriber in schedules.values()]
+    moments += _wishes(roster, started)
+    return min(moment for moment in moments if moment > started)
+
+
+def _fetches(store: Store, roster: Roster) -> Iterator[datetime]:
+    """When queries are asked for again, whatever is announced."""
+    for query in store.windows.queries([keyword.query for keyword in roster.keywords]):
+        if query.next_fetch_at is not None:
+            yield query.next_fetch_at
+        elif query.last_good_at is not None:
+            yield query.last_good_at + AT_LEAST_EVERY
+    pause = store.windows.pause()
+    if pause is not None:
+        yield pause.until
+
+
+def _wishes(roster: Roster, started: datetime) -> Iterator[datetime]:
+    """When pauses end, and when who wants to be told that nothing came is told so."""
+    served = last_served(started).served_at
     for subscriber in roster.subscribers:
         if subscriber.paused_until is not None and is_paused(subscriber, started):
-            moments.append(resumes_at(subscriber.paused_until, subscriber.timezone))
+            yield resumes_at(subscriber.paused_until, subscriber.timezone)
         elif subscriber.quiet_days:
-            moments.append(max(latest_slot(subscriber, started), served) + QUIET_WAIT)
-    return min(moment for moment in moments if moment > started)
+            yield max(latest_slot(subscriber, started), served) + QUIET_WAIT
 
 
 async def watch(notifier: Notifier) -> None:

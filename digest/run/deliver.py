@@ -131,7 +131,7 @@ async def post_issues(session: Session, mailer: Mailer) -> Delivered:
 
 
 def _pause(session: Session, *, force: bool = False) -> RelayState | None:
-    """Why nothing more is to leave: so many readers bounce, or, unless `force`, the server rests."""
+    """Why nothing more is to leave: too many readers bounce, or the server rests, unless `force`."""
     surge = session.store.suppressions.surge(session.clock())
     if surge is not None:
         return RelayState(reason=surge.words)

@@ -94,10 +94,7 @@ async def fetch_due(
     due = at_once(due, now, ranked[0])
     request = FetchRequest(now, names, session.stop, session.progress)
     fetching = FetchRound(session, run, request, force)
-    wanted = {query.id for query in due}
-    for query in queries:
-        if query.id not in wanted:
-            fetching.skip(query, why_not_due(query, now))
+    fetching.skip_others(queries, due, now)
     for name in ranked:
         await fetching.ask(there[name], due, first=ranked[0])
     return [fetching.done[query.text] for query in queries if query.text in fetching.done]
@@ -149,6 +146,13 @@ class FetchRound:
     request: FetchRequest
     force: bool = False
     done: dict[str, Fetched] = field(default_factory=dict)
+
+    def skip_others(self, queries: Sequence[Query], due: Sequence[Query], now: datetime) -> None:
+        """Note that those of the queries which are not due are not asked for."""
+        wanted = {query.id for query in due}
+        for query in queries:
+            if query.id not in wanted:
+                self.skip(query, why_not_due(query, now))
 
     def skip(self, query: Query, why: str) -> None:
         """Note that a query is not asked for."""

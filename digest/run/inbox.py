@@ -33,7 +33,8 @@ CHUNK = 50
 EFFECTS = {
     Effect.SUPPRESSED: "bounced ({}): not mailed any more",
     Effect.NOTED: "bounced ({}): noted",
-    Effect.SURGE: "bounced ({}), with many others at once: the sending rests, and nobody is suppressed",
+    Effect.SURGE: "bounced ({}), with many others at once: the sending rests, and nobody is"
+    " suppressed",
     Effect.KNOWN: "bounced ({}): that was known",
 }
 

@@ -49,8 +49,8 @@ class Patience:
         self.in_vain = False
 
     async def arxiv(self, url: str) -> None:
-        """Wait for whom a request to `url` connects to; raises UnreachableError as of a host that cannot
-        be reached, where that was in vain.
+        """Wait for whom a request to `url` connects to; raises UnreachableError where that was in
+        vain.
         """
         place = _behind_proxy(url)
         why = await self.unreachable(place) if place else ""

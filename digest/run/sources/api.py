@@ -4,8 +4,10 @@ machine.
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from digest.arxiv.combine import batches, joined, loosened
@@ -13,7 +15,7 @@ from digest.errors import ArxivError, DigestError, DoubtfulError
 from digest.keywords.grammar import parse
 from digest.model import Paper, Query, Window
 from digest.rules.plan import ALONE, API, depth, page_size
-from digest.run.sources.base import Arxiv, FetchRequest, SourceResult, attribute, for_all
+from digest.run.sources.base import Arxiv, FetchRequest, SourceResult, attribute, counted_once
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +41,9 @@ class ApiSource:
         while waiting and not request.stop.is_set():
             batch = waiting.pop(0)
             answer = await self._ask(batch, request, attempts)
-            if (
-                isinstance(answer, ArxivError)
-                and not answer.transient
-                and not answer.unreachable
-                and len(batch) > 1
-            ):
-                middle = (
-                    len(batch) + 1
-                ) // 2  # one of them is refused, or together they are too broad
+            if len(batch) > 1 and _is_refused(answer):
+                # One of them is refused, or together they are too broad.
+                middle = (len(batch) + 1) // 2
                 waiting[:0] = [batch[:middle], batch[middle:]]
                 continue
             for each in await _told_apart(batch, answer):
@@ -100,39 +96,35 @@ def _together(wanted: Sequence[Query], now: datetime) -> list[list[Query]]:
     return [[by_text[text] for text in batch] for day in by_day.values() for batch in batches(day)]
 
 
+def _is_refused(answer: Window | ArxivError) -> bool:
+    """Whether asking again for the same cannot help."""
+    return isinstance(answer, ArxivError) and not (answer.transient or answer.unreachable)
+
+
 async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> list[SourceResult]:
     """What one answer for several queries is for each of them."""
     if len(batch) == 1:
         return [(batch[0], answer)]
-    if isinstance(answer, DoubtfulError):
-        shares = await _shares(batch, answer.papers)
-        answers = for_all(batch, answer)
-        for query, error in answers:
-            assert isinstance(error, DoubtfulError)
-            error.papers = shares[query.text]
-        return answers
-    if isinstance(answer, ArxivError):
-        return for_all(batch, answer)
-    if answer.total == 0 and any(query.rows_per_day for query in batch):
+    requests = answer.requests
+    if isinstance(answer, Window) and answer.total == 0 and any(q.rows_per_day for q in batch):
         words = f"arXiv counts no match for {len(batch)} keywords together, and had some before"
-        error = ArxivError(words, body=answer.raw)
-        error.requests = answer.requests
-        return for_all(batch, error)
-    shares = await _shares(batch, answer.papers)
-    return [
-        (
-            query,
-            Window(
-                query.text,
-                shares[query.text],
-                None,
-                answer.since,
-                0 if number else answer.requests,
-                answer.raw,
-            ),
-        )
-        for number, query in enumerate(batch)
-    ]
+        answer = ArxivError(words, body=answer.raw)
+    results: list[SourceResult] = [(query, answer) for query in batch]
+    if isinstance(answer, Window | DoubtfulError):
+        shares = await _shares(batch, answer.papers)
+        results = [(query, _share(answer, query, shares[query.text])) for query in batch]
+    return counted_once(results, requests)
+
+
+def _share(
+    answer: Window | DoubtfulError, query: Query, papers: tuple[Paper, ...]
+) -> Window | DoubtfulError:
+    """One query's part of an answer; arXiv's count is of all of them."""
+    if isinstance(answer, Window):
+        return replace(answer, query=query.text, papers=papers, total=None)
+    error = copy.copy(answer)
+    error.papers = papers
+    return error
 
 
 async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, tuple[Paper, ...]]:
@@ -141,17 +133,17 @@ async def _shares(batch: Sequence[Query], papers: Sequence[Paper]) -> dict[str, 
     """
     nodes = {query.text: parse(query.text) for query in batch}
     shares = await attribute(papers, nodes)
-    matched = {paper.id for share in shares.values() for paper in share}
-    astray = [paper for paper in papers if paper.id not in matched]
-    if astray:
-        loose = await attribute(astray, {text: loosened(node) for text, node in nodes.items()})
+    unmatched = _without(papers, shares)
+    if unmatched:
+        loose = await attribute(unmatched, {text: loosened(node) for text, node in nodes.items()})
         shares = {text: (*share, *loose[text]) for text, share in shares.items()}
-        found = {paper.id for share in loose.values() for paper in share}
-        for paper in astray:
-            if paper.id not in found:
-                log.info(
-                    "arXiv sent %s for one of %d keywords, and none matches it",
-                    paper.id,
-                    len(batch),
-                )
+        words = "arXiv sent %s for one of %d keywords, and none matches it"
+        for paper in _without(unmatched, loose):
+            log.info(words, paper.id, len(batch))
     return shares
+
+
+def _without(papers: Sequence[Paper], shares: Mapping[str, Sequence[Paper]]) -> list[Paper]:
+    """The papers that are in no share."""
+    matched = {paper.id for share in shares.values() for paper in share}
+    return [paper for paper in papers if paper.id not in matched]

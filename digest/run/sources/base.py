@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -35,20 +35,18 @@ class Arxiv(Protocol):
         progress: Callable[[int, int], None] | None = None,
     ) -> Window:
         """Return every match whose served version is younger than `since`, newest first."""
-        ...
 
     async def by_ids(self, ids: Sequence[str], attempts: int = ATTEMPTS) -> tuple[Paper, ...]:
         """Return the papers with these base ids in their latest versions, as far as the index has
         them.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class FetchRequest:
-    """One round of asking. `names` are the queries' names for people; `throttled`: the API is not to
-    be asked for what can be done without; `attempts`: how often each answer is asked for; `first`:
-    this source is the chosen one, and others can be asked after it.
+    """One round of asking. `now` is UTC; `names` are the queries' names for people; `throttled`:
+    the API is not to be asked for what can be done without; `attempts`: how often each answer is
+    asked for; `first`: this source is the chosen one, and others can be asked after it.
     """
 
     now: datetime
@@ -77,24 +75,28 @@ class Source(Protocol):
 
         Requests that several queries share are counted with the first of them.
         """
-        ...
 
 
-def for_all(queries: Iterable[Query], error: ArxivError) -> list[SourceResult]:
-    """The same error for several queries, its requests counted once."""
-    answers: list[SourceResult] = []
-    for query in queries:
-        answers.append((query, error))
-        error = copy.copy(error)
-        error.requests = 0
-    return answers
+def counted_once(results: Iterable[SourceResult], requests: int) -> list[SourceResult]:
+    """The results of requests that several queries share, counted with the first of them."""
+    counted: list[SourceResult] = []
+    for query, result in results:
+        if isinstance(result, Window):
+            result = replace(result, requests=requests)
+        else:
+            # Each keyword's error gets its own words later.
+            result = copy.copy(result)
+            result.requests = requests
+        counted.append((query, result))
+        requests = 0
+    return counted
 
 
 async def attribute(
     papers: Sequence[Paper], nodes: Mapping[str, Node]
 ) -> dict[str, tuple[Paper, ...]]:
-    """The papers that each query matches by this program's own reading, in their order; beside the
-    loop.
+    """The papers that each query matches by this program's own reading, in their order; found in a
+    thread, so that the event loop goes on.
     """
     return await asyncio.to_thread(_attribute, papers, nodes)
 

@@ -5,7 +5,6 @@ completed by the API.
 from __future__ import annotations
 
 import calendar
-import copy
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from digest.keywords.grammar import Node, parse, terms
 from digest.model import Paper, Query, Window
 from digest.rules.calendar import Announcement, submitted_by
 from digest.rules.plan import FEEDS, feed_day, in_the_feeds, previous
-from digest.run.sources.base import Arxiv, FetchRequest, SourceResult, attribute
+from digest.run.sources.base import Arxiv, FetchRequest, SourceResult, attribute, counted_once
 from digest.store import Store
 from digest.store.sources import FeedState
 
@@ -29,6 +28,7 @@ LONGEST_ENRICHMENT = 12
 """So many requests are made at most to complete a day's announcements: all of arXiv's on a busy day
 take eleven."""
 _SEEN_IN_COMMENTS = ("co", "all")
+_ASKED_AGAIN = timedelta(days=8)
 
 
 class Served(Protocol):
@@ -37,12 +37,10 @@ class Served(Protocol):
     @property
     def feed(self) -> AnnouncementFeed:
         """What it holds."""
-        ...
 
     @property
     def etag(self) -> str:
         """Its entity tag."""
-        ...
 
 
 class Feeds(Protocol):
@@ -51,7 +49,6 @@ class Feeds(Protocol):
     @property
     def requests(self) -> int:
         """How many requests were made, whatever was asked."""
-        ...
 
     async def fetch(
         self,
@@ -63,45 +60,106 @@ class Feeds(Protocol):
         attempts: int = ...,
     ) -> Served:
         """Return the feed of some categories or archives as it is on `day`."""
-        ...
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What one round of reading feeds brought. `failed` has the error by category; `proven`: every
-    feed was seen to differ from that of the announcement before; `known` are the papers that were
-    on record before.
+    """One round of reading feeds. `failed` has the error by category; `proven`: every feed was seen
+    to differ from that of the announcement before; `known` are the papers on record, by id.
     """
 
+    feeds: Feeds
+    before: Mapping[str, FeedState]
+    announcement: Announcement
+    request: FetchRequest
     announced: dict[str, Announced] = field(default_factory=dict)
     states: list[FeedState] = field(default_factory=list)
     failed: dict[str, ArxivError] = field(default_factory=dict)
     proven: bool = True
-    known: frozenset[str] = frozenset()
+    known: Mapping[str, Paper] = field(default_factory=dict)
 
-    def add(self, papers: Iterable[Announced]) -> None:
-        """Take what a feed announces; a paper in several feeds counts once, in its latest
-        version.
+    async def read(self, feeds: Sequence[tuple[str, ...]]) -> None:
+        """Read feeds, each in halves where it is full; none after one that cannot be reached or
+        asks to slow down.
         """
+        waiting = list(feeds)
+        while waiting and not self.request.stop.is_set():
+            names = waiting.pop(0)
+            try:
+                await self._read_one(names)
+            except FullFeedError as error:
+                parts = halves(names)
+                waiting[:0] = parts
+                if not parts:
+                    self._fail(names, error)
+            except ArxivError as error:
+                lost = [names, *waiting] if error.unreachable or error.throttled else [names]
+                waiting = waiting[len(lost) - 1 :]
+                self._lose(lost, error)
+        if not self.announced:
+            evening = self.announcement.evening
+            words = f"the feeds hold nothing, and {evening} was an announcement's evening"
+            for names in feeds:
+                self._fail(names, ArxivError(words), unless_failed=True)
+
+    async def _read_one(self, names: tuple[str, ...]) -> None:
+        """Read one feed; a paper in several feeds counts once, in its latest version."""
+        state, day = self._state(names), feed_day(self.announcement)
+        # Only an earlier announcement's tag and keys tell whether this feed has moved on.
+        earlier = state if state.day is not None and state.day < day else FeedState(state.name)
+        self.request.progress(f"reading the announcements in {state.name}")
+        served = await self.feeds.fetch(
+            names,
+            day,
+            before=earlier.keys,
+            etag=earlier.etag,
+        )
+        self._add(served.feed.papers)
+        is_of_day_before = state.day == feed_day(previous(self.announcement))
+        proven = is_of_day_before or (state.day == day and state.proven)
+        self.states.append(FeedState(state.name, day, served.etag, served.feed.keys, proven))
+        # Where another source can be asked, what nothing proves is not taken.
+        if not proven and self.request.first and not self.request.throttled:
+            self._fail(names, unproven(self.announcement))
+        self.proven = self.proven and proven
+
+    def _add(self, papers: Iterable[Announced]) -> None:
         for paper in papers:
             held = self.announced.get(paper.id)
             if held is None or held.version < paper.version:
                 self.announced[paper.id] = paper
 
+    def _state(self, names: tuple[str, ...]) -> FeedState:
+        name = "+".join(names)
+        return self.before.get(name) or FeedState(name)
+
+    def _lose(self, feeds: Sequence[tuple[str, ...]], error: ArxivError) -> None:
+        """Note feeds that could not be read."""
+        for names in feeds:
+            self._fail(names, error)
+            self.states.append(replace(self._state(names), trouble=str(error)))
+
+    def _fail(
+        self, names: tuple[str, ...], error: ArxivError, *, unless_failed: bool = False
+    ) -> None:
+        failed = dict.fromkeys(expanded(names), error)
+        self.failed = failed | self.failed if unless_failed else self.failed | failed
+
     def is_repeated(self, shares: Mapping[str, Sequence[Paper]]) -> bool:
         """Whether feeds that nothing proves to be new brought nothing but first versions that were
         known before.
         """
-        first = {paper.id for share in shares.values() for paper in share if paper.version == 1}
-        return not self.proven and bool(first) and first <= self.known
+        papers = (paper for share in shares.values() for paper in share)
+        first = {paper.id for paper in papers if paper.version == 1}
+        return not self.proven and bool(first) and first <= self.known.keys()
 
-    def error(self, categories: Collection[str] | None) -> ArxivError | None:
-        """What keeps from whole an announcement to a query that needs these categories, or all."""
-        needed = (
-            self.failed
-            if categories is None
-            else [name for name in self.failed if name in categories]
-        )
+    def errors(self, nodes: Mapping[str, Node]) -> dict[str, ArxivError | None]:
+        """For each query what keeps the announcement to it from being whole, if anything does."""
+        needs = {text: categories_of(node) for text, node in nodes.items()}
+        return {text: self._error(categories) for text, categories in needs.items()}
+
+    def _error(self, categories: Collection[str] | None) -> ArxivError | None:
+        needed = (n for n in self.failed if categories is None or n in categories)
         return next((self.failed[name] for name in needed), None)
 
 
@@ -135,133 +193,62 @@ class FeedsSource:
             return
         before = self._feeds.requests
         nodes = {query.text: parse(query.text) for query in wanted}
-        reading = await self._read(
-            self._needed(nodes, announcement, request), announcement, request
-        )
-        broken = {
-            text: error
-            for text, node in nodes.items()
-            if (error := reading.error(categories_of(node)))
-        }
-        good = {text: node for text, node in nodes.items() if text not in broken}
+        reading = _Reading(self._feeds, self._store.sources.feeds(), announcement, request)
+        await reading.read(self._needed(nodes, reading))
         if request.stop.is_set():
             return
-        papers = await self._completed(reading, good, announcement, request) if good else ()
+        errors = reading.errors(nodes)
+        good = {text: nodes[text] for text, error in errors.items() if error is None}
+        papers = await self._completed(reading, good) if good else ()
         shares = await attribute(papers, good)
         if reading.is_repeated(shares):
-            broken |= dict.fromkeys(good, unproven(announcement))
-        requests = self._feeds.requests - before
-        for query in wanted:
-            if query.text in broken:
-                yield query, _counted(broken[query.text], requests)
-            else:
-                since = query.last_good_at or submitted_by(announcement)
-                window = Window(query.text, shares[query.text], None, since, requests, source=FEEDS)
-                yield query, replace(window, announced=announcement.evening)
-            requests = 0
+            errors |= dict.fromkeys(good, unproven(announcement))
+        results: list[SourceResult] = [
+            (query, errors[query.text] or _window(query, shares[query.text], announcement))
+            for query in wanted
+        ]
+        for result in counted_once(results, self._feeds.requests - before):
+            yield result
         # Only now: a run that is interrupted before must find the feeds as if it had not read them.
         self._store.sources.keep_feeds(reading.states, request.now)
 
-    def _needed(
-        self, nodes: Mapping[str, Node], announcement: Announcement, request: FetchRequest
-    ) -> list[tuple[str, ...]]:
+    def _needed(self, nodes: Mapping[str, Node], reading: _Reading) -> list[tuple[str, ...]]:
         """The feeds to read: always the same ones for the same subscribers file, as far as these
         queries need them.
         """
         needs = [categories_of(node) for node in nodes.values()]
-        known, day = self._store.sources.feeds(), feed_day(announcement)
+        request, day = reading.request, feed_day(reading.announcement)
 
         def is_needed(names: tuple[str, ...]) -> bool:
-            state = known.get("+".join(names))
-            unread = request.first and (state is None or state.day != day)
-            return unread or any(need is None or need & expanded(names) for need in needs)
+            state = reading.before.get("+".join(names))
+            is_unread = request.first and (state is None or state.day != day)
+            return is_unread or any(need is None or need & expanded(names) for need in needs)
 
         plan = feeds_for(categories_of(parse(text)) for text in request.names or nodes)
         return [names for names in plan if is_needed(names)]
 
-    async def _read(
-        self, feeds: Sequence[tuple[str, ...]], announcement: Announcement, request: FetchRequest
-    ) -> _Reading:
-        """Read feeds, each in halves where it is full; none after one that cannot be reached or
-        asks to slow down.
-        """
-        reading, known = _Reading(), self._store.sources.feeds()
-        day, day_before = feed_day(announcement), feed_day(previous(announcement))
-        waiting = list(feeds)
-        stopped: ArxivError | None = None
-        while waiting and not request.stop.is_set():
-            names = waiting.pop(0)
-            state = known.get("+".join(names)) or FeedState("+".join(names))
-            earlier = state.day is not None and state.day < day
-            request.progress(f"reading the announcements in {state.name}")
-            try:
-                if stopped is not None:
-                    raise stopped
-                served = await self._feeds.fetch(
-                    names,
-                    day,
-                    before=state.keys if earlier else frozenset(),
-                    etag=state.etag if earlier else "",
-                )
-            except FullFeedError as error:
-                parts = halves(names)
-                waiting[:0] = parts
-                if not parts:
-                    reading.failed |= dict.fromkeys(expanded(names), error)
-            except ArxivError as error:
-                stopped = error if error.unreachable or error.throttled else stopped
-                reading.failed |= dict.fromkeys(expanded(names), error)
-                reading.states.append(replace(state, trouble=str(error)))
-            else:
-                proven = state.day == day_before or (state.day == day and state.proven)
-                reading.add(served.feed.papers)
-                reading.states.append(
-                    FeedState(state.name, day, served.etag, served.feed.keys, proven)
-                )
-                if not proven and request.first and not request.throttled:
-                    reading.failed |= dict.fromkeys(expanded(names), unproven(announcement))
-                reading.proven = reading.proven and proven
-        if not reading.announced:
-            words = (
-                f"the feeds hold nothing, and {announcement.evening} was an announcement's evening"
-            )
-            empty = ArxivError(words)
-            for names in feeds:
-                reading.failed = dict.fromkeys(expanded(names), empty) | reading.failed
-        return reading
-
-    async def _completed(
-        self,
-        reading: _Reading,
-        nodes: Mapping[str, Node],
-        announcement: Announcement,
-        request: FetchRequest,
-    ) -> tuple[Paper, ...]:
+    async def _completed(self, reading: _Reading, nodes: Mapping[str, Node]) -> tuple[Paper, ...]:
         """The announced papers: as the API or the database knows them, else as far as the feeds
         tell.
         """
         announced = reading.announced
-        known = self._store.sources.papers(list(announced))
-        reading.known = frozenset(known)
+        known = reading.known = self._store.sources.papers(list(announced))
         derived = {
-            base: provisional(paper, known.get(base), announcement)
+            base: provisional(paper, known.get(base), reading.announcement)
             for base, paper in announced.items()
         }
-        wanted = set(announced)
-        if not any(
-            term.field in _SEEN_IN_COMMENTS for node in nodes.values() for term in terms(node)
-        ):
-            shares = await attribute(tuple(derived.values()), nodes)
-            wanted = {paper.id for share in shares.values() for paper in share}
+        matched = set(announced)
+        if not _reads_comments(nodes):
+            matched = _ids_in(await attribute(tuple(derived.values()), nodes))
         missing = [
-            b for b in announced if b in wanted and not _is_complete(known.get(b), announced[b])
+            base
+            for base, paper in announced.items()
+            if base in matched and not _is_complete(known.get(base), paper)
         ]
-        fresh = {} if request.throttled else await self._by_ids(missing, announced, request)
+        throttled = reading.request.throttled
+        fresh = {} if throttled else await self._by_ids(missing, announced, reading.request)
         return tuple(
-            next(
-                (p for p in (fresh.get(base), known.get(base)) if p and _is_complete(p, paper)),
-                derived[base],
-            )
+            _first_complete(paper, fresh.get(base), known.get(base)) or derived[base]
             for base, paper in announced.items()
         )
 
@@ -271,11 +258,8 @@ class FeedsSource:
         """Ask the API for papers, and for those of the last days of which only the announcement is
         known.
         """
-        older = [
-            b
-            for b in self._store.sources.approximate(request.now - timedelta(days=8))
-            if b not in announced
-        ]
+        sources = self._store.sources
+        older = [b for b in sources.approximate(request.now - _ASKED_AGAIN) if b not in announced]
         found: dict[str, Paper] = {}
         asked: list[str] = []
         for batch in id_batches([*missing, *older])[:LONGEST_ENRICHMENT]:
@@ -286,16 +270,37 @@ class FeedsSource:
                 log.info("announced papers go without their dates: %s", error)
                 break
             asked += batch
-        self._store.windows.complete(
-            [paper for base, paper in found.items() if base not in announced]
-        )
-        behind = [
-            b
-            for b in asked
-            if b in announced and (b not in found or found[b].version < announced[b].version)
-        ]
-        self._store.sources.note_lack("api", behind, request.now)
+        others = [paper for base, paper in found.items() if base not in announced]
+        self._store.windows.complete(others)
+        sources.note_lack("api", _lacking(asked, announced, found), request.now)
         return found
+
+
+def _window(query: Query, papers: tuple[Paper, ...], announcement: Announcement) -> Window:
+    since = query.last_good_at or submitted_by(announcement)
+    evening = announcement.evening
+    return Window(query.text, papers, None, since, 0, source=FEEDS, announced=evening)
+
+
+def _lacking(
+    asked: Sequence[str], announced: Mapping[str, Announced], found: Mapping[str, Paper]
+) -> list[str]:
+    """The announced papers that the API did not have, or not yet in the announced version."""
+    versions = {base: paper.version for base, paper in found.items()}
+    return [b for b in asked if b in announced and versions.get(b, 0) < announced[b].version]
+
+
+def _ids_in(shares: Mapping[str, Sequence[Paper]]) -> set[str]:
+    return {paper.id for share in shares.values() for paper in share}
+
+
+def _reads_comments(nodes: Mapping[str, Node]) -> bool:
+    """Whether a query may match by a comment, which no feed tells."""
+    return any(term.field in _SEEN_IN_COMMENTS for node in nodes.values() for term in terms(node))
+
+
+def _first_complete(announced: Announced, *papers: Paper | None) -> Paper | None:
+    return next((paper for paper in papers if _is_complete(paper, announced)), None)
 
 
 def provisional(paper: Announced, known: Paper | None, announcement: Announcement) -> Paper:
@@ -343,9 +348,3 @@ def unproven(announcement: Announcement) -> ArxivError:
     """The error for feeds that may still hold an earlier announcement."""
     words = f"nothing proves that the feeds hold the announcement of {announcement.evening} already"
     return StaleFeedError(words, transient=False)
-
-
-def _counted(error: ArxivError, requests: int) -> ArxivError:
-    counted = copy.copy(error)
-    counted.requests = requests
-    return counted
