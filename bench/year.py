@@ -1,7 +1,7 @@
 """A year with a stand-in for arXiv that does all that is known to go wrong, and what three
 strategies made of it.
 
-Run it from the project: python bench/year.py [DAYS] [SEED]. It takes some minutes for the whole
+Run it from the project: python -m bench.year [DAYS] [SEED]. It takes some minutes for the whole
 year.
 
 The program is the real one: run_cycle with its real client, over HTTP to the built-in stand-in,
@@ -28,7 +28,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from digest.demo.standin import Answer, Standin
 from digest.keywords.grammar import make_keyword
 from digest.mail.message import Message
 from digest.model import Keyword, Outcome, Paper, Receipt, Revisions, Roster, Subscriber, Weekly
@@ -38,6 +37,7 @@ from digest.setup.parts import open_parts
 from digest.setup.settings import load_settings
 from digest.store import open_store
 from digest.system.signals import Stop
+from tests.world.standin import ScriptedAnswer, Standin
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -220,17 +220,17 @@ class World:
             self._next += 1
         return self._state
 
-    def outage(self) -> Answer | None:
+    def outage(self) -> ScriptedAnswer | None:
         """How a request fails now, if it does."""
         if not any(spell.holds(self.now) for spell in self.weather.outages):
             return None
-        bad: tuple[Callable[[], Answer], ...] = (
-            lambda: Answer(status=503),
-            lambda: Answer(status=503, headers={"Retry-After": "0"}),
-            lambda: Answer(body=b""),
-            lambda: Answer(cut_after=self.random.randint(20, 900)),
-            lambda: Answer(body=b"<html><body>arXiv is down</body></html>"),
-            lambda: Answer(reset=True),
+        bad: tuple[Callable[[], ScriptedAnswer], ...] = (
+            lambda: ScriptedAnswer(status=503),
+            lambda: ScriptedAnswer(status=503, headers={"Retry-After": "0"}),
+            lambda: ScriptedAnswer(body=b""),
+            lambda: ScriptedAnswer(cut_after=self.random.randint(20, 900)),
+            lambda: ScriptedAnswer(body=b"<html><body>arXiv is down</body></html>"),
+            lambda: ScriptedAnswer(reset=True),
         )
         return self.random.choice(bad)()
 
@@ -379,7 +379,7 @@ def play(days: int, seed: int, folder: Path) -> Outcomes:
     return outcomes
 
 
-def _answer(world: World, standin: Standin, params: dict[str, str]) -> Answer | None:
+def _answer(world: World, standin: Standin, params: dict[str, str]) -> ScriptedAnswer | None:
     """Fail, or let the stand-in answer with what the index holds."""
     query = params.get("search_query", "")
     standin.serve_windows({query: world.rows(query, world.random)})

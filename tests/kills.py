@@ -32,11 +32,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from digest.demo.standin import Standin
 from digest.model import Paper
 from digest.rules.calendar import next_served
 from tests.world.replay import Home, smtp_beside, subscribers_file
 from tests.world.smtp_server import Answer
+from tests.world.standin import Standin
 from tests.world.worlds import DAY, MONDAY, eprint
 
 START = MONDAY - 364 * DAY

@@ -23,8 +23,8 @@ import pytest
 from digest.cli import GROUPS, cli, main
 from digest.cli.besides.manual import _commands, reference
 from digest.demo.papers import three_days
-from digest.demo.standin import Standin
 from digest.setup.settings import SETTINGS
+from tests.world.standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [

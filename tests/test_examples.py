@@ -20,9 +20,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from digest.demo.papers import Day, three_days
-from digest.demo.standin import Answer, Standin
 from tests.world.github_server import TOKEN, GithubServer, Refuse, github
 from tests.world.smtp_server import smtp_server
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.threads import in_a_thread
 from tests.world.workflow import Expression, Run, Runner
 
@@ -301,7 +301,7 @@ def test_what_somebody_pushed_meanwhile_is_kept(repository: Repository) -> None:
 @pytest.mark.heavy
 @needs_tools
 def test_a_run_that_fails_tells_so_once_and_the_papers_come_later(repository: Repository) -> None:
-    repository.arxiv.on_query = lambda _params: Answer(503, b"")
+    repository.arxiv.on_query = lambda _params: ScriptedAnswer(503, b"")
     title = "The daily papers could not be fetched"
     assert repository.day(THURSDAY).failed
     assert repository.titles() == [title]

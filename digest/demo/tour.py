@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
+from digest.demo.api import Index
 from digest.demo.papers import KEYWORDS, Day, three_days
-from digest.demo.standin import Standin
 from digest.keywords.words import counted
 from digest.model import Outcome
 from digest.run.cycle import Parts, Summary, run_cycle
@@ -39,19 +39,14 @@ def prepare(folder: Path) -> None:
     (folder / "subscribers.yaml").write_text(SUBSCRIBERS, encoding="utf-8")
 
 
-async def walk(
-    parts: Parts, standin: Standin, start: date, tell: Callable[[str], None]
-) -> list[Summary]:
-    """Run the real cycle on each of the three days, and tell what came of it."""
-    summaries = []
+async def walk(parts: Parts, index: Index, start: date, echo: Callable[[str], None]) -> None:
+    """Run the real cycle on each of the three days, and say what came of it."""
     for number, day in enumerate(three_days(start), 1):
-        standin.serve(day.papers)
+        index.serve(day.papers)
         summary = await run_cycle(replace(parts, clock=_stand_still(day)))
-        tell(f"Day {number}, {day.now:%A %d %B %Y}: {day.story}.")
+        echo(f"Day {number}, {day.now:%A %d %B %Y}: {day.story}.")
         for line in story(summary):
-            tell(f"  {line}")
-        summaries.append(summary)
-    return summaries
+            echo(f"  {line}")
 
 
 def _stand_still(day: Day) -> Callable[[], datetime]:

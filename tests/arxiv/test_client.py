@@ -21,10 +21,10 @@ from digest.arxiv.api import ArxivClient
 from digest.arxiv.line import Timeouts, pause_asked_for, user_agent
 from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World, newest_first
-from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError, ConfigError, DoubtfulError
 from digest.model import Paper, Window
 from digest.system.locks import ArxivTurns
+from tests.world.standin import ScriptedAnswer, Standin
 
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
 EVER = NOW - timedelta(days=3650)
@@ -177,53 +177,55 @@ def test_a_contact_cannot_break_the_header(contact: str, words: str) -> None:
 
 
 THROTTLED = [
-    Answer(429, b"Rate exceeded."),
-    Answer(200, b"Rate exceeded."),
-    Answer(406, b""),
-    Answer(503, b"Rate exceeded."),
+    ScriptedAnswer(429, b"Rate exceeded."),
+    ScriptedAnswer(200, b"Rate exceeded."),
+    ScriptedAnswer(406, b""),
+    ScriptedAnswer(503, b"Rate exceeded."),
 ]
 OUT_OF_ORDER = [
-    Answer(503, b"<html>Service Unavailable</html>"),
-    Answer(500, error_feed("internal error")),
-    Answer(200, b""),
-    Answer(
+    ScriptedAnswer(503, b"<html>Service Unavailable</html>"),
+    ScriptedAnswer(500, error_feed("internal error")),
+    ScriptedAnswer(200, b""),
+    ScriptedAnswer(
         200, b"<!DOCTYPE html><html><body>Maintenance</body></html>", {"Content-Type": "text/html"}
     ),
-    Answer(200, real(0, 25)[:5000]),
-    Answer(200, real(0, 25) * 2),
-    Answer(
+    ScriptedAnswer(200, real(0, 25)[:5000]),
+    ScriptedAnswer(200, real(0, 25) * 2),
+    ScriptedAnswer(
         200,
         real(0, 25).replace(
             b"?>", b"?><!DOCTYPE f [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]>", 1
         ),
     ),
-    Answer(
+    ScriptedAnswer(
         200,
         real(0, 25).replace(
             b"?>", b"?><!DOCTYPE f [<!ENTITY a SYSTEM 'file:///etc/hostname'>]>", 1
         ),
     ),
-    Answer(200, real(0, 25).decode().replace("A", "\xc4").encode("latin-1", "replace")),
-    Answer(200, real(0, 25).decode().encode("utf-16")),
-    Answer(200, real(0, 25).replace(b"<updated>2026", b"<updated>someday", 3)),
-    Answer(200, real(0, 25).replace(b"<title>", b"<titel>").replace(b"</title>", b"</titel>")),
-    Answer(200, real(0, 0, total=60)),
-    Answer(200, real(0, 24)),
-    Answer(200, real(0, 25).replace(b"reward model", b"other")),
-    Answer(200, real(25, 25)),
-    Answer(200, gzip.compress(real(0, 25))[:500], {"Content-Encoding": "gzip"}),
-    Answer(200, b"not gzip", {"Content-Encoding": "gzip"}),
-    Answer(200, real(0, 25), cut_after=3000),
-    Answer(200, real(0, 25), cut_after=0),
-    Answer(reset=True),
-    Answer(304, b""),
-    Answer(200, b"", {"Transfer-Encoding": "chunked", "Content-Length": "zz"}),
+    ScriptedAnswer(200, real(0, 25).decode().replace("A", "\xc4").encode("latin-1", "replace")),
+    ScriptedAnswer(200, real(0, 25).decode().encode("utf-16")),
+    ScriptedAnswer(200, real(0, 25).replace(b"<updated>2026", b"<updated>someday", 3)),
+    ScriptedAnswer(
+        200, real(0, 25).replace(b"<title>", b"<titel>").replace(b"</title>", b"</titel>")
+    ),
+    ScriptedAnswer(200, real(0, 0, total=60)),
+    ScriptedAnswer(200, real(0, 24)),
+    ScriptedAnswer(200, real(0, 25).replace(b"reward model", b"other")),
+    ScriptedAnswer(200, real(25, 25)),
+    ScriptedAnswer(200, gzip.compress(real(0, 25))[:500], {"Content-Encoding": "gzip"}),
+    ScriptedAnswer(200, b"not gzip", {"Content-Encoding": "gzip"}),
+    ScriptedAnswer(200, real(0, 25), cut_after=3000),
+    ScriptedAnswer(200, real(0, 25), cut_after=0),
+    ScriptedAnswer(reset=True),
+    ScriptedAnswer(304, b""),
+    ScriptedAnswer(200, b"", {"Transfer-Encoding": "chunked", "Content-Length": "zz"}),
 ]
 
 
 @pytest.mark.parametrize("answer", THROTTLED + OUT_OF_ORDER)
 async def test_a_bad_answer_is_refused_and_never_taken_for_no_papers(
-    arxiv: Standin, answer: Answer
+    arxiv: Standin, answer: ScriptedAnswer
 ) -> None:
     arxiv.script(answer)
     error = await failure(arxiv)
@@ -236,7 +238,7 @@ async def test_a_bad_answer_is_refused_and_never_taken_for_no_papers(
 
 @pytest.mark.parametrize("answer", THROTTLED + OUT_OF_ORDER)
 async def test_after_a_bad_answer_the_page_is_asked_for_again(
-    arxiv: Standin, answer: Answer
+    arxiv: Standin, answer: ScriptedAnswer
 ) -> None:
     arxiv.script(answer)
     got = await window(arxiv)
@@ -247,14 +249,16 @@ async def test_after_a_bad_answer_the_page_is_asked_for_again(
 async def test_a_wrong_charset_in_the_header_is_not_believed(arxiv: Standin, charset: str) -> None:
     odd = tuple(replace(paper, title=f"Na\xefve {paper.title} \u03b2") for paper in PAPERS[:25])
     body = real(0, 25, odd)
-    arxiv.script(Answer(200, body, {"Content-Type": f"application/atom+xml; charset={charset}"}))
+    arxiv.script(
+        ScriptedAnswer(200, body, {"Content-Type": f"application/atom+xml; charset={charset}"})
+    )
     async with client(arxiv) as made:
         got = await made.fetch(QUERY, since=EVER, page_size=25)
     assert got.papers == odd
 
 
 async def test_an_entry_that_comes_twice_is_one_paper(arxiv: Standin) -> None:
-    arxiv.script(Answer(200, real(0, 60, (*PAPERS[:30], *PAPERS[29:59]), total=60)))
+    arxiv.script(ScriptedAnswer(200, real(0, 60, (*PAPERS[:30], *PAPERS[29:59]), total=60)))
     async with client(arxiv) as made:
         got = await made.fetch(QUERY, since=EVER, page_size=60)
     assert got.papers == PAPERS[:59]
@@ -268,7 +272,9 @@ async def test_ids_of_the_old_style_are_read_through_the_whole_way(arxiv: Standi
 
 async def test_fifty_megabytes_are_not_read_to_their_end(arxiv: Standin) -> None:
     arxiv.script(
-        Answer(200, gzip.compress(b"<feed>" + b" " * 50_000_000), {"Content-Encoding": "gzip"})
+        ScriptedAnswer(
+            200, gzip.compress(b"<feed>" + b" " * 50_000_000), {"Content-Encoding": "gzip"}
+        )
     )
     error = await failure(arxiv)
     assert "larger than 20,000,000 bytes" in error.message
@@ -276,15 +282,15 @@ async def test_fifty_megabytes_are_not_read_to_their_end(arxiv: Standin) -> None
 
 
 async def test_a_body_that_stalls_runs_into_the_limit_between_two_pieces(arxiv: Standin) -> None:
-    arxiv.script(Answer(cut_after=100, stall=30))
+    arxiv.script(ScriptedAnswer(cut_after=100, stall=30))
     error = await failure(arxiv, timeouts=Timeouts(connect=5, read=0.1, whole=30))
     assert "in time" in error.message
 
 
 async def test_an_empty_page_in_the_middle_is_asked_for_again(arxiv: Standin) -> None:
     arxiv.script(
-        Answer(),
-        Answer(
+        ScriptedAnswer(),
+        ScriptedAnswer(
             body=real(25, 0).replace(
                 b">0</opensearch:itemsPerPage", b">25</opensearch:itemsPerPage"
             )
@@ -296,8 +302,8 @@ async def test_an_empty_page_in_the_middle_is_asked_for_again(arxiv: Standin) ->
 
 
 async def test_attempts_are_counted_for_each_page_and_then_given_up(arxiv: Standin) -> None:
-    bad = Answer(500, b"")
-    arxiv.script(bad, bad, Answer(), bad, bad, Answer(), bad, bad, bad)
+    bad = ScriptedAnswer(500, b"")
+    arxiv.script(bad, bad, ScriptedAnswer(), bad, bad, ScriptedAnswer(), bad, bad, bad)
     error = await failure(arxiv, attempts=3)
     assert "HTTP 500" in error.message
     assert starts(arxiv) == [0, 0, 0, 25, 25, 25, 50, 50, 50]
@@ -305,7 +311,7 @@ async def test_attempts_are_counted_for_each_page_and_then_given_up(arxiv: Stand
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 async def test_a_refusal_is_not_asked_again(arxiv: Standin, status: int) -> None:
-    arxiv.script(Answer(status, error_feed("field nonsense is not known")))
+    arxiv.script(ScriptedAnswer(status, error_feed("field nonsense is not known")))
     error = await failure(arxiv, attempts=4)
     assert not error.transient
     assert "field nonsense is not known" in error.message
@@ -313,7 +319,7 @@ async def test_a_refusal_is_not_asked_again(arxiv: Standin, status: int) -> None
 
 
 async def test_a_refusal_without_words_names_its_status(arxiv: Standin) -> None:
-    arxiv.script(Answer(403, b"<html>Forbidden</html>"))
+    arxiv.script(ScriptedAnswer(403, b"<html>Forbidden</html>"))
     error = await failure(arxiv, attempts=4)
     assert "HTTP 403" in error.message
     assert not error.transient
@@ -325,8 +331,8 @@ async def test_captured_refusals_and_throttling_are_told_apart(arxiv: Standin) -
     folder = shared("arxiv/captures/api")
     (refusal,) = folder.glob("arxivpy_id_abc_*.xml")
     arxiv.script(
-        Answer(400, refusal.read_bytes()),
-        Answer(429, (folder / "body_rate_exceeded.txt").read_bytes()),
+        ScriptedAnswer(400, refusal.read_bytes()),
+        ScriptedAnswer(429, (folder / "body_rate_exceeded.txt").read_bytes()),
     )
     assert "incorrect id format for abc" in (await failure(arxiv)).message
     assert (await failure(arxiv)).throttled
@@ -344,10 +350,10 @@ async def test_a_spell_of_ignored_sorting_is_refused(arxiv: Standin) -> None:
 
 async def test_redirects_are_followed(arxiv: Standin) -> None:
     arxiv.script(
-        Answer(301, b"", {"Location": arxiv.url + "?hop=1"}),
-        Answer(307, b"", {"Location": "/api/query?hop=2"}),
+        ScriptedAnswer(301, b"", {"Location": arxiv.url + "?hop=1"}),
+        ScriptedAnswer(307, b"", {"Location": "/api/query?hop=2"}),
     )
-    arxiv.on_query = lambda params: Answer(body=real(0, 60)) if "hop" in params else None
+    arxiv.on_query = lambda params: ScriptedAnswer(body=real(0, 60)) if "hop" in params else None
     async with client(arxiv) as made:
         got = await made.fetch(QUERY, since=EVER, page_size=60)
     assert got.papers == PAPERS
@@ -355,7 +361,7 @@ async def test_redirects_are_followed(arxiv: Standin) -> None:
 
 
 async def test_redirects_in_circles_end(arxiv: Standin) -> None:
-    arxiv.on_query = lambda params: Answer(302, b"", {"Location": arxiv.url})
+    arxiv.on_query = lambda params: ScriptedAnswer(302, b"", {"Location": arxiv.url})
     assert "circles" in (await failure(arxiv)).message
     assert len(arxiv.requests) == 6
 
@@ -364,20 +370,20 @@ async def test_redirects_in_circles_end(arxiv: Standin) -> None:
     "place", ["ftp://127.0.0.1/x", "file:///etc/hostname", "http://", "http://[::bad/", "gopher:x"]
 )
 async def test_redirects_lead_to_http_only(arxiv: Standin, place: str) -> None:
-    arxiv.script(Answer(302, b"", {"Location": place}))
+    arxiv.script(ScriptedAnswer(302, b"", {"Location": place}))
     await failure(arxiv)
     assert len(arxiv.requests) == 1
 
 
 async def test_slow_headers_run_into_the_time_limit(arxiv: Standin) -> None:
-    arxiv.script(Answer(delay=30))
+    arxiv.script(ScriptedAnswer(delay=30))
     error = await failure(arxiv, timeouts=Timeouts(connect=5, read=0.05, whole=5))
     assert "in time" in error.message
     assert not error.unreachable
 
 
 async def test_an_answer_that_trickles_runs_into_the_limit_for_the_whole(arxiv: Standin) -> None:
-    arxiv.script(Answer(cut_after=100, stall=30))
+    arxiv.script(ScriptedAnswer(cut_after=100, stall=30))
     error = await failure(arxiv, timeouts=Timeouts(connect=5, read=5, whole=1))
     assert "in time" in error.message
     assert len(error.body) == 100
@@ -387,7 +393,7 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
     arxiv: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line_module, "BODY_LIMIT", 10_000)
-    arxiv.script(Answer(200, gzip.compress(b"x" * 2_000_000), {"Content-Encoding": "gzip"}))
+    arxiv.script(ScriptedAnswer(200, gzip.compress(b"x" * 2_000_000), {"Content-Encoding": "gzip"}))
     error = await failure(arxiv)
     assert "larger than" in error.message
     assert len(error.body) == 10_000
@@ -432,7 +438,9 @@ async def test_between_the_end_of_a_request_and_the_next_lies_the_delay(arxiv: S
 
 async def test_redirects_keep_the_delay_too(arxiv: Standin) -> None:
     clock = Time()
-    arxiv.script(Answer(301, b"", {"Location": "/api/query?hop=1"}), Answer(body=real(0, 60)))
+    arxiv.script(
+        ScriptedAnswer(301, b"", {"Location": "/api/query?hop=1"}), ScriptedAnswer(body=real(0, 60))
+    )
     async with client(arxiv, delay=3, clock=clock) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     assert clock.slept == [3]
@@ -453,7 +461,7 @@ async def test_somebody_elses_last_request_counts(arxiv: Standin, tmp_path: Path
 
 async def test_waits_between_attempts_grow_from_the_delay(arxiv: Standin) -> None:
     clock = Time()
-    arxiv.script(*[Answer(500, b"")] * 3)
+    arxiv.script(*[ScriptedAnswer(500, b"")] * 3)
     async with client(arxiv, delay=2, clock=clock) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     assert clock.slept == [6, 18, 54]
@@ -461,7 +469,7 @@ async def test_waits_between_attempts_grow_from_the_delay(arxiv: Standin) -> Non
 
 async def test_jitter_only_lengthens_a_wait(arxiv: Standin) -> None:
     clock = Time()
-    arxiv.script(Answer(500, b""))
+    arxiv.script(ScriptedAnswer(500, b""))
     async with ArxivClient(
         arxiv.url, delay=2, sleep=clock.sleep, monotonic=clock.monotonic, jitter=lambda: 1.0
     ) as made:
@@ -472,9 +480,9 @@ async def test_jitter_only_lengthens_a_wait(arxiv: Standin) -> None:
 async def test_without_a_delay_nothing_is_waited_for_but_what_arxiv_asks(arxiv: Standin) -> None:
     clock = Time()
     arxiv.script(
-        Answer(500, b""),
-        Answer(429, b"", {"Retry-After": "90"}),
-        Answer(503, b"", {"Retry-After": "1"}),
+        ScriptedAnswer(500, b""),
+        ScriptedAnswer(429, b"", {"Retry-After": "90"}),
+        ScriptedAnswer(503, b"", {"Retry-After": "1"}),
     )
     async with client(arxiv, clock=clock) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
@@ -483,7 +491,7 @@ async def test_without_a_delay_nothing_is_waited_for_but_what_arxiv_asks(arxiv: 
 
 async def test_a_short_retry_after_does_not_shorten_a_wait(arxiv: Standin) -> None:
     clock = Time()
-    arxiv.script(Answer(429, b"", {"Retry-After": "1"}))
+    arxiv.script(ScriptedAnswer(429, b"", {"Retry-After": "1"}))
     async with client(arxiv, delay=3, clock=clock) as made:
         await made.fetch(QUERY, since=EVER, page_size=60)
     assert clock.slept == [9]
@@ -491,7 +499,7 @@ async def test_a_short_retry_after_does_not_shorten_a_wait(arxiv: Standin) -> No
 
 async def test_a_pause_that_is_too_long_to_wait_for_is_handed_on(arxiv: Standin) -> None:
     clock = Time()
-    arxiv.script(Answer(429, b"Rate exceeded.", {"Retry-After": "3600"}))
+    arxiv.script(ScriptedAnswer(429, b"Rate exceeded.", {"Retry-After": "3600"}))
     error = await failure(arxiv, attempts=4, clock=clock)
     assert error.retry_after == timedelta(hours=1)
     assert error.throttled
@@ -522,9 +530,9 @@ class Moving:
     def __init__(self, *states: tuple[Paper, ...]) -> None:
         self.states = list(states)
 
-    def __call__(self, params: dict[str, str]) -> Answer:
+    def __call__(self, params: dict[str, str]) -> ScriptedAnswer:
         papers = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return Answer(body=real(int(params["start"]), int(params["max_results"]), papers))
+        return ScriptedAnswer(body=real(int(params["start"]), int(params["max_results"]), papers))
 
 
 async def test_papers_that_come_between_two_pages_shift_rows_and_lose_none(arxiv: Standin) -> None:
@@ -555,7 +563,7 @@ async def test_a_revision_that_moves_up_between_two_pages_is_kept_once(arxiv: St
 
 
 async def test_an_index_that_never_rests_is_given_up(arxiv: Standin) -> None:
-    arxiv.on_query = lambda params: Answer(
+    arxiv.on_query = lambda params: ScriptedAnswer(
         body=real(0, 25) if params["start"] == "0" else real(25, 25, PAPERS[:59])
     )
     error = await failure(arxiv, attempts=3)

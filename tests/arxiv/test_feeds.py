@@ -15,9 +15,9 @@ from digest.arxiv.feeds import (
     check_announcements,
     parse_announcements,
 )
-from digest.demo.announcements import Batch, announcement_feed, feed_error
 from digest.demo.papers import World
 from digest.errors import ArxivError
+from tests.world.announcements import Batch, announcement_feed, feed_error
 from tests.world.shared import shared
 
 DAY = date(2026, 11, 6)

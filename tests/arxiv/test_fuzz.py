@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from digest.arxiv.atom import Feed, parse_feed
 from digest.arxiv.feeds import AnnouncementFeed, parse_announcements
 from digest.arxiv.oai import RecordPage, parse_records
-from digest.demo.announcements import Batch, announcement_feed, oai_page
 from digest.demo.feeds import feed
 from digest.errors import ArxivError
 from digest.model import Paper
 from tests.arxiv.test_feeds import DAY, PAPERS, REVISED
 from tests.arxiv.test_oai import RECORDS
+from tests.world.announcements import Batch, announcement_feed, oai_page
 from tests.world.shared import shared
 
 READERS: dict[str, Callable[..., Any]] = {
@@ -36,9 +36,9 @@ MADE = {
     "oai": oai_page(RECORDS[:3], token="t", cursor=0, total=9),
 }
 PIECES = (
-    b"<", b">", b"&", b"\x00", b"\xff", b"&#0;", b"&#x10FFFF;", b"]]>", b"<![CDATA[", b"<!--", b"<?x?>", b"xmlns=''",
-    b"<entry>", b"</entry>", b"<item>", b"<record>", b"9" * 400, b"v0", b"v99999", b"-", b"\n", b"GMT", b"+9999",
-    b"0000-00-00", b"&amp;", "é".encode(), b"\\'", b"{", b"(", b"https://", b"oai:arXiv.org:", b" ",
+    b"<", b">", b"&", b"\x00", b"\xff", b"&#0;", b"&#x10FFFF;", b"]]>", b"<![CDATA[", b"<!--", b"<?x?>",
+    b"xmlns=''", b"<entry>", b"</entry>", b"<item>", b"<record>", b"9" * 400, b"v0", b"v99999", b"-", b"\n", b"GMT",
+    b"+9999", b"0000-00-00", b"&amp;", "é".encode(), b"\\'", b"{", b"(", b"https://", b"oai:arXiv.org:", b" ",
 )  # fmt: skip
 
 
@@ -153,8 +153,8 @@ def mutations(draw: st.DrawFn, bodies: tuple[bytes, ...]) -> bytes:
 
 Element = ElementTree.Element
 ODD_TEXTS = (
-    "", " ", "0", "-1", "9" * 20, "١٢", "2026-13-45T99:99:99Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59+23:59",
-    "0001-01-01T00:00:00+14:00", "http://arxiv.org/abs/2611.00001v0", "http://arxiv.org/api/errors#x",
+    "", " ", "0", "-1", "9" * 20, "١٢", "2026-13-45T99:99:99Z", "0000-00-00T00:00:00Z",
+    "9999-12-31T23:59:59+23:59", "0001-01-01T00:00:00+14:00", "http://arxiv.org/abs/2611.00001v0", "http://arxiv.org/api/errors#x",
     "\x85\u2028\u200e", "x" * 5000, "<b>&amp;</b>", "]]>",
 )  # fmt: skip
 NAMES = (

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from digest.arxiv.oai import TokenExpiredError, parse_records
-from digest.demo.announcements import oai_error, oai_page, oai_sets
 from digest.demo.papers import World
 from digest.errors import ArxivError
+from tests.world.announcements import oai_error, oai_page, oai_sets
 from tests.world.shared import shared
 
 DAY = date(2026, 11, 6)

@@ -14,8 +14,8 @@ from digest.arxiv.line import Line
 from digest.arxiv.oai import TokenExpiredError
 from digest.arxiv.services import FeedClient, OaiClient
 from digest.demo.papers import World
-from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError
+from tests.world.standin import ScriptedAnswer, Standin
 
 NOW = datetime(2026, 11, 6, 6, 30, tzinfo=UTC)
 TODAY, TOMORROW = date(2026, 11, 6), date(2026, 11, 9)
@@ -121,9 +121,9 @@ async def test_an_unknown_category_is_a_refusal_in_arxivs_words(
 
 async def test_half_a_feed_is_asked_for_again(arxiv: Standin, feeds: FeedClient) -> None:
     arxiv.script(
-        Answer(cut_after=3000),
-        Answer(503, b"", {"retry-after": "40"}),
-        Answer(body=b"Rate exceeded."),
+        ScriptedAnswer(cut_after=3000),
+        ScriptedAnswer(503, b"", {"retry-after": "40"}),
+        ScriptedAnswer(body=b"Rate exceeded."),
     )
     with pytest.raises(ArxivError, match="slow down") as caught:
         await feeds.fetch(["cs"], TODAY)
@@ -153,18 +153,20 @@ async def test_a_token_that_ended_begins_the_list_anew_once(arxiv: Standin, oai:
     body = b'<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">' + over
     ended = iter([True])
     arxiv.on_request = lambda asked: (
-        Answer(body=body) if "resumptionToken" in asked.params and next(ended, False) else None
+        ScriptedAnswer(body=body)
+        if "resumptionToken" in asked.params and next(ended, False)
+        else None
     )
     assert set(await harvested(oai)) == {p.id for p in PAPERS}
     arxiv.on_request = lambda asked: (
-        Answer(body=body) if "resumptionToken" in asked.params else None
+        ScriptedAnswer(body=body) if "resumptionToken" in asked.params else None
     )
     with pytest.raises(TokenExpiredError):
         await harvested(oai)
 
 
 async def test_arxivs_wish_to_wait_is_granted(arxiv: Standin, oai: OaiClient, slept: Slept) -> None:
-    arxiv.script(Answer(503, b"", {"retry-after": "90"}))
+    arxiv.script(ScriptedAnswer(503, b"", {"retry-after": "90"}))
     assert len(await harvested(oai)) == len(PAPERS)
     assert 90 in slept
 
@@ -184,7 +186,7 @@ async def test_three_seconds_lie_between_requests_over_all_services(
 async def test_ids_that_the_index_lacks_are_left_out(arxiv: Standin, line: Line) -> None:
     async with ArxivClient(arxiv.url, line=line) as api:
         assert await api.by_ids([PAPERS[0].id, "2611.99999"]) == (PAPERS[0],)
-        arxiv.script(Answer(body=b""), Answer(429, b"Rate exceeded."))
+        arxiv.script(ScriptedAnswer(body=b""), ScriptedAnswer(429, b"Rate exceeded."))
         with pytest.raises(ArxivError, match="slow down"):
             await api.by_ids([PAPERS[0].id], attempts=2)
     assert arxiv.requests[0].params["id_list"] == f"{PAPERS[0].id},2611.99999"

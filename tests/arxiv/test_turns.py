@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from digest.demo.papers import World
-from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError
 from digest.system import locks
 from digest.system.locks import ArxivTurns
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import DAY, MONDAY
 
 DELAY = 0.2
@@ -64,7 +64,7 @@ def test_two_processes_never_ask_at_once_and_keep_the_pause(tmp_path: Path) -> N
     papers = World(3).papers(40, MONDAY - 30 * DAY, MONDAY)
     with Standin() as arxiv:
         arxiv.serve_windows({"all:x": papers})
-        arxiv.script(*[Answer(delay=0.1)] * 4)
+        arxiv.script(*[ScriptedAnswer(delay=0.1)] * 4)
         command = [sys.executable, "-c", ASKING, arxiv.url, str(tmp_path / "digest.db"), str(DELAY)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         processes = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]

@@ -14,7 +14,6 @@ from ssl import SSLContext
 import pytest
 from dotenv import dotenv_values
 
-from digest.demo.standin import Standin
 from digest.model import Rule
 from digest.setup.settings import load_settings
 from digest.subscribers import load_roster
@@ -31,6 +30,7 @@ from tests.world.init_terminal import (
     snapshot,
 )
 from tests.world.smtp_server import make_certificate, smtp_server
+from tests.world.standin import Standin
 from tests.world.worlds import mail
 
 # The child does nothing between fork and exec but what pexpect does, so the test's other threads do

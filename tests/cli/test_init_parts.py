@@ -21,7 +21,6 @@ from digest.cli.begin.init_files import (
 )
 from digest.cli.begin.init_mail import server_url, with_login
 from digest.cli.readers.counts import PaperCounter, rate_words
-from digest.demo.standin import Standin
 from digest.errors import ConfigError, QueryError, UsageError
 from digest.mail.presets import find_preset
 from digest.model import Rule
@@ -30,6 +29,7 @@ from tests.world.init_terminal import (
     NOW,
     papers,
 )
+from tests.world.standin import Standin
 
 
 def test_a_clone_of_the_project_is_no_home_by_surprise(

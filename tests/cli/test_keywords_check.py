@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from digest.demo.standin import Answer, Standin
 from digest.keywords.categories import CATEGORIES, nearest_category
 from digest.keywords.grammar import parse
 from digest.keywords.lint import warnings
@@ -18,6 +17,7 @@ from digest.keywords.match import stems
 from digest.keywords.words import reading
 from digest.model import Paper
 from tests.world.asking import Told, run_main
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import World, reader
 
 NOW = datetime(2026, 11, 24, 7, tzinfo=UTC)
@@ -125,13 +125,13 @@ def test_offline_and_without_an_answer_it_still_explains(check: Check) -> None:
     told = check("reward", "models", "--offline")
     assert (told.code, len(check.standin.requests)) == (0, 0)
     assert len(told.out.splitlines()) == 2
-    check.standin.script(Answer(status=503))
+    check.standin.script(ScriptedAnswer(status=503))
     told = check("reward", "models")
     assert told.code == 0
     assert len(check.standin.requests) == 1, "one request at most"
     assert told.out.splitlines()[0].startswith('Matches "reward models"')
     assert "Not counted: " in told.out
-    check.standin.script(Answer(status=503))
+    check.standin.script(ScriptedAnswer(status=503))
     assert check("reward", "models", "--json").json()["not_counted"]
 
 

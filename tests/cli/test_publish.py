@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from digest.demo.standin import Standin
 from digest.errors import ConfigError
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper, Rule
@@ -19,6 +18,7 @@ from digest.rendering.page.render import KeywordTable, render_page
 from digest.run.publish import write_page
 from tests.world.asking import AskedWorld, Told, run_main
 from tests.world.shared import shared
+from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, keyword, reader
 
 Command = Callable[..., Told]

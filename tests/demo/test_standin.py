@@ -15,10 +15,10 @@ import pytest
 
 from digest.arxiv.atom import Feed, parse_feed
 from digest.demo.papers import KEYWORDS, World, newest_first, three_days
-from digest.demo.standin import Answer, Standin
 from digest.errors import ArxivError
 from digest.keywords.grammar import make_keyword
 from tests.world.shared import shared
+from tests.world.standin import ScriptedAnswer, Standin
 
 NOW = datetime(2026, 11, 5, 6, 30, tzinfo=UTC)
 PAPERS = World(5).papers(40, NOW - timedelta(days=30), NOW)
@@ -127,7 +127,9 @@ def test_named_windows_are_served_as_they_are(arxiv: Standin) -> None:
 
 
 def test_scripted_answers_come_once_each_and_in_order(arxiv: Standin) -> None:
-    arxiv.script(Answer(429, b"Rate exceeded.", {"retry-after": "7"}), Answer(delay=0.05))
+    arxiv.script(
+        ScriptedAnswer(429, b"Rate exceeded.", {"retry-after": "7"}), ScriptedAnswer(delay=0.05)
+    )
     first = get(arxiv, search_query="cat:cs.CL")
     assert (first.status_code, first.content, first.headers["Retry-After"]) == (
         429,
@@ -141,7 +143,9 @@ def test_scripted_answers_come_once_each_and_in_order(arxiv: Standin) -> None:
 
 
 def test_an_answer_can_depend_on_the_query(arxiv: Standin) -> None:
-    arxiv.on_query = lambda params: Answer(503, b"") if "CL" in params["search_query"] else None
+    arxiv.on_query = lambda params: (
+        ScriptedAnswer(503, b"") if "CL" in params["search_query"] else None
+    )
     assert get(arxiv, search_query="cat:cs.CL").status_code == 503
     assert get(arxiv, search_query="cat:cs.LG").status_code == 200
 
@@ -163,7 +167,7 @@ def test_closing_does_not_wait_for_open_connections_or_silences() -> None:
     threads = threading.active_count()
     with httpx.Client(trust_env=False) as idle, Standin(PAPERS) as arxiv:
         idle.get(arxiv.url)
-        arxiv.script(Answer(delay=3600))
+        arxiv.script(ScriptedAnswer(delay=3600))
         failures: list[httpx.HTTPError] = []
 
         def wait() -> None:

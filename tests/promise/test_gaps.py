@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from digest.demo.standin import Standin
 from digest.model import Window
 from digest.rules.calendar import last_served
 from digest.rules.plan import feed_day
@@ -28,6 +27,7 @@ from tests.world.skies import (
     under,
     whys,
 )
+from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, Arxiv, World, eprint, keyword, reader
 
 WEDNESDAY = TUESDAY + DAY

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from digest.demo.standin import Standin
 from tests.world.faults import Faults, walk_with_faults
 from tests.world.replay import (
     Day,
@@ -22,6 +21,7 @@ from tests.world.replay import (
     walk,
 )
 from tests.world.shared import shared
+from tests.world.standin import Standin
 
 WITH_PARTS = slice(33, 42)
 """Nine recorded days, on two of which a keyword's window had one row."""

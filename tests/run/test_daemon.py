@@ -24,7 +24,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.demo.papers import World as Papers
-from digest.demo.standin import Standin
 from digest.errors import ConfigError, TryLaterError
 from digest.model import Outcome, Receipt, Roster, State
 from digest.rules.calendar import next_served, served_between
@@ -39,6 +38,7 @@ from digest.system.signals import Stop, run_stoppable
 from digest.system.systemd import Notifier
 from tests.world.replay import Home, smtp_beside, subscribers_file
 from tests.world.smtp_server import Act, smtp_server
+from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, reader
 
 MINUTE = timedelta(minutes=1)

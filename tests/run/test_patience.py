@@ -23,10 +23,10 @@ from aiosmtpd.controller import Controller
 
 from digest.cli import main
 from digest.demo.papers import KEYWORDS, three_days
-from digest.demo.standin import Standin
 from digest.run import patience as waiting
 from digest.run.patience import LONGEST, Patience
 from digest.system.signals import Stop
+from tests.world.standin import Standin
 from tests.world.worlds import mail
 
 THURSDAY, FRIDAY, _SATURDAY = three_days(date(2026, 11, 1))

@@ -15,11 +15,11 @@ import pytest
 
 from digest.demo.feeds import feed
 from digest.demo.papers import World, newest_first
-from digest.demo.standin import Answer, Standin
 from digest.demo.words import TOPICS
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from tests.world.replay import Home, Result, subscribers_file
+from tests.world.standin import ScriptedAnswer, Standin
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 MONDAY = datetime(2026, 3, 9, 7, 0, tzinfo=UTC)
@@ -331,7 +331,7 @@ def test_bad_answers_are_listed_and_can_be_written_out(house: House, tmp_path: P
     house.serve(house.rows[:1])
     house.record(MONDAY + DAY)
     house.serve()
-    house.arxiv.script(*[Answer(200, b"<html>no</html>")] * 4)
+    house.arxiv.script(*[ScriptedAnswer(200, b"<html>no</html>")] * 4)
     house.record(MONDAY + DAY + 6 * HOUR)
     listed = json.loads(house.home.digest("keywords", "windows", NAME, "--json").out)
     assert [(one["status"], one["fetched"]) for one in listed] == [
@@ -381,7 +381,7 @@ def pause_of(house: House, now: datetime) -> str:
 
 
 def test_after_being_asked_to_slow_down_nobody_asks_for_hours(house: House) -> None:
-    slow = Answer(429, b"Rate exceeded.")
+    slow = ScriptedAnswer(429, b"Rate exceeded.")
     now = MONDAY + DAY
     house.arxiv.on_query = lambda _params: slow
     for hours in (1, 2, 4, 8, 16):
@@ -402,10 +402,10 @@ def test_after_being_asked_to_slow_down_nobody_asks_for_hours(house: House) -> N
 
 
 def test_fetch_asks_once_in_spite_of_a_pause_and_a_good_answer_ends_it(house: House) -> None:
-    house.arxiv.script(*[Answer(406, b"")] * 4)
+    house.arxiv.script(*[ScriptedAnswer(406, b"")] * 4)
     house.record(MONDAY + DAY)
     asked = len(house.arxiv.requests)
-    house.arxiv.script(Answer(429, b""))
+    house.arxiv.script(ScriptedAnswer(429, b""))
     assert house.record(MONDAY + DAY + MINUTE, "--fetch")["status"] == "failed"
     assert len(house.arxiv.requests) == asked + 1
     assert house.record(MONDAY + DAY + 2 * MINUTE)["status"] == "skipped"
@@ -416,7 +416,7 @@ def test_fetch_asks_once_in_spite_of_a_pause_and_a_good_answer_ends_it(house: Ho
 def test_a_pause_is_for_all_keywords(tmp_path: Path) -> None:
     with Standin() as arxiv:
         home = Home.make(tmp_path, arxiv, subscribers_file({ADA: [topic.name for topic in TOPICS]}))
-        arxiv.script(*[Answer(429, b"Rate exceeded.")] * 4)
+        arxiv.script(*[ScriptedAnswer(429, b"Rate exceeded.")] * 4)
         records = json.loads(home.digest("run", "--json", "--now", MONDAY.isoformat()).out)[
             "keywords"
         ]
@@ -426,7 +426,7 @@ def test_a_pause_is_for_all_keywords(tmp_path: Path) -> None:
 
 def test_an_answer_with_the_title_of_another_query_is_refused(house: House) -> None:
     body = feed(house.rows[:100], query="all:something", start=0, max_results=100, total=100)
-    house.arxiv.on_query = lambda _params: Answer(body=body)
+    house.arxiv.on_query = lambda _params: ScriptedAnswer(body=body)
     record = house.record(MONDAY + DAY)
     assert record["status"] == "failed"
     assert "another query" in str(record["why"])

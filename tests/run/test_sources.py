@@ -11,7 +11,6 @@ from random import Random
 
 import pytest
 
-from digest.demo.standin import Answer, Standin
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from digest.rules.calendar import last_served, served_between
@@ -30,6 +29,7 @@ from tests.world.skies import (
     under,
     whys,
 )
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import DAY, HOUR, eprint, keyword, reader
 
 CATEGORIES = "cs.AI cs.CL cs.CV cs.LG cs.RO eess.AS math.OC physics.optics q-bio.NC stat.ML".split()
@@ -165,7 +165,7 @@ async def test_a_full_feed_is_read_in_halves(
     world: SourcesWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("digest.arxiv.feeds.LIMIT", 20)
-    monkeypatch.setattr("digest.demo.announcements.LIMIT", 20)
+    monkeypatch.setattr("tests.world.announcements.LIMIT", 20)
     await settled(world, "feeds")
     many = [
         eprint(100 + n, TUESDAY - DAY, version=2, categories=("cs.AI" if n % 2 else "cs.CL",))
@@ -263,7 +263,7 @@ async def test_a_query_that_arxiv_refuses_spoils_no_other_in_its_batch(world: So
     names = [f"word{number}" for number in range(40)]
     world.readers = [reader(ADA, *names)]
     world.sky.announce(MONDAY, eprint(1, MONDAY - DAY, abstract="On word3."))
-    refused = Answer(400, b"<html>bad query</html>")
+    refused = ScriptedAnswer(400, b"<html>bad query</html>")
     world.sky.standin.on_query = lambda params: (
         refused if "word17" in params["search_query"] else None
     )
@@ -348,7 +348,7 @@ async def test_switching_sources_every_day_loses_and_doubles_nothing(world: Sour
 async def test_arxivs_wish_for_a_pause_leaves_the_feeds(world: SourcesWorld) -> None:
     await settled(world, "api")
     world.sky.announce(TUESDAY, about(2, "robot", TUESDAY))
-    throttled = Answer(429, b"Rate exceeded.", {"retry-after": "7200"})
+    throttled = ScriptedAnswer(429, b"Rate exceeded.", {"retry-after": "7200"})
     world.sky.standin.on_query = lambda _params: throttled
     summary = await world.cycle(TUESDAY, source="api")
     assert world.titles(ADA) == [[2]]

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.demo.papers import World, newest_first
-from digest.demo.standin import Standin
 from digest.demo.words import TOPICS
 from digest.model import Paper
 from digest.rules.calendar import served_between
@@ -26,6 +25,7 @@ from digest.setup.subscribers import read_roster
 from digest.store import open_store
 from tests.world.replay import Home, Mail, read_mail, smtp_beside
 from tests.world.smtp_server import Script, smtp_server
+from tests.world.standin import Standin
 
 TICK = timedelta(minutes=15)
 DAY = timedelta(days=1)

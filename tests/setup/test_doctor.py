@@ -18,7 +18,6 @@ import pytest
 
 from digest.cli import main
 from digest.cli.daily import timer as timer_module
-from digest.demo.standin import Answer, Standin
 from digest.errors import ConfigError, Exit, TryLaterError
 from digest.setup import settings as settings_module
 from digest.setup.doctor import files, names
@@ -34,6 +33,7 @@ from tests.setup.doctor import (
     with_user,
 )
 from tests.world.smtp_server import Act, smtp_server
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import mail
 
 
@@ -200,7 +200,7 @@ def test_where_all_is_well_only_warnings_are_left_and_the_code_is_0(clinic: Clin
 def test_only_the_network_failing_is_75(clinic: Clinic) -> None:
     clinic.home.mkdir()
     make_database(clinic.home, last=datetime.now(UTC))
-    clinic.arxiv.script(Answer(reset=True))
+    clinic.arxiv.script(ScriptedAnswer(reset=True))
     told = clinic()
     assert told.code == 75
     assert "FAILED  arXiv" in told.out

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from dns.resolver import Resolver
 
-from digest.demo.standin import Answer, Standin
 from digest.rules.calendar import last_served
 from digest.rules.plan import feed_day
 from digest.setup.doctor import names, network
@@ -27,6 +26,7 @@ from tests.setup.doctor import (
     survey,
 )
 from tests.world.dns_server import dns_server
+from tests.world.standin import ScriptedAnswer, Standin
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_chosen_source_in_trouble_is_a_warning_since_another_stands_in(
     )
     (stale,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="feeds")
     assert (stale.level, stale.remedy) == (Level.WARN, "wait: the API is asked instead")
-    arxiv.script(Answer(404, b"not found"))
+    arxiv.script(ScriptedAnswer(404, b"not found"))
     (lost,) = ask_source(arxiv, tmp_path, DIGEST_SOURCE="oai")
     assert lost.level is Level.WARN
     assert "DIGEST_ARXIV_OAI" in lost.remedy
@@ -98,15 +98,15 @@ def test_a_clock_that_is_off_is_a_warning(arxiv: Standin, tmp_path: Path, minute
 @pytest.mark.parametrize(
     ("answer", "state", "cause"),
     [
-        (Answer(429, b"Rate exceeded."), Level.WARN, Cause.CONFIG),
-        (Answer(503, b""), Level.FAIL, Cause.NETWORK),
-        (Answer(200, b"<html>Hello</html>"), Level.FAIL, Cause.NETWORK),
-        (Answer(reset=True), Level.FAIL, Cause.NETWORK),
-        (Answer(404, b"not found"), Level.FAIL, Cause.CONFIG),
+        (ScriptedAnswer(429, b"Rate exceeded."), Level.WARN, Cause.CONFIG),
+        (ScriptedAnswer(503, b""), Level.FAIL, Cause.NETWORK),
+        (ScriptedAnswer(200, b"<html>Hello</html>"), Level.FAIL, Cause.NETWORK),
+        (ScriptedAnswer(reset=True), Level.FAIL, Cause.NETWORK),
+        (ScriptedAnswer(404, b"not found"), Level.FAIL, Cause.CONFIG),
     ],
 )
 def test_an_answer_that_is_not_sane_is_told(
-    arxiv: Standin, tmp_path: Path, answer: Answer, state: Level, cause: Cause
+    arxiv: Standin, tmp_path: Path, answer: ScriptedAnswer, state: Level, cause: Cause
 ) -> None:
     arxiv.script(answer)
     found, _clock = ask(arxiv.url, tmp_path)

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from digest.demo.standin import Standin
 from digest.errors import DigestError, StoreError, UsageError
 from digest.model import Outcome, Receipt, Weekly
 from digest.rules.calendar import last_served, submitted_by
@@ -30,6 +29,7 @@ from digest.system.locks import cycle_lock
 from digest.times import to_text
 from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused
 from tests.world.replay import Home, subscribers_file
+from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
 __all__ = ["house"]

@@ -10,10 +10,10 @@ from datetime import timedelta
 from random import Random
 
 from digest.demo.feeds import error_feed, feed
-from digest.demo.standin import Answer, Standin
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from tests.world.replay import Day, Home, Walk
+from tests.world.standin import ScriptedAnswer, Standin
 
 AGAIN = tuple(timedelta(minutes=m) for m in (0, 20, 60, 120, 180, 240, 300, 340))
 """When a day's runs are made: those after the first only where something is still missing."""
@@ -29,7 +29,7 @@ class Faults:
         self.requests = 0
         self.given: Counter[str] = Counter()
 
-    def __call__(self, params: dict[str, str]) -> Answer | None:
+    def __call__(self, params: dict[str, str]) -> ScriptedAnswer | None:
         self.requests += 1
         if self.random.random() >= self.share:
             return None
@@ -37,7 +37,7 @@ class Faults:
         self.given[made.__name__] += 1
         return made(self, params)
 
-    def feed(self, params: dict[str, str], rows: Sequence[Paper], total: int) -> Answer:
+    def feed(self, params: dict[str, str], rows: Sequence[Paper], total: int) -> ScriptedAnswer:
         start, size = int(params["start"]), int(params["max_results"])
         body = feed(
             rows[start : start + size],
@@ -46,66 +46,76 @@ class Faults:
             max_results=size,
             total=total,
         )
-        return Answer(body=body)
+        return ScriptedAnswer(body=body)
 
     def rows(self, params: dict[str, str]) -> list[Paper]:
         return list(self.windows[params["search_query"]])
 
 
-def throttled(faults: Faults, _params: dict[str, str]) -> Answer:
+def throttled(faults: Faults, _params: dict[str, str]) -> ScriptedAnswer:
     return faults.random.choice(
-        [Answer(429, b"Rate exceeded."), Answer(200, b"Rate exceeded."), Answer(406, b"")]
+        [
+            ScriptedAnswer(429, b"Rate exceeded."),
+            ScriptedAnswer(200, b"Rate exceeded."),
+            ScriptedAnswer(406, b""),
+        ]
     )
 
 
-def out_of_order(faults: Faults, _params: dict[str, str]) -> Answer:
+def out_of_order(faults: Faults, _params: dict[str, str]) -> ScriptedAnswer:
     return faults.random.choice(
-        [Answer(503, b"busy"), Answer(500, error_feed("internal")), Answer(302, b"")]
+        [
+            ScriptedAnswer(503, b"busy"),
+            ScriptedAnswer(500, error_feed("internal")),
+            ScriptedAnswer(302, b""),
+        ]
     )
 
 
-def refused(_faults: Faults, _params: dict[str, str]) -> Answer:
-    return Answer(400, error_feed("malformed query"))
+def refused(_faults: Faults, _params: dict[str, str]) -> ScriptedAnswer:
+    return ScriptedAnswer(400, error_feed("malformed query"))
 
 
-def nothing_at_all(faults: Faults, _params: dict[str, str]) -> Answer:
-    return faults.random.choice([Answer(200, b""), Answer(reset=True), Answer(cut_after=0)])
+def nothing_at_all(faults: Faults, _params: dict[str, str]) -> ScriptedAnswer:
+    return faults.random.choice(
+        [ScriptedAnswer(200, b""), ScriptedAnswer(reset=True), ScriptedAnswer(cut_after=0)]
+    )
 
 
-def half(faults: Faults, _params: dict[str, str]) -> Answer:
-    return Answer(cut_after=faults.random.randrange(1, 20_000))
+def half(faults: Faults, _params: dict[str, str]) -> ScriptedAnswer:
+    return ScriptedAnswer(cut_after=faults.random.randrange(1, 20_000))
 
 
-def web_page(_faults: Faults, _params: dict[str, str]) -> Answer:
-    return Answer(
+def web_page(_faults: Faults, _params: dict[str, str]) -> ScriptedAnswer:
+    return ScriptedAnswer(
         200, b"<!DOCTYPE html><html><body>Sorry</body></html>", {"Content-Type": "text/html"}
     )
 
 
-def empty_page(faults: Faults, params: dict[str, str]) -> Answer:
+def empty_page(faults: Faults, params: dict[str, str]) -> ScriptedAnswer:
     return faults.feed(params, (), len(faults.rows(params)) + 1)
 
 
-def no_match(faults: Faults, params: dict[str, str]) -> Answer:
+def no_match(faults: Faults, params: dict[str, str]) -> ScriptedAnswer:
     return faults.feed(params, (), 0)
 
 
-def one_row(faults: Faults, params: dict[str, str]) -> Answer:
+def one_row(faults: Faults, params: dict[str, str]) -> ScriptedAnswer:
     return faults.feed(params, faults.rows(params)[:1], 1)
 
 
-def unsorted(faults: Faults, params: dict[str, str]) -> Answer:
+def unsorted(faults: Faults, params: dict[str, str]) -> ScriptedAnswer:
     rows = faults.rows(params)
     return faults.feed(params, faults.random.sample(rows, len(rows)), len(rows))
 
 
-def anothers(faults: Faults, params: dict[str, str]) -> Answer:
+def anothers(faults: Faults, params: dict[str, str]) -> ScriptedAnswer:
     others = [rows for query, rows in faults.windows.items() if query != params["search_query"]]
     rows = faults.random.choice(others)
     return faults.feed(params, rows, len(rows))
 
 
-KINDS: tuple[Callable[[Faults, dict[str, str]], Answer], ...] = (
+KINDS: tuple[Callable[[Faults, dict[str, str]], ScriptedAnswer], ...] = (
     throttled,
     out_of_order,
     refused,

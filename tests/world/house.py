@@ -20,8 +20,8 @@ import pytest
 
 from digest.cli import main
 from digest.demo.papers import KEYWORDS, Day, three_days
-from digest.demo.standin import Answer, Standin
 from digest.store import database as database_module
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import mail
 
 DAYS = three_days(date(2026, 11, 1))
@@ -117,12 +117,12 @@ def house(
     root.setLevel(level)
 
 
-def out_of_order(_params: dict[str, str]) -> Answer:
-    return Answer(503, b"")
+def out_of_order(_params: dict[str, str]) -> ScriptedAnswer:
+    return ScriptedAnswer(503, b"")
 
 
-def failing_for(word: str) -> Callable[[dict[str, str]], Answer | None]:
-    return lambda params: Answer(503, b"") if word in params["search_query"] else None
+def failing_for(word: str) -> Callable[[dict[str, str]], ScriptedAnswer | None]:
+    return lambda params: ScriptedAnswer(503, b"") if word in params["search_query"] else None
 
 
 def refused(told: Told, code: int, *words: str) -> None:

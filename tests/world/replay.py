@@ -24,13 +24,13 @@ from random import Random
 
 from digest.cli import main
 from digest.demo.papers import World, newest_first
-from digest.demo.standin import Standin
 from digest.demo.words import TOPICS, Topic
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from digest.rules.calendar import quiet_night
 from digest.rules.revision import is_withdrawn
 from tests.world.smtp_server import Script, SmtpServer, smtp_server
+from tests.world.standin import Standin
 
 GUARD = timedelta(days=45)
 DEADLINE = clock_time(18)

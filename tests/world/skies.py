@@ -12,12 +12,12 @@ from typing import Any
 
 from digest.arxiv.api import ArxivClient
 from digest.arxiv.services import FeedClient, OaiClient
-from digest.demo.standin import Answer, Asked, Standin
 from digest.model import Paper
 from digest.rules.calendar import Announcement, last_served, submitted_by
 from digest.rules.plan import AUTO, feed_day
 from digest.run.cycle import Summary
 from digest.run.fetch import Sources
+from tests.world.standin import Request, ScriptedAnswer, Standin
 from tests.world.worlds import DAY, World, eprint, reader
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ class Sky:
             self.standin.serve(self.papers.values())
         return announcement
 
-    def asked(self, service: str = "") -> list[Asked]:
+    def asked(self, service: str = "") -> list[Request]:
         """The requests so far, to one service or to all."""
         return [asked for asked in self.standin.requests if service in asked.path]
 
@@ -65,7 +65,7 @@ class Sky:
     def down(self, *services: str) -> None:
         """Let some services be out of order, and the others work."""
         self.standin.on_request = lambda asked: (
-            Answer(503, b"") if any(service in asked.path for service in services) else None
+            ScriptedAnswer(503, b"") if any(service in asked.path for service in services) else None
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from digest.cli.base import Command, Context, labelled, now_option, pass_context
-from digest.demo.standin import Standin
+from digest.demo.api import Index, serve_api
 from digest.demo.tour import PREVIEW, prepare, walk, write_preview
 from digest.errors import UsageError
 from digest.setup.mail import make_transport
@@ -35,16 +35,15 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
     """
     home = _empty_folder(folder)
     prepare(home)
-    with Standin() as standin:
+    index = Index()
+    with serve_api(index) as url:
         flags = {
             "DIGEST_HOME": str(home),
-            "DIGEST_ARXIV_API": standin.url,
-            "DIGEST_ARXIV_FEEDS": standin.feeds_url,
-            "DIGEST_ARXIV_OAI": standin.oai_url,
+            "DIGEST_ARXIV_API": url,
             "DIGEST_ARXIV_DELAY": "0",
         }
         settings = load_settings(flags, environ={}, folder=home)
-        asyncio.run(_walk(context, settings, standin, (now or machine_now()) - BEFORE))
+        asyncio.run(_walk(context, settings, index, (now or machine_now()) - BEFORE))
     maildir = home / "mail"
     write_preview(maildir, home / PREVIEW)
     rows = [
@@ -71,7 +70,7 @@ def _empty_folder(folder: Path | None) -> Path:
     return folder.resolve()
 
 
-async def _walk(context: Context, settings: Settings, standin: Standin, start: datetime) -> None:
+async def _walk(context: Context, settings: Settings, index: Index, start: datetime) -> None:
     """Put a cycle's parts together once, and walk through the days."""
     with open_store(settings.db) as store:
         async with open_parts(
@@ -81,4 +80,4 @@ async def _walk(context: Context, settings: Settings, standin: Standin, start: d
             make_transport(settings),
             clock=lambda: start,
         ) as parts:
-            await walk(parts, standin, start.date(), context.echo)
+            await walk(parts, index, start.date(), context.echo)

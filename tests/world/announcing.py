@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from urllib.parse import unquote
 
-from digest.demo.announcements import (
+from digest.keywords.categories import ARCHIVES, CATEGORIES
+from digest.model import Paper
+from tests.world.announcements import (
     Batch,
     announcement_feed,
     feed_error,
@@ -17,8 +19,6 @@ from digest.demo.announcements import (
     oai_page,
     oai_sets,
 )
-from digest.keywords.categories import ARCHIVES, CATEGORIES
-from digest.model import Paper
 
 Reply = tuple[int, bytes, Mapping[str, str]]
 _NAMES = frozenset(name.lower() for name in CATEGORIES | ARCHIVES)

@@ -4,7 +4,6 @@ answer as arXiv's do.
 
 from __future__ import annotations
 
-import re
 import socket
 import struct
 import sys
@@ -18,25 +17,17 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from digest.demo.announcing import Announcing
-from digest.demo.feeds import error_feed, feed
-from digest.errors import QueryError, one_line
+from digest.demo.api import Index
+from digest.errors import one_line
 from digest.model import Paper
+from tests.world.announcing import Announcing
 
 API_PATH = "/api/query"
-PAGE_LIMIT = 2_000
-START_LIMIT = 30_000
-LONGEST_QUERY = 8_000
-_PAPER_ID = re.compile(r"([0-9]{4}\.[0-9]{4,5}|[a-z-]+(\.[A-Z]{2})?/[0-9]{7})(v[0-9]+)?")
-_SORTS: Mapping[str, Callable[[Paper], Any]] = {
-    "lastUpdatedDate": lambda paper: (paper.updated, paper.id),
-    "submittedDate": lambda paper: (paper.published, paper.id),
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the stand-in sends to one request, whatever was asked.
+class ScriptedAnswer:
+    """What the stand-in sends to one request, whatever was request.
 
     `body` None is the real answer. `delay` is the silence before the headers, in seconds. With
     `cut_after`, the connection is dropped after so many bytes of the body, and after `stall`
@@ -53,7 +44,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Asked:
+class Request:
     """One request as it came, with its arrival and its end by the monotonic clock, in seconds.
 
     `port` is the asking side's, the same for all requests over one connection.
@@ -67,11 +58,7 @@ class Asked:
     ended: float | None = None
 
 
-class _RefusedError(Exception):
-    """What arXiv answers with HTTP 400, in its words."""
-
-
-class Standin:
+class Standin(Index):
     """arXiv's query API, feeds and OAI as far as Digest speaks to them; a context manager that
     holds the server.
 
@@ -85,17 +72,16 @@ class Standin:
         self,
         papers: Iterable[Paper] = (),
         *,
-        on_query: Callable[[dict[str, str]], Answer | None] | None = None,
+        on_query: Callable[[dict[str, str]], ScriptedAnswer | None] | None = None,
     ) -> None:
-        self.requests: list[Asked] = []
+        self.requests: list[Request] = []
         self.announcing = Announcing()
         self.on_query = on_query
-        self.on_request: Callable[[Asked], Answer | None] | None = None
+        self.on_request: Callable[[Request], ScriptedAnswer | None] | None = None
         self._lock = threading.RLock()  # on_query may call serve
-        self._script: deque[Answer] = deque()
-        self._windows: dict[str, tuple[Paper, ...]] = {}
+        self._script: deque[ScriptedAnswer] = deque()
         self._closing = threading.Event()
-        self.serve(papers)
+        super().__init__(papers)
 
     def __enter__(self) -> Self:
         """Open a free port on 127.0.0.1 and answer there."""
@@ -141,9 +127,8 @@ class Standin:
     def serve(self, papers: Iterable[Paper]) -> None:
         """Let the index hold these papers, and forget windows that were named."""
         with self._lock:
-            self._papers = tuple(papers)
-            self._found: dict[str, frozenset[str]] = {}
-            self._windows = {}
+            super().serve(papers)
+            self._windows: dict[str, tuple[Paper, ...]] = {}
 
     def serve_windows(self, windows: Mapping[str, Sequence[Paper]]) -> None:
         """Answer each of these queries with exactly its papers, in their order, whatever the
@@ -152,7 +137,7 @@ class Standin:
         with self._lock:
             self._windows = {one_line(query): tuple(papers) for query, papers in windows.items()}
 
-    def script(self, *answers: Answer) -> None:
+    def script(self, *answers: ScriptedAnswer) -> None:
         """Hand out these answers to the next requests, one each."""
         with self._lock:
             self._script.extend(answers)
@@ -161,99 +146,36 @@ class Standin:
         """Stay silent, but no longer than the stand-in is open; return whether it is."""
         return not self._closing.wait(seconds)
 
-    def answer(self, asked: Asked) -> tuple[Answer, bytes]:
+    def respond(self, request: Request) -> tuple[ScriptedAnswer, bytes]:
         """Return how to answer a request, and the body."""
         with self._lock:
-            self.requests.append(asked)
+            self.requests.append(request)
             scripted = self._script.popleft() if self._script else None
             if scripted is None and self.on_request is not None:
-                scripted = self.on_request(asked)
-            if scripted is None and self.on_query is not None and asked.path == API_PATH:
-                scripted = self.on_query(asked.params)
+                scripted = self.on_request(request)
+            if scripted is None and self.on_query is not None and request.path == API_PATH:
+                scripted = self.on_query(request.params)
             if scripted is not None and scripted.body is not None:
                 return scripted, scripted.body
-            status, body, headers = self._real(asked)
-            return scripted or Answer(status=status, headers=headers), body
+            status, body, headers = self._real(request)
+            return scripted or ScriptedAnswer(status=status, headers=headers), body
 
-    def _real(self, asked: Asked) -> tuple[int, bytes, Mapping[str, str]]:
-        if asked.path != API_PATH:
-            return self.announcing.answer(asked.path, asked.params, asked.headers) or (
+    def _real(self, request: Request) -> tuple[int, bytes, Mapping[str, str]]:
+        if request.path != API_PATH:
+            return self.announcing.answer(request.path, request.params, request.headers) or (
                 404,
                 b"not found",
                 {},
             )
-        try:
-            return 200, self._search(asked.params), {}
-        except _RefusedError as refusal:
-            return 400, error_feed(str(refusal)), {}
+        return *super().answer(request.params), {}
 
-    def _search(self, params: dict[str, str]) -> bytes:
-        query = params.get("search_query", "")
-        id_list = [each.strip() for each in params.get("id_list", "").split(",") if each.strip()]
-        for each in id_list:
-            if not _PAPER_ID.fullmatch(each):
-                raise _RefusedError(f"incorrect id format for {each}")
-        start = _whole_number(params, "start", 0, START_LIMIT)
-        size = _whole_number(params, "max_results", 10, PAGE_LIMIT)
-        sort_by, sort_order = (
-            params.get("sortBy", "relevance"),
-            params.get("sortOrder", "descending"),
-        )
-        if sort_by not in ("relevance", *_SORTS):
-            raise _RefusedError("sortBy must be in: relevance, lastUpdatedDate, submittedDate")
-        if sort_order not in ("ascending", "descending"):
-            raise _RefusedError("sortOrder must be in: ascending, descending")
-        papers = self._windows.get(one_line(query))
-        if papers is None:
-            papers = self._matching(query, id_list)
-            if sort_by in _SORTS:
-                papers = tuple(
-                    sorted(papers, key=_SORTS[sort_by], reverse=sort_order == "descending")
-                )
-        return feed(
-            papers[start : start + size],
-            query=query,
-            id_list=",".join(id_list),
-            start=start,
-            max_results=size,
-            total=len(papers),
-        )
-
-    def _matching(self, query: str, id_list: list[str]) -> tuple[Paper, ...]:
-        papers = self._papers if query or id_list else ()
-        if id_list:
-            papers = tuple(
-                paper
-                for paper in papers
-                if {paper.id, f"{paper.id}v{paper.version}"} & set(id_list)
-            )
-        if query:
-            found = self._find(query)
-            papers = tuple(paper for paper in papers if paper.id in found)
-        return papers
-
-    def _find(self, query: str) -> frozenset[str]:
-        """The base ids in the index that match, searched for once for each query and index."""
-        from digest.keywords.grammar import parse
-        from digest.keywords.match import Matcher
-
-        if query not in self._found:
-            try:
-                with Matcher(self._papers) as matcher:
-                    self._found[query] = frozenset(matcher.match(parse(query, LONGEST_QUERY)))
-            except QueryError as error:
-                raise _RefusedError(f"Invalid query string: {error.message}") from None
-        return self._found[query]
-
-
-def _whole_number(params: dict[str, str], name: str, default: int, limit: int) -> int:
-    text = params.get(name, "")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise _RefusedError(f"{name} must be a non-negative integer")
-    number = int(text or default)
-    if number > limit:
-        raise _RefusedError(f"{name} must be at most {limit}")
-    return number
+    def rows(
+        self, query: str, ids: list[str], key: Callable[[Paper], Any], descending: bool
+    ) -> list[Paper]:
+        """The papers of a window that was named, else those of the index."""
+        if (window := self._windows.get(one_line(query))) is not None:
+            return list(window)
+        return super().rows(query, ids, key, descending)
 
 
 class _Server(ThreadingHTTPServer):
@@ -305,15 +227,17 @@ class _Handler(BaseHTTPRequestHandler):
             for name, values in parse_qs(parts.query, keep_blank_values=True).items()
         }
         headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.client_address[1], parts.path, params, headers, arrived=time.monotonic())
-        answer, body = standin.answer(asked)
+        request = Request(
+            self.client_address[1], parts.path, params, headers, arrived=time.monotonic()
+        )
+        answer, body = standin.respond(request)
         if not standin.pause(answer.delay) or answer.reset:
-            asked.ended = time.monotonic()
+            request.ended = time.monotonic()
             self._reset()
         else:
-            self._send(asked, answer, body)
+            self._send(request, answer, body)
 
-    def _send(self, asked: Asked, answer: Answer, body: bytes) -> None:
+    def _send(self, request: Request, answer: ScriptedAnswer, body: bytes) -> None:
         headers = {
             "Content-Type": "application/atom+xml; charset=utf-8",
             "Content-Length": str(len(body)),
@@ -323,11 +247,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[: answer.cut_after])
-        asked.ended = time.monotonic()  # first: whoever has the answer may look at once
+        request.ended = time.monotonic()  # first: whoever has the answer may look at once
         self.wfile.flush()
         if answer.cut_after is not None:
             self.server.standin.pause(answer.stall)
-            asked.ended = time.monotonic()
+            request.ended = time.monotonic()
             self.close_connection = True
 
     def _reset(self) -> None:

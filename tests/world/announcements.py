@@ -97,8 +97,10 @@ def _document(
     else:
         stamp = midnight.isoformat()
         head = [
-            f"  <id>{plain(address)}</id>\n  <title>{plain(title)}</title>\n  <updated>{stamp}</updated>\n",
-            f'  <link href={quoted(address)} rel="self"/>\n  <subtitle>{plain(subtitle)}</subtitle>\n',
+            f"  <id>{plain(address)}</id>\n  <title>{plain(title)}</title>\n",
+            f"  <updated>{stamp}</updated>\n",
+            f'  <link href={quoted(address)} rel="self"/>\n',
+            f"  <subtitle>{plain(subtitle)}</subtitle>\n",
         ]
         parts = [_ATOM, *head, *(_entry(kind, paper, stamp) for kind, paper in items), "</feed>\n"]
     return "".join(parts).encode()
@@ -109,7 +111,8 @@ def _entry(kind: str, paper: Paper, stamp: str) -> str:
         (
             f"  <entry>\n    <id>oai:arXiv.org:{paper.id}v{paper.version}</id>\n",
             f"    <title>{plain(paper.title)}</title>\n    <updated>{stamp}</updated>\n",
-            f'    <link href="https://arxiv.org/abs/{paper.id}" rel="alternate" type="text/html"/>\n',
+            f'    <link href="https://arxiv.org/abs/{paper.id}" rel="alternate"',
+            ' type="text/html"/>\n',
             f"    <summary>{_summary(kind, paper)}</summary>\n",
             *(f"    <category term={quoted(term)}/>\n" for term in paper.categories),
             f"    <published>{stamp}</published>\n",
@@ -160,7 +163,10 @@ def oai_page(
     """Return one page of ListRecords in the format arXivRaw; only the first and the last version's
     dates are known.
     """
-    more = f'<resumptionToken cursor="{cursor}" completeListSize="{total}">{escape(token)}</resumptionToken>\n'
+    more = (
+        f'<resumptionToken cursor="{cursor}" completeListSize="{total}">{escape(token)}'
+        "</resumptionToken>\n"
+    )
     return "".join(
         (
             _OAI,
