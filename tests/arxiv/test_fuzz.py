@@ -36,9 +36,10 @@ MADE = {
     "oai": oai_page(RECORDS[:3], token="t", cursor=0, total=9),
 }
 PIECES = (
-    b"<", b">", b"&", b"\x00", b"\xff", b"&#0;", b"&#x10FFFF;", b"]]>", b"<![CDATA[", b"<!--", b"<?x?>",
-    b"xmlns=''", b"<entry>", b"</entry>", b"<item>", b"<record>", b"9" * 400, b"v0", b"v99999", b"-", b"\n", b"GMT",
-    b"+9999", b"0000-00-00", b"&amp;", "é".encode(), b"\\'", b"{", b"(", b"https://", b"oai:arXiv.org:", b" ",
+    b"<", b">", b"&", b"\x00", b"\xff", b"&#0;", b"&#x10FFFF;", b"]]>", b"<![CDATA[", b"<!--",
+    b"<?x?>",  b"xmlns=''", b"<entry>", b"</entry>", b"<item>", b"<record>", b"9" * 400, b"v0",
+    b"v99999", b"-", b"\n", b"GMT",  b"+9999", b"0000-00-00", b"&amp;", "é".encode(), b"\\'",
+    b"{", b"(", b"https://", b"oai:arXiv.org:", b" ",
 )  # fmt: skip
 
 
