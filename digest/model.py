@@ -54,9 +54,7 @@ class Paper:
 
 
 class Rule(StrEnum):
-    """How a keyword matches: a plain one in title or abstract, in both, in the title; or a
-    query.
-    """
+    """How a keyword matches: a plain one in title or abstract, both, or the title; or a query."""
 
     EITHER = "either"
     BOTH = "both"
@@ -86,8 +84,7 @@ class Weekly(StrEnum):
 
 
 class Revisions(StrEnum):
-    """Which new versions of papers a reader wants: none, those that report acceptance or
-    publication, or all.
+    """Which new versions a reader wants: none, those that report publication, or all.
 
     The values are as the subscribers file writes them.
     """
@@ -113,9 +110,7 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """What a digest is made into: a mail with an HTML part, a mail of text alone, or an issue of a
-    repository.
-    """
+    """What a digest becomes: a mail with an HTML part, a mail of text alone, or an issue."""
 
     HTML = "html"
     TEXT = "text"
@@ -232,9 +227,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A keyword that matched no new paper in so many days of good windows, with a hint why that may
-    be.
-    """
+    """A keyword that matched no new paper in so many days of good windows, with a hint why."""
 
     keyword: str
     days: int
@@ -243,9 +236,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """When a reader's digests come: on these days, not before `at`; `tells`: without papers a mail
-    says why.
-    """
+    """On which days digests come, not before `at`; `tells`: without papers a mail says why."""
 
     days: tuple[Weekly, ...]
     at: time | None
@@ -291,8 +282,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A digest as it will be read: subject, text part and HTML part (empty where the reader wants
-    text alone).
+    """A digest as it will be read; the HTML part is empty where the reader wants text alone.
 
     Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
     belongs to one reader alone will stand; so a hundred thousand readers share one body.
@@ -351,9 +341,7 @@ _WORDS = {
 
 
 def in_words(state: str) -> str:
-    """What people are shown for the state of a delivery, the outcome of an attempt, or the status
-    of a keyword in a run: the stable word of database and JSON, or a plainer one.
-    """
+    """What people are shown for a state, an outcome, or a status: the stable word, or a plainer."""
     return _WORDS.get(state, str(state))
 
 
