@@ -10,17 +10,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
+from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
 from digest.errors import UsageError
 from digest.setup.settings import IN_PLACE, SETTINGS, Settings, load_settings
 from digest.times import from_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 V = TypeVar("V")
 
@@ -91,13 +87,6 @@ class Context:
     def warn(self, text: str) -> None:
         """Say on stderr what a person should know, and go on."""
         say(text, as_json=self.log_json)
-
-    @cached_property
-    def console(self) -> Console:
-        """Where tables and progress go when a person looks."""
-        from rich.console import Console
-
-        return Console(stderr=True)
 
 
 YEARS = range(1991, 9999)

@@ -192,5 +192,7 @@ def progress_line(context: Context, *, quiet: bool) -> Iterator[Callable[[str], 
     if quiet or context.verbosity or not sys.stderr.isatty():
         yield lambda _text: None
         return
-    with context.console.status("starting") as status:
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
         yield status.update

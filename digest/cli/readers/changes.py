@@ -83,8 +83,8 @@ class Change:
         found, until = self.differences, self.reader.paused_until
         if found["new"]:
             return f"subscribed to {counted(len(self.reader.keywords), 'keyword')}"
-        said = [f"now also {', '.join(found['added'])}"] if found["added"] else []
-        said += [f"now read otherwise: {', '.join(found['reread'])}"] if found["reread"] else []
+        keywords = {"now also": found["added"], "now read otherwise:": found["reread"]}
+        said = [f"{words} {', '.join(names)}" for words, names in keywords.items() if names]
         if "paused_until" in found["changed"]:
             del found["changed"]["paused_until"]
             said.append(pause_in_words(until) if until else "no longer paused")
