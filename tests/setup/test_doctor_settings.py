@@ -11,6 +11,7 @@ from digest.setup.doctor.settings import check_settings
 from tests.setup.doctor import (
     PASSWORD,
     SENDER,
+    find_all,
     states,
     survey,
 )
@@ -120,6 +121,12 @@ def test_more_readers_than_the_provider_takes_are_told_wherever_they_stand(
         environ |= {"DIGEST_SUBSCRIBERS_YAML": text, "DIGEST_SECRET": "0123456789abcdef" * 2}
     found = [check.found for check in check_settings(survey(tmp_path, **environ))]
     assert "450 readers are many for this mail provider" in found
+
+
+def test_a_password_file_that_is_not_read_hides_nothing_whatever_its_name(tmp_path: Path) -> None:
+    unread = {"DIGEST_MAIL_PASSWORD": PASSWORD, "DIGEST_MAIL_PASSWORD_FILE": "~nobody-has-this/x"}
+    found = find_all(survey(tmp_path, **unread), "settings")
+    assert any("the file is not read" in finding.found for finding in found)
 
 
 def test_a_dotenv_without_a_secret_may_be_read_by_all(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +17,8 @@ from digest.mail.presets import guess_preset, limit_hint, preset_of
 from digest.mail.server import Server, is_loopback
 from digest.setup.doctor.check import Finding, fail, ok, warn
 from digest.setup.mail import make_transport, server_of
-from digest.setup.settings import DOTENV, SETTINGS, Settings, Survey
+from digest.setup.settings import DOTENV, SETTINGS, Settings, Survey, read
+from digest.setup.settings.read import Written
 from digest.setup.subscribers import has_mail_readers, roster_or_empty
 
 ARXIV_DELAY = 3.0
@@ -167,10 +169,10 @@ def _open_to_others(survey: Survey) -> Iterator[Finding]:
             f"chmod 600 {survey.dotenv}",
         )
     for variable in ("DIGEST_MAIL_PASSWORD_FILE", "DIGEST_INBOX_PASSWORD_FILE"):
-        name = survey.values[variable]
-        if name and variable not in survey.mistakes:
-            path = survey.settings.home / Path(name).expanduser()
-            if is_open(path):
+        file = Written(variable, survey.values[variable], survey.settings.home)
+        # A file that is not read, since the password itself is set, may have any name.
+        with suppress(ConfigError):
+            if file.text and variable not in survey.mistakes and is_open(path := read.path(file)):
                 yield warn(f"the password file {path} can be read by others", f"chmod 600 {path}")
 
 
