@@ -410,3 +410,13 @@ def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:
         "grace@example.org",
         "ada@example.org",
     ]
+
+
+def test_a_file_of_comments_alone_is_one_to_begin_in(tmp_path: Path) -> None:
+    (tmp_path / "subscribers.yaml").write_text("# mine\n")
+    flags = ("--email", "ada@example.org", "-k", "reward model", "--provider", "folder")
+    told = run(tmp_path, "--home", ".", *flags, "--yes", "--no-timer")
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "subscribers.yaml").read_text().startswith("# mine\n")
+    [reader] = load_roster(tmp_path / "subscribers.yaml").subscribers
+    assert reader.email == "ada@example.org"
