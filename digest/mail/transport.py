@@ -64,7 +64,7 @@ def open_transport(
     if scheme == "maildir":
         from digest.mail.maildir import MaildirTransport
 
-        return MaildirTransport(_maildir_path(rest, home))
+        return MaildirTransport(maildir_path(rest, home))
     if scheme == "sendmail":
         from digest.mail.sendmail import SendmailTransport
 
@@ -113,7 +113,8 @@ def _scheme(url: str) -> tuple[str, str]:
     raise ConfigError(f"DIGEST_MAIL begins with {name}:, which is no way of sending", remedy=remedy)
 
 
-def _maildir_path(rest: str, home: Path) -> Path:
+def maildir_path(rest: str, home: Path) -> Path:
+    """The folder that stands behind `maildir:`. Raises ConfigError where there can be none."""
     path = rest.removeprefix("//")
     if not path or "\0" in path:
         raise ConfigError(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import digest
 from digest.errors import ConfigError
+from digest.mail.transport import maildir_path
 from digest.setup.settings import SETTINGS, SYSTEM_HOME, Settings, load_settings
 from digest.system.timers.job import Job
 
@@ -23,7 +24,7 @@ def make_job(settings: Settings) -> Job:
     scheme, _, rest = settings.mail.strip().partition(":")
     writes = [settings.db.parent]
     if scheme.lower() == "maildir":
-        mail = settings.home / Path(rest.removeprefix("//")).expanduser()
+        mail = maildir_path(rest, settings.home)
         writes.append(mail if mail.is_dir() else mail.parent)
     reads = [
         Path(command[0]).resolve(),
@@ -45,7 +46,8 @@ def _program() -> tuple[str, ...]:
     """The absolute path of the `digest` that runs: as it was called, else beside its Python."""
     for candidate in (Path(sys.argv[0]), Path(sys.executable).parent / "digest"):
         if candidate.name == "digest" and candidate.is_file() and os.access(candidate, os.X_OK):
-            return (os.path.abspath(candidate),)  # noqa: PTH100 - takes out .. too, and leaves links alone
+            # It takes out .. too, and leaves links alone.
+            return (os.path.abspath(candidate),)  # noqa: PTH100
     return (sys.executable, "-m", "digest")
 
 
