@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests.world.house import house  # noqa: F401 - a fixture, for all rooms
+from tests.world.timers import place  # noqa: F401 - likewise
 
 # The same examples in every run, and no time limit for one: the suite must not depend on luck or
 # load.
