@@ -133,9 +133,10 @@ def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
 
 
 # A delivery that was queued a week before the paper was submitted cannot have carried it: this
-# spares looking through a reader's whole past.
+# spares looking through a reader's whole past. MATERIALIZED: SQLite would otherwise ask the ledger
+# anew for each mention of `had`.
 _DUE = f"""
-    SELECT * FROM (
+    WITH log AS MATERIALIZED (
         SELECT m.paper, m.seq, m.kind, s.label, {NEEDED} AS needed,
             (SELECT MAX(cp.version) FROM delivery d
              JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
@@ -146,8 +147,8 @@ _DUE = f"""
         JOIN seen m ON m.query = s.query
             AND {WITHIN.format("MAX(s.start, MIN(s.position, :rewind))")}
         JOIN paper p ON p.id = m.paper
-        WHERE s.subscriber = :reader)
-    WHERE needed IS NOT NULL AND (had IS NULL OR had < needed)
+        WHERE s.subscriber = :reader AND m.kind <> 'old')
+    SELECT * FROM log WHERE needed IS NOT NULL AND (had IS NULL OR had < needed)
     ORDER BY seq"""
 
 _WITHDRAWN = f"""
