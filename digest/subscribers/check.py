@@ -19,8 +19,8 @@ from digest.subscribers.problems import Problem, SubscribersFileError
 from digest.subscribers.quoting import write
 from digest.subscribers.values import Report, WrongValueError, fits
 
+# The names that may stand at the top level of the file.
 SECTIONS = ("defaults", "keywords", "groups", "subscribers")
-"""The names that may stand at the top level of the file."""
 KEYWORD_FIELDS = ("query", "match")
 MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}
 
@@ -102,8 +102,8 @@ class Checked:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.report = Report(document)
+        # What the section `keywords` defines; None where the definition is wrong.
         self.names: dict[str, Keyword | None] = {}
-        """What the section `keywords` defines; None where the definition is wrong."""
         self.groups: dict[str, tuple[Keyword, ...]] = {}
         self.entries: dict[str, Node] = {}
         self._labels: list[str] = []

@@ -20,13 +20,13 @@ from typing import Any
 
 from digest.subscribers.quoting import yaml_type
 
+# The largest file that is read: more than 200,000 subscribers.
 MAX_BYTES = 32 * 1024 * 1024
-"""The largest file that is read: more than 200,000 subscribers."""
+# How many values a file may hold once its aliases are written out; a few lines can stand for
+# billions.
 MAX_VALUES = 5_000_000
-"""How many values a file may hold once its aliases are written out; a few lines can stand for
-billions."""
+# How deep values may be nested; the deepest that means something is 4.
 MAX_DEPTH = 12
-"""How deep values may be nested; the deepest that means something is 4."""
 
 
 BACKSLASH = "a backslash has a meaning in double quotes: use single ones"
@@ -268,6 +268,8 @@ def _events(text: str) -> Iterator[Any]:
         raise _in_words(error, text) from None
 
 
+# Part of what ruamel.yaml says, whether the place to look at is where the value began rather than
+# where the parser stopped, and what that means for people; `{}` is the line where the value began.
 _COMPLAINTS = (
     ("',' or", False, "a comma is missing before this, or the bracket of line {} is not closed"),
     (
@@ -280,8 +282,6 @@ _COMPLAINTS = (
     ("expected ':'", True, "a name without a colon, or a line that is indented wrongly"),
     ("", False, "this does not fit what stands before it: look at indentation and quotes"),
 )
-"""Part of what ruamel.yaml says, whether the place to look at is where the value began rather than
-where the parser stopped, and what that means for people; `{}` is the line where the value began."""
 
 
 def _in_words(error: Any, text: str) -> YamlError:

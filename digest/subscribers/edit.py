@@ -19,6 +19,7 @@ from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
 from digest.subscribers.transaction import Edit, Guard, edit_file
 
+# What a reader's cleared field says where the defaults would fill it again.
 CLEARED = {
     "at": "null",
     "paused_until": "null",
@@ -28,7 +29,6 @@ CLEARED = {
     "name": '""',
     "subject_prefix": '""',
 }
-"""What a reader's cleared field says where the defaults would fill it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,18 +21,19 @@ from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_
 from digest.subscribers.quoting import quote
 from digest.subscribers.values import Report, WrongValueError, fits
 
+# The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer.
 MAX_PAPERS = 2000
-"""The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer."""
 MAX_NAME = 200
 MAX_AUTHOR = 100
+# Characters that may stand before each subject, which has 78 in all.
 MAX_PREFIX = 30
-"""Characters that may stand before each subject, which has 78 in all."""
 SCHEDULES = {
     "daily": tuple(Weekly),
     "weekdays": (Weekly.MON, Weekly.TUE, Weekly.WED, Weekly.THU, Weekly.FRI),
     "weekly": (Weekly.MON,),
 }
 QUIET_DAYS = {"tell": True, "silent": False}
+# How a flag may say yes or no.
 TRUTH = {
     "true": True,
     "yes": True,
@@ -43,14 +44,13 @@ TRUTH = {
     "off": False,
     "0": False,
 }
-"""How a flag may say yes or no."""
 
+# A field's value as the file shows it; None takes the field out.
 Value = str | bool | int | list[str] | None
-"""A field's value as the file shows it; None takes the field out."""
 
 
+# How `parse` and `from_flag` of a field say no: a zone that is a folder of zones is an OSError.
 WRONG = (ValueError, KeyError, OSError, QueryError)
-"""How `parse` and `from_flag` of a field say no: a zone that is a folder of zones is an OSError."""
 
 
 def _nothing(_text: str) -> str:
@@ -217,6 +217,8 @@ def _meant_revisions(text: str) -> str:
     return nearest(text, _REVISIONS) if truth is None else str(truth).lower()
 
 
+# All fields of a subscriber, in the order in which a new entry shows them. What keywords and
+# excluded queries mean depends on the rest of the file: `check` reads those.
 FIELDS = {
     "email": Field(read_email),
     "github": Field(read_repository),
@@ -307,22 +309,20 @@ FIELDS = {
         mistake=f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters",
     ),
 }
-"""All fields of a subscriber, in the order in which a new entry shows them. What keywords and
-excluded queries mean depends on the rest of the file: `check` reads those."""
+# An item of a schedule that is a list.
 DAY = Field(
     Weekly,
     one="a day",
     mistake="{!r} is no day: mon, tue, wed, thu, fri, sat, sun",
     suggest=nearest_day,
 )
-"""An item of a schedule that is a list."""
+# Of these fields a subscriber has one.
 ADDRESSES = ("email", "github")
-"""Of these fields a subscriber has one."""
 _FIRST = ("name", "at", "schedule", "timezone", "revisions", "max_papers", "exclude")
+# The fields that can be given as a flag or in a cell of a table.
 SETTABLE = (*_FIRST, *(name for name in list(FIELDS)[4:] if name not in _FIRST))
-"""The fields that can be given as a flag or in a cell of a table."""
+# What takes a field away again, given to its flag.
 NOTHING = ("", "none")
-"""What takes a field away again, given to its flag."""
 
 
 def read_field(report: Report, name: str, node: Node) -> Any:

@@ -11,9 +11,9 @@ from zoneinfo import available_timezones
 
 from digest.errors import ConfigError
 
+# Slips between two domains with one local part that may be one address: as far as from .org to
+# .net.
 NEAR_DOMAIN = 3
-"""Slips between two domains with one local part that may be one address: as far as from .org to
-.net."""
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 

@@ -12,11 +12,10 @@ from urllib.parse import quote
 
 from digest.model import REPOSITORY, Outgoing, Roster, Subscriber
 
+# Begins the name by which the database and the log know a reader whose address is kept out of them.
 PREFIX = "reader:"
-"""Begins the name by which the database and the log know a reader whose address is kept out of
-them."""
+# 96 bits: too many for two readers to meet, and without the key too many to try.
 HEX_DIGITS = 24
-"""96 bits: too many for two readers to meet, and without the key too many to try."""
 
 _ADDRESS = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\[\]\"',;:]+")
 

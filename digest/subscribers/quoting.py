@@ -8,6 +8,8 @@ import json
 import re
 from functools import lru_cache
 
+# What plain scalars become under YAML 1.2's core schema, or under YAML 1.1, which many programs
+# still read.
 _TYPES = (
     (re.compile(r"~|null|", re.IGNORECASE), "nothing"),
     (re.compile(r"true|yes|on", re.IGNORECASE), "true"),
@@ -26,8 +28,6 @@ _TYPES = (
         "a number",
     ),
 )
-"""What plain scalars become under YAML 1.2's core schema, or under YAML 1.1, which many programs
-still read."""
 
 _PLAIN = re.compile(r"[^\W_]([\w .+/*()-]*[\w.+/*()-])?", re.ASCII)
 _PLAIN_GROUP = re.compile(r"\+[^\W_]([\w .+/*()-]*[\w.+/*()-])?", re.ASCII)
@@ -45,9 +45,7 @@ def quote(text: str) -> str:
     """
     if not text.isprintable():
         return json.dumps(text)
-    if '"' in text:
-        return "'" + text.replace("'", "''") + "'"
-    if "\\" in text:
+    if '"' in text or "\\" in text:
         return "'" + text.replace("'", "''") + "'"
     return f'"{text}"'
 

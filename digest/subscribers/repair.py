@@ -18,11 +18,11 @@ from digest.subscribers.problems import Problem
 from digest.subscribers.quoting import quote
 
 MAX_REPAIRS = 20
+# Characters beyond which only one line is corrected: to read the text again takes seconds.
 REPAIRABLE = 500_000
-"""Characters beyond which only one line is corrected: to read the text again takes seconds."""
 _COLON = "a colon with a space behind it ends a name: the text must stand in quotes"
+# How many blanks a tab may have been meant for, the likeliest first.
 TAB_WIDTHS = (2, 4, 8, 6, 3, 1)
-"""How many blanks a tab may have been meant for, the likeliest first."""
 
 _LINE = re.compile(
     r"""(?P<before>\s*(?:-\s+)*(?:(?:"[^"]*"|'[^']*'|[^\s:#'"\[\]{},-][^:#\[\]{},]*):\s+)?)"""

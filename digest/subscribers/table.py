@@ -18,12 +18,12 @@ from digest.subscribers.guesses import nearest
 from digest.subscribers.problems import listed
 
 COLUMNS = ("email", "keywords", *SETTABLE)
+# What stands between cells; spreadsheets of many countries write semicolons.
 DELIMITERS = (",", ";", "\t")
-"""What stands between cells; spreadsheets of many countries write semicolons."""
 MAX_BYTES = 32 * 1024 * 1024
 
+# A line of the file, counted from 1, and what is wrong in it.
 Mistake = tuple[int, str]
-"""A line of the file, counted from 1, and what is wrong in it."""
 
 
 class TableError(UsageError):

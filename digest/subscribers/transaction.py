@@ -22,9 +22,8 @@ from digest.subscribers.problems import SubscribersFileError
 from digest.system.files import replace_file
 from digest.system.locks import file_lock
 
+# Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000 readers.
 WAIT = 10.0
-"""Seconds to wait for another edit to end: each takes a blink, or some seconds with 50,000
-readers."""
 HEADER = """\
 # Who gets which new arXiv papers. Edit this file, or use 'digest subscribe' and 'digest keywords';
 # 'digest subscribers check' tells whether it is right. Longer queries get a name under keywords:,
@@ -46,8 +45,8 @@ class Edit:
         return self.before != self.after
 
 
+# Raises UsageError where an edit would change more than was asked.
 Guard = Callable[[Edit], None]
-"""Raises UsageError where an edit would change more than was asked."""
 
 
 def edit_file(

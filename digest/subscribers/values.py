@@ -18,8 +18,8 @@ from digest.subscribers.problems import Entry, Problem
 from digest.subscribers.quoting import quote, write, yaml_type
 
 T = TypeVar("T")
+# Makes a value of a text; raises WrongValueError, or QueryError for a keyword.
 Read = Callable[[str], T]
-"""Makes a value of a text; raises WrongValueError, or QueryError for a keyword."""
 
 
 @dataclass(eq=False)
