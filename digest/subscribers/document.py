@@ -159,10 +159,10 @@ class _Composer:
 
     def _node(self, event: Any, depth: int) -> Node:
         """The node that begins with this event, with all that it holds."""
-        if isinstance(event, self._kinds.AliasEvent):
-            node = self._aliased(event)
-        elif isinstance(event, self._kinds.ScalarEvent):
+        if isinstance(event, self._kinds.ScalarEvent):
             node = self._single(event)
+        elif isinstance(event, self._kinds.AliasEvent):
+            node = self._aliased(event)
         else:
             node = self._collection(event, depth)
         if node.size > MAX_VALUES:
@@ -186,11 +186,11 @@ class _Composer:
         return replace(target, start=start, end=event.end_mark.index, alias=True)
 
     def _single(self, event: Any) -> Node:
-        start, end = event.start_mark.index, event.end_mark.index
-        plain = _is_untagged(event) and not event.style
-        if event.style in ("|", ">") or not event.value:
+        start, end, style = event.start_mark.index, event.end_mark.index, event.style
+        plain = _is_untagged(event) and not style
+        if style in ("|", ">") or not event.value:
             end = start + len(self._text[start:end].rstrip())
-        return Node(Kind.TEXT, start, end, value=event.value, plain=plain)
+        return Node(Kind.TEXT, start, end, event.value, plain)
 
     def _collection(self, event: Any, depth: int) -> Node:
         start, flow = event.start_mark.index, bool(event.flow_style)
@@ -198,14 +198,7 @@ class _Composer:
             raise YamlError(start, "this is nested deeper than anything in this file can be")
         _is_untagged(event)
         is_mapping = isinstance(event, self._kinds.MappingStartEvent)
-        members: list[Node] = []
-        for inner in self._events:
-            if isinstance(inner, self._kinds.CollectionEndEvent):
-                break
-            members.append(self._node(inner, depth + 1))
-            if is_mapping:
-                self._check_member(members)
-        end = inner.end_mark.index
+        members, end = self._members(depth + 1, in_mapping=is_mapping)
         if members and not flow:
             # A block ends with its last value: the parser's mark lies behind later comments.
             end = members[-1].end
@@ -215,26 +208,35 @@ class _Composer:
             return Node(Kind.MAPPING, start, end, pairs=pairs, flow=flow, size=size)
         return Node(Kind.LIST, start, end, items=members, flow=flow, size=size)
 
-    def _check_member(self, members: list[Node]) -> None:
-        """The newest member of a mapping: refuse a name that is none, find a missing value's
-        place.
+    def _members(self, depth: int, *, in_mapping: bool) -> tuple[list[Node], int]:
+        """The items of a list, or the names and values of a mapping in turn, and where it ends."""
+        members: list[Node] = []
+        for event in self._events:
+            if isinstance(event, self._kinds.CollectionEndEvent):
+                break
+            member = self._node(event, depth)
+            if in_mapping and len(members) % 2:
+                self._place_missing(member, members[-1])
+            elif in_mapping and member.kind is not Kind.TEXT:
+                raise YamlError(member.start, "a list or mapping stands where a name is expected")
+            members.append(member)
+        return members, event.end_mark.index
+
+    def _place_missing(self, value: Node, name: Node) -> None:
+        """Put a value that is not there behind its name: the parser places it at whatever comes
+        next, lines below.
         """
-        last = members[-1]
-        if len(members) % 2:
-            if last.kind is not Kind.TEXT:
-                raise YamlError(last.start, "a list or mapping stands where a name is expected")
-        elif last.start == last.end:
-            # The parser places a value that is not there at whatever comes next, lines below.
-            colon = re.compile(r"\s*:").match(self._text, members[-2].end)
-            last.start = last.end = colon.end() if colon else members[-2].end
+        if value.start == value.end:
+            colon = re.compile(r"\s*:").match(self._text, name.end)
+            value.start = value.end = colon.end() if colon else name.end
 
 
 def _is_untagged(event: Any) -> bool:
     """Whether YAML is left to guess the type; refuses any tag but the one that says "text"."""
     tag = event.tag
-    if tag is None or tag == "!":
-        return tag is None
-    if str(tag) == "tag:yaml.org,2002:str":
+    if tag is None:
+        return True
+    if tag == "!" or str(tag) == "tag:yaml.org,2002:str":
         return False
     written = f"{tag} {getattr(event, 'value', '')}".rstrip()
     raise YamlError(

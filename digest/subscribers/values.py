@@ -7,7 +7,7 @@ one entry, notes it, and the reading goes on behind it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -147,11 +147,10 @@ class Report:
                 self.note(WrongValueError(again, node=name))
         return list(first.values())
 
-    def fields(self, node: Node, known: Iterable[str], what: str) -> dict[str, Node]:
+    def fields(self, node: Node, known: Collection[str], what: str) -> dict[str, Node]:
         """A mapping whose names are all known; what is probably meant by another is suggested
         where it is still free.
         """
-        known = list(known)
         found = {}
         pairs = self.pairs(node, what)
         taken = {name.value for name, _ in pairs}
