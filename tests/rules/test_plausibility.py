@@ -8,13 +8,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 import pytest
 
 from digest.demo.papers import World, newest_first
-from digest.model import Paper
+from digest.model import Paper, Query
+from digest.rules.diff import HOLD
 from digest.rules.plan import OVERLAP
-from digest.rules.plausibility import Baseline, agree, doubt
+from digest.rules.plausibility import (
+    UNDER_WATCH,
+    Baseline,
+    agree,
+    compared_since,
+    doubt,
+    doubt_of_unmatched,
+    is_baseline_reset,
+    is_confirmed,
+    may_answer,
+    no_news,
+)
 from tests.world.replay import Day, recorded_days
 from tests.world.shared import shared
 
@@ -312,3 +325,103 @@ def test_windows_of_four_rows_agree_in_three(common: int, agreed: bool) -> None:
     papers = rows_at(*range(4))
     earlier = [paper.id for paper in papers[:common]] + ["x"] * 1 + [f"y{n}" for n in range(9)]
     assert agree(earlier, papers) is agreed
+
+
+# Whether a window is the answer for its query, and what a reset baseline lets in
+
+
+def asked_at(good: datetime | None = NOW, **values: Any) -> Query:
+    return Query(1, "(all:a)", good, None, 0, "", 5.0, **values)
+
+
+def matching(*ids: str) -> Callable[[Sequence[Paper]], set[str]]:
+    return lambda papers: {paper.id for paper in papers if paper.id in ids}
+
+
+def numbered(count: int, prefix: str = "2611.1") -> list[Paper]:
+    return rows_at(*[1.5] * count, prefix=prefix)
+
+
+def test_a_window_is_compared_from_eight_days_before_the_last_good_one() -> None:
+    assert compared_since(asked_at(None)) is None
+    assert compared_since(asked_at()) == NOW - OVERLAP
+    later, earlier = NOW - DAY, NOW - OVERLAP - DAY
+    assert compared_since(asked_at(judged_since=later)) == later
+    assert compared_since(asked_at(judged_since=earlier)) == NOW - OVERLAP
+
+
+@pytest.mark.parametrize(
+    ("fresh", "matched", "doubted"),
+    [(19, 0, False), (20, 9, True), (20, 10, False), (21, 10, True), (21, 11, False)],
+)
+def test_half_of_twenty_fresh_papers_must_match(fresh: int, matched: int, doubted: bool) -> None:
+    papers, known = numbered(fresh), numbered(4, "9")
+    ids = [paper.id for paper in (*papers[:matched], *known)]
+    why = doubt_of_unmatched([*papers, *known], baseline(known), matching(*ids), lambda: known)
+    assert ("do not match the query" in why) is doubted
+    if doubted:
+        assert why.startswith(f"{fresh - matched} of {fresh} papers")
+
+
+def test_only_papers_of_the_compared_days_that_nobody_knew_are_fresh() -> None:
+    known, early = numbered(30), rows_at(*[OVERLAP / DAY + 1] * 30, prefix="9")
+    assert doubt_of_unmatched([*known, *early], baseline(known), matching(), lambda: known) == ""
+
+
+@pytest.mark.parametrize(
+    ("known", "matched", "doubted"), [(0, 0, False), (4, 1, False), (4, 2, True)]
+)
+def test_where_the_records_do_not_match_either_nothing_is_proved(
+    known: int, matched: int, doubted: bool
+) -> None:
+    recorded = numbered(known, "9")
+    match = matching(*[paper.id for paper in recorded[:matched]])
+    why = doubt_of_unmatched(numbered(20), baseline(recorded), match, lambda: recorded)
+    assert bool(why) is doubted
+
+
+@pytest.mark.parametrize(
+    ("begun", "same", "confirmed"),
+    [
+        (None, True, False),
+        (UNDER_WATCH - timedelta(seconds=1), True, False),
+        (UNDER_WATCH, True, True),
+        (UNDER_WATCH, False, False),
+    ],
+)
+def test_a_spell_of_six_hours_and_two_windows_that_agree_confirm(
+    begun: timedelta | None, same: bool, confirmed: bool
+) -> None:
+    assert timedelta(hours=6) == UNDER_WATCH
+    query = asked_at(quarantined_since=None if begun is None else NOW - begun)
+    papers = numbered(4)
+    earlier = [paper.id for paper in papers] if same else ["another"]
+    assert is_confirmed(query, earlier, papers, NOW) is confirmed
+
+
+@pytest.mark.parametrize(
+    ("known", "there", "matched", "may"),
+    [(4, 3, 0, True), (4, 2, 0, False), (4, 0, 2, True), (4, 0, 1, False), (0, 0, 2, True)],
+)
+def test_most_of_the_known_or_half_of_the_rows_tell_whose_answer_it_is(
+    known: int, there: int, matched: int, may: bool
+) -> None:
+    papers = numbered(4)
+    ids = [paper.id for paper in papers]
+    known_ids = ids[:there] + [f"gone{n}" for n in range(known - there)]
+    assert may_answer(papers, known_ids, matching(*ids[:matched])) is may
+
+
+def test_a_persons_word_resets_the_baseline_until_a_window_is_good() -> None:
+    assert not is_baseline_reset(asked_at())
+    assert not is_baseline_reset(asked_at(None, judged_since=NOW))
+    assert not is_baseline_reset(asked_at(judged_since=NOW))
+    assert is_baseline_reset(asked_at(judged_since=NOW + timedelta(seconds=1)))
+
+
+def test_old_papers_that_do_not_match_are_no_news() -> None:
+    border = HOLD / DAY
+    young, old, held = rows_at(border, border + 0.001, border + 0.001)
+    papers = [young, old, held]
+    assert no_news(asked_at(), papers, matching(held.id)) == {old.id}
+    assert no_news(asked_at(None), papers, matching()) == frozenset()
