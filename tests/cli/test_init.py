@@ -65,15 +65,18 @@ async def test_from_an_empty_folder_to_a_delivered_test_mail_and_once_more(
         terminal.answer("Rule (either, both, title) [both]: ", "title")
         terminal.answer("Another keyword (empty: that is all): ", "reward model")
         terminal.answer("Rule (either, both, title) [either]: ")
-        terminal.answer("Another keyword (empty: that is all): ")
-        terminal.answer("Not before (HH:MM, or none) [07:00]: ", "6:30")
-        terminal.answer("Time zone [Europe/Berlin]: ")
-        terminal.answer("Provider [folder]: ", "server")
-        terminal.answer("Server", f"smtp://localhost:{server.port}?tls=starttls")
-        terminal.answer("Login (none: without) [ada@example.org]: ", USER)
-        terminal.answer("Password (it is not shown): ", PASSWORD)
-        terminal.answer("Sender [Digest <ada@example.org>]: ")
-        terminal.answer("Send a test mail now? [Y/n]: ")
+        for question, text in {
+            "Another keyword (empty: that is all): ": "",
+            "Not before (HH:MM, or none) [07:00]: ": "6:30",
+            "Time zone [Europe/Berlin]: ": "",
+            "Provider [folder]: ": "server",
+            "Server": f"smtp://localhost:{server.port}?tls=starttls",
+            "Login (none: without) [ada@example.org]: ": USER,
+            "Password (it is not shown): ": PASSWORD,
+            "Sender [Digest <ada@example.org>]: ": "",
+            "Send a test mail now? [Y/n]: ": "",
+        }.items():
+            terminal.answer(question, text)
         terminal.expect("accepted: 250 2.0.0 Queued as 7")
         terminal.expect(f"Written: {home / 'subscribers.yaml'}")
         terminal.expect(f"Written: {home / '.env'}")
