@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
@@ -34,21 +33,29 @@ MONTHS = (
 _ACCEPTED = re.compile(
     r"\b(?P<how>accepted|published|presented|to appear|to be (?:published|presented))"
     r"(?: (?:as an? [\w -]{1,30}|for (?:publication|presentation)))?"
-    r" (?P<where>at|to|by|in|for|with) (?:the )?(?P<venue>[^.;,()\[\]:]{2,120})(?:\((?P<short>[^()]{2,40})\))?",
+    r" (?P<where>at|to|by|in|for|with) (?:the )?(?P<venue>[^.;,()\[\]:]{2,120})"
+    r"(?:\((?P<short>[^()]{2,40})\))?",
     re.IGNORECASE,
 )
 _VENUE = re.compile(
-    r"^[A-Z][\w&-]*[A-Z][\w-]*[ ,-]*(?:['’]\d\d|20\d\d)(?: (?:Findings|Main|Oral|Spotlight|Workshop))?(?=[.;,(]|$)"
+    r"^[A-Z][\w&-]*[A-Z][\w-]*[ ,-]*(?:['’]\d\d|20\d\d)"
+    r"(?: (?:Findings|Main|Oral|Spotlight|Workshop))?(?=[.;,(]|$)"
 )
 _LINK = re.compile(r"https://[^\s<>\"'`()\[\]{}|\\^]+")
-_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
+# A plain host name without login or port, all in ASCII, so that a reader sees where it leads. With
+# a "=" a link would be broken by quoted-printable.
+_PLAIN_LINK = re.compile(
+    r"https://(?P<host>(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})(?P<path>[/?#][!-<>-~]*)?"
+)
 _CODE = re.compile(r"\b(?:code|implementation|repository|repo)\b", re.IGNORECASE)
 _CODE_HOSTS = frozenset(
-    "github.com gitlab.com codeberg.org bitbucket.org huggingface.co anonymous.4open.science sourceforge.net".split()
+    "github.com gitlab.com codeberg.org bitbucket.org huggingface.co anonymous.4open.science "
+    "sourceforge.net".split()
 )
 _WORDS = re.compile(r"[^\W_]+")
 _EMPTY_WORDS = frozenset(
-    "a and at available code github here homepage is link page project our the url webpage website".split()
+    "a and at available code github here homepage is link page project our the url webpage "
+    "website".split()
 )
 HTML_SINCE = datetime(2023, 12, 1, tzinfo=UTC)
 """Since when arXiv makes web pages of new submissions (its blog of 18 December 2023)."""
@@ -129,14 +136,15 @@ def paper_view(
     Only where `mixed`, that is where late papers and new versions are the rule, a new one is called
     so.
     """
-    paper, revised = item.paper, item.kind is Kind.REVISED
+    paper = item.paper
     sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
-    authors = [name for author in paper.authors if (name := readable(author, NAME_LENGTH))]
-    shown, more = _authors(authors, [*sought, *map(author_term, digest.authors)])
+    named = [*sought, *map(author_term, digest.authors)]
+    shown, more, byline = _authors(paper.authors, named)
     title, comment = readable(paper.title) or paper.id, readable(paper.comment, COMMENT_LENGTH)
     whole = readable(paper.abstract, ABSTRACT_LENGTH)
     abstract = _abstract(whole, digest.abstract_length)
     withdrawn = is_withdrawn(paper)
+    has_html = not withdrawn and paper.published >= HTML_SINCE
     badges = tuple(_badges(item, comment, withdrawn, mixed))
     links = tuple(_links(comment, whole))
     return PaperView(
@@ -145,25 +153,30 @@ def paper_view(
         title_hits=find(title, sought, TITLE),
         url=paper.abstract_url,
         pdf="" if withdrawn else paper.pdf_url,
-        html="" if withdrawn or paper.published < HTML_SINCE else paper.html_url,
+        html=paper.html_url if has_html else "",
         authors=shown,
         more_authors=f" + {more} more" if more else "",
-        byline=authors[0] + (" et al." if len(authors) > 1 else "") if authors else "",
+        byline=byline,
         date=_dates(item, ZoneInfo(digest.timezone)),
         categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
-        # Under a keyword's own heading its name says nothing new; several names do, and a new
-        # version has no such heading.
-        labels=tuple(keyword_name(name) for name in item.keywords)
-        if revised or len(item.keywords) > 1
-        else (),
+        labels=_labels(item),
         badges=badges,
         links=links,
         comment="" if _is_said(comment, badges, links) else comment,
         comment_hits=find(comment, sought, COMMENT),
         abstract=abstract,
         abstract_hits=find(abstract, sought, ABSTRACT),
-        changed=_changed(item) if revised else "",
+        changed=_changed(item),
     )
+
+
+def _labels(item: Item) -> tuple[str, ...]:
+    """The keywords' names. Under a keyword's own heading its name says nothing new; several names
+    do, and a new version has no such heading.
+    """
+    if item.kind is Kind.REVISED or len(item.keywords) > 1:
+        return tuple(map(keyword_name, item.keywords))
+    return ()
 
 
 def short_date(day: date) -> str:
@@ -177,13 +190,13 @@ def _abstract(abstract: str, length: Abstracts) -> str:
     return shorten(abstract, SHORT_ABSTRACT) if length is Abstracts.SHORT else abstract
 
 
-def _authors(authors: Sequence[str], terms: Sequence[Term]) -> tuple[tuple[Author, ...], int]:
-    """The first authors and all who were named, and how many there are besides."""
-    named = names(authors, terms)
-    shown = [
-        Author(a, i in named) for i, a in enumerate(authors) if i < NAMED_AUTHORS or i in named
-    ]
-    return tuple(shown), len(authors) - len(shown)
+def _authors(authors: Sequence[str], terms: Sequence[Term]) -> tuple[tuple[Author, ...], int, str]:
+    """The first authors and all who were named, how many there are besides, and the byline."""
+    known = [name for author in authors if (name := readable(author, NAME_LENGTH))]
+    named = names(known, terms)
+    shown = [Author(a, i in named) for i, a in enumerate(known) if i < NAMED_AUTHORS or i in named]
+    others = " et al." if len(known) > 1 else ""
+    return tuple(shown), len(known) - len(shown), "".join(known[:1]) + others
 
 
 def _dates(item: Item, zone: ZoneInfo) -> str:
@@ -212,7 +225,7 @@ def _changed(item: Item) -> str:
     """What a new version changed, in a line: `title (before: A Study), comment; abstract as
     before`.
     """
-    if item.changes is None:
+    if item.kind is not Kind.REVISED or item.changes is None:
         return ""
     words = {
         Change.TITLE: f"title (before: {readable(item.old_title)})" if item.old_title else "title",
@@ -222,14 +235,10 @@ def _changed(item: Item) -> str:
         Change.JOURNAL_REF: "journal reference",
         Change.DOI: "DOI",
     }
-    changed = [text for change, text in words.items() if change in item.changes]
-    if Change.ABSTRACT in item.changes:
-        return ", ".join(changed)
-    return (
-        f"{', '.join(changed)}; abstract as before"
-        if changed
-        else "nothing in title, abstract or comment"
-    )
+    changed = ", ".join(text for change, text in words.items() if change in item.changes)
+    if not changed:
+        return "nothing in title, abstract or comment"
+    return changed if Change.ABSTRACT in item.changes else f"{changed}; abstract as before"
 
 
 def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bool:
@@ -245,13 +254,17 @@ def _venue(comment: str) -> str:
     need many words.
     """
     for found in _ACCEPTED.finditer(comment):
-        venue, short = (found["venue"] or "").strip(), (found["short"] or "").strip()
-        if len(venue) > VENUE_LENGTH and short and any(c.isupper() for c in short):
+        venue, short = found["venue"].strip(), (found["short"] or "").strip()
+        if len(venue) > VENUE_LENGTH and _has_capitals(short):
             venue = short
-        if venue and len(venue) <= VENUE_LENGTH and any(c.isupper() for c in venue):
+        if len(venue) <= VENUE_LENGTH and _has_capitals(venue):
             return f"{found['how'].lower()} {found['where'].lower()} {venue}"
     alone = _VENUE.match(comment)
     return alone[0] if alone and tells_of_acceptance(comment) else ""
+
+
+def _has_capitals(text: str) -> bool:
+    return any(map(str.isupper, text))
 
 
 def _links(comment: str, abstract: str) -> Iterator[Link]:
@@ -261,33 +274,20 @@ def _links(comment: str, abstract: str) -> Iterator[Link]:
     found: dict[str, Link] = {}
     for text in (comment, abstract):
         for match in _LINK.finditer(text):
-            link = _link(
-                match[0].rstrip(".,;:!?*_~"), text[max(0, match.start() - 60) : match.start()]
-            )
-            if link:
+            before = text[max(0, match.start() - 60) : match.start()]
+            if link := _link(match[0].rstrip(".,;:!?*_~"), before):
                 found.setdefault(link.what, link)
     yield from sorted(found.values(), key=lambda link: link.what != "code")[:NAMED_LINKS]
 
 
 def _link(url: str, before: str) -> Link | None:
-    """A link, if a reader can see where it leads: a plain host name without login or port, in
-    ASCII.
-    """
-    try:
-        parts = urlsplit(url)
-        host, plain = parts.hostname or "", parts.netloc == parts.hostname
-    except ValueError:
+    """A link, if a reader can see where it leads; `before` is the text before it."""
+    plain = _PLAIN_LINK.fullmatch(url)
+    if not plain or len(url) > LINK_LENGTH:
         return None
-    if (
-        not plain
-        or not _HOST.fullmatch(host)
-        or not url.isascii()
-        or len(url) > LINK_LENGTH
-        or "=" in url
-    ):
-        return None
+    host = plain["host"]
     what = "code" if host.removeprefix("www.") in _CODE_HOSTS or _CODE.search(before) else "page"
-    if host == "huggingface.co" and parts.path.startswith("/datasets/"):
+    if host == "huggingface.co" and (plain["path"] or "").startswith("/datasets/"):
         what = "data"
     shown = url.removeprefix("https://").rstrip("/")
     return Link(what, url, clean(shown, LABEL_LENGTH))

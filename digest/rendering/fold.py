@@ -58,15 +58,16 @@ def _pieces(text: str, room: int) -> Iterator[tuple[str, str]]:
 def _unbroken(word: str, room: int) -> Iterable[str]:
     if "https://" in word or (word.isascii() and len(word) <= room):
         return [word]
-    pieces, used, was_wide = [""], 0, False
+    pieces, used = [""], 0
     for character in word:
         width = _width(character)
-        if used and width and (width == 2 or was_wide or used + width > room):
+        # What has no width stays with the character before it.
+        if used and width and (width == 2 or used + width > room):
             pieces.append("")
             used = 0
         pieces[-1] += character
-        used += width
-        was_wide = width == 2 if width else was_wide
+        # A line may be broken before and behind every wide character.
+        used = room if width == 2 else used + width
     return pieces
 
 

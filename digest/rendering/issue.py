@@ -51,7 +51,10 @@ class _Table:
         shown, folded = self.papers[:UNFOLDED], self.papers[UNFOLDED:]
         text = f"## {self.heading}\n\n{table(shown, COLUMNS)}\n"
         if folded:
-            text += f"\n<details><summary>{len(folded)} more</summary>\n\n{table(folded, COLUMNS)}\n\n</details>\n"
+            more = f"{len(folded)} more"
+            text += (
+                f"\n<details><summary>{more}</summary>\n\n{table(folded, COLUMNS)}\n\n</details>\n"
+            )
         return text
 
 
@@ -65,7 +68,8 @@ def render_issues(digest: Digest) -> Issues:
     if page.skipped:
         begin += f"\n{page.skipped}\n"
     for silence in page.silences:
-        begin += f"\nNo new paper has matched {_plain(silence.name)} in {silence.since}. {_plain(silence.hint)}\n"
+        name, hint = _plain(silence.name), _plain(silence.hint)
+        begin += f"\nNo new paper has matched {name} in {silence.since}. {hint}\n"
     end = f"\n---\n{THANKS}\n"
     room = BYTES - len((begin + end).encode())
     parts = ["\n".join(part.text() for part in tables) for tables in _parts(digest, room)] or [""]
@@ -83,7 +87,7 @@ def _parts(digest: Digest, room: int) -> Iterator[Sequence[_Table]]:
     left = room
     for section in digest.sections:
         name = _plain(section.title) or "Papers"
-        papers = [_told(item.paper) for item in section.items]
+        papers = [_readable(item.paper) for item in section.items]
         begun = False
         while papers:
             title = f"{name} (continued)" if begun else name
@@ -112,7 +116,7 @@ def _fitting(title: str, papers: Sequence[Paper], room: int) -> int:
     return len(papers)
 
 
-def _told(paper: Paper) -> Paper:
+def _readable(paper: Paper) -> Paper:
     """A paper as people read it: TeX as Unicode, and nobody called by name."""
     return replace(
         paper,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from digest.errors import ConfigError
 from digest.keywords.marks import Span
 from digest.model import Digest, Format, Rendered
 from digest.rendering.fold import underline, wrap
+from digest.rendering.templates import environment, template_errors
 from digest.rendering.texts import ABSTRACT_LENGTH, shorten
 from digest.rendering.view import PageView, view
 
@@ -59,11 +60,8 @@ class Renderer:
     """
 
     def __init__(self, templates: Path | None = None) -> None:
-        built_in = jinja2.PackageLoader("digest.templates", "")
-        own = [jinja2.FileSystemLoader(templates)] if templates else []
-        loader = jinja2.ChoiceLoader([*own, built_in])
-        self._html = _environment(loader, autoescape=True)
-        self._text = _environment(loader, autoescape=False)
+        self._html = environment(templates, autoescape=True)
+        self._text = environment(templates, autoescape=False)
         self._html.filters |= {"marked": marked, "shorten": shorten}
         self._text.filters |= {"wrap": wrap, "underline": underline, "shorten": shorten}
         self._inliner = css_inline.CSSInliner(
@@ -79,77 +77,66 @@ class Renderer:
         page = view(digest)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         if digest.format is Format.HTML:
-            text, html = (
-                self._text_beside_html(page, whole, mark),
-                self._within_budget(page, whole, mark),
-            )
+            parts = {
+                "digest.txt": self._text_beside_html(page, whole, mark),
+                "digest.html": self._within_budget(page, whole, mark),
+            }
         else:
-            text, html = self._text_part(page, whole, mark), ""
-        for name, part in (("digest.txt", text), *([("digest.html", html)] if html else [])):
+            parts = {"digest.txt": self._text_part(page, whole, mark)}
+        for name, part in parts.items():
             if part.count(mark) != 1 or mark not in part.split("\n"):
                 raise ConfigError(
                     f"the template {name} does not write the mark once and alone on its line",
                     remedy="put {{ mark }} on a line of its own, without spaces before it",
                 )
-        return Rendered(subject=page.subject, text=text, html=html, mark=mark)
+        return Rendered(page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark)
 
     def _text_part(self, page: PageView, extent: Extent, mark: str) -> str:
-        return self._fill(self._text, "digest.txt", page, extent, mark).rstrip("\n") + "\n"
+        return self._filled(self._text, "digest.txt", page, extent, mark).rstrip("\n") + "\n"
+
+    def _html_part(self, page: PageView, extent: Extent, mark: str) -> str:
+        html = self._filled(self._html, "digest.html", page, extent, mark)
+        return self._inliner.inline(html)
 
     def _text_beside_html(self, page: PageView, whole: Extent, mark: str) -> str:
         """The text part with all papers; where it would be far longer than the HTML part, with
         shorter abstracts.
         """
-
-        def attempt(step: int) -> str:
-            return self._text_part(page, _reduced(whole, step), mark)
-
         stages = (_SHORTEST, _SHORTEST + whole.abstracts)
-        return _longest(attempt, TEXT_BYTES, _hopeless(page, whole, TEXT_BYTES), stages)[0]
+        return _longest(
+            lambda step: self._text_part(page, _reduced(whole, step), mark),
+            TEXT_BYTES,
+            _hopeless(page, whole, TEXT_BYTES),
+            stages,
+        )[0]
 
     def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
         """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is
         short enough.
         """
-
-        def attempt(step: int) -> str:
-            html = self._fill(self._html, "digest.html", page, _reduced(whole, step), mark)
-            return self._inliner.inline(html)
-
         stages = (_SHORTEST, _SHORTEST + whole.abstracts + whole.details + whole.listed)
-        html, fits = _longest(attempt, HTML_BYTES, _hopeless(page, whole, HTML_BYTES), stages)
+        html, fits = _longest(
+            lambda step: self._html_part(page, _reduced(whole, step), mark),
+            HTML_BYTES,
+            _hopeless(page, whole, HTML_BYTES),
+            stages,
+        )
         if not fits:
             raise ConfigError(
-                f"the template digest.html is longer than {HTML_BYTES:,} bytes before it names a paper",
+                f"the template digest.html is longer than {HTML_BYTES:,} bytes before it names a"
+                " paper",
                 remedy="shorten it: mail programs clip longer mails",
             )
         return html
 
     @staticmethod
-    def _fill(
-        environment: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str
+    def _filled(
+        templates: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str
     ) -> str:
-        try:
-            return environment.get_template(name).render(
+        with template_errors(name):
+            return templates.get_template(name).render(
                 page=page, extent=extent, mark=mark, shown_keywords=HTML_KEYWORDS
             )
-        except jinja2.TemplateSyntaxError as error:
-            raise ConfigError(
-                f"the template {error.name}, line {error.lineno}: {error.message}"
-            ) from error
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise ConfigError(f"the template {name}: {error}") from error
-
-
-def _environment(loader: jinja2.BaseLoader, *, autoescape: bool) -> jinja2.Environment:
-    """Escaping is a matter of the part, never of what a template file is called."""
-    return jinja2.Environment(
-        loader=loader,
-        autoescape=autoescape,  # noqa: S701 - the text part is not HTML
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def marked(text: str, spans: Iterable[Span]) -> Markup:
@@ -199,13 +186,12 @@ def _reduced(whole: Extent, step: int) -> Extent:
     """The `step`-th smaller extent: shorter abstracts, then one of them less each step, then one
     byline, one title.
     """
-    extent = replace(whole, length=LENGTHS[min(step, _SHORTEST)])
-    step = max(step - _SHORTEST, 0)
-    abstracts = max(whole.abstracts - step, 0)
-    step = max(step - whole.abstracts, 0)
-    details = max(whole.details - step, 0)
-    step = max(step - whole.details, 0)
-    return replace(extent, abstracts=abstracts, details=details, listed=max(whole.listed - step, 0))
+    taken = max(step - _SHORTEST, 0)
+    abstracts = max(whole.abstracts - taken, 0)
+    taken = max(taken - whole.abstracts, 0)
+    details = max(whole.details - taken, 0)
+    listed = max(whole.listed - max(taken - whole.details, 0), 0)
+    return Extent(abstracts, details, listed, LENGTHS[min(step, _SHORTEST)])
 
 
 def _hopeless(page: PageView, whole: Extent, limit: int) -> int:

@@ -114,18 +114,11 @@ def view(digest: Digest) -> PageView:
     sections = tuple(_section_views(digest))
     headline, lead, subject = _headlines(digest)
     contact = clean(digest.contact)
-    lead = f"{lead}, {_day(digest.date)}" if lead else _day(digest.date)
-    covers_days = any(item.announced for item in _items(digest))
     return PageView(
         subject=subject,
         headline=headline,
-        lead=f"{lead}; all since {_day(digest.previous)}"
-        if covers_days and digest.previous
-        else lead,
-        # The first line of the mail, which stands beside the subject in a list of mails.
-        top=shorten(sections[0].papers[0].title, CONTENTS_LENGTH)
-        if digest.papers > 1 and not digest.welcome
-        else "",
+        lead=_lead(digest, lead),
+        top=_top(digest, sections),
         welcome=digest.welcome,
         rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
@@ -137,12 +130,27 @@ def view(digest: Digest) -> PageView:
         sections=sections,
         contents=tuple(_contents(sections)) if digest.papers >= CONTENTS_FROM else (),
         total=digest.papers,
-        keywords=tuple(_keyword_view(keyword) for keyword in digest.keywords),
+        keywords=tuple(map(_keyword_view, digest.keywords)),
         previous=_day(digest.previous) if digest.previous else "",
         next=_moment(digest.next_at, digest.timezone) if digest.next_at else "",
         contact=contact,
         mailto=f"mailto:{quote(contact, safe='@+')}?subject=unsubscribe" if contact else "",
     )
+
+
+def _lead(digest: Digest, lead: str) -> str:
+    """What the digest is for, its day, and since when it covers announcements."""
+    parts = ", ".join(filter(None, (lead, _day(digest.date))))
+    if digest.previous and any(item.announced for item in _items(digest)):
+        return f"{parts}; all since {_day(digest.previous)}"
+    return parts
+
+
+def _top(digest: Digest, sections: Sequence[SectionView]) -> str:
+    """The first line of the mail, which stands beside the subject in a list of mails."""
+    if digest.papers > 1 and not digest.welcome:
+        return shorten(sections[0].papers[0].title, CONTENTS_LENGTH)
+    return ""
 
 
 def _items(digest: Digest) -> Iterator[Item]:
@@ -204,33 +212,28 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
     names = _names(digest)
     on = _in_words(names)
     if digest.welcome:
-        start = "Your arXiv digest starts"
+        headline = "Your arXiv digest starts"
         found = f"{counted(digest.papers, 'recent paper')} on " if digest.papers else ""
-        return (
-            start,
-            (found or "for ") + on,
-            _subject(digest, f"{start}: {found}", names, dated=False),
-        )
-    if not digest.papers and digest.silences and not digest.quiet:
+        subject = _subject(digest, f"{headline}: {found}", names, dated=False)
+        return headline, (found or "for ") + on, subject
+    if digest.papers:
+        counts = _counts(digest)
+        return counts, f"for {on}", _subject(digest, f"{counts}: ", names)
+    if digest.silences and not digest.quiet:
         since = counted(min(silence.days for silence in digest.silences), "day")
-        silent = [keyword_name(silence.keyword) for silence in digest.silences]
-        return (
-            f"No new paper in {since}",
-            f"for {_in_words(silent)}",
-            _subject(digest, f"No new paper in {since}: ", silent),
-        )
-    if not digest.papers:
-        reason = clean(digest.quiet).rstrip(".")
-        subject = _subject(digest, "No new papers: ", [reason] if reason else [])
-        return "No new papers", f"for {on}" if names else "", subject
+        headline = f"No new paper in {since}"
+        names = [keyword_name(silence.keyword) for silence in digest.silences]
+        return headline, f"for {_in_words(names)}", _subject(digest, f"{headline}: ", names)
+    reasons = filter(None, [clean(digest.quiet).rstrip(".")])
+    subject = _subject(digest, "No new papers: ", list(reasons))
+    return "No new papers", f"for {on}" if names else "", subject
+
+
+def _counts(digest: Digest) -> str:
+    """`3 new papers, 1 new version`."""
     revised = sum(item.kind is Kind.REVISED for item in _items(digest))
-    new = digest.papers - revised
-    counts = ", ".join(
-        counted(count, noun)
-        for count, noun in ((new, "new paper"), (revised, "new version"))
-        if count
-    )
-    return counts, f"for {on}", _subject(digest, f"{counts}: ", names)
+    counts = {"new paper": digest.papers - revised, "new version": revised}
+    return ", ".join(counted(count, noun) for noun, count in counts.items() if count)
 
 
 def _rhythm(rhythm: Rhythm, timezone: str) -> str:
@@ -247,8 +250,8 @@ def _rhythm(rhythm: Rhythm, timezone: str) -> str:
     )
     none = "a short mail says why" if rhythm.tells else "no mail comes"
     return (
-        f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on the evenings of"
-        " Sunday to Thursday, New York time."
+        f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on"
+        " the evenings of Sunday to Thursday, New York time."
     )
 
 
@@ -261,8 +264,9 @@ def _skipped(count: int, previous: date | None) -> str:
     were, them = (" was", "it") if count == 1 else (" were", "them")
     since = f" --since {previous}" if previous else ""
     return (
-        f"While your mail was paused, more came than one digest holds: {counted(count, 'older paper')}{were} let go. "
-        f"Whoever runs this digest can list {them}: 'digest export --email ADDRESS --unmailed{since}'."
+        "While your mail was paused, more came than one digest holds: "
+        f"{counted(count, 'older paper')}{were} let go. Whoever runs this digest can list {them}: "
+        f"'digest export --email ADDRESS --unmailed{since}'."
     )
 
 
@@ -270,13 +274,10 @@ def _names(digest: Digest) -> list[str]:
     """The keywords that brought something, in the reader's order; all of them where nothing
     came.
     """
-    firsts = [item.keywords[0] for item in _items(digest) if item.keywords]
-    names = firsts or [keyword.name for keyword in digest.keywords]
-    order = {keyword.name: place for place, keyword in reversed(list(enumerate(digest.keywords)))}
-    unique = dict.fromkeys(names)
-    return [
-        keyword_name(name) for name in sorted(unique, key=lambda name: order.get(name, len(order)))
-    ]
+    order = {keyword.name: place for place, keyword in reversed([*enumerate(digest.keywords)])}
+    firsts = dict.fromkeys(item.keywords[0] for item in _items(digest) if item.keywords)
+    names = sorted(firsts or order, key=lambda name: order.get(name, len(order)))
+    return [keyword_name(name) for name in names]
 
 
 def _subject(digest: Digest, start: str, names: Sequence[str], *, dated: bool = True) -> str:

@@ -8,9 +8,11 @@ first versions above and below it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Self
 
 from digest.model import Paper
 from digest.rendering.page.read import PageRow, PageSection
@@ -28,31 +30,32 @@ def papers_of(sections: Sequence[PageSection], updated: date) -> dict[str, Paper
     best: dict[str, PageRow] = {}
     for section in sections:
         for row in section.rows:
-            if row.id not in best or (row.version or 1) > (best[row.id].version or 1):
-                best[row.id] = row
+            best[row.id] = max(best.get(row.id, row), row, key=_version)
     papers = {}
-    before: datetime | None = None
-    for base, day in _ranked(sections, best, updated):
+    before = datetime.max.replace(tzinfo=UTC)
+    for base, day in _ranked(sections, best, updated).items():
         row = best[base]
         published = datetime.combine(day, _DAY_ENDS)
-        if before is not None and before <= published:
+        if before <= published:
             published = max(before - timedelta(seconds=1), datetime.combine(day, time(0), UTC))
         before = published
-        first = (row.version or 1) == 1
+        revised = datetime.combine(row.date or updated, _DAY_ENDS)
         papers[base] = Paper(
             id=base,
-            version=row.version or 1,
+            version=_version(row),
             title=row.title,
             abstract=row.abstract,
             authors=(),
             categories=(),
             published=published,
-            updated=published
-            if first
-            else max(published, datetime.combine(row.date or updated, _DAY_ENDS)),
+            updated=published if _version(row) == 1 else max(published, revised),
             comment=row.comment,
         )
     return papers
+
+
+def _version(row: PageRow) -> int:
+    return row.version or 1
 
 
 @dataclass(slots=True)
@@ -61,50 +64,49 @@ class _Chain:
     reached.
     """
 
-    ids: list[str]
+    ids: dict[str, None]
     day: date = field(default=date.max)
+
+    @classmethod
+    def of(cls, section: PageSection) -> Self:
+        return cls(dict.fromkeys(row.id for row in reversed(section.rows)))
+
+    @property
+    def head(self) -> str:
+        return next(reversed(self.ids))
 
 
 def _ranked(
     sections: Sequence[PageSection], best: dict[str, PageRow], updated: date
-) -> list[tuple[str, date]]:
+) -> dict[str, date]:
     """Put all papers into one order that is every section's, with the day on which each was
     submitted.
 
     Where sections contradict each other, the younger paper goes first.
     """
-    chains = [
-        _Chain(list(dict.fromkeys(row.id for row in reversed(section.rows))))
-        for section in sections
-    ]
-    member: dict[str, list[_Chain]] = {}
+    chains = [_Chain.of(section) for section in sections]
+    member: defaultdict[str, list[_Chain]] = defaultdict(list)
     for chain in chains:
         for base in chain.ids:
-            member.setdefault(base, []).append(chain)
-    done: set[str] = set()
-    order: list[tuple[str, date]] = []
-
-    def day_of(base: str) -> date:
-        shown = best[base].date or updated
-        return (
-            shown
-            if (best[base].version or 1) == 1
-            else min([shown, *(chain.day for chain in member[base])])
-        )
-
-    while True:
-        for chain in chains:
-            while chain.ids and chain.ids[-1] in done:
-                chain.ids.pop()
-        heads = dict.fromkeys(chain.ids[-1] for chain in chains if chain.ids)
-        if not heads:
-            return order
-        ready = [
-            base for base in heads if all(not c.ids or c.ids[-1] == base for c in member[base])
-        ]
-        chosen = max(ready or heads, key=day_of)
-        day = day_of(chosen)
+            member[base].append(chain)
+    order: dict[str, date] = {}
+    while heads := {
+        chain.head: _submitted(best[chain.head], member[chain.head], updated)
+        for chain in chains
+        if chain.ids
+    }:
+        ready = [base for base in heads if all(chain.head == base for chain in member[base])]
+        chosen = max(ready or heads, key=heads.__getitem__)
+        order[chosen] = heads[chosen]
         for chain in member[chosen]:
-            chain.day = min(chain.day, day)
-        done.add(chosen)
-        order.append((chosen, day))
+            chain.day = min(chain.day, heads[chosen])
+            del chain.ids[chosen]
+    return order
+
+
+def _submitted(row: PageRow, chains: Sequence[_Chain], updated: date) -> date:
+    """The day on which the next paper of some chains was submitted, at the latest."""
+    shown = row.date or updated
+    if _version(row) == 1:
+        return shown
+    return min([shown, *(chain.day for chain in chains)])

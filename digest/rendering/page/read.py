@@ -8,6 +8,7 @@ a cell that should not be there.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,7 +20,8 @@ _RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TITLE = re.compile(
     r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\(https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
-    r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>[1-9]\d{0,3}))?(?:\.pdf)?\)(?(bold)\*\*)\s*"
+    r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>[1-9]\d{0,3}))?"
+    r"(?:\.pdf)?\)(?(bold)\*\*)\s*"
 )
 _FOLD = re.compile(
     r"\s*<details>\s*<summary>.{0,60}?</summary>\s*<p>(?P<text>.*?)</p>\s*</details>\s*(?=\||$)"
@@ -66,27 +68,34 @@ def read_page(text: str) -> PublishedPage:
     updated: date | None = None
     sections: dict[str, list[PageRow]] = {}
     unread: list[int] = []
-    rows: list[PageRow] | None = None
-    columns: list[Column | None] | None = None
-    lines = text.replace("\r\n", "\n").removeprefix("\ufeff").split("\n")
-    for number, line in enumerate(lines, 1):
-        if line.startswith(UPDATED) and updated is None:
-            updated = _day(line)
+    name: str | None = None
+    for number, line, columns in _lines(text):
+        if columns is None and line.startswith(UPDATED):
+            updated = updated or _day(line)
         elif heading := _HEADING.fullmatch(line):
-            rows, columns = sections.setdefault(plain(heading["name"]), []), None
-        elif not line.lstrip().startswith("|"):
-            columns = None
-        elif columns is None:
-            if number < len(lines) and _RULE.fullmatch(lines[number]):
-                columns = [_column(name) for name in line.strip().strip("|").split("|")]
-        elif not _RULE.fullmatch(line) and rows is not None:
-            found = _row(line.strip(), columns)
-            if found is None:
-                unread.append(number)
+            name = plain(heading["name"])
+        elif columns and name is not None:
+            if row := _row(line.strip(), columns):
+                sections.setdefault(name, []).append(row)
             else:
-                rows.append(found)
-    read = tuple(PageSection(name, tuple(found)) for name, found in sections.items() if found)
+                unread.append(number)
+    read = tuple(PageSection(name, tuple(rows)) for name, rows in sections.items())
     return PublishedPage(updated, read, tuple(unread))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str, list[Column | None] | None]]:
+    """The lines by their numbers, those of tables with the columns in place of their headings."""
+    lines = text.replace("\r\n", "\n").removeprefix("\ufeff").split("\n")
+    columns: list[Column | None] | None = None
+    for number, (line, following) in enumerate(zip(lines, [*lines[1:], ""], strict=True), 1):
+        if not line.lstrip().startswith("|"):
+            columns = None
+            yield number, line, None
+        elif columns is None:
+            if _RULE.fullmatch(following):
+                columns = [_column(name) for name in line.strip().strip("|").split("|")]
+        elif not _RULE.fullmatch(line):
+            yield number, line, columns
 
 
 def _column(name: str) -> Column | None:

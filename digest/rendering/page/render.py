@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,7 @@ import jinja2
 from digest.errors import ConfigError
 from digest.model import Paper
 from digest.rendering.page.cells import heading, link, one_line, row, table
+from digest.rendering.templates import environment, template_errors
 
 TEMPLATE = "page.md"
 UPDATED = "Last update: "
@@ -58,41 +60,25 @@ def render_page(
     folder, name = (template.resolve().parent, template.name) if template else (templates, TEMPLATE)
     values = [
         {
-            "keyword": heading(s.keyword),
-            "table": table(s.papers),
-            "papers": [_row(p) for p in s.papers],
+            "keyword": heading(section.keyword),
+            "table": table(section.papers),
+            "papers": [_row(paper) for paper in section.papers],
         }
-        for s in sections
+        for section in sections
     ]
-    try:
-        return (
-            _environment(folder)
-            .get_template(name)
-            .render(sections=values, updated=updated.isoformat())
-        )
-    except jinja2.TemplateNotFound as error:
-        raise ConfigError(
-            f"there is no template {template or error.name}", remedy="name another file"
-        ) from error
-    except jinja2.TemplateSyntaxError as error:
-        raise ConfigError(
-            f"the template {error.name}, line {error.lineno}: {error.message}"
-        ) from error
-    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise ConfigError(f"the template {name}: {error}") from error
+    with template_errors(name):
+        try:
+            page = _environment(folder).get_template(name)
+            return page.render(sections=values, updated=updated.isoformat())
+        except jinja2.TemplateNotFound as error:
+            missing = f"there is no template {template or error.name}"
+            raise ConfigError(missing, remedy="name another file") from error
 
 
 @cache
 def _environment(folder: Path | None) -> jinja2.Environment:
-    """The built-in template, behind those of a folder."""
-    own: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
-    return jinja2.Environment(
-        loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
-        autoescape=False,  # noqa: S701 - Markdown, whose cells are escaped where they are made
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    # Not escaped: the cells of Markdown are escaped where they are made.
+    return environment(folder, autoescape=False)
 
 
 def same_but_for_its_date(one: str, other: str) -> bool:
@@ -100,13 +86,8 @@ def same_but_for_its_date(one: str, other: str) -> bool:
     return _undated(one) == _undated(other)
 
 
-def _undated(page: str) -> list[str]:
-    lines = page.split("\n")
-    for number, line in enumerate(lines):
-        if line.startswith(UPDATED):
-            lines[number] = UPDATED
-            break
-    return lines
+def _undated(page: str) -> str:
+    return re.sub(f"^{UPDATED}.*", "", page, count=1, flags=re.MULTILINE)
 
 
 def _row(paper: Paper) -> _Row:

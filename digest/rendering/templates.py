@@ -1,0 +1,38 @@
+"""Templates: the built-in ones behind those of a folder of the operator's, and their mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jinja2
+
+from digest.errors import ConfigError
+
+
+def environment(folder: Path | None, *, autoescape: bool) -> jinja2.Environment:
+    """The built-in templates, behind those of a folder.
+
+    Escaping is a matter of the part that is written, never of what a template file is called.
+    """
+    own: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
+        autoescape=autoescape,  # noqa: S701 - text and Markdown are not HTML
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@contextmanager
+def template_errors(name: str) -> Iterator[None]:
+    """Raise ConfigError for what a template does wrong while it is read and filled."""
+    try:
+        yield
+    except jinja2.TemplateSyntaxError as error:
+        place = f"the template {error.name}, line {error.lineno}"
+        raise ConfigError(f"{place}: {error.message}") from error
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise ConfigError(f"the template {name}: {error}") from error
