@@ -64,9 +64,10 @@ class Context:
             self.warn(trouble)
         return settings
 
-    def echo(self, text: str = "") -> None:
-        """Print a line for people."""
-        click.echo(text)
+    def echo(self, *lines: str) -> None:
+        """Print lines for people."""
+        for line in lines:
+            click.echo(line)
 
     def print_json(self, value: Any) -> None:
         """Print a value as JSON."""
@@ -77,8 +78,7 @@ class Context:
         if as_json:
             self.print_json(value)
             return
-        for line in lines:
-            self.echo(line)
+        self.echo(*lines)
 
     def exit(self, code: int) -> NoReturn:
         """End the command with this exit code."""

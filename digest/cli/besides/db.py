@@ -91,8 +91,7 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
             else "is mailed with the next run, as far as arXiv still shows it",
         ),
     ]
-    for line in labelled(rows, 10):
-        context.echo(line)
+    context.echo(*labelled(rows, 10))
 
 
 def _counts_as_mailed(backup: datetime | None, current: datetime | None) -> bool:

@@ -77,7 +77,7 @@ def install(context: Context, scope: str | None, linger: bool, yes: bool, only_p
     plan = plan_install(
         machine, make_job(settings), system=system, linger=linger, only_print=only_print
     )
-    _show(context, *plan.lines(what_a_timer_misses(settings, context.flags, system=system)))
+    context.echo(*plan.lines(what_a_timer_misses(settings, context.flags, system=system)))
     if only_print or not _is_agreed(context, assume_yes=yes):
         return
     carry_out(plan, machine, context.warn)
@@ -124,7 +124,7 @@ def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> 
         context.echo("There is no timer that 'digest timer install' made: nothing to remove.")
         return
     for plan in plans:
-        _show(context, *plan.lines())
+        context.echo(*plan.lines())
     if only_print or not _is_agreed(context, assume_yes=yes):
         return
     # Asked before they are taken away: afterwards nothing names the folders.
@@ -132,8 +132,7 @@ def remove(context: Context, scope: str | None, yes: bool, only_print: bool) -> 
     for plan in plans:
         carry_out(plan, machine, context.warn)
     left = [f"Still there: {item.kind} ({item.path})." for item in installed()]
-    _show(
-        context,
+    context.echo(
         f"Done. The database, the subscribers file and the settings stay ({kept}).",
         *left,
     )
@@ -186,8 +185,7 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
         context.warn(f"no timer was set up: {error}")
         return False
     made = ", ".join(str(file.path) for file in plan.files) or "a line in your crontab"
-    _show(
-        context,
+    context.echo(
         f"A timer: {plan.summary}.",
         f"It makes {made}; 'digest timer install --print' shows all,"
         " 'digest timer remove' ends it.",
@@ -229,11 +227,6 @@ def _settings(context: Context, *, system: bool) -> Settings:
     if system and not named and not find_home("", Path.cwd()).exists():
         context.flags["DIGEST_HOME"] = str(SYSTEM_HOME)
     return context.settings
-
-
-def _show(context: Context, *lines: str) -> None:
-    for line in lines:
-        context.echo(line)
 
 
 def _is_agreed(context: Context, *, assume_yes: bool) -> bool:

@@ -92,9 +92,7 @@ def _show_issues(context: Context, digest: Digest, flags: PreviewFlags) -> None:
             "a repository gets issues, and no mail", remedy="leave --eml, --html and --open out"
         )
     issues = render_issues(digest)
-    context.echo(f"Title: {issues.title}")
-    for body in issues.bodies:
-        context.echo(f"\n{body}")
+    context.echo(f"Title: {issues.title}", *(f"\n{body}" for body in issues.bodies))
 
 
 def _show_mail(

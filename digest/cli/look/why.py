@@ -158,25 +158,28 @@ def _keyword_texts(keyword: dict[str, Any]) -> Iterator[str]:
 
 
 def _day_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
-    zone, recorded = report["timezone"], report["recorded"]
+    zone = report["timezone"]
     silent = report["silent"] or "no announcement was served on this day"
     announced = [
         f"{date.fromisoformat(one['evening']):%a %Y-%m-%d},"
         f" served from {moment(from_text(one['served']), zone)} on"
         for one in report["announced"]
     ]
-    counts = [f"{recorded[kind]} {kind}" for kind in ("new", "late", "revised") if recorded[kind]]
-    matched = ", ".join(counts or ["nothing"])
-    if others := recorded["not_for_this_reader"]:
-        why_not = "before the start, too old, or a new version"
-        matched += f"; {others} more not for this reader ({why_not})"
     fetched = [one["text"] for one in report["fetched"]]
     digests = [f"“{d['subject']}”: {d['text']}" for d in report["digests"]]
     return [
         ("Announced", *(announced or [f"nothing ({silent})"])),
         ("Fetched", *(fetched or ["none of the reader's keywords was asked for"])),
-        ("Recorded", matched),
+        ("Recorded", _recorded(report["recorded"])),
         ("Digests", *(digests or ["none"])),
         ("Also", *report["reasons"][1:]),
         ("Next", report["next"]),
     ]
+
+
+def _recorded(counts: dict[str, int]) -> str:
+    """What a day brought into the reader's logs, in numbers."""
+    kinds = [f"{counts[kind]} {kind}" for kind in ("new", "late", "revised") if counts[kind]]
+    others = counts["not_for_this_reader"]
+    why_not = f"; {others} more not for this reader (before the start, too old, or a new version)"
+    return ", ".join(kinds or ["nothing"]) + (why_not if others else "")
