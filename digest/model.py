@@ -151,7 +151,7 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The whole subscribers file: readers in its order, and every keyword that is to be fetched."""
+    """Who gets what: readers in the order of the file, and every keyword that is to be fetched."""
 
     subscribers: tuple[Subscriber, ...]
     keywords: tuple[Keyword, ...]

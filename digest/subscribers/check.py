@@ -12,7 +12,7 @@ from digest.errors import one_line
 from digest.keywords.grammar import make_keyword, parse, to_text
 from digest.model import REPOSITORY, Format, Keyword, Roster, Rule, Subscriber
 from digest.subscribers import repair
-from digest.subscribers.document import Document, Kind, Node
+from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS, read_field
 from digest.subscribers.guesses import nearest, probably_meant
 from digest.subscribers.problems import Problem, SubscribersFileError
@@ -105,7 +105,7 @@ class Checked:
         # What the section `keywords` defines; None where the definition is wrong.
         self.names: dict[str, Keyword | None] = {}
         self.groups: dict[str, tuple[Keyword, ...]] = {}
-        self.entries: dict[str, Node] = {}
+        self.entries: dict[str, YamlNode] = {}
         self._labels: list[str] = []
         self._meanings: dict[str, tuple[Keyword, ...]] = {}
         self._defaults: dict[str, Any] = {}
@@ -140,13 +140,13 @@ class Checked:
                 with self.report.entry(name):
                     read(nodes[name])
 
-    def _read_keywords(self, section: Node) -> None:
+    def _read_keywords(self, section: YamlNode) -> None:
         """Names with their queries, or a plain list of keywords, which are their own queries."""
-        if section.kind is Kind.MAPPING:
+        if section.kind is NodeKind.MAPPING:
             for key, value in self.report.pairs(section, "keywords"):
                 with self.report.entry("keywords", key.value):
                     name = self._declare(key, self.report.text(key, "a keyword's name"))
-                    read = self._detailed if value.kind is Kind.MAPPING else self._query
+                    read = self._detailed if value.kind is NodeKind.MAPPING else self._query
                     self.names[fold(name)] = read(key, name, value)
             return
         for item in self.report.items(section, "keywords", make_keyword):
@@ -155,7 +155,7 @@ class Checked:
                 self._declare(item, name, is_query=True)
                 self.names[fold(name)] = self.report.read(item, make_keyword)
 
-    def _declare(self, node: Node, name: str, *, is_query: bool = False) -> str:
+    def _declare(self, node: YamlNode, name: str, *, is_query: bool = False) -> str:
         """Take note of a keyword's name, whatever it turns out to mean."""
         _refuse_second(node, name, self.names, "keyword")
         self._labels.append(name)
@@ -170,7 +170,7 @@ class Checked:
             )
         return name
 
-    def _query(self, key: Node, name: str, value: Node) -> Keyword:
+    def _query(self, key: YamlNode, name: str, value: YamlNode) -> Keyword:
         """A keyword written as `name: query`."""
         rest = self.document.text[value.end :].split("\n", 1)[0]
         if value.is_nothing and "#" not in rest:
@@ -179,7 +179,7 @@ class Checked:
             raise WrongValueError(f"{name} has no query", suggestion, node=key)
         return self.report.value(value, "a query", lambda text: make_keyword(name, text))
 
-    def _detailed(self, key: Node, name: str, value: Node) -> Keyword:
+    def _detailed(self, key: YamlNode, name: str, value: YamlNode) -> Keyword:
         """A keyword written as `name: {query: …, match: …}`; without a query its name is what is
         searched for.
         """
@@ -191,7 +191,7 @@ class Checked:
         query = fields.get("query", key)
         return self.report.value(query, "query", lambda text: make_keyword(name, text, rule))
 
-    def _read_groups(self, section: Node) -> None:
+    def _read_groups(self, section: YamlNode) -> None:
         for key, value in self.report.pairs(section, "groups"):
             with self.report.entry("groups", key.value):
                 name = self.report.text(key, "a group's name")
@@ -205,11 +205,11 @@ class Checked:
             raise WrongValueError("a group holds keywords, and no other group")
         return self._meaning(text)
 
-    def _read_defaults(self, section: Node) -> None:
+    def _read_defaults(self, section: YamlNode) -> None:
         known = [name for name in FIELDS if name not in ADDRESSES]
         self._defaults = self._options(self.report.fields(section, known, "defaults"))
 
-    def _options(self, fields: dict[str, Node]) -> dict[str, Any]:
+    def _options(self, fields: dict[str, YamlNode]) -> dict[str, Any]:
         """The values of all fields but the address, under the names of model.Subscriber."""
         values: dict[str, Any] = {}
         for name, node in fields.items():
@@ -260,12 +260,12 @@ class Checked:
             )
         return (keyword,)
 
-    def _read_subscribers(self, section: Node) -> None:
+    def _read_subscribers(self, section: YamlNode) -> None:
         for number, node in enumerate(self.report.items(section, "subscribers"), 1):
             with self.report.entry("subscribers", number):
                 self._read_subscriber(node)
 
-    def _read_subscriber(self, node: Node) -> None:
+    def _read_subscriber(self, node: YamlNode) -> None:
         self._refuse_bare_address(node)
         problems, before = self.report.problems, len(self.report.problems)
         fields = self.report.fields(node, FIELDS, "a subscriber")
@@ -292,8 +292,8 @@ class Checked:
         if not addresses and not misnamed:
             raise WrongValueError("this subscriber has no email", node=node)
 
-    def _refuse_bare_address(self, node: Node) -> None:
-        if node.kind is Kind.TEXT and "@" in node.value:
+    def _refuse_bare_address(self, node: YamlNode) -> None:
+        if node.kind is NodeKind.TEXT and "@" in node.value:
             is_enough = self._defaults.get("keywords") and fits(FIELDS["email"].read, node.value)
             raise WrongValueError(
                 "a subscriber is made of lines 'name: value'",
@@ -301,7 +301,7 @@ class Checked:
                 node=node,
             )
 
-    def _refuse_second_address(self, place: Node, email: str, entry: Node) -> None:
+    def _refuse_second_address(self, place: YamlNode, email: str, entry: YamlNode) -> None:
         first = self.entries.setdefault(email.casefold(), entry)
         if first is not entry:
             line = self.document.place(first.start)[0]
@@ -310,7 +310,7 @@ class Checked:
             )
 
 
-def _refuse_second(node: Node, name: str, known: Iterable[str], what: str) -> None:
+def _refuse_second(node: YamlNode, name: str, known: Iterable[str], what: str) -> None:
     if fold(name) in known:
         raise WrongValueError(
             f"the {what} {name!r} stands here for the second time; case makes no difference",

@@ -32,7 +32,7 @@ MAX_DEPTH = 12
 BACKSLASH = "a backslash has a meaning in double quotes: use single ones"
 
 
-class Kind(StrEnum):
+class NodeKind(StrEnum):
     """What a node is, in words for people."""
 
     TEXT = "a single value"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
 
 
 @dataclass(slots=True)
-class Node:
+class YamlNode:
     """A value and where it stands: `text[start:end]`.
 
     A single value has a `value`, and is `plain` where it was written without quotes, so that YAML
@@ -50,18 +50,18 @@ class Node:
     only named here. `size`: how many values it holds, aliases written out.
     """
 
-    kind: Kind
+    kind: NodeKind
     start: int
     end: int
     value: str = ""
     plain: bool = False
-    items: Sequence[Node] = ()
-    pairs: Sequence[tuple[Node, Node]] = ()
+    items: Sequence[YamlNode] = ()
+    pairs: Sequence[tuple[YamlNode, YamlNode]] = ()
     flow: bool = False
     alias: bool = False
     size: int = 1
 
-    def get(self, name: str) -> tuple[Node, Node] | None:
+    def get(self, name: str) -> tuple[YamlNode, YamlNode] | None:
         """The first pair of this name."""
         return next((pair for pair in self.pairs if pair[0].value == name), None)
 
@@ -108,20 +108,20 @@ class Document:
     def __init__(self, text: str) -> None:
         self.text = text
         self._starts = line_starts(text)
-        self.root: Node | None = _Composer(text).root()
+        self.root: YamlNode | None = _Composer(text).root()
 
     def place(self, position: int) -> tuple[int, int]:
         """Line and column of a position, both counted from 1."""
         return place(self._starts, position)
 
-    def section(self, name: str) -> tuple[Node, Node] | None:
+    def section(self, name: str) -> tuple[YamlNode, YamlNode] | None:
         """One of the file's sections: its name and its value."""
         return self.root.get(name) if self.root else None
 
-    def part(self, name: str) -> Node:
+    def part(self, name: str) -> YamlNode:
         """The value of a section, nothing where it is missing."""
         found = self.section(name)
-        return found[1] if found else Node(Kind.TEXT, 0, 0)
+        return found[1] if found else YamlNode(NodeKind.TEXT, 0, 0)
 
 
 def line_starts(text: str) -> list[int]:
@@ -143,9 +143,9 @@ class _Composer:
 
         self._kinds, self._text = events, text
         self._events = _events(text)
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YamlNode] = {}
 
-    def root(self) -> Node | None:
+    def root(self) -> YamlNode | None:
         """The value of the one document in the text, None where it holds nothing."""
         root, documents = None, 0
         for event in self._events:
@@ -157,7 +157,7 @@ class _Composer:
                 root = self._node(event, 0)
         return root if root and (root.value or not root.plain) else None
 
-    def _node(self, event: Any, depth: int) -> Node:
+    def _node(self, event: Any, depth: int) -> YamlNode:
         """The node that begins with this event, with all that it holds."""
         if isinstance(event, self._kinds.ScalarEvent):
             node = self._single(event)
@@ -173,7 +173,7 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _aliased(self, event: Any) -> Node:
+    def _aliased(self, event: Any) -> YamlNode:
         start, written = event.start_mark.index, f"*{event.anchor}"
         if event.anchor not in self._anchors:
             raise YamlError(
@@ -185,14 +185,14 @@ class _Composer:
         target = self._anchors[event.anchor]
         return replace(target, start=start, end=event.end_mark.index, alias=True)
 
-    def _single(self, event: Any) -> Node:
+    def _single(self, event: Any) -> YamlNode:
         start, end, style = event.start_mark.index, event.end_mark.index, event.style
         plain = _is_untagged(event) and not style
         if style in ("|", ">") or not event.value:
             end = start + len(self._text[start:end].rstrip())
-        return Node(Kind.TEXT, start, end, event.value, plain)
+        return YamlNode(NodeKind.TEXT, start, end, event.value, plain)
 
-    def _collection(self, event: Any, depth: int) -> Node:
+    def _collection(self, event: Any, depth: int) -> YamlNode:
         start, flow = event.start_mark.index, bool(event.flow_style)
         if depth == MAX_DEPTH:
             raise YamlError(start, "this is nested deeper than anything in this file can be")
@@ -205,24 +205,24 @@ class _Composer:
         size = 1 + sum(member.size for member in members)
         if is_mapping:
             pairs = list(zip(members[::2], members[1::2], strict=True))
-            return Node(Kind.MAPPING, start, end, pairs=pairs, flow=flow, size=size)
-        return Node(Kind.LIST, start, end, items=members, flow=flow, size=size)
+            return YamlNode(NodeKind.MAPPING, start, end, pairs=pairs, flow=flow, size=size)
+        return YamlNode(NodeKind.LIST, start, end, items=members, flow=flow, size=size)
 
-    def _members(self, depth: int, *, in_mapping: bool) -> tuple[list[Node], int]:
+    def _members(self, depth: int, *, in_mapping: bool) -> tuple[list[YamlNode], int]:
         """The items of a list, or the names and values of a mapping in turn, and where it ends."""
-        members: list[Node] = []
+        members: list[YamlNode] = []
         for event in self._events:
             if isinstance(event, self._kinds.CollectionEndEvent):
                 break
             member = self._node(event, depth)
             if in_mapping and len(members) % 2:
                 self._place_missing(member, members[-1])
-            elif in_mapping and member.kind is not Kind.TEXT:
+            elif in_mapping and member.kind is not NodeKind.TEXT:
                 raise YamlError(member.start, "a list or mapping stands where a name is expected")
             members.append(member)
         return members, event.end_mark.index
 
-    def _place_missing(self, value: Node, name: Node) -> None:
+    def _place_missing(self, value: YamlNode, name: YamlNode) -> None:
         """Put a value that is not there behind its name: the parser places it at whatever comes
         next, lines below.
         """

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from digest.errors import UsageError
-from digest.subscribers.document import Document, Kind, Node
+from digest.subscribers.document import Document, NodeKind, YamlNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ class Draft:
             end = stop
         return "".join([*text, self.text[end:]])
 
-    def replace(self, node: Node, written: str) -> None:
+    def replace(self, node: YamlNode, written: str) -> None:
         """Write something else in the place of a value."""
         self._own(node)
         self._patch(node.start, node.end, written)
 
-    def set_field(self, mapping: Node, name: str, written: str) -> None:
+    def set_field(self, mapping: YamlNode, name: str, written: str) -> None:
         """Give a field of a mapping a value on one line, in the place of the old one if there is
         one. With nothing written the field goes.
         """
@@ -96,12 +96,12 @@ class Draft:
         else:
             self._new_sections.setdefault(name, []).extend(members)
 
-    def add(self, key: Node, node: Node, members: list[Member]) -> None:
+    def add(self, key: YamlNode, node: YamlNode, members: list[Member]) -> None:
         """Add to a list or mapping, or to nothing; `key` is the name whose value it is."""
         self._own(node)
         inline, brackets = ", ".join(member.inline for member in members), members[0].brackets
         stays = members[0].short or self._is_in_braces(key)
-        if node.kind is not Kind.TEXT and not node.flow:
+        if node.kind is not NodeKind.TEXT and not node.flow:
             gap = [""] if self._are_apart(node) else []
             self._insert_lines(node.end, gap + _lines(members, self._column(node.start)))
         elif node.spans:
@@ -115,7 +115,7 @@ class Draft:
             self._patch(after, max(after, node.end), "")
             self._insert_lines(max(after, node.end), _lines(members, self._column(key.start) + 2))
 
-    def remove(self, key: Node | None, node: Node, indexes: Collection[int]) -> None:
+    def remove(self, key: YamlNode | None, node: YamlNode, indexes: Collection[int]) -> None:
         """Take members out of a list or mapping, which is the value of `key` (None: an item of a
         list, and not all its members go).
         """
@@ -125,10 +125,10 @@ class Draft:
             return
         for index in sorted(indexes):
             start, end = node.spans[index]
-            begin = self._dash(start, node) if node.kind is Kind.LIST else start
+            begin = self._dash(start, node) if node.kind is NodeKind.LIST else start
             if self._begins_line(begin):
                 self._patch(self.text.rfind("\n", 0, begin) + 1, self._line_end(end), "")
-            elif index + 1 < len(node.spans) and node.kind is Kind.MAPPING:
+            elif index + 1 < len(node.spans) and node.kind is NodeKind.MAPPING:
                 # The first field stands behind its entry's dash, where the second one goes now.
                 self._patch(start, node.spans[index + 1][0], "")
             else:
@@ -138,9 +138,9 @@ class Draft:
                 )
         if key and len(indexes) == len(node.spans):
             after = self._after_colon(key)
-            self._patch(after, after, " []" if node.kind is Kind.LIST else " {}")
+            self._patch(after, after, " []" if node.kind is NodeKind.LIST else " {}")
 
-    def list_to_mapping(self, node: Node) -> None:
+    def list_to_mapping(self, node: YamlNode) -> None:
         """Turn a list of names into a mapping in which each stands for itself."""
         for item in node.items:
             if not node.flow:
@@ -153,10 +153,12 @@ class Draft:
     def _patch(self, start: int, end: int, written: str) -> None:
         self._patches.append((start, end, written))
 
-    def _own(self, node: Node) -> None:
+    def _own(self, node: YamlNode) -> None:
         """Refuse to change what is only named here, and written in another place."""
         if node.alias:
-            kind = {Kind.LIST: "list", Kind.TEXT: "value", Kind.MAPPING: "entry"}[node.kind]
+            kind = {NodeKind.LIST: "list", NodeKind.TEXT: "value", NodeKind.MAPPING: "entry"}[
+                node.kind
+            ]
             written = self.text[node.start : node.end]
             raise UsageError(
                 f"{self._place(node.start)}: the {kind} is written here as {written}, "
@@ -164,7 +166,7 @@ class Draft:
                 remedy=f"write the {kind} out in that line first, then give the command again",
             )
 
-    def _set_value(self, key: Node, node: Node, written: str) -> None:
+    def _set_value(self, key: YamlNode, node: YamlNode, written: str) -> None:
         self._own(node)
         after = self._after_colon(key)
         if node.start > after and "\n" not in self.text[after : node.start]:
@@ -186,7 +188,7 @@ class Draft:
         lines = [*gap, f"{name}:", *_lines(members, 2), ""]
         self._patch(end, end, self._newline.join(lines))
 
-    def _remove_in_brackets(self, node: Node, indexes: Collection[int]) -> None:
+    def _remove_in_brackets(self, node: YamlNode, indexes: Collection[int]) -> None:
         kept = [index for index in range(len(node.spans)) if index not in indexes]
         if not kept:
             self._patch(node.start + 1, node.end - 1, "")
@@ -203,7 +205,7 @@ class Draft:
         first = [] if self.text[:end].endswith("\n") else [""]
         self._patch(end, end, self._newline.join([*first, *lines, ""]))
 
-    def _after_colon(self, key: Node) -> int:
+    def _after_colon(self, key: YamlNode) -> int:
         return self.text.index(":", key.end) + 1
 
     def _line_end(self, position: int) -> int:
@@ -217,14 +219,14 @@ class Draft:
     def _begins_line(self, position: int) -> bool:
         return not self.text[position - self._column(position) : position].strip()
 
-    def _is_in_braces(self, key: Node) -> bool:
+    def _is_in_braces(self, key: YamlNode) -> bool:
         """Whether this is a section of a file in braces, like JSON."""
         root = self._document.root
         return root is not None and root.flow and any(key is name for name, _ in root.pairs)
 
-    def _are_apart(self, node: Node) -> bool:
+    def _are_apart(self, node: YamlNode) -> bool:
         """Whether a blank line stands before the last of several items."""
-        last = [item for item in node.items[-2:] if item.kind is Kind.MAPPING]
+        last = [item for item in node.items[-2:] if item.kind is NodeKind.MAPPING]
         between = self.text[last[0].end : last[1].start] if len(last) == 2 else ""
         return re.search(r"\n\s*\n", between) is not None
 
@@ -232,7 +234,7 @@ class Draft:
         """File and line of a position, for people."""
         return f"{self._name}:{self._document.place(position)[0]}"
 
-    def _dash(self, start: int, node: Node) -> int:
+    def _dash(self, start: int, node: YamlNode) -> int:
         """Where the dash of a list's item stands, at the list's column on this line or one
         above.
         """

@@ -11,7 +11,7 @@ from digest.keywords.grammar import parse
 from digest.model import REPOSITORY, Roster, Rule, Subscriber
 from digest.subscribers.addresses import folded_address, normal_address
 from digest.subscribers.check import Checked, fold
-from digest.subscribers.document import Node
+from digest.subscribers.document import YamlNode
 from digest.subscribers.draft import Draft, Member, entry_member, single
 from digest.subscribers.edit_keywords import Definition, define
 from digest.subscribers.fields import ADDRESSES, FIELDS, Value
@@ -215,7 +215,7 @@ def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str]
     _list_keywords(draft, entry, listed, listed + missing)
 
 
-def _list_keywords(draft: Draft, entry: Node, listed: list[str], wanted: list[str]) -> None:
+def _list_keywords(draft: Draft, entry: YamlNode, listed: list[str], wanted: list[str]) -> None:
     """Make a reader's keywords, so far those `listed`, the wanted ones; one who had those of all
     gets a list where it differs.
     """
@@ -268,14 +268,14 @@ def field_text(name: str, value: Value) -> str:
     return quote(value or "") if name == "at" else write(value or "")
 
 
-def _entry(checked: Checked, path: Path, email: str) -> Node:
+def _entry(checked: Checked, path: Path, email: str) -> YamlNode:
     """The entry of a reader who is there. Raises ConfigError."""
     if found := checked.entries.get(folded_address(email)):
         return found
     raise unknown_reader(path, email, (reader.email for reader in checked.roster.subscribers))
 
 
-def listed_keywords(checked: Checked, entry: Node | None = None) -> list[str]:
+def listed_keywords(checked: Checked, entry: YamlNode | None = None) -> list[str]:
     """A reader's keywords as written: their own list, or the one of all."""
     nodes = [entry, checked.document.part("defaults")]
     found = [pair for node in nodes if node and (pair := node.get("keywords"))]

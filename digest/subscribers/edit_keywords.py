@@ -9,7 +9,7 @@ from digest.errors import UsageError
 from digest.keywords.grammar import make_keyword
 from digest.model import Rule
 from digest.subscribers.check import Checked, fold
-from digest.subscribers.document import Kind, Node
+from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.draft import Draft, pair, single
 from digest.subscribers.quoting import write
 from digest.subscribers.transaction import Edit, edit_file
@@ -41,7 +41,7 @@ def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | N
             )
         define(checked, draft, [Definition(name, query, match)])
 
-    return edit_file(path, change, _let, create=True)
+    return edit_file(path, change, create=True)
 
 
 def remove_keyword(path: Path, name: str, *, force: bool = False) -> Edit:
@@ -62,7 +62,7 @@ def remove_keyword(path: Path, name: str, *, force: bool = False) -> Edit:
             draft.remove(list_key, node, _indexes(node, name))
         draft.remove(key, section, _indexes(section, name))
 
-    return edit_file(path, change, _let)
+    return edit_file(path, change)
 
 
 def rename_keyword(path: Path, old: str, new: str) -> Edit:
@@ -74,14 +74,14 @@ def rename_keyword(path: Path, old: str, new: str) -> Edit:
         _, section = _section_with(checked, old)
         if fold(new) in checked.names and fold(new) != fold(old):
             raise UsageError(f"there is a keyword {new} already")
-        if section.kind is not Kind.MAPPING:
+        if section.kind is not NodeKind.MAPPING:
             raise UsageError(
                 f"{old} stands in a plain list, where the name is the query",
                 remedy=f"'digest keywords add {write(new)} {write(old)}' gives it a name",
             )
         key, value = section.pairs[min(_indexes(section, old))]
         draft.replace(key, write(new))
-        if value.kind is Kind.MAPPING and not value.get("query"):
+        if value.kind is NodeKind.MAPPING and not value.get("query"):
             draft.set_field(value, "query", write(old))
         for _, _, node in _lists(checked):
             for index in _indexes(node, old):
@@ -112,7 +112,7 @@ def define(checked: Checked, draft: Draft, definitions: list[Definition]) -> Non
         return
     members = [pair(write(each.name), each.written) for each in fresh]
     section = checked.document.part("keywords")
-    if section.kind is Kind.LIST and all(each == Definition(each.name) for each in fresh):
+    if section.kind is NodeKind.LIST and all(each == Definition(each.name) for each in fresh):
         members = [single(write(each.name)) for each in fresh]
     elif section.items:
         draft.list_to_mapping(section)
@@ -131,11 +131,7 @@ def _is_fresh(checked: Checked, definition: Definition) -> bool:
     return known is None
 
 
-def _let(_edit: Edit) -> None:
-    """Lets any edit through: what a name means to readers changes with it."""
-
-
-def _section_with(checked: Checked, name: str) -> tuple[Node, Node]:
+def _section_with(checked: Checked, name: str) -> tuple[YamlNode, YamlNode]:
     """The section `keywords`, in which this name stands; raises UsageError where it does not."""
     section = checked.document.section("keywords")
     if section is None or fold(name) not in checked.names:
@@ -143,12 +139,12 @@ def _section_with(checked: Checked, name: str) -> tuple[Node, Node]:
     return section
 
 
-def _indexes(node: Node, name: str) -> set[int]:
+def _indexes(node: YamlNode, name: str) -> set[int]:
     """Which members of a list or mapping have this name."""
     return {index for index, text in enumerate(node.texts) if fold(text) == fold(name)}
 
 
-def _lists(checked: Checked) -> list[tuple[str, Node, Node]]:
+def _lists(checked: Checked) -> list[tuple[str, YamlNode, YamlNode]]:
     """Every list in which a keyword's name can stand, and whose it is; one that is only named there
     is left out.
     """
@@ -157,4 +153,4 @@ def _lists(checked: Checked) -> list[tuple[str, Node, Node]]:
     owners = [("defaults", checked.document.part("defaults")), *checked.entries.items()]
     for who, owner in owners:
         lists += [(who, *pair) for pair in owner.pairs if pair[0].value in ("keywords", "exclude")]
-    return [each for each in lists if each[2].kind is Kind.LIST and not each[2].alias]
+    return [each for each in lists if each[2].kind is NodeKind.LIST and not each[2].alias]

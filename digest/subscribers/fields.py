@@ -16,7 +16,7 @@ from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Format, Order, Revisions, Weekly
 from digest.subscribers.addresses import read_email, read_repository
-from digest.subscribers.document import Kind, Node
+from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
 from digest.subscribers.quoting import quote
 from digest.subscribers.values import Report, WrongValueError, fits
@@ -325,23 +325,23 @@ SETTABLE = (*_FIRST, *(name for name in list(FIELDS)[4:] if name not in _FIRST))
 NOTHING = ("", "none")
 
 
-def read_field(report: Report, name: str, node: Node) -> Any:
+def read_field(report: Report, name: str, node: YamlNode) -> Any:
     """The model's value of a field that needs nothing else of the file. Raises WrongValueError."""
     field = FIELDS[name]
-    if name == "schedule" and node.kind is not Kind.TEXT:
+    if name == "schedule" and node.kind is not NodeKind.TEXT:
         return _read_days(report, node)
     if field.one:
         return tuple(dict.fromkeys(report.values(node, name, field.one, field.read)))
-    if name == "subject_prefix" and node.kind is Kind.LIST:
+    if name == "subject_prefix" and node.kind is NodeKind.LIST:
         written = report.document.text[node.start : node.end]
         suggestion = quote(written) if fits(field.read, written) else ""
         raise WrongValueError("a subject_prefix in brackets needs quotes", suggestion, node=node)
     return _read_single(report, name, node)
 
 
-def _read_single(report: Report, name: str, node: Node) -> Any:
+def _read_single(report: Report, name: str, node: YamlNode) -> Any:
     field = FIELDS[name]
-    if not field.typed or node.kind is not Kind.TEXT:
+    if not field.typed or node.kind is not NodeKind.TEXT:
         return report.value(node, name, field.read)
     if field.optional and node.is_nothing:
         return None
@@ -349,7 +349,7 @@ def _read_single(report: Report, name: str, node: Node) -> Any:
     return report.read(node, field.read, quote(node.value) if in_quotes else node.value)
 
 
-def _read_days(report: Report, node: Node) -> tuple[Weekly, ...]:
+def _read_days(report: Report, node: YamlNode) -> tuple[Weekly, ...]:
     days = report.values(node, "schedule", DAY.one, DAY.read)
     if not node.items:
         raise WrongValueError(

@@ -23,13 +23,13 @@ DELIMITERS = (",", ";", "\t")
 MAX_BYTES = 32 * 1024 * 1024
 
 # A line of the file, counted from 1, and what is wrong in it.
-Mistake = tuple[int, str]
+RowMistake = tuple[int, str]
 
 
 class TableError(UsageError):
     """All mistakes of a CSV file at once, each with its line."""
 
-    def __init__(self, mistakes: Iterable[Mistake], name: str) -> None:
+    def __init__(self, mistakes: Iterable[RowMistake], name: str) -> None:
         shown = [f"{name}:{line}: {text}" for line, text in sorted(mistakes, key=lambda m: m[0])]
         super().__init__(listed(shown, name))
 
@@ -42,7 +42,7 @@ def read_table(path: Path, checked: Checked) -> list[Wanted]:
     """
     rows = _rows(_read(path), path.name)
     names = _columns(*next(rows, (1, [])), path.name)
-    mistakes: list[Mistake] = []
+    mistakes: list[RowMistake] = []
     readers: list[Wanted] = []
     lines: dict[str, int] = {}
     for line, cells in rows:

@@ -52,7 +52,7 @@ Guard = Callable[[Edit], None]
 def edit_file(
     path: Path,
     change: Callable[[Checked, Draft], None],
-    guard: Guard,
+    guard: Guard = lambda _edit: None,
     *,
     create: bool = False,
     dry_run: bool = False,
@@ -64,7 +64,7 @@ def edit_file(
     """
     target = Path(os.path.realpath(path))
     if not create:
-        # What is missing is told before the lock, whose own file would need the folder.
+        # A missing file is reported before the lock is taken: its own file would need the folder.
         read_text(target)
     if not dry_run:
         ready_folder(target.parent)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from digest.errors import QueryError
-from digest.subscribers.document import Document, Kind, Node
+from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.guesses import nearest
 from digest.subscribers.problems import Entry, Problem
 from digest.subscribers.quoting import quote, write, yaml_type
 
 T = TypeVar("T")
 # Makes a value of a text; raises WrongValueError, or QueryError for a keyword.
-Read = Callable[[str], T]
+ReadText = Callable[[str], T]
 
 
 @dataclass(eq=False)
@@ -32,11 +32,11 @@ class WrongValueError(Exception):
 
     message: str
     suggestion: str = ""
-    node: Node | None = None
+    node: YamlNode | None = None
     offset: int = 0
 
 
-def fits(read: Read[object] | None, text: str) -> bool:
+def fits(read: ReadText[object] | None, text: str) -> bool:
     """Whether a text can be read so: only what can is suggested."""
     try:
         if read is not None:
@@ -74,7 +74,7 @@ class Report:
         place = self.document.place(start + error.offset)
         self.problems.append(Problem(*place, error.message, error.suggestion, self._entry))
 
-    def read(self, node: Node, read: Read[T], text: str | None = None) -> T:
+    def read(self, node: YamlNode, read: ReadText[T], text: str | None = None) -> T:
         """What a node's text means; a mistake in a query has the caret under the very character
         where that can be told.
         """
@@ -90,12 +90,12 @@ class Report:
             offset = opening + error.position if exact else 0
             raise WrongValueError(str(error), node=node, offset=offset) from None
 
-    def text(self, node: Node, what: str, fitting: Read[object] = str) -> str:
+    def text(self, node: YamlNode, what: str, fitting: ReadText[object] = str) -> str:
         """A value that is meant as text; refuses what YAML takes for something else.
 
         It is suggested in quotes where that is `fitting`.
         """
-        if node.kind is not Kind.TEXT:
+        if node.kind is not NodeKind.TEXT:
             raise WrongValueError(f"{what} is one text, and here stands {node.kind}", node=node)
         taken_for = yaml_type(node.value) if node.plain else ""
         if not taken_for:
@@ -110,21 +110,23 @@ class Report:
         suggestion = quote(meant) if meant and fits(fitting, meant) else ""
         raise WrongValueError(message, suggestion, node=node, offset=offset)
 
-    def value(self, node: Node, what: str, read: Read[T]) -> T:
+    def value(self, node: YamlNode, what: str, read: ReadText[T]) -> T:
         """What a text in the file means."""
         self.text(node, what, read)
         return self.read(node, read)
 
-    def items(self, node: Node, what: str, fitting: Read[object] | None = None) -> Iterable[Node]:
+    def items(
+        self, node: YamlNode, what: str, fitting: ReadText[object] | None = None
+    ) -> Iterable[YamlNode]:
         """The members of a list; a single value is refused with the list that it should be."""
-        if node.kind is Kind.LIST:
+        if node.kind is NodeKind.LIST:
             return node.items
         suggestion = f"[{write(node.value)}]" if node.value and fits(fitting, node.value) else ""
         raise WrongValueError(
             f"{what} is a list, and here stands {node.shape}", suggestion, node=node
         )
 
-    def values(self, node: Node, what: str, one: str, read: Read[T]) -> list[T]:
+    def values(self, node: YamlNode, what: str, one: str, read: ReadText[T]) -> list[T]:
         """What the texts in a list mean, each called `one`; those that are wrong are left out."""
         found: list[T] = []
         for item in self.items(node, what, read):
@@ -132,13 +134,13 @@ class Report:
                 found.append(self.value(item, one, read))
         return found
 
-    def pairs(self, node: Node, what: str) -> list[tuple[Node, Node]]:
+    def pairs(self, node: YamlNode, what: str) -> list[tuple[YamlNode, YamlNode]]:
         """The names and values of a mapping, without those that come a second time."""
-        if node.kind is not Kind.MAPPING:
+        if node.kind is not NodeKind.MAPPING:
             raise WrongValueError(
                 f"{what} is made of lines 'name: value', and here stands {node.shape}", node=node
             )
-        first: dict[str, tuple[Node, Node]] = {}
+        first: dict[str, tuple[YamlNode, YamlNode]] = {}
         for name, value in node.pairs:
             known, _ = first.setdefault(name.value, (name, value))
             if known is not name:
@@ -147,7 +149,7 @@ class Report:
                 self.note(WrongValueError(again, node=name))
         return list(first.values())
 
-    def fields(self, node: Node, known: Collection[str], what: str) -> dict[str, Node]:
+    def fields(self, node: YamlNode, known: Collection[str], what: str) -> dict[str, YamlNode]:
         """A mapping whose names are all known; what is probably meant by another is suggested
         where it is still free.
         """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from digest.errors import ConfigError
 from digest.model import Order, Revisions, Rule, Weekly
 from digest.subscribers import SubscribersFileError, load_roster
-from digest.subscribers.document import Document, Kind
+from digest.subscribers.document import Document, NodeKind
 from digest.subscribers.quoting import write
 from tests.subscribers.files import READERS, field, load, only, problems
 
@@ -240,5 +240,5 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_text_is_written_so_that_it_reads_as_itself(text: str) -> None:
     for document in (Document(f"- [{write(text)}, x]"), Document(f"- - {write(text)}\n  - x")):
         node = document.root.items[0].items[0]  # type: ignore[union-attr]
-        assert node.kind is Kind.TEXT
+        assert node.kind is NodeKind.TEXT
         assert node.value == text
