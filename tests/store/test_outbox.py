@@ -267,3 +267,86 @@ def test_equal_digests_are_stored_once(settled: House) -> None:
     assert other is not None
     assert one.pieces == other.pieces == PIECES
     assert one.message_id != other.message_id
+
+
+def test_what_was_due_first_leaves_first(settled: House) -> None:
+    readers = [f"r{number}@example.org" for number in range(4)]
+    settled.sync(*(reader(address, "Alpha") for address in readers))
+    settled.record("Alpha", eprint(2))
+    first, *others = [settled.queue(address) for address in readers]
+    later = settled.claim()
+    assert later is not None
+    settled.ended(later, Receipt(Outcome.DEFERRED))
+    settled.now += HOUR
+    claimed = settled.store.outbox.claim(settled.now, hold_unknown=False, most=9)
+    assert [outgoing.id for outgoing in claimed] == [*others, first]
+
+
+def test_a_delivery_has_ended_when_it_is_on_its_way_no_more(settled: House) -> None:
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.record("Alpha", eprint(2))
+    sent, stopped = settled.queue(ADA), settled.queue(BOB)
+    outbox = settled.store.outbox
+    assert settled.settle(Outcome.DEFERRED) == State.DEFERRED
+    assert outbox.entry(sent).ended_at is None
+    settled.suppress(BOB)
+    assert settled.settle(Outcome.SENT, settled.now + HOUR) == State.SENT
+    assert outbox.entry(sent).ended_at == settled.now
+    assert (outbox.entry(stopped).state, outbox.entry(stopped).ended_at) == (
+        State.SUPPRESSED,
+        settled.now,
+    )
+
+
+def test_what_is_being_sent_can_neither_be_retried_nor_dropped(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery, outbox = settled.queue(), settled.store.outbox
+    outgoing = settled.claim()
+    assert outgoing is not None
+    for state in ("leased", "in_data"):
+        for verb in (outbox.retry, outbox.drop):
+            with pytest.raises(UsageError, match=f"is {state}, and no longer waits"):
+                verb(delivery, settled.now)
+        if state == "leased":
+            outbox.enter_data(outgoing)
+    assert settled.ended(outgoing, Receipt(Outcome.SENT)) == State.SENT
+
+
+def test_a_refusal_for_a_time_is_no_bounce_until_it_is_final(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    outgoing = settled.claim()
+    assert outgoing is not None
+    receipt = Receipt(Outcome.DEFERRED, "452 4.2.2 full", bounce=True)
+    settled.ended(outgoing, receipt)
+    assert settled.value("SELECT COUNT(*) FROM bounce") == 0
+    outgoing = settled.claim(settled.now + GIVE_UP)
+    assert outgoing is not None
+    assert settled.ended(outgoing, receipt) == State.FAILED
+    assert settled.value("SELECT COUNT(*) FROM bounce") == 1
+
+
+def test_a_repeat_of_a_repeat_names_the_digest_that_carries_the_papers(settled: House) -> None:
+    outbox = settled.store.outbox
+    numbers = []
+    for _ in range(3):
+        row = outbox.again(numbers[-1] if numbers else 1, settled.now, "example.org")
+        assert (row.again, row.subject) == (1, "Again: subject")
+        assert settled.settle(Outcome.SENT) == State.SENT
+        numbers.append(row.id)
+    slots = settled.database.column("SELECT slot FROM delivery WHERE again > 0")
+    assert len(set(slots)) == 3
+    assert settled.due() == []
+
+
+def test_a_mail_that_the_server_could_not_take_lets_another_one_go_first(settled: House) -> None:
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.record("Alpha", eprint(2))
+    first, second = settled.queue(ADA), settled.queue(BOB)
+    outgoing = settled.claim()
+    assert outgoing is not None
+    assert outgoing.id == first
+    settled.ended(outgoing, Receipt(Outcome.RELAY))
+    other = settled.claim(settled.now + HOUR)
+    assert other is not None
+    assert other.id == second
