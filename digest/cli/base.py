@@ -130,6 +130,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples
+        # Hidden: a command's help is about its own flags, and `digest --help` lists these.
         self.params.extend(common_options(hidden=True))
 
     def get_short_help_str(self, limit: int = 0) -> str:
@@ -204,6 +205,7 @@ def flags_as(
         def call(context: Context, **flags: Any) -> None:
             command(context, values(**flags))
 
+        # click takes a command's name and help from the function that it is given.
         return pass_context(functools.update_wrapper(call, command))
 
     return decorate

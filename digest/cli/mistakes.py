@@ -80,6 +80,7 @@ def _unknown_option(error: click.NoSuchOption) -> str:
     name = error.option_name
     if error.ctx and any("FIELD=VALUE" in str(p.metavar) for p in error.ctx.command.params):
         return f"there is no flag {name}: a field is written without dashes, such as at=07:00"
+    # Flags share so many letters (--no-timer, --no-test-mail) that a far guess would mislead.
     near = difflib.get_close_matches(name, error.possibilities or (), n=1, cutoff=0.75)
     hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
     return f"there is no flag {name}: {hint}"

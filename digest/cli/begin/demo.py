@@ -42,6 +42,7 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
             "DIGEST_ARXIV_API": url,
             "DIGEST_ARXIV_DELAY": "0",
         }
+        # Whatever is set on this machine stays out, above all a real mail server.
         settings = load_settings(flags, environ={}, folder=home)
         asyncio.run(_walk(context, settings, index, (now or machine_now()) - BEFORE))
     maildir = home / "mail"

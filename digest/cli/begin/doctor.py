@@ -49,6 +49,7 @@ def doctor(context: Context, address: str | None, as_json: bool) -> None:
         context.echo(
             f"Nothing is set up yet in {survey.settings.home}: begin with 'digest init'.\n"
         )
+    # Each is shown as soon as it is known: a network that hangs takes ten seconds and more.
     findings = []
     for finding in examine(survey, timer.installed, machine_now, address):
         findings.append(redacted(finding, secrets))

@@ -108,6 +108,7 @@ def init(context: Context, flags: Flags) -> None:
     known = _known(context, home)
     # Whatever else is wrong in the settings is said before a question is asked.
     settings = load_settings({**context.flags, "DIGEST_MAIL": "maildir:mail"})
+    # As an edit finds the file: it may be missing, empty, or hold comments alone.
     roster = check_or_begin(subscribers_file(settings)).roster
     form = Form(context, roster, PaperCounter(settings), flags)
     if flags.asking:

@@ -106,6 +106,7 @@ def save_env(path: Path, wanted: Mapping[str, str]) -> tuple[list[str], list[str
     if not missing:
         return [], kept
     text += "".join(f"{name}={quoted(name, value)}\n" for name, value in missing.items())
+    # What is added after an unclosed quote would become a part of the value before it.
     if _parse(text) != had | missing:
         raise ConfigError(
             f"{path} ends in an unclosed quote: nothing can be added", remedy="mend it"
@@ -123,6 +124,7 @@ def quoted(name: str, value: str) -> str:
     double = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     fits = not set(value) & {"\n", "\r", "\0"} and value.encode(errors="replace").decode() == value
     shapes = [value, single, double] if PLAIN.fullmatch(value) else [single, double]
+    # The line behind shows whether the value ends where it should.
     for shape in shapes:
         if fits and _parse(f"{name}={shape}\nX=1\n") == {name: value, "X": "1"}:
             return shape

@@ -147,6 +147,7 @@ class MailSetup:
         if not self.lacks_secret:
             return
         preset = self.preset or preset_of(self.mail)
+        # Providers of this kind take no password, or soon none; the command is offered first.
         if preset and preset.token:
             question = "Command that prints an access token (empty: log in with a password)"
             if command := ask(question, _command, default=""):
@@ -300,6 +301,7 @@ def server_url(text: str, preset: Preset) -> str:
         scheme = "smtps" if place.endswith(":465") else "smtp"
         port = "" if re.search(r":\d+$", place) else f":{preset.port}"
         rest = f"{place}{port}{mark}{options}"
+    # Raises what is wrong with it, also a password that was typed into it.
     read_server(scheme, f"//{rest}")
     return f"{scheme}://{rest}"
 

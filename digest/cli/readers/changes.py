@@ -85,6 +85,7 @@ class Change:
             return f"subscribed to {counted(len(self.reader.keywords), 'keyword')}"
         keywords = {"now also": found["added"], "now read otherwise:": found["reread"]}
         said = [f"{words} {', '.join(names)}" for words, names in keywords.items() if names]
+        # The date alone would not say whether the pause begins, ends or has no end.
         if "paused_until" in found["changed"]:
             del found["changed"]["paused_until"]
             said.append(pause_in_words(until) if until else "no longer paused")

@@ -90,6 +90,7 @@ class PaperCounter:
         from digest.arxiv.line import Timeouts
         from digest.setup.arxiv import make_arxiv
 
+        # A person waits for it: one attempt, and soon given up.
         async with make_arxiv(
             self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)
         ) as arxiv:

@@ -270,6 +270,7 @@ def _save(context: Context, number: int, raw: bytes | None, place: str) -> None:
         sys.stdout.buffer.write(raw)
         return
     try:
+        # "x": what is there already may be the only copy of an answer that is kept no longer.
         with Path(place).open("xb") as file:
             file.write(raw)
     except FileExistsError as error:

@@ -137,6 +137,8 @@ def subscribe(
     Who unsubscribed or bounced is mailed again from then on, and the command says so.
     A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
+    # With readers from a secret there is no file to edit; that somebody is mailed again is the
+    # database's matter.
     if context.settings.subscribers_yaml and not keywords:
         mail_again(context, emails, as_json=as_json)
         return
