@@ -40,7 +40,7 @@ EFFECTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class InboxResult:
     """What was made of one message. `handled`: nobody needs to look at it; `address` is the
     reader's, if any.
     """
@@ -52,8 +52,8 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """What listening works with. `place` is the mailbox; `clock` gives now in UTC; `names` are made
+class InboxReader:
+    """What reads an inbox. `place` is the mailbox; `clock` gives now in UTC; `names` are made
     of the addresses where the database is to hold none.
     """
 
@@ -66,51 +66,51 @@ class Listener:
     names: Pseudonyms | None = None
 
 
-async def listen(listener: Listener) -> list[Heard]:
+async def process_inbox(reader: InboxReader) -> list[InboxResult]:
     """Read all that is new in the mailbox, and act upon it. Raises what the mailbox raises.
 
     What was acted upon is remembered in the database before it is marked in the mailbox: stopped in
     between, the next reading finds it done.
     """
-    store, name = listener.store, listener.place.name
-    name = listener.names.of(name) if listener.names else name
+    store, name = reader.store, reader.place.name
+    name = reader.names.of(name) if reader.names else name
     mailbox = await asyncio.to_thread(
-        Mailbox, listener.place, listener.password, tls_context=listener.tls_context
+        Mailbox, reader.place, reader.password, tls_context=reader.tls_context
     )
-    heard: list[Heard] = []
+    results: list[InboxResult] = []
     try:
         after = store.inbox.place(name, mailbox.validity)
-        since = None if after else (listener.clock() - FIRST_DAYS).date()
+        since = None if after else (reader.clock() - FIRST_DAYS).date()
         while uids := await asyncio.to_thread(mailbox.uids, after=after, since=since, limit=CHUNK):
             handled = []
             for uid in uids:
                 raw = await asyncio.to_thread(mailbox.fetch, uid)
                 if raw is not None:
-                    heard.append(
-                        consider(store, listener.signer, raw, listener.clock(), listener.names)
+                    results.append(
+                        process_message(store, reader.signer, raw, reader.clock(), reader.names)
                     )
-                    handled += [uid] if heard[-1].handled else []
+                    handled += [uid] if results[-1].handled else []
             await asyncio.to_thread(mailbox.mark_handled, handled)
             after = uids[-1]
             store.inbox.advance(name, mailbox.validity, after)
     finally:
         await asyncio.to_thread(mailbox.close)
-    return heard
+    return results
 
 
-def consider(
+def process_message(
     store: Store, signer: Signer, raw: bytes, now: datetime, names: Pseudonyms | None = None
-) -> Heard:
+) -> InboxResult:
     """Act upon one message, once; with `names`, nothing of what is remembered or said of it holds
     an address.
     """
     incoming = _concealed(read_incoming(raw), names) if names else read_incoming(raw)
     key = hashlib.sha256(raw).hexdigest()
     if store.inbox.handled(key):
-        return Heard(incoming, True, "was handled before")
-    heard = _ACTIONS[incoming.kind](store, signer, key, incoming, now)
-    log.info("%s: %s", heard.address or incoming.sender or "a message", heard.did)
-    return heard
+        return InboxResult(incoming, True, "was handled before")
+    result = _ACTIONS[incoming.kind](store, signer, key, incoming, now)
+    log.info("%s: %s", result.address or incoming.sender or "a message", result.did)
+    return result
 
 
 def _concealed(incoming: Incoming, names: Pseudonyms) -> Incoming:
@@ -127,7 +127,9 @@ def _concealed(incoming: Incoming, names: Pseudonyms) -> Incoming:
     )
 
 
-def _leave(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
+def _leave(
+    store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
+) -> InboxResult:
     # A bounce address stands in the logs of every server on the way: it proves a bounce, and no
     # reader's wish.
     reader = _by_token(store, signer, incoming)
@@ -140,10 +142,12 @@ def _leave(store: Store, signer: Signer, key: str, incoming: Incoming, now: date
             "asks to leave, and proves not for whom: 'digest unsubscribe EMAIL' does it by hand",
         )
     fresh = store.inbox.unsubscribe(key, reader, "by mail", now)
-    return _heard(store, incoming, reader, "unsubscribed" if fresh else "was unsubscribed already")
+    return _done(store, incoming, reader, "unsubscribed" if fresh else "was unsubscribed already")
 
 
-def _complaint(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
+def _complaint(
+    store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
+) -> InboxResult:
     reader = _reader(store, signer, incoming)
     if reader is None:
         return _unproven(incoming, "a complaint that names no mail of ours")
@@ -153,10 +157,12 @@ def _complaint(store: Store, signer: Signer, key: str, incoming: Incoming, now: 
         if fresh
         else "complained, and had left already"
     )
-    return _heard(store, incoming, reader, did)
+    return _done(store, incoming, reader, did)
 
 
-def _bounce(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
+def _bounce(
+    store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
+) -> InboxResult:
     found = _delivery(store, signer, incoming)
     if found is None:
         return _unproven(
@@ -173,10 +179,12 @@ def _bounce(store: Store, signer: Signer, key: str, incoming: Incoming, now: dat
         status=incoming.status,
         undelivered=undelivered,
     )
-    return _heard(store, incoming, reader, EFFECTS[effect or Effect.KNOWN].format(incoming.said))
+    return _done(store, incoming, reader, EFFECTS[effect or Effect.KNOWN].format(incoming.said))
 
 
-def _nothing(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> Heard:
+def _ignore(
+    store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
+) -> InboxResult:
     """A notice of delay or an out-of-office note: no bounce, and nobody's wish; of ours it needs
     nobody's eyes.
     """
@@ -184,10 +192,12 @@ def _nothing(store: Store, signer: Signer, key: str, incoming: Incoming, now: da
     if reader is None:
         return _unproven(incoming, f"{incoming.kind}, not about a mail of ours")
     store.inbox.ignore(key, now)
-    return _heard(store, incoming, reader, f"{incoming.kind}: nothing to do")
+    return _done(store, incoming, reader, f"{incoming.kind}: nothing to do")
 
 
-def _other(_store: Store, _signer: Signer, _key: str, incoming: Incoming, _now: datetime) -> Heard:
+def _other(
+    _store: Store, _signer: Signer, _key: str, incoming: Incoming, _now: datetime
+) -> InboxResult:
     return _unproven(incoming, "no bounce, and no request to leave that proves itself")
 
 
@@ -195,18 +205,18 @@ _ACTIONS = {
     MessageKind.LEAVE: _leave,
     MessageKind.COMPLAINT: _complaint,
     MessageKind.BOUNCE: _bounce,
-    MessageKind.DELAY: _nothing,
-    MessageKind.REPLY: _nothing,
+    MessageKind.DELAY: _ignore,
+    MessageKind.REPLY: _ignore,
     MessageKind.OTHER: _other,
 }
 
 
-def _heard(store: Store, incoming: Incoming, reader: int, did: str) -> Heard:
-    return Heard(incoming, True, did, store.inbox.address_of(reader) or "")
+def _done(store: Store, incoming: Incoming, reader: int, did: str) -> InboxResult:
+    return InboxResult(incoming, True, did, store.inbox.address_of(reader) or "")
 
 
-def _unproven(incoming: Incoming, why: str) -> Heard:
-    return Heard(incoming, False, why)
+def _unproven(incoming: Incoming, why: str) -> InboxResult:
+    return InboxResult(incoming, False, why)
 
 
 def _reader(store: Store, signer: Signer, incoming: Incoming) -> int | None:

@@ -19,7 +19,7 @@ from digest.setup.subscribers import pseudonyms_of
 if TYPE_CHECKING:
     # httpx and the inbox take long to import, and few commands need them.
     from digest.mail.github import GithubTransport
-    from digest.run.inbox import Listener
+    from digest.run.inbox import InboxReader
     from digest.store import Store
 
 LOCAL_SENDER = "Digest <digest@localhost>"
@@ -47,12 +47,14 @@ def make_signer(store: Store, secret: str = "") -> Signer:
     return Signer(secret or store.secret(), store.uuid)
 
 
-def make_listener(settings: Settings, store: Store, clock: Callable[[], datetime]) -> Listener:
+def make_inbox_reader(
+    settings: Settings, store: Store, clock: Callable[[], datetime]
+) -> InboxReader:
     """What reads the mailbox that DIGEST_INBOX names."""
     from digest.mail.mailbox import read_mailbox
-    from digest.run.inbox import Listener
+    from digest.run.inbox import InboxReader
 
-    return Listener(
+    return InboxReader(
         store=store,
         signer=make_signer(store, settings.secret),
         place=read_mailbox(settings.inbox),

@@ -21,7 +21,7 @@ from digest.mail.mailbox import Mailbox, read_mailbox
 from digest.mail.message import Sender
 from digest.mail.transport import make_tls_context, open_transport
 from digest.model import Outcome
-from digest.run.inbox import Heard, Listener, listen
+from digest.run.inbox import InboxReader, InboxResult, process_inbox
 from digest.setup.mail import make_signer
 from tests.world.house import FRIDAY, SUBSCRIBERS, THURSDAY, House
 from tests.world.letters import letter
@@ -155,7 +155,7 @@ def taken(message: EmailMessage) -> str:
     return found[1]
 
 
-def listener(world: World, servers: MailServers, *, tls: bool = True) -> Listener:
+def listener(world: World, servers: MailServers, *, tls: bool = True) -> InboxReader:
     """The bounce mailbox, by IMAP with TLS or without."""
     url = (
         f"imaps://bounces@localhost:{servers.imaps_port}"
@@ -163,7 +163,7 @@ def listener(world: World, servers: MailServers, *, tls: bool = True) -> Listene
         else f"imap://bounces@127.0.0.1:{servers.imap_port}"
     )
     context = make_tls_context(servers.certificate)
-    return Listener(
+    return InboxReader(
         world.store,
         make_signer(world.store),
         read_mailbox(url),
@@ -181,14 +181,14 @@ async def test_an_unknown_users_bounce_comes_back_and_suppresses(
     await world.cycle()
     assert world.states() == {"sent": 2}
     await asyncio.to_thread(wait_until, lambda: empty.count("bounces"))
-    [heard] = await listen(listener(world, empty))
+    [heard] = await process_inbox(listener(world, empty))
     assert (heard.address, heard.handled) == (GONE, True)
     found = world.store.suppressions.of(GONE)
     assert found is not None
     assert found.reason == "bounced"
     assert "5.1.1" in found.words
     assert world.states() == {"sent": 1, "failed": 1}
-    assert await listen(listener(world, empty)) == []
+    assert await process_inbox(listener(world, empty)) == []
 
     world.arxiv.announce("Reasoning", eprint(4, world.now))
     await world.cycle(world.now + DAY)
@@ -226,7 +226,7 @@ async def test_the_mailbox_keeps_what_is_not_ours_unread(
         for one in letters:
             smtp.sendmail("ada@example.org", ["bounces@example.org"], one)
     await asyncio.to_thread(wait_until, lambda: empty.count("bounces") == 2)
-    heard: list[Heard] = await listen(listener(world, empty, tls=False))
+    heard: list[InboxResult] = await process_inbox(listener(world, empty, tls=False))
     assert sorted(h.handled for h in heard) == [False, True]
     assert [one.address for one in world.store.suppressions.all()] == ["ada@example.org"]
     flags = empty.flags("bounces")
@@ -237,11 +237,11 @@ async def test_the_mailbox_keeps_what_is_not_ours_unread(
 async def test_what_is_wrong_with_the_mailbox_is_said(empty: MailServers, world: RealWorld) -> None:
     good = listener(world, empty)
     with pytest.raises(ConfigError, match="refused the login"):
-        await listen(replace(good, password="wrong and secret"))
+        await process_inbox(replace(good, password="wrong and secret"))
     with pytest.raises(ConfigError, match="certificate that cannot be trusted"):
-        await listen(replace(good, tls_context=ssl.create_default_context()))
+        await process_inbox(replace(good, tls_context=ssl.create_default_context()))
     with pytest.raises(Exception, match="could not be read") as failed:
-        await listen(replace(good, place=replace(good.place, folder="no such folder")))
+        await process_inbox(replace(good, place=replace(good.place, folder="no such folder")))
     assert "secret" not in str(failed.value)
     Mailbox(good.place, PASSWORD, tls_context=good.tls_context).close()
 

@@ -16,7 +16,7 @@ from digest.errors import TryLaterError
 from digest.mail.mailbox import Place
 from digest.mail.message import Sender
 from digest.run import inbox as listening
-from digest.run.inbox import Heard, Listener, consider, listen
+from digest.run.inbox import InboxReader, InboxResult, process_inbox, process_message
 from digest.setup.mail import make_signer
 from tests.world.letters import (
     away,
@@ -85,8 +85,8 @@ class Post(World):
         parsed = message_from_bytes(message.data, policy=policy.default)
         return message.sender, message.message_id, parsed["List-Unsubscribe"].strip("<>")
 
-    def hear(self, raw: bytes) -> Heard:
-        return consider(self.store, self.signer, raw, self.now)
+    def hear(self, raw: bytes) -> InboxResult:
+        return process_message(self.store, self.signer, raw, self.now)
 
     def suppressed(self) -> dict[str, str]:
         return {one.address: one.reason for one in self.store.suppressions.all()}
@@ -109,8 +109,8 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Box:
     return box
 
 
-def listener(post: Post) -> Listener:
-    return Listener(post.store, post.signer, PLACE, "secret", None, lambda: post.now)
+def listener(post: Post) -> InboxReader:
+    return InboxReader(post.store, post.signer, PLACE, "secret", None, lambda: post.now)
 
 
 def request(post: Post, address: str = ADA) -> bytes:
@@ -228,10 +228,10 @@ async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(
         5: letter("Lunch?"),
         9: postfix_bounce(post.sent(LIN)[0], LIN),
     }
-    heard = await listen(listener(post))
+    heard = await process_inbox(listener(post))
     assert [h.handled for h in heard] == [True, False, True]
     assert box.marked == {3, 9}
-    assert await listen(listener(post)) == []
+    assert await process_inbox(listener(post)) == []
     assert box.fetched == [3, 5, 9]
     assert box.closed == 2
 
@@ -242,11 +242,11 @@ async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(
     box.messages = {1: request(post), 2: postfix_bounce(post.sent(LIN)[0], LIN)}
     box.fails = 1
     with pytest.raises(TryLaterError):
-        await listen(listener(post))
+        await process_inbox(listener(post))
     assert set(post.suppressed()) == {ADA, LIN}
     post.store.suppressions.lift(ADA)
     post.now += DAY
-    assert [h.did for h in await listen(listener(post))] == ["was handled before"] * 2
+    assert [h.did for h in await process_inbox(listener(post))] == ["was handled before"] * 2
     assert box.marked == {1, 2}
     assert set(post.suppressed()) == {LIN}
 
@@ -255,10 +255,10 @@ async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(
     post: Post, box: Box
 ) -> None:
     box.messages = {7: request(post), 8: letter("Lunch?")}
-    await listen(listener(post))
+    await process_inbox(listener(post))
     post.store.suppressions.lift(ADA)
     box.validity, box.messages = 2, {1: box.messages[8], 2: box.messages[7]}
-    assert [h.did for h in await listen(listener(post))] == [
+    assert [h.did for h in await process_inbox(listener(post))] == [
         "no bounce, and no request to leave that proves itself",
         "was handled before",
     ]
@@ -272,11 +272,11 @@ async def test_a_large_mailbox_is_read_in_parts(
     box.messages = {number: letter(f"Letter {number}") for number in range(1, 11)} | {
         11: request(post)
     }
-    assert len(await listen(listener(post))) == 11
+    assert len(await process_inbox(listener(post))) == 11
     assert post.suppressed() == {ADA: "unsubscribed"}
 
 
 async def test_a_place_in_one_mailbox_is_none_in_another(post: Post, box: Box) -> None:
     box.messages = {5: request(post)}
-    await listen(replace(listener(post), place=replace(PLACE, folder="Other")))
-    assert len(await listen(listener(post))) == 1
+    await process_inbox(replace(listener(post), place=replace(PLACE, folder="Other")))
+    assert len(await process_inbox(listener(post))) == 1

@@ -16,7 +16,7 @@ from digest.errors import ConfigError
 from digest.mail.message import Sender
 from digest.mail.signing import Purpose
 from digest.model import Outcome, Receipt, Roster
-from digest.run.inbox import consider
+from digest.run.inbox import process_message
 from digest.setup.mail import make_signer
 from digest.setup.parts import existing_store
 from digest.setup.settings import Settings, load_settings
@@ -135,7 +135,7 @@ async def test_a_bounce_is_understood_though_the_database_knows_no_address(tmp_p
         ADA,
         diagnostic=f"smtp; 550 5.1.1 <{ADA}>: unknown",
     )
-    heard = consider(world.store, signer, raw, MONDAY + timedelta(minutes=5), NAMES)
+    heard = process_message(world.store, signer, raw, MONDAY + timedelta(minutes=5), NAMES)
     assert heard.handled
     assert heard.address == NAMES.of(ADA)
     [one] = world.store.suppressions.all()

@@ -16,8 +16,8 @@ import click
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError, DigestError
 from digest.keywords.words import counted
-from digest.run.inbox import Heard, consider, listen
-from digest.setup.mail import make_listener, make_signer
+from digest.run.inbox import InboxResult, process_inbox, process_message
+from digest.setup.mail import make_inbox_reader, make_signer
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
@@ -70,9 +70,9 @@ def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
 
 async def read_inbox(
     settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now
-) -> list[Heard]:
+) -> list[InboxResult]:
     """Read the mailbox that DIGEST_INBOX names."""
-    return await listen(make_listener(settings, store, clock))
+    return await process_inbox(make_inbox_reader(settings, store, clock))
 
 
 async def read_inbox_safely(
@@ -104,14 +104,16 @@ async def keep_reading_inbox(context: Context, store: Store) -> None:
         await asyncio.sleep(EVERY.total_seconds())
 
 
-def _read_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[Heard]:
+def _read_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[InboxResult]:
 
     signer = make_signer(store, settings.secret)
     names = pseudonyms_of(settings)
-    return [consider(store, signer, path.read_bytes(), machine_now(), names) for path in files]
+    return [
+        process_message(store, signer, path.read_bytes(), machine_now(), names) for path in files
+    ]
 
 
-def _line(result: Heard) -> str:
+def _line(result: InboxResult) -> str:
     """What was made of a message."""
     incoming = result.incoming
     who = result.address or f"{incoming.sender or 'nobody'}, {incoming.subject!r}"
@@ -119,7 +121,7 @@ def _line(result: Heard) -> str:
     return f"{left}{who}: {result.did}"
 
 
-def _as_json(result: Heard) -> dict[str, Any]:
+def _as_json(result: InboxResult) -> dict[str, Any]:
     return {
         "kind": result.incoming.kind.value,
         "handled": result.handled,
