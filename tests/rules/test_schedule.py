@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from digest.errors import ConfigError
 from digest.model import Subscriber, Weekly
 from digest.rules.schedule import (
+    Slot,
+    SlotState,
+    current_slot,
     is_paused,
     latest_slot,
     local_date,
@@ -155,6 +158,41 @@ def test_a_slot_stays_open_for_a_day_but_not_into_the_next_scheduled_day():
     whole_day = reader("Europe/Berlin")
     assert open_slot(whole_day, utc("2026-11-23T22:59")) == utc("2026-11-22T23:00")
     assert open_slot(whole_day, utc("2026-11-23T23:00")) == utc("2026-11-23T23:00")
+
+
+WEEKLY = reader(at=time(8), days=(Weekly.MON,))
+SLOT = utc("2026-11-23T08:00")
+
+
+@pytest.mark.parametrize(
+    ("now", "used", "opened_at", "state", "found_empty"),
+    [
+        ("2026-11-23T08:00", None, None, SlotState.OPEN, False),
+        ("2026-11-23T08:00", "2026-11-16T08:00", None, SlotState.OPEN, False),
+        ("2026-11-23T08:00", "2026-11-23T08:00", None, SlotState.USED, False),
+        ("2026-11-23T08:00", "2026-11-23T08:00:01", None, SlotState.USED, False),
+        # found empty in this slot, or in one before it
+        ("2026-11-23T09:00", "2026-11-16T08:00", "2026-11-23T08:00", SlotState.OPEN, True),
+        ("2026-11-23T09:00", "2026-11-16T08:00", "2026-11-23T07:59", SlotState.OPEN, False),
+        # a day after it was found empty it is over; the first digest's waits on
+        ("2026-11-24T08:14", "2026-11-16T08:00", "2026-11-23T08:15", SlotState.OPEN, True),
+        ("2026-11-24T08:15", "2026-11-16T08:00", "2026-11-23T08:15", SlotState.EXPIRED, True),
+        ("2026-11-28T08:15", None, "2026-11-23T08:15", SlotState.OPEN, True),
+        ("2026-11-28T08:15", "2026-11-16T08:00", None, SlotState.OPEN, False),
+        # later today comes another one
+        ("2026-11-30T07:59", "2026-11-16T08:00", "2026-11-23T08:15", SlotState.DEFERRED, True),
+    ],
+)
+def test_what_becomes_of_the_slot_that_the_clock_has_reached(
+    now: str, used: str | None, opened_at: str | None, state: SlotState, found_empty: bool
+) -> None:
+    slot = current_slot(
+        WEEKLY,
+        utc(now),
+        used=utc(used) if used else None,
+        opened_at=utc(opened_at) if opened_at else None,
+    )
+    assert slot == Slot(SLOT, state, found_empty)
 
 
 def test_a_pause_ends_as_its_date_begins_in_the_readers_zone():
