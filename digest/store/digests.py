@@ -288,6 +288,7 @@ class Digests(Concern):
 
     def _content(self, queued: Queued) -> int:
         """The stored content, written once for all readers of equal digests."""
+        # A hundred thousand readers of the same keywords share one body.
         content = self._db.number("SELECT id FROM content WHERE key = ?", [queued.key])
         if not content:
             content = self._db.number(

@@ -11,6 +11,7 @@ from digest.store.database import Concern
 from digest.store.digests import rewind
 from digest.times import to_text
 
+# docs/decisions.md, "What only went to the folder is mailed again when a person says so"
 OFFERED = timedelta(days=7)
 """What went to the folder in this time can be mailed after all."""
 _ANSWERED = "folder_answered"

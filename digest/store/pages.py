@@ -95,7 +95,8 @@ def before_the_page(database: Database, query: int, papers: Sequence[Paper]) -> 
     it. When a paper was submitted is taken from the window where it shows the paper, since the page
     gives only the day.
     """
-    # docs/decisions.md, "An imported page is history, and the first window after it is cut"
+    # docs/decisions.md, "An imported page is history, and the first window after it is cut at its
+    # oldest row"
     on_page = database.rows(
         "SELECT p.id, p.published FROM seen m JOIN paper p ON p.id = m.paper"
         " WHERE m.query = ? AND m.run IS NULL AND m.kind = 'old'",

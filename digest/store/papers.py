@@ -77,6 +77,7 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
     """
     if paper.version == 1 or (before.version == paper.version and not before.approximate):
         return
+    # A page that was imported named no authors: that they are known now is no change of them.
     changed = changes(replace(before, authors=before.authors or paper.authors), paper)
     old_title = before.title if Change.TITLE in changed else ""
     noted = database.row(

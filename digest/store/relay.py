@@ -136,6 +136,7 @@ class Relay(Concern):
         """
         # A clock that was set back would otherwise keep tokens away for as long.
         self._db.write("UPDATE handover SET at = :now WHERE at > :now", {"now": now})
+        # docs/decisions.md, "A token comes back one period after it was taken"
         left = (limit.number - self.handed_over(now, limit.period) for limit in limits)
         return max(min([most, *left]), 0)
 

@@ -48,6 +48,8 @@ def _parameters(reader: int, folded: tuple[int, ...]) -> dict[str, object]:
     }
 
 
+# docs/decisions.md, "A silent keyword is told of once, in the next digest or after a month without
+# mail". What is counted is time that good windows cover, in seconds: an outage is no silence.
 _SILENT = f"""
     SELECT q.text, (q.watched - MAX(q.matched, s.watched)) / 86400 AS days
     FROM subscription s JOIN query q ON q.id = s.query

@@ -109,6 +109,7 @@ class Subscribers(Concern):
         What was announced meanwhile is due to nobody, and after months it would be more than arXiv
         serves.
         """
+        # docs/decisions.md, "A keyword that comes back after a week or more begins anew"
         unwanted = self._db.column(
             """UPDATE query
                SET last_good_at = NULL, next_fetch_at = NULL, failures = 0, trouble = '',

@@ -204,6 +204,7 @@ class Windows(Concern):
         It is no good window: how deep it reached is not known. So the next one still reaches back
         behind the last good one; but it is compared with nothing.
         """
+        # docs/decisions.md, "Accepting moves no baseline"
         with self._db.transaction():
             counts = self._log(query, papers, now, None, old)
             self._db.write(
@@ -233,6 +234,7 @@ class Windows(Concern):
             # Whatever it was, arXiv has answered.
             self._db.set_meta("arxiv_pause", "")
             number = self.held.keep(query.id, error, now)
+            # Of a query that had no good window yet everything would be news.
             if query.last_good_at is not None:
                 known = self._known(query.id, [paper.id for paper in error.papers])
                 news = diff(error.papers, known, query.last_good_at, now, query.covered_since)
