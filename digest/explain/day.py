@@ -71,6 +71,7 @@ def explain_day(inquiry: Inquiry, when: date) -> dict[str, Any]:
     """The chain for one local day of the reader's, as plain values; `verdict` is a stable word."""
     day = _look_up(inquiry, when)
     went = day.went()
+    # The weightiest is the answer; the others are told as well.
     reasons = list(_reasons(day)) or [("nothing", "nothing new came for the reader's keywords")]
     code, why = reasons[0]
     answer = f"No digest on {when:%a %Y-%m-%d} for {inquiry.address}: {why}."
@@ -233,6 +234,7 @@ def _why_trouble(day: _Day) -> Iterator[Reason]:
         yield _why_no_run(day)
     for trouble in dict.fromkeys(run.record.trouble for run in runs if run.record.trouble):
         yield "trouble", trouble
+    # A later good answer of the day makes up for a failure.
     last = {fetch.query: fetch.record for fetch in day.fetches}
     for record in last.values():
         if record.status in _FAILURES:

@@ -131,6 +131,7 @@ def explain_paper(inquiry: Inquiry, name: PaperName) -> dict[str, Any]:
     carriers = history.carriers(inquiry.past.id, name.id) if inquiry.past else []
     facts = _Facts(inquiry, name, paper, history.log(name.id), carriers)
     keywords = list(_keywords(facts))
+    # What has happened outweighs what would have.
     verdict = _delivered(facts) or _never_came(facts) or _by_keywords(facts, keywords)
     return {
         **inquiry.head("paper"),
@@ -261,6 +262,7 @@ def _why_not_recorded(
             "not_yet_asked",
             f"it matches, and is younger than the last answer of {last}{trouble}",
         )
+    # The first window reached only so deep; later ones overlap, and leave no gap.
     first = inquiry.store.history.first_good(text)
     if first is not None and paper.updated < first - DEEP:
         return Verdict(

@@ -186,6 +186,7 @@ def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> An
     evening, Thursday's from then on and Friday's for Sunday.)
     """
     evening = submitted.astimezone(NEW_YORK).date()
+    # A holiday's papers wait for the next evening, as those after the deadline do.
     while _why_silent(evening, holidays) or _deadline(evening) <= submitted:
         evening += _DAY
     return _announcement(evening)

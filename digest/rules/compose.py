@@ -45,6 +45,7 @@ def compose(
     zone = ZoneInfo(subscriber.timezone)
     previous, next_at = extras.previous, extras.next_at
     covered = _announced_days(previous, now) if previous else frozenset()
+    # docs/decisions.md, “The announcement of a paper is computed from its dates”.
     if len(covered) > 1:
         items = [replace(item, announced=_announced(item, covered)) for item in items]
     rhythm = Rhythm(subscriber.days, subscriber.at, subscriber.quiet_days)
@@ -99,6 +100,7 @@ def _each_paper_once(items: Iterable[Item]) -> list[Item]:
 
 def _merge(one: Item, other: Item) -> Item:
     weight = (Kind.NEW, Kind.LATE, Kind.REVISED, Kind.OLD)
+    # A paper may be new for one keyword and revised for another: the reader has not had it.
     latest = max(one, other, key=lambda item: (item.paper.version, item.paper.updated))
     return replace(
         latest,

@@ -43,7 +43,9 @@ def diff(
     already holds is left out. What was submitted before `had_until` counts as mailed: a person said
     so.
     """
+    # A clock that was set back must not make fresh papers old.
     line = min(now, previous or now) - GUARD
+    # docs/decisions.md, “What lies deeper than the first window reached is history”.
     if previous is not None and covered is not None:
         line = max(line, covered)
     rows = []
@@ -64,6 +66,7 @@ def _first_seen(paper: Paper, line: datetime, previous: datetime | None) -> Kind
         return Kind.OLD
     if paper.version > 1 and paper.published < line:
         return Kind.REVISED
+    # docs/decisions.md, “Late: submitted more than five days before …”.
     if paper.version == 1 and previous is not None and paper.published < previous - HOLD:
         return Kind.LATE
     return Kind.NEW

@@ -80,6 +80,7 @@ def is_compared(query: Query, now: datetime) -> bool:
     """
     if query.last_good_at is None or query.last_good_at < last_served(now).served_at:
         return False
+    # On such a night the API has nothing else to do, and its list is at rest.
     wait = COMPARED_EVERY if quiet_night(now) else COMPARED_LATEST
     return query.deep_at is None or query.deep_at <= now - wait
 
@@ -102,6 +103,7 @@ def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query
 def depth(query: Query, now: datetime) -> datetime:
     """How far back a window must reach to be good."""
     since = (query.last_good_at or now) - OVERLAP
+    # docs/decisions.md, “A deep window reaches 38 days behind the deep one before it”.
     overdue = query.deep_at is None or query.deep_at <= now - DEEP_EVERY
     if (
         query.last_good_at is None

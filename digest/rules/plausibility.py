@@ -48,6 +48,7 @@ def compared_since(query: Query) -> datetime | None:
     """How far back a query's next window is compared; None before the first good one, which is
     believed: of what it brings a first digest shows the youngest few.
     """
+    # docs/decisions.md, “A query's first window is believed”.
     if query.last_good_at is None:
         return None
     since = query.last_good_at - OVERLAP
@@ -96,6 +97,7 @@ def _papers_gone(papers: Sequence[Paper], baseline: Baseline) -> str:
     and parts too: 0.93 at least; answers for another keyword: hardly any).
     """
     oldest = min((paper.updated for paper in papers), default=baseline.since)
+    # A window may end in the middle of a day, whose other papers are not gone.
     first = max(baseline.since, oldest + _EDGE)
     expected = {name for name, at in baseline.known.items() if at >= first}
     missing = expected - {paper.id for paper in papers}

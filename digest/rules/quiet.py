@@ -56,6 +56,7 @@ def why_stale(newest: datetime | None, rows_per_day: float, now: datetime) -> st
     latest = last_served(now)
     if newest is None or newest >= submitted_by(previous(latest)):
         return ""
+    # docs/decisions.md, “All keywords together tell whether the index stands still”.
     expected = rows_per_day * ((submitted_by(latest) - newest) / timedelta(days=1))
     return _stale(newest) + doubt_about(latest.evening) if expected >= _EXPECTED else ""
 

@@ -126,6 +126,7 @@ def current_slot(
     opened = opened_at if opened_at is not None and opened_at >= at else None
     if used is not None and at <= used:
         state = SlotState.USED
+    # docs/decisions.md, “An empty slot ends when the reader's next scheduled day begins”.
     elif gives_way(subscriber, at, now):
         state = SlotState.DEFERRED
     # The slot of a reader who never had a digest stays open until the first one goes, which always

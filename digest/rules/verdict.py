@@ -238,6 +238,7 @@ def _was_carried(row: LogRow, wishes: Wishes) -> Verdict | None:
     had = wishes.had_version
     if had is not None and had >= row.version and row.kind is not Kind.OLD:
         return Verdict("had", f"a digest carried version {had}")
+    # docs/decisions.md, “A withdrawal is due by the ledger, not by the log”.
     if had is not None and had < wishes.withdrawn <= row.version:
         return Verdict(
             "due",

@@ -60,6 +60,7 @@ async def after_cycle(
         mail_rests=_mail_rests(store, now),
         last_good=_unanswered(store, roster) if roster else {},
     )
+    # A pure decision, so that an alarm that could not be sent is taken again next time.
     decision = decide(facts, store.alarms.memory(), now)
     told = (
         decision.notice is not None
@@ -99,6 +100,7 @@ def _unanswered(store: Store, roster: Roster) -> dict[str, datetime]:
 
 async def _tell(alarm: Alarm, notice: Notice, now: datetime) -> bool:
     """Mail a notice; whether it was accepted, as far as one knows."""
+    # docs/decisions.md, “The mail to the operator is not in the outbox”.
     receipt = await alarm.transport.send(_message(alarm, notice, now), lambda: None)
     if receipt.outcome in (Outcome.SENT, Outcome.UNKNOWN):
         return True

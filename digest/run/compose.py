@@ -81,6 +81,7 @@ async def compose_due(
         for reader in due[start : start + CHUNK]:
             try:
                 batch.consider(reader, subscribers[reader.address.casefold()])
+            # The store cannot be used, or the disk is full: that is nobody's digest alone.
             except DigestError:
                 raise
             except Exception as error:
@@ -88,6 +89,7 @@ async def compose_due(
                 words = f"no digest could be composed ({type(error).__name__}: {error})"
                 failed.append(f"{reader.address}: {words}")
         composed += batch.write()
+        # A signal or an answer to the service manager does not wait for thousands of readers.
         await asyncio.sleep(0)
     return composed, failed
 
@@ -120,10 +122,12 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
     if _occasion(plan, subscriber, now, waited=timedelta(0)) is not Occasion.DIGEST:
         return False
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
+    # docs/decisions.md, “`digest send` has a moment of its own for a slot”.
     is_first = plan.first and reader.slot is None
     batch = _Batch(composer, now)
     apart = None if is_first else digests.unscheduled_slot(reader.id, now)
     batch.queue(plan, subscriber, taken, apart=apart)
+    # Nothing is queued where the deliveries that were to be folded have moved meanwhile.
     return batch.write() == 1
 
 
@@ -220,6 +224,7 @@ class _Batch:
         Readers to whom the same is due in the same way have it composed once, for all of them; and
         a digest that equals an earlier one is not rendered again.
         """
+        # No name and no address stands in a body, so readers who differ in nothing else share one.
         alike = replace(subscriber, email="", name="", mailbox="")
         silences = tuple(plan.silences.items())
         made_of = (

@@ -81,6 +81,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         store.runs.finish(
             run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error)
         )
+        # The command fails, and the record says why nothing was fetched.
         raise
     fetched = await fetch_due(
         parts, parts.sources, parts.roster, run, only=only, force=options.fetch_all
@@ -94,8 +95,10 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         delivered.given_up += not_composed
     for subscriber in options.at_once if only is None else (only,):
         composed += queue_now(parts.composer, subscriber, parts.clock())
+    # A server that failed a moment ago is given its rest within the same run, too.
     if delivered.paused is None:
         delivered.add(await deliver(parts, mailer, force=force, patient=True))
+    # Issues leave by another way, whatever the mail server does.
     delivered.add_issues(await post_issues(parts, mailer))
     summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
     store.runs.finish(

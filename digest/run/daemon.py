@@ -82,9 +82,11 @@ class Daemon:
                     next_work = self._next_work(roster, summary.started)
                 except TryLaterError as error:
                     log.warning("%s", error)
+                    # Somebody runs a command, which takes the work along.
                     next_work = self.clock() + BUSY_WAIT
                 self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
                 log.info("next work at %s UTC", f"{next_work:%Y-%m-%d %H:%M}")
+            # At least a second: a clock that was set back must not make a busy loop.
             await self.rest(
                 max(
                     min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0
@@ -96,6 +98,7 @@ class Daemon:
         self.notifier.reloading()
         try:
             loaded = self.load()
+            # Most likely an editor that writes the file in two steps: nobody is removed for that.
             if not loaded.subscribers and self.store.subscribers.known():
                 raise ConfigError("it names nobody, and the database knows readers")
             roster = loaded

@@ -95,6 +95,7 @@ async def deliver(
     cannot be used, or on a stop.
     """
     done, store = Delivered(), session.store
+    # A rest is that of one server: another one in its place is tried at once.
     store.relay.use(mailer.transport.description)
     done.paused = _pause(session, force=force)
     if done.paused is not None:
@@ -110,6 +111,7 @@ async def deliver(
             break
         session.progress(f"mailing {group[0].address}")
         sent = await _send_group(session, mailer, group, done)
+        # docs/decisions.md, “Mail leaves on up to three connections”.
         most = mailer.transport.width if sent else 1
         done.paused = _pause(session)
     done.room_at = _room_at(session, mailer)
@@ -131,7 +133,7 @@ async def post_issues(session: Session, mailer: Mailer) -> Delivered:
 
 
 def _pause(session: Session, *, force: bool = False) -> RelayState | None:
-    """Why nothing more is to leave: too many readers bounce, or the server rests, unless `force`."""
+    """Why nothing more is to leave: a surge of bounces or, unless `force`, the server's rest."""
     surge = session.store.suppressions.surge(session.clock())
     if surge is not None:
         return RelayState(reason=surge.words)
@@ -211,6 +213,7 @@ async def _abandon(session: Session, tasks: dict[asyncio.Task[Receipt], Outgoing
     """
     for task in tasks:
         task.cancel()
+    # Cancelled tasks close their connections first: none may go on beside the next cycle.
     results = await asyncio.gather(*tasks, return_exceptions=True)
     whole = [
         (outgoing, result)
@@ -230,10 +233,12 @@ async def _send(session: Session, mailer: Mailer, outgoing: Outgoing) -> Receipt
 
     def before_data() -> None:
         nonlocal handed_over
+        # docs/decisions.md, “Each message is marked as in data by itself”.
         session.store.outbox.enter_data(outgoing)
         handed_over = True
 
     named = outgoing if mailer.mailboxes is None else reveal(outgoing, mailer.mailboxes)
+    # Whoever left the file since the digest was queued has no address any more.
     if named is None:
         return Receipt(Outcome.DEFERRED, "the subscribers file no longer holds this reader")
     hidden = named is not outgoing

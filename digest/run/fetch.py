@@ -157,6 +157,7 @@ class FetchRound:
     def skip(self, query: Query, why: str) -> None:
         """Note that a query is not asked for."""
         record = KeywordRecord(self.request.name(query), "skipped", why=why)
+        # docs/decisions.md, “The run's record has no rows for keywords that were not asked”.
         self.done[query.text] = Fetched(record)
 
     async def ask(self, source: Source, due: Sequence[Query], *, first: str) -> None:
@@ -186,6 +187,7 @@ class FetchRound:
         if not pause or self.force or source.name == FEEDS:
             now, attempts = session.clock(), 1 if pause else request.attempts
             request = replace(request, now=now, throttled=bool(pause), attempts=attempts)
+            # Recorded one by one: what came before a stop or a crash is kept.
             async for query, answer in source.windows(waiting, request):
                 self._take(source.name, query, answer, now)
             pause = paused(session.store, session.clock())
@@ -229,6 +231,7 @@ class FetchRound:
         compared with.
         """
         store, run = self.session.store, self.run
+        # docs/decisions.md, “Windows from feeds and OAI end no quarantine”.
         if source != API:
             return store.windows.record(query, window, now, run)
         resets = doubt.confirmed or is_baseline_reset(query)
@@ -238,6 +241,8 @@ class FetchRound:
             doubt.confirmed,
         )
         counts = store.windows.record(query, window, now, run, brings)
+        # Only a week's comparison tells what another source lacked, not the one window that the API
+        # stood in for.
         if query.source not in ("", API) and is_compared(query, now):
             store.sources.note_brought(query.source, query.id, run, now)
         return counts
@@ -281,11 +286,13 @@ class FetchRound:
         again = now + _wait(query, error)
         if error.throttled:
             again = store.windows.slow_down(now, error.retry_after).until
+            # docs/decisions.md, “`--fetch` asks once during a pause”.
             self.force = False
         error.requests += before.record.requests if before else 0
         if isinstance(error, DoubtfulError):
             store.windows.hold(query, error, now, again)
             status, rows = "quarantined", len(error.papers)
+        # The failure of the source that is tried first is the one that is counted.
         elif before is not None and before.error is not None:
             words = "likewise" if why in before.record.why else why
             why = f"{before.record.why}; {SOURCE_WORDS[source]}: {words}"

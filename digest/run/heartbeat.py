@@ -23,6 +23,7 @@ async def beat(url: str) -> bool:
             response = await client.get(url)
             response.raise_for_status()
     except httpx.HTTPStatusError as error:
+        # The address is a secret: the error's own words would repeat it.
         log.warning("the heartbeat was not taken: HTTP %d", error.response.status_code)
         return False
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -74,6 +74,7 @@ async def process_inbox(reader: InboxReader) -> list[InboxResult]:
     """
     store, name = reader.store, reader.place.name
     name = reader.names.of(name) if reader.names else name
+    # docs/decisions.md, “IMAP in a thread, by IMAPClient”.
     mailbox = await asyncio.to_thread(
         Mailbox, reader.place, reader.password, tls_context=reader.tls_context
     )
@@ -92,6 +93,7 @@ async def process_inbox(reader: InboxReader) -> list[InboxResult]:
                     handled += [uid] if results[-1].handled else []
             await asyncio.to_thread(mailbox.mark_handled, handled)
             after = uids[-1]
+            # docs/decisions.md, “The inbox is remembered twice”.
             store.inbox.advance(name, mailbox.validity, after)
     finally:
         await asyncio.to_thread(mailbox.close)
@@ -106,6 +108,7 @@ def process_message(
     """
     incoming = _concealed(read_incoming(raw), names) if names else read_incoming(raw)
     key = hashlib.sha256(raw).hexdigest()
+    # The same bytes again, as after a crash or from a second mailbox.
     if store.inbox.handled(key):
         return InboxResult(incoming, True, "was handled before")
     result = _ACTIONS[incoming.kind](store, signer, key, incoming, now)
@@ -170,6 +173,7 @@ def _bounce(
         )
     delivery, reader = found
     own = bare_address(store.inbox.address_of(reader) or "").casefold()
+    # A report may name several recipients; only one of ours failed for sure.
     undelivered = own in {bare_address(address).casefold() for address in incoming.recipients}
     effect = store.inbox.bounce(
         key,

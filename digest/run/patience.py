@@ -104,6 +104,7 @@ async def _try(place: Place) -> str:
         known = error.errno if isinstance(error.errno, int) and error.errno > 0 else None
         words = os.strerror(known) if known else error.strerror or "no connection"
         return words.rstrip(".").lower()
+    # That a connection can be made is enough: what is asked comes on one of its own.
     writer.close()
     return ""
 
@@ -122,6 +123,7 @@ def _behind_proxy(url: str) -> Place | None:
     """Whom a request for `url` connects to: the proxy that the environment names, else the host
     itself.
     """
+    # A slow import: only runs with --wait pay for it.
     from urllib.request import getproxies, proxy_bypass
 
     parts = urlsplit(url)

@@ -67,6 +67,7 @@ def held_news(store: Store, query: Query, papers: Sequence[Paper]) -> tuple[Pape
     They match by this program's own reading: what was held back may have been the answer for
     another query.
     """
+    # docs/decisions.md, “What was news in a held-back window”.
     shown = {paper.id: paper.version for paper in papers}
     rest = [p for p, _ in store.windows.held.papers(query.id) if shown.get(p.id, 0) < p.version]
     found = _matching(query, rest)
@@ -90,6 +91,7 @@ def accept(store: Store, query: Query, now: datetime) -> Counter[Kind]:
         for paper, number in store.windows.held.papers(query.id)
         if last is not None and number == last.id
     )
+    # docs/decisions.md, “Accepting moves no baseline”.
     papers = newest_versions([*believed, *held_news(store, query, believed)])
     return store.windows.accept(query, papers, now, old=old_papers(query, papers))
 
