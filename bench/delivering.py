@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from digest.mail.connection import Account
 from digest.mail.message import Message
 from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
@@ -66,7 +67,7 @@ def yardstick(port: int, sessions: int, count: int) -> float:
 
 
 def transport(port: int, connections: int) -> SmtpTransport:
-    return SmtpTransport(Server("smtp", "127.0.0.1", port, "none"), connections=connections)
+    return SmtpTransport(Account(Server("smtp", "127.0.0.1", port, "none")), connections)
 
 
 async def connection(port: int, connections: int, count: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from digest.arxiv.atom import Feed, parse_feed
@@ -79,9 +80,9 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
         rows: list[Paper] = []  # in this pass, as they were served
         start, total, raw = 0, 0, b""
         while True:
-            feed, body = await self._page(
-                query, rows, start, min(page_size, DEPTH_LIMIT - start), attempts
-            )
+            size = min(page_size, DEPTH_LIMIT - start)
+            ask = partial(self._ask, query, rows, start, size)
+            feed, body = await self.line.patiently(ask, attempts)
             if not same_index(rows, total, feed):
                 if passes == attempts:
                     raise ArxivError(
@@ -106,17 +107,10 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
                     transient=False,
                 )
 
-    async def _page(
-        self, query: str, rows: list[Paper], start: int, size: int, attempts: int
-    ) -> tuple[Feed, bytes]:
-        """One page and its bytes, asked for until it is whole and sane, or `attempts` are used
-        up.
-        """
-        return await self.line.patiently(lambda: self._ask(query, rows, start, size), attempts)
-
     async def _ask(
         self, query: str, rows: list[Paper], start: int, size: int
     ) -> tuple[Feed, bytes]:
+        """One page, which has to follow the rows before it, and its bytes."""
         response = await self.line.get(
             self._url,
             {

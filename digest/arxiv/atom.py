@@ -12,7 +12,15 @@ from typing import Any
 
 import feedparser
 
-from digest.arxiv.documents import carrying, clean_text, whole_document, wrong_document
+from digest.arxiv.documents import (
+    VERSION,
+    carrying,
+    check_parts,
+    clean_text,
+    reading,
+    whole_document,
+    wrong_document,
+)
 from digest.errors import ArxivError
 from digest.model import Paper
 from digest.times import from_text
@@ -27,7 +35,7 @@ _TITLE = re.compile(
 _PAPER_ID = re.compile(
     r"https?://(?:[a-z]+\.)?arxiv\.org/abs/"
     r"(?:(?P<new>[0-9]{4}\.[0-9]{4,5})|(?P<archive>[a-z-]+)(?:\.[A-Z]{2})?/(?P<number>[0-9]{7}))"
-    r"v(?P<version>[1-9][0-9]{0,3})"
+    + VERSION.replace("(", "(?P<version>")
 )
 
 
@@ -128,14 +136,9 @@ def _paper(entry: dict[str, Any]) -> Paper:
         filter(None, (clean_text(_text(each, "name")) for each in _items(entry, "authors")))
     )
     categories = _categories(entry)
-    for name, present in (
-        ("title", title),
-        ("summary", "summary" in entry),
-        ("author", authors),
-        ("category", categories),
-    ):
-        if not present:
-            raise ArxivError(f"{base} has no {name} in arXiv's feed")
+    # An abstract may be empty, but not its element: a feed that leaves it out is no whole one.
+    present = "summary" in entry
+    check_parts(base, "feed", title=title, summary=present, author=authors, category=categories)
     return Paper(
         id=base,
         version=int(found["version"]),
@@ -177,9 +180,5 @@ def _text(entry: dict[str, Any], name: str) -> str:
 
 def _moment(entry: dict[str, Any], name: str, base: str) -> datetime:
     text = _text(entry, name).strip()
-    try:
+    with reading(f"{base} has no readable {name} date in arXiv's feed", text):
         return from_text(text)
-    except (ValueError, OverflowError):
-        raise ArxivError(
-            f"{base} has no readable {name} date in arXiv's feed: {text[:40]!r}"
-        ) from None

@@ -11,6 +11,9 @@ from email.utils import parsedate_to_datetime
 
 from digest.errors import ArxivError, ThrottledError, one_line
 
+PAPER_ID = r"[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7}"
+"""A base id, new (2611.00001) or old (math.GT/0309136), as a regular expression."""
+VERSION = r"v([1-9][0-9]{0,3})"
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # but those that are blanks
 
 
@@ -22,6 +25,22 @@ def carrying(body: bytes) -> Iterator[None]:
     except ArxivError as error:
         error.body = body
         raise
+
+
+@contextlib.contextmanager
+def reading(otherwise: str, text: str) -> Iterator[None]:
+    """Raise ArxivError, which says `otherwise` and the text, where it cannot be read inside."""
+    try:
+        yield
+    except (ValueError, OverflowError):
+        raise ArxivError(f"{otherwise}: {text[:40]!r}") from None
+
+
+def check_parts(paper: str, place: str, **parts: object) -> None:
+    """Raise ArxivError where one of a paper's parts, which each paper has, is empty."""
+    for name, part in parts.items():
+        if not part:
+            raise ArxivError(f"{paper} has no {name} in arXiv's {place}")
 
 
 def mail_date(text: str) -> datetime:

@@ -18,7 +18,16 @@ from enum import StrEnum
 
 from digest.arxiv.atom import ATOM
 from digest.arxiv.authors import split_authors
-from digest.arxiv.documents import carrying, clean_text, whole_document, wrong_document
+from digest.arxiv.documents import (
+    PAPER_ID,
+    VERSION,
+    carrying,
+    check_parts,
+    clean_text,
+    reading,
+    whole_document,
+    wrong_document,
+)
 from digest.errors import ArxivError
 from digest.keywords.accents import decode_accents
 from digest.rules.calendar import NEW_YORK
@@ -32,9 +41,7 @@ NEVER_EMPTY = 20
 """A feed that held so many papers in one announcement holds some in the next; small categories have
 days without."""
 
-_ID = re.compile(
-    r"oai:arXiv\.org:(?P<id>[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7})v(?P<version>[1-9][0-9]{0,3})"
-)
+_ID = re.compile(rf"oai:arXiv\.org:(?P<id>{PAPER_ID}){VERSION}")
 _PREAMBLE = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:\s*", re.IGNORECASE)
 _TITLE = re.compile(r"(?P<names>.+) updates on arXiv\.org")
 _FEED_ERROR = "feed error"
@@ -145,26 +152,30 @@ def check_announcements(
             f" for {_listed(wanted)}"
         )
     if feed.overflows:
-        words = (
-            f"the feed of {_listed(wanted)} is full ({LIMIT:,} papers), so new ones may be missing"
+        raise FullFeedError(
+            f"the feed of {_listed(wanted)} is full ({LIMIT:,} papers), so new ones may be missing",
+            transient=False,
         )
-        raise FullFeedError(words, transient=False)
     if feed.day is not None and feed.day != day:
         raise StaleFeedError(
             f"the feed of {_listed(wanted)} is of {feed.day}, not of {day}", transient=False
         )
     if not feed.papers and len(before) >= NEVER_EMPTY:
-        words = f"the feed of {_listed(wanted)} is empty,"
-        words += f" and held {len(before)} papers of the announcement before"
-        raise StaleFeedError(words, transient=False)
+        raise StaleFeedError(
+            f"the feed of {_listed(wanted)} is empty,"
+            f" and held {len(before)} papers of the announcement before",
+            transient=False,
+        )
     if len(feed.keys & before) > SAME_SHARE * len(feed.keys):
         raise stale(names, day)
 
 
 def stale(names: Iterable[str], day: date) -> StaleFeedError:
     """The error for a feed that has not changed since the announcement before that of `day`."""
-    words = f"the feed of {_listed(names)} is stale: it still holds the announcement before {day}'s"
-    return StaleFeedError(words, transient=False)
+    return StaleFeedError(
+        f"the feed of {_listed(names)} is stale: it still holds the announcement before {day}'s",
+        transient=False,
+    )
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -176,10 +187,10 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> AnnouncementFeed:
-    title = clean_text(_texts(channel).get("title", [""])[0])
+    texts = _texts(channel)
+    title = clean_text(texts.get("title", [""])[0])
     if title.lower().startswith(_FEED_ERROR):
-        words = _texts(channel)
-        reason = clean_text((words.get("subtitle") or words.get("description") or [""])[0]) or title
+        reason = clean_text((texts.get("subtitle") or texts.get("description") or [""])[0]) or title
         raise ArxivError(f"arXiv has no such feed ({reason[:200]})", transient=False)
     named = _TITLE.fullmatch(title)
     names = named["names"].lower().split(",") if named else []
@@ -198,18 +209,13 @@ def _announced(item: ElementTree.Element) -> Announced:
     if named is None:
         raise ArxivError(f"an item of arXiv's feed has no paper's id: {name[:80] or 'none at all'}")
     title = decode_accents(clean_text(text("title")))
-    if not title:
-        raise ArxivError(f"{named['id']} has no title in arXiv's feed")
-    try:
+    check_parts(named["id"], "feed", title=title)
+    with reading(f"{named['id']} is announced in no known way", text("announce_type")):
         kind = AnnounceType(clean_text(text("announce_type")).lower())
-    except ValueError:
-        raise ArxivError(
-            f"{named['id']} is announced in no known way: {text('announce_type')[:40]!r}"
-        ) from None
     categories = [each.get("term") or each.text or "" for each in item if _name(each) == "category"]
     return Announced(
         id=named["id"],
-        version=int(named["version"]),
+        version=int(named[2]),
         kind=kind,
         day=_day(text("published", "pubdate"), named["id"]),
         title=title,
@@ -237,8 +243,6 @@ def _name(element: ElementTree.Element) -> str:
 
 def _day(text: str, paper: str) -> date:
     """New York's date of a moment, written as Atom or as RSS does it (RFC 3339, RFC 822)."""
-    try:
+    with reading(f"{paper} has no readable date in arXiv's feed", text):
         moment = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
         return moment.astimezone(NEW_YORK).date() if moment.tzinfo else moment.date()
-    except (ValueError, OverflowError):
-        raise ArxivError(f"{paper} has no readable date in arXiv's feed: {text[:40]!r}") from None

@@ -51,10 +51,11 @@ def check_window(papers: Sequence[Paper]) -> None:
     """
     unsorted = sum(after.updated > before.updated for before, after in pairwise(papers))
     if unsorted > max(1, len(papers) * _UNSORTED_PER_HUNDRED // 100):
-        words = (
-            f"arXiv did not sort its answer by date: {unsorted} of {len(papers)} rows out of order"
+        raise DoubtfulError(
+            f"arXiv did not sort its answer by date: {unsorted} of {len(papers)} rows out of order",
+            tuple(papers),
+            ordered=False,
         )
-        raise DoubtfulError(words, tuple(papers), ordered=False)
 
 
 def same_index(seen: Sequence[Paper], total: int, feed: Feed) -> bool:

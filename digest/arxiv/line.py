@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -57,6 +57,7 @@ class Response:
     body: bytes
 
 
+@dataclass(eq=False, kw_only=True)
 class Line(AbstractAsyncContextManager["Line"]):
     """Sends requests to arXiv's services; an async context manager that holds one connection.
 
@@ -64,32 +65,22 @@ class Line(AbstractAsyncContextManager["Line"]):
     terms: 3), counted over all services together; `turn` lets no two processes ask at once, and
     keeps the delay between them too. `contact` is the operator's address, named in the User-Agent.
     `requests` counts every HTTP request, redirects and repetitions included; `on_response`
-    is given every response, `ready` waits until the host of a URL can be reached. HTTPS_PROXY and SSL_CERT_FILE are honoured.
+    is given every response, `ready` waits until the host of a URL can be reached. HTTPS_PROXY and
+    SSL_CERT_FILE are honoured.
     """
 
-    def __init__(
-        self,
-        *,
-        contact: str = "",
-        delay: float = 3.0,
-        turn: Turn = lambda _delay: nullcontext(),
-        timeouts: Timeouts = Timeouts(),
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        monotonic: Callable[[], float] = time.monotonic,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self.requests = 0
-        self.on_response: Callable[[Response], None] = lambda _response: None
-        self.ready: Callable[[str], Awaitable[None]] = _no_wait
-        self._user_agent = user_agent(contact)
-        self._delay = delay
-        self._timeouts = timeouts
-        self._sleep = sleep
-        self._monotonic = monotonic
-        self._jitter = jitter
-        self._turn = turn
-        self._ended: float | None = None
-        self._http: httpx.AsyncClient | None = None
+    contact: str = ""
+    delay: float = 3.0
+    turn: Turn = lambda _delay: nullcontext()
+    timeouts: Timeouts = Timeouts()
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    on_response: Callable[[Response], None] = lambda _response: None
+    ready: Callable[[str], Awaitable[None]] = _no_wait
+    requests: int = field(default=0, init=False)
+    _ended: float | None = field(default=None, init=False)
+    _http: httpx.AsyncClient | None = field(default=None, init=False)
 
     async def __aexit__(self, *_error: object) -> None:
         """Close the connection."""
@@ -107,11 +98,11 @@ class Line(AbstractAsyncContextManager["Line"]):
             try:
                 self._http = httpx.AsyncClient(
                     headers={
-                        "User-Agent": self._user_agent,
+                        "User-Agent": user_agent(self.contact),
                         "Accept": "application/atom+xml",
                         "Accept-Encoding": "gzip",
                     },
-                    timeout=httpx.Timeout(self._timeouts.read, connect=self._timeouts.connect),
+                    timeout=httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
                     limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
                 )
             except (OSError, ssl.SSLError, ValueError, httpx.InvalidURL) as error:
@@ -137,8 +128,8 @@ class Line(AbstractAsyncContextManager["Line"]):
                 last = min(attempts, 2) if error.unreachable else attempts
                 if not error.transient or attempt >= last or pause > LONGEST_PAUSE:
                     raise
-                growing = self._delay * 3**attempt * (1 + self._jitter() / 2)
-                await self._sleep(max(growing, pause.total_seconds()))
+                growing = self.delay * 3**attempt * (1 + self.jitter() / 2)
+                await self.sleep(max(growing, pause.total_seconds()))
                 attempt += 1
 
     async def get(
@@ -167,20 +158,20 @@ class Line(AbstractAsyncContextManager["Line"]):
         """Send one request at its time; return the answer, and the next request if it is a
         redirect.
         """
-        if self._ended is not None and (rest := self._ended + self._delay - self._monotonic()) > 0:
-            await self._sleep(rest)
-        async with self._turn(self._delay):
+        if self._ended is not None and (rest := self._ended + self.delay - self.monotonic()) > 0:
+            await self.sleep(rest)
+        async with self.turn(self.delay):
             self.requests += 1
             try:
                 return await self._exchange(request)
             finally:
-                self._ended = self._monotonic()
+                self._ended = self.monotonic()
 
     async def _exchange(self, request: httpx.Request) -> tuple[Response, httpx.Request | None]:
         """One request and its answer, as it came."""
         received = bytearray()
         try:
-            async with asyncio.timeout(self._timeouts.whole):
+            async with asyncio.timeout(self.timeouts.whole):
                 response = await self._connection().send(request, stream=True)
                 try:
                     async for piece in response.aiter_bytes():

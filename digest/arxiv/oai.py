@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from digest.arxiv.authors import split_authors
-from digest.arxiv.documents import carrying, clean_text, mail_date, whole_document, wrong_document
+from digest.arxiv.documents import (
+    PAPER_ID,
+    VERSION,
+    carrying,
+    check_parts,
+    clean_text,
+    mail_date,
+    reading,
+    whole_document,
+    wrong_document,
+)
 from digest.errors import ArxivError
 from digest.keywords.accents import decode_accents
 from digest.model import Paper
@@ -23,8 +33,6 @@ from digest.model import Paper
 FORMAT = "arXivRaw"
 _OAI = "{http://www.openarchives.org/OAI/2.0/}"
 _RAW = "{http://arxiv.org/OAI/arXivRaw/}"
-_ID = re.compile(r"[0-9]{4}\.[0-9]{4,5}|[a-z-]+(\.[A-Z]{2})?/[0-9]{7}")
-_VERSION = re.compile(r"v([1-9][0-9]{0,3})")
 
 
 class TokenExpiredError(ArxivError):
@@ -115,7 +123,7 @@ def _header(record: ElementTree.Element) -> tuple[ElementTree.Element, str]:
     if header is None:
         raise ArxivError("a record of arXiv's OAI answer has no header")
     base = clean_text(header.findtext(f"{_OAI}identifier", "")).removeprefix("oai:arXiv.org:")
-    if not _ID.fullmatch(base):
+    if not re.fullmatch(PAPER_ID, base):
         raise ArxivError(
             f"a record of arXiv's OAI answer has no paper's id: {base[:80] or 'none at all'}"
         )
@@ -134,9 +142,7 @@ def _paper(element: ElementTree.Element, base: str) -> Paper:
     title, authors = text("title"), split_authors(text("authors"))
     categories = tuple(text("categories").split())
     parts = {"version": versions, "title": title, "authors": authors, "category": categories}
-    for name, present in parts.items():
-        if not present:
-            raise ArxivError(f"{base} has no {name} in arXiv's OAI answer")
+    check_parts(base, "OAI answer", **parts)
     return Paper(
         id=base,
         version=versions[-1][0],
@@ -154,7 +160,7 @@ def _paper(element: ElementTree.Element, base: str) -> Paper:
 
 def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
     """A version's number and date (`Tue, 3 Apr 2007 22:04:11 GMT`)."""
-    number = _VERSION.fullmatch(element.get("version", ""))
+    number = re.fullmatch(VERSION, element.get("version", ""))
     text = clean_text(element.findtext(f"{_RAW}date", ""))
     with contextlib.suppress(ValueError, OverflowError):
         if number is not None:
@@ -166,9 +172,5 @@ def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
 
 def _datestamp(header: ElementTree.Element, base: str) -> date:
     text = clean_text(header.findtext(f"{_OAI}datestamp", ""))
-    try:
+    with reading(f"{base} has no readable datestamp in arXiv's OAI answer", text):
         return date.fromisoformat(text[:10])
-    except ValueError:
-        raise ArxivError(
-            f"{base} has no readable datestamp in arXiv's OAI answer: {text[:40]!r}"
-        ) from None

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from digest.arxiv.documents import PAPER_ID
 from digest.demo.feeds import error_feed, feed
 from digest.errors import QueryError
 from digest.keywords.grammar import parse
@@ -21,7 +22,7 @@ T = TypeVar("T")
 PAGE_LIMIT = 2_000
 START_LIMIT = 30_000
 LONGEST_QUERY = 8_000
-_PAPER_ID = re.compile(r"([0-9]{4}\.[0-9]{4,5}|[a-z-]+(\.[A-Z]{2})?/[0-9]{7})(v[0-9]+)?")
+_PAPER_ID = re.compile(rf"(?:{PAPER_ID})(?:v[0-9]+)?")
 _SORTS: Mapping[str, Callable[[Paper], Any]] = {
     "relevance": lambda _paper: 0,  # no order of ours: the index's own stays
     "lastUpdatedDate": lambda paper: (paper.updated, paper.id),

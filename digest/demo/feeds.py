@@ -36,8 +36,14 @@ def feed(
     """Return the answer that holds these papers, as rows `start` and following of `total`
     matches.
     """
-    title = f"arXiv Query: search_query={query}&id_list={id_list}&start={start}&max_results={max_results}"
-    link = f"https://arxiv.org/api/query?search_query={query}&start={start}&max_results={max_results}&id_list={id_list}"
+    title = (
+        f"arXiv Query: search_query={query}&id_list={id_list}"
+        f"&start={start}&max_results={max_results}"
+    )
+    link = (
+        f"https://arxiv.org/api/query?search_query={query}&start={start}"
+        f"&max_results={max_results}&id_list={id_list}"
+    )
     mark = base64.b64encode(hashlib.sha256(title.encode("utf-8", "replace")).digest()[:20]).decode()
     youngest = max((paper.updated for paper in papers), default=_BEGINNING)
     return "".join(

@@ -115,10 +115,16 @@ def _names() -> list[Paper]:
 def _formulas() -> list[Paper]:
     texts = (
         (
-            r"An $\tilde{\mathcal{O}}(\sqrt{n})$ Bound for Reward Models with $\alpha$-Mixing Raters",
-            r"We show that a reward model $r_\theta : \mathcal{X} \times \mathcal{Y} \to \mathbb{R}$ trained on $n$ "
-            r"comparisons has excess risk at most $\frac{1}{\sqrt{n}} \sum_{i=1}^{n} \epsilon_i^2 \leq C \log n$, and "
-            r"that the bound is tight whenever $\alpha \geq 1/2$. \emph{No} assumption on the raters is needed, and "
+            (
+                r"An $\tilde{\mathcal{O}}(\sqrt{n})$ Bound for Reward Models with "
+                r"$\alpha$-Mixing Raters"
+            ),
+            r"We show that a reward model $r_\theta : \mathcal{X} \times \mathcal{Y} \to "
+            r"\mathbb{R}$ trained on $n$ "
+            r"comparisons has excess risk at most $\frac{1}{\sqrt{n}} \sum_{i=1}^{n} "
+            r"\epsilon_i^2 \leq C \log n$, and "
+            r"that the bound is tight whenever $\alpha \geq 1/2$. \emph{No} assumption "
+            r"on the raters is needed, and "
             r"$40\%$ of the cost is saved.",
             (
                 'J{\\"o}rg M{\\"u}ller-Beispiel',
@@ -128,10 +134,14 @@ def _formulas() -> list[Paper]:
         ),
         (
             r"Reward Modeling on $SO(3) \ltimes \mathbb{R}^{3}$: the Case $\Delta x \neq 0$",
-            r"Let $G$ be a group and $\rho\colon G \to \mathrm{GL}(V)$. For a preference $a \succ b$ the score "
-            r"$\langle w, \phi(a) - \phi(b) \rangle$ is invariant iff $\phi \circ \rho(g) = \phi$ for all $g \in G$; "
-            r"we give a \textbf{reward model} for which this holds up to $10^{-6}$, and a counterexample in "
-            r"$\mathbb{Z}_2 \oplus \mathbb{Z}_2$. An unknown \command{stays} as it is, and so does a lone $ sign.",
+            r"Let $G$ be a group and $\rho\colon G \to \mathrm{GL}(V)$. For a "
+            r"preference $a \succ b$ the score "
+            r"$\langle w, \phi(a) - \phi(b) \rangle$ is invariant iff $\phi \circ "
+            r"\rho(g) = \phi$ for all $g \in G$; "
+            r"we give a \textbf{reward model} for which this holds up to $10^{-6}$, "
+            r"and a counterexample in "
+            r"$\mathbb{Z}_2 \oplus \mathbb{Z}_2$. An unknown \command{stays} as it is, "
+            r"and so does a lone $ sign.",
             ('Zo\\"e Mu\\~noz', "\\O{}yvind \\AA{}s"),
         ),
     )
@@ -150,8 +160,14 @@ def _hostile() -> list[Paper]:
         + "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3,
     )
     abstracts = (
-        "<style>body{display:none}</style>{{ mark }} {% raw %} A <b>reward model</b> &amp; entities &lt;b&gt;.",
-        "A reward model at https://github.com@phish.example/login and https://аррӏе.example/ and javascript:alert(1).",
+        (
+            "<style>body{display:none}</style>{{ mark }} {% raw %} A <b>reward "
+            "model</b> &amp; entities &lt;b&gt;."
+        ),
+        (
+            "A reward model at https://github.com@phish.example/login and "
+            "https://аррӏе.example/ and javascript:alert(1)."
+        ),
         "A reward model.\r\nBcc: eve@example.org\r\n\r\n.\r\n\x1b[31mred\x00",
         "A reward model. " + "https://example.org/" + "a/" * 200,
     )
@@ -193,7 +209,10 @@ def _revisions() -> Digest:
     )
     accepted = replace(
         world.paper(_CLOSED - _DAY / 3, TOPICS[0]),
-        comment="Accepted at the 12th Workshop on Examples (EXMP 2026). Code: https://github.com/ada/engine",
+        comment=(
+            "Accepted at the 12th Workshop on Examples (EXMP 2026). Code: "
+            "https://github.com/ada/engine"
+        ),
     )
     revised = world.revise(world.paper(before, TOPICS[0], TOPICS[1]), _CLOSED - _DAY / 4)
     again = world.revise(
@@ -245,7 +264,10 @@ def _welcome() -> Digest:
 
 
 def _silent() -> Digest:
-    hint = 'In the last month "time serie" alone brought no paper, "time series" about 9 a day: is a letter missing?'
+    hint = (
+        'In the last month "time serie" alone brought no paper, "time series" about 9 '
+        "a day: is a letter missing?"
+    )
     reader = replace(READER, keywords=(*READER.keywords[:2], make_keyword("Time Serie")))
     return replace(_composed([], reader), silences=(Silence("Time Serie", 30, hint),))
 

@@ -25,11 +25,20 @@ class Topic:
 _MIDDLES = (
     "Our answer is {method}, with no change to the network and less than {number} % of its cost.",
     "The main idea is to separate what is {quality} from what merely looks {quality}.",
-    "A short analysis shows that the error shrinks as $O(1/\\sqrt{{n}})$ with the number of examples $n$.",
+    (
+        "A short analysis shows that the error shrinks as $O(1/\\sqrt{{n}})$ with "
+        "the number of examples $n$."
+    ),
     "We compare {method} with six earlier ways of treating {thing}, under the same budget.",
     "Three public data sets and one of our own, of {number} thousand examples, serve as a test.",
-    "On {thing}, the gain over a strong baseline is {number} points, and it holds for every seed we tried.",
-    "An ablation shows which parts matter: without the second stage the result is {number} points worse.",
+    (
+        "On {thing}, the gain over a strong baseline is {number} points, and it "
+        "holds for every seed we tried."
+    ),
+    (
+        "An ablation shows which parts matter: without the second stage the result "
+        "is {number} points worse."
+    ),
 )
 _ENDS = (
     "Code and data are released.",
@@ -59,7 +68,10 @@ TOPICS = (
             "Small Reward Models Are {quality} Enough",
         ),
         openings=(
-            "A reward model turns human preferences into a number, and everything after it trusts that number.",
+            (
+                "A reward model turns human preferences into a number, and everything "
+                "after it trusts that number."
+            ),
             "Reward models decide which answer a language model is taught to prefer.",
             "It is widely believed that a larger reward model is a better one.",
         ),
@@ -86,7 +98,10 @@ TOPICS = (
             "A {quality} Detector of Hallucination, Trained on {number} {thing}",
         ),
         openings=(
-            "Hallucination, a fluent statement that nothing supports, is the main obstacle to using {thing}.",
+            (
+                "Hallucination, a fluent statement that nothing supports, is the main "
+                "obstacle to using {thing}."
+            ),
             "We study when hallucination begins, token by token, in models that write {thing}.",
             "Detectors of hallucination agree with each other less than with a coin.",
         ),
@@ -107,7 +122,10 @@ TOPICS = (
             "Anomalies in {quality} Time Series: {method} and Its Limits",
         ),
         openings=(
-            "Most time series met in practice are {quality}, and most models are not made for that.",
+            (
+                "Most time series met in practice are {quality}, and most models are "
+                "not made for that."
+            ),
             "Time series of {thing} have gaps, jumps and two calendars.",
             "We ask how much of a time series model's skill comes from its last day of data.",
         ),

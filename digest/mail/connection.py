@@ -27,7 +27,7 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
-from digest.mail.message import Message, is_mailbox, words
+from digest.mail.message import NO_ADDRESS, Message, is_mailbox, words
 from digest.mail.server import Server
 from digest.mail.token import TokenError
 from digest.model import Outcome, Receipt
@@ -67,14 +67,18 @@ class Account:
     """
 
     server: Server
-    password: str | None
-    token: Callable[[], Awaitable[str]] | None
-    tls_context: ssl.SSLContext | None
-    command_timeout: float
-    data_timeout: float
-    idle_timeout: float
+    password: str = field(default="", repr=False)
+    token: Callable[[], Awaitable[str]] | None = None
+    tls_context: ssl.SSLContext | None = None
+    command_timeout: float = 60
+    data_timeout: float = 600
+    idle_timeout: float = 30
     refused_login: Receipt | None = None
     secrets: list[str] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.password:
+            self.secrets.append(self.password)
 
 
 class Connection:
@@ -120,7 +124,7 @@ class Connection:
 
     async def _attempt(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         if not is_mailbox(message.recipient):
-            return Receipt(Outcome.FAILED, "this is no address that mail can go to", bounce=True)
+            return NO_ADDRESS
         try:
             client = await self._begin(message)
             await self._stage(
@@ -188,9 +192,7 @@ class Connection:
         """Log in by one method, once: trying them all would count as several failures."""
         account = self._account
         method = self._login_method(client)
-        secret = account.password or ""
-        if account.token is not None:
-            secret = await self._fresh_token(account.token)
+        secret = await self._fresh_token(account.token) if account.token else account.password
         login = method(account.server.user.encode(), secret.encode())
         try:
             await self._stage("AUTH", login, self._judge_relay)
@@ -230,21 +232,17 @@ class Connection:
         return token
 
     async def _name_sender(self, client: SMTP, message: Message) -> None:
-        options = []
+        """MAIL FROM, with what a server has to know of the message beforehand (RFC 1870, 6531)."""
+        url, size = self._account.server.url, len(message.data)
         limit = client.esmtp_extensions.get("size", "")
-        if limit.isascii() and limit.isdecimal() and 0 < int(limit) < len(message.data):
-            url, size = self._account.server.url, len(message.data)
+        if limit.isascii() and limit.isdecimal() and 0 < int(limit) < size:
             reply = f"the message has {size} bytes, and {url} takes {limit}"
             raise _EndedError(Receipt(Outcome.FAILED, reply))
-        if client.supports_extension("size"):
-            options.append(f"SIZE={len(message.data)}")
-        if message.smtputf8:
-            if not client.supports_extension("smtputf8"):
-                url = self._account.server.url
-                reply = f"the address has letters beyond ASCII, and {url} cannot take such"
-                reply += " (no SMTPUTF8)"
-                raise _EndedError(Receipt(Outcome.FAILED, reply))
-            options.append("SMTPUTF8")
+        if message.smtputf8 and not client.supports_extension("smtputf8"):
+            reply = f"the address has letters beyond ASCII, and {url} cannot take such"
+            raise _EndedError(Receipt(Outcome.FAILED, f"{reply} (no SMTPUTF8)"))
+        options = [f"SIZE={size}"] if client.supports_extension("size") else []
+        options += ["SMTPUTF8"] if message.smtputf8 else []
         sender = client.mail(message.sender, options=options, encoding="utf-8")
         await self._stage("MAIL", sender, self._judge_sender)
 
@@ -272,12 +270,10 @@ class Connection:
             answer = await protocol.read_response(timeout=self._account.data_timeout)
         except (SMTPException, OSError) as error:
             return Receipt(Outcome.UNKNOWN, self._words(f"after the message: {_reason(error)}"))
-        if answer.code // 100 == 2:
-            return Receipt(Outcome.SENT, self._words(f"{answer.code} {answer.message}"))
-        receipt = self._judge_data(answer.code, answer.message)
-        if answer.code // 100 not in (4, 5):
-            return Receipt(Outcome.UNKNOWN, receipt.reply)
-        return receipt
+        if answer.code // 100 in (4, 5):
+            return self._judge_data(answer.code, answer.message)
+        outcome = Outcome.SENT if answer.code // 100 == 2 else Outcome.UNKNOWN
+        return Receipt(outcome, self._words(f"{answer.code} {answer.message}"))
 
     async def _stage(
         self, name: str, step: Awaitable[T], judge: Callable[[int, str], Receipt]
@@ -297,7 +293,7 @@ class Connection:
             permanent = (
                 type(error) is SMTPException
                 or isinstance(error, ValueError)
-                or _is_untrusted(error)
+                or ssl.SSLCertVerificationError in (type(error), type(error.__cause__))
             )
             receipt = Receipt(
                 Outcome.RELAY, self._words(f"{name}: {_reason(error)}"), permanent=permanent
@@ -370,21 +366,14 @@ def _fault(text: str) -> Fault:
 def _reason(error: Exception) -> str:
     """What went wrong in words; of a connection that could not be made, the system's own."""
     cause = error.__cause__ if isinstance(error, SMTPConnectError) else None
+    # The numbers of TLS and of the resolver are no errno, and those of the resolver are negative.
     if (
         isinstance(cause, OSError)
         and not isinstance(cause, ssl.SSLError)
-        and cause.errno
-        and cause.errno > 0
+        and (cause.errno or 0) > 0
     ):
-        return os.strerror(cause.errno)
+        return os.strerror(cause.errno or 0)
     return error.message if isinstance(error, SMTPException) else str(error) or type(error).__name__
-
-
-def _is_untrusted(error: BaseException) -> bool:
-    """Whether the server's certificate was what failed."""
-    return any(
-        isinstance(cause, ssl.SSLCertVerificationError) for cause in (error, error.__cause__)
-    )
 
 
 def _own_name() -> str:

@@ -145,8 +145,8 @@ class GithubTransport:
             "sort": "created",
             "direction": "asc",
             "per_page": PAGE,
+            "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
         }
-        query["since"] = f"{since:%Y-%m-%dT%H:%M:%SZ}"
         for page in range(1, PAGES + 1):
             response = await self._ask(
                 "GET", repository, "/issues", 200, params={**query, "page": page}
@@ -223,14 +223,11 @@ class GithubTransport:
         """
         if response.status_code not in (403, 429):
             return None
-        after, left = (
-            response.headers.get("retry-after", ""),
-            response.headers.get("x-ratelimit-remaining", ""),
-        )
+        after = response.headers.get("retry-after", "")
         reset = response.headers.get("x-ratelimit-reset", "")
         if after.isdecimal():
             return f"{int(after)} seconds"
-        if left == "0" and reset.isdecimal():
+        if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
             seconds = int(reset) - self._clock().timestamp()
             return f"{max(int(seconds), 1)} seconds"
         if response.status_code == 429 or "rate limit" in _said(response).lower():

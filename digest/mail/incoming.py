@@ -241,13 +241,13 @@ def _older_bounce(message: Message) -> Incoming | None:
 
 def _is_automatic(message: Message) -> bool:
     """Whether a program wrote this in answer to a mail (RFC 3834, and what was usual before it)."""
-    if _auto_submitted(message) not in ("", "no") or any(
-        name in message for name in ("X-Autoreply", "X-Autorespond", "X-AutoReply-From")
-    ):
-        return True
-    if _header(message, "Precedence").strip().lower() in ("auto_reply", "auto-reply"):
-        return True
-    return bool(_AWAY.search(_header(message, "Subject")))
+    names = ("X-Autoreply", "X-Autorespond", "X-AutoReply-From")
+    return bool(
+        _auto_submitted(message) not in ("", "no")
+        or any(name in message for name in names)
+        or _header(message, "Precedence").strip().lower() in ("auto_reply", "auto-reply")
+        or _AWAY.search(_header(message, "Subject"))
+    )
 
 
 def _auto_submitted(message: Message) -> str:

@@ -178,9 +178,9 @@ class Mailbox:
                 remedy="check user and password",
             ) from error
         except IMAPClientError as error:
-            remedy = "is the folder's name right?"
             raise TryLaterError(
-                f"{where} could not be read ({self._words(error)})", remedy=remedy
+                f"{where} could not be read ({self._words(error)})",
+                remedy="is the folder's name right?",
             ) from error
         except ssl.SSLCertVerificationError as error:
             raise ConfigError(
@@ -188,9 +188,9 @@ class Mailbox:
                 remedy="is the host name right? DIGEST_MAIL_CA names a private authority",
             ) from error
         except OSError as error:
-            remedy = "is the host right, and the network up?"
             raise TryLaterError(
-                f"{where} could not be reached ({self._words(error)})", remedy=remedy
+                f"{where} could not be reached ({self._words(error)})",
+                remedy="is the host right, and the network up?",
             ) from error
 
     def _words(self, error: Exception) -> str:

@@ -82,11 +82,9 @@ class MaildirTransport:
         )
 
     def _make_folders(self) -> None:
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("tmp", "new", "cur"):
-            folder = self._path / name
-            if not folder.is_dir():
-                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-                folder.mkdir(mode=0o700, exist_ok=True)
+            (self._path / name).mkdir(mode=0o700, exist_ok=True)
 
     def _write(self, name: str, data: bytes) -> Path:
         """Write a file into tmp, all the way to the disk; a reader of the Maildir does not look

@@ -14,11 +14,12 @@ from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from email.utils import quote as escaped
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
 from digest.mail.signing import Purpose, Signer
-from digest.model import Outgoing, Rendered
+from digest.model import Outcome, Outgoing, Receipt, Rendered
 
 LINE = 78
 """Characters to which a line is folded where it can be (RFC 5322 section 2.1.1)."""
@@ -36,8 +37,7 @@ _POLICY = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
 _UNFIT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATEXT = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x9f])"
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
-_QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_LOCAL_PART = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*" + r'|"(?:[^"\\]|\\.)*"')
 _UNFIT_FOR_DOMAIN = re.compile(r"[ !-,/;-@\\^`{-~]+")
 
 
@@ -63,8 +63,7 @@ def is_mailbox(text: str) -> bool:
     Programs and libraries that are given anything else may repair it into somebody else's address.
     """
     local, _, domain = text.rpartition("@")
-    local_fits = _DOT_ATOM.fullmatch(local) or _QUOTED_STRING.fullmatch(local)
-    return bool(local_fits and domain and not _UNFIT_FOR_DOMAIN.search(domain))
+    return bool(_LOCAL_PART.fullmatch(local) and domain and not _UNFIT_FOR_DOMAIN.search(domain))
 
 
 def message_id(unique: str, domain: str) -> str:
@@ -72,6 +71,10 @@ def message_id(unique: str, domain: str) -> str:
     section 3.6.4).
     """
     return f"<{unique}@{_domain(domain)}>"
+
+
+NO_ADDRESS = Receipt(Outcome.FAILED, "this is no address that mail can go to", bounce=True)
+"""The receipt where no mailbox is named (`is_mailbox`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +315,7 @@ def _phrase(name: str, header: str) -> str:
         return _encoded_words(name, header)
     if not name or _ATOMS.fullmatch(name):
         return name
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return f'"{escaped(name)}"'
 
 
 def _is_plain(text: str) -> bool:
@@ -346,9 +348,8 @@ def bare_address(address: str) -> str:
     local, at, domain = clean(address).rpartition("@")
     if not at:
         local, domain = domain, ""
-    if not _DOT_ATOM.fullmatch(local) and not _QUOTED_STRING.fullmatch(local):
-        escaped = local.replace("\\", "\\\\").replace('"', '\\"')
-        local = f'"{escaped}"'
+    if not _LOCAL_PART.fullmatch(local):
+        local = f'"{escaped(local)}"'
     return f"{local}@{_domain(domain)}" if at else local
 
 

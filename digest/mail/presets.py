@@ -30,8 +30,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One way to send. `tls` is as in `Server`; an empty `host` is asked for; `login` says what the
-    password is.
+    """One way to send. An empty `host` is asked for; `login` says what the password is.
 
     `daily_limit` is in messages, None where the provider publishes none or it differs by contract.
     `domains` are those of addresses that belong there. `token`: the login is by XOAUTH2 as a rule.
@@ -44,7 +43,6 @@ class Preset:
     scheme: str = "smtp"
     host: str = ""
     port: int = 0
-    tls: str = ""
     login: str = ""
     daily_limit: int | None = None
     domains: tuple[str, ...] = ()
@@ -90,7 +88,6 @@ PRESETS = (
         "Gmail, and Google Workspace with an app password",
         host="smtp.gmail.com",
         port=SUBMISSION_PORT,
-        tls="starttls",
         login="an app password of 16 letters, with or without its blanks;"
         " not the password of the Google account",
         daily_limit=500,
@@ -114,7 +111,6 @@ PRESETS = (
         "Outlook.com, Hotmail, Live (a token command, no password)",
         host="smtp-mail.outlook.com",
         port=SUBMISSION_PORT,
-        tls="starttls",
         login="none: a command that prints an access token (DIGEST_MAIL_TOKEN_COMMAND)",
         domains=("outlook.com", "hotmail.com", "live.com", "msn.com"),
         hints=(
@@ -133,7 +129,6 @@ PRESETS = (
         "Microsoft 365, Exchange Online (work or university)",
         host="smtp.office365.com",
         port=SUBMISSION_PORT,
-        tls="starttls",
         login="a token command; or, until basic authentication ends, the mailbox's password",
         daily_limit=10_000,
         hints=(
@@ -159,7 +154,6 @@ PRESETS = (
         scheme="smtps",
         host="smtp.fastmail.com",
         port=SUBMISSIONS_PORT,
-        tls="always",
         login="an app password; the login is the full address",
         domains=("fastmail.com", "fastmail.fm"),
         hints=(
@@ -175,7 +169,6 @@ PRESETS = (
         "iCloud Mail",
         host="smtp.mail.me.com",
         port=SUBMISSION_PORT,
-        tls="starttls",
         login="an app-specific password; the login is the full iCloud address",
         daily_limit=1_000,
         domains=("icloud.com", "me.com", "mac.com"),
@@ -197,7 +190,6 @@ PRESETS = (
         scheme="smtps",
         host="smtp.mail.yahoo.com",
         port=SUBMISSIONS_PORT,
-        tls="always",
         login="an app password, with or without its blanks; not the password of the account",
         domains=("yahoo.com", "ymail.com", "rocketmail.com"),
         hints=(
@@ -215,7 +207,6 @@ PRESETS = (
         scheme="smtps",
         host="smtp.qq.com",
         port=SUBMISSIONS_PORT,
-        tls="always",
         login="the authorization code of 16 letters; not the QQ login password",
         domains=("qq.com", "foxmail.com"),
         hints=(
@@ -233,7 +224,6 @@ PRESETS = (
         "relay",
         "A relay of the campus or the company, without login",
         port=25,
-        tls="starttls",
         hints=(
             Hint(
                 r"relay|\b5[35]0\b|\b554\b",
@@ -247,7 +237,6 @@ PRESETS = (
         "server",
         "Another SMTP server",
         port=SUBMISSION_PORT,
-        tls="starttls",
         login="the password of that login",
     ),
     Preset(
@@ -320,9 +309,8 @@ def find_preset(name: str) -> Preset:
 def guess_preset(address: str) -> Preset | None:
     """The provider to which an address belongs by its domain, or None."""
     domain = address.rpartition("@")[2].casefold()
-    country = re.fullmatch(r"(outlook|hotmail|live|yahoo)\.(?:com?\.)?[a-z]{2}", domain)
-    if country:
-        domain = f"{country[1]}.com"
+    # Some write their countries' domains: yahoo.co.uk, hotmail.fr.
+    domain = re.sub(r"^(outlook|hotmail|live|yahoo)\.(?:com?\.)?[a-z]{2}$", r"\1.com", domain)
     return next((preset for preset in PRESETS if domain in preset.domains), None)
 
 
@@ -331,13 +319,11 @@ def preset_of(mail: str) -> Preset | None:
     host; or None.
     """
     host = _host(mail)
-    if host and not is_loopback(host):
-        for preset in PRESETS:
-            if preset.scheme_is_smtp and preset.host == host:
-                return preset
-        if re.search(r":25(?:[/?]|$)", mail) and "@" not in mail:
-            return find_preset("relay")
-    return None
+    if not host or is_loopback(host):
+        return None
+    is_relay = re.search(r":25(?:[/?]|$)", mail) and "@" not in mail
+    fitting = (preset for preset in PRESETS if preset.scheme_is_smtp and preset.host == host)
+    return next(fitting, find_preset("relay") if is_relay else None)
 
 
 def hint_for(mail: str, reply: str) -> str:

@@ -10,7 +10,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
 from pathlib import Path
 
-from digest.mail.message import Message, is_mailbox, words
+from digest.mail.message import NO_ADDRESS, Message, is_mailbox, words
 from digest.model import Outcome, Receipt
 
 # Exit codes of sysexits.h. EX_UNAVAILABLE is the catch-all that some programs use for a refused
@@ -47,7 +47,7 @@ class SendmailTransport:
         if not os.access(self._program, os.X_OK) or self._program.is_dir():
             return self._missing()
         if not is_mailbox(message.recipient):
-            return Receipt(Outcome.FAILED, "this is no address that mail can go to", bounce=True)
+            return NO_ADDRESS
         before_data()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -100,11 +100,7 @@ class SendmailTransport:
             return Receipt(
                 Outcome.UNKNOWN, words(f"{self._program} was killed by a signal: {said}")
             )
-        reply = words(
-            f"{self._program} ended with code {code}: {said}"
-            if said
-            else f"{self._program} ended with code {code}"
-        )
+        reply = words(f"{self._program} ended with code {code}" + (f": {said}" if said else ""))
         if code in _RELAY:
             return Receipt(Outcome.RELAY, reply, permanent=code in _PERMANENT)
         if code in _FAILED:

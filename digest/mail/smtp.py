@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from digest.mail.connection import Account, Connection
 from digest.mail.message import Message
-from digest.mail.server import Server
 from digest.model import Outcome, Receipt
 
 log = logging.getLogger(__name__)
@@ -24,33 +22,12 @@ three)."""
 class SmtpTransport:
     """Hands messages to one server over up to `connections` connections, made when they are needed.
 
-    What the other arguments mean stands at `Account`. A server that turns a further connection away
-    while another one works gets fewer from then on.
+    A server that turns a further connection away while another one works gets fewer from then on.
     """
 
-    def __init__(
-        self,
-        server: Server,
-        *,
-        password: str | None = None,
-        token: Callable[[], Awaitable[str]] | None = None,
-        tls_context: ssl.SSLContext | None = None,
-        connections: int = CONNECTIONS,
-        command_timeout: float = 60,
-        data_timeout: float = 600,
-        idle_timeout: float = 30,
-    ) -> None:
-        self._account = Account(
-            server,
-            password,
-            token,
-            tls_context,
-            command_timeout,
-            data_timeout,
-            idle_timeout,
-            secrets=[password] if password else [],
-        )
-        self._connections = [Connection(self._account) for _ in range(connections)]
+    def __init__(self, account: Account, connections: int = CONNECTIONS) -> None:
+        self._account = account
+        self._connections = [Connection(account) for _ in range(connections)]
         # The one that was used last is taken first, so that few messages need one connection only.
         self._free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
         for connection in self._connections:

@@ -75,25 +75,25 @@ def open_transport(
 def _open_smtp(
     server: Server, password: str | None, ca: Path | None, token_command: str
 ) -> Transport:
+    from digest.mail.connection import Account
     from digest.mail.smtp import SmtpTransport
 
     tls_context = None if server.tls == "none" else make_tls_context(ca)
     if token_command:
-        command = read_command(token_command)
+        fetch = partial(fetch_token, read_command(token_command))
         if not server.user:
             raise ConfigError(
                 "DIGEST_MAIL_TOKEN_COMMAND is set, and DIGEST_MAIL names no user to log in with",
                 remedy=EXAMPLE,
             )
-        fetch = partial(fetch_token, command)
-        return SmtpTransport(server, password=None, token=fetch, tls_context=tls_context)
+        return SmtpTransport(Account(server, token=fetch, tls_context=tls_context))
     if server.user and not password:
         raise ConfigError(
             "DIGEST_MAIL names a user to log in with, and there is no password",
             remedy="set DIGEST_MAIL_PASSWORD or DIGEST_MAIL_PASSWORD_FILE",
         )
-    needed = as_issued(server.host, password) if server.user and password else None
-    return SmtpTransport(server, password=needed, token=None, tls_context=tls_context)
+    secret = as_issued(server.host, password) if server.user and password else ""
+    return SmtpTransport(Account(server, secret, tls_context=tls_context))
 
 
 def _scheme(url: str) -> tuple[str, str]:

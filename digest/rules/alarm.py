@@ -1,5 +1,5 @@
-"""When the operator is told of trouble: what is wrong now and what was told before, to one mail, or
-none.
+"""When the operator is mailed about trouble: from what is wrong now and what was reported before, to
+one notice or none.
 """
 
 from __future__ import annotations
@@ -41,14 +41,12 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
-    """A trouble that is not over: since when it is known, what it is, and whether the operator was
-    told.
-    """
+class KnownTrouble:
+    """A trouble that is not over: since when it is known (UTC), and whether it was reported."""
 
     since: datetime
     words: str
-    told: bool = False
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +64,34 @@ class Decision:
     """
 
     notice: Notice | None
-    memory: Mapping[Trouble, Open]
-    if_told: Mapping[Trouble, Open]
+    memory: Mapping[Trouble, KnownTrouble]
+    if_accepted: Mapping[Trouble, KnownTrouble]
 
 
-def decide(facts: Facts, memory: Mapping[Trouble, Open], now: datetime) -> Decision:
+def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) -> Decision:
     """Compare what is wrong with what the operator knows.
 
-    Each trouble is told once; what comes and goes while another stays is not told again. When all
-    is well one mail says so, with what it was: where mail itself was what was broken, that is the
-    first the operator hears by mail.
+    Each trouble is reported once; what comes and goes while another stays is not reported again.
+    When all is well one mail says so, and what it was: where mail itself was broken, that is the
+    first that reaches the operator.
     """
     wrong = _wrong(facts, now)
     if not wrong:
         notice = _all_well(memory, now) if memory else None
         return Decision(notice, memory if notice else {}, {})
-    known = {
-        **memory,
-        **{
-            kind: replace(memory.get(kind, Open(now, words)), words=words)
-            for kind, words in wrong.items()
-        },
-    }
-    if all(known[kind].told for kind in wrong):
+    known = dict(memory)
+    for kind, words in wrong.items():
+        known[kind] = replace(memory.get(kind, KnownTrouble(now, words)), words=words)
+    if all(known[kind].reported for kind in wrong):
         return Decision(None, known, known)
     lines = tuple(
         f"{known[kind].words} (known since {_moment(known[kind].since)})" for kind in wrong
     )
-    told = {kind: replace(one, told=one.told or kind in wrong) for kind, one in known.items()}
-    return Decision(Notice(f"trouble: {next(iter(wrong.values()))}", lines), known, told)
+    # What is over already, but was never reported, does not count as reported by this notice.
+    accepted = {
+        kind: replace(one, reported=one.reported or kind in wrong) for kind, one in known.items()
+    }
+    return Decision(Notice(f"trouble: {next(iter(wrong.values()))}", lines), known, accepted)
 
 
 def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
@@ -122,7 +119,7 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
     return wrong
 
 
-def _all_well(memory: Mapping[Trouble, Open], now: datetime) -> Notice:
+def _all_well(memory: Mapping[Trouble, KnownTrouble], now: datetime) -> Notice:
     lines = tuple(
         f"over: {one.words} (from {_moment(one.since)} to {_moment(now)})"
         for one in memory.values()

@@ -10,12 +10,12 @@ from datetime import timedelta
 from enum import StrEnum
 
 SOFT_DAYS = 3
-"""Bounces for a time end in a suppression when they came on so many different days (UTC) …"""
+"""Bounces for a time end in a suppression when they come on so many different days (UTC) …"""
 SOFT_SPAN = timedelta(days=30)
 """… within this time."""
 SURGE_SPAN = timedelta(hours=1)
 SURGE_SHARE = 0.05
-"""When more than this share of all readers bounces within SURGE_SPAN, the cause is not a reader …"""
+"""When more than this share of readers bounces within SURGE_SPAN, the cause is not a reader …"""
 SURGE_READERS = 5
 """… but fewer readers than these are no surge, however few there are in all."""
 
@@ -71,7 +71,7 @@ def fault_of(status: str) -> Fault:
 
 
 def blame_of(status: str) -> Blame:
-    """Judge a bounce by its code; without one nobody can tell for how long an address fails: SOFT."""
+    """Judge a bounce by its code; SOFT without one, when nobody knows how long it will fail."""
     if not status.startswith("5."):
         return Blame.SOFT
     if status.startswith(("5.6.", "5.7.")):
@@ -80,5 +80,5 @@ def blame_of(status: str) -> Blame:
 
 
 def is_surge(bounced: int, readers: int) -> bool:
-    """Whether so many readers, of so many in all, bounced at once that no reader can be the cause."""
+    """Whether so many of all readers bounced at once that no reader can be the cause."""
     return bounced >= SURGE_READERS and bounced > SURGE_SHARE * readers

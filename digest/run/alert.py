@@ -67,7 +67,7 @@ async def after_cycle(
         and not _is_away(store, now)
         and await _tell(alarm, decision.notice, now)
     )
-    store.alarms.remember(decision.if_told if told or decision.notice is None else decision.memory)
+    store.alarms.remember(decision.if_accepted if told or decision.notice is None else decision.memory)
 
 
 def _mail_rests(store: Store, now: datetime) -> str:

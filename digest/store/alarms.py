@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from digest.rules.alarm import Open, Trouble
+from digest.rules.alarm import KnownTrouble, Trouble
 from digest.store.database import Concern
 from digest.times import from_text, to_text
 
@@ -31,18 +31,19 @@ class Alarms(Concern):
                 self._db.set_meta(ERROR, error)
         return failed, error
 
-    def memory(self) -> dict[Trouble, Open]:
+    def memory(self) -> dict[Trouble, KnownTrouble]:
         """The troubles that are not over, as the operator knows them."""
         found = json.loads(self._db.meta(MEMORY) or "{}")
         return {
-            Trouble(kind): Open(from_text(since), words, told)
-            for kind, (since, words, told) in found.items()
+            Trouble(kind): KnownTrouble(from_text(since), words, reported)
+            for kind, (since, words, reported) in found.items()
         }
 
-    def remember(self, memory: Mapping[Trouble, Open]) -> None:
+    def remember(self, memory: Mapping[Trouble, KnownTrouble]) -> None:
         """Remember what is not over."""
         stored = {
-            kind.value: [to_text(one.since), one.words, one.told] for kind, one in memory.items()
+            kind.value: [to_text(one.since), one.words, one.reported]
+            for kind, one in memory.items()
         }
         if stored != json.loads(self._db.meta(MEMORY) or "{}"):
             self._db.set_meta(MEMORY, json.dumps(stored))

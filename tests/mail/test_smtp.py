@@ -14,8 +14,9 @@ from aiosmtpd import smtp as aiosmtpd
 
 from digest.errors import ConfigError
 from digest.mail import connection as connection_module
+from digest.mail.connection import Account
 from digest.mail.server import Server
-from digest.mail.smtp import SmtpTransport
+from digest.mail.smtp import CONNECTIONS, SmtpTransport
 from digest.mail.transport import Transport, open_transport
 from digest.model import Outcome
 from digest.rules.bounces import Blame, blame_of, status_of
@@ -43,7 +44,8 @@ async def delivering(server: SmtpServer, **options: Any) -> AsyncIterator[SmtpTr
         options.pop("tls", "none"),
         options.pop("user", ""),
     )
-    transport = SmtpTransport(place, command_timeout=options.pop("command_timeout", 5), **options)
+    connections = options.pop("connections", CONNECTIONS)
+    transport = SmtpTransport(Account(place, **({"command_timeout": 5} | options)), connections)
     try:
         yield transport
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.mail.connection import Account
 from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
 from digest.model import Outcome, Receipt
@@ -46,9 +47,8 @@ async def raw_server(converse: Converse) -> AsyncIterator[int]:
 
 
 def to(port: int, **options: float) -> SmtpTransport:
-    return SmtpTransport(
-        Server("smtp", "127.0.0.1", port, "none"), **({"command_timeout": 2} | options)
-    )  # type: ignore[arg-type]
+    server = Server("smtp", "127.0.0.1", port, "none")
+    return SmtpTransport(Account(server, **({"command_timeout": 2} | options)))  # type: ignore[arg-type]
 
 
 async def sent_to(converse: Converse, **options: float) -> Receipt:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from digest.mail.message import Sender
 from digest.model import Outcome, Receipt
-from digest.rules.alarm import FAILED_CYCLES, Facts, Notice, Open, Trouble, decide
+from digest.rules.alarm import FAILED_CYCLES, Facts, KnownTrouble, Notice, Trouble, decide
 from digest.run.alert import Alarm, after_cycle
 from digest.run.heartbeat import beat
 from tests.world.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, mail, reader
@@ -31,13 +31,13 @@ facts = st.sampled_from(
 
 def play(sequence: list[tuple[Facts, bool]]) -> list[Notice]:
     """What is mailed over some hours; each with whether mail works."""
-    memory: Mapping[Trouble, Open] = {}
+    memory: Mapping[Trouble, KnownTrouble] = {}
     mailed = []
     for hour, (now_wrong, works) in enumerate(sequence):
         decision = decide(now_wrong, memory, MONDAY + hour * HOUR)
         if decision.notice is not None and works:
             mailed.append(decision.notice)
-        memory = decision.if_told if works or decision.notice is None else decision.memory
+        memory = decision.if_accepted if works or decision.notice is None else decision.memory
     return mailed
 
 
@@ -241,8 +241,8 @@ async def test_the_heartbeat_calls_and_never_fails(
 def test_decided_at_a_later_time_keeps_when_it_began() -> None:
     first = decide(BAD, {}, MONDAY)
     assert isinstance(MONDAY, datetime)
-    later = decide(RESTING, first.if_told, MONDAY + DAY)
-    assert later.if_told[Trouble.CYCLES].since == MONDAY
+    later = decide(RESTING, first.if_accepted, MONDAY + DAY)
+    assert later.if_accepted[Trouble.CYCLES].since == MONDAY
 
 
 async def test_a_mail_server_that_takes_nothing_is_told_when_it_does_again(office: Office) -> None:
