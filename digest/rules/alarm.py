@@ -1,5 +1,5 @@
-"""When the operator is mailed about trouble: from what is wrong now and what was reported before, to
-one notice or none.
+"""When the operator is mailed: from what is wrong now and what was reported before, one notice or
+none.
 """
 
 from __future__ import annotations
