@@ -17,7 +17,7 @@ from digest.demo.samples import NOW, READER
 from digest.mail.message import freeze
 from digest.model import Digest, Item, Kind
 from digest.rendering.render import HTML_BYTES, Renderer
-from digest.rules.compose import compose
+from digest.rules.compose import Extras, compose
 
 BOUND = {50: 10.0, 500: 80.0}
 """At most so many times what encoding takes."""
@@ -35,9 +35,7 @@ def digest(number: int) -> Digest:
         for place, paper in enumerate(papers)
     ]
     reader = replace(READER, max_papers=number)
-    return compose(
-        items, reader, now=NOW, welcome=False, previous=NOW - timedelta(days=1), next_at=None
-    )
+    return compose(items, reader, now=NOW, extras=Extras(previous=NOW - timedelta(days=1)))
 
 
 def main() -> None:

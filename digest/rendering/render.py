@@ -7,6 +7,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
@@ -163,23 +164,17 @@ def _longest(
     bisection; in most digests that are too long an early stage is enough. None of the steps below
     `low` fits.
     """
-    part = attempt(low)
-    if len(part.encode()) <= limit:
-        return part, True
-    for high in (stage for stage in stages if stage > low):
-        part = attempt(high)
-        if len(part.encode()) > limit:
-            low = high
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            other = attempt(middle)
-            if len(other.encode()) <= limit:
-                high, part = middle, other
-            else:
-                low = middle
-        return part, True
-    return part, False
+    attempt = cache(attempt)
+
+    def fits(step: int) -> bool:
+        return len(attempt(step).encode()) <= limit
+
+    for high in (low, *(stage for stage in stages if stage > low)):
+        if fits(high):
+            least = bisect_left(range(high), True, min(low + 1, high), high, key=fits)
+            return attempt(least), True
+        low = high
+    return attempt(low), False
 
 
 def _reduced(whole: Extent, step: int) -> Extent:

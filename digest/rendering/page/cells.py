@@ -8,6 +8,7 @@ and `plain` takes them back.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -29,10 +30,19 @@ _TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 # What ends a cell; what begins a tag, a comment or an address in pointed brackets; what would be
 # read as a reference; and what would make a link or an image of brackets.
 _ANYWHERE = r"\||<(?=[A-Za-z/!?]|[^\s<>]*@)|&(?=#[0-9xX]|[A-Za-z][A-Za-z0-9]*;)|(?<=\])\("
-_HARMFUL = re.compile(_ANYWHERE)
-_IN_COMMENT = re.compile(_ANYWHERE + "|`")
-_IN_TITLE = re.compile(_ANYWHERE + r"|[\[\]`*]")
-_IN_HEADING = re.compile(_ANYWHERE + r"|[\[\]`*]|#(?=#*$)")
+
+
+def _escaping(harmful: str) -> re.Pattern[str]:
+    """What is written as references: harmful characters, and backslashes before one or at the end,
+    which would undo it.
+    """
+    return re.compile(rf"\\+(?={harmful}|\Z)|{harmful}")
+
+
+_HARMFUL = _escaping(_ANYWHERE)
+_IN_COMMENT = _escaping(_ANYWHERE + "|`")
+_IN_TITLE = _escaping(_ANYWHERE + r"|[\[\]`*]")
+_IN_HEADING = _escaping(_ANYWHERE + r"|[\[\]`*]|#(?=#*$)")
 _NAMED = {"<": "&lt;", "&": "&amp;"}
 _REFERENCE = re.compile(r"&(?:lt|amp|#(?:35|40|42|91|92|93|96|124));")
 
@@ -72,7 +82,7 @@ def link(paper: Paper) -> str:
 
 def plain(cell: str) -> str:
     """Take back what was done to a text for its cell."""
-    return _REFERENCE.sub(_character, cell)
+    return _REFERENCE.sub(lambda reference: html.unescape(reference.group()), cell)
 
 
 def one_line(text: str) -> str:
@@ -112,24 +122,8 @@ def _fold(summary: str, text: str) -> str:
 
 
 def _escaped(text: str, harmful: re.Pattern[str]) -> str:
-    """Write harmful characters as references, and a backslash before one or at the end, which would
-    undo it.
-    """
-    pieces: list[str] = []
-    rest = 0
-    for found in harmful.finditer(text):
-        pieces.append(_guarded(text[rest : found.start()]))
-        pieces.append(_NAMED.get(found.group(), f"&#{ord(found.group())};"))
-        rest = found.end()
-    pieces.append(_guarded(text[rest:]))
-    return "".join(pieces)
+    return harmful.sub(_references, text)
 
 
-def _guarded(text: str) -> str:
-    bare = text.rstrip("\\")
-    return bare + "&#92;" * (len(text) - len(bare))
-
-
-def _character(reference: re.Match[str]) -> str:
-    text = reference.group()
-    return {"&lt;": "<", "&amp;": "&"}.get(text) or chr(int(text[2:-1]))
+def _references(found: re.Match[str]) -> str:
+    return "".join(_NAMED.get(character, f"&#{ord(character)};") for character in found.group())

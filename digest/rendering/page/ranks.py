@@ -90,12 +90,12 @@ def _ranked(
         for base in chain.ids:
             member[base].append(chain)
     order: dict[str, date] = {}
-    while heads := {
-        chain.head: _submitted(best[chain.head], member[chain.head], updated)
-        for chain in chains
-        if chain.ids
-    }:
-        ready = [base for base in heads if all(chain.head == base for chain in member[base])]
+    while chains := [chain for chain in chains if chain.ids]:
+        heads = {
+            chain.head: _submitted(best[chain.head], member[chain.head], updated)
+            for chain in chains
+        }
+        ready = [base for base in heads if {chain.head for chain in member[base]} == {base}]
         chosen = max(ready or heads, key=heads.__getitem__)
         order[chosen] = heads[chosen]
         for chain in member[chosen]:
