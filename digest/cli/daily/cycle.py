@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from digest.cli.base import Context
-from digest.cli.daily.folder import FolderAnswer, answer
+from digest.cli.daily.folder import FolderAnswer, apply_answer
 from digest.cli.daily.health import after_cycle
 from digest.cli.daily.inbox import read_inbox_safely
 from digest.errors import Exit, TryLaterError, UsageError
@@ -44,7 +44,7 @@ T = TypeVar("T")
 class CycleOptions:
     """What is wanted of one cycle: to take `now` for the time, to ask arXiv for all, to wait for a
     network, what becomes of the mail in the `folder`, to serve `only` one reader; `progress` is
-    told what goes on.
+    called with what goes on.
     """
 
     now: datetime | None = None
@@ -116,7 +116,7 @@ def _wanted(parts: Parts, options: CycleOptions) -> RunOptions:
 
     at_once: tuple[Subscriber, ...] = ()
     if options.folder is not None:
-        at_once = answer(parts.store, parts.roster, options.folder, parts.clock())
+        at_once = apply_answer(parts.store, parts.roster, options.folder, parts.clock())
     return RunOptions(
         fetch_all=options.fetch_all,
         # A person who calls without --wait has mended something, and wants to see it work

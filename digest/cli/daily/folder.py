@@ -38,10 +38,12 @@ def say_what_the_folder_holds(context: Context, now: datetime) -> None:
         )
 
 
-def answer(
+def apply_answer(
     store: Store, roster: Roster, choice: FolderAnswer, now: datetime
 ) -> tuple[Subscriber, ...]:
-    """Do what was chosen; returns the readers to whom something is due by it."""
+    """Mail what the folder holds, or leave it, as chosen; returns the readers to whom it makes
+    something due.
+    """
     if choice is FolderAnswer.LEAVE:
         store.folder.leave(now)
         return ()

@@ -94,7 +94,7 @@ async def read_inbox_safely(
 
 
 async def keep_reading_inbox(context: Context, store: Store) -> None:
-    """Read the mailbox again and again, beside the daemon."""
+    """Read the mailbox again and again, while the daemon does its cycles."""
     trouble = ""
     while context.settings.inbox:
         try:

@@ -56,7 +56,7 @@ def send(context: Context, email: str, now: datetime | None, as_json: bool) -> N
         options = CycleOptions(now, only=subscriber, progress=progress)
         summary = asyncio.run(work(context, options))
     with reading_store(settings) as store:
-        # A cycle may also have moved what lay in the outbox before: that is told, too.
+        # A cycle also moves what lay in the outbox before it: that is shown, too.
         moved = [d for d in _deliveries(store, subscriber) if d.state != before.get(d.id)]
         why = "" if moved else _why_nothing(store, subscriber, moment)
     _show(context, subscriber, moved, why, as_json=as_json)
@@ -101,7 +101,7 @@ def _show(
     context: Context, subscriber: Subscriber, moved: list[LedgerEntry], why: str, *, as_json: bool
 ) -> None:
     """Say what was done, or why there was nothing to do."""
-    # A digest that went into a newer one is no news beside that one.
+    # A digest whose papers went into a newer one is no news where that one is shown.
     moved = [d for d in moved if d.state != State.EXPIRED]
     digests = [
         {
