@@ -213,10 +213,10 @@ def _wishes(facts: _Facts, matcher: Matcher) -> Wishes:
 def _judge(inquiry: Inquiry, row: LogRow, wishes: Wishes) -> Verdict:
     part = inquiry.parts.get(row.query)
     start = part.start if part is not None else None
-    let_go = False
+    skipped = False
     if inquiry.past is not None and start is not None and row.seq <= start:
-        let_go = inquiry.store.history.was_skipped(inquiry.past.id, row, start)
-    return judge_row(row, part, wishes, inquiry.zone, let_go=let_go)
+        skipped = inquiry.store.history.was_skipped(inquiry.past.id, row, start)
+    return judge_row(row, part, wishes, inquiry.zone, skipped=skipped)
 
 
 def _most_decisive(verdicts: list[Verdict]) -> Verdict:

@@ -124,7 +124,7 @@ _own: list[Holidays] = []
 
 
 def use_holidays(own: Holidays | None) -> None:
-    """Let an operator's list count beside the built-in one, for this process; None: the built-in
+    """Let an operator's list count together with the built-in one, for this process; None: the built-in
     one alone.
     """
     _own[:] = [own] if own else []

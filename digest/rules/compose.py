@@ -17,7 +17,7 @@ NEW_VERSIONS = "New versions"
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a digest says beside its papers; the moments are UTC.
+    """What a digest says besides its papers; the moments are UTC.
 
     `welcome`: it is the reader's first; `previous` and `next_at` are when the one before came and
     the next can come; `skipped` papers were left out on the return from an absence; `quiet` tells

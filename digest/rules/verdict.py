@@ -116,7 +116,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What decides, beside the log, whether a row is for this reader.
+    """What decides, besides the log, whether a row is for this reader.
 
     `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance;
     `withdrawn`: the version with which the paper was withdrawn, 0 while it stands.
@@ -218,16 +218,16 @@ def _announced(row: LogRow) -> str:
 
 
 def judge_row(
-    row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, let_go: bool
+    row: LogRow, part: Part | None, wishes: Wishes, zone: str, *, skipped: bool
 ) -> Verdict:
     """Whether one row of the log is due to the reader, and if not, why: the first rule that speaks.
 
-    `let_go`: the reader's part of the log was moved past it on the return from an absence.
+    `skipped`: the reader's part of the log was moved past it on the return from an absence.
     """
     return (
         _was_carried(row, wishes)
         or _is_too_old(row)
-        or _not_in_part(row, part, zone, let_go=wishes.max_papers if let_go else None)
+        or _not_in_part(row, part, zone, came=wishes.max_papers if skipped else None)
         or _not_wanted(row, wishes)
         or Verdict("due", "it is due")
     )
@@ -259,10 +259,8 @@ def _is_too_old(row: LogRow) -> Verdict | None:
     return Verdict("too_old", words)
 
 
-def _not_in_part(
-    row: LogRow, part: Part | None, zone: str, *, let_go: int | None
-) -> Verdict | None:
-    """The row lies outside the reader's part of the log; `let_go`: so many came on a return."""
+def _not_in_part(row: LogRow, part: Part | None, zone: str, *, came: int | None) -> Verdict | None:
+    """The row lies outside the reader's part of the log; `came`: so many came on a return."""
     if part is None:
         return Verdict("not_placed", "the next run takes this keyword in for this reader")
     if part.until == 0:
@@ -272,10 +270,10 @@ def _not_in_part(
             "not_placed",
             "the keyword is new for this reader, and starts with arXiv's next good answer",
         )
-    if row.seq <= part.start and let_go is not None:
+    if row.seq <= part.start and came is not None:
         return Verdict(
             "let_go",
-            f"it was let go after a pause: on the return came the most recent {let_go}",
+            f"it was let go after a pause: on the return came the most recent {came}",
         )
     if row.seq <= part.start:
         begins = _at(part.begins_after, zone, ", which begins after")

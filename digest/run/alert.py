@@ -1,5 +1,5 @@
 """The operator hears of trouble, and of its end: after each cycle what is wrong is compared with
-what was told.
+what was reported.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ async def after_cycle(
 
     `error` is why it failed, or empty; None for a cycle that is neither here nor there.
 
-    The mail goes out beside the outbox, also while mail rests: one message, so that the operator
-    can hear of it; but a server that cannot be used at all is left alone until its rest is over.
-    Where it is not accepted the next cycle tries again, and in the end tells when all is well.
+    The mail does not pass through the outbox, and leaves also while mail rests, being one message;
+    but a server that cannot be used at all is left alone until its rest is over. Where it is not
+    accepted the next cycle tries again, and in the end tells when all is well.
     """
     store = alarm.store
     failed, why = store.alarms.note_cycle(None if error is None else clean(error))
@@ -62,12 +62,13 @@ async def after_cycle(
     )
     # A pure decision, so that an alarm that could not be sent is taken again next time.
     decision = decide(facts, store.alarms.memory(), now)
-    told = (
+    reported = (
         decision.notice is not None
         and not _is_away(store, now)
         and await _tell(alarm, decision.notice, now)
     )
-    store.alarms.remember(decision.if_accepted if told or decision.notice is None else decision.memory)
+    keep = reported or decision.notice is None
+    store.alarms.remember(decision.if_accepted if keep else decision.memory)
 
 
 def _mail_rests(store: Store, now: datetime) -> str:

@@ -213,7 +213,7 @@ async def _abandon(session: Session, tasks: dict[asyncio.Task[Receipt], Outgoing
     """
     for task in tasks:
         task.cancel()
-    # Cancelled tasks close their connections first: none may go on beside the next cycle.
+    # Cancelled tasks close their connections first: none may go on while the next cycle works.
     results = await asyncio.gather(*tasks, return_exceptions=True)
     whole = [
         (outgoing, result)

@@ -42,6 +42,12 @@ def test_one_busy_query_tells_that_the_index_stands_still(
     assert why_no_news(query(good, rate), window, 0, MONDAY).startswith(STALE) is stale
 
 
+def test_the_newest_row_of_a_window_tells() -> None:
+    rows = (eprint(1, SERVED - DAY), eprint(2, SERVED - 9 * DAY))
+    window = Window("(all:a)", rows, 2, SERVED - 40 * DAY, 1)
+    assert why_no_news(query(SERVED - SECOND), window, 0, MONDAY).startswith("no match")
+
+
 def test_an_empty_window_is_no_sign_of_a_standing_index() -> None:
     window = Window("(all:a)", (), 0, SERVED - 40 * DAY, 1)
     assert why_no_news(query(SERVED - DAY), window, 0, MONDAY).startswith("no match")
@@ -53,7 +59,9 @@ def test_an_empty_window_is_no_sign_of_a_standing_index() -> None:
         (DEADLINE_BEFORE - SECOND, 8.0, True),
         (DEADLINE_BEFORE - SECOND, 2.0, False),
         (DEADLINE_BEFORE, 800.0, False),
-        (DEADLINE_BEFORE - 3 * DAY, 2.0, True),
+        # four days before the deadline of the latest announcement: eight rows are expected
+        (DEADLINE_BEFORE - DAY, 2.0, True),
+        (DEADLINE_BEFORE - DAY, 1.999, False),
         (None, 800.0, False),
     ],
 )
@@ -120,3 +128,24 @@ def test_what_was_told_before_is_not_told_again_on_a_quiet_night() -> None:
         ADA, slot, saturday, queries=[query(saturday)], reasons=(), previous_digest=earlier
     )
     assert why.startswith("no match")
+
+
+def test_the_night_that_was_quiet_is_the_one_before_the_end_of_the_readers_day() -> None:
+    """In Los Angeles Friday ends after the hour at which Friday evening's would be served."""
+    reader = Subscriber("ada@example.org", (), at=time(8), timezone="America/Los_Angeles")
+    slot = datetime(2026, 11, 13, 16, tzinfo=UTC)
+    good = [query(slot)]
+    why = why_quiet(
+        reader, slot, slot + HOUR, queries=good, reasons=(), previous_digest=slot - HOUR
+    )
+    assert why == "weekend"
+
+
+@pytest.mark.parametrize(("minutes", "waits"), [(15, False), (16, True)])
+def test_a_slot_waits_six_hours_for_the_announcement_of_its_day(minutes: int, waits: bool) -> None:
+    assert timedelta(hours=6) == QUIET_WAIT
+    slot = datetime(2026, 11, 10, 0, minutes, tzinfo=UTC)
+    reader = Subscriber("ada@example.org", (), at=slot.time())
+    good = [query(slot)]
+    why = why_quiet(reader, slot, slot + HOUR, queries=good, reasons=(), previous_digest=None)
+    assert (why == "") is waits
