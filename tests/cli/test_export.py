@@ -275,6 +275,17 @@ def test_without_a_database_there_is_nothing_to_export(
     assert (told.code, told.out) == (0, "[]\n")
 
 
+def test_without_a_database_too_a_mistyped_keyword_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "subscribers.yaml").write_text("keywords: [Reasoning]\n", encoding="utf-8")
+    told = run_main(["export", "-k", "Resoning", "--home", str(tmp_path)], capsys)
+    assert told.code == 78
+    assert "did you mean Reasoning?" in told.err
+    told = run_main(["export", "-k", "reasoning", "--home", str(tmp_path)], capsys)
+    assert (told.code, json.loads(told.out)) == (0, [])
+
+
 def test_the_demo_is_exported_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = pytest.importorskip("pybtex.database")
     home = tmp_path / "demo"
