@@ -118,7 +118,10 @@ def test_papers_from_before_arxiv_made_web_pages_have_no_link_to_one() -> None:
     ("text", "links"),
     [
         ("see https://github.com/ada/engine.", ["code: github.com/ada/engine"]),
-        ("page (https://ada.github.io/), code: https://example.org/e", ["code: example.org/e", "page: ada.github.io"]),
+        (
+            "page (https://ada.github.io/), code: https://example.org/e",
+            ["code: example.org/e", "page: ada.github.io"],
+        ),
         ("https://a.example.org/1 https://b.example.org/2", ["page: a.example.org/1"]),
         ("http://github.com/ada/engine", []),
         ("Code at https://huggingface.co/datasets/ada/x", ["data: huggingface.co/datasets/ada/x"]),
@@ -193,7 +196,8 @@ def test_a_reader_chooses_how_much_of_an_abstract_comes() -> None:
     [
         ("One. Two. Three.", 99, "One. Two. Three."),
         ("One is here. Two is there. Three.", 30, "One is here. Two is there. …"),
-        ("As in Fig. 3 by A. Lovelace et al. Here, e.g. This. It ends here. Then more and more.", 70,
+        ("As in Fig. 3 by A. Lovelace et al. Here, e.g. This. It ends here. Then more and more.",
+         70,
          "As in Fig. 3 by A. Lovelace et al. Here, e.g. This. It ends here. …"),
         ("It costs 3.5 times less. And so on and on.", 30, "It costs 3.5 times less. …"),
         ('He said "yes." She said "no."', 20, 'He said "yes." …'),

@@ -133,7 +133,8 @@ LOOK = r"""(() => {
         return found.length > 3 && found[3] === 0 ? null : found.slice(0, 3);
     };
     const light = color => {
-        const [r, g, b] = color.map(c => c / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        const [r, g, b] = color.map(c => c / 255)
+            .map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
     const behind = node => {
@@ -149,10 +150,12 @@ LOOK = r"""(() => {
     for (let node = walker.nextNode(), place = 0; node; node = walker.nextNode(), place++) {
         if (!node.data.trim()) continue;
         const style = getComputedStyle(node.parentElement);
-        const [a, b] = [light(rgb(style.color)), light(behind(node.parentElement))].sort((x, y) => y - x);
+        const both = [light(rgb(style.color)), light(behind(node.parentElement))];
+        const [a, b] = both.sort((x, y) => y - x);
         const ratio = (a + 0.05) / (b + 0.05);
         if (ratio < contrast) contrast = ratio;
-        if (ratio < 4.5) faults.push(`contrast ${ratio.toFixed(2)}: ${node.data.trim().slice(0, 40)}`);
+        if (ratio < 4.5)
+            faults.push(`contrast ${ratio.toFixed(2)}: ${node.data.trim().slice(0, 40)}`);
         if (parseFloat(style.fontSize) < 13) faults.push(`small: ${node.data.trim().slice(0, 40)}`);
         const range = document.createRange();
         range.selectNodeContents(node);
@@ -160,7 +163,8 @@ LOOK = r"""(() => {
             if (box.width < 1) continue;
             if (box.left < 0 || box.right > innerWidth + 0.5)
                 faults.push(`cut at ${box.left}-${box.right}: ${node.data.trim().slice(0, 40)}`);
-            boxes.push([box.top, box.bottom, box.left, box.right, place, node.data.trim().slice(0, 40)]);
+            boxes.push([box.top, box.bottom, box.left, box.right, place,
+                        node.data.trim().slice(0, 40)]);
         }
     }
     boxes.sort((x, y) => x[0] - y[0]);
@@ -170,7 +174,8 @@ LOOK = r"""(() => {
             const high = Math.min(one[1], other[1]) - Math.max(one[0], other[0]);
             const wide = Math.min(one[3], other[3]) - Math.max(one[2], other[2]);
             // The boxes of neighbouring lines touch by a pixel or two; what overlaps shows more.
-            if (one[4] !== other[4] && wide > 1 && high > 0.35 * Math.min(one[1] - one[0], other[1] - other[0]))
+            const least = 0.35 * Math.min(one[1] - one[0], other[1] - other[0]);
+            if (one[4] !== other[4] && wide > 1 && high > least)
                 faults.push(`overlap: ${one[5]} / ${other[5]}`);
         }
     if (document.documentElement.scrollWidth > innerWidth)
@@ -200,7 +205,8 @@ def test_in_a_browser_nothing_is_cut_or_pale_and_nothing_is_loaded(
                 scheme = "dark" if dark else "light"
                 browser.picture(gallery / f"{sample.name}-{scheme}-{width}.png")
                 print(
-                    f"{sample.name} {scheme} {width}: contrast {found['contrast']:.1f}, {found['texts']} lines"
+                    f"{sample.name} {scheme} {width}: contrast {found['contrast']:.1f}, "
+                    f"{found['texts']} lines"
                 )
                 assert found["faults"] == [], (sample.name, scheme, width)
                 assert found["texts"] > 5

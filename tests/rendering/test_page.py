@@ -27,8 +27,10 @@ DAY = date(2026, 11, 23)
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 FOLD = ["<details>", "<summary>", "</summary>", "<p>", "</p>", "</details>"]
 HARM = r"""
-    | \| \\| ` `` ``` <b> </p> </details> <script> <!-- --> <? ?> <![CDATA[ <1@b.cc> <a:b> & &amp; &#124; &lt; &#x41;
-    [ ] ( ) ]( ![a](b) [a](b) [a]: * ** *a* _ __ ~~ $ $x$ \ \[ \] \< # ## --- - > 1. ~ { } \textbf{ x1 é 中 ′
+    | \| \\| ` `` ``` <b> </p> </details> <script> <!-- --> <? ?> <![CDATA[
+    <1@b.cc> <a:b> & &amp; &#124; &lt; &#x41;
+    [ ] ( ) ]( ![a](b) [a](b) [a]: * ** *a* _ __ ~~ $ $x$
+    \ \[ \] \< # ## --- - > 1. ~ { } \textbf{ x1 é 中 ′
 """.split()
 ODD = [" ", "\n", "\t", "\r", "\x00", "\x0b", "\u2028", "\ud800", "\u202e"]
 pieces = st.lists(st.sampled_from([*HARM, *ODD]), max_size=12)
@@ -130,12 +132,14 @@ def test_any_texts_make_a_page_that_reads_as_the_same_rows_and_cells(
 def test_ordinary_texts_come_out_as_they_are() -> None:
     paper = eprint(
         title='From "A" to R&D: $p < 0.05$ (100%) & more',
-        abstract="Such ``words'' with `code`, **bold**, \\emph{it}, 20\\%, $x_1 < y$, [1], A&B, p <= 5",
+        abstract="Such ``words'' with `code`, **bold**, \\emph{it}, 20\\%, $x_1 < y$, [1], A&B, "
+        "p <= 5",
         comment="7 pages, 4 figures",
     )
     assert row(paper) == (
         f"| **[{paper.title}](http://arxiv.org/abs/2611.00001v1)** | 2026-11-20"
-        f" | <details><summary>Show</summary><p>{paper.abstract}</p></details> | 7 pages, 4 figures |"
+        f" | <details><summary>Show</summary><p>{paper.abstract}</p></details> |"
+        " 7 pages, 4 figures |"
     )
 
 
@@ -243,7 +247,10 @@ def test_sections_that_contradict_each_other_are_still_read() -> None:
          ("math/0309136", 1, "T [1] (2)", "", "")),
         ("| **[T](http://arxiv.org/abs/2503.00001v1)** | 2025-03-01 | x | a | b |",
          ("2503.00001", 1, "T", "x", "a | b")),
-        ("| **[T](http://arxiv.org/abs/2503.00001v1)** | 2025-03-01 |", ("2503.00001", 1, "T", "", "")),
+        (
+            "| **[T](http://arxiv.org/abs/2503.00001v1)** | 2025-03-01 |",
+            ("2503.00001", 1, "T", "", ""),
+        ),
     ],
 )  # fmt: skip
 def test_rows_of_other_shapes_are_read(line: str, expected: tuple[object, ...]) -> None:
@@ -260,7 +267,8 @@ def test_rows_of_other_shapes_are_read(line: str, expected: tuple[object, ...]) 
 def test_columns_are_known_by_their_headings_and_strange_rows_are_named() -> None:
     page = read_page(
         "﻿## Old\r\n\r\n|Date|Authors|Title|Comments|\r\n|:--|---|---|---|\r\n"
-        "|2025-03-01|Ada et al.|[T](http://arxiv.org/abs/2503.00001v1)|5 pages|\r\n|2025-03-01|nobody|no link|x|\r\n"
+        "|2025-03-01|Ada et al.|[T](http://arxiv.org/abs/2503.00001v1)|5 pages|\r\n"
+        "|2025-03-01|nobody|no link|x|\r\n"
         "\r\n## Empty\r\n| other | table |\r\n|---|---|\r\ntext | text\r\n"
     )
     assert [(s.keyword, len(s.rows)) for s in page.sections] == [("Old", 1)]
@@ -310,7 +318,8 @@ def test_an_own_template_takes_the_place_of_the_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{% for %}", "own.md, line 1"), ("{{ nothing }}", "'nothing' is undefined"), (None, "there is no template"),
+    [("{% for %}", "own.md, line 1"), ("{{ nothing }}", "'nothing' is undefined"),
+     (None, "there is no template"),
      ("{% include 'x' %}", "there is no template")],
 )  # fmt: skip
 def test_a_broken_template_is_named(tmp_path: Path, text: str | None, words: str) -> None:

@@ -31,7 +31,10 @@ from tests.world.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample
 MARK = "k7f3a9c0d1e2b"
 RENDERER = Renderer()
 TAGS = set(
-    "html head meta title style body div table tbody tr td h1 h2 h3 h4 p ul li a b bdi em i br span".split()
+    (
+        "html head meta title style body div table tbody tr td h1 h2 h3 h4 p ul li a b bdi em i br "
+        "span"
+    ).split()
 )
 INLINE = set("a b bdi em i span".split())
 ATTRIBUTES = set(
@@ -39,7 +42,8 @@ ATTRIBUTES = set(
     "aria-roledescription aria-label".split()
 )
 FOR_OUTLOOK = {
-    '[if mso]><table role="presentation" width="600" cellspacing="0" cellpadding="0" border="0"><tr><td><![endif]',
+    '[if mso]><table role="presentation" width="600" cellspacing="0" cellpadding="0" border="0">'
+    "<tr><td><![endif]",
     "[if mso]></td></tr></table><![endif]",
 }
 

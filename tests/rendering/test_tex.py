@@ -13,8 +13,10 @@ from tests.world.tex_cases import CASES, UNTOUCHED
 
 PIECES = [
     *r"""
-    \ \\ $ $$ { } ^ _ ~ ` `` ' '' - -- --- % & # " \( \) \[ \] \{ \} \$ \% \' \" \~ \^ \c \v \H \b \u \o \L \i \alpha
-    \frac \sqrt \sqrt[3] \tilde \hat \overline \left \right \left. \big \mathbb \mathcal \cal \text \textbf \emph
+    \ \\ $ $$ { } ^ _ ~ ` `` ' '' - -- --- % & # " \( \) \[ \] \{ \} \$ \% \' \" \~ \^ \c
+    \v \H \b \u \o \L \i \alpha
+    \frac \sqrt \sqrt[3] \tilde \hat \overline \left \right \left. \big \mathbb \mathcal \cal
+    \text \textbf \emph
     \em \it
     \url \href \cite \footnote \unicode \unicode{x07} \unicode{x2014}
     \not \in \leq \times \sum \log \over \choose \binom
@@ -70,8 +72,10 @@ def test_a_formula_with_an_unknown_command_stays_whole(formula: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    r"{ } {{} \textbf{ \frac $ $$ $x \( \[ ` `` `a \sqrt ^ _ $^ \\ ~ - \cite[ \emph{$x_{ {\em \~{ \href{a} \alpha_ "
-    r"\alpha_{ \c{ $x^{ \Oh{ \text{$ \cal \choose {\over \not \left( $x' C:\a \mathbf{\text{ \sqrt{\emph{".split(),
+    r"{ } {{} \textbf{ \frac $ $$ $x \( \[ ` `` `a \sqrt ^ _ $^ \\ ~ - \cite[ \emph{$x_{ {\em \~{ "
+    r"\href{a} \alpha_ "
+    r"\alpha_{ \c{ $x^{ \Oh{ \text{$ \cal \choose {\over \not \left( $x' C:\a "
+    r"\mathbf{\text{ \sqrt{\emph{".split(),
 )
 @pytest.mark.parametrize("end", ["", "}" * 3_000, "$"])
 def test_odd_texts_take_no_longer_than_their_length_warrants(piece: str, end: str) -> None:
