@@ -453,7 +453,8 @@ def test_the_demo_is_told_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixtur
         papers = [row[0] for row in connection.execute("SELECT id FROM paper")]
         carried = set(
             connection.execute(
-                "SELECT r.address, cp.paper FROM delivery d JOIN subscriber r ON r.id = d.subscriber"
+                "SELECT r.address, cp.paper FROM delivery d"
+                " JOIN subscriber r ON r.id = d.subscriber"
                 " JOIN content_paper cp ON cp.content = d.content"
             )
         )

@@ -79,7 +79,7 @@ def test_the_last_announcement_served(now, evening):
     assert last_served(utc(now)).evening == evening
 
 
-def test_between_two_moments_stand_the_announcements_served_later_than_the_first_and_not_later_than_the_second():
+def test_between_two_moments_stand_what_was_served_after_the_first_up_to_the_second():
     first, last = last_served(utc("2026-11-24T12:00")), last_served(utc("2026-12-01T12:00"))
     between = served_between(first.served_at, last.served_at)
     assert [a.evening.day for a in between] == [24, 25, 29, 30]
@@ -144,7 +144,8 @@ def test_a_quiet_night_has_a_reason(now, reason):
             "2026-11-24T12:00",
             "2026-11-24T07:00",
             (84, 0),
-            "no announcement since the last fetch; next Tuesday evening, served Wednesday 06:15 UTC",
+            "no announcement since the last fetch; next Tuesday evening,"
+            " served Wednesday 06:15 UTC",
         ),
         (
             "2026-11-24T07:00",
@@ -170,7 +171,8 @@ def test_a_quiet_night_has_a_reason(now, reason):
             "2027-01-19T07:00",
             "2027-01-18T07:00",
             (84, 0),
-            "no match that is new: 84 papers in the window, all seen before (2027's holidays are not known)",
+            "no match that is new: 84 papers in the window, all seen before"
+            " (2027's holidays are not known)",
         ),
     ],
 )
@@ -262,7 +264,8 @@ def test_the_rules_agree_with_what_the_feeds_of_2025_held():
     """The feed of a day holds what was announced on the evening before, and is empty where nothing
     was."""
     listed = load_holidays(
-        '{"years": {"2025": {"2025-01-01": "New Year", "2025-01-20": "King", "2025-06-19": "Juneteenth",'
+        '{"years": {"2025": {"2025-01-01": "New Year", "2025-01-20": "King",'
+        '"2025-06-19": "Juneteenth",'
         '"2025-07-04": "Independence", "2025-09-01": "Labor"}}}'
     )
     path = shared("arxiv/captures/rss/toseic_rss_state_timeline.csv")

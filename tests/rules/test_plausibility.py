@@ -94,7 +94,8 @@ def test_of_all_recorded_days_only_parts_of_answers_are_held_back(
     held = [(day.now, keyword, rows, why) for day, keyword, rows, why in judged() if why]
     with capsys.disabled():
         print(
-            f"\n{len(held)} of {3 * len(days())} recorded windows are held back, all of them parts of answers:"
+            f"\n{len(held)} of {3 * len(days())} recorded windows are held back,"
+            " all of them parts of answers:"
         )
         for at, keyword, rows, why in held:
             print(f"  {at:%Y-%m-%d}  {keyword:22} {rows:3} rows  {why}")

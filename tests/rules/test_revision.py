@@ -28,8 +28,10 @@ SECOND = replace(FIRST, version=2)
 @pytest.mark.parametrize(
     "comment",
     [
-        "This paper was withdrawn by the authors due to a nontrivial error in Lemma 13. The proof is wrong",
-        "Withdrawn because of errors in proofs. Fixed versions will be incorporated into a paper by other authors",
+        "This paper was withdrawn by the authors due to a nontrivial error in Lemma 13."
+        " The proof is wrong",
+        "Withdrawn because of errors in proofs."
+        " Fixed versions will be incorporated into a paper by other authors",
         "15 pages. Preliminary version This paper had been withdrawn due to some missing cases",
         "This paper has been withdrawn by the author due to a crucial\n error",
         "withdrawn",
@@ -38,7 +40,8 @@ SECOND = replace(FIRST, version=2)
         "This submission has been withdrawn by arXiv administrators due to a violation of policy",
         "We want to withdrawal our article now",
         "I have decided to withdraw this paper because I obtained new data",
-        "We would like to request the withdrawal of our manuscript due to logical errors in the paper",
+        "We would like to request the withdrawal of our manuscript due to logical errors"
+        " in the paper",
         "The authors request withdrawal to avoid confusion with ongoing work",
         "We think it will be responsible to withdraw it",
         "Withdrawn from arXiv at the request of the publisher",
@@ -75,7 +78,8 @@ def test_words_that_only_sound_like_it_are_not_taken_for_a_withdrawal(comment: s
     ("abstract", "withdrawn"),
     [
         (
-            "This paper has been withdrawn by the author due to a crucial sign error in equation 1.",
+            "This paper has been withdrawn by the author due to a crucial sign error in"
+            " equation 1.",
             True,
         ),
         ("Withdrawn by the authors", True),

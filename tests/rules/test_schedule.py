@@ -45,6 +45,16 @@ def reader(
     return Subscriber("ada@example.org", (), timezone=zone, at=at, days=days, **more)
 
 
+def berlin(at: time, days: tuple[Weekly, ...] = DAYS) -> Subscriber:
+    return reader("Europe/Berlin", at, days)
+
+
+WEEKLY_AT_NINE = reader(at=time(9), days=(Weekly.MON,))
+PAUSED = reader(at=time(9), paused_until=date(2026, 12, 20))
+PAUSED_LONG = reader(paused_until=date(2027, 12, 20))
+TOKYO_AT_16 = reader("Asia/Tokyo", time(16))
+
+
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -146,13 +156,13 @@ def test_now_lies_between_the_latest_slot_and_the_next(zone, at, days, now):
 
 
 def test_a_slot_stays_open_for_a_day_but_not_into_the_next_scheduled_day():
-    daily = reader("Europe/Berlin", time(8))
+    daily = berlin(time(8))
     monday = utc("2026-11-23T07:00")
     assert open_slot(daily, monday) == monday
     assert open_slot(daily, utc("2026-11-23T22:59")) == monday
     assert open_slot(daily, utc("2026-11-23T23:00")) is None
     assert open_slot(daily, utc("2026-11-24T06:59")) is None
-    weekly = reader("Europe/Berlin", time(8), (Weekly.MON,))
+    weekly = berlin(time(8), (Weekly.MON,))
     assert open_slot(weekly, utc("2026-11-24T06:59")) == monday
     assert open_slot(weekly, utc("2026-11-24T07:00")) is None
     whole_day = reader("Europe/Berlin")
@@ -211,23 +221,23 @@ def test_a_pause_ends_as_its_date_begins_in_the_readers_zone():
         (reader(at=time(2)), "2026-11-23T12:00", "2026-11-24T06:15", date(2026, 11, 23)),
         (reader(at=time(9)), "2026-11-23T12:00", "2026-11-24T09:00", date(2026, 11, 23)),
         (reader(at=time(9)), "2026-11-24T07:00", "2026-11-24T09:00", date(2026, 11, 23)),
-        (reader("Europe/Berlin", time(8)), "2026-11-23T12:00", "2026-11-24T07:00", date(2026, 11, 23)),
-        (reader("Europe/Berlin", time(7)), "2026-11-23T12:00", "2026-11-24T06:15", date(2026, 11, 23)),
+        (berlin(time(8)), "2026-11-23T12:00", "2026-11-24T07:00", date(2026, 11, 23)),
+        (berlin(time(7)), "2026-11-23T12:00", "2026-11-24T06:15", date(2026, 11, 23)),
         # in Tokyo an announcement is served at 15:15, later than the hour that the reader asked for
         (reader("Asia/Tokyo", time(8)), "2026-11-23T12:00", "2026-11-24T06:15", date(2026, 11, 23)),
         # over Thanksgiving and the weekend
-        (reader("Europe/Berlin", time(8)), "2026-11-26T12:00", "2026-11-30T07:00", date(2026, 11, 29)),
+        (berlin(time(8)), "2026-11-26T12:00", "2026-11-30T07:00", date(2026, 11, 29)),
         # a weekly reader gets at Monday's midnight what came from Tuesday to Friday; with an hour
         # also Sunday's
         (reader(days=(Weekly.MON,)), "2026-11-24T12:00", "2026-11-30T00:00", date(2026, 11, 25)),
         (reader(days=(Weekly.MON,)), "2026-11-30T03:00", "2026-12-07T00:00", date(2026, 12, 3)),
-        (reader(at=time(9), days=(Weekly.MON,)), "2026-11-24T12:00", "2026-11-30T09:00", date(2026, 11, 29)),
+        (WEEKLY_AT_NINE, "2026-11-24T12:00", "2026-11-30T09:00", date(2026, 11, 29)),
         # a weekend has nothing but what Friday left
         (reader(at=time(4)), "2026-11-20T12:00", "2026-11-23T06:15", date(2026, 11, 22)),
-        (reader("Asia/Tokyo", time(16)), "2026-11-20T06:30", "2026-11-20T07:00", date(2026, 11, 19)),
+        (TOKYO_AT_16, "2026-11-20T06:30", "2026-11-20T07:00", date(2026, 11, 19)),
         # after a pause
-        (reader(at=time(9), paused_until=date(2026, 12, 20)), "2026-11-23", "2026-12-20T09:00", date(2026, 12, 17)),
-        (reader(paused_until=date(2027, 12, 20)), "2026-11-23T12:00", "2027-12-20T00:00", date(2027, 12, 16)),
+        (PAUSED, "2026-11-23", "2026-12-20T09:00", date(2026, 12, 17)),
+        (PAUSED_LONG, "2026-11-23T12:00", "2027-12-20T00:00", date(2027, 12, 16)),
     ],
 )  # fmt: skip
 def test_the_next_digest_and_the_announcement_it_covers(subscriber, now, at, evening):
@@ -306,10 +316,10 @@ def test_a_hundred_thousand_readers_cost_seconds_of_cpu():
 def test_the_next_digest_does_not_go_in_a_slot_that_is_taken():
     """Berlin at 07:00: the announcement comes at 07:15, into the same slot, unless a first digest
     took it."""
-    berlin = reader("Europe/Berlin", time(7))
+    ada = berlin(time(7))
     seven = datetime(2026, 11, 24, 6, tzinfo=UTC)
-    assert next_digest(berlin, seven)[0] == seven + timedelta(minutes=15)
-    assert next_digest(berlin, seven, taken=seven) == (
+    assert next_digest(ada, seven)[0] == seven + timedelta(minutes=15)
+    assert next_digest(ada, seven, taken=seven) == (
         seven + timedelta(days=1),
         date(2026, 11, 23),
     )

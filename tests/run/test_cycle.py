@@ -294,9 +294,7 @@ def test_after_a_failure_the_stored_wait_comes_first(minutes: int, due: bool) ->
     assert "asked again at 2026-11-10 06:15 UTC: cut off" in why_not_due(failed, now)
 
 
-def test_a_window_reaches_8_days_before_the_last_good_one_and_deeper_on_first_and_quiet_nights() -> (
-    None
-):
+def test_a_window_reaches_8_days_back_and_deeper_on_the_first_and_on_quiet_nights() -> None:
     assert (OVERLAP, DEEP) == (8 * DAY, 38 * DAY)
     sunday = SERVED - 2 * DAY
     assert depth(query(SERVED - DAY, deep_at=sunday), SERVED) == SERVED - 9 * DAY

@@ -59,7 +59,8 @@ async def test_a_weekend_is_told_in_all_three_places(world: AskedWorld) -> None:
     lines, values = status(world)
     assert values["silent"] == "weekend"
     assert (
-        "arXiv     nothing last evening (weekend); next announcement served Mon 2026-11-16 06:15 UTC"
+        "arXiv     nothing last evening (weekend);"
+        " next announcement served Mon 2026-11-16 06:15 UTC"
         in lines
     )
     assert "(weekend: nothing is announced on Friday and Saturday evenings" in lines
