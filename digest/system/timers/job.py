@@ -16,7 +16,8 @@ LOG = "last-run.log"
 it."""
 
 _NEAR_PEOPLE = tuple(Path(p) for p in ("/home", "/root", "/run/user"))
-_TEMPORARY = tuple(Path(p) for p in ("/tmp", "/var/tmp"))  # noqa: S108 (systemd's PrivateTmp hides both)
+# PrivateTmp= hides both.
+_TEMPORARY = tuple(Path(p) for p in ("/tmp", "/var/tmp"))  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True)
