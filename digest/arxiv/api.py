@@ -90,13 +90,14 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
                     )
                 passes, rows, start = passes + 1, [], 0
                 continue
-            raw = raw if rows else body
+            raw = raw if rows else body  # the first page of this pass
             rows += feed.papers
             collected += feed.papers
             start, total = start + len(feed.papers), feed.total
             if progress is not None:
                 progress(start, total)
             if start >= total or _beyond(rows, since):
+                # What an earlier pass saw may have slipped past the border of a page in this one.
                 return newest_versions(rows if passes == 1 else rows + collected), total, raw
             if start >= DEPTH_LIMIT:
                 raise ArxivError(

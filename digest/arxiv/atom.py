@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -161,11 +160,8 @@ def _categories(entry: dict[str, Any]) -> tuple[str, ...]:
     primary = dict.get(entry, "arxiv_primary_category")
     terms = [_text(primary, "term")] if isinstance(primary, dict) else []
     terms += [_text(tag, "term") for tag in _items(entry, "tags")]
-    return tuple(dict.fromkeys(filter(None, _split(terms))))
-
-
-def _split(terms: Iterable[str]) -> Iterable[str]:
-    return (clean_text(part) for term in terms for part in re.split("[;,]", term))
+    parts = (clean_text(part) for term in terms for part in re.split("[;,]", term))
+    return tuple(dict.fromkeys(filter(None, parts)))
 
 
 def _items(entry: dict[str, Any], name: str) -> list[dict[str, Any]]:

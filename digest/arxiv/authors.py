@@ -28,6 +28,7 @@ def split_authors(line: str) -> tuple[str, ...]:
     names: list[str] = []
     for piece in _BETWEEN.split(decode_accents(re.sub("[()]", " ", line))):
         name = one_line(piece)
+        # "Ada Smith, Jr." is one author.
         if names and _SUFFIX.fullmatch(name):
             names[-1] += f", {name}"
         elif name and name != "and":

@@ -93,7 +93,7 @@ def loosened(node: Node) -> Node:
     """
     if not isinstance(node, Term):
         if isinstance(node, AndNot):
-            return loosened(node.left)
+            return loosened(node.left)  # an exclusion could exclude too much here
         return type(node)(loosened(node.left), loosened(node.right))
     if node.field in ("cat", "au"):
         return node
@@ -115,20 +115,16 @@ def _words(term: Term) -> list[str]:
 def categories_of(node: Node) -> frozenset[str] | None:
     """Categories one of which every match has; None where matches can be anywhere."""
     if isinstance(node, Term):
-        return _named_by(node) or None
+        fits = str.startswith if node.prefix else str.__eq__
+        named = (c for c in CATEGORIES if node.field == "cat" and fits(c, node.text))
+        return frozenset(named) or None
     left = categories_of(node.left)
     if isinstance(node, AndNot):
-        return left
+        return left  # what is excluded says nothing about where matches are
     right = categories_of(node.right)
     if left is None or right is None:
         return None if isinstance(node, Or) else left or right
     return left | right if isinstance(node, Or) else min(left, right, key=len)
-
-
-def _named_by(term: Term) -> frozenset[str]:
-    """The categories that a term asks for; none where it asks for words."""
-    fits = str.startswith if term.prefix else str.__eq__
-    return frozenset(c for c in CATEGORIES if term.field == "cat" and fits(c, term.text))
 
 
 def feeds_for(wanted: Iterable[frozenset[str] | None]) -> tuple[tuple[str, ...], ...]:
@@ -140,6 +136,7 @@ def feeds_for(wanted: Iterable[frozenset[str] | None]) -> tuple[tuple[str, ...],
         if categories is None:
             return SHELVES
         needed |= categories
+    # A feed of its own for each stays short; with many, few full feeds are fewer requests.
     if len(needed) <= FEEDS_ALONE:
         return tuple((name,) for name in sorted(needed))
     return tuple(shelf for shelf in SHELVES if needed & expanded(shelf))
@@ -168,9 +165,7 @@ def set_for(wanted: Iterable[frozenset[str] | None]) -> str:
         if categories is None:
             return ""
         archives |= {category.split(".")[0] for category in categories}
-    if len(archives) != 1:
-        return ""
-    return oai_set(archives.pop())
+    return oai_set(archives.pop()) if len(archives) == 1 else ""
 
 
 def oai_set(archive: str) -> str:

@@ -44,7 +44,6 @@ days without."""
 _ID = re.compile(rf"oai:arXiv\.org:(?P<id>{PAPER_ID}){VERSION}")
 _PREAMBLE = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:\s*", re.IGNORECASE)
 _TITLE = re.compile(r"(?P<names>.+) updates on arXiv\.org")
-_FEED_ERROR = "feed error"
 
 
 class AnnounceType(StrEnum):
@@ -189,7 +188,7 @@ def _listed(names: Iterable[str]) -> str:
 def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> AnnouncementFeed:
     texts = _texts(channel)
     title = clean_text(texts.get("title", [""])[0])
-    if title.lower().startswith(_FEED_ERROR):
+    if title.lower().startswith("feed error"):
         reason = clean_text((texts.get("subtitle") or texts.get("description") or [""])[0]) or title
         raise ArxivError(f"arXiv has no such feed ({reason[:200]})", transient=False)
     named = _TITLE.fullmatch(title)

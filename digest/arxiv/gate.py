@@ -67,6 +67,7 @@ def same_index(seen: Sequence[Paper], total: int, feed: Feed) -> bool:
     """
     if not seen:
         return True
+    # By id and not by version: a revision that comes meanwhile moves its paper to the top.
     known = {paper.id for paper in seen}
     page = {paper.id for paper in feed.papers}
     return (feed.total == total and not known & page) or seen[-1].id in page

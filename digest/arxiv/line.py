@@ -103,6 +103,7 @@ class Line(AbstractAsyncContextManager["Line"]):
                         "Accept-Encoding": "gzip",
                     },
                     timeout=httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
+                    # arXiv's terms: a single connection at a time.
                     limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
                 )
             except (OSError, ssl.SSLError, ValueError, httpx.InvalidURL) as error:
@@ -128,6 +129,7 @@ class Line(AbstractAsyncContextManager["Line"]):
                 last = min(attempts, 2) if error.unreachable else attempts
                 if not error.transient or attempt >= last or pause > LONGEST_PAUSE:
                     raise
+                # Jitter only lengthens: the wait that arXiv asks for is never cut short.
                 growing = self.delay * 3**attempt * (1 + self.jitter() / 2)
                 await self.sleep(max(growing, pause.total_seconds()))
                 attempt += 1

@@ -22,12 +22,21 @@ class ServedFeed:
     etag: str
 
 
-class FeedClient:
-    """Reads announcement feeds; `url` is the address to which the categories are added."""
+@dataclass(frozen=True)
+class _Service:
+    """One of arXiv's services at `url`, asked over a line that others may use too."""
 
-    def __init__(self, line: Line, url: str) -> None:
-        self._line = line
-        self._url = url.rstrip("/")
+    line: Line
+    url: str
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made on the line, whatever was asked."""
+        return self.line.requests
+
+
+class FeedClient(_Service):
+    """Reads announcement feeds; `url` is the address to which the categories are added."""
 
     async def fetch(
         self,
@@ -43,18 +52,13 @@ class FeedClient:
         `before` and `etag` are of the previous announcement's feed; where nothing has changed
         since, not even the body comes. Raises StaleFeedError, FullFeedError, or ArxivError.
         """
-        return await self._line.patiently(lambda: self._ask(names, day, before, etag), attempts)
-
-    @property
-    def requests(self) -> int:
-        """How many requests were made on the line, whatever was asked."""
-        return self._line.requests
+        return await self.line.patiently(lambda: self._ask(names, day, before, etag), attempts)
 
     async def _ask(
         self, names: Sequence[str], day: date, before: Set[str], etag: str
     ) -> ServedFeed:
         headers = {"If-None-Match": etag} if etag else {}
-        response = await self._line.get(f"{self._url}/{'+'.join(names)}", headers=headers)
+        response = await self.line.get(f"{self.url.rstrip('/')}/{'+'.join(names)}", headers=headers)
         if response.status == _NOT_MODIFIED and etag:
             raise stale(names, day)
         check = partial(check_announcements, names=names, day=day, before=before)
@@ -62,12 +66,8 @@ class FeedClient:
         return ServedFeed(feed, response.headers.get("etag", ""))
 
 
-class OaiClient:
+class OaiClient(_Service):
     """Harvests records; `url` is the service's address."""
-
-    def __init__(self, line: Line, url: str) -> None:
-        self._line = line
-        self._url = url
 
     async def harvest(
         self, since: date, set_name: str = "", *, attempts: int = 3
@@ -83,8 +83,9 @@ class OaiClient:
         parameters, restarted = first, False
         while True:
             try:
-                page = await self._line.patiently(partial(self._ask, parameters), attempts)
+                page = await self.line.patiently(partial(self._ask, parameters), attempts)
             except TokenExpiredError:
+                # Tokens end at midnight; one that ends twice in a run has another reason.
                 if restarted:
                     raise
                 parameters, restarted = first, True
@@ -94,11 +95,6 @@ class OaiClient:
                 return
             parameters = {"verb": "ListRecords", "resumptionToken": page.token}
 
-    @property
-    def requests(self) -> int:
-        """How many requests were made on the line, whatever was asked."""
-        return self._line.requests
-
     async def _ask(self, parameters: dict[str, str]) -> RecordPage:
         accept = {"Accept": "text/xml, application/xml"}
-        return await parsed(await self._line.get(self._url, parameters, accept), parse_records)
+        return await parsed(await self.line.get(self.url, parameters, accept), parse_records)

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -89,6 +90,7 @@ class Index:
 
     def _find(self, query: str) -> frozenset[str]:
         """The base ids that match, searched for once: Digest asks page after page."""
+        # Building the matcher takes longest, and Digest asks for page after page.
         if query not in self._matches:
             try:
                 with Matcher(self._papers) as matcher:
@@ -116,9 +118,11 @@ def _one_of(known: Mapping[str, T], params: Mapping[str, str], name: str, defaul
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers each request with the server's index, whatever the path."""
+    """Answers each request from the index, whatever the path."""
 
-    server: _Server
+    def __init__(self, index: Index, *request: Any) -> None:
+        self.index = index
+        super().__init__(*request)  # answers at once
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
         """Be silent."""
@@ -126,23 +130,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer one request."""
         params = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        status, body = self.server.index.answer(params)
+        status, body = self.index.answer(params)
         self.send_response(status)
         self.send_header("Content-Type", "application/atom+xml; charset=utf-8")
         self.end_headers()
         self.wfile.write(body)
 
 
-class _Server(ThreadingHTTPServer):
-    def __init__(self, index: Index) -> None:
-        self.index = index
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
 @contextmanager
 def serve_api(index: Index) -> Iterator[str]:
     """Answer for an index on a free port of 127.0.0.1, and give the address to ask."""
-    with _Server(index) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, index)) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="demo arXiv")
         thread.start()
         try:

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 from digest.model import Paper
 from digest.times import to_text
 
+# Characters that no XML document may hold, not even escaped (XML 1.0 section 2.2).
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _HEAD = (
     "<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -90,6 +91,7 @@ def _counts(per_page: int, total: int, start: int) -> str:
     )
 
 
+# Tests ask a stand-in for the same papers thousands of times.
 @lru_cache(maxsize=20_000)
 def _entry(paper: Paper) -> str:
     name = f"{paper.id}v{paper.version}"

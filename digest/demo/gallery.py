@@ -44,6 +44,7 @@ def write_gallery(folder: Path, renderer: Renderer) -> Path:
             (folder / f"{sample.name}.html").write_text(made.html, encoding="utf-8")
             (folder / f"{sample.name}.txt").write_text(made.text, encoding="utf-8")
             for scheme, always in _SCHEMES.items():
+                # A page cannot be told which colours the reader prefers; a changed style can.
                 page = made.html.replace(_DARK, always)
                 (folder / f"{sample.name}-{scheme}.html").write_text(page, encoding="utf-8")
             size = len(made.html.encode()) // 1000 + 1

@@ -40,6 +40,7 @@ class World:
     """
 
     def __init__(self, seed: int) -> None:
+        # Everything is drawn from here: another order of calls makes other papers.
         self._random = Random(seed)  # noqa: S311 (nothing secret hangs on it)
         self._ids: set[str] = set()
         self._titles: set[str] = set()
@@ -96,6 +97,7 @@ class World:
     def _id(self, submitted: datetime) -> str:
         """An id of the month that rises with the time of submission, as arXiv's do."""
         number = submitted.day * 720 + submitted.hour * 30 + submitted.minute // 2
+        # Two of the same two minutes would have one number.
         while (base := f"{submitted:%y%m}.{number:05d}") in self._ids:
             number += 1
         self._ids.add(base)

@@ -77,9 +77,9 @@ def _keyword_line(record: KeywordRecord) -> str:
 
 def write_preview(maildir: Path, target: Path) -> None:
     """Save the HTML part of the newest mail to the first reader, to be opened in a browser."""
-    parse = email.message_from_bytes
+    # Names in the Maildir are hashes and tell no order; the time of writing does.
     messages = [
-        parse(path.read_bytes(), policy=email.policy.default)
+        email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         for path in sorted((maildir / "new").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     ]
     newest = [m for m in messages if "ada@example.org" in m["To"]][-1]

@@ -27,7 +27,7 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
-from digest.mail.message import NO_ADDRESS, Message, is_mailbox, words
+from digest.mail.message import NO_ADDRESS, EndedError, Message, is_mailbox, words
 from digest.mail.server import Server
 from digest.mail.token import TokenError
 from digest.model import Outcome, Receipt
@@ -42,17 +42,6 @@ START_INPUT, UNAVAILABLE, THROTTLED, TOO_LARGE = 354, 421, 454, 552
 _OUR_FAULT = {503, 530, 535, 538}
 """Refusals at RCPT that concern the session: bad sequence, login or encryption needed (RFC
 4954)."""
-
-
-class _EndedError(Exception):
-    """The attempt is over with a receipt; `lost`: the connection was gone, which an old one may
-    well be.
-    """
-
-    def __init__(self, receipt: Receipt, *, lost: bool = False) -> None:
-        super().__init__(receipt.reply)
-        self.receipt = receipt
-        self.lost = lost
 
 
 @dataclass(slots=True)
@@ -104,7 +93,7 @@ class Connection:
         try:
             receipt = await self._attempt(message, before_data)
         except BaseException:
-            self._drop()
+            self._drop()  # in the middle of anything: the next message must not go on there
             raise
         if receipt.outcome is Outcome.SENT:
             self._used_at = asyncio.get_running_loop().time()
@@ -135,7 +124,7 @@ class Connection:
             if answer.code != START_INPUT:
                 return self._judge_data(answer.code, answer.message)
             return await self._transfer(client, message)
-        except _EndedError as ended:
+        except EndedError as ended:
             return ended.receipt
 
     async def _begin(self, message: Message) -> SMTP:
@@ -147,7 +136,7 @@ class Connection:
             try:
                 await self._name_sender(client, message)
                 return client
-            except _EndedError as ended:
+            except EndedError as ended:
                 if not ended.lost:
                     raise
                 self._drop()
@@ -159,18 +148,17 @@ class Connection:
 
     def _reusable(self) -> SMTP | None:
         idle = asyncio.get_running_loop().time() - self._used_at
-        if self._client is not None and (
-            not self._client.is_connected or idle > self._account.idle_timeout
-        ):
+        # Routers forget idle connections without a word; what is sent on one then waits in vain.
+        if not self.is_open or idle > self._account.idle_timeout:
             self._drop(politely=True)
         return self._client
 
     async def _connect(self) -> SMTP:
-        """Connect, encrypt, greet and log in. Raises _EndedError with RELAY where any of it
+        """Connect, encrypt, greet and log in. Raises EndedError with RELAY where any of it
         fails.
         """
         if self._account.refused_login is not None:
-            raise _EndedError(self._account.refused_login)
+            raise EndedError(self._account.refused_login)
         client = self._client = SMTP(
             hostname=self._account.server.host,
             port=self._account.server.port,
@@ -196,15 +184,15 @@ class Connection:
         login = method(account.server.user.encode(), secret.encode())
         try:
             await self._stage("AUTH", login, self._judge_relay)
-        except _EndedError as ended:
+        except EndedError as ended:
             cause = ended.__cause__
             if isinstance(cause, SMTPAuthenticationError) and cause.code // 100 != 4:
                 account.refused_login = replace(ended.receipt, permanent=True)
-                raise _EndedError(account.refused_login) from cause
+                raise EndedError(account.refused_login) from cause
             raise
 
     def _login_method(self, client: SMTP) -> Callable[[bytes, bytes], Awaitable[object]]:
-        """The first method that we know and the server offers. Raises _EndedError without one."""
+        """The first method that we know and the server offers. Raises EndedError without one."""
         known: dict[str, Callable[[bytes, bytes], Awaitable[object]]] = {
             "plain": client.auth_plain,
             "login": client.auth_login,
@@ -218,14 +206,14 @@ class Connection:
                 return method
         offered = " ".join(client.server_auth_methods) or "none"
         words = f"{self._account.server.url} offers no login with {kind} (offered: {offered})"
-        raise _EndedError(Receipt(Outcome.RELAY, self._words(words), permanent=True))
+        raise EndedError(Receipt(Outcome.RELAY, self._words(words), permanent=True))
 
     async def _fresh_token(self, fetch: Callable[[], Awaitable[str]]) -> str:
         """A token for this connection, kept out of all that is said from now on."""
         try:
             token = await fetch()
         except TokenError as error:
-            raise _EndedError(
+            raise EndedError(
                 Receipt(Outcome.RELAY, words(str(error)), permanent=error.permanent)
             ) from error
         self._account.secrets.append(token)
@@ -234,13 +222,14 @@ class Connection:
     async def _name_sender(self, client: SMTP, message: Message) -> None:
         """MAIL FROM, with what a server has to know of the message beforehand (RFC 1870, 6531)."""
         url, size = self._account.server.url, len(message.data)
+        # With a limit of 0 there is none (RFC 1870).
         limit = client.esmtp_extensions.get("size", "")
         if limit.isascii() and limit.isdecimal() and 0 < int(limit) < size:
             reply = f"the message has {size} bytes, and {url} takes {limit}"
-            raise _EndedError(Receipt(Outcome.FAILED, reply))
+            raise EndedError(Receipt(Outcome.FAILED, reply))
         if message.smtputf8 and not client.supports_extension("smtputf8"):
             reply = f"the address has letters beyond ASCII, and {url} cannot take such"
-            raise _EndedError(Receipt(Outcome.FAILED, f"{reply} (no SMTPUTF8)"))
+            raise EndedError(Receipt(Outcome.FAILED, f"{reply} (no SMTPUTF8)"))
         options = [f"SIZE={size}"] if client.supports_extension("size") else []
         options += ["SMTPUTF8"] if message.smtputf8 else []
         sender = client.mail(message.sender, options=options, encoding="utf-8")
@@ -263,6 +252,7 @@ class Connection:
                 return Receipt(
                     Outcome.RELAY, f"{self._account.server.url} answered before it was asked"
                 )
+            # A dot that begins a line is doubled (RFC 5321 section 4.5.2).
             protocol.write(message.data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         except SMTPServerDisconnected as error:
             return Receipt(Outcome.RELAY, self._words(f"DATA: {error.message}"))
@@ -284,9 +274,10 @@ class Connection:
         try:
             return await step
         except SMTPResponseException as error:
+            # With 421 a server closes the connection, whatever it was asked (RFC 5321 section 3.8).
             lost = error.code == UNAVAILABLE
             judged = self._judge_relay if lost or error.code // 100 not in (4, 5) else judge
-            raise _EndedError(judged(error.code, error.message), lost=lost) from error
+            raise EndedError(judged(error.code, error.message), lost=lost) from error
         except (SMTPException, OSError, ValueError) as error:
             # Without STARTTLS, with a wrong certificate or an impossible name, asking again changes
             # nothing.
@@ -298,7 +289,7 @@ class Connection:
             receipt = Receipt(
                 Outcome.RELAY, self._words(f"{name}: {_reason(error)}"), permanent=permanent
             )
-            raise _EndedError(receipt, lost=isinstance(error, SMTPServerDisconnected)) from error
+            raise EndedError(receipt, lost=isinstance(error, SMTPServerDisconnected)) from error
 
     def _judge_relay(self, code: int, text: str) -> Receipt:
         permanent = code // 100 == 5 and _fault(text) is not Fault.QUOTA
@@ -317,6 +308,7 @@ class Connection:
 
     def _judge_data(self, code: int, text: str) -> Receipt:
         """Judge a refusal of the message; an address is blamed only where the server does so."""
+        # 454 is a temporary failure of login or TLS (RFC 4954 section 6), whatever the stage.
         if code in (UNAVAILABLE, THROTTLED) or code // 100 not in (4, 5):
             return self._judge_relay(code, text)
         return self._judge(code, text, {Fault.ADDRESS})
@@ -341,6 +333,7 @@ class Connection:
                 b"\0" + user + b"\0" + plain,
                 b"user=" + user + b"\x01auth=Bearer " + plain + b"\x01\x01",
             )
+            # As it is, and as LOGIN, PLAIN and XOAUTH2 send it: some servers repeat that.
             for shape in (secret, *(base64.b64encode(form).decode() for form in forms)):
                 text = text.replace(shape, "***")
         return words(text)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from digest import __version__
-from digest.mail.message import Message, words
+from digest.mail.message import EndedError, Message, words
 from digest.model import REPOSITORY, Outcome, Outgoing, Receipt
 from digest.times import from_text, to_text
 
@@ -26,12 +26,9 @@ CLOCKS = timedelta(days=1)
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 
 
-class _Refused(Exception):  # noqa: N818 - it is an answer, and no program's error
-    """An answer that ends an attempt, as a receipt."""
-
-    def __init__(self, outcome: Outcome, reply: str) -> None:
-        super().__init__(reply)
-        self.receipt = Receipt(outcome, words(reply))
+def _ended(outcome: Outcome, reply: str) -> EndedError:
+    """The error by which an answer of GitHub's ends an attempt."""
+    return EndedError(Receipt(outcome, words(reply)))
 
 
 def assemble_issues(outgoing: Outgoing) -> Message:
@@ -91,8 +88,8 @@ class GithubTransport:
         wanted = json.loads(message.data)
         try:
             there = await self._markers(repository, from_text(wanted["since"]))
-        except _Refused as refused:
-            return refused.receipt
+        except EndedError as ended:
+            return ended.receipt
         issues = [issue for issue in wanted["issues"] if issue["marker"] not in there]
         if not issues:
             return Receipt(Outcome.SENT, "it was posted already")
@@ -101,8 +98,8 @@ class GithubTransport:
         for issue in issues:
             try:
                 reply = await self._post(repository, issue["title"], issue["body"])
-            except _Refused as refused:
-                receipt = refused.receipt
+            except EndedError as ended:
+                receipt = ended.receipt
                 return (
                     Receipt(Outcome.UNKNOWN, f"a part is missing: {receipt.reply}")
                     if begun
@@ -123,9 +120,9 @@ class GithubTransport:
                 return Receipt(
                     Outcome.FAILED, "it is archived, so nothing can be posted: unarchive it"
                 )
-            await self._ask("POST", repository, "/issues", 422, json={})
-        except _Refused as refused:
-            return refused.receipt
+            await self._ask("POST", repository, "/issues", 422, json={})  # nothing is made
+        except EndedError as ended:
+            return ended.receipt
         except (ValueError, AttributeError):
             return Receipt(Outcome.DEFERRED, "GitHub's answer cannot be read")
         seen = "private" if found.get("private") else "public"
@@ -142,6 +139,7 @@ class GithubTransport:
         found: set[str] = set()
         query: dict[str, Any] = {
             "state": "all",
+            # Oldest first: an issue that is made meanwhile moves no other to a page already read.
             "sort": "created",
             "direction": "asc",
             "per_page": PAGE,
@@ -155,15 +153,15 @@ class GithubTransport:
                 listed = response.json()
                 bodies = [str(issue.get("body") or "") for issue in listed]
             except (ValueError, AttributeError, TypeError):
-                raise _Refused(Outcome.DEFERRED, "GitHub's list of issues cannot be read") from None
+                raise _ended(Outcome.DEFERRED, "GitHub's list of issues cannot be read") from None
             for body in bodies:
                 found.update(line.strip() for line in body.splitlines() if line.startswith("<!-- "))
             if len(bodies) < PAGE:
                 return found
-        raise _Refused(Outcome.DEFERRED, f"{repository} has too many new issues to look through")
+        raise _ended(Outcome.DEFERRED, f"{repository} has too many new issues to look through")
 
     async def _post(self, repository: str, title: str, body: str) -> str:
-        """Post one issue and say where it is; raises _Refused."""
+        """Post one issue and say where it is; raises EndedError."""
         response = await self._ask(
             "POST", repository, "/issues", 201, json={"title": title, "body": body}
         )
@@ -175,7 +173,7 @@ class GithubTransport:
     async def _ask(
         self, method: str, repository: str, path: str, wanted: int, **how: Any
     ) -> httpx.Response:
-        """Ask about a repository; raises _Refused for every answer but the one with the status
+        """Ask about a repository; raises EndedError for every answer but the one with the status
         `wanted`.
         """
         try:
@@ -188,26 +186,26 @@ class GithubTransport:
             httpx.ProxyError,
             httpx.InvalidURL,
         ) as error:
-            raise _Refused(
+            raise _ended(
                 Outcome.DEFERRED, f"GitHub could not be reached ({_named(error)})"
             ) from None
         except (httpx.HTTPError, OSError) as error:
             outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
-            raise _Refused(outcome, f"the connection to GitHub broke ({_named(error)})") from None
+            raise _ended(outcome, f"the connection to GitHub broke ({_named(error)})") from None
         if response.status_code == wanted:
             return response
         raise self._refusal(method, repository, response)
 
-    def _refusal(self, method: str, repository: str, response: httpx.Response) -> _Refused:
+    def _refusal(self, method: str, repository: str, response: httpx.Response) -> EndedError:
         """What an answer other than success means, in a person's words and GitHub's own."""
         status, said = response.status_code, _said(response)
         wait = self._pause(response)
         if wait is not None:
-            return _Refused(Outcome.DEFERRED, f"{status} GitHub asks to wait {wait}: {said}")
+            return _ended(Outcome.DEFERRED, f"{status} GitHub asks to wait {wait}: {said}")
         if status >= 500 or status == 408:
             # A gateway's error says nothing about what the server behind it did with a POST.
             outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
-            return _Refused(outcome, f"{status} {said}")
+            return _ended(outcome, f"{status} {said}")
         remedy = {
             401: "the token is wrong or has expired: set DIGEST_GITHUB_TOKEN anew",
             403: f"the token may not do this: give it 'Issues: read and write' on {repository}",
@@ -215,7 +213,7 @@ class GithubTransport:
             410: f"issues are switched off: enable them in the settings of {repository}",
             422: "GitHub does not accept the issue",
         }.get(status, "GitHub refused")
-        return _Refused(Outcome.FAILED, f"{status} {said}: {remedy}")
+        return _ended(Outcome.FAILED, f"{status} {said}: {remedy}")
 
     def _pause(self, response: httpx.Response) -> str | None:
         """The pause that a rate limit asks for, in words (REST API, "Rate limits"); None where
@@ -228,8 +226,7 @@ class GithubTransport:
         if after.isdecimal():
             return f"{int(after)} seconds"
         if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-            seconds = int(reset) - self._clock().timestamp()
-            return f"{max(int(seconds), 1)} seconds"
+            return f"{max(int(int(reset) - self._clock().timestamp()), 1)} seconds"
         if response.status_code == 429 or "rate limit" in _said(response).lower():
             return "a minute or more"
         return None
@@ -244,7 +241,7 @@ class GithubTransport:
                     "User-Agent": f"arxiv-digest/{__version__}",
                 },
                 timeout=TIMEOUT,
-                follow_redirects=True,
+                follow_redirects=True,  # a repository that was renamed answers so
             )
         return self._http
 

@@ -44,7 +44,6 @@ _AWAY = re.compile(
 _MAIL_SYSTEMS = re.compile(
     r"(?:mailer-?daemon|mail-?daemon|postmaster|mailsystem|mail-?system)\b", re.IGNORECASE
 )
-_NO_COMPLAINTS = {"not-spam"}
 _FIRST_LINES = 20
 
 
@@ -212,7 +211,7 @@ def _complaint(part: Message, evidence: str, message_ids: tuple[str, ...]) -> In
     """A feedback report (RFC 5965): somebody called the mail spam, or the contrary."""
     fields = next(iter(_inner(part)), None) or message_from_bytes(_bytes(part))
     kind = _header(fields, "Feedback-Type").strip().lower()
-    if not kind or kind in _NO_COMPLAINTS:
+    if kind in ("", "not-spam"):  # the second is sent when a mail is taken out of a spam folder
         return Incoming(MessageKind.OTHER, evidence, message_ids)
     by = _header(fields, "User-Agent") or _header(fields, "Reporting-MTA")
     return Incoming(

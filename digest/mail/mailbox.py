@@ -123,6 +123,7 @@ class Mailbox:
             ssl_context=context if secure else None,
             timeout=TIMEOUT,
         )
+        # Before the login, which would else go over the network as it is.
         if place.tls == "starttls":
             self._client.starttls(context)
         self._client.login(place.user, self._password)
@@ -146,6 +147,7 @@ class Mailbox:
     def fetch(self, uid: int) -> bytes | None:
         """A message, which stays as unread as it was; None where it is gone."""
         with self._in_our_words():
+            # PEEK leaves it unread; a partial fetch bounds what a huge mail takes of memory.
             answer = self._client.fetch([uid], [f"BODY.PEEK[]<0.{LONGEST}>"]).get(uid, {})
         found: bytes | None = next(
             (value for key, value in answer.items() if key.startswith(b"BODY[")), None

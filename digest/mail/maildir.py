@@ -76,10 +76,8 @@ class MaildirTransport:
         return Receipt(Outcome.SENT, f"written to {self._path}", folder=True)
 
     def _refused(self, error: OSError) -> Receipt:
-        reason = error.strerror or str(error)
-        return Receipt(
-            Outcome.RELAY, words(f"{self._path} cannot be written: {reason}"), permanent=True
-        )
+        reply = words(f"{self._path} cannot be written: {error.strerror or error}")
+        return Receipt(Outcome.RELAY, reply, permanent=True)
 
     def _make_folders(self) -> None:
         self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,6 +92,7 @@ class MaildirTransport:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                # In files, lines end as the machine's do.
                 file.write(data.replace(b"\r\n", b"\n"))
                 file.flush()
                 os.fsync(file.fileno())
@@ -129,6 +128,7 @@ class _Folder:
         """
         unchanged = self.path.stat().st_mtime_ns == self._changed
         try:
+            # Unlike a rename, a link never takes the place of a file that is there.
             os.link(draft, self.path / name)
         except FileExistsError:
             return False
@@ -137,6 +137,7 @@ class _Folder:
                 raise
             draft.rename(self.path / name)
         self._names.add(name)
+        # Where somebody else came in between, the next look reads the folder again.
         if unchanged:
             self._changed = self.path.stat().st_mtime_ns
         return True

@@ -34,6 +34,7 @@ LONGEST_WORD = 60
 """Characters of a word, or a whole name, up to which a header line holds it as it is."""
 
 _POLICY = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
+# U+2028 and U+2029 end a line for some programs; lone surrogates cannot be encoded.
 _UNFIT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATEXT = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x9f])"
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -91,6 +92,15 @@ class Message:
     message_id: str
     data: bytes
     smtputf8: bool = False
+
+
+class EndedError(Exception):
+    """An attempt to hand over a message is over with a receipt; `lost`: the connection had gone."""
+
+    def __init__(self, receipt: Receipt, *, lost: bool = False) -> None:
+        super().__init__(receipt.reply)
+        self.receipt = receipt
+        self.lost = lost
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,7 @@ class Sender:
             f"List-Id: New arXiv papers <digest.{self.domain}>\r\n"
             "List-Post: NO\r\n"
             "Auto-Submitted: auto-generated\r\n"
-            "Precedence: bulk\r\n"
+            "Precedence: bulk\r\n"  # for programs from before RFC 3834, which answer no bulk
         )
 
 
@@ -206,10 +216,10 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
     for name, _, part in parts:
         if part.count(rendered.mark) != 1 or rendered.mark not in part.split("\n"):
             raise ValueError(f"the {name} part does not hold the mark once and alone on its line")
+    # Plain text first: the last alternative that a program can show is preferred (RFC 2046 5.1.4).
     sections = [_section(subtype, part) for _, subtype, part in parts]
-    if len(sections) == 1:
-        (entity,) = sections
-    else:
+    entity = sections[0]
+    if len(sections) > 1:
         entity = EmailMessage(policy=_POLICY)
         entity["MIME-Version"] = "1.0"
         entity["Content-Type"] = "multipart/alternative"
@@ -261,16 +271,16 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         link = html.escape(way_out.url or way_out.mailto)
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
+    # The marks stood alone on their lines, so a line's encoding does not depend on what is around.
     lines = (_encoded_line(line), _encoded_line(page_line))
     body = outgoing.pieces[0] + b"".join(
         own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False)
     )
-    data = headers.encode() + body
     return Message(
         sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,
         message_id=clean(outgoing.message_id),
-        data=data,
+        data=headers.encode() + body,
         smtputf8=not headers.isascii(),
     )
 
@@ -326,6 +336,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _encoded_words(text: str, header: str) -> str:
+    # The header's name shortens the first line.
     return Header(text, "utf-8", maxlinelen=QUOTED_PRINTABLE_LINE, header_name=header).encode(
         linesep="\r\n"
     )

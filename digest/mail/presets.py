@@ -369,6 +369,7 @@ def as_issued(host: str, password: str) -> str:
     groups.
     """
     preset = preset_of(f"smtp://{host}")
+    # A password that merely has blanks is the user's own: only the provider's pattern is joined.
     joined = re.sub(r"\s", "", password)
     return (
         joined if preset and preset.grouped and re.fullmatch(preset.grouped, joined) else password

@@ -45,22 +45,29 @@ class SendmailTransport:
         reply.
         """
         if not os.access(self._program, os.X_OK) or self._program.is_dir():
-            return self._missing()
+            return Receipt(
+                Outcome.RELAY,
+                words(
+                    f"there is no program {self._program}: install a mail system that brings it "
+                    "(msmtp-mta, postfix), or set DIGEST_MAIL to smtp://…"
+                ),
+                permanent=True,
+            )
         if not is_mailbox(message.recipient):
             return NO_ADDRESS
         before_data()
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program,
-                "-i",
+                "-i",  # a line with a single dot does not end the message
                 "-f",
                 message.sender,
-                "--",
+                "--",  # no address is taken for an option
                 message.recipient,
                 stdin=PIPE,
                 stdout=DEVNULL,
                 stderr=PIPE,
-                start_new_session=True,
+                start_new_session=True,  # so that it can be stopped with all its children
             )
         except OSError as error:
             return Receipt(
@@ -82,17 +89,6 @@ class SendmailTransport:
     async def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _missing(self) -> Receipt:
-        return Receipt(
-            Outcome.RELAY,
-            words(
-                f"there is no program {self._program}: install a mail system that brings it "
-                "(msmtp-mta, postfix),"
-                " or set DIGEST_MAIL to smtp://…"
-            ),
-            permanent=True,
-        )
-
     def _receipt(self, code: int | None, said: str) -> Receipt:
         if code == os.EX_OK:
             return Receipt(Outcome.SENT, words(said) or "accepted by sendmail")
@@ -105,6 +101,7 @@ class SendmailTransport:
             return Receipt(Outcome.RELAY, reply, permanent=code in _PERMANENT)
         if code in _FAILED:
             return Receipt(Outcome.FAILED, reply, bounce=code in _BOUNCE)
+        # EX_TEMPFAIL and all codes that sysexits.h does not know: nobody is to blame yet.
         return Receipt(Outcome.DEFERRED, reply)
 
 

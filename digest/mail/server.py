@@ -49,6 +49,7 @@ def read_server(scheme: str, rest: str) -> Server:
     """Read what follows `smtp:`. No part of it is repeated in an error: any may be a misplaced
     password.
     """
+    # A user may be a mail address, so the host begins behind the last @.
     login, _, place = rest.removeprefix("//").rpartition("@")
     if ":" in login:
         raise ConfigError(

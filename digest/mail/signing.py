@@ -61,5 +61,5 @@ class Signer:
 
     def number(self, purpose: Purpose, token: str) -> int | None:
         """The number of one token, or None where it is not genuine."""
-        whole = TOKEN.fullmatch(token.lower())
-        return next(self.numbers(purpose, token), None) if whole else None
+        is_token = TOKEN.fullmatch(token.lower())
+        return next(self.numbers(purpose, token), None) if is_token else None

@@ -55,6 +55,7 @@ class SmtpTransport:
             if not self._is_one_too_many(connection, receipt):
                 self._free.put_nowait(connection)
                 return receipt
+            # The message goes out on another one; what was turned away was never about it.
             self._connections.remove(connection)
             log.info(
                 "%s takes %d connections at a time: %s", self.description, self.width, receipt.reply

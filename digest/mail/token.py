@@ -51,13 +51,18 @@ def read_command(text: str) -> tuple[str, ...]:
     return words
 
 
-async def fetch_token(command: tuple[str, ...], *, timeout: float = TIMEOUT) -> str:  # noqa: ASYNC109
+async def fetch_token(
+    command: tuple[str, ...],
+    *,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109
+) -> str:
     """Run the command and return the first line that it prints. Raises TokenError.
 
     What it prints goes nowhere else. After `timeout` seconds, or when cancelled, it is killed with
     all its children.
     """
-    name = os.path.basename(command[0])  # noqa: PTH119 - as it was written, whatever the system's separator
+    # Nothing else of the command is ever said: its arguments may hold secrets.
+    name = os.path.basename(command[0])  # noqa: PTH119
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -101,6 +106,7 @@ async def _first_line(process: asyncio.subprocess.Process) -> bytes:
         line = await process.stdout.readline()
     except ValueError:
         line = b"\0"  # longer than any token: no token
+    # A command whose pipe is full would never end.
     while await process.stdout.read(65536):
         pass
     await process.wait()

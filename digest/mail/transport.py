@@ -108,6 +108,7 @@ def _scheme(url: str) -> tuple[str, str]:
         return name, rest
     if not colon or not re.fullmatch(r"[a-z][a-z0-9+-]*", name):
         raise ConfigError("DIGEST_MAIL does not begin with a way of sending", remedy=EXAMPLE)
+    # The scheme alone is repeated: whatever follows may hold a password.
     near = difflib.get_close_matches(name, SCHEMES, n=1)
     remedy = f"did you mean {near[0]}:?" if near else EXAMPLE
     raise ConfigError(f"DIGEST_MAIL begins with {name}:, which is no way of sending", remedy=remedy)
