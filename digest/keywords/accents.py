@@ -23,6 +23,7 @@ ACCENTS = dict(
 """Accents of text, with the combining character that each stands for."""
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _MATH = re.compile(r"(\$[^$]*\$)")
+# Longer names first, or \oe would be read as \o with an e behind it.
 _NAMED = rf"\\(?:{'|'.join(sorted(LETTERS, key=len, reverse=True))})(?![A-Za-z])"
 _LETTER = re.compile(rf"(?P<brace>\{{)?{_NAMED}(?(brace)\s*\}}|(?:\{{\}}|\s?))")
 _BASE = rf"(?:[^\W\d_]|{_NAMED})"

@@ -217,6 +217,7 @@ def _joined(kind: type[And | Or], operands: list[Node]) -> Node:
 def _combined(operator: str, run: list[Node]) -> Node:
     """Combine what one operator joins, from left to right, in the one form such a chain has."""
     if operator == "ANDNOT":
+        # a ANDNOT b ANDNOT c excludes either, and so is a ANDNOT (b OR c).
         included = run[0]
         if isinstance(included, AndNot):
             return AndNot(included.left, _combined("OR", [included.right, *run[1:]]))
@@ -257,6 +258,7 @@ class _Parser:
         while (token := self._peek()) is not None and token.kind != ")":
             if token.kind not in OPERATORS:
                 self._refuse_neighbours(token)
+            # A run of one operator at once, so that a long chain makes no deep tree.
             run = [node]
             while (again := self._peek()) is not None and again.kind == token.kind:
                 self._next += 1

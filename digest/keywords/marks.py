@@ -83,6 +83,7 @@ def names(authors: Sequence[str], terms: Iterable[Term]) -> frozenset[int]:
         return frozenset()
     found = set()
     for place, author in enumerate(authors):
+        # The name twice and its initial hold all orders of its words, as in the index of papers.
         name = [word.folded for word in _words(f"{author} {author} {author.strip()[:1]}")]
         if any(any(_places(name, phrase, prefix=prefix)) for phrase, prefix in phrases):
             found.add(place)

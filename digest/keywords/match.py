@@ -79,6 +79,7 @@ class Matcher(AbstractContextManager["Matcher"]):
         left = self.match(node.left)
         if isinstance(node, Or):
             return left | self.match(node.right)
+        # Nothing can be added to it: AND and ANDNOT only take away.
         if not left:
             return left
         return (
@@ -144,6 +145,7 @@ def stems(text: str) -> list[str]:
     with _STEMMER_LOCK, _stemmer() as database:
         database.execute("INSERT INTO stemmed(rowid, text) VALUES (1, ?)", (searchable(text),))
         found = database.execute("SELECT term FROM words ORDER BY offset").fetchall()
+        # An index without content is not deleted from, only emptied.
         database.execute("INSERT INTO stemmed(stemmed) VALUES ('delete-all')")
     return [term for (term,) in found]
 

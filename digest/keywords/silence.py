@@ -39,6 +39,7 @@ def hint(keyword: Keyword) -> str:
 
 
 def _why_a_query(node: Node) -> str:
+    # The surest reason first.
     if isinstance(node, AndNot) and _excluded_too(node):
         return "What it finds is also what it excludes."
     if _demands_several(node):

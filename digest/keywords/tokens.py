@@ -138,6 +138,7 @@ def _field(field: str | None, text: str, position: int) -> str:
     if name in _REFUSED_FIELDS:
         refuse(text, position, f"{field}: cannot be used in a keyword", _REFUSED_FIELDS[name])
     remedy = "use one of " + ", ".join(f"{known}:" for known in FIELDS)
+    # ANDti: is no field: somebody left out the blank behind an operator.
     glued = re.fullmatch(rf"(.*?)(ANDNOT|AND|OR)({'|'.join(FIELDS)})", field or "")
     nearest = difflib.get_close_matches(name, (*FIELDS, *_LONG_NAMES), n=1)
     if glued:

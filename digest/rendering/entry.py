@@ -274,6 +274,7 @@ def _links(comment: str, abstract: str) -> Iterator[Link]:
     found: dict[str, Link] = {}
     for text in (comment, abstract):
         for match in _LINK.finditer(text):
+            # What a link leads to is said just before it, as in "Code: https://…".
             before = text[max(0, match.start() - 60) : match.start()]
             if link := _link(match[0].rstrip(".,;:!?*_~"), before):
                 found.setdefault(link.what, link)

@@ -132,6 +132,7 @@ def _bibtex(record: Record) -> str:
         "version": str(paper.version),
         "url": f"https://arxiv.org/abs/{paper.id}v{paper.version}",
         "doi": _verbatim(paper.doi),
+        # An @misc has no journal.
         "note": latex(paper.journal_ref),
         "abstract": latex(paper.abstract),
         "comment": latex(paper.comment),

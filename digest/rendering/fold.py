@@ -56,6 +56,7 @@ def _pieces(text: str, room: int) -> Iterator[tuple[str, str]]:
 
 
 def _unbroken(word: str, room: int) -> Iterable[str]:
+    # A link that is broken in two cannot be clicked.
     if "https://" in word or (word.isascii() and len(word) <= room):
         return [word]
     pieces, used = [""], 0

@@ -96,6 +96,7 @@ def _parts(digest: Digest, room: int) -> Iterator[Sequence[_Table]]:
                 yield tables
                 tables, left = [], room
                 continue
+            # At least one, even where it is too long for a part: no paper is left out.
             tables.append(_Table(title, tuple(papers[: max(fitting, 1)])))
             left -= len(tables[-1].text().encode()) + 1
             papers, begun = papers[max(fitting, 1) :], True

@@ -85,6 +85,8 @@ class Renderer:
         else:
             parts = {"digest.txt": self._text_part(page, whole, mark)}
         for name, part in parts.items():
+            # The reader's own line is put in its place in the encoded body: within a line,
+            # quoted-printable could break it in two.
             if part.count(mark) != 1 or mark not in part.split("\n"):
                 raise ConfigError(
                     f"the template {name} does not write the mark once and alone on its line",
@@ -164,6 +166,7 @@ def _longest(
     bisection; in most digests that are too long an early stage is enough. None of the steps below
     `low` fits.
     """
+    # A part takes milliseconds to render, and bisection asks for some steps twice.
     attempt = cache(attempt)
 
     def fits(step: int) -> bool:

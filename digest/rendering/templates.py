@@ -20,6 +20,7 @@ def environment(folder: Path | None, *, autoescape: bool) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
         autoescape=autoescape,  # noqa: S701 - text and Markdown are not HTML
+        # A misspelt name in an operator's template is told, not printed as nothing.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

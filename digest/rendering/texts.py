@@ -50,6 +50,7 @@ def shorten(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     ends = _sentence_ends(text)
+    # Two characters are kept for the blank and the ellipsis.
     if whole := bisect_right(ends, length - 2):
         return text[: ends[whole - 1]] + " …"
     cut = text[: length - 1].rpartition(" ")[0].rstrip(" ,;:–-")

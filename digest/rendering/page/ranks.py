@@ -36,6 +36,7 @@ def papers_of(sections: Sequence[PageSection], updated: date) -> dict[str, Paper
     for base, day in _ranked(sections, best, updated).items():
         row = best[base]
         published = datetime.combine(day, _DAY_ENDS)
+        # A second apart on one day, so that sorting by the time gives this order again.
         if before <= published:
             published = max(before - timedelta(seconds=1), datetime.combine(day, time(0), UTC))
         before = published

@@ -91,6 +91,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, list[Column | None] | None]]:
         if not line.lstrip().startswith("|"):
             columns = None
             yield number, line, None
+        # A line of bars is a table's heading only over a rule, as Markdown has it.
         elif columns is None:
             if _RULE.fullmatch(following):
                 columns = [_column(name) for name in line.strip().strip("|").split("|")]

@@ -78,6 +78,7 @@ def render_page(
 @cache
 def _environment(folder: Path | None) -> jinja2.Environment:
     # Not escaped: the cells of Markdown are escaped where they are made.
+    # One for each folder: an environment keeps its compiled templates.
     return environment(folder, autoescape=False)
 
 

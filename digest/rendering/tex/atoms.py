@@ -160,6 +160,7 @@ def _solid(atoms: list[Atom]) -> tuple[list[Atom], set[int]]:
     gaps: set[int] = set()
     bar_roles = cycle(("open", "close"))  # bars come in pairs
     for atom in atoms:
+        # TeX has no spaces in formulas; those of the source count only where a role says nothing.
         if atom.role == "gap":
             gaps.add(len(solid))
         elif atom.text in _BARS and atom.role == "ordinary":
@@ -331,6 +332,7 @@ def attach(found: list[Atom], mark: str, script: list[Atom]) -> None:
         raise UnreadableError
     role = base.role if base.role in _SCRIPT_BEARERS else "ordinary"
     guarded, shy = "", ""
+    # A script in which Unicode lacks one letter is not mixed of two sizes.
     if _is_short(text) and _SCRIPTS[mark].keys() >= set(text):
         written = "".join(map(_SCRIPTS[mark].__getitem__, text))
     elif ATOM.fullmatch(text) and not set(text) & (_SCRIPTED - _MARKS):

@@ -47,6 +47,7 @@ Read = tuple[list[Atom], int]
 
 def closing_braces(text: str) -> dict[int, int]:
     """Return where each brace that opens is closed; escaped and unmatched ones are not in it."""
+    # Found once for the whole text: to search the end of each brace would take time in its square.
     ends: dict[int, int] = {}
     open_ones: list[int] = []
     for found in re.finditer(r"\\.|[{}]", text, re.DOTALL):
@@ -139,10 +140,12 @@ class Formula:
         name, place = match[1] or match[2], match.end()
         if name in SYMBOLS:
             return [*SYMBOLS[name]], place
+        # \cal is a declaration in old LaTeX: {\cal F}, without braces around its letter.
         if name == "cal" and (letters := _LETTERS.match(self.text, place, end)):
             return [in_alphabet(name, [Atom(letters.group(), "ordinary")])], letters.end()
         if name in _READERS:
             return _READERS[name](self, name, place, end, depth)
+        # A formula with a single unknown command stays whole, since half of it could be misread.
         if name not in _OF_ONE and name not in _OF_TWO:
             raise UnreadableError
         first, place = self.argument(place, end, depth)

@@ -64,6 +64,7 @@ def to_unicode(text: str) -> str:
     if not _ANYTHING.search(text):
         return text
     turned = _Text(text).turned()
+    # What was turned can look like TeX anew, as the dollars of \$n\$ do.
     if turned == text or not _ANYTHING.search(turned) or _Text(turned).turned() == turned:
         return turned
     return text
@@ -99,6 +100,7 @@ class _Text:
     def _dollars(self, found: re.Match[str], end: int, depth: int) -> Turned:
         """Turn a formula between dollars, or leave the dollar where it is money."""
         fence, start = found.group(), found.end()
+        # Bounded, or a text of a thousand lone dollars would take time in its square.
         dollars = _DOLLAR.finditer(self.source, start, min(end, start + LONGEST_FORMULA))
         close = next((dollar.start() for dollar in dollars if dollar.group() == "$"), -1)
         if close < 0 or not self.source.startswith(fence, close):
@@ -174,6 +176,7 @@ class _Text:
             if name.startswith("text") or not (before.isascii() and before.isalpha()):
                 with suppress(UnreadableError):
                     return self._symbol(start, end, depth)
+        # What an unknown command does with its arguments nobody knows.
         while (close := self.ends.get(after, end)) < end:
             after = close + 1
         return self.source[start:after], after
