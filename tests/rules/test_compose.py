@@ -135,6 +135,19 @@ def test_a_digest_over_one_announcement_has_no_days() -> None:
     assert digest.sections[0].items[0].announced is None
 
 
+def test_the_only_announcement_that_is_covered_is_no_heading() -> None:
+    friday = datetime.fromisoformat("2026-11-20T12:00Z")
+    covered = Extras(previous=datetime.fromisoformat("2026-11-20T07:00Z"))
+    digest = compose([item(1, published=friday)], ADA, now=NOW + timedelta(hours=1), extras=covered)
+    assert digest.sections[0].items[0].announced is None
+
+
+@pytest.mark.parametrize("welcome", [True, False])
+def test_the_first_digest_alone_tells_its_rhythm(welcome: bool) -> None:
+    digest = compose([], ADA, now=NOW, extras=Extras(welcome=welcome))
+    assert (digest.rhythm is not None) is welcome
+
+
 def test_newest_goes_by_submission_alone_then_by_id() -> None:
     reader = replace(ADA, order=Order.NEWEST, authors=("Sofia Instance",), categories=("stat.ML",))
     same = paper(2).published

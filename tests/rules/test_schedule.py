@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from digest.errors import ConfigError
 from digest.model import Subscriber, Weekly
 from digest.rules.schedule import (
+    FOR_EVER,
     Slot,
     SlotState,
     current_slot,
@@ -22,6 +23,7 @@ from digest.rules.schedule import (
     next_slot,
     open_slot,
     parse_zone,
+    pause_in_words,
 )
 
 DAYS = tuple(Weekly)
@@ -323,3 +325,8 @@ def test_the_next_digest_does_not_go_in_a_slot_that_is_taken():
         seven + timedelta(days=1),
         date(2026, 11, 23),
     )
+
+
+def test_a_pause_without_an_end_is_told_without_a_day() -> None:
+    assert pause_in_words(FOR_EVER) == "paused"
+    assert pause_in_words(date(2026, 12, 1)) == "paused until 2026-12-01"
