@@ -350,3 +350,10 @@ def test_a_mail_that_the_server_could_not_take_lets_another_one_go_first(settled
     other = settled.claim(settled.now + HOUR)
     assert other is not None
     assert other.id == second
+
+
+def test_what_may_have_been_accepted_at_the_last_attempt_is_not_due_again(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    assert settled.settle(Outcome.UNKNOWN, settled.now + GIVE_UP) == State.DROPPED
+    assert settled.due() == []
