@@ -27,9 +27,9 @@ from digest.mail.message import Message
 from digest.mail.server import Server
 from digest.mail.smtp import SmtpTransport
 from digest.model import Outcome
-from digest.run.compose import Composer, compose_due
-from digest.run.cycle import fetch_due
-from digest.run.deliver import Delivery, deliver
+from digest.run.compose import compose_due
+from digest.run.deliver import deliver
+from digest.run.fetch import fetch_due
 from tests.world.smtp_server import make_message
 from tests.world.worlds import MONDAY, World, eprint, reader
 
@@ -103,21 +103,10 @@ async def outbox(port: int, connections: int, count: int) -> float:
         parts = world.parts(transport=way)
         run = world.store.runs.begin(MONDAY)
         world.store.subscribers.sync(world.roster, MONDAY)
-        await fetch_due(parts, run)
-        composer = Composer(world.store, parts.renderer, parts.sender.contact, parts.sender.domain)
-        composed, _ = await compose_due(composer, world.roster, MONDAY, world.stop)
-        work = Delivery(
-            store=world.store,
-            transport=way,
-            sender=parts.sender,
-            clock=parts.clock,
-            hold_unknown=False,
-            stop=world.stop,
-            progress=lambda _text: None,
-            issues=parts.issues,
-        )
+        await fetch_due(parts, parts.sources, world.roster, run)
+        composed, _ = await compose_due(parts.composer, world.roster, MONDAY, world.stop)
         begin = time.perf_counter()
-        done = await deliver(work)
+        done = await deliver(parts, parts.mailer)
         took = time.perf_counter() - begin
         assert done.outcomes[Outcome.SENT] == composed == count
         await way.close()

@@ -36,7 +36,6 @@ from digest.run.cycle import Summary, run_cycle
 from digest.setup.parts import open_parts
 from digest.setup.settings import load_settings
 from digest.store import open_store
-from digest.system.signals import Stop
 from tests.world.standin import ScriptedAnswer, Standin
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -398,9 +397,7 @@ async def _live(
     settings = load_settings(flags, {}, folder)
     roster = Roster(readers(), KEYWORDS)
     with open_store(settings.db, create=True) as store:
-        parts_of = open_parts(
-            settings, store, roster, mailbox, clock=lambda: world.now, stop=Stop()
-        )
+        parts_of = open_parts(settings, store, roster, mailbox, clock=lambda: world.now)
         books, seen = sqlite3.connect(settings.db), defaultdict[str, set[str]](set)
         async with parts_of as parts:
             moment = world.start + MORNING * HOUR
