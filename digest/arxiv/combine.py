@@ -115,9 +115,7 @@ def _words(term: Term) -> list[str]:
 def categories_of(node: Node) -> frozenset[str] | None:
     """Categories one of which every match has; None where matches can be anywhere."""
     if isinstance(node, Term):
-        fits = str.startswith if node.prefix else str.__eq__
-        named = (c for c in CATEGORIES if node.field == "cat" and fits(c, node.text))
-        return frozenset(named) or None
+        return _named_by(node) or None
     left = categories_of(node.left)
     if isinstance(node, AndNot):
         return left  # what is excluded says nothing about where matches are
@@ -125,6 +123,12 @@ def categories_of(node: Node) -> frozenset[str] | None:
     if left is None or right is None:
         return None if isinstance(node, Or) else left or right
     return left | right if isinstance(node, Or) else min(left, right, key=len)
+
+
+def _named_by(term: Term) -> frozenset[str]:
+    """The categories that a term asks for; none where it asks for words."""
+    fits = str.startswith if term.prefix else str.__eq__
+    return frozenset(c for c in CATEGORIES if term.field == "cat" and fits(c, term.text))
 
 
 def feeds_for(wanted: Iterable[frozenset[str] | None]) -> tuple[tuple[str, ...], ...]:
