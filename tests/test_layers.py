@@ -4,6 +4,7 @@ syntax trees."""
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 from radon.complexity import cc_visit
+
+from digest.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "digest"
@@ -189,31 +192,43 @@ def test_hardly_a_block_has_more_than_ten_branches() -> None:
     assert len(branching) <= SHARE_OF_BRANCHING * len(found), branching
 
 
-def test_heavy_libraries_are_not_imported_to_tell_the_version() -> None:
-    """`digest --version` and shell completion must not wait for what only some commands need."""
+HEAVY = frozenset(
+    "httpx feedparser jinja2 sqlite_utils ruamel email_validator rich aiosmtplib asyncio".split()
+)
+"""What only some commands need, and what takes long to import."""
+
+
+def run_main(arguments: list[str], **environment: str) -> tuple[str, set[str]]:
+    """What a command prints, and the libraries that it has imported by then."""
     code = (
         "import sys; from digest.cli import main\n"
-        "try: main(['--version'])\n"
+        f"try: main({arguments!r})\n"
         "except SystemExit: pass\n"
-        "print(','.join(sorted({m.split('.')[0] for m in sys.modules})))"
+        "print('\\n' + ','.join(sorted({m.split('.')[0] for m in sys.modules})))"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
     )
-    version, modules = answer.stdout.splitlines()
+    printed, _, modules = answer.stdout.rstrip().rpartition("\n")
+    return printed, set(modules.split(","))
+
+
+def test_heavy_libraries_are_not_imported_to_tell_the_version() -> None:
+    version, modules = run_main(["--version"])
     assert version.startswith("digest ")
-    heavy = {
-        "httpx",
-        "feedparser",
-        "jinja2",
-        "sqlite_utils",
-        "ruamel",
-        "email_validator",
-        "rich",
-        "aiosmtplib",
-        "asyncio",
-    }
-    assert not heavy & set(modules.split(","))
+    assert not HEAVY & modules
+
+
+def test_no_command_is_imported_to_complete_the_name_of_one() -> None:
+    """The Tab key must not wait for what only some commands need."""
+    completion = {"COMP_WORDS": "digest ", "COMP_CWORD": "1"}
+    names, modules = run_main([], _DIGEST_COMPLETE="bash_complete", **completion)
+    assert {f"plain,{name}" for name in COMMANDS} == set(names.split())
+    assert not HEAVY & modules
 
 
 def test_the_layers_have_teeth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

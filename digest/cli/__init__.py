@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from digest import __version__
 from digest.errors import ConfigError, Exit
@@ -74,7 +75,7 @@ COMMANDS = {name: entry for commands in GROUPS.values() for name, entry in comma
 
 
 WORKS_EVERYWHERE = {"--version", "--help", "-h", "timer"}
-"""What can be asked for on Windows too, whose timer calls Digest in WSL."""
+"""Arguments that work on Windows itself too; the timer there calls Digest in WSL."""
 
 
 class LazyGroup(click.Group):
@@ -97,6 +98,18 @@ class LazyGroup(click.Group):
         # imports none of them.
         command.short_help = summary
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands with their summaries, and the flags; no command is imported for
+        that, since the Tab key is not to wait for it.
+        """
+        commands = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        # Not the group's own way, which asks every command for its help.
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by what people do; none of them is imported for that."""

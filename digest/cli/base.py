@@ -1,4 +1,4 @@
-"""What all commands share: the settings' flags, the clock that --now sets, output and logging."""
+"""Parts of all commands: the settings' flags, the clock that --now sets, output and logging."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Context:
 
 
 YEARS = range(1991, 9999)
-"""What --now may be: since arXiv began, and so that there is a next day in Python's calendar."""
+"""The years that --now may name: since arXiv began, and with a next day in Python's calendar."""
 
 pass_context = click.make_pass_decorator(Context, ensure=True)
 

@@ -46,12 +46,12 @@ def reading_store(settings: Settings) -> Iterator[Store]:
         yield empty
 
 
-def find_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
+def require_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
     """One reader by address; ConfigError where the file does not name it."""
-    from digest.subscribers.edit import find_reader
+    from digest.subscribers.edit import roster_entry
     from digest.subscribers.guesses import unknown_reader
 
-    reader = find_reader(roster, known_as(settings, address))
+    reader = roster_entry(roster, known_as(settings, address))
     if reader is None:
         known = (subscriber.email for subscriber in roster.subscribers)
         raise unknown_reader(place_of_subscribers(settings), address, known)

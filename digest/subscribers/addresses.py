@@ -1,4 +1,4 @@
-"""Where digests go: a mail address, or a GitHub repository as `github:OWNER/REPO`."""
+"""The addresses of readers: a mail address, or a GitHub repository as `github:OWNER/REPO`."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class _Reading:
 
     @property
     def rank(self) -> tuple[float, int]:
-        """Less is better: read further, and then with less mistakes."""
+        """Less is better: read further, and then with fewer mistakes."""
         return -self.end, len(self.faults) + len(self.mistakes)
 
 

@@ -22,10 +22,10 @@ from digest.subscribers.quoting import yaml_type
 
 # The largest file that is read: more than 200,000 subscribers.
 MAX_BYTES = 32 * 1024 * 1024
-# How many values a file may hold once its aliases are written out; a few lines can stand for
+# The most values that a file may hold once its aliases are written out; a few lines can stand for
 # billions.
 MAX_VALUES = 5_000_000
-# How deep values may be nested; the deepest that means something is 4.
+# The deepest nesting of values; 4 is the deepest that means something.
 MAX_DEPTH = 12
 
 

@@ -18,8 +18,10 @@ from digest.subscribers.document import Document, NodeKind, YamlNode
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """What is added to a list or mapping, as YAML writes it `inline`, in `brackets`, and in `lines`
-    of its own. `short`: it may begin a list on the line of the list's name.
+    """What is added to a list or mapping, as YAML writes it `inline`, and in `lines` of its own.
+
+    `brackets`: the pair that encloses a list or mapping of such members ("[]" or "{}"). `short`: it
+    may begin a list on the line of the list's name.
     """
 
     brackets: str
@@ -73,14 +75,14 @@ class Draft:
 
     def replace(self, node: YamlNode, written: str) -> None:
         """Write something else in the place of a value."""
-        self._own(node)
+        self._refuse_alias(node)
         self._patch(node.start, node.end, written)
 
     def set_field(self, mapping: YamlNode, name: str, written: str) -> None:
         """Give a field of a mapping a value on one line, in the place of the old one if there is
         one. With nothing written the field goes.
         """
-        self._own(mapping)
+        self._refuse_alias(mapping)
         found = mapping.get(name)
         if found and written:
             self._set_value(*found, written)
@@ -98,7 +100,7 @@ class Draft:
 
     def add(self, key: YamlNode, node: YamlNode, members: list[Member]) -> None:
         """Add to a list or mapping, or to nothing; `key` is the name whose value it is."""
-        self._own(node)
+        self._refuse_alias(node)
         inline, brackets = ", ".join(member.inline for member in members), members[0].brackets
         stays = members[0].short or self._is_in_braces(key)
         if node.kind is not NodeKind.TEXT and not node.flow:
@@ -119,7 +121,7 @@ class Draft:
         """Take members out of a list or mapping, which is the value of `key` (None: an item of a
         list, and not all its members go).
         """
-        self._own(node)
+        self._refuse_alias(node)
         if node.flow:
             self._remove_in_brackets(node, indexes)
             return
@@ -153,7 +155,7 @@ class Draft:
     def _patch(self, start: int, end: int, written: str) -> None:
         self._patches.append((start, end, written))
 
-    def _own(self, node: YamlNode) -> None:
+    def _refuse_alias(self, node: YamlNode) -> None:
         """Refuse to change what is only named here, and written in another place."""
         if node.alias:
             kind = {NodeKind.LIST: "list", NodeKind.TEXT: "value", NodeKind.MAPPING: "entry"}[
@@ -167,7 +169,7 @@ class Draft:
             )
 
     def _set_value(self, key: YamlNode, node: YamlNode, written: str) -> None:
-        self._own(node)
+        self._refuse_alias(node)
         after = self._after_colon(key)
         if node.start > after and "\n" not in self.text[after : node.start]:
             self._patch(node.start, node.end, written)

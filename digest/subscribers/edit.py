@@ -19,17 +19,6 @@ from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
 from digest.subscribers.transaction import Edit, Guard, edit_file
 
-# What a reader's cleared field says where the defaults would fill it again.
-CLEARED = {
-    "at": "null",
-    "paused_until": "null",
-    "exclude": "[]",
-    "authors": "[]",
-    "categories": "[]",
-    "name": '""',
-    "subject_prefix": '""',
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -48,7 +37,7 @@ class Wanted:
         return value if isinstance(value, list) else []
 
 
-def find_reader(roster: Roster, email: str) -> Subscriber | None:
+def roster_entry(roster: Roster, email: str) -> Subscriber | None:
     """The reader with this address, in whatever case."""
     return _readers(roster).get(folded_address(email))
 
@@ -236,7 +225,7 @@ def _written(checked: Checked, fields: Mapping[str, Value]) -> dict[str, str]:
     for name, value in fields.items():
         written[name] = "" if value is None else field_text(name, value)
         if value is None and name in by_default:
-            written[name] = CLEARED.get(name, "")
+            written[name] = FIELDS[name].cleared
     return written
 
 

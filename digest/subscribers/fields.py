@@ -33,7 +33,9 @@ SCHEDULES = {
     "weekly": (Weekly.MON,),
 }
 QUIET_DAYS = {"tell": True, "silent": False}
-# How a flag may say yes or no.
+# The formats of a mailed digest; a repository gets an issue.
+MAIL_FORMATS = (Format.HTML, Format.TEXT)
+# The words for yes and no in a flag.
 TRUTH = {
     "true": True,
     "yes": True,
@@ -49,7 +51,8 @@ TRUTH = {
 Value = str | bool | int | list[str] | None
 
 
-# How `parse` and `from_flag` of a field say no: a zone that is a folder of zones is an OSError.
+# The errors by which `parse` and `from_flag` of a field refuse a text: a zone that is a folder of
+# zones is an OSError.
 WRONG = (ValueError, KeyError, OSError, QueryError)
 
 
@@ -66,6 +69,9 @@ class Field:
     place of a wrong text, `suggest` what the file does, as YAML (None: the same).
 
     `one` is what an item is called where the field is a list; it is the item that is read then.
+    `cleared`: what the file says of a reader who is to have none where the defaults would give one;
+    nothing where there is no none (a schedule), so that the default counts again. `settable`: it
+    can be given as a flag, or in a cell of a table.
     `typed`: YAML may take the text for something else (a number, a date). `unquoted`: quotes would
     make it wrong. `optional`: `null` stands for none.
 
@@ -83,6 +89,8 @@ class Field:
     typed: bool = False
     unquoted: bool = False
     optional: bool = False
+    cleared: str = ""
+    settable: bool = True
     kind: str = ""
     remedy: str = ""
     from_flag: Callable[[str], Value] | None = None
@@ -220,13 +228,14 @@ def _meant_revisions(text: str) -> str:
 # All fields of a subscriber, in the order in which a new entry shows them. What keywords and
 # excluded queries mean depends on the rest of the file: `check` reads those.
 FIELDS = {
-    "email": Field(read_email),
-    "github": Field(read_repository),
-    "keywords": Field(one="a keyword"),
-    "exclude": Field(one="a query", from_flag=split),
+    "email": Field(read_email, settable=False),
+    "github": Field(read_repository, settable=False),
+    "keywords": Field(one="a keyword", settable=False),
+    "exclude": Field(one="a query", cleared="[]", from_flag=split),
     "name": Field(
         _printable(MAX_NAME),
         mistake=f"a name is one line of at most {MAX_NAME} printable characters",
+        cleared='""',
         kind="a name",
         remedy=f"it is one line of at most {MAX_NAME} printable characters",
     ),
@@ -246,6 +255,7 @@ FIELDS = {
         suggest=lambda text: quote(meant) if (meant := guess_time(text)) else "",
         typed=True,
         optional=True,
+        cleared="null",
         kind="a time of day",
         remedy="write hours and minutes, such as 07:00",
     ),
@@ -285,28 +295,30 @@ FIELDS = {
         meant=guess_date,
         typed=True,
         optional=True,
+        cleared="null",
         kind="a date",
         remedy="write year-month-day, such as 2026-12-01",
     ),
     "abstracts": _choice("abstracts", "an amount", {length.value: length for length in Abstracts}),
-    "format": _choice(
-        "format", "a format", {form.value: form for form in (Format.HTML, Format.TEXT)}
-    ),
+    "format": _choice("format", "a format", {form.value: form for form in MAIL_FORMATS}),
     "authors": Field(
         _author,
         one="one of authors",
+        cleared="[]",
         mistake="{!r} is no author's name: write one as arXiv does, such as Ada Lovelace",
         from_flag=split,
     ),
     "categories": Field(
         _category,
         one="one of categories",
+        cleared="[]",
         mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
         from_flag=split,
     ),
     "subject_prefix": Field(
         _printable(MAX_PREFIX),
         mistake=f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters",
+        cleared='""',
     ),
 }
 # An item of a schedule that is a list.
@@ -318,10 +330,13 @@ DAY = Field(
 )
 # Of these fields a subscriber has one.
 ADDRESSES = ("email", "github")
+# The fields that most people set: messages that list the settable ones begin with these.
 _FIRST = ("name", "at", "schedule", "timezone", "revisions", "max_papers", "exclude")
 # The fields that can be given as a flag or in a cell of a table.
-SETTABLE = (*_FIRST, *(name for name in list(FIELDS)[4:] if name not in _FIRST))
-# What takes a field away again, given to its flag.
+SETTABLE = tuple(
+    dict.fromkeys((*_FIRST, *(name for name, field in FIELDS.items() if field.settable)))
+)
+# The values of a flag that take its field away again.
 NOTHING = ("", "none")
 
 

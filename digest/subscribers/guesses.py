@@ -1,4 +1,4 @@
-"""What was probably meant: the nearest name, address, zone, day, time or date."""
+"""Guesses at what was meant: the nearest name, address, zone, day, time or date."""
 
 from __future__ import annotations
 

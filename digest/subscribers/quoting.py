@@ -1,6 +1,4 @@
-"""How texts are written in YAML: what it would take for something else than text, and how to quote
-it.
-"""
+"""Writes texts as YAML: recognizes what YAML would not take for text, and quotes it."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ import json
 import re
 from functools import lru_cache
 
-# What plain scalars become under YAML 1.2's core schema, or under YAML 1.1, which many programs
-# still read.
+# The types that plain scalars have under YAML 1.2's core schema, or under YAML 1.1, which many
+# programs still read.
 _TYPES = (
     (re.compile(r"~|null|", re.IGNORECASE), "nothing"),
     (re.compile(r"true|yes|on", re.IGNORECASE), "true"),

@@ -21,7 +21,7 @@ MAX_REPAIRS = 20
 # Characters beyond which only one line is corrected: to read the text again takes seconds.
 REPAIRABLE = 500_000
 _COLON = "a colon with a space behind it ends a name: the text must stand in quotes"
-# How many blanks a tab may have been meant for, the likeliest first.
+# The numbers of blanks that a tab may stand for, the likeliest first.
 TAB_WIDTHS = (2, 4, 8, 6, 3, 1)
 
 _LINE = re.compile(
@@ -88,7 +88,7 @@ class Tabs:
     problem: Problem
 
     def replaced(self, width: int) -> str:
-        """The text with so many blanks for each of those tabs."""
+        """The text with each of those tabs replaced by `width` blanks."""
         return _TABBED.sub(lambda match: match[0].replace("\t", " " * width), self.text)
 
     def proposed(self, width: int) -> Problem:

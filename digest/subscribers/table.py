@@ -18,7 +18,7 @@ from digest.subscribers.guesses import nearest
 from digest.subscribers.problems import listed
 
 COLUMNS = ("email", "keywords", *SETTABLE)
-# What stands between cells; spreadsheets of many countries write semicolons.
+# The marks between cells; spreadsheets of many countries write semicolons.
 DELIMITERS = (",", ";", "\t")
 MAX_BYTES = 32 * 1024 * 1024
 

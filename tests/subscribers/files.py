@@ -11,7 +11,7 @@ from digest.errors import Exit
 from digest.model import Roster
 from digest.subscribers import Problem, SubscribersFileError, load_roster
 from digest.subscribers.check import check_text
-from digest.subscribers.edit import find_reader
+from digest.subscribers.edit import roster_entry
 
 READERS = "subscribers:\n  - email: ada@example.org\n    keywords: [reasoning]\n"
 
@@ -83,6 +83,6 @@ def difference(path: Path, before: str = TEXT) -> tuple[list[str], list[str]]:
 
 
 def names(path: Path, email: str) -> list[str]:
-    reader = find_reader(load_roster(path), email)
+    reader = roster_entry(load_roster(path), email)
     assert reader is not None
     return [keyword.name for keyword in reader.keywords]

@@ -10,9 +10,9 @@ import pytest
 from digest.errors import UsageError
 from digest.subscribers.edit import (
     add_subscribers,
-    find_reader,
     move_subscriber,
     remove_subscribers,
+    roster_entry,
 )
 from digest.subscribers.load import load_roster
 from digest.subscribers.problems import SubscribersFileError
@@ -88,7 +88,7 @@ def test_the_commands_add_change_move_and_remove_one(tmp_path: Path) -> None:
         '  - github: grace/arxiv\n    keywords: [Reasoning]\n    at: "07:00"\n' in path.read_text()
     )
     add_subscribers(path, ["GitHub:ada/papers.daily"], ["Reasoning"])
-    reader = find_reader(load_roster(path), "github:ADA/papers.daily")
+    reader = roster_entry(load_roster(path), "github:ADA/papers.daily")
     assert reader is not None
     assert [keyword.name for keyword in reader.keywords] == ["MLLM", "Reward Model", "Reasoning"]
     move_subscriber(path, "github:grace/arxiv", "github:grace/papers")

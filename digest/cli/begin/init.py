@@ -34,7 +34,7 @@ from digest.model import Roster, Rule, Subscriber
 from digest.setup.parts import machine_now
 from digest.setup.settings import find_home, load_settings
 from digest.setup.subscribers import subscribers_file
-from digest.subscribers.edit import add_subscribers, find_reader
+from digest.subscribers.edit import add_subscribers, roster_entry
 from digest.subscribers.fields import Value
 from digest.subscribers.transaction import check_or_begin
 
@@ -43,7 +43,7 @@ KeywordChoice = tuple[str, Rule | None]
 
 HOUR = "07:00"
 SHOWN = 5
-"""So many readers of an installation that is there already are listed."""
+"""At most this many readers of an existing installation are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ class Form:
     @property
     def reader(self) -> Subscriber | None:
         """The reader as the file has them already."""
-        return find_reader(self.roster, self.email) if self.email else None
+        return roster_entry(self.roster, self.email) if self.email else None
 
     @property
     def has_news(self) -> bool:

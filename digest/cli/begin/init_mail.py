@@ -199,7 +199,7 @@ CORRECTIONS: dict[str, tuple[str, Callable[[MailSetup], None]]] = {
     "from": ("the sender", MailSetup.ask_sender),
     "without": ("nothing: go on without a test mail", lambda _setup: None),
 }
-"""What can be corrected after a test mail that was not accepted, and how."""
+"""The answers that can be corrected after a refused test mail, and how."""
 
 PROBABLE = {
     r"certificate": "ca",
@@ -208,7 +208,7 @@ PROBABLE = {
     r"\b530\b": "login",
     r"\b55[0-4]\b": "from",
 }
-"""What is most likely to be corrected, by words of the reply; the first that fits counts."""
+"""The answer most likely to be wrong, by words of the reply; the first match counts."""
 
 
 def try_out(setup: MailSetup, flags: Mapping[str, str], now: datetime, *, asking: bool) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from digest.cli.base import Command, Context, flags_as
-from digest.cli.look.reader import find_reader, readable_roster
+from digest.cli.look.reader import known_reader, readable_roster
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.model import Keyword, Roster
@@ -143,7 +143,7 @@ def _records(context: Context, store: Store, flags: ExportFlags) -> Iterator[Rec
     roster = readable_roster(
         context, why="keywords have the names under which they were last asked for"
     )
-    reader = find_reader(context.settings, roster, store, flags.email) if flags.email else None
+    reader = known_reader(context.settings, roster, store, flags.email) if flags.email else None
     names = store.exports.labels() | {k.query: k.name for k in _all_keywords(roster)}
     queries = _queries(names, flags.keywords) if flags.keywords else None
     if reader is not None and flags.unmailed:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from digest.cli.base import Context
 from digest.cli.daily.folder import FolderAnswer, apply_answer
 from digest.cli.daily.health import after_cycle
-from digest.cli.daily.inbox import read_inbox_safely
+from digest.cli.daily.inbox import try_inbox
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mail.message import Message
 from digest.mail.nowhere import Nowhere
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 FAR = timedelta(days=366)
 """A real run so far ahead of the machine's clock is more likely a slip than meant."""
 AHEAD = timedelta(hours=1)
-"""So far ahead of the machine's clock --now is worth a warning."""
+"""From this far ahead of the machine's clock on, --now is worth a warning."""
 
 T = TypeVar("T")
 
@@ -55,12 +55,12 @@ class CycleOptions:
     progress: Callable[[str], None] = lambda _text: None
 
 
-async def work(context: Context, options: CycleOptions) -> Summary:
+async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
     """Do one real cycle, alone on its database: first act on what came back by mail, then fetch and
     mail; then tell the operator how it went. Raises TryLaterError where it was stopped.
     """
     settings = context.settings
-    roster = read_safely(settings)
+    roster = read_unexposed_roster(settings)
     # Before the database is made, so that a wrong setting leaves nothing behind.
     transport = make_transport(settings)
     is_new = not settings.db.exists()
@@ -75,7 +75,7 @@ async def work(context: Context, options: CycleOptions) -> Summary:
             wanted = _wanted(parts, options)
 
             async def whole() -> Summary:
-                await read_inbox_safely(context, store, clock)
+                await try_inbox(context, store, clock)
                 summary = await _cycle(parts, options, wanted)
                 await after_cycle(context, parts, summary)
                 return summary
@@ -170,7 +170,7 @@ def _check_ahead(context: Context, store: Store, now: datetime, *, is_new: bool)
     )
 
 
-def read_safely(settings: Settings) -> Roster:
+def read_unexposed_roster(settings: Settings) -> Roster:
     """Who gets what; ConfigError too where strangers could see the addresses."""
     roster = read_roster(settings)
     refuse_exposure(roster, os.environ, api=settings.github_api, token=settings.github_token)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, pass_context, say_where_mail_goes
-from digest.cli.daily.cycle import read_safely, warn_of_trouble
+from digest.cli.daily.cycle import read_unexposed_roster, warn_of_trouble
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.daily.health import after_cycle, alarm_on_failure
 from digest.cli.daily.inbox import keep_reading_inbox
@@ -78,7 +78,7 @@ async def _serve(context: Context) -> None:
 
         daemon = Daemon(
             store=store,
-            load=lambda: read_safely(settings),
+            load=lambda: read_unexposed_roster(settings),
             stamp=stamp,
             work=work,
             clock=machine_now,

@@ -75,7 +75,7 @@ async def read_inbox(
     return await process_inbox(make_inbox_reader(settings, store, clock))
 
 
-async def read_inbox_safely(
+async def try_inbox(
     context: Context, store: Store, clock: Callable[[], datetime], said: str = ""
 ) -> str:
     """Read the mailbox, where there is one. What is wrong with it stops nothing else.
@@ -98,7 +98,7 @@ async def keep_reading_inbox(context: Context, store: Store) -> None:
     trouble = ""
     while context.settings.inbox:
         try:
-            trouble = await read_inbox_safely(context, store, machine_now, trouble)
+            trouble = await try_inbox(context, store, machine_now, trouble)
         except Exception:  # one odd message must not end the reading for as long as the daemon runs
             log.exception("the mailbox could not be read")
         await asyncio.sleep(EVERY.total_seconds())

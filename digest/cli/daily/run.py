@@ -18,7 +18,13 @@ from digest.cli.base import (
     now_option,
     say_where_mail_goes,
 )
-from digest.cli.daily.cycle import CycleOptions, progress_line, rehearse, warn_of_trouble, work
+from digest.cli.daily.cycle import (
+    CycleOptions,
+    progress_line,
+    rehearse,
+    run_real_cycle,
+    warn_of_trouble,
+)
 from digest.cli.daily.folder import FolderAnswer, say_what_the_folder_holds
 from digest.cli.daily.health import alarm_on_failure
 from digest.cli.readers.keywords import quarantine_advice
@@ -90,7 +96,7 @@ def run(context: Context, flags: RunFlags) -> None:
             summary, messages = asyncio.run(rehearse(context.settings, options))
         else:
             with alarm_on_failure(context):
-                summary, messages = asyncio.run(work(context, options)), []
+                summary, messages = asyncio.run(run_real_cycle(context, options)), []
     lines = () if flags.quiet else _lines(summary, messages, dry_run=flags.dry_run)
     context.show(summary_as_json(summary), lines, as_json=flags.as_json)
     warn_of_trouble(context, summary)

@@ -15,13 +15,13 @@ from digest.cli.base import (
     pass_context,
     say_where_mail_goes,
 )
-from digest.cli.daily.cycle import CycleOptions, progress_line, warn_of_trouble, work
+from digest.cli.daily.cycle import CycleOptions, progress_line, run_real_cycle, warn_of_trouble
 from digest.cli.readers.describe import next_digest_line
 from digest.keywords.words import counted
 from digest.model import State, Subscriber
 from digest.rules.schedule import is_paused, pause_in_words
 from digest.rules.verdict import LedgerEntry, delivery_words
-from digest.setup.parts import clock_at, find_subscriber, holds_unknown, reading_store
+from digest.setup.parts import clock_at, holds_unknown, reading_store, require_subscriber
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
 from digest.store import Store
@@ -42,7 +42,7 @@ def send(context: Context, email: str, now: datetime | None, as_json: bool) -> N
     with 'digest run'.
     """
     settings = context.settings
-    subscriber = find_subscriber(read_roster(settings), email, settings)
+    subscriber = require_subscriber(read_roster(settings), email, settings)
     moment = clock_at(now)()
     if not as_json:
         say_where_mail_goes(context)
@@ -54,7 +54,7 @@ def send(context: Context, email: str, now: datetime | None, as_json: bool) -> N
         return
     with progress_line(context, quiet=as_json) as progress:
         options = CycleOptions(now, only=subscriber, progress=progress)
-        summary = asyncio.run(work(context, options))
+        summary = asyncio.run(run_real_cycle(context, options))
     with reading_store(settings) as store:
         # A cycle also moves what lay in the outbox before it: that is shown, too.
         moved = [d for d in _deliveries(store, subscriber) if d.state != before.get(d.id)]

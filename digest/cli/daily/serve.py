@@ -98,7 +98,7 @@ async def _serve(application: Any, listener: socket.socket, ready: Callable[[], 
     )
     server, stop = Server(config), Stop()
 
-    async def work() -> None:
+    async def serve_until_stopped() -> None:
         # Not before: whoever reads the line may send a signal, which must find its handler.
         ready()
         stopping = asyncio.ensure_future(stop.wait())
@@ -108,7 +108,7 @@ async def _serve(application: Any, listener: socket.socket, ready: Callable[[], 
 
     # Requests in flight are finished before the server ends, as mail in flight is.
     stop.in_flight = True
-    await run_stoppable(work(), stop)
+    await run_stoppable(serve_until_stopped(), stop)
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.cli.look.reader import find_reader, readable_roster
+from digest.cli.look.reader import known_reader, readable_roster
 from digest.keywords.words import counted
 from digest.model import in_words
 from digest.rendering.texts import clean
@@ -82,7 +82,7 @@ def _digests(
     from digest.explain.inquiry import delivery_values
 
     roster = readable_roster(context, why="times are in UTC")
-    reader = find_reader(context.settings, roster, store, email)
+    reader = known_reader(context.settings, roster, store, email)
     hold = holds_unknown(context.settings, reader.address)
     digests = []
     for delivery in store.history.deliveries(reader.number, limit=limit):

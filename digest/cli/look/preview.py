@@ -23,7 +23,7 @@ from digest.mail.nowhere import Nowhere
 from digest.model import Digest, Format, Outgoing, Rendered, Roster, Subscriber
 from digest.rendering.issue import render_issues
 from digest.setup.mail import make_sender
-from digest.setup.parts import clock_at, find_subscriber
+from digest.setup.parts import clock_at, require_subscriber
 from digest.setup.settings import Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.system.signals import run_stoppable
@@ -118,7 +118,7 @@ def _show_mail(
 
 def _chosen(settings: Settings, roster: Roster, email: str | None) -> Subscriber:
     if email is not None:
-        return find_subscriber(roster, email, settings)
+        return require_subscriber(roster, email, settings)
     if len(roster.subscribers) == 1:
         return roster.subscribers[0]
     place = place_of_subscribers(settings)

@@ -33,7 +33,7 @@ class KnownReader:
         return self.subscriber.timezone if self.subscriber else "UTC"
 
 
-def find_reader(settings: Settings, roster: Roster, store: Store, email: str) -> KnownReader:
+def known_reader(settings: Settings, roster: Roster, store: Store, email: str) -> KnownReader:
     """One reader by address; ConfigError, with the nearest, where neither file nor database knows
     it.
     """

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from digest.cli.base import Command, Context, now_option, pass_context
-from digest.cli.look.reader import find_reader, readable_roster
+from digest.cli.look.reader import known_reader, readable_roster
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.rules.schedule import local_date
 from digest.setup.mail import make_sender
@@ -64,7 +64,7 @@ def resend(context: Context, email: str, day: str | None, last: bool, now: datet
 def _chosen(context: Context, store: Store, email: str, day: str | None) -> int:
     """The number of the digest that is meant; UsageError where there is none."""
     roster = readable_roster(context, why="days are in UTC")
-    reader = find_reader(context.settings, roster, store, email)
+    reader = known_reader(context.settings, roster, store, email)
     digests = store.history.deliveries(reader.number)
     where = ""
     if day is not None:

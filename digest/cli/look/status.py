@@ -26,7 +26,7 @@ from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords import quarantine_advice
 from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
-from digest.model import Format, Keyword, Query, Roster, Subscriber, in_words
+from digest.model import OPEN, Format, Keyword, Query, Roster, State, Subscriber, in_words
 from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
 from digest.rules.plan import is_due
 from digest.rules.schedule import (
@@ -51,11 +51,13 @@ from digest.store.subscribers import SubscriberState
 from digest.times import from_text, text_or_none, to_text
 
 EXPLAINED = 200
-"""Up to so many readers are told why nothing came today; of more, one at a time by `digest why`."""
+"""With at most this many readers the report says of each why nothing came today; beyond that,
+`digest why` does for one."""
 SHOWN = 20
-"""So many waiting deliveries are named; `digest outbox` has all."""
-ON_THE_WAY = ("queued", "leased", "in_data", "deferred", "unknown", "failed")
-"""The states that are counted: what has left or was let go is no news for ever."""
+"""At most this many waiting deliveries are named; `digest outbox` has all."""
+COUNTED = OPEN | {State.FAILED}
+"""The states of which the deliveries are counted: those on their way, and the failed ones, which a
+person may want to send again. Those that have arrived or were given up on purpose need nobody."""
 
 
 @click.command(cls=Command, examples=("digest status", "digest status --json"))
@@ -105,7 +107,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "run": _run(store.runs.latest()),
         "source": report_sources(store, settings, len(keywords), now),
         "keywords": list(_keywords(store, keywords, now, first)),
-        "outbox": {state.value: number for state, number in counts if state in ON_THE_WAY},
+        "outbox": {state.value: number for state, number in counts if state in COUNTED},
         "waiting": _waiting(store, store.relay.opens_at(now, settings.mail_rate)),
         "subscribers": [
             _reader(store, one, now, explained=explained) for one in roster.subscribers

@@ -14,7 +14,7 @@ from digest.store import Store
 
 LOOKED_BACK = timedelta(days=30)
 SHOWN = 5
-"""So many papers, and feeds in trouble, are named."""
+"""At most this many papers, and feeds in trouble, are named."""
 
 
 def report_sources(store: Store, settings: Settings, queries: int, now: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from digest.cli.base import (
     now_option,
     pass_context,
 )
-from digest.cli.look.reader import find_reader
+from digest.cli.look.reader import known_reader
 from digest.errors import UsageError
 from digest.rendering.texts import clean
 from digest.rules.schedule import local_date
@@ -63,7 +63,7 @@ def why(
     roster = read_roster(settings)
     name = read_paper_name(about) if about else None
     with reading_store(settings) as store:
-        reader = find_reader(settings, roster, store, email)
+        reader = known_reader(settings, roster, store, email)
         hold = holds_unknown(settings, reader.address)
         asked = Inquiry(
             store,

@@ -1,4 +1,4 @@
-"""What an edit of the subscribers file made of its readers: a block for each, or JSON."""
+"""The readers that an edit of the subscribers file changed: a block for each, or JSON."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from digest.cli.readers.describe import (
 from digest.keywords.words import counted
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words
-from digest.subscribers.edit import find_reader
+from digest.subscribers.edit import roster_entry
 from digest.subscribers.transaction import Edit
 
 ONE_BY_ONE = 5
-"""Up to so many readers have a block each; of more, those whose blocks are equal share one."""
+"""At most this many readers have a block each; of more, those with equal blocks share one."""
 NAMED = 3
-"""How many readers of a shared block are named."""
+"""The number of readers that a shared block names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def changes_of(context: Context, edit: Edit, emails: Iterable[str]) -> list[Chan
     after = {reader.email.casefold(): reader for reader in edit.after.subscribers}
     # An address that is written otherwise than it is stored is looked for one by one, which takes
     # too long for all the people of a table.
-    found = (after.get(email.casefold()) or find_reader(edit.after, email) for email in emails)
+    found = (after.get(email.casefold()) or roster_entry(edit.after, email) for email in emails)
     readers = dict.fromkeys(reader for reader in found if reader)
     waiting = without_digest(context, readers)
     return [

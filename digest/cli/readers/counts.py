@@ -20,7 +20,7 @@ PAPERS = 500
 """Papers of the one page that is asked for: enough for 16 a day over the whole span, and served in
 a moment."""
 FRESH = timedelta(hours=36)
-"""So old an answer may be whose rows in the database are counted in place of a new one."""
+"""The oldest answer whose rows in the database are counted in place of a new request."""
 PLAIN = (Rule.EITHER, Rule.BOTH, Rule.TITLE)
 """The rules of a plain keyword, the widest first."""
 
@@ -46,7 +46,7 @@ class Recent:
         return len(self.papers[rule]) / self.days
 
     def last(self, days: int, rule: Rule) -> int | None:
-        """How many came in the last days; None where not so many days were counted."""
+        """How many came in the last days; None where fewer days were counted."""
         begin = self.now - timedelta(days=days)
         if begin < self.start:
             return None

@@ -22,7 +22,7 @@ from digest.rules.schedule import (
     pause_in_words,
     resumes_at,
 )
-from digest.setup.parts import find_subscriber, reading_store
+from digest.setup.parts import reading_store, require_subscriber
 from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.store.suppressions import Suppression
@@ -217,7 +217,7 @@ def mail_again(context: Context, emails: Iterable[str], *, as_json: bool) -> Non
     can be changed.
     """
     roster = read_roster(context.settings)
-    readers = [find_subscriber(roster, email, context.settings) for email in emails]
+    readers = [require_subscriber(roster, email, context.settings) for email in emails]
     lifted = lift_suppressions(context, readers)
     shown = [
         {**subscriber_json(one), "lifted": suppression_json(lifted.get(one.email))}

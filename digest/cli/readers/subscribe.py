@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -18,11 +18,11 @@ from digest.cli.readers.describe import (
     warn_about,
 )
 from digest.errors import UsageError
-from digest.model import REPOSITORY, Format, Rule, Subscriber
+from digest.model import REPOSITORY, Abstracts, Format, Order, Rule, Subscriber
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
-from digest.subscribers.edit import add_subscribers, find_reader, remove_subscribers
-from digest.subscribers.fields import NOTHING, Value, read_flag
+from digest.subscribers.edit import add_subscribers, remove_subscribers, roster_entry
+from digest.subscribers.fields import MAIL_FORMATS, NOTHING, QUIET_DAYS, Value, read_flag
 
 PLAIN_RULES = [rule.value for rule in Rule if rule is not Rule.QUERY]
 
@@ -33,6 +33,11 @@ class Clearable(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Let the words through that clear."""
         return value if value in NOTHING else super().convert(value, param, ctx)
+
+
+def _words(values: Iterable[str]) -> list[str]:
+    """The texts of choices: of an enum's members click would offer the names."""
+    return list(map(str, values))
 
 
 @click.command(
@@ -89,20 +94,20 @@ class Clearable(click.Choice[str]):
 )
 @click.option(
     "--quiet-days",
-    type=Clearable(["tell", "silent"]),
+    type=Clearable(_words(QUIET_DAYS)),
     help="On a day without papers, say why or not.",
 )
-@click.option("--order", type=Clearable(["likeliest", "newest"]), help="The order of the papers.")
+@click.option("--order", type=Clearable(_words(Order)), help="The order of the papers.")
 @click.option(
     "--paused-until", metavar="DATE", help="No digests before this day; '' or none: go on."
 )
 @click.option(
     "--abstracts",
-    type=Clearable(["full", "short", "none"]),
+    type=Clearable(_words(Abstracts)),
     help="How much of each abstract comes.",
 )
 @click.option(
-    "--format", type=Clearable(["html", "text"]), help="text: mails without an HTML part."
+    "--format", type=Clearable(_words(MAIL_FORMATS)), help="text: mails without an HTML part."
 )
 @click.option(
     "--author",
@@ -222,7 +227,7 @@ def unsubscribe(
     # by name.
     with existing_store(context.settings) as store:
         for email in dict.fromkeys(emails):
-            old, new = find_reader(edit.before, email), find_reader(edit.after, email)
+            old, new = roster_entry(edit.before, email), roster_entry(edit.after, email)
             name = old.email if old else email
             known = store is not None and not new and store.subscribers.remove(name, machine_now())
             rows.append({"email": name, "status": _status(old, new, known), **_keywords(old, new)})

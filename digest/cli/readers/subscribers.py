@@ -31,13 +31,13 @@ from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
 from digest.rules.schedule import FOR_EVER, is_paused
-from digest.setup.parts import existing_store, find_subscriber, machine_now
+from digest.setup.parts import existing_store, machine_now, require_subscriber
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
 from digest.store import Store
 from digest.store.suppressions import Suppression
 from digest.subscribers import SubscribersFileError
 from digest.subscribers.addresses import normal_address
-from digest.subscribers.edit import add_all, find_reader, move_subscriber, set_fields
+from digest.subscribers.edit import add_all, move_subscriber, roster_entry, set_fields
 from digest.subscribers.fields import SETTABLE, Value, read_flag
 from digest.subscribers.guesses import nearest
 from digest.subscribers.table import read_table
@@ -98,7 +98,7 @@ def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Ite
 @pass_context
 def show(context: Context, email: str, as_json: bool) -> None:
     """Show one reader: keywords, options, and when the next digest comes."""
-    reader = find_subscriber(read_roster(context.settings), email, context.settings)
+    reader = require_subscriber(read_roster(context.settings), email, context.settings)
     now, first = machine_now(), bool(without_digest(context, [reader]))
     held = suppressions(context).get(reader.email.casefold())
     coming = next_digest_json(reader, now, first=first)
@@ -212,7 +212,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
         )
     # The day begins at midnight of each reader's zone, so that it may have come for some of them.
     roster, now = read_roster(context.settings), machine_now()
-    for reader in filter(None, (find_reader(roster, email) for email in emails)):
+    for reader in filter(None, (roster_entry(roster, email) for email in emails)):
         if not is_paused(replace(reader, paused_until=date.fromisoformat(str(day))), now):
             raise UsageError(
                 f"{day} has come already where {reader.email} is",
@@ -248,7 +248,7 @@ def move(context: Context, old: str, new: str) -> None:
     """Give a reader another address; what was sent to the old one is not sent again."""
     settings = context.settings
     roster = read_roster(settings)
-    reader, target = find_reader(roster, old), find_reader(roster, new)
+    reader, target = roster_entry(roster, old), roster_entry(roster, new)
     with ExitStack() as stack:
         if settings.db.exists():
             # A run between the two steps would take the new address for a new reader and the old
