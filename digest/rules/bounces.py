@@ -1,6 +1,7 @@
 """What a refusal or a bounce means: whom an enhanced status code blames, and for how long.
 
-SMTP answers and delivery reports are judged by the one table here (RFC 3463).
+SMTP answers and delivery reports are judged alike: the code names a fault, and the fault says
+whom to blame (RFC 3463).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 SOFT_DAYS = 3
-"""Bounces for a time end in a suppression when they come on so many different days (UTC) …"""
+"""Bounces for a time end in a suppression when they come on this many different days (UTC) …"""
 SOFT_SPAN = timedelta(days=30)
 """… within this time."""
 SURGE_SPAN = timedelta(hours=1)
@@ -58,6 +59,17 @@ class Blame(StrEnum):
     POLICY = "policy"
 
 
+_BLAMED = {
+    Fault.ADDRESS: Blame.HARD,
+    Fault.UNKNOWN: Blame.HARD,
+    Fault.MESSAGE: Blame.POLICY,
+    Fault.POLICY: Blame.POLICY,
+    Fault.ROUTE: Blame.SOFT,
+    Fault.QUOTA: Blame.SOFT,
+}
+"""Whom a refusal for good blames."""
+
+
 def status_of(text: str) -> str:
     """The first enhanced status code in a server's words, such as 5.1.1 (RFC 3463), or nothing."""
     found = _STATUS.search(text)
@@ -74,11 +86,9 @@ def blame_of(status: str) -> Blame:
     """Judge a bounce by its code; SOFT without one, when nobody knows how long it will fail."""
     if not status.startswith("5."):
         return Blame.SOFT
-    if status.startswith(("5.6.", "5.7.")):
-        return Blame.POLICY
-    return Blame.HARD if fault_of(status) in (Fault.ADDRESS, Fault.UNKNOWN) else Blame.SOFT
+    return _BLAMED[fault_of(status)]
 
 
 def is_surge(bounced: int, readers: int) -> bool:
-    """Whether so many of all readers bounced at once that no reader can be the cause."""
+    """Whether too many of all readers bounced at once for a reader to be the cause."""
     return bounced >= SURGE_READERS and bounced > SURGE_SHARE * readers

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.mail.incoming import MessageKind, read_incoming
-from digest.rules.bounces import Blame, blame_of, is_surge, status_of
 from tests.world.letters import (
     away,
     complaint,
@@ -140,30 +139,3 @@ def test_damaged_mail_is_read_without_an_error(data: st.DataObject, cut: int, ju
     assert isinstance(
         read_incoming(whole[:cut] + junk + whole[cut + len(junk) :]).kind, MessageKind
     )
-
-
-@pytest.mark.parametrize(
-    ("words", "blame"),
-    [
-        ("550 5.1.1 no such user", Blame.HARD),
-        ("550 5.2.1 disabled", Blame.HARD),
-        ("smtp; 550 5.0.0 no", Blame.HARD),
-        ("5.4.4 unable to route", Blame.SOFT),
-        ("552 5.3.4 too big", Blame.SOFT),
-        ("452 4.2.2 full", Blame.SOFT),
-        ("550 no such user here", Blame.SOFT),
-        ("554 5.7.1 blocked, see 192.0.2.1 at 5.1.1.1", Blame.POLICY),
-        ("550 5.6.1 conversion", Blame.POLICY),
-        ("connect to 5.1.1.9: refused", Blame.SOFT),
-    ],
-)
-def test_whom_a_bounce_blames(words: str, blame: Blame) -> None:
-    assert blame_of(status_of(words)) is blame
-
-
-@pytest.mark.parametrize(
-    ("bounced", "readers", "surge"),
-    [(4, 4, False), (5, 5, True), (5, 100, False), (6, 100, True), (50, 1000, False)],
-)
-def test_what_is_a_multitude(bounced: int, readers: int, surge: bool) -> None:
-    assert is_surge(bounced, readers) is surge
