@@ -28,8 +28,8 @@ from aiosmtplib import (
 )
 
 from digest.mail.message import NO_ADDRESS, EndedError, Message, is_mailbox, words
+from digest.mail.oauth import TokenError
 from digest.mail.server import Server
-from digest.mail.token import TokenError
 from digest.model import Outcome, Receipt
 from digest.rules.bounces import Fault, fault_of, status_of
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from digest.errors import one_line
 from digest.mail.message import words
-from digest.mail.signing import TOKEN
+from digest.mail.reader_tokens import TOKEN
 from digest.rules.bounces import status_of
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from email.utils import quote as escaped
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
-from digest.mail.signing import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Outcome, Outgoing, Receipt, Rendered
 
 LINE = 78

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from digest.errors import ConfigError
 from digest.mail.message import Message
+from digest.mail.oauth import fetch_token, read_command
 from digest.mail.presets import as_issued
 from digest.mail.server import EXAMPLE, Server, read_server
-from digest.mail.token import fetch_token, read_command
 from digest.model import Receipt
 
 SCHEMES = ("maildir", "sendmail", "smtp", "smtps")

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from digest.mail.incoming import Incoming, MessageKind, read_incoming
 from digest.mail.mailbox import Mailbox, Place
 from digest.mail.message import bare_address
-from digest.mail.signing import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer
 from digest.store import Store
 from digest.store.suppressions import Effect
 from digest.subscribers.pseudonyms import Pseudonyms, conceal

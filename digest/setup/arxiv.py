@@ -11,8 +11,8 @@ from digest.system.locks import ArxivTurns
 
 if TYPE_CHECKING:
     from digest.arxiv.api import ArxivClient
+    from digest.arxiv.feeds_and_oai import FeedClient, OaiClient
     from digest.arxiv.line import Line
-    from digest.arxiv.services import FeedClient, OaiClient
 
 
 def make_arxiv(settings: Settings, **options: Any) -> ArxivClient:
@@ -30,14 +30,14 @@ def make_arxiv(settings: Settings, **options: Any) -> ArxivClient:
 
 def make_feeds(settings: Settings, line: Line) -> FeedClient | None:
     """The reader of announcement feeds, where there are such."""
-    from digest.arxiv.services import FeedClient
+    from digest.arxiv.feeds_and_oai import FeedClient
 
     return FeedClient(line, settings.arxiv_feeds) if settings.arxiv_feeds else None
 
 
 def make_oai(settings: Settings, line: Line) -> OaiClient | None:
     """The harvester of records, where there is such a service."""
-    from digest.arxiv.services import OaiClient
+    from digest.arxiv.feeds_and_oai import OaiClient
 
     return OaiClient(line, settings.arxiv_oai) if settings.arxiv_oai else None
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError
 from digest.mail.message import Sender, assemble, message_id
+from digest.mail.reader_tokens import Signer
 from digest.mail.server import Server, read_server
-from digest.mail.signing import Signer
 from digest.mail.transport import Transport, make_tls_context, open_transport
 from digest.model import Outgoing, Receipt
 from digest.setup.settings import Settings

@@ -20,7 +20,7 @@ from digest.model import (
     Receipt,
     State,
 )
-from digest.rules.retry import UNKNOWN_WAIT, Attempt, what_follows
+from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, what_follows
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.relay import Relay

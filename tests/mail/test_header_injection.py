@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest.mail.message import Sender, assemble, freeze, is_mailbox
-from digest.mail.signing import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Item, Keyword, Kind, Outgoing, Rule, Subscriber
 from digest.rendering.render import Renderer
 from digest.rules.alarm import Notice

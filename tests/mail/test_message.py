@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.mail.message import Message, Sender, assemble, clean, freeze, message_id, words
-from digest.mail.signing import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Outgoing, Rendered
 from digest.setup.settings.read import LONGEST_BOUNCE
 

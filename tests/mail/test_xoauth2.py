@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError
+from digest.mail.oauth import LONGEST_TOKEN, TokenError, fetch_token, read_command
 from digest.mail.presets import hint_for
-from digest.mail.token import LONGEST_TOKEN, TokenError, fetch_token, read_command
 from digest.mail.transport import Transport, open_transport
 from digest.model import Outcome, Receipt
 from tests.world.smtp_server import SmtpServer, make_message, smtp_server

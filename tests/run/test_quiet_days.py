@@ -60,8 +60,7 @@ async def test_a_weekend_is_told_in_all_three_places(world: AskedWorld) -> None:
     assert values["silent"] == "weekend"
     assert (
         "arXiv     nothing last evening (weekend);"
-        " next announcement served Mon 2026-11-16 06:15 UTC"
-        in lines
+        " next announcement served Mon 2026-11-16 06:15 UTC" in lines
     )
     assert "(weekend: nothing is announced on Friday and Saturday evenings" in lines
     assert values["subscribers"][0]["why"] == "", "a note came today"

@@ -14,7 +14,7 @@ import pytest
 
 from digest.errors import ConfigError
 from digest.mail.message import Sender
-from digest.mail.signing import Purpose
+from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt, Roster
 from digest.run.inbox import process_message
 from digest.setup.mail import make_signer

@@ -12,7 +12,7 @@ from digest.model import (
     Receipt,
     State,
 )
-from digest.rules.retry import GIVE_UP, RETRIES, UNKNOWN_WAIT
+from digest.rules.delivery_retry import GIVE_UP, RETRIES, UNKNOWN_WAIT
 from digest.store.digests import Queued
 from tests.store.house import ADA, BOB, MINUTE, PIECES, House
 from tests.world.worlds import DAY, HOUR, eprint, reader

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from digest.mail.message import Message
-from digest.mail.signing import Purpose
+from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt
 from digest.rules.bounces import SURGE_READERS
 from digest.run.daemon import Daemon

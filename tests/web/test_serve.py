@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from digest.mail.signing import Purpose
+from digest.mail.reader_tokens import Purpose
 from digest.model import Roster
 from digest.setup.doctor.check import Level
 from digest.setup.doctor.returns import check_base_url

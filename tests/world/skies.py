@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.arxiv.api import ArxivClient
-from digest.arxiv.services import FeedClient, OaiClient
+from digest.arxiv.feeds_and_oai import FeedClient, OaiClient
 from digest.model import Paper
 from digest.rules.calendar import Announcement, last_served, submitted_by
 from digest.rules.plan import AUTO, feed_day

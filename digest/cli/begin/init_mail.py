@@ -19,9 +19,9 @@ import click
 from digest.cli.begin.init_ask import ask, ask_secret, one_of
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mail.message import freeze
+from digest.mail.oauth import read_command
 from digest.mail.presets import PRESETS, Preset, find_preset, guess_preset, hint_for, preset_of
 from digest.mail.server import Server, read_server
-from digest.mail.token import read_command
 from digest.model import Outcome, Receipt, Rendered
 from digest.setup.mail import send_alone
 from digest.setup.settings import load_settings

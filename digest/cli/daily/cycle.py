@@ -132,7 +132,7 @@ async def _cycle(parts: Parts, options: CycleOptions, wanted: RunOptions) -> Sum
     was in vain.
     """
     from digest.run.cycle import run_cycle
-    from digest.run.patience import Patience, patient
+    from digest.run.network_wait import Patience, patient
 
     parts = replace(parts, progress=options.progress)
     if not options.wait:

@@ -15,7 +15,7 @@ import click
 
 from digest.cli.base import Command, Context, pass_context
 from digest.errors import ConfigError, TryLaterError, UsageError
-from digest.mail.signing import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer
 from digest.setup.mail import make_signer
 from digest.setup.parts import machine_now
 from digest.setup.subscribers import apply_naming

@@ -40,7 +40,7 @@ from digest.subscribers.addresses import normal_address
 from digest.subscribers.edit import add_all, move_subscriber, roster_entry, set_fields
 from digest.subscribers.fields import SETTABLE, Value, read_flag
 from digest.subscribers.guesses import nearest
-from digest.subscribers.table import read_table
+from digest.subscribers.people_csv import read_table
 from digest.subscribers.transaction import check_or_begin
 from digest.system.locks import cycle_lock
 

@@ -15,8 +15,8 @@ from urllib.request import getproxies
 
 from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import StaleFeedError
+from digest.arxiv.feeds_and_oai import FeedClient, OaiClient
 from digest.arxiv.line import Timeouts
-from digest.arxiv.services import FeedClient, OaiClient
 from digest.errors import ArxivError
 from digest.rules.calendar import last_served
 from digest.rules.plan import API, FEEDS, feed_day

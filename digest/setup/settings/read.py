@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from digest.errors import ConfigError
-from digest.mail.signing import LONGEST_TOKEN
+from digest.mail.reader_tokens import LONGEST_TOKEN
 from digest.model import RateLimit
 
 LONGEST_BOUNCE = 64 - 1 - LONGEST_TOKEN

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.mail.signing import LONGEST_TOKEN, Purpose, Signer
+from digest.mail.reader_tokens import LONGEST_TOKEN, Purpose, Signer
 
 SIGNER = Signer("a secret of some length", "a-database")
 numbers = st.integers(min_value=1, max_value=10**12 - 1)

@@ -10,9 +10,9 @@ import pytest
 
 from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import FullFeedError, StaleFeedError
+from digest.arxiv.feeds_and_oai import FeedClient, OaiClient
 from digest.arxiv.line import Line
 from digest.arxiv.oai import TokenExpiredError
-from digest.arxiv.services import FeedClient, OaiClient
 from digest.demo.papers import World
 from digest.errors import ArxivError
 from tests.world.standin import ScriptedAnswer, Standin

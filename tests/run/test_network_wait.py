@@ -23,8 +23,8 @@ from aiosmtpd.controller import Controller
 
 from digest.cli import main
 from digest.demo.papers import KEYWORDS, three_days
-from digest.run import patience as waiting
-from digest.run.patience import LONGEST, Patience
+from digest.run import network_wait as waiting
+from digest.run.network_wait import LONGEST, Patience
 from digest.system.signals import Stop
 from tests.world.standin import Standin
 from tests.world.worlds import mail
