@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -331,20 +331,6 @@ class Outcome(StrEnum):
     RELAY = "relay"
 
 
-_WORDS = {
-    State.LEASED: "being sent",
-    State.IN_DATA: "being handed over",
-    State.UNKNOWN: "maybe delivered",
-    Outcome.RELAY: "left in the outbox",
-    "quarantined": "held back",
-}
-
-
-def in_words(state: str) -> str:
-    """What people are shown for a state, an outcome, or a status: the stable word, or a plainer."""
-    return _WORDS.get(state, str(state))
-
-
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
@@ -361,14 +347,6 @@ class Receipt:
     permanent: bool = False
     policy: bool = False
     folder: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """At most `number` messages in any stretch of time of the length `period`."""
-
-    number: int
-    period: timedelta
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from digest.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "digest"
-LONGEST = 420
+LONGEST = 400
 """Lines of a module."""
 
 BRANCHES = 10

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance, what_next
 from digest.keywords.words import counted
-from digest.model import NOT_CARRIED, Kind, Revisions, in_words
+from digest.model import NOT_CARRIED, Kind, Revisions
 from digest.rules.calendar import Announcement, quiet_night, served_between
 from digest.rules.schedule import local_date, next_slot, resumes_at
 from digest.rules.verdict import LedgerEntry
+from digest.rules.words import in_words
 from digest.store.history import Fetch, Reader, Recorded
 from digest.store.runs import KEPT
 from digest.times import to_text

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from digest.keywords.words import counted
-from digest.model import Subscriber, in_words
+from digest.model import Subscriber
 from digest.rules.schedule import (
     SlotState,
     current_slot,
@@ -21,6 +21,7 @@ from digest.rules.schedule import (
     pause_in_words,
 )
 from digest.rules.verdict import LedgerEntry, Part, Verdict, delivery_words, moment
+from digest.rules.words import in_words
 from digest.run.compose import make_plan
 from digest.store import Store
 from digest.store.digests import DigestPlan, Due

@@ -9,7 +9,7 @@ from typing import Any
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import NOT_CARRIED, Paper, Query, Revisions, State, in_words
+from digest.model import NOT_CARRIED, Paper, Query, Revisions, State
 from digest.rules.plan import DEEP
 from digest.rules.verdict import (
     WEIGHT,
@@ -23,6 +23,7 @@ from digest.rules.verdict import (
     row_words,
     why_not_matched,
 )
+from digest.rules.words import in_words
 from digest.store.history import Carried
 from digest.times import text_or_none, to_text
 

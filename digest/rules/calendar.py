@@ -124,9 +124,7 @@ _own: list[Holidays] = []
 
 
 def use_holidays(own: Holidays | None) -> None:
-    """Let an operator's list count together with the built-in one, for this process; None: the built-in
-    one alone.
-    """
+    """Let an operator's list count beside the built-in one in this process; None: no longer."""
     _own[:] = [own] if own else []
 
 

@@ -53,3 +53,11 @@ def what_follows(attempt: Attempt) -> tuple[State, timedelta]:
             return (State.UNKNOWN if maybe else State.DEFERRED), retry
     lost = maybe or attempt.outcome is Outcome.UNKNOWN
     return (State.DROPPED if lost else State.FAILED), timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `number` messages in any stretch of time of the length `period`."""
+
+    number: int
+    period: timedelta

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.errors import ConfigError, TryLaterError
-from digest.model import RateLimit, Roster
+from digest.model import Roster
 from digest.rules.calendar import last_served, next_served
+from digest.rules.delivery_retry import RateLimit
 from digest.rules.plan import AT_LEAST_EVERY
 from digest.rules.quiet import QUIET_WAIT
 from digest.rules.schedule import is_paused, latest_slot, next_slot, resumes_at

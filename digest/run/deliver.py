@@ -17,7 +17,8 @@ from digest.errors import DigestError
 from digest.mail.github import assemble_issues
 from digest.mail.message import Sender, assemble
 from digest.mail.transport import Transport
-from digest.model import REPOSITORY, Outcome, Outgoing, RateLimit, Receipt, State
+from digest.model import REPOSITORY, Outcome, Outgoing, Receipt, State
+from digest.rules.delivery_retry import RateLimit
 from digest.run.session import Session
 from digest.store.relay import RelayState
 from digest.subscribers.pseudonyms import conceal, reveal

@@ -10,17 +10,8 @@ from operator import itemgetter
 from typing import Any
 
 from digest.errors import UsageError
-from digest.model import (
-    NOT_CARRIED,
-    OPEN,
-    REPOSITORY,
-    Outcome,
-    Outgoing,
-    RateLimit,
-    Receipt,
-    State,
-)
-from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, what_follows
+from digest.model import NOT_CARRIED, OPEN, REPOSITORY, Outcome, Outgoing, Receipt, State
+from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, RateLimit, what_follows
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.relay import Relay

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.model import Outcome, RateLimit, Receipt
+from digest.model import Outcome, Receipt
+from digest.rules.delivery_retry import RateLimit
 from digest.store.database import Concern, Database
 from digest.times import from_text
 

@@ -11,7 +11,8 @@ import pytest
 
 from digest.errors import ConfigError, Exit
 from digest.mail.presets import limit_hint
-from digest.model import Outcome, RateLimit, Receipt, State
+from digest.model import Outcome, Receipt, State
+from digest.rules.delivery_retry import RateLimit
 from digest.run.daemon import next_work
 from digest.setup.settings import load_settings
 from digest.store import Store

@@ -12,8 +12,8 @@ import pytest
 
 from digest.cli.look.outbox import what_follows
 from digest.mail.github import GithubTransport
-from digest.model import Format, Outcome, RateLimit
-from digest.rules.delivery_retry import UNKNOWN_WAIT
+from digest.model import Format, Outcome
+from digest.rules.delivery_retry import UNKNOWN_WAIT, RateLimit
 from digest.run.daemon import next_work
 from tests.world.github_server import TOKEN, Break, GithubServer, Refuse, github
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader

@@ -30,6 +30,8 @@ MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
 """A Monday in November without holidays near it, forty-five minutes after Sunday's announcement was
 served."""
 
+SENDER = Sender("Digest <digest@example.org>")
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -165,7 +167,7 @@ class World:
     def parts(
         self,
         sources: Sources | None = None,
-        sender: Sender = Sender("Digest <digest@example.org>"),
+        sender: Sender = SENDER,
         contact: str | None = None,
         roster: Roster | None = None,
         progress: Callable[[str], None] = silent,

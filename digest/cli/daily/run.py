@@ -31,7 +31,8 @@ from digest.cli.readers.keywords import quarantine_advice
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import Message
-from digest.model import REPOSITORY, Outcome, in_words
+from digest.model import REPOSITORY, Outcome
+from digest.rules.words import in_words
 from digest.setup.parts import clock_at
 from digest.store.runs import KeywordRecord
 from digest.times import in_utc, to_text

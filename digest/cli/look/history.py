@@ -11,9 +11,9 @@ import click
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.cli.look.reader import known_reader, readable_roster
 from digest.keywords.words import counted
-from digest.model import in_words
 from digest.rendering.texts import clean
 from digest.rules.verdict import moment
+from digest.rules.words import in_words
 from digest.setup.parts import holds_unknown, reading_store
 from digest.store import Store
 from digest.store.history import Run

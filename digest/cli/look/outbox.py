@@ -22,7 +22,9 @@ from digest.cli.base import (
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.mail.message import assemble
-from digest.model import REPOSITORY, RateLimit, in_words
+from digest.model import REPOSITORY
+from digest.rules.delivery_retry import RateLimit
+from digest.rules.words import in_words
 from digest.setup.mail import make_sender
 from digest.setup.parts import existing_store, machine_now, reading_store
 from digest.setup.subscribers import read_roster

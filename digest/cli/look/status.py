@@ -26,7 +26,7 @@ from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords import quarantine_advice
 from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
-from digest.model import OPEN, Format, Keyword, Query, Roster, State, Subscriber, in_words
+from digest.model import OPEN, Format, Keyword, Query, Roster, State, Subscriber
 from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
 from digest.rules.plan import is_due
 from digest.rules.schedule import (
@@ -39,6 +39,7 @@ from digest.rules.schedule import (
     pause_in_words,
 )
 from digest.rules.verdict import moment
+from digest.rules.words import in_words
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE
 from digest.setup.mail import make_sender, make_transport

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.errors import ConfigError
-from digest.model import RateLimit
+from digest.rules.delivery_retry import RateLimit
 from digest.setup.settings import read
 from digest.setup.settings.read import Written
 from digest.setup.settings.table import (
