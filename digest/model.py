@@ -248,7 +248,7 @@ class Digest:
     """The content of one mail, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest
-    before this one; `abstracts` is how many papers come with their abstract (so much of it as
+    before this one; `abstracts` is how many papers come with their abstract (as much of it as
     `abstract_length` says), the others as title lines; `skipped` counts papers left out after an
     absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
     reader is told, once, that they match nothing; `authors` and `categories` are those that the

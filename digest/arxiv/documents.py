@@ -1,4 +1,4 @@
-"""What each of arXiv's answers has to be first: one whole XML document of plain text."""
+"""Reads arXiv's answers as whole XML documents of plain text, before more is made of them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ INDEX = "index.html"
 _MARK = "markedlineofthereader"
 _DARK = "@media (prefers-color-scheme: dark)"
 _SCHEMES = {"light": "@media not all", "dark": "@media all"}
-"""What stands in for the question of the browser, so that both can be seen at once."""
+"""Replaces the media query for dark mode, so that both looks can be seen at once."""
 
 
 @dataclass(frozen=True, slots=True)

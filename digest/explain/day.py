@@ -1,4 +1,4 @@
-"""How a day went for a reader: announced, fetched, recorded, mailed; or why no digest came."""
+"""Explains a reader's day: announced, fetched, recorded, mailed; or why no digest came."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FAILURES = {
 }
 
 Reason: TypeAlias = tuple[str, str]
-"""Why no digest came, as a stable word and in words."""
+"""A reason why no digest came: a stable word, and words for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,9 @@ def next_chance(inquiry: Inquiry) -> str:
     reader, subscriber = inquiry.due, inquiry.subscriber
     if reader is None or subscriber is None:
         return ""
-    slot = current_slot(subscriber, inquiry.now, used=reader.slot, opened_at=reader.opened_at)
+    slot = current_slot(
+        subscriber, inquiry.now, used=reader.slot, found_empty_at=reader.found_empty_at
+    )
     if slot.state is SlotState.OPEN:
         return "with the next run"
     after = next_slot(subscriber, max(slot.at, reader.slot or slot.at))

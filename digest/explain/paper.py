@@ -1,4 +1,4 @@
-"""Why a paper came to a reader or did not: from the store to an answer."""
+"""Explains why a paper came to a reader or did not: from the store to an answer."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ CATEGORIES = frozenset(
 categories themselves."""
 ARCHIVES = frozenset(name.split(".")[0] for name in CATEGORIES)
 _MEANT = {"cs.ML": "cs.LG", "cs.NLP": "cs.CL", "cs.LLM": "cs.CL", "stat.LG": "stat.ML"}
-"""What people write who guess a name from its field's."""
+"""Wrong names that people derive from the name of a field."""
 _ALIKE = 0.7
-"""So alike, by difflib's ratio, a name must be to be a guess."""
+"""The least similarity, by difflib's ratio, that makes a name a guess."""
 _LOWER_CASE_CLASSES = ("cond-mat", "physics")
 
 

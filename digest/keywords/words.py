@@ -18,7 +18,7 @@ PLACES = {
     "cat": "the categories",
     "all": "title, abstract, comment, journal reference, authors and categories",
 }
-"""What the terms of each field look through."""
+"""The part of a paper that the terms of each field are looked for in."""
 _HEADS: dict[type[And] | type[Or], str] = {And: "all of these:", Or: "at least one of these:"}
 
 Stems = Callable[[str], Sequence[str]]

@@ -22,7 +22,7 @@ PAGES = 50
 """GitHub lists at most 100 issues an answer (REST API, "List repository issues"); so many answers
 are read."""
 CLOCKS = timedelta(days=1)
-"""So far may this machine's clock and GitHub's differ when an issue is looked for."""
+"""The most by which this machine's clock and GitHub's may differ when an issue is looked for."""
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)
 
 

@@ -25,7 +25,7 @@ LONGEST_TOKEN = LONGEST_NUMBER + 1 + CODE_LETTERS
 TOKEN = re.compile(
     rf"(?<![a-z0-9])([0-9]{{1,{LONGEST_NUMBER}}})-([a-z2-7]{{{CODE_LETTERS}}})(?![a-z0-9])"
 )
-"""What looks like a token, in lower case."""
+"""Matches what looks like a token, in lower case."""
 
 
 class Purpose(StrEnum):

@@ -15,7 +15,7 @@ from digest.model import Outcome, Receipt
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 3
-"""So many connections at most; some providers take no more from one login (Exchange Online:
+"""The most connections at once; some providers take no more from one login (Exchange Online:
 three)."""
 
 

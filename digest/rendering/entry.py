@@ -58,7 +58,7 @@ _EMPTY_WORDS = frozenset(
     "website".split()
 )
 HTML_SINCE = datetime(2023, 12, 1, tzinfo=UTC)
-"""Since when arXiv makes web pages of new submissions (its blog of 18 December 2023)."""
+"""The day since which arXiv makes web pages of new submissions (its blog of 18 December 2023)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ BYTES = 60_000
 """A body's size at most, in bytes of UTF-8: GitHub takes 65,536 characters, and a marker is still
 added."""
 UNFOLDED = 15
-"""So many papers of a keyword stand open; the rest is folded."""
+"""At most this many papers of a keyword stand open; the rest is folded."""
 COLUMNS = (Column.TITLE, Column.DATE, Column.COMMENT)
 THANKS = "Thank you to arXiv for use of its open access interoperability."
 

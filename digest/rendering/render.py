@@ -30,7 +30,7 @@ TEXT_BYTES = 120_000
 says several times as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT:
 three times)."""
 HTML_KEYWORDS = 40
-"""How many keywords the HTML part explains; the text part explains all."""
+"""At most this many keywords are explained in the HTML part; the text part explains all."""
 LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 250)
 """To how many characters abstracts are shortened, step by step, before some of them go."""
 _SHORTEST = len(LENGTHS) - 1

@@ -12,9 +12,9 @@ from enum import StrEnum
 from digest.rules.calendar import served_between
 
 FAILED_CYCLES = 3
-"""So many failed cycles in a row are no accident."""
+"""From this many failed cycles in a row on, the operator is told: it is no accident."""
 MISSED_ANNOUNCEMENTS = 2
-"""So many announcements without a good answer of arXiv's are more than a bad evening."""
+"""From this many announcements without a good answer on, it is more than a bad evening."""
 
 
 class Trouble(StrEnum):

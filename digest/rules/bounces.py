@@ -1,4 +1,4 @@
-"""What a refusal or a bounce means: whom an enhanced status code blames, and for how long.
+"""Judges refusals and bounces: whom an enhanced status code blames, and for how long.
 
 SMTP answers and delivery reports are judged alike: the code names a fault, and the fault says
 whom to blame (RFC 3463).

@@ -131,7 +131,7 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
     # A name that the reader no longer has comes after theirs: better an odd heading than a lost
     # paper.
     order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
-    place = _place(subscriber)
+    place = _sort_key(subscriber)
     sections = [
         Section(title or "Other papers", tuple(sorted(groups[title], key=place))) for title in order
     ]
@@ -154,10 +154,10 @@ def _in_reader_order(
     )
 
 
-Place = tuple[float, bool, int, bool, bool, float, str]
+SortKey = tuple[float, bool, int, bool, bool, float, str]
 
 
-def _place(subscriber: Subscriber) -> Callable[[Item], Place]:
+def _sort_key(subscriber: Subscriber) -> Callable[[Item], SortKey]:
     """What a section is sorted by: the latest announcement first, in it the likeliest to matter,
     then the newest.
 
@@ -168,7 +168,7 @@ def _place(subscriber: Subscriber) -> Callable[[Item], Place]:
     terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
     authors = [author_term(name) for name in subscriber.authors]
 
-    def place(item: Item) -> Place:
+    def sort_key(item: Item) -> SortKey:
         paper = item.paper
         day = -item.announced.toordinal() if item.announced else 0
         submitted = paper.updated if item.kind is Kind.REVISED else paper.published
@@ -185,4 +185,4 @@ def _place(subscriber: Subscriber) -> Callable[[Item], Place]:
             *newest,
         )
 
-    return place
+    return sort_key

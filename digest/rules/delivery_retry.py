@@ -1,4 +1,4 @@
-"""What follows an attempt to hand over a delivery: its next state, and the wait before it."""
+"""Decides what follows an attempt to hand over a delivery: its next state, and the wait."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ GIVE_UP = timedelta(days=5)
 """A relay's refusals, or its silence, are taken as final after this time (RFC 5321 section 4.5.4.1:
 4-5 days)."""
 UNKNOWN_WAIT = timedelta(minutes=30)
-"""So long at least a delivery that may have been accepted rests before it is tried again."""
+"""The least time before a delivery that may have been accepted is tried again."""
 RELAY_WAIT = timedelta(seconds=2)
-"""So long at least a delivery waits that the server could not take, whatever the server's rest."""
+"""The least time before a delivery that the server could not take is tried again, whatever the
+server's own rest."""
 
 
 @dataclass(frozen=True, slots=True)

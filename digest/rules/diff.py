@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from digest.model import Kind, Paper
 
 GUARD = timedelta(days=45)
-"""No date decides what is new but this one: what was last touched so long before the query's
+"""No date decides what is new but this one: what was last touched this long before the query's
 previous good window cannot have been held back by moderation (the longest hold on record is weeks),
 so it is history that the window happens to reach."""
 
-HOLD = timedelta(days=5)
+MODERATION_HOLD = timedelta(days=5)
 """A paper is announced one to four days after its submission, weekends and holidays counted
 (arXiv's help, "Submission schedule"); one that is seen for the first time and was submitted longer
 than this before the previous good window was held, and comes late."""
@@ -50,13 +50,13 @@ def diff(
         line = max(line, covered)
     rows = []
     for paper in sorted(papers, key=lambda p: (p.updated, p.id)):
-        held = known.get(paper.id, 0)
-        if paper.version <= held:
+        known_version = known.get(paper.id, 0)
+        if paper.version <= known_version:
             continue
         if had_until is not None and paper.updated <= had_until:
             kind = Kind.OLD
         else:
-            kind = Kind.REVISED if held else _first_seen(paper, line, previous)
+            kind = Kind.REVISED if known_version else _first_seen(paper, line, previous)
         rows.append(Seen(paper, kind))
     return tuple(rows)
 
@@ -67,6 +67,6 @@ def _first_seen(paper: Paper, line: datetime, previous: datetime | None) -> Kind
     if paper.version > 1 and paper.published < line:
         return Kind.REVISED
     # docs/decisions.md, “Late: submitted more than five days before …”.
-    if paper.version == 1 and previous is not None and paper.published < previous - HOLD:
+    if paper.version == 1 and previous is not None and paper.published < previous - MODERATION_HOLD:
         return Kind.LATE
     return Kind.NEW

@@ -16,10 +16,10 @@ AUTO = "auto"
 SOURCES = (AUTO, API, FEEDS, OAI)
 
 FEW = 60
-"""Up to so many different queries `auto` asks the API; of more it reads the announcement feeds."""
+"""With at most this many different queries `auto` asks the API; with more it reads the announcement
+feeds."""
 ALONE = 20
-"""Up to so many queries are asked for one by one, since asked alone arXiv's own answer is the
-match."""
+"""At most this many queries are asked one by one, since then arXiv's own answer is the match."""
 OVERLAP = timedelta(days=8)
 """Every window reaches back this far before the last good one, and is compared with what is known
 of these days."""
@@ -36,8 +36,8 @@ COMPARED_EVERY = timedelta(days=6)
 COMPARED_LATEST = timedelta(days=9)
 COMPARED_AT_ONCE = 400
 """Where feeds or OAI are read, the API is asked for each query once a week too, on a night without
-an announcement, or on any other once that is overdue, and for so many in one cycle: what it brings
-then, the other source lacked."""
+an announcement, or on any other once that is overdue, and for at most COMPARED_AT_ONCE queries a
+cycle: what it brings then, the other source lacked."""
 FIRST_HARVEST = timedelta(days=7)
 LONGEST_HARVEST = timedelta(days=31)
 """OAI gives a query its first week, since a first digest shows no more, and no more than a month

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from digest.keywords.words import counted
 from digest.model import Paper, Query
-from digest.rules.diff import HOLD
+from digest.rules.diff import MODERATION_HOLD
 from digest.rules.plan import OVERLAP
 
 Matching: TypeAlias = Callable[[Sequence[Paper]], Collection[str]]
@@ -109,12 +109,13 @@ def _papers_gone(papers: Sequence[Paper], baseline: Baseline) -> str:
 def _unknown_rows(papers: Sequence[Paper], baseline: Baseline) -> str:
     """Of eight or more rows of days long known, more than two in three were never seen (whole
     windows: 0.12 at most; an answer for a wider query, or one in which sorting is ignored: nearly
-    all). What was submitted HOLD before the newest known paper was announced with it or before.
+    all). What was submitted MODERATION_HOLD before the newest known paper was announced with it or
+    before.
     """
     dates = [at for at in baseline.known.values() if at >= baseline.since]
     if not dates:
         return ""
-    begin, end = min(dates), max(dates) - HOLD
+    begin, end = min(dates), max(dates) - MODERATION_HOLD
     old = [paper for paper in papers if begin <= paper.updated < end]
     unknown = sum(paper.id not in baseline.known for paper in old)
     if len(old) < _LEAST_OLD or unknown * 3 <= len(old) * 2:
@@ -191,5 +192,5 @@ def no_news(query: Query, papers: Sequence[Paper], matching: Matching) -> frozen
     """
     if query.last_good_at is None:
         return frozenset()
-    old = [paper for paper in papers if paper.updated < query.last_good_at - HOLD]
+    old = [paper for paper in papers if paper.updated < query.last_good_at - MODERATION_HOLD]
     return frozenset(paper.id for paper in old).difference(matching(old))

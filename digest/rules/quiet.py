@@ -17,19 +17,19 @@ from digest.rules.calendar import (
     submitted_by,
     why_nothing,
 )
-from digest.rules.diff import HOLD
+from digest.rules.diff import MODERATION_HOLD
 from digest.rules.plan import previous
 from digest.rules.schedule import local_date, resumes_at
 
 STALE = "stale index"
-"""So begins the reason where an announcement was served and the index shows nothing of it."""
+"""The first words of the reason where an announcement was served and the index shows none of it."""
 QUIET_WAIT = timedelta(hours=6)
-"""A note that nothing came waits so long, after the slot opened, for an announcement and for
+"""How long, after the slot opened, the note that nothing came waits for an announcement and for
 arXiv's answers."""
 _EXPECTED = 8
-"""So many rows of all keywords together must be expected of an announcement before their absence
-means something; with this many, counted twice where they match two keywords, a quiet day comes once
-in years."""
+"""At least this many rows of all keywords together must be expected of an announcement before their
+absence means something; with this many, counted twice where they match two keywords, a quiet day
+comes once in years."""
 _BUSY = 3
 """Rows a day from which on one query alone can tell a standing index from a day without a match."""
 
@@ -39,7 +39,7 @@ def why_no_news(query: Query, window: Window, old: int, now: datetime) -> str:
     served = last_served(now).served_at
     newest = max((p.updated for p in window.papers), default=served)
     is_missed = query.last_good_at is not None and query.last_good_at < served
-    if is_missed and newest < served - HOLD and (query.rows_per_day or 0) >= _BUSY:
+    if is_missed and newest < served - MODERATION_HOLD and (query.rows_per_day or 0) >= _BUSY:
         return _stale(newest)
     return why_nothing(
         now=now, previous_good=query.last_good_at, fetched=len(window.papers), first_seen=old

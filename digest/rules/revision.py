@@ -1,5 +1,5 @@
-"""What a new version says of its paper: what it changed, whether it was accepted somewhere, whether
-it is withdrawn.
+"""Reads from a new version what it changed, whether it was accepted somewhere, whether it is
+withdrawn.
 """
 
 from __future__ import annotations

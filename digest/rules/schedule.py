@@ -16,8 +16,9 @@ from digest.errors import ConfigError
 from digest.model import Subscriber, Weekly
 from digest.rules import calendar
 
-OPEN = timedelta(hours=24)
-"""How long a slot in which no digest went stays open."""
+SLOT_STAYS_OPEN = timedelta(hours=24)
+"""How long a slot without a digest stays open: since a cycle first found it empty (`current_slot`),
+or, in a forecast, since it began (`scheduled_slot`)."""
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -96,7 +97,7 @@ class SlotState(Enum):
     """What may become of the slot that a reader's clock has reached.
 
     `USED`: a digest went in it; `DEFERRED`: it leaves what is due to a later slot of today's;
-    `EXPIRED`: it stayed empty for as long as one stays open; `OPEN`: a digest may go now.
+    `EXPIRED`: it stayed empty for SLOT_STAYS_OPEN; `OPEN`: a digest may go now.
     """
 
     USED = auto()
@@ -115,15 +116,15 @@ class Slot:
 
 
 def current_slot(
-    subscriber: Subscriber, now: datetime, *, used: datetime | None, opened_at: datetime | None
+    subscriber: Subscriber, now: datetime, *, used: datetime | None, found_empty_at: datetime | None
 ) -> Slot:
     """The slot that a reader's clock has reached, and whether a digest may go in it.
 
-    `used` is the slot of the reader's last digest, None before the first one; `opened_at`: when a
-    slot was last found empty.
+    `used` is the slot of the reader's last digest, None before the first one;
+    `found_empty_at`: when a slot was last found empty, from when on it stays open for 24 hours.
     """
     at = latest_slot(subscriber, now)
-    opened = opened_at if opened_at is not None and opened_at >= at else None
+    found_empty = found_empty_at if found_empty_at is not None and found_empty_at >= at else None
     if used is not None and at <= used:
         state = SlotState.USED
     # docs/decisions.md, “An empty slot ends when the reader's next scheduled day begins”.
@@ -131,22 +132,24 @@ def current_slot(
         state = SlotState.DEFERRED
     # The slot of a reader who never had a digest stays open until the first one goes, which always
     # does.
-    elif opened is not None and used is not None and now - opened >= OPEN:
+    elif found_empty is not None and used is not None and now - found_empty >= SLOT_STAYS_OPEN:
         state = SlotState.EXPIRED
     else:
         state = SlotState.OPEN
-    return Slot(at, state, found_empty=opened is not None)
+    return Slot(at, state, found_empty=found_empty is not None)
 
 
-def open_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
-    """The slot in which a digest may go at `now`, unless one went in it already; None: the next one
-    is waited for.
+def scheduled_slot(subscriber: Subscriber, now: datetime) -> datetime | None:
+    """The slot in which a digest may go at `now` by the schedule alone, unless one went in it
+    already; None: the next one is waited for.
 
     A slot stays open for 24 hours, so that what is late still comes, but not into the next
-    scheduled day.
+    scheduled day. The hours count from the slot itself: a forecast knows of no cycle that found it
+    empty, as `current_slot` does.
     """
     slot = latest_slot(subscriber, now)
-    return None if now - slot >= OPEN or gives_way(subscriber, slot, now) else slot
+    is_over = now - slot >= SLOT_STAYS_OPEN or gives_way(subscriber, slot, now)
+    return None if is_over else slot
 
 
 def is_paused(subscriber: Subscriber, now: datetime) -> bool:
@@ -190,7 +193,7 @@ def next_digest(
         served = calendar.next_served(moment, holidays)
         moment = min(served.served_at, next_slot(subscriber, moment))
         waiting = waiting or moment == served.served_at
-        slot = open_slot(subscriber, moment)
+        slot = scheduled_slot(subscriber, moment)
         if not waiting or slot is None or slot <= used or is_paused(subscriber, moment):
             continue
         if moment <= now:

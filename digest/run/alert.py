@@ -24,8 +24,8 @@ from digest.times import in_utc
 log = logging.getLogger(__name__)
 
 LASTING = 2
-"""So many failures of the mail server in a row: one alone is over within minutes, and nobody's
-concern."""
+"""From this many failures of the mail server in a row on, the operator is told: one alone is over
+within minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class _Batch:
     stored: dict[object, tuple[str, str, tuple[bytes, ...]]] = field(default_factory=dict)
     next_slots: dict[int, datetime] = field(default_factory=dict)
     away: list[int] = field(default_factory=list)
-    opened: list[int] = field(default_factory=list)
+    found_empty: list[int] = field(default_factory=list)
     closed: list[tuple[int, datetime, datetime]] = field(default_factory=list)
 
     def consider(self, reader: Due, subscriber: Subscriber) -> None:
@@ -164,7 +164,9 @@ class _Batch:
             if not reader.away:
                 self.away.append(reader.id)
             return
-        slot = current_slot(subscriber, self.now, used=reader.slot, opened_at=reader.opened_at)
+        slot = current_slot(
+            subscriber, self.now, used=reader.slot, found_empty_at=reader.found_empty_at
+        )
         if slot.state is SlotState.EXPIRED:
             self.closed.append((reader.id, slot.at, next_slot(subscriber, slot.at)))
         elif slot.state is SlotState.OPEN:
@@ -188,7 +190,7 @@ class _Batch:
                 apart = digests.unscheduled_slot(reader.id, self.now)
                 self.queue(plan, subscriber, slot.at, apart=apart)
         if not slot.found_empty:
-            self.opened.append(reader.id)
+            self.found_empty.append(reader.id)
 
     def _why_quiet(self, plan: DigestPlan, subscriber: Subscriber, slot: datetime) -> str:
         """What a note says to a reader who wants to be told that nothing came; "" where none is to
@@ -271,8 +273,8 @@ class _Batch:
         digests = self.composer.store.digests
         if self.away:
             digests.mark_away(self.away)
-        if self.opened:
-            digests.open_slots(self.opened, self.now)
+        if self.found_empty:
+            digests.note_empty_slots(self.found_empty, self.now)
         if self.closed:
             digests.close_slots(self.closed)
         if not self.queued:

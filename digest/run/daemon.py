@@ -37,7 +37,7 @@ class Daemon:
     """What the daemon works with.
 
     `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when
-    the file does; `clock` is UTC; `rest` sleeps so many seconds, or less where `wake` is set or a
+    the file does; `clock` is UTC; `rest` sleeps the given seconds, or less where `wake` is set or a
     stop is asked for.
     """
 

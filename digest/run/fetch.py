@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from digest.arxiv.line import Line
 from digest.errors import ArxivError, DoubtfulError
 from digest.model import Kind, Query, Roster, Subscriber, Window
 from digest.rules.calendar import why_nothing
 from digest.rules.plan import API, AUTO, FEEDS, OAI, at_once, is_compared, is_due, order, reaches
-from digest.rules.plausibility import is_baseline_reset
+from digest.rules.plausibility import is_baseline_reset, no_news
 from digest.rules.quiet import why_no_news, why_stale
-from digest.run.quarantine import Doubt, held_news, judge, old_papers
+from digest.run.quarantine import Doubt, held_news, judge, matching_ids
 from digest.run.session import Session
 from digest.run.sources.api import ApiSource
 from digest.run.sources.base import Arxiv, FetchRequest, Source
@@ -31,10 +32,11 @@ from digest.times import in_utc
 log = logging.getLogger(__name__)
 
 WAITS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 240, 360))
+"""How long a query is left alone after its first, second … failure. Where arXiv asks to slow down
+there is a pause for all queries besides."""
 UNREACHABLE_WAIT = timedelta(minutes=1)
-"""The wait after a failure, the longer the more often it failed; where no request even reached
-arXiv (no network), little, and no more than a quarter of an hour. Where arXiv asks to slow down,
-the pause is for all queries."""
+"""The same for each failure in which no request reached arXiv (no network), up to WAITS[0]: the
+network may be back any minute."""
 SOURCE_WORDS = {API: "the API", FEEDS: "the announcement feeds", OAI: "OAI"}
 
 
@@ -118,7 +120,7 @@ def explain_silence(session: Session, fetched: Sequence[Fetched], run: int) -> l
     ]
 
 
-def paused(store: Store, now: datetime) -> str:
+def why_paused(store: Store, now: datetime) -> str:
     """Why nobody may ask arXiv now, or ""."""
     pause = store.windows.pause()
     if pause is None or pause.until <= now:
@@ -183,14 +185,14 @@ class FetchRound:
         elsewhere.
         """
         session = self.session
-        pause = paused(session.store, session.clock())
+        pause = why_paused(session.store, session.clock())
         if not pause or self.force or source.name == FEEDS:
             now, attempts = session.clock(), 1 if pause else request.attempts
             request = replace(request, now=now, throttled=bool(pause), attempts=attempts)
             # Recorded one by one: what came before a stop or a crash is kept.
             async for query, answer in source.windows(waiting, request):
                 self._take(source.name, query, answer, now)
-            pause = paused(session.store, session.clock())
+            pause = why_paused(session.store, session.clock())
         for query in waiting if pause and not session.stop.is_set() else ():
             if query.text not in self.done:
                 self.skip(query, pause)
@@ -237,7 +239,7 @@ class FetchRound:
         resets = doubt.confirmed or is_baseline_reset(query)
         brings = Judgement(
             held_news(store, query, window.papers),
-            old_papers(query, window.papers) if resets else (),
+            no_news(query, window.papers, partial(matching_ids, query)) if resets else (),
             doubt.confirmed,
         )
         counts = store.windows.record(query, window, now, run, brings)
@@ -290,7 +292,7 @@ class FetchRound:
             self.force = False
         error.requests += before.record.requests if before else 0
         if isinstance(error, DoubtfulError):
-            store.windows.hold(query, error, now, again)
+            store.windows.quarantine(query, error, now, again)
             status, rows = "quarantined", len(error.papers)
         # The failure of the source that is tried first is the one that is counted.
         elif before is not None and before.error is not None:

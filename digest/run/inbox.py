@@ -25,8 +25,8 @@ from digest.subscribers.pseudonyms import Pseudonyms, conceal
 
 log = logging.getLogger(__name__)
 
-FIRST_DAYS = timedelta(days=30)
-"""How far back a mailbox is read that was never read before."""
+FIRST_READ = timedelta(days=30)
+"""A mailbox that was never read before is read this far back."""
 CHUNK = 50
 """Messages after which the place in the mailbox is remembered."""
 
@@ -81,7 +81,7 @@ async def process_inbox(reader: InboxReader) -> list[InboxResult]:
     results: list[InboxResult] = []
     try:
         after = store.inbox.place(name, mailbox.validity)
-        since = None if after else (reader.clock() - FIRST_DAYS).date()
+        since = None if after else (reader.clock() - FIRST_READ).date()
         while uids := await asyncio.to_thread(mailbox.uids, after=after, since=since, limit=CHUNK):
             handled = []
             for uid in uids:

@@ -21,11 +21,11 @@ LONGEST = 120.0
 CONNECT_TIMEOUT = 10.0
 PORTS = {"http": 80, "https": 443, "smtp": 587, "smtps": 465}
 
-Place: TypeAlias = tuple[str, int]
+HostPort: TypeAlias = tuple[str, int]
 """A host and a port."""
 
 
-class Patience:
+class NetworkWait:
     """Waits, before a run's first request to a host and not again, until that can be reached: it is
     tried after 2, 4, 8 … s, until it answers or the run's two minutes are used up.
 
@@ -45,57 +45,57 @@ class Patience:
         self._sleep = sleep or stop.rest
         self._monotonic = monotonic
         self._left = LONGEST
-        self._why: dict[Place, str] = {}
+        self._why: dict[HostPort, str] = {}
         self.in_vain = False
 
     async def arxiv(self, url: str) -> None:
         """Wait for whom a request to `url` connects to; raises UnreachableError where that was in
         vain.
         """
-        place = _behind_proxy(url)
-        why = await self.unreachable(place) if place else ""
-        if place and why:
-            words = f"{place[0]} cannot be reached ({why})"
+        server = _behind_proxy(url)
+        why = await self.unreachable(server) if server else ""
+        if server and why:
+            words = f"{server[0]} cannot be reached ({why})"
             raise UnreachableError(words, transient=False)
 
     async def relay(self, description: str) -> None:
         """Wait for a mail server; not for a folder or a program. Where that was in vain the
         transport's own words say what is wrong.
         """
-        if place := _place(description):
-            await self.unreachable(place)
+        if server := _host_port(description):
+            await self.unreachable(server)
 
-    async def unreachable(self, place: Place) -> str:
+    async def unreachable(self, server: HostPort) -> str:
         """Return "" as soon as a connection can be made, or else, in the end, why none could."""
-        if place in self._why:
-            return self._why[place]
+        if server in self._why:
+            return self._why[server]
         pause = 2.0
         while True:
             before = self._monotonic()
-            why = await _try(place)
+            why = await _try(server)
             if not why or self._left <= 0 or self._stop.is_set():
                 break
-            self._progress(f"waiting for the network ({place[0]} cannot be reached: {why})")
+            self._progress(f"waiting for the network ({server[0]} cannot be reached: {why})")
             await self._sleep(min(pause, self._left))
             self._left -= self._monotonic() - before
             pause *= 2
         self.in_vain = self.in_vain or bool(why)
-        self._why[place] = why
+        self._why[server] = why
         return why
 
 
-def patient(parts: Parts, patience: Patience) -> Parts:
+def waiting_for_network(parts: Parts, network: NetworkWait) -> Parts:
     """The same parts, which wait for a network at the moment when they need it."""
     if parts.sources.line is not None:
-        parts.sources.line.ready = patience.arxiv
-    return replace(parts, mailer=replace(parts.mailer, ready=patience.relay))
+        parts.sources.line.ready = network.arxiv
+    return replace(parts, mailer=replace(parts.mailer, ready=network.relay))
 
 
-async def _try(place: Place) -> str:
+async def _try(server: HostPort) -> str:
     """Make a connection and close it; return why that failed."""
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            _, writer = await asyncio.open_connection(*place)
+            _, writer = await asyncio.open_connection(*server)
     except TimeoutError:
         return "no answer"
     except OSError as error:
@@ -109,7 +109,7 @@ async def _try(place: Place) -> str:
     return ""
 
 
-def _place(url: str) -> Place | None:
+def _host_port(url: str) -> HostPort | None:
     """The host and port of a URL; None for what is no URL, such as the description of a Maildir."""
     try:
         parts = urlsplit(url)
@@ -119,7 +119,7 @@ def _place(url: str) -> Place | None:
     return (parts.hostname, port) if parts.hostname and port else None
 
 
-def _behind_proxy(url: str) -> Place | None:
+def _behind_proxy(url: str) -> HostPort | None:
     """Whom a request for `url` connects to: the proxy that the environment names, else the host
     itself.
     """
@@ -130,5 +130,5 @@ def _behind_proxy(url: str) -> Place | None:
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if proxy and not proxy_bypass(parts.hostname or ""):
-        return _place(proxy if "://" in proxy else f"http://{proxy}")
-    return _place(url)
+        return _host_port(proxy if "://" in proxy else f"http://{proxy}")
+    return _host_port(url)

@@ -42,7 +42,7 @@ def judge(store: Store, query: Query, window: Window, now: datetime) -> Doubt:
     if since is None:
         return Doubt()
     known = store.windows.known_since(query, since)
-    baseline, matching = Baseline(since, known, query.total), partial(_matching, query)
+    baseline, matching = Baseline(since, known, query.total), partial(matching_ids, query)
     why = doubt(window.papers, baseline, total=window.total) or doubt_of_unmatched(
         window.papers,
         baseline,
@@ -70,13 +70,8 @@ def held_news(store: Store, query: Query, papers: Sequence[Paper]) -> tuple[Pape
     # docs/decisions.md, “What was news in a held-back window”.
     shown = {paper.id: paper.version for paper in papers}
     rest = [p for p, _ in store.windows.held.papers(query.id) if shown.get(p.id, 0) < p.version]
-    found = _matching(query, rest)
+    found = matching_ids(query, rest)
     return tuple(paper for paper in rest if paper.id in found)
-
-
-def old_papers(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
-    """The papers that an interface that has changed for good brings, and that are no news."""
-    return no_news(query, papers, partial(_matching, query))
 
 
 def accept(store: Store, query: Query, now: datetime) -> Counter[Kind]:
@@ -93,10 +88,13 @@ def accept(store: Store, query: Query, now: datetime) -> Counter[Kind]:
     )
     # docs/decisions.md, “Accepting moves no baseline”.
     papers = newest_versions([*believed, *held_news(store, query, believed)])
-    return store.windows.accept(query, papers, now, old=old_papers(query, papers))
+    return store.windows.accept(
+        query, papers, now, old=no_news(query, papers, partial(matching_ids, query))
+    )
 
 
-def _matching(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
+def matching_ids(query: Query, papers: Sequence[Paper]) -> frozenset[str]:
+    """The ids of the papers that match a query by this program's own reading."""
     if not papers:
         return frozenset()
     with Matcher(papers) as matcher:

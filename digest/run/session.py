@@ -1,4 +1,4 @@
-"""What every step of a run works with, whichever step it is."""
+"""The session that every step of a run works with: store, clock, stop signal, progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a timer is to call for an installation, and what its runs will not find."""
+"""The job of a timer for an installation, and the settings that its runs will not find."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from digest.setup.settings import SETTINGS, SYSTEM_HOME, Settings, load_settings
 from digest.system.timers.job import Job
 
 SHELL_ONLY = ("https_proxy", "http_proxy", "all_proxy", "ssl_cert_file")
-"""What programs read of a shell, in either case; a service manager's environment has none of it."""
+"""Variables that programs read of a shell, in either case; a service manager's environment has none
+of them."""
 
 
 def make_job(settings: Settings) -> Job:

@@ -1,4 +1,4 @@
-"""What the operator was alerted to, and how many cycles failed in a row."""
+"""Remembers what the operator was alerted to, and how many cycles failed in a row."""
 
 from __future__ import annotations
 

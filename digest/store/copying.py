@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 BUSY_SECONDS = 10.0
-"""So long another program's lock is waited for."""
+"""How long to wait for another program's lock."""
 
 
 def copy_whole(source: Path, target: Path) -> None:

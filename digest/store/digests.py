@@ -38,7 +38,9 @@ INSERT_DELIVERY = """
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A reader whose slot is open. `opened_at`: when that slot was first found empty."""
+    """A reader whose slot is open. `found_empty_at`: when that slot was first
+    found empty (the column opened_at).
+    """
 
     id: int
     address: str
@@ -46,7 +48,7 @@ class Due:
     away: bool
     suppressed: bool
     slot: datetime | None
-    opened_at: datetime | None
+    found_empty_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +312,7 @@ class Digests(Concern):
             [slot, due_at, reader],
         )
 
-    def open_slots(self, readers: Iterable[int], now: datetime) -> None:
+    def note_empty_slots(self, readers: Iterable[int], now: datetime) -> None:
         """Note that these readers' slots were found empty, and stay open from now on."""
         with self._db.transaction():
             self._db.write_many(
@@ -359,6 +361,7 @@ def rewind(database: Database, delivery: int) -> None:
 
 
 _DUE = """
-    SELECT r.id, r.address, r.since, r.away, r.slot, r.opened_at,
+    SELECT r.id, r.address, r.since, r.away, r.slot,
+        r.opened_at AS found_empty_at,
         EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS suppressed
     FROM subscriber r WHERE r.gone = 0"""

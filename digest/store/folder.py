@@ -13,7 +13,7 @@ from digest.times import to_text
 
 # docs/decisions.md, "What only went to the folder is mailed again when a person says so"
 OFFERED = timedelta(days=7)
-"""What went to the folder in this time can be mailed after all."""
+"""How long after it went to the folder a digest can still be mailed."""
 _ANSWERED = "folder_answered"
 
 

@@ -1,5 +1,5 @@
-"""How a database file is, looked at without changing it: for `digest doctor`, which may meet any
-file.
+"""The condition of a database file, looked at without changing it: for `digest doctor`, which may
+meet any file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from digest.store.schema import APPLICATION_ID, MIGRATIONS
 
 BUSY_SECONDS = 3.0
 PROBLEMS = 5
-"""How many of a file's problems are named."""
+"""At most this many of a file's problems are named."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from digest.store.database import Concern
 from digest.store.suppressions import Effect, Reason, address_of, note_bounce, suppress
 
 KEPT = timedelta(days=366)
-"""So long the program remembers that it has acted upon a message."""
+"""How long the program remembers that it has acted upon a message."""
 
 
 class Inbox(Concern):

@@ -1,4 +1,4 @@
-"""Under which names the database knows its readers: their addresses, or pseudonyms."""
+"""The names of readers in the database: their addresses, or pseudonyms."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _WORDS_OF_SERVERS = (
     ("relay", "name", "reason", "''", "t.reason LIKE '%@%'"),
     ("meta", "key", "value", "''", f"t.key IN ('{ERROR}', '{MEMORY}')"),
 )
-"""Where words of servers are kept, which repeat addresses: table, key and column; whose address may
-be among them, and which rows are looked at."""
+"""The columns that keep words of servers, which repeat addresses: table, key, column, the address
+that may be among the words, and the rows to look at."""
 
 
 class Naming(Concern):
@@ -35,7 +35,7 @@ class Naming(Concern):
 
     @property
     def mark(self) -> str:
-        """With which key the pseudonyms were made; empty where readers are known by their
+        """Names the key by which the pseudonyms were made; empty where readers go by their
         addresses.
         """
         return self._db.meta(MARK) or ""

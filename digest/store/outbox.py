@@ -43,7 +43,7 @@ class OutboxRow:
     again: int | None
 
 
-def body_is_gone(delivery: int) -> UsageError:
+def body_gone_error(delivery: int) -> UsageError:
     """The error where a digest's body is no longer stored."""
     return UsageError(
         f"the body of delivery {delivery} is no longer kept",
@@ -52,7 +52,7 @@ def body_is_gone(delivery: int) -> UsageError:
     )
 
 
-def no_delivery(delivery: int, flag: str = "") -> UsageError:
+def no_delivery_error(delivery: int, flag: str = "") -> UsageError:
     """The error where there is no delivery of this number."""
     return UsageError(
         f"there is no delivery {delivery}", remedy=f"'digest outbox list{flag}' shows them"
@@ -135,7 +135,7 @@ class Outbox(Concern):
         )
         if found is None:
             self._require(delivery)
-            raise body_is_gone(delivery)
+            raise body_gone_error(delivery)
         return found
 
     def enter_data(self, outgoing: Outgoing) -> None:
@@ -231,7 +231,7 @@ class Outbox(Concern):
         """
         found = self._db.first(OutboxRow, f"{_ROWS} WHERE d.id = ?", [delivery])
         if found is None:
-            raise no_delivery(delivery)
+            raise no_delivery_error(delivery)
         return found
 
     def waiting(self) -> int:
@@ -252,7 +252,7 @@ class Outbox(Concern):
         with self._db.transaction():
             self._require(delivery)
             (row,) = self._db.rows(_REPEATED, [delivery])
-            _may_go_again(delivery, row)
+            _refuse_repeat(delivery, row)
             # Its moment is a little past the full second, so that no digest's slot is ever taken by
             # it.
             slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['times'] + 1:06}Z"
@@ -305,7 +305,7 @@ class Outbox(Concern):
 
     def _require(self, delivery: int) -> None:
         if not self._db.value("SELECT 1 FROM delivery WHERE id = ?", [delivery]):
-            raise no_delivery(delivery, " --all")
+            raise no_delivery_error(delivery, " --all")
 
 
 def _leaving(hold_unknown: bool, issues: bool) -> dict[str, bool]:
@@ -352,7 +352,7 @@ _REPEATED = """
     WHERE d.id = ?"""
 
 
-def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
+def _refuse_repeat(delivery: int, row: dict[str, Any]) -> None:
     """Raise UsageError where a digest cannot be repeated, with what to do instead."""
     if row["gone"]:
         raise UsageError(
@@ -362,7 +362,7 @@ def _may_go_again(delivery: int, row: dict[str, Any]) -> None:
     if row["reason"]:
         raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
     if row["pruned"]:
-        raise body_is_gone(delivery)
+        raise body_gone_error(delivery)
     if row["state"] in NOT_CARRIED:
         raise UsageError(
             f"the digest of delivery {delivery} has not gone ({row['state']})",

@@ -1,4 +1,4 @@
-"""The mail server as one remembers it: whether it is given a rest and why, and how much it was
+"""What is remembered of the mail server: whether it is given a rest and why, and how much it was
 given lately.
 """
 
@@ -17,8 +17,8 @@ PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once
 where only a person can mend what is wrong: servers lock accounts after some refused logins."""
 STREAK = 3
-"""So many messages in a row, refused as a matter of policy or left without an answer, are the
-server's failure."""
+"""From this many messages in a row on, refused as a matter of policy or left without an answer, it
+is the server's failure."""
 DAY = timedelta(days=1)
 
 

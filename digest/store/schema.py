@@ -13,7 +13,10 @@ from __future__ import annotations
 APPLICATION_ID = 0x44494745
 """Marks a SQLite file as this program's (PRAGMA application_id)."""
 
+# Append only: a database remembers how many of these steps it has taken. No ';' inside a statement
+# or a comment, since database.py cuts each step there.
 MIGRATIONS: tuple[str, ...] = (
+    # `window`: refused and doubtful answers, kept for inspection (store/held.py).
     """
     CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -213,6 +216,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY(subscriber, query)
     ) WITHOUT ROWID;
     """,
+    # The backslash: SQLite keeps a table's text as it was written, and this one on a single line.
     """
     CREATE TABLE bounce(
         delivery INTEGER PRIMARY KEY REFERENCES delivery(id),

@@ -21,11 +21,11 @@ from digest.times import moment_or_none, to_text
 RETURN = timedelta(days=7)
 """A keyword that is back within this time goes on where it stopped."""
 FRESH = timedelta(hours=36)
-"""So young a good window is enough to place a new subscription at once."""
+"""A good window of at most this age is enough to start a new subscription at once."""
 LAST_READER = "readers_until"
-"""Under which key the highest number is remembered that a restored backup has left out."""
+"""Meta key: the highest reader number that a restored backup lacks."""
 FIRST_PAPERS = 20
-FIRST_DAYS = timedelta(days=7)
+FIRST_SPAN = timedelta(days=7)
 FIRST_AT_LEAST = 5
 """A first digest shows the last 20 recorded papers of the last 7 days, and at least 5 where there
 are."""
@@ -193,7 +193,7 @@ class Subscribers(Concern):
             [now - FRESH],
         )
         for query in fresh:
-            place(self._db, query, now)
+            start_subscriptions(self._db, query, now)
 
     def _leave(self, readers: list[int], now: datetime) -> None:
         for reader in readers:
@@ -292,7 +292,9 @@ def head(database: Database) -> int:
     return database.number("SELECT seq FROM sqlite_sequence WHERE name = 'seen'")
 
 
-def place(database: Database, query: int, now: datetime, *, start: int | None = None) -> None:
+def start_subscriptions(
+    database: Database, query: int, now: datetime, *, start: int | None = None
+) -> None:
     """Give every unplaced subscription of a query its start: the one named, or a little before the
     end of the log.
 
@@ -310,13 +312,13 @@ def place(database: Database, query: int, now: datetime, *, start: int | None = 
 
 
 def _before_the_end(database: Database, query: int, now: datetime) -> int:
-    """The place in the log behind which stands what a first digest shows."""
+    """The start_subscriptions in the log behind which stands what a first digest shows."""
     rows = database.rows(
         """SELECT m.seq, p.published FROM seen m JOIN paper p ON p.id = m.paper
            WHERE m.query = ? AND m.kind IN ('new', 'late') ORDER BY m.seq DESC LIMIT ?""",
         [query, FIRST_PAPERS],
     )
-    line = to_text(now - FIRST_DAYS)
+    line = to_text(now - FIRST_SPAN)
     young = max(
         (number for number, row in enumerate(rows, 1) if row["published"] >= line), default=0
     )

@@ -135,8 +135,8 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
     address = address_of(database, reader)
     if address is None:
         return False
-    held = database.value("SELECT reason FROM suppression WHERE address = ?", [address])
-    if held is not None and weights.get(held.partition(":")[0], len(weights)) >= weights[reason]:
+    known = database.value("SELECT reason FROM suppression WHERE address = ?", [address])
+    if known is not None and weights.get(known.partition(":")[0], len(weights)) >= weights[reason]:
         return False
     database.write(
         """INSERT INTO suppression(address, reason, since) VALUES(?, ?, ?)

@@ -17,7 +17,8 @@ from digest.store.subscribers import LAST_READER, head, next_reader
 from digest.times import to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
-"""So many numbers a database may have given since its backup, where it cannot be asked any more."""
+"""The most numbers that a database may have given since its backup, where it cannot be asked any
+more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""What arXiv said: queries and their health, good windows as rows of the log, bad ones kept for
-inspection.
+"""The answers of arXiv: queries and their health, good windows as rows of the log, bad ones kept
+for inspection.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from digest.store.database import Concern, Database
 from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until
 from digest.store.papers import keep_papers, load_papers
-from digest.store.subscribers import head, place
+from digest.store.subscribers import head, start_subscriptions
 from digest.times import from_text, moment_or_none, to_text
 
-LONGEST_PAUSE = 24
-"""Hours. The pause after arXiv asked us to slow down is an hour, and twice as long after each
-further time."""
+PAUSE_HOURS_AT_MOST = 24
+"""The pause after arXiv asked us to slow down is an hour, and twice as long after each further
+time, up to this."""
 FAR_BACK = timedelta(days=30)
-"""A window of the API that reaches back so far shows what other sources lacked."""
+"""A window of the API that reaches back this far shows what other sources lacked."""
 LOG_LOOKED_AT = 2_000
-"""Of a query's log so many of the newest rows are looked at for what is known of the last days."""
+"""At most this many of the newest rows of a query's log are read for what is known of the last
+days."""
 WATCHED_AT_ONCE = timedelta(days=7)
 """The most that one good window adds to the days for which its query was watched: an outage is no
 silence."""
@@ -35,8 +36,8 @@ silence."""
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """arXiv asked us to slow down, and nobody is to ask it before `until` (UTC), which was so many
-    hours away.
+    """arXiv asked us to slow down, and nobody is to ask it before `until` (UTC), which was
+    `hours` away.
     """
 
     until: datetime
@@ -145,7 +146,7 @@ class Windows(Concern):
                 self._measure(query, window, now, new_baseline=judgement.new_baseline)
             # Whoever moves here gets all that came after the page's last update.
             moved = until is not None and until >= now - MOVED
-            place(self._db, query.id, now, start=begin if moved else None)
+            start_subscriptions(self._db, query.id, now, start=begin if moved else None)
         return counts
 
     def _note_good(self, query: Query, window: Window, now: datetime) -> None:
@@ -218,7 +219,7 @@ class Windows(Concern):
             self.held.forget(query.id)
         return counts
 
-    def hold(
+    def quarantine(
         self, query: Query, error: DoubtfulError, now: datetime, next_fetch_at: datetime
     ) -> None:
         """Write that a window is held back: the answer is kept, and those papers of it that would
@@ -272,7 +273,7 @@ class Windows(Concern):
             if before is not None and before.until > now:
                 hours, until = before.hours, before.until
             else:
-                hours = min(before.hours * 2, LONGEST_PAUSE) if before else 1
+                hours = min(before.hours * 2, PAUSE_HOURS_AT_MOST) if before else 1
                 until = now + timedelta(hours=hours)
             pause = Pause(max(until, now + (asked_for or timedelta())), hours)
             self._db.set_meta(

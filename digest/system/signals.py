@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 GRACE_SECONDS = 10.0
-"""So long a message that is being handed over may take to finish after a stop was asked for."""
+"""How long a message that is being handed over may take to finish after a stop was asked for."""
 
 T = TypeVar("T")
 

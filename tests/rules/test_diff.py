@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.model import Kind, Paper
-from digest.rules.diff import GUARD, HOLD, Seen, diff
+from digest.rules.diff import GUARD, MODERATION_HOLD, Seen, diff
 from tests.world.worlds import DAY, MONDAY, eprint
 
 PREVIOUS = MONDAY - DAY
@@ -48,9 +48,9 @@ def test_a_revision_is_one_however_old_the_paper_is(years: int) -> None:
 
 
 def test_a_paper_that_was_held_for_weeks_is_late_and_not_lost() -> None:
-    assert timedelta(days=5) == HOLD
-    assert kind(eprint(1, PREVIOUS - HOLD)) is Kind.NEW
-    assert kind(eprint(1, PREVIOUS - HOLD - SECOND)) is Kind.LATE
+    assert timedelta(days=5) == MODERATION_HOLD
+    assert kind(eprint(1, PREVIOUS - MODERATION_HOLD)) is Kind.NEW
+    assert kind(eprint(1, PREVIOUS - MODERATION_HOLD - SECOND)) is Kind.LATE
     assert kind(eprint(1, MONDAY - 34 * DAY)) is Kind.LATE
     assert kind(eprint(1, PREVIOUS - GUARD)) is Kind.LATE
 

@@ -14,7 +14,7 @@ import pytest
 
 from digest.demo.papers import World, newest_first
 from digest.model import Paper, Query
-from digest.rules.diff import HOLD
+from digest.rules.diff import MODERATION_HOLD
 from digest.rules.plan import OVERLAP
 from digest.rules.plausibility import (
     UNDER_WATCH,
@@ -421,7 +421,7 @@ def test_a_persons_word_resets_the_baseline_until_a_window_is_good() -> None:
 
 
 def test_old_papers_that_do_not_match_are_no_news() -> None:
-    border = HOLD / DAY
+    border = MODERATION_HOLD / DAY
     young, old, held = rows_at(border, border + 0.001, border + 0.001)
     papers = [young, old, held]
     assert no_news(asked_at(), papers, matching(held.id)) == {old.id}

@@ -21,9 +21,9 @@ from digest.rules.schedule import (
     local_date,
     next_digest,
     next_slot,
-    open_slot,
     parse_zone,
     pause_in_words,
+    scheduled_slot,
 )
 
 DAYS = tuple(Weekly)
@@ -160,16 +160,16 @@ def test_now_lies_between_the_latest_slot_and_the_next(zone, at, days, now):
 def test_a_slot_stays_open_for_a_day_but_not_into_the_next_scheduled_day():
     daily = berlin(time(8))
     monday = utc("2026-11-23T07:00")
-    assert open_slot(daily, monday) == monday
-    assert open_slot(daily, utc("2026-11-23T22:59")) == monday
-    assert open_slot(daily, utc("2026-11-23T23:00")) is None
-    assert open_slot(daily, utc("2026-11-24T06:59")) is None
+    assert scheduled_slot(daily, monday) == monday
+    assert scheduled_slot(daily, utc("2026-11-23T22:59")) == monday
+    assert scheduled_slot(daily, utc("2026-11-23T23:00")) is None
+    assert scheduled_slot(daily, utc("2026-11-24T06:59")) is None
     weekly = berlin(time(8), (Weekly.MON,))
-    assert open_slot(weekly, utc("2026-11-24T06:59")) == monday
-    assert open_slot(weekly, utc("2026-11-24T07:00")) is None
+    assert scheduled_slot(weekly, utc("2026-11-24T06:59")) == monday
+    assert scheduled_slot(weekly, utc("2026-11-24T07:00")) is None
     whole_day = reader("Europe/Berlin")
-    assert open_slot(whole_day, utc("2026-11-23T22:59")) == utc("2026-11-22T23:00")
-    assert open_slot(whole_day, utc("2026-11-23T23:00")) == utc("2026-11-23T23:00")
+    assert scheduled_slot(whole_day, utc("2026-11-23T22:59")) == utc("2026-11-22T23:00")
+    assert scheduled_slot(whole_day, utc("2026-11-23T23:00")) == utc("2026-11-23T23:00")
 
 
 WEEKLY = reader(at=time(8), days=(Weekly.MON,))
@@ -177,7 +177,7 @@ SLOT = utc("2026-11-23T08:00")
 
 
 @pytest.mark.parametrize(
-    ("now", "used", "opened_at", "state", "found_empty"),
+    ("now", "used", "found_empty_at", "state", "found_empty"),
     [
         ("2026-11-23T08:00", None, None, SlotState.OPEN, False),
         ("2026-11-23T08:00", "2026-11-16T08:00", None, SlotState.OPEN, False),
@@ -196,13 +196,13 @@ SLOT = utc("2026-11-23T08:00")
     ],
 )
 def test_what_becomes_of_the_slot_that_the_clock_has_reached(
-    now: str, used: str | None, opened_at: str | None, state: SlotState, found_empty: bool
+    now: str, used: str | None, found_empty_at: str | None, state: SlotState, found_empty: bool
 ) -> None:
     slot = current_slot(
         WEEKLY,
         utc(now),
         used=utc(used) if used else None,
-        opened_at=utc(opened_at) if opened_at else None,
+        found_empty_at=utc(found_empty_at) if found_empty_at else None,
     )
     assert slot == Slot(SLOT, state, found_empty)
 
@@ -266,7 +266,7 @@ def test_the_next_digest_comes_in_an_open_slot_and_never_before_the_readers_hour
     subscriber = reader(zone, at, tuple(sorted(days)))
     moment, evening = next_digest(subscriber, now)
     assert moment > now
-    slot = open_slot(subscriber, moment)
+    slot = scheduled_slot(subscriber, moment)
     assert slot is not None
     assert evening < local_date(moment, "America/New_York")
     local = moment.astimezone(ZoneInfo(zone))

@@ -24,7 +24,7 @@ from aiosmtpd.controller import Controller
 from digest.cli import main
 from digest.demo.papers import KEYWORDS, three_days
 from digest.run import network_wait as waiting
-from digest.run.network_wait import LONGEST, Patience
+from digest.run.network_wait import LONGEST, NetworkWait
 from digest.system.signals import Stop
 from tests.world.standin import Standin
 from tests.world.worlds import mail
@@ -58,8 +58,10 @@ class Time:
         return self.now
 
 
-def patience(time: Time, stop: Stop | None = None) -> Patience:
-    return Patience(stop or Stop(), lambda _text: None, sleep=time.sleep, monotonic=time.monotonic)
+def patience(time: Time, stop: Stop | None = None) -> NetworkWait:
+    return NetworkWait(
+        stop or Stop(), lambda _text: None, sleep=time.sleep, monotonic=time.monotonic
+    )
 
 
 async def test_the_waits_grow_and_end_after_two_minutes() -> None:
@@ -102,7 +104,7 @@ async def test_a_name_that_is_not_found_is_waited_for_too() -> None:
 
 async def test_a_stop_ends_the_waiting() -> None:
     stop = Stop()
-    real = Patience(stop, lambda _text: None)
+    real = NetworkWait(stop, lambda _text: None)
     asyncio.get_running_loop().call_later(0.05, stop.set)
     async with asyncio.timeout(5):
         assert await real.unreachable(("127.0.0.1", free_port()))
@@ -149,10 +151,10 @@ class House:
         self.folder("maildir:mail")
         time = self.time
 
-        def made(stop: Stop, progress: Callable[[str], None]) -> Patience:
-            return Patience(stop, progress, sleep=time.sleep, monotonic=time.monotonic)
+        def made(stop: Stop, progress: Callable[[str], None]) -> NetworkWait:
+            return NetworkWait(stop, progress, sleep=time.sleep, monotonic=time.monotonic)
 
-        monkeypatch.setattr(waiting, "Patience", made)
+        monkeypatch.setattr(waiting, "NetworkWait", made)
         monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
         monkeypatch.setenv("DIGEST_FROM", "digest@example.org")
 

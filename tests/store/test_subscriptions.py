@@ -226,8 +226,8 @@ def test_a_slots_day_does_not_begin_anew_when_somebody_else_edits_the_file(house
     house.sync(reader(ADA, "Alpha"))
     due = house.store.digests.reader(ADA)
     assert due is not None
-    house.store.digests.open_slots([due.id], MONDAY)
+    house.store.digests.note_empty_slots([due.id], MONDAY)
     house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"), at=MONDAY + HOUR)
     due = house.store.digests.reader(ADA)
     assert due is not None
-    assert due.opened_at == MONDAY
+    assert due.found_empty_at == MONDAY

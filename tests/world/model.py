@@ -168,7 +168,7 @@ class World:
             self.store.digests,
             self.store.outbox,
         )
-        hold = windows.hold
+        quarantine = windows.quarantine
         sync, record, queue, claim, settle, recover = (
             subscribers.sync,
             windows.record,
@@ -201,10 +201,10 @@ class World:
             self.oracle.record(query.text, entries, (*window.papers, *judgement.extra), now)
             return counts
 
-        def spied_hold(
+        def spied_quarantine(
             query: Query, error: DoubtfulError, now: datetime, next_fetch_at: datetime
         ) -> None:
-            hold(query, error, now, next_fetch_at)
+            quarantine(query, error, now, next_fetch_at)
             self.oracle.held(query, error.papers)
             self.stats["held back"] += 1
 
@@ -251,7 +251,7 @@ class World:
             return count
 
         subscribers.sync, windows.record, digests.queue = spied_sync, spied_record, spied_queue  # type: ignore[method-assign,assignment]
-        windows.hold = spied_hold  # type: ignore[method-assign]
+        windows.quarantine = spied_quarantine  # type: ignore[method-assign]
         outbox.claim, outbox.record, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
     def _ended(self) -> dict[int, str]:

@@ -132,15 +132,15 @@ async def _cycle(parts: Parts, options: CycleOptions, wanted: RunOptions) -> Sum
     was in vain.
     """
     from digest.run.cycle import run_cycle
-    from digest.run.network_wait import Patience, patient
+    from digest.run.network_wait import NetworkWait, waiting_for_network
 
     parts = replace(parts, progress=options.progress)
     if not options.wait:
         return await run_cycle(parts, wanted)
-    patience = Patience(parts.stop, parts.progress)
-    summary = await run_cycle(patient(parts, patience), wanted)
+    network = NetworkWait(parts.stop, parts.progress)
+    summary = await run_cycle(waiting_for_network(parts, network), wanted)
     # No failure to anybody: a laptop may be without a network, and the timer calls again soon.
-    if patience.in_vain and summary.exit_code == Exit.DONE:
+    if network.in_vain and summary.exit_code == Exit.DONE:
         return replace(summary, exit_code=Exit.TRY_LATER)
     return summary
 

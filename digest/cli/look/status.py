@@ -81,7 +81,7 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
 
 def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
-    from digest.run.fetch import paused
+    from digest.run.fetch import why_paused
 
     last, coming = last_served(now), next_served(now)
     years = sorted({last.evening.year, coming.evening.year})
@@ -104,7 +104,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "silent": quiet_night(now),
         "next_announcement": to_text(coming.served_at),
         "holidays_unknown": [year for year in years if not is_year_known(year)],
-        "arxiv_pause": paused(store, now),
+        "arxiv_pause": why_paused(store, now),
         "run": _run(store.runs.latest()),
         "source": report_sources(store, settings, len(keywords), now),
         "keywords": list(_keywords(store, keywords, now, first)),

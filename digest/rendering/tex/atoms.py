@@ -91,7 +91,7 @@ SYMBOLS = {
     )
     for name, text in table.items()
 }
-"""What commands without arguments stand for."""
+"""The texts for commands without arguments."""
 SYMBOLS |= {name: [] for name in tables.NOTHING | tables.DECLARATIONS}
 SYMBOLS |= {name: [SPACE] for name in tables.SPACES}
 

@@ -42,7 +42,7 @@ _LETTERS = re.compile(r"[A-Za-z]+")
 _OPTION = re.compile(r"\s*\[([^\[\]{}$]{0,40})\]")
 
 Read = tuple[list[Atom], int]
-"""What was read, and where the text goes on."""
+"""The result of reading, and the position where the text goes on."""
 
 
 def closing_braces(text: str) -> dict[int, int]:

@@ -293,7 +293,7 @@ _READERS: dict[str, Callable[[_Text, re.Match[str], int, int], Turned]] = {
     "~": _Text._tie,
     "-": _Text._dash,
 }
-"""What reads on from a _SPECIAL, by its first character."""
+"""The method that reads on from a _SPECIAL, by its first character."""
 _COMMANDS: dict[str, Callable[[_Text, str, int, int, int], Turned]] = {
     **dict.fromkeys(accents.LETTERS, _Text._letter),
     **dict.fromkeys(tables.DECLARATIONS, _Text._declaration),

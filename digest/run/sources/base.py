@@ -1,5 +1,5 @@
-"""What a source is: queries in, a window or an error for each out, and what it may need on the
-way.
+"""The interface of a source: queries in, a window or an error for each out, and what it may need
+on the way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from digest.model import Paper, Query, Window
 from digest.system.signals import Stop
 
 SourceResult: TypeAlias = tuple[Query, Window | ArxivError]
-"""What a source has for one query."""
+"""A source's answer for one query."""
 ATTEMPTS = 4
 
 

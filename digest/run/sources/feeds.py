@@ -25,8 +25,8 @@ from digest.store.sources import FeedState
 log = logging.getLogger(__name__)
 
 LONGEST_ENRICHMENT = 12
-"""So many requests are made at most to complete a day's announcements: all of arXiv's on a busy day
-take eleven."""
+"""At most this many requests are made to complete a day's announcements: all of arXiv's on a busy
+day take eleven."""
 _SEEN_IN_COMMENTS = ("co", "all")
 _ASKED_AGAIN = timedelta(days=8)
 

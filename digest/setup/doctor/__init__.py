@@ -1,1 +1,1 @@
-"""What `digest doctor` looks at: each check on its own, whatever is wrong with the others."""
+"""The checks of `digest doctor`: each on its own, whatever is wrong with the others."""

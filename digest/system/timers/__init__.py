@@ -1,1 +1,1 @@
-"""What calls `digest run` by itself: systemd, launchd or cron, set up and taken away again."""
+"""Timers that call `digest run`: systemd, launchd or cron, set up and taken away again."""

@@ -1,4 +1,4 @@
-"""What a timer is to call, whose it is, and which paths it needs."""
+"""The job of a timer: what it calls, whose it is, and which paths it needs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from digest.system.timers.units import (
 )
 
 _NEVER = ("", "n/a", "0")
-"""How systemd writes a moment that there is not."""
+"""The values by which systemd says that there is no such moment."""
 
 
 def home_of_unit(text: str | None) -> Path | None:
