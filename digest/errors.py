@@ -121,5 +121,10 @@ class DoubtfulError(ArxivError):
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and repeated blanks, as messages and logs want it."""
+    """A text without line breaks and repeated blanks, as messages and logs want it.
+
+    Stricter ones: `arxiv.documents.plain_text` for what arXiv sends, `mail.message.header_text` for
+    headers, `rendering.texts.printable_line` for what people see,
+    `rendering.page.cells.without_controls` for the page.
+    """
     return " ".join(text.split())

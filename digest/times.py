@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = tuple(
+    "January February March April May June July August September October November December".split()
+)
+"""In English whatever the machine's locale is."""
+
 
 def to_text(moment: datetime) -> str:
     """Write an aware moment as `2026-11-23T07:00:00Z`; such texts sort in the order of time."""

@@ -15,7 +15,7 @@ from digest.arxiv.documents import (
     VERSION,
     carrying,
     check_parts,
-    clean_text,
+    plain_text,
     reading,
     whole_document,
     wrong_document,
@@ -73,7 +73,7 @@ def _refuse_error_feed(root: ElementTree.Element) -> None:
     """Raise where the feed is arXiv's way of saying no: one entry, titled Error."""
     for entry in root.findall(f"{ATOM}entry"):
         if "/api/errors" in entry.findtext(f"{ATOM}id", ""):
-            reason = clean_text(entry.findtext(f"{ATOM}summary", "")) or "no reason given"
+            reason = plain_text(entry.findtext(f"{ATOM}summary", "")) or "no reason given"
             raise ArxivError(
                 f"arXiv refused the query ({reason})", remedy="correct the query", transient=False
             )
@@ -83,10 +83,10 @@ def _read(root: ElementTree.Element, body: bytes) -> Feed:
     title = root.findtext(f"{ATOM}title")
     if title is None:
         raise ArxivError("arXiv's feed has no title")
-    named = _TITLE.fullmatch(clean_text(title))
+    named = _TITLE.fullmatch(plain_text(title))
     entries = _entries(body)
-    ids = [clean_text(entry.findtext(f"{ATOM}id", "")) for entry in root.findall(f"{ATOM}entry")]
-    if ids != [clean_text(_text(entry, "id")) for entry in entries]:
+    ids = [plain_text(entry.findtext(f"{ATOM}id", "")) for entry in root.findall(f"{ATOM}entry")]
+    if ids != [plain_text(_text(entry, "id")) for entry in entries]:
         raise ArxivError("arXiv's feed can be read in two ways")
     return Feed(
         query=named["query"] if named else None,
@@ -117,22 +117,22 @@ def _entries(body: bytes) -> list[dict[str, Any]]:
         raise ArxivError(f"arXiv's feed cannot be read ({type(error).__name__})") from None
     if parsed.bozo:
         raise ArxivError(
-            f"arXiv's feed had to be repaired ({clean_text(str(parsed.bozo_exception))[:120]})"
+            f"arXiv's feed had to be repaired ({plain_text(str(parsed.bozo_exception))[:120]})"
         )
     return list(parsed.entries)
 
 
 def _paper(entry: dict[str, Any]) -> Paper:
-    address = clean_text(_text(entry, "id"))
+    address = plain_text(_text(entry, "id"))
     found = _PAPER_ID.fullmatch(address)
     if found is None:
         raise ArxivError(
             f"an entry of arXiv's feed has no paper's id: {address[:80] or 'none at all'}"
         )
     base = found["new"] or f"{found['archive']}/{found['number']}"
-    title = clean_text(_text(entry, "title"))
+    title = plain_text(_text(entry, "title"))
     authors = tuple(
-        filter(None, (clean_text(_text(each, "name")) for each in _items(entry, "authors")))
+        filter(None, (plain_text(_text(each, "name")) for each in _items(entry, "authors")))
     )
     categories = _categories(entry)
     # An abstract may be empty, but not its element: a feed that leaves it out is no whole one.
@@ -142,14 +142,14 @@ def _paper(entry: dict[str, Any]) -> Paper:
         id=base,
         version=int(found["version"]),
         title=title,
-        abstract=clean_text(_text(entry, "summary")),
+        abstract=plain_text(_text(entry, "summary")),
         authors=authors,
         categories=categories,
         published=_moment(entry, "published", base),
         updated=_moment(entry, "updated", base),
-        comment=clean_text(_text(entry, "arxiv_comment")),
-        journal_ref=clean_text(_text(entry, "arxiv_journal_ref")),
-        doi=clean_text(_text(entry, "arxiv_doi")),
+        comment=plain_text(_text(entry, "arxiv_comment")),
+        journal_ref=plain_text(_text(entry, "arxiv_journal_ref")),
+        doi=plain_text(_text(entry, "arxiv_doi")),
     )
 
 
@@ -160,7 +160,7 @@ def _categories(entry: dict[str, Any]) -> tuple[str, ...]:
     primary = dict.get(entry, "arxiv_primary_category")
     terms = [_text(primary, "term")] if isinstance(primary, dict) else []
     terms += [_text(tag, "term") for tag in _items(entry, "tags")]
-    parts = (clean_text(part) for term in terms for part in re.split("[;,]", term))
+    parts = (plain_text(part) for term in terms for part in re.split("[;,]", term))
     return tuple(dict.fromkeys(filter(None, parts)))
 
 

@@ -14,7 +14,7 @@ LONGEST = 3_600
 """Bytes of an encoded question: with address and other parameters within 4 KB, which every proxy
 passes."""
 FEEDS_ALONE = 12
-"""At most this many wanted categories are asked for one a feed; of more, or of all, several stand on
+"""At most this many wanted categories are asked for one a feed; of more, or of all, several share
 one feed."""
 
 _OF_THEIR_OWN = frozenset("cs.AI cs.CL cs.LG cs.CV cs.RO cs.GR cs.MM".split())

@@ -52,7 +52,7 @@ def mail_date(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def clean_text(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return the text without control characters (C0, DEL, C1) and with single spaces between
     words.
     """
@@ -84,7 +84,7 @@ def whole_document(body: bytes, content_type: str = "") -> ElementTree.Element:
         if "html" in content_type.lower():
             raise _web_page() from None
         raise ArxivError(
-            f"arXiv's answer is not a whole XML document ({clean_text(str(error))})"
+            f"arXiv's answer is not a whole XML document ({plain_text(str(error))})"
         ) from None
     if not isinstance(root, ElementTree.Element):
         raise wrong_document(content_type, "an XML document")

@@ -23,7 +23,7 @@ from digest.arxiv.documents import (
     VERSION,
     carrying,
     check_parts,
-    clean_text,
+    plain_text,
     reading,
     whole_document,
     wrong_document,
@@ -187,9 +187,9 @@ def _listed(names: Iterable[str]) -> str:
 
 def _read(channel: ElementTree.Element, items: list[ElementTree.Element]) -> AnnouncementFeed:
     texts = _texts(channel)
-    title = clean_text(texts.get("title", [""])[0])
+    title = plain_text(texts.get("title", [""])[0])
     if title.lower().startswith("feed error"):
-        reason = clean_text((texts.get("subtitle") or texts.get("description") or [""])[0]) or title
+        reason = plain_text((texts.get("subtitle") or texts.get("description") or [""])[0]) or title
         raise ArxivError(f"arXiv has no such feed ({reason[:200]})", transient=False)
     named = _TITLE.fullmatch(title)
     names = named["names"].lower().split(",") if named else []
@@ -203,14 +203,14 @@ def _announced(item: ElementTree.Element) -> Announced:
     def text(*names: str) -> str:
         return next((found for name in names for found in words.get(name, ()) if found), "")
 
-    name = clean_text(text("guid", "id"))
+    name = plain_text(text("guid", "id"))
     named = _ID.fullmatch(name)
     if named is None:
         raise ArxivError(f"an item of arXiv's feed has no paper's id: {name[:80] or 'none at all'}")
-    title = decode_accents(clean_text(text("title")))
+    title = decode_accents(plain_text(text("title")))
     check_parts(named["id"], "feed", title=title)
     with reading(f"{named['id']} is announced in no known way", text("announce_type")):
-        kind = AnnounceType(clean_text(text("announce_type")).lower())
+        kind = AnnounceType(plain_text(text("announce_type")).lower())
     categories = [each.get("term") or each.text or "" for each in item if _name(each) == "category"]
     return Announced(
         id=named["id"],
@@ -219,12 +219,12 @@ def _announced(item: ElementTree.Element) -> Announced:
         day=_day(text("published", "pubdate"), named["id"]),
         title=title,
         abstract=decode_accents(
-            clean_text(_PREAMBLE.sub("", text("summary", "description"), count=1))
+            plain_text(_PREAMBLE.sub("", text("summary", "description"), count=1))
         ),
-        authors=split_authors(clean_text(text("creator"))),
-        categories=tuple(dict.fromkeys(filter(None, map(clean_text, categories)))),
-        journal_ref=clean_text(text("journal_reference", "journal_ref")),
-        doi=clean_text(text("doi")),
+        authors=split_authors(plain_text(text("creator"))),
+        categories=tuple(dict.fromkeys(filter(None, map(plain_text, categories)))),
+        journal_ref=plain_text(text("journal_reference", "journal_ref")),
+        doi=plain_text(text("doi")),
     )
 
 

@@ -18,14 +18,10 @@ from typing import TypeVar
 import httpx
 
 from digest import __version__
-from digest.arxiv.documents import carrying, clean_text, mail_date
+from digest.arxiv.documents import carrying, mail_date, plain_text
 from digest.errors import ArxivError, ConfigError, ThrottledError, UnreachableError
 
 T = TypeVar("T")
-
-
-async def _no_wait(_url: str) -> None:
-    """Nothing is waited for before a request."""
 
 
 Turn = Callable[[float], AbstractAsyncContextManager[None]]
@@ -65,8 +61,8 @@ class Line(AbstractAsyncContextManager["Line"]):
     terms: 3), counted over all services together; `turn` lets no two processes ask at once, and
     keeps the delay between them too. `contact` is the operator's address, named in the User-Agent.
     `requests` counts every HTTP request, redirects and repetitions included; `on_response`
-    is given every response, `ready` waits until the host of a URL can be reached. HTTPS_PROXY and
-    SSL_CERT_FILE are honoured.
+    is given every response, `ready` waits until the host of a URL can be reached (None: nothing is
+    waited for). HTTPS_PROXY and SSL_CERT_FILE are honoured.
     """
 
     contact: str = ""
@@ -77,7 +73,7 @@ class Line(AbstractAsyncContextManager["Line"]):
     monotonic: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
     on_response: Callable[[Response], None] = lambda _response: None
-    ready: Callable[[str], Awaitable[None]] = _no_wait
+    ready: Callable[[str], Awaitable[None]] | None = None
     requests: int = field(default=0, init=False)
     _ended: float | None = field(default=None, init=False)
     _http: httpx.AsyncClient | None = field(default=None, init=False)
@@ -108,7 +104,7 @@ class Line(AbstractAsyncContextManager["Line"]):
                 )
             except (OSError, ssl.SSLError, ValueError, httpx.InvalidURL) as error:
                 raise ConfigError(
-                    f"the way to arXiv cannot be set up ({clean_text(str(error))})",
+                    f"the way to arXiv cannot be set up ({plain_text(str(error))})",
                     remedy="check HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
                 ) from error
         return self._http
@@ -148,7 +144,8 @@ class Line(AbstractAsyncContextManager["Line"]):
             )
         except httpx.InvalidURL as error:
             raise ArxivError(f"{url} is no address to ask ({error})", transient=False) from None
-        await self.ready(url)
+        if self.ready is not None:
+            await self.ready(url)
         for _hop in range(REDIRECT_LIMIT + 1):
             assert request is not None
             response, request = await self._send(request)
@@ -272,4 +269,4 @@ def _check_status(response: Response, read: Callable[[bytes], object]) -> None:
 
 def _words(error: Exception) -> str:
     """What went wrong, without the number that the system gives it."""
-    return re.sub(r"^\[Errno -?\d+\] ", "", clean_text(str(error))) or type(error).__name__
+    return re.sub(r"^\[Errno -?\d+\] ", "", plain_text(str(error))) or type(error).__name__

@@ -20,8 +20,8 @@ from digest.arxiv.documents import (
     VERSION,
     carrying,
     check_parts,
-    clean_text,
     mail_date,
+    plain_text,
     reading,
     whole_document,
     wrong_document,
@@ -83,7 +83,7 @@ def parse_records(body: bytes, *, content_type: str = "") -> RecordPage:
 
 
 def _protocol_error(error: ElementTree.Element) -> RecordPage:
-    code, words = error.get("code", ""), clean_text(error.text or "")
+    code, words = error.get("code", ""), plain_text(error.text or "")
     if code == "noRecordsMatch":
         # The same code comes for a set that does not exist, and that would never be noticed.
         if "set" in words.lower() and "match any sets" in words.lower():
@@ -122,7 +122,7 @@ def _header(record: ElementTree.Element) -> tuple[ElementTree.Element, str]:
     header = record.find(f"{_OAI}header")
     if header is None:
         raise ArxivError("a record of arXiv's OAI answer has no header")
-    base = clean_text(header.findtext(f"{_OAI}identifier", "")).removeprefix("oai:arXiv.org:")
+    base = plain_text(header.findtext(f"{_OAI}identifier", "")).removeprefix("oai:arXiv.org:")
     if not re.fullmatch(PAPER_ID, base):
         raise ArxivError(
             f"a record of arXiv's OAI answer has no paper's id: {base[:80] or 'none at all'}"
@@ -136,7 +136,7 @@ def _paper(element: ElementTree.Element, base: str) -> Paper:
         raise ArxivError(f"{base} does not come in the format {FORMAT}")
 
     def text(name: str) -> str:
-        return clean_text(raw.findtext(f"{_RAW}{name}", "") if raw is not None else "")
+        return plain_text(raw.findtext(f"{_RAW}{name}", "") if raw is not None else "")
 
     versions = sorted(_version(each, base) for each in raw.findall(f"{_RAW}version"))
     title, authors = text("title"), split_authors(text("authors"))
@@ -161,7 +161,7 @@ def _paper(element: ElementTree.Element, base: str) -> Paper:
 def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
     """A version's number and date (`Tue, 3 Apr 2007 22:04:11 GMT`)."""
     number = re.fullmatch(VERSION, element.get("version", ""))
-    text = clean_text(element.findtext(f"{_RAW}date", ""))
+    text = plain_text(element.findtext(f"{_RAW}date", ""))
     with contextlib.suppress(ValueError, OverflowError):
         if number is not None:
             return int(number[1]), mail_date(text)
@@ -171,6 +171,6 @@ def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
 
 
 def _datestamp(header: ElementTree.Element, base: str) -> date:
-    text = clean_text(header.findtext(f"{_OAI}datestamp", ""))
+    text = plain_text(header.findtext(f"{_OAI}datestamp", ""))
     with reading(f"{base} has no readable datestamp in arXiv's OAI answer", text):
         return date.fromisoformat(text[:10])

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance, what_next
 from digest.keywords.words import counted
 from digest.model import NOT_CARRIED, Kind, Revisions
-from digest.rules.calendar import Announcement, quiet_night, served_between
+from digest.rules.calendar import Announcement, QuietNight, quiet_night, served_between
 from digest.rules.schedule import local_date, next_slot, resumes_at
 from digest.rules.verdict import LedgerEntry
 from digest.rules.words import in_words
@@ -19,6 +19,7 @@ from digest.store.history import Fetch, Reader, Recorded
 from digest.store.runs import KEPT
 from digest.times import to_text
 
+_BETWEEN = QuietNight("not_announced", "no announcement")
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
@@ -75,6 +76,7 @@ def explain_day(inquiry: Inquiry, when: date) -> dict[str, Any]:
     # The weightiest is the answer; the others are told as well.
     reasons = list(_reasons(day)) or [("nothing", "nothing new came for the reader's keywords")]
     code, why = reasons[0]
+    night = quiet_night(day.end - _SECOND)
     answer = f"No digest on {when:%a %Y-%m-%d} for {inquiry.address}: {why}."
     return {
         **inquiry.head("day"),
@@ -83,7 +85,7 @@ def explain_day(inquiry: Inquiry, when: date) -> dict[str, Any]:
             {"evening": a.evening.isoformat(), "served": to_text(a.served_at)}
             for a in day.announced
         ],
-        "silent": None if day.announced else quiet_night(day.end - _SECOND),
+        "silent": night.words if night and not day.announced else None,
         "fetched": [_fetch_values(inquiry, fetch) for fetch in day.fetches],
         "recorded": _recorded_values(day.recorded),
         "digests": [inquiry.values(delivery) for delivery in day.digests],
@@ -277,8 +279,9 @@ def _why_waiting(day: _Day) -> Iterator[Reason]:
 def _why_not_announced(day: _Day) -> Iterator[Reason]:
     """Nothing was announced, or not yet, or what was brought nothing new."""
     if not day.announced:
-        night = quiet_night(day.end - _SECOND) or "no announcement"
-        yield ("weekend" if night == "weekend" else "holiday"), f"nothing was announced ({night})"
+        # A day of 23 hours may lie between two announcements, after a night that was not quiet.
+        night = quiet_night(day.end - _SECOND) or _BETWEEN
+        yield night.code, f"nothing was announced ({night.words})"
         return
     if day.announced[-1].served_at > day.inquiry.now:
         served = day.inquiry.at(day.announced[-1].served_at)

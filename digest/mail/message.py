@@ -42,7 +42,7 @@ _LOCAL_PART = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*" + r'|"(?:[^"\\]|\\.)*"')
 _UNFIT_FOR_DOMAIN = re.compile(r"[ !-,/;-@\\^`{-~]+")
 
 
-def clean(text: str) -> str:
+def header_text(text: str) -> str:
     """Put a single space for every run of blanks, controls, line ends (U+2028 too) and lone
     surrogates.
 
@@ -53,7 +53,7 @@ def clean(text: str) -> str:
 
 def words(text: str, limit: int = 500) -> str:
     """Bring what a server or a program said into one line of at most `limit` characters."""
-    line = clean(text)
+    line = header_text(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -253,7 +253,7 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     not belong there becomes a space. An address that no mail can go to is left for the server to
     refuse.
     """
-    address = clean(outgoing.address)
+    address = header_text(outgoing.address)
     recipient = bare_address(address)
     way_out = sender.way_out(outgoing.reader)
     headers = (
@@ -261,7 +261,7 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         + _address_header("To", outgoing.name, recipient)
         + _text_header("Subject", outgoing.subject)
         + f"Date: {format_datetime(outgoing.date)}\r\n"
-        + f"Message-ID: {clean(outgoing.message_id)}\r\n"
+        + f"Message-ID: {header_text(outgoing.message_id)}\r\n"
         + way_out.headers
         + sender.last_headers
     )
@@ -279,7 +279,7 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     return Message(
         sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,
-        message_id=clean(outgoing.message_id),
+        message_id=header_text(outgoing.message_id),
         data=headers.encode() + body,
         smtputf8=not headers.isascii(),
     )
@@ -293,7 +293,7 @@ def _encoded_line(line: str) -> bytes:
 @lru_cache(maxsize=256)
 def _text_header(name: str, text: str) -> str:
     """An unstructured header, folded; cached since many readers share a subject."""
-    text = clean(text)
+    text = header_text(text)
     if _is_plain(text) and all(len(word) <= LONGEST_WORD for word in text.split()):
         lines = textwrap.wrap(
             f"{name}: {text}",
@@ -308,7 +308,7 @@ def _text_header(name: str, text: str) -> str:
 
 def _address_header(name: str, display_name: str, mailbox: str) -> str:
     """A header with exactly one address."""
-    phrase = _phrase(clean(display_name), name)
+    phrase = _phrase(header_text(display_name), name)
     if not phrase:
         return f"{name}: {mailbox}\r\n"
     line = f"{name}: {phrase}"
@@ -344,7 +344,7 @@ def _encoded_words(text: str, header: str) -> str:
 
 def _parse(written: str) -> tuple[str, str]:
     """Split `Name <address>` into name and address, either of which may be empty."""
-    return parseaddr(clean(written))
+    return parseaddr(header_text(written))
 
 
 def address_in(written: str) -> str:
@@ -356,7 +356,7 @@ def bare_address(address: str) -> str:
     """An address as headers and envelopes write it: local part quoted where needed, domain in
     ASCII.
     """
-    local, at, domain = clean(address).rpartition("@")
+    local, at, domain = header_text(address).rpartition("@")
     if not at:
         local, domain = domain, ""
     if not _LOCAL_PART.fullmatch(local):
@@ -368,7 +368,7 @@ def _domain(domain: str) -> str:
     """A domain in ASCII (RFC 5891); one that cannot exist loses what would end the address
     early.
     """
-    domain = _UNFIT_FOR_DOMAIN.sub(" ", clean(domain)).strip()
+    domain = _UNFIT_FOR_DOMAIN.sub(" ", header_text(domain)).strip()
     if domain.isascii():
         return domain
     import idna

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Change, Digest, Item, Kind
-from digest.rendering.texts import ABSTRACT_LENGTH, clean, readable, shorten
+from digest.rendering.texts import ABSTRACT_LENGTH, printable_line, readable, shorten
 from digest.rules.revision import is_withdrawn, tells_of_acceptance
+from digest.times import MONTHS
 
 NAMED_AUTHORS = 3
 SHORT_ABSTRACT = 320
@@ -24,11 +25,6 @@ SHORT_ABSTRACT = 320
 NAME_LENGTH, COMMENT_LENGTH = 80, 1_000
 VENUE_LENGTH, LINK_LENGTH, LABEL_LENGTH = 40, 70, 40
 NAMED_LINKS = 2
-
-MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 
 _ACCEPTED = re.compile(
     r"\b(?P<how>accepted|published|presented|to appear|to be (?:published|presented))"
@@ -125,7 +121,7 @@ class PaperView:
 
 def keyword_name(keyword: str) -> str:
     """A keyword's name as it is printed."""
-    return clean(keyword, NAME_LENGTH) or "unnamed"
+    return printable_line(keyword, NAME_LENGTH) or "unnamed"
 
 
 def paper_view(
@@ -158,7 +154,9 @@ def paper_view(
         more_authors=f" + {more} more" if more else "",
         byline=byline,
         date=_dates(item, ZoneInfo(digest.timezone)),
-        categories=", ".join(clean(category, NAME_LENGTH) for category in paper.categories),
+        categories=", ".join(
+            printable_line(category, NAME_LENGTH) for category in paper.categories
+        ),
         labels=_labels(item),
         badges=badges,
         links=links,
@@ -291,4 +289,4 @@ def _link(url: str, before: str) -> Link | None:
     if host == "huggingface.co" and (plain["path"] or "").startswith("/datasets/"):
         what = "data"
     shown = url.removeprefix("https://").rstrip("/")
-    return Link(what, url, clean(shown, LABEL_LENGTH))
+    return Link(what, url, printable_line(shown, LABEL_LENGTH))

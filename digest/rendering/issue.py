@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from digest.model import Digest, Paper
-from digest.rendering.entry import MONTHS
 from digest.rendering.page.cells import Column, heading, row, table
 from digest.rendering.texts import readable
 from digest.rendering.view import view
+from digest.times import MONTHS
 
 BYTES = 60_000
 """A body's size at most, in bytes of UTF-8: GitHub takes 65,536 characters, and a marker is still

@@ -24,7 +24,7 @@ _NO_END = re.compile(
 )
 
 
-def clean(text: str, length: int = TITLE_LENGTH) -> str:
+def printable_line(text: str, length: int = TITLE_LENGTH) -> str:
     """Make hostile text one printable line of at most `length` characters."""
     line = one_line(UNPRINTABLE.sub(" ", text))
     return line if len(line) <= length else line[: length - 1].rstrip() + "…"
@@ -32,7 +32,7 @@ def clean(text: str, length: int = TITLE_LENGTH) -> str:
 
 def readable(text: str, length: int = TITLE_LENGTH) -> str:
     """Make a text of arXiv's one printable line, with its TeX as Unicode."""
-    return clean(to_unicode(text), length)
+    return printable_line(to_unicode(text), length)
 
 
 @lru_cache(maxsize=4096)

@@ -15,8 +15,9 @@ from digest.keywords import words
 from digest.keywords.grammar import describe
 from digest.keywords.marks import wanted
 from digest.model import Digest, Item, Keyword, Kind, Rhythm, Section, Weekly
-from digest.rendering.entry import MONTHS, PaperView, keyword_name, paper_view
-from digest.rendering.texts import clean, shorten
+from digest.rendering.entry import PaperView, keyword_name, paper_view
+from digest.rendering.texts import printable_line, shorten
+from digest.times import MONTHS, WEEKDAYS
 
 SUBJECT_LENGTH = 78
 NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
@@ -25,7 +26,6 @@ CONTENTS_FROM = 9
 CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
 RULE_LENGTH, PREFIX_LENGTH, HINT_LENGTH = 200, 30, 1_000
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 counted = partial(words.counted, separator=",")
 
@@ -113,7 +113,7 @@ def view(digest: Digest) -> PageView:
     """Prepare what the templates write; nothing in it is decided by a template."""
     sections = tuple(_section_views(digest))
     headline, lead, subject = _headlines(digest)
-    contact = clean(digest.contact)
+    contact = printable_line(digest.contact)
     return PageView(
         subject=subject,
         headline=headline,
@@ -121,10 +121,12 @@ def view(digest: Digest) -> PageView:
         top=_top(digest, sections),
         welcome=digest.welcome,
         rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
-        quiet="" if digest.papers else clean(digest.quiet).rstrip("."),
+        quiet="" if digest.papers else printable_line(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped, digest.previous),
         silences=tuple(
-            SilenceView(keyword_name(s.keyword), counted(s.days, "day"), clean(s.hint, HINT_LENGTH))
+            SilenceView(
+                keyword_name(s.keyword), counted(s.days, "day"), printable_line(s.hint, HINT_LENGTH)
+            )
             for s in digest.silences
         ),
         sections=sections,
@@ -204,7 +206,7 @@ def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
 
 
 def _keyword_view(keyword: Keyword) -> KeywordView:
-    return KeywordView(keyword_name(keyword.name), clean(describe(keyword), RULE_LENGTH))
+    return KeywordView(keyword_name(keyword.name), printable_line(describe(keyword), RULE_LENGTH))
 
 
 def _headlines(digest: Digest) -> tuple[str, str, str]:
@@ -224,7 +226,7 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
         headline = f"No new paper in {since}"
         names = [keyword_name(silence.keyword) for silence in digest.silences]
         return headline, f"for {_in_words(names)}", _subject(digest, f"{headline}: ", names)
-    reasons = filter(None, [clean(digest.quiet).rstrip(".")])
+    reasons = filter(None, [printable_line(digest.quiet).rstrip(".")])
     subject = _subject(digest, "No new papers: ", list(reasons))
     return "No new papers", f"for {on}" if names else "", subject
 
@@ -239,7 +241,7 @@ def _counts(digest: Digest) -> str:
 def _rhythm(rhythm: Rhythm, timezone: str) -> str:
     """When digests come, and what a day without any means."""
     week = tuple(Weekly)
-    named = [f"{DAYS[week.index(day)]}s" for day in rhythm.days]
+    named = [f"{WEEKDAYS[week.index(day)]}s" for day in rhythm.days]
     days = {week: "every day", week[:5]: "from Monday to Friday"}.get(
         rhythm.days, f"on {_in_words(named, all_=True)}"
     )
@@ -284,7 +286,7 @@ def _subject(digest: Digest, start: str, names: Sequence[str], *, dated: bool = 
     """`[arXiv] 3 new papers: Reward Model, MLLM (24 Nov)`; the names give way where it grows too
     long.
     """
-    prefix = clean(digest.subject_prefix, PREFIX_LENGTH)
+    prefix = printable_line(digest.subject_prefix, PREFIX_LENGTH)
     end = f" ({digest.date.day} {MONTHS[digest.date.month - 1][:3]})" if dated else ""
     return _with_names(f"{prefix} {start}".lstrip(), names, SUBJECT_LENGTH - len(end)) + end
 
@@ -299,8 +301,8 @@ def _with_names(start: str, names: Sequence[str], room: int) -> str:
     rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
     left = room - len(start) - len(rest)
     if not names or left < SHORTEST_NAME:
-        return clean(start.rstrip(": ").removesuffix(" on"), room)
-    return start + clean(names[0], left) + rest
+        return printable_line(start.rstrip(": ").removesuffix(" on"), room)
+    return start + printable_line(names[0], left) + rest
 
 
 def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
@@ -312,7 +314,7 @@ def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
 
 def _day(day: date) -> str:
     """`Monday 23 November`, in English whatever the machine's locale is."""
-    return f"{DAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
+    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
 
 
 def _moment(moment: datetime, timezone: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from digest.rules.calendar import served_between
+from digest.times import in_utc
 
 FAILED_CYCLES = 3
 """From this many failed cycles in a row on, the operator is told: it is no accident."""
@@ -85,7 +86,7 @@ def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) 
     if all(known[kind].reported for kind in wrong):
         return Decision(None, known, known)
     lines = tuple(
-        f"{known[kind].words} (known since {_moment(known[kind].since)})" for kind in wrong
+        f"{known[kind].words} (known since {in_utc(known[kind].since)})" for kind in wrong
     )
     # What is over already, but was never reported, does not count as reported by this notice.
     accepted = {
@@ -110,22 +111,18 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
     }
     if behind:
         oldest = min(behind.values())
+        missed = len(served_between(oldest, now))
         names = ", ".join(list(behind)[:3]) + (
             f" and {len(behind) - 3} more" if len(behind) > 3 else ""
         )
         wrong[Trouble.FETCH] = (
-            f"arXiv has not answered for {names} since {_moment(oldest)}, two announcements ago"
+            f"arXiv has not answered for {names} since {in_utc(oldest)}, {missed} announcements ago"
         )
     return wrong
 
 
 def _all_well(memory: Mapping[Trouble, KnownTrouble], now: datetime) -> Notice:
     lines = tuple(
-        f"over: {one.words} (from {_moment(one.since)} to {_moment(now)})"
-        for one in memory.values()
+        f"over: {one.words} (from {in_utc(one.since)} to {in_utc(now)})" for one in memory.values()
     )
     return Notice("all is well again", lines)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

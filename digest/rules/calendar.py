@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import ConfigError
 from digest.keywords.words import counted
+from digest.times import MONTHS, WEEKDAYS
 
 NEW_YORK = ZoneInfo("America/New_York")
 SERVED = time(1, 15)
@@ -24,13 +25,10 @@ DEADLINE = time(14)
 """New York time up to which a paper is submitted for the evening's announcement; for Sunday's, up
 to Friday's."""
 
-WEEKEND = "weekend"
 LONGEST_NAME = 30
 """Characters of a holiday's name, so that a phrase with it stays within a line."""
 
 _DAY = timedelta(days=1)
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 
 
@@ -50,6 +48,16 @@ class Holidays:
 
 
 @dataclass(frozen=True, slots=True)
+class QuietNight:
+    """Why an evening brings no announcement: `code` is a stable word (`weekend`, `holiday`),
+    `words` are for people.
+    """
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     """One of arXiv's evening batches: the New York date of its evening, and since when (UTC) the
     API serves it.
@@ -57,6 +65,9 @@ class Announcement:
 
     evening: date
     served_at: datetime
+
+
+_WEEKEND = QuietNight("weekend", "weekend")
 
 
 def load_holidays(text: str) -> Holidays:
@@ -133,24 +144,24 @@ def known_holidays() -> Holidays:
     return package_holidays().merged(_own[0]) if _own else package_holidays()
 
 
-def is_year_known(year: int, holidays: Holidays | None = None) -> bool:
+def is_year_known(year: int) -> bool:
     """Whether the holidays of a year are known; the evenings of any other year count as ordinary
     ones.
     """
-    return year in (holidays or known_holidays()).years
+    return year in known_holidays().years
 
 
-def last_served(now: datetime, holidays: Holidays | None = None) -> Announcement:
+def last_served(now: datetime) -> Announcement:
     """The latest announcement that the API serves at `now`."""
     evening = _evening_before(now)
-    while _why_silent(evening, holidays):
+    while _why_silent(evening):
         evening -= _DAY
     return _announcement(evening)
 
 
-def next_served(now: datetime, holidays: Holidays | None = None) -> Announcement:
+def next_served(now: datetime) -> Announcement:
     """The first announcement that will be served after `now`."""
-    return next(_announcements_after(now, holidays))
+    return next(_announcements_after(now))
 
 
 def submitted_by(announcement: Announcement) -> datetime:
@@ -162,21 +173,19 @@ def submitted_by(announcement: Announcement) -> datetime:
     return _deadline(announcement.evening)
 
 
-def served_between(
-    after: datetime, until: datetime, holidays: Holidays | None = None
-) -> tuple[Announcement, ...]:
+def served_between(after: datetime, until: datetime) -> tuple[Announcement, ...]:
     """The announcements that came to be served later than `after` and not later than `until`,
     oldest first.
     """
     found = []
-    for announcement in _announcements_after(after, holidays):
+    for announcement in _announcements_after(after):
         if announcement.served_at > until:
             break
         found.append(announcement)
     return tuple(found)
 
 
-def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> Announcement:
+def announcement_of(submitted: datetime) -> Announcement:
     """The announcement for which a paper comes in time that is submitted at this moment, unless it
     is held.
 
@@ -185,19 +194,18 @@ def announcement_of(submitted: datetime, holidays: Holidays | None = None) -> An
     """
     evening = submitted.astimezone(NEW_YORK).date()
     # A holiday's papers wait for the next evening, as those after the deadline do.
-    while _why_silent(evening, holidays) or _deadline(evening) <= submitted:
+    while _why_silent(evening) or _deadline(evening) <= submitted:
         evening += _DAY
     return _announcement(evening)
 
 
-def quiet_night(now: datetime, holidays: Holidays | None = None) -> str | None:
-    """Why there was no announcement on the evening before `now`: `weekend`, `holiday:
-    Thanksgiving`; else None.
+def quiet_night(now: datetime) -> QuietNight | None:
+    """Why there was no announcement on the evening before `now`; None where there was one.
 
     The evening before is the last one whose announcement would be served by now: from 01:15 New
     York time on, yesterday's.
     """
-    return _why_silent(_evening_before(now), holidays)
+    return _why_silent(_evening_before(now))
 
 
 def why_nothing(
@@ -206,7 +214,6 @@ def why_nothing(
     previous_good: datetime | None,
     fetched: int,
     first_seen: int,
-    holidays: Holidays | None = None,
 ) -> str:
     """Say to people in one short phrase (at most 120 characters, times in UTC) why a good window
     brought nothing new.
@@ -216,10 +223,10 @@ def why_nothing(
     mailed.
     """
     if previous_good is not None:
-        served = served_between(previous_good, now, holidays)
+        served = served_between(previous_good, now)
         if not served:
-            return _why_no_announcement(now, holidays)
-        doubt = next(filter(None, (doubt_about(a.evening, holidays) for a in reversed(served))), "")
+            return _why_no_announcement(now)
+        doubt = next(filter(None, (doubt_about(a.evening) for a in reversed(served))), "")
     else:
         doubt = ""
     if fetched == 0:
@@ -231,37 +238,32 @@ def why_nothing(
     return f"no match that is new: {papers} in the window, {seen}{doubt}"
 
 
-def doubt_about(evening: date, holidays: Holidays | None = None) -> str:
+def doubt_about(evening: date) -> str:
     """What is to be added where an evening counts as an ordinary one because its year's holidays
     are not known.
     """
-    return (
-        ""
-        if is_year_known(evening.year, holidays)
-        else f" ({evening.year}'s holidays are not known)"
-    )
+    return "" if is_year_known(evening.year) else f" ({evening.year}'s holidays are not known)"
 
 
-def _why_no_announcement(now: datetime, holidays: Holidays | None) -> str:
-    reason = quiet_night(now, holidays)
-    if reason is None:
-        reason = "no announcement since the last fetch"
-    elif reason == WEEKEND:
-        reason = f"{WEEKEND}: nothing is announced on Friday and Saturday evenings"
-    coming = next_served(now, holidays)
+def _why_no_announcement(now: datetime) -> str:
+    night = quiet_night(now)
+    reason = night.words if night else "no announcement since the last fetch"
+    if night == _WEEKEND:
+        reason += ": nothing is announced on Friday and Saturday evenings"
+    coming = next_served(now)
     moment = coming.served_at
     # After a long break the weekday alone would be read as that of this week.
-    day = f" {moment.day} {_MONTHS[moment.month - 1]}" if moment - now > 6 * _DAY else ""
-    served = f"served {_WEEKDAYS[moment.weekday()]}{day} {moment:%H:%M} UTC"
-    return f"{reason}; next {_WEEKDAYS[coming.evening.weekday()]} evening, {served}"
+    day = f" {moment.day} {MONTHS[moment.month - 1][:3]}" if moment - now > 6 * _DAY else ""
+    served = f"served {WEEKDAYS[moment.weekday()]}{day} {moment:%H:%M} UTC"
+    return f"{reason}; next {WEEKDAYS[coming.evening.weekday()]} evening, {served}"
 
 
-def _why_silent(evening: date, holidays: Holidays | None) -> str | None:
+def _why_silent(evening: date) -> QuietNight | None:
     """Why there is no announcement on an evening; None where there is one."""
     if evening.weekday() in (_FRIDAY, _SATURDAY):
-        return WEEKEND
-    name = (holidays or known_holidays()).evenings.get(evening)
-    return f"holiday: {name}" if name else None
+        return _WEEKEND
+    name = known_holidays().evenings.get(evening)
+    return QuietNight("holiday", f"holiday: {name}") if name else None
 
 
 def _served_at(evening: date) -> datetime:
@@ -284,9 +286,9 @@ def _evening_before(now: datetime) -> date:
     return evening if _served_at(evening) <= now else evening - _DAY
 
 
-def _announcements_after(moment: datetime, holidays: Holidays | None) -> Iterator[Announcement]:
+def _announcements_after(moment: datetime) -> Iterator[Announcement]:
     evening = _evening_before(moment)
     while True:
         evening += _DAY
-        if not _why_silent(evening, holidays):
+        if not _why_silent(evening):
             yield _announcement(evening)

@@ -94,7 +94,7 @@ def why_quiet(
     else:
         night = quiet_night(max(now, _end_of_day(subscriber, slot)))
     none = f"no match in arXiv's last announcement{doubt_about(served.evening)}"
-    return stale or night or none
+    return stale or (night.words if night else none)
 
 
 def _behind(queries: Sequence[Query], served: Announcement) -> Query | None:

@@ -174,7 +174,6 @@ def resumes_at(day: date, zone: str) -> datetime:
 def next_digest(
     subscriber: Subscriber,
     now: datetime,
-    holidays: calendar.Holidays | None = None,
     *,
     taken: datetime | None = None,
 ) -> tuple[datetime, date]:
@@ -190,7 +189,7 @@ def next_digest(
     moment = _end_of_pause(subscriber, now) - _REHEARSAL
     used, waiting = _NEVER, False
     while True:
-        served = calendar.next_served(moment, holidays)
+        served = calendar.next_served(moment)
         moment = min(served.served_at, next_slot(subscriber, moment))
         waiting = waiting or moment == served.served_at
         slot = scheduled_slot(subscriber, moment)
@@ -199,7 +198,7 @@ def next_digest(
         if moment <= now:
             used, waiting = slot, False
         elif slot > (taken or _NEVER):
-            return moment, calendar.last_served(moment, holidays).evening
+            return moment, calendar.last_served(moment).evening
 
 
 def _end_of_pause(subscriber: Subscriber, now: datetime) -> datetime:

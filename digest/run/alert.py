@@ -13,7 +13,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
-from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, clean
+from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, header_text
 from digest.mail.transport import Transport
 from digest.model import Outcome, Roster
 from digest.rules.alarm import Facts, Notice, decide
@@ -53,7 +53,7 @@ async def after_cycle(
     accepted the next cycle tries again, and in the end tells when all is well.
     """
     store = alarm.store
-    failed, why = store.alarms.note_cycle(None if error is None else clean(error))
+    failed, why = store.alarms.note_cycle(None if error is None else header_text(error))
     facts = Facts(
         failed_cycles=failed,
         error=why,
@@ -115,11 +115,11 @@ def _message(alarm: Alarm, notice: Notice, now: datetime) -> Message:
     mail = EmailMessage(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     mail["From"] = sender.address
     mail["To"] = recipient
-    mail["Subject"] = clean(f"Digest: {notice.subject}")[:200]
+    mail["Subject"] = header_text(f"Digest: {notice.subject}")[:200]
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = make_msgid("alarm", domain=sender.domain)
     mail["Auto-Submitted"] = "auto-generated"
-    lines = "\n".join(f"- {clean(line)}" for line in notice.lines)
+    lines = "\n".join(f"- {header_text(line)}" for line in notice.lines)
     advice = "'digest status' shows how it is now, 'digest doctor' what to do. This is told once."
     mail.set_content(f"{where}:\n\n{lines}\n\n{advice}\n", cte="quoted-printable")
     return Message(

@@ -19,6 +19,7 @@ from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due
 from digest.run.session import Session
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
+from digest.times import in_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,5 +154,5 @@ def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
         return f"mail waits: {paused.reason}"
     if tried:
         return f"mail could not be handed over ({paused.reason})"
-    until = f"{paused.paused_until:%Y-%m-%d %H:%M} UTC"
+    until = in_utc(paused.paused_until)
     return f"mail waits until {until}: it could not be handed over ({paused.reason})"

@@ -21,6 +21,7 @@ from digest.run.cycle import Summary
 from digest.store import Store
 from digest.system.signals import Stop
 from digest.system.systemd import Notifier
+from digest.times import in_utc
 
 log = logging.getLogger(__name__)
 
@@ -85,8 +86,8 @@ class Daemon:
                     log.warning("%s", error)
                     # Somebody runs a command, which takes the work along.
                     next_work = self.clock() + BUSY_WAIT
-                self.notifier.status(f"next work at {next_work:%Y-%m-%d %H:%M} UTC")
-                log.info("next work at %s UTC", f"{next_work:%Y-%m-%d %H:%M}")
+                self.notifier.status(f"next work at {in_utc(next_work)}")
+                log.info("next work at %s", in_utc(next_work))
             # At least a second: a clock that was set back must not make a busy loop.
             await self.rest(
                 max(

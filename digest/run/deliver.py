@@ -58,17 +58,13 @@ class Delivered:
         self.given_up += posted.given_up
 
 
-async def _no_wait(_description: str) -> None:
-    """Nothing is waited for: the server is there, or its own words say why not."""
-
-
 @dataclass(frozen=True, slots=True)
 class Mailer:
     """How mail leaves. `issues` posts what goes to repositories; `mailboxes` are the addresses of
     readers whom the database knows by another name, None where those names are to stay.
 
-    `hold_unknown`: what was maybe delivered waits for a person. `ready` waits until the server of
-    this description can be reached.
+    `hold_unknown`: what was maybe delivered waits for a person. `ready`, if given, waits until
+    the server of this description can be reached.
     """
 
     transport: Transport
@@ -77,7 +73,7 @@ class Mailer:
     limits: Sequence[RateLimit] = ()
     hold_unknown: bool = False
     mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
-    ready: Callable[[str], Awaitable[None]] = _no_wait
+    ready: Callable[[str], Awaitable[None]] | None = None
 
     async def close(self) -> None:
         """End the connections, also where the run is cancelled meanwhile."""
@@ -246,7 +242,8 @@ async def _send(session: Session, mailer: Mailer, outgoing: Outgoing) -> Receipt
     try:
         if outgoing.address.startswith(REPOSITORY):
             return await mailer.issues.send(assemble_issues(outgoing), before_data)
-        await mailer.ready(mailer.transport.description)
+        if mailer.ready is not None:
+            await mailer.ready(mailer.transport.description)
         receipt = await mailer.transport.send(assemble(named, mailer.sender), before_data)
     except DigestError:
         raise

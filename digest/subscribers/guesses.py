@@ -10,11 +10,12 @@ from pathlib import Path
 from zoneinfo import available_timezones
 
 from digest.errors import ConfigError
+from digest.times import WEEKDAYS
 
 # Slips between two domains with one local part that may be one address: as far as from .org to
 # .net.
 NEAR_DOMAIN = 3
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+DAYS = tuple(map(str.lower, WEEKDAYS))
 
 
 def nearest(text: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from digest.arxiv.atom import Feed, parse_feed
-from digest.arxiv.documents import clean_text
+from digest.arxiv.documents import plain_text
 from digest.arxiv.gate import check_page
 from digest.demo.feeds import error_feed, feed
 from digest.demo.papers import World
@@ -202,7 +202,7 @@ def test_whitespace_is_single_and_controls_are_gone() -> None:
         one(title="  A\n  title&#9;of&#x81;31m \u2028 two &#x7f; lines&#x90;")
     ).papers
     assert paper.title == "A title of31m two lines"
-    assert clean_text("a \x00\x1b b\x9f \x85\x1f c") == "a b c"
+    assert plain_text("a \x00\x1b b\x9f \x85\x1f c") == "a b c"
     (paper,) = parse_feed(one(title="".join(f"&#{code};" for code in range(0x7F, 0xA0)))).papers
     assert not any("\x7f" <= sign <= "\x9f" for sign in paper.title)
 
@@ -296,14 +296,14 @@ def test_any_text_survives_the_way_through_a_feed(title: str, abstract: str, que
         sample, title=f"x{title}", abstract=abstract, comment=abstract, authors=(f"y{query}",)
     )
     answer = parse_feed(feed([paper], query=query, start=0, max_results=1, total=1))
-    text = clean_text(abstract)
+    text = plain_text(abstract)
     assert answer.papers == (
         replace(
             paper,
-            title=clean_text(paper.title),
+            title=plain_text(paper.title),
             abstract=text,
             comment=text,
-            authors=(clean_text(f"y{query}"),),
+            authors=(plain_text(f"y{query}"),),
         ),
     )
     assert answer.query is not None

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.message import Message, Sender, assemble, clean, freeze, message_id, words
+from digest.mail.message import Message, Sender, assemble, freeze, header_text, message_id, words
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Outgoing, Rendered
 from digest.setup.settings.read import LONGEST_BOUNCE
@@ -131,7 +131,7 @@ def test_the_readers_own_line_stands_where_the_mark_stood() -> None:
 @given(local=st.text("abc=.&<>'\"é中+ ", min_size=1, max_size=90))
 def test_the_readers_line_survives_any_address(local: str) -> None:
     text, page = parts(assemble(outgoing(address=f"{local}@example.org"), SENDER))
-    line = f"This mail went to {clean(f'{local}@example.org')}."
+    line = f"This mail went to {header_text(f'{local}@example.org')}."
     assert text.split("\n")[1] == line
     assert page.split("\n")[1] == html.escape(line)
 
@@ -202,7 +202,7 @@ def test_nothing_in_a_name_subject_or_address_makes_a_header(
     assert all(len(line) <= 998 for line in header_lines(message))
     assert not re.search(r"[\r\n\0]", message.recipient)
     parsed = parse(message)
-    assert parsed["Subject"] == clean(subject)
+    assert parsed["Subject"] == header_text(subject)
     assert len(list(parsed.iter_parts())) == 2
     assert parsed.get_all("From") == ["Daily Papers <papers@example.org>"]
 
@@ -215,9 +215,9 @@ def test_a_name_comes_back_as_it_was(name: str) -> None:
     assert [address.addr_spec for address in addresses] == ["ada@example.org"]
     phrase = raw.decode().rpartition("<")[0].replace("\r\n", "").strip()
     if phrase.startswith('"'):
-        assert re.sub(r"\\(.)", r"\1", phrase[1:-1]) == clean(name)
+        assert re.sub(r"\\(.)", r"\1", phrase[1:-1]) == header_text(name)
     else:
-        assert str(make_header(decode_header(phrase))) == clean(name)
+        assert str(make_header(decode_header(phrase))) == header_text(name)
         assert "=?" not in str(addresses[0].display_name) or "=?" in name
 
 

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from digest.errors import ConfigError
 from digest.model import Paper
-from digest.rendering.page.cells import Column, heading, link, one_line, plain, row, table
+from digest.rendering.page.cells import Column, heading, link, plain, row, table, without_controls
 from digest.rendering.page.ranks import papers_of
 from digest.rendering.page.read import PageRow, PageSection, read_page
 from digest.rendering.page.render import KeywordTable, render_page
@@ -79,7 +79,7 @@ def check_title(cell: Token, paper: Paper) -> None:
     assert kinds.count("link_open") == 1
     (opened,) = [child for child in cell.children or () if child.type == "link_open"]
     assert opened.attrs == {"href": link(paper)}
-    title = one_line(paper.title)
+    title = without_controls(paper.title)
     assert plain(cell.content.removeprefix("**[").removesuffix(f"]({link(paper)})**")) == title
     if not set(title) & set("\\_~"):
         assert shown(cell) == title
@@ -91,12 +91,12 @@ def check_text(cell: Token, text: str, *, folded: bool) -> None:
     source = cell.content
     if folded:
         source = source.partition("<p>")[2].removesuffix("</p></details>")
-    assert plain(source) == one_line(text)
+    assert plain(source) == without_controls(text)
 
 
 @given(
     st.lists(st.tuples(texts, texts, texts), max_size=3),
-    texts.filter(lambda name: one_line(name) != ""),
+    texts.filter(lambda name: without_controls(name) != ""),
 )
 @example([("\\", "\\", "\\" * 21), ("a]", "a `b", "`abc`d" * 5)], "C #")
 @settings(max_examples=100)
@@ -109,21 +109,27 @@ def test_any_texts_make_a_page_that_reads_as_the_same_rows_and_cells(
     )
     page = render_page([KeywordTable(name, papers), KeywordTable("Next", papers[:1])], DAY)
     (first, rows), (second, _) = tables(page)
-    assert (plain(first), second) == (one_line(name), "Next")
+    assert (plain(first), second) == (without_controls(name), "Next")
     assert len(rows) == len(papers)
     for cells, paper in zip(rows, papers, strict=True):
         assert len(cells) == 4
         check_title(cells[0], paper)
         assert cells[1].content == "2026-11-20"
         check_text(cells[2], paper.abstract, folded=True)
-        check_text(cells[3], paper.comment, folded=len(one_line(paper.comment)) > 20)
+        check_text(cells[3], paper.comment, folded=len(without_controls(paper.comment)) > 20)
     read = read_page(page)
     if papers:
-        assert read.sections[0].keyword == one_line(name)
+        assert read.sections[0].keyword == without_controls(name)
         assert [
             (r.id, r.version, r.title, r.abstract, r.comment) for r in read.sections[0].rows
         ] == [
-            (p.id, p.version, one_line(p.title), one_line(p.abstract), one_line(p.comment))
+            (
+                p.id,
+                p.version,
+                without_controls(p.title),
+                without_controls(p.abstract),
+                without_controls(p.comment),
+            )
             for p in papers
         ]
     assert (read.updated, read.unread) == (DAY, ())

@@ -107,6 +107,14 @@ def test_a_keyword_without_an_answer_for_two_announcements_is_told(
     assert (decision.notice is not None) is told
 
 
+def test_the_notice_counts_the_announcements_since_the_last_answer() -> None:
+    thursday = MONDAY + 3 * DAY
+    for days, count in ((3, 3), (2, 2)):
+        decision = decide(Facts(last_good={"Reasoning": thursday - days * DAY}), {}, thursday)
+        assert decision.notice is not None
+        assert f"{count} announcements ago" in decision.notice.subject
+
+
 def test_a_weekend_is_no_trouble() -> None:
     friday = MONDAY - 3 * DAY
     assert decide(Facts(last_good={"Reasoning": friday}), {}, MONDAY - 2 * HOUR).notice is None

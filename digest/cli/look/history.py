@@ -11,7 +11,7 @@ import click
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.cli.look.reader import known_reader, readable_roster
 from digest.keywords.words import counted
-from digest.rendering.texts import clean
+from digest.rendering.texts import printable_line
 from digest.rules.verdict import moment
 from digest.rules.words import in_words
 from digest.setup.parts import holds_unknown, reading_store
@@ -127,10 +127,10 @@ def _run_lines(runs: list[dict[str, Any]]) -> Iterator[str]:
         ended = "" if run["finished"] else ", interrupted"
         yield f"{started}  {', '.join(_counts(run))}{ended}"
         if run["trouble"]:
-            yield f"    {clean(run['trouble'], LONGEST)}"
+            yield f"    {printable_line(run['trouble'], LONGEST)}"
         for one in run["keyword_trouble"]:
             said = f"{one['keyword']} {in_words(one['status'])}: {one['why']}"
-            yield f"    {clean(said, LONGEST)}"
+            yield f"    {printable_line(said, LONGEST)}"
         if run["idle_before"]:
             yield f"    before that {counted(run['idle_before'], 'run')} with nothing to do"
     yield "(times in UTC)" if runs else "No run yet: 'digest run' does one."
@@ -156,9 +156,9 @@ def _digest_lines(report: dict[str, Any]) -> Iterator[str]:
         return
     for digest in report["digests"]:
         papers = counted(digest["papers"], "paper")
-        yield f"{digest['date']}  {clean(digest['subject'])}  ({papers})"
-        yield f"    {clean(digest['text'], LONGEST)}"
+        yield f"{digest['date']}  {printable_line(digest['subject'])}  ({papers})"
+        yield f"    {printable_line(digest['text'], LONGEST)}"
         for paper in digest.get("titles", ()):
             new = " (new version)" if paper["revised"] else ""
-            yield f"    {paper['id']}v{paper['version']}  {clean(paper['title'])}{new}"
+            yield f"    {paper['id']}v{paper['version']}  {printable_line(paper['title'])}{new}"
     yield f"(times in {report['timezone']})"

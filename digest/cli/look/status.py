@@ -101,7 +101,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "leaving": _leaving(settings),
         "bounces": surge.words if surge else "",
         "last_announcement": last.evening.isoformat(),
-        "silent": quiet_night(now),
+        "silent": night.words if (night := quiet_night(now)) else None,
         "next_announcement": to_text(coming.served_at),
         "holidays_unknown": [year for year in years if not is_year_known(year)],
         "arxiv_pause": why_paused(store, now),

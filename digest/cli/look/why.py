@@ -19,7 +19,7 @@ from digest.cli.base import (
 )
 from digest.cli.look.reader import known_reader
 from digest.errors import UsageError
-from digest.rendering.texts import clean
+from digest.rendering.texts import printable_line
 from digest.rules.schedule import local_date
 from digest.rules.verdict import moment, read_paper_name
 from digest.setup.parts import holds_unknown, machine_now, reading_store
@@ -121,12 +121,12 @@ def _day(text: str, asked: Inquiry) -> date:
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     """The report in lines for people: the answer first, then the chain that leads to it."""
-    yield clean(report["answer"], LONGEST)
+    yield printable_line(report["answer"], LONGEST)
     if report.get("note"):
         yield report["note"]
     rows = {"paper": _paper_rows, "day": _day_rows}.get(report["about"], lambda _report: [])(report)
     yield from labelled(
-        ((label, *(clean(text, LONGEST) for text in texts)) for label, *texts in rows), 10
+        ((label, *(printable_line(text, LONGEST) for text in texts)) for label, *texts in rows), 10
     )
     if "timezone" in report:
         yield f"(times in {report['timezone']})"

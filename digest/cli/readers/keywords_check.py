@@ -20,7 +20,7 @@ from digest.keywords.lint import warnings
 from digest.keywords.match import stems
 from digest.keywords.words import reading
 from digest.model import Keyword, Paper, Rule
-from digest.rendering.texts import clean
+from digest.rendering.texts import printable_line
 from digest.setup.parts import existing_store, machine_now
 from digest.times import to_text
 
@@ -152,7 +152,8 @@ def _examples(heading: str, papers: Iterable[Paper]) -> Iterator[str]:
         if heading:
             yield f"\n{heading}"
             heading = ""
-        yield f"  {paper.id:<14} {paper.published:%m-%d}  {clean(paper.title, TITLE_COLUMNS)}"
+        title = printable_line(paper.title, TITLE_COLUMNS)
+        yield f"  {paper.id:<14} {paper.published:%m-%d}  {title}"
 
 
 def _number(recent: Recent, days: int, rule: Rule) -> str:

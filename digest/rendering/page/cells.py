@@ -72,7 +72,7 @@ def row(paper: Paper, columns: Sequence[Column] = tuple(Column)) -> str:
 
 def heading(name: str) -> str:
     """Write a keyword's name so that it can stand in a heading."""
-    return _escaped(one_line(name), _IN_HEADING)
+    return _escaped(without_controls(name), _IN_HEADING)
 
 
 def link(paper: Paper) -> str:
@@ -85,13 +85,13 @@ def plain(cell: str) -> str:
     return _REFERENCE.sub(lambda reference: html.unescape(reference.group()), cell)
 
 
-def one_line(text: str) -> str:
+def without_controls(text: str) -> str:
     """Make a text one line: single spaces between its words, no controls."""
     return _BLANKS.sub(" ", _TURNING.sub("", text)).strip(" ")
 
 
 def _title(paper: Paper) -> str:
-    return f"**[{_escaped(one_line(paper.title), _IN_TITLE)}]({link(paper)})**"
+    return f"**[{_escaped(without_controls(paper.title), _IN_TITLE)}]({link(paper)})**"
 
 
 def _date(paper: Paper) -> str:
@@ -99,11 +99,11 @@ def _date(paper: Paper) -> str:
 
 
 def _abstract(paper: Paper) -> str:
-    return _fold("Show", _escaped(one_line(paper.abstract), _HARMFUL))
+    return _fold("Show", _escaped(without_controls(paper.abstract), _HARMFUL))
 
 
 def _comment(paper: Paper) -> str:
-    text = one_line(paper.comment)
+    text = without_controls(paper.comment)
     if len(text) <= COMMENT_LENGTH:
         return _escaped(text, _IN_COMMENT)
     return _fold(f"{_escaped(text[:SUMMARY_LENGTH], _IN_COMMENT)}...", _escaped(text, _IN_COMMENT))

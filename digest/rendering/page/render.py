@@ -13,7 +13,7 @@ import jinja2
 
 from digest.errors import ConfigError
 from digest.model import Paper
-from digest.rendering.page.cells import heading, link, one_line, row, table
+from digest.rendering.page.cells import heading, link, row, table, without_controls
 from digest.rendering.templates import environment, template_errors
 
 TEMPLATE = "page.md"
@@ -93,10 +93,10 @@ def _undated(page: str) -> str:
 
 def _row(paper: Paper) -> _Row:
     return _Row(
-        title=one_line(paper.title),
+        title=without_controls(paper.title),
         url=link(paper),
         date=paper.updated.date().isoformat(),
-        abstract=one_line(paper.abstract),
-        comment=one_line(paper.comment),
+        abstract=without_controls(paper.abstract),
+        comment=without_controls(paper.comment),
         row=row(paper),
     )

@@ -13,6 +13,7 @@ from digest.setup.doctor.check import Finding, fail, first, ok, skip, warn
 from digest.setup.doctor.files import examined
 from digest.setup.holidays import HOLIDAYS_FILE, take_holidays
 from digest.system.timers.plan import Installed
+from digest.times import in_utc
 
 HOLIDAYS_AHEAD = timedelta(days=60)
 RUN_EVERY = timedelta(hours=26)
@@ -144,7 +145,7 @@ def check_last_run(db: Path, now: datetime) -> Finding:
     run = examined(db).last_run
     if run is None:
         return warn("none yet", "try one: 'digest run'")
-    when, age = f"{run.started:%Y-%m-%d %H:%M} UTC", now - run.started
+    when, age = in_utc(run.started), now - run.started
     return first(
         (
             age > RUN_EVERY,
