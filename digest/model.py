@@ -84,7 +84,7 @@ class Weekly(StrEnum):
 
 
 class Revisions(StrEnum):
-    """Which new versions a reader wants: none, those that report publication, or all.
+    """The new versions that a reader wants: none, those that report publication, or all.
 
     The values are as the subscribers file writes them.
     """
@@ -227,7 +227,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A keyword that matched no new paper in so many days of good windows, with a hint why."""
+    """A keyword that matched no new paper in `days` days of good windows, with a hint why."""
 
     keyword: str
     days: int
@@ -236,7 +236,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """On which days digests come, not before `at`; `tells`: without papers a mail says why."""
+    """The days on which digests come, not before `at`; `tells`: without papers a mail says why."""
 
     days: tuple[Weekly, ...]
     at: time | None

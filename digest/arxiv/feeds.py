@@ -38,8 +38,8 @@ SAME_SHARE = 0.5
 """Neighbouring days' feeds share a few items (a paper that is cross-listed a day later); one of
 which more than this share stood in the previous announcement's is still that one."""
 NEVER_EMPTY = 20
-"""A feed that held so many papers in one announcement holds some in the next; small categories have
-days without."""
+"""A feed with at least this many papers in one announcement has some in the next; small categories
+have days without."""
 
 _ID = re.compile(rf"oai:arXiv\.org:(?P<id>{PAPER_ID}){VERSION}")
 _PREAMBLE = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:\s*", re.IGNORECASE)

@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 Turn = Callable[[float], AbstractAsyncContextManager[None]]
-"""A turn at asking arXiv, that is held during one request and begins so many seconds after the last
-one's end."""
+"""A turn at asking arXiv: held during one request, it begins the given seconds after the end of the
+last one."""
 
 BODY_LIMIT = 20_000_000
 """Bytes. The largest pages, 2,000 papers of the API or 2,500 of OAI, take 5 to 8 million."""

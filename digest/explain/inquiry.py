@@ -98,7 +98,7 @@ class Inquiry:
         }
 
     def suppression(self) -> Verdict | None:
-        """Since when and why no mail goes to the reader's address."""
+        """The suppression of the reader's address: since when and why."""
         if self.past is None or self.past.suppressed_at is None:
             return None
         return Verdict(

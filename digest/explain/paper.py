@@ -263,7 +263,7 @@ def _why_not_recorded(
             "not_yet_asked",
             f"it matches, and is younger than the last answer of {last}{trouble}",
         )
-    # The first window reached only so deep; later ones overlap, and leave no gap.
+    # The first window reached DEEP and no further; later ones overlap, and leave no gap.
     first = inquiry.store.history.first_good(text)
     if first is not None and paper.updated < first - DEEP:
         return Verdict(

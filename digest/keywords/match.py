@@ -1,4 +1,4 @@
-"""Which of some papers a query matches: a private in-memory FTS5 index answers the leaves, Python
+"""Matches papers with queries: a private in-memory FTS5 index answers the leaves, Python
 the rest.
 
 arXiv's search stems the words of titles, abstracts, comments and journal references, ignores case

@@ -19,8 +19,8 @@ from digest.times import from_text, to_text
 API_VERSION = "2022-11-28"
 PAGE = 100
 PAGES = 50
-"""GitHub lists at most 100 issues an answer (REST API, "List repository issues"); so many answers
-are read."""
+"""GitHub lists at most 100 issues an answer (REST API, "List repository issues"); at most
+this many answers are read."""
 CLOCKS = timedelta(days=1)
 """The most by which this machine's clock and GitHub's may differ when an issue is looked for."""
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)

@@ -35,8 +35,8 @@ _PLACE = re.compile(r"(\[[0-9a-fA-F:]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Which mailbox, and how it is reached: by TLS `always`, by `starttls`, or by `none`."""
+class MailboxLocation:
+    """A mailbox and how it is reached: `tls` is `always`, `starttls`, or `none`."""
 
     host: str
     port: int
@@ -52,7 +52,7 @@ class Place:
         return f"{self.user}@{self.host}/{self.folder}"
 
 
-def read_mailbox(setting: str) -> Place:
+def read_mailbox(setting: str) -> MailboxLocation:
     """Read DIGEST_INBOX. No part of it is repeated in an error: any may be a misplaced password.
 
     The user may be a mail address: host and port begin behind the last @. Raises ConfigError.
@@ -74,7 +74,7 @@ def read_mailbox(setting: str) -> Place:
     user, box = unquote(login), unquote(folder or "INBOX")
     if not user.isprintable() or not box.isprintable():
         raise ConfigError("DIGEST_INBOX holds control characters", remedy=EXAMPLE)
-    return Place(host, port, user, box, tls)
+    return MailboxLocation(host, port, user, box, tls)
 
 
 def _address(place: str, default_port: int) -> tuple[str, int]:
@@ -94,7 +94,7 @@ class Mailbox:
     """
 
     def __init__(
-        self, place: Place, password: str, *, tls_context: ssl.SSLContext | None = None
+        self, place: MailboxLocation, password: str, *, tls_context: ssl.SSLContext | None = None
     ) -> None:
         """Connect, log in and select the folder."""
         if not password:

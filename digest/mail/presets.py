@@ -348,7 +348,7 @@ def hint_for(mail: str, reply: str) -> str:
 
 
 def limit_hint(mail: str, messages: int, limits: Sequence[RateLimit]) -> str:
-    """What to do where so many messages a day come near what the provider takes and no limit sees
+    """Advice where this many messages a day come near what the provider takes and no limit sees
     to it, or nothing.
     """
     preset = preset_of(mail)

@@ -1,4 +1,4 @@
-"""Which SMTP server a DIGEST_MAIL setting names, and how the connection to it is protected."""
+"""Reads DIGEST_MAIL: the SMTP server it names, and how the connection to it is protected."""
 
 from __future__ import annotations
 

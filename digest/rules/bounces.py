@@ -50,8 +50,8 @@ _FAULTS = {
 
 
 class Blame(StrEnum):
-    """Whom a bounce blames. HARD: the address, for good. SOFT: for a time. POLICY: the mail or its
-    sender.
+    """The one whom a bounce blames. HARD: the address, for good. SOFT: for a time. POLICY: the mail
+    or its sender.
     """
 
     HARD = "hard"
@@ -67,7 +67,7 @@ _BLAMED = {
     Fault.ROUTE: Blame.SOFT,
     Fault.QUOTA: Blame.SOFT,
 }
-"""Whom a refusal for good blames."""
+"""The blame for a permanent refusal (5.x.x), by its fault."""
 
 
 def status_of(text: str) -> str:

@@ -165,7 +165,7 @@ def next_served(now: datetime) -> Announcement:
 
 
 def submitted_by(announcement: Announcement) -> datetime:
-    """Until when the papers of an announcement were submitted (UTC): 14:00 in New York, on Friday
+    """The deadline (UTC) for the papers of an announcement: 14:00 in New York, on Friday
     for Sunday's.
 
     arXiv's help, "Submission schedule".

@@ -1,5 +1,6 @@
-"""Which of arXiv's services is asked for which query, how deep, and when: rules only, nothing is
-asked here.
+"""Decides which of arXiv's services is asked for which query, how deep, and when.
+
+Rules only: nothing is asked here.
 """
 
 from __future__ import annotations

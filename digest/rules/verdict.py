@@ -207,7 +207,7 @@ def row_words(row: LogRow, paper: Paper, zone: str) -> str:
 
 
 def _announced(row: LogRow) -> str:
-    """Which of arXiv's announcements lay between the windows before and after."""
+    """The announcements that lay between the windows before and after."""
     if row.recorded_at is None or row.previous_good_at is None:
         return ""
     served = served_between(row.previous_good_at, row.recorded_at)
@@ -260,7 +260,7 @@ def _is_too_old(row: LogRow) -> Verdict | None:
 
 
 def _not_in_part(row: LogRow, part: Part | None, zone: str, *, came: int | None) -> Verdict | None:
-    """The row lies outside the reader's part of the log; `came`: so many came on a return."""
+    """The row lies outside the reader's part of the log; `came`: how many came on a return."""
     if part is None:
         return Verdict("not_placed", "the next run takes this keyword in for this reader")
     if part.until == 0:

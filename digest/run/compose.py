@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 CHUNK = 200
 """Readers to a transaction; between chunks the event loop has its turn."""
 WELCOME_WAIT = timedelta(hours=24)
-"""A first digest waits so long for keywords that arXiv has not yet answered."""
+"""How long a first digest waits for keywords that arXiv has not yet answered."""
 
 
 class Occasion(Enum):

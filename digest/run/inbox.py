@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.mail.incoming import Incoming, MessageKind, read_incoming
-from digest.mail.mailbox import Mailbox, Place
+from digest.mail.mailbox import Mailbox, MailboxLocation
 from digest.mail.message import bare_address
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.store import Store
@@ -59,7 +59,7 @@ class InboxReader:
 
     store: Store
     signer: Signer
-    place: Place
+    place: MailboxLocation
     password: str
     tls_context: ssl.SSLContext | None
     clock: Callable[[], datetime]

@@ -120,8 +120,8 @@ def _host_port(url: str) -> HostPort | None:
 
 
 def _behind_proxy(url: str) -> HostPort | None:
-    """Whom a request for `url` connects to: the proxy that the environment names, else the host
-    itself.
+    """The server that a request for `url` connects to: the proxy that the environment names, else
+    the host itself.
     """
     # A slow import: only runs with --wait pay for it.
     from urllib.request import getproxies, proxy_bypass

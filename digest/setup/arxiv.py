@@ -43,7 +43,7 @@ def make_oai(settings: Settings, line: Line) -> OaiClient | None:
 
 
 def source_order(settings: Settings, queries: int) -> tuple[str, ...]:
-    """The sources in the order in which they are tried for so many different queries."""
+    """The sources in the order in which they are tried for this many different queries."""
     from digest.rules.plan import API, FEEDS, OAI, order
 
     there = {API: settings.arxiv_api, FEEDS: settings.arxiv_feeds, OAI: settings.arxiv_oai}

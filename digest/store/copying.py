@@ -40,7 +40,7 @@ def copy_whole(source: Path, target: Path) -> None:
 
 
 def open_to_read(path: Path, seconds: float) -> sqlite3.Connection:
-    """Open a file only to read it, waiting so many seconds while it is locked.
+    """Open a file only to read it, waiting up to `seconds` while it is locked.
 
     Read-only, SQLite would leave the files of the write-ahead log behind where there are none. A
     log that is there belongs to somebody at work, or to a crash, and is left to them.

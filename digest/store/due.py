@@ -27,8 +27,8 @@ NEEDED = """
          WHEN :revisions = 'published' THEN (
              SELECT MAX(v.version) FROM revision v
              WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted) END"""
-"""Which version a reader must have had for a row of the log (m) to be no news: 0 any, NULL none at
-all, since such rows are never due. An acceptance counts for the later versions, too."""
+"""The version that a reader must have had for a row of the log (m) to be no news: 0 any, NULL none
+at all, since such rows are never due. An acceptance counts for the later versions, too."""
 
 
 @dataclass(slots=True)

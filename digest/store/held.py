@@ -20,8 +20,8 @@ from digest.times import from_text, to_text
 RAW_BYTES = 1_000_000
 RAW_KEPT = 5
 RAW_KEPT_IN_ALL = 500
-"""Of each query's bad answers the newest few are kept, each up to this many bytes, and so many of
-all queries."""
+"""Of each query's bad answers the newest few are kept, each up to this many bytes, and at most
+this many of all queries."""
 PAPERS_KEPT = 2_000
 IDS_KEPT = 500
 """Bounds, for each query, on the papers that are kept of held-back windows, and on the ids of one

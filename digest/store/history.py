@@ -78,7 +78,7 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Milestones:
-    """Which of a paper's versions were the first to name a publication, and with which it was
+    """The first of a paper's versions to name a publication, and with which it was
     withdrawn (0: it stands).
     """
 

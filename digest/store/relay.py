@@ -129,7 +129,7 @@ class Relay(Concern):
         )
 
     def room(self, now: datetime, limits: Sequence[RateLimit], most: int) -> int:
-        """How many messages may leave now, at most so many. Belongs into the claiming transaction.
+        """How many messages may leave now, at most `most`. Belongs into the claiming transaction.
 
         Each message takes a token, which comes back one period later; so no stretch of that length
         ever sees more, which is how providers count. A bucket that fills steadily would let twice
@@ -146,7 +146,7 @@ class Relay(Concern):
         return self._db.number("SELECT SUM(number) FROM handover WHERE at > ?", [now - period])
 
     def take(self, number: int, now: datetime, limits: Sequence[RateLimit]) -> None:
-        """Write down that so many messages leave now, and delete what no limit looks back to."""
+        """Write down that `number` messages leave now, and delete what no limit looks back to."""
         oldest = max([DAY, *(limit.period for limit in limits)])
         self._db.write("DELETE FROM handover WHERE at <= ?", [now - oldest])
         self._db.write("INSERT INTO handover(at, number) VALUES(?, ?)", [now, number])

@@ -233,7 +233,7 @@ def _excuse(database: Database, now: datetime) -> None:
 
 
 def _soft_days(database: Database, reader: int, now: datetime) -> int:
-    """On how many days the reader bounced for a time."""
+    """The number of days on which the reader bounced for a time."""
     # docs/decisions.md, "A bounce without a status code is one for a time"
     return database.number(
         """SELECT COUNT(DISTINCT substr(at, 1, 10)) FROM bounce

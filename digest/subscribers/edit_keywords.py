@@ -140,7 +140,7 @@ def _section_with(checked: Checked, name: str) -> tuple[YamlNode, YamlNode]:
 
 
 def _indexes(node: YamlNode, name: str) -> set[int]:
-    """Which members of a list or mapping have this name."""
+    """The indexes of the members of a list or mapping that have this name."""
     return {index for index, text in enumerate(node.texts) if fold(text) == fold(name)}
 
 

@@ -23,7 +23,7 @@ class Stop(asyncio.Event):
     in_flight = False
 
     async def rest(self, seconds: float) -> None:
-        """Sleep so many seconds, or less where a stop is asked for."""
+        """Sleep for `seconds`, or less where a stop is asked for."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.wait()

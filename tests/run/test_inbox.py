@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from digest.errors import TryLaterError
-from digest.mail.mailbox import Place
+from digest.mail.mailbox import MailboxLocation
 from digest.mail.message import Sender
 from digest.run import inbox as listening
 from digest.run.inbox import InboxReader, InboxResult, process_inbox, process_message
@@ -29,7 +29,7 @@ from tests.world.letters import (
 from tests.world.worlds import DAY, World, eprint, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
-PLACE = Place("mail.example.org", 993, "bounces", "INBOX", "always")
+PLACE = MailboxLocation("mail.example.org", 993, "bounces", "INBOX", "always")
 
 
 @dataclass

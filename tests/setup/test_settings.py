@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError, Exit
-from digest.mail.mailbox import Place, read_mailbox
+from digest.mail.mailbox import MailboxLocation, read_mailbox
 from digest.setup import settings as settings_module
 from digest.setup.settings import SETTINGS, Settings, find_home, load_settings
 from digest.setup.settings.read import LONGEST_BOUNCE
@@ -258,21 +258,26 @@ def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(
     [
         (
             "imaps://bounces@mail.example.org",
-            Place("mail.example.org", 993, "bounces", "INBOX", "always"),
+            MailboxLocation("mail.example.org", 993, "bounces", "INBOX", "always"),
         ),
         (
             "imaps://me@gmail.com@imap.gmail.com/Digest",
-            Place("imap.gmail.com", 993, "me@gmail.com", "Digest", "always"),
+            MailboxLocation("imap.gmail.com", 993, "me@gmail.com", "Digest", "always"),
         ),
-        ("imap://ada@mail.example.org", Place("mail.example.org", 143, "ada", "INBOX", "starttls")),
+        (
+            "imap://ada@mail.example.org",
+            MailboxLocation("mail.example.org", 143, "ada", "INBOX", "starttls"),
+        ),
         (
             "imap://ada@localhost:1143/A%20folder/in",
-            Place("localhost", 1143, "ada", "A folder/in", "none"),
+            MailboxLocation("localhost", 1143, "ada", "A folder/in", "none"),
         ),
-        ("imaps://ada@[::1]:993", Place("::1", 993, "ada", "INBOX", "always")),
+        ("imaps://ada@[::1]:993", MailboxLocation("::1", 993, "ada", "INBOX", "always")),
     ],
 )
-def test_a_mailbox_is_read_from_its_setting(tmp_path: Path, written: str, place: Place) -> None:
+def test_a_mailbox_is_read_from_its_setting(
+    tmp_path: Path, written: str, place: MailboxLocation
+) -> None:
     assert read_mailbox(load(tmp_path, {"DIGEST_INBOX": written}).inbox) == place
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from digest.run.cycle import Parts, RunOptions, Summary
 
 FAR = timedelta(days=366)
-"""A real run so far ahead of the machine's clock is more likely a slip than meant."""
+"""A real run from this far ahead of the machine's clock on is more likely a slip than meant."""
 AHEAD = timedelta(hours=1)
 """From this far ahead of the machine's clock on, --now is worth a warning."""
 

@@ -128,7 +128,7 @@ def next_digest_line(
 
 
 def schedule_words(reader: Subscriber) -> str:
-    """On which days and at what hour digests come, for people."""
+    """The days and the hour at which digests come, for people."""
     week = tuple(Weekly)
     days = {week: "daily", week[:5]: "weekdays"}.get(reader.days, "+".join(reader.days))
     at = f"{reader.at:%H:%M}" if reader.at else "as soon as the papers are in"

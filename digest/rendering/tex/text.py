@@ -114,7 +114,7 @@ class _Text:
         return self.source[found.start() : after], after
 
     def _formula(self, place: int, close: int, fence: int, depth: int) -> Turned:
-        """Turn a formula between two fences of so many characters, or leave it as it is."""
+        """Turn a formula between two fences of `fence` characters, or leave it as it is."""
         after = close + fence
         try:
             return self.formula.line(place + fence, close, depth), after

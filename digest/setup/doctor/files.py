@@ -240,7 +240,7 @@ def examined(db: Path) -> Health:
 
 
 def _clash(other: Health, ours: Health, readers: frozenset[str], now: datetime) -> str:
-    """In which way another database that is in use gets in the way of ours; nothing where it does
+    """Says how another database that is in use gets in the way of ours; nothing where it does
     not.
     """
     run = other.last_run

@@ -76,8 +76,8 @@ def _zones_version() -> str:
 
 
 def check_holidays(today: date, home: Path) -> Finding:
-    """Until when arXiv's holidays are known, with the home folder's own list; unknown nights count
-    as ordinary ones.
+    """Check until when arXiv's holidays are known, with the home folder's own list; unknown nights
+    count as ordinary ones.
     """
     own = home / HOLIDAYS_FILE
     if trouble := take_holidays(home):

@@ -222,7 +222,7 @@ def _behind_walls(job: Job) -> str:
 
 
 def _notes(job: Job) -> str:
-    """Which walls had to be lowered, and for what."""
+    """The protections of the unit that had to be lowered, and for what."""
     near, temporary = _listed(job.near_people), _listed(job.temporary)
     return _lines(
         (near, f"# People's folders stay readable: {near} must be seen."),
