@@ -110,7 +110,7 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """What a digest becomes: a mail with an HTML part, a mail of text alone, or an issue."""
+    """The form of a digest: a mail with an HTML part, a mail of text alone, or an issue."""
 
     HTML = "html"
     TEXT = "text"
@@ -159,7 +159,7 @@ class Roster:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one fetch of one query returned, whole, in the order in which it was served.
+    """The whole answer to one fetch of one query, in the order in which it was served.
 
     `total` is arXiv's count of all matches, None where it was not asked for this query alone;
     `since` is the depth that was reached: every match whose served version is younger is among

@@ -1,4 +1,4 @@
-"""What arXiv answers: asked politely, and read as a whole or not at all.
+"""arXiv's answers: asked for politely, and read as a whole or not at all.
 
 Uses: keywords, rules and the ground.
 """

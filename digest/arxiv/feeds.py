@@ -77,7 +77,7 @@ class Announced:
 
     @property
     def key(self) -> str:
-        """What was announced: the id with its version."""
+        """The id of what was announced, with its version."""
         return f"{self.id}v{self.version}"
 
 

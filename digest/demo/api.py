@@ -33,7 +33,7 @@ _ORDERS = {"ascending": False, "descending": True}
 
 
 class _RefusedError(Exception):
-    """What arXiv answers with HTTP 400, in its words."""
+    """arXiv's answer with HTTP 400, in its words."""
 
 
 class Index:

@@ -54,7 +54,7 @@ def _stand_still(day: Day) -> Callable[[], datetime]:
 
 
 def story(summary: Summary) -> list[str]:
-    """What a run did, a line a keyword and one for the mail."""
+    """Lines about a run: one for each keyword, and one for the mail."""
     lines = [_keyword_line(record) for record in summary.keywords]
     sent = summary.outcomes[Outcome.SENT]
     lines.append(f"Mailed: {counted(sent, 'digest')}." if sent else "Nothing was mailed.")

@@ -34,7 +34,7 @@ Reason: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """What happened on one local day of a reader's, from `start` up to `end` (UTC)."""
+    """The events of one local day of a reader's, from `start` up to `end` (UTC)."""
 
     inquiry: Inquiry
     date: date
@@ -114,7 +114,7 @@ def _look_up(inquiry: Inquiry, when: date) -> _Day:
 
 
 def _what_went(inquiry: Inquiry, when: date, digests: list[LedgerEntry]) -> str:
-    """What a day with a digest brought."""
+    """The answer for a day with digests: their papers and states."""
     words = []
     for delivery in digests:
         papers = counted(delivery.papers, "paper") if delivery.papers else "no paper"

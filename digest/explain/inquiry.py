@@ -75,7 +75,7 @@ class Inquiry:
 
     @cached_property
     def plan(self) -> DigestPlan | None:
-        """What a digest would hold now."""
+        """The plan of the digest that would go now."""
         if self.due is None or self.subscriber is None:
             return None
         return make_plan(self.store, self.due, self.subscriber)
@@ -89,7 +89,7 @@ class Inquiry:
         return moment(when, self.zone)
 
     def head(self, about: str) -> dict[str, Any]:
-        """What every answer begins with."""
+        """The values with which every answer begins."""
         return {
             "email": self.address,
             "timezone": self.zone,
@@ -120,7 +120,7 @@ class Inquiry:
 
 
 def keeps_mail(inquiry: Inquiry) -> Verdict | None:
-    """What keeps all mail from a reader now: a suppression, or a pause."""
+    """The verdict that keeps all mail from a reader now: a suppression, or a pause."""
     suppression = inquiry.suppression()
     if suppression is not None and inquiry.due is not None and inquiry.due.suppressed:
         return suppression

@@ -148,7 +148,7 @@ def explain_paper(inquiry: Inquiry, name: PaperName) -> dict[str, Any]:
 
 
 def _unknown_paper(inquiry: Inquiry, name: PaperName) -> dict[str, Any]:
-    """What it means that no window ever held the paper."""
+    """The verdict on a paper that no window ever held."""
     named, code = inquiry.keywords, "unknown_paper"
     queries = inquiry.store.windows.queries(list(named))
     firsts = [first for first in map(inquiry.store.history.first_good, named) if first]
@@ -197,7 +197,7 @@ def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:
 
 
 def _wishes(facts: _Facts, matcher: Matcher) -> Wishes:
-    """What decides whether a row is for this reader; `matcher` holds the one paper."""
+    """The wishes that decide whether a row is for this reader; `matcher` holds the one paper."""
     reader = facts.inquiry.subscriber
     versions = facts.inquiry.store.history.milestones(facts.paper.id)
     excluding = (rule for rule in (reader.exclude if reader else ()) if matcher.match(parse(rule)))

@@ -46,7 +46,7 @@ _OUR_FAULT = {503, 530, 535, 538}
 
 @dataclass(slots=True)
 class Account:
-    """What all connections to one server have in common.
+    """The settings that all connections to one server share.
 
     `token`, where it is given, brings an access token for each new connection, which logs in with
     XOAUTH2 instead of `password`. `tls_context` is None only where `server.tls` is `none`. Timeouts

@@ -70,7 +70,7 @@ class GithubTransport:
 
     @property
     def description(self) -> str:
-        """Where issues go."""
+        """The place where issues go, in words."""
         return f"GitHub issues by {self._api}"
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:

@@ -1,4 +1,4 @@
-"""What a message in the inbox is: a bounce, a complaint, a request to leave, or none of these.
+"""Recognizes messages in the inbox: a bounce, a complaint, a request to leave, or none of these.
 
 Nothing is believed here: the tokens and Message-IDs that stand in the message are returned, and
 whoever acts on them asks whether they are genuine.
@@ -48,7 +48,7 @@ _FIRST_LINES = 20
 
 
 class MessageKind(StrEnum):
-    """What a message is."""
+    """The kinds of messages that are told apart."""
 
     BOUNCE = "bounce"
     DELAY = "delay"

@@ -1,4 +1,4 @@
-"""What is known of common mail providers: their servers, their logins, and what to do when they
+"""Facts about common mail providers: their servers, their logins, and what to do when they
 refuse.
 """
 
@@ -22,7 +22,7 @@ GUIDES = "docs/mail"
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What to do where a reply matches `pattern` (a regular expression, case ignored)."""
+    """Advice for where a reply matches `pattern` (a regular expression, case ignored)."""
 
     pattern: str
     text: str
@@ -52,7 +52,7 @@ class Preset:
 
     @property
     def guide(self) -> str:
-        """Where it is explained step by step."""
+        """The page that explains it step by step."""
         return f"{GUIDES}/{self.name}.md"
 
     @property
@@ -327,7 +327,7 @@ def preset_of(mail: str) -> Preset | None:
 
 
 def hint_for(mail: str, reply: str) -> str:
-    """What to do about a server's refusal, in a line, or nothing where that is not known.
+    """Advice on a server's refusal, in a line, or nothing where that is not known.
 
     `mail` is the DIGEST_MAIL setting or a transport's description, `reply` the words of a receipt.
     """

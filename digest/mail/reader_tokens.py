@@ -29,7 +29,7 @@ TOKEN = re.compile(
 
 
 class Purpose(StrEnum):
-    """What a token is good for; one is never good for another."""
+    """The purpose of a token; a token for one is never valid for another."""
 
     LEAVE = "leave"
     BOUNCE = "bounce"

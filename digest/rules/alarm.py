@@ -19,7 +19,7 @@ MISSED_ANNOUNCEMENTS = 2
 
 
 class Trouble(StrEnum):
-    """What can be wrong."""
+    """The kinds of trouble that the operator is told of."""
 
     CYCLES = "cycles"
     MAIL = "mail"
@@ -96,7 +96,7 @@ def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) 
 
 
 def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
-    """What deserves the operator's attention."""
+    """The troubles that deserve the operator's attention, in words."""
     wrong = {}
     if facts.mail_rests:
         wrong[Trouble.MAIL] = facts.mail_rests

@@ -24,7 +24,7 @@ _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 
 
 class Fault(StrEnum):
-    """What a status code names as the cause of a refusal; UNKNOWN: none of the others."""
+    """The cause of a refusal that a status code names; UNKNOWN: none of the others."""
 
     ADDRESS = "address"
     MESSAGE = "message"
@@ -77,7 +77,7 @@ def status_of(text: str) -> str:
 
 
 def fault_of(status: str) -> Fault:
-    """What an enhanced status code names as the cause; UNKNOWN without one."""
+    """The cause that an enhanced status code names; UNKNOWN without one."""
     subject = status[2:]
     return _FAULTS.get(subject, _FAULTS.get(subject.partition(".")[0], Fault.UNKNOWN))
 

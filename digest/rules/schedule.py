@@ -247,7 +247,9 @@ def _first_moment(day: date, at: time, zone: ZoneInfo) -> datetime:
 
 
 def _guess_zone(name: str) -> str:
-    """What a person may have meant: the same letters, the city alone, or the most similar name."""
+    """The zone that a person may have meant: the same letters, the city alone, or the most similar
+    name.
+    """
     known = {zone.casefold(): zone for zone in sorted(available_timezones())}
     wanted = name.strip().replace(" ", "_").casefold()
     cities = [zone for folded, zone in known.items() if folded.rpartition("/")[2] == wanted]

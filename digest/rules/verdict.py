@@ -108,7 +108,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a paper, as a stable word and in a sentence."""
+    """The fate of a paper, as a stable word and in a sentence."""
 
     code: str
     text: str
@@ -116,7 +116,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What decides, besides the log, whether a row is for this reader.
+    """The reader's wishes that decide, besides the log, whether a row is for them.
 
     `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance;
     `withdrawn`: the version with which the paper was withdrawn, 0 while it stands.

@@ -30,7 +30,7 @@ within minutes."""
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What telling the operator works with. `address` is the operator's, `home` tells which
+    """The parts with which the operator is told. `address` is the operator's, `home` tells which
     installation speaks.
     """
 

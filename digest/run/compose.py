@@ -45,7 +45,7 @@ WELCOME_WAIT = timedelta(hours=24)
 
 
 class Occasion(Enum):
-    """What gives a reason for a digest: papers or a welcome, a keyword that is silent, nothing."""
+    """The reason for a digest: papers or a welcome, a keyword that is silent, nothing."""
 
     DIGEST = auto()
     NOTE = auto()
@@ -54,7 +54,7 @@ class Occasion(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """What composes digests; `contact` and `domain` are the sender's."""
+    """Composes digests; `contact` and `domain` are the sender's."""
 
     store: Store
     renderer: Renderer
@@ -132,7 +132,7 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
 
 
 def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
-    """What is due to a reader, by the subscribers file's wishes."""
+    """Plan the digest that is due to a reader, by the subscribers file's wishes."""
     return store.digests.plan(
         reader,
         revisions=subscriber.revisions,
@@ -143,7 +143,7 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
 
 @dataclass(slots=True)
 class _Batch:
-    """What a chunk of readers comes to, before it is written.
+    """The results for a chunk of readers, before they are written.
 
     `stored` are the digests in their stored form (key, subject, body), by all that they were made
     of.
@@ -294,7 +294,7 @@ def _may_be_empty(subscriber: Subscriber) -> bool:
 def _occasion(
     plan: DigestPlan, subscriber: Subscriber, now: datetime, *, waited: timedelta
 ) -> Occasion:
-    """What gives a reason for a digest. `waited`: for how long the reader has been known.
+    """Decide the reason for a digest. `waited`: for how long the reader has been known.
 
     A first digest goes out even without papers, once every keyword had its first answer, or after a
     day. A silent keyword is told of in a mail of its own where no mail has come for as long as it

@@ -24,7 +24,7 @@ from digest.times import in_utc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts(Session):
-    """What a cycle works with: who gets what, whom it asks, and what makes and takes the mail."""
+    """The parts of a cycle: who gets what, whom it asks, and what makes and takes the mail."""
 
     roster: Roster
     sources: Sources
@@ -34,7 +34,7 @@ class Parts(Session):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is wanted of one cycle. `fetch_all` asks arXiv for what is not due, too; `force_mail`
+    """The options of one cycle. `fetch_all` asks arXiv for what is not due, too; `force_mail`
     tries the mail server even where it is given a rest. `only`: the one reader for whom keywords
     are fetched and a digest is composed, whatever the hour; `at_once`: readers who do not wait for
     their hour, in addition to all others.
@@ -48,9 +48,9 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a cycle did. Times are UTC; `trouble` says in a line what kept mail or all answers away;
-    `waiting` counts the deliveries that are still in the outbox; `paused` tells why the mail server
-    is given a rest, `room_at` when the limits let the next message leave.
+    """The results of a cycle. Times are UTC; `trouble` says in a line what kept mail or all answers
+    away; `waiting` counts the deliveries that are still in the outbox; `paused` tells why the mail
+    server is given a rest, `room_at` when the limits let the next message leave.
     """
 
     started: datetime

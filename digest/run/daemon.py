@@ -35,7 +35,7 @@ BUSY_WAIT = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Daemon:
-    """What the daemon works with.
+    """The daemon and what it works with.
 
     `work` does one cycle under the lock; `load` reads the subscribers file, `stamp` changes when
     the file does; `clock` is UTC; `rest` sleeps the given seconds, or less where `wake` is set or a

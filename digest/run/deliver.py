@@ -35,7 +35,7 @@ the disk."""
 
 @dataclass(slots=True)
 class Delivered:
-    """What came of the messages that were tried.
+    """The outcomes of the messages that were tried.
 
     `paused`: why the server is given a rest, which kept the others back; `room_at`: when the limits
     let the next one leave, where they did.

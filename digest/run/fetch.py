@@ -42,8 +42,9 @@ SOURCE_WORDS = {API: "the API", FEEDS: "the announcement feeds", OAI: "OAI"}
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What can be asked: arXiv's API, its announcement feeds and OAI where there are such; `choice`
-    is the one that is tried first (auto, api, feeds, oai), `line` the one by which all are asked.
+    """The sources that can be asked: arXiv's API, its announcement feeds and OAI where there are
+    such; `choice` is the one that is tried first (auto, api, feeds, oai), `line` the one by which
+    all are asked.
     """
 
     arxiv: Arxiv
@@ -64,7 +65,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What became of one query: its record, the error where there was one, and the source that was
+    """The result for one query: its record, the error where there was one, and the source that was
     asked.
     """
 

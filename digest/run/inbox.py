@@ -41,7 +41,7 @@ EFFECTS = {
 
 @dataclass(frozen=True, slots=True)
 class InboxResult:
-    """What was made of one message. `handled`: nobody needs to look at it; `address` is the
+    """The result for one message. `handled`: nobody needs to look at it; `address` is the
     reader's, if any.
     """
 
@@ -53,7 +53,7 @@ class InboxResult:
 
 @dataclass(frozen=True, slots=True)
 class InboxReader:
-    """What reads an inbox. `place` is the mailbox; `clock` gives now in UTC; `names` are made
+    """Reads an inbox. `place` is the mailbox; `clock` gives now in UTC; `names` are made
     of the addresses where the database is to hold none.
     """
 

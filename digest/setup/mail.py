@@ -43,14 +43,16 @@ def make_sender(settings: Settings, store: Store | None = None) -> Sender:
 
 
 def make_signer(store: Store, secret: str = "") -> Signer:
-    """What makes and checks tokens: with the operator's secret, or else the database's own."""
+    """The signer that makes and checks tokens: with the operator's secret, or else the database's
+    own.
+    """
     return Signer(secret or store.secret(), store.uuid)
 
 
 def make_inbox_reader(
     settings: Settings, store: Store, clock: Callable[[], datetime]
 ) -> InboxReader:
-    """What reads the mailbox that DIGEST_INBOX names."""
+    """The reader of the mailbox that DIGEST_INBOX names."""
     from digest.mail.mailbox import read_mailbox
     from digest.run.inbox import InboxReader
 
@@ -66,7 +68,7 @@ def make_inbox_reader(
 
 
 def make_issues(settings: Settings) -> GithubTransport:
-    """What posts issues to repositories."""
+    """The transport that posts issues to repositories."""
     from digest.mail.github import GithubTransport
 
     return GithubTransport(

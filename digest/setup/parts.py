@@ -66,7 +66,7 @@ def holds_unknown(settings: Settings, address: str) -> bool:
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:
-    """What to do about the mail server's refusal that ended a run, to be put after its words; or
+    """Advice on the mail server's refusal that ended a run, to be put after its words; or
     nothing.
     """
     from digest.mail.presets import hint_for

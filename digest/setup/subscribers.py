@@ -40,7 +40,7 @@ def read_roster(settings: Settings) -> Roster:
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms | None:
-    """What makes the names of readers; None where they are known by their addresses."""
+    """The maker of readers' names; None where they are known by their addresses."""
     return Pseudonyms(settings.secret) if settings.subscribers_yaml else None
 
 
@@ -61,7 +61,7 @@ def has_mail_readers(settings: Settings) -> bool:
 
 
 def known_as(settings: Settings, address: str) -> str:
-    """What the database and the roster call the reader with this address."""
+    """The name by which database and roster know the reader with this address."""
     names = pseudonyms_of(settings)
     return names.of(address) if names else address
 
@@ -102,5 +102,5 @@ def subscribers_file(settings: Settings) -> Path:
 
 
 def place_of_subscribers(settings: Settings) -> str:
-    """Where the subscribers stand, in words."""
+    """The place of the subscribers, in words."""
     return IN_PLACE if settings.subscribers_yaml else str(settings.subscribers)

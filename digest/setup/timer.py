@@ -20,7 +20,7 @@ of them."""
 
 
 def make_job(settings: Settings) -> Job:
-    """What a timer is to call for this installation, and what it needs to see and to write."""
+    """Describe the job of a timer for this installation, and what it needs to see and to write."""
     command = _program()
     scheme, _, rest = settings.mail.strip().partition(":")
     writes = [settings.db.parent]

@@ -53,7 +53,7 @@ class Store:
 
     @property
     def uuid(self) -> str:
-        """What distinguishes this database from all others, for good."""
+        """The random id that tells this database from all others, for good."""
         return self._database.meta("uuid") or ""
 
     def secret(self) -> str:

@@ -53,7 +53,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class DigestPlan:
-    """What a digest for one reader would hold now, and what queueing it will do; nothing is written
+    """The digest that one reader would get now, and what queueing it will do; nothing is written
     yet.
 
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it

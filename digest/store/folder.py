@@ -19,8 +19,8 @@ _ANSWERED = "folder_answered"
 
 @dataclass(frozen=True, slots=True)
 class InFolder:
-    """What nobody's inbox got: how many papers, and the addresses of the readers for whom they
-    were.
+    """Digests that reached nobody's inbox: how many papers, and the addresses of the readers for
+    whom they were.
     """
 
     papers: int

@@ -1,4 +1,4 @@
-"""What happened, for people who ask: papers in the logs, digests in the ledger, runs. It only
+"""Answers people who ask what happened: papers in the logs, digests in the ledger, runs. It only
 reads.
 """
 
@@ -36,7 +36,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What one run did for one query; `at` is when the run started (UTC)."""
+    """The result of one run for one query; `at` is when the run started (UTC)."""
 
     at: datetime
     query: str

@@ -1,5 +1,5 @@
-"""What was read in the inbox: each message is acted upon once, whatever stops the program in
-between.
+"""Remembers what was read in the inbox: each message is acted upon once, whatever stops the program
+in between.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a check finds, and how all are made: side by side, each bounded in time, none hiding
+"""Checks and their findings, and how all are made: side by side, each bounded in time, none hiding
 another.
 """
 

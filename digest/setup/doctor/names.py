@@ -1,4 +1,6 @@
-"""What the sender's domain publishes against forgery: SPF, DKIM and DMARC, as far as DNS tells."""
+"""Checks of what the sender's domain publishes against forgery: SPF, DKIM and DMARC, as far as DNS
+tells.
+"""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def examine(
 def local_checks(
     survey: Survey, find_timers: Callable[[], Sequence[Installed]], now: datetime
 ) -> list[Check]:
-    """What can be told without a network."""
+    """The checks that need no network."""
     s, values = survey.settings, survey.values
     secret = ("DIGEST_SECRET",) if s.subscribers_yaml else ()
 
@@ -108,7 +108,7 @@ def _check_exposure(settings: Settings) -> Finding:
 def remote_checks(
     survey: Survey, clock: Callable[[], datetime], *, probe_mail: bool
 ) -> list[Check]:
-    """What is asked of others over the network."""
+    """The checks that ask others over the network."""
     s, values = survey.settings, survey.values
     no_api = "DIGEST_ARXIV_API" in survey.mistakes
     domain = mail.sender_domain(s)

@@ -91,7 +91,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no log and no answer may repeat, as far as it is set."""
+        """The values that no log and no answer may repeat, as far as they are set."""
         secrets = (
             self.mail_password,
             self.inbox_password,

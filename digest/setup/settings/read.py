@@ -170,7 +170,7 @@ def mailbox(written: Written) -> str:
 
 
 def base_url(written: Written) -> str:
-    """Where the web side is reached, without a slash at its end; RFC 8058 wants https."""
+    """The URL of the web side, without a slash at its end; RFC 8058 wants https."""
     parts = urlsplit(written.text)
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     schemes = ("https", "http") if local else ("https",)
@@ -208,7 +208,7 @@ def service(written: Written) -> str:
 
 
 def source(written: Written) -> str:
-    """What is asked first for new papers."""
+    """The source that is asked first for new papers."""
     return written.one_of("auto", "api", "feeds", "oai")
 
 
