@@ -74,6 +74,11 @@ def test_another_trouble_is_told_too_and_flapping_is_not() -> None:
     assert len(mailed[1].lines) == 2
 
 
+def test_a_reported_trouble_that_is_over_while_another_is_reported_stays_reported() -> None:
+    mailed = play([(BAD, True), (RESTING, True), (Facts(3, "x", "rests"), True)])
+    assert [len(n.lines) for n in mailed] == [1, 1]
+
+
 def test_where_mail_is_what_is_broken_the_end_tells_of_it() -> None:
     mailed = play([(GOOD, True), *[(BAD, False)] * 5, (GOOD, False), (GOOD, True), (GOOD, True)])
     assert [n.subject for n in mailed] == ["all is well again"]
@@ -97,7 +102,12 @@ def test_each_time_of_trouble_ends_with_one_mail_whatever_happens(
 
 @pytest.mark.parametrize(
     ("good", "told"),
-    [(timedelta(hours=20), False), (timedelta(days=1), False), (timedelta(days=3), True)],
+    [
+        (timedelta(hours=20), False),
+        (timedelta(days=1), False),
+        (timedelta(days=2), True),
+        (timedelta(days=3), True),
+    ],
 )
 def test_a_keyword_without_an_answer_for_two_announcements_is_told(
     good: timedelta, told: bool
@@ -113,6 +123,20 @@ def test_the_notice_counts_the_announcements_since_the_last_answer() -> None:
         decision = decide(Facts(last_good={"Reasoning": thursday - days * DAY}), {}, thursday)
         assert decision.notice is not None
         assert f"{count} announcements ago" in decision.notice.subject
+
+
+@pytest.mark.parametrize(
+    ("number", "named"),
+    [(1, "k1"), (3, "k1, k2, k3"), (4, "k1, k2, k3 and 1 more"), (5, "k1, k2, k3 and 2 more")],
+)
+def test_three_keywords_without_an_answer_are_named_with_the_longest_wait(
+    number: int, named: str
+) -> None:
+    last_good = {f"k{n}": MONDAY - n * DAY for n in range(1, number + 1)}
+    notice = decide(Facts(last_good=last_good), {}, MONDAY + 2 * DAY).notice
+    assert notice is not None
+    since = f"{MONDAY - number * DAY:%Y-%m-%d}"
+    assert notice.subject.startswith(f"trouble: arXiv has not answered for {named} since {since}")
 
 
 def test_a_weekend_is_no_trouble() -> None:

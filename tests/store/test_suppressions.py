@@ -191,6 +191,25 @@ async def test_full_three_times_in_two_days_is_not(world: World) -> None:
         await next_day(world, paper)
 
 
+@pytest.mark.parametrize(
+    ("since_first", "effect"),
+    [
+        (30 * DAY - timedelta(seconds=1), Effect.SUPPRESSED),
+        (30 * DAY, Effect.NOTED),
+    ],
+)
+async def test_three_days_of_bounces_count_within_thirty_days(
+    world: World, since_first: timedelta, effect: Effect
+) -> None:
+    await world.cycle()
+    first = world.now
+    for paper in (4, 5):
+        assert bounce(world, "452 4.2.2 full") is Effect.NOTED
+        await next_day(world, paper)
+    world.now = first + since_first
+    assert bounce(world, "452 4.2.2 full") is effect
+
+
 async def test_many_at_once_stop_the_sending_and_not_the_readers(world: World) -> None:
     many = [f"reader{number}@example.org" for number in range(40)]
     world.readers += [reader(address, "Reasoning") for address in many]
