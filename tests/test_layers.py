@@ -231,6 +231,21 @@ def test_no_command_is_imported_to_complete_the_name_of_one() -> None:
     assert not HEAVY & modules
 
 
+def test_the_modules_of_commands_leave_heavy_libraries_to_the_commands_themselves() -> None:
+    """A command's help, and the Tab key after its name, must not wait for what only its work needs;
+    asyncio is light enough beside click."""
+    modules = sorted({place.partition(":")[0] for place, _ in COMMANDS.values()})
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(f'digest.cli.{{name}}')\n"
+        "print(','.join(sorted({m.split('.')[0] for m in sys.modules})))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not (HEAVY - {"asyncio"}) & set(answer.stdout.strip().split(","))
+
+
 def test_the_layers_have_teeth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests look for, they find."""
     module = PACKAGE / "rules" / "diff.py"

@@ -42,7 +42,7 @@ def say(text: str, *, as_json: bool, level: str = "warning") -> None:
 
 
 class Context:
-    """What a command is given: settings, the time it is to take for now, and ways to speak."""
+    """The surroundings of a command: settings, the time it takes for now, and ways to speak."""
 
     def __init__(self) -> None:
         self.flags: dict[str, str] = {}
@@ -122,7 +122,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 class Command(click.Command):
-    """What takes the settings' flags and the logging flags wherever they stand, and shows examples.
+    """A command that takes the settings' flags and the logging flags wherever they stand, and shows
+    examples.
 
     `examples` are command lines that work as printed; help and manual pages show them.
     """

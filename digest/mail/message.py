@@ -153,7 +153,7 @@ class Sender:
         return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
 
     def way_out(self, reader: int) -> WayOut:
-        """How one reader leaves; reader 0 is nobody, and gets no token."""
+        """The ways by which one reader can leave; reader 0 is nobody, and gets no token."""
         to = quote(address_in(self.leave) if self.leave else self.reply_address, safe="@+")
         if self.signer is None or not reader:
             return WayOut(f"mailto:{to}?subject=unsubscribe")

@@ -20,8 +20,8 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_-]|[^\x00-\x9f\s])+(?:\.(?:[A-Za-z0-9_-]|[^\x
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where and how SMTP is spoken. `tls` is `always` (from the start), `starttls` (required) or
-    `none`.
+    """An SMTP server and how it is spoken to. `tls` is `always` (from the start), `starttls`
+    (required) or `none`.
     """
 
     scheme: str

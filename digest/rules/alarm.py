@@ -1,5 +1,5 @@
-"""When the operator is mailed: from what is wrong now and what was reported before, one notice or
-none.
+"""Decides when the operator is mailed: from what is wrong now and what was reported before, one
+notice or none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """How things are after a cycle. Times are UTC.
+    """The state of things after a cycle. Times are UTC.
 
     `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or
     nothing; `last_good` are the keywords that arXiv fails to answer, with the time of its last good
@@ -60,7 +60,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to mail, if anything; what to remember in any case, and what once the mail was
+    """The notice to mail, if any; what to remember in any case, and what once the mail was
     accepted.
     """
 

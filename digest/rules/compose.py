@@ -131,12 +131,13 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
     # A name that the reader no longer has comes after theirs: better an odd heading than a lost
     # paper.
     order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
-    place = _sort_key(subscriber)
+    sort_key = _sort_key(subscriber)
     sections = [
-        Section(title or "Other papers", tuple(sorted(groups[title], key=place))) for title in order
+        Section(title or "Other papers", tuple(sorted(groups[title], key=sort_key)))
+        for title in order
     ]
     if revised:
-        sections.append(Section(NEW_VERSIONS, tuple(sorted(revised, key=place))))
+        sections.append(Section(NEW_VERSIONS, tuple(sorted(revised, key=sort_key))))
     return tuple(sections)
 
 

@@ -21,8 +21,8 @@ server's own rest."""
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How an attempt ended: its number, from 1; the age of the delivery; whether an earlier attempt
-    may have been accepted; whether it was an issue that was to be posted.
+    """An attempt that ended: its number, from 1; the age of the delivery; whether an earlier
+    attempt may have been accepted; whether it was an issue that was to be posted.
     """
 
     outcome: Outcome

@@ -32,7 +32,7 @@ _LEAST_TOTAL, _LEAST_ROWS, _LEAST_SHOWN, _LEAST_OLD, _LEAST_FRESH = 5, 3, 5, 8, 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What is on record of one query, for its next window to be compared with.
+    """The record of one query, with which its next window is compared.
 
     `since` is how far back is compared (UTC); `known` has the papers that the query's log holds
     with the date of their last version, from there on; `total` is how many matches arXiv counted

@@ -94,7 +94,7 @@ def gives_way(subscriber: Subscriber, slot: datetime, now: datetime) -> bool:
 
 
 class SlotState(Enum):
-    """What may become of the slot that a reader's clock has reached.
+    """The states of the slot that a reader's clock has reached.
 
     `USED`: a digest went in it; `DEFERRED`: it leaves what is due to a later slot of today's;
     `EXPIRED`: it stayed empty for SLOT_STAYS_OPEN; `OPEN`: a digest may go now.
@@ -202,7 +202,7 @@ def next_digest(
 
 
 def _end_of_pause(subscriber: Subscriber, now: datetime) -> datetime:
-    """When the reader gets mail again: now, where no pause lasts."""
+    """The moment from which the reader gets mail again: now, where no pause lasts."""
     if subscriber.paused_until is None:
         return now
     return max(now, resumes_at(subscriber.paused_until, subscriber.timezone))

@@ -60,8 +60,9 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """How mail leaves. `issues` posts what goes to repositories; `mailboxes` are the addresses of
-    readers whom the database knows by another name, None where those names are to stay.
+    """The ways by which mail leaves. `issues` posts what goes to repositories; `mailboxes` are the
+    addresses of readers whom the database knows by another name, None where those names are to
+    stay.
 
     `hold_unknown`: what was maybe delivered waits for a person. `ready`, if given, waits until
     the server of this description can be reached.

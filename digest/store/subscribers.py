@@ -85,7 +85,7 @@ class Subscribers(Concern):
                 known = others.pop(subscriber.email.casefold(), None)
                 self._sync_reader(subscriber, known, queries, now)
             self._leave([row["id"] for row in others.values() if not row["gone"]], now)
-            self._place_new(now)
+            self._start_new(now)
             self._db.set_meta("roster", fingerprint)
         return True
 
@@ -184,8 +184,8 @@ class Subscribers(Concern):
             ],
         )
 
-    def _place_new(self, now: datetime) -> None:
-        """Place at once what is wanted of queries that were answered lately."""
+    def _start_new(self, now: datetime) -> None:
+        """Start at once the subscriptions to queries that were answered lately."""
         fresh = self._db.column(
             """SELECT DISTINCT s.query FROM subscription s JOIN query q ON q.id = s.query
                WHERE s.start IS NULL AND s.until IS NULL AND q.last_good_at > ?

@@ -22,7 +22,7 @@ from digest.subscribers.transaction import Edit, Guard, edit_file
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one reader is to have: keywords, added to those that are there, and fields, None for a
+    """The wishes for one reader: keywords, added to those that are there, and fields, None for a
     cleared one.
     """
 

@@ -62,7 +62,7 @@ def _nothing(_text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one field may hold.
+    """A field of a subscriber, and what it may hold.
 
     `parse` makes the model's value of a text, and raises one of WRONG where it is none, which
     `mistake` says then, and `hint` where nothing is suggested. `meant` is what a flag suggests in

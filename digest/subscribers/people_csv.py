@@ -117,7 +117,7 @@ def _columns(line: int, header: list[str], file: str) -> list[str]:
 
 
 def _reader(cells: dict[str, str], checked: Checked) -> tuple[list[str], Wanted]:
-    """What is wrong in one row, and what it asks for."""
+    """The mistakes in one row, and what it asks for."""
     wrong = []
     email = cells.get("email", "").strip()
     try:

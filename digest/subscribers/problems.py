@@ -12,7 +12,8 @@ from digest.errors import ConfigError
 
 
 class Entry(NamedTuple):
-    """What a mistake spoils: a keyword or group by its name, a reader by its number from 1.
+    """The entry that a mistake spoils: a keyword or group by its name, a reader by its number from
+    1.
 
     Without a section it is the file as a whole, without a name the section as a whole.
     """

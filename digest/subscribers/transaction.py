@@ -34,7 +34,7 @@ _ELSEWHERE = "name another home folder with --home or DIGEST_HOME"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What the file said before an edit and says after it."""
+    """An edit: the roster before it and after it."""
 
     before: Roster
     after: Roster

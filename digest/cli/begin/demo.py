@@ -11,7 +11,6 @@ import click
 
 from digest.cli.base import Command, Context, labelled, now_option, pass_context
 from digest.demo.api import Index, serve_api
-from digest.demo.tour import PREVIEW, prepare, walk, write_preview
 from digest.errors import UsageError
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, open_parts
@@ -33,6 +32,9 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
     A small arXiv of invented papers starts on this machine; digests go to a folder. FOLDER is made,
     or must be empty; without one a temporary folder is taken.
     """
+    # What runs a cycle takes a second to import, which `digest demo --help` need not wait for.
+    from digest.demo.tour import PREVIEW, prepare, write_preview
+
     home = _empty_folder(folder)
     prepare(home)
     index = Index()
@@ -73,6 +75,8 @@ def _empty_folder(folder: Path | None) -> Path:
 
 async def _walk(context: Context, settings: Settings, index: Index, start: datetime) -> None:
     """Put a cycle's parts together once, and walk through the days."""
+    from digest.demo.tour import walk
+
     with open_store(settings.db) as store:
         async with open_parts(
             settings,

@@ -18,7 +18,6 @@ from digest.keywords.words import counted
 from digest.mail.message import is_mailbox
 from digest.setup.doctor.check import Finding, Level, exit_code, redacted
 from digest.setup.doctor.masks import secrets_of
-from digest.setup.doctor.table import examine
 from digest.setup.parts import machine_now
 from digest.setup.settings import Settings, survey_settings
 
@@ -42,6 +41,9 @@ def doctor(context: Context, address: str | None, as_json: bool) -> None:
         raise UsageError(
             f"--send {address!r} is no mail address", remedy="write it as ada@example.org"
         )
+    # What asks arXiv and the mail server takes a second to import, and the help does not need it.
+    from digest.setup.doctor.table import examine
+
     survey = survey_settings(context.flags)
     secrets = secrets_of(survey.settings)
     set_up_logging(context.verbosity, as_json=context.log_json, secrets=secrets)

@@ -48,7 +48,7 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What was said on the command line; what was not is asked for."""
+    """The flags of `digest init`; what was not given is asked for."""
 
     email: str | None
     keywords: tuple[str, ...]

@@ -44,8 +44,8 @@ OR_NO_LOGIN = f" ({NO_LOGIN}: without)"
 
 @dataclass(slots=True)
 class MailSetup:
-    """How mail is to leave: the settings, by variable, the address that gets the first digest, and
-    the provider where one was chosen.
+    """The way by which mail is to leave: the settings, by variable, the address that gets the first
+    digest, and the provider where one was chosen.
     """
 
     values: dict[str, str]
@@ -77,7 +77,7 @@ class MailSetup:
 
     @property
     def place(self) -> str:
-        """Where mail goes, without the login."""
+        """The server or folder to which mail goes, without the login."""
         return self.server.url if self.server else self.mail
 
     @property

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CycleOptions:
-    """What is wanted of one cycle: to take `now` for the time, to ask arXiv for all, to wait for a
+    """The options of one cycle: to take `now` for the time, to ask arXiv for all, to wait for a
     network, what becomes of the mail in the `folder`, to serve `only` one reader; `progress` is
     called with what goes on.
     """
@@ -111,7 +111,7 @@ async def rehearsal(
 
 
 def _wanted(parts: Parts, options: CycleOptions) -> RunOptions:
-    """What the cycle itself is to do. What the folder holds is mailed, or left, here."""
+    """The options for the cycle itself. What the folder holds is mailed, or left, here."""
     from digest.run.cycle import RunOptions
 
     at_once: tuple[Subscriber, ...] = ()
@@ -146,7 +146,7 @@ async def _cycle(parts: Parts, options: CycleOptions, wanted: RunOptions) -> Sum
 
 
 async def _finished(cycle: Coroutine[Any, Any, T], stop: Stop) -> T:
-    """What a cycle comes to. Raises TryLaterError where a signal stopped it."""
+    """The result of a cycle. Raises TryLaterError where a signal stopped it."""
     summary = await run_stoppable(cycle, stop)
     if summary is None:
         raise TryLaterError("stopped", remedy="the next run goes on from here")

@@ -15,7 +15,7 @@ from digest.store import Store
 
 
 class FolderAnswer(StrEnum):
-    """What a person wants with the mail of the last week that only went to the folder."""
+    """A person's wish for the mail of the last week that only went to the folder."""
 
     MAIL = "mail"
     LEAVE = "leave"

@@ -37,7 +37,7 @@ def address_and_name(reader: Subscriber) -> str:
 
 
 def keyword_names(reader: Subscriber) -> str:
-    """What a reader asks for, by name."""
+    """The wishes of a reader, by name."""
     return ", ".join(keyword.name for keyword in reader.keywords)
 
 
