@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from digest.rules.calendar import (
     Holidays,
     QuietNight,
     announcement_of,
+    is_year_known,
     known_holidays,
     last_served,
     load_holidays,
@@ -21,6 +23,7 @@ from digest.rules.calendar import (
     package_holidays,
     quiet_night,
     served_between,
+    submitted_by,
     use_holidays,
     why_nothing,
 )
@@ -271,6 +274,74 @@ def test_an_operator_may_add_a_year_and_rename_a_day():
 def test_a_mistake_in_a_list_of_holidays_is_named(text, words):
     with pytest.raises(ConfigError, match=words):
         load_holidays(text)
+
+
+@pytest.mark.parametrize("name", ["x", "x" * 30, f" {'x' * 30} "])
+def test_a_holidays_name_has_up_to_30_letters_without_the_blanks_around_it(name: str) -> None:
+    listed = load_holidays(json.dumps({"years": {"2027": {"2027-01-03": name}}}))
+    assert listed.evenings == {date(2027, 1, 3): name.strip()}
+
+
+@pytest.mark.parametrize("year", ["12345", "١٢٣٤", "202x"])
+def test_a_year_has_four_digits(year: str) -> None:
+    with pytest.raises(ConfigError, match="is no year"):
+        load_holidays(json.dumps({"years": {year: {}}}))
+
+
+def test_a_name_of_blanks_is_no_name() -> None:
+    with pytest.raises(ConfigError, match="no usable name"):
+        load_holidays('{"years": {"2027": {"2027-01-03": "  "}}}')
+
+
+@pytest.mark.parametrize(
+    ("evening", "deadline"),
+    [
+        (date(2026, 11, 22), "2026-11-20T19:00"),  # Sunday's: on Friday
+        (date(2026, 11, 23), "2026-11-23T19:00"),
+        (date(2026, 7, 13), "2026-07-13T18:00"),  # in summer
+    ],
+)
+def test_until_when_the_papers_of_an_announcement_were_submitted(
+    evening: date, deadline: str
+) -> None:
+    announcement = next_served(datetime(evening.year, evening.month, evening.day, 22, tzinfo=UTC))
+    assert announcement.evening == evening
+    assert submitted_by(announcement) == utc(deadline)
+    assert announcement_of(utc(deadline) - timedelta(seconds=1)) == announcement
+
+
+def test_a_next_announcement_more_than_six_days_ahead_is_told_with_its_date() -> None:
+    # From the Sunday of the 13th to Thursday of the 17th all evenings are holidays.
+    days = {date(2026, 12, 13) + timedelta(days=n): "break" for n in range(5)}
+    use_holidays(Holidays(days, frozenset()))
+    served = utc("2026-12-21T06:15")
+
+    def said(now: datetime) -> str:
+        return why_nothing(now=now, previous_good=now, fetched=0, first_seen=0)
+
+    assert said(served - timedelta(days=6)).endswith("next Sunday evening, served Monday 06:15 UTC")
+    assert said(served - timedelta(days=6, seconds=1)).endswith(
+        "next Sunday evening, served Monday 21 Dec 06:15 UTC"
+    )
+
+
+def test_the_year_of_the_latest_announcement_is_doubted_first() -> None:
+    assert is_year_known(2026)
+    assert not is_year_known(2027)
+    said = why_nothing(
+        now=utc("2028-01-05T12:00"),
+        previous_good=utc("2027-12-29T12:00"),
+        fetched=0,
+        first_seen=0,
+    )
+    assert said == "no match: no paper in the window (2028's holidays are not known)"
+    over_new_year = why_nothing(
+        now=utc("2027-01-05T12:00"),
+        previous_good=utc("2026-12-20T12:00"),
+        fetched=2,
+        first_seen=0,
+    )
+    assert over_new_year.endswith("all seen before (2027's holidays are not known)")
 
 
 def test_the_rules_agree_with_what_the_feeds_of_2025_held():

@@ -240,6 +240,7 @@ def test_a_delivery_that_has_not_ended_is_told_without_an_end() -> None:
         ("ti:a ANDNOT (ti:b OR ti:d)", ["ti:d"]),
         ("ti:a ANDNOT (ti:d AND ti:a)", ["ti:d", "ti:a"]),
         ("ti:a ANDNOT (ti:d ANDNOT ti:b)", ["ti:d"]),
+        ("ti:a ANDNOT (ti:d ANDNOT (ti:a AND ti:b))", ["ti:d"]),
     ],
 )
 def test_the_terms_that_keep_a_paper_from_matching_are_named(query: str, failed: list[str]) -> None:
