@@ -14,6 +14,7 @@ from digest.model import Kind, Revisions, State
 from digest.rules.verdict import (
     LedgerEntry,
     LogRow,
+    PaperName,
     Part,
     Wishes,
     delivery_words,
@@ -113,6 +114,32 @@ def test_a_row_is_due_within_the_readers_part_of_the_log(
 ) -> None:
     part = replace(PART, start=start, until=until)
     assert judged(part=part, skipped=skipped) == code
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (replace(PART, until=0, ended_at=MONDAY), "taken away on Mon 2026-11-09 08:00"),
+        (replace(PART, until=0), "the keyword was taken away"),
+        (replace(PART, until=4, ended_at=MONDAY), "another query on Mon 2026-11-09 08:00, before"),
+        (replace(PART, until=4), "another query, before"),
+        (
+            replace(PART, start=5, begins_after=MONDAY),
+            "log, which begins after Mon 2026-11-09 08:00 (a new",
+        ),
+        (replace(PART, start=5), "log (a new keyword"),
+    ],
+)
+def test_a_part_of_the_log_is_told_with_its_moments_where_they_are_known(
+    part: Part, words: str
+) -> None:
+    verdict = judge_row(ROW, part, WISHES, BERLIN, skipped=False)
+    assert f"{words} " in f"{verdict.text} "
+
+
+def test_a_paper_is_named_with_its_version_where_one_was_named() -> None:
+    assert str(PaperName("2503.14895")) == "2503.14895"
+    assert str(PaperName("2503.14895", 2)) == "2503.14895v2"
 
 
 def test_without_a_part_of_the_log_nothing_is_due_yet() -> None:

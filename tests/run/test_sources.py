@@ -259,6 +259,16 @@ async def test_few_keywords_are_asked_one_by_one(world: SourcesWorld) -> None:
     assert len(world.sky.asked("/api")) == 2
 
 
+@pytest.mark.parametrize(("keywords", "requests"), [(20, 20), (21, 1)])
+async def test_up_to_twenty_keywords_are_asked_one_by_one(
+    world: SourcesWorld, keywords: int, requests: int
+) -> None:
+    world.readers = [reader(ADA, *(f"word{number}" for number in range(keywords)))]
+    world.sky.announce(MONDAY)
+    await world.cycle(MONDAY)
+    assert len(world.sky.asked("/api")) == requests
+
+
 async def test_a_query_that_arxiv_refuses_spoils_no_other_in_its_batch(world: SourcesWorld) -> None:
     names = [f"word{number}" for number in range(40)]
     world.readers = [reader(ADA, *names)]
