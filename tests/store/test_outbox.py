@@ -72,6 +72,21 @@ def test_a_stopped_repeat_of_what_may_have_been_accepted_stays_maybe_delivered(
     assert settled.claim(hold=True) is None
 
 
+def test_what_was_stopped_in_data_counts_as_perhaps_delivered_whatever_follows(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    outgoing = settled.claim()
+    assert outgoing is not None
+    settled.store.outbox.enter_data(outgoing)
+    assert settled.store.outbox.recover(settled.now) == 1
+    assert settled.settle(Outcome.RELAY, settled.now + HOUR) == State.UNKNOWN
+    assert settled.settle(Outcome.FAILED, settled.now + HOUR) == State.DROPPED
+    assert settled.state(delivery) == "dropped"
+    assert settled.due() == []
+
+
 def test_the_claim_of_an_earlier_attempt_is_lost(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     delivery = settled.queue()
@@ -95,6 +110,7 @@ def test_an_issue_waits_by_itself_where_github_could_not_be_used(house: House) -
     entry = house.store.outbox.entry(delivery)
     assert (entry.next_at, entry.attempt) == (house.now + RETRIES[0], 0)
     assert house.store.relay.state().failures == 0, "the mail server is not blamed"
+    assert house.store.relay.handed_over(house.now) == 0, "an issue is no mail"
 
 
 def test_another_process_cannot_settle_a_claim(settled: House) -> None:
@@ -226,9 +242,9 @@ def test_what_may_have_been_accepted_stays_so_whatever_follows(
 
 
 def test_a_dropped_delivery_counts_as_had(settled: House) -> None:
-    settled.record("Alpha", eprint(2))
+    settled.record("Alpha", eprint(2), eprint(3))
     entry = settled.store.outbox.drop(settled.queue(), settled.now)
-    assert entry.papers == 1
+    assert entry.papers == 2
     assert settled.due() == []
     assert settled.claim() is None
 
@@ -247,6 +263,88 @@ def test_retrying_never_makes_a_delivery_wait_longer(settled: House) -> None:
     delivery = settled.queue()
     entry = settled.store.outbox.retry(delivery, settled.now + 300 * DAY)
     assert entry.next_at == settled.now
+
+
+def test_a_deferred_delivery_that_is_retried_is_deferred_still_and_may_leave_at_once(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    assert settled.settle(Outcome.DEFERRED) == State.DEFERRED
+    assert settled.claim() is None
+    entry = settled.store.outbox.retry(delivery, settled.now)
+    assert (entry.state, entry.next_at) == (State.DEFERRED, settled.now)
+    assert settled.claim() is not None
+
+
+def test_only_what_will_not_arrive_makes_a_readers_logs_be_read_again(settled: House) -> None:
+    position, digests = "SELECT position FROM subscription", settled.store.digests
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    had, due = settled.value(position), digests.reader(ADA)
+    assert due is not None
+    for outcome in (Outcome.DEFERRED, Outcome.UNKNOWN, Outcome.SENT):
+        settled.settle(outcome, settled.now + HOUR)
+        assert settled.value(position) == had
+        assert not digests.has_news(due.id)
+    settled.record("Alpha", eprint(3))
+    settled.queue()
+    settled.settle(Outcome.FAILED)
+    assert settled.value(position) == had
+    assert digests.has_news(due.id)
+
+
+def test_a_digest_that_failed_is_not_repeated(settled: House) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    assert settled.settle(Outcome.FAILED) == State.FAILED
+    with pytest.raises(UsageError, match=r"has not gone \(failed\)"):
+        settled.store.outbox.again(delivery, settled.now, "example.org")
+    assert settled.claim() is None
+
+
+def test_a_digest_is_repeated_to_no_reader_who_left_and_not_without_its_body(
+    settled: House,
+) -> None:
+    outbox = settled.store.outbox
+    settled.sync(reader(BOB, "Alpha"))
+    with pytest.raises(UsageError, match=f"{ADA} is no subscriber any more"):
+        outbox.again(1, settled.now, "example.org")
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.database.write("UPDATE content SET pieces = x''")
+    with pytest.raises(UsageError, match="the body of delivery 1 is no longer kept"):
+        outbox.again(1, settled.now, "example.org")
+    with pytest.raises(UsageError, match="there is no delivery 99"):
+        outbox.again(99, settled.now, "example.org")
+    assert outbox.waiting() == 0
+
+
+def test_the_outbox_shows_what_is_open_and_if_asked_what_failed_or_was_dropped(
+    settled: House,
+) -> None:
+    readers = [f"r{number}@example.org" for number in range(4)]
+    settled.sync(*(reader(address, "Alpha") for address in readers))
+    settled.record("Alpha", eprint(2))
+    failed, dropped, deferred, queued = [settled.queue(address) for address in readers]
+    outbox = settled.store.outbox
+    assert settled.settle(Outcome.FAILED) == State.FAILED
+    outbox.drop(dropped, settled.now)
+    assert settled.settle(Outcome.DEFERRED) == State.DEFERRED
+    assert [row.id for row in outbox.entries()] == [deferred, queued]
+    assert [row.id for row in outbox.entries(ended=True)] == [failed, dropped, deferred, queued]
+    assert outbox.waiting() == 2
+    assert outbox.next_at(hold_unknown=False) == outbox.entry(queued).next_at
+    assert outbox.entry(queued).next_at < outbox.entry(deferred).next_at
+
+
+def test_a_message_is_asked_for_by_the_number_of_a_delivery_with_a_body(settled: House) -> None:
+    outbox = settled.store.outbox
+    assert outbox.message(1).pieces == PIECES
+    with pytest.raises(UsageError, match="there is no delivery 99"):
+        outbox.message(99)
+    settled.database.write("UPDATE content SET pieces = x''")
+    with pytest.raises(UsageError, match="the body of delivery 1 is no longer kept"):
+        outbox.message(1)
 
 
 def test_equal_digests_are_stored_once(settled: House) -> None:
