@@ -56,6 +56,7 @@ def test_what_the_server_could_not_take_gives_back_the_token_that_was_taken_last
     assert relay.handed_over(MONDAY + HOUR, HOUR) == 0
     relay.judge(AWAY, MONDAY + HOUR)
     assert relay.handed_over(MONDAY + HOUR) == 1
+    assert relay.handed_over(MONDAY + HOUR, HOUR) == 0
 
 
 @pytest.mark.parametrize(("used", "room"), [(0, 3), (3, 2), (5, 0), (7, 0)])
