@@ -139,7 +139,7 @@ def test_a_window_reaches_behind_the_deep_one_before_even_without_a_good_one() -
         ([None, 1.0], 2000),
         ([None, None], 2000),
         # ten days and a fifth more: 12 rows for each one a day, in steps of 50
-        ([0.0], 50),
+        ([0.0] * 50, 50),
         ([4.0], 50),
         ([4.25], 100),
         ([4.0, 4.0], 100),
