@@ -155,6 +155,28 @@ def test_what_was_said_before_is_no_news() -> None:
     )
 
 
+def test_another_place_of_publication_is_no_second_acceptance() -> None:
+    placed = replace(SECOND, doi="10.1000/1", journal_ref="Annals 12 (2025)")
+    assert changes(placed, replace(placed, version=3, doi="10.1000/2")) == (Change.DOI,)
+    assert changes(placed, replace(placed, version=3, journal_ref="Annals 12")) == (
+        Change.JOURNAL_REF,
+    )
+
+
+def test_what_is_withdrawn_is_not_accepted_too() -> None:
+    gone = replace(SECOND, comment="Withdrawn", journal_ref="Annals 12 (2025)")
+    assert changes(FIRST, gone) == (Change.WITHDRAWN, Change.COMMENT, Change.JOURNAL_REF)
+
+
+@pytest.mark.parametrize(("length", "seen"), [(2000, True), (2001, False)])
+def test_two_thousand_characters_of_a_comment_are_read(length: int, seen: bool) -> None:
+    def ending(words: str) -> str:
+        return "x" * (length - len(words)) + words
+
+    assert tells_of_acceptance(ending(" accepted")) is seen
+    assert is_withdrawn(replace(SECOND, comment=ending(". Withdrawn"))) is seen
+
+
 def test_changes_of_several_versions_add_up() -> None:
     assert merged((Change.COMMENT,), (Change.TITLE, Change.COMMENT)) == (
         Change.TITLE,
