@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from digest.model import (
+    Change,
     Kind,
     Outcome,
     Paper,
@@ -35,6 +37,14 @@ def test_a_paper_that_came_by_one_keyword_does_not_come_by_another(settled: Hous
     assert settled.due() == [2]
 
 
+def test_what_another_reader_asked_for_is_not_due(settled: House) -> None:
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Beta"))
+    settled.record("Beta", eprint(2))
+    settled.record("Alpha", eprint(3))
+    assert settled.due(ADA) == [3]
+    assert settled.due(BOB) == [2]
+
+
 def test_a_revision_comes_only_where_asked_for_and_each_version_once(settled: House) -> None:
     settled.record("Alpha", eprint(1, version=2, updated=MONDAY), at=MONDAY + DAY)
     assert settled.due() == []
@@ -47,6 +57,29 @@ def test_a_revision_comes_only_where_asked_for_and_each_version_once(settled: Ho
     assert settled.due(revisions=Revisions.ALL) == []
     settled.record("Alpha", eprint(1, version=3, updated=MONDAY + DAY), at=MONDAY + 2 * DAY)
     assert settled.due(revisions=Revisions.ALL) == [1]
+
+
+def test_a_revision_says_what_changed_since_the_version_that_was_had(settled: House) -> None:
+    second = eprint(1, version=2, updated=MONDAY, title="Better")
+    settled.record("Alpha", second, at=MONDAY + DAY)
+    settled.queue(revisions=Revisions.ALL)
+    assert settled.settle(Outcome.SENT) == State.SENT
+    third = replace(second, version=3, updated=MONDAY + DAY, abstract="Other")
+    settled.record("Alpha", third, at=MONDAY + 2 * DAY)
+    (item,) = settled.plan(revisions=Revisions.ALL).items
+    assert (item.changes, item.old_title) == ((Change.ABSTRACT,), "")
+
+
+def test_a_revision_of_what_was_never_had_says_what_changed_as_well(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Beta"))
+    old = eprint(2, MONDAY - 300 * DAY)
+    house.record("Alpha", eprint(1))
+    house.record("Beta", old)
+    house.queue()
+    assert house.settle(Outcome.SENT) == State.SENT
+    house.record("Alpha", replace(old, version=2, updated=MONDAY, abstract="Other"))
+    (item,) = house.plan(revisions=Revisions.ALL).items
+    assert (item.kind, item.changes) == (Kind.REVISED, (Change.ABSTRACT,))
 
 
 def test_a_paper_that_was_revised_before_it_was_mailed_comes_once_as_new(settled: House) -> None:
@@ -183,6 +216,24 @@ def test_what_failed_for_good_is_due_again(settled: House, outcome: Outcome) -> 
     assert not settled.plan().waiting
 
 
+def test_a_withdrawal_in_a_digest_that_still_waits_is_told_with_the_next(settled: House) -> None:
+    comment = "This paper has been withdrawn by the authors"
+    settled.record("Alpha", eprint(1, version=2, updated=MONDAY, comment=comment))
+    assert [item.keywords for item in settled.plan().items] == [("Alpha",)]
+    settled.queue()
+    assert settled.settle(Outcome.DEFERRED) == State.DEFERRED
+    settled.record("Alpha", eprint(2), at=settled.now + DAY)
+    assert sorted(settled.due()) == [1, 2]
+    settled.queue()
+    assert settled.settle(Outcome.SENT) == State.SENT
+    assert settled.due() == []
+    settled.record("Alpha", eprint(3), at=settled.now + DAY)
+    settled.queue()
+    assert settled.settle(Outcome.DEFERRED) == State.DEFERRED
+    settled.record("Alpha", eprint(4), at=settled.now + DAY)
+    assert settled.due() == [3, 4], "what was told is not told again"
+
+
 # -- absence
 
 
@@ -202,6 +253,23 @@ def test_a_return_brings_the_most_recent_papers_and_counts_the_others(settled: H
     settled.record("Alpha", eprint(12, MONDAY + DAY), at=settled.now + DAY)
     plan = settled.plan(max_papers=3)
     assert (numbers(plan), plan.skipped) == ([9, 10, 11, 12], 0)
+
+
+def test_after_a_return_a_paper_is_as_recent_as_the_last_keyword_that_found_it(
+    settled: House,
+) -> None:
+    settled.sync(reader(ADA, "Alpha", "Beta"))
+    settled.record("Beta", eprint(1))
+    due = settled.store.digests.reader(ADA)
+    assert due is not None
+    settled.store.digests.mark_away([due.id])
+    settled.record("Alpha", *(eprint(n, MONDAY + n * MINUTE) for n in range(2, 7)))
+    settled.record("Beta", eprint(2, MONDAY + 2 * MINUTE))
+    plan = settled.plan(max_papers=3)
+    assert (numbers(plan), plan.skipped) == ([2, 5, 6], 2)
+    settled.queue(plan=plan)
+    assert settled.settle(Outcome.SENT) == State.SENT
+    assert settled.due() == []
 
 
 def test_a_return_to_exactly_as_many_papers_as_fit_brings_them_all(settled: House) -> None:

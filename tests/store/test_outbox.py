@@ -81,6 +81,9 @@ def test_what_was_stopped_in_data_counts_as_perhaps_delivered_whatever_follows(
     assert outgoing is not None
     settled.store.outbox.enter_data(outgoing)
     assert settled.store.outbox.recover(settled.now) == 1
+    assert settled.claim(settled.now + HOUR) is not None
+    assert settled.store.outbox.recover(settled.now) == 0
+    assert settled.state(delivery) == "unknown"
     assert settled.settle(Outcome.RELAY, settled.now + HOUR) == State.UNKNOWN
     assert settled.settle(Outcome.FAILED, settled.now + HOUR) == State.DROPPED
     assert settled.state(delivery) == "dropped"
@@ -294,16 +297,18 @@ def test_only_what_will_not_arrive_makes_a_readers_logs_be_read_again(settled: H
     assert digests.has_news(due.id)
 
 
-def test_a_digest_that_failed_is_not_repeated(settled: House) -> None:
+def test_only_a_digest_that_has_gone_is_repeated(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     delivery = settled.queue()
+    with pytest.raises(UsageError, match="is still on its way"):
+        settled.store.outbox.again(delivery, settled.now, "example.org")
     assert settled.settle(Outcome.FAILED) == State.FAILED
     with pytest.raises(UsageError, match=r"has not gone \(failed\)"):
         settled.store.outbox.again(delivery, settled.now, "example.org")
     assert settled.claim() is None
 
 
-def test_a_digest_is_repeated_to_no_reader_who_left_and_not_without_its_body(
+def test_a_digest_is_repeated_to_nobody_who_left_or_is_suppressed_nor_without_its_body(
     settled: House,
 ) -> None:
     outbox = settled.store.outbox
@@ -311,6 +316,10 @@ def test_a_digest_is_repeated_to_no_reader_who_left_and_not_without_its_body(
     with pytest.raises(UsageError, match=f"{ADA} is no subscriber any more"):
         outbox.again(1, settled.now, "example.org")
     settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.suppress(ADA)
+    with pytest.raises(UsageError, match=rf"mail to {ADA} is suppressed \(bounced\)"):
+        outbox.again(1, settled.now, "example.org")
+    settled.database.write("DELETE FROM suppression")
     settled.database.write("UPDATE content SET pieces = x''")
     with pytest.raises(UsageError, match="the body of delivery 1 is no longer kept"):
         outbox.again(1, settled.now, "example.org")
@@ -426,6 +435,7 @@ def test_a_refusal_for_a_time_is_no_bounce_until_it_is_final(settled: House) -> 
 
 def test_a_repeat_of_a_repeat_names_the_digest_that_carries_the_papers(settled: House) -> None:
     outbox = settled.store.outbox
+    settled.suppress(BOB)
     numbers = []
     for _ in range(3):
         row = outbox.again(numbers[-1] if numbers else 1, settled.now, "example.org")
