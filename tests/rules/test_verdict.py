@@ -250,6 +250,13 @@ def test_a_delivery_that_has_not_ended_is_told_without_an_end() -> None:
     )
 
 
+def test_a_delivery_that_is_held_waits_for_a_person() -> None:
+    held = replace(ENTRY, state=State.UNKNOWN, attempts=1)
+    assert delivery_words(held, BERLIN, hold_unknown=True) == (
+        "maybe delivered, attempt 1, waits for you: 'digest outbox list'"
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "failed"),
     [
