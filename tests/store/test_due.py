@@ -86,7 +86,7 @@ def test_a_paper_that_was_revised_before_it_was_mailed_comes_once_as_new(settled
     settled.record("Alpha", eprint(2))
     settled.record("Alpha", eprint(2, version=2, updated=MONDAY), at=MONDAY + DAY)
     (item,) = settled.plan(revisions=Revisions.ALL).items
-    assert (item.kind, item.paper.version) == (Kind.NEW, 2)
+    assert (item.kind, item.paper.version, item.changes) == (Kind.NEW, 2, None)
     settled.queue(revisions=Revisions.ALL)
     settled.settle(Outcome.SENT)
     assert settled.due(revisions=Revisions.ALL) == []
