@@ -234,6 +234,20 @@ def test_a_withdrawal_in_a_digest_that_still_waits_is_told_with_the_next(settled
     assert settled.due() == [3, 4], "what was told is not told again"
 
 
+def test_a_withdrawal_says_what_changed_since_the_last_version_that_was_had(settled: House) -> None:
+    second = eprint(1, version=2, updated=MONDAY, title="Better")
+    settled.record("Alpha", second, at=MONDAY + DAY)
+    settled.queue(revisions=Revisions.ALL)
+    assert settled.settle(Outcome.SENT) == State.SENT
+    comment = "This paper has been withdrawn by the authors"
+    third = replace(second, version=3, updated=MONDAY + DAY, comment=comment)
+    settled.record("Alpha", third, at=MONDAY + 2 * DAY)
+    (item,) = settled.plan().items
+    assert item.changes is not None
+    assert Change.WITHDRAWN in item.changes
+    assert (Change.TITLE in item.changes, item.old_title) == (False, "")
+
+
 # -- absence
 
 
