@@ -183,7 +183,7 @@ async def test_full_on_three_days_is_full_for_good(world: World) -> None:
     assert bounce(world, "452 4.2.2 full") is Effect.NOTED, "old bounces are forgiven"
 
 
-async def test_full_three_times_in_two_days_is_not(world: World) -> None:
+async def test_bounces_that_lie_forty_days_apart_do_not_add_up(world: World) -> None:
     await world.cycle()
     for paper in (4, 5, 6, 7):
         world.now += 40 * DAY
