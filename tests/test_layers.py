@@ -27,6 +27,9 @@ BRANCHES = 10
 SHARE_OF_BRANCHING = 0.01
 """Of all blocks so many may have more."""
 
+WIDTH = 100
+"""Characters of a line."""
+
 GROUND = frozenset({"model", "errors", "times"})
 PURE = GROUND | {"rules", "rendering", "keywords"}
 MAY_SPEAK_SQL = ("store", "keywords/match.py")
@@ -168,6 +171,13 @@ def test_modules_stay_small(path: Path) -> None:
 
 
 @every_module
+def test_lines_stay_within_the_width(path: Path) -> None:
+    """The linter passes over lines that are one long word, and those with a pragma."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [number for number, line in enumerate(lines, 1) if len(line) > WIDTH] == []
+
+
+@every_module
 def test_modules_begin_with_what_they_are_for(path: Path) -> None:
     docstring = ast.get_docstring(tree(path))
     assert docstring
@@ -259,6 +269,7 @@ def test_the_layers_have_teeth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "QUERY = 'SELECT 1 FROM paper'\n": test_sql_lives_in_the_store_and_the_matcher_only,
         "import os\nx = os.environ['HOME']\n": environment,
         "x = 1\n" * LONGEST: test_modules_stay_small,
+        f"x = {'1' * WIDTH}\n": test_lines_stay_within_the_width,
     }
     for source, test in bad.items():
         with monkeypatch.context() as patch:

@@ -16,7 +16,8 @@ LETTERS = dict(zip(_LETTER_PAIRS[::2], _LETTER_PAIRS[1::2], strict=True))
 ACCENTS = dict(
     zip(
         ("`", "'", "^", '"', "~", "=", ".", "u", "v", "H", "c", "k", "r", "d", "b"),
-        "\u0300\u0301\u0302\u0308\u0303\u0304\u0307\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
+        "\u0300\u0301\u0302\u0308\u0303\u0304\u0307"
+        "\u0306\u030c\u030b\u0327\u0328\u030a\u0323\u0331",
         strict=True,
     )
 )

@@ -20,7 +20,8 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\u
 # A full stop ends no sentence behind an initial or one of these; behind it another one begins.
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?= +[\"'“‘(\[$]?[^\Wa-z_])|[。！？]")
 _NO_END = re.compile(
-    r"(?:\b(?:[A-Z]|e\.g|i\.e|cf|vs|al|etc|resp|approx|Fig|Figs|Eq|Eqs|Sec|Ref|Refs|No|Thm|Dr|Prof|St|viz|w\.r\.t))\.$"
+    r"(?:\b(?:[A-Z]|e\.g|i\.e|cf|vs|al|etc|resp|approx|Fig|Figs|Eq|Eqs|Sec|Ref|Refs"
+    r"|No|Thm|Dr|Prof|St|viz|w\.r\.t))\.$"
 )
 
 

@@ -24,7 +24,8 @@ _HELPERS = (
 )
 _GONE = rf"\b{_THIS}\s+{_HELPERS}withdrawn\b"
 _TAKE_BACK = (
-    r"\bwithdr[ae]w(?:al|ing|n|s)?\s+(?:of\s+)?(?:(?:the|this|that|our|my|said|whole|present|current|entire)\s+)*"
+    r"\bwithdr[ae]w(?:al|ing|n|s)?\s+(?:of\s+)?"
+    r"(?:(?:the|this|that|our|my|said|whole|present|current|entire)\s+)*"
     rf"{_THIS}\b"
 )
 _REQUEST = r"\brequest(?:s|ed|ing)?\s+(?:for\s+)?(?:the\s+|a\s+|its\s+)?withdrawal\b"
@@ -38,8 +39,10 @@ _ELSEWHERE = re.compile(
 )
 """Taken back from a conference or a journal, which says nothing of the e-print."""
 _ANOTHER = re.compile(
-    r"\b(?:previous|earlier|prior|former|older?|first|second|preceding|other|duplicate|companion)\s+\w*\s*\w*\s*"
-    rf"{_HELPERS}withdr|\bv(?:ersion\s+)?\d+\s+{_HELPERS}withdr|\b(?:replac|supersed)\w*\b.*\bwithdrawn\b",
+    r"\b(?:previous|earlier|prior|former|older?|first|second|preceding|other|duplicate"
+    rf"|companion)\s+\w*\s*\w*\s*{_HELPERS}withdr"
+    rf"|\bv(?:ersion\s+)?\d+\s+{_HELPERS}withdr"
+    r"|\b(?:replac|supersed)\w*\b.*\bwithdrawn\b",
     re.IGNORECASE,
 )
 """It is another version or another paper that was withdrawn."""
