@@ -20,7 +20,6 @@ import re
 import shlex
 import signal
 import socket
-import sys
 import tempfile
 import time
 import urllib.error
@@ -239,12 +238,17 @@ def record(root: Path, folder: Path) -> None:
         fresh.keep(f"../data/{path.name}", path.read_text(encoding="utf-8"))
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
 def main(folder: Path) -> None:
-    """Record everything; the temporary folder's name is always as long, since lines break by it."""
+    """Record all that is seen of Digest from outside into FOLDER, which must not exist yet."""
+    if folder.exists():
+        raise click.BadParameter(f"{folder} exists already: name a new folder")
     folder.mkdir(parents=True)
+    # The temporary folder's name is always as long, since lines break by it.
     with tempfile.TemporaryDirectory(prefix="record", dir="/tmp") as temporary:
         record(Path(temporary), folder.absolute())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

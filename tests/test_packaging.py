@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import re
 import subprocess
 import sys
@@ -65,8 +64,6 @@ def test_every_data_file_is_named(setup: configparser.ConfigParser) -> None:
 
 
 def test_modules_and_data_are_built(tmp_path: Path) -> None:
-    if importlib.util.find_spec("setuptools") is None:
-        pytest.skip("setuptools is not here to build with")
     build = [
         sys.executable,
         "-W",

@@ -154,10 +154,12 @@ async def test_without_a_folder_there_is_nobody_to_take_turns_with(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes every file")
 async def test_anothers_lock_holds_where_it_can_only_be_read(tmp_path: Path) -> None:
     time = Time()
     await take(time.turns(tmp_path / "digest.db"))
-    (tmp_path / "digest.db.arxiv.lock").chmod(0o444)
+    lock = tmp_path / "digest.db.arxiv.lock"
+    lock.chmod(0o444)
+    if os.access(lock, os.W_OK):
+        pytest.skip("whoever runs this writes every file")
     await take(time.turns(tmp_path / "digest.db"))
     assert time.slept == [3]

@@ -7,7 +7,6 @@ import asyncio
 import base64
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -227,7 +226,6 @@ def test_the_longest_token_fits_into_one_line_of_auth() -> None:
     assert len(b"AUTH XOAUTH2 " + base64.b64encode(plain) + b"\r\n") <= 12288
 
 
-@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
 async def test_a_cancelled_command_is_ended_too() -> None:
     task = asyncio.ensure_future(fetch_token((sys.executable, "-c", "import time; time.sleep(60)")))
     await asyncio.sleep(0.1)
