@@ -74,8 +74,8 @@ its summary."""
 COMMANDS = {name: entry for commands in GROUPS.values() for name, entry in commands.items()}
 
 
-WORKS_EVERYWHERE = {"--version", "--help", "-h", "timer"}
-"""Arguments that work on Windows itself too; the timer there calls Digest in WSL."""
+LET_THROUGH = {"--version", "--help", "-h", "timer"}
+"""Arguments that are let through on Windows itself; `timer` refuses there in its own words."""
 
 
 class LazyGroup(click.Group):
@@ -154,7 +154,7 @@ def main(args: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if args is None else args
     code: Any = Exit.GIVEN_UP
     try:
-        if sys.platform == "win32" and not WORKS_EVERYWHERE & set(arguments):
+        if sys.platform == "win32" and not LET_THROUGH & set(arguments):
             raise ConfigError(
                 "Windows itself lacks the file locks that Digest needs",
                 remedy="use WSL, where all of it works (docs/windows.md)",

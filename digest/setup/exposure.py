@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from digest.errors import ConfigError
 from digest.model import Roster
-from digest.setup.settings import IN_PLACE
+from digest.setup.settings import IN_PLACE, Settings
+from digest.setup.subscribers import read_roster
 
 REMEDY = (
     f"put the subscribers file's text into the secret {IN_PLACE}, "
@@ -37,6 +39,13 @@ def refuse_exposure(roster: Roster, environ: Mapping[str, str], *, api: str, tok
         "would stand in its database and logs",
         remedy=REMEDY,
     )
+
+
+def read_unexposed_roster(settings: Settings) -> Roster:
+    """Who gets what; ConfigError too where strangers could see the addresses."""
+    roster = read_roster(settings)
+    refuse_exposure(roster, os.environ, api=settings.github_api, token=settings.github_token)
+    return roster
 
 
 def _is_private(address: str, token: str) -> bool:

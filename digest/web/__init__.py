@@ -1,4 +1,4 @@
 """The web side: the page behind the link by which readers leave.
 
-Uses: setup, explain, run and below.
+Uses: the ground.
 """

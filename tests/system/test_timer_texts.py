@@ -128,14 +128,18 @@ def test_sendmail_keeps_the_bits_that_it_needs() -> None:
     assert settings_of(system_service(job))["ProtectSystem"] == "full"
 
 
-def test_paths_are_read_back_from_what_is_written() -> None:
+def test_paths_are_read_back_from_what_is_written(tmp_path: Path) -> None:
     home = Path("/srv/" + ODD)
     job = Job(("/opt/digest/bin/digest",), home)
     assert home_of_unit(system_service(job)) == home
     assert home_of_unit(user_service(job)) == home
     assert home_of_unit(system_service(SHIPPED)) == STATE
     assert home_of_line(cron_line(job)) == home
-    assert home_of_plist(plist(job)) == home
+    agent = tmp_path / "agent.plist"
+    agent.write_text(plist(job))
+    assert home_of_plist(agent) == home
+    agent.write_bytes(plistlib.dumps(plistlib.loads(agent.read_bytes()), fmt=plistlib.FMT_BINARY))
+    assert home_of_plist(agent) == home
     assert quoted("/plain/path") == "/plain/path"
 
 

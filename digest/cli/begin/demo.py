@@ -55,8 +55,7 @@ def demo(context: Context, folder: Path | None, now: datetime | None) -> None:
         ("The database:", f"{settings.db}"),
         ("The subscribers:", f"{settings.subscribers}"),
     ]
-    for line in ("", *labelled(rows, 21), "Your own: digest init"):
-        context.echo(line)
+    context.echo("", *labelled(rows, 21), "Your own: digest init")
 
 
 def _empty_folder(folder: Path | None) -> Path:

@@ -27,7 +27,7 @@ from digest.cli.daily import timer
 from digest.cli.readers.counts import PaperCounter, Recent, rate_words
 from digest.cli.readers.describe import keyword_names, next_digest_line, schedule_words, warn_about
 from digest.cli.readers.subscribe import PLAIN_RULES
-from digest.errors import DigestError, UsageError
+from digest.errors import UsageError
 from digest.keywords.grammar import describe, make_keyword
 from digest.mail.presets import Preset, find_preset
 from digest.model import Roster, Rule, Subscriber
@@ -131,7 +131,7 @@ def init(context: Context, flags: Flags) -> None:
     form.save(settings.subscribers)
     _save_settings(context, home, setup)
     if not flags.no_timer:
-        _offer_timer(context, assume_yes=flags.yes)
+        timer.offer_install(context, assume_yes=flags.yes)
     _say_what_follows(context, home, form)
 
 
@@ -367,14 +367,6 @@ def _save_settings(context: Context, home: Path, setup: MailSetup) -> None:
         context.warn(f"{path} has another {name}, which stays: change it there")
     if added and PASSWORD in setup.values and path.stat().st_mode & 0o077:
         context.warn(f"others can read the password in {path}: chmod 600 {path}")
-
-
-def _offer_timer(context: Context, *, assume_yes: bool) -> None:
-    """Offer what makes it run by itself; that it cannot be installed here undoes nothing."""
-    try:
-        timer.offer_install(context, assume_yes=assume_yes)
-    except DigestError as error:
-        context.warn(f"the timer was not installed: {error}")
 
 
 def _say_what_follows(context: Context, home: Path, form: Form) -> None:

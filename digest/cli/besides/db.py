@@ -75,8 +75,7 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
     upkeep.examine_backup(file, path)  # before anything is asked
     with cycle_lock(path):
         # docs/decisions.md: "A restored backup asks once what counts as mailed"
-        current = upkeep.last_run_of(path) if path.exists() else None
-        counts = mailed == "yes" if mailed else _counts_as_mailed(upkeep.last_run_of(file), current)
+        counts = mailed == "yes" if mailed else _counts_as_mailed(file, path)
         done = upkeep.restore(file, path, moment, mailed=counts)
     dropped = f" ({done.dropped} on their way too)" if done.dropped else ""
     taken = f"{counted(done.suppressed, 'suppression')} taken over from it"
@@ -94,8 +93,10 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
     context.echo(*labelled(rows, 10))
 
 
-def _counts_as_mailed(backup: datetime | None, current: datetime | None) -> bool:
-    """Ask a person whether what came between two moments counts as mailed."""
+def _counts_as_mailed(file: Path, path: Path) -> bool:
+    """Ask a person whether what came since the backup `file` counts as mailed."""
+    backup = upkeep.last_run_of(file)
+    current = upkeep.last_run_of(path) if path.exists() else None
     between = f"the backup knows all until {_until(backup)}, the database until {_until(current)}"
     if not sys.stdin.isatty():
         raise UsageError(

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,7 +19,7 @@ from digest.errors import Exit, TryLaterError, UsageError
 from digest.mail.message import Message
 from digest.mail.nowhere import Nowhere
 from digest.model import Roster, Subscriber
-from digest.setup.exposure import refuse_exposure
+from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, mail_hint, open_parts, store_clock
 from digest.setup.settings import Settings
@@ -168,13 +167,6 @@ def _check_ahead(context: Context, store: Store, now: datetime, *, is_new: bool)
         "--now lies ahead of the clock: what is mailed now counts, and no run is possible before"
         " that time; --dry-run rehearses"
     )
-
-
-def read_unexposed_roster(settings: Settings) -> Roster:
-    """Who gets what; ConfigError too where strangers could see the addresses."""
-    roster = read_roster(settings)
-    refuse_exposure(roster, os.environ, api=settings.github_api, token=settings.github_token)
-    return roster
 
 
 def warn_of_trouble(context: Context, summary: Summary) -> None:

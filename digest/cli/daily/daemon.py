@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.base import Command, Context, pass_context, say_where_mail_goes
-from digest.cli.daily.cycle import read_unexposed_roster, warn_of_trouble
+from digest.cli.daily.cycle import warn_of_trouble
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.daily.health import after_cycle, alarm_on_failure
 from digest.cli.daily.inbox import keep_reading_inbox
 from digest.model import Roster
+from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, open_parts, store_clock
 from digest.setup.subscribers import apply_naming

@@ -78,7 +78,6 @@ def alarm_on_failure(context: Context) -> Iterator[None]:
 
 
 async def _send_alarm(context: Context, error: str) -> None:
-
     settings = context.settings
     with existing_store(settings) as store:
         if store is None or not settings.operator:

@@ -105,7 +105,6 @@ async def keep_reading_inbox(context: Context, store: Store) -> None:
 
 
 def _read_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[InboxResult]:
-
     signer = make_signer(store, settings.secret)
     names = pseudonyms_of(settings)
     return [

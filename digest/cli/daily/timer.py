@@ -176,8 +176,8 @@ def offer_install(context: Context, *, assume_yes: bool) -> bool:
     Where it cannot be, one line says why; nothing is raised. Without a terminal and without
     `assume_yes` one line says which command sets it up.
     """
-    settings = context.settings
     try:
+        settings = context.settings
         machine = _machine()
         system = _is_system(machine, None)
         plan = plan_install(machine, make_job(settings), system=system)

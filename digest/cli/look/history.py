@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.cli.look.reader import known_reader, readable_roster
+from digest.cli.look.reader import LONGEST, known_reader, readable_roster
 from digest.keywords.words import counted
 from digest.rendering.texts import printable_line
 from digest.rules.verdict import moment
@@ -19,8 +19,6 @@ from digest.store import Store
 from digest.store.history import Run
 from digest.times import from_text, text_or_none, to_text
 
-LONGEST = 2000
-"""Characters of a text that are shown: titles and servers' words come from outside."""
 TROUBLES = ("failed", "quarantined")
 
 

@@ -26,7 +26,7 @@ from digest.model import REPOSITORY
 from digest.rules.delivery_retry import RateLimit
 from digest.rules.words import in_words
 from digest.setup.mail import make_sender
-from digest.setup.parts import existing_store, machine_now, reading_store
+from digest.setup.parts import existing_store, holds_unknown, machine_now, reading_store
 from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.store.history import Carried
@@ -61,7 +61,7 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
         yield from server if rows else ["The outbox is empty."]
         for row in rows:
             yield f"{row.id}  {row.address}  {in_words(row.state)}  {row.subject}"
-            hold = context.settings.hold_unknown
+            hold = holds_unknown(context.settings, row.address)
             # The server's reason stands above already, once for all that it keeps back.
             reply = row.reply if row.reply != reason else ""
             yield from labelled([("", what_follows(row, opens_at, hold_unknown=hold), reply)], 4)
@@ -76,8 +76,7 @@ def leaves_at(row: OutboxRow, opens_at: datetime) -> datetime:
 
 def what_follows(row: OutboxRow, opens_at: datetime, *, hold_unknown: bool) -> str:
     """When a delivery is tried again, or who is to decide; "" where it has ended or is leaving."""
-    is_issue = row.address.startswith(REPOSITORY)  # which can be looked for, and is never held
-    if row.state == "unknown" and hold_unknown and not is_issue:
+    if row.state == "unknown" and hold_unknown:
         return (
             f"waits for you: 'digest outbox retry {row.id}' sends it again,"
             f" 'digest outbox drop {row.id}' does not"
@@ -171,7 +170,7 @@ def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
         "again": row.again,
         "titles": [asdict(paper) for paper in papers],
     }
-    hold = context.settings.hold_unknown
+    hold = holds_unknown(context.settings, row.address)
     rows = [
         ("Subject", row.subject),
         ("Repeats", f"delivery {row.again}" if row.again else ""),

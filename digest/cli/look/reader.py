@@ -13,6 +13,9 @@ from digest.store import Store
 from digest.store.history import Reader
 from digest.subscribers.guesses import nearest_address
 
+LONGEST = 2000
+"""Characters of a text that are shown: titles and servers' words come from outside."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownReader:

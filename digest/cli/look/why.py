@@ -17,7 +17,7 @@ from digest.cli.base import (
     now_option,
     pass_context,
 )
-from digest.cli.look.reader import known_reader
+from digest.cli.look.reader import LONGEST, known_reader
 from digest.errors import UsageError
 from digest.rendering.texts import printable_line
 from digest.rules.schedule import local_date
@@ -28,9 +28,6 @@ from digest.times import from_text
 
 if TYPE_CHECKING:
     from digest.explain.inquiry import Inquiry
-
-LONGEST = 2000
-"""Characters of a text that are shown: titles and servers' words come from outside."""
 
 
 @click.command(

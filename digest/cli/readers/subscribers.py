@@ -354,6 +354,5 @@ def _report(context: Context, changes: Sequence[Change], *, as_json: bool) -> No
         file = str(subscribers_file(context.settings))
         context.print_json({"file": file, "subscribers": shown})
         return
-    for line in change_lines(changes, now):
-        context.echo(line)
+    context.echo(*change_lines(changes, now))
     warn_about(context, [change.reader for change in changes])

@@ -209,7 +209,7 @@ def check_others(
 
     One elsewhere, or on another machine, cannot be found from here.
     """
-    ours = examined(db) if db.exists() else Health(0, 0, (), 0)
+    ours = examined(db) if db.exists() else Health(0, 0)
     unread = []
     for other in (home / "digest.db" for home in homes):
         try:

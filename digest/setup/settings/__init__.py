@@ -22,6 +22,7 @@ from digest.setup.settings.table import (
     SETTINGS,
     Setting,
 )
+from digest.system.timers.job import STATE
 
 __all__ = [
     "CREDENTIAL",
@@ -37,7 +38,7 @@ __all__ = [
     "survey_settings",
 ]
 
-SYSTEM_HOME = Path("/var/lib/digest")
+SYSTEM_HOME = STATE
 DOTENV = ".env"
 
 

@@ -36,8 +36,8 @@ PERIODS = {
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One setting as it was written, never empty; `home` is the folder to which paths are
-    relative.
+    """One setting as it was written; only what reads a password is given an empty one. `home` is
+    the folder to which paths are relative.
     """
 
     variable: str

@@ -46,10 +46,11 @@ def plist(job: Job) -> str:
     return data.decode().replace("<dict>", f"<!-- {MARK} -->\n<dict>", 1)
 
 
-def home_of_plist(text: str | None) -> Path | None:
-    """The home folder that an agent names."""
+def home_of_plist(path: Path) -> Path | None:
+    """The home folder that an agent names; its file may be XML, or binary (plutil -convert)."""
     try:
-        return Path(plistlib.loads((text or "").encode())["EnvironmentVariables"]["DIGEST_HOME"])
+        agent = plistlib.loads(path.read_bytes())
+        return Path(agent["EnvironmentVariables"]["DIGEST_HOME"])
     except Exception:  # a dozen of them: expat's own error is one that plistlib lets through
         return None
 
@@ -83,7 +84,7 @@ class Launchd:
             "launchd will call 'digest run --wait' every 15 minutes while you are logged in, "
             f"for {job.home}",
             steps,
-            (*notes, *replacing(home_of_plist(read(path)), job.home)),
+            (*notes, *replacing(home_of_plist(path), job.home)),
         )
 
     def plan_removal(self, machine: Machine) -> TimerPlan | None:
@@ -100,7 +101,7 @@ class Launchd:
         text = read(path)
         if text is not None:
             active = _printed(machine).code == 0 if machine.system == "darwin" else None
-            yield Installed(self.name, str(path), active, home_of_plist(text), is_marked(text))
+            yield Installed(self.name, str(path), active, home_of_plist(path), is_marked(text))
 
     def details(self, machine: Machine) -> list[str]:
         """What launchctl says of the agent."""

@@ -86,7 +86,7 @@ class Systemd:
         is_made = job.home == STATE
         job = replace(job, account=ACCOUNT if is_made else owner(job.home))
         _check_reachable(job)
-        enabled = machine.call(self.systemctl("is-enabled", DAEMON)).out.strip()
+        enabled = self.ask(machine, "is-enabled", DAEMON).out.strip()
         # For good, until the next start, or by a link to a file that lies elsewhere.
         if enabled in ("enabled", "enabled-runtime", "linked"):
             raise ConfigError(
