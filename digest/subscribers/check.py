@@ -31,7 +31,8 @@ def check_text(text: str, name: str, *, may_be_empty: bool = False) -> Checked:
     """
     reading = _read(text)
     checked, problems = reading.checked, [*reading.faults, *reading.mistakes]
-    if checked and may_be_empty and checked.document.root is None:
+    # Nothing above a fault is not an empty file: what stands below it must not be written over.
+    if checked and may_be_empty and not reading.faults and checked.document.root is None:
         return checked
     if problems or checked is None:
         raise SubscribersFileError(problems, name=name, lines=text.split("\n"))

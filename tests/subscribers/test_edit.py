@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from digest.errors import ConfigError, TryLaterError, UsageError
 from digest.model import Rule
-from digest.subscribers import SubscribersFileError, edit, load_roster, transaction
+from digest.subscribers import SubscribersFileError, edit, edit_keywords, load_roster, transaction
 from digest.subscribers.guesses import nearest_address
 from digest.system.locks import file_lock
 from tests.subscribers.files import TEXT, difference, names
@@ -158,6 +160,57 @@ def test_a_broken_file_is_not_edited(path: Path) -> None:
     with pytest.raises(SubscribersFileError, match="Europe/Berln"):
         edit.add_subscribers(path, ["new@example.org"], ["x"])
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        'defaults: {timezone: "Europe/Berlin, at: null}',
+        "]subscribers:",
+        "keywords:\x01",
+        "# a comment\n]",
+    ],
+)
+def test_a_file_that_cannot_be_read_from_its_first_line_on_is_not_edited(
+    path: Path, first: str
+) -> None:
+    """What stands above the fault is nothing, and yet the file is not empty."""
+    text = f"# mine\n{first}\nsubscribers:\n  - email: a@example.org\n    keywords: [x]\n"
+    path.write_text(text)
+    for change in (
+        lambda: edit.add_subscribers(path, ["new@example.org"], ["x"]),
+        lambda: edit_keywords.add_keyword(path, "Robots", "cat:cs.RO"),
+    ):
+        with pytest.raises(SubscribersFileError):
+            change()
+        assert path.read_text() == text
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    place=st.integers(0, len(TEXT)),
+    cut=st.integers(0, 3),
+    junk=st.text(alphabet="a:-[]{}\"'#&*|\n\t\x01 ", max_size=4),
+)
+@example(place=0, cut=0, junk="]")
+def test_a_file_with_mistakes_keeps_its_bytes_whatever_is_edited(
+    path: Path, place: int, cut: int, junk: str
+) -> None:
+    text = TEXT[:place] + junk + TEXT[place + cut :]
+    path.write_text(text)
+    try:
+        load_roster(path)
+    except SubscribersFileError:
+        is_right = False
+    else:
+        is_right = True
+    try:
+        edit_keywords.add_keyword(path, "Robots of another kind", "cat:cs.RO")
+    except (SubscribersFileError, ConfigError, UsageError):
+        assert path.read_text() == text
+    else:
+        assert is_right
+        load_roster(path)
 
 
 def test_what_is_shared_by_an_alias_is_not_edited(path: Path) -> None:
