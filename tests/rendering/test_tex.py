@@ -18,7 +18,7 @@ PIECES = [
     \frac \sqrt \sqrt[3] \tilde \hat \overline \left \right \left. \big \mathbb \mathcal \cal
     \text \textbf \emph
     \em \it
-    \url \href \cite \footnote \unicode \unicode{x07} \unicode{x2014}
+    \url \href \cite \ref \gls \acp \eg \etal \footnote \unicode \unicode{x07} \unicode{x2014}
     \not \in \leq \times \sum \log \over \choose \binom
     \Oh \color \textcolor \pmod \operatorname* \begin{x} \end{x} \item \foo \, \! C:\a
     """.split(),
@@ -75,7 +75,7 @@ def test_a_formula_with_an_unknown_command_stays_whole(formula: str) -> None:
     r"{ } {{} \textbf{ \frac $ $$ $x \( \[ ` `` `a \sqrt ^ _ $^ \\ ~ - \cite[ \emph{$x_{ {\em \~{ "
     r"\href{a} \alpha_ "
     r"\alpha_{ \c{ $x^{ \Oh{ \text{$ \cal \choose {\over \not \left( $x' C:\a "
-    r"\mathbf{\text{ \sqrt{\emph{".split(),
+    r"\mathbf{\text{ \sqrt{\emph{ \left \big\hat \eg \gls{".split(),
 )
 @pytest.mark.parametrize("end", ["", "}" * 3_000, "$"])
 def test_odd_texts_take_no_longer_than_their_length_warrants(piece: str, end: str) -> None:

@@ -335,12 +335,19 @@ def attach(found: list[Atom], mark: str, script: list[Atom]) -> None:
     # A script in which Unicode lacks one letter is not mixed of two sizes.
     if _is_short(text) and _SCRIPTS[mark].keys() >= set(text):
         written = "".join(map(_SCRIPTS[mark].__getitem__, text))
-    elif ATOM.fullmatch(text) and not set(text) & (_SCRIPTED - _MARKS):
+    # More than one sign gets brackets: in t^2q nobody knows where the script ends.
+    elif _is_one_sign(text):
         written, guarded = mark + text, f"{base.safe}{mark}({text})"
-        shy = "after" if text[-1].isalnum() and role not in ("function", "large") else ""
+        shy = "after" if text[0].isalnum() and role not in ("function", "large") else ""
     else:
         written = mark + _bracketed(text)
     found.append(Atom(base.safe + written, role, guarded, shy, base.plain))
+
+
+def _is_one_sign(text: str) -> bool:
+    """Say whether a script is a single sign, with its accents, that can be read in a line."""
+    is_single = all(map(unicodedata.combining, text[1:])) and bool(ATOM.fullmatch(text))
+    return is_single and text[0] not in _SCRIPTED - _MARKS
 
 
 def _is_short(text: str) -> bool:

@@ -156,9 +156,11 @@ class Formula:
 
     def _delimiter(self, _name: str, place: int, end: int, depth: int) -> Read:
         r"""Read what stands behind \left or \big; a full stop is none."""
+        if depth > DEEPEST:
+            raise UnreadableError
         if self.text.startswith(".", place):
             return [], place + 1
-        return self._unit(place, end, depth) if place < end else ([], place)
+        return self._unit(place, end, depth + 1) if place < end else ([], place)
 
     def _character(self, _name: str, place: int, _end: int, _depth: int) -> Read:
         code = CODE.match(self.text, place)

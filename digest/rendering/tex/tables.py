@@ -152,6 +152,21 @@ CITATIONS = frozenset(
     Citet Citep autocite parencite textcite
     """.split()
 )
+REFERENCES = frozenset("ref eqref cref Cref autoref Autoref nameref pageref vref".split())
+"""References within the paper; LaTeX alone knows the number, so that the label stands for it."""
+ACRONYMS = dict.fromkeys(
+    "gls Gls GLS glsfirst acrshort acrlong acrfull ac Ac acs acl acf".split(), ""
+) | dict.fromkeys(
+    "glspl Glspl GLSpl acrshortpl acrlongpl acrfullpl acp Acp acsp aclp acfp".split(), "s"
+)
+"""What the packages glossaries and acronym turn into words, and what is added to those; the key, as
+a rule the acronym itself, stands for them."""
+ABBREVIATIONS = {
+    "eg": "e.g.", "Eg": "E.g.", "ie": "i.e.", "Ie": "I.e.", "cf": "cf.", "Cf": "Cf.",
+    "etc": "etc.", "vs": "vs.", "wrt": "w.r.t.", "dof": "d.o.f.", "etal": "et al.",
+    "aka": "a.k.a.", "iid": "i.i.d.", "viz": "viz.", "resp": "resp.", "whp": "w.h.p.",
+}  # fmt: skip
+"""Macros of many paper templates (those of CVPR, among others), which print their own full stop."""
 FRACTIONS = frozenset("frac tfrac dfrac cfrac nicefrac sfrac".split())
 BINOMIALS = frozenset("binom tbinom dbinom".split())
 

@@ -202,6 +202,18 @@ class _Text:
         blank = " " if before.isalnum() else ""
         return f"{blank}[{self.source[group + 1 : close].strip()}]", close + 1
 
+    def _acronym(self, name: str, place: int, end: int, _depth: int) -> Turned:
+        group, close = self._argument(place, end)
+        return self.source[group + 1 : close].strip() + tables.ACRONYMS[name], close + 1
+
+    def _abbreviation(self, name: str, place: int, end: int, _depth: int) -> Turned:
+        text = tables.ABBREVIATIONS[name]
+        after = place + 2 * self.source.startswith("{}", place, end)
+        if self.source.startswith("{", after, end):
+            raise UnreadableError
+        # The macro looks ahead, too: a full stop behind it is the one that it ends with.
+        return text, after + self.source.startswith(".", after, end)
+
     def _link(self, name: str, place: int, end: int, depth: int) -> Turned:
         group, close = self._argument(place, end)
         second = self.formula.close(close + 1, end)
@@ -297,7 +309,9 @@ _READERS: dict[str, Callable[[_Text, re.Match[str], int, int], Turned]] = {
 _COMMANDS: dict[str, Callable[[_Text, str, int, int, int], Turned]] = {
     **dict.fromkeys(accents.LETTERS, _Text._letter),
     **dict.fromkeys(tables.DECLARATIONS, _Text._declaration),
-    **dict.fromkeys(tables.CITATIONS, _Text._citation),
+    **dict.fromkeys(tables.CITATIONS | tables.REFERENCES, _Text._citation),
+    **dict.fromkeys(tables.ACRONYMS, _Text._acronym),
+    **dict.fromkeys(tables.ABBREVIATIONS, _Text._abbreviation),
     **dict.fromkeys((*tables.TEXT_WRAPPERS, "footnote"), _Text._words),
     **dict.fromkeys(("url", "nolinkurl", "path", "color", *_SMALL), _Text._verbatim),
     **dict.fromkeys(("href", "hyperlink", "textcolor"), _Text._link),
