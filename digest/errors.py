@@ -1,12 +1,12 @@
 """Errors a person may meet: each says what was wrong and where, what to do, and how the program
-exits.
+exits; and the form of a text that fits into such a line.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from digest.model import Paper
@@ -92,6 +92,12 @@ class ArxivError(DigestError):
         self.transient = transient
         self.retry_after = retry_after
         self.body = body
+
+    def __copy__(self) -> Self:
+        # Exception's own way calls __init__ with the message alone, which DoubtfulError refuses.
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
 
 class ThrottledError(ArxivError):

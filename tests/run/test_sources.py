@@ -283,6 +283,20 @@ async def test_a_query_that_arxiv_refuses_spoils_no_other_in_its_batch(world: So
     assert sum(k.new for k in summary.keywords) == 1
 
 
+async def test_an_answer_for_many_keywords_that_is_out_of_order_holds_them_back_and_ends_no_cycle(
+    world: SourcesWorld,
+) -> None:
+    names = [f"word{number}" for number in range(40)]
+    world.readers = [reader(ADA, *names)]
+    await world.cycle(MONDAY)
+    (asked,) = world.sky.asked()
+    papers = [eprint(n, MONDAY + n * HOUR, abstract=f"On word{n}.") for n in range(1, 9)]
+    world.sky.standin.serve_windows({asked.params["search_query"]: papers})
+    summary = await world.cycle(TUESDAY, sources=Sources(world.sources.arxiv))
+    assert {k.status for k in summary.keywords} == {"quarantined"}
+    assert sum(k.requests for k in summary.keywords) > 0
+
+
 async def test_a_paper_that_only_arxivs_reading_matches_is_not_lost(world: SourcesWorld) -> None:
     names = [f"word{number}" for number in range(40)]
     wanted = (*reader(ADA, *names).keywords, keyword("odd", 'ti:"time series"'))
