@@ -88,7 +88,8 @@ def make_mailer(
         transport=transport,
         issues=transport if rehearsed else make_issues(settings),
         sender=make_sender(settings, store),
-        limits=settings.mail_rate,
+        # A rehearsal shows all that is due, and waits for nothing.
+        limits=() if rehearsed else settings.mail_rate,
         hold_unknown=settings.hold_unknown,
         mailboxes=None if rehearsed else mailboxes(roster),
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from digest.demo.papers import KEYWORDS
+from digest.system.signals import Stop
 from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, refused
 from tests.world.worlds import hashes
 
@@ -141,6 +142,26 @@ def test_a_dry_run_writes_nothing_at_all_and_sends_nothing(house: House, known: 
     told = house("run", "--dry-run", "--json", now=FRIDAY)
     assert told.json()["digests"]["composed"] >= 1
     assert hashes(house.home) == before
+
+
+def test_a_dry_run_waits_for_no_limit_on_mails(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = "".join(
+        f"  - email: reader{number}@example.org\n    keywords: [{KEYWORDS[0]}]\n"
+        for number in range(3)
+    )
+    house.write(f"subscribers:\n{readers}")
+    rests: list[float] = []
+
+    async def rest(_stop: Stop, seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(Stop, "rest", rest)
+    told = house("run", "--dry-run", "--mail-rate", "1/min", now=THURSDAY)
+    assert told.code == 0
+    assert told.out.count("Would be mailed to") == 3
+    assert rests == []
 
 
 def test_what_a_dry_run_showed_is_what_the_run_does(house: House) -> None:
