@@ -4,7 +4,7 @@ reader gets no digest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from digest.model import Query, Subscriber, Window
@@ -71,7 +71,7 @@ def why_quiet(
     now: datetime,
     *,
     queries: Sequence[Query],
-    reasons: Sequence[str],
+    reasons: Iterable[str],
     previous_digest: datetime | None,
 ) -> str:
     """Why nothing came since the reader's previous digest, for one who wants to be told.

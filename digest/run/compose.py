@@ -201,13 +201,14 @@ class _Batch:
             return ""
         store = self.composer.store
         queries = store.windows.queries([keyword.query for keyword in subscriber.keywords])
-        fetches = [store.runs.last_fetch(query.text) for query in queries]
+        # Looked up only where they are asked for: most days another reason comes first.
+        fetches = (store.runs.last_fetch(query.text) for query in queries)
         return why_quiet(
             subscriber,
             slot,
             self.now,
             queries=queries,
-            reasons=[fetch[1].why for fetch in fetches if fetch],
+            reasons=(fetch[1].why for fetch in fetches if fetch),
             previous_digest=plan.previous,
         )
 

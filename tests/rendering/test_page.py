@@ -312,6 +312,13 @@ def test_a_long_row_is_read_in_time_that_grows_with_its_length(line: str) -> Non
     assert time.process_time() - begin < 1.5
 
 
+@pytest.mark.parametrize("text", ["\\" * 50_000 + "a", "\\a" * 25_000, "[" * 50_000])
+def test_a_long_text_is_written_in_time_that_grows_with_its_length(text: str) -> None:
+    begin = time.process_time()
+    row(eprint(title=text, abstract=text))
+    assert time.process_time() - begin < 1.5
+
+
 def test_an_own_template_takes_the_place_of_the_page(tmp_path: Path) -> None:
     own = tmp_path / "own.md"
     loop = "{% for p in s.papers %} {{ p.title }} {{ p.row }}{% endfor %}"

@@ -36,7 +36,9 @@ def _escaping(harmful: str) -> re.Pattern[str]:
     """What is written as references: harmful characters, and backslashes before one or at the end,
     which would undo it.
     """
-    return re.compile(rf"\\+(?={harmful}|\Z)|{harmful}")
+    # Possessive, and only where a run of backslashes begins: else the search is quadratic in its
+    # length.
+    return re.compile(rf"(?<!\\)\\++(?={harmful}|\Z)|{harmful}")
 
 
 _HARMFUL = _escaping(_ANYWHERE)
