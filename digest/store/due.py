@@ -84,7 +84,7 @@ def due_papers(
     database: Database, reader: int, rewind: int, folded: Sequence[int], revisions: Revisions
 ) -> dict[str, DuePaper]:
     """The definition of "due", row by row: in the log beyond the start, and carried by no
-    delivery.
+    delivery; in the order in which the papers came into the reader's logs.
 
     A paper that is due as new and as a new version comes once, as new.
     """
@@ -98,13 +98,10 @@ def due_papers(
             "revisions": revisions,
         },
     )
-    new: dict[str, DuePaper] = {}
-    revised: dict[str, DuePaper] = {}
+    due: dict[str, DuePaper] = {}
     for row in rows:
-        _add(revised if row["kind"] == Kind.REVISED else new, row)
-    for paper in new.keys() & revised.keys():
-        new[paper].last_seq = max(new[paper].last_seq, revised[paper].last_seq)
-    return dict(sorted((revised | new).items(), key=lambda pair: pair[1].first_seq))
+        _add(due, row)
+    return due
 
 
 def most_recent(
@@ -122,12 +119,12 @@ def most_recent(
 
 
 def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
-    """Add one row of the log to what is known of its paper; as new beats late."""
-    first = DuePaper(Kind(row["kind"]), row["seq"], row["seq"], [], row["had"])
+    """Add one row of the log to what is known of its paper: new beats late, and late revised."""
+    kind = Kind(row["kind"])
+    first = DuePaper(kind, row["seq"], row["seq"], [], row["had"])
     paper = due.setdefault(row["paper"], first)
     paper.last_seq = row["seq"]
-    if row["kind"] == Kind.NEW:
-        paper.kind = Kind.NEW
+    paper.kind = min(paper.kind, kind, key=list(Kind).index)
     if row["label"] not in paper.labels:
         paper.labels.append(row["label"])
 

@@ -112,6 +112,40 @@ def test_what_is_new_by_one_keyword_and_late_by_another_is_new(settled: House) -
     assert {item.kind for item in settled.plan().items} == {Kind.NEW}
 
 
+def revised_and_first_seen(house: House) -> None:
+    """Ada never had paper 2: Beta logged it before she came, and a day after her first digest its
+    second version comes as revised under Beta, and as seen for the first time under Alpha.
+    """
+    both = ("Beta", "Alpha")
+    house.sync(reader(BOB, *both))
+    first = eprint(2, MONDAY - DAY)
+    house.record("Beta", first, *(eprint(n, MONDAY - n * MINUTE) for n in range(10, 35)))
+    house.record("Alpha", eprint(3))
+    house.sync(reader(ADA, *both), reader(BOB, *both))
+    house.queue(at=MONDAY + HOUR)
+    assert house.settle(Outcome.SENT) == State.SENT
+    second = replace(first, version=2, updated=MONDAY + HOUR)
+    house.record("Beta", second, at=MONDAY + DAY)
+    house.record("Alpha", second)
+
+
+def test_what_is_revised_by_one_keyword_and_first_seen_by_another_comes_with_both_names(
+    house: House,
+) -> None:
+    revised_and_first_seen(house)
+    (item,) = house.plan(revisions=Revisions.ALL).items
+    assert (item.kind, sorted(item.keywords)) == (Kind.NEW, ["Alpha", "Beta"])
+
+
+def test_what_failed_as_new_is_due_as_revised_once_the_other_keyword_is_gone(house: House) -> None:
+    revised_and_first_seen(house)
+    house.queue(revisions=Revisions.ALL)
+    assert house.settle(Outcome.FAILED) == State.FAILED
+    house.sync(reader(ADA, "Beta"), reader(BOB, "Beta", "Alpha"))
+    (item,) = house.plan(revisions=Revisions.ALL).items
+    assert (item.kind, item.keywords) == (Kind.REVISED, ("Beta",))
+
+
 def test_what_is_excluded_is_not_due_and_does_not_return(settled: House) -> None:
     settled.record("Alpha", eprint(2), eprint(3))
 
