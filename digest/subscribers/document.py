@@ -29,6 +29,8 @@ MAX_VALUES = 5_000_000
 MAX_DEPTH = 12
 
 
+# The dash of a block list's first item, where an anchor or a tag stands before it.
+_DASH = re.compile(r"^ *-(?=\s)", re.MULTILINE)
 BACKSLASH = "a backslash has a meaning in double quotes: use single ones"
 
 
@@ -202,6 +204,11 @@ class _Composer:
         if members and not flow:
             # A block ends with its last value: the parser's mark lies behind later comments.
             end = members[-1].end
+            # An anchor or a tag stands on the line of the name: the block begins below it, in
+            # the column in which its members stand.
+            if event.anchor or event.tag:
+                dash = None if is_mapping else _DASH.search(self._text, start)
+                start = dash.end() - 1 if dash else members[0].start
         size = 1 + sum(member.size for member in members)
         if is_mapping:
             pairs = list(zip(members[::2], members[1::2], strict=True))

@@ -36,6 +36,9 @@ WEIRD = (
 ).replace("name:\n        Grace", "name: >\n        Grace\n\n")
 
 
+ONE_READER = "subscribers:\n  - email: ada@example.org\n    keywords: [A]\n"
+
+
 OPERATIONS: list[Callable[[Path], object]] = [
     lambda p: edit.add_subscribers(p, ["ada@example.org", "new@example.org"], ["d1", "+none"[1:]]),
     lambda p: edit.add_subscribers(
@@ -94,3 +97,41 @@ def test_every_form_of_the_file_can_be_edited(path: Path, start: str) -> None:
         ("old@example.org", ["d1"], 3),
     ]
     assert [k.name for k in roster.keywords] == ["Z", "B", "b1", "d1"]
+
+
+MARKS = ["&all", "!", "!!str", "&all !", "! &all"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("comment", ["", "  # by - name"])
+def test_a_section_with_an_anchor_or_a_tag_is_added_to(path: Path, mark: str, comment: str) -> None:
+    text = f"keywords: {mark}{comment}\n  A: ti:x\n{ONE_READER}"
+    path.write_text(text)
+    edit_keywords.add_keyword(path, "B", "ti:b")
+    assert path.read_text() == text.replace("ti:x\n", 'ti:x\n  B: "ti:b"\n')
+    edit_keywords.remove_keyword(path, "B")
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_a_list_with_an_anchor_or_a_tag_is_added_to(path: Path, mark: str, indent: str) -> None:
+    text = (
+        (
+            f"subscribers: {mark}\n{indent}- {mark}2\n{indent}  email: ada@example.org\n"
+            f"{indent}  keywords: {mark}3  # - hers\n{indent}  - A\n{indent}  -\n{indent}    b1\n"
+        )
+        .replace("!2", "!")
+        .replace("!3", "!")
+        .replace("str2", "str")
+        .replace("str3", "str")
+    )
+    path.write_text(text)
+    edit.add_subscribers(path, ["ada@example.org"], ["c1"])
+    edit.add_subscribers(path, ["lin@example.org"], ["d1"])
+    edit.remove_subscribers(path, ["ada@example.org"], ["b1"])
+    assert names(path, "ada@example.org") == ["A", "c1"]
+    assert names(path, "lin@example.org") == ["d1"]
+    edit.remove_subscribers(path, ["lin@example.org"])
+    edit.remove_subscribers(path, ["ada@example.org"], ["c1"])
+    assert path.read_text() == text.replace(f"{indent}  -\n{indent}    b1\n", "")
