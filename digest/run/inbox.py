@@ -15,10 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.mail.incoming import Incoming, MessageKind, read_incoming
+from digest.mail.incoming import read_incoming
 from digest.mail.mailbox import Mailbox, MailboxLocation
 from digest.mail.message import bare_address
 from digest.mail.reader_tokens import Purpose, Signer
+from digest.mail.received import Incoming, MessageKind
 from digest.store import Store
 from digest.store.suppressions import Effect
 from digest.subscribers.pseudonyms import Pseudonyms, conceal

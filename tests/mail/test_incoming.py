@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.incoming import MessageKind, read_incoming
+from digest.mail.incoming import read_incoming
+from digest.mail.received import MessageKind
 from tests.world.letters import (
     away,
     complaint,
