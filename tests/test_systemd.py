@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,14 +65,24 @@ def test_the_service_is_little_exposed(installed, name):
     assert float(level[1]) <= 2.5
 
 
-def test_the_timer_fires_four_times_an_hour():
-    expression = next(
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [
+        ("Europe/Berlin", "2026-10-24 23:50"),  # 02:00 to 03:00 comes twice
+        ("America/New_York", "2026-11-01 04:50"),
+        ("Australia/Lord_Howe", "2026-04-04 13:50"),  # half an hour of it comes twice
+        ("America/New_York", "2026-03-08 05:50"),  # an hour is left out
+    ],
+)
+def test_the_timer_fires_every_quarter_of_an_hour(monkeypatch, zone, start):
+    monkeypatch.setenv("TZ", zone)
+    [expression] = [
         line.removeprefix("OnCalendar=") for line in lines("digest.timer") if "OnCalendar=" in line
-    )
-    said = analyze(
-        "calendar", "--iterations=4", "--base-time=2026-11-23 07:01:00 UTC", expression
-    ).stdout
-    assert re.findall(r"(\d\d:\d\d):00 UTC", said)[:4] == ["07:15", "07:30", "07:45", "08:00"]
+    ]
+    said = analyze("calendar", "--iterations=13", f"--base-time={start}:00 UTC", expression).stdout
+    fired = re.findall(r"\(in UTC\): \S+ (\S+ \S+) UTC", said)
+    first = datetime.fromisoformat(f"{start}:00") + timedelta(minutes=10)
+    assert fired == [str(first + n * timedelta(minutes=15)) for n in range(13)]
 
 
 def test_both_services_stand_behind_the_same_walls():

@@ -22,7 +22,8 @@ TIMER_UNIT = """\
 Description=Mail new arXiv papers when they are due
 
 [Timer]
-OnCalendar=*:00/15
+# In UTC: by a zone of its own it would keep still through the hour that comes twice in autumn.
+OnCalendar=*:00/15 UTC
 # A run that was missed while the machine was off is made up for when it is on again.
 Persistent=true
 # Not every machine asks arXiv in the same second; each keeps its own delay, so runs stay 15 \
