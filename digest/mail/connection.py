@@ -172,6 +172,9 @@ class Connection:
             f"connecting to {self._account.server.url}", client.connect(), self._judge_relay
         )
         await self._stage("EHLO", client.ehlo(), self._judge_relay)
+        if self._account.server.tls == "offered" and client.supports_extension("starttls"):
+            await self._stage("STARTTLS", client.starttls(), self._judge_relay)
+            await self._stage("EHLO", client.ehlo(), self._judge_relay)
         if self._account.server.user:
             await self._log_in(client)
         return client

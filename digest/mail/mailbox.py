@@ -70,7 +70,7 @@ def read_mailbox(setting: str) -> MailboxLocation:
         )
     secure = scheme.lower() == "imaps"
     host, port = _address(place, IMAPS_PORT if secure else IMAP_PORT)
-    tls = "always" if secure else "none" if is_loopback(host) else "starttls"
+    tls = "always" if secure else "offered" if is_loopback(host) else "starttls"
     user, box = unquote(login), unquote(folder or "INBOX")
     if not user.isprintable() or not box.isprintable():
         raise ConfigError("DIGEST_INBOX holds control characters", remedy=EXAMPLE)
@@ -124,7 +124,8 @@ class Mailbox:
             timeout=TIMEOUT,
         )
         # Before the login, which would else go over the network as it is.
-        if place.tls == "starttls":
+        offered = place.tls == "offered" and self._client.has_capability("STARTTLS")
+        if offered or place.tls == "starttls":
             self._client.starttls(context)
         self._client.login(place.user, self._password)
         selected = self._client.select_folder(place.folder)

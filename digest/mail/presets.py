@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote
 
-from digest.errors import UsageError
+from digest.errors import ConfigError, UsageError
 from digest.mail.server import SUBMISSION_PORT, SUBMISSIONS_PORT, is_loopback
 from digest.rules.delivery_retry import RateLimit
 
@@ -190,7 +190,8 @@ PRESETS = (
         scheme="smtps",
         host="smtp.mail.yahoo.com",
         port=SUBMISSIONS_PORT,
-        login="an app password, with or without its blanks; not the password of the account",
+        login="an app password of 16 letters, with or without its blanks;"
+        " not the password of the account",
         domains=("yahoo.com", "ymail.com", "rocketmail.com"),
         hints=(
             Hint(
@@ -269,6 +270,11 @@ _GENERAL = (
         r"connecting to|cannot be reached|timed? ?out",
         "nobody answers there: check host and port, and whether this network lets mail out (many "
         "block port 25)",
+    ),
+    Hint(
+        r"no login with .*offered: none",
+        "the server offers no login here: leave the user out; if it stands in DIGEST_MAIL, take"
+        " ?tls=none away, since many servers offer a login after STARTTLS alone",
     ),
     Hint(
         r"no login with a password",
@@ -374,6 +380,18 @@ def as_issued(host: str, password: str) -> str:
     return (
         joined if preset and preset.grouped and re.fullmatch(preset.grouped, joined) else password
     )
+
+
+def check_issued(mail: str, password: str) -> None:
+    """Raise ConfigError where the provider of a DIGEST_MAIL setting issues passwords of one form,
+    and this is none of them.
+    """
+    preset = preset_of(mail)
+    if preset and preset.grouped and not re.fullmatch(preset.grouped, re.sub(r"\s", "", password)):
+        raise ConfigError(
+            f"{preset.host} takes no such password: it wants {preset.login}",
+            remedy=f"{preset.guide} says how to get one",
+        )
 
 
 def _host(mail: str) -> str:

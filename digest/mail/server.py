@@ -21,7 +21,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_-]|[^\x00-\x9f\s])+(?:\.(?:[A-Za-z0-9_-]|[^\x
 @dataclass(frozen=True, slots=True)
 class Server:
     """An SMTP server and how it is spoken to. `tls` is `always` (from the start), `starttls`
-    (required) or `none`.
+    (required), `offered` (STARTTLS where the server has it) or `none`.
     """
 
     scheme: str
@@ -92,7 +92,7 @@ def _place(place: str, default_port: int) -> tuple[str, int]:
 
 def _tls(scheme: str, host: str, options: str, login: bool) -> str:
     """Settle how the connection is protected: off loopback always, unless written out and without a
-    login.
+    login. On it a server may still take no login before STARTTLS.
     """
     if options not in ("", "tls=none", "tls=starttls"):
         raise ConfigError(
@@ -113,4 +113,6 @@ def _tls(scheme: str, host: str, options: str, login: bool) -> str:
         )
     if options:
         return options.removeprefix("tls=")
-    return "none" if is_loopback(host) else "starttls"
+    if not is_loopback(host):
+        return "starttls"
+    return "offered" if login else "none"

@@ -78,7 +78,7 @@ def _open_smtp(
     from digest.mail.connection import Account
     from digest.mail.smtp import SmtpTransport
 
-    tls_context = None if server.tls == "none" else make_tls_context(ca)
+    tls_context = None if server.tls == "none" else make_tls_context(ca, server.tls)
     if token_command:
         fetch = partial(fetch_token, read_command(token_command))
         if not server.user:
@@ -127,9 +127,16 @@ def maildir_path(rest: str, home: Path) -> Path:
         raise ConfigError("DIGEST_MAIL names the home folder of a user who has none") from error
 
 
-def make_tls_context(ca: Path | None) -> ssl.SSLContext:
-    """Certificates and host names are checked; SSL_CERT_FILE is honoured by OpenSSL itself."""
+def make_tls_context(ca: Path | None, tls: str = "") -> ssl.SSLContext:
+    """Certificates and host names are checked; SSL_CERT_FILE is honoured by OpenSSL itself.
+
+    Only where `tls` is taken as `offered`, on the loopback, and no authority is named, any
+    certificate will do.
+    """
     context = ssl.create_default_context()
+    # docs/decisions.md, “A local server's certificate is checked where its authority is named”.
+    if ca is None and tls == "offered":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if ca is not None:
         try:
             context.load_verify_locations(cafile=ca)

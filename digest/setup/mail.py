@@ -56,12 +56,13 @@ def make_inbox_reader(
     from digest.mail.mailbox import read_mailbox
     from digest.run.inbox import InboxReader
 
+    place = read_mailbox(settings.inbox)
     return InboxReader(
         store=store,
         signer=make_signer(store, settings.secret),
-        place=read_mailbox(settings.inbox),
+        place=place,
         password=settings.inbox_password,
-        tls_context=make_tls_context(settings.mail_ca),
+        tls_context=make_tls_context(settings.mail_ca, place.tls),
         clock=clock,
         names=pseudonyms_of(settings),
     )

@@ -384,6 +384,35 @@ def test_a_known_provider_needs_no_more_than_a_password(tmp_path: Path) -> None:
     }
 
 
+def test_the_password_of_the_account_is_refused_where_an_app_password_is_wanted(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "secret").write_text("hunter2\n")
+    flags = ["--email", "ada@gmail.com", "-k", "hallucination", "--provider", "gmail"]
+    flags += ["--no-test-mail", "--home", "h"]
+    from_file = run(tmp_path, *flags, "--mail-password-file", str(tmp_path / "secret"))
+    for told in (from_file, run(tmp_path, *flags, DIGEST_MAIL_PASSWORD="hunter2")):
+        assert (told.returncode, told.stderr.count("\n")) == (78, 1)
+        assert "takes no such password: it wants an app password of 16 letters" in told.stderr
+        assert "hunter2" not in told.stderr
+    assert not (tmp_path / "h").exists()
+
+
+async def test_an_app_password_is_asked_for_until_it_is_one(tmp_path: Path, arxiv: Standin) -> None:
+    def script(terminal: Terminal) -> None:
+        terminal.answer("Login [ada@gmail.com]: ")
+        terminal.answer("Password (it is not shown): ", "hunter2")
+        terminal.expect("smtp.gmail.com takes no such password")
+        terminal.answer("Password (it is not shown): ", "abcd efgh ijkl mnop")
+        terminal.answer("Sender [Digest <ada@gmail.com>]: ")
+        terminal.expect("Written: ")
+        terminal.ends()
+
+    flags = ("--home", "h", "--email", "ada@gmail.com", "-k", "hallucination", "--at", "7am")
+    more = ("--timezone", "UTC", "--provider", "gmail", "--no-test-mail", "--no-timer")
+    await on_terminal(script, tmp_path, arxiv.url, *flags, *more)
+
+
 def test_what_exists_is_never_overwritten(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text("# mine\nDIGEST_FROM='Grace <grace@example.org>'")

@@ -9,8 +9,16 @@ from typing import Any
 
 import pytest
 
-from digest.errors import UsageError
-from digest.mail.presets import PRESETS, Preset, find_preset, guess_preset, hint_for, preset_of
+from digest.errors import ConfigError, UsageError
+from digest.mail.presets import (
+    PRESETS,
+    Preset,
+    check_issued,
+    find_preset,
+    guess_preset,
+    hint_for,
+    preset_of,
+)
 from digest.mail.server import read_server
 from digest.mail.transport import open_transport
 
@@ -173,6 +181,38 @@ def test_a_refusal_gets_the_hint_that_helps(mail: str, reply: str, says: str) ->
         url = "smtp://relay.example.org:25"
     assert says in hint_for(url, reply)
     assert says in hint_for(url, f"mail could not be handed over ({reply})")
+
+
+def test_a_login_that_is_not_offered_needs_no_token_command() -> None:
+    reply = "smtp://localhost:1025 offers no login with a password (offered: none)"
+    hint = hint_for("smtp://ada@localhost:1025?tls=none", reply)
+    assert "TOKEN" not in hint
+    assert "?tls=none" in hint
+
+
+@pytest.mark.parametrize(
+    ("mail", "password", "fits"),
+    [
+        ("smtp://a@gmail.com@smtp.gmail.com:587", "abcd efgh ijkl mnop", True),
+        ("smtp://a@gmail.com@smtp.gmail.com:587", "ABCDefghijklmnop", True),
+        ("smtp://a@gmail.com@smtp.gmail.com:587", "hunter2", False),
+        ("smtp://a@gmail.com@smtp.gmail.com:587", "abcd efgh ijkl mno", False),
+        ("smtp://a@gmail.com@smtp.gmail.com:587", "abcd efgh ijkl mno1", False),
+        ("smtps://a@smtp.mail.yahoo.com:465", "hunter2", False),
+        ("smtps://1234@smtp.qq.com:465", "my login password", False),
+        ("smtp://a@gmail.com@smtp.example.org:587", "hunter2", True),
+        ("smtps://a@smtp.fastmail.com:465", "hunter2", True),
+    ],
+)
+def test_a_password_that_the_provider_cannot_have_issued_is_told(
+    mail: str, password: str, fits: bool
+) -> None:
+    if fits:
+        check_issued(mail, password)
+        return
+    with pytest.raises(ConfigError, match="16 letters") as caught:
+        check_issued(mail, password)
+    assert password not in str(caught.value)
 
 
 def test_what_is_not_known_gets_no_hint() -> None:

@@ -470,6 +470,55 @@ async def test_tls_from_the_start_protects_everything(
     assert len(server.messages) == 1
 
 
+ONLY_AFTER_STARTTLS = {
+    "EHLO": ["250-localhost\r\n250 STARTTLS", "250-localhost\r\n250 AUTH PLAIN LOGIN"]
+}
+"""What Proton Mail's bridge says, which listens on the loopback with a certificate of its own."""
+
+
+async def test_a_local_server_that_takes_a_login_after_starttls_gets_it_there(
+    certificate: tuple[Path, ssl.SSLContext],
+) -> None:
+    async with smtp_server(ONLY_AFTER_STARTTLS, tls=certificate[1]) as server:
+        transport = opened(f"smtp://ada@127.0.0.1:{server.port}", "x")
+        assert (await transport.send(make_message(), nothing)).outcome is Outcome.SENT
+        await transport.close()
+    assert server.verbs()[:5] == ["EHLO", "STARTTLS", "EHLO", "AUTH", "MAIL"]
+
+
+async def test_a_local_server_proves_itself_where_its_authority_is_named(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other, _ = make_certificate(tmp_path / "other")
+    _, context = make_certificate(tmp_path)
+    async with smtp_server(ONLY_AFTER_STARTTLS, tls=context) as server:
+        url = f"smtp://ada@127.0.0.1:{server.port}"
+        transport = open_transport(url, home=HOME, password="x", ca=other)
+        receipt = await transport.send(make_message(), nothing)
+    assert (receipt.outcome, receipt.permanent) == (Outcome.RELAY, True)
+    assert "certificate verify failed" in receipt.reply
+    assert "AUTH" not in server.verbs()
+
+
+@pytest.mark.parametrize(("options", "encrypted"), [("", True), ("?tls=none", False)])
+async def test_a_local_server_that_refuses_starttls_gets_no_password_but_by_wish(
+    options: str, encrypted: bool
+) -> None:
+    script = {"STARTTLS": "454 4.7.0 TLS not available"}
+    async with smtp_server(script, extensions=["STARTTLS", *LOGIN]) as server:
+        transport = opened(f"smtp://ada@localhost:{server.port}{options}", "x")
+        await transport.send(make_message(), nothing)
+        await transport.close()
+    assert ("STARTTLS" in server.verbs(), "AUTH" in server.verbs()) == (encrypted, not encrypted)
+
+
+async def test_a_local_server_without_starttls_gets_the_login_all_the_same() -> None:
+    async with smtp_server(extensions=LOGIN) as server:
+        transport = opened(f"smtp://ada@localhost:{server.port}", "x")
+        assert (await transport.send(make_message(), nothing)).outcome is Outcome.SENT
+        await transport.close()
+    assert server.verbs()[:3] == ["EHLO", "AUTH", "MAIL"]
+
+
 async def test_without_starttls_nothing_is_sent() -> None:
     async with (
         smtp_server(extensions=LOGIN) as server,
@@ -589,7 +638,7 @@ def opened(url: str, password: str | None = "x") -> Transport:
             Server("smtp", "relay.example.org", 587, "starttls", "a@b:c"),
         ),
         ("smtp://relay.example.org:25?tls=none", Server("smtp", "relay.example.org", 25, "none")),
-        ("smtp://me@localhost:1025", Server("smtp", "localhost", 1025, "none", "me")),
+        ("smtp://me@localhost:1025", Server("smtp", "localhost", 1025, "offered", "me")),
         ("smtp://127.0.0.9:1025", Server("smtp", "127.0.0.9", 1025, "none")),
         ("smtp://[::1]:1025", Server("smtp", "::1", 1025, "none")),
         ("smtp://[2001:db8::7]", Server("smtp", "2001:db8::7", 587, "starttls")),

@@ -270,7 +270,7 @@ def test_a_line_that_cannot_be_read_is_a_mistake_and_never_passed_over(
         ),
         (
             "imap://ada@localhost:1143/A%20folder/in",
-            MailboxLocation("localhost", 1143, "ada", "A folder/in", "none"),
+            MailboxLocation("localhost", 1143, "ada", "A folder/in", "offered"),
         ),
         ("imaps://ada@[::1]:993", MailboxLocation("::1", 993, "ada", "INBOX", "always")),
     ],

@@ -120,6 +120,7 @@ def init(context: Context, flags: Flags) -> None:
     else:
         _refuse_missing([*form.missing, *setup.take(flags.provider)], flags)
         form.show_what_exists(home)
+    setup.check_password(context.flags)
     if flags.provider and known.get("DIGEST_MAIL"):
         context.warn(
             f"--provider {flags.provider.name} changes nothing: how mail leaves is set already,"

@@ -32,10 +32,16 @@ def ask(question: str, check: Callable[[str], T], *, default: str | None = None)
             click.echo(f"  {explain(error)[0]}")
 
 
-def ask_secret(question: str) -> str:
-    """Ask for what nobody should see; it is not echoed."""
-    answer: str = click.prompt(f"{question} (it is not shown)", hide_input=True)
-    return answer.strip("\r\n")
+def ask_secret(question: str, check: Callable[[str], object]) -> str:
+    """Ask for what nobody should see, until `check` takes it; it is not echoed."""
+    while True:
+        answer: str = click.prompt(f"{question} (it is not shown)", hide_input=True)
+        secret = answer.strip("\r\n")
+        try:
+            check(secret)
+            return secret
+        except DigestError as error:
+            click.echo(f"  {explain(error)[0]}")
 
 
 def one_of(names: Iterable[str]) -> Callable[[str], str]:

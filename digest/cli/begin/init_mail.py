@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +21,15 @@ from digest.cli.begin.init_ask import ask, ask_secret, one_of
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mail.message import freeze
 from digest.mail.oauth import read_command
-from digest.mail.presets import PRESETS, Preset, find_preset, guess_preset, hint_for, preset_of
+from digest.mail.presets import (
+    PRESETS,
+    Preset,
+    check_issued,
+    find_preset,
+    guess_preset,
+    hint_for,
+    preset_of,
+)
 from digest.mail.server import Server, read_server
 from digest.model import Outcome, Receipt, Rendered
 from digest.setup.mail import send_alone
@@ -155,7 +164,15 @@ class MailSetup:
                 return
         if preset and preset.host and preset.login:
             click.echo(f"The password is {preset.login}.")
-        self.values[PASSWORD] = ask_secret("Password")
+        self.values[PASSWORD] = ask_secret("Password", partial(check_issued, self.mail))
+
+    def check_password(self, flags: Mapping[str, str]) -> None:
+        """Raise ConfigError where the provider cannot have issued the password. `flags` are the
+        other settings that were given.
+        """
+        settings = load_settings({**flags, **self.values})
+        if self.login and settings.mail_password and not settings.mail_token_command:
+            check_issued(self.mail, settings.mail_password)
 
     def ask_sender(self) -> None:
         """Ask for the sender."""

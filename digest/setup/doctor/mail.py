@@ -51,9 +51,10 @@ def check_mail(settings: Settings) -> Finding:
     must_resolve(server.host, "is the name right, and the network up?", place=f"{server.url}: ")
     receipt = asyncio.run(_probe(settings))
     if receipt is None:
-        how = {"always": "TLS", "starttls": "STARTTLS", "none": "no TLS"}[server.tls]
+        how = {"always": "TLS", "starttls": "STARTTLS", "offered": "STARTTLS where it is offered"}
+        protected = how.get(server.tls, "no TLS")
         login = f", logged in as {server.user}" if server.user else ", no login"
-        return ok(f"{server.url} is ready: {how}{login}; nothing was mailed")
+        return ok(f"{server.url} is ready: {protected}{login}; nothing was mailed")
     return judged(settings, receipt)
 
 

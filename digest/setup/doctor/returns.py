@@ -43,7 +43,7 @@ def check_inbox(inbox: str, password: str, ca: Path | None) -> Finding:
     """Log in and select the folder; nothing is read or marked. What goes wrong is raised."""
     place = read_mailbox(inbox)
     must_resolve(place.host, "is the name right?")
-    Mailbox(place, password, tls_context=make_tls_context(ca)).close()
+    Mailbox(place, password, tls_context=make_tls_context(ca, place.tls)).close()
     return ok(f"{place.name} can be read")
 
 
