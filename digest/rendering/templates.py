@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
 from digest.errors import ConfigError
 
@@ -14,12 +15,13 @@ from digest.errors import ConfigError
 def environment(folder: Path | None, *, autoescape: bool) -> jinja2.Environment:
     """The built-in templates, behind those of a folder.
 
-    Escaping is a matter of the part that is written, never of what a template file is called.
+    Escaping is a matter of the part that is written, never of what a template file is called. An
+    operator's templates say how a page looks, and Jinja's sandbox keeps them from all else.
     """
     own: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
-    return jinja2.Environment(
+    return (SandboxedEnvironment if folder else jinja2.Environment)(
         loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
-        autoescape=autoescape,  # noqa: S701 - text and Markdown are not HTML
+        autoescape=autoescape,
         # A misspelt name in an operator's template is told, not printed as nothing.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

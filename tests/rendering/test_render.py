@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from html.parser import HTMLParser
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -638,6 +639,10 @@ def test_the_operators_folder_overrides_one_file_and_is_escaped_too(tmp_path: Pa
         ("Hello", "once"),
         ("{% include 'gone.txt' %}", "gone.txt"),
         ("{{ 1 + 'a' }}", "digest.txt"),
+        ("{{ cycler.__init__.__globals__.os.system('true') }}", "unsafe"),
+        ("{{ page.__class__.__mro__ }}", "unsafe"),
+        ("{{ '{0.__class__}'.format(1) }}", "unsafe"),
+        ("{{ range(10 ** 9) }}", "Range too big"),
     ],
 )
 def test_a_broken_template_is_named_with_what_is_wrong(
@@ -647,6 +652,13 @@ def test_a_broken_template_is_named_with_what_is_wrong(
 
     with pytest.raises(ConfigError, match=words):
         rendered(sample_digest(), Renderer(tmp_path))
+
+
+def test_the_built_in_templates_do_without_what_the_sandbox_forbids(tmp_path: Path) -> None:
+    built_in = Path(str(resources.files("digest.templates")))
+    for name in ("digest.html", "digest.txt"):
+        (tmp_path / name).write_text((built_in / name).read_text(encoding="utf-8"))
+    assert rendered(sample_digest(), Renderer(tmp_path)) == rendered(sample_digest())
 
 
 def test_a_template_that_is_too_long_by_itself_is_refused(tmp_path: Path) -> None:

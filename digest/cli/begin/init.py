@@ -32,7 +32,7 @@ from digest.keywords.grammar import describe, make_keyword
 from digest.mail.presets import Preset, find_preset
 from digest.model import Roster, Rule, Subscriber
 from digest.setup.parts import machine_now
-from digest.setup.settings import find_home, load_settings
+from digest.setup.settings import find_home, load_settings, survey_settings
 from digest.setup.subscribers import subscribers_file
 from digest.subscribers.edit import add_subscribers, roster_entry
 from digest.subscribers.fields import Value
@@ -145,6 +145,8 @@ def _choose_home(context: Context, *, asking: bool) -> Path:
         if is_clone(Path.cwd()):
             context.echo("This folder is a clone of the project: the example in it is left alone.")
         home = ask("Folder", _folder, default=str(home))
+    if not named and home == Path.cwd():
+        survey_settings(context.flags)  # refuses a folder of somebody else's
     check_writable(home)
     # All settings that are read from here on must lie in this folder, also those of the timer.
     context.flags["DIGEST_HOME"] = str(home)

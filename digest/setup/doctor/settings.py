@@ -18,8 +18,10 @@ from digest.mail.server import Server, is_loopback
 from digest.setup.doctor.check import Finding, fail, ok, warn
 from digest.setup.mail import make_transport, server_of
 from digest.setup.settings import DOTENV, SETTINGS, Settings, Survey, read
+from digest.setup.settings.found import templates
 from digest.setup.settings.read import Written
 from digest.setup.subscribers import has_mail_readers, roster_or_empty
+from digest.system.accounts import foreign_hand
 
 ARXIV_DELAY = 3.0
 """Seconds between two requests, as arXiv's terms of use for its API ask for."""
@@ -57,6 +59,7 @@ def check_settings(survey: Survey) -> list[Finding]:
         found += _about_sender(settings, server)
     found += _about_arxiv(survey)
     found += _open_to_others(survey)
+    found += _written_by_others(survey)
     return found or [ok(f"no mistakes; 'digest config' shows them, home folder {settings.home}")]
 
 
@@ -160,8 +163,37 @@ def _about_arxiv(survey: Survey) -> list[Finding]:
     )
 
 
+def _written_by_others(survey: Survey) -> Iterator[Finding]:
+    """Files that may be another user's word: what is refused where the folder is only found, and
+    what a group shares.
+
+    The database's owner is looked at by its own check.
+    """
+    settings = survey.settings
+    own = templates(settings.templates) if settings.templates else ()
+    for path in (settings.home, survey.dotenv, settings.subscribers, *own):
+        if whose := foreign_hand(path, group=True):
+            yield warn(f"{path} {whose}: that decides what is run and mailed as you", _taken(path))
+
+
+def _taken(path: Path) -> str:
+    """How a file becomes one's own."""
+    mine = path.stat().st_uid == os.geteuid()
+    return f"chmod go-w {path}" if mine else "make it your own, or run as its owner"
+
+
 def _open_to_others(survey: Survey) -> Iterator[Finding]:
-    """Files with a secret that somebody else can read."""
+    """Files with a secret, or with addresses, that somebody else can read."""
+    db, subscribers = survey.settings.db, survey.settings.subscribers
+    if is_open(db):
+        yield warn(
+            f"{db} holds addresses and the secret of signed links, and is open to others",
+            f"chmod 600 {db}",
+        )
+    if _is_readable_by_all(subscribers):
+        yield warn(
+            f"{subscribers} holds addresses, and everybody can read it", f"chmod o-r {subscribers}"
+        )
     secrets = {setting.variable for setting in SETTINGS if setting.secret}
     if survey.in_dotenv & secrets and is_open(survey.dotenv):
         yield warn(
@@ -174,6 +206,15 @@ def _open_to_others(survey: Survey) -> Iterator[Finding]:
         with suppress(ConfigError):
             if file.text and variable not in survey.mistakes and is_open(path := read.path(file)):
                 yield warn(f"the password file {path} can be read by others", f"chmod 600 {path}")
+
+
+def _is_readable_by_all(path: Path) -> bool:
+    """Whether everybody may read a file, and come to it through all folders above it."""
+    try:
+        modes = [place.stat().st_mode for place in (path, *path.absolute().parents)]
+    except OSError:
+        return False
+    return bool(modes[0] & stat.S_IROTH) and all(mode & stat.S_IXOTH for mode in modes[1:])
 
 
 def is_open(path: Path) -> bool:

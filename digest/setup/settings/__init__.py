@@ -13,6 +13,7 @@ from typing import Any
 from digest.errors import ConfigError
 from digest.rules.delivery_retry import RateLimit
 from digest.setup.settings import read
+from digest.setup.settings.found import refuse_foreign, refuse_foreign_files
 from digest.setup.settings.read import Written
 from digest.setup.settings.table import (
     ARXIV_API,
@@ -138,6 +139,9 @@ def survey_settings(
 ) -> Survey:
     """Read every setting as `load_settings` does, and gather what is wrong instead of raising
     it.
+
+    Raises ConfigError all the same where nobody named the home folder, and what is found in the
+    current one may be another user's word: nothing of it is to be used.
     """
     environ = os.environ if environ is None else environ
     folder = (Path.cwd() if folder is None else folder).absolute()
@@ -147,11 +151,17 @@ def survey_settings(
     home, dotenv = folder, dict[str, str]()
     with _noted("DIGEST_HOME", mistakes):
         home = find_home(named, folder)
+    is_found = not named and home == folder and folder not in homes_of_this_machine()
+    if is_found:
+        refuse_foreign(home, home)
+        refuse_foreign(home, home / DOTENV, group=True)
     with _noted(DOTENV, mistakes):
         dotenv = _read_dotenv(home / DOTENV)
     values, origins = _gather({"flag": flags, "environment": environ, DOTENV: dotenv})
     if not named:
         origins["DIGEST_HOME"] = "current folder" if home == folder else "default"
+    if is_found:
+        refuse_foreign_files(home, values)
     found = _read(values, origins, home, environ, mistakes)
     unknown = _unknown([*environ, *dotenv])
     settings = Settings(home=home, **found, unknown=unknown, origins=origins)
@@ -252,13 +262,19 @@ def find_home(named: str, folder: Path) -> Path:
     """
     if named:
         return read.path(Written("DIGEST_HOME", named, Path())).absolute()
+    own, system = homes_of_this_machine()
+    for candidate in (folder, own, system):
+        if _holds_installation(candidate):
+            return candidate.absolute()
+    return own
+
+
+def homes_of_this_machine() -> tuple[Path, Path]:
+    """The home folders that need not be named: this user's, and the system's."""
     import platformdirs
 
     own = Path(platformdirs.user_data_dir("digest", appauthor=False))
-    for candidate in (folder, own, SYSTEM_HOME):
-        if _holds_installation(candidate):
-            return candidate.absolute()
-    return own.absolute()
+    return own.absolute(), SYSTEM_HOME.absolute()
 
 
 def _holds_installation(folder: Path) -> bool:
