@@ -11,7 +11,9 @@ import re
 from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import Message
+from urllib.parse import unquote
 
+from digest.mail.leaving import asks_to_leave, text_of_page
 from digest.mail.message import words
 from digest.mail.reader_tokens import TOKEN
 from digest.mail.received import (
@@ -26,14 +28,21 @@ from digest.mail.reports import read_older_bounce, read_report
 
 log = logging.getLogger(__name__)
 
+# The subject that our List-Unsubscribe makes; gateways put "[EXT]" before it.
+_REQUEST = re.compile(rf"(?:\s*\[[^\]]*\])*\s*unsubscribe[\s+]+{TOKEN.pattern}\s*")
 _WORD = re.compile(r"\bunsubscribe\b", re.IGNORECASE)
-_LEAVE_LINE = re.compile(r"(?!>)\W*(?:please\s+)?unsubscribe(?:\s+me)?\W*", re.IGNORECASE)
-_REPLY_PREFIX = re.compile(r"^(?:(?:re|aw|antw|sv|vs|tr)\s*:\s*)+", re.IGNORECASE)
-_AWAY = re.compile(
-    r"out of (?:the )?office|auto(?:matic|mated)?[ -]?(?:reply|response)|abwesenheit|vacation",
+_REPLY_PREFIX = re.compile(
+    r"(?:\s*(?:re|aw|antw|sv|vs|tr|r|rif|ref|odp|ynt|回复|回覆|答复|返信)\s*[:：])*\s*",
     re.IGNORECASE,
 )
-_FIRST_LINES = 20
+# At the beginning: further on it may be a keyword's name, in the subject of a person's reply.
+_AWAY = re.compile(
+    rf"{_REPLY_PREFIX.pattern}(?:out of (?:the )?office"
+    r"|auto(?:matic|mated)?[ -]?(?:reply|response)|automatische antwort|abwesenheit|vacation"
+    r"|réponse automatique|respuesta automática|risposta automatica|resposta automática"
+    r"|automatisch antwoord|autosvar|自动回复|自動回覆|自動返信)",
+    re.IGNORECASE,
+)
 
 
 def read_incoming(raw: bytes) -> Incoming:
@@ -61,11 +70,15 @@ def _read(message: Message) -> Incoming:
 
 
 def _leave_by_token(message: Message) -> Incoming | None:
-    """The request that List-Unsubscribe makes of a mail program: its subject has the token."""
-    subject = header(message, "Subject")
+    """The request that List-Unsubscribe makes of a mail program: its subject has the token.
+
+    Whoever wrote it: Apple's Mail declares it an automatic reply. A note of absence repeats the
+    subject of what it answers behind a word of its own.
+    """
+    # Some programs leave the "%20" as it stands in the address.
+    subject = unquote(header(message, "Subject"))
     asked = _WORD.search(subject) and TOKEN.search(subject.lower())
-    # A note of absence may repeat the subject of what it answers.
-    if asked and _auto_submitted(message) != "auto-replied":
+    if _REQUEST.fullmatch(subject.lower()) or (asked and not _is_automatic(message)):
         return Incoming(MessageKind.LEAVE, subject)
     return None
 
@@ -77,9 +90,9 @@ def _automatic_reply(message: Message) -> Incoming | None:
 
 
 def _leave_in_words(message: Message) -> Incoming | None:
-    """A reply whose subject or first line asks for nothing but to leave."""
-    subject = _REPLY_PREFIX.sub("", header(message, "Subject"))
-    if _LEAVE_LINE.fullmatch(subject) or _LEAVE_LINE.fullmatch(_first_line(message)):
+    """A reply whose subject or first sentence asks for nothing but to leave."""
+    subject = _REPLY_PREFIX.sub("", header(message, "Subject"), count=1)
+    if asks_to_leave(subject) or asks_to_leave(_written(message)):
         return Incoming(MessageKind.LEAVE, recipients_of(message), _answered(message))
     return None
 
@@ -95,7 +108,7 @@ def _is_automatic(message: Message) -> bool:
         _auto_submitted(message) not in ("", "no")
         or any(name in message for name in names)
         or header(message, "Precedence").strip().lower() in ("auto_reply", "auto-reply")
-        or _AWAY.search(header(message, "Subject"))
+        or _AWAY.match(header(message, "Subject"))
     )
 
 
@@ -103,12 +116,13 @@ def _auto_submitted(message: Message) -> str:
     return header(message, "Auto-Submitted").partition(";")[0].strip().lower()
 
 
-def _first_line(message: Message) -> str:
-    """The first line that the writer wrote; nothing where that is a quotation."""
-    for part in message.walk():
-        if part.get_content_type() == "text/plain" and not part.get_filename():
-            charset = part.get_content_charset() or "utf-8"
-            text = content(part).decode(charset, "replace")
-            lines = [line.strip() for line in text.splitlines()[:_FIRST_LINES]]
-            return next((line for line in lines if line), "")
+def _written(message: Message) -> str:
+    """What the writer wrote, and below it perhaps what is answered: the text, else the page."""
+    for kind, read in (("text/plain", str), ("text/html", text_of_page)):
+        for part in message.walk():
+            if part.get_content_type() == kind and not part.get_filename():
+                charset = part.get_content_charset() or "utf-8"
+                text = read(content(part).decode(charset, "replace"))
+                if text.strip():
+                    return text
     return ""

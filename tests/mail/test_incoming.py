@@ -77,7 +77,21 @@ def test_a_complaint_and_its_contrary() -> None:
         letter(f"unsubscribe {TOKEN}"),
         letter(f"UNSUBSCRIBE {TOKEN.upper()}"),
         letter(f"Unsubscribe {TOKEN}", Auto_Submitted="auto-generated"),
+        letter(f"unsubscribe {TOKEN}", Auto_Submitted="auto-replied", X_Apple_Unsubscribe="true"),
+        letter(f"[EXT] unsubscribe {TOKEN}", Auto_Submitted="auto-replied"),
+        letter(f"unsubscribe%20{TOKEN}", Precedence="auto_reply"),
+        letter(f"Fwd: unsubscribe {TOKEN}"),
         letter("Re: 3 new papers", "Unsubscribe\n\n> Abstract: we unsubscribe.", In_Reply_To=ID),
+        letter("AW: 3 new papers: Vacation", "Abmelden", In_Reply_To=ID),
+        letter("回复：3 new papers", "退订", In_Reply_To=ID),
+        crlf(f"""
+            Subject: Re: 3 new papers
+            In-Reply-To: {ID}
+            Content-Type: text/html; charset=iso-8859-1
+            Content-Transfer-Encoding: quoted-printable
+
+            <div>Merci de me d=E9sabonner</div><blockquote>3 new papers</blockquote>
+            """),
         letter("Re: 3 new papers", "\nplease unsubscribe me.\n-- \nAda", References=f"<a@b> {ID}"),
         letter("unsubscribe", "", In_Reply_To=ID),
     ],
@@ -95,6 +109,7 @@ def test_requests_to_leave(raw: bytes) -> None:
         letter("How do I unsubscribe?", "I want fewer mails.", In_Reply_To=ID),
         letter("Re: 3 new papers", "> unsubscribe\nno!", In_Reply_To=ID),
         letter("Hello", "unsubscribed people are people too"),
+        letter("Re: 3 new papers", "please do not unsubscribe me", In_Reply_To=ID),
         b"",
         b"\xff\xfe\x00 no mail at all",
     ],
@@ -112,6 +127,10 @@ def test_what_is_left_for_a_person(raw: bytes) -> None:
         letter("Out of Office", "user unknown", In_Reply_To=ID),
         letter("Re: 3 new papers", "unsubscribe", In_Reply_To=ID, Precedence="auto_reply"),
         letter("Re: 3 new papers", "unsubscribe", In_Reply_To=ID, X_Autoreply="yes"),
+        letter("Re: automatic reply: 3 new papers", "stop", In_Reply_To=ID),
+        letter(f"Automatic reply: unsubscribe {TOKEN}", In_Reply_To=ID),
+        letter(f"Re: unsubscribe {TOKEN}", In_Reply_To=ID, Auto_Submitted="auto-replied"),
+        letter(f"Réponse automatique : unsubscribe {TOKEN}", In_Reply_To=ID),
     ],
 )
 def test_automatic_replies_are_neither_bounces_nor_requests(raw: bytes) -> None:

@@ -193,6 +193,18 @@ async def test_readers_leave_by_the_header_and_by_a_reply(post: Post) -> None:
     assert post.suppressed() == {ADA: "unsubscribed", LIN: "unsubscribed"}
 
 
+async def test_apples_button_unsubscribes_though_it_calls_itself_an_automatic_reply(
+    post: Post,
+) -> None:
+    raw = b"Auto-Submitted: auto-replied\r\nX-Apple-Unsubscribe: true\r\n" + request(post)
+    assert post.hear(raw).did == "unsubscribed"
+    note = b"Auto-Submitted: auto-replied\r\n" + request(post, LIN).replace(
+        b"Subject: ", b"Subject: Re: "
+    )
+    assert not post.hear(note).handled
+    assert post.suppressed() == {ADA: "unsubscribed"}
+
+
 async def test_complaints_suppress_by_whatever_they_return(post: Post) -> None:
     post.hear(complaint(post.sent()[1]))
     post.hear(complaint(leave=f"<{post.sent(LIN)[2]}>"))
