@@ -33,7 +33,8 @@ WIDTH = 100
 GROUND = frozenset({"model", "errors", "times"})
 PURE = GROUND | {"rules", "rendering", "keywords"}
 MAY_SPEAK_SQL = ("store", "keywords/match.py")
-MAY_READ_THE_ENVIRONMENT = ("setup", "cli", "demo", "__main__.py")
+MAY_READ_THE_ENVIRONMENT = ("setup", "cli", "demo", "__main__.py", "mail/mailbox_process.py")
+"""The last reads no setting: it passes on to a process what is not secret."""
 MAY_READ_THE_CLOCK = ("setup", "cli", "demo", "system", "arxiv", "__main__.py")
 """The outermost rooms, the locks' notes and the pacing of requests."""
 NOT_FOR_PURE_ROOMS = frozenset(

@@ -6,6 +6,7 @@ whoever acts on them asks whether they are genuine.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from dataclasses import replace
@@ -28,6 +29,15 @@ from digest.mail.reports import read_older_bounce, read_report
 
 log = logging.getLogger(__name__)
 
+LONGEST_HEADER = 64 * 1024
+"""Bytes of a message's header beyond which nothing of it is read; no mail of people or servers has
+a tenth of that.
+"""
+LONGEST_BODY = 256 * 1024
+"""Bytes of a body that are looked at: a bounce that returns a digest whole has 200 kB."""
+LONGEST = LONGEST_HEADER + LONGEST_BODY
+"""Bytes of a message that are looked at."""
+
 # The subject that our List-Unsubscribe makes; gateways put "[EXT]" before it.
 _REQUEST = re.compile(rf"(?:\s*\[[^\]]*\])*\s*unsubscribe[\s+]+{TOKEN.pattern}\s*")
 _WORD = re.compile(r"\bunsubscribe\b", re.IGNORECASE)
@@ -45,15 +55,46 @@ _AWAY = re.compile(
 )
 
 
+def key_of(raw: bytes) -> str:
+    """What a message is known by, wherever it lies: a hash of what is looked at."""
+    return hashlib.sha256(raw[:LONGEST]).hexdigest()
+
+
+def glimpse(raw: bytes) -> tuple[str, str]:
+    """Sender and subject as they stand there, for people who look for a message that is not read;
+    empty where there are none.
+    """
+    found = {
+        name.strip().lower(): value
+        for name, _, value in (line.partition(b":") for line in _header_of(raw).splitlines())
+    }
+    sender, subject = (
+        found.get(name, b"").decode("utf-8", "replace") for name in (b"from", b"subject")
+    )
+    return words(sender, 100), words(subject, 100)
+
+
+def _header_of(raw: bytes) -> bytes:
+    """The header of a message, as far as it is looked at."""
+    return re.split(rb"\r?\n\r?\n", raw[: LONGEST_HEADER + 1], maxsplit=1)[0]
+
+
 def read_incoming(raw: bytes) -> Incoming:
     """Say what a message is. Whatever the bytes are, nothing is raised."""
+    head = _header_of(raw)
+    if len(head) > LONGEST_HEADER:
+        sender, subject = glimpse(raw)
+        said = f"its header is longer than {LONGEST_HEADER // 1024} kB"
+        return Incoming(MessageKind.OTHER, said=said, sender=sender, subject=subject)
     try:
-        message = message_from_bytes(raw, policy=policy.compat32)
+        message = message_from_bytes(raw[: len(head) + LONGEST_BODY], policy=policy.compat32)
         found = _read(message)
-    except Exception:
+    except Exception as error:
         # The libraries stumble over some of the malformed mail that exists; people read it better.
         log.debug("a message that cannot be read", exc_info=True)
-        return Incoming(MessageKind.OTHER)
+        sender, subject = glimpse(raw)
+        said = f"it cannot be read ({type(error).__name__})"
+        return Incoming(MessageKind.OTHER, said=said, sender=sender, subject=subject)
     return replace(
         found,
         sender=words(header(message, "From"), 100),

@@ -1,7 +1,7 @@
 """The mailbox that is read for bounces and requests to leave, over IMAP (RFC 9051).
 
-All calls block, and belong into a thread. Nothing is deleted; what was not handled stays as unread
-as it was.
+All calls block, for as long as the server likes: `mailbox_process` makes them in a process of their
+own. Nothing is deleted; what was not handled stays as unread as it was.
 """
 
 from __future__ import annotations
@@ -9,23 +9,26 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from digest.errors import ConfigError, TryLaterError
+from digest.errors import ConfigError, DigestError, TryLaterError
 from digest.mail.message import words
 from digest.mail.server import is_loopback
 
+if TYPE_CHECKING:
+    from imaplib import IMAP4
+
 EXAMPLE = "write it as imaps://USER@HOST or imaps://USER@HOST/FOLDER"
 IMAP_PORT, IMAPS_PORT = 143, 993
-TIMEOUT = 30.0
-"""Seconds for each answer of the server's."""
-LONGEST = 2_000_000
-"""Bytes of a message that are looked at: a bounce that returns a digest whole has 200 kB."""
+TIMEOUT = 20.0
+"""Seconds for which the server may be silent."""
+HIGHEST = 2**32 - 1
+"""The highest number of a message, and the highest UIDVALIDITY (RFC 9051 section 2.3.1.1)."""
 HANDLED = b"DigestHandled"
 """The keyword by which people see in their mail program what was acted upon, where the server keeps
 keywords."""
@@ -129,7 +132,12 @@ class Mailbox:
             self._client.starttls(context)
         self._client.login(place.user, self._password)
         selected = self._client.select_folder(place.folder)
-        self.validity = int(selected[b"UIDVALIDITY"])
+        self.validity: int = selected.get(b"UIDVALIDITY", 0)
+        if not 0 < self.validity <= HIGHEST:
+            raise TryLaterError(
+                f"the mailbox {place.name} gives its messages no lasting numbers (UIDVALIDITY)",
+                remedy="name another folder, or another mailbox, in DIGEST_INBOX",
+            )
         flags = selected.get(b"PERMANENTFLAGS", ())
         self._flags = [b"\\Seen", *([HANDLED] if b"\\*" in flags or HANDLED in flags else [])]
 
@@ -141,25 +149,48 @@ class Mailbox:
             found = self._client.search(
                 ["UID", f"{after + 1}:*", "UNDELETED", *(["SINCE", since] if since else [])]
             )
-        # A range with * always holds the last message, be its number smaller or not (RFC 9051
-        # section 9).
-        return sorted(uid for uid in found if uid > after)[:limit]
+            # A range with * always holds the last message, be its number smaller or not (RFC 9051
+            # section 9).
+            return sorted({uid for uid in found if after < uid <= HIGHEST})[:limit]
 
-    def fetch(self, uid: int) -> bytes | None:
-        """A message, which stays as unread as it was; None where it is gone."""
+    def fetch(self, uid: int, limit: int) -> bytes | str | None:
+        """The first `limit` bytes of a message, which stays as unread as it was. None where it is
+        gone; the server's words where it will not send this one.
+        """
+        from imaplib import IMAP4
+
         with self._in_our_words():
-            # PEEK leaves it unread; a partial fetch bounds what a huge mail takes of memory.
-            answer = self._client.fetch([uid], [f"BODY.PEEK[]<0.{LONGEST}>"]).get(uid, {})
-        found: bytes | None = next(
-            (value for key, value in answer.items() if key.startswith(b"BODY[")), None
-        )
-        return found
+            try:
+                # PEEK leaves it unread; a partial fetch bounds what a huge mail takes of memory.
+                answer = self._client.fetch([uid], [f"BODY.PEEK[]<0.{limit}>"]).get(uid, {})
+            except IMAP4.error as error:
+                return self._refusal(error)
+            parts = (value for key, value in answer.items() if key.startswith(b"BODY["))
+            found: bytes | None = next(parts, None)
+            # Not every server knows how to send a part of a message.
+            return None if found is None else bytes(found[:limit])
 
-    def mark_handled(self, uids: Sequence[int]) -> None:
-        """Mark messages read, since nobody needs to read them, and as handled by us."""
-        if uids:
-            with self._in_our_words():
-                self._client.add_flags(list(uids), self._flags, silent=True)
+    def mark_handled(self, uid: int) -> None:
+        """Mark a message read, since nobody needs to read it, and as handled by us; in a mailbox
+        that may only be looked at it stays as it was.
+        """
+        from imaplib import IMAP4
+
+        with self._in_our_words():
+            try:
+                self._client.add_flags([uid], self._flags, silent=True)
+            except IMAP4.error as error:
+                self._refusal(error)
+
+    def _refusal(self, error: IMAP4.error) -> str:
+        """The words with which the server refused one thing (NO or BAD); raised again where the
+        connection broke.
+        """
+        from imaplib import IMAP4
+
+        if isinstance(error, IMAP4.abort):
+            raise error
+        return self._words(error)
 
     def close(self) -> None:
         """Say goodbye. Never fails."""
@@ -170,7 +201,9 @@ class Mailbox:
 
     @contextmanager
     def _in_our_words(self) -> Iterator[None]:
-        from imapclient.exceptions import IMAPClientError, LoginError
+        from imaplib import IMAP4
+
+        from imapclient.exceptions import LoginError
 
         where = f"the mailbox {self._place.name}"
         try:
@@ -180,7 +213,7 @@ class Mailbox:
                 f"{where} refused the login ({self._words(error)})",
                 remedy="check user and password",
             ) from error
-        except IMAPClientError as error:
+        except IMAP4.error as error:
             raise TryLaterError(
                 f"{where} could not be read ({self._words(error)})",
                 remedy="is the folder's name right?",
@@ -194,6 +227,14 @@ class Mailbox:
             raise TryLaterError(
                 f"{where} could not be reached ({self._words(error)})",
                 remedy="is the host right, and the network up?",
+            ) from error
+        except Exception as error:
+            # The library trusts the server: what is no IMAP may end in any error of Python's.
+            if isinstance(error, DigestError):
+                raise
+            raise TryLaterError(
+                f"{where} answered what cannot be understood ({self._words(error)})",
+                remedy="is that an IMAP server?",
             ) from error
 
     def _words(self, error: Exception) -> str:

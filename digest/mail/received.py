@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from email.message import Message
 from enum import StrEnum
 from typing import Any
@@ -52,6 +52,22 @@ class Incoming:
     recipients: frozenset[str] = frozenset()
     sender: str = ""
     subject: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as what JSON can hold."""
+        return asdict(self) | {"recipients": sorted(self.recipients)}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Incoming:
+        """What `to_json` made."""
+        return cls(
+            **found
+            | {
+                "kind": MessageKind(found["kind"]),
+                "message_ids": tuple(found["message_ids"]),
+                "recipients": frozenset(found["recipients"]),
+            }
+        )
 
 
 def recipients_of(message: Message) -> str:

@@ -8,15 +8,15 @@ only those know who had it. So a forged bounce suppresses nobody.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from digest.mail.incoming import read_incoming
-from digest.mail.mailbox import Mailbox, MailboxLocation
+from digest.mail.incoming import key_of, read_incoming
+from digest.mail.mailbox import MailboxLocation
+from digest.mail.mailbox_process import Fetched, MailboxProcess, open_mailbox, too_slow
 from digest.mail.message import bare_address
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.mail.received import Incoming, MessageKind
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 FIRST_READ = timedelta(days=30)
 """A mailbox that was never read before is read this far back."""
 CHUNK = 50
-"""Messages after which the place in the mailbox is remembered."""
+"""Messages for which the mailbox is searched at a time."""
 
 EFFECTS = {
     Effect.SUPPRESSED: "bounced ({}): not mailed any more",
@@ -52,63 +52,127 @@ class InboxResult:
     address: str = ""
 
 
+@dataclass(slots=True)
+class Reading:
+    """What a reading of the mailbox came to. `begun`: the server told what is new; `finished`: all
+    of that was looked at before the time was over.
+    """
+
+    results: list[InboxResult] = field(default_factory=list)
+    begun: bool = False
+    finished: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class InboxReader:
-    """Reads an inbox. `place` is the mailbox; `clock` gives now in UTC; `names` are made
-    of the addresses where the database is to hold none.
+    """Reads an inbox. `place` is the mailbox, `ca` the file of a private authority's certificate;
+    `clock` gives now in UTC; `names` are made of the addresses where the database is to hold none.
     """
 
     store: Store
     signer: Signer
     place: MailboxLocation
     password: str
-    tls_context: ssl.SSLContext | None
+    ca: Path | None
     clock: Callable[[], datetime]
     names: Pseudonyms | None = None
 
+    def leave(self, fetched: Fetched, why: str) -> InboxResult:
+        """Leave a message that was not read for a person."""
+        incoming = Incoming(MessageKind.OTHER, sender=fetched.sender, subject=fetched.subject)
+        return _unproven(_concealed(incoming, self.names) if self.names else incoming, why)
 
-async def process_inbox(reader: InboxReader) -> list[InboxResult]:
-    """Read all that is new in the mailbox, and act upon it. Raises what the mailbox raises.
+
+async def process_inbox(reader: InboxReader, seconds: float) -> Reading:
+    """Read what is new in the mailbox for at most `seconds`, and act upon it. Raises ConfigError or
+    TryLaterError where the mailbox cannot be read.
 
     What was acted upon is remembered in the database before it is marked in the mailbox: stopped in
     between, the next reading finds it done.
     """
-    store, name = reader.store, reader.place.name
-    name = reader.names.of(name) if reader.names else name
-    # docs/decisions.md, “IMAP in a thread, by IMAPClient”.
-    mailbox = await asyncio.to_thread(
-        Mailbox, reader.place, reader.password, tls_context=reader.tls_context
-    )
-    results: list[InboxResult] = []
+    reading = Reading()
     try:
-        after = store.inbox.place(name, mailbox.validity)
-        since = None if after else (reader.clock() - FIRST_READ).date()
-        while uids := await asyncio.to_thread(mailbox.uids, after=after, since=since, limit=CHUNK):
-            handled = []
-            for uid in uids:
-                raw = await asyncio.to_thread(mailbox.fetch, uid)
-                if raw is not None:
-                    results.append(
-                        process_message(store, reader.signer, raw, reader.clock(), reader.names)
-                    )
-                    handled += [uid] if results[-1].handled else []
-            await asyncio.to_thread(mailbox.mark_handled, handled)
-            after = uids[-1]
+        async with asyncio.timeout(seconds):
+            while not reading.finished:
+                async with open_mailbox(
+                    reader.place, reader.password, reader.ca, seconds
+                ) as mailbox:
+                    await _read_on(reader, mailbox, reading)
+    except TimeoutError:
+        if not reading.begun:
+            raise too_slow(reader.place, seconds) from None
+    return reading
+
+
+async def _read_on(reader: InboxReader, mailbox: MailboxProcess, reading: Reading) -> None:
+    """Read and act until nothing is new, or until a message ends the mailbox's process."""
+    inbox, name = reader.store.inbox, reader.place.name
+    name = reader.names.of(name) if reader.names else name
+    after = inbox.place(name, mailbox.validity)
+    since = None if after else (reader.clock() - FIRST_READ).date()
+    while uids := await mailbox.uids(after=after, since=since, limit=CHUNK):
+        reading.begun = True
+        for uid in uids:
+            fetched = await mailbox.fetch(uid)
+            if fetched is not None and fetched.refused:
+                why = f"the mail server does not send it ({fetched.refused})"
+                reading.results.append(reader.leave(fetched, why))
+                # Where it sends a later one, this one is passed over; else it is asked for again.
+                continue
+            if fetched is not None:
+                result = await _read_one(reader, mailbox, fetched)
+                reading.results.append(result)
+                if result.handled:
+                    await mailbox.mark_handled(uid)
             # docs/decisions.md, “The inbox is remembered twice”.
-            store.inbox.advance(name, mailbox.validity, after)
-    finally:
-        await asyncio.to_thread(mailbox.close)
-    return results
+            inbox.advance(name, mailbox.validity, uid)
+            if mailbox.ended:
+                return
+        after = uids[-1]
+    reading.finished = True
+
+
+async def _read_one(reader: InboxReader, mailbox: MailboxProcess, fetched: Fetched) -> InboxResult:
+    """Read one message that was fetched, and act upon it. One that ended its reading once, or the
+    whole program with it, is left for a person.
+    """
+    inbox, key = reader.store.inbox, fetched.key
+    # docs/decisions.md, “A mail is noted before it is read”.
+    if not inbox.begin(key, reader.clock()) and not inbox.handled(key):
+        return reader.leave(fetched, "reading it was broken off once")
+    try:
+        incoming = await mailbox.read()
+    except asyncio.CancelledError:
+        inbox.end(key)  # the time was over, or a stop was asked for: not the message's fault
+        raise
+    if incoming is None:
+        result = reader.leave(fetched, "reading it takes too much time or memory")
+        who = f"{result.incoming.sender or 'nobody'}, {result.incoming.subject!r}"
+        log.warning("left for a person: %s: %s", who, result.did)
+        return result
+    inbox.end(key)
+    return act(reader.store, reader.signer, key, incoming, reader.clock(), reader.names)
 
 
 def process_message(
     store: Store, signer: Signer, raw: bytes, now: datetime, names: Pseudonyms | None = None
 ) -> InboxResult:
+    """Read a message that a person has saved, and act upon it."""
+    return act(store, signer, key_of(raw), read_incoming(raw), now, names)
+
+
+def act(
+    store: Store,
+    signer: Signer,
+    key: str,
+    incoming: Incoming,
+    now: datetime,
+    names: Pseudonyms | None,
+) -> InboxResult:
     """Act upon one message, once; with `names`, nothing of what is remembered or said of it holds
     an address.
     """
-    incoming = _concealed(read_incoming(raw), names) if names else read_incoming(raw)
-    key = hashlib.sha256(raw).hexdigest()
+    incoming = _concealed(incoming, names) if names else incoming
     # The same bytes again, as after a crash or from a second mailbox.
     if store.inbox.handled(key):
         return InboxResult(incoming, True, "was handled before")
@@ -203,7 +267,9 @@ def _ignore(
 def _other(
     _store: Store, _signer: Signer, _key: str, incoming: Incoming, _now: datetime
 ) -> InboxResult:
-    return _unproven(incoming, "no bounce, and no request to leave that proves itself")
+    return _unproven(
+        incoming, incoming.said or "no bounce, and no request to leave that proves itself"
+    )
 
 
 _ACTIONS = {

@@ -11,7 +11,7 @@ from digest.errors import ConfigError
 from digest.mail.message import Sender, assemble, message_id
 from digest.mail.reader_tokens import Signer
 from digest.mail.server import Server, read_server
-from digest.mail.transport import Transport, make_tls_context, open_transport
+from digest.mail.transport import Transport, open_transport
 from digest.model import Outgoing, Receipt
 from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
@@ -62,7 +62,7 @@ def make_inbox_reader(
         signer=make_signer(store, settings.secret),
         place=place,
         password=settings.inbox_password,
-        tls_context=make_tls_context(settings.mail_ca, place.tls),
+        ca=settings.mail_ca,
         clock=clock,
         names=pseudonyms_of(settings),
     )

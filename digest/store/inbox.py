@@ -12,6 +12,8 @@ from digest.store.suppressions import Effect, Reason, address_of, note_bounce, s
 
 KEPT = timedelta(days=366)
 """How long the program remembers that it has acted upon a message."""
+BEGUN = "begun "
+"""What stands before the key of a message whose reading began and has not ended."""
 
 
 class Inbox(Concern):
@@ -37,6 +39,20 @@ class Inbox(Concern):
                DO UPDATE SET validity = excluded.validity, uid = excluded.uid""",
             [mailbox, validity, uid],
         )
+
+    def begin(self, key: str, now: datetime) -> bool:
+        """Note that a message is about to be read; false where that was noted before, so that it
+        cost its reader's life then.
+        """
+        return bool(
+            self._db.write(
+                "INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [BEGUN + key, now]
+            )
+        )
+
+    def end(self, key: str) -> None:
+        """Forget that note: the message was read, or is not to blame that it was not."""
+        self._db.write("DELETE FROM inbox_message WHERE key = ?", [BEGUN + key])
 
     def handled(self, key: str) -> bool:
         """Whether a message was acted upon before."""

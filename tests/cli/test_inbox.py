@@ -12,7 +12,7 @@ import pytest
 from digest.cli.base import Context
 from digest.cli.daily import inbox
 from digest.errors import DigestError, TryLaterError
-from digest.store import open_store
+from digest.run.inbox import Reading
 from tests.world.house import DAYS, FRIDAY, THURSDAY, House, refused
 from tests.world.letters import letter, postfix_bounce
 from tests.world.smtp_server import smtp_server
@@ -127,25 +127,24 @@ async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
     ]
     done = asyncio.Event()
 
-    async def read_inbox(*_args: object) -> list[object]:
+    async def read_inbox(*_args: object) -> Reading:
         if not answers:
             done.set()
             await asyncio.Event().wait()
         answer = answers.pop(0)
         if answer is not None:
             raise answer
-        return []
+        return Reading(finished=True)
 
     monkeypatch.setattr(inbox, "read_inbox", read_inbox)
     monkeypatch.setattr(inbox, "EVERY", timedelta(0))
     monkeypatch.setenv("DIGEST_INBOX", "imaps://ada@example.org")
     context = Context()
     context.flags["DIGEST_HOME"] = str(house.home)
-    with open_store(house.home / "digest.db") as store:
-        listening = asyncio.ensure_future(inbox.keep_reading_inbox(context, store))
-        async with asyncio.timeout(10):
-            await done.wait()
-        listening.cancel()
+    listening = asyncio.ensure_future(inbox.MailboxWatch(context).keep_reading())
+    async with asyncio.timeout(10):
+        await done.wait()
+    listening.cancel()
     assert capsys.readouterr().err.count("no network") == 2
 
 

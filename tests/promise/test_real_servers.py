@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import re
 import smtplib
-import ssl
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError
-from digest.mail.mailbox import Mailbox, read_mailbox
+from digest.mail.mailbox import read_mailbox
+from digest.mail.mailbox_process import open_mailbox
 from digest.mail.message import Sender
-from digest.mail.transport import make_tls_context, open_transport
+from digest.mail.transport import open_transport
 from digest.model import Outcome
-from digest.run.inbox import InboxReader, InboxResult, process_inbox
+from digest.run.inbox import InboxReader, process_inbox
 from digest.setup.mail import make_signer
 from tests.world.house import FRIDAY, SUBSCRIBERS, THURSDAY, House
 from tests.world.letters import letter
@@ -162,13 +162,12 @@ def listener(world: World, servers: MailServers, *, tls: bool = True) -> InboxRe
         if tls
         else f"imap://bounces@127.0.0.1:{servers.imap_port}"
     )
-    context = make_tls_context(servers.certificate)
     return InboxReader(
         world.store,
         make_signer(world.store),
         read_mailbox(url),
         PASSWORD,
-        context,
+        servers.certificate,
         lambda: world.now,
     )
 
@@ -181,14 +180,14 @@ async def test_an_unknown_users_bounce_comes_back_and_suppresses(
     await world.cycle()
     assert world.states() == {"sent": 2}
     await asyncio.to_thread(wait_until, lambda: empty.count("bounces"))
-    [heard] = await process_inbox(listener(world, empty))
+    [heard] = (await process_inbox(listener(world, empty), 60)).results
     assert (heard.address, heard.handled) == (GONE, True)
     found = world.store.suppressions.of(GONE)
     assert found is not None
     assert found.reason == "bounced"
     assert "5.1.1" in found.words
     assert world.states() == {"sent": 1, "failed": 1}
-    assert await process_inbox(listener(world, empty)) == []
+    assert (await process_inbox(listener(world, empty), 60)).results == []
 
     world.arxiv.announce("Reasoning", eprint(4, world.now))
     await world.cycle(world.now + DAY)
@@ -226,7 +225,7 @@ async def test_the_mailbox_keeps_what_is_not_ours_unread(
         for one in letters:
             smtp.sendmail("ada@example.org", ["bounces@example.org"], one)
     await asyncio.to_thread(wait_until, lambda: empty.count("bounces") == 2)
-    heard: list[InboxResult] = await process_inbox(listener(world, empty, tls=False))
+    heard = (await process_inbox(listener(world, empty, tls=False), 60)).results
     assert sorted(h.handled for h in heard) == [False, True]
     assert [one.address for one in world.store.suppressions.all()] == ["ada@example.org"]
     flags = empty.flags("bounces")
@@ -237,13 +236,14 @@ async def test_the_mailbox_keeps_what_is_not_ours_unread(
 async def test_what_is_wrong_with_the_mailbox_is_said(empty: MailServers, world: RealWorld) -> None:
     good = listener(world, empty)
     with pytest.raises(ConfigError, match="refused the login"):
-        await process_inbox(replace(good, password="wrong and secret"))
+        await process_inbox(replace(good, password="wrong and secret"), 60)
     with pytest.raises(ConfigError, match="certificate that cannot be trusted"):
-        await process_inbox(replace(good, tls_context=ssl.create_default_context()))
+        await process_inbox(replace(good, ca=None), 60)
     with pytest.raises(Exception, match="could not be read") as failed:
-        await process_inbox(replace(good, place=replace(good.place, folder="no such folder")))
+        await process_inbox(replace(good, place=replace(good.place, folder="no such folder")), 60)
     assert "secret" not in str(failed.value)
-    Mailbox(good.place, PASSWORD, tls_context=good.tls_context).close()
+    async with open_mailbox(good.place, PASSWORD, good.ca, 60) as mailbox:
+        assert mailbox.validity
 
 
 async def test_a_server_that_says_later_and_then_takes_it(world: RealWorld, tmp_path: Path) -> None:

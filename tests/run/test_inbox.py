@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from email import message_from_bytes, policy
@@ -13,7 +15,9 @@ from urllib.parse import unquote
 import pytest
 
 from digest.errors import TryLaterError
+from digest.mail.incoming import Incoming, glimpse, key_of, read_incoming
 from digest.mail.mailbox import MailboxLocation
+from digest.mail.mailbox_process import Fetched
 from digest.mail.message import Sender
 from digest.run import inbox as listening
 from digest.run.inbox import InboxReader, InboxResult, process_inbox, process_message
@@ -34,34 +38,57 @@ PLACE = MailboxLocation("mail.example.org", 993, "bounces", "INBOX", "always")
 
 @dataclass
 class Box:
-    """A mailbox that a test fills; `fails` breaks the connection before the marking, as often as it
-    says."""
+    """A mailbox that a test fills, without the process in which it is read. `fails` breaks the
+    connection before the marking, as often as it says; `kills` are the messages that end the
+    process, `refused` those that the server does not send; `hangs` at the reading of one."""
 
     messages: dict[int, bytes] = field(default_factory=dict)
     validity: int = 1
     marked: set[int] = field(default_factory=set)
     fetched: list[int] = field(default_factory=list)
+    read_: list[int] = field(default_factory=list)
     fails: int = 0
     closed: int = 0
+    kills: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
+    hangs: int = 0
+    ended: bool = False
+    reading: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __call__(self, *_args: Any, **_options: Any) -> Box:
-        return self
+    @asynccontextmanager
+    async def open(self, *_args: Any) -> AsyncIterator[Box]:
+        self.ended = False
+        try:
+            yield self
+        finally:
+            self.closed += 1
 
-    def uids(self, *, after: int, since: date | None, limit: int) -> list[int]:
+    async def uids(self, *, after: int, since: date | None, limit: int) -> list[int]:
         return sorted(uid for uid in self.messages if uid > after)[:limit]
 
-    def fetch(self, uid: int) -> bytes | None:
+    async def fetch(self, uid: int) -> Fetched | None:
         self.fetched.append(uid)
-        return self.messages[uid]
+        if uid in self.refused:
+            return Fetched(refused="no such luck")
+        raw = self.messages[uid]
+        return Fetched(key_of(raw), *glimpse(raw))
 
-    def mark_handled(self, uids: Sequence[int]) -> None:
+    async def read(self) -> Incoming | None:
+        uid = self.fetched[-1]
+        self.read_.append(uid)
+        self.reading.set()
+        if uid == self.hangs:
+            await asyncio.Event().wait()
+        if uid in self.kills:
+            self.ended = True
+            return None
+        return read_incoming(self.messages[uid])
+
+    async def mark_handled(self, uid: int) -> None:
         if self.fails:
             self.fails -= 1
             raise TryLaterError("the connection is lost")
-        self.marked |= set(uids)
-
-    def close(self) -> None:
-        self.closed += 1
+        self.marked.add(uid)
 
 
 class Post(World):
@@ -105,12 +132,18 @@ async def post(tmp_path: Path) -> Any:
 @pytest.fixture
 def box(monkeypatch: pytest.MonkeyPatch) -> Box:
     box = Box()
-    monkeypatch.setattr(listening, "Mailbox", box)
+    monkeypatch.setattr(listening, "open_mailbox", box.open)
     return box
 
 
 def listener(post: Post) -> InboxReader:
     return InboxReader(post.store, post.signer, PLACE, "secret", None, lambda: post.now)
+
+
+async def read_all(reader: InboxReader, seconds: float = 60) -> list[InboxResult]:
+    reading = await process_inbox(reader, seconds)
+    assert reading.finished
+    return reading.results
 
 
 def request(post: Post, address: str = ADA) -> bytes:
@@ -240,10 +273,10 @@ async def test_a_mailbox_is_read_once_and_what_is_not_ours_is_left_alone(
         5: letter("Lunch?"),
         9: postfix_bounce(post.sent(LIN)[0], LIN),
     }
-    heard = await process_inbox(listener(post))
+    heard = await read_all(listener(post))
     assert [h.handled for h in heard] == [True, False, True]
     assert box.marked == {3, 9}
-    assert await process_inbox(listener(post)) == []
+    assert await read_all(listener(post)) == []
     assert box.fetched == [3, 5, 9]
     assert box.closed == 2
 
@@ -254,23 +287,85 @@ async def test_what_was_done_before_a_crash_is_done_once_and_marked_later(
     box.messages = {1: request(post), 2: postfix_bounce(post.sent(LIN)[0], LIN)}
     box.fails = 1
     with pytest.raises(TryLaterError):
-        await process_inbox(listener(post))
-    assert set(post.suppressed()) == {ADA, LIN}
+        await read_all(listener(post))
+    assert set(post.suppressed()) == {ADA}
     post.store.suppressions.lift(ADA)
     post.now += DAY
-    assert [h.did for h in await process_inbox(listener(post))] == ["was handled before"] * 2
+    assert (await read_all(listener(post)))[0].did == "was handled before"
     assert box.marked == {1, 2}
     assert set(post.suppressed()) == {LIN}
+
+
+async def test_a_mail_that_costs_too_much_is_left_for_a_person_and_the_rest_is_read(
+    post: Post, box: Box, caplog: pytest.LogCaptureFixture
+) -> None:
+    box.messages = {1: letter("Evil"), 2: letter("Evil too"), 3: request(post)}
+    box.kills = {1, 2}
+    heard = await read_all(listener(post))
+    assert [h.did for h in heard] == ["reading it takes too much time or memory"] * 2 + [
+        "unsubscribed"
+    ]
+    assert [h.incoming.subject for h in heard[:2]] == ["Evil", "Evil too"]
+    assert "left for a person: Ada <ada@example.org>, 'Evil': reading it takes" in caplog.text
+    assert box.marked == {3}
+    assert await read_all(listener(post)) == []
+    # Numbered anew, it comes again, and is not read again.
+    box.validity, box.read_ = 2, []
+    assert (await read_all(listener(post)))[0].did == "reading it was broken off once"
+    assert box.read_ == [3]
+
+
+async def test_a_mail_that_took_the_whole_program_with_it_is_not_read_again(
+    post: Post, box: Box
+) -> None:
+    box.messages = {1: letter("Evil"), 2: request(post)}
+    post.store.inbox.begin(key_of(box.messages[1]), post.now)
+    assert [h.handled for h in await read_all(listener(post))] == [False, True]
+    assert box.read_ == [2]
+
+
+async def test_what_there_was_no_time_for_is_read_next_time(post: Post, box: Box) -> None:
+    box.messages = {1: letter("Lunch?"), 2: request(post)}
+    box.hangs = 2
+    reading = await process_inbox(listener(post), 0.05)
+    assert (len(reading.results), reading.finished) == (1, False)
+    box.hangs = 0
+    assert [h.did for h in await read_all(listener(post))] == ["unsubscribed"]
+
+
+async def test_a_reading_that_is_stopped_blames_no_mail(post: Post, box: Box) -> None:
+    box.messages, box.hangs = {1: request(post)}, 1
+    reading = asyncio.ensure_future(process_inbox(listener(post), 60))
+    await box.reading.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert box.closed == 1
+    box.hangs = 0
+    assert [h.did for h in await read_all(listener(post))] == ["unsubscribed"]
+
+
+async def test_a_mail_that_the_server_does_not_send_is_passed_over_where_it_sends_later_ones(
+    post: Post, box: Box
+) -> None:
+    box.messages = {1: letter("Broken"), 2: letter("Broken, too")}
+    box.refused = {1, 2}
+    for _ in range(2):
+        heard = await read_all(listener(post))
+        assert [h.did for h in heard] == ["the mail server does not send it (no such luck)"] * 2
+    box.messages[3] = request(post)
+    assert (await read_all(listener(post)))[-1].did == "unsubscribed"
+    assert await read_all(listener(post)) == []
 
 
 async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(
     post: Post, box: Box
 ) -> None:
     box.messages = {7: request(post), 8: letter("Lunch?")}
-    await process_inbox(listener(post))
+    await read_all(listener(post))
     post.store.suppressions.lift(ADA)
     box.validity, box.messages = 2, {1: box.messages[8], 2: box.messages[7]}
-    assert [h.did for h in await process_inbox(listener(post))] == [
+    assert [h.did for h in await read_all(listener(post))] == [
         "no bounce, and no request to leave that proves itself",
         "was handled before",
     ]
@@ -284,11 +379,11 @@ async def test_a_large_mailbox_is_read_in_parts(
     box.messages = {number: letter(f"Letter {number}") for number in range(1, 11)} | {
         11: request(post)
     }
-    assert len(await process_inbox(listener(post))) == 11
+    assert len(await read_all(listener(post))) == 11
     assert post.suppressed() == {ADA: "unsubscribed"}
 
 
 async def test_a_place_in_one_mailbox_is_none_in_another(post: Post, box: Box) -> None:
     box.messages = {5: request(post)}
-    await process_inbox(replace(listener(post), place=replace(PLACE, folder="Other")))
-    assert len(await process_inbox(listener(post))) == 1
+    await read_all(replace(listener(post), place=replace(PLACE, folder="Other")))
+    assert len(await read_all(listener(post))) == 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from digest.cli.base import Context
 from digest.cli.daily.folder import FolderAnswer, apply_answer
 from digest.cli.daily.health import after_cycle
-from digest.cli.daily.inbox import try_inbox
+from digest.cli.daily.inbox import MailboxWatch
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.mail.message import Message
 from digest.mail.nowhere import Nowhere
@@ -23,7 +23,7 @@ from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, mail_hint, open_parts, store_clock
 from digest.setup.settings import Settings
-from digest.setup.subscribers import read_roster
+from digest.setup.subscribers import apply_naming, read_roster
 from digest.store import Store, open_store, rehearsal_store
 from digest.system.locks import cycle_lock
 from digest.system.signals import Stop, run_stoppable
@@ -55,13 +55,40 @@ class CycleOptions:
 
 
 async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
-    """Do one real cycle, alone on its database: first act on what came back by mail, then fetch and
-    mail; then tell the operator how it went. Raises TryLaterError where it was stopped.
+    """Do one real cycle: first act on what came back by mail, then, alone on the database, fetch
+    and mail; then tell the operator how it went, and act on what there was no time for. Raises
+    TryLaterError where it was stopped.
     """
     settings = context.settings
     roster = read_unexposed_roster(settings)
     # Before the database is made, so that a wrong setting leaves nothing behind.
     transport = make_transport(settings)
+    wanted = _prepare(context, options, roster)
+    mailbox, stop = MailboxWatch(context, options.now), Stop()
+
+    async def whole() -> Summary:
+        if settings.inbox:
+            options.progress("reading the mailbox")
+        # Without the lock: whatever it meets there, nobody else has to wait for it.
+        is_read = await mailbox.before_cycle()
+        with cycle_lock(settings.db), open_store(settings.db) as store:
+            clock = store_clock(store, options.now)
+            async with open_parts(settings, store, roster, transport, clock=clock) as parts:
+                parts = replace(parts, stop=stop)
+                summary = await _cycle(parts, options, wanted)
+                await after_cycle(context, parts, summary)
+        if not is_read:
+            await mailbox.read()
+        return summary
+
+    return await _finished(whole(), stop)
+
+
+def _prepare(context: Context, options: CycleOptions, roster: Roster) -> RunOptions:
+    """Look whether a cycle is possible now, and settle what becomes of the mail in the folder
+    before the inbox may say that somebody has left.
+    """
+    settings = context.settings
     is_new = not settings.db.exists()
     with cycle_lock(settings.db), open_store(settings.db) as store:
         if is_new:
@@ -69,17 +96,8 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
         clock = store_clock(store, options.now)
         if clock() - machine_now() > AHEAD:
             _check_ahead(context, store, clock(), is_new=is_new)
-        async with open_parts(settings, store, roster, transport, clock=clock) as parts:
-            # What the folder held is decided before the inbox may say that somebody has left.
-            wanted = _wanted(parts, options)
-
-            async def whole() -> Summary:
-                await try_inbox(context, store, clock)
-                summary = await _cycle(parts, options, wanted)
-                await after_cycle(context, parts, summary)
-                return summary
-
-            return await _finished(whole(), parts.stop)
+        apply_naming(settings, store, roster)
+        return _wanted(store, roster, options, clock())
 
 
 async def rehearse(settings: Settings, options: CycleOptions) -> tuple[Summary, list[Message]]:
@@ -88,9 +106,8 @@ async def rehearse(settings: Settings, options: CycleOptions) -> tuple[Summary, 
     """
     nowhere = Nowhere()
     async with rehearsal(settings, read_roster(settings), nowhere, options.now) as parts:
-        return await _finished(
-            _cycle(parts, options, _wanted(parts, options)), parts.stop
-        ), nowhere.messages
+        wanted = _wanted(parts.store, parts.roster, options, parts.clock())
+        return await _finished(_cycle(parts, options, wanted), parts.stop), nowhere.messages
 
 
 @asynccontextmanager
@@ -109,13 +126,13 @@ async def rehearsal(
             yield parts
 
 
-def _wanted(parts: Parts, options: CycleOptions) -> RunOptions:
+def _wanted(store: Store, roster: Roster, options: CycleOptions, now: datetime) -> RunOptions:
     """The options for the cycle itself. What the folder holds is mailed, or left, here."""
     from digest.run.cycle import RunOptions
 
     at_once: tuple[Subscriber, ...] = ()
     if options.folder is not None:
-        at_once = apply_answer(parts.store, parts.roster, options.folder, parts.clock())
+        at_once = apply_answer(store, roster, options.folder, now)
     return RunOptions(
         fetch_all=options.fetch_all,
         # A person who calls without --wait has mended something, and wants to see it work

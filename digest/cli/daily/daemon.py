@@ -13,7 +13,7 @@ from digest.cli.base import Command, Context, pass_context, say_where_mail_goes
 from digest.cli.daily.cycle import warn_of_trouble
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.daily.health import after_cycle, alarm_on_failure
-from digest.cli.daily.inbox import keep_reading_inbox
+from digest.cli.daily.inbox import MailboxWatch
 from digest.model import Roster
 from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
@@ -47,7 +47,7 @@ async def _serve(context: Context) -> None:
     from digest.run.daemon import Daemon, watch
 
     settings = context.settings
-    stop, wake = Stop(), asyncio.Event()
+    stop, wake, mailbox = Stop(), asyncio.Event(), MailboxWatch(context)
 
     def stamp() -> object:
         try:
@@ -67,6 +67,7 @@ async def _serve(context: Context) -> None:
         apply_naming(settings, store)
 
         async def work(roster: Roster) -> Summary:
+            await mailbox.before_cycle()
             # The lock is held while a cycle works only, so that commands can be used in between.
             with cycle_lock(settings.db):
                 clock = store_clock(store, None)
@@ -92,7 +93,7 @@ async def _serve(context: Context) -> None:
         )
         background = [
             asyncio.ensure_future(watch(daemon.notifier)),
-            asyncio.ensure_future(keep_reading_inbox(context, store)),
+            asyncio.ensure_future(mailbox.keep_reading()),
         ]
         # These two never end by themselves: the notifier's watch, and the reading of the mailbox.
         try:

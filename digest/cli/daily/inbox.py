@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,19 +16,25 @@ from typing import Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
-from digest.errors import ConfigError, DigestError
+from digest.errors import ConfigError, DigestError, TryLaterError
 from digest.keywords.words import counted
-from digest.run.inbox import InboxResult, process_inbox, process_message
+from digest.mail.incoming import LONGEST
+from digest.run.inbox import InboxResult, Reading, process_inbox, process_message
 from digest.setup.mail import make_inbox_reader, make_signer
-from digest.setup.parts import existing_store, machine_now
+from digest.setup.parts import existing_store, machine_now, store_clock
 from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
 from digest.store import Store
+from digest.system.signals import Stop, run_stoppable
 
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=5)
 """How often the daemon reads the mailbox."""
+BEFORE_CYCLE = 30.0
+"""Seconds for which a reading may hold up a cycle."""
+WHOLE = 120.0
+"""Seconds for a reading that holds up nothing."""
 
 
 @click.command(cls=Command, examples=("digest inbox request.eml",))
@@ -51,65 +59,103 @@ def inbox(context: Context, files: tuple[Path, ...], as_json: bool) -> None:
             "DIGEST_INBOX is not set, so there is no mailbox to read",
             remedy="set it, or name the files of single messages: digest inbox MAIL.eml",
         )
+    reading = _read_files(files, settings) if files else asyncio.run(_by_hand(settings))
+    results = reading.results
+    left = sum(not result.handled for result in results)
+    read = counted(len(results), "message")
+    lines = [_line(result) for result in results]
+    lines.append(f"{read} read, {left} left for a person." if results else "Nothing new.")
+    if not reading.finished:
+        context.warn(f"{WHOLE:g} seconds were not enough: 'digest inbox' again reads the rest")
+    context.show([_as_json(result) for result in results], lines, as_json=as_json)
+
+
+async def read_inbox(
+    settings: Settings, now: datetime | None = None, seconds: float = WHOLE
+) -> Reading:
+    """Read the mailbox that DIGEST_INBOX names, with a connection to the database that lasts no
+    longer: nobody holds the cycle lock for it, and a backup may take the database's place.
+    """
+    with _database(settings) as store:
+        reader = make_inbox_reader(settings, store, store_clock(store, now))
+        return await process_inbox(reader, seconds)
+
+
+@dataclass(slots=True)
+class MailboxWatch:
+    """The reading of the mailbox beside a cycle or the daemon, one at a time. Whatever is wrong
+    with it stops nothing else: it is said, once in a row.
+    """
+
+    context: Context
+    now: datetime | None = None
+    trouble: str = ""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def before_cycle(self) -> bool:
+        """Read for a short time, so that nobody is mailed whose request was read; false where the
+        rest is to be read after the cycle.
+        """
+        try:
+            # Another reading may be at work; ours has a moment to end well.
+            async with asyncio.timeout(BEFORE_CYCLE + 1):
+                return await self.read(BEFORE_CYCLE)
+        except TimeoutError:
+            return False
+
+    async def read(self, seconds: float = WHOLE) -> bool:
+        """Read what is new; false where there is more to be read, and time for it was lacking."""
+        if not self.context.settings.inbox:
+            return True
+        async with self.turn:
+            try:
+                reading = await read_inbox(self.context.settings, self.now, seconds)
+            except DigestError as error:
+                if str(error) != self.trouble:
+                    self.context.warn(str(error))
+                self.trouble = str(error)
+                return True
+            except Exception:  # one odd message must end neither a run nor the daemon
+                log.exception("the mailbox could not be read")
+                return True
+            self.trouble = ""
+            return reading.finished
+
+    async def keep_reading(self) -> None:
+        """Read again and again, while the daemon does its cycles."""
+        while self.context.settings.inbox:
+            await self.read()
+            await asyncio.sleep(EVERY.total_seconds())
+
+
+async def _by_hand(settings: Settings) -> Reading:
+    """A reading that a signal ends."""
+    reading = await run_stoppable(read_inbox(settings), Stop())
+    if reading is None:
+        raise TryLaterError("stopped", remedy="the next reading goes on from here")
+    return reading
+
+
+def _read_files(files: tuple[Path, ...], settings: Settings) -> Reading:
+    with _database(settings) as store:
+        signer, names = make_signer(store, settings.secret), pseudonyms_of(settings)
+        reading = Reading(finished=True)
+        for path in files:
+            with path.open("rb") as file:
+                raw = file.read(LONGEST)
+            reading.results.append(process_message(store, signer, raw, machine_now(), names))
+    return reading
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Store]:
     with existing_store(settings) as store:
         if store is None:
             raise ConfigError(
                 f"there is no database at {settings.db}, so nobody was mailed",
                 remedy="see DIGEST_DB",
             )
-        if files:
-            results = _read_files(files, settings, store)
-        else:
-            results = asyncio.run(read_inbox(settings, store))
-    left = sum(not result.handled for result in results)
-    read = counted(len(results), "message")
-    lines = [_line(result) for result in results]
-    lines.append(f"{read} read, {left} left for a person." if results else "Nothing new.")
-    context.show([_as_json(result) for result in results], lines, as_json=as_json)
-
-
-async def read_inbox(
-    settings: Settings, store: Store, clock: Callable[[], datetime] = machine_now
-) -> list[InboxResult]:
-    """Read the mailbox that DIGEST_INBOX names."""
-    return await process_inbox(make_inbox_reader(settings, store, clock))
-
-
-async def try_inbox(
-    context: Context, store: Store, clock: Callable[[], datetime], said: str = ""
-) -> str:
-    """Read the mailbox, where there is one. What is wrong with it stops nothing else.
-
-    It is said, unless it was `said` before, and returned.
-    """
-    if not context.settings.inbox:
-        return ""
-    try:
-        await read_inbox(context.settings, store, clock)
-    except DigestError as error:
-        if str(error) != said:
-            context.warn(str(error))
-        return str(error)
-    return ""
-
-
-async def keep_reading_inbox(context: Context, store: Store) -> None:
-    """Read the mailbox again and again, while the daemon does its cycles."""
-    trouble = ""
-    while context.settings.inbox:
-        try:
-            trouble = await try_inbox(context, store, machine_now, trouble)
-        except Exception:  # one odd message must not end the reading for as long as the daemon runs
-            log.exception("the mailbox could not be read")
-        await asyncio.sleep(EVERY.total_seconds())
-
-
-def _read_files(files: tuple[Path, ...], settings: Settings, store: Store) -> list[InboxResult]:
-    signer = make_signer(store, settings.secret)
-    names = pseudonyms_of(settings)
-    return [
-        process_message(store, signer, path.read_bytes(), machine_now(), names) for path in files
-    ]
+        yield store
 
 
 def _line(result: InboxResult) -> str:

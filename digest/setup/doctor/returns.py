@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from digest.mail.mailbox import Mailbox, read_mailbox
-from digest.mail.transport import make_tls_context
+from digest.mail.mailbox import read_mailbox
+from digest.mail.mailbox_process import open_mailbox
 from digest.model import REPOSITORY, Outcome, Receipt
 from digest.setup.doctor.check import (
     Cause,
@@ -43,7 +43,12 @@ def check_inbox(inbox: str, password: str, ca: Path | None) -> Finding:
     """Log in and select the folder; nothing is read or marked. What goes wrong is raised."""
     place = read_mailbox(inbox)
     must_resolve(place.host, "is the name right?")
-    Mailbox(place, password, tls_context=make_tls_context(ca, place.tls)).close()
+
+    async def look() -> None:
+        async with open_mailbox(place, password, ca, TIMEOUT):
+            pass
+
+    asyncio.run(look())
     return ok(f"{place.name} can be read")
 
 
