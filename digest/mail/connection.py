@@ -31,7 +31,7 @@ from digest.mail.message import NO_ADDRESS, EndedError, Message, is_mailbox, wor
 from digest.mail.oauth import TokenError
 from digest.mail.server import Server
 from digest.model import Outcome, Receipt
-from digest.rules.bounces import Fault, fault_of, status_of
+from digest.rules.bounces import Fault, fault_of
 
 T = TypeVar("T")
 
@@ -295,11 +295,13 @@ class Connection:
             raise EndedError(receipt, lost=isinstance(error, SMTPServerDisconnected)) from error
 
     def _judge_relay(self, code: int, text: str) -> Receipt:
-        permanent = code // 100 == 5 and _fault(text) is not Fault.QUOTA
-        return Receipt(Outcome.RELAY, self._words(f"{code} {text}"), permanent=permanent)
+        reply = f"{code} {text}"
+        permanent = code // 100 == 5 and fault_of(reply) is not Fault.QUOTA
+        return Receipt(Outcome.RELAY, self._words(reply), permanent=permanent)
 
     def _judge_sender(self, code: int, text: str) -> Receipt:
-        if code == TOO_LARGE or _fault(text) is Fault.MESSAGE:
+        is_message = code // 100 == 5 and fault_of(f"{code} {text}") is Fault.MESSAGE
+        if code == TOO_LARGE or is_message:
             return Receipt(Outcome.FAILED, self._words(f"{code} {text}"))
         return self._judge_relay(code, text)
 
@@ -307,21 +309,23 @@ class Connection:
         """Judge a refusal of the recipient; where no cause is named, it is the address."""
         if code in _OUR_FAULT:
             return self._judge_relay(code, text)
-        return self._judge(code, text, {Fault.ADDRESS, Fault.UNKNOWN})
+        return self._judge(code, text, {Fault.MAILBOX, Fault.ROUTE, Fault.UNKNOWN, Fault.ADDRESS})
 
     def _judge_data(self, code: int, text: str) -> Receipt:
         """Judge a refusal of the message; an address is blamed only where the server does so."""
         # 454 is a temporary failure of login or TLS (RFC 4954 section 6), whatever the stage.
         if code in (UNAVAILABLE, THROTTLED) or code // 100 not in (4, 5):
             return self._judge_relay(code, text)
-        return self._judge(code, text, {Fault.ADDRESS})
+        return self._judge(code, text, {Fault.MAILBOX, Fault.ADDRESS})
 
     def _judge(self, code: int, text: str, blamed: Set[Fault]) -> Receipt:
-        """Judge a refusal by its code; `blamed` are the faults for which the address answers."""
-        fault = _fault(text)
-        if fault is Fault.QUOTA:
-            return self._judge_relay(code, text)
+        """Judge a refusal by what it says; `blamed` are the faults for which the address
+        answers.
+        """
         reply = self._words(f"{code} {text}")
+        fault = fault_of(reply)
+        if fault is Fault.QUOTA or (fault is Fault.SENDER and code // 100 == 5):
+            return self._judge_relay(code, text)
         if code // 100 == 4:
             return Receipt(Outcome.DEFERRED, reply)
         return Receipt(Outcome.FAILED, reply, bounce=fault in blamed, policy=fault is Fault.POLICY)
@@ -352,11 +356,6 @@ class Connection:
         elif isinstance(client.transport, asyncio.WriteTransport):
             client.transport.abort()
         client.close()
-
-
-def _fault(text: str) -> Fault:
-    """What the enhanced status code, with which an answer may begin (RFC 2034), names as cause."""
-    return fault_of(status_of(text.split(maxsplit=1)[0] if text.strip() else ""))
 
 
 def _reason(error: Exception) -> str:

@@ -1,7 +1,8 @@
-"""Judges refusals and bounces: whom an enhanced status code blames, and for how long.
+"""Judges refusals and bounces: whom a server's words blame, and for how long.
 
-SMTP answers and delivery reports are judged alike: the code names a fault, and the fault says
-whom to blame (RFC 3463).
+SMTP answers and delivery reports are judged alike, by one table: codes (RFC 3463) and words name a
+fault, and the fault says whom to blame. The table lists what is meant: only what stands there as
+the address's fault ends a reader's mail at once.
 """
 
 from __future__ import annotations
@@ -20,33 +21,27 @@ SURGE_SHARE = 0.05
 SURGE_READERS = 5
 """… but fewer readers than these are no surge, however few there are in all."""
 
-_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+_STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?!\d|\.\d)")
+_LATER = re.compile(r"(?:^|;)\s*4\d\d[ -]")
+"""An answer for a time (RFC 5321 section 4.2.1), as it stands in a report too."""
 
 
 class Fault(StrEnum):
-    """The cause of a refusal that a status code names; UNKNOWN: none of the others."""
+    """The cause of a refusal, the mildest for the reader first: where several are named, the first
+    of them counts. UNKNOWN: none is named.
+    """
 
-    ADDRESS = "address"
-    MESSAGE = "message"
-    POLICY = "policy"
+    SENDER = "sender"
     QUOTA = "quota"
+    POLICY = "policy"
+    MESSAGE = "message"
+    MAILBOX = "mailbox"
     ROUTE = "route"
     UNKNOWN = "unknown"
+    ADDRESS = "address"
 
 
-_FAULTS = {
-    "1": Fault.ADDRESS,
-    "2": Fault.ADDRESS,
-    # With another message, or on another day, the address may well work.
-    "3.4": Fault.MESSAGE,
-    "4.4": Fault.ROUTE,
-    # The sender has sent what the server takes in a day: congestion in RFC 3463, and Gmail's quota.
-    "4.5": Fault.QUOTA,
-    "6": Fault.MESSAGE,
-    # The policy may be about the message or about the sender's standing: never about the reader.
-    "7": Fault.POLICY,
-}
-"""Faults by the subject of a code, and by subject and detail where that says more."""
+_ORDER = tuple(Fault)
 
 
 class Blame(StrEnum):
@@ -61,13 +56,112 @@ class Blame(StrEnum):
 
 _BLAMED = {
     Fault.ADDRESS: Blame.HARD,
-    Fault.UNKNOWN: Blame.HARD,
-    Fault.MESSAGE: Blame.POLICY,
-    Fault.POLICY: Blame.POLICY,
+    Fault.MAILBOX: Blame.SOFT,
     Fault.ROUTE: Blame.SOFT,
-    Fault.QUOTA: Blame.SOFT,
+    Fault.UNKNOWN: Blame.SOFT,
 }
-"""The blame for a permanent refusal (5.x.x), by its fault."""
+"""The blame for a refusal, by its fault; the others blame the mail or its sender."""
+
+_CODES = {
+    "1": Fault.MAILBOX,
+    "1.1": Fault.ADDRESS,  # no such mailbox
+    "1.2": Fault.ADDRESS,  # no such system
+    "1.3": Fault.ADDRESS,  # no valid address
+    "1.6": Fault.ADDRESS,  # moved
+    "1.7": Fault.SENDER,
+    "1.8": Fault.SENDER,
+    "1.10": Fault.ADDRESS,  # the domain takes no mail (RFC 7505); not found (Exchange)
+    "2": Fault.MAILBOX,
+    # With another message, or on another day, the address may well work.
+    "2.3": Fault.MESSAGE,
+    "3": Fault.ROUTE,
+    "3.4": Fault.MESSAGE,
+    "4": Fault.ROUTE,
+    # The sender has sent what the server takes in a day: congestion in RFC 3463, and Gmail's quota.
+    "4.5": Fault.QUOTA,
+    "5": Fault.ROUTE,
+    "6": Fault.MESSAGE,
+    # The policy may be about the message or about the sender's standing: never about the reader.
+    "7": Fault.POLICY,
+    "7.60": Fault.SENDER,  # the login may not send as this sender (Exchange)
+}
+"""Faults by the subject of a permanent code, and by subject and detail where that says more."""
+
+_WHO = r"(?:user|mail\ ?box|recipient|account|addressee|address|person|alias|customer|local\ part)"
+_KIND = r"(?:(?:virtual|local|remote|valid|active|known|e-?mail|mail|recipient|user)\ )"
+_UNKNOWN_MAILBOX = re.compile(
+    rf"""
+    \b(?:no\ such|unknown|invalid|non-?existent|not\ (?:an?|our|in\ our))\ {_KIND}{{0,2}}{_WHO}\b
+    | \b{_WHO}\b(?:(?!\b(?:domain|host|server|sender)\b)[^.;:!?]){{0,60}}?\b(?:unknown
+        | not\ (?:be\ )?(?:found|known|exist) | (?:doesn.?t|don.?t)\ exist
+        | no\ longer\ (?:exists|valid|available|active|in\ use|accepts))\b
+    | \bno\ {_KIND}?{_WHO}\ (?:here\ )?(?:by|with|of|for|found)\b | \bno\ one\ at\ this\ address\b
+    | \buser\ (?:doesn.?t|does\ not)\ have\ an?\ .{{0,40}}\baccount\b
+    | \b(?:utilisateur|destinataire)\ inconnu
+    | \b(?:usuario|destinatario|utente)\ (?:desconocid|sconosciut)
+    | \b(?:benutzer|empfänger|postfach|adressat)\b[^.;:]{{0,40}}\b(?:unbekannt|existiert\ nicht)
+    | (?:用户|用戶|收件人|邮箱|信箱|帐号|账号|帳號)\s?(?:不存在|未找到)
+    """,
+    re.VERBOSE,
+)
+"""What servers say of a mailbox that does not exist."""
+_DISABLED = re.compile(r"\b(?:disabled|deactivated|discontinued)\b")
+_WITH_WORDS = (
+    ("1.2", re.compile(r"\btry again\b"), Fault.ROUTE),
+    ("2.1", _DISABLED, Fault.ADDRESS),
+    ("2.1", _UNKNOWN_MAILBOX, Fault.ADDRESS),
+    ("4.1", re.compile(r"recipient address rejected: access denied"), Fault.ADDRESS),  # Exchange
+)
+"""Codes that mean something else where these words go with them."""
+
+_WORDS = (
+    (
+        Fault.SENDER,
+        re.compile(
+            r"""\b(?:bad|invalid|outbound|unknown|spam)\ sender\b | \bin\ reply\ to\ mail\ from\b
+            | \bsenders?\b[^.;]{0,40}\b(?:reject|den[iy]|refus|verif|block|fail|invalid|not|unknown)
+            | \bspf\b | \bdkim\b | \bdmarc\b | \bsend\ as\b | \bsendas
+            | \bblock(?:ed)?\ (?:using|list) | \bblacklist | \bdnsbl\b | \brbl\b
+            | \breputation\b | \breverse\ dns\b | \bptr\b | \breturn.path\b
+            | \byour\ (?:ip|domain|host|server|network|client|(?:e-?mail\ )?address)\b
+            """,
+            re.VERBOSE,
+        ),
+    ),
+    (
+        Fault.QUOTA,
+        re.compile(
+            r"""\b(?:frequency|rate|sending|daily|hourly)\b[^.;]{0,30}\b(?:limit|quota|exceed)
+            | \btoo\ many\ (?:messages|mails|e-?mails|connections|sessions|recipients)\b
+            """,
+            re.VERBOSE,
+        ),
+    ),
+    (
+        Fault.POLICY,
+        re.compile(
+            r"""\bspam | \bvirus | \bmalware | \bphish | \bpolic(?:y|ies)\b | \bunsolicited
+            | \bcontent\ (?:was\ |is\ |has\ been\ )?(?:denied|rejected|refused|blocked)
+            """,
+            re.VERBOSE,
+        ),
+    ),
+    (
+        Fault.MESSAGE,
+        re.compile(r"\bmessage\b[^.;:]{0,20}\b(?:too (?:large|big)|size|length)\b"),
+    ),
+    (
+        Fault.MAILBOX,
+        re.compile(
+            r"""\bquota\b | \b(?:mail ?box|inbox|folder|disk|storage)\b[^.;:]{0,30}\b(?:full|exceed)
+            | \btemporar | \btry\ (?:again\ )?later\b | \bgr[ae]y-?list
+            """,
+            re.VERBOSE,
+        ),
+    ),
+    (Fault.ADDRESS, _UNKNOWN_MAILBOX),
+)
+"""Faults by a server's words, with or without a code."""
 
 
 def status_of(text: str) -> str:
@@ -76,19 +170,63 @@ def status_of(text: str) -> str:
     return found[0] if found else ""
 
 
-def fault_of(status: str) -> Fault:
-    """The cause that an enhanced status code names; UNKNOWN without one."""
-    subject = status[2:]
-    return _FAULTS.get(subject, _FAULTS.get(subject.partition(".")[0], Fault.UNKNOWN))
+def fault_of(words: str, status: str = "") -> Fault:
+    """The cause that a server's answer names, or a report with its `status` and the server's words.
+
+    Where status, code and words disagree the mildest counts.
+    """
+    plain = _plain(words)
+    named = {_by_code(code, plain) for code in {status, status_of(words)}}
+    named |= {fault for fault, pattern in _WORDS if pattern.search(plain)}
+    if _LATER.search(words):
+        named.add(Fault.ROUTE)
+    return min(named - {Fault.UNKNOWN}, key=_ORDER.index, default=Fault.UNKNOWN)
 
 
-def blame_of(status: str) -> Blame:
-    """Judge a bounce by its code; SOFT without one, when nobody knows how long it will fail."""
-    if not status.startswith("5."):
-        return Blame.SOFT
-    return _BLAMED[fault_of(status)]
+def mildness(fault: Fault) -> int:
+    """The place of a fault among all, the mildest first."""
+    return _ORDER.index(fault)
+
+
+def blame_of(fault: Fault) -> Blame:
+    """The one whom a refusal blames, by its fault."""
+    return _BLAMED.get(fault, Blame.POLICY)
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether a server said the same of two messages, apart from addresses, ids and numbers."""
+    said = _bare(one)
+    return said != "" and said == _bare(other)
 
 
 def is_surge(bounced: int, readers: int) -> bool:
     """Whether too many of all readers bounced at once for a reader to be the cause."""
     return bounced >= SURGE_READERS and bounced > SURGE_SHARE * readers
+
+
+def _by_code(code: str, plain: str) -> Fault:
+    """The fault that a code names, in the light of the words that go with it."""
+    severity, _, subject = code.partition(".")
+    area, _, detail = subject.partition(".")
+    # With a detail of 0 a code leaves open what is meant (RFC 3463 section 3): the words say more.
+    if not code or (detail == "0" and area not in ("6", "7")):
+        return Fault.UNKNOWN
+    known = _CODES.get(subject, _CODES.get(area, Fault.UNKNOWN))
+    if severity != "5":
+        return known if known is Fault.QUOTA else Fault.ROUTE
+    return next(
+        (fault for at, said, fault in _WITH_WORDS if at == subject and said.search(plain)), known
+    )
+
+
+def _plain(words: str) -> str:
+    """A server's words in small letters, without addresses, links, and codes on each line."""
+    text = re.sub(r"\S+://\S+|[^\s<>()\[\]:;,\"']*@[^\s<>()\[\]:;,\"']*", " ", words.casefold())
+    text = re.sub(r"\b[245]\d\d(?:[ -]#?[245]\.\d+\.\d+)?(?=[\s-])-?", " ", text)
+    return " ".join(re.sub(r"[<>()\[\]\"'`]+", " ", text).split())
+
+
+def _bare(words: str) -> str:
+    """A server's words without all that differs from one message to the next."""
+    text = re.sub(r"\S*\d\S*|[\w-]+(?:\.[\w-]+)+", " ", _plain(words))
+    return " ".join(re.findall(r"[^\W\d_]+", text))

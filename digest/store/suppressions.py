@@ -15,8 +15,8 @@ from digest.rules.bounces import (
     SURGE_SPAN,
     Blame,
     blame_of,
+    fault_of,
     is_surge,
-    status_of,
 )
 from digest.store.database import Concern, Database
 from digest.store.digests import rewind
@@ -163,8 +163,7 @@ def note_bounce(
     copy may be on its way stays as it is. Where many readers bounce at once nobody is suppressed,
     and those of the last hour are excused.
     """
-    status = status or status_of(words)
-    blame = blame_of(status)
+    blame = blame_of(fault_of(words, status))
     noted = database.write(
         """INSERT OR IGNORE INTO bounce(delivery, subscriber, at, blame, words)
            SELECT id, subscriber, ?, ?, ? FROM delivery WHERE id = ?""",
