@@ -193,10 +193,12 @@ def blame_of(fault: Fault) -> Blame:
     return _BLAMED.get(fault, Blame.POLICY)
 
 
-def same_words(one: str, other: str) -> bool:
-    """Whether a server said the same of two messages, apart from addresses, ids and numbers."""
-    said = _bare(one)
-    return said != "" and said == _bare(other)
+def bare_words(words: str) -> str:
+    """What a server said, without the addresses, names, ids and numbers that differ from one
+    message to the next.
+    """
+    text = re.sub(r"\S*\d\S*|[\w-]+(?:\.[\w-]+)+", " ", _plain(words))
+    return " ".join(re.findall(r"[^\W\d_]+", text))
 
 
 def is_surge(bounced: int, readers: int) -> bool:
@@ -224,9 +226,3 @@ def _plain(words: str) -> str:
     text = re.sub(r"\S+://\S+|[^\s<>()\[\]:;,\"']*@[^\s<>()\[\]:;,\"']*", " ", words.casefold())
     text = re.sub(r"\b[245]\d\d(?:[ -]#?[245]\.\d+\.\d+)?(?=[\s-])-?", " ", text)
     return " ".join(re.sub(r"[<>()\[\]\"'`]+", " ", text).split())
-
-
-def _bare(words: str) -> str:
-    """A server's words without all that differs from one message to the next."""
-    text = re.sub(r"\S*\d\S*|[\w-]+(?:\.[\w-]+)+", " ", _plain(words))
-    return " ".join(re.findall(r"[^\W\d_]+", text))

@@ -16,7 +16,7 @@ from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.relay import Relay
 from digest.store.rows import OPEN_STATES, WAITING_STATES, states
-from digest.store.suppressions import note_bounce
+from digest.store.suppressions import excuse_words, note_bounce
 
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""
@@ -178,7 +178,10 @@ class Outbox(Concern):
             return None, receipt
         is_issue = outgoing.address.startswith(REPOSITORY)
         if not is_issue:
-            receipt = self._relay.judge(receipt, now)
+            blamed = receipt.bounce
+            receipt = self._relay.judge(receipt, now, outgoing.reader)
+            if blamed and receipt.outcome is Outcome.RELAY:
+                excuse_words(self._db, receipt.reply, now)
         attempt = Attempt(
             receipt.outcome, outgoing.attempt, now - outgoing.date, bool(maybe_accepted), is_issue
         )

@@ -9,17 +9,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.model import Outcome, Receipt
+from digest.rules.bounces import Fault, bare_words, fault_of
 from digest.rules.delivery_retry import RateLimit
 from digest.store.database import Concern, Database
+from digest.store.subscribers import count_readers
 from digest.times import from_text
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once
 where only a person can mend what is wrong: servers lock accounts after some refused logins."""
 STREAK = 3
-"""From this many messages in a row on, refused as a matter of policy or left without an answer, it
-is the server's failure."""
+"""From this many messages in a row on, refused as a matter of policy, or in the same words, or left
+without an answer, it is the server's failure."""
 DAY = timedelta(days=1)
+_WITHOUT_CAUSE = (Fault.UNKNOWN, Fault.ROUTE, Fault.MAILBOX)
+"""Faults of which nobody knows whose they are, while one reader's refusal is all that is known.
+Never among them: that the mailbox does not exist, which concerns that reader alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ class RelayState:
 
     `failures` in a row gave it a rest until `paused_until`, the first of them at `tripped_since`;
     `reason` is in the server's own words. `streak` counts messages in a row that were refused as a
-    matter of policy or left without an answer. `permanent`: only a person can mend it, as with a
-    refused login.
+    matter of policy, or in the same words (`refusal`, the last time to the reader `refused`), or
+    left without an answer. `permanent`: only a person can mend it, as with a refused login.
     """
 
     failures: int = 0
@@ -38,6 +43,8 @@ class RelayState:
     paused_until: datetime | None = None
     reason: str = ""
     permanent: bool = False
+    refusal: str = ""
+    refused: int = 0
 
     def is_paused(self, now: datetime) -> bool:
         """Whether it is given a rest now. An end further off than any rest was set by a clock that
@@ -62,37 +69,68 @@ class Relay(Concern):
         found = self._db.first(RelayState, "SELECT * FROM relay WHERE name = ?", [self._name])
         return found or RelayState()
 
-    def judge(self, receipt: Receipt, now: datetime) -> Receipt:
-        """Take note of how an attempt ended, and return what that means for the message.
+    def judge(self, receipt: Receipt, now: datetime, reader: int = 0) -> Receipt:
+        """Take note of how an attempt for a reader ended, and return what that means for the
+        message.
 
-        A message that was refused as a matter of policy is not at fault where others before it were
-        refused too. Belongs into the transaction that records the attempt.
+        A message that was refused as a matter of policy, or in words that name no cause of the
+        reader's, is not at fault where others before it were refused so too. Belongs into the
+        transaction that records the attempt.
         """
         state = self.state()
         match receipt.outcome:
             case Outcome.RELAY:
                 self._return_token()
                 self._write(_tripped(state, receipt.reply, now, permanent=receipt.permanent))
-            # docs/decisions.md, "Three refusals by policy, or three silences, are the server's
+            # docs/decisions.md, "Three refusals in a row, or three silences, are the server's
             # trouble".
             case Outcome.UNKNOWN:
                 self._suspect(state, receipt, now)
             case Outcome.FAILED if receipt.policy:
-                if self._suspect(state, receipt, now):
+                # Where there are fewer readers, it is the server's when all of them were refused.
+                most = min(STREAK, count_readers(self._db) or STREAK)
+                if self._suspect(state, receipt, now, most):
+                    return Receipt(Outcome.RELAY, receipt.reply)
+            case Outcome.FAILED if fault_of(receipt.reply) in _WITHOUT_CAUSE:
+                if self._suspect_words(state, receipt, now, reader):
                     return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.SENT if state != RelayState():
                 self._write(RelayState())
-            # That it answers does not yet mean that it takes messages again.
-            case Outcome.DEFERRED | Outcome.FAILED if state.failures and state.streak < STREAK:
-                self._write(RelayState(streak=state.streak))
+            case Outcome.DEFERRED | Outcome.FAILED:
+                self._answered(state)
         return receipt
 
-    def _suspect(self, state: RelayState, receipt: Receipt, now: datetime) -> bool:
+    def _suspect(
+        self, state: RelayState, receipt: Receipt, now: datetime, most: int = STREAK
+    ) -> bool:
         """Count what may be the server's failure; whether it is taken for one now."""
         state = replace(state, streak=state.streak + 1)
-        trips = state.streak >= STREAK or state.failures > 0
+        trips = state.streak >= most or state.failures > 0
         self._write(_tripped(state, receipt.reply, now) if trips else state)
         return trips
+
+    def _suspect_words(
+        self, state: RelayState, receipt: Receipt, now: datetime, reader: int
+    ) -> bool:
+        """Count a refusal where another reader's was in the same words; whether it is taken for the
+        server's failure now.
+        """
+        said = bare_words(receipt.reply)
+        if said != state.refusal:
+            self._answered(state)
+            state = self.state()
+            row = state.streak if state.failures else 1
+            self._write(replace(state, streak=row, refusal=said, refused=reader))
+            return False
+        if reader == state.refused and not state.failures:
+            return False
+        return self._suspect(replace(state, refused=reader), receipt, now)
+
+    def _answered(self, state: RelayState) -> None:
+        """End the rests of a server that answers again, unless it took no message lately."""
+        # That it answers does not yet mean that it takes messages again.
+        if state.failures and state.streak < STREAK:
+            self._write(RelayState(streak=state.streak))
 
     def use(self, server: str) -> None:
         """Begin to work with the server that is called so; what is remembered of another one is no
@@ -119,12 +157,13 @@ class Relay(Concern):
     def _write(self, state: RelayState) -> None:
         self._db.write(
             """INSERT INTO relay(name, place, failures, streak, tripped_since, paused_until,
-                   reason, permanent)
+                   reason, permanent, refusal, refused)
                VALUES(:name, '', :failures, :streak, :tripped_since, :paused_until,
-                   :reason, :permanent)
+                   :reason, :permanent, :refusal, :refused)
                ON CONFLICT(name) DO UPDATE SET
                    failures = :failures, streak = :streak, tripped_since = :tripped_since,
-                   paused_until = :paused_until, reason = :reason, permanent = :permanent""",
+                   paused_until = :paused_until, reason = :reason, permanent = :permanent,
+                   refusal = :refusal, refused = :refused""",
             asdict(state) | {"name": self._name},
         )
 
@@ -194,9 +233,9 @@ def _tripped(
     if state.is_paused(now):
         return replace(state, reason=reason, permanent=permanent)
     pause = PAUSES[-1] if permanent else PAUSES[min(state.failures, len(PAUSES) - 1)]
-    return RelayState(
+    return replace(
+        state,
         failures=state.failures + 1,
-        streak=state.streak,
         tripped_since=state.tripped_since or now,
         paused_until=now + pause,
         reason=reason,

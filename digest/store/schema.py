@@ -282,4 +282,11 @@ uid INTEGER NOT NULL) WITHOUT ROWID;
     """
     CREATE INDEX paper_updated ON paper(updated);
     """,
+    # What the open world needs.
+    # `refusal`: what the server said of the last message that it refused without a cause of its
+    # reader's, without all that differs between messages; `refused`: that reader.
+    """
+    ALTER TABLE relay ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
+    ALTER TABLE relay ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+    """,
 )

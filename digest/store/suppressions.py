@@ -14,6 +14,7 @@ from digest.rules.bounces import (
     SOFT_SPAN,
     SURGE_SPAN,
     Blame,
+    bare_words,
     blame_of,
     fault_of,
     is_surge,
@@ -192,6 +193,23 @@ def note_bounce(
         suppress(database, reader, Reason.BOUNCED, words, now)
         return Effect.SUPPRESSED
     return Effect.NOTED
+
+
+def excuse_words(database: Database, words: str, now: datetime) -> None:
+    """Take back what was noted of readers for these words, which were the mail server's trouble.
+
+    Belongs into a transaction.
+    """
+    said, line = bare_words(words), now - SOFT_SPAN
+    noted = database.rows("SELECT delivery, subscriber, words FROM bounce WHERE at > ?", [line])
+    for row in noted:
+        if bare_words(row["words"]) == said:
+            database.write("UPDATE bounce SET excused = 1 WHERE delivery = ?", [row["delivery"]])
+            database.write(
+                """DELETE FROM suppression WHERE reason = ? AND since > ?
+                   AND address = (SELECT address FROM subscriber WHERE id = ?)""",
+                [f"{Reason.BOUNCED}: {row['words']}", line, row["subscriber"]],
+            )
 
 
 def _rewind_to_first(database: Database, delivery: int) -> None:

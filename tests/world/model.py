@@ -382,7 +382,8 @@ class World:
         if luck < self.faults * 0.3 or (self.armed and self.refusing > 0):
             return Receipt(Outcome.DEFERRED, "450 later")
         if luck < self.faults * 0.4:
-            return Receipt(Outcome.FAILED, "550 no such user", bounce=True)
+            said = self.random.choice(["550 no such user", "550 not today", "550 5.2.2 full"])
+            return Receipt(Outcome.FAILED, said, bounce=True)
         if luck < self.faults * 0.5:
             return Receipt(Outcome.RELAY, "421 closing")
         self.database.point()
@@ -428,7 +429,7 @@ class World:
                 and self.random.random() < self.faults * 0.03
             ):
                 words = self.random.choice(
-                    ["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked"]
+                    ["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked", "550 not today"]
                 )
                 self.store.inbox.bounce(
                     str(number), number, words, self.now, status="", undelivered=True
