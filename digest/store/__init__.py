@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from digest.store.alarms import Alarms
+from digest.store.copying import BUSY_SECONDS
 from digest.store.database import Database
 from digest.store.digests import Digests
 from digest.store.exports import Exports
@@ -81,11 +82,11 @@ class Store:
         self.close()
 
 
-def open_store(path: Path, *, create: bool = True) -> Store:
-    """Open the database file, making it where it is missing and `create` is true. Errors: see
-    Database.open.
+def open_store(path: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> Store:
+    """Open the database file, making it where it is missing and `create` is true. `busy_seconds`,
+    errors: see Database.open.
     """
-    return Store(Database.open(path, create=create))
+    return Store(Database.open(path, create=create, busy_seconds=busy_seconds))
 
 
 def rehearsal_store(path: Path) -> Store:

@@ -39,9 +39,11 @@ class Database:
         self._db.execute("PRAGMA foreign_keys = ON")
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Database:
+    def open(
+        cls, path: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS
+    ) -> Database:
         """Open the file, migrating it where it is older. WAL, and synchronous=FULL: a commit is on
-        the disk.
+        the disk. `busy_seconds`: how long it waits for another program's lock.
 
         Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another
         user; TryLaterError where it stays locked.
@@ -51,7 +53,7 @@ class Database:
         _check_owner(path)
         _make_private(path)
         with explained_errors(str(path)):
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+            connection = sqlite3.connect(path, timeout=busy_seconds)
         database = cls(connection, str(path))
         try:
             database._prepare(path)

@@ -8,15 +8,19 @@ so the body is not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from digest.errors import TryLaterError
+from digest.errors import DigestError
 from digest.web.pages import BUSY, GONE, QUESTION, UNKNOWN, page
+
+log = logging.getLogger(__name__)
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -31,10 +35,10 @@ HEADERS = {
 """The address of the page is a secret: it is kept out of caches, indexes, frames and other sites'
 logs."""
 
+Act = Callable[[str], Awaitable[bool]]
 
-def make_app(
-    known: Callable[[str], bool], leave: Callable[[str], bool], *, prefix: str = ""
-) -> Starlette:
+
+def make_app(known: Act, leave: Act, *, prefix: str = "") -> Starlette:
     """The web application. `known` tells whether a token is genuine, `leave` unsubscribes its
     reader if it is.
 
@@ -46,20 +50,26 @@ def make_app(
         token = request.path_params["token"]
         try:
             if request.method == "POST":
-                return _page(GONE) if leave(token) else _page(UNKNOWN, 404)
+                return _page(GONE) if await leave(token) else _page(UNKNOWN, 404)
             # Programs that look for viruses follow links: a GET changes nothing.
-            return _page(QUESTION) if known(token) else _page(UNKNOWN, 404)
-        except TryLaterError:
-            return _page(BUSY, 503, **{"Retry-After": "30"})
+            return _page(QUESTION) if await known(token) else _page(UNKNOWN, 404)
+        except DigestError as error:
+            log.warning("%s", error)
+            return _page(BUSY, 503, {"Retry-After": "30"})
 
-    async def nothing(_request: Request, _error: Exception) -> Response:
-        return _page(UNKNOWN, 404)
+    async def refused(_request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            return _page(BUSY, 500)
+        return _page(UNKNOWN, error.status_code, error.headers)
 
     # The server in front may pass the public path on, or take its beginning off.
     paths = dict.fromkeys([f"{prefix}/u/{{token}}", "/u/{token}"])
     routes = [Route(path, link, methods=["GET", "POST"]) for path in paths]
-    return Starlette(routes=routes, exception_handlers={404: nothing})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: refused, Exception: refused})
+    # It would lead to whatever host the request names.
+    app.router.redirect_slashes = False
+    return app
 
 
-def _page(content: str, status: int = 200, **headers: str) -> Response:
-    return HTMLResponse(page(content), status_code=status, headers=HEADERS | headers)
+def _page(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return HTMLResponse(page(content), status_code=status, headers=HEADERS | dict(headers or {}))

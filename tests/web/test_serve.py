@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from digest.cli.daily import serve as serving
 from digest.mail.reader_tokens import Purpose
 from digest.model import Roster
 from digest.setup.doctor.check import Level
@@ -21,9 +26,13 @@ from digest.setup.doctor.returns import check_base_url
 from digest.setup.mail import make_signer
 from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
+from digest.web import server as serving_pages
+from digest.web.app import HEADERS, make_app
 from tests.world.worlds import MONDAY, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
+FILES = 128
+"""Files that the server may have open, connections among them."""
 
 
 @dataclass
@@ -60,7 +69,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         f"127.0.0.1:{port}",
     ]
     command += ["--base-url", "https://example.org/digest", "-vv"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES)),
+    )
     try:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and process.poll() is None:
@@ -138,6 +153,130 @@ def test_a_token_for_a_bounce_or_for_nobody_leads_nowhere(site: Site) -> None:
     assert site.suppressed() == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+@pytest.mark.parametrize("path", ["{}/", "//evil.example/u", "{}?x=1/", "/digest{}//"])
+def test_nothing_leads_to_another_host(site: Site, method: str, path: str) -> None:
+    link = site.link().removeprefix(site.url)
+    answer = httpx.request(method, site.url + path.format(link), headers={"Host": "evil.example"})
+    assert answer.status_code in (200, 404)
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "", 200),
+        ("PUT", "", 405),
+        ("OPTIONS", "", 405),
+        ("TRACE", "", 405),
+        ("GET", "/", 404),
+        ("GET", "/u/1", 404),
+        ("DELETE", "/nowhere", 404),
+    ],
+)
+def test_every_answer_has_the_headers_of_security(
+    site: Site, method: str, path: str, status: int
+) -> None:
+    answer = httpx.request(method, site.url + path if path else site.link())
+    assert answer.status_code == status
+    assert (
+        HEADERS.items() <= {name.title(): value for name, value in answer.headers.items()}.items()
+    )
+    assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_half_requests_in_any_number_cost_nothing_and_keep_nobody_out(site: Site) -> None:
+    halves = [
+        b"",
+        b"GET /u/x HTTP/1.1\r\nHost: x",
+        b"POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",
+        b"POST /u/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"\0 no HTTP\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"GET /" + b"a" * 20_000,
+    ]
+    with contextlib.ExitStack() as held:
+        for number in range(2 * FILES):
+            half = held.enter_context(socket.socket())
+            half.setblocking(False)
+            half.connect_ex(("127.0.0.1", urlsplit(site.url).port))
+            with contextlib.suppress(OSError):  # one that is still waiting to be taken
+                half.send(halves[number % len(halves)])
+        assert httpx.get(site.link(), timeout=20).status_code == 200
+
+
+async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_pages, "SECONDS", 0.1)
+
+    async def nobody(_token: str) -> bool:
+        return False
+
+    server = serving_pages.make_server(make_app(nobody, nobody))
+    listener = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    for half in (
+        b"",
+        b"GET / HTTP/1.1\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n",
+    ):
+        reading, writing = await asyncio.open_connection(*listener.getsockname())
+        writing.write(half)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            answer = await reading.read()
+        assert answer.count(b"404 Not Found") == half.count(b"\r\n\r\n")
+        writing.close()
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture
+async def desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[httpx.AsyncClient, Store, str]]:
+    """The pages without a server, before a database of their own; they wait for it only briefly."""
+    monkeypatch.setattr(serving, "SECONDS", 0.05)
+    with open_store(tmp_path / "digest.db") as store:
+        readers = (reader(ADA, "Reasoning"),)
+        store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
+        signer = make_signer(store)
+        with contextlib.closing(serving._Desk(tmp_path / "digest.db", signer)) as desk:
+            transport = httpx.ASGITransport(make_app(desk.known, desk.leave))
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+                yield client, store, f"/u/{signer.token(Purpose.LEAVE, 1)}"
+
+
+async def test_a_locked_database_keeps_nobody_else_waiting(
+    desk: tuple[httpx.AsyncClient, Store, str],
+) -> None:
+    client, store, link = desk
+    done = []
+
+    async def ask(method: str, path: str) -> httpx.Response:
+        answer = await client.request(method, path)
+        done.append(path)
+        return answer
+
+    with store._database.transaction():
+        posts = [ask("POST", link) for _ in range(20)]
+        *busy, other = await asyncio.gather(*posts, ask("GET", "/"))
+    assert done[0] == "/"
+    assert other.status_code == 404
+    assert {(answer.status_code, answer.headers["retry-after"]) for answer in busy} == {(503, "30")}
+    assert (await client.post(link)).status_code == 200
+    assert [one.address for one in store.suppressions.all()] == [ADA]
+
+
+async def test_a_database_that_is_gone_is_a_page_too(
+    desk: tuple[httpx.AsyncClient, Store, str], tmp_path: Path
+) -> None:
+    client, _, link = desk
+    (tmp_path / "digest.db").rename(tmp_path / "away.db")
+    answer = await client.get(link)
+    assert answer.status_code == 503
+    assert "Not now" in answer.text
+
+
 def test_doctor_knows_it(site: Site, tmp_path: Path) -> None:
     survey = survey_settings(
         {"DIGEST_HOME": str(tmp_path), "DIGEST_BASE_URL": site.url}, {}, tmp_path
@@ -155,3 +294,4 @@ def test_it_ends_on_a_signal_and_its_log_holds_no_token(site: Site) -> None:
     assert f"{ADA}: unsubscribed" in err
     assert "/u/" not in err
     assert "Traceback" not in err
+    assert "uvicorn" not in err

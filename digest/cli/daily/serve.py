@@ -8,7 +8,9 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -22,9 +24,14 @@ from digest.setup.subscribers import apply_naming
 from digest.store import Store, open_store
 from digest.system.signals import Stop, run_stoppable
 
+if TYPE_CHECKING:
+    from digest.web.server import Server
+
 log = logging.getLogger(__name__)
 
 LISTEN = "127.0.0.1:8080"
+SECONDS = 2.0
+"""How long a page waits for the database."""
 
 
 @click.command(cls=Command, examples=("digest serve --listen 127.0.0.1:8080",))
@@ -47,56 +54,79 @@ def serve(context: Context, listen: str) -> None:
         contextlib.closing(_socket(host, port)) as listener,
     ):
         apply_naming(settings, store)
-        signer = make_signer(store, settings.secret)
-        application = _application(store, signer, prefix=urlsplit(settings.base_url).path)
-        greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
-        asyncio.run(_serve(application, listener, lambda: context.echo(greeting)))
+        with contextlib.closing(_Desk(settings.db, make_signer(store, settings.secret))) as desk:
+            server = _server(desk, prefix=urlsplit(settings.base_url).path)
+            greeting = f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
+            asyncio.run(_serve(server, listener, lambda: context.echo(greeting)))
 
 
-def _application(store: Store, signer: Signer, *, prefix: str) -> Any:
+class _Desk:
+    """Does what the pages ask for, in a thread of its own: a database that is locked keeps nobody
+    else waiting.
+    """
+
+    def __init__(self, path: Path, signer: Signer) -> None:
+        self._path, self._signer = path, signer
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._opened: Store | None = None
+
+    async def known(self, token: str) -> bool:
+        """Whether a token is genuine, and its reader known."""
+        return await self._ask(token, self._is_known)
+
+    async def leave(self, token: str) -> bool:
+        """Unsubscribe the reader whose token this is; false where it is nobody's."""
+        return await self._ask(token, self._unsubscribe)
+
+    async def _ask(self, token: str, act: Callable[[int], bool]) -> bool:
+        """Act upon the reader of a token. Raises TryLaterError where that takes too long."""
+        reader = self._signer.number(Purpose.LEAVE, token)
+        if reader is None:
+            return False
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, act, reader)
+        except TimeoutError as error:
+            raise TryLaterError("the database gave no answer in time") from error
+
+    def _is_known(self, reader: int) -> bool:
+        return self._store().inbox.address_of(reader) is not None
+
+    def _unsubscribe(self, reader: int) -> bool:
+        address = self._store().suppressions.unsubscribe(
+            reader, "by the link in a mail", machine_now()
+        )
+        log.info("%s", f"{address}: unsubscribed" if address else "a link that leads nowhere")
+        return address is not None
+
+    def _store(self) -> Store:
+        # SQLite's connections belong to the thread that opened them.
+        if self._opened is None:
+            self._opened = open_store(self._path, create=False, busy_seconds=SECONDS)
+        return self._opened
+
+    def close(self) -> None:
+        """End the thread, and the work that waits for it."""
+        if self._opened is not None:
+            self._thread.submit(self._opened.close)
+        self._thread.shutdown()
+
+
+def _server(desk: _Desk, *, prefix: str) -> Server:
     try:
         from digest.web.app import make_app
+        from digest.web.server import make_server
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the web side needs {error.name}, which is not installed",
             remedy="in the clone: pip install '.[web]'",
         ) from error
-
-    def known(token: str) -> bool:
-        reader = signer.number(Purpose.LEAVE, token)
-        return reader is not None and store.inbox.address_of(reader) is not None
-
-    def leave(token: str) -> bool:
-        reader = signer.number(Purpose.LEAVE, token)
-        address = None
-        if reader is not None:
-            address = store.suppressions.unsubscribe(reader, "by the link in a mail", machine_now())
-        log.info("%s", f"{address}: unsubscribed" if address else "a link that leads nowhere")
-        return address is not None
-
-    return make_app(known, leave, prefix=prefix)
+    return make_server(make_app(desk.known, desk.leave, prefix=prefix))
 
 
-async def _serve(application: Any, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until a signal asks for a stop. Requests are not logged: their paths are secrets."""
-    import uvicorn
-
-    class Server(uvicorn.Server):
-        """Leaves signals to `run_stoppable`, as all commands that stay do."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Any:
-            yield
-
-    config = uvicorn.Config(
-        application,
-        access_log=False,
-        log_config=None,
-        lifespan="off",
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    server, stop = Server(config), Stop()
+async def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until a signal asks for a stop."""
+    stop = Stop()
 
     async def serve_until_stopped() -> None:
         # Not before: whoever reads the line may send a signal, which must find its handler.

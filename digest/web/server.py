@@ -1,0 +1,102 @@
+"""The server of the pages: what connections may cost, whatever comes over them or does not.
+
+Uvicorn waits for the rest of a request for ever and takes any number of connections; beyond the
+process's limit of open files asyncio then writes a traceback for each that it cannot take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# What is taken must find a descriptor, beside the database's.
+MOST = min(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+"""Connections at once; one more ends the one that has waited for longest."""
+SECONDS = 15.0
+"""For a whole request with its answer, from the connection or the answer before."""
+LONGEST_HEAD = 16_384
+"""Octets of a request's line and headers."""
+AT_A_TIME = MOST // 2
+"""Connections that are taken before those before them are read."""
+
+
+class Connection(H11Protocol):
+    """A connection with a time limit."""
+
+    open: ClassVar[dict[Connection, asyncio.TimerHandle]] = {}
+    """The connections with their limits, the one that has waited for longest first."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._wait()
+        if len(self.open) > MOST:
+            next(iter(self.open))._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        self._wait()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; where another answer has begun, by ending the connection."""
+        # The body of a request that is being answered: one answer is enough.
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self._end()
+
+    def _wait(self) -> None:
+        self._forget()
+        self.open[self] = self.loop.call_later(SECONDS, self._end)
+
+    def _forget(self) -> None:
+        if self in self.open:
+            self.open.pop(self).cancel()
+
+    def _end(self) -> None:
+        self._forget()
+        self.transport.abort()
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to its caller."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Install no handlers."""
+        yield
+
+
+def make_server(application: Any) -> Server:
+    """The server of an application. Requests are not logged: their paths are secrets."""
+    return Server(
+        uvicorn.Config(
+            application,
+            http=Connection,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            # It warns of each request that is no HTTP.
+            log_level="error",
+            lifespan="off",
+            server_header=False,
+            backlog=AT_A_TIME,
+            h11_max_incomplete_event_size=LONGEST_HEAD,
+            timeout_graceful_shutdown=5,
+        )
+    )
