@@ -27,6 +27,9 @@ from digest.times import from_text
 ATOM = "{http://www.w3.org/2005/Atom}"
 OPENSEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 
+LONGEST_TITLE = 20_000
+"""Characters of a title that repeats a query, which is at most 4,000 long; longer ones take long to
+look through, and repeat none."""
 _TITLE = re.compile(
     r"arxiv query: search_query=(?P<query>.*)&id_list=(?P<ids>.*)&start=\d+&max_results=\d+",
     re.I | re.S,
@@ -83,7 +86,7 @@ def _read(root: ElementTree.Element, body: bytes) -> Feed:
     title = root.findtext(f"{ATOM}title")
     if title is None:
         raise ArxivError("arXiv's feed has no title")
-    named = _TITLE.fullmatch(plain_text(title))
+    named = _TITLE.fullmatch(plain_text(title)) if len(title) <= LONGEST_TITLE else None
     entries = _entries(body)
     ids = [plain_text(entry.findtext(f"{ATOM}id", "")) for entry in root.findall(f"{ATOM}entry")]
     if ids != [plain_text(_text(entry, "id")) for entry in entries]:

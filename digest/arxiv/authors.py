@@ -9,7 +9,6 @@ import re
 from digest.errors import one_line
 from digest.keywords.accents import decode_accents
 
-_GROUP = re.compile(r"\([^()]*\)")
 _BETWEEN = re.compile(r"\s*[,;]\s*(?:and\s+)?|\s+and\s+")
 _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV", re.IGNORECASE)
 
@@ -21,12 +20,10 @@ def split_authors(line: str) -> tuple[str, ...]:
     Names are joined by commas, semicolons or "and" (arXiv's help, "How to prepare your author
     list").
     """
-    while (
-        shorter := _GROUP.sub("", line)
-    ) != line:  # affiliations can nest: ((1) Oslo, (2) Bergen)
-        line = shorter
     names: list[str] = []
-    for piece in _BETWEEN.split(decode_accents(re.sub("[()]", " ", line))):
+    # Blanks are single before they are looked for, since that takes time by the square of a run.
+    plain = one_line(decode_accents(re.sub("[()]", " ", _without_groups(line))))
+    for piece in _BETWEEN.split(plain):
         name = one_line(piece)
         # "Ada Smith, Jr." is one author.
         if names and _SUFFIX.fullmatch(name):
@@ -34,3 +31,17 @@ def split_authors(line: str) -> tuple[str, ...]:
         elif name and name != "and":
             names.append(name)
     return tuple(names)
+
+
+def _without_groups(line: str) -> str:
+    """The line without what stands in parentheses, which can nest: ((1) Oslo, (2) Bergen)."""
+    kept: list[str] = []
+    opened: list[int] = []
+    for letter in line:
+        if letter == ")" and opened:
+            del kept[opened.pop() :]
+            continue
+        if letter == "(":
+            opened.append(len(kept))
+        kept.append(letter)
+    return "".join(kept)

@@ -42,7 +42,7 @@ NEVER_EMPTY = 20
 have days without."""
 
 _ID = re.compile(rf"oai:arXiv\.org:(?P<id>{PAPER_ID}){VERSION}")
-_PREAMBLE = re.compile(r"\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:\s*", re.IGNORECASE)
+_PREAMBLE = re.compile(r"\A\s*arXiv:\S+\s+Announce Type:\s*\S+\s+Abstract:\s*", re.IGNORECASE)
 _TITLE = re.compile(r"(?P<names>.+) updates on arXiv\.org")
 
 

@@ -9,6 +9,7 @@ import random
 import re
 import ssl
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ BODY_LIMIT = 20_000_000
 REDIRECT_LIMIT = 5
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest pause that arXiv may ask for and this run still waits."""
+ROUND = 660.0
+"""Seconds of one round of asking, whatever is asked for, that may be lost: to answers that fail, to
+the waits after them, and to what a good answer takes beyond SLOW."""
+SLOW = 60.0
+"""Seconds; pages of 2,000 papers take 5 to 30."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class Line(AbstractAsyncContextManager["Line"]):
     Between the end of one request and the start of the next lie at least `delay` seconds (arXiv's
     terms: 3), counted over all services together; `turn` lets no two processes ask at once, and
     keeps the delay between them too. `contact` is the operator's address, named in the User-Agent.
-    `requests` counts every HTTP request, redirects and repetitions included; `on_response`
+    `requests` counts every HTTP request, redirects and repetitions included; one that keeps
+    everybody waiting is not asked beyond a limit until the next round begins; `on_response`
     is given every response, `ready` waits until the host of a URL can be reached (None: nothing is
     waited for). HTTPS_PROXY and SSL_CERT_FILE are honoured.
     """
@@ -75,6 +82,7 @@ class Line(AbstractAsyncContextManager["Line"]):
     on_response: Callable[[Response], None] = lambda _response: None
     ready: Callable[[str], Awaitable[None]] | None = None
     requests: int = field(default=0, init=False)
+    _left: float = field(default=ROUND, init=False)
     _ended: float | None = field(default=None, init=False)
     _http: httpx.AsyncClient | None = field(default=None, init=False)
 
@@ -109,25 +117,39 @@ class Line(AbstractAsyncContextManager["Line"]):
                 ) from error
         return self._http
 
+    def begin_round(self) -> None:
+        """Give arXiv the time of a whole round again."""
+        self._left = ROUND
+
     async def patiently(self, ask: Callable[[], Awaitable[T]], attempts: int) -> T:
-        """Ask until the answer is good, or `attempts` are used up; the waits in between grow.
+        """Ask until the answer is good, or `attempts` are used up, or the round's time is; the
+        waits in between grow.
 
         Raises the last ArxivError.
         """
         attempt = 1
         while True:
+            if self._left <= 0:
+                raise UnreachableError("arXiv has kept this run waiting for too long already")
+            began = self.monotonic()
             try:
-                return await ask()
+                answer = await ask()
+                self._left -= max(0.0, self.monotonic() - began - SLOW)
+                return answer
             except ArxivError as error:
+                self._left -= self.monotonic() - began
                 pause = error.retry_after or timedelta(0)
                 # Where nobody answers at all there is most likely no network: one more try, and the
                 # next run's.
                 last = min(attempts, 2) if error.unreachable else attempts
-                if not error.transient or attempt >= last or pause > LONGEST_PAUSE:
-                    raise
                 # Jitter only lengthens: the wait that arXiv asks for is never cut short.
                 growing = self.delay * 3**attempt * (1 + self.jitter() / 2)
-                await self.sleep(max(growing, pause.total_seconds()))
+                wait = max(growing, pause.total_seconds())
+                is_too_long = pause > LONGEST_PAUSE or wait > self._left
+                if not error.transient or attempt >= last or is_too_long:
+                    raise
+                self._left -= wait
+                await self.sleep(wait)
                 attempt += 1
 
     async def get(
@@ -170,13 +192,10 @@ class Line(AbstractAsyncContextManager["Line"]):
         """One request and its answer, as it came."""
         received = bytearray()
         try:
-            async with asyncio.timeout(self.timeouts.whole):
+            async with asyncio.timeout(min(self.timeouts.whole, self._left)):
                 response = await self._connection().send(request, stream=True)
                 try:
-                    async for piece in response.aiter_bytes():
-                        received += piece
-                        if len(received) > BODY_LIMIT:
-                            raise ArxivError(f"arXiv's answer is larger than {BODY_LIMIT:,} bytes")
+                    await _unpack(response, received)
                 finally:
                     await response.aclose()
             received_whole = Response(response.status_code, response.headers, bytes(received))
@@ -199,6 +218,30 @@ class Line(AbstractAsyncContextManager["Line"]):
             raise ArxivError(
                 f"arXiv's answer broke off ({_words(error)})", body=bytes(received)
             ) from None
+
+
+async def _unpack(response: httpx.Response, received: bytearray) -> None:
+    """Read an answer's body to its end, as far as it fits. Packed is what was asked for: by gzip,
+    once. Each layer may grow a thousandfold, so what grows stops at the limit, not after a piece.
+    """
+    packed = [
+        name
+        for text in response.headers.get_list("content-encoding", split_commas=True)
+        if (name := text.strip().lower()) not in ("", "identity")
+    ]
+    if packed not in ([], ["gzip"], ["x-gzip"]):
+        raise ArxivError(f"arXiv's answer is packed by {plain_text(', '.join(packed))[:80]}")
+    unpacker = zlib.decompressobj(wbits=31) if packed else None
+    async for piece in response.aiter_raw():
+        room = BODY_LIMIT + 1 - len(received)
+        try:
+            received += unpacker.decompress(piece, room) if unpacker else piece
+        except zlib.error as error:
+            raise ArxivError(f"arXiv's answer cannot be unpacked ({error})") from None
+        if len(received) > BODY_LIMIT:
+            raise ArxivError(f"arXiv's answer is larger than {BODY_LIMIT:,} bytes")
+    if unpacker and received and not unpacker.eof:
+        raise ArxivError("arXiv's answer broke off (its packing has no end)")
 
 
 def user_agent(contact: str) -> str:

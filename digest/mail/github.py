@@ -4,6 +4,7 @@ body.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ this many answers are read."""
 CLOCKS = timedelta(days=1)
 """The most by which this machine's clock and GitHub's may differ when an issue is looked for."""
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)
+WHOLE = 180.0
+"""Seconds for one question and its whole answer, which may come an octet at a time."""
 
 
 def _ended(outcome: Outcome, reply: str) -> EndedError:
@@ -177,9 +180,10 @@ class GithubTransport:
         `wanted`.
         """
         try:
-            response = await self._connection().request(
-                method, f"{self._api}/repos/{repository}{path}", **how
-            )
+            async with asyncio.timeout(WHOLE):
+                response = await self._connection().request(
+                    method, f"{self._api}/repos/{repository}{path}", **how
+                )
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,

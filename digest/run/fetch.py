@@ -92,6 +92,8 @@ async def fetch_due(
         names.setdefault(keyword.query, keyword.name)
     queries = session.store.windows.queries([keyword.query for keyword in keywords])
     there = sources.by_name(session.store)
+    if sources.line is not None:
+        sources.line.begin_round()
     ranked = order(sources.choice, len(queries), there)
     due = [query for query in queries if force or is_due(query, now, ranked[0])]
     due = at_once(due, now, ranked[0])

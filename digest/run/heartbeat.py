@@ -4,6 +4,7 @@ coming.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import httpx
@@ -19,14 +20,18 @@ async def beat(url: str) -> bool:
     not repeated.
     """
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=True) as client:
-            response = await client.get(url)
+        # What it says is not read: its status is the answer.
+        async with (
+            asyncio.timeout(TIMEOUT),
+            httpx.AsyncClient(follow_redirects=True) as client,
+            client.stream("GET", url) as response,
+        ):
             response.raise_for_status()
     except httpx.HTTPStatusError as error:
         # The address is a secret: the error's own words would repeat it.
         log.warning("the heartbeat was not taken: HTTP %d", error.response.status_code)
         return False
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         log.warning("the heartbeat was not taken: %s", type(error).__name__)
         return False
     return True

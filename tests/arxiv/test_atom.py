@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import feedparser
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from digest.arxiv import documents
 from digest.arxiv.atom import Feed, parse_feed
 from digest.arxiv.documents import plain_text
 from digest.arxiv.gate import check_page
@@ -126,6 +129,37 @@ def test_an_error_feed_is_a_refusal_in_arxivs_words() -> None:
 
 def test_a_paper_titled_error_is_a_paper() -> None:
     assert parse_feed(one(title="Error")).papers[0].title == "Error"
+
+
+def built_of(inside: bytes) -> bytes:
+    return whole().partition(b"<entry>")[0] + inside + b"</feed>"
+
+
+@pytest.mark.parametrize(
+    ("what", "inside"),
+    [
+        ("depth", b"<a>" * 300_000 + b"</a>" * 300_000),
+        ("depth", b"<a xmlns='u'>" * 40 + b"</a>" * 40),
+        ("elements", b"<a/>" * 20_000),
+        ("attributes", b"<a %s/>" % b" ".join(b"x%d=''" % n for n in range(80_000))),
+        ("namespaces", b"".join(b"<a xmlns:n%d='u%d'/>" % (n, n) for n in range(1000))),
+        ("namespaces", b"<a %s/>" % b" ".join(b"xmlns:n%d='u'" % n for n in range(1000))),
+        ("text", b"<entry><summary>" + b"x " * 100_001 + b"</summary></entry>"),
+        ("text", b"<category term='" + b"cs.LG;" * 40_000 + b"'/>"),
+    ],
+)
+def test_a_document_like_none_of_arxivs_is_refused_before_it_costs_time(
+    what: str, inside: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "ELEMENTS", 10_000)
+    monkeypatch.setattr(feedparser, "parse", None)  # which takes a minute for some of these
+    assert f"its {what} beyond" in refused(built_of(inside)).message
+
+
+def test_a_title_that_begins_to_repeat_a_query_again_and_again_names_none() -> None:
+    hostile = "arXiv Query: search_query=" + "&amp;id_list=" * 15_000
+    title = f"<title>{hostile}</title>".encode()
+    assert parse_feed(re.sub(rb"<title>arXiv.*?</title>", title, whole(), count=1)).query is None
 
 
 @pytest.mark.parametrize("bomb", ["internal", "external"])

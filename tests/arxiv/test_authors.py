@@ -58,6 +58,15 @@ def test_names(line: str, names: list[str]) -> None:
     assert list(split_authors(line)) == names
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["(" * 100_000, "(" * 100_000 + ")" * 100_000, " " * 200_000, "(a" * 66_000, ") " * 99_000],
+)
+def test_a_long_line_takes_no_longer_than_its_length(line: str) -> None:
+    """By the square of it, each of these would take minutes."""
+    assert len(split_authors(line)) <= 1
+
+
 def test_captured_lines_hold_no_affiliation_and_no_accent_afterwards() -> None:
     lines = 0
     for path in shared("arxiv/captures/rss").glob("*.xml"):

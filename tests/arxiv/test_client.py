@@ -399,6 +399,103 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
     assert len(error.body) == 10_000
 
 
+@pytest.mark.parametrize(
+    ("encoding", "layers"),
+    [
+        ("gzip, gzip", 2),
+        ("gzip,identity, GZIP", 2),
+        ("deflate", 1),
+        ("br", 1),
+        ("zstd, gzip", 1),
+        ("gzip" + ", gzip" * 20, 3),
+    ],
+)
+async def test_what_is_packed_otherwise_than_asked_for_is_not_unpacked(
+    arxiv: Standin, encoding: str, layers: int
+) -> None:
+    body = b"x" * 3_000_000
+    for _ in range(layers):
+        body = gzip.compress(body)
+    arxiv.script(ScriptedAnswer(200, body, {"Content-Encoding": encoding}))
+    error = await failure(arxiv)
+    assert "is packed by" in error.message
+    assert error.transient
+    assert error.body == b""
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "identity, gzip", "GZIP"])
+async def test_what_is_packed_once_is_read(arxiv: Standin, encoding: str) -> None:
+    packed = gzip.compress(real(0, 60))
+    arxiv.script(ScriptedAnswer(200, packed, {"Content-Encoding": encoding}))
+    async with client(arxiv) as made:
+        assert (await made.fetch(QUERY, since=EVER, page_size=60)).papers == PAPERS
+
+
+@pytest.mark.parametrize("damage", ["half", "flipped", "no gzip at all"])
+async def test_a_packing_that_is_damaged_is_no_answer(arxiv: Standin, damage: str) -> None:
+    packed = bytearray(gzip.compress(real(0, 60)))
+    if damage == "half":
+        del packed[len(packed) // 2 :]
+    elif damage == "flipped":
+        packed[len(packed) // 2] ^= 0x55
+    else:
+        packed = bytearray(real(0, 60))
+    arxiv.script(ScriptedAnswer(200, bytes(packed), {"Content-Encoding": "gzip"}))
+    error = await failure(arxiv)
+    assert "cannot be unpacked" in error.message or "broke off" in error.message
+
+
+@pytest.mark.parametrize("took", [1, 59, 170])
+async def test_a_round_ends_whatever_is_asked_in_it(arxiv: Standin, took: int) -> None:
+    """An arXiv that sends an octet now and then, and one that fails after a while."""
+    clock = Time()
+
+    def fail(_params: object) -> ScriptedAnswer:
+        clock.now += took
+        return ScriptedAnswer(500, b"")
+
+    arxiv.on_query = fail
+    async with client(arxiv, delay=3, clock=clock) as made:
+        for _keyword in range(40):
+            with pytest.raises(ArxivError) as caught:
+                await made.fetch(QUERY, since=EVER, page_size=60)
+        refused = len(arxiv.requests)
+        assert clock.now - 1000 < line_module.ROUND + 170 + 40 * 3 + 1
+        if took > 1:
+            assert caught.value.unreachable
+            assert "waiting for too long" in caught.value.message
+            assert refused < 15
+        arxiv.on_query = None
+        made.line.begin_round()
+        assert (await made.fetch(QUERY, since=EVER, page_size=60)).papers == PAPERS
+
+
+async def test_good_answers_may_take_long_and_dripping_ones_not(arxiv: Standin) -> None:
+    clock = Time()
+    async with client(arxiv, delay=3, clock=clock) as made:
+        for took, answered in ((50, 40), (170, 6)):
+            arxiv.on_query = lambda _params, took=took: setattr(clock, "now", clock.now + took)
+            done = 0
+            made.line.begin_round()
+            while done < 40:
+                try:
+                    await made.fetch(QUERY, since=EVER, page_size=60)
+                except ArxivError:
+                    break
+                done += 1
+            assert done == answered
+
+
+async def test_a_pause_that_is_asked_for_again_and_again_ends_the_round(arxiv: Standin) -> None:
+    clock = Time()
+    arxiv.on_query = lambda _params: ScriptedAnswer(503, b"", {"Retry-After": "400"})
+    async with client(arxiv, delay=3, clock=clock) as made:
+        for _keyword in range(3):
+            with pytest.raises(ArxivError):
+                await made.fetch(QUERY, since=EVER, page_size=60)
+    assert [pause for pause in clock.slept if pause > 3] == [400]
+
+
 async def test_no_connection_is_unreachable() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
