@@ -124,9 +124,10 @@ class Subscriber:
     `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the
     digest as an issue. `days` are the days on which a digest may come; `at` is the local time
     before which it does not come (None: as soon as the papers are in); `exclude` holds canonical
-    queries; papers by these `authors` or in these `categories` (`cs.LG`, `cs.*`) come before others
-    that match as well. `mailbox` is the address where `email` is only a name for it, since database
-    and log may be seen by strangers.
+    queries; where `within` names categories (`cs.LG`, `cs.*`), only papers in one of them come;
+    papers by these `authors` or in these `categories` come before others that match as well.
+    `mailbox` is the address where `email` is only a name for it, since database and log may be seen
+    by strangers.
     """
 
     email: str
@@ -138,6 +139,7 @@ class Subscriber:
     revisions: Revisions = Revisions.NONE
     max_papers: int = 50
     exclude: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     quiet_days: bool = False
     order: Order = Order.LIKELIEST
     paused_until: date | None = None
@@ -151,10 +153,14 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Who gets what: readers in the order of the file, and every keyword that is to be fetched."""
+    """Who gets what: readers in the order of the file, and every keyword that is to be fetched.
+
+    `within` is what `defaults` say; it holds for the page, too.
+    """
 
     subscribers: tuple[Subscriber, ...]
     keywords: tuple[Keyword, ...]
+    within: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

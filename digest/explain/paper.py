@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance
+from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import NOT_CARRIED, Paper, Query, Revisions, State
+from digest.model import NOT_CARRIED, Paper, Query, Revisions, State, Subscriber
 from digest.rules.plan import DEEP
 from digest.rules.verdict import (
     WEIGHT,
@@ -200,15 +201,25 @@ def _wishes(facts: _Facts, matcher: Matcher) -> Wishes:
     """The wishes that decide whether a row is for this reader; `matcher` holds the one paper."""
     reader = facts.inquiry.subscriber
     versions = facts.inquiry.store.history.milestones(facts.paper.id)
-    excluding = (rule for rule in (reader.exclude if reader else ()) if matcher.match(parse(rule)))
     return Wishes(
         revisions=reader.revisions if reader else Revisions.NONE,
         max_papers=reader.max_papers if reader else 0,
-        excluded_by=next(excluding, ""),
+        unwanted=_unwanted(reader, facts.paper, matcher) if reader else "",
         had_version=max((carried.version for _, carried in facts.carried()), default=None),
         accepted=versions.accepted,
         withdrawn=versions.withdrawn,
     )
+
+
+def _unwanted(reader: Subscriber, paper: Paper, matcher: Matcher) -> str:
+    """Why a paper never comes to a reader, whatever its keywords bring, in words; or ""."""
+    if is_outside(paper.categories, reader.within):
+        return (
+            f"none of its categories ({', '.join(paper.categories)}) is within"
+            f" {', '.join(reader.within)}"
+        )
+    rule = next((rule for rule in reader.exclude if matcher.match(parse(rule))), "")
+    return f"it is excluded by {rule}" if rule else ""
 
 
 def _judge(inquiry: Inquiry, row: LogRow, wishes: Wishes) -> Verdict:

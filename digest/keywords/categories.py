@@ -67,6 +67,14 @@ def in_categories(categories: Iterable[str], named: Iterable[str]) -> bool:
     )
 
 
+def is_outside(categories: Iterable[str], within: Iterable[str]) -> bool:
+    """Whether none of a paper's categories is among those `within` which a reader wants papers;
+    false where either is not known.
+    """
+    known, wanted = tuple(categories), tuple(within)
+    return bool(known and wanted) and not in_categories(known, wanted)
+
+
 def nearest_category(name: str) -> str:
     """The category that was probably meant, or "": the only one with this subject class (math.QM:
     q-bio.QM), else the most alike, and of those equally alike the one that begins alike for

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -89,14 +89,23 @@ def to_text(node: Node) -> str:
     return f"({f' {type(node).__name__.upper()} '.join(map(to_text, operands(node)))})"
 
 
-def make_keyword(name: str, query: str | None = None, rule: Rule | None = None) -> Keyword:
-    """Make a keyword of a name and its query; without a query the name itself is the query.
+def make_keyword(
+    name: str,
+    query: str | None = None,
+    rule: Rule | None = None,
+    within: Sequence[str] = (),
+) -> Keyword:
+    """Make a keyword of a name and its query; without a query the name itself is the query. With
+    `within`, only papers in one of these categories match.
 
     A plain one (no field, quotes, parentheses, operators) means: a single word stands in title and
     abstract, a phrase in title or abstract; `rule` chooses otherwise. Raises QueryError.
     """
     label = _checked_name(name)
     node, used = read_keyword(name if query is None else query, rule)
+    if within:
+        categories = parse(" OR ".join(f"cat:{category}" for category in within))
+        node, used = And(node, categories), Rule.QUERY
     return Keyword(label, to_text(node), used)
 
 

@@ -59,14 +59,27 @@ class GithubTransport:
     """Posts issues with the REST API. HTTPS_PROXY and SSL_CERT_FILE are honoured; the token is in
     no message.
 
+    Each issue gets the `label`, where there is one, and begins with a link to the page at
+    `page_url`.
+
     Before anything is posted the issues of the repository are looked through, so a repeated
     attempt, or a database that was restored from a backup, posts nothing twice.
     """
 
     width = 1
 
-    def __init__(self, token: str, *, api: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        token: str,
+        *,
+        api: str,
+        clock: Callable[[], datetime],
+        label: str = "",
+        page_url: str = "",
+    ) -> None:
         self._token = token
+        self._label = label
+        self._page_url = page_url
         self._api = api.rstrip("/")
         self._clock = clock
         self._http: httpx.AsyncClient | None = None
@@ -165,9 +178,12 @@ class GithubTransport:
 
     async def _post(self, repository: str, title: str, body: str) -> str:
         """Post one issue and say where it is; raises EndedError."""
-        response = await self._ask(
-            "POST", repository, "/issues", 201, json={"title": title, "body": body}
-        )
+        issue: dict[str, Any] = {"title": title, "body": body}
+        if self._page_url:
+            issue["body"] = f"The [page](<{self._page_url}>) has the latest papers.\n\n{body}"
+        if self._label:  # GitHub makes one that the repository does not have
+            issue["labels"] = [self._label]
+        response = await self._ask("POST", repository, "/issues", 201, json=issue)
         try:
             return words(f"201 {response.json()['html_url']}")
         except (ValueError, KeyError, TypeError):

@@ -118,14 +118,15 @@ class Verdict:
 class Wishes:
     """The reader's wishes that decide, besides the log, whether a row is for them.
 
-    `excluded_by`: the rule that matched; `accepted`: the versions that told of acceptance;
-    `withdrawn`: the version with which the paper was withdrawn, 0 while it stands.
+    `unwanted`: why the paper never comes, by `exclude` or `within`, in words; `accepted`: the
+    versions that told of acceptance; `withdrawn`: the version with which the paper was withdrawn,
+    0 while it stands.
     """
 
     revisions: Revisions
     max_papers: int
     accepted: frozenset[int] = frozenset()
-    excluded_by: str = ""
+    unwanted: str = ""
     had_version: int | None = None
     withdrawn: int = 0
 
@@ -309,8 +310,8 @@ def _not_wanted(row: LogRow, wishes: Wishes) -> Verdict | None:
         )
     if had is not None and not is_revision:
         return Verdict("had", f"the reader had version {had} already")
-    if wishes.excluded_by:
-        return Verdict("excluded", f"it is excluded by {wishes.excluded_by}")
+    if wishes.unwanted:
+        return Verdict("excluded", wishes.unwanted)
     return None
 
 

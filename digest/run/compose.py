@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from digest.errors import DigestError
+from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
@@ -137,7 +138,7 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
         reader,
         revisions=subscriber.revisions,
         max_papers=subscriber.max_papers,
-        exclude=exclude_rules(subscriber) if subscriber.exclude else None,
+        exclude=exclude_rules(subscriber) if subscriber.exclude or subscriber.within else None,
     )
 
 
@@ -323,12 +324,13 @@ def _rendered(renderer: Renderer, digest: Digest) -> tuple[str, tuple[bytes, ...
 
 
 def exclude_rules(subscriber: Subscriber) -> Exclude:
-    """The reader's `exclude` as a function from papers to the ids of those that any of its queries
-    matches.
+    """The reader's `exclude` and `within` as a function from papers to the ids of those that any
+    query of the one matches, or that lie outside the other.
     """
 
     def unwanted(papers: list[Paper]) -> set[str]:
+        outside = {p.id for p in papers if is_outside(p.categories, subscriber.within)}
         with Matcher(papers) as matcher:
-            return {paper for rule in subscriber.exclude for paper in matcher.match(parse(rule))}
+            return outside.union(*(matcher.match(parse(rule)) for rule in subscriber.exclude))
 
     return unwanted

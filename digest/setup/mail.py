@@ -73,7 +73,11 @@ def make_issues(settings: Settings) -> GithubTransport:
     from digest.mail.github import GithubTransport
 
     return GithubTransport(
-        settings.github_token, api=settings.github_api, clock=lambda: datetime.now(UTC)
+        settings.github_token,
+        api=settings.github_api,
+        clock=lambda: datetime.now(UTC),
+        label=settings.issue_label,
+        page_url=settings.page_url,
     )
 
 

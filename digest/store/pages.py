@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.keywords.categories import is_outside
 from digest.model import Paper
 from digest.store.database import Concern, Database
 from digest.store.papers import load_papers, write_paper
 from digest.times import from_text
 
+_LINKS = "page_links"
 MOVED = timedelta(days=7)
 """Whoever moves here within this time after the page's last update gets all that came after it."""
 
@@ -31,29 +33,45 @@ class PageImport:
 class Pages(Concern):
     """The verbs of publishing and importing."""
 
-    def recent(self, query: str, limit: int) -> tuple[Paper, ...]:
+    def recent(self, query: str, limit: int, within: Sequence[str] = ()) -> tuple[Paper, ...]:
         """The papers in a query's log that were submitted last, the newest first, each in its
-        highest version.
+        highest version; those alone that are `within` some categories, where they are named.
         """
         ids = self._db.column(
             """SELECT p.id FROM paper p
                WHERE p.id IN (
                    SELECT m.paper FROM seen m JOIN query q ON q.id = m.query WHERE q.text = ?)
-               ORDER BY p.published DESC, p.id DESC LIMIT ?""",
-            [query, limit],
+               ORDER BY p.published DESC, p.id DESC""",
+            [query],
         )
-        papers = load_papers(self._db, ids)
-        return tuple(papers[base] for base in ids)
+        found: list[Paper] = []
+        while ids and len(found) < limit:
+            some, ids = ids[:limit], ids[limit:]
+            papers = load_papers(self._db, some)
+            found += [
+                papers[base] for base in some if not is_outside(papers[base].categories, within)
+            ]
+        return tuple(found[:limit])
+
+    def links(self) -> str:
+        """The scheme of the links on the page that was imported last; "" where none was."""
+        return self._db.meta(_LINKS) or ""
 
     def import_page(
-        self, papers: Mapping[str, Paper], logs: Mapping[str, Sequence[str]], until: datetime
+        self,
+        papers: Mapping[str, Paper],
+        logs: Mapping[str, Sequence[str]],
+        until: datetime,
+        links: str,
     ) -> dict[str, PageImport]:
         """Write a page into the logs as history, in one transaction: nothing of it is ever mailed.
 
         `logs` names the papers of each query, the newest submission first; `until` is when the page
-        was last updated. What the database knows already stays as it is.
+        was last updated; `links` is the scheme of its links. What the database knows already stays
+        as it is.
         """
         with self._db.transaction():
+            self._db.set_meta(_LINKS, links)
             held = load_papers(self._db, list(papers))
             for base, paper in papers.items():
                 if base not in held:

@@ -21,7 +21,7 @@ from digest.subscribers.values import Report, WrongValueError, fits
 
 # The names that may stand at the top level of the file.
 SECTIONS = ("defaults", "keywords", "groups", "subscribers")
-KEYWORD_FIELDS = ("query", "match")
+KEYWORD_FIELDS = ("query", "match", "within")
 MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}
 
 
@@ -115,7 +115,7 @@ class Checked:
             self._read()
         own = (keyword for reader in self._readers for keyword in reader.keywords)
         keywords = _distinct([*filter(None, self.names.values()), *own])
-        self.roster = Roster(tuple(self._readers), keywords)
+        self.roster = Roster(tuple(self._readers), keywords, self._defaults.get("within", ()))
 
     def find(self, text: str) -> Keyword:
         """The keyword that this text means in a reader's list (not a group's). Raises
@@ -181,16 +181,21 @@ class Checked:
         return self.report.value(value, "a query", lambda text: make_keyword(name, text))
 
     def _detailed(self, key: YamlNode, name: str, value: YamlNode) -> Keyword:
-        """A keyword written as `name: {query: …, match: …}`; without a query its name is what is
-        searched for.
+        """A keyword written as `name: {query: …, match: …, within: […]}`; without a query its name
+        is what is searched for.
         """
         fields = self.report.fields(value, KEYWORD_FIELDS, f"the keyword {name}")
-        rule = None
+        rule, within = None, ()
         if "match" in fields:
             with self.report:
                 rule = self.report.value(fields["match"], "match", _read_match)
+        if "within" in fields:
+            with self.report:
+                within = read_field(self.report, "within", fields["within"])
         query = fields.get("query", key)
-        return self.report.value(query, "query", lambda text: make_keyword(name, text, rule))
+        return self.report.value(
+            query, "query", lambda text: make_keyword(name, text, rule, within)
+        )
 
     def _read_groups(self, section: YamlNode) -> None:
         for key, value in self.report.pairs(section, "groups"):

@@ -232,6 +232,13 @@ FIELDS = {
     "github": Field(read_repository, settable=False),
     "keywords": Field(one="a keyword", settable=False),
     "exclude": Field(one="a query", cleared="[]", from_flag=split),
+    "within": Field(
+        _category,
+        one="one of within",
+        cleared="[]",
+        mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
+        from_flag=split,
+    ),
     "name": Field(
         _printable(MAX_NAME),
         mistake=f"a name is one line of at most {MAX_NAME} printable characters",
@@ -331,7 +338,7 @@ DAY = Field(
 # Of these fields a subscriber has one.
 ADDRESSES = ("email", "github")
 # The fields that most people set: messages that list the settable ones begin with these.
-_FIRST = ("name", "at", "schedule", "timezone", "revisions", "max_papers", "exclude")
+_FIRST = ("name", "at", "schedule", "timezone", "revisions", "max_papers", "exclude", "within")
 # The fields that can be given as a flag or in a cell of a table.
 SETTABLE = tuple(
     dict.fromkeys((*_FIRST, *(name for name, field in FIELDS.items() if field.settable)))

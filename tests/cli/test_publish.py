@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -62,7 +63,10 @@ def test_papers_served_by_arxiv_make_the_seed_byte_for_byte(
         monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
         assert digest("run", "--now", "2025-03-21T06:00", "--quiet").code == 0
     assert (
-        digest("publish", "--markdown", "README.md", "--limit", "20", "--now", "2025-03-21").code
+        digest(
+            *("publish", "--markdown", "README.md", "--limit", "20"),
+            *("--now", "2025-03-21", "--links", "http"),
+        ).code
         == 0
     )
     assert (tmp_path / "README.md").read_bytes() == seed.read_bytes()
@@ -111,6 +115,55 @@ def test_an_unchanged_page_is_left_alone(digest: Command, seed: Path, tmp_path: 
         == 0
     )
     assert page.read_text().count("| **[") == 12
+
+
+def test_links_are_https_as_on_the_imported_page_or_as_told(
+    digest: Command, seed: Path, tmp_path: Path
+) -> None:
+    modern = seed.read_text(encoding="utf-8").replace("](http://", "](https://")
+    (tmp_path / "modern.md").write_text(modern, encoding="utf-8")
+    digest("import", "modern.md")
+    words = ("publish", "--markdown", "-", "--limit", "20", "--now", "2025-03-21")
+    assert digest(*words).out == modern
+    assert digest(*words, "--links", "http").out.encode() == seed.read_bytes()
+    digest("import", str(seed))
+    assert digest(*words).out.encode() == seed.read_bytes()
+    assert digest(*words, "--links", "https").out == modern
+
+
+def test_the_date_is_that_of_the_zone_and_a_zone_that_is_none_is_refused(
+    digest: Command, seed: Path
+) -> None:
+    digest("import", str(seed))
+    words = ("publish", "--markdown", "-", "--now", "2025-03-21T20:00", "--timezone")
+    assert "Last update: 2025-03-22\n" in digest(*words, "Asia/Shanghai").out
+    told = digest(*words, "Shanghai")
+    assert (told.code, "--timezone 'Shanghai' is not a time zone" in told.err) == (2, True)
+
+
+def test_a_page_keeps_to_the_categories_of_the_defaults_and_those_of_a_keyword(
+    digest: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "subscribers.yaml").write_text(
+        "defaults: {within: [cs.*, stat.ML]}\n"
+        "keywords:\n  Robot: {query: 'abs:robot', within: [cs.RO, math.*]}\n"
+        "subscribers:\n  - {email: ada@example.org, keywords: [Robot], within: []}\n"
+    )
+    kept = (("cs.RO",), ("math.CO", "cs.LG"))
+    for_readers = (("math.CO",),)
+    never = (("cs.LG",), ("physics.optics",))
+    with Standin() as arxiv:
+        arxiv.serve(
+            eprint(number, abstract="On a robot.", categories=categories)
+            for number, categories in enumerate((*kept, *for_readers, *never), 1)
+        )
+        monkeypatch.setenv("DIGEST_ARXIV_API", arxiv.url)
+        monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
+        assert digest("run", "--now", MONDAY.isoformat(), "--quiet").code == 0
+    page = digest("publish", "--markdown", "-", "--limit", "2").out
+    assert re.findall(r"abs/2611\.0000(\d)v", page) == ["2", "1"]
+    (mailed,) = (tmp_path / "mail" / "new").iterdir()
+    assert set(re.findall(r"abs/2611\.0000(\d)v", mailed.read_text())) == {"1", "2", "3"}
 
 
 def test_the_page_is_printed_on_demand_and_an_own_template_is_taken(
@@ -211,7 +264,7 @@ def take_in(world: World, name: str, *papers: Paper, until: datetime = MONDAY - 
     ordered = sorted(papers, key=lambda p: p.published, reverse=True)
     page = read_page(render_page([KeywordTable(name, tuple(ordered))], until.date()))
     found = papers_of(page.sections, until.date())
-    world.store.pages.import_page(found, {keyword(name).query: list(found)}, until)
+    world.store.pages.import_page(found, {keyword(name).query: list(found)}, until, "https")
 
 
 async def test_who_moves_here_gets_what_came_after_the_page_and_nothing_else(world: World) -> None:

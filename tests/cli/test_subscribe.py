@@ -63,7 +63,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
     ).split()
     more = (
         "--exclude cat:cs.RO --exclude survey --quiet-days tell --order newest"
-        " --paused-until 2026-12-01"
+        " --paused-until 2026-12-01 --within cs.*"
     ).split()
     looks = (
         "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
@@ -81,6 +81,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "revisions": True,
         "max_papers": 9,
         "exclude": ["cat:cs.RO", "all:survey"],
+        "within": ["cs.*"],
         "quiet_days": "tell",
         "order": "newest",
         "paused_until": "2026-12-01",

@@ -211,6 +211,16 @@ async def test_exclusion_names_its_rule(world: AskedWorld) -> None:
     assert (report["verdict"], "cat:cs.RO" in report["answer"]) == ("excluded", True)
 
 
+async def test_what_lies_outside_the_categories_that_are_wanted_says_so(world: AskedWorld) -> None:
+    await started(world, within=("cs.*", "stat.ML"))
+    world.arxiv.announce("Alpha", eprint(2, MONDAY, categories=("math.CO", "econ.EM")))
+    await world.cycle(TUESDAY)
+    report = world.why(ADA, "2611.00002")
+    assert report["verdict"] == "excluded"
+    words = "none of its categories (math.CO, econ.EM) is within cs.*, stat.ML"
+    assert words in report["answer"]
+
+
 async def test_a_revision_comes_only_where_it_is_wanted(world: AskedWorld) -> None:
     await started(world)
     world.arxiv.announce("Alpha", eprint(1, version=2, updated=MONDAY))

@@ -54,6 +54,26 @@ async def test_an_issue_is_posted_and_says_where_it_is() -> None:
     assert {headers["x-github-api-version"] for _, _, headers in server.requests} == {"2022-11-28"}
 
 
+async def test_an_issue_has_the_label_and_begins_with_a_link_to_the_page() -> None:
+    async with github() as server:
+        way = GithubTransport(
+            TOKEN,
+            api=server.url,
+            clock=lambda: NOW,
+            label="papers",
+            page_url="https://example.org/a(b)",
+        )
+        await way.send(assemble_issues(OUTGOING), Steps())
+        second = await way.send(assemble_issues(OUTGOING), Steps())
+        await way.close()
+    assert second.reply == "it was posted already"
+    [issue] = server.issues["ada/papers"]
+    assert issue["labels"] == ["papers"]
+    first, _, rest = issue["body"].partition("\n\n")
+    assert first == "The [page](<https://example.org/a(b)>) has the latest papers."
+    assert rest.startswith("## MLLM\n\nOne paper.\n\n<!-- ")
+
+
 async def test_a_second_attempt_finds_what_the_first_one_posted() -> None:
     async with github() as server:
         way = transport(server)

@@ -126,7 +126,7 @@ async def test_a_paper_that_an_imported_page_showed_comes_with_its_authors(
     await settled(world, "feeds")
     paper = about(2, "robot", TUESDAY)
     world.store.pages.import_page(
-        {paper.id: replace(paper, authors=())}, {"all:graph": [paper.id]}, TUESDAY
+        {paper.id: replace(paper, authors=())}, {"all:graph": [paper.id]}, TUESDAY, "https"
     )
     world.sky.announce(TUESDAY, paper)
     await world.cycle(TUESDAY, source="feeds")

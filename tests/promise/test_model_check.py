@@ -41,6 +41,10 @@ MUTATIONS = {
         "state IN ('queued', 'deferred', 'unknown')",
     ),
     "what a person lets go again is folded": ("AND maybe_accepted = 0", "AND maybe_accepted >= 0"),
+    "what a digest passed over since it lay outside comes back": (
+        "SET position = MAX(position, MIN(:end, COALESCE(until, :end)))",
+        "SET position = position + 0 * :end",
+    ),
     "the position of a closed subscription runs ahead": (
         "MIN(:end, COALESCE(until, :end))",
         ":end",

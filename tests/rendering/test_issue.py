@@ -31,7 +31,7 @@ def section(title: str, *papers: Paper) -> Section:
 
 
 def links(*bodies: str) -> list[str]:
-    return re.findall(r"\(http://arxiv\.org/abs/([^)]+)\)", "\n".join(bodies))
+    return re.findall(r"\(https://arxiv\.org/abs/([^)]+)\)", "\n".join(bodies))
 
 
 def cells(body: str) -> list[list[str]]:

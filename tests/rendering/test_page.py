@@ -143,7 +143,7 @@ def test_ordinary_texts_come_out_as_they_are() -> None:
         comment="7 pages, 4 figures",
     )
     assert row(paper) == (
-        f"| **[{paper.title}](http://arxiv.org/abs/2611.00001v1)** | 2026-11-20"
+        f"| **[{paper.title}](https://arxiv.org/abs/2611.00001v1)** | 2026-11-20"
         f" | <details><summary>Show</summary><p>{paper.abstract}</p></details> |"
         " 7 pages, 4 figures |"
     )
@@ -158,7 +158,7 @@ def test_a_long_comment_is_folded_under_its_beginning() -> None:
 def test_a_table_has_the_columns_that_are_asked_for() -> None:
     written = table([eprint()], (Column.TITLE, Column.DATE, Column.COMMENT)).split("\n")
     assert written[:2] == ["| **Title** | **Date** | **Comment** |", "| --- | --- | --- |"]
-    assert written[2] == "| **[Title 1](http://arxiv.org/abs/2611.00001v1)** | 2026-11-20 |  |"
+    assert written[2] == "| **[Title 1](https://arxiv.org/abs/2611.00001v1)** | 2026-11-20 |  |"
     assert heading("C#") == "C&#35;"
 
 
@@ -169,10 +169,11 @@ def test_the_seed_is_read_and_written_byte_for_byte() -> None:
         ("Hallucination", 20), ("MLLM", 20), ("Reasoning", 20), ("Reward Model", 20)
     ]  # fmt: skip
     assert (page.updated, page.unread) == (date(2025, 3, 21), ())
-    assert again(page.sections, date(2025, 3, 21)).encode() == seed
+    assert page.links == "http"
+    assert again(page.sections, date(2025, 3, 21), page.links).encode() == seed
 
 
-def again(sections: tuple[PageSection, ...], updated: date) -> str:
+def again(sections: tuple[PageSection, ...], updated: date, links: str = "https") -> str:
     """The page as the database would write it: each section's papers by the moment of
     submission."""
     papers = papers_of(sections, updated)
@@ -187,6 +188,7 @@ def again(sections: tuple[PageSection, ...], updated: date) -> str:
             for s in sections
         ],
         updated,
+        links=links,
     )
 
 
@@ -321,10 +323,12 @@ def test_a_long_text_is_written_in_time_that_grows_with_its_length(text: str) ->
 
 def test_an_own_template_takes_the_place_of_the_page(tmp_path: Path) -> None:
     own = tmp_path / "own.md"
-    loop = "{% for p in s.papers %} {{ p.title }} {{ p.row }}{% endfor %}"
+    paper = eprint(title="a|b", authors=("Ada", "Lin"), categories=("cs.LG",))
+    whose = "{{ p.authors|join(', ') }} {{ p.categories|first }}"
+    loop = "{% for p in s.papers %} {{ p.title }} " + whose + " {{ p.row }}{% endfor %}"
     own.write_text("{{ updated }}{% for s in sections %} {{ s.keyword }}:" + loop + "{% endfor %}")
-    page = render_page([KeywordTable("K", (eprint(title="a|b"),))], DAY, template=own)
-    assert page.startswith("2026-11-23 K: a|b | **[a&#124;b](")
+    page = render_page([KeywordTable("K", (paper,))], DAY, template=own)
+    assert page.startswith("2026-11-23 K: a|b Ada, Lin cs.LG | **[a&#124;b](")
     (tmp_path / "page.md").write_text("mine")
     assert render_page([], DAY, templates=tmp_path) == "mine"
 

@@ -732,6 +732,31 @@ async def test_a_first_digest_that_still_waits_is_not_made_again(world: World) -
     assert "starts" in message["Subject"]
 
 
+async def test_only_papers_within_the_wanted_categories_come_and_withdrawals_all_the_same(
+    world: World,
+) -> None:
+    """Switched on and off: what was let go with a digest does not come back, and nothing twice."""
+    tuesday = MONDAY + DAY
+    world.readers = [reader(ADA, "Alpha")]
+    first = eprint(1, MONDAY - DAY, categories=("math.CO",))
+    world.arxiv.announce("Alpha", first)
+    await world.cycle()
+    world.readers = [reader(ADA, "Alpha", within=("cs.*",))]
+    let_go = eprint(2, MONDAY, categories=("math.CO",))
+    crossed = eprint(3, MONDAY, categories=("math.CO", "cs.DM"))
+    withdrawn = replace(
+        first, version=2, updated=MONDAY, comment="This paper has been withdrawn by the authors"
+    )
+    world.arxiv.announce("Alpha", let_go, crossed, withdrawn)
+    await world.cycle(tuesday)
+    world.arxiv.announce("Alpha", eprint(4, tuesday, categories=("math.CO",)))
+    await world.cycle(tuesday + DAY)
+    world.readers = [reader(ADA, "Alpha")]
+    world.arxiv.announce("Alpha", eprint(5, tuesday + DAY))
+    await world.cycle(tuesday + 2 * DAY)
+    assert [sorted(numbers) for numbers in world.titles(ADA)] == [[1], [1, 3], [4, 5]]
+
+
 async def test_papers_that_come_for_one_keyword_do_not_wait_for_the_others(world: World) -> None:
     world.readers = [reader(ADA, "Alpha", "Beta")]
     world.arxiv.announce("Alpha", eprint(1))

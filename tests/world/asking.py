@@ -107,6 +107,7 @@ def _as_file(reader: Subscriber) -> dict[str, Any]:
         "revisions": {"true": True, "false": False}.get(reader.revisions, reader.revisions.value),
         "max_papers": reader.max_papers,
         "exclude": list(reader.exclude),
+        "within": list(reader.within),
     }
     if reader.days != tuple(Weekly):
         fields["schedule"] = [str(day) for day in reader.days]

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from digest.errors import ArxivError, DoubtfulError
+from digest.keywords.categories import is_outside
 from digest.mail.message import Message, Sender
 from digest.model import (
     Digest,
@@ -102,13 +103,14 @@ class CrashingDatabase(Database):
 @dataclass
 class Subscription:
     """What the oracle knows of one reader's subscription: the rows of the log that are its reader's
-    due."""
+    due, and those `passed` by a digest while they lay outside the categories that were wanted."""
 
     label: str
     state: str = "unplaced"
     was: str = ""
     entries: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     stash: list[tuple[int, str, int, Kind]] = field(default_factory=list)
+    passed: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     ended: datetime | None = None
     watched: timedelta = timedelta()
 
@@ -116,13 +118,14 @@ class Subscription:
 @dataclass
 class Delivery:
     """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void.
-    `copies` of it may have been handed over.
+    `copies` of it may have been handed over; its papers stand in the log beyond `from_seq`.
     """
 
     address: str
     items: list[tuple[str, int, bool]]
     silences: set[str]
     queued_at: datetime
+    from_seq: int
     status: str = "open"
     sends: int = 0
     copies: int = 0
@@ -189,6 +192,9 @@ class World:
         ) -> Counter[Kind]:
             before = self._head()
             counts = record(query, window, now, run, judgement)
+            # What was held back of a keyword that nobody wanted for a week is forgotten.
+            if query.last_good_at is None:
+                self.oracle.fleeting.pop(query.text, None)
             self.oracle.cleared(
                 query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
             )
@@ -276,8 +282,9 @@ class World:
             moment = (self.now - timedelta(days=held) + timedelta(hours=r.randrange(24))).replace(
                 microsecond=0
             )
+            categories = r.choice([("cs.LG",)] * 4 + [("math.CO",), ("math.CO", "cs.DM")])
             paper = Paper(
-                f"2603.{next(self.numbers):05}", 1, "T", "A", (), ("cs.LG",), moment, moment
+                f"2603.{next(self.numbers):05}", 1, "T", "A", (), categories, moment, moment
             )
             self.papers[paper.id], self.announced[paper.id] = paper, self.now
             self.matches[paper.id] = {q for q in self.queries if r.random() < 0.4}
@@ -308,6 +315,7 @@ class World:
                         max_papers=3 if self.harsh else r.choice([3, 50]),
                         days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
                         at=r.choice([None, time(7), time(20)]),
+                        within=r.choice([(), (), ("cs.*", "stat.*")]),
                     )
                 continue
             reader = self.roster[address]
@@ -317,7 +325,9 @@ class World:
                 self._edit(address, reader)
             elif luck < 0.10 and len(reader.keywords) > 1:
                 self.roster[address] = replace(reader, keywords=reader.keywords[1:])
-            elif luck < (0.25 if self.harsh else 0.13):
+            elif luck < 0.12:
+                self.roster[address] = replace(reader, within=() if reader.within else ("cs.*",))
+            elif luck < (0.25 if self.harsh else 0.15):
                 until = (
                     None
                     if reader.paused_until
@@ -440,6 +450,7 @@ class World:
                             f"one copy of delivery {number} came back, and the other was forgotten"
                         )
                     delivery.status, delivery.sends = "void", 0
+                    self.oracle.revive(delivery, to_first=True)
                     self.stats["came back"] += 1
 
     def cycle(self) -> None:
@@ -571,6 +582,7 @@ class Oracle:
         begin = min([len(last) - min(5, len(last)), *young])
         first = last[begin][0] if last else FAR
         subscription.state, subscription.watched = "active", self.watched[query]
+        subscription.passed = []
         subscription.entries = [e for e in self.log[query] if e[0] >= first]
 
     def held(self, query: Query, papers: tuple[Paper, ...]) -> None:
@@ -655,21 +667,63 @@ class Oracle:
                 return any(had < accepted <= version for accepted in self.accepted[paper])
         return False
 
+    def open_subscriptions(self, address: str) -> list[Subscription]:
+        """The reader's subscriptions whose logs are read."""
+        return [
+            subscription
+            for (owner, _query), subscription in self.subscriptions.items()
+            if owner == address and subscription.state in ("active", "drain")
+        ]
+
+    def outside(self, address: str, paper: str) -> bool:
+        """Whether a paper lies outside the categories that the reader wants."""
+        return is_outside(self.papers[paper].categories, self.known[address].within)
+
+    def rows(self, address: str) -> Iterator[tuple[int, str, bool]]:
+        """The rows of the reader's logs that make a paper due: number, paper, whether it is a
+        revision.
+        """
+        for subscription in self.open_subscriptions(address):
+            for seq, paper, version, kind in subscription.entries:
+                if kind == Kind.OLD or self.outside(address, paper):
+                    continue
+                if kind == Kind.REVISED:
+                    if self.wants(address, paper, version):
+                        yield seq, paper, True
+                elif self.had(address, paper) is None:
+                    yield seq, paper, False
+
+    def revive(self, delivery: Delivery, *, to_first: bool = False) -> None:
+        """A digest did not arrive, and the logs are read again from where it began, or `to_first`
+        from the first row of any of its papers: what it passed may be wanted now.
+        """
+        papers = {paper for paper, _, _ in delivery.items}
+        for (owner, query), subscription in self.subscriptions.items():
+            if owner != delivery.address:
+                continue
+            line = delivery.from_seq
+            if to_first:
+                first = min((e[0] for e in self.log[query] if e[1] in papers), default=FAR)
+                line = min(line, first - 1)
+            subscription.entries += [e for e in subscription.passed if e[0] > line]
+            subscription.passed = [e for e in subscription.passed if e[0] <= line]
+
+    def pass_over(self, address: str) -> None:
+        """A digest reads the logs to their end, and lets go what lies outside."""
+        for subscription in self.open_subscriptions(address):
+            outside = [e for e in subscription.entries if self.outside(address, e[1])]
+            subscription.passed += outside
+            subscription.entries = [e for e in subscription.entries if e not in outside]
+            self.world.stats["outside"] += len(outside)
+
     def due(self, address: str) -> dict[str, tuple[bool, int]]:
         """Base id -> (as a revision, last number in the log), in no order; what the reader's logs
         make due."""
         new: dict[str, int] = {}
         revised: dict[str, int] = {}
-        for (owner, _query), subscription in self.subscriptions.items():
-            if owner != address or subscription.state not in ("active", "drain"):
-                continue
-            for seq, paper, version, kind in subscription.entries:
-                had = self.had(address, paper)
-                if kind == Kind.REVISED:
-                    if self.wants(address, paper, version):
-                        revised[paper] = max(seq, revised.get(paper, 0))
-                elif kind != Kind.OLD and had is None:
-                    new[paper] = max(seq, new.get(paper, 0))
+        for seq, paper, is_revision in self.rows(address):
+            rows = revised if is_revision else new
+            rows[paper] = max(seq, rows.get(paper, 0))
         due = {paper: (False, max(seq, revised.get(paper, 0))) for paper, seq in new.items()}
         return due | {paper: (True, seq) for paper, seq in revised.items() if paper not in new}
 
@@ -709,10 +763,12 @@ class Oracle:
         for delivery in self.deliveries.values():
             if delivery.address == address and delivery.status == "open" and not delivery.sends:
                 delivery.status = "void"
+                self.revive(delivery)
                 self.world.stats["folded"] += 1
         want = self.due(address)
-        if away:
-            want = self._most_recent(address, want)
+        from_seq = min((seq for seq, _, _ in self.rows(address)), default=FAR) - 1
+        if away and len(want) > self.known[address].max_papers:
+            want, from_seq = self._most_recent(address, want)
         withdrawals = self.withdrawals(address)
         self.world.stats["withdrawals"] += len(withdrawals)
         want = dict.fromkeys(withdrawals, (True, 0)) | want
@@ -726,7 +782,8 @@ class Oracle:
             address, month if silences else START - timedelta(days=1)
         ):
             raise BrokenError(f"{address} got an empty digest that is not the first")
-        self.deliveries[number] = Delivery(address, items, silences, self.world.now)
+        self.deliveries[number] = Delivery(address, items, silences, self.world.now, from_seq)
+        self.pass_over(address)
         self.by_message_id[message_id] = number
         self.world.stats["digests"] += 1
         self.world.stats["papers"] += len(items)
@@ -735,11 +792,11 @@ class Oracle:
 
     def _most_recent(
         self, address: str, want: dict[str, tuple[bool, int]]
-    ) -> dict[str, tuple[bool, int]]:
-        """After an absence the most recent papers come, and what is older is let go."""
+    ) -> tuple[dict[str, tuple[bool, int]], int]:
+        """After an absence the most recent papers come, and what is older is let go; also returns
+        where the log begins anew.
+        """
         limit = self.known[address].max_papers
-        if len(want) <= limit:
-            return want
         by_age = sorted(want, key=lambda paper: want[paper][1])
         cut = want[by_age[-limit - 1]][1]
         for (owner, _query), subscription in self.subscriptions.items():
@@ -748,8 +805,9 @@ class Oracle:
             # comes.
             if owner == address:
                 subscription.entries = [e for e in subscription.entries if e[0] > cut]
+                subscription.passed = [e for e in subscription.passed if e[0] > cut]
         self.world.stats["let go"] += len(want) - limit
-        return {paper: want[paper] for paper in by_age[-limit:]}
+        return {paper: want[paper] for paper in by_age[-limit:]}, cut
 
     def _check_items(
         self, address: str, items: list[tuple[str, int, bool]], want: set[tuple[str, bool]]
@@ -771,6 +829,8 @@ class Oracle:
                     raise BrokenError(
                         f"delivery {number} may have been accepted, and ended {state}"
                     )
+                if delivery.status != "void":
+                    self.revive(delivery)
                 delivery.status = "void"
 
     def recovered(self) -> None:

@@ -133,10 +133,10 @@ def _take_in(
     # oldest row"
     if dry_run:
         with rehearsal_store(db) as store:
-            taken = store.pages.import_page(papers, logs, until)
+            taken = store.pages.import_page(papers, logs, until, page.links)
     else:
         with cycle_lock(db), open_store(db) as store:
-            taken = store.pages.import_page(papers, logs, until)
+            taken = store.pages.import_page(papers, logs, until, page.links)
     return [
         {
             "keyword": keyword.name,

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
 from digest.cli.base import Command, Context, flags_as, json_option, now_option
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
+from digest.rendering.page.cells import HTTP, HTTPS
 from digest.setup.parts import clock_at
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store import open_store
+from digest.subscribers.fields import read_flag
 
 LIMIT = 100
 
@@ -26,6 +29,8 @@ class PublishFlags:
     limit: int
     always: bool
     template: Path | None
+    links: str | None
+    timezone: str
     now: datetime | None
     as_json: bool
 
@@ -56,6 +61,18 @@ class PublishFlags:
     metavar="FILE",
     help="A page of your own, not the built-in.",
 )
+@click.option(
+    "--links",
+    type=click.Choice([HTTPS, HTTP]),
+    help="How links begin; else as on the page that was imported, or https.",
+)
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="The zone of the date that the page names.",
+)
 @now_option
 @json_option
 @flags_as(PublishFlags)
@@ -70,16 +87,23 @@ def publish(context: Context, flags: PublishFlags) -> None:
     from digest.run.publish import write_page
 
     settings, file = context.settings, flags.markdown
+    zone = ZoneInfo(str(read_flag("timezone", flags.timezone) or "UTC"))
     if file is None:
         raise UsageError("nothing to write was named", remedy="such as with --markdown README.md")
-    keywords = read_roster(settings).keywords
-    if not keywords:
+    roster = read_roster(settings)
+    if not roster.keywords:
         place = place_of_subscribers(settings)
         raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")
     with open_store(settings.db, create=False) as store:
-        tables = [KeywordTable(k.name, store.pages.recent(k.query, flags.limit)) for k in keywords]
-    updated = clock_at(flags.now)().date()
-    page = render_page(tables, updated, template=flags.template, templates=settings.templates)
+        tables = [
+            KeywordTable(k.name, store.pages.recent(k.query, flags.limit, roster.within))
+            for k in roster.keywords
+        ]
+        links = flags.links or store.pages.links() or HTTPS
+    updated = clock_at(flags.now)().astimezone(zone).date()
+    page = render_page(
+        tables, updated, links=links, template=flags.template, templates=settings.templates
+    )
     if str(file) == "-":  # as UTF-8, which the terminal's encoding may not be
         click.echo(page.encode("utf-8"), nl=False)
         return

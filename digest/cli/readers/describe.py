@@ -56,6 +56,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "revisions": {"true": True, "false": False}.get(reader.revisions, reader.revisions.value),
         "max_papers": reader.max_papers,
         "exclude": list(reader.exclude),
+        "within": list(reader.within),
         "quiet_days": "tell" if reader.quiet_days else "silent",
         "order": str(reader.order),
         "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
@@ -147,7 +148,7 @@ def warn_about(context: Context, readers: Sequence[Subscriber]) -> None:
     """Say on stderr what is probably not meant in these readers' keywords and categories."""
     # Each query is looked at once, however many readers share it.
     keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
-    categories = dict.fromkeys(category for reader in readers for category in reader.categories)
+    categories = dict.fromkeys(c for r in readers for c in (*r.categories, *r.within))
     texts = [_as_written(keyword) for keyword in keywords.values()]
     texts += [(f"cat:{category}", None) for category in categories]
     for warning in (warning for text, rule in texts for warning in warnings(text, rule)):

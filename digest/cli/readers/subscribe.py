@@ -93,6 +93,12 @@ def _words(values: Iterable[str]) -> list[str]:
     help="Never these, in place of those before; '' or none: no more.",
 )
 @click.option(
+    "--within",
+    multiple=True,
+    metavar="CATEGORY",
+    help="Only papers in these, such as 'cs.*'; '' or none: all.",
+)
+@click.option(
     "--quiet-days",
     type=Clearable(_words(QUIET_DAYS)),
     help="On a day without papers, say why or not.",

@@ -107,6 +107,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
         address_and_name(reader),
         *(f"  {keyword_line(keyword)}" for keyword in reader.keywords),
         *(f"  never: {query}" for query in reader.exclude),
+        *([f"  only within: {', '.join(reader.within)}"] if reader.within else []),
         f"  {schedule_words(reader)}; {content_words(reader)}",
         *_extra_lines(reader),
         f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
@@ -148,10 +149,11 @@ def _extra_lines(reader: Subscriber) -> Iterator[str]:
 def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -> None:
     """Set fields of one reader, such as at=07:00.
 
-    The fields are name, schedule, at, timezone, revisions, max_papers, exclude, quiet_days, order,
-    paused_until, abstracts, format, authors, categories and subject_prefix, written as in the
-    subscribers file; several days, queries or names stand between commas. A field set to nothing or
-    to 'none' is cleared: the reader then has none, or the usual one ('abstracts=none' means none).
+    The fields are name, schedule, at, timezone, revisions, max_papers, exclude, within, quiet_days,
+    order, paused_until, abstracts, format, authors, categories and subject_prefix, written as in
+    the subscribers file; several days, queries or names stand between commas. A field set to
+    nothing or to 'none' is cleared: the reader then has none, or the usual one ('abstracts=none'
+    means none).
     """
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
@@ -317,9 +319,9 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
 
     Who is a reader already gets what the row asks for beyond what they have. The first row names
     the columns: email, and any of keywords (several between semicolons), name, schedule, at,
-    timezone, revisions, max_papers, exclude, quiet_days, order, paused_until, abstracts, format,
-    authors, categories, subject_prefix. An empty cell changes nothing, 'none' clears. All rows are
-    taken over at once, or none where one is wrong; to repeat it does no harm.
+    timezone, revisions, max_papers, exclude, within, quiet_days, order, paused_until, abstracts,
+    format, authors, categories, subject_prefix. An empty cell changes nothing, 'none' clears. All
+    rows are taken over at once, or none where one is wrong; to repeat it does no harm.
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))

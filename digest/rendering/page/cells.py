@@ -15,6 +15,8 @@ from enum import StrEnum
 
 from digest.model import Paper
 
+HTTPS, HTTP = "https", "http"
+"""The schemes of links: arXiv's own, and the one that pages had before."""
 COMMENT_LENGTH = 20
 """Characters of a comment that stands in its cell as it is; a longer one is folded."""
 SUMMARY_LENGTH = 5
@@ -58,18 +60,22 @@ class Column(StrEnum):
     COMMENT = "Comment"
 
 
-def table(papers: Iterable[Paper], columns: Sequence[Column] = tuple(Column)) -> str:
-    """Write a table with a row for each paper, without a line break at its end."""
+def table(
+    papers: Iterable[Paper], columns: Sequence[Column] = tuple(Column), links: str = HTTPS
+) -> str:
+    """Write a table with a row for each paper, without a line break at its end; `links` is the
+    scheme of its links.
+    """
     heading = "| " + " | ".join(f"**{column}**" for column in columns) + " |"
     line = "| " + " | ".join("---" for _ in columns) + " |"
-    return "\n".join((heading, line, *(row(paper, columns) for paper in papers)))
+    return "\n".join((heading, line, *(row(paper, columns, links) for paper in papers)))
 
 
-def row(paper: Paper, columns: Sequence[Column] = tuple(Column)) -> str:
+def row(paper: Paper, columns: Sequence[Column] = tuple(Column), links: str = HTTPS) -> str:
     """Write one row: the title linked with its version, the date of that version (UTC), abstract
     and comment folded.
     """
-    return "| " + " | ".join(_CELLS[column](paper) for column in columns) + " |"
+    return "| " + " | ".join(_cell(column, paper, links) for column in columns) + " |"
 
 
 def heading(name: str) -> str:
@@ -77,9 +83,9 @@ def heading(name: str) -> str:
     return _escaped(without_controls(name), _IN_HEADING)
 
 
-def link(paper: Paper) -> str:
-    """Return the address of a version's abstract page as the page has always written it."""
-    return f"http://arxiv.org/abs/{paper.id}v{paper.version}"
+def link(paper: Paper, links: str = HTTPS) -> str:
+    """Return the address of a version's abstract page, by the scheme `links`."""
+    return f"{links}://arxiv.org/abs/{paper.id}v{paper.version}"
 
 
 def plain(cell: str) -> str:
@@ -92,16 +98,17 @@ def without_controls(text: str) -> str:
     return _BLANKS.sub(" ", _TURNING.sub("", text)).strip(" ")
 
 
-def _title(paper: Paper) -> str:
-    return f"**[{_escaped(without_controls(paper.title), _IN_TITLE)}]({link(paper)})**"
-
-
-def _date(paper: Paper) -> str:
-    return paper.updated.date().isoformat()
-
-
-def _abstract(paper: Paper) -> str:
-    return _fold("Show", _escaped(without_controls(paper.abstract), _HARMFUL))
+def _cell(column: Column, paper: Paper, links: str) -> str:
+    match column:
+        case Column.TITLE:
+            title = _escaped(without_controls(paper.title), _IN_TITLE)
+            return f"**[{title}]({link(paper, links)})**"
+        case Column.DATE:
+            return paper.updated.date().isoformat()
+        case Column.ABSTRACT:
+            return _fold("Show", _escaped(without_controls(paper.abstract), _HARMFUL))
+        case Column.COMMENT:
+            return _comment(paper)
 
 
 def _comment(paper: Paper) -> str:
@@ -109,14 +116,6 @@ def _comment(paper: Paper) -> str:
     if len(text) <= COMMENT_LENGTH:
         return _escaped(text, _IN_COMMENT)
     return _fold(f"{_escaped(text[:SUMMARY_LENGTH], _IN_COMMENT)}...", _escaped(text, _IN_COMMENT))
-
-
-_CELLS = {
-    Column.TITLE: _title,
-    Column.DATE: _date,
-    Column.ABSTRACT: _abstract,
-    Column.COMMENT: _comment,
-}
 
 
 def _fold(summary: str, text: str) -> str:

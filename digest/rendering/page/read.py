@@ -8,18 +8,19 @@ a cell that should not be there.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from digest.rendering.page.cells import Column, plain
+from digest.rendering.page.cells import HTTPS, Column, plain
 from digest.rendering.page.render import UPDATED
 
 _HEADING = re.compile(r"#{2,3}\s+(?P<name>.*\S)\s*")
 _RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TITLE = re.compile(
-    r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\(https?://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
+    r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\((?P<links>https?)://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
     r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>[1-9]\d{0,3}))?"
     r"(?:\.pdf)?\)(?(bold)\*\*)\s*"
 )
@@ -33,7 +34,7 @@ _LAST = re.compile(r"\s*(?P<text>.*?)\s*(?=\|?\s*$)")
 @dataclass(frozen=True, slots=True)
 class PageRow:
     """One row: a paper in a version (None where the link names none), with that version's day where
-    one is shown.
+    one is shown; `links` is the scheme of its link.
     """
 
     id: str
@@ -42,6 +43,7 @@ class PageRow:
     date: date | None
     abstract: str = ""
     comment: str = ""
+    links: str = HTTPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class PublishedPage:
     updated: date | None
     sections: tuple[PageSection, ...]
     unread: tuple[int, ...]
+
+    @property
+    def links(self) -> str:
+        """The scheme of most of its links."""
+        schemes = Counter(row.links for section in self.sections for row in section.rows)
+        return max(schemes, key=schemes.__getitem__, default=HTTPS)
 
 
 def read_page(text: str) -> PublishedPage:
@@ -132,6 +140,7 @@ def _row(line: str, columns: list[Column | None]) -> PageRow | None:
         date=_day(cells.get(Column.DATE, "")),
         abstract=plain(cells.get(Column.ABSTRACT, "")),
         comment=plain(cells.get(Column.COMMENT, "")),
+        links=paper["links"],
     )
 
 

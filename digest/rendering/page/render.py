@@ -13,7 +13,7 @@ import jinja2
 
 from digest.errors import ConfigError
 from digest.model import Paper
-from digest.rendering.page.cells import heading, link, row, table, without_controls
+from digest.rendering.page.cells import HTTPS, heading, link, row, table, without_controls
 from digest.rendering.templates import environment, template_errors
 
 TEMPLATE = "page.md"
@@ -40,6 +40,8 @@ class _Row:
     date: str
     abstract: str
     comment: str
+    authors: tuple[str, ...]
+    categories: tuple[str, ...]
     row: str
 
 
@@ -47,22 +49,23 @@ def render_page(
     sections: Sequence[KeywordTable],
     updated: date,
     *,
+    links: str = HTTPS,
     template: Path | None = None,
     templates: Path | None = None,
 ) -> str:
-    """Write the page; `updated` is the day (UTC) that it names.
+    """Write the page; `updated` is the day that it names, `links` the scheme of its links.
 
     `template` is a file that takes the place of the built-in page, `templates` a folder whose
     page.md does. In a template, `updated` is the day, and each of `sections` has `keyword` (safe in
     a heading), `table` (all of it) and `papers`, each with title, url, date, abstract, comment,
-    row. Raises ConfigError where a template is broken.
+    authors, categories, row. Raises ConfigError where a template is broken.
     """
     folder, name = (template.resolve().parent, template.name) if template else (templates, TEMPLATE)
     values = [
         {
             "keyword": heading(section.keyword),
-            "table": table(section.papers),
-            "papers": [_row(paper) for paper in section.papers],
+            "table": table(section.papers, links=links),
+            "papers": [_row(paper, links) for paper in section.papers],
         }
         for section in sections
     ]
@@ -91,12 +94,14 @@ def _undated(page: str) -> str:
     return re.sub(f"^{UPDATED}.*", "", page, count=1, flags=re.MULTILINE)
 
 
-def _row(paper: Paper) -> _Row:
+def _row(paper: Paper, links: str) -> _Row:
     return _Row(
         title=without_controls(paper.title),
-        url=link(paper),
+        url=link(paper, links),
         date=paper.updated.date().isoformat(),
         abstract=without_controls(paper.abstract),
         comment=without_controls(paper.comment),
-        row=row(paper),
+        authors=tuple(map(without_controls, paper.authors)),
+        categories=paper.categories,
+        row=row(paper, links=links),
     )

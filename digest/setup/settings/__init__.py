@@ -83,6 +83,8 @@ class Settings:
     secret: str = field(default="", repr=False)
     github_token: str = field(default="", repr=False)
     github_api: str = GITHUB_API
+    issue_label: str = ""
+    page_url: str = ""
     unknown: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 

@@ -202,6 +202,16 @@ def url(written: Written) -> str:
     return written.text
 
 
+def label(written: Written) -> str:
+    """A label of GitHub's issues: one line of at most 50 characters (GitHub's documentation,
+    "Managing labels").
+    """
+    text = written.text.strip()
+    if len(text) > 50 or not text.isprintable() or "," in text:
+        raise written.wrong("write one label of at most 50 characters, without a comma")
+    return text
+
+
 def service(written: Written) -> str:
     """A web address, or "" for `none`."""
     return "" if written.text.strip().lower() == "none" else url(written)

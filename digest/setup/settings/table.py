@@ -221,6 +221,14 @@ SETTINGS = (
         "The address of GitHub's REST interface",
         read.url,
     ),
+    Setting("DIGEST_ISSUE_LABEL", "issue_label", "", "The label that each issue gets", read.label),
+    Setting(
+        "DIGEST_PAGE_URL",
+        "page_url",
+        "",
+        "Where the page is read; each issue begins with a link to it",
+        read.url,
+    ),
     Setting(
         "DIGEST_TEMPLATES",
         "templates",
