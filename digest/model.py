@@ -153,9 +153,8 @@ class Subscriber:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Who gets what: readers in the order of the file, and every keyword that is to be fetched.
-
-    `within` is what `defaults` say; it holds for the page, too.
+    """Who gets what: readers in the order of the file, every keyword that is to be fetched, and the
+    categories to which the page keeps.
     """
 
     subscribers: tuple[Subscriber, ...]
@@ -257,8 +256,7 @@ class Digest:
     before this one; `abstracts` is how many papers come with their abstract (as much of it as
     `abstract_length` says), the others as title lines; `skipped` counts papers left out after an
     absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
-    reader is told, once, that they match nothing; `authors` and `categories` are those that the
-    reader named. A `welcome` names the `rhythm`.
+    reader is told, once, that they match nothing. A `welcome` names the `rhythm`.
     """
 
     date: LocalDate
@@ -343,8 +341,7 @@ class Receipt:
 
     `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on
     FAILED: the server refused as a matter of policy (5.7.x of RFC 3463), which may be meant for the
-    sender rather than for the message. `folder`: it went to a folder of this machine, and to
-    nobody's inbox.
+    sender. `folder`: it went to a folder of this machine, and to nobody's inbox.
     """
 
     outcome: Outcome

@@ -196,6 +196,17 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def _categories(name: str) -> Field:
+    """A field that lists categories."""
+    return Field(
+        _category,
+        one=f"one of {name}",
+        cleared="[]",
+        mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
+        from_flag=split,
+    )
+
+
 def _choice(name: str, kind: str, choices: Mapping[str, Any]) -> Field:
     """A field that holds one of a few words, or what the model makes of one, such as `true`."""
     by_value = {str(value).lower(): word for word, value in choices.items()}
@@ -232,13 +243,7 @@ FIELDS = {
     "github": Field(read_repository, settable=False),
     "keywords": Field(one="a keyword", settable=False),
     "exclude": Field(one="a query", cleared="[]", from_flag=split),
-    "within": Field(
-        _category,
-        one="one of within",
-        cleared="[]",
-        mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
-        from_flag=split,
-    ),
+    "within": _categories("within"),
     "name": Field(
         _printable(MAX_NAME),
         mistake=f"a name is one line of at most {MAX_NAME} printable characters",
@@ -315,13 +320,7 @@ FIELDS = {
         mistake="{!r} is no author's name: write one as arXiv does, such as Ada Lovelace",
         from_flag=split,
     ),
-    "categories": Field(
-        _category,
-        one="one of categories",
-        cleared="[]",
-        mistake="{!r} is no category: write one such as cs.LG, or cs.* for all of cs",
-        from_flag=split,
-    ),
+    "categories": _categories("categories"),
     "subject_prefix": Field(
         _printable(MAX_PREFIX),
         mistake=f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters",

@@ -20,7 +20,8 @@ _HEADING = re.compile(r"#{2,3}\s+(?P<name>.*\S)\s*")
 _RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TITLE = re.compile(
-    r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\((?P<links>https?)://(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
+    r"\s*(?P<bold>\*\*)?\[(?P<title>.*?)\]\((?P<links>https?)://"
+    r"(?:[a-z]+\.)?arxiv\.org/(?:abs|pdf)/"
     r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(?P<version>[1-9]\d{0,3}))?"
     r"(?:\.pdf)?\)(?(bold)\*\*)\s*"
 )
