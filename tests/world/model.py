@@ -192,11 +192,8 @@ class World:
         ) -> Counter[Kind]:
             before = self._head()
             counts = record(query, window, now, run, judgement)
-            # What was held back of a keyword that nobody wanted for a week is forgotten.
-            if query.last_good_at is None:
-                self.oracle.fleeting.pop(query.text, None)
             self.oracle.cleared(
-                query.text, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
+                query, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
             )
             rows = self.database.rows(
                 "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY "
@@ -596,14 +593,17 @@ class Oracle:
                 paper.id for paper in papers if paper.title == "stranger"
             }
 
-    def cleared(self, query: str, log: list[dict[str, Any]]) -> None:
+    def cleared(self, query: Query, log: list[dict[str, Any]]) -> None:
         """A good window ends a spell: the log has what only held-back windows showed, as far as it
         matches."""
-        logged = {row["paper"] for row in log}
-        if lost := self.fleeting[query] - logged:
-            raise BrokenError(f"{query} lacks what only a held-back window showed: {sorted(lost)}")
-        if strange := self.strangers[query] & logged:
-            raise BrokenError(f"{query} has what does not match it: {sorted(strange)}")
+        logged, text = {row["paper"] for row in log}, query.text
+        # What was held back of a keyword that nobody wanted for a week is forgotten.
+        if query.last_good_at is None:
+            self.fleeting.pop(text, None)
+        if lost := self.fleeting[text] - logged:
+            raise BrokenError(f"{text} lacks what only a held-back window showed: {sorted(lost)}")
+        if strange := self.strangers[text] & logged:
+            raise BrokenError(f"{text} has what does not match it: {sorted(strange)}")
 
     def record(
         self,

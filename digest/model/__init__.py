@@ -1,0 +1,52 @@
+"""The words of the domain as plain values: paper, keyword, subscriber, window, digest, delivery.
+
+Uses: nothing.
+"""
+
+from digest.model.deliveries import NOT_CARRIED, OPEN, WAITING, Outcome, Outgoing, Receipt, State
+from digest.model.digests import Digest, Item, LocalDate, Rendered, Rhythm, Section, Silence
+from digest.model.papers import Change, Kind, Paper, Query, Window
+from digest.model.readers import (
+    REPOSITORY,
+    Abstracts,
+    Format,
+    Keyword,
+    Order,
+    Revisions,
+    Roster,
+    Rule,
+    Subscriber,
+    Weekly,
+)
+
+__all__ = [
+    "NOT_CARRIED",
+    "OPEN",
+    "REPOSITORY",
+    "WAITING",
+    "Abstracts",
+    "Change",
+    "Digest",
+    "Format",
+    "Item",
+    "Keyword",
+    "Kind",
+    "LocalDate",
+    "Order",
+    "Outcome",
+    "Outgoing",
+    "Paper",
+    "Query",
+    "Receipt",
+    "Rendered",
+    "Revisions",
+    "Rhythm",
+    "Roster",
+    "Rule",
+    "Section",
+    "Silence",
+    "State",
+    "Subscriber",
+    "Weekly",
+    "Window",
+]

@@ -1,0 +1,106 @@
+"""Digests: what is due to a reader, put together, and as it will be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import TypeAlias
+
+from digest.model.papers import Change, Kind, Paper
+from digest.model.readers import Abstracts, Format, Keyword, Weekly
+
+LocalDate: TypeAlias = date
+"""A day in somebody's time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One paper in a digest, with the names of all the reader's keywords that it matches.
+
+    For a new version `changes` says what is different from the version that the reader had (None:
+    not known), and `old_title` what the title was, where that changed. `announced` is the day of
+    its announcement, as arXiv's lists date it, in a digest that covers several.
+    """
+
+    paper: Paper
+    kind: Kind
+    keywords: tuple[str, ...]
+    changes: tuple[Change, ...] | None = None
+    old_title: str = ""
+    announced: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The papers under one heading: a keyword's name, or the new versions."""
+
+    title: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A keyword that matched no new paper in `days` days of good windows, with a hint why."""
+
+    keyword: str
+    days: int
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The days on which digests come, not before `at`; `tells`: without papers a mail says why."""
+
+    days: tuple[Weekly, ...]
+    at: time | None
+    tells: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The content of one mail, free of anything that belongs to one reader alone.
+
+    `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest
+    before this one; `abstracts` is how many papers come with their abstract (as much of it as
+    `abstract_length` says), the others as title lines; `skipped` counts papers left out after an
+    absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
+    reader is told, once, that they match nothing. A `welcome` names the `rhythm`.
+    """
+
+    date: LocalDate
+    timezone: str
+    sections: tuple[Section, ...]
+    keywords: tuple[Keyword, ...]
+    welcome: bool = False
+    previous: LocalDate | None = None
+    next_at: datetime | None = None
+    abstracts: int = 50
+    skipped: int = 0
+    quiet: str = ""
+    contact: str = ""
+    silences: tuple[Silence, ...] = ()
+    rhythm: Rhythm | None = None
+    abstract_length: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
+
+    @property
+    def papers(self) -> int:
+        """How many papers the digest names."""
+        return sum(len(section.items) for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A digest as it will be read; the HTML part is empty where the reader wants text alone.
+
+    Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
+    belongs to one reader alone will stand; so a hundred thousand readers share one body.
+    """
+
+    subject: str
+    text: str
+    html: str
+    mark: str

@@ -1,0 +1,119 @@
+"""Readers and their keywords as the subscribers file describes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, time
+from enum import StrEnum
+
+REPOSITORY = "github:"
+"""Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
+
+
+class Rule(StrEnum):
+    """How a keyword matches: a plain one in title or abstract, both, or the title; or a query."""
+
+    EITHER = "either"
+    BOTH = "both"
+    TITLE = "title"
+    QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A name for a query; `query` is the canonical text that is sent to arXiv, and the identity."""
+
+    name: str
+    query: str
+    rule: Rule
+
+
+class Weekly(StrEnum):
+    """A day of the week as the subscribers file writes it."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+class Revisions(StrEnum):
+    """The new versions that a reader wants: none, those that report publication, or all.
+
+    The values are as the subscribers file writes them.
+    """
+
+    NONE = "false"
+    PUBLISHED = "published"
+    ALL = "true"
+
+
+class Order(StrEnum):
+    """The order of papers in a digest."""
+
+    LIKELIEST = "likeliest"
+    NEWEST = "newest"
+
+
+class Abstracts(StrEnum):
+    """How much of an abstract a reader wants: all of it, its first sentences, or nothing."""
+
+    FULL = "full"
+    SHORT = "short"
+    NONE = "none"
+
+
+class Format(StrEnum):
+    """The form of a digest: a mail with an HTML part, a mail of text alone, or an issue."""
+
+    HTML = "html"
+    TEXT = "text"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """One reader as the subscribers file describes them, defaults and groups applied.
+
+    `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the
+    digest as an issue. `days` are the days on which a digest may come; `at` is the local time
+    before which it does not come (None: as soon as the papers are in); `exclude` holds canonical
+    queries; where `within` names categories (`cs.LG`, `cs.*`), only papers in one of them come;
+    papers by these `authors` or in these `categories` come before others that match as well.
+    `mailbox` is the address where `email` is only a name for it, since database and log may be seen
+    by strangers.
+    """
+
+    email: str
+    keywords: tuple[Keyword, ...]
+    name: str = ""
+    days: tuple[Weekly, ...] = tuple(Weekly)
+    at: time | None = None
+    timezone: str = "UTC"
+    revisions: Revisions = Revisions.NONE
+    max_papers: int = 50
+    exclude: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    quiet_days: bool = False
+    order: Order = Order.LIKELIEST
+    paused_until: date | None = None
+    abstracts: Abstracts = Abstracts.FULL
+    format: Format = Format.HTML
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subject_prefix: str = ""
+    mailbox: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who gets what: readers in the order of the file, every keyword that is to be fetched, and the
+    categories to which the page keeps.
+    """
+
+    subscribers: tuple[Subscriber, ...]
+    keywords: tuple[Keyword, ...]
+    within: tuple[str, ...] = ()
