@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @contextmanager
 def existing_store(settings: Settings) -> Iterator[Store | None]:
     """The database where there is one already, for commands that report or mend."""
-    from digest.store import open_store
+    from digest.store import is_there, open_store
 
-    if not settings.db.exists():
+    if not is_there(settings.db):
         yield None
         return
     with open_store(settings.db, create=False) as store:

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from digest.store.alarms import Alarms
 from digest.store.copying import BUSY_SECONDS
-from digest.store.database import Database
+from digest.store.database import Database, is_there
 from digest.store.digests import Digests
 from digest.store.exports import Exports
 from digest.store.folder import Folder
@@ -29,6 +29,8 @@ from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
+
+__all__ = ["Store", "is_there", "open_store", "rehearsal_store"]
 
 
 class Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 BUSY_SECONDS = 10.0
@@ -12,20 +12,25 @@ BUSY_SECONDS = 10.0
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copy a database into one file of its own, as it is at one moment; the file is there whole or
-    not at all.
+    """Copy a database into one file of its own, as it is at one moment (see `save_whole`).
 
-    What stood at `target` is replaced. Nobody else can read the copy: the database holds the secret
-    of signed links. Raises sqlite3.Error and OSError.
+    What stood at `target` is replaced.
+    """
+    with closing(open_to_read(source, BUSY_SECONDS)) as old:
+        save_whole(old, target)
+
+
+def save_whole(source: sqlite3.Connection, target: Path, *, replaces: bool = True) -> None:
+    """Write all of a database into one file; the file is there whole or not at all.
+
+    What stands at `target` is replaced, or else left. Nobody else can read the file: the database
+    holds the secret of signed links. Raises sqlite3.Error and OSError.
     """
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         os.close(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        with (
-            closing(open_to_read(source, BUSY_SECONDS)) as old,
-            closing(sqlite3.connect(draft)) as new,
-        ):
-            old.backup(new)
+        with closing(sqlite3.connect(draft)) as new:
+            source.backup(new)
             # The copy needs no write-ahead log beside it.
             new.execute("PRAGMA journal_mode = DELETE").fetchone()
         # On the disk before the name points to it: a power cut would leave an empty file there.
@@ -34,9 +39,38 @@ def copy_whole(source: Path, target: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        draft.replace(target)
+        if replaces:
+            draft.replace(target)
+        else:
+            with suppress(FileExistsError):
+                os.link(draft, target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def newest_backup(path: Path) -> Path | None:
+    """The youngest of the copies that lie beside a database: of `digest db backup`, of a migration,
+    or of a restore.
+    """
+    kinds = (
+        (f"{path.stem}-", path.suffix),
+        (f"{path.name}.schema-", ""),
+        (f"{path.name}.before-", ""),
+    )
+    found = [
+        (copy.stat().st_mtime, copy)
+        for copy in path.parent.iterdir()
+        for begin, end in kinds
+        if copy.name.startswith(begin) and copy.name.endswith(end) and is_database(copy)
+    ]
+    return max(found, default=(0.0, None))[1]
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file holds tables of SQLite's (sqlite.org/fileformat.html: its first words)."""
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(16) == b"SQLite format 3\0"
+    return False
 
 
 def open_to_read(path: Path, seconds: float) -> sqlite3.Connection:
@@ -51,11 +85,12 @@ def open_to_read(path: Path, seconds: float) -> sqlite3.Connection:
 
 
 def move_aside(path: Path, name: str) -> Path:
-    """Keep a database that cannot be read under another name, with the files of its log; `path`
-    itself stays.
+    """Keep a database that cannot be read under another name, with the files of its log, which may
+    be all that is left of it; `path` itself stays.
     """
     aside = path.with_name(name)
-    os.link(path, aside)
+    with suppress(FileNotFoundError):
+        os.link(path, aside)
     for part in ("-wal", "-shm"):
         log = path.with_name(path.name + part)
         if log.exists():

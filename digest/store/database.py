@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from digest.errors import DigestError, StoreError, TryLaterError
-from digest.store.copying import BUSY_SECONDS, copy_whole, open_to_read
+from digest.store.copying import (
+    BUSY_SECONDS,
+    copy_whole,
+    newest_backup,
+    open_to_read,
+    save_whole,
+)
 from digest.store.rows import value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 from digest.times import moment_or_none, to_text
@@ -48,10 +54,11 @@ class Database:
         Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another
         user; TryLaterError where it stays locked.
         """
-        if not create and not path.exists():
-            raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
         _check_owner(path)
-        _make_private(path)
+        if not is_there(path):
+            if not create:
+                raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
+            cls._begin(path)
         with explained_errors(str(path)):
             connection = sqlite3.connect(path, timeout=busy_seconds)
         database = cls(connection, str(path))
@@ -71,7 +78,7 @@ class Database:
         memory = sqlite3.connect(":memory:")
         database = cls(memory, str(path))
         try:
-            if path.exists():
+            if is_there(path):
                 with (
                     explained_errors(str(path)),
                     closing(open_to_read(path, BUSY_SECONDS)) as source,
@@ -84,6 +91,15 @@ class Database:
             memory.close()
             raise
         return database
+
+    @classmethod
+    def _begin(cls, path: Path) -> None:
+        """Make a new file, whole from its first moment on: an empty one always comes of an
+        accident.
+        """
+        with closing(sqlite3.connect(":memory:")) as memory, explained_errors(str(path)):
+            cls(memory, str(path))._migrate()
+            save_whole(memory, path, replaces=False)
 
     def _prepare(self, path: Path) -> None:
         self.check_application()
@@ -119,10 +135,15 @@ class Database:
         self.checkpoint()
 
     def check_application(self) -> None:
-        """Refuse, before anything is written, a file that another program keeps."""
-        foreign = self.number("PRAGMA application_id") != APPLICATION_ID
-        if foreign and self.number("SELECT COUNT(*) FROM sqlite_master"):
+        """Refuse, before anything is written, a file that another program keeps, and an empty one:
+        as a new one it would mail all first digests again.
+        """
+        if self.number("PRAGMA application_id") == APPLICATION_ID:
+            return
+        if self.number("SELECT COUNT(*) FROM sqlite_master"):
             raise belongs_to_another_program(self.name)
+        path = Path(self.name)
+        raise StoreError(f"{path} is empty", remedy=_how_to_restore(path, path))
 
     def _migrate(self) -> None:
         """Run the steps that the file lacks, each in one transaction with its record."""
@@ -239,15 +260,34 @@ class Concern:
         self._db = database
 
 
-def _make_private(path: Path) -> None:
-    """Make a missing file so that nobody else can read it: it holds addresses, and the secret of
-    signed links.
-
-    SQLite gives the files that it makes beside it the same rights. Where it cannot be made, SQLite
-    says why.
+def is_there(path: Path) -> bool:
+    """Whether there is a database, or none yet. Raises StoreError where there was one: for a link
+    that leads nowhere, and for a log without its database.
     """
-    with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    if path.exists():
+        return True
+    if path.is_symlink():
+        raise StoreError(
+            f"{path} is a link to {path.readlink()}, which is not there",
+            remedy="is a disk not mounted? Remove the link to begin anew",
+        )
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        raise StoreError(
+            f"{path} is gone, and its log {log.name} is there", remedy=_how_to_restore(path, log)
+        )
+    return False
+
+
+def _how_to_restore(path: Path, rest: Path) -> str:
+    """What to do where a database has lost what it held, and `rest` is left of it."""
+    backup = newest_backup(path)
+    restore = (
+        f"restore the newest backup: digest db restore {backup}"
+        if backup
+        else "restore a backup ('digest db restore'; there is none beside it)"
+    )
+    return f"{restore}; or, to begin anew with all first digests, remove {rest.name}"
 
 
 def _check_owner(path: Path) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from digest.errors import StoreError, one_line
 from digest.store.copying import open_to_read
-from digest.store.database import Database, belongs_to_another_program
+from digest.store.database import Database
 from digest.store.runs import RunRecord, Runs
-from digest.store.schema import APPLICATION_ID, MIGRATIONS
+from digest.store.schema import MIGRATIONS
 
 BUSY_SECONDS = 3.0
 PROBLEMS = 5
@@ -63,11 +63,6 @@ def examine(path: Path, *, thoroughly: bool = True, wholly: bool = False) -> Hea
         database = Database(connection, str(path))
         database.check_application()
         health = Health(database.number("PRAGMA user_version"), len(MIGRATIONS))
-        if database.number("PRAGMA application_id") != APPLICATION_ID:
-            # An empty file may become a database, but is none to learn anything from.
-            if not thoroughly:
-                raise belongs_to_another_program(database.name)
-            return health
         if thoroughly:
             check = "integrity_check" if wholly else "quick_check"
             health = replace(health, **_problems(database, check))

@@ -204,6 +204,7 @@ def _swap(draft: Path, path: Path, name: str) -> Path | None:
     that has it open goes on with the restored one; a damaged one is replaced.
     """
     if not path.exists():
+        move_aside(path, name)
         draft.replace(path)
         return None
     aside = path.with_name(name)

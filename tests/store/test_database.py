@@ -256,6 +256,28 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 # --------------------------------------------------------
 
 
+@pytest.mark.parametrize("create", [True, False])
+def test_a_link_that_leads_nowhere_is_no_new_database(tmp_path: Path, create: bool) -> None:
+    """As a new one it would be made there, for everybody to read."""
+    path = tmp_path / "digest.db"
+    path.symlink_to(tmp_path / "not mounted" / "digest.db")
+    assert "is a link to" in refusal(path, create=create).message
+    (tmp_path / "not mounted").mkdir()
+    assert "is a link to" in refusal(path, create=create).message
+    with pytest.raises(StoreError, match="is a link to"):
+        rehearsal_store(path)
+    assert not (tmp_path / "not mounted" / "digest.db").exists()
+    Database.open(path.resolve()).close()
+    Database.open(path).close()
+
+
+def test_links_in_a_circle_are_no_new_database(tmp_path: Path) -> None:
+    (tmp_path / "digest.db").symlink_to("other.db")
+    (tmp_path / "other.db").symlink_to("digest.db")
+    with pytest.raises(StoreError, match="cannot be reached"):
+        Database.open(tmp_path / "digest.db")
+
+
 @pytest.mark.parametrize("writable_folder", [True, False])
 def test_a_read_only_file_is_said_to_be_so(others_folder: Path, writable_folder: bool) -> None:
     path = others_folder / "digest.db"
@@ -308,6 +330,28 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     assert refusal(path).exit_code == Exit.CONFIG
     assert "no SQLite database" in refusal(path).message
     assert hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize("made", ["empty", "without tables"])
+def test_an_empty_file_names_its_newest_backup(tmp_path: Path, made: str) -> None:
+    path = tmp_path / "digest.db"
+    path.touch()
+    if made == "without tables":
+        pragma(path, "user_version = 0")
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM")
+    assert "there is none beside it" in refusal(path).remedy
+    names = ("digest-20261101-070000.db", "digest.db.schema-3", "digest.db.before-restore-2026")
+    for age, name in enumerate(("other-1.db", *names, "digest-notes.db", "digest-empty.db")):
+        Database.open(tmp_path / name).close()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    (tmp_path / "digest-notes.db").write_text("no database")
+    (tmp_path / "digest-empty.db").write_bytes(b"")
+    for name in names:
+        assert f"restore {tmp_path / name}; or" in refusal(path).remedy
+        (tmp_path / name).unlink()
+    path.unlink()
+    Database.open(path).close()
 
 
 def test_a_damaged_file_is_said_to_be_so(path: Path) -> None:

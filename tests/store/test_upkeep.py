@@ -289,6 +289,53 @@ def test_a_damaged_database_is_replaced_and_kept(tmp_path: Path) -> None:
     assert not [p.name for p in tmp_path.iterdir() if "restoring" in p.name]
 
 
+@pytest.mark.parametrize("lost", ["empty", "no tables", "gone but for its log"])
+def test_a_database_that_lost_all_it_held_is_no_new_one(house: House, lost: str) -> None:
+    """As a new one it would mail all first digests again."""
+    path = house.home / "digest.db"
+    assert house("run", now=THURSDAY).code == 0
+    assert house("db", "backup", now=THURSDAY).code == 0
+    (backup,) = house.home.glob("digest-2*.db")
+    mails = len(list((house.home / "mail" / "new").iterdir()))
+    path.unlink()
+    if lost == "empty":
+        path.touch()
+    elif lost == "no tables":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("VACUUM")
+    else:
+        path.with_name("digest.db-wal").write_bytes(b"what a crash has left")
+    rest = "digest.db-wal" if lost.startswith("gone") else "digest.db"
+    commands = ["run", "status"]
+    if lost == "empty":
+        commands += ["preview ada@example.org", "send ada@example.org", "db check", "run --dry-run"]
+    for command in commands:
+        told = house(*command.split())
+        refused(told, 78, f"digest db restore {backup};", f"all first digests, remove {rest}")
+    told = house("db", "restore", str(backup), "--mailed", now=FRIDAY)
+    assert told.code == 0, told.err
+    assert house("run", now=FRIDAY).code == 0
+    assert len(list((house.home / "mail" / "new").iterdir())) == mails
+    assert not path.with_name("digest.db-wal").exists()
+
+
+def test_a_first_run_that_is_killed_leaves_no_half_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_where: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr("digest.store.copying.os.link", killed)
+    with pytest.raises(Killed):
+        Database.open(tmp_path / "digest.db")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+    Database.open(tmp_path / "digest.db").close()
+
+
 def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
     path = tmp_path / "digest.db"
     with closing(Database.open(path)) as database:

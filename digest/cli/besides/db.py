@@ -21,7 +21,7 @@ from digest.cli.base import (
 from digest.errors import Exit, StoreError, UsageError
 from digest.keywords.words import counted
 from digest.setup.parts import clock_at
-from digest.store import health, upkeep
+from digest.store import health, is_there, upkeep
 from digest.system.locks import cycle_lock
 from digest.times import in_utc, to_text
 
@@ -169,7 +169,7 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
 
 def _existing(context: Context) -> Path:
     path = context.settings.db
-    if not path.exists():
+    if not is_there(path):
         raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
     return path
 

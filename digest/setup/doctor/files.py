@@ -26,6 +26,7 @@ from digest.setup.doctor.check import (
 )
 from digest.setup.settings import SYSTEM_HOME, Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
+from digest.store import is_there
 from digest.store.health import Health, examine
 from digest.subscribers import SubscribersFileError
 from digest.system.accounts import account_name
@@ -65,7 +66,7 @@ def check_database(path: Path, subscribers: Path) -> Finding:
     """The database: whether it is there, whole, of this version, ours, and writable."""
     folder = path.parent
     try:
-        present = path.exists()
+        present = is_there(path)
     except OSError as error:
         return fail(f"{path} cannot be reached ({error.strerror})", "run as its owner")
     if present:

@@ -294,6 +294,11 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         with path.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))
     except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigError(
+                f"{path} is a link to {path.readlink()}, which is not there",
+                remedy="without its settings mail would go elsewhere: mend the link, or remove it",
+            ) from None
         return {}
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text", remedy="write it anew") from error
