@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -81,14 +82,33 @@ def imports(path: Path) -> list[tuple[int, str]]:
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-every_module = pytest.mark.parametrize(
-    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
-)
-pure_modules = pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if room(path) in PURE and not stands_in(path, MAY_SPEAK_SQL)],
-    ids=lambda path: str(path.relative_to(PACKAGE)),
-)
+PURE_MODULES = [
+    path for path in MODULES if room(path) in PURE and not stands_in(path, MAY_SPEAK_SQL)
+]
+Check = Callable[[Path], None]
+CHECKS: dict[str, Check] = {}
+"""What each module must keep, by the names of the tests."""
+
+
+def for_all(modules: Sequence[Path]) -> Callable[[Check], Callable[[], None]]:
+    """Make one test of a check of a module: parametrized, they would be thousands."""
+
+    def decorate(check: Check) -> Callable[[], None]:
+        CHECKS[check.__name__] = check
+
+        def test() -> None:
+            broken = {}
+            for path in modules:
+                try:
+                    check(path)
+                except AssertionError as error:
+                    broken[str(path.relative_to(PACKAGE))] = str(error)
+            assert broken == {}
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return decorate
 
 
 def test_imports_keep_the_contracts() -> None:
@@ -105,7 +125,7 @@ def test_the_package_shows_its_rooms_and_nothing_else() -> None:
     assert all((PACKAGE / name / "__init__.py").exists() for name in names - files)
 
 
-@every_module
+@for_all(MODULES)
 def test_only_the_settings_and_the_command_line_read_the_environment(path: Path) -> None:
     if stands_in(path, MAY_READ_THE_ENVIRONMENT):
         return
@@ -117,14 +137,14 @@ def test_only_the_settings_and_the_command_line_read_the_environment(path: Path)
     assert reads == []
 
 
-@pure_modules
+@for_all(PURE_MODULES)
 def test_pure_rooms_do_no_input_or_output(path: Path) -> None:
     assert [
         (n, name) for n, name in imports(path) if name.split(".")[0] in NOT_FOR_PURE_ROOMS
     ] == []
 
 
-@pure_modules
+@for_all(PURE_MODULES)
 def test_pure_rooms_read_no_clock(path: Path) -> None:
     for node in ast.walk(tree(path)):
         if (
@@ -142,7 +162,7 @@ def test_pure_rooms_read_no_clock(path: Path) -> None:
             ), f"{path}:{node.lineno}: {owner}.{node.func.attr}()"
 
 
-@every_module
+@for_all(MODULES)
 def test_decisions_use_the_clock_that_they_are_given(path: Path) -> None:
     if stands_in(path, MAY_READ_THE_CLOCK):
         return
@@ -154,7 +174,7 @@ def test_decisions_use_the_clock_that_they_are_given(path: Path) -> None:
             ), f"{path}:{node.lineno}"
 
 
-@every_module
+@for_all(MODULES)
 def test_sql_lives_in_the_store_and_the_matcher_only(path: Path) -> None:
     if stands_in(path, MAY_SPEAK_SQL):
         return
@@ -166,19 +186,19 @@ def test_sql_lives_in_the_store_and_the_matcher_only(path: Path) -> None:
     assert [(n.lineno, n.value) for n in texts if SQL.search(str(n.value))] == []
 
 
-@every_module
+@for_all(MODULES)
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) < LONGEST
 
 
-@every_module
+@for_all(MODULES)
 def test_lines_stay_within_the_width(path: Path) -> None:
     """The linter passes over lines that are one long word, and those with a pragma."""
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [number for number, line in enumerate(lines, 1) if len(line) > WIDTH] == []
 
 
-@every_module
+@for_all(MODULES)
 def test_modules_begin_with_what_they_are_for(path: Path) -> None:
     docstring = ast.get_docstring(tree(path))
     assert docstring
@@ -260,21 +280,21 @@ def test_the_modules_of_commands_leave_heavy_libraries_to_the_commands_themselve
 def test_the_layers_have_teeth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests look for, they find."""
     module = PACKAGE / "rules" / "diff.py"
-    environment = test_only_the_settings_and_the_command_line_read_the_environment
-    clock = test_decisions_use_the_clock_that_they_are_given
+    environment = "test_only_the_settings_and_the_command_line_read_the_environment"
+    clock = "test_decisions_use_the_clock_that_they_are_given"
     bad = {
-        "import sqlite3\n": test_pure_rooms_do_no_input_or_output,
-        "from os import environ\n": test_pure_rooms_do_no_input_or_output,
-        "from datetime import datetime\nnow = datetime.now()\n": test_pure_rooms_read_no_clock,
+        "import sqlite3\n": "test_pure_rooms_do_no_input_or_output",
+        "from os import environ\n": "test_pure_rooms_do_no_input_or_output",
+        "from datetime import datetime\nnow = datetime.now()\n": "test_pure_rooms_read_no_clock",
         "from datetime import date\nnow = date.today()\n": clock,
-        "QUERY = 'SELECT 1 FROM paper'\n": test_sql_lives_in_the_store_and_the_matcher_only,
+        "QUERY = 'SELECT 1 FROM paper'\n": "test_sql_lives_in_the_store_and_the_matcher_only",
         "import os\nx = os.environ['HOME']\n": environment,
-        "x = 1\n" * LONGEST: test_modules_stay_small,
-        f"x = {'1' * WIDTH}\n": test_lines_stay_within_the_width,
+        "x = 1\n" * LONGEST: "test_modules_stay_small",
+        f"x = {'1' * WIDTH}\n": "test_lines_stay_within_the_width",
     }
-    for source, test in bad.items():
+    for source, name in bad.items():
         with monkeypatch.context() as patch:
             patch.setattr("tests.test_layers.tree", lambda _path, source=source: ast.parse(source))
             patch.setattr(Path, "read_text", lambda _path, source=source, **_how: source)
             with pytest.raises(AssertionError):
-                test(module)
+                CHECKS[name](module)

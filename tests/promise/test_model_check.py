@@ -117,8 +117,8 @@ def run(
 
 
 def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
-    run(range(30))
-    run(range(10), harsh=True)
+    run(range(16))
+    run(range(6), harsh=True)
 
 
 @pytest.mark.heavy
