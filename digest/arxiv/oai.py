@@ -8,7 +8,6 @@ and no version. (OAI-PMH 2.0, and arXiv's help, "Open Archives Initiative".)
 
 from __future__ import annotations
 
-import contextlib
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
@@ -162,12 +161,9 @@ def _version(element: ElementTree.Element, base: str) -> tuple[int, datetime]:
     """A version's number and date (`Tue, 3 Apr 2007 22:04:11 GMT`)."""
     number = re.fullmatch(VERSION, element.get("version", ""))
     text = plain_text(element.findtext(f"{_RAW}date", ""))
-    with contextlib.suppress(ValueError, OverflowError):
-        if number is not None:
-            return int(number[1]), mail_date(text)
-    raise ArxivError(
-        f"{base} has a version without number or date in arXiv's OAI answer: {text[:40]!r}"
-    )
+    otherwise = f"{base} has a version without number or date in arXiv's OAI answer"
+    with reading(otherwise, text):
+        return int(number[1] if number else ""), mail_date(text)
 
 
 def _datestamp(header: ElementTree.Element, base: str) -> date:

@@ -11,6 +11,7 @@ from digest.demo.samples import READER, samples
 from digest.errors import ConfigError
 from digest.model import Rendered
 from digest.rendering.render import Renderer
+from digest.rendering.templates import environment
 
 WIDTHS = (320, 600, 1200)
 """Pixels: a small phone, a mail window, a wide one."""
@@ -66,10 +67,5 @@ def _completed(made: Rendered) -> Rendered:
 
 
 def _page(shown: list[_Shown]) -> str:
-    import jinja2
-
-    loader = jinja2.PackageLoader("digest.templates", "")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("gallery.html").render(samples=shown, widths=WIDTHS)
+    template = environment(None, autoescape=True).get_template("gallery.html")
+    return template.render(samples=shown, widths=WIDTHS)

@@ -6,19 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from random import Random
-from zoneinfo import ZoneInfo
 
 from digest.demo.words import AUTHORS, COMMENTS, NUMBERS, TOPICS, Topic
 from digest.model import Paper
-from digest.rules.calendar import quiet_night
+from digest.rules.calendar import NEW_YORK, SERVED, quiet_night
 
 KEYWORDS = ("Reward Model", "Hallucination", "Time Series")
 
-_NEW_YORK = ZoneInfo("America/New_York")
-_INDEX_FILLED = time(1, 15)  # when an evening's announcement can be asked for, in New York
 _THURSDAY = 3
 _DRAWS = 20
 
@@ -190,5 +187,5 @@ def _title_case(words: str) -> str:
 
 
 def _run_at(day: date) -> datetime:
-    local = datetime.combine(day, _INDEX_FILLED, _NEW_YORK) + timedelta(minutes=15)
+    local = datetime.combine(day, SERVED, NEW_YORK) + timedelta(minutes=15)
     return local.astimezone(UTC)

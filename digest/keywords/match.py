@@ -3,7 +3,7 @@ the rest.
 
 arXiv's search stems the words of titles, abstracts, comments and journal references, ignores case
 and hyphens, and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on real
-windows (ARXIV.md).
+windows (docs/matching.md).
 """
 
 from __future__ import annotations

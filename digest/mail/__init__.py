@@ -1,4 +1,4 @@
-"""Mail: messages, and the ways by which they leave.
+"""Mail: messages, the ways by which they leave, and what comes back.
 
 Uses: rules and the ground.
 """

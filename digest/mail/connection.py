@@ -208,8 +208,8 @@ class Connection:
             if name in client.server_auth_methods:
                 return method
         offered = " ".join(client.server_auth_methods) or "none"
-        words = f"{self._account.server.url} offers no login with {kind} (offered: {offered})"
-        raise EndedError(Receipt(Outcome.RELAY, self._words(words), permanent=True))
+        reply = f"{self._account.server.url} offers no login with {kind} (offered: {offered})"
+        raise EndedError(Receipt(Outcome.RELAY, self._words(reply), permanent=True))
 
     async def _fresh_token(self, fetch: Callable[[], Awaitable[str]]) -> str:
         """A token for this connection, kept out of all that is said from now on."""

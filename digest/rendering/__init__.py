@@ -1,4 +1,4 @@
 """Papers to texts: digests, issues, the Daily Papers page, exports. Pure.
 
-Uses: keywords, rules.
+Uses: keywords, rules and the ground.
 """

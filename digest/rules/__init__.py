@@ -1,4 +1,4 @@
 """Every decision as a pure function: what is new, who is due, what a bounce blames, when to warn.
 
-Uses: keywords.
+Uses: keywords and the ground.
 """

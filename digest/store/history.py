@@ -78,8 +78,8 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class Milestones:
-    """The first of a paper's versions to name a publication, and with which it was
-    withdrawn (0: it stands).
+    """The versions of a paper that told of its publication, and the one that withdrew it (0: it
+    stands).
     """
 
     accepted: frozenset[int]

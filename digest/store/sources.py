@@ -55,10 +55,7 @@ class Sources(Concern):
 
     def papers(self, ids: list[str]) -> dict[str, Paper]:
         """The papers with these base ids that are on record."""
-        found: dict[str, Paper] = {}
-        for start in range(0, len(ids), CHUNK):
-            found |= load_papers(self._db, ids[start : start + CHUNK])
-        return found
+        return load_papers(self._db, ids)
 
     def approximate(self, since: datetime) -> list[str]:
         """The base ids of papers since then of which only the announcement is known."""

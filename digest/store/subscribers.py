@@ -312,7 +312,7 @@ def start_subscriptions(
 
 
 def _before_the_end(database: Database, query: int, now: datetime) -> int:
-    """The start_subscriptions in the log behind which stands what a first digest shows."""
+    """The place in the log behind which stands what a first digest shows."""
     rows = database.rows(
         """SELECT m.seq, p.published FROM seen m JOIN paper p ON p.id = m.paper
            WHERE m.query = ? AND m.kind IN ('new', 'late') ORDER BY m.seq DESC LIMIT ?""",

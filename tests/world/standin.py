@@ -27,7 +27,7 @@ API_PATH = "/api/query"
 
 @dataclass(frozen=True, slots=True)
 class ScriptedAnswer:
-    """What the stand-in sends to one request, whatever was request.
+    """What the stand-in sends to one request, whatever was requested.
 
     `body` None is the real answer. `delay` is the silence before the headers, in seconds. With
     `cut_after`, the connection is dropped after so many bytes of the body, and after `stall`

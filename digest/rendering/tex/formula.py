@@ -1,5 +1,5 @@
-r"""One formula to a line of Unicode, or not at all: what holds a single command nobody knows is
-`Unreadable`.
+r"""One formula to a line of Unicode, or not at all: a single command that nobody knows makes it
+unreadable (`UnreadableError`).
 
 A formula becomes a list of atoms, each with its role; the roles decide the spaces between them,
 much as in TeX.
