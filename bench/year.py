@@ -284,7 +284,6 @@ class Tally:
 
 
 # -- the simple strategies
-# ---------------------------------------------------------------------------
 
 
 def simple(world: World, days: int) -> dict[str, dict[str, Tally]]:
@@ -315,7 +314,6 @@ def simple(world: World, days: int) -> dict[str, dict[str, Tally]]:
 
 
 # -- the program
-# -------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -449,7 +447,6 @@ def _announced(world: World, query: str, now: datetime) -> set[str]:
 
 
 # -- the table
-# ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -309,7 +309,6 @@ def check(report: Report, *, hold: bool) -> None:
 
 
 # -- the nursery, a process of its own
-# ------------------------------------------------------------------
 
 
 def nursery() -> None:

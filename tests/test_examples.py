@@ -118,7 +118,6 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
 
 
 # -- what the files say
-# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.heavy
@@ -216,7 +215,6 @@ def test_the_line_for_cron_mails_a_digest_and_says_nothing(tmp_path: Path) -> No
 
 
 # -- days of a repository
-# -------------------------------------------------------------------------------
 
 
 @pytest.mark.heavy
@@ -347,7 +345,6 @@ def test_a_refused_issue_fails_the_run_and_comes_with_the_next_one(repository: R
 
 
 # -- mail as well
-# ---------------------------------------------------------------------------------------
 
 READERS = f"""\
 keywords:

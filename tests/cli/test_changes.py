@@ -49,7 +49,6 @@ def test_what_the_file_may_say_of_a_reader_can_be_set(shell: Shell) -> None:
 
 
 # -- set
-# ---------------------------------------------------------------------------------------------
 
 
 def test_fields_are_set_and_all_else_stays_as_it_was_written(shell: Shell) -> None:
@@ -150,7 +149,6 @@ def test_a_field_named_twice_is_refused(shell: Shell) -> None:
 
 
 # -- pause and resume
-# --------------------------------------------------------------------------------
 
 
 def test_a_pause_until_a_day_and_its_end(shell: Shell) -> None:
@@ -201,7 +199,6 @@ def test_a_day_that_is_none_or_is_over_pauses_nobody(shell: Shell, until: str, s
 
 
 # -- import
-# ------------------------------------------------------------------------------------------
 
 
 def test_fifty_people_come_in_at_once_and_a_second_time_changes_nothing(shell: Shell) -> None:

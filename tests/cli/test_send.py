@@ -122,7 +122,6 @@ async def test_an_empty_send_of_a_known_reader_makes_no_mail(world: World) -> No
 
 
 # -- as a command
-# ------------------------------------------------------------------------------------
 
 
 def test_the_command_says_what_it_did_and_why_there_is_nothing(house: House) -> None:

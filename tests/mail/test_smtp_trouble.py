@@ -94,7 +94,6 @@ class Script:
 
 
 # -- late
-# ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("patience", "outcome"), [(0.6, Outcome.SENT), (0.1, Outcome.UNKNOWN)])
@@ -156,7 +155,6 @@ async def test_a_server_that_reads_slowly_gets_the_whole_message() -> None:
 
 
 # -- in pieces, and out of turn
-# -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7])
@@ -236,7 +234,6 @@ async def test_a_421_in_the_middle_costs_one_message_nothing() -> None:
 
 
 # -- what a server says of itself
-# ---------------------------------------------------------------------
 
 
 async def test_a_server_that_takes_less_than_it_said_refuses_the_message_and_blames_nobody() -> (
@@ -294,7 +291,6 @@ async def test_a_days_quota_that_is_used_up_gives_the_server_a_rest(stage: str) 
 
 
 # -- certificates
-# -------------------------------------------------------------------------------------
 
 
 def expired_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:

@@ -55,7 +55,6 @@ def small(tmp_path: Path) -> Iterator[World]:
 
 
 # -- the feeds hold one announcement
-# ---------------------------------------------------------------------
 
 
 async def test_a_keyword_that_comes_back_after_a_day_is_not_served_by_feeds_of_one_announcement(
@@ -135,7 +134,6 @@ async def test_a_paper_that_an_imported_page_showed_comes_with_its_authors(
 
 
 # -- OAI
-# --------------------------------------------------------------------------------------------------
 
 
 async def test_records_that_were_only_touched_since_do_not_make_oai_fresh(
@@ -164,7 +162,6 @@ async def test_a_paper_held_while_oai_gave_a_keyword_its_first_week_is_not_taken
 
 
 # -- comparing
-# ----------------------------------------------------------------------------------------------
 
 
 async def test_whose_machine_is_off_at_weekends_is_compared_with_the_api_all_the_same(
@@ -222,7 +219,6 @@ async def test_nobody_harvests_while_the_api_cannot_be_compared_with(world: Sour
 
 
 # -- time
-# ------------------------------------------------------------------------------------------
 
 
 class Slow(Arxiv):
@@ -253,7 +249,6 @@ async def test_an_answer_is_as_old_as_its_question(small: World) -> None:
 
 
 # -- keywords that come and go
-# ------------------------------------------------------------------------------
 
 
 async def test_a_keyword_that_nobody_wanted_for_a_year_begins_anew(small: World) -> None:
@@ -285,7 +280,6 @@ async def test_a_keyword_that_is_wanted_all_the_time_does_not_begin_anew_for_ano
 
 
 # -- many keywords in one request
-# ----------------------------------------------------------------------------
 
 
 async def test_no_match_at_all_for_many_keywords_that_had_some_is_not_believed(

@@ -211,7 +211,6 @@ def test_a_hostile_comment_costs_no_time() -> None:
 
 
 # -- real papers
-# --------------------------------------------------------------------------------------
 
 
 def recorded() -> dict[str, dict[int, Paper]]:

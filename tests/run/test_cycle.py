@@ -65,7 +65,6 @@ async def settle_in(world: World, *readers: Subscriber) -> None:
 
 
 # -- the promise: each paper once
-# ---------------------------------------------------------------------
 
 
 async def test_a_paper_reaches_each_reader_once(world: World) -> None:
@@ -163,7 +162,6 @@ async def test_a_papers_date_never_keeps_it_from_its_reader(world: World) -> Non
 
 
 # -- bad answers
-# --------------------------------------------------------------------------------------
 
 
 async def test_a_bad_answer_is_never_taken_for_nothing(world: World) -> None:
@@ -255,7 +253,6 @@ async def test_an_answer_that_came_makes_the_others_failures_their_own(world: Wo
 
 
 # -- when a query is due, and how it is asked
-# ---------------------------------------------------------
 
 
 def query(last_good: datetime | None, **changes: object) -> Query:
@@ -344,7 +341,6 @@ async def test_a_keyword_without_readers_is_fetched_and_recorded_for_the_page(wo
 
 
 # -- why nothing came
-# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -398,7 +394,6 @@ async def test_a_failed_fetch_stands_in_the_runs_record(world: World) -> None:
 
 
 # -- delivery
-# -----------------------------------------------------------------------------------------
 
 
 async def test_a_refused_recipient_stops_no_other(world: World) -> None:
@@ -520,7 +515,6 @@ async def test_a_stop_that_came_early_is_obeyed(world: World) -> None:
 
 
 # -- interrupted cycles
-# -------------------------------------------------------------------------------
 
 
 class Kill(BaseException):
@@ -576,7 +570,6 @@ async def test_what_was_fetched_before_a_kill_is_mailed_after_it(
 
 
 # -- slots
-# --------------------------------------------------------------------------------------------
 
 
 def berlin(address: str, **options: object) -> Subscriber:
@@ -677,7 +670,6 @@ async def test_a_digests_dates_are_the_readers_own(world: World) -> None:
 
 
 # -- the first digest
-# ---------------------------------------------------------------------------------
 
 
 async def test_the_first_digest_comes_even_without_papers(world: World) -> None:
@@ -766,7 +758,6 @@ async def test_papers_that_come_for_one_keyword_do_not_wait_for_the_others(world
 
 
 # -- absence
-# ------------------------------------------------------------------------------------------
 
 
 async def test_a_return_from_a_pause_brings_the_most_recent_papers_and_says_how_many_are_let_go(
@@ -819,7 +810,6 @@ async def test_a_file_that_names_nobody_removes_nobody(world: World) -> None:
 
 
 # -- quiet days
-# ---------------------------------------------------------------------------------------
 
 
 def quiet(address: str, **options: object) -> Subscriber:
@@ -903,7 +893,6 @@ async def test_a_note_says_that_arxiv_could_not_be_asked(world: World) -> None:
 
 
 # -- a whole year's shape
-# -----------------------------------------------------------------------------
 
 
 async def test_each_paper_of_three_weeks_comes_once_and_on_its_day(world: World) -> None:

@@ -54,7 +54,6 @@ def crowd(world: World, number: int) -> list[str]:
 
 
 # -- rests
-# --------------------------------------------------------------------------------------------
 
 
 def test_rests_grow_from_failure_to_failure_and_end_with_the_first_message_taken(
@@ -239,7 +238,6 @@ async def test_what_goes_to_a_repository_says_nothing_of_the_mail_server(world: 
 
 
 # -- groups
-# -------------------------------------------------------------------------------------------
 
 
 class Crowded:
@@ -330,7 +328,6 @@ async def test_a_lost_database_ends_the_group_and_blames_nobody(world: World) ->
 
 
 # -- limits
-# -------------------------------------------------------------------------------------------
 
 
 class Sleeper(Stop):

@@ -48,7 +48,6 @@ async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
 
 
 # -- feeds
-# ---------------------------------------------------------------------------------------------
 
 
 async def test_the_feeds_bring_what_was_announced_with_dates_and_comments_from_the_api(
@@ -193,7 +192,6 @@ async def test_words_in_comments_are_found_although_feeds_have_none(world: Sourc
 
 
 # -- the number of requests
-# -----------------------------------------------------------------------------
 
 
 async def test_a_thousand_keywords_over_ten_categories_need_at_most_25_requests_a_day(
@@ -311,7 +309,6 @@ async def test_a_paper_that_only_arxivs_reading_matches_is_not_lost(world: Sourc
 
 
 # -- standing in, and switching
-# -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -426,7 +423,6 @@ async def test_oai_that_does_not_hold_the_announcement_yet_is_not_believed(
 
 
 # -- catching up
-# ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("source", ["api", "feeds", "oai"])
@@ -460,7 +456,6 @@ async def test_oai_catches_up_where_the_api_is_away(world: SourcesWorld) -> None
 
 
 # -- comparing
-# ------------------------------------------------------------------------------------------
 
 
 async def test_once_a_week_the_api_brings_what_the_feeds_lacked(world: SourcesWorld) -> None:
@@ -497,7 +492,6 @@ async def test_on_quiet_nights_the_api_is_asked_once_a_week(world: SourcesWorld)
 
 
 # -- by chance
-# ------------------------------------------------------------------------------------------
 
 
 async def _weeks_of_trouble(world: SourcesWorld, seed: int) -> None:

@@ -87,7 +87,6 @@ def others_folder() -> Iterator[Path]:
 
 
 # -- what a database is
-# -----------------------------------------------------------------------------
 
 
 def test_a_new_file_is_made_only_where_that_is_wanted(tmp_path: Path) -> None:
@@ -144,7 +143,6 @@ def test_two_databases_have_different_names_and_secrets(tmp_path: Path) -> None:
 
 
 # -- migrations
-# -------------------------------------------------------------------------------------
 
 LATER = (
     *schema.MIGRATIONS,
@@ -198,7 +196,6 @@ def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
 
 
 # -- other people's files
-# ---------------------------------------------------------------------------
 
 
 def foreign(path: Path, sql: str = "CREATE TABLE notes(id INTEGER)") -> Path:
@@ -253,7 +250,6 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
 
 
 # -- a file or folder that cannot be written
-# --------------------------------------------------------
 
 
 @pytest.mark.parametrize("create", [True, False])
@@ -320,7 +316,6 @@ def test_a_full_disk_is_said_to_be_so_and_nothing_is_half_written(path: Path) ->
 
 
 # -- damage
-# -----------------------------------------------------------------------------------------
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -381,7 +376,6 @@ def test_damage_is_told_in_a_rehearsal_too(tmp_path: Path) -> None:
 
 
 # -- locked
-# -----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -419,7 +413,6 @@ def test_a_locked_database_is_not_made_new(tmp_path: Path) -> None:
 
 
 # -- copies
-# -----------------------------------------------------------------------------------------
 
 
 def test_a_rehearsal_writes_nothing_beside_the_database_either(path: Path) -> None:

@@ -70,7 +70,6 @@ async def lived(world: World, tmp_path: Path) -> Path:
 
 
 # -- backups
-# ------------------------------------------------------------------------------------------
 
 
 async def test_a_backup_is_whole_private_and_one_file(world: World, tmp_path: Path) -> None:
@@ -151,7 +150,6 @@ def test_a_migration_without_room_for_its_backup_does_not_begin(
 
 
 # -- restoring
-# ----------------------------------------------------------------------------------------
 
 
 async def test_what_came_since_the_backup_is_mailed_where_it_does_not_count_as_mailed(
@@ -392,7 +390,6 @@ def test_an_announcement_tells_until_when_its_papers_were_submitted(
 
 
 # -- pruning
-# ------------------------------------------------------------------------------------------
 
 
 async def test_a_prune_frees_room_and_nothing_comes_again(world: World) -> None:
@@ -432,7 +429,6 @@ async def test_what_is_on_its_way_keeps_its_body(world: World) -> None:
 
 
 # -- the commands
-# -------------------------------------------------------------------------------------
 
 
 def test_backup_restore_check_and_prune_by_their_commands(house: House) -> None:
@@ -494,7 +490,6 @@ def test_a_damaged_database_is_told_by_check_with_what_to_do(house: House) -> No
 
 
 # -- disks
-# --------------------------------------------------------------------------------------------
 
 
 def limited(

@@ -270,7 +270,6 @@ class World:
         return self.database.value(f"SELECT {column} FROM subscriber WHERE id = ?", [reader])
 
     # -- what happens in the world
-    # --------------------------------------------------------------------
 
     def announce(self) -> None:
         r = self.random
@@ -351,7 +350,6 @@ class World:
             )
 
     # -- the parts that a cycle is given
-    # ---------------------------------------------------------------
 
     async def fetch(self, query: str, *, since: datetime, **_options: Any) -> Window:
         if self.harsh:
