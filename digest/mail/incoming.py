@@ -25,7 +25,13 @@ from digest.mail.received import (
     message_ids,
     recipients_of,
 )
-from digest.mail.reports import read_older_bounce, read_report
+from digest.mail.reports import (
+    calls_itself_report,
+    is_from_nobody,
+    is_to_bounce_address,
+    read_older_bounce,
+    read_report,
+)
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +110,7 @@ def read_incoming(raw: bytes) -> Incoming:
 
 def _read(message: Message) -> Incoming:
     """The first reading that fits; what proves most comes first."""
-    readings = (read_report, _leave_by_token, read_older_bounce, _automatic_reply, _leave_in_words)
+    readings = (read_report, _leave_by_token, _older_bounce, _automatic_reply, _leave_in_words)
     return next(
         filter(None, (reading(message) for reading in readings)), Incoming(MessageKind.OTHER)
     )
@@ -124,9 +130,21 @@ def _leave_by_token(message: Message) -> Incoming | None:
     return None
 
 
+def _older_bounce(message: Message) -> Incoming | None:
+    """A bounce that is no report to programs. One to the bounce address of a delivery needs no
+    sender that looks like a server's.
+    """
+    came_back = is_to_bounce_address(message) and not _says_away(message)
+    return read_older_bounce(message) if came_back or calls_itself_report(message) else None
+
+
 def _automatic_reply(message: Message) -> Incoming | None:
+    """A program's answer to a mail, such as a note of absence; never what may be a report."""
     if not _is_automatic(message):
         return None
+    came_back = is_from_nobody(message) and is_to_bounce_address(message)
+    if calls_itself_report(message) or (came_back and not _says_away(message)):
+        return Incoming(MessageKind.OTHER, said="a delivery report that cannot be read")
     return Incoming(MessageKind.REPLY, recipients_of(message), _answered(message))
 
 
@@ -149,8 +167,12 @@ def _is_automatic(message: Message) -> bool:
         _auto_submitted(message) not in ("", "no")
         or any(name in message for name in names)
         or header(message, "Precedence").strip().lower() in ("auto_reply", "auto-reply")
-        or _AWAY.match(header(message, "Subject"))
+        or _says_away(message)
     )
+
+
+def _says_away(message: Message) -> bool:
+    return _AWAY.match(header(message, "Subject")) is not None
 
 
 def _auto_submitted(message: Message) -> str:

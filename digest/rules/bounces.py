@@ -87,13 +87,20 @@ _CODES = {
 }
 """Faults by the subject of a permanent code, and by subject and detail where that says more."""
 
-_WHO = r"(?:user|mail\ ?box|recipient|account|addressee|address|person|alias|customer|local\ part)"
-_KIND = r"(?:(?:virtual|local|remote|valid|active|known|e-?mail|mail|recipient|user)\ )"
+_WHO = (
+    r"(?:users?|user\ ?id|mail\ ?box|recipients?|account|addressee|address|person|alias|customer"
+    r"|local\ part)"
+)
+_KIND = (
+    r"(?:(?:virtual|local|remote|valid|active|known|e-?mail|mail|recipient|user|final|delivery)\ )"
+)
 _UNKNOWN_MAILBOX = re.compile(
     rf"""
-    \b(?:no\ such|unknown|invalid|non-?existent|not\ (?:an?|our|in\ our))\ {_KIND}{{0,2}}{_WHO}\b
+    \b(?:no\ such|unknown|invalid|non-?existent|not\ (?:an?|our|in\ our))
+        \ {_KIND}{{0,2}}{_WHO}\b(?!\ error)
     | \b{_WHO}\b(?:(?!\b(?:domain|host|server|sender)\b)[^.;:!?]){{0,60}}?\b(?:unknown
-        | not\ (?:be\ )?(?:found|known|exist) | (?:doesn.?t|don.?t)\ exist
+        | not\ (?:be\ )?(?:found|known|exists?|recogni[sz]ed|listed)
+        | couldn.?t\ be\ found | (?:doesn.?t|don.?t)\ exist
         | no\ longer\ (?:exists|valid|available|active|in\ use|accepts))\b
     | \bno\ {_KIND}?{_WHO}\ (?:here\ )?(?:by|with|of|for|found)\b | \bno\ one\ at\ this\ address\b
     | \buser\ (?:doesn.?t|does\ not)\ have\ an?\ .{{0,40}}\baccount\b
@@ -153,8 +160,9 @@ _WORDS = (
     (
         Fault.MAILBOX,
         re.compile(
-            r"""\bquota\b | \b(?:mail ?box|inbox|folder|disk|storage)\b[^.;:]{0,30}\b(?:full|exceed)
-            | \btemporar | \btry\ (?:again\ )?later\b | \bgr[ae]y-?list
+            r"""\bquota\b | \b(?:mail\ ?box|folder|disk|storage)\b[^.;:]{0,30}\b(?:full|exceed)
+            | \bfull\ mail\ ?box\b | \bexceed[^.;:]{0,30}\b(?:storage|space)
+            | \benough\ (?:\w+\ )?space | \btemporar | \btry\ (?:again\ )?later\b | \bgr[ae]y-?list
             """,
             re.VERBOSE,
         ),
@@ -176,7 +184,8 @@ def fault_of(words: str, status: str = "") -> Fault:
     Where status, code and words disagree the mildest counts.
     """
     plain = _plain(words)
-    named = {_by_code(code, plain) for code in {status, status_of(words)}}
+    codes = {status, *(found[0] for found in _STATUS.finditer(words))}
+    named = {_by_code(code, plain) for code in codes}
     named |= {fault for fault, pattern in _WORDS if pattern.search(plain)}
     if _LATER.search(words):
         named.add(Fault.ROUTE)

@@ -196,12 +196,37 @@ async def test_a_bounce_address_is_no_way_to_unsubscribe_somebody(post: Post) ->
     assert post.suppressed() == {}
 
 
-async def test_a_bounce_in_prose_counts_as_one_for_a_time(post: Post) -> None:
+async def test_a_bounce_in_prose_is_judged_by_its_words(post: Post) -> None:
     heard = post.hear(qmail_bounce(post.sent()[0]))
     assert heard.handled
-    assert post.suppressed() == {}
-    assert post.value("SELECT blame FROM bounce") == "soft"
-    assert post.value("SELECT COUNT(*) FROM delivery WHERE state = 'failed'") == 1
+    assert post.suppressed() == {ADA: "bounced"}
+    refused = qmail_bounce(post.sent(LIN)[0], LIN).replace(
+        b"no mailbox by that name is currently available", b"go elsewhere"
+    )
+    assert post.hear(refused).handled
+    assert post.suppressed() == {ADA: "bounced"}
+    assert post.value("SELECT GROUP_CONCAT(blame) FROM bounce") == "hard,soft"
+    assert post.value("SELECT COUNT(*) FROM delivery WHERE state = 'failed'") == 2
+
+
+async def test_a_bounce_in_prose_proves_itself_by_the_copy_below_it(post: Post) -> None:
+    raw = qmail_bounce("papers@example.org").replace(
+        b"Subject: 3 new", f"Message-ID: {post.sent()[1]}\r\nSubject: 3 new".encode()
+    )
+    assert post.hear(raw).address == ADA
+    assert post.suppressed() == {ADA: "bounced"}
+
+
+@pytest.mark.parametrize("sender", ["Mail Delivery System <>", "MDaemon@mx.example.net", "hi@a.b"])
+async def test_what_comes_to_a_bounce_address_needs_no_sender_that_looks_like_a_server(
+    post: Post, sender: str
+) -> None:
+    raw = qmail_bounce(post.sent()[0]).replace(b"MAILER-DAEMON@mail.example.net", sender.encode())
+    assert post.hear(raw).address == ADA
+    unread = raw.replace(b"550 no mailbox by that name", b"...").replace(b"<ada@", b"<ad@")
+    unread = unread.split(b"\r\n\r\n")[0] + b"\r\nAuto-Submitted: auto-replied\r\n\r\nSorry.\r\n"
+    heard = post.hear(unread)
+    assert (heard.handled, heard.did) == (False, "a delivery report that cannot be read")
 
 
 async def test_a_bounce_from_further_on_does_not_undo_the_delivery(post: Post) -> None:
