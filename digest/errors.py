@@ -4,6 +4,8 @@ exits; and the form of a text that fits into such a line.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self
@@ -28,9 +30,9 @@ class DigestError(Exception):
     exit_code: Exit = Exit.GIVEN_UP
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        # Whatever is read from settings may hold a password, and messages reach logs and databases.
+        self.message, self.remedy = masked(message), masked(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}: {self.remedy}" if self.remedy else self.message
@@ -134,3 +136,27 @@ def one_line(text: str) -> str:
     `rendering.page.cells.without_controls` for the page.
     """
     return " ".join(text.split())
+
+
+MASK = "***"
+# A port is no password; who is named without one, to a web server, is a token.
+_LOGIN = re.compile(
+    r"(//[^/:@\s]*):(?!\d+(?:[/?#\s]|$))\S*@|(?:(?<=http://)|(?<=https://))[^/:@\s?#]+@",
+    re.IGNORECASE,
+)
+_PARAMETER = re.compile(
+    r"([?&;](?:[\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|signature)"
+    r"|pass|pwd|pw|key|auth|sig)=)[^&;\s#'\"]+",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str, secrets: Iterable[str] = ()) -> str:
+    """A text that may be printed: without these secrets, and without the passwords that stand in
+    URLs, before the host or as a parameter.
+    """
+    # The longer first, since one may be a part of the other.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    text = _LOGIN.sub(lambda found: f"{found[1]}:{MASK}@" if found[1] else f"{MASK}@", text)
+    return _PARAMETER.sub(rf"\1{MASK}", text)

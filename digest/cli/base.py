@@ -14,7 +14,8 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 import click
 
-from digest.errors import UsageError
+from digest.errors import UsageError, masked
+from digest.setup.masks import secrets_of
 from digest.setup.settings import IN_PLACE, SETTINGS, Settings, load_settings
 from digest.times import from_text
 
@@ -36,7 +37,7 @@ def say(text: str, *, as_json: bool, level: str = "warning") -> None:
     """Say a line on stderr: for people, or in the form of the log where that is collected by a
     program.
     """
-    text = fit_for_log(text)
+    text = fit_for_log(masked(text))
     record = logging.makeLogRecord({"name": "digest", "levelname": level, "msg": text})
     click.echo(_JsonFormatter().format(record) if as_json else f"digest: {text}", err=True)
 
@@ -54,7 +55,7 @@ class Context:
     def settings(self) -> Settings:
         """The settings, read once; what is odd about them is said on stderr."""
         settings = load_settings(self.flags)
-        set_up_logging(self.verbosity, as_json=self.log_json, secrets=settings.secrets)
+        set_up_logging(self.verbosity, as_json=self.log_json, secrets=secrets_of(settings))
         for name, near in settings.unknown.items():
             guess = f" (did you mean {near}?)" if near else ""
             self.warn(f"{name}{guess} is set, and no such setting exists")
@@ -223,9 +224,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         # Here and not in a filter, since only the whole text has the traceback and what libraries
         # put into it.
         text = super().format(record)
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return fit_for_log(text)
+        return fit_for_log(masked(text, self.secrets))
 
 
 class _JsonFormatter(logging.Formatter):
@@ -245,7 +244,7 @@ class _JsonFormatter(logging.Formatter):
 
 def set_up_logging(verbosity: int, *, as_json: bool, secrets: tuple[str, ...]) -> None:
     """Log to stderr: warnings, with -v what is done, with -vv the libraries' details too."""
-    handler = _Handler(tuple(secret for secret in secrets if secret))
+    handler = _Handler(secrets)
     handler.setFormatter(
         _JsonFormatter() if as_json else logging.Formatter("%(levelname)s %(name)s: %(message)s")
     )

@@ -27,6 +27,7 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from digest.errors import masked
 from digest.mail.message import NO_ADDRESS, EndedError, Message, is_mailbox, words
 from digest.mail.oauth import TokenError
 from digest.mail.server import Server
@@ -333,6 +334,8 @@ class Connection:
     def _words(self, text: str) -> str:
         """One line of what the server said; some repeat a password that they refuse."""
         user = self._account.server.user.encode()
+        # As it is, and as LOGIN, PLAIN and XOAUTH2 send it: some servers repeat that.
+        shapes = list(self._account.secrets)
         for secret in self._account.secrets:
             plain = secret.encode()
             forms = (
@@ -340,10 +343,8 @@ class Connection:
                 b"\0" + user + b"\0" + plain,
                 b"user=" + user + b"\x01auth=Bearer " + plain + b"\x01\x01",
             )
-            # As it is, and as LOGIN, PLAIN and XOAUTH2 send it: some servers repeat that.
-            for shape in (secret, *(base64.b64encode(form).decode() for form in forms)):
-                text = text.replace(shape, "***")
-        return words(text)
+            shapes += [base64.b64encode(form).decode() for form in forms]
+        return words(masked(text, shapes))
 
     def _drop(self, *, politely: bool = False) -> None:
         """Let go of the connection without waiting; what is still to be written goes nowhere."""

@@ -16,7 +16,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from digest.errors import ConfigError, DigestError, TryLaterError
+from digest.errors import ConfigError, DigestError, TryLaterError, masked
 from digest.mail.message import words
 from digest.mail.server import is_loopback
 
@@ -240,4 +240,4 @@ class Mailbox:
     def _words(self, error: Exception) -> str:
         """One line of what was said, without the password that some servers repeat."""
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return words(said.replace(self._password, "***"))
+        return words(masked(said, [self._password]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -60,3 +61,13 @@ def write_whole(path: Path, data: bytes, *, mode: int) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that nobody else may read, also where it was there before. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as stream:  # noqa: PTH123 - an open descriptor
+        # Not a device, such as /dev/stderr.
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fchmod(descriptor, 0o600)
+        stream.write(data)

@@ -95,9 +95,8 @@ def _locked(
     holds it, `wait` is called, which raises when it is time to give up.
     """
     lock = _lock_path(path)
-    # O_NOFOLLOW: in a folder that others can write to, a link could lead to any file.
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = _open(lock, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise _unusable(lock, error, failure) from error
     try:
@@ -171,7 +170,7 @@ class ArxivTurns:
     def _open(self) -> int | None:
         for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):
             with suppress(OSError):
-                return os.open(self._path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+                return _open(self._path, flags)
         return None
 
     async def _take(self, descriptor: int, delay: float) -> None:
@@ -213,6 +212,20 @@ class ArxivTurns:
         except ValueError:
             return 0.0
         return moment if math.isfinite(moment) else 0.0
+
+
+def _open(lock: Path, flags: int) -> int:
+    """Open a lock's file, which is for its owner alone: whoever can read it can hold the lock."""
+    # O_NOFOLLOW: in a folder that others can write to, a link could lead to any file.
+    descriptor = os.open(lock, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with suppress(OSError):
+        if os.fstat(descriptor).st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+        # What root does in somebody's folder must not lock them out.
+        if os.geteuid() == 0:
+            folder = lock.parent.stat()
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    return descriptor
 
 
 def _lock(descriptor: int) -> bool:

@@ -181,6 +181,24 @@ def test_a_home_folder_of_nobody_hides_nothing(
             f"https://ada:{PASSWORD}@proxy.example.org/q",
             "https://ada:***@proxy.example.org/q",
         ),
+        (
+            "DIGEST_ARXIV_API",
+            f"https://proxy.example.org/q?user=ada&Password={PASSWORD}&x=1",
+            "https://proxy.example.org/q?user=ada&Password=***&x=1",
+        ),
+        (
+            "DIGEST_ARXIV_OAI",
+            f"https://proxy.example.org/q?api_key={PASSWORD}",
+            "https://proxy.example.org/q?api_key=***",
+        ),
+        (
+            "DIGEST_GITHUB_API",
+            f"https://{PASSWORD}@github.example.org/api",
+            "https://***@github.example.org/api",
+        ),
+        ("DIGEST_ARXIV_FEEDS", f"ftp://ada:{PASSWORD}@x/y", "ftp://ada:***@x/y"),
+        ("DIGEST_HEARTBEAT_URL", f"https://ping.example.org/{PASSWORD}", "***"),
+        ("DIGEST_HEARTBEAT_URL", f"ping.example.org/{PASSWORD}", "***"),
         ("DIGEST_MAIL_TOKEN_COMMAND", f"fetch-token --refresh {PASSWORD}", "fetch-token ***"),
         ("DIGEST_MAIL_TOKEN_COMMAND", f"fetch-token '{PASSWORD}", "***"),
     ],
@@ -194,6 +212,44 @@ def test_a_secret_that_stands_where_it_should_not_is_not_shown(
     ):
         assert PASSWORD not in told.out + told.err
     assert desk("config", "--json", **{variable: value}).row(variable)["value"] == shows
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DIGEST_HEARTBEAT_URL", f"ping.example.org/{PASSWORD}"),
+        ("DIGEST_ARXIV_API", f"ftp://ada:{PASSWORD}@proxy.example.org/q"),
+        ("DIGEST_ARXIV_OAI", f"proxy.example.org/q?token={PASSWORD}"),
+        ("DIGEST_BASE_URL", f"https://ada:{PASSWORD}@digest.example.org/?x"),
+        ("DIGEST_DB", f"mysql://ada:{PASSWORD}@db/x"),
+    ],
+)
+def test_no_command_repeats_it_either(desk: Desk, variable: str, value: str) -> None:
+    nobody = {"DIGEST_ARXIV_API": "http://127.0.0.1:1/", "DIGEST_MAIL": "maildir:mail"}
+    for command in (["status"], ["doctor"], ["run", "--log-json"], ["status", "-vv"]):
+        told = desk(*command, **(nobody | {variable: value}))
+        assert told.code == 78
+        assert variable in told.out + told.err
+        assert PASSWORD not in told.out + told.err
+
+
+@pytest.mark.parametrize("flags", [["-vv"], ["-vv", "--log-json"]])
+def test_no_log_repeats_the_heartbeats_address_however_it_is_written(
+    desk: Desk, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"https://PING.example.org:443/{PASSWORD}?also={PASSWORD[::-1]}"
+    assert desk("status", *flags, DIGEST_HEARTBEAT_URL=address).code in (0, 78)
+    for text in (
+        f"HTTP Request: GET https://ping.example.org/{PASSWORD}?also={PASSWORD[::-1]}",
+        f"path=/{PASSWORD}",
+        f"https://other.example.org/x?also={PASSWORD[::-1]}",
+        f"proxy http://ada:{PASSWORD}@127.0.0.1:3128",
+    ):
+        logging.getLogger("httpx").warning(text)
+    said = capsys.readouterr().err
+    assert said.count("***") >= 4
+    assert PASSWORD not in said
+    assert PASSWORD[::-1] not in said
 
 
 def test_json_tells_the_same(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from datetime import timedelta
 from pathlib import Path
 
@@ -122,7 +123,10 @@ def test_a_delivery_is_shown_with_its_papers_and_as_the_message_that_left(house:
     (left,) = [
         path for path in (house.home / "mail" / "new").iterdir() if b"To: Ada" in path.read_bytes()
     ]
-    assert "is in message.eml" in house("outbox", "show", "1", "--eml", "message.eml").out
+    for mode in (None, 0o644):
+        assert "is in message.eml" in house("outbox", "show", "1", "--eml", "message.eml").out
+        assert stat.S_IMODE(Path("message.eml").stat().st_mode) == 0o600
+        Path("message.eml").chmod(mode or 0o600)
     assert Path("message.eml").read_bytes().replace(b"\r\n", b"\n") == left.read_bytes().replace(
         b"\r\n", b"\n"
     )

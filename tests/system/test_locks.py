@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,30 @@ def test_a_lock_that_is_no_plain_file_is_refused(tmp_path, kind):
         cycle_lock(tmp_path / "digest.db"),
     ):
         pass
+
+
+@pytest.mark.parametrize("before", [None, 0o644, 0o666])
+def test_a_lock_is_for_its_owner_alone(tmp_path, before):
+    """Another user who can read the file could hold the lock, and no cycle would ever begin."""
+    lock = tmp_path / "digest.db.lock"
+    if before is not None:
+        lock.touch()
+        lock.chmod(before)
+    old = os.umask(0)
+    try:
+        with cycle_lock(tmp_path / "digest.db"):
+            assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+    finally:
+        os.umask(old)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root works in everybody's folders")
+def test_a_lock_that_root_makes_is_the_folder_owners():
+    with unwritable_folder() as folder:
+        os.seteuid(0)
+        os.chown(folder, 65534, 65534)
+        with cycle_lock(folder / "digest.db"):
+            assert (folder / "digest.db.lock").stat().st_uid == 65534
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import is_mailbox
 from digest.setup.doctor.check import Finding, Level, exit_code, redacted
-from digest.setup.doctor.masks import secrets_of
+from digest.setup.masks import secrets_of
 from digest.setup.parts import machine_now
 from digest.setup.settings import Settings, survey_settings
 

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from digest.cli.base import Command, Context, json_option, pass_context, set_up_logging
-from digest.errors import Exit
-from digest.setup.doctor.masks import MASK, secrets_of, shown
+from digest.errors import Exit, masked
 from digest.setup.doctor.settings import all_mistakes
+from digest.setup.masks import secrets_of, shown
 from digest.setup.settings import SETTINGS, Survey, survey_settings
 
 WIDTH = 80
@@ -33,16 +33,10 @@ def config(context: Context, as_json: bool) -> None:
     secrets = secrets_of(survey.settings)
     # Not by `context.settings`, which ends with the first thing that is wrong.
     set_up_logging(context.verbosity, as_json=context.log_json, secrets=secrets)
-    mistakes = {name: _masked(str(error), secrets) for name, error in all_mistakes(survey).items()}
+    mistakes = {name: masked(str(error), secrets) for name, error in all_mistakes(survey).items()}
     report = _report(survey, mistakes)
     context.show(report, _lines(report), as_json=as_json)
     context.exit(Exit.CONFIG if mistakes else Exit.DONE)
-
-
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
 
 
 def _report(survey: Survey, mistakes: dict[str, str]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from digest.store.history import Carried
 from digest.store.outbox import OutboxRow
 from digest.store.relay import Relay
 from digest.subscribers.pseudonyms import mailboxes, reveal
+from digest.system.files import write_private
 from digest.times import in_utc, text_or_none, to_text
 
 
@@ -207,7 +208,7 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
         click.echo(data, nl=False)
         return
     try:
-        Path(place).write_bytes(data)
+        write_private(Path(place), data)  # its links say who reads it, and unsubscribe them
     except OSError as error:
         raise ConfigError(
             f"{place} cannot be written ({error.strerror})", remedy="name another file"

@@ -12,7 +12,15 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from digest.errors import ArxivError, ConfigError, DigestError, Exit, TryLaterError, one_line
+from digest.errors import (
+    ArxivError,
+    ConfigError,
+    DigestError,
+    Exit,
+    TryLaterError,
+    masked,
+    one_line,
+)
 
 SECONDS = 10.0
 """For each check, all of which begin at once."""
@@ -191,10 +199,5 @@ def redacted(finding: Finding, secrets: Iterable[str]) -> Finding:
     """The same finding without these words in what it says; servers and errors repeat what they
     were given.
     """
-    for secret in filter(None, secrets):
-        finding = replace(
-            finding,
-            found=finding.found.replace(secret, "***"),
-            remedy=finding.remedy.replace(secret, "***"),
-        )
-    return finding
+    found, remedy = masked(finding.found, secrets), masked(finding.remedy, secrets)
+    return replace(finding, found=found, remedy=remedy)

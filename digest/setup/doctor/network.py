@@ -17,7 +17,7 @@ from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import StaleFeedError
 from digest.arxiv.feeds_and_oai import FeedClient, OaiClient
 from digest.arxiv.line import Timeouts
-from digest.errors import ArxivError
+from digest.errors import ArxivError, masked
 from digest.rules.calendar import last_served
 from digest.rules.plan import API, FEEDS, feed_day
 from digest.setup.arxiv import make_arxiv, source_order
@@ -32,7 +32,6 @@ from digest.setup.doctor.check import (
     unresolved,
     warn,
 )
-from digest.setup.doctor.masks import without_login
 from digest.setup.settings import Settings
 from digest.setup.subscribers import roster_or_empty
 from digest.system.locks import is_running, lock_note
@@ -67,7 +66,7 @@ def check_arxiv(
     client = make_arxiv(settings, timeouts=TIMEOUTS)
     client.line.on_response = lambda answer: dates.append((clock(), answer.headers.get("date", "")))
     is_default = settings.origins.get("DIGEST_ARXIV_API") == "default"
-    shown = without_login(settings.arxiv_api)
+    shown = masked(settings.arxiv_api)
     answered = asyncio.run(_ask(client, shown, is_default=is_default))
     return [answered, replace(_clock(dates), name="clock")]
 
@@ -127,7 +126,7 @@ async def _ask_feeds(settings: Settings, now: datetime) -> Finding:
     async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
         feeds = FeedClient(client.line, settings.arxiv_feeds)
         served = await feeds.fetch(SMALL, feed_day(last_served(now)), attempts=1)
-    address, papers = without_login(settings.arxiv_feeds), len(served.feed.papers)
+    address, papers = masked(settings.arxiv_feeds), len(served.feed.papers)
     return ok(f"{address} answers: {papers} papers today in {' and '.join(SMALL)}")
 
 
@@ -137,7 +136,7 @@ async def _ask_oai(settings: Settings, now: datetime) -> Finding:
     async with make_arxiv(settings, timeouts=TIMEOUTS) as client:
         pages = OaiClient(client.line, settings.arxiv_oai).harvest(since, SMALL[0], attempts=1)
         page = await anext(pages)
-    address, records = without_login(settings.arxiv_oai), page.total or len(page.records)
+    address, records = masked(settings.arxiv_oai), page.total or len(page.records)
     return ok(f"{address} answers: {records} records in {SMALL[0]} since {since}")
 
 

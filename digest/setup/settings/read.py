@@ -212,6 +212,16 @@ def label(written: Written) -> str:
     return text
 
 
+def secret_url(written: Written) -> str:
+    """A web address that is not repeated: whoever knows it can use it."""
+    if not written.text.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"{written.variable} is no web address",
+            remedy="write an address that starts with https://",
+        )
+    return written.text
+
+
 def service(written: Written) -> str:
     """A web address, or "" for `none`."""
     return "" if written.text.strip().lower() == "none" else url(written)

@@ -197,7 +197,7 @@ SETTINGS = (
         "heartbeat_url",
         "",
         "An address that is called after each good cycle",
-        read.url,
+        read.secret_url,
         secret=True,
     ),
     Setting(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
+from urllib.parse import urlsplit
 
-from digest.mail.presets import as_issued
-from digest.setup.mail import server_of
+from digest.errors import MASK, masked
 from digest.setup.settings import Setting, Settings, Survey
 
-MASK = "***"
-_LOGIN = re.compile(r"(//[^/:@\s]*):[^/\s]*@")
+SHORTEST = 4
+"""Characters of a part of an address that is masked: a shorter one is no secret, and may stand
+anywhere."""
 _PATHS = {
     "DIGEST_HOME": "home",
     "DIGEST_DB": "db",
@@ -35,28 +35,31 @@ def shown(setting: Setting, survey: Survey) -> str:
         return _command(text)
     if name in _PATHS and name not in survey.mistakes:
         return str(getattr(survey.settings, _PATHS[name]) or "")
-    return without_login(text)
+    return masked(text)
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """All that must never be printed: secrets, the SMTP password in each shape in which somebody
-    may repeat it.
+    may repeat it, and what is secret in the heartbeat's address, however its host is written.
     """
-    server = server_of(settings.mail)
-    issued = as_issued(server.host if server else "", settings.mail_password)
-    # The longer first, since one may be a part of the other.
-    return tuple(sorted({*settings.secrets, issued} - {""}, key=len, reverse=True))
+    address = urlsplit(settings.heartbeat_url)
+    found = {*settings.secrets, *(part for part in address[2:4] if len(part) > SHORTEST)}
+    if settings.mail_password:
+        # What a transport is made of takes long to import.
+        from digest.mail.presets import as_issued
+        from digest.setup.mail import server_of
 
-
-def without_login(text: str) -> str:
-    """An address without the password that somebody may have written into it."""
-    return _LOGIN.sub(rf"\1:{MASK}@", text)
+        server = server_of(settings.mail)
+        found.add(as_issued(server.host if server else "", settings.mail_password))
+    return tuple(found)
 
 
 def _mail(text: str) -> str:
     """DIGEST_MAIL; any part of one that cannot be read may be a misplaced password, so it is not
     shown.
     """
+    from digest.setup.mail import server_of
+
     scheme, colon, _ = text.strip().partition(":")
     kind = f"{scheme.lower()}{colon}"
     if kind in ("maildir:", "sendmail:") or server_of(text):
