@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ from tests.world.mail_servers import (
     smtp_sink,
     wait_until,
 )
-from tests.world.worlds import DAY, World, eprint, numbers, reader
+from tests.world.smtp_server import smtp_server
+from tests.world.worlds import DAY, HOUR, World, eprint, numbers, reader
 
 pytestmark = pytest.mark.heavy
 READERS = [f"reader{number:03d}" for number in range(200)]
@@ -206,6 +208,46 @@ async def test_an_unknown_users_bounce_comes_back_and_suppresses(
     await asyncio.to_thread(
         wait_until, lambda: empty.count("bounces") == 2
     )  # and not in the next test
+
+
+REFUSALS = {
+    "gone": ("550 5.1.1 <{0}>: Recipient address rejected: User unknown in relay table", True),
+    "words": ("550 sorry, no mailbox here by that name", True),
+    "denied": ("550 5.4.1 [{0}]: Recipient address rejected: Access denied", True),
+    "closed": ("550 5.2.1 The email account that you tried to reach is disabled", True),
+    "full": ("552 5.2.2 mailbox full", False),
+    "generic": ("550 5.0.0 Ip frequency limited", False),
+    "protocol": ("554 5.5.0 Requested action not taken: mailbox unavailable", False),
+    "blocked": ("554 client host [127.0.0.1] blocked using bl.example.org", False),
+    "sender": ("550 5.1.8 Access denied, bad outbound sender", False),
+    "policy": ("550 5.7.1 <{0}>: user unknown to our friends", False),
+    "size": ("552 5.3.4 message too big", False),
+    "later": ("550 5.4.7 delivery time expired", False),
+}
+"""What a remote server says of a reader of this name, and whether that ends the reader's mail."""
+
+
+async def test_of_postfixs_reports_only_those_that_name_the_address_end_a_readers_mail(
+    empty: MailServers, world: RealWorld
+) -> None:
+    def answer(line: str) -> str:
+        address = line.partition("<")[2].partition(">")[0]
+        return REFUSALS[address.partition("@")[0]][0].format(address)
+
+    world.port = empty.smtp_port
+    world.readers = [reader(f"{name}@remote.example", "Reasoning") for name in REFUSALS]
+    async with smtp_server({"RCPT": answer}) as remote:
+        with empty.relaying_to(remote.port):
+            await world.cycle()
+            await asyncio.to_thread(wait_until, lambda: empty.count("bounces") == len(REFUSALS))
+    # Two hours from one to the next: they are no surge.
+    hours = count(step=2)
+    mailbox = replace(listener(world, empty), clock=lambda: world.now + next(hours) * HOUR)
+    heard = (await process_inbox(mailbox, 60)).results
+    assert all(one.handled for one in heard)
+    dead = {f"{name}@remote.example" for name, (_, ends) in REFUSALS.items() if ends}
+    assert {one.address for one in world.store.suppressions.all()} == dead
+    assert world.states() == {"failed": len(REFUSALS)}
 
 
 async def test_the_mailbox_keeps_what_is_not_ours_unread(

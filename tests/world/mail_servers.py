@@ -107,6 +107,21 @@ class MailServers:
         if verb == "start":
             wait_until(lambda: answers(self.smtp_port), what="Postfix's start")
 
+    @contextmanager
+    def relaying_to(self, port: int) -> Iterator[None]:
+        """Let Postfix hand mail for other domains to a server on this port of the loopback."""
+        self._set("relayhost", f"[127.0.0.1]:{port}")
+        try:
+            yield
+        finally:
+            self._set("relayhost", "")
+
+    def _set(self, name: str, value: str) -> None:
+        """Change one of Postfix's parameters while it runs."""
+        command = ["postconf", "-c", str(self.folder / "postfix"), "-e", f"{name}={value}"]
+        subprocess.run(command, check=True, capture_output=True)
+        self.postfix("reload")
+
     def log(self) -> str:
         """What Postfix logged."""
         path = self.folder / "maillog"
