@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from digest.cli import main
 from digest.setup.settings import SETTINGS, survey_settings
+from tests.world.shell import Told, run_main
 
 PASSWORD = "tr0ub4dor-and-3"
 LOGIN = {
@@ -22,16 +22,13 @@ LOGIN = {
 }
 
 
-@dataclass
-class Told:
-    code: int
-    out: str
-    err: str
+class Shown(Told):
+    """The settings as they were told."""
 
     def row(self, variable: str) -> dict[str, Any]:
         """A setting from the JSON."""
         found: dict[str, Any] = next(
-            r for r in json.loads(self.out)["settings"] if r["variable"] == variable
+            r for r in self.json()["settings"] if r["variable"] == variable
         )
         return found
 
@@ -50,15 +47,11 @@ class Desk:
     ) -> None:
         self.home, self._capture, self._patch = home, capture, patch
 
-    def __call__(self, *args: str, **environ: str) -> Told:
+    def __call__(self, *args: str, **environ: str) -> Shown:
         for name, value in environ.items():
             self._patch.setenv(name, value)
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*args, "--home", str(self.home)])
-        out, err = self._capture.readouterr()
-        assert "Traceback" not in err
-        return Told(int(ended.value.code or 0), out, err)
+        told = run_main([*args, "--home", str(self.home)], self._capture)
+        return Shown(told.code, told.out, told.err)
 
     def dotenv(self, text: str) -> None:
         (self.home / ".env").write_text(text)

@@ -28,7 +28,8 @@ from digest.rendering.export import (
     to_csv,
     to_json,
 )
-from tests.world.asking import AskedWorld, asked_world, run_main
+from tests.world.asking import AskedWorld, asked_world
+from tests.world.shell import run_main
 from tests.world.smtp_server import smtp_server
 from tests.world.worlds import DAY, MONDAY, eprint, reader, text
 

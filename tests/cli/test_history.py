@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.world.asking import AskedWorld, asked_world, run_main
+from tests.world.asking import AskedWorld, asked_world
+from tests.world.shell import run_main
 from tests.world.smtp_server import Act, smtp_server
 from tests.world.worlds import DAY, HOUR, MONDAY, bad_answer, eprint, reader
 

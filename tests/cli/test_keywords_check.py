@@ -16,7 +16,7 @@ from digest.keywords.lint import warnings
 from digest.keywords.match import stems
 from digest.keywords.words import reading
 from digest.model import Paper
-from tests.world.asking import Told, run_main
+from tests.world.shell import Told, run_main
 from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import World, reader
 

@@ -17,8 +17,9 @@ from digest.rendering.page.ranks import papers_of
 from digest.rendering.page.read import read_page
 from digest.rendering.page.render import KeywordTable, render_page
 from digest.run.publish import write_page
-from tests.world.asking import AskedWorld, Told, run_main
+from tests.world.asking import AskedWorld
 from tests.world.shared import shared
+from tests.world.shell import Told, run_main
 from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, keyword, reader
 

@@ -9,7 +9,8 @@ import pytest
 
 from digest.demo.papers import KEYWORDS
 from digest.system.signals import Stop
-from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, refused
+from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, refused
+from tests.world.shell import MAILDIR_LINE
 from tests.world.worlds import hashes
 
 

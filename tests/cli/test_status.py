@@ -11,16 +11,8 @@ import pytest
 
 from digest.demo.papers import KEYWORDS
 from digest.store.database import Database
-from tests.world.asking import run_main
-from tests.world.house import (
-    FRIDAY,
-    MAILDIR_LINE,
-    SATURDAY,
-    SUBSCRIBERS,
-    THURSDAY,
-    House,
-    failing_for,
-)
+from tests.world.house import FRIDAY, SATURDAY, SUBSCRIBERS, THURSDAY, House, failing_for
+from tests.world.shell import MAILDIR_LINE, run_main
 
 
 def test_status_before_the_first_run(house: House) -> None:

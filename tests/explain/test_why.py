@@ -24,7 +24,8 @@ from digest.keywords.tokens import Term
 from digest.model import NOT_CARRIED, Outcome, Receipt, Revisions, Subscriber, Weekly
 from digest.rules.verdict import PaperName, read_paper_name, why_not_matched
 from digest.run.compose import make_plan
-from tests.world.asking import AskedWorld, asked_world, run_main
+from tests.world.asking import AskedWorld, asked_world
+from tests.world.shell import run_main
 from tests.world.smtp_server import Act, smtp_server
 from tests.world.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, keyword, reader
 

@@ -12,7 +12,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,11 +20,11 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 
-from digest.cli import main
 from digest.demo.papers import KEYWORDS, three_days
 from digest.run import network_wait as waiting
 from digest.run.network_wait import LONGEST, NetworkWait
 from digest.system.signals import Stop
+from tests.world.shell import Told, run_main
 from tests.world.standin import Standin
 from tests.world.worlds import mail
 
@@ -133,13 +132,6 @@ def test_behind_a_proxy_it_is_the_proxy_that_must_answer(
 # As the timer calls it
 
 
-@dataclass
-class Told:
-    code: int
-    out: str
-    err: str
-
-
 class House:
     """An installation whose waits are sleeps of a clock that only they move."""
 
@@ -166,11 +158,8 @@ class House:
         self._patch.setenv("DIGEST_ARXIV_API", url)
 
     def run(self, now: datetime, *more: str, home: Path | None = None) -> Told:
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["run", "--home", str(home or self.home), "--now", now.isoformat(), *more])
-        out, err = self._capture.readouterr()
-        return Told(int(ended.value.code or 0), out, err)
+        place = ["--home", str(home or self.home), "--now", now.isoformat()]
+        return run_main(["run", *place, *more], self._capture)
 
     def mails(self) -> int:
         return len(list((self.home / "mail" / "new").glob("*")))

@@ -9,14 +9,12 @@ import logging
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from digest.cli import main
 from digest.cli.daily import timer as timer_module
 from digest.errors import ConfigError, Exit, TryLaterError
 from digest.setup import settings as settings_module
@@ -32,6 +30,7 @@ from tests.setup.doctor import (
     states,
     with_user,
 )
+from tests.world.shell import Told, run_main
 from tests.world.smtp_server import Act, smtp_server
 from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import mail
@@ -101,15 +100,12 @@ def test_the_exit_code_says_what_failed(causes: list[Cause], code: Exit) -> None
     assert exit_code([*failed, Finding(Level.WARN, ""), ok("")]) is code
 
 
-@dataclass
-class Told:
-    code: int
-    out: str
-    err: str
+class Diagnosis(Told):
+    """What the doctor found."""
 
     def check(self, name: str) -> dict[str, str]:
         """A check from the JSON."""
-        found: dict[str, str] = next(c for c in json.loads(self.out)["checks"] if c["name"] == name)
+        found: dict[str, str] = next(c for c in self.json()["checks"] if c["name"] == name)
         return found
 
 
@@ -119,15 +115,11 @@ class Clinic:
     def __init__(self, home: Path, arxiv: Standin, capture: pytest.CaptureFixture[str]) -> None:
         self.home, self.arxiv, self._capture = home, arxiv, capture
 
-    def __call__(self, *args: str) -> Told:
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["doctor", *args, "--home", str(self.home)])
-        out, err = self._capture.readouterr()
-        assert "Traceback" not in err
-        return Told(int(ended.value.code or 0), out, err)
+    def __call__(self, *args: str) -> Diagnosis:
+        told = run_main(["doctor", *args, "--home", str(self.home)], self._capture)
+        return Diagnosis(told.code, told.out, told.err)
 
-    async def beside(self, *args: str) -> Told:
+    async def beside(self, *args: str) -> Diagnosis:
         """The command while this loop serves mail."""
         return await asyncio.to_thread(self, *args)
 

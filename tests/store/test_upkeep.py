@@ -27,8 +27,9 @@ from digest.store.health import examine
 from digest.store.upkeep import back_up, prune, restore
 from digest.system.locks import cycle_lock
 from digest.times import to_text
-from tests.world.house import DAYS, FRIDAY, MAILDIR_LINE, SATURDAY, THURSDAY, House, house, refused
+from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, house, refused
 from tests.world.replay import Home, subscribers_file
+from tests.world.shell import MAILDIR_LINE
 from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 

@@ -6,31 +6,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from digest.cli import main
 from digest.mail.transport import open_transport
 from digest.model import Subscriber, Weekly
 from digest.run.cycle import Summary
+from tests.world.shell import Told, run_main
 from tests.world.smtp_server import SmtpServer
 from tests.world.worlds import World
-
-
-@dataclass
-class Told:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class AskedWorld(World):
@@ -76,16 +63,6 @@ class AskedWorld(World):
         report = told.json()
         assert report["answer"] in lines.out
         return report
-
-
-def run_main(arguments: list[str], capture: pytest.CaptureFixture[str]) -> Told:
-    """Run the command line in this process."""
-    capture.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    out, err = capture.readouterr()
-    assert "Traceback" not in err
-    return Told(int(ended.value.code or 0), out, err)
 
 
 @contextmanager

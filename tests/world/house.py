@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sqlite3
@@ -10,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import date, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -18,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from digest.cli import main
 from digest.demo.papers import KEYWORDS, Day, three_days
 from digest.store import database as database_module
+from tests.world.shell import Told, run_main
 from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import mail
 
@@ -36,24 +34,6 @@ subscribers:
     at: "07:30"
     timezone: Europe/Berlin
 """
-MAILDIR_LINE = "nobody's inbox"
-
-
-@dataclass
-class Told:
-    """How a command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def complaints(self) -> list[str]:
-        """The lines on stderr, without the one that says where mail goes."""
-        return [line for line in self.err.splitlines() if MAILDIR_LINE not in line]
-
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class House:
@@ -76,12 +56,7 @@ class House:
         arguments = [*args, "--home", str(self.home)]
         if now is not None:
             arguments += ["--now", now.isoformat()]
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        out, err = self._capture.readouterr()
-        assert "Traceback" not in err
-        return Told(int(ended.value.code or 0), out, err)
+        return run_main(arguments, self._capture)
 
     def mails(self, address: str = "") -> list[EmailMessage]:
         folder = self.home / "mail" / "new"

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from digest.cli import main
 from digest.model import Subscriber
 from digest.subscribers import load_roster
+
+MAILDIR_LINE = "nobody's inbox"
+
+
+@dataclass
+class Told:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaints(self) -> list[str]:
+        """The lines on stderr, without the one that says where mail goes."""
+        return [line for line in self.err.splitlines() if MAILDIR_LINE not in line]
+
+    def json(self) -> Any:
+        """What it said as JSON."""
+        return json.loads(self.out)
+
+
+def run_main(arguments: list[str], capture: pytest.CaptureFixture[str]) -> Told:
+    """Run the command line in this process."""
+    capture.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    out, err = capture.readouterr()
+    assert "Traceback" not in err
+    return Told(int(ended.value.code or 0), out, err)
 
 
 class Shell:
@@ -20,12 +53,10 @@ class Shell:
         self.err = ""
 
     def __call__(self, *args: str, code: int = 0) -> str:
-        with pytest.raises(SystemExit) as ended:
-            main([*args, "--home", str(self.home)])
-        out, self.err = self.capfd.readouterr()
-        assert ended.value.code == code, self.err or out
-        assert "Traceback" not in self.err
-        return out
+        told = run_main([*args, "--home", str(self.home)], self.capfd)
+        self.err = told.err
+        assert told.code == code, told.err or told.out
+        return told.out
 
     @property
     def text(self) -> str:

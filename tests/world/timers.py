@@ -6,15 +6,15 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import digest.cli.daily.timer as cli_timer
-from digest.cli import main
 from digest.system.timers.machine import Machine
+from tests.world.shell import Told, run_main
 
 UNITS = Path(__file__).resolve().parent.parent.parent / "systemd"
 ODD = "a b%c $d 'e\" ü"
@@ -35,13 +35,6 @@ esac
 [ -x "$answers" ] && exec "$answers" "$@"
 exit 0
 """
-
-
-@dataclass
-class Told:
-    code: int
-    out: str
-    err: str
 
 
 class Place:
@@ -87,12 +80,7 @@ class Place:
         self.program(self.records / "answers" / program, f"#!/bin/sh\n{text}\n")
 
     def __call__(self, *arguments: str) -> Told:
-        self._capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["timer", *arguments])
-        out, err = self._capture.readouterr()
-        assert "Traceback" not in err
-        return Told(int(ended.value.code or 0), out, err)
+        return run_main(["timer", *arguments], self._capture)
 
     @property
     def calls(self) -> list[str]:
