@@ -5,11 +5,11 @@ mail from them, and what comes next for them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from digest.keywords.words import counted
+from digest.keywords.words import counted, listed
 from digest.model import Subscriber
 from digest.rules.schedule import (
     SlotState,
@@ -23,6 +23,7 @@ from digest.rules.schedule import (
 from digest.rules.verdict import LedgerEntry, Part, Verdict, delivery_words, moment
 from digest.rules.words import in_words
 from digest.run.compose import make_plan
+from digest.run.fetch import unanswered
 from digest.store import Store
 from digest.store.digests import DigestPlan, Due
 from digest.store.history import Reader
@@ -157,12 +158,34 @@ def what_next(inquiry: Inquiry) -> str:
         due = counted(number, "paper is due, and comes", "papers are due, and come")
         words = f"{due} {next_chance(inquiry)}"
     else:
-        when, evening = next_digest(inquiry.subscriber, inquiry.now, taken=inquiry.due.slot)
-        words = (
-            f"The next digest can come on {inquiry.at(when)},"
-            f" with the announcement of {evening:%a %Y-%m-%d}"
-        )
+        words = _coming(inquiry, inquiry.subscriber)
     return " ".join([*sentences, f"{words}."])
+
+
+def coming(inquiry: Inquiry, subscriber: Subscriber) -> tuple[datetime, date]:
+    """When the next digest can come (UTC), and the evening of the last announcement in it."""
+    store, now, reader = inquiry.store, inquiry.now, inquiry.due
+    if reader is None:
+        return next_digest(subscriber, now)
+    asked = unanswered(store, subscriber.keywords, now)
+    awaited = asked.again if asked else None
+    # Making the plan costs far more than the quick look before it.
+    if awaited != now and store.digests.has_news(reader.id) and inquiry.plan and inquiry.plan.items:
+        awaited = now
+    empty_at = reader.found_empty_at
+    return next_digest(subscriber, now, taken=reader.slot, awaited=awaited, found_empty_at=empty_at)
+
+
+def _coming(inquiry: Inquiry, subscriber: Subscriber) -> str:
+    """When the next digest can come, and what arXiv is asked again for before that."""
+    now, asked = inquiry.now, unanswered(inquiry.store, subscriber.keywords, inquiry.now)
+    when, evening = coming(inquiry, subscriber)
+    chance = "with the next run" if when == now else f"on {inquiry.at(when)}"
+    words = f"The next digest can come {chance}, with the announcement of {evening:%a %Y-%m-%d}"
+    if asked is None:
+        return words
+    begin = "with the next run" if asked.again == now else f"from {inquiry.at(asked.again)} on"
+    return f"{words}: arXiv is asked again for {listed(asked.names(subscriber.keywords))} {begin}"
 
 
 def delivery_values(

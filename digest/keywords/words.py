@@ -21,6 +21,9 @@ PLACES = {
 """The part of a paper that the terms of each field are looked for in."""
 _HEADS: dict[type[And] | type[Or], str] = {And: "all of these:", Or: "at least one of these:"}
 
+NAMED = 3
+"""Of more names than one beyond these the rest is counted."""
+
 Stems = Callable[[str], Sequence[str]]
 """Given words, the stems by which search compares them."""
 
@@ -67,3 +70,10 @@ def term_words(term: Term, stems: Stems) -> str:
 def counted(number: int, noun: str, plural: str = "", *, separator: str = "") -> str:
     """A number with its noun: `1 digest`, `2 digests`, `2 queries`; `separator` parts thousands."""
     return f"{number:{separator}} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], *, all_: bool = False) -> str:
+    """`A`, `A and B`, `A, B and C`; of many the first three, or `all_`."""
+    if len(names) > NAMED + 1 and not all_:
+        names = [*names[:NAMED], f"{len(names) - NAMED} more"]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)

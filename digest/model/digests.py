@@ -64,7 +64,8 @@ class Digest:
     before this one; `abstracts` is how many papers come with their abstract (as much of it as
     `abstract_length` says), the others as title lines; `skipped` counts papers left out after an
     absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
-    reader is told, once, that they match nothing. A `welcome` names the `rhythm`.
+    reader is told, once, that they match nothing. A `welcome` names the `rhythm`, and the keywords
+    that are still `unanswered`.
     """
 
     date: LocalDate
@@ -85,6 +86,7 @@ class Digest:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
+    unanswered: tuple[str, ...] = ()
 
     @property
     def papers(self) -> int:

@@ -65,8 +65,8 @@ def render_issues(digest: Digest) -> Issues:
     begin = f"{page.headline} {page.lead}." + (
         " To begin with, those of the last days.\n" if digest.welcome else "\n"
     )
-    if page.skipped:
-        begin += f"\n{page.skipped}\n"
+    for said in filter(None, (page.unanswered, page.skipped)):
+        begin += f"\n{said}\n"
     for silence in page.silences:
         name, hint = _plain(silence.name), _plain(silence.hint)
         begin += f"\nNo new paper has matched {name} in {silence.since}. {hint}\n"

@@ -20,7 +20,7 @@ from digest.rendering.texts import printable_line, shorten
 from digest.times import MONTHS, WEEKDAYS
 
 SUBJECT_LENGTH = 78
-NAMED_KEYWORDS, SHORTEST_NAME = 3, 8
+SHORTEST_NAME = 8
 CONTENTS_FROM = 9
 """Papers from which on a digest begins with a list of what is in it."""
 CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
@@ -96,6 +96,7 @@ class PageView:
     top: str
     welcome: bool
     rhythm: str
+    unanswered: str
     quiet: str
     skipped: str
     silences: tuple[SilenceView, ...]
@@ -121,6 +122,7 @@ def view(digest: Digest) -> PageView:
         top=_top(digest, sections),
         welcome=digest.welcome,
         rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
+        unanswered=_unanswered(digest.unanswered),
         quiet="" if digest.papers else printable_line(digest.quiet).rstrip("."),
         skipped=_skipped(digest.skipped, digest.previous),
         silences=tuple(
@@ -212,7 +214,7 @@ def _keyword_view(keyword: Keyword) -> KeywordView:
 def _headlines(digest: Digest) -> tuple[str, str, str]:
     """Return the headline, what follows it on the next line, and the subject."""
     names = _names(digest)
-    on = _in_words(names)
+    on = words.listed(names)
     if digest.welcome:
         headline = "Your arXiv digest starts"
         found = f"{counted(digest.papers, 'recent paper')} on " if digest.papers else ""
@@ -225,7 +227,7 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
         since = counted(min(silence.days for silence in digest.silences), "day")
         headline = f"No new paper in {since}"
         names = [keyword_name(silence.keyword) for silence in digest.silences]
-        return headline, f"for {_in_words(names)}", _subject(digest, f"{headline}: ", names)
+        return headline, f"for {words.listed(names)}", _subject(digest, f"{headline}: ", names)
     reasons = filter(None, [printable_line(digest.quiet).rstrip(".")])
     subject = _subject(digest, "No new papers: ", list(reasons))
     return "No new papers", f"for {on}" if names else "", subject
@@ -243,7 +245,7 @@ def _rhythm(rhythm: Rhythm, timezone: str) -> str:
     week = tuple(Weekly)
     named = [f"{WEEKDAYS[week.index(day)]}s" for day in rhythm.days]
     days = {week: "every day", week[:5]: "from Monday to Friday"}.get(
-        rhythm.days, f"on {_in_words(named, all_=True)}"
+        rhythm.days, f"on {words.listed(named, all_=True)}"
     )
     hour = (
         f", not before {rhythm.at:%H:%M} ({timezone})"
@@ -255,6 +257,14 @@ def _rhythm(rhythm: Rhythm, timezone: str) -> str:
         f"Digests come {days}{hour}; where no paper matches, {none}. arXiv announces new papers on"
         " the evenings of Sunday to Thursday, New York time."
     )
+
+
+def _unanswered(keywords: Sequence[str]) -> str:
+    """Of which keywords nobody knows yet what matches."""
+    if not keywords:
+        return ""
+    names = words.listed([keyword_name(name) for name in keywords], all_=True)
+    return f"arXiv has not answered for {names} yet: what matches comes once it has."
 
 
 def _skipped(count: int, previous: date | None) -> str:
@@ -303,13 +313,6 @@ def _with_names(start: str, names: Sequence[str], room: int) -> str:
     if not names or left < SHORTEST_NAME:
         return printable_line(start.rstrip(": ").removesuffix(" on"), room)
     return start + printable_line(names[0], left) + rest
-
-
-def _in_words(names: Sequence[str], *, all_: bool = False) -> str:
-    """`A`, `A and B`, `A, B and C`; of many the first three, or `all_`."""
-    if len(names) > NAMED_KEYWORDS + 1 and not all_:
-        names = [*names[:NAMED_KEYWORDS], f"{len(names) - NAMED_KEYWORDS} more"]
-    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def _day(day: date) -> str:

@@ -21,7 +21,8 @@ class Extras:
 
     `welcome`: it is the reader's first; `previous` and `next_at` are when the one before came and
     the next can come; `skipped` papers were left out on the return from an absence; `quiet` tells
-    why nothing came; `silences` are keywords that have matched nothing for long.
+    why nothing came; `silences` are keywords that have matched nothing for long, `unanswered` those
+    for which arXiv has not answered yet.
     """
 
     welcome: bool = False
@@ -31,6 +32,7 @@ class Extras:
     quiet: str = ""
     contact: str = ""
     silences: tuple[Silence, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
 
 def compose(
@@ -68,6 +70,7 @@ def compose(
         authors=subscriber.authors,
         categories=subscriber.categories,
         subject_prefix=subscriber.subject_prefix,
+        unanswered=extras.unanswered if extras.welcome else (),
     )
 
 

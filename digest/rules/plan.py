@@ -73,6 +73,16 @@ def is_due(query: Query, now: datetime, first: str = API) -> bool:
     return is_compared(query, now)
 
 
+def asked_again(query: Query, now: datetime) -> datetime | None:
+    """When arXiv is asked again for a query that it has not answered since the last announcement,
+    or in which it failed last; None where it has answered.
+    """
+    if query.next_fetch_at is not None:
+        return max(query.next_fetch_at, now)
+    is_behind = query.last_good_at is None or query.last_good_at < last_served(now).served_at
+    return now if is_behind else None
+
+
 def is_compared(query: Query, now: datetime) -> bool:
     """Whether a query that another source serves is to be compared with the API now: once that has
     all of its own.

@@ -176,16 +176,24 @@ def next_digest(
     now: datetime,
     *,
     taken: datetime | None = None,
+    awaited: datetime | None = None,
+    found_empty_at: datetime | None = None,
 ) -> tuple[datetime, date]:
     """When the reader's next digest can come (UTC, later than `now`), and the evening of the last
     announcement in it.
 
-    `taken` is the slot in which the reader's last digest went; no second one goes in it.
+    `taken` is the slot in which the reader's last digest went; no second one goes in it. `awaited`:
+    when something may be due beyond what is taken for granted, as arXiv is asked again for what it
+    has not answered; `now` where it is due already, or the next run asks. `found_empty_at`: when a
+    slot was last found empty, which counts for that.
 
     Taken for granted: each announcement has papers for them, and what was served by `now` went out
     when it could. The last two weeks are played out to tell which slots are used up; this takes
     half a millisecond, so ask once for all readers with one schedule.
     """
+    if awaited is not None:
+        moment = max(awaited, _end_of_pause(subscriber, now))
+        return _first_open(subscriber, moment, taken, found_empty_at)
     moment = _end_of_pause(subscriber, now) - _REHEARSAL
     used, waiting = _NEVER, False
     while True:
@@ -199,6 +207,22 @@ def next_digest(
             used, waiting = slot, False
         elif slot > (taken or _NEVER):
             return moment, calendar.last_served(moment).evening
+
+
+def _first_open(
+    subscriber: Subscriber,
+    moment: datetime,
+    taken: datetime | None,
+    found_empty_at: datetime | None,
+) -> tuple[datetime, date]:
+    """The first moment from this one on at which a slot is open, and the evening of the
+    announcement before it.
+    """
+    while True:
+        slot = current_slot(subscriber, moment, used=taken, found_empty_at=found_empty_at)
+        if slot.state is SlotState.OPEN:
+            return moment, calendar.last_served(moment).evening
+        moment = next_slot(subscriber, moment)
 
 
 def _end_of_pause(subscriber: Subscriber, now: datetime) -> datetime:

@@ -32,6 +32,7 @@ from digest.rules.schedule import (
     next_digest,
     next_slot,
 )
+from digest.run.fetch import unanswered
 from digest.store import Store
 from digest.store.digests import DigestPlan, Due, Exclude, Queued
 from digest.store.silences import SILENCE
@@ -234,6 +235,7 @@ class _Batch:
         made_of = (
             plan.items,
             plan.first,
+            plan.unplaced,
             plan.previous,
             plan.skipped,
             silences,
@@ -255,10 +257,13 @@ class _Batch:
         self, plan: DigestPlan, subscriber: Subscriber, slot: datetime, quiet: str = ""
     ) -> Digest:
         """The digest of a plan."""
+        moment = max(slot, self.now)
+        open_ = unanswered(self.composer.store, subscriber.keywords, self.now)
+        again = max(open_.again, moment) if open_ else None
         extras = Extras(
             welcome=plan.first,
             previous=plan.previous,
-            next_at=next_digest(subscriber, max(slot, self.now), taken=slot)[0],
+            next_at=next_digest(subscriber, moment, taken=slot, awaited=again)[0],
             skipped=plan.skipped,
             quiet=quiet,
             contact=self.composer.contact,
@@ -267,6 +272,7 @@ class _Batch:
                 for keyword in subscriber.keywords
                 if keyword.query in plan.silences
             ),
+            unanswered=plan.unplaced,
         )
         return compose(plan.items, subscriber, now=self.now, extras=extras)
 
@@ -299,9 +305,9 @@ def _occasion(
     """Decide the reason for a digest. `waited`: for how long the reader has been known.
 
     A first digest goes out even without papers, once every keyword had its first answer, or after a
-    day. A silent keyword is told of in a mail of its own where no mail has come for as long as it
-    was silent, else it can wait for the next digest; the note takes no slot, so that it keeps no
-    paper waiting.
+    day, when it names those that had none. A silent keyword is told of in a mail of its own where
+    no mail has come for as long as it was silent, else it can wait for the next digest; the note
+    takes no slot, so that it keeps no paper waiting.
     """
     if plan.items:
         return Occasion.DIGEST

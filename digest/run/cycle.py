@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from digest.errors import ConfigError, Exit
-from digest.model import Outcome, Roster, Subscriber
+from digest.keywords.words import counted, listed
+from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.run.compose import Composer, compose_due, queue_now
 from digest.run.deliver import Delivered, Mailer, deliver, post_issues
-from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due
+from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unanswered
 from digest.run.session import Session
+from digest.store import Store
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
 from digest.times import in_utc
@@ -50,7 +52,9 @@ class RunOptions:
 class Summary:
     """The results of a cycle. Times are UTC; `trouble` says in a line what kept mail or all answers
     away; `waiting` counts the deliveries that are still in the outbox; `paused` tells why the mail
-    server is given a rest, `room_at` when the limits let the next message leave.
+    server is given a rest, `room_at` when the limits let the next message leave; `unanswered` are
+    the keywords for which arXiv is `asked_again` at that moment, `first_digests` counts those that
+    wait for a first answer.
     """
 
     started: datetime
@@ -64,6 +68,19 @@ class Summary:
     exit_code: Exit
     paused: RelayState | None = None
     room_at: datetime | None = None
+    unanswered: tuple[str, ...] = ()
+    asked_again: datetime | None = None
+    first_digests: int = 0
+
+    @property
+    def awaited(self) -> str:
+        """What arXiv is asked again for, when, and who waits for it; "" where it has answered."""
+        if self.asked_again is None:
+            return ""
+        digests = counted(self.first_digests, "first digest waits", "first digests wait")
+        waiting = f"; {digests} for its answer" if self.first_digests else ""
+        again = f"arXiv is asked again from {in_utc(self.asked_again)} on"
+        return f"{again}, for {listed(self.unanswered)}{waiting}"
 
 
 async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary:
@@ -101,7 +118,11 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         delivered.add(await deliver(parts, mailer, force=force, patient=True))
     # Issues leave by another way, whatever the mail server does.
     delivered.add_issues(await post_issues(parts, mailer))
-    summary = _summary(started, parts.clock(), fetched, composed, delivered, store.outbox.waiting())
+    finished = parts.clock()
+    summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
+    summary = _with_awaited(
+        summary, store, parts.roster.keywords if only is None else only.keywords
+    )
     store.runs.finish(
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
@@ -136,6 +157,19 @@ def _summary(
         exit_code=exit_code,
         paused=paused,
         room_at=delivered.room_at,
+    )
+
+
+def _with_awaited(summary: Summary, store: Store, keywords: Sequence[Keyword]) -> Summary:
+    """The summary with what arXiv has not answered yet."""
+    asked = unanswered(store, keywords, summary.finished)
+    if asked is None:
+        return summary
+    return replace(
+        summary,
+        unanswered=tuple(asked.names(keywords)),
+        asked_again=asked.again,
+        first_digests=store.subscribers.awaiting_first(),
     )
 
 

@@ -70,7 +70,7 @@ class Daemon:
             self.notifier.stopping()
 
     async def _serve(self, roster: Roster, stamp: object) -> None:
-        next_work = self.clock()
+        next_work, waits_for = self.clock(), ""
         while not self.stop.is_set():
             if self.wake.is_set() or self.stamp() != stamp:
                 self.wake.clear()
@@ -82,12 +82,13 @@ class Daemon:
                     self.notifier.status("at work")
                     summary = await self.work(roster)
                     next_work = self._next_work(roster, summary.started)
+                    waits_for = f"; {summary.awaited}" if summary.awaited else ""
                 except TryLaterError as error:
                     log.warning("%s", error)
                     # Somebody runs a command, which takes the work along.
                     next_work = self.clock() + BUSY_WAIT
-                self.notifier.status(f"next work at {in_utc(next_work)}")
-                log.info("next work at %s", in_utc(next_work))
+                self.notifier.status(f"next work at {in_utc(next_work)}{waits_for}")
+                log.info("next work at %s%s", in_utc(next_work), waits_for)
             # At least a second: a clock that was set back must not make a busy loop.
             await self.rest(
                 max(

@@ -6,16 +6,27 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from digest.arxiv.line import Line
 from digest.errors import ArxivError, DoubtfulError
-from digest.model import Kind, Query, Roster, Subscriber, Window
+from digest.model import Keyword, Kind, Query, Roster, Subscriber, Window
 from digest.rules.calendar import why_nothing
-from digest.rules.plan import API, AUTO, FEEDS, OAI, at_once, is_compared, is_due, order, reaches
+from digest.rules.plan import (
+    API,
+    AUTO,
+    FEEDS,
+    OAI,
+    asked_again,
+    at_once,
+    is_compared,
+    is_due,
+    order,
+    reaches,
+)
 from digest.rules.plausibility import is_baseline_reset, no_news
 from digest.rules.quiet import why_no_news, why_stale
 from digest.run.quarantine import Doubt, held_news, judge, matching_ids
@@ -129,6 +140,37 @@ def why_paused(store: Store, now: datetime) -> str:
     if pause is None or pause.until <= now:
         return ""
     return f"arXiv asked to slow down: it is asked again from {in_utc(pause.until)} on"
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Queries that arXiv has not answered since its last announcement, and when it is asked again
+    for the first of them (UTC).
+    """
+
+    queries: frozenset[str]
+    again: datetime
+
+    def names(self, keywords: Iterable[Keyword]) -> list[str]:
+        """The names of those keywords that are unanswered, each query's first."""
+        named: dict[str, str] = {}
+        for keyword in keywords:
+            named.setdefault(keyword.query, keyword.name)
+        return [name for query, name in named.items() if query in self.queries]
+
+
+def unanswered(store: Store, keywords: Iterable[Keyword], now: datetime) -> Unanswered | None:
+    """Which of these keywords arXiv still has to answer; None where it has answered for all. One
+    that the database does not know yet comes with the next run.
+    """
+    queries = store.windows.queries([keyword.query for keyword in keywords])
+    again = {query.text: at for query in queries if (at := asked_again(query, now)) is not None}
+    if not again:
+        return None
+    pause = store.windows.pause()
+    return Unanswered(
+        frozenset(again), max(min(again.values()), pause.until if pause is not None else now)
+    )
 
 
 def why_not_due(query: Query, now: datetime) -> str:

@@ -58,7 +58,8 @@ class DigestPlan:
 
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
     replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader
-    before; `cut` is where the log starts for a reader who is back from an absence; `silences` are
+    before; `unplaced` are the keywords that arXiv has not answered since the reader has them; `cut`
+    is where the log starts for a reader who is back from an absence; `silences` are
     the queries that have matched nothing for long, with the days, which the reader is still to be
     notified of.
     """
@@ -67,7 +68,7 @@ class DigestPlan:
     items: tuple[Item, ...]
     first: bool
     previous: datetime | None
-    unplaced: int
+    unplaced: tuple[str, ...]
     skipped: int
     waiting: bool
     folded: tuple[int, ...]
@@ -170,10 +171,12 @@ class Digests(Concern):
             items=items_of(self._db, papers),
             first=previous is None,
             previous=previous,
-            unplaced=self._db.number(
-                """SELECT COUNT(*) FROM subscription
-                   WHERE subscriber = ? AND start IS NULL AND until IS NULL""",
-                [due.id],
+            unplaced=tuple(
+                self._db.column(
+                    """SELECT label FROM subscription
+                       WHERE subscriber = ? AND start IS NULL AND until IS NULL ORDER BY query""",
+                    [due.id],
+                )
             ),
             skipped=skipped,
             waiting=bool(folded),

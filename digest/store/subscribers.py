@@ -273,6 +273,15 @@ class Subscribers(Concern):
             [address],
         )
 
+    def awaiting_first(self) -> int:
+        """How many readers had no digest yet and have a keyword that waits for arXiv's answer."""
+        return self._db.number(
+            """SELECT COUNT(DISTINCT s.subscriber)
+               FROM subscription s JOIN subscriber r ON r.id = s.subscriber
+               WHERE s.start IS NULL AND s.until IS NULL AND NOT r.gone
+                   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = r.id)"""
+        )
+
 
 def next_reader(database: Database) -> int:
     """The number for one more reader, which no mail ever bore in its links and addresses; belongs

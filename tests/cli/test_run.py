@@ -65,7 +65,14 @@ def test_the_json_of_a_run_has_the_shape_of_the_design(house: House) -> None:
     assert told.code == 0
     assert MAILDIR_LINE not in told.err
     record = told.json()
-    assert list(record) == ["started", "finished", "keywords", "digests"]
+    assert list(record) == [
+        "started",
+        "finished",
+        "keywords",
+        "unanswered",
+        "next_fetch",
+        "digests",
+    ]
     assert record["started"] == record["finished"] == THURSDAY.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert [k["keyword"] for k in record["keywords"]] == list(KEYWORDS)
     for k in record["keywords"]:

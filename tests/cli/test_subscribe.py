@@ -187,6 +187,7 @@ def test_only_who_never_had_a_digest_is_told_of_a_first_one(ada: Shell) -> None:
             "(subscriber, slot, content, message_id, queued_at, from_seq, next_at, state)"
             " VALUES(1, '2026-11-23T00:00:00Z', 1, 'm', '2026-11-23T07:00:00Z', 0, '', 'sent')"
         )
+        database.execute("UPDATE query SET last_good_at = '2026-11-23T07:00:00Z'")
     database.close()
     assert "The next digest comes Tue 24 Nov 06:15 (UTC)" in ada(
         "subscribers", "show", "ada@example.org"

@@ -81,6 +81,10 @@ MUTATIONS = {
         "AND state = 'sent' AND maybe_accepted = 0",
         "AND state = 'sent'",
     ),
+    "nobody knows which keywords arXiv has not answered": (
+        "start IS NULL AND until IS NULL ORDER BY query",
+        "start IS NULL AND until = 0 ORDER BY query",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = maybe_accepted OR :unknown",
         "maybe_accepted = 0 AND :unknown",

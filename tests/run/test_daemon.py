@@ -104,6 +104,19 @@ async def test_a_failed_query_is_asked_again_at_its_stored_time(world):
     assert coming(world) == MONDAY + 15 * MINUTE
 
 
+async def test_what_is_waited_for_is_said(world, caplog):
+    caplog.set_level("INFO", logger="digest.run.daemon")
+    world.readers = [reader("ada@example.org", "A")]
+    world.arxiv.fail("A", bad_answer())
+    await simulate(world, MONDAY, 0.02)
+    first, last = [m for m in caplog.messages if m.startswith("next work")]
+    assert first == (
+        "next work at 2026-11-09 07:15 UTC; arXiv is asked again from 2026-11-09 07:15 UTC on, for"
+        " A; 1 first digest waits for its answer"
+    )
+    assert "asked again" not in last
+
+
 async def test_a_query_is_asked_again_after_a_day_without_an_announcement(world):
     world.readers = [reader("ada@example.org", "A", at=clock_time(7))]
     await world.cycle(FRIDAY)

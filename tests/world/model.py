@@ -227,6 +227,7 @@ class World:
                     for i in plans[row["subscriber"]].items
                 ]
                 silences = set(plans[row["subscriber"]].silences)
+                self.oracle.check_unanswered(row["address"], plans[row["subscriber"]].unplaced)
                 self.oracle.queued(
                     row["id"],
                     row["address"],
@@ -787,6 +788,13 @@ class Oracle:
         self.world.stats["papers"] += len(items)
         self.world.stats["silences"] += len(silences)
         self.world.stats["notes"] += bool(silences) and not items
+
+    def check_unanswered(self, address: str, named: tuple[str, ...]) -> None:
+        """A digest knows which of its reader's keywords arXiv has not answered."""
+        subscriptions = self.subscriptions.items()
+        missing = [s.label for (a, _), s in subscriptions if (a, s.state) == (address, "unplaced")]
+        if sorted(named) != sorted(missing):
+            raise BrokenError(f"{address} is told that {named} wait, and {missing} do")
 
     def _most_recent(
         self, address: str, want: dict[str, tuple[bool, int]]

@@ -35,7 +35,7 @@ from digest.model import REPOSITORY, Outcome
 from digest.rules.words import in_words
 from digest.setup.parts import clock_at
 from digest.store.runs import KeywordRecord
-from digest.times import in_utc, to_text
+from digest.times import in_utc, text_or_none, to_text
 
 if TYPE_CHECKING:
     from digest.run.cycle import Summary
@@ -124,6 +124,8 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
             }
             for k in summary.keywords
         ],
+        "unanswered": list(summary.unanswered),
+        "next_fetch": text_or_none(summary.asked_again),
         "digests": {
             "composed": summary.composed,
             "sent": summary.outcomes[Outcome.SENT],
@@ -149,6 +151,8 @@ def _lines(summary: Summary, messages: list[Message], *, dry_run: bool) -> Itera
     for message in messages:
         verb = "posted" if message.recipient.startswith(REPOSITORY) else "mailed"
         yield f"Would be {verb} to {message.recipient}: {len(message.data) // 1000 + 1} kB"
+    if summary.awaited:
+        yield f"{summary.awaited}."
     yield from _mail_lines(summary, sent="would be sent" if dry_run else "sent")
 
 

@@ -86,6 +86,8 @@ def _deliveries(store: Store, subscriber: Subscriber) -> list[LedgerEntry]:
 
 def _why_nothing(store: Store, subscriber: Subscriber, now: datetime) -> str:
     """Why there was nothing to send."""
+    from digest.run.fetch import unanswered
+
     waiting = [d.id for d in _deliveries(store, subscriber) if d.ended_at is None]
     if waiting:
         lets_it = f"'digest outbox retry {waiting[0]}' lets it leave at once"
@@ -93,7 +95,9 @@ def _why_nothing(store: Store, subscriber: Subscriber, now: datetime) -> str:
     state = store.subscribers.state(subscriber.email)
     if state is not None and state.last_digest_at is None and state.unplaced:
         return f"arXiv has not yet answered for {', '.join(state.unplaced)}"
-    following = next_digest_line(subscriber, now, taken=state.slot if state else None)
+    asked, taken = unanswered(store, subscriber.keywords, now), state.slot if state else None
+    awaited = asked.again if asked else None
+    following = next_digest_line(subscriber, now, taken=taken, awaited=awaited)
     return f"no new paper since the last digest. {following.rstrip('.')}"
 
 

@@ -35,7 +35,6 @@ from digest.rules.schedule import (
     is_paused,
     latest_slot,
     local_date,
-    next_digest,
     pause_in_words,
 )
 from digest.rules.verdict import moment
@@ -197,8 +196,11 @@ def _reader(store: Store, reader: Subscriber, now: datetime, *, explained: bool)
     """How one reader is: the last digest, the next, and what keeps it; with `explained`, why none
     came today.
     """
+    from digest.explain.inquiry import Inquiry, coming
+
     state = store.subscribers.state(reader.email)
-    at, evening = next_digest(reader, now, taken=state.slot if state else None)
+    inquiry = Inquiry(store, now, reader.email, reader, store.history.reader(reader.email))
+    at, evening = coming(inquiry, reader)
     reasons = _reasons(store, reader, state, now, explained=explained)
     comes = reader.paused_until != FOR_EVER
     return {
@@ -292,7 +294,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         at = f"next at {_time(row['next'])}"
         yield f"  {row['id']} to {row['email']}: {in_words(row['state'])}, {at}{reply}"
     yield from ("", "Subscribers")
-    yield from map(_reader_line, report["subscribers"])
+    yield from (_reader_line(reader, report["now"]) for reader in report["subscribers"])
     if not report["subscribers"]:
         yield "  none: keywords are fetched and recorded, and nothing is mailed"
 
@@ -333,14 +335,13 @@ def _keyword_lines(keyword: dict[str, Any]) -> Iterator[str]:
         yield from (f"      {line}" for line in quarantine_advice(keyword["keyword"]))
 
 
-def _reader_line(reader: dict[str, Any]) -> str:
+def _reader_line(reader: dict[str, Any], now: str) -> str:
     zone, last, coming = reader["timezone"], reader["last_digest"], reader["next_digest"]
+    at = "with the next run" if coming == now else _time(coming, zone)
     parts = (
         f"last digest {_time(last, zone)} ({in_words(reader['last_state'])})" if last else "",
         reader["why"],
-        f"next {_time(coming, zone)}, with the announcement of {reader['covers']}"
-        if coming
-        else "",
+        f"next {at}, with the announcement of {reader['covers']}" if coming else "",
     )
     return f"  {reader['email']}: {'; '.join(filter(None, parts))}"
 

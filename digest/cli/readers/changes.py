@@ -10,6 +10,7 @@ from typing import Any
 from digest.cli.base import Context
 from digest.cli.readers.describe import (
     address_and_name,
+    awaited_answers,
     content_words,
     keyword_line,
     next_digest_json,
@@ -21,6 +22,7 @@ from digest.cli.readers.describe import (
 from digest.keywords.words import counted
 from digest.model import Format, Subscriber
 from digest.rules.schedule import pause_in_words
+from digest.setup.parts import machine_now
 from digest.subscribers.edit import roster_entry
 from digest.subscribers.transaction import Edit
 
@@ -33,12 +35,13 @@ NAMED = 3
 @dataclass(frozen=True, slots=True)
 class Change:
     """A reader as an edit leaves them. `old`: as they were, None for a new one; `first`: no digest
-    ever went to them.
+    ever went to them; `awaited`: when arXiv is asked again for what it has not answered.
     """
 
     reader: Subscriber
     old: Subscriber | None
     first: bool
+    awaited: datetime | None = None
 
     @property
     def differences(self) -> dict[str, Any]:
@@ -66,7 +69,7 @@ class Change:
 
     def as_json(self, now: datetime) -> dict[str, Any]:
         """The reader, when digests come, and what changed."""
-        coming = next_digest_json(self.reader, now, first=self.first)
+        coming = next_digest_json(self.reader, now, first=self.first, awaited=self.awaited)
         return {**subscriber_json(self.reader), **coming, **self.differences}
 
     def block(self, now: datetime) -> tuple[str, ...]:
@@ -76,7 +79,7 @@ class Change:
             self._summary(),
             *map(keyword_line, reader.keywords),
             *([f"It gets {content_words(reader)}."] if reader.format is Format.ISSUE else []),
-            next_digest_line(reader, now, first=self.first),
+            next_digest_line(reader, now, first=self.first, awaited=self.awaited),
         )
 
     def _summary(self) -> str:
@@ -101,9 +104,15 @@ def changes_of(context: Context, edit: Edit, emails: Iterable[str]) -> list[Chan
     # too long for all the people of a table.
     found = (after.get(email.casefold()) or roster_entry(edit.after, email) for email in emails)
     readers = dict.fromkeys(reader for reader in found if reader)
-    waiting = without_digest(context, readers)
+    first = without_digest(context, readers)
+    awaited = awaited_answers(context, readers, machine_now())
     return [
-        Change(reader, before.get(reader.email.casefold()), reader.email in waiting)
+        Change(
+            reader,
+            before.get(reader.email.casefold()),
+            reader.email in first,
+            awaited.get(reader.email),
+        )
         for reader in readers
     ]
 

@@ -74,9 +74,13 @@ def subscriber_json(reader: Subscriber) -> dict[str, Any]:
     return {"email": reader.email, "keywords": keywords, **options_json(reader)}
 
 
-def next_digest_json(reader: Subscriber, now: datetime, *, first: bool) -> dict[str, Any]:
-    """When a reader's digests come; `first`: none ever went."""
-    begin, at, evening = _coming(reader, now, first=first)
+def next_digest_json(
+    reader: Subscriber, now: datetime, *, first: bool, awaited: datetime | None = None
+) -> dict[str, Any]:
+    """When a reader's digests come; `first`: none ever went; `awaited`: when arXiv is asked again
+    for what it has not answered.
+    """
+    begin, at, evening = _coming(reader, now, first=first, awaited=awaited)
     if reader.paused_until == FOR_EVER:
         return {"first_digest": None, "next_digest": None}
     return {
@@ -86,14 +90,20 @@ def next_digest_json(reader: Subscriber, now: datetime, *, first: bool) -> dict[
 
 
 def _coming(
-    reader: Subscriber, now: datetime, *, first: bool, taken: datetime | None = None
+    reader: Subscriber,
+    now: datetime,
+    *,
+    first: bool,
+    taken: datetime | None = None,
+    awaited: datetime | None = None,
 ) -> tuple[datetime, datetime, date]:
     """From when on the `first` digest may come, when the one after that (UTC), and the evening of
     the last announcement in that; where digests have gone, the first of these is `now`.
     """
-    begin = _first_digest(reader, now) if first else now
-    at, evening = next_digest(reader, begin, taken=latest_slot(reader, begin) if first else taken)
-    return begin, at, evening
+    if not first:
+        return now, *next_digest(reader, now, taken=taken, awaited=awaited)
+    begin = _first_digest(reader, now)
+    return begin, *next_digest(reader, begin, taken=latest_slot(reader, begin))
 
 
 def _first_digest(reader: Subscriber, now: datetime) -> datetime:
@@ -106,12 +116,18 @@ def _first_digest(reader: Subscriber, now: datetime) -> datetime:
 
 
 def next_digest_line(
-    reader: Subscriber, now: datetime, *, first: bool = False, taken: datetime | None = None
+    reader: Subscriber,
+    now: datetime,
+    *,
+    first: bool = False,
+    taken: datetime | None = None,
+    awaited: datetime | None = None,
 ) -> str:
     """When the next digest comes, in the reader's zone, and which announcement it covers.
 
     `first`: none ever went to the reader, so that one comes as soon as a run may compose it;
-    `taken`: the slot in which the last one went.
+    `taken`: the slot in which the last one went; `awaited`: when arXiv is asked again for what it
+    has not answered.
     """
     if reader.paused_until == FOR_EVER:
         return f"No digest comes before 'digest subscribers resume {reader.email}'."
@@ -120,8 +136,9 @@ def next_digest_line(
         in_zone = moment.astimezone(parse_zone(reader.timezone))
         return f"{in_zone:%a %d %b %H:%M} ({reader.timezone})"
 
-    begin, at, evening = _coming(reader, now, first=first, taken=taken)
-    covers = f"{local(at)}, with the announcement of {evening:%a %d %b}."
+    begin, at, evening = _coming(reader, now, first=first, taken=taken, awaited=awaited)
+    when = "with the next 'digest run'" if at == now else local(at)
+    covers = f"{when}, with the announcement of {evening:%a %d %b}."
     if not first:
         return f"The next digest comes {covers}"
     soon = "with the next 'digest run'" if begin == now else local(begin)
@@ -186,6 +203,21 @@ def without_digest(context: Context, readers: Iterable[Subscriber]) -> set[str]:
         lambda store: {one.email for one in readers if not has_digest(store, one.email)},
         set(),
     )
+
+
+def awaited_answers(
+    context: Context, readers: Iterable[Subscriber], now: datetime
+) -> dict[str, datetime]:
+    """When arXiv is asked again for what it has not answered of these readers' keywords, by
+    address; who has all answers is left out.
+    """
+    from digest.run.fetch import unanswered
+
+    def read(store: Store) -> dict[str, datetime]:
+        asked = {one.email: unanswered(store, one.keywords, now) for one in readers}
+        return {email: found.again for email, found in asked.items() if found}
+
+    return _from_store(context, read, {})
 
 
 def suppressions(context: Context) -> dict[str, Suppression]:

@@ -14,6 +14,7 @@ from digest.cli.base import Command, Context, ListingGroup, json_option, pass_co
 from digest.cli.readers.changes import Change, change_lines, changes_of
 from digest.cli.readers.describe import (
     address_and_name,
+    awaited_answers,
     content_words,
     keyword_line,
     keyword_names,
@@ -101,7 +102,8 @@ def show(context: Context, email: str, as_json: bool) -> None:
     reader = require_subscriber(read_roster(context.settings), email, context.settings)
     now, first = machine_now(), bool(without_digest(context, [reader]))
     held = suppressions(context).get(reader.email.casefold())
-    coming = next_digest_json(reader, now, first=first)
+    awaited = awaited_answers(context, [reader], now).get(reader.email)
+    coming = next_digest_json(reader, now, first=first, awaited=awaited)
     value = {**subscriber_json(reader), **coming, "suppressed": suppression_json(held)}
     lines = [
         address_and_name(reader),
@@ -112,7 +114,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
         *_extra_lines(reader),
         f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
         if held
-        else next_digest_line(reader, now, first=first),
+        else next_digest_line(reader, now, first=first, awaited=awaited),
     ]
     context.show(value, lines, as_json=as_json)
 
