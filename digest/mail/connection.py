@@ -326,7 +326,8 @@ class Connection:
         reply = self._words(f"{code} {text}")
         fault = fault_of(reply)
         if fault is Fault.QUOTA or (fault is Fault.SENDER and code // 100 == 5):
-            return self._judge_relay(code, text)
+            # With growing rests: should it be one reader's server that speaks, others lose minutes.
+            return Receipt(Outcome.RELAY, reply)
         if code // 100 == 4:
             return Receipt(Outcome.DEFERRED, reply)
         return Receipt(Outcome.FAILED, reply, bounce=fault in blamed, policy=fault is Fault.POLICY)

@@ -130,6 +130,7 @@ _WORDS = (
             | \bspf\b | \bdkim\b | \bdmarc\b | \bsend\ as\b | \bsendas
             | \bblock(?:ed)?\ (?:using|list) | \bblacklist | \bdnsbl\b | \brbl\b
             | \breputation\b | \breverse\ dns\b | \bptr\b | \breturn.path\b
+            | \bclient\ host\b | \bhelo\b
             | \byour\ (?:ip|domain|host|server|network|client|(?:e-?mail\ )?address)\b
             """,
             re.VERBOSE,
@@ -149,6 +150,8 @@ _WORDS = (
         re.compile(
             r"""\bspam | \bvirus | \bmalware | \bphish | \bpolic(?:y|ies)\b | \bunsolicited
             | \bcontent\ (?:was\ |is\ |has\ been\ )?(?:denied|rejected|refused|blocked)
+            | \brelay(?:ing)?\b[^.;:]{0,20}\b(?:denied|prohibited|refused|not)\b
+            | \bunable\ to\ relay\b | \bauthenticat | \bnot\ authori[sz]ed\b | \bprohibit
             """,
             re.VERBOSE,
         ),

@@ -115,6 +115,10 @@ NOT_THE_READER = [
     "5.4.5 daily quota exceeded",
     "550 too many messages from your IP",
     "554 virus found",
+    "550 relaying denied",
+    "550 relay not permitted",
+    "530 authentication required",
+    "550 Connection frequency limited",
 ]
 
 

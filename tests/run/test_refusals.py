@@ -78,7 +78,8 @@ async def test_what_is_refused_to_the_sender_waits_and_blames_no_reader(
     people = crowd(world, readers)
     summary = await refused(world, stage, answer, runs=2)
     assert summary.waiting == readers
-    assert world.store.relay.state().is_paused(world.now)
+    assert summary.paused is not None
+    assert world.store.relay.state().failures == 2
     assert suppressed(world) == []
     assert world.value("SELECT COUNT(*) FROM bounce") == 0
     await arrives(world, people)
@@ -100,6 +101,16 @@ def numbered(words: str) -> Answer:
     """An answer in which address, id and number differ each time."""
     count = iter(range(100))
     return lambda line: words.format(line.partition(":")[2], f"id{next(count)}x")  # type: ignore[return-value]
+
+
+@HEAVY
+async def test_the_same_words_after_the_message_are_the_servers_trouble_too(world: World) -> None:
+    people = crowd(world, 4)
+    await refused(world, "message", "554 delivery error: dd", runs=9)
+    assert world.value("SELECT COUNT(*) FROM delivery WHERE state = 'failed'") == 2
+    assert world.store.relay.state().failures > 1
+    assert soft_days(world) == 0
+    await arrives(world, people)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +171,22 @@ async def test_one_reader_who_is_refused_three_days_in_a_row_is_no_trouble_of_th
         summary = await refused(world, "RCPT", "550 not today")
         assert summary.paused is None
     assert suppressed(world) == [ada]
+
+
+@HEAVY
+async def test_one_readers_server_that_refuses_the_sender_delays_others_by_minutes(
+    world: World,
+) -> None:
+    people = crowd(world, 6)
+    refusing = "550 5.7.1 your IP is blocked using bl.example.net"
+    async with (
+        smtp_server({"RCPT": lambda line: refusing if people[0] in line else None}) as server,
+        delivering(server) as transport,
+    ):
+        await world.cycle(transport=transport)
+        assert len(server.messages) == 0
+        await world.cycle(world.now + 5 * MINUTE, transport=transport)
+    assert sorted(taken.recipient for taken in server.messages) == people[1:]
 
 
 async def test_a_mailbox_that_does_not_exist_is_never_the_servers_trouble(world: World) -> None:
