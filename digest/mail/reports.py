@@ -62,6 +62,18 @@ _COPY = re.compile(
     re.IGNORECASE,
 )
 """The line at which the copy of a mail begins in a bounce in prose."""
+_AT_STAGE = (
+    (re.compile(r"in reply to mail from|after mail from", re.IGNORECASE), "MAIL FROM"),
+    (
+        re.compile(
+            r"in reply to (?:end of )?data|after (?:the )?(?:end of )?data\b|>>> data\b"
+            r"|smtp command data\b",
+            re.IGNORECASE,
+        ),
+        "end of DATA",
+    ),
+)
+"""What servers say, in prose alone, of the command that was refused."""
 _PROSE = 500
 """Letters that are read of what is said in prose about an address."""
 
@@ -116,7 +128,7 @@ def read_older_bounce(message: Message) -> Incoming | None:
     failed = frozenset(address.decode("utf-8", "replace") for address in permanent)
     if temporary and not failed:
         return Incoming(MessageKind.DELAY, *_evidence(message))
-    said = _said_in_prose(message, failed)
+    said = _with_stage(message, _said_in_prose(message, failed))
     if not failed and not _names_failure(said):
         return None
     failed = failed or frozenset(re.findall(r"[^\s<>()\[\]:;,\"']+@[\w.-]+\w", said))
@@ -130,7 +142,9 @@ def read_older_bounce(message: Message) -> Incoming | None:
 
 
 def _names_failure(said: str) -> bool:
-    return status_of(said).startswith("5") or fault_of(said) is Fault.ADDRESS
+    """Whether prose repeats a server's answer, or names a mailbox that does not exist."""
+    answered = status_of(said).startswith("5") or re.search(r"(?:^|\s)5[0-5]\d[ -]\S", said)
+    return bool(answered) or fault_of(said) is Fault.ADDRESS
 
 
 def _delivery_status(message: Message, part: Message) -> Incoming | None:
@@ -183,7 +197,7 @@ def _status(message: Message, block: Message) -> tuple[str, str]:
         status = own
     if not said and (not status or status.endswith(".0")):
         said = words(_said_in_prose(message, _recipients([block])))
-    return status, said or status
+    return status, _with_stage(message, said or status)
 
 
 def _complaint(message: Message, part: Message) -> Incoming:
@@ -271,6 +285,14 @@ def _prose(message: Message) -> tuple[str, str]:
             if any(line.strip() for line in lines[:end]):
                 return "\n".join(lines[:end]), "\n".join(below)
     return "", ""
+
+
+def _with_stage(message: Message, said: str) -> str:
+    """What was said, with the command that was refused where that was not the recipient's."""
+    told = " ".join(_prose(message)[0].split())
+    found = (f"in reply to {command}" for stage, command in _AT_STAGE if stage.search(told))
+    stage = next(found, "")
+    return f"{said} ({stage} command)" if stage and stage not in said else said
 
 
 def _said_in_prose(message: Message, addresses: frozenset[str]) -> str:

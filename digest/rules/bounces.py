@@ -112,11 +112,12 @@ _UNKNOWN_MAILBOX = re.compile(
     re.VERBOSE,
 )
 """What servers say of a mailbox that does not exist."""
-_DISABLED = re.compile(r"\b(?:disabled|deactivated|discontinued)\b")
+_AFTER_MESSAGE = re.compile(r"\bin reply to (?:end of )?data\b")
+"""A refusal that came after the message: the address had been taken, so words alone do not say that
+it does not exist; some filters answer so."""
 _WITH_WORDS = (
     ("1.2", re.compile(r"\btry again\b"), Fault.ROUTE),
-    ("2.1", _DISABLED, Fault.ADDRESS),
-    ("2.1", _UNKNOWN_MAILBOX, Fault.ADDRESS),
+    ("2.1", re.compile(r"\b(?:disabled|deactivated|discontinued)\b"), Fault.ADDRESS),
     ("4.1", re.compile(r"recipient address rejected: access denied"), Fault.ADDRESS),  # Exchange
 )
 """Codes that mean something else where these words go with them."""
@@ -130,7 +131,8 @@ _WORDS = (
             | \bspf\b | \bdkim\b | \bdmarc\b | \bsend\ as\b | \bsendas
             | \bblock(?:ed)?\ (?:using|list) | \bblacklist | \bdnsbl\b | \brbl\b
             | \breputation\b | \breverse\ dns\b | \bptr\b | \breturn.path\b
-            | \bclient\ host\b | \bhelo\b
+            | \bclient\ host\b | \bhelo\b | \bvalid\ from\b
+            | \bip(?:\ address)?\b[^.;]{0,40}\b(?:block|bann|listed|reject|refus)
             | \byour\ (?:ip|domain|host|server|network|client|(?:e-?mail\ )?address)\b
             """,
             re.VERBOSE,
@@ -141,6 +143,7 @@ _WORDS = (
         re.compile(
             r"""\b(?:frequency|rate|sending|daily|hourly)\b[^.;]{0,30}\b(?:limit|quota|exceed)
             | \btoo\ many\ (?:messages|mails|e-?mails|connections|sessions|recipients)\b
+            | \bnumber\ of\ messages\b
             """,
             re.VERBOSE,
         ),
@@ -148,7 +151,8 @@ _WORDS = (
     (
         Fault.POLICY,
         re.compile(
-            r"""\bspam | \bvirus | \bmalware | \bphish | \bpolic(?:y|ies)\b | \bunsolicited
+            r"""spam | \bvirus | \bmalware | \bphish | \bpolic(?:y|ies)\b | \bunsolicited
+            | \brecipient\ preferences\b
             | \bcontent\ (?:was\ |is\ |has\ been\ )?(?:denied|rejected|refused|blocked)
             | \brelay(?:ing)?\b[^.;:]{0,20}\b(?:denied|prohibited|refused|not)\b
             | \bunable\ to\ relay\b | \bauthenticat | \bnot\ authori[sz]ed\b | \bprohibit
@@ -189,7 +193,8 @@ def fault_of(words: str, status: str = "") -> Fault:
     plain = _plain(words)
     codes = {status, *(found[0] for found in _STATUS.finditer(words))}
     named = {_by_code(code, plain) for code in codes}
-    named |= {fault for fault, pattern in _WORDS if pattern.search(plain)}
+    said = {fault for fault, pattern in _WORDS if pattern.search(plain)}
+    named |= said - {Fault.ADDRESS} if _AFTER_MESSAGE.search(plain) else said
     if _LATER.search(words):
         named.add(Fault.ROUTE)
     return min(named - {Fault.UNKNOWN}, key=_ORDER.index, default=Fault.UNKNOWN)
@@ -209,7 +214,7 @@ def bare_words(words: str) -> str:
     """What a server said, without the addresses, names, ids and numbers that differ from one
     message to the next.
     """
-    text = re.sub(r"\S*\d\S*|[\w-]+(?:\.[\w-]+)+", " ", _plain(words))
+    text = re.sub(r"\S+://\S+|\S*\d\S*|[\w-]+(?:\.[\w-]+)+", " ", _plain(words))
     return " ".join(re.findall(r"[^\W\d_]+", text))
 
 
@@ -221,9 +226,9 @@ def is_surge(bounced: int, readers: int) -> bool:
 def _by_code(code: str, plain: str) -> Fault:
     """The fault that a code names, in the light of the words that go with it."""
     severity, _, subject = code.partition(".")
-    area, _, detail = subject.partition(".")
-    # With a detail of 0 a code leaves open what is meant (RFC 3463 section 3): the words say more.
-    if not code or (detail == "0" and area not in ("6", "7")):
+    area = subject.partition(".")[0]
+    # 5.0.0 leaves open what is meant (RFC 3463 section 3): the words say more.
+    if not code or subject == "0.0":
         return Fault.UNKNOWN
     known = _CODES.get(subject, _CODES.get(area, Fault.UNKNOWN))
     if severity != "5":
@@ -234,7 +239,7 @@ def _by_code(code: str, plain: str) -> Fault:
 
 
 def _plain(words: str) -> str:
-    """A server's words in small letters, without addresses, links, and codes on each line."""
-    text = re.sub(r"\S+://\S+|[^\s<>()\[\]:;,\"']*@[^\s<>()\[\]:;,\"']*", " ", words.casefold())
+    """A server's words in small letters, without addresses, and without codes on each line."""
+    text = re.sub(r"[^\s<>()\[\]:;,\"']*@[^\s<>()\[\]:;,\"']*", " ", words.casefold())
     text = re.sub(r"\b[245]\d\d(?:[ -]#?[245]\.\d+\.\d+)?(?=[\s-])-?", " ", text)
     return " ".join(re.sub(r"[<>()\[\]\"'`]+", " ", text).split())
