@@ -153,9 +153,11 @@ class Sender:
         return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
 
     def way_out(self, reader: int) -> WayOut:
-        """The ways by which one reader can leave; reader 0 is nobody, and gets no token."""
+        """The ways by which one reader can leave; reader 0 is nobody, who cannot."""
+        if self.signer is not None and not reader:
+            return WayOut()
         to = quote(address_in(self.leave) if self.leave else self.reply_address, safe="@+")
-        if self.signer is None or not reader:
+        if self.signer is None:
             return WayOut(f"mailto:{to}?subject=unsubscribe")
         token = self.signer.token(Purpose.LEAVE, reader)
         return WayOut(
@@ -185,10 +187,10 @@ class Sender:
 @dataclass(frozen=True, slots=True)
 class WayOut:
     """The addresses by which one reader leaves: by a mail, and on the web where there is a web
-    side.
+    side; none for who has left.
     """
 
-    mailto: str
+    mailto: str = ""
     url: str = ""
 
     @property
@@ -196,6 +198,8 @@ class WayOut:
         """RFC 2369 and 8058, each on one line: encoded or folded, the big mail services ignore
         them.
         """
+        if not self.mailto:
+            return ""
         if not self.url:
             return f"List-Unsubscribe: <{self.mailto}>\r\n"
         one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"

@@ -15,6 +15,7 @@ from digest.model.readers import (
     Revisions,
     Roster,
     Rule,
+    Standing,
     Subscriber,
     Weekly,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Rule",
     "Section",
     "Silence",
+    "Standing",
     "State",
     "Subscriber",
     "Weekly",

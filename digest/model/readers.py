@@ -108,6 +108,16 @@ class Subscriber:
     mailbox: str = field(default="", repr=False)
 
 
+class Standing(StrEnum):
+    """How a reader stands to the digests: gets them, has left, or left just now by the button of
+    the web's page, which can be undone.
+    """
+
+    READS = "reads"
+    LEFT = "left"
+    LEFT_JUST_NOW = "left just now"
+
+
 @dataclass(frozen=True, slots=True)
 class Roster:
     """Who gets what: readers in the order of the file, every keyword that is to be fetched, and the

@@ -16,6 +16,7 @@ from digest.keywords.words import counted, listed
 from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.run.compose import Composer, compose_due, queue_now
 from digest.run.deliver import Delivered, Mailer, deliver, post_issues
+from digest.run.farewell import say_farewell
 from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unanswered
 from digest.run.session import Session
 from digest.store import Store
@@ -116,6 +117,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     # A server that failed a moment ago is given its rest within the same run, too.
     if delivered.paused is None:
         delivered.add(await deliver(parts, mailer, force=force, patient=True))
+    await say_farewell(parts, mailer)
     # Issues leave by another way, whatever the mail server does.
     delivered.add_issues(await post_issues(parts, mailer))
     finished = parts.clock()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,7 +78,7 @@ class Daemon:
                 stamp = self.stamp()
                 roster = self._reload(roster)
                 next_work = self.clock()
-            if next_work <= self.clock():
+            if self._is_due(next_work):
                 try:
                     self.notifier.status("at work")
                     summary = await self.work(roster)
@@ -95,6 +96,16 @@ class Daemon:
                     min((next_work - self.clock()).total_seconds(), LOOK_AGAIN.total_seconds()), 1.0
                 )
             )
+
+    def _is_due(self, next_work: datetime) -> bool:
+        """Whether there is work: the hour has come, or somebody left by the web's page meanwhile
+        and is to hear it.
+        """
+        if next_work <= self.clock():
+            return True
+        with suppress(TryLaterError):
+            return bool(self.store.suppressions.farewells(self.clock()))
+        return False
 
     def _reload(self, roster: Roster) -> Roster:
         """The subscribers file again; while it is wrong, the one that was right goes on."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from digest.errors import DigestError
 from digest.mail.github import assemble_issues
@@ -95,7 +96,7 @@ async def deliver(
     done, store = Delivered(), session.store
     # A rest is that of one server: another one in its place is tried at once.
     store.relay.use(mailer.transport.description)
-    done.paused = _pause(session, force=force)
+    done.paused = pause_of(session, force=force)
     if done.paused is not None:
         return done
     most = 1
@@ -111,7 +112,7 @@ async def deliver(
         sent = await _send_group(session, mailer, group, done)
         # docs/decisions.md, “Mail leaves on up to three connections”.
         most = mailer.transport.width if sent else 1
-        done.paused = _pause(session)
+        done.paused = pause_of(session)
     done.room_at = _room_at(session, mailer)
     return done
 
@@ -130,7 +131,7 @@ async def post_issues(session: Session, mailer: Mailer) -> Delivered:
     return done
 
 
-def _pause(session: Session, *, force: bool = False) -> RelayState | None:
+def pause_of(session: Session, *, force: bool = False) -> RelayState | None:
     """Why nothing more is to leave: a surge of bounces or, unless `force`, the server's rest."""
     surge = session.store.suppressions.surge(session.clock())
     if surge is not None:
@@ -169,7 +170,10 @@ async def _send_group(
     """Hand over a group at the same time, recording each message as it ends; returns whether one
     was taken.
     """
-    tasks = {asyncio.create_task(_send(session, mailer, each)): each for each in group}
+    enter = session.store.outbox.enter_data
+    tasks = {
+        asyncio.create_task(send_one(mailer, each, partial(enter, each))): each for each in group
+    }
     pending, taken = set(tasks), False
     # That the server failed is noted last: it outweighs that another message of the group was
     # taken.
@@ -223,16 +227,16 @@ async def _abandon(session: Session, tasks: dict[asyncio.Task[Receipt], Outgoing
         session.store.outbox.recover(session.clock())
 
 
-async def _send(session: Session, mailer: Mailer, outgoing: Outgoing) -> Receipt:
+async def send_one(mailer: Mailer, outgoing: Outgoing, enter_data: Callable[[], None]) -> Receipt:
     """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had
-    come.
+    come; `enter_data` commits that it may be accepted from now on.
     """
     handed_over = False
 
     def before_data() -> None:
         nonlocal handed_over
         # docs/decisions.md, “Each message is marked as in data by itself”.
-        session.store.outbox.enter_data(outgoing)
+        enter_data()
         handed_over = True
 
     named = outgoing if mailer.mailboxes is None else reveal(outgoing, mailer.mailboxes)

@@ -102,12 +102,13 @@ class Naming(Concern):
         spelling stands there already, that one holds on.
         """
         for row in self._db.rows("SELECT * FROM suppression"):
-            if name := name_of(row["address"]):
-                self._db.write("DELETE FROM suppression WHERE address = ?", [row["address"]])
+            name = name_of(row["address"])
+            if name and name != row["address"]:
                 self._db.write(
-                    "INSERT OR IGNORE INTO suppression(address, reason, since) VALUES(?, ?, ?)",
-                    [name, reason_of(row["reason"], row["address"]), row["since"]],
+                    "UPDATE OR IGNORE suppression SET address = ?, reason = ? WHERE address = ?",
+                    [name, reason_of(row["reason"], row["address"]), row["address"]],
                 )
+                self._db.write("DELETE FROM suppression WHERE address = ?", [row["address"]])
         for row in self._db.rows("SELECT id, address FROM subscriber"):
             if name := name_of(row["address"]):
                 self._rename(row["id"], name)

@@ -190,6 +190,14 @@ class Relay(Concern):
         self._db.write("DELETE FROM handover WHERE at <= ?", [now - oldest])
         self._db.write("INSERT INTO handover(at, number) VALUES(?, ?)", [now, number])
 
+    def take_one(self, now: datetime, limits: Sequence[RateLimit]) -> bool:
+        """Take a token for a message that is in no outbox; false where none is left."""
+        with self._db.transaction():
+            if not self.room(now, limits, 1):
+                return False
+            self.take(1, now, limits)
+        return True
+
     def _return_token(self) -> None:
         """Undo the last `take` for one message, which did not leave after all."""
         self._db.write(

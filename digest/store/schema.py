@@ -285,8 +285,13 @@ uid INTEGER NOT NULL) WITHOUT ROWID;
     # What the open world needs.
     # `refusal`: what the server said of the last message that it refused without a cause of its
     # reader's, without all that differs between messages; `refused`: that reader.
+    # `farewell`: the last mail to who left by the page's button, NULL where none follows and
+    # nothing can be undone; `was_away`: what their `away` was before.
     """
     ALTER TABLE relay ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
     ALTER TABLE relay ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+
+    ALTER TABLE suppression ADD COLUMN farewell TEXT CHECK(farewell IN ('wanted', 'handed over'));
+    ALTER TABLE suppression ADD COLUMN was_away INTEGER NOT NULL DEFAULT 0;
     """,
 )

@@ -5,10 +5,11 @@ gone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from digest.model import Standing
 from digest.rules.bounces import (
     SOFT_DAYS,
     SOFT_SPAN,
@@ -23,6 +24,9 @@ from digest.store.database import Concern, Database
 from digest.store.digests import rewind
 from digest.store.subscribers import count_readers
 from digest.times import from_text
+
+UNDO = timedelta(days=1)
+"""How long a press of the page's button can be undone, and its last mail is tried."""
 
 
 class Reason(StrEnum):
@@ -48,6 +52,14 @@ class Suppression:
     def why(self) -> str:
         """Reason and words in one line."""
         return f"{self.reason}: {self.words}" if self.words else self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """Who left by the page's button, and is still to hear it; `since` is when (UTC)."""
+
+    address: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,81 @@ class Suppressions(Concern):
         with self._db.transaction():
             suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
             return address_of(self._db, reader)
+
+    def leave_by_button(self, reader: int, now: datetime) -> str | None:
+        """Suppress a reader who pressed the button of the web's page, by number: it can be undone,
+        and a last mail follows; not so where the reader had left, or bounced, before.
+
+        Returns the reader's address, or None where there is no such reader.
+        """
+        with self._db.transaction():
+            address = address_of(self._db, reader)
+            known = self.of(address) if address else None
+            if self.standing(reader, now) is not Standing.LEFT_JUST_NOW:
+                suppress(self._db, reader, Reason.UNSUBSCRIBED, "by the button of the page", now)
+            if known is None:
+                self._db.write(
+                    """UPDATE suppression SET farewell = 'wanted', was_away = r.away
+                       FROM subscriber r WHERE r.id = ? AND r.address = suppression.address""",
+                    [reader],
+                )
+        return address
+
+    def undo(self, reader: int, now: datetime) -> None:
+        """Take back that a reader left just now by the page's button: all is as it was before."""
+        with self._db.transaction():
+            if self.standing(reader, now) is Standing.LEFT_JUST_NOW:
+                # docs/decisions.md, "What a scanner's press undoes, and what it does not"
+                self._db.write(
+                    """UPDATE subscriber SET away = x.was_away FROM suppression x
+                       WHERE subscriber.id = ? AND x.address = subscriber.address""",
+                    [reader],
+                )
+                self._db.write(
+                    "DELETE FROM suppression WHERE address = ?", [address_of(self._db, reader)]
+                )
+
+    def standing(self, reader: int, now: datetime) -> Standing | None:
+        """How a reader stands, by number; None where there is no such reader."""
+        row = self._db.row(
+            """SELECT COALESCE(x.reason, '') AS reason,
+                   x.farewell IS NOT NULL AND x.since > ? AS just_now
+               FROM subscriber r LEFT JOIN suppression x ON x.address = r.address
+               WHERE r.id = ?""",
+            [now - UNDO, reader],
+        )
+        if row is None:
+            return None
+        if row["reason"].partition(":")[0] not in (Reason.UNSUBSCRIBED, Reason.COMPLAINED):
+            return Standing.READS
+        return Standing.LEFT_JUST_NOW if row["just_now"] else Standing.LEFT
+
+    def farewells(self, now: datetime) -> list[Farewell]:
+        """Who is still to hear that they left by the page's button."""
+        return self._db.all(
+            Farewell,
+            """SELECT address, since FROM suppression
+               WHERE farewell = 'wanted' AND since > ? ORDER BY since""",
+            [now - UNDO],
+        )
+
+    def enter_data(self, farewell: Farewell) -> None:
+        """Commit that from now on a last mail may be accepted, and is not sent again. Raises
+        LookupError where it is no longer wanted.
+        """
+        if not self._note(farewell, "handed over", only="wanted"):
+            raise LookupError(f"{farewell.address} is not to hear of it any more")
+
+    def settle(self, farewell: Farewell, *, again: bool) -> None:
+        """Write down that a last mail has ended, or is to be tried again."""
+        self._note(farewell, "wanted" if again else "handed over")
+
+    def _note(self, farewell: Farewell, state: str, only: str = "%") -> int:
+        return self._db.write(
+            """UPDATE suppression SET farewell = ?
+               WHERE farewell LIKE ? AND address = ? AND since = ?""",
+            [state, only, farewell.address, farewell.since],
+        )
 
     def lift(self, address: str) -> Suppression | None:
         """Let an address be mailed again, its old bounces forgiven; returns what was lifted."""
@@ -138,6 +225,8 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
         return False
     known = database.value("SELECT reason FROM suppression WHERE address = ?", [address])
     if known is not None and weights.get(known.partition(":")[0], len(weights)) >= weights[reason]:
+        # A second reason stands, whatever becomes of a press of the page's button.
+        database.write("UPDATE suppression SET farewell = NULL WHERE address = ?", [address])
         return False
     database.write(
         """INSERT INTO suppression(address, reason, since) VALUES(?, ?, ?)

@@ -85,6 +85,11 @@ MUTATIONS = {
         "start IS NULL AND until IS NULL ORDER BY query",
         "start IS NULL AND until = 0 ORDER BY query",
     ),
+    "a last mail goes with each run": (
+        "UPDATE suppression SET farewell = ?",
+        "UPDATE suppression SET farewell = COALESCE(farewell, ?)",
+    ),
+    "who takes a leave back was away": ("SET away = x.was_away", "SET away = away"),
     "maybe accepted is forgotten": (
         "maybe_accepted = maybe_accepted OR :unknown",
         "maybe_accepted = 0 AND :unknown",

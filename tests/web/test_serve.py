@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +30,7 @@ from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from digest.web import server as serving_pages
 from digest.web.app import HEADERS, make_app
+from digest.web.pages import Deed
 from tests.world.worlds import MONDAY, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
@@ -131,6 +134,62 @@ def test_a_post_unsubscribes_at_once_in_any_encoding_and_again_without_harm(
     assert site.store.suppressions.all()[0].why == "unsubscribed: by the link in a mail"
 
 
+def button_of(answer: httpx.Response) -> dict[str, str]:
+    """What a press of the only button of a page posts."""
+    names = re.findall(r'<button type="submit" name="([^"]+)" value="([^"]+)">', answer.text)
+    assert len(names) == 1
+    return dict(names)
+
+
+def test_a_press_of_the_pages_button_can_be_undone_on_the_page_it_leads_to(site: Site) -> None:
+    pressed = httpx.post(site.link(), data=button_of(httpx.get(site.link())))
+    assert "You are unsubscribed" in pressed.text
+    assert site.suppressed() == [ADA]
+    assert [one.address for one in site.store.suppressions.farewells(datetime.now(UTC))] == [ADA]
+    for _ in range(2):
+        back = httpx.post(site.link(), data=button_of(pressed))
+        assert "You are subscribed" in back.text
+        assert "<button" not in back.text  # what presses all buttons ends here
+        assert site.suppressed() == []
+    assert site.store.suppressions.farewells(datetime.now(UTC)) == []
+
+
+def test_a_second_press_is_the_same_leave(site: Site) -> None:
+    for _ in range(2):
+        assert button_of(httpx.post(site.link(), data={"button": "leave"})) == {"button": "undo"}
+    assert len(site.store.suppressions.farewells(datetime.now(UTC))) == 1
+
+
+def test_whoever_looks_after_a_press_is_offered_no_button(site: Site) -> None:
+    httpx.post(site.link(), data={"button": "leave"})
+    answer = httpx.get(site.link())
+    assert "You are unsubscribed" in answer.text
+    assert "<button" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": {"List-Unsubscribe": "One-Click"}},
+        {"files": {"List-Unsubscribe": (None, "One-Click")}},
+        {"files": {"button": (None, "undo")}},
+        {"data": {"button": "look"}},
+        {"data": {"button": "x" * 1000}},
+        {},
+    ],
+)
+@pytest.mark.parametrize("before", [None, "leave"])
+def test_mail_services_posts_are_followed_by_no_mail_and_cannot_be_undone(
+    site: Site, body: dict[str, object], before: str | None
+) -> None:
+    if before:
+        httpx.post(site.link(), data={"button": before})
+    assert "<button" not in httpx.post(site.link(), **body).text  # type: ignore[arg-type]
+    assert site.store.suppressions.farewells(datetime.now(UTC)) == []
+    assert "You are unsubscribed" in httpx.post(site.link(), data={"button": "undo"}).text
+    assert site.suppressed() == [ADA]
+
+
 def test_the_path_of_the_public_address_may_be_there(site: Site) -> None:
     assert httpx.post(site.link(2).replace("/u/", "/digest/u/")).status_code == 200
     assert site.suppressed() == [LIN]
@@ -208,10 +267,10 @@ def test_half_requests_in_any_number_cost_nothing_and_keep_nobody_out(site: Site
 async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving_pages, "SECONDS", 0.1)
 
-    async def nobody(_token: str) -> bool:
-        return False
+    async def nobody(_deed: Deed, _token: str) -> None:
+        return None
 
-    server = serving_pages.make_server(make_app(nobody, nobody))
+    server = serving_pages.make_server(make_app(nobody))
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     for half in (
@@ -241,7 +300,7 @@ async def desk(
         store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
         signer = make_signer(store)
         with contextlib.closing(serving._Desk(tmp_path / "digest.db", signer)) as desk:
-            transport = httpx.ASGITransport(make_app(desk.known, desk.leave))
+            transport = httpx.ASGITransport(make_app(desk.act))
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
                 yield client, store, f"/u/{signer.token(Purpose.LEAVE, 1)}"
 

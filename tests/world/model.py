@@ -33,6 +33,7 @@ from digest.model import (
     Revisions,
     Roster,
     Rule,
+    Standing,
     State,
     Subscriber,
     Weekly,
@@ -153,6 +154,9 @@ class World:
         self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
         self.roster: dict[str, Subscriber] = {}
         self.suppressed: set[str] = set()
+        self.pressing = random.Random(seed + 1)
+        self.away_before: dict[str, bool] = {}
+        self.farewells: Counter[str] = Counter()
         self.papers: dict[str, Paper] = {}
         self.announced: dict[str, datetime] = {}
         self.matches: dict[str, set[str]] = {}
@@ -344,10 +348,11 @@ class World:
         return Keyword(label, self.random.choice([*self.queries, SILENT]), Rule.QUERY)
 
     def _suppress(self) -> None:
-        self.database.write("DELETE FROM suppression")
+        self.database.write("DELETE FROM suppression WHERE farewell IS NULL")
         for address in self.suppressed:
             self.database.write(
-                "INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)]
+                "INSERT OR IGNORE INTO suppression(address, reason, since) VALUES(?, 'bounced', ?)",
+                [address, to_text(self.now)],
             )
 
     # -- the parts that a cycle is given
@@ -383,6 +388,8 @@ class World:
     width = 3
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        if message.message_id.startswith("<left."):
+            return self._say_farewell(message, before_data)
         delivery = self.oracle.deliveries[self.oracle.by_message_id[message.message_id]]
         luck = self.random.random() if self.armed else 1.0
         if luck < self.faults * 0.3 or (self.armed and self.refusing > 0):
@@ -414,6 +421,43 @@ class World:
 
     async def close(self) -> None:
         pass
+
+    def _say_farewell(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        """Take the last mail to who left by the page's button, or not."""
+        luck = self.pressing.random()
+        if luck < self.faults * 0.5:
+            return Receipt(self.pressing.choice([Outcome.DEFERRED, Outcome.RELAY]), "450 later")
+        before_data()
+        self.database.point()
+        self.farewells[message.message_id] += 1
+        if self.farewells[message.message_id] > 1:
+            raise BrokenError(f"{message.recipient} was told twice of one leave")
+        if message.recipient not in self.away_before:
+            raise BrokenError(f"{message.recipient} was told of having left, and has not")
+        self.stats["farewells"] += 1
+        return Receipt(Outcome.SENT if luck < 0.8 else Outcome.UNKNOWN, "250 ok")
+
+    def _press(self) -> None:
+        """Now and then a reader presses the page's button, and takes it back; or comes back later,
+        by the operator's word.
+        """
+        suppressions, luck = self.store.suppressions, self.pressing.random
+        for address in self.roster if self.armed else ():
+            reader = self.database.number("SELECT id FROM subscriber WHERE address = ?", [address])
+            if address in self.away_before:
+                can_undo = suppressions.standing(reader, self.now) is Standing.LEFT_JUST_NOW
+                if can_undo and luck() < 0.3:
+                    suppressions.undo(reader, self.now)
+                    if bool(self._one("away", reader)) != self.away_before.pop(address):
+                        raise BrokenError(f"{address} took a leave back and is not as before")
+                    self.stats["undone"] += 1
+                elif luck() < 0.1:
+                    suppressions.lift(address)
+                    del self.away_before[address]
+            elif reader and luck() < 0.02 and suppressions.of(address) is None:
+                away = bool(self._one("away", reader))
+                suppressions.leave_by_button(reader, self.now)
+                self.away_before[address] = away
 
     def _insist(self) -> None:
         """Now and then a person lets go again what may have been delivered."""
@@ -465,6 +509,7 @@ class World:
         try:
             self._insist()
             self._return_mail()
+            self._press()
             asyncio.run(run_cycle(parts))
             self.stats["cycles"] += 1
         except Crash:
@@ -491,7 +536,7 @@ class World:
             self._day((6.5, 9, 20.5))
         self.armed = False
         self.suppressed.clear()
-        self._suppress()
+        self.database.write("DELETE FROM suppression")
         for address, reader in self.roster.items():
             self.roster[address] = replace(reader, paused_until=None)
         for day in range(days, days + calm):

@@ -18,11 +18,13 @@ import click
 from digest.cli.base import Command, Context, pass_context
 from digest.errors import ConfigError, TryLaterError, UsageError
 from digest.mail.reader_tokens import Purpose, Signer
+from digest.model import Standing
 from digest.setup.mail import make_signer
 from digest.setup.parts import machine_now
 from digest.setup.subscribers import apply_naming
 from digest.store import Store, open_store
 from digest.system.signals import Stop, run_stoppable
+from digest.web.pages import Deed
 
 if TYPE_CHECKING:
     from digest.web.server import Server
@@ -70,34 +72,35 @@ class _Desk:
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._opened: Store | None = None
 
-    async def known(self, token: str) -> bool:
-        """Whether a token is genuine, and its reader known."""
-        return await self._ask(token, self._is_known)
-
-    async def leave(self, token: str) -> bool:
-        """Unsubscribe the reader whose token this is; false where it is nobody's."""
-        return await self._ask(token, self._unsubscribe)
-
-    async def _ask(self, token: str, act: Callable[[int], bool]) -> bool:
-        """Act upon the reader of a token. Raises TryLaterError where that takes too long."""
+    async def act(self, deed: Deed, token: str) -> Standing | None:
+        """Do a deed to the reader of a token; returns how the reader stands then, or None where it
+        is nobody's. Raises TryLaterError where that takes too long.
+        """
         reader = self._signer.number(Purpose.LEAVE, token)
         if reader is None:
-            return False
+            log.info("a link that leads nowhere")
+            return None
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, act, reader)
+                return await loop.run_in_executor(self._thread, self._do, deed, reader)
         except TimeoutError as error:
             raise TryLaterError("the database gave no answer in time") from error
 
-    def _is_known(self, reader: int) -> bool:
-        return self._store().inbox.address_of(reader) is not None
-
-    def _unsubscribe(self, reader: int) -> bool:
-        address = self._store().suppressions.unsubscribe(
-            reader, "by the link in a mail", machine_now()
-        )
-        log.info("%s", f"{address}: unsubscribed" if address else "a link that leads nowhere")
-        return address is not None
+    def _do(self, deed: Deed, reader: int) -> Standing | None:
+        suppressions, now = self._store().suppressions, machine_now()
+        if deed is Deed.ONE_CLICK:
+            suppressions.unsubscribe(reader, "by the link in a mail", now)
+        elif deed is Deed.LEAVE:
+            suppressions.leave_by_button(reader, now)
+        elif deed is Deed.UNDO:
+            suppressions.undo(reader, now)
+        standing = suppressions.standing(reader, now)
+        if deed is not Deed.LOOK:
+            address = self._store().inbox.address_of(reader)
+            became = "subscribed" if standing is Standing.READS else "unsubscribed"
+            log.info("%s: %s", address, became)
+        return standing
 
     def _store(self) -> Store:
         # SQLite's connections belong to the thread that opened them.
@@ -121,7 +124,7 @@ def _server(desk: _Desk, *, prefix: str) -> Server:
             f"the web side needs {error.name}, which is not installed",
             remedy="in the clone: pip install '.[web]'",
         ) from error
-    return make_server(make_app(desk.known, desk.leave, prefix=prefix))
+    return make_server(make_app(desk.act, prefix=prefix))
 
 
 async def _serve(server: Server, listener: socket.socket, ready: Callable[[], None]) -> None:

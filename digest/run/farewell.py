@@ -1,0 +1,74 @@
+"""The last mail to readers who left by the button of the web's page: some mail scanners press
+buttons, so whoever left hears it, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import datetime
+from functools import partial
+
+from digest.mail.message import Sender, freeze, message_id
+from digest.model import Outcome, Outgoing, Rendered
+from digest.run.deliver import Mailer, pause_of, send_one
+from digest.run.session import Session
+from digest.store.suppressions import Farewell
+
+log = logging.getLogger(__name__)
+
+SUBJECT = "You left: no more digests come to you"
+_MARK = "the-line-of-the-reader"
+_TEXT = f"""\
+The button "Unsubscribe" was pressed on the page behind the link in one of
+your digests of new arXiv papers, so no more of them come to you.
+
+Some mail scanners press such buttons. If it was not you, or if you want to
+come back, now or later: answer this mail, and a person puts you back.
+
+This is the last mail.
+
+-- \n{_MARK}
+"""
+
+
+async def say_farewell(session: Session, mailer: Mailer) -> None:
+    """Mail to those who are still to hear it, as far as the mail server and the limits let it."""
+    # docs/decisions.md, “The last mail is not in the outbox”.
+    for farewell in session.store.suppressions.farewells(session.clock()):
+        if session.stop.is_set() or pause_of(session):
+            return
+        if not session.store.relay.take_one(session.clock(), mailer.limits):
+            return
+        if not await _say(session, mailer, farewell):
+            return
+
+
+async def _say(session: Session, mailer: Mailer, farewell: Farewell) -> bool:
+    """Try one last mail; returns whether the mail server can be used for the next one."""
+    suppressions, now = session.store.suppressions, session.clock()
+    outgoing = _outgoing(session.store.uuid, farewell, mailer.sender, now)
+    session.progress(f"mailing {farewell.address}")
+    session.stop.in_flight = True
+    try:
+        receipt = await send_one(mailer, outgoing, partial(suppressions.enter_data, farewell))
+    finally:
+        session.stop.in_flight = False
+    again = receipt.outcome in (Outcome.DEFERRED, Outcome.RELAY)
+    suppressions.settle(farewell, again=again)
+    log.info("%s: told of having left: %s", farewell.address, receipt.reply)
+    return receipt.outcome is not Outcome.RELAY
+
+
+def _outgoing(uuid: str, farewell: Farewell, sender: Sender, now: datetime) -> Outgoing:
+    unique = hashlib.sha256(f"{uuid} {farewell.address} {farewell.since}".encode()).hexdigest()
+    return Outgoing(
+        id=0,
+        attempt=1,
+        address=farewell.address,
+        name="",
+        message_id=message_id(f"left.{unique[:32]}", sender.domain),
+        date=now,
+        subject=SUBJECT,
+        pieces=freeze(Rendered(SUBJECT, _TEXT, "", _MARK)),
+    )

@@ -1,0 +1,228 @@
+"""Readers who leave by the page's button: the last mail to them, and the undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from digest.mail.message import Message, Sender
+from digest.model import Outcome, Receipt, Standing
+from digest.rules.delivery_retry import RateLimit
+from digest.run.daemon import Daemon
+from digest.run.farewell import SUBJECT
+from digest.setup.mail import make_signer
+from digest.store.suppressions import UNDO
+from tests.world.worlds import DAY, HOUR, World, eprint, reader
+
+ADA, LIN = "ada@example.org", "lin@example.org"
+MINUTES = timedelta(minutes=15)
+
+
+class Leaving(World):
+    """A world with two readers of few papers, whose mails come from a real sender."""
+
+    async def mail(self, at: timedelta = MINUTES) -> list[EmailMessage]:
+        """A cycle later on; the mails that it brought to Ada, digests or not."""
+        before = len(self.relay.taken)
+        sender = Sender(
+            "Daily Papers <papers@example.org>",
+            "Grace <grace@example.org>",
+            signer=make_signer(self.store),
+            base_url="https://example.org",
+        )
+        await self.cycle(self.now + at, sender=sender)
+        return [parsed(mail) for mail in self.relay.taken[before:] if mail.recipient == ADA]
+
+    @property
+    def number(self) -> int:
+        number: int = self.database.value("SELECT id FROM subscriber WHERE address = ?", [ADA])
+        return number
+
+    def press(self) -> None:
+        assert self.store.suppressions.leave_by_button(self.number, self.now) == ADA
+
+    def undo(self) -> Standing | None:
+        self.store.suppressions.undo(self.number, self.now)
+        return self.store.suppressions.standing(self.number, self.now)
+
+    def announce(self, *numbers: int) -> None:
+        self.arxiv.announce("Reasoning", *(eprint(n, self.now - HOUR) for n in numbers))
+
+
+def parsed(mail: Message) -> EmailMessage:
+    message = message_from_bytes(mail.data, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def subjects(mails: list[EmailMessage]) -> list[str]:
+    return [mail["Subject"] for mail in mails]
+
+
+def papers(mails: list[EmailMessage]) -> int:
+    return sum(mail.as_string().count("arxiv.org/abs/") // 2 for mail in mails)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> Iterator[Leaving]:  # type: ignore[misc]
+    world = Leaving(tmp_path / "digest.db")
+    world.readers = [reader(ADA, "Reasoning", max_papers=2), reader(LIN, "Reasoning")]
+    world.announce(1)
+    await world.mail()
+    yield world
+    world.close()
+
+
+async def test_who_pressed_the_button_hears_it_once_and_how_to_come_back(world: Leaving) -> None:
+    world.press()
+    world.press()
+    (mail,) = await world.mail()
+    assert mail["Subject"] == SUBJECT
+    assert mail["Reply-To"] == "Grace <grace@example.org>"
+    assert mail["From"] == "Daily Papers <papers@example.org>"
+    assert mail["List-Unsubscribe"] is None
+    text = mail.get_content()
+    assert "answer this mail" in text
+    assert "This mail went to ada@example.org." in text
+    assert "https://" not in text
+    assert max(map(len, text.splitlines())) <= 78
+    assert [await world.mail() for _ in range(3)] == [[]] * 3
+
+
+async def test_each_leave_is_heard_once(world: Leaving) -> None:
+    world.press()
+    assert subjects(await world.mail()) == [SUBJECT]
+    assert world.undo() is Standing.READS
+    world.press()
+    assert subjects(await world.mail()) == [SUBJECT]
+
+
+async def test_who_leaves_by_mail_or_one_click_or_comes_back_hears_nothing(world: Leaving) -> None:
+    suppressions, now = world.store.suppressions, world.now
+    suppressions.unsubscribe(world.number, "by the link in a mail", now)
+    world.press()  # of an old mail
+    assert await world.mail() == []
+    suppressions.lift(ADA)
+    world.store.inbox.complain("key", world.number, "abuse", now)
+    assert await world.mail() == []
+    suppressions.lift(ADA)
+    world.press()
+    assert world.undo() is Standing.READS
+    assert await world.mail() == []
+
+
+@pytest.mark.parametrize("how", ["one click", "complaint", "bounce"])
+async def test_a_second_reason_ends_the_undo_and_the_last_mail(world: Leaving, how: str) -> None:
+    world.press()
+    if how == "one click":
+        world.store.suppressions.unsubscribe(world.number, "by the link in a mail", world.now)
+    elif how == "complaint":
+        world.store.inbox.complain("key", world.number, "abuse", world.now)
+    else:
+        delivery = world.database.value(
+            "SELECT id FROM delivery WHERE subscriber = ?", [world.number]
+        )
+        words = "550 5.1.1 no such user"
+        world.store.inbox.bounce("key", delivery, words, world.now, status="", undelivered=True)
+    assert await world.mail() == []
+    assert world.undo() is Standing.LEFT
+
+
+async def test_a_bounced_address_hears_nothing_when_its_reader_leaves(world: Leaving) -> None:
+    world.store.inbox.complain("key", world.number, "abuse", world.now)
+    world.database.write("UPDATE suppression SET reason = 'bounced: 550 5.1.1 gone'")
+    world.press()
+    assert await world.mail() == []
+    assert world.undo() is Standing.LEFT
+
+
+async def test_an_undo_brings_all_that_came_meanwhile(world: Leaving) -> None:
+    world.now += DAY
+    world.press()
+    world.announce(*range(2, 9))
+    assert subjects(await world.mail(DAY - HOUR)) == [SUBJECT]
+    assert world.undo() is Standing.READS
+    assert papers(await world.mail()) == 7
+
+
+async def test_a_later_return_brings_the_most_recent_papers(world: Leaving) -> None:
+    world.now += DAY
+    world.press()
+    world.announce(*range(2, 9))
+    await world.mail(DAY - HOUR)
+    world.now += 2 * HOUR
+    assert world.undo() is Standing.LEFT
+    world.store.suppressions.lift(ADA)
+    assert papers(await world.mail()) == 2
+
+
+async def test_an_undo_leaves_who_was_away_so(world: Leaving) -> None:
+    world.database.write("UPDATE subscriber SET away = 1 WHERE id = ?", [world.number])
+    world.now += DAY
+    world.press()
+    world.announce(*range(2, 9))
+    assert world.undo() is Standing.READS
+    assert papers(await world.mail(HOUR)) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "again"),
+    [
+        (Receipt(Outcome.DEFERRED, "450 later"), True),
+        (Receipt(Outcome.RELAY, "421 closing"), True),
+        (Receipt(Outcome.FAILED, "550 no"), False),
+        (Receipt(Outcome.UNKNOWN, "no answer"), False),
+        (OSError("cut off"), False),
+    ],
+)
+async def test_a_last_mail_that_is_not_taken_is_tried_again_and_never_doubled(
+    world: Leaving, answer: Receipt | BaseException, again: bool
+) -> None:
+    world.press()
+    world.relay.answers[ADA] = [answer]
+    assert await world.mail() == []
+    assert len(await world.mail()) == again
+    assert await world.mail() == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_kill_loses_and_doubles_no_last_mail(world: Leaving, before: bool) -> None:
+    class KilledError(BaseException):
+        pass
+
+    world.press()
+    world.relay.answers[ADA], world.relay.before = [KilledError()], before
+    with pytest.raises(KilledError):
+        await world.mail()
+    world.store.close()
+    world.open_again()
+    world.relay.before = False
+    assert len(await world.mail()) == before
+    assert await world.mail() == []
+
+
+async def test_it_is_given_up_when_it_is_no_news_any_more(world: Leaving) -> None:
+    world.press()
+    assert await world.mail(UNDO) == []
+
+
+async def test_the_limits_are_kept(world: Leaving) -> None:
+    world.press()
+    world.store.relay.take(1, world.now, [])
+    taken = len(world.relay.taken)
+    await world.cycle(world.now + MINUTES, limits=[RateLimit(1, HOUR)])
+    assert len(world.relay.taken) == taken
+    assert subjects(await world.mail(HOUR)) == [SUBJECT]
+
+
+async def test_a_daemon_that_sleeps_notices_it(world: Leaving) -> None:
+    daemon = Daemon.__new__(Daemon)
+    daemon.store, daemon.clock = world.store, lambda: world.now
+    assert not daemon._is_due(world.now + HOUR)
+    world.press()
+    assert daemon._is_due(world.now + HOUR)
