@@ -183,7 +183,8 @@ def test_only_what_has_gone_can_go_again(stuck: House) -> None:
     refused(stuck("resend", "bob@example.org", now=THURSDAY), 78, "bob@example.org")
     stuck("run", now=THURSDAY + timedelta(hours=1))
     stuck.write_row(
-        "INSERT INTO suppression VALUES('ada@example.org', 'bounced', '2026-11-05T07:00:00Z')"
+        "INSERT INTO suppression(address, reason, since)"
+        " VALUES('ada@example.org', 'bounced', '2026-11-05T07:00:00Z')"
     )
     refused(stuck("resend", "ada@example.org", now=THURSDAY + timedelta(hours=1)), 2, "suppressed")
 

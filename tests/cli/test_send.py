@@ -155,7 +155,8 @@ def test_the_command_names_what_keeps_mail_away(house: House) -> None:
         "paused until 2099-01-01: 'digest subscribers resume ada@example.org' ends that" in told.out
     )
     house.write_row(
-        "INSERT INTO suppression VALUES('lin@example.org', 'bounced', '2026-11-01T00:00:00Z')"
+        "INSERT INTO suppression(address, reason, since)"
+        " VALUES('lin@example.org', 'bounced', '2026-11-01T00:00:00Z')"
     )
     shown = house("send", "lin@example.org", "--json", now=FRIDAY).json()
     assert (shown["digests"], shown["why"]) == ([], "mail to this address is suppressed: bounced")

@@ -75,7 +75,7 @@ def test_status_tells_why_nothing_came(house: House) -> None:
 def test_status_tells_who_is_paused_or_suppressed(house: House) -> None:
     house("run", now=THURSDAY)
     house.write_row(
-        "INSERT INTO suppression VALUES"
+        "INSERT INTO suppression(address, reason, since) VALUES"
         "('ada@example.org', 'bounced: 550 no such user', '2026-11-05T07:00:00Z')"
     )
     house.write(SUBSCRIBERS + "    paused_until: 2026-12-01\n")

@@ -288,7 +288,8 @@ async def test_a_due_paper_is_told_with_when_it_comes(world: AskedWorld) -> None
 async def test_a_suppressed_reader_is_told(world: AskedWorld) -> None:
     await started(world)
     world.store._database.write(
-        "INSERT INTO suppression VALUES(?, 'bounced: 550 no such user', '2026-11-09T12:00:00Z')",
+        "INSERT INTO suppression(address, reason, since)"
+        " VALUES(?, 'bounced: 550 no such user', '2026-11-09T12:00:00Z')",
         [ADA],
     )
     world.arxiv.announce("Alpha", eprint(2, MONDAY))

@@ -783,7 +783,8 @@ async def test_a_return_from_a_pause_brings_the_most_recent_papers_and_says_how_
 async def test_suppression_beats_the_file(world: World) -> None:
     await settle_in(world, reader(ADA, "Alpha"), reader(BOB, "Alpha"))
     world.database.write(
-        "INSERT INTO suppression VALUES('Ada@Example.org', 'bounced', ?)", [to_text(MONDAY)]
+        "INSERT INTO suppression(address, reason, since) VALUES('Ada@Example.org', 'bounced', ?)",
+        [to_text(MONDAY)],
     )
     world.arxiv.announce("Alpha", eprint(2, MONDAY))
     assert (await world.cycle(MONDAY + DAY)).composed == 1

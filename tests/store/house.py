@@ -112,7 +112,8 @@ class House:
 
     def suppress(self, address: str = ADA) -> None:
         self.database.write(
-            "INSERT INTO suppression VALUES(?, 'bounced', ?)", [address, to_text(self.now)]
+            "INSERT INTO suppression(address, reason, since) VALUES(?, 'bounced', ?)",
+            [address, to_text(self.now)],
         )
 
     def value(self, sql: str, *parameters: Any) -> Any:
