@@ -32,6 +32,9 @@ served."""
 
 SENDER = Sender("Digest <digest@example.org>")
 
+RENDERER = Renderer()
+"""One for all worlds: compiling the templates takes longer than a cycle."""
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -146,7 +149,6 @@ class World:
         self.now = MONDAY
         self.hold = False
         self.stop = Stop()
-        self._renderer = Renderer()
 
     def open_again(self) -> None:
         """Open the database, as the next process does."""
@@ -183,7 +185,7 @@ class World:
             progress=progress,
             roster=roster or self.roster,
             sources=sources or Sources(self.arxiv),
-            composer=Composer(self.store, self._renderer, contact, sender.domain),
+            composer=Composer(self.store, RENDERER, contact, sender.domain),
             mailer=replace(mailer, **mailing),
         )
 
