@@ -6,21 +6,19 @@ whoever acts on them asks whether they are genuine.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from dataclasses import replace
-from email import message_from_bytes, policy
 from email.message import Message
 from urllib.parse import unquote
 
 from digest.mail.leaving import asks_to_leave, text_of_page
 from digest.mail.message import words
+from digest.mail.parse import LONGEST_HEADER, RefusedError, content, glimpse, parse, text
 from digest.mail.reader_tokens import TOKEN
 from digest.mail.received import (
     Incoming,
     MessageKind,
-    content,
     header,
     message_ids,
     recipients_of,
@@ -35,14 +33,8 @@ from digest.mail.reports import (
 
 log = logging.getLogger(__name__)
 
-LONGEST_HEADER = 64 * 1024
-"""Bytes of a message's header beyond which nothing of it is read; no mail of people or servers has
-a tenth of that.
-"""
-LONGEST_BODY = 256 * 1024
-"""Bytes of a body that are looked at: a bounce that returns a digest whole has 200 kB."""
-LONGEST = LONGEST_HEADER + LONGEST_BODY
-"""Bytes of a message that are looked at."""
+MOST_NAMED = 200
+"""Message-IDs and failed recipients of which more are not looked up."""
 
 # The subject that our List-Unsubscribe makes; gateways put "[EXT]" before it.
 _REQUEST = re.compile(rf"(?:\s*\[[^\]]*\])*\s*unsubscribe[\s+]+{TOKEN.pattern}\s*")
@@ -61,50 +53,26 @@ _AWAY = re.compile(
 )
 
 
-def key_of(raw: bytes) -> str:
-    """What a message is known by, wherever it lies: a hash of what is looked at."""
-    return hashlib.sha256(raw[:LONGEST]).hexdigest()
-
-
-def glimpse(raw: bytes) -> tuple[str, str]:
-    """Sender and subject as they stand there, for people who look for a message that is not read;
-    empty where there are none.
-    """
-    found = {
-        name.strip().lower(): value
-        for name, _, value in (line.partition(b":") for line in _header_of(raw).splitlines())
-    }
-    sender, subject = (
-        found.get(name, b"").decode("utf-8", "replace") for name in (b"from", b"subject")
-    )
-    return words(sender, 100), words(subject, 100)
-
-
-def _header_of(raw: bytes) -> bytes:
-    """The header of a message, as far as it is looked at."""
-    return re.split(rb"\r?\n\r?\n", raw[: LONGEST_HEADER + 1], maxsplit=1)[0]
-
-
 def read_incoming(raw: bytes) -> Incoming:
     """Say what a message is. Whatever the bytes are, nothing is raised."""
-    head = _header_of(raw)
-    if len(head) > LONGEST_HEADER:
-        sender, subject = glimpse(raw)
-        said = f"its header is longer than {LONGEST_HEADER // 1024} kB"
-        return Incoming(MessageKind.OTHER, said=said, sender=sender, subject=subject)
+    sender, subject = glimpse(raw)
     try:
-        message = message_from_bytes(raw[: len(head) + LONGEST_BODY], policy=policy.compat32)
+        message = parse(raw)
         found = _read(message)
+        sender, subject = header(message, "From"), header(message, "Subject")
+    except RefusedError as error:
+        found = Incoming(MessageKind.OTHER, said=str(error))
     except Exception as error:
         # The libraries stumble over some of the malformed mail that exists; people read it better.
         log.debug("a message that cannot be read", exc_info=True)
-        sender, subject = glimpse(raw)
-        said = f"it cannot be read ({type(error).__name__})"
-        return Incoming(MessageKind.OTHER, said=said, sender=sender, subject=subject)
+        found = Incoming(MessageKind.OTHER, said=f"it cannot be read ({type(error).__name__})")
     return replace(
         found,
-        sender=words(header(message, "From"), 100),
-        subject=words(header(message, "Subject"), 100),
+        evidence=found.evidence[:LONGEST_HEADER],
+        message_ids=found.message_ids[-MOST_NAMED:],
+        recipients=frozenset(sorted(found.recipients)[:MOST_NAMED]),
+        sender=words(sender, 100),
+        subject=words(subject, 100),
     )
 
 
@@ -184,8 +152,7 @@ def _written(message: Message) -> str:
     for kind, read in (("text/plain", str), ("text/html", text_of_page)):
         for part in message.walk():
             if part.get_content_type() == kind and not part.get_filename():
-                charset = part.get_content_charset() or "utf-8"
-                text = read(content(part).decode(charset, "replace"))
-                if text.strip():
-                    return text
+                written = read(text(content(part), part.get_content_charset()))
+                if written.strip():
+                    return written
     return ""

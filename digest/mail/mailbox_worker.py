@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from digest.errors import ConfigError, DigestError
-from digest.mail.incoming import LONGEST, glimpse, key_of, read_incoming
+from digest.mail.incoming import read_incoming
 from digest.mail.mailbox import Mailbox, MailboxLocation
+from digest.mail.parse import LONGEST, glimpse, key_of
 from digest.mail.transport import make_tls_context
 
 MEMORY = 512 * 1024 * 1024

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from digest.errors import one_line
+from digest.mail.parse import field
 
 _RECIPIENT_HEADERS = (
     "To",
@@ -81,12 +82,6 @@ def message_ids(messages: Iterable[Message], *names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for text in texts for one in _MESSAGE_ID.findall(text)))
 
 
-def content(part: Message) -> bytes:
-    """What a part holds, decoded from base64 or quoted-printable; nothing where it has parts."""
-    found = part.get_payload(decode=True)
-    return found if isinstance(found, bytes) else b""
-
-
 def header(message: Message, name: str) -> str:
     """A header in one line, decoded; nothing where it is missing."""
     return next(iter(headers(message, name)), "")
@@ -94,13 +89,4 @@ def header(message: Message, name: str) -> str:
 
 def headers(message: Message, name: str) -> list[str]:
     """All headers of a name, each in one line, decoded."""
-    from email.header import decode_header, make_header
-
-    def decoded(value: Any) -> str:
-        try:
-            text = str(make_header(decode_header(str(value))))
-        except (ValueError, LookupError):
-            text = str(value)
-        return one_line(text)
-
-    return [decoded(value) for value in message.get_all(name, [])]
+    return [one_line(field(value)) for value in message.get_all(name, [])]

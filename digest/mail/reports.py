@@ -7,17 +7,16 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator, Sequence
-from email import message_from_bytes, message_from_string
 from email.message import Message
 from email.utils import parseaddr
 from urllib.parse import unquote
 
 from digest.mail.message import words
+from digest.mail.parse import content, parse, parse_fields, parts_of
 from digest.mail.reader_tokens import TOKEN
 from digest.mail.received import (
     Incoming,
     MessageKind,
-    content,
     header,
     headers,
     message_ids,
@@ -74,6 +73,8 @@ _AT_STAGE = (
     ),
 )
 """What servers say, in prose alone, of the command that was refused."""
+_MOST_BLOCKS = 50
+"""Blocks of fields of a report that are read, the first of which tells of no recipient."""
 _PROSE = 500
 """Letters that are read of what is said in prose about an address."""
 
@@ -229,21 +230,18 @@ def _returned(message: Message) -> Iterator[Message]:
     for part in message.walk():
         kind = part.get_content_type()
         if kind in _RETURNED_PARTS:
-            yield from _inner(part) or [message_from_bytes(_source(part))]
+            yield from _inner(part) or [parse(_source(part))]
         elif kind == "text/rfc822-headers":
-            yield message_from_bytes(content(part))
+            yield parse(content(part))
     if copy := _prose(message)[1].lstrip():
-        yield message_from_string(copy)
+        yield parse_fields(copy)
 
 
 def _inner(part: Message) -> list[Message]:
     """The messages of which a part consists; none where they are encoded, which RFC 2046 forbids
     and some do.
     """
-    payload = part.get_payload()
-    if not isinstance(payload, list) or _encoding(part):
-        return []
-    return [one for one in payload if isinstance(one, Message)]
+    return [] if _encoding(part) else parts_of(part)
 
 
 def _fields(part: Message) -> list[Message]:
@@ -251,15 +249,15 @@ def _fields(part: Message) -> list[Message]:
     sent.
     """
     text = _source(part).decode("utf-8", "replace").replace("\r\n", "\n")
-    return [message_from_string(block) for block in re.split(r"(?:\n[ \t]*)+\n", text.strip())]
+    blocks = re.split(r"(?:\n[ \t]*)+\n", text.strip(), maxsplit=_MOST_BLOCKS)
+    return [parse_fields(block) for block in blocks[:_MOST_BLOCKS]]
 
 
 def _source(part: Message) -> bytes:
     """What stands in a part, decoded; the standard parser takes some kinds apart without that."""
-    payload = part.get_payload()
-    if not isinstance(payload, list):
+    if not part.is_multipart():
         return content(part)
-    raw = b"\n".join(one.as_bytes() for one in payload if isinstance(one, Message))
+    raw = b"\n".join(one.as_bytes() for one in parts_of(part))
     if _encoding(part) == "quoted-printable":
         return quopri.decodestring(raw)
     try:

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from digest.mail.incoming import key_of, read_incoming
+from digest.mail.incoming import read_incoming
 from digest.mail.mailbox import MailboxLocation
 from digest.mail.mailbox_process import Fetched, MailboxProcess, open_mailbox, too_slow
 from digest.mail.message import bare_address
+from digest.mail.parse import key_of
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.mail.received import Incoming, MessageKind
 from digest.store import Store

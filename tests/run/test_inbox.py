@@ -15,10 +15,11 @@ from urllib.parse import unquote
 import pytest
 
 from digest.errors import TryLaterError
-from digest.mail.incoming import Incoming, glimpse, key_of, read_incoming
+from digest.mail.incoming import Incoming, read_incoming
 from digest.mail.mailbox import MailboxLocation
 from digest.mail.mailbox_process import Fetched
 from digest.mail.message import Sender
+from digest.mail.parse import glimpse, key_of
 from digest.run import inbox as listening
 from digest.run.inbox import InboxReader, InboxResult, process_inbox, process_message
 from digest.setup.mail import make_signer

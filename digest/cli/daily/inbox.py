@@ -18,7 +18,7 @@ import click
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError, DigestError, TryLaterError
 from digest.keywords.words import counted
-from digest.mail.incoming import LONGEST
+from digest.mail.parse import LONGEST
 from digest.run.inbox import InboxResult, Reading, process_inbox, process_message
 from digest.setup.mail import make_inbox_reader, make_signer
 from digest.setup.parts import existing_store, machine_now, store_clock
