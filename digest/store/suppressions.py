@@ -292,12 +292,17 @@ def excuse_words(database: Database, words: str, now: datetime) -> None:
     said, line = bare_words(words), now - SOFT_SPAN
     noted = database.rows("SELECT delivery, subscriber, words FROM bounce WHERE at > ?", [line])
     for row in noted:
-        if bare_words(row["words"]) == said:
-            database.write("UPDATE bounce SET excused = 1 WHERE delivery = ?", [row["delivery"]])
+        if bare_words(row["words"]) != said:
+            continue
+        database.write("UPDATE bounce SET excused = 1 WHERE delivery = ?", [row["delivery"]])
+        reader = row["subscriber"]
+        if _soft_days(database, reader, now) < SOFT_DAYS:
             database.write(
-                """DELETE FROM suppression WHERE reason = ? AND since > ?
-                   AND address = (SELECT address FROM subscriber WHERE id = ?)""",
-                [f"{Reason.BOUNCED}: {row['words']}", line, row["subscriber"]],
+                """DELETE FROM suppression WHERE reason LIKE 'bounced%' AND since > :line
+                       AND address = (SELECT address FROM subscriber WHERE id = :reader)
+                       AND NOT EXISTS (SELECT 1 FROM bounce WHERE subscriber = :reader
+                                           AND blame = 'hard' AND NOT excused)""",
+                {"line": line, "reader": reader},
             )
 
 

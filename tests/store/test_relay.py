@@ -8,7 +8,7 @@ import pytest
 
 from digest.model import Outcome, Receipt
 from digest.rules.delivery_retry import RateLimit
-from digest.store.relay import PAUSES, STREAK
+from digest.store.relay import PAUSES, STREAK, RelayState
 from tests.store.house import House
 from tests.world.worlds import DAY, HOUR, MONDAY
 
@@ -78,3 +78,44 @@ def test_counts_are_kept_as_long_as_the_longest_limit_looks_back(house: House) -
     relay.take(1, MONDAY + DAY + HOUR, limits)
     assert relay.room(MONDAY + DAY + HOUR, limits, 9) == 0
     assert relay.room_at(MONDAY + DAY + HOUR, limits) == MONDAY + 2 * DAY
+
+
+def refused(words: str) -> Receipt:
+    return Receipt(Outcome.FAILED, words, bounce=True)
+
+
+def test_words_that_name_the_mailbox_are_never_the_servers_trouble(house: House) -> None:
+    relay = house.store.relay
+    for reader in range(1, 20):
+        receipt = refused(f"550 no such user {reader}")
+        assert relay.judge(receipt, MONDAY, reader) == receipt
+    assert relay.state() == RelayState()
+
+
+def test_a_row_of_the_same_words_is_broken_by_other_words_and_by_a_message_that_is_taken(
+    house: House,
+) -> None:
+    relay = house.store.relay
+    for breaker in (refused("550 full"), Receipt(Outcome.SENT, "250 ok")):
+        for reader in (1, 2):
+            assert relay.judge(refused("550 not today"), MONDAY, reader).outcome is Outcome.FAILED
+        relay.judge(breaker, MONDAY, 3)
+    assert relay.state() == RelayState()
+    outcomes = [
+        relay.judge(refused(f"550 not today {n}"), MONDAY, reader).outcome
+        for n, reader in enumerate((1, 1, 2, 2, 1))
+    ]
+    assert outcomes == [Outcome.FAILED] * 4 + [Outcome.RELAY]
+
+
+def test_after_a_rest_the_same_words_are_the_servers_and_others_the_messages(house: House) -> None:
+    relay = house.store.relay
+    for reader in (1, 2, 3):
+        relay.judge(refused("550 not today"), MONDAY, reader)
+    after = MONDAY + PAUSES[0]
+    assert relay.judge(refused("550 not today"), after, 3).outcome is Outcome.RELAY
+    assert relay.state().paused_until == after + PAUSES[1]
+    after += PAUSES[1]
+    assert relay.judge(refused("550 full"), after, 4).outcome is Outcome.FAILED
+    relay.judge(Receipt(Outcome.SENT, "250 ok"), after, 5)
+    assert relay.state() == RelayState()

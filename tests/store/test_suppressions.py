@@ -15,7 +15,7 @@ from digest.model import Outcome, Receipt
 from digest.rules.bounces import SURGE_READERS
 from digest.run.daemon import Daemon
 from digest.setup.mail import make_signer
-from digest.store.suppressions import Effect, Suppression
+from digest.store.suppressions import Effect, Suppression, excuse_words
 from digest.system.systemd import Notifier
 from tests.world.worlds import DAY, HOUR, World, eprint, reader
 
@@ -189,6 +189,21 @@ async def test_bounces_that_lie_forty_days_apart_do_not_add_up(world: World) -> 
         world.now += 40 * DAY
         assert bounce(world, "452 4.2.2 full") is Effect.NOTED
         await next_day(world, paper)
+
+
+async def test_who_was_suppressed_by_words_that_were_the_servers_is_mailed_again(
+    world: World,
+) -> None:
+    await world.cycle()
+    for paper, words in ((4, "550 not today 17"), (5, "550 not today 18"), (6, "452 4.2.2 full")):
+        effect = bounce(world, words)
+        await next_day(world, paper)
+    assert effect is Effect.SUPPRESSED
+    bounce(world, "550 5.1.1 gone", LIN)
+    excuse_words(world.database, "550 not today <x@example.org>", world.now)
+    assert [one.address for one in world.store.suppressions.all()] == [LIN]
+    excuse_words(world.database, "550 5.1.1 gone as well", world.now)
+    assert [one.address for one in world.store.suppressions.all()] == [LIN]
 
 
 @pytest.mark.parametrize(
