@@ -198,6 +198,9 @@ class Mailbox:
         if client is not None:
             with contextlib.suppress(Exception):
                 client.logout()
+            # Where the connection broke, the library has left its socket open.
+            with contextlib.suppress(Exception):
+                client.shutdown()
 
     @contextmanager
     def _in_our_words(self) -> Iterator[None]:

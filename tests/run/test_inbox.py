@@ -359,6 +359,31 @@ async def test_what_there_was_no_time_for_is_read_next_time(post: Post, box: Box
     assert [h.did for h in await read_all(listener(post))] == ["unsubscribed"]
 
 
+async def test_a_mailbox_without_end_costs_the_time_limit(
+    post: Post, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def uids(*, after: int, **_options: Any) -> list[int]:
+        await asyncio.sleep(0)
+        box.messages[after + 1] = letter(f"Letter {after}")
+        return [after + 1]
+
+    monkeypatch.setattr(box, "uids", uids)
+    reading = await process_inbox(listener(post), 0.05)
+    assert (reading.begun, reading.finished, box.closed) == (True, False, 1)
+
+
+async def test_a_mailbox_that_tells_nothing_is_an_error(
+    post: Post, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def uids(**_options: Any) -> list[int]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(box, "uids", uids)
+    with pytest.raises(TryLaterError, match=r"told nothing of what is in it within 0\.05 seconds"):
+        await process_inbox(listener(post), 0.05)
+
+
 async def test_a_reading_that_is_stopped_blames_no_mail(post: Post, box: Box) -> None:
     box.messages, box.hangs = {1: request(post)}, 1
     reading = asyncio.ensure_future(process_inbox(listener(post), 60))

@@ -1,0 +1,190 @@
+"""What an IMAP server may answer, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.errors import ConfigError, TryLaterError
+from digest.mail import mailbox_process
+from digest.mail.mailbox import Mailbox
+from digest.mail.mailbox_process import open_mailbox
+from tests.world.hostile_mails import TEXT
+from tests.world.imap_server import Answer, ImapServer, imap_server
+from tests.world.letters import letter
+
+LIMIT = 100_000
+LETTER = letter("unsubscribe")
+
+
+def look(server: ImapServer) -> tuple[list[int], list[bytes | str | None]]:
+    """Read a mailbox here, without a process of its own."""
+    mailbox = Mailbox(server.place, "secret")
+    try:
+        uids = mailbox.uids(after=0, since=None, limit=50)
+        found = [mailbox.fetch(uid, LIMIT) for uid in uids]
+        for uid in uids:
+            mailbox.mark_handled(uid)
+    finally:
+        mailbox.close()
+    return uids, found
+
+
+def test_a_mailbox_is_read() -> None:
+    with imap_server({1: LETTER, 7: b"x" * 2 * LIMIT}) as server:
+        assert look(server) == ([1, 7], [LETTER, b"x" * LIMIT])
+        assert server.asked.count("STORE") == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "answers"),
+    [
+        ("no lasting numbers", {"SELECT": b"* 1 EXISTS\r\nTAG OK done\r\n"}),
+        ("no lasting numbers", {"SELECT": b"* OK [UIDVALIDITY 0] x\r\nTAG OK done\r\n"}),
+        (
+            "no lasting numbers",
+            {"SELECT": b"* OK [UIDVALIDITY 99999999999999999999] x\r\nTAG OK done\r\n"},
+        ),
+        ("cannot be understood", {"SELECT": b"* OK [UIDVALIDITY x] x\r\nTAG OK done\r\n"}),
+        ("cannot be understood", {"SEARCH": b"* SEARCH one two\r\nTAG OK done\r\n"}),
+        ("cannot be understood", {"SEARCH": b"* SEARCH " + b"9" * 5_000 + b"\r\nTAG OK done\r\n"}),
+        ("cannot be understood", {"FETCH": b"* 1 FETCH (UID 1 BODY[] 5)\r\nTAG OK done\r\n"}),
+        ("could not be read", {"FETCH": b"* 1 FETCH (UID 1 BODY[] (a))\r\n* )(\r\nTAG OK\r\n"}),
+        ("could not be read", {"SEARCH": b""}),
+        ("could not be read", {"GREETING": b"220 mail.example.org ESMTP\r\n"}),
+        ("could not be read", {"SEARCH": b"TAG BAD what?\r\n"}),
+        ("refused the login (b'*** is wrong')", {"LOGIN": b"TAG NO secret is wrong\r\n"}),
+    ],
+)
+def test_what_is_no_imap_is_said_in_a_line(said: str, answers: dict[str, Answer]) -> None:
+    with imap_server({1: LETTER}, **answers) as server:
+        with pytest.raises((TryLaterError, ConfigError)) as failed:
+            look(server)
+        assert said in str(failed.value)
+        assert "\n" not in str(failed.value)
+        assert len(str(failed.value)) < 800
+
+
+@pytest.mark.parametrize(
+    ("found", "answer"),
+    [
+        ([], b"* SEARCH\r\nTAG OK done\r\n"),
+        ([], b"TAG OK done\r\n"),
+        ([1], b"* SEARCH 1 1 0\r\nTAG OK done\r\n"),
+        ([1], b"* SEARCH 1 4294967296\r\nTAG OK done\r\n"),
+    ],
+)
+def test_numbers_that_cannot_be_are_none(found: list[int], answer: bytes) -> None:
+    with imap_server({1: LETTER}, SEARCH=answer) as server:
+        assert look(server)[0] == found
+
+
+@pytest.mark.parametrize(
+    ("found", "answer"),
+    [
+        (None, b"TAG OK done\r\n"),
+        (None, b"* 1 FETCH (UID 1 BODY[] NIL)\r\nTAG OK done\r\n"),
+        (None, b"* 1 FETCH (UID 2 BODY[] {1}\r\nx)\r\nTAG OK done\r\n"),
+        ("fetch failed: cannot be converted", b"TAG NO cannot be converted\r\n"),
+        ("FETCH command error: BAD [b'error 12']", b"TAG BAD error 12\r\n"),
+    ],
+)
+def test_a_message_that_is_not_sent_is_gone_or_refused(found: str | None, answer: bytes) -> None:
+    with imap_server({1: LETTER}, FETCH=answer) as server:
+        assert look(server)[1] == [found]
+
+
+def test_a_mailbox_that_may_only_be_looked_at_is_read() -> None:
+    with imap_server({1: LETTER}, STORE=b"TAG NO read-only\r\n") as server:
+        assert look(server)[1] == [LETTER]
+
+
+async def test_the_process_is_given_the_password_by_its_input_and_ends_with_its_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIGEST_INBOX_PASSWORD", "a secret of ours")
+    seen: dict[str, bytes] = {}
+
+    def search(line: bytes) -> Iterator[bytes]:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        for child in children:
+            for name in ("cmdline", "environ", "limits"):
+                seen[name] = Path(f"/proc/{child}/{name}").read_bytes()
+        yield b"* SEARCH 1\r\n%s OK done\r\n" % line.split()[0]
+
+    with imap_server({1: LETTER}, SEARCH=search) as server:
+        async with open_mailbox(server.place, "a secret of ours", None, 60) as mailbox:
+            assert await mailbox.uids(after=0, since=None, limit=5) == [1]
+            fetched = await mailbox.fetch(1)
+            assert fetched is not None
+            assert fetched.subject == "unsubscribe"
+            incoming = await mailbox.read()
+            assert incoming is not None
+            assert incoming.sender == "Ada <ada@example.org>"
+        assert server.asked[-1] == "LOGOUT"
+    if seen:  # where the system shows it
+        assert b"mailbox_worker" in seen["cmdline"]
+        assert b"secret" not in seen["cmdline"] + seen["environ"]
+        assert b"Max address space         536870912" in seen["limits"]
+
+
+async def test_a_process_that_dies_or_lasts_too_long_costs_one_mail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with imap_server({1: LETTER}) as server:
+        async with open_mailbox(server.place, "secret", None, 60) as mailbox:
+            monkeypatch.setattr(mailbox_process, "PARSING", 0.0)
+            await mailbox.fetch(1)
+            assert await mailbox.read() is None
+            assert mailbox.ended
+    assert "LOGOUT" not in server.asked
+
+
+async def look_within(server: ImapServer, seconds: float) -> None:
+    """Read a mailbox in a process that is given so much time."""
+    async with asyncio.timeout(2 * seconds), open_mailbox(server.place, "x", None, seconds) as box:
+        await box.uids(after=0, since=None, limit=5)
+        await box.fetch(1)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ["GREETING", "LOGIN", "SELECT", "SEARCH", "FETCH"])
+async def test_a_server_that_drips_or_hangs_costs_the_time_limit(name: str) -> None:
+    for way in ("drip", "hang"):
+        with imap_server({1: LETTER}) as server:
+            server.answers[name] = getattr(server, way)
+            with pytest.raises((TimeoutError, TryLaterError)):
+                await look_within(server, 1.0)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("size", [4_000_000_000, 10**30, 300_000_000])
+async def test_a_literal_of_gigabytes_costs_the_reading(size: int) -> None:
+    def send(_line: bytes) -> Iterator[bytes]:
+        yield b"* 1 FETCH (UID 1 BODY[] {%d}\r\n" % size
+        yield from itertools.repeat(b"x" * 1_000_000, 600)
+
+    for name in ("FETCH", "SEARCH", "GREETING"):
+        with imap_server({1: LETTER}) as server:
+            server.answers[name] = send
+            with pytest.raises((TryLaterError, TimeoutError)):
+                await look_within(server, 10)
+
+
+async def test_a_stop_ends_the_process_at_once() -> None:
+    with imap_server({1: TEXT}) as server:
+        server.answers["SEARCH"] = server.hang
+        async with open_mailbox(server.place, "x", None, 60) as mailbox:
+            asking = asyncio.ensure_future(mailbox.uids(after=0, since=None, limit=5))
+            await asyncio.sleep(0)
+            asking.cancel()
+            pid = mailbox._process.pid
+            mailbox.ended = True
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
