@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from digest.arxiv.atom import Feed, parse_feed
+from digest.arxiv.atom import Feed, OddRow, parse_feed
 from digest.arxiv.gate import check_page, check_window, newest_versions, same_index
 from digest.arxiv.line import Line, parsed
 from digest.errors import ArxivError
@@ -18,6 +19,9 @@ Progress = Callable[[int, int], None]
 
 PAGE_LIMIT = 2_000  # papers in one answer, and
 DEPTH_LIMIT = 30_000  # papers of one query in all; more is HTTP 400 (arXiv API user's manual)
+
+ASKED_AGAIN = 50
+"""At most so many papers whose rows cannot be read are asked for by id at once."""
 
 # A window ends once this many rows in a row lie beyond its depth: a single one may stand astray.
 _ROWS_BEYOND = 3
@@ -59,25 +63,32 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
         window during which the index moved is read again as often. `progress` is told rows read and
         matches in all. Raises ArxivError: an answer that is not whole and sane after all attempts,
         a refusal, or a query that matches too much; its `body` is the last answer, its `requests`
-        how many were made.
+        how many were made. A few rows that cannot be read as papers are asked for again by id, and
+        named in the window where that did not help.
         """
         if not 1 <= page_size <= PAGE_LIMIT:
             raise ValueError(f"page_size must be 1 to {PAGE_LIMIT}")
         before = self.requests
         try:
-            papers, total, raw = await self._window(query, since, page_size, attempts, progress)
+            papers, odd, total, raw = await self._window(
+                query, since, page_size, attempts, progress
+            )
+            papers, left_out = await self._asked_again(papers, odd)
         except ArxivError as error:
             error.requests = self.requests - before
             raise
-        return Window(query, papers, total, since, self.requests - before, raw)
+        return Window(query, papers, total, since, self.requests - before, raw, odd=left_out)
 
     async def _window(
         self, query: str, since: datetime, page_size: int, attempts: int, progress: Progress | None
-    ) -> tuple[tuple[Paper, ...], int, bytes]:
-        """All rows of a window, arXiv's count of all matches, and the first page as it came."""
+    ) -> tuple[tuple[Paper, ...], list[OddRow], int, bytes]:
+        """All papers of a window, the rows that are none, arXiv's count of all matches, and the
+        first page as it came.
+        """
         passes = 1
         collected: list[Paper] = []  # in all passes
         rows: list[Paper] = []  # in this pass, as they were served
+        odd: list[OddRow] = []
         start, total, raw = 0, 0, b""
         while True:
             size = min(page_size, DEPTH_LIMIT - start)
@@ -93,12 +104,14 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
             raw = raw if rows else body  # the first page of this pass
             rows += feed.papers
             collected += feed.papers
-            start, total = start + len(feed.papers), feed.total
+            odd += feed.odd
+            start, total = start + feed.served, feed.total
             if progress is not None:
                 progress(start, total)
             if start >= total or _beyond(rows, since):
                 # What an earlier pass saw may have slipped past the border of a page in this one.
-                return newest_versions(rows if passes == 1 else rows + collected), total, raw
+                whole = newest_versions(rows if passes == 1 else rows + collected)
+                return whole, odd, total, raw
             if start >= DEPTH_LIMIT:
                 raise ArxivError(
                     f"the query is too broad: {DEPTH_LIMIT:,} of {total:,} papers do not reach"
@@ -129,6 +142,24 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
 
         return await parsed(response, parse_feed, check), response.body
 
+    async def _asked_again(
+        self, papers: tuple[Paper, ...], odd: Iterable[OddRow]
+    ) -> tuple[tuple[Paper, ...], tuple[str, ...]]:
+        """The papers with those whose rows could not be read, as far as arXiv has them whole by id;
+        and what is wrong with the others.
+        """
+        known = {paper.id for paper in papers}
+        odd = [row for row in odd if row.id not in known]
+        ids = list(dict.fromkeys(row.id for row in odd if row.id))[:ASKED_AGAIN]
+        whole: tuple[Paper, ...] = ()
+        if ids:
+            # What arXiv says of them is no reason to do without the others.
+            with contextlib.suppress(ArxivError):
+                whole = await self.by_ids(ids, attempts=1)
+        known = {paper.id for paper in whole}
+        left_out = (row.why for row in odd if row.id not in known)
+        return newest_versions([*papers, *whole]), tuple(dict.fromkeys(left_out))
+
     async def by_ids(self, ids: Sequence[str], attempts: int = 4) -> tuple[Paper, ...]:
         """Return the papers with these base ids in their latest versions; what the index lacks is
         left out.
@@ -146,10 +177,9 @@ class ArxivClient(AbstractAsyncContextManager["ArxivClient"]):
         def check(feed: Feed) -> None:
             if foreign := {paper.id for paper in feed.papers} - set(ids):
                 raise ArxivError(f"arXiv sent {len(foreign)} papers that were not asked for")
-            if len(feed.papers) < min(feed.total, len(ids)):
+            if feed.served < min(feed.total, len(ids)):
                 raise ArxivError(
-                    f"arXiv sent {len(feed.papers)} of {feed.total} papers that were asked for"
-                    " by id"
+                    f"arXiv sent {feed.served} of {feed.total} papers that were asked for by id"
                 )
 
         return newest_versions((await parsed(response, parse_feed, check)).papers)

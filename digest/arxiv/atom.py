@@ -41,12 +41,28 @@ _PAPER_ID = re.compile(
 )
 
 
+_ODD_PER_HUNDRED = 5
+"""Up to one row in twenty, at least one, may lack what each paper has; where more do, it is the
+answer that cannot be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row that cannot be read as a paper: the base id, "" where it has none, and what is wrong
+    with it.
+    """
+
+    id: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """One whole answer of the query API.
 
     `query` is the search_query that the feed's title repeats, None where the title repeats none;
-    `items_per_page` echoes max_results and is not the number of papers; `total` counts all matches.
+    `items_per_page` echoes max_results and is not the number of papers; `total` counts all matches;
+    `odd` are the rows that are no `papers`.
     """
 
     query: str | None
@@ -55,6 +71,12 @@ class Feed:
     items_per_page: int
     total: int
     papers: tuple[Paper, ...]
+    odd: tuple[OddRow, ...] = ()
+
+    @property
+    def served(self) -> int:
+        """How many rows came."""
+        return len(self.papers) + len(self.odd)
 
 
 def parse_feed(body: bytes, *, content_type: str = "") -> Feed:
@@ -91,13 +113,18 @@ def _read(root: ElementTree.Element, body: bytes) -> Feed:
     ids = [plain_text(entry.findtext(f"{ATOM}id", "")) for entry in root.findall(f"{ATOM}entry")]
     if ids != [plain_text(_text(entry, "id")) for entry in entries]:
         raise ArxivError("arXiv's feed can be read in two ways")
+    papers, odd = _told_apart(entries)
+    start = _number(root, "startIndex")
+    if odd and not papers and not start:
+        raise ArxivError(odd[0].why)
     return Feed(
         query=named["query"] if named else None,
         id_list=tuple(part for part in named["ids"].split(",") if part) if named else (),
-        start=_number(root, "startIndex"),
+        start=start,
         items_per_page=_number(root, "itemsPerPage"),
         total=_number(root, "totalResults"),
-        papers=tuple(_paper(entry) for entry in entries),
+        papers=papers,
+        odd=odd,
     )
 
 
@@ -125,6 +152,28 @@ def _entries(body: bytes) -> list[dict[str, Any]]:
     return list(parsed.entries)
 
 
+def _told_apart(entries: list[dict[str, Any]]) -> tuple[tuple[Paper, ...], tuple[OddRow, ...]]:
+    """The papers, and the few rows that cannot be read as one; raises ArxivError where those are
+    more.
+    """
+    papers: list[Paper] = []
+    odd: list[OddRow] = []
+    for entry in entries:
+        try:
+            papers.append(_paper(entry))
+        except ArxivError as error:
+            odd.append(OddRow(_base_id(entry), error.message))
+            if len(odd) > max(1, len(entries) * _ODD_PER_HUNDRED // 100):
+                raise
+    return tuple(papers), tuple(odd)
+
+
+def _base_id(entry: dict[str, Any]) -> str:
+    """The base id of an entry, or ""."""
+    found = _PAPER_ID.fullmatch(plain_text(_text(entry, "id")))
+    return (found["new"] or f"{found['archive']}/{found['number']}") if found else ""
+
+
 def _paper(entry: dict[str, Any]) -> Paper:
     address = plain_text(_text(entry, "id"))
     found = _PAPER_ID.fullmatch(address)
@@ -132,7 +181,7 @@ def _paper(entry: dict[str, Any]) -> Paper:
         raise ArxivError(
             f"an entry of arXiv's feed has no paper's id: {address[:80] or 'none at all'}"
         )
-    base = found["new"] or f"{found['archive']}/{found['number']}"
+    base = _base_id(entry)
     title = plain_text(_text(entry, "title"))
     authors = tuple(
         filter(None, (plain_text(_text(each, "name")) for each in _items(entry, "authors")))

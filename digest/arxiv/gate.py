@@ -30,7 +30,7 @@ def check_page(feed: Feed, *, query: str, start: int, page_size: int) -> None:
         raise ArxivError(f"arXiv answered another query: {feed.query[:120]}")
     if feed.start != start:
         raise ArxivError(f"arXiv answered from row {feed.start} where row {start} was asked for")
-    served = len(feed.papers)
+    served = feed.served
     expected = min(page_size, max(0, feed.total - start))
     if served == 0 and expected:
         raise ArxivError(

@@ -81,7 +81,7 @@ class Window:
     `since` is the depth that was reached: every match whose served version is younger is among
     `papers`. `announced` is the evening of the one announcement that a window from the feeds holds,
     whatever its papers' dates. `source` says who answered (api, feeds, oai). `raw` is the first
-    page as it came, for inspection.
+    page as it came, for inspection. `odd` says of rows that are no papers what is wrong with them.
     """
 
     query: str
@@ -92,6 +92,7 @@ class Window:
     raw: bytes = field(default=b"", compare=False, repr=False)
     source: str = "api"
     announced: date | None = None
+    odd: tuple[str, ...] = ()
 
 
 class Kind(StrEnum):

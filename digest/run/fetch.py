@@ -13,6 +13,7 @@ from functools import partial
 
 from digest.arxiv.line import Line
 from digest.errors import ArxivError, DoubtfulError
+from digest.keywords.words import listed
 from digest.model import Keyword, Kind, Query, Roster, Subscriber, Window
 from digest.rules.calendar import why_nothing
 from digest.rules.plan import (
@@ -307,6 +308,9 @@ class FetchRound:
             of_whom = f"{SOURCE_WORDS[before.source]}: " if before.source else ""
             failed = f"{of_whom}{before.record.why}"
             why = "; ".join(filter(None, (why, f"from {SOURCE_WORDS[source]}", failed)))
+        if window.odd:
+            left_out = f"left out, and asked for again: {listed(window.odd)}"
+            why = "; ".join(filter(None, (why, left_out)))
         record = KeywordRecord(
             self.request.name(query),
             "ok",

@@ -225,6 +225,45 @@ def test_a_date_that_cannot_be_read_refuses_the_whole_answer(text: str) -> None:
     assert "updated" in refused(one(updated=text)).message
 
 
+ODD = {
+    "title": "has no title",
+    "author": "has no author",
+    "id": "has no paper's id",
+    "summary": "has no summary",
+    "published": "no readable published date",
+}
+
+
+def spoilt(body: bytes, element: str, rows: int = 1) -> bytes:
+    """The feed, of which the first rows lack this element."""
+    head, *entries = body.split(b"<entry>")
+    for row in range(rows):
+        opening, closing = f"<{element}>".encode(), f"</{element}>".encode()
+        first, rest = entries[row].split(opening, 1)
+        entries[row] = first + rest.split(closing, 1)[1]
+    return b"<entry>".join([head, *entries])
+
+
+@pytest.mark.parametrize("element", ODD)
+def test_a_row_that_is_no_paper_withholds_no_other(element: str) -> None:
+    papers = parse_feed(whole()).papers
+    feed = parse_feed(spoilt(whole(), element))
+    assert feed.papers == papers[1:]
+    assert (len(feed.odd), feed.served) == (1, 4)
+    assert ODD[element] in feed.odd[0].why
+    assert feed.odd[0].id == ("" if element == "id" else papers[0].id)
+    check_page(feed, query='ti:"reward model"', start=0, page_size=4)
+
+
+@pytest.mark.parametrize(("number", "odd"), [(4, 2), (59, 3), (60, 4), (1, 1)])
+def test_where_many_rows_are_odd_it_is_the_answer_that_is(number: int, odd: int) -> None:
+    assert "has no title" in refused(spoilt(whole(number), "title", odd)).message
+
+
+def test_one_row_in_twenty_may_be_odd() -> None:
+    assert len(parse_feed(spoilt(whole(60), "title", 3)).odd) == 3
+
+
 def test_dates_become_utc() -> None:
     (paper,) = parse_feed(one(updated="2026-11-05T01:00:00-04:00")).papers
     assert paper.updated == datetime(2026, 11, 5, 5, tzinfo=UTC)

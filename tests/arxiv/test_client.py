@@ -143,6 +143,47 @@ async def test_one_old_row_astray_at_the_end_of_a_page_ends_no_window(arxiv: Sta
     assert {paper for paper in PAPERS if paper.updated >= since} <= set(got.papers)
 
 
+def with_odd(*places: int, papers: tuple[Paper, ...] = PAPERS) -> tuple[Paper, ...]:
+    """The papers, of which those at these places have no author."""
+    odd = {papers[place] for place in places}
+    return tuple(replace(paper, authors=()) if paper in odd else paper for paper in papers)
+
+
+async def test_a_row_without_an_author_is_asked_for_again_by_id(arxiv: Standin) -> None:
+    arxiv.serve(PAPERS)
+    arxiv.serve_windows({QUERY: with_odd(3, 40)})
+    got = await window(arxiv)
+    assert set(got.papers) == set(PAPERS)
+    assert (got.odd, got.total, got.requests) == ((), 60, 4)
+    asked = arxiv.requests[-1].params["id_list"]
+    assert asked == f"{PAPERS[3].id},{PAPERS[40].id}"
+
+
+async def test_a_row_that_stays_odd_is_named_and_withholds_no_other(arxiv: Standin) -> None:
+    arxiv.serve(with_odd(3))
+    arxiv.serve_windows({QUERY: with_odd(3)})
+    got = await window(arxiv)
+    assert got.papers == (*PAPERS[:3], *PAPERS[4:])
+    assert got.odd == (f"{PAPERS[3].id} has no author in arXiv's feed",)
+    assert starts(arxiv) == [0, 25, 50, 0], "no page was asked for twice"
+
+
+@pytest.mark.parametrize("answer", [ScriptedAnswer(503), ScriptedAnswer(429, b"Rate exceeded.")])
+async def test_that_it_cannot_be_asked_for_again_withholds_no_other(
+    arxiv: Standin, answer: ScriptedAnswer
+) -> None:
+    arxiv.serve_windows({QUERY: with_odd(3)})
+    arxiv.on_query = lambda params: answer if params.get("id_list") else None
+    got = await window(arxiv)
+    assert (len(got.papers), len(got.odd)) == (59, 1)
+
+
+async def test_an_odd_row_alone_on_the_last_page_withholds_no_other(arxiv: Standin) -> None:
+    arxiv.serve_windows({QUERY: with_odd(59)})
+    got = await window(arxiv, page_size=59)
+    assert (len(got.papers), len(got.odd)) == (59, 1)
+
+
 async def test_a_query_without_matches_is_a_good_window(arxiv: Standin) -> None:
     arxiv.serve_windows({QUERY: ()})
     assert (await window(arxiv)).papers == ()

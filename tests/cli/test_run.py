@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from digest.demo.papers import KEYWORDS
 from digest.system.signals import Stop
 from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, refused
 from tests.world.shell import MAILDIR_LINE
-from tests.world.worlds import hashes
+from tests.world.worlds import hashes, text
 
 
 def test_a_first_run_mails_a_welcome_and_says_what_it_did(house: House) -> None:
@@ -177,3 +178,25 @@ def test_what_a_dry_run_showed_is_what_the_run_does(house: House) -> None:
     house.serve(DAYS[1])
     shown = house("run", "--dry-run", "--json", now=FRIDAY).json()
     assert house("run", "--json", now=FRIDAY).json() == shown
+
+
+def test_a_paper_that_arxiv_serves_without_an_author_is_named_and_comes_once_it_has_one(
+    house: House,
+) -> None:
+    house("run", now=THURSDAY)
+    had = {paper.id for paper in DAYS[0].papers}
+    news = [paper for paper in DAYS[1].papers if paper.id not in had]
+    odd = next(paper for paper in news if "reward model" in paper.title.lower())
+    house.arxiv.serve(replace(p, authors=()) if p is odd else p for p in DAYS[1].papers)
+    told = house("run", now=FRIDAY)
+    words = f"left out, and asked for again: {odd.id} has no author in arXiv's feed"
+    assert told.code == 0
+    assert words in told.out
+    assert words in house("status", now=FRIDAY).out
+    sent = "".join(text(mail) for mail in house.mails())
+    assert odd.id not in sent
+    assert [p.id for p in news if p is not odd and p.id not in sent] == []
+    house.serve(DAYS[1])
+    told = house("run", now=SATURDAY)
+    assert "asked for again" not in told.out
+    assert sum(odd.id in text(mail) for mail in house.mails("ada@")) == 1

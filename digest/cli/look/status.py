@@ -325,7 +325,7 @@ def _keyword_lines(keyword: dict[str, Any]) -> Iterator[str]:
     said = f"  {keyword['keyword']}: {asked}"
     if not trouble:
         brought = "" if new is None else f", {new} new"
-        yield f"{said}{brought}" + ("" if new or not keyword["why"] else f" ({keyword['why']})")
+        yield f"{said}{brought}" + (f" ({keyword['why']})" if keyword["why"] else "")
     else:
         times = "once" if keyword["failures"] == 1 else f"{keyword['failures']} times"
         yield f"{said} ({trouble})"
