@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance
+from digest.explain.missing import unknown_paper, why_not_recorded
 from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
-from digest.model import NOT_CARRIED, Paper, Query, Revisions, State, Subscriber
-from digest.rules.plan import DEEP
+from digest.model import NOT_CARRIED, Paper, Revisions, State, Subscriber
 from digest.rules.verdict import (
     WEIGHT,
     FailedTerm,
@@ -73,11 +74,16 @@ class _Facts:
         """The digests that have brought the paper, or may yet."""
         return [each for each in self.carriers if each[0].state not in NOT_CARRIED]
 
+    @property
+    def first_seen(self) -> datetime | None:
+        """When the first log had the paper; None where none has, or nobody knows any more."""
+        seen = [row.recorded_at for row in self.log]
+        # A row whose run is forgotten is older than all that are remembered.
+        return min((at for at in seen if at), default=None) if all(seen) else None
+
     def values(self) -> dict[str, Any]:
         """The paper as plain values."""
-        paper, seen = self.paper, [row.recorded_at for row in self.log]
-        # A row whose run is forgotten is older than all that are remembered.
-        first = min((at for at in seen if at), default=None) if all(seen) else None
+        paper = self.paper
         return {
             "id": paper.id,
             "version": paper.version,
@@ -86,7 +92,7 @@ class _Facts:
             "published": to_text(paper.published),
             "updated": to_text(paper.updated),
             "url": f"https://arxiv.org/abs/{self.name}",
-            "first_seen": text_or_none(first),
+            "first_seen": text_or_none(self.first_seen),
         }
 
 
@@ -122,14 +128,24 @@ class _KeywordVerdict:
         }
 
 
-def explain_paper(inquiry: Inquiry, name: PaperName) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What arXiv says of a paper that the database lacks: the paper, or `trouble`, why it could not
+    be asked; neither where it knows no such paper.
+    """
+
+    paper: Paper | None = None
+    trouble: str = ""
+
+
+def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> dict[str, Any]:
     """The chain for one paper, as plain values; `verdict` is a stable word and `answer` says it in
-    a sentence.
+    a sentence. `asked` is what arXiv says of one that the database lacks.
     """
     history = inquiry.store.history
-    paper = history.paper(name.id)
+    paper = history.paper(name.id) or asked.paper
     if paper is None:
-        return _unknown_paper(inquiry, name)
+        return unknown_paper(inquiry, name, asked.trouble)
     carriers = history.carriers(inquiry.past.id, name.id) if inquiry.past else []
     facts = _Facts(inquiry, name, paper, history.log(name.id), carriers)
     keywords = list(_keywords(facts))
@@ -148,36 +164,6 @@ def explain_paper(inquiry: Inquiry, name: PaperName) -> dict[str, Any]:
     }
 
 
-def _unknown_paper(inquiry: Inquiry, name: PaperName) -> dict[str, Any]:
-    """The verdict on a paper that no window ever held."""
-    named, code = inquiry.keywords, "unknown_paper"
-    queries = inquiry.store.windows.queries(list(named))
-    firsts = [first for first in map(inquiry.store.history.first_good, named) if first]
-    lasts = [query.last_good_at for query in queries if query.last_good_at]
-    held = next(filter(None, (_why_held(inquiry, query, name.id) for query in queries)), "")
-    if held:
-        code, text = "held_back", f"{name}: {held}"
-    elif firsts and lasts:
-        since, until = inquiry.at(min(firsts) - DEEP), inquiry.at(max(lasts))
-        text = (
-            f"{name} is not in the database: no keyword's window held it between {since} and"
-            f" {until}. Either no keyword matches it, or it was last updated outside that time, or"
-            " it is not announced yet"
-        )
-    else:
-        words = "arXiv has not answered for this reader's keywords yet"
-        text = f"{name} is not in the database: {words}"
-    link = f"https://arxiv.org/abs/{name}"
-    return {
-        **inquiry.head("paper"),
-        "paper": None,
-        "keywords": [{"keyword": label, "query": query} for query, label in named.items()],
-        "digests": [],
-        "verdict": code,
-        "answer": f"{text}. arXiv's own page tells its date and categories: {link}",
-    }
-
-
 def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:
     """What each keyword of the reader's says of the paper; former ones only where their log holds
     it.
@@ -193,7 +179,7 @@ def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:
                 yield _KeywordVerdict(label, query, rows, (), verdict)
             elif inquiry.wants(query):
                 failed = why_not_matched(parse(query), lambda term: bool(matcher.match(term)))
-                verdict = _why_not_recorded(inquiry, facts.paper, query, failed)
+                verdict = why_not_recorded(inquiry, facts.paper, query, failed, facts.first_seen)
                 yield _KeywordVerdict(label, query, [], failed, verdict)
 
 
@@ -235,60 +221,6 @@ def _most_decisive(verdicts: list[Verdict]) -> Verdict:
     return min(verdicts, key=lambda verdict: DECISIVE.index(verdict.code))
 
 
-def _why_held(inquiry: Inquiry, query: Query, paper: str) -> str:
-    """That a paper stands in the held-back answers for a query and would be news, in words; or
-    "".
-    """
-    held = inquiry.store.windows.held.papers(query.id)
-    if paper not in {each.id for each, _ in held}:
-        return ""
-    begun = query.quarantined_since
-    since = f" since {inquiry.at(begun)}" if begun else ""
-    return (
-        f"it stands in an answer of arXiv's that is held back{since} ({query.trouble}); it is"
-        " mailed when the keyword is believed again, if it matches"
-    )
-
-
-def _why_not_recorded(
-    inquiry: Inquiry, paper: Paper, text: str, failed: tuple[FailedTerm, ...]
-) -> Verdict:
-    """Why a paper that is known through another keyword is not in this one's log."""
-    if failed:
-        words = "; ".join(dict.fromkeys(each.words for each in failed))
-        return Verdict("no_match", f"it does not match: {words}")
-    query = next(iter(inquiry.store.windows.queries([text])), None)
-    if query is None:
-        return Verdict("not_fetched", "it matches, and arXiv has not yet answered for this keyword")
-    trouble = f" (the last answer was not good: {query.trouble})" if query.trouble else ""
-    if held := _why_held(inquiry, query, paper.id):
-        return Verdict("held_back", held)
-    if query.last_good_at is None:
-        return Verdict(
-            "not_fetched",
-            f"it matches, and arXiv has not yet answered for this keyword{trouble}",
-        )
-    if paper.updated > query.last_good_at:
-        last = inquiry.at(query.last_good_at)
-        return Verdict(
-            "not_yet_asked",
-            f"it matches, and is younger than the last answer of {last}{trouble}",
-        )
-    # The first window reached DEEP and no further; later ones overlap, and leave no gap.
-    first = inquiry.store.history.first_good(text)
-    if first is not None and paper.updated < first - DEEP:
-        return Verdict(
-            "before_first_window",
-            f"it matches, but is older than the first window of {inquiry.at(first)}"
-            f", which reached back {DEEP.days} days",
-        )
-    return Verdict(
-        "not_served",
-        "it matches by this program's own reading, but arXiv's answers for this keyword did not"
-        f" hold it; arXiv's search decides{trouble}",
-    )
-
-
 def _delivered(facts: _Facts) -> Verdict | None:
     """What became of the digest that carried the paper, if one did."""
     name, address = facts.name, facts.inquiry.address
@@ -318,7 +250,9 @@ def _delivered(facts: _Facts) -> Verdict | None:
 def _never_came(facts: _Facts) -> Verdict | None:
     """A version that nobody saw, or a reader who had left."""
     inquiry, name = facts.inquiry, facts.name
-    if name.version is not None and name.version not in {row.version for row in facts.log}:
+    # What no log holds was asked for by id, which brings the newest version.
+    had = {row.version for row in facts.log} or set(range(1, facts.paper.version + 1))
+    if name.version is not None and name.version not in had:
         newest = f"the newest that arXiv served is version {facts.paper.version}"
         return Verdict("unknown_version", f"Version {name.version} never came here: {newest}.")
     left_at = inquiry.past.left_at if inquiry.past and inquiry.subscriber is None else None

@@ -194,6 +194,15 @@ def next_digest(
     if awaited is not None:
         moment = max(awaited, _end_of_pause(subscriber, now))
         return _first_open(subscriber, moment, taken, found_empty_at)
+    return _first_rehearsed(subscriber, now, taken or _NEVER)
+
+
+def _first_rehearsed(
+    subscriber: Subscriber, now: datetime, taken: datetime
+) -> tuple[datetime, date]:
+    """The first moment after `now` at which an announcement finds a slot that is not used up, where
+    each brought papers and they went at once; and its evening.
+    """
     moment = _end_of_pause(subscriber, now) - _REHEARSAL
     used, waiting = _NEVER, False
     while True:
@@ -205,7 +214,7 @@ def next_digest(
             continue
         if moment <= now:
             used, waiting = slot, False
-        elif slot > (taken or _NEVER):
+        elif slot > taken:
             return moment, calendar.last_served(moment).evening
 
 

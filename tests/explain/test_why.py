@@ -24,9 +24,11 @@ from digest.keywords.tokens import Term
 from digest.model import NOT_CARRIED, Outcome, Receipt, Revisions, Subscriber, Weekly
 from digest.rules.verdict import PaperName, read_paper_name, why_not_matched
 from digest.run.compose import make_plan
+from digest.setup.parts import machine_now
 from tests.world.asking import AskedWorld, asked_world
 from tests.world.shell import run_main
 from tests.world.smtp_server import Act, smtp_server
+from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, bad_answer, eprint, keyword, reader
 
 ADA = "ada@example.org"
@@ -263,12 +265,94 @@ async def test_a_removed_and_an_edited_keyword_are_told(world: AskedWorld) -> No
     assert world.why(ADA, "2611.00003")["verdict"] == "keyword_removed"
 
 
-async def test_a_paper_that_no_window_held_is_told_with_where_to_ask(world: AskedWorld) -> None:
-    await started(world)
+async def test_without_arxiv_a_paper_that_no_window_held_is_told_from_the_record(
+    world: AskedWorld,
+) -> None:
+    await started(world, "Alpha", "Beta")
     report = world.why(ADA, "hep-th/9901001")
     assert (report["verdict"], report["paper"]) == ("unknown_paper", None)
-    assert "between Fri 2026-10-02 07:00 and Mon 2026-11-09 07:00" in report["answer"]
+    assert "arXiv could not be asked what it is (127.0.0.1 cannot be reached" in report["answer"]
     assert "https://arxiv.org/abs/hep-th/9901001" in report["answer"]
+    lines = world.ask("why", ADA, "hep-th/9901001").out
+    covered = "between Fri 2026-10-02 07:00 and Mon 2026-11-09 07:00"
+    for name in ("Alpha", "Beta"):
+        said = f"{name}: no answer held it; they cover what was last updated {covered}"
+        assert said in " ".join(lines.split())
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Standin]:
+    """An arXiv that can be asked by id."""
+    with Standin() as arxiv:
+        monkeypatch.setenv("DIGEST_ARXIV_API", arxiv.url)
+        monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
+        yield arxiv
+
+
+async def test_of_a_paper_that_no_keyword_brought_the_term_that_failed_is_told(
+    world: AskedWorld, index: Standin
+) -> None:
+    await started(world, "Alpha", "Beta")
+    index.serve([eprint(7, title="On alphabets"), eprint(8, title="Beta decay")])
+    report = world.why(ADA, "2611.00007")
+    assert report["verdict"] == "no_match"
+    assert "does not match any of the 2 keywords" in report["answer"]
+    assert report["paper"]["title"] == "On alphabets"
+    assert [k["failed_terms"] for k in report["keywords"]] == [["all:alpha"], ["all:beta"]]
+    assert (
+        "Alpha: it does not match: alpha is nowhere in" in world.ask("why", ADA, "2611.00007").out
+    )
+    assert world.value("SELECT COUNT(*) FROM paper WHERE id = '2611.00007'") == 0
+    assert {asked.params["id_list"] for asked in index.requests} == {"2611.00007"}
+
+
+async def test_of_a_paper_that_matches_the_answer_that_lacked_it_is_told(
+    world: AskedWorld, index: Standin
+) -> None:
+    await started(world)
+    for days in (1, 2, 3):
+        await world.cycle(MONDAY + days * DAY)
+    index.serve([eprint(7, MONDAY + 9 * HOUR, title="Alpha lost")])
+    report = world.why(ADA, "2611.00007")
+    assert report["verdict"] == "not_served"
+    assert (
+        "it matches by this program's own reading, and was announced on Mon 2026-11-09, unless it"
+        " was held; arXiv's answer of Tue 2026-11-10 07:00 (1 row) did not hold it, nor did 2 later"
+        " ones: arXiv's search decides" in report["answer"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("submitted", "verdict", "words"),
+    [
+        (TUESDAY - 15 * HOUR, "not_yet_asked", "was announced on Mon 2026-11-09"),
+        (TUESDAY + 9 * HOUR, "not_yet_asked", "is announced on Tue 2026-11-10 at the earliest"),
+        (MONDAY - 60 * DAY, "before_first_window", "which reached back 38 days"),
+    ],
+)
+async def test_a_paper_from_outside_the_answers_is_told_as_such(
+    world: AskedWorld, index: Standin, submitted: datetime, verdict: str, words: str
+) -> None:
+    await started(world)
+    index.serve([eprint(7, submitted, title="Alpha")])
+    report = world.why(ADA, "2611.00007", now=TUESDAY + 16 * HOUR)
+    assert report["verdict"] == verdict
+    assert words in report["answer"]
+
+
+async def test_what_arxiv_does_not_know_or_may_not_be_asked_is_said(
+    world: AskedWorld, index: Standin
+) -> None:
+    await started(world)
+    assert "arXiv knows no paper 2611.00007" in world.why(ADA, "2611.00007")["answer"]
+    index.serve([eprint(7)])
+    assert world.why(ADA, "2611.00007v2")["verdict"] == "unknown_version"
+    index.script(ScriptedAnswer(503), ScriptedAnswer(503))
+    assert "could not be asked what it is" in world.why(ADA, "2611.00007")["answer"]
+    world.store.windows.slow_down(machine_now(), None)
+    asked = len(index.requests)
+    assert "arXiv asked to slow down" in world.why(ADA, "2611.00007")["answer"]
+    assert len(index.requests) == asked
 
 
 async def test_a_due_paper_is_told_with_when_it_comes(world: AskedWorld) -> None:

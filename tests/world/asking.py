@@ -4,7 +4,9 @@ main()."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -47,12 +49,19 @@ class AskedWorld(World):
         finally:
             await transport.close()
 
+    @property
+    def arxiv_url(self) -> str:
+        """Where commands ask arXiv; nobody answers there unless a test says otherwise."""
+        return os.environ.get("DIGEST_ARXIV_API", "http://127.0.0.1:1/api/query")
+
     def ask(self, *args: str, now: datetime | None = None) -> Told:
         """Run one command as a person would type it."""
-        arguments = [*args, "--home", str(self.home)]
+        arguments = [*args, "--home", str(self.home), "--arxiv-api", self.arxiv_url]
         if args[0] == "why":
             arguments += ["--now", (now or self.now).isoformat()]
-        return run_main(arguments, self._capture)
+        # In a thread of its own, where a command may run an event loop beside the test's.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(run_main, arguments, self._capture).result()
 
     def why(self, *args: str, now: datetime | None = None) -> Any:
         """What `digest why --json` says; the lines for people are made too, and must hold the

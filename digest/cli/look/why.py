@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,18 @@ from digest.cli.base import (
     pass_context,
 )
 from digest.cli.look.reader import LONGEST, known_reader
-from digest.errors import UsageError
+from digest.errors import ArxivError, TryLaterError, UsageError
 from digest.rendering.texts import printable_line
 from digest.rules.schedule import local_date
-from digest.rules.verdict import moment, read_paper_name
+from digest.rules.verdict import PaperName, moment, read_paper_name
 from digest.setup.parts import holds_unknown, machine_now, reading_store
 from digest.setup.subscribers import read_roster
 from digest.times import from_text
 
 if TYPE_CHECKING:
     from digest.explain.inquiry import Inquiry
+    from digest.explain.paper import Asked
+    from digest.setup.settings import Settings
 
 
 @click.command(
@@ -79,13 +82,34 @@ def why(
                 " 'digest run' makes it.",
             }
         elif name is not None:
-            report = explain_paper(asked, name)
+            report = explain_paper(asked, name, _ask_arxiv(settings, asked, name))
         else:
             report = explain_day(asked, _day(about, asked) if about else latest_day(asked))
         # Without a database the file alone knows the reader, which is nothing odd.
         if settings.db.exists():
             report["note"] = _note(asked, settings.subscribers.name)
     context.show(report, _lines(report), as_json=as_json)
+
+
+def _ask_arxiv(settings: Settings, asked: Inquiry, name: PaperName) -> Asked:
+    """What arXiv says of a paper that the database lacks, asked once by its id."""
+    from digest.arxiv.line import Timeouts
+    from digest.explain.paper import Asked
+    from digest.run.fetch import why_paused
+    from digest.setup.arxiv import make_arxiv
+
+    async def ask() -> Asked:
+        async with make_arxiv(settings, timeouts=Timeouts(connect=10, read=30, whole=30)) as arxiv:
+            return Asked(next(iter(await arxiv.by_ids([name.id], attempts=1)), None))
+
+    if asked.store.history.paper(name.id) is not None:
+        return Asked()
+    if paused := why_paused(asked.store, machine_now()):
+        return Asked(trouble=paused)
+    try:
+        return asyncio.run(ask())
+    except (ArxivError, TryLaterError) as error:
+        return Asked(trouble=error.message)
 
 
 def _note(asked: Inquiry, file: str) -> str:
@@ -132,7 +156,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
 def _paper_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
     paper, zone = report["paper"], report["timezone"]
     if paper is None:
-        return []
+        known = [f"{one['keyword']}: {one['why']}" for one in report["keywords"]]
+        return [("Keywords", *known)]
     submitted = f"submitted {moment(from_text(paper['published']), zone)}"
     if paper["version"] > 1:
         submitted += f", version {paper['version']} on {moment(from_text(paper['updated']), zone)}"
