@@ -77,6 +77,10 @@ _MOST_BLOCKS = 50
 """Blocks of fields of a report that are read, the first of which tells of no recipient."""
 _PROSE = 500
 """Letters that are read of what is said in prose about an address."""
+_LINE = 200
+"""Letters of a line that are looked at for where a copy begins."""
+_MOST = 200
+"""Recipients of whom a report may tell; ours has one."""
 
 
 def read_report(message: Message) -> Incoming | None:
@@ -278,7 +282,9 @@ def _prose(message: Message) -> tuple[str, str]:
         if part.get_content_type() == "text/plain":
             # Codes and most words are in ASCII, whatever the letters around them are.
             lines = content(part).decode("utf-8", "replace").splitlines()
-            end = next((at for at, line in enumerate(lines) if _COPY.match(line)), len(lines))
+            end = next(
+                (at for at, line in enumerate(lines) if _COPY.match(line[:_LINE])), len(lines)
+            )
             below = lines[end:] if end < len(lines) and ":" in lines[end] else lines[end + 1 :]
             if any(line.strip() for line in lines[:end]):
                 return "\n".join(lines[:end]), "\n".join(below)

@@ -54,6 +54,27 @@ def test_by_the_command_no_living_address_is_suppressed_and_no_dead_one_passed_o
     assert {result for case, result, _ in found if case.verdict == "dead"} == {RESULTS[0]}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "-" * 250_000,
+        "(" * 250_000,
+        "a@" * 120_000,
+        "\n" + " " * 250_000,
+        "Action: failed (" * 15_000,
+        "550 user " * 25_000,
+        "\n>>> DATA" * 25_000,
+    ],
+)
+@pytest.mark.parametrize("name", ["dsn-no-such-user.eml", "prose-exim.eml"])
+def test_a_report_of_any_length_is_read(name: str, body: str) -> None:
+    """What takes the square of its length would not end within this suite."""
+    raw = (FOLDER / name).read_bytes()
+    for place in (b"Action: failed", b"could not be delivered"):
+        found = read_incoming(TO + raw.replace(place, body.encode(), 1))
+        assert isinstance(found.kind, MessageKind)
+
+
 @settings(max_examples=30)
 @given(
     case=st.sampled_from(REFUSED),
