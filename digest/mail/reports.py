@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Sequence
 from email.message import Message
 from email.utils import parseaddr
-from itertools import islice
 from urllib.parse import unquote
 
 from digest.mail.message import words
@@ -80,8 +79,6 @@ _PROSE = 500
 """Letters that are read of what is said in prose about an address."""
 _LINE = 200
 """Letters of a line that are looked at for where a copy begins."""
-_MOST = 200
-"""Parts of a bounce, and recipients of a report, that are looked at; ours has a handful."""
 
 
 def read_report(message: Message) -> Incoming | None:
@@ -130,9 +127,6 @@ def read_older_bounce(message: Message) -> Incoming | None:
     """
     from flufl.bounce import all_failures
 
-    # It walks through all parts for each of its many patterns, and no bounce has so many.
-    if next(islice(message.walk(), _MOST, None), None) is not None:
-        return None
     temporary, permanent = all_failures(message)
     failed = frozenset(address.decode("utf-8", "replace") for address in permanent)
     if temporary and not failed:
