@@ -65,6 +65,10 @@ class TryLaterError(DigestError):
     exit_code = Exit.TRY_LATER
 
 
+class ClockError(TryLaterError):
+    """The machine's clock is wrong, or it cannot be told whether it is right."""
+
+
 class StoreError(ConfigError):
     """The database is locked, unwritable, damaged, foreign, or from a newer version."""
 

@@ -124,6 +124,11 @@ def test_exit_codes_mean_to_systemd_what_they_mean_to_the_program():
     )
 
 
+def test_the_services_begin_once_the_time_is_known():
+    for name in SERVICES:
+        assert "After=network-online.target time-sync.target" in lines(name)
+
+
 def test_timer_and_daemon_exclude_each_other():
     assert "Conflicts=digest.timer" in lines("digest-daemon.service")
 

@@ -267,6 +267,19 @@ def pause_asked_for(headers: httpx.Headers) -> timedelta | None:
     return max(until - now, timedelta(0))
 
 
+def answered_at(headers: httpx.Headers) -> datetime | None:
+    """The moment (UTC) of an answer by the clock of whoever gave it: its Date, and the time since
+    then for which it lay in a cache (RFC 9110, 6.6.1, and RFC 9111, 5.1). None where it has no
+    Date.
+    """
+    age = headers.get("age", "").strip()
+    try:
+        since = timedelta(seconds=int(age) if re.fullmatch("[0-9]{1,9}", age) else 0)
+        return mail_date(headers.get("date", "")) + since
+    except (ValueError, OverflowError):
+        return None
+
+
 async def parsed(
     response: Response, parse: Callable[..., T], check: Callable[[T], None] = lambda _document: None
 ) -> T:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from digest.errors import ConfigError, Exit
+from digest.errors import ClockError, ConfigError, Exit
 from digest.keywords.words import counted, listed
 from digest.model import Keyword, Outcome, Roster, Subscriber
 from digest.run.compose import Composer, compose_due, queue_now
@@ -86,7 +86,7 @@ class Summary:
 
 async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary:
     """Do one cycle and leave its record. Raises StoreError or ConfigError where it cannot work at
-    all.
+    all, ClockError where an answer of arXiv's shows that the time is wrong.
     """
     only, force = options.only, options.force_mail
     store, mailer, started = parts.store, parts.mailer, parts.clock()
@@ -96,15 +96,17 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     delivered = await deliver(parts, mailer, force=force)
     try:
         store.subscribers.sync(parts.roster, started)
-    except ConfigError as error:
+        fetched = await fetch_due(
+            parts, parts.sources, parts.roster, run, only=only, force=options.fetch_all
+        )
+    except (ConfigError, ClockError) as error:
         store.runs.finish(
             run, parts.clock(), composed=0, outcomes=delivered.outcomes, trouble=str(error)
         )
         # The command fails, and the record says why nothing was fetched.
+        if isinstance(error, ClockError):
+            store.clock.note_trouble(error.message)
         raise
-    fetched = await fetch_due(
-        parts, parts.sources, parts.roster, run, only=only, force=options.fetch_all
-    )
     fetched = explain_silence(parts, fetched, run)
     composed = 0
     if only is None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from digest.errors import ConfigError, TryLaterError
+from digest.errors import ClockError, ConfigError, TryLaterError
 from digest.model import Roster
 from digest.rules.calendar import last_served, next_served
 from digest.rules.delivery_retry import RateLimit
@@ -72,7 +72,12 @@ class Daemon:
 
     async def _serve(self, roster: Roster, stamp: object) -> None:
         next_work, waits_for = self.clock(), ""
+        seen = next_work
         while not self.stop.is_set():
+            # What was worked out by a clock that has been set back since may be far away.
+            if self.clock() < seen:
+                next_work = self.clock()
+            seen = self.clock()
             if self.wake.is_set() or self.stamp() != stamp:
                 self.wake.clear()
                 stamp = self.stamp()
@@ -84,6 +89,9 @@ class Daemon:
                     summary = await self.work(roster)
                     next_work = self._next_work(roster, summary.started)
                     waits_for = f"; {summary.awaited}" if summary.awaited else ""
+                except ClockError as error:
+                    log.warning("%s", error)
+                    next_work = self.clock() + LOOK_AGAIN
                 except TryLaterError as error:
                     log.warning("%s", error)
                     # Somebody runs a command, which takes the work along.

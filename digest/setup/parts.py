@@ -168,17 +168,6 @@ def clock_at(now: datetime | None) -> Callable[[], datetime]:
     return lambda: now
 
 
-def store_clock(store: Store, now: datetime | None) -> Callable[[], datetime]:
-    """The clock of a command that works on a database, whose time never goes back: while the
-    machine's clock, or --now, lies a little behind that time, it stands still.
-
-    Raises ConfigError where it lies far behind.
-    """
-    clock = clock_at(now)
-    earliest = store.runs.check_time(clock())
-    return lambda: max(earliest, clock())
-
-
 def machine_now() -> datetime:
     """The machine's clock, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from digest.store.alarms import Alarms
+from digest.store.clock import Clock
 from digest.store.copying import BUSY_SECONDS
 from digest.store.database import Database, is_there
 from digest.store.digests import Digests
@@ -38,6 +39,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.clock = Clock(database)
         self.runs = Runs(database)
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)

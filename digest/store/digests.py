@@ -33,7 +33,12 @@ FOLDABLE = "state IN ('queued', 'deferred') AND maybe_accepted = 0"
 """Whether a newer digest may replace a delivery: no attempt can have brought it to the reader."""
 INSERT_DELIVERY = """
     INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, next_at, from_seq, again)
-    VALUES(:reader, :slot, :content, :message_id, :now, :now, :from_seq, :again) RETURNING id"""
+    VALUES(:reader, :slot, :content, :message_id, MAX(:now, :newest), :now, :from_seq, :again)
+    RETURNING id"""
+"""No delivery counts as older than the newest paper that it carries, whatever the machine's clock
+says: what a reader had is found by that."""
+ERA = "clock_put_right"
+"""Meta key: when a wrong clock was put right last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +271,7 @@ class Digests(Concern):
                 "content": self._content(queued),
                 "message_id": make_message_id(self._db, plan.reader, slot, domain),
                 "now": now,
+                "newest": max((item.paper.published for item in plan.items), default=now),
                 "from_seq": plan.from_seq,
                 "again": None,
             },
@@ -341,9 +347,9 @@ class Digests(Concern):
 
 def make_message_id(database: Database, reader: int, slot: str, domain: str) -> str:
     """The same for the same reader and slot whatever happens, so that a repeated mail can be
-    recognised.
+    recognised; but another for a slot that was used before its time, under a wrong clock.
     """
-    seed = f"{database.meta('uuid')} {reader} {slot}"
+    seed = f"{database.meta('uuid')}{database.meta(ERA) or ''} {reader} {slot}"
     return f"<{hashlib.sha256(seed.encode()).hexdigest()[:32]}@{domain}>"
 
 

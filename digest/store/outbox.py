@@ -267,6 +267,7 @@ class Outbox(Concern):
                     "content": row["content"],
                     "message_id": make_message_id(self._db, row["subscriber"], slot, domain),
                     "now": now,
+                    "newest": now,
                     "from_seq": row["from_seq"],
                     # A repeat of a repeat names the digest that carries the papers.
                     "again": row["first"],

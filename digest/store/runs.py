@@ -7,16 +7,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from digest.errors import ConfigError
 from digest.model import Outcome
+from digest.store.clock import LATEST_NOW
 from digest.store.database import Concern, Database
 from digest.store.rows import value_of
 from digest.times import from_text, moment_or_none, to_text
 
 KEPT = timedelta(days=366)
 """Run records are kept for a year."""
-SKEW = timedelta(hours=1)
-"""A clock that was set back by less than this is not worth stopping for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +50,12 @@ class RunRecord:
 
 
 class Runs(Concern):
-    """The records of runs, and the database's sense of time."""
-
-    def check_time(self, now: datetime) -> datetime:
-        """The time to work with: a database's time never goes back. Raises ConfigError where it
-        would.
-        """
-        latest = self.latest_now()
-        if latest is None or latest <= now:
-            return now
-        # A clock that was put right by minutes: go on from the time that was seen.
-        if latest - now < SKEW:
-            return latest
-        raise ConfigError(
-            f"{self._db.name} has already seen {to_text(latest)}, which is later than"
-            f" {to_text(now)}",
-            remedy="set the clock right; to rehearse an earlier day, name a copy of an earlier"
-            " database with --db",
-        )
-
-    def latest_now(self) -> datetime | None:
-        """The latest time that the database has seen; None where it has seen none."""
-        return moment_or_none(self._db.meta("latest_now"))
-
-    def is_beyond(self, now: datetime) -> bool:
-        """Whether the database has already seen a later time: it is one to rehearse on."""
-        latest = self.latest_now()
-        return latest is not None and latest > now
+    """The records of runs."""
 
     def begin(self, now: datetime) -> int:
         """Open a record, and delete old ones."""
         with self._db.transaction():
-            self._db.set_meta("latest_now", to_text(now))
+            self._db.set_meta(LATEST_NOW, to_text(now))
             delete_runs(self._db, now - KEPT)
             return self._db.number("INSERT INTO run(started_at) VALUES(?) RETURNING id", [now])
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.errors import DigestError, StoreError, UsageError
+from digest.store.clock import Clock
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database, explained_errors
 from digest.store.health import Health, examine
 from digest.store.rows import OPEN_STATES
-from digest.store.runs import Runs, delete_runs
+from digest.store.runs import delete_runs
 from digest.store.subscribers import LAST_READER, head, next_reader
 from digest.times import to_text
 
@@ -87,7 +88,7 @@ def _copy(source: Path, target: Path) -> None:
 def last_run_of(path: Path) -> datetime | None:
     """The latest time that a database has seen; None where it has seen none, or cannot be read."""
     with suppress(DigestError), closing(Database.copy_of(path)) as database:
-        return Runs(database).latest_now()
+        return Clock(database).latest()
     return None
 
 

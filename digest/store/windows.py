@@ -24,6 +24,8 @@ from digest.times import from_text, moment_or_none, to_text
 PAUSE_HOURS_AT_MOST = 24
 """The pause after arXiv asked us to slow down is an hour, and twice as long after each further
 time, up to this."""
+ARXIV_PAUSE = "arxiv_pause"
+"""Meta key: the pause that arXiv asked for last."""
 FAR_BACK = timedelta(days=30)
 """A window of the API that reaches back this far shows what other sources lacked."""
 LOG_LOOKED_AT = 2_000
@@ -189,7 +191,7 @@ class Windows(Concern):
             ],
         )
         self.held.forget(query.id)
-        self._db.set_meta("arxiv_pause", "")
+        self._db.set_meta(ARXIV_PAUSE, "")
 
     def complete(self, papers: Sequence[Paper]) -> None:
         """Write what is known now of papers of which only the announcement was."""
@@ -233,14 +235,14 @@ class Windows(Concern):
                 [now, query.id],
             )
             # Whatever it was, arXiv has answered.
-            self._db.set_meta("arxiv_pause", "")
+            self._db.set_meta(ARXIV_PAUSE, "")
             number = self.held.keep(query.id, error, now)
             # Of a query that had no good window yet everything would be news.
             if query.last_good_at is not None:
                 known = self._known(query.id, [paper.id for paper in error.papers])
-                news = diff(error.papers, known, query.last_good_at, now, query.covered_since)
+                # Whether they are news is judged once the query is believed again.
                 self.held.keep_papers(
-                    query.id, number, [row.paper for row in news if row.kind is not Kind.OLD]
+                    query.id, number, [p for p in error.papers if p.version > known.get(p.id, 0)]
                 )
 
     def record_failure(
@@ -255,7 +257,7 @@ class Windows(Concern):
 
     def pause(self) -> Pause | None:
         """The pause that arXiv asked for last, past or not; None once it has answered since."""
-        text = self._db.meta("arxiv_pause")
+        text = self._db.meta(ARXIV_PAUSE)
         if not text:
             return None
         values = json.loads(text)
@@ -277,7 +279,7 @@ class Windows(Concern):
                 until = now + timedelta(hours=hours)
             pause = Pause(max(until, now + (asked_for or timedelta())), hours)
             self._db.set_meta(
-                "arxiv_pause", json.dumps({"until": to_text(pause.until), "hours": hours})
+                ARXIV_PAUSE, json.dumps({"until": to_text(pause.until), "hours": hours})
             )
         return pause
 
@@ -304,7 +306,7 @@ class Windows(Concern):
         among `old` are old.
         """
         known = self._known(query.id, [p.id for p in papers])
-        had_until = self._had_until(query)
+        had_until = counted_as_mailed(self._db, query.last_good_at)
         news = diff(papers, known, query.last_good_at, now, query.covered_since, had_until)
         history = set(old) - known.keys()
         rows = [replace(row, kind=Kind.OLD) if row.paper.id in history else row for row in news]
@@ -315,17 +317,6 @@ class Windows(Concern):
         )
         return Counter(row.kind for row in rows)
 
-    def _had_until(self, query: Query) -> datetime | None:
-        """After a restored backup, of whose lack a person said that it was mailed: what was
-        submitted by then.
-
-        Only for the query's first window since, which brings what the backup lacks.
-        """
-        mailed = moment_or_none(self._db.meta("mailed_until"))
-        if mailed is None or query.last_good_at is None or query.last_good_at >= mailed:
-            return None
-        return submitted_by(last_served(mailed))
-
     def _known(self, query: int, ids: list[str]) -> dict[str, int]:
         """The highest version of each paper in a query's log."""
         rows = self._db.rows(
@@ -335,3 +326,13 @@ class Windows(Concern):
             [query, json.dumps(ids)],
         )
         return {row["paper"]: row["version"] for row in rows}
+
+
+def counted_as_mailed(database: Database, last_good_at: datetime | None) -> datetime | None:
+    """After a restored backup, of whose lack a person said that it was mailed: what was submitted
+    by then. None for a query that has had a good window since, which brought what the backup lacks.
+    """
+    mailed = moment_or_none(database.meta("mailed_until"))
+    if mailed is None or last_good_at is None or last_good_at >= mailed:
+        return None
+    return submitted_by(last_served(mailed))

@@ -10,7 +10,7 @@ import pytest
 
 from digest.demo.papers import KEYWORDS
 from digest.system.signals import Stop
-from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, refused
+from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House
 from tests.world.shell import MAILDIR_LINE
 from tests.world.worlds import hashes, text
 
@@ -119,14 +119,6 @@ def test_an_earlier_time_is_refused_naming_a_way_to_rehearse(house: House) -> No
         (line,) = told.complaints
         assert "already seen" in line
         assert "--db" in line
-
-
-def test_a_time_years_ahead_is_refused_where_the_database_is_used_in_earnest(house: House) -> None:
-    house("run", now=FRIDAY)
-    far = FRIDAY + timedelta(days=4000)
-    refused(house("run", now=far), 2, "more than a year ahead", "--dry-run")
-    assert house("run", "--dry-run", now=far).code == 0
-    assert house("run", now=FRIDAY + timedelta(hours=1)).code == 0
 
 
 def test_a_clock_set_back_by_minutes_does_not_stop_a_run(house: House) -> None:

@@ -94,6 +94,20 @@ MUTATIONS = {
         "maybe_accepted = maybe_accepted OR :unknown",
         "maybe_accepted = 0 AND :unknown",
     ),
+    "what a wrong clock took for old stays so": (
+        "UPDATE seen SET kind = ? WHERE seq = ?",
+        "UPDATE seen SET kind = COALESCE(kind, ?) WHERE seq = ?",
+    ),
+    "what is judged again stands behind the position": (
+        "SET position = MAX(start, MIN(position, :seq - 1))",
+        "SET position = MAX(start, MIN(position, :seq + 0))",
+    ),
+    "the last good window stays where a wrong clock put it": (
+        "UPDATE query SET last_good_at = :good",
+        "UPDATE query SET last_good_at = COALESCE(last_good_at, :good)",
+    ),
+    "a slot stays used until a wrong clock's time": ("WHERE slot > :now", "WHERE 0 AND :now"),
+    "a mail is older than what it carries": ("MAX(:now, :newest)", "COALESCE(:now, :newest)"),
 }
 
 

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from digest.demo.papers import World as Papers
-from digest.errors import ConfigError, TryLaterError
+from digest.errors import ClockError, ConfigError, TryLaterError
 from digest.model import Outcome, Receipt, Roster, State
 from digest.rules.calendar import next_served, served_between
 from digest.run.cycle import Summary, run_cycle
@@ -376,6 +376,32 @@ async def test_while_another_cycle_works_it_waits_and_then_goes_on(world):
     simulation = await simulate(world, MONDAY, 0.2, busy=3)
     assert simulation.cycles == [MONDAY + 3 * BUSY_WAIT]
     assert len(world.mails()) == 1
+
+
+async def test_after_its_clock_was_set_back_it_works_at_the_next_look(world):
+    world.readers = [reader("ada@example.org", "A", at=clock_time(7))]
+    world.now, off = MONDAY, [3 * HOUR]
+    simulation = Simulation(world, MONDAY + HOUR)
+    simulation.daemon.clock = lambda: world.now + off[0]
+    simulation.events = {MONDAY + 20 * MINUTE: lambda: off.__setitem__(0, timedelta())}
+    await simulation.run()
+    assert simulation.cycles == [MONDAY, MONDAY + 2 * LOOK_AGAIN]
+
+
+async def test_while_the_clock_is_wrong_it_looks_again_every_quarter_of_an_hour(world):
+    world.readers = [reader("ada@example.org", "A", at=clock_time(7))]
+    world.now = MONDAY
+    simulation = Simulation(world, MONDAY + HOUR)
+    wrong = [ClockError("3 hours ahead")] * 2
+
+    async def work(roster: Roster) -> Summary:
+        if wrong:
+            raise wrong.pop()
+        return await simulation.work(roster)
+
+    simulation.daemon.work = work
+    await simulation.run()
+    assert simulation.cycles == [MONDAY + 2 * LOOK_AGAIN]
 
 
 async def test_a_stop_that_was_asked_for_early_is_obeyed(world):

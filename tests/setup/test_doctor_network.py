@@ -88,11 +88,21 @@ def test_a_chosen_source_in_trouble_is_a_warning_since_another_stands_in(
     assert "DIGEST_ARXIV_OAI" in lost.remedy
 
 
-@pytest.mark.parametrize("minutes", [-7, 7, 300])
-def test_a_clock_that_is_off_is_a_warning(arxiv: Standin, tmp_path: Path, minutes: int) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "level"), [(-7, Level.WARN), (7, Level.WARN), (300, Level.FAIL), (-300, Level.FAIL)]
+)
+def test_a_clock_that_is_off_by_minutes_is_a_warning_and_by_hours_a_failure(
+    arxiv: Standin, tmp_path: Path, minutes: int, level: Level
+) -> None:
     _, clock = ask(arxiv.url, tmp_path, datetime.now(UTC) + timedelta(minutes=minutes))
-    assert clock.level is Level.WARN
+    assert clock.level is level
     assert ("behind" if minutes < 0 else "ahead of") in clock.found
+
+
+def test_an_answer_without_a_date_says_nothing_of_the_clock(arxiv: Standin, tmp_path: Path) -> None:
+    arxiv.clock = lambda: None
+    found, clock = ask(arxiv.url, tmp_path)
+    assert states([found, clock]) == [Level.OK, Level.SKIP]
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,13 @@
-"""The record of runs, and the time of a database, which never goes back."""
+"""The record of runs."""
 
 from __future__ import annotations
 
-import pytest
-
-from digest.errors import ConfigError, Exit
 from digest.model import (
     Outcome,
 )
 from digest.store.runs import KeywordRecord
-from tests.store.house import ADA, MINUTE, House
+from tests.store.house import ADA, House
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
-
-
-def test_an_earlier_time_is_refused_and_named(house: House) -> None:
-    with pytest.raises(ConfigError, match="already seen 2026-11-09T07:00:00Z") as caught:
-        house.store.runs.check_time(MONDAY - HOUR)
-    assert caught.value.exit_code == Exit.CONFIG
-    assert "--db" in caught.value.remedy
-
-
-def test_a_clock_set_back_by_minutes_does_no_harm(house: House) -> None:
-    assert house.store.runs.check_time(MONDAY - 20 * MINUTE) == MONDAY
-    assert house.store.runs.check_time(MONDAY + MINUTE) == MONDAY + MINUTE
 
 
 def test_a_runs_record_tells_all_that_was_noted(house: House) -> None:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from digest.errors import ArxivError, DoubtfulError
+from digest.errors import ArxivError, ClockError, DoubtfulError
 from digest.keywords.categories import is_outside
 from digest.mail.message import Message, Sender
 from digest.model import (
@@ -40,20 +40,24 @@ from digest.model import (
     Weekly,
     Window,
 )
+from digest.run.clock import settle
 from digest.run.compose import Composer
 from digest.run.cycle import Parts, run_cycle
 from digest.run.deliver import Mailer
 from digest.run.fetch import Sources
 from digest.store import Store
+from digest.store.clock import PutRight
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
 from digest.store.windows import Judgement
-from digest.times import to_text
+from digest.times import from_text, to_text
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
 WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "r3": Revisions.ALL}
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
+NEVER = datetime.min.replace(tzinfo=UTC)
+FAR_OFF = timedelta(days=400)
 SILENT = "(all:never)"
 """A query that nothing ever matches."""
 
@@ -115,6 +119,7 @@ class Subscription:
     passed: list[tuple[int, str, int, Kind]] = field(default_factory=list)
     ended: datetime | None = None
     watched: timedelta = timedelta()
+    awaited: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -150,6 +155,7 @@ class World:
         self.database.mutation = mutation
         self.hold = self.random.random() < 0.5
         self.harsh = harsh
+        self.clocks = self.random.random() < 0.4
         self.faults = 0.35 if harsh else self.random.choice([0, 0.1, 0.35])
         self.queries = [f"(all:q{n})" for n in range(self.random.randint(2, 5))]
         self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
@@ -163,10 +169,12 @@ class World:
         self.matches: dict[str, set[str]] = {}
         self.numbers = itertools.count()
         self.now = START
+        self.off = timedelta(0)
         self.refusing = 0
         self.stats: Counter[str] = Counter()
         self.oracle = Oracle(self)
         self._spy()
+        self._spy_on_the_clock()
 
     def _spy(self) -> None:
         """Tell the oracle of each transaction right after it was committed."""
@@ -263,6 +271,26 @@ class World:
         windows.quarantine = spied_quarantine  # type: ignore[method-assign]
         outbox.claim, outbox.record, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
+    def _spy_on_the_clock(self) -> None:
+        put_right = self.store.clock.put_right
+
+        def spied_put_right(now: datetime) -> PutRight:
+            done = put_right(now)
+            self.stats["put right"] += 1
+            self.stats["judged again"] += done.papers
+            kinds = {
+                row["seq"]: Kind(row["kind"])
+                for row in self.database.rows("SELECT seq, kind FROM seen")
+            }
+            good = {
+                row["text"]: from_text(row["last_good_at"])
+                for row in self.database.rows("SELECT * FROM query WHERE last_good_at IS NOT NULL")
+            }
+            self.oracle.put_right(now, kinds, good)
+            return done
+
+        self.store.clock.put_right = spied_put_right  # type: ignore[method-assign]
+
     def _ended(self) -> dict[int, str]:
         rows = self.database.rows(
             "SELECT id, state FROM delivery WHERE state IN ('suppressed', 'dropped', 'failed')"
@@ -290,6 +318,7 @@ class World:
             )
             self.papers[paper.id], self.announced[paper.id] = paper, self.now
             self.matches[paper.id] = {q for q in self.queries if r.random() < 0.4}
+            self.oracle.announced(paper.id, self.matches[paper.id])
         for paper in list(self.papers.values()):
             if r.random() < 0.03:
                 moment = self.now - timedelta(hours=r.randrange(1, 24))
@@ -365,7 +394,10 @@ class World:
             raise ArxivError("an answer that was cut off", body=b"<feed>")
         deep = since - timedelta(days=40)
         rows = [
-            p for p in self.papers.values() if query in self.matches[p.id] and p.updated >= deep
+            # By the program's own reading a paper matches what arXiv says it does.
+            replace(p, title=" ".join(sorted(self.matches[p.id])))
+            for p in self.papers.values()
+            if query in self.matches[p.id] and p.updated >= deep
         ]
         rows.sort(key=lambda p: p.updated, reverse=True)
         if self.armed and self.random.random() < self.faults * 0.3:
@@ -466,7 +498,7 @@ class World:
                 and entry.state == State.UNKNOWN
                 and self.random.random() < (0.5 if self.harsh else 0.1)
             ):
-                self.store.outbox.retry(entry.id, self.now)
+                self.store.outbox.retry(entry.id, self.clock())
                 self.oracle.deliveries[entry.id].insisted = True
 
     def _return_mail(self) -> None:
@@ -481,7 +513,7 @@ class World:
                     ["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked", "550 not today"]
                 )
                 self.store.inbox.bounce(
-                    str(number), number, words, self.now, status="", undelivered=True
+                    str(number), number, words, self.clock(), status="", undelivered=True
                 )
                 if self._ended().get(number) == State.FAILED:
                     if delivery.copies > 1:
@@ -492,13 +524,35 @@ class World:
                     self.oracle.revive(delivery, to_first=True)
                     self.stats["came back"] += 1
 
+    def clock(self) -> datetime:
+        """What the machine's clock says."""
+        return self.now + self.off
+
+    async def _arxiv_time(self) -> datetime | None:
+        """arXiv's time, where its answers tell any; sometimes it cannot be asked."""
+        if self.armed and self.random.random() < self.faults * 0.3:
+            raise ArxivError("arXiv did not answer in time")
+        return self.now if not self.armed or self.random.random() < 0.5 else None
+
+    def _set_clock(self) -> None:
+        """Now and then the clock goes wrong for a few days, both ways, by hours or months."""
+        r = self.random
+        if not self.armed or (self.off and r.random() < 0.3):
+            self.off = timedelta(0)
+        elif not self.clocks or self.off or r.random() < 0.8:
+            return
+        else:
+            far = r.choice([timedelta(hours=3), timedelta(days=1), timedelta(days=80), FAR_OFF])
+            self.off = far * r.choice([1, 1, -1])
+            self.stats["clock wrong"] += 1
+
     def cycle(self) -> None:
         keywords = {k.query: k for s in self.roster.values() for k in s.keywords}
         roster = Roster(tuple(self.roster.values()), tuple(keywords.values()))
         sender = Sender("Digest <digest@example.org>")
         parts = Parts(
             store=self.store,
-            clock=lambda: self.now,
+            clock=lambda: self.store.clock.check(self.clock()),
             roster=roster,
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
@@ -506,11 +560,14 @@ class World:
         )
         self.database.dead = False
         try:
+            asyncio.run(settle(self.store, self.clock, self._arxiv_time))
             self._insist()
             self._return_mail()
             self._press()
             asyncio.run(run_cycle(parts))
             self.stats["cycles"] += 1
+        except ClockError:
+            self.stats["waited for the clock"] += 1
         except Crash:
             self.stats["crashes"] += 1
 
@@ -519,6 +576,7 @@ class World:
         outage = 0
         for day in range(days):
             self.now = START + timedelta(days=day)
+            self._set_clock()
             self.announce()
             if self.refusing <= 0 and self.random.random() < self.faults * 0.3:
                 self.refusing = self.random.randint(2, 4)
@@ -534,6 +592,7 @@ class World:
                 continue
             self._day((6.5, 9, 20.5))
         self.armed = False
+        self._set_clock()
         self.suppressed.clear()
         self.database.write("DELETE FROM suppression")
         for address, reader in self.roster.items():
@@ -597,6 +656,7 @@ class Oracle:
 
     def _stop(self, subscription: Subscription, how: str, now: datetime) -> None:
         subscription.was, subscription.state, subscription.ended = subscription.state, how, now
+        subscription.awaited.clear()
         if how == "off":
             subscription.stash, subscription.entries = subscription.entries, []
 
@@ -611,9 +671,9 @@ class Oracle:
                 subscription.state, subscription.entries = "unplaced", []
             subscription.stash = []
         subscription.label = label
-        if subscription.state == "unplaced" and self.last_good.get(
-            query, START - timedelta(9)
-        ) > now - timedelta(hours=36):
+        if subscription.state == "unplaced" and self.last_good.get(query, NEVER) > now - timedelta(
+            hours=36
+        ):
             self._place(subscription, query, now)
 
     def _place(self, subscription: Subscription, query: str, now: datetime) -> None:
@@ -822,12 +882,11 @@ class Oracle:
             raise BrokenError(
                 f"{address} is told that {silences} are silent, to tell was {self.silent(address)}"
             )
-        month = self.world.now - timedelta(days=30)
-        if not items and self.mailed_since(
-            address, month if silences else START - timedelta(days=1)
-        ):
+        month = self.world.clock() - timedelta(days=30)
+        if not items and self.mailed_since(address, month if silences else NEVER):
             raise BrokenError(f"{address} got an empty digest that is not the first")
-        self.deliveries[number] = Delivery(address, items, silences, self.world.now, from_seq)
+        queued_at = self._queued_at(items)
+        self.deliveries[number] = Delivery(address, items, silences, queued_at, from_seq)
         self.pass_over(address)
         self.by_message_id[message_id] = number
         self.world.stats["digests"] += 1
@@ -841,6 +900,43 @@ class Oracle:
         missing = [s.label for (a, _), s in subscriptions if (a, s.state) == (address, "unplaced")]
         if sorted(named) != sorted(missing):
             raise BrokenError(f"{address} is told that {named} wait, and {missing} do")
+
+    def _queued_at(self, items: list[tuple[str, int, bool]]) -> datetime:
+        """A delivery does not count as older than a paper that it carries."""
+        return max([self.world.clock(), *(self.papers[p].published for p, _, _ in items)])
+
+    def put_right(self, now: datetime, kinds: dict[int, Kind], good: dict[str, datetime]) -> None:
+        """The clock is known to be right: what was stamped later than now was not then."""
+        for query, moment in good.items():
+            if moment > now:
+                raise BrokenError(f"{query} still had its last good window at {moment}")
+        self.last_good = good
+        for delivery in self.deliveries.values():
+            delivery.queued_at = min(delivery.queued_at, now)
+        changed = {
+            query: min((e[0] for e in log if kinds[e[0]] is not e[3]), default=FAR)
+            for query, log in self.log.items()
+        }
+        for query, log in self.log.items():
+            self.log[query] = _judged(log, kinds)
+        for (_owner, query), subscription in self.subscriptions.items():
+            # The logs are read again from the first row that was judged again.
+            line = changed.get(query, FAR)
+            subscription.entries += [e for e in subscription.passed if e[0] >= line]
+            subscription.passed = [e for e in subscription.passed if e[0] < line]
+            subscription.entries = _judged(subscription.entries, kinds)
+            subscription.passed = _judged(subscription.passed, kinds)
+            subscription.stash = _judged(subscription.stash, kinds)
+            if subscription.ended is not None:
+                subscription.ended = min(subscription.ended, now)
+
+    def announced(self, paper: str, queries: set[str]) -> None:
+        """A paper is announced while there are subscriptions that it matches: their logs must have
+        it as new in the end, whatever clocks said.
+        """
+        for (_owner, query), subscription in self.subscriptions.items():
+            if query in queries and subscription.state == "active":
+                subscription.awaited.add(paper)
 
     def _most_recent(
         self, address: str, want: dict[str, tuple[bool, int]]
@@ -892,6 +988,13 @@ class Oracle:
 
     def judge(self) -> None:
         """At the end, with everything well for weeks: nothing is due, nothing came twice."""
+        wanted = {(r.email, k.query) for r in self.world.roster.values() for k in r.keywords}
+        for (owner, query), subscription in self.subscriptions.items():
+            if (owner, query) not in wanted:
+                continue
+            news = {paper for _, paper, _, kind in self.log[query] if kind in (Kind.NEW, Kind.LATE)}
+            if missing := subscription.awaited - news:
+                raise BrokenError(f"{query} never had as new: {sorted(missing)}")
         for address in self.world.roster:
             if left := [*self.due(address), *self.withdrawals(address)]:
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
@@ -920,6 +1023,13 @@ class Oracle:
             raise BrokenError(f"delivery {number} was accepted, and its papers were made due again")
         if delivery.status in ("open", "in_data") and delivery.address in self.world.roster:
             raise BrokenError(f"delivery {number} never left")
+
+
+def _judged(
+    entries: list[tuple[int, str, int, Kind]], kinds: dict[int, Kind]
+) -> list[tuple[int, str, int, Kind]]:
+    """Rows of the log in the kinds that they have now."""
+    return [(seq, paper, version, kinds[seq]) for seq, paper, version, _ in entries]
 
 
 _NOWHERE = Path("/nowhere/digest.db")

@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -65,7 +67,8 @@ class Standin(Index):
     `serve` says what the index holds from now on; `serve_windows` names the exact answer to some
     queries; `announcing` holds what feeds and OAI tell. `script` hands out answers to the next
     requests, one each; `on_query` (for the API) and `on_request`, asked where no script is left,
-    may give an answer of their own. `requests` holds what was asked, in order of arrival.
+    may give an answer of their own. `clock` tells the Date of the answers, None: they have none.
+    `requests` holds what was asked, in order of arrival.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Standin(Index):
         on_query: Callable[[dict[str, str]], ScriptedAnswer | None] | None = None,
     ) -> None:
         self.requests: list[Request] = []
+        self.clock: Callable[[], datetime | None] = lambda: datetime.now(UTC)
         self.announcing = Announcing()
         self.on_query = on_query
         self.on_request: Callable[[Request], ScriptedAnswer | None] | None = None
@@ -242,7 +246,9 @@ class _Handler(BaseHTTPRequestHandler):
             "Content-Type": "application/atom+xml; charset=utf-8",
             "Content-Length": str(len(body)),
         } | {name.title(): value for name, value in answer.headers.items()}
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        if (now := self.server.standin.clock()) is not None:
+            self.send_header("Date", format_datetime(now, usegmt=True))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()

@@ -1,9 +1,10 @@
-"""`digest db`: backups of the database, restoring one, looking whether it is sound, letting go of
-old things.
+"""`digest db`: backups of the database, restoring one, looking whether it is sound, putting its
+time right, letting go of old things.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,10 +21,11 @@ from digest.cli.base import (
 )
 from digest.errors import Exit, StoreError, UsageError
 from digest.keywords.words import counted
-from digest.setup.parts import clock_at
-from digest.store import health, is_there, upkeep
+from digest.setup.clock import settle_clock
+from digest.setup.parts import clock_at, machine_now
+from digest.store import health, is_there, open_store, upkeep
 from digest.system.locks import cycle_lock
-from digest.times import in_utc, to_text
+from digest.times import in_utc, text_or_none, to_text
 
 KEEP = 90
 """Days for which a prune keeps bodies of digests, records of runs and refused answers."""
@@ -31,7 +33,7 @@ KEEP = 90
 
 @click.group()
 def db() -> None:
-    """Back up, restore, check and prune the database."""
+    """Back up, restore, check and prune the database, and put its time right."""
 
 
 @db.command(cls=Command, examples=("digest db backup", "digest db backup copy.db"))
@@ -135,6 +137,30 @@ def check(context: Context, as_json: bool) -> None:
     ]
     context.show(value, lines, as_json=as_json)
     context.exit(Exit.CONFIG if problems else Exit.DONE)
+
+
+@db.command(cls=Command, examples=("digest db clock",))
+@click.option("--trust", is_flag=True, help="Ask nobody: this machine's clock is right.")
+@json_option
+@pass_context
+def clock(context: Context, trust: bool, as_json: bool) -> None:
+    """Compare this machine's clock with arXiv's, and put right what was stamped under a wrong one.
+
+    A run does the same where the time has leapt: after a clock that was ahead, by years or by
+    hours, nothing is missed and nothing comes twice. While the clock is wrong, or arXiv cannot be
+    asked, nothing is changed, and the exit code is 75.
+    """
+    path = _existing(context)
+    with cycle_lock(path), open_store(path, create=False) as store:
+        seen = store.clock.latest()
+        said = asyncio.run(settle_clock(context.settings, store, always=True, trusted=trust))
+    now = machine_now()
+    value = {"now": to_text(now), "seen": text_or_none(seen), "put_right": said}
+    rows = [
+        ("Clock", f"{in_utc(now)}, {'taken for right' if trust else 'right by arXiv’s'}"),
+        ("Database", said or f"with all until {_until(seen)}: nothing to put right"),
+    ]
+    context.show(value, labelled(rows, 10), as_json=as_json)
 
 
 @db.command(cls=Command, examples=("digest db prune", "digest db prune --days 30"))

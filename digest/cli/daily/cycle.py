@@ -8,20 +8,21 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from digest.cli.base import Context
 from digest.cli.daily.folder import FolderAnswer, apply_answer
 from digest.cli.daily.health import after_cycle
 from digest.cli.daily.inbox import MailboxWatch
-from digest.errors import Exit, TryLaterError, UsageError
+from digest.errors import Exit, TryLaterError
 from digest.mail.message import Message
 from digest.mail.nowhere import Nowhere
 from digest.model import Roster, Subscriber
+from digest.setup.clock import check_ahead, keep_comparing, settle_clock, store_clock
 from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
-from digest.setup.parts import machine_now, mail_hint, open_parts, store_clock
+from digest.setup.parts import mail_hint, open_parts
 from digest.setup.settings import Settings
 from digest.setup.subscribers import apply_naming, read_roster
 from digest.store import Store, open_store, rehearsal_store
@@ -30,11 +31,6 @@ from digest.system.signals import Stop, run_stoppable
 
 if TYPE_CHECKING:
     from digest.run.cycle import Parts, RunOptions, Summary
-
-FAR = timedelta(days=366)
-"""A real run from this far ahead of the machine's clock on is more likely a slip than meant."""
-AHEAD = timedelta(hours=1)
-"""From this far ahead of the machine's clock on, --now is worth a warning."""
 
 T = TypeVar("T")
 
@@ -63,7 +59,7 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
     roster = read_unexposed_roster(settings)
     # Before the database is made, so that a wrong setting leaves nothing behind.
     transport = make_transport(settings)
-    wanted = _prepare(context, options, roster)
+    wanted = await _prepare(context, options, roster)
     mailbox, stop = MailboxWatch(context, options.now), Stop()
 
     async def whole() -> Summary:
@@ -75,6 +71,8 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
             clock = store_clock(store, options.now)
             async with open_parts(settings, store, roster, transport, clock=clock) as parts:
                 parts = replace(parts, stop=stop)
+                if options.now is None:
+                    keep_comparing(parts.sources.line)
                 summary = await _cycle(parts, options, wanted)
                 await after_cycle(context, parts, summary)
         if not is_read:
@@ -84,18 +82,17 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
     return await _finished(whole(), stop)
 
 
-def _prepare(context: Context, options: CycleOptions, roster: Roster) -> RunOptions:
-    """Look whether a cycle is possible now, and settle what becomes of the mail in the folder
-    before the inbox may say that somebody has left.
+async def _prepare(context: Context, options: CycleOptions, roster: Roster) -> RunOptions:
+    """Look whether a cycle is possible now, by the clock too, and settle what becomes of the mail
+    in the folder before the inbox may say that somebody has left.
     """
     settings = context.settings
     is_new = not settings.db.exists()
     with cycle_lock(settings.db), open_store(settings.db) as store:
         if is_new:
             context.warn(f"a new database was made: {settings.db}")
+        await _settle(context, store, options)
         clock = store_clock(store, options.now)
-        if clock() - machine_now() > AHEAD:
-            _check_ahead(context, store, clock(), is_new=is_new)
         apply_naming(settings, store, roster)
         return _wanted(store, roster, options, clock())
 
@@ -169,21 +166,24 @@ async def _finished(cycle: Coroutine[Any, Any, T], stop: Stop) -> T:
     return summary
 
 
-def _check_ahead(context: Context, store: Store, now: datetime, *, is_new: bool) -> None:
-    """Warn of a --now that lies ahead of the machine's clock; UsageError where it lies so far ahead
-    that it is a slip, and the database is not one to rehearse on.
+async def _settle(context: Context, store: Store, options: CycleOptions) -> None:
+    """Make sure of the time before anything is stamped: of the machine's clock, or that --now may
+    be taken for it. Raises ClockError, or UsageError.
     """
-    known = not is_new and not store.runs.is_beyond(machine_now())
-    if known and now - machine_now() > FAR:
-        raise UsageError(
-            f"--now {now:%Y-%m-%d} is more than a year ahead,"
-            " and a database's time never goes back",
-            remedy="rehearse it with --dry-run, or name a copy with --db",
-        )
-    context.warn(
-        "--now lies ahead of the clock: what is mailed now counts, and no run is possible before"
-        " that time; --dry-run rehearses"
-    )
+    settings = context.settings
+    if options.now is not None:
+        if check_ahead(settings, store, options.now):
+            context.warn(
+                "--now lies ahead of the clock: what is mailed is mailed in earnest, though this"
+                " database alone knows of it; --dry-run mails nothing"
+            )
+        return
+    stop = Stop()
+    from digest.run.network_wait import NetworkWait
+
+    ready = NetworkWait(stop, options.progress).arxiv if options.wait else None
+    if said := await _finished(settle_clock(settings, store, ready), stop):
+        context.warn(said)
 
 
 def warn_of_trouble(context: Context, summary: Summary) -> None:

@@ -15,9 +15,10 @@ from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.daily.health import after_cycle, alarm_on_failure
 from digest.cli.daily.inbox import MailboxWatch
 from digest.model import Roster
+from digest.setup.clock import keep_comparing, settle_clock, store_clock
 from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
-from digest.setup.parts import machine_now, open_parts, store_clock
+from digest.setup.parts import machine_now, open_parts
 from digest.setup.subscribers import apply_naming
 from digest.store import open_store
 from digest.system.locks import cycle_lock
@@ -67,12 +68,16 @@ async def _serve(context: Context) -> None:
         apply_naming(settings, store)
 
         async def work(roster: Roster) -> Summary:
+            with cycle_lock(settings.db):
+                if said := await settle_clock(settings, store):
+                    context.warn(said)
             await mailbox.before_cycle()
             # The lock is held while a cycle works only, so that commands can be used in between.
             with cycle_lock(settings.db):
                 clock = store_clock(store, None)
                 transport = make_transport(settings)
                 async with open_parts(settings, store, roster, transport, clock=clock) as parts:
+                    keep_comparing(parts.sources.line)
                     summary = await run_cycle(replace(parts, stop=stop))
                     await after_cycle(context, parts, summary)
             warn_of_trouble(context, summary)

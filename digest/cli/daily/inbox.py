@@ -20,8 +20,9 @@ from digest.errors import ConfigError, DigestError, TryLaterError
 from digest.keywords.words import counted
 from digest.mail.parse import LONGEST
 from digest.run.inbox import InboxResult, Reading, process_inbox, process_message
+from digest.setup.clock import store_clock
 from digest.setup.mail import make_inbox_reader, make_signer
-from digest.setup.parts import existing_store, machine_now, store_clock
+from digest.setup.parts import existing_store, machine_now
 from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
 from digest.store import Store

@@ -11,8 +11,9 @@ from digest.cli.base import Command, Context, now_option, pass_context
 from digest.cli.look.reader import known_reader, readable_roster
 from digest.errors import Exit, TryLaterError, UsageError
 from digest.rules.schedule import local_date
+from digest.setup.clock import check_ahead, store_clock
 from digest.setup.mail import make_sender
-from digest.setup.parts import deliver_waiting, existing_store, store_clock
+from digest.setup.parts import deliver_waiting, existing_store
 from digest.store import Store
 from digest.system.locks import cycle_lock
 
@@ -43,6 +44,7 @@ def resend(context: Context, email: str, day: str | None, last: bool, now: datet
             raise UsageError(
                 f"no digest has gone to {email}", remedy="'digest run' sends the first one"
             )
+        check_ahead(settings, store, now)
         clock = store_clock(store, now)
         number = _chosen(context, store, email, day)
         again = store.outbox.again(number, clock(), make_sender(settings).domain).id

@@ -48,7 +48,7 @@ from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.store.runs import RunRecord
 from digest.store.subscribers import SubscriberState
-from digest.times import from_text, text_or_none, to_text
+from digest.times import from_text, in_utc, text_or_none, to_text
 
 EXPLAINED = 200
 """With at most this many readers the report says of each why nothing came today; beyond that,
@@ -68,13 +68,15 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
     """Tell what the last run did, how each keyword and the outbox are, and when each reader's
     digest comes.
     """
-    now = now or machine_now()
+    rehearsed, now = now is not None, now or machine_now()
     roster = read_roster(context.settings)
     if not as_json:
         say_where_mail_goes(context)
         say_what_the_folder_holds(context, now)
     with reading_store(context.settings) as store:
-        report = _report(context.settings, store, roster, now)
+        # As of another moment nothing is said of the machine's clock.
+        clock = "" if rehearsed else clock_words(store, now)
+        report = {"clock": clock} | _report(context.settings, store, roster, now)
     context.show(report, _lines(report), as_json=as_json)
 
 
@@ -113,6 +115,17 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
             _reader(store, one, now, explained=explained) for one in roster.subscribers
         ],
     }
+
+
+def clock_words(store: Store, now: datetime) -> str:
+    """What is wrong with the machine's clock, or with what the database has seen; or nothing."""
+    seen = store.clock.latest()
+    if seen is not None and store.clock.is_ahead_of(now):
+        return (
+            f"FAILED: the database has seen {in_utc(seen)}, which lies ahead of this machine's"
+            " clock; to do: 'digest db clock'"
+        )
+    return f"FAILED: {trouble}" if (trouble := store.clock.trouble()) else ""
 
 
 def _leaving(settings: Settings) -> dict[str, Any] | None:
@@ -269,6 +282,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         ("Database", report["database"]),
         ("Mail", report["mail"], *relay["text"], report["bounces"]),
         ("Leaving", _leaving_words(report["leaving"])),
+        ("Clock", report["clock"]),
         ("Last run", *_run_lines(report["run"], relay["reason"])),
         ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
         (

@@ -26,7 +26,8 @@ from digest.errors import ConfigError, DigestError, QueryError, UsageError
 from digest.keywords.grammar import make_keyword
 from digest.keywords.words import counted
 from digest.model import Keyword, Kind, Rule
-from digest.setup.parts import clock_at, existing_store, reading_store
+from digest.setup.clock import check_ahead, store_clock
+from digest.setup.parts import existing_store, reading_store
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
 from digest.store.held import BadWindow
 from digest.subscribers.edit_keywords import add_keyword, remove_keyword, rename_keyword
@@ -209,7 +210,8 @@ def accept(context: Context, words: tuple[str, ...], now: datetime | None) -> No
             context.echo(f"{keyword.name} is not held back: there is nothing to accept.")
             return
         with cycle_lock(context.settings.db):
-            counts = quarantine.accept(store, found[0], store.runs.check_time(clock_at(now)()))
+            check_ahead(context.settings, store, now)
+            counts = quarantine.accept(store, found[0], store_clock(store, now)())
     news = counts[Kind.NEW] + counts[Kind.LATE]
     revised = f", {counted(counts[Kind.REVISED], 'new version')}" if counts[Kind.REVISED] else ""
     context.echo(

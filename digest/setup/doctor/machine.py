@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from digest.rules.calendar import known_holidays
-from digest.setup.doctor.check import Finding, fail, first, ok, skip, warn
+from digest.setup.doctor.check import Cause, Finding, fail, first, ok, skip, warn
 from digest.setup.doctor.files import examined
 from digest.setup.holidays import HOLIDAYS_FILE, take_holidays
+from digest.store.clock import SKEW
 from digest.system.timers.plan import Installed
 from digest.times import in_utc
 
@@ -147,6 +148,14 @@ def check_last_run(db: Path, now: datetime) -> Finding:
         return warn("none yet", "try one: 'digest run'")
     when, age = in_utc(run.started), now - run.started
     return first(
+        (
+            -age >= SKEW,
+            fail(
+                f"{when}, which lies ahead of this machine's clock",
+                "'digest db clock' compares it with arXiv's, as the next run does",
+                Cause.OTHER,
+            ),
+        ),
         (
             age > RUN_EVERY,
             warn(

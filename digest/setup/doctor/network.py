@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -16,10 +15,11 @@ from urllib.request import getproxies
 from digest.arxiv.api import ArxivClient
 from digest.arxiv.feeds import StaleFeedError
 from digest.arxiv.feeds_and_oai import FeedClient, OaiClient
-from digest.arxiv.line import Timeouts
+from digest.arxiv.line import Timeouts, answered_at
 from digest.errors import ArxivError, masked
 from digest.rules.calendar import last_served
 from digest.rules.plan import API, FEEDS, feed_day
+from digest.run.clock import SET_IT, off_by
 from digest.setup.arxiv import make_arxiv, source_order
 from digest.setup.doctor.check import (
     Cause,
@@ -34,6 +34,7 @@ from digest.setup.doctor.check import (
 )
 from digest.setup.settings import Settings
 from digest.setup.subscribers import roster_or_empty
+from digest.store.clock import SKEW
 from digest.system.locks import is_running, lock_note
 
 QUESTION = "cat:cs.LG"
@@ -62,9 +63,9 @@ def check_arxiv(
     if not getproxies() and (trouble := unresolved(host)):
         lost = fail(f"{host} is not found ({trouble})", NETWORK, Cause.NETWORK)
         return [lost, skip("arXiv did not answer", "clock")]
-    dates: list[tuple[datetime, str]] = []
+    dates: list[tuple[datetime, datetime | None]] = []
     client = make_arxiv(settings, timeouts=TIMEOUTS)
-    client.line.on_response = lambda answer: dates.append((clock(), answer.headers.get("date", "")))
+    client.line.on_response = lambda answer: dates.append((clock(), answered_at(answer.headers)))
     is_default = settings.origins.get("DIGEST_ARXIV_API") == "default"
     shown = masked(settings.arxiv_api)
     answered = asyncio.run(_ask(client, shown, is_default=is_default))
@@ -140,23 +141,14 @@ async def _ask_oai(settings: Settings, now: datetime) -> Finding:
     return ok(f"{address} answers: {records} records in {SMALL[0]} since {since}")
 
 
-def _clock(dates: list[tuple[datetime, str]]) -> Finding:
+def _clock(dates: list[tuple[datetime, datetime | None]]) -> Finding:
     """The machine's clock against arXiv's, to the second that a Date header has."""
-    try:
-        here, there = dates[-1]
-        off = here - parsedate_to_datetime(there).astimezone(UTC)
-    except (IndexError, ValueError, TypeError):
-        return skip("arXiv did not answer")
-    minutes = round(abs(off).total_seconds() / 60)
-    span = f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} hours"
-    direction = "ahead of" if off > timedelta(0) else "behind"
+    here, there = dates[-1] if dates else (None, None)
+    if here is None or there is None:
+        return skip("arXiv's answer has no Date" if dates else "arXiv did not answer")
+    off = abs(here - there)
     return first(
-        (
-            abs(off) > CLOCK_TOLERANCE,
-            warn(
-                f"{span} {direction} arXiv's",
-                "set it, and let it be kept (timedatectl set-ntp true)",
-            ),
-        ),
-        (True, ok(f"within {max(1, round(abs(off).total_seconds()))} s of arXiv's")),
+        (off >= SKEW, fail(off_by(here, there), SET_IT, Cause.OTHER)),
+        (off > CLOCK_TOLERANCE, warn(off_by(here, there), SET_IT.partition(";")[0])),
+        (True, ok(f"within {max(1, round(off.total_seconds()))} s of arXiv's")),
     )

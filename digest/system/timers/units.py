@@ -137,7 +137,8 @@ digest
 [Unit]
 Description=Mail new arXiv papers (one cycle)
 Wants=network-online.target
-After=network-online.target
+# A run does nothing under a wrong clock; better to begin when it is set.
+After=network-online.target time-sync.target
 
 [Service]
 Type=oneshot
@@ -153,7 +154,8 @@ def daemon_service(job: Job) -> str:
 [Unit]
 Description=Mail new arXiv papers (daemon)
 Wants=network-online.target
-After=network-online.target
+# A run does nothing under a wrong clock; better to begin when it is set.
+After=network-online.target time-sync.target
 # Starting the daemon stops the timer, and the other way round. A cycle that the timer has begun \
 may finish:
 # the lock beside the database keeps the two apart.
