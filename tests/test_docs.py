@@ -32,7 +32,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "examples").rglob("*.md")),
 ]
-VARIABLES = {"DIGEST_PACKAGE"}
+VARIABLES = {"DIGEST_REPOSITORY", "DIGEST_COMMIT"}
 """What is set in a repository on GitHub and never reaches the program."""
 KEYWORDS = """
 keywords:

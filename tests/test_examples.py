@@ -11,12 +11,15 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from configparser import ConfigParser
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from digest.demo.papers import Day, three_days
@@ -49,6 +52,32 @@ def git(*arguments: str, at: Path) -> str:
         text=True,
         errors="surrogateescape",
     ).stdout
+
+
+AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@users")
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy what lies in git: no caches, and nothing that a build has left."""
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+        return
+    left = shutil.ignore_patterns(
+        "__pycache__", "*.egg-info", ".git", ".hypothesis", "build", "looks"
+    )
+    shutil.copytree(source, target, ignore=left)
+
+
+def pushed(source: Path, remote: Path) -> Path:
+    """Make a bare repository of a folder, from which each commit can be fetched, as on GitHub."""
+    git("init", "--quiet", "--bare", "--initial-branch", "main", str(remote), at=source)
+    git("config", "uploadpack.allowAnySHA1InWant", "true", at=remote)
+    git("init", "--quiet", "--initial-branch", "main", at=source)
+    git("add", ".", at=source)
+    git(*AUTHOR, "commit", "--quiet", "-m", "Begin", at=source)
+    git("push", "--quiet", str(remote), "main", at=source)
+    return remote
 
 
 @dataclass
@@ -86,23 +115,14 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Iterator[Repository]:
-    remote, source = tmp_path / "remote.git", tmp_path / "source"
-    git("init", "--quiet", "--bare", "--initial-branch", "main", str(remote), at=tmp_path)
-    shutil.copytree(TEMPLATE, source)
-    git("init", "--quiet", "--initial-branch", "main", at=source)
-    git("add", ".", at=source)
-    git(
-        "-c",
-        "user.name=Ada",
-        "-c",
-        "user.email=ada@users",
-        "commit",
-        "--quiet",
-        "-m",
-        "Begin",
-        at=source,
-    )
-    git("push", "--quiet", str(remote), "main", at=source)
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in (".github", "subscribers.yaml"):
+        copied(TEMPLATE / name, source / name)
+    remote = pushed(source, tmp_path / "remote.git")
+    program = tmp_path / "program"
+    copied(TEMPLATE, program / "examples" / "github-actions")
+    elsewhere = pushed(program, tmp_path / "program.git")
     with in_a_thread(github) as server, Standin() as arxiv:
         assert FAKETIME is not None
         runner = Runner(
@@ -113,6 +133,11 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
             token=TOKEN,
             faketime=FAKETIME,
             machine={"DIGEST_ARXIV_API": arxiv.url, "DIGEST_ARXIV_DELAY": "0"},
+            vars={
+                "DIGEST_REPOSITORY": "ada/digest",
+                "DIGEST_COMMIT": git("rev-parse", "main", at=elsewhere).strip(),
+            },
+            elsewhere={"ada/digest": elsewhere},
         )
         yield Repository(tmp_path, server, arxiv, runner)
 
@@ -134,19 +159,79 @@ def test_the_workflow_fits_githubs_schema() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_actions_are_pinned_and_may_do_no_more_than_they_need() -> None:
+def test_actions_are_pinned_and_jobs_may_do_no_more_than_they_need() -> None:
     text = WORKFLOW.read_text(encoding="utf-8")
     plan = YAML(typ="safe", pure=True).load(text)
     uses = re.findall(r"uses: (.*)", text)
     assert uses
     for action in uses:
         assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+", action), action
-    (job,) = plan["jobs"].values()
+    jobs = plan["jobs"]
     assert plan["permissions"] == {}
-    assert job["permissions"] == {"contents": "write", "issues": "write", "actions": "write"}
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "digest": {"contents": "read", "issues": "write"},
+        "save": {"contents": "write"},
+        "after": {"actions": "write", "issues": "write"},
+    }
     assert plan["concurrency"] == {"group": "daily-papers", "cancel-in-progress": False}
+    steps = [step for job in jobs.values() for step in job["steps"]]
     # What others may choose never becomes a part of a script.
-    assert not [step["name"] for step in job["steps"] if "${{" in step.get("run", "")]
+    assert not [step["name"] for step in steps if "${{" in step.get("run", "")]
+    # Nothing that came from elsewhere runs where something can be pushed.
+    runs = " ".join(step.get("run", "") for step in jobs["save"]["steps"])
+    assert not re.search(r"\b(pip|python3?|digest (?!db)|curl|npm)\b", runs)
+    assert [
+        job["steps"][0]["with"].get("persist-credentials")
+        for job in jobs.values()
+        if "uses" in job["steps"][0]
+    ] == [False, True]
+
+
+def test_secrets_are_known_to_the_steps_that_need_them_alone() -> None:
+    plan = YAML(typ="safe", pure=True).load(WORKFLOW.read_text(encoding="utf-8"))
+    known = {
+        (step["name"], name)
+        for job in plan["jobs"].values()
+        for step in job["steps"]
+        for name, value in step.get("env", {}).items()
+        if "secrets." in str(value)
+    }
+    readers = {"DIGEST_SUBSCRIBERS_YAML", "DIGEST_SECRET"}
+    mail = {"DIGEST_MAIL", "DIGEST_MAIL_PASSWORD", "DIGEST_FROM", "DIGEST_CONTACT"}
+    assert known == {
+        *(("Fetch and notify", name) for name in readers | mail),
+        *(("Write the page", name) for name in readers),
+    }
+    # Of the job only whether there is one.
+    layers = [plan["env"], *(job.get("env", {}) for job in plan["jobs"].values())]
+    wider = [str(value) for layer in layers for value in layer.values() if "secrets." in str(value)]
+    assert wider == ["${{ secrets.DIGEST_SUBSCRIBERS_YAML != '' }}"]
+
+
+def test_what_is_installed_has_a_hash_and_is_what_the_program_needs() -> None:
+    text = (TEMPLATE / "requirements.txt").read_text(encoding="utf-8")
+    pinned = {}
+    for entry in re.sub(r"^#.*$", "", text, flags=re.MULTILINE).replace("\\\n", " ").splitlines():
+        if entry.strip():
+            requirement, *hashes = entry.split("--hash=")
+            assert hashes, entry
+            assert all(re.fullmatch(r"sha256:[0-9a-f]{64} *", each) for each in hashes), entry
+            name, _, version = requirement.partition(";")[0].strip().partition("==")
+            pinned[canonicalize_name(name)] = version.strip()
+    wanted = ConfigParser()
+    wanted.read(EXAMPLES.parent / "setup.cfg", encoding="utf-8")
+    needed = wanted["options"]["install_requires"].split()
+    for requirement in map(Requirement, [*needed, "setuptools>=77"]):
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    run = next(
+        step["run"]
+        for step in YAML(typ="safe", pure=True).load(WORKFLOW.read_text())["jobs"]["digest"][
+            "steps"
+        ]
+        if step["name"] == "Install"
+    )
+    assert "--require-hashes" in run
+    assert re.findall(r"^ *\$pip (?!--require-hashes|--no-index)", run, re.MULTILINE) == []
 
 
 @pytest.mark.parametrize(
@@ -158,6 +243,10 @@ def test_actions_are_pinned_and_may_do_no_more_than_they_need() -> None:
         ("!cancelled() && steps.two.outcome == 'success'", False),
         ("!(success() || failure())", False),
         ("secrets.NONE", ""),
+        ("secrets.NONE != ''", False),
+        ("vars.B != '' && 'there' || '.'", "there"),
+        ("vars.A != '' && 'there' || '.'", "."),
+        ("steps.one.outcome != 'success'", False),
     ],
 )
 def test_the_runner_reads_githubs_expressions(text: str, value: object) -> None:
@@ -222,7 +311,7 @@ def test_the_line_for_cron_mails_a_digest_and_says_nothing(tmp_path: Path) -> No
 def test_each_day_brings_what_is_new_and_a_quiet_one_says_why(repository: Repository) -> None:
     first = repository.day(THURSDAY)
     assert not first.failed, first.log
-    assert "installed arxiv-digest" in first.log
+    assert "install --no-index --no-deps --no-build-isolation ./program" in first.log
     [began] = repository.listed()
     assert began
     page = repository.show("main:README.md")
@@ -272,7 +361,7 @@ def test_a_step_that_fails_keeps_no_other_from_saving_the_database(repository: R
     hook.write_text('#!/bin/sh\n[ "$1" != refs/heads/main ]\n')
     hook.chmod(0o755)
     run = repository.day(THURSDAY)
-    assert run.outcome("Write the page") == "failure"
+    assert run.outcome("Save the page") == "failure"
     assert run.outcome("Save the database") == "success"
     assert repository.titles()[1:] == ["The daily papers could not be fetched"]
     hook.unlink()
@@ -290,7 +379,7 @@ def test_what_somebody_pushed_meanwhile_is_kept(repository: Repository) -> None:
         f"cd {source} && unset LD_PRELOAD && echo '# more' >> subscribers.yaml"
         f" && git commit --quiet -am More && git push --quiet {repository.remote} main"
     )
-    run = repository.day(THURSDAY, before={"Write the page": edit})
+    run = repository.day(THURSDAY, before={"Save the page": edit})
     assert not run.failed, run.log
     assert repository.show("main:subscribers.yaml").endswith("# more\n")
     assert "| **[" in repository.show("main:README.md")
@@ -325,8 +414,9 @@ def test_without_its_database_nothing_is_posted_and_nothing_saved(repository: Re
     )
     assert run.outcome("Fetch the database") == "failure"
     assert "could not be looked for" in run.log
-    for name in ("Fetch and notify", "Write the page", "Save the database"):
+    for name in ("Fetch and notify", "Write the page", "Hand over"):
         assert run.outcome(name) == "skipped"
+    assert not [step for step in run.steps if step.job == "save"]
     assert git("rev-parse", "digest-data", at=repository.remote) == saved
     assert repository.titles()[1:] == ["The daily papers could not be fetched"]
 
@@ -342,6 +432,87 @@ def test_a_refused_issue_fails_the_run_and_comes_with_the_next_one(repository: R
     assert repository.titles() == ["The daily papers could not be fetched"]
     assert not repository.day(FRIDAY).failed
     assert len(repository.listed()) == 2
+
+
+# -- as README.md says
+# ----------------------------------------------------------------------------------
+
+
+def told_commands() -> str:
+    """The commands that README.md tells, word for word."""
+    text = (TEMPLATE / "README.md").read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"^       (\S.*)$", text, re.MULTILINE))
+
+
+def forked(repository: Repository) -> None:
+    """Do what README.md says in a clone of one's own copy of the program's repository."""
+    project, clone = repository.folder / "project", repository.folder / "clone"
+    copied(EXAMPLES.parent, project)
+    shutil.rmtree(repository.remote)
+    pushed(project, repository.remote)
+    git("clone", "--quiet", f"file://{repository.remote}", str(clone), at=repository.folder)
+    environment = {
+        "PATH": "/usr/bin:/bin", "HOME": str(repository.folder),
+        "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@users",
+        "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@users",
+    }  # fmt: skip
+    subprocess.run(["bash", "-euc", told_commands()], cwd=clone, env=environment, check=True)
+    repository.runner.vars.clear()
+    repository.runner.elsewhere.clear()
+    repository.runner.workflow = clone / ".github" / "workflows" / "daily-papers.yml"
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_fork_does_as_the_readme_says_word_for_word_and_installs_by_hash(
+    repository: Repository,
+) -> None:
+    forked(repository)
+    repository.runner.installs = True
+    repository.runner.vars["PAGE"] = "pages/PAPERS.md"
+    run = repository.day(THURSDAY)
+    assert not run.failed, run.log
+    assert "Requirement already satisfied" not in run.log
+    assert repository.listed()[0]
+    assert "| **[" in repository.show("main:pages/PAPERS.md")
+    assert repository.show("main:README.md").startswith("# Digest\n")
+    kept = (repository.folder / "run-1" / "digest" / "temp" / "venv" / "bin" / "digest").read_text()
+    assert "venv/bin/python" in kept.splitlines()[0]
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_file_with_another_hash_is_not_installed(repository: Repository) -> None:
+    forked(repository)
+    repository.runner.installs = True
+    spoil = "sed -i 's/sha256:./sha256:0/' examples/github-actions/requirements.txt"
+    run = repository.day(THURSDAY, before={"Install": spoil})
+    assert run.outcome("Install") == "failure"
+    assert "DO NOT MATCH THE HASHES" in run.log
+    assert run.outcome("Fetch and notify") == "skipped"
+
+
+@pytest.mark.heavy
+@needs_tools
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "the program is not in this repository"),
+        ({"DIGEST_REPOSITORY": "ada/digest"}, "by all 40 digits"),
+        ({"DIGEST_REPOSITORY": "ada/digest", "DIGEST_COMMIT": "main"}, "by all 40 digits"),
+        ({"DIGEST_REPOSITORY": "ada/digest", "DIGEST_COMMIT": "v1.0"}, "by all 40 digits"),
+        ({"DIGEST_COMMIT": "0" * 40}, "the program is not in this repository"),
+    ],
+)
+def test_without_a_commit_of_a_repository_nothing_is_installed(
+    repository: Repository, variables: dict[str, str], words: str
+) -> None:
+    repository.runner.vars = variables
+    run = repository.day(THURSDAY)
+    assert run.outcome("Look where the program is") == "failure"
+    assert words in run.log
+    assert run.outcome("Install") == "skipped"
+    assert repository.titles() == ["The daily papers could not be fetched"]
 
 
 # -- mail as well
@@ -465,8 +636,7 @@ def test_addresses_in_a_file_are_worked_with_only_where_nobody_else_reads(
 ) -> None:
     source = repository.folder / "source"
     (source / "subscribers.yaml").write_text(READERS)
-    author = ("-c", "user.name=Ada", "-c", "user.email=ada@users")
-    git(*author, "commit", "--quiet", "-am", "Readers", at=source)
+    git(*AUTHOR, "commit", "--quiet", "-am", "Readers", at=source)
     git("push", "--quiet", str(repository.remote), "main", at=source)
     if private:
         repository.server.private.add(REPOSITORY)
@@ -525,9 +695,8 @@ def test_a_database_that_knew_addresses_forgets_them_and_not_the_history(
             ["git", "mktree"], cwd=repository.remote, input=f"100644 blob {blob}\tdigest.db.gz\n",
             text=True, capture_output=True, check=True,
         )  # fmt: skip
-        author = ["-c", "user.name=Ada", "-c", "user.email=ada@users"]
         commit = git(
-            *author, "commit-tree", made.stdout.strip(), "-m", "Before", at=repository.remote
+            *AUTHOR, "commit-tree", made.stdout.strip(), "-m", "Before", at=repository.remote
         ).strip()
         git("update-ref", "refs/heads/digest-data", commit, at=repository.remote)
         before = len(mail.messages)
