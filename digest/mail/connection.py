@@ -36,7 +36,7 @@ from digest.rules.bounces import Fault, fault_of
 
 T = TypeVar("T")
 
-GOODBYE_TIMEOUT = 5.0
+GOODBYE_TIMEOUT = 3.0
 """Seconds for which the answer to QUIT is awaited; nothing depends on it."""
 
 START_INPUT, UNAVAILABLE, THROTTLED, TOO_LARGE = 354, 421, 454, 552

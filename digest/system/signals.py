@@ -7,7 +7,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -15,6 +17,27 @@ GRACE_SECONDS = 10.0
 """How long a message that is being handed over may take to finish after a stop was asked for."""
 
 T = TypeVar("T")
+
+
+class Threads(ThreadPoolExecutor):
+    """Makes each call in a thread that the program does not wait for at its end: nothing can stop a
+    call that hangs in the operating system, such as the look-up of a name.
+    """
+
+    def submit(self, call: Callable[..., T], /, *args: Any, **named: Any) -> Future[T]:
+        """Begin a call."""
+        result: Future[T] = Future()
+
+        def work() -> None:
+            if not result.set_running_or_notify_cancel():
+                return
+            try:
+                result.set_result(call(*args, **named))
+            except BaseException as error:
+                result.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return result
 
 
 class Stop(asyncio.Event):
@@ -41,6 +64,7 @@ async def run_stoppable(
     stopped.
     """
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads())
     task = asyncio.ensure_future(work)
 
     def on_signal(number: int) -> None:

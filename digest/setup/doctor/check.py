@@ -5,10 +5,8 @@ another.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,6 +19,7 @@ from digest.errors import (
     masked,
     one_line,
 )
+from digest.system.signals import Threads
 
 SECONDS = 10.0
 """For each check, all of which begin at once."""
@@ -140,7 +139,9 @@ def run_checks(
     left behind in a thread that the program does not wait for: nothing can stop a call that hangs
     in the operating system.
     """
-    running = [(check, _begun(check, tuple(wrong))) for check in checks if check.wanted]
+    # docs/decisions.md: Doctor's checks run in threads that may be left behind.
+    threads, known = Threads(), tuple(wrong)
+    running = [(each, threads.submit(each.findings, known)) for each in checks if each.wanted]
     deadline = time.monotonic() + seconds
     for check, result in running:
         try:
@@ -148,19 +149,6 @@ def run_checks(
         except TimeoutError:
             late = fail(f"no result after {seconds:g} seconds", "", Cause.OTHER)
             yield replace(late, name=check.name)
-
-
-def _begun(check: Check, wrong: tuple[str, ...]) -> Future[list[Finding]]:
-    """A check at work in a thread of its own."""
-    # A daemon's one: an executor's threads would be waited for at the end of the program
-    # (docs/decisions.md: Doctor's checks run in threads that may be left behind).
-    result: Future[list[Finding]] = Future()
-    threading.Thread(
-        target=lambda: result.set_result(check.findings(wrong)),
-        name=f"check {check.name}",
-        daemon=True,
-    ).start()
-    return result
 
 
 def unresolved(host: str) -> str:
