@@ -46,7 +46,7 @@ _REPLY_PREFIX = re.compile(
 # At the beginning: further on it may be a keyword's name, in the subject of a person's reply.
 _AWAY = re.compile(
     rf"{_REPLY_PREFIX.pattern}(?:out of (?:the )?office"
-    r"|auto(?:matic|mated)?[ -]?(?:reply|response)|automatische antwort|abwesenheit|vacation"
+    r"|auto(?:matic|mated)?[ -]?(?:reply|response)|auto:|automatische antwort|abwesenheit|vacation"
     r"|réponse automatique|respuesta automática|risposta automatica|resposta automática"
     r"|automatisch antwoord|autosvar|自动回复|自動回覆|自動返信)",
     re.IGNORECASE,
@@ -130,17 +130,20 @@ def _answered(message: Message) -> tuple[str, ...]:
 
 def _is_automatic(message: Message) -> bool:
     """Whether a program wrote this in answer to a mail (RFC 3834, and what was usual before it)."""
-    names = ("X-Autoreply", "X-Autorespond", "X-AutoReply-From")
-    return bool(
-        _auto_submitted(message) not in ("", "no")
-        or any(name in message for name in names)
-        or header(message, "Precedence").strip().lower() in ("auto_reply", "auto-reply")
-        or _says_away(message)
-    )
+    return _auto_submitted(message) not in ("", "no") or _says_away(message)
 
 
 def _says_away(message: Message) -> bool:
-    return _AWAY.match(header(message, "Subject")) is not None
+    """Whether a message says that it is a person's standing answer, such as a note of absence (RFC
+    5230 section 5); reports of servers do not.
+    """
+    names = ("X-Autoreply", "X-Autorespond", "X-AutoReply-From")
+    return bool(
+        any(name in message for name in names)
+        or header(message, "Precedence").strip().lower() in ("auto_reply", "auto-reply")
+        or "(vacation)" in header(message, "Auto-Submitted").lower()
+        or _AWAY.match(header(message, "Subject"))
+    )
 
 
 def _auto_submitted(message: Message) -> str:

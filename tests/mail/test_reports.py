@@ -54,6 +54,7 @@ def test_by_the_command_no_living_address_is_suppressed_and_no_dead_one_passed_o
     assert {result for case, result, _ in found if case.verdict == "dead"} == {RESULTS[0]}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "body",
     [
