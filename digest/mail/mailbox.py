@@ -217,9 +217,10 @@ class Mailbox:
                 remedy="check user and password",
             ) from error
         except IMAP4.error as error:
+            broken = isinstance(error, IMAP4.abort)
             raise TryLaterError(
                 f"{where} could not be read ({self._words(error)})",
-                remedy="is the folder's name right?",
+                remedy="is that an IMAP server?" if broken else "is the folder's name right?",
             ) from error
         except ssl.SSLCertVerificationError as error:
             raise ConfigError(

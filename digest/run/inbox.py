@@ -140,19 +140,24 @@ async def _read_one(reader: InboxReader, mailbox: MailboxProcess, fetched: Fetch
     inbox, key = reader.store.inbox, fetched.key
     # docs/decisions.md, “A mail is noted before it is read”.
     if not inbox.begin(key, reader.clock()) and not inbox.handled(key):
-        return reader.leave(fetched, "reading it was broken off once")
+        return _given_up(reader, fetched, "reading it was broken off once")
     try:
         incoming = await mailbox.read()
     except asyncio.CancelledError:
         inbox.end(key)  # the time was over, or a stop was asked for: not the message's fault
         raise
     if incoming is None:
-        result = reader.leave(fetched, "reading it takes too much time or memory")
-        who = f"{result.incoming.sender or 'nobody'}, {result.incoming.subject!r}"
-        log.warning("left for a person: %s: %s", who, result.did)
-        return result
+        return _given_up(reader, fetched, "reading it takes too much time or memory")
     inbox.end(key)
     return act(reader.store, reader.signer, key, incoming, reader.clock(), reader.names)
+
+
+def _given_up(reader: InboxReader, fetched: Fetched, why: str) -> InboxResult:
+    """Leave a message for a person, who is told of it: it may be a request to leave."""
+    result = reader.leave(fetched, why)
+    who = f"{result.incoming.sender or 'nobody'}, {result.incoming.subject!r}"
+    log.warning("%s: left for a person: %s: %s", reader.place.name, who, why)
+    return result
 
 
 def process_message(

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -13,7 +19,9 @@ from digest.cli.base import Context
 from digest.cli.daily import inbox
 from digest.errors import DigestError, TryLaterError
 from digest.run.inbox import Reading
+from digest.system.locks import cycle_lock
 from tests.world.house import DAYS, FRIDAY, THURSDAY, House, refused
+from tests.world.imap_server import imap_server
 from tests.world.letters import letter, postfix_bounce
 from tests.world.smtp_server import smtp_server
 
@@ -146,6 +154,79 @@ async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
         await done.wait()
     listening.cancel()
     assert capsys.readouterr().err.count("no network") == 2
+
+
+def test_nobody_is_mailed_whose_request_was_read_and_the_reading_takes_no_lock(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house("run", now=THURSDAY)
+    free: list[bool] = []
+
+    def search(line: bytes) -> Iterator[bytes]:
+        with cycle_lock(house.home / "digest.db"):
+            free.append(True)
+        yield b"* SEARCH 1\r\n%s OK done\r\n" % line.split()[0]
+
+    asks = request(house, house.mails(ADA)[0]).read_bytes()
+    house.serve(DAYS[1])
+    with imap_server({1: asks}, SEARCH=search) as server:
+        monkeypatch.setenv("DIGEST_INBOX", server.url)
+        monkeypatch.setenv("DIGEST_INBOX_PASSWORD", "a secret of ours")
+        assert house("run", now=FRIDAY).code == 0
+    assert (len(house.mails(ADA)), len(house.mails("lin@example.org"))) == (1, 2)
+    assert free
+    assert server.asked.count("STORE") == 1
+
+
+def test_a_server_that_drips_costs_the_run_its_time_limit_and_no_digest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "BEFORE_CYCLE", 0.1)
+    with imap_server() as server:
+        server.answers["GREETING"] = server.drip
+        monkeypatch.setenv("DIGEST_INBOX", server.url)
+        monkeypatch.setenv("DIGEST_INBOX_PASSWORD", "a secret of ours")
+        told = house("run", now=THURSDAY)
+    assert told.code == 0
+    assert "told nothing of what is in it within 0.1 seconds" in told.err
+    assert len(house.mails()) == 2
+
+
+def test_what_there_was_no_time_for_is_read_after_the_cycle(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailed: list[int] = []
+
+    async def read_inbox(_settings: object, _now: object, seconds: float) -> Reading:
+        mailed.append(len(house.mails()))
+        return Reading(begun=True, finished=seconds == inbox.WHOLE)
+
+    monkeypatch.setattr(inbox, "read_inbox", read_inbox)
+    monkeypatch.setenv("DIGEST_INBOX", "imaps://ada@example.org")
+    assert house("run", now=THURSDAY).code == 0
+    assert mailed == [0, 2]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("command", ["run", "daemon", "inbox"])
+def test_sigterm_ends_a_reading_at_once(house: House, command: str) -> None:
+    house("run", now=THURSDAY)
+    with imap_server() as server:
+        server.answers["SEARCH"] = server.hang
+        environment = {**os.environ, "DIGEST_HOME": str(house.home), "DIGEST_INBOX": server.url}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "digest", command],
+            env=environment | {"DIGEST_INBOX_PASSWORD": "a secret of ours"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while "SEARCH" not in server.asked:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=25)
+    assert process.returncode == (0 if command == "daemon" else 75)
+    assert "Traceback" not in said
 
 
 def test_the_heartbeat_beats_after_good_cycles_alone(

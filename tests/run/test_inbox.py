@@ -332,7 +332,8 @@ async def test_a_mail_that_costs_too_much_is_left_for_a_person_and_the_rest_is_r
         "unsubscribed"
     ]
     assert [h.incoming.subject for h in heard[:2]] == ["Evil", "Evil too"]
-    assert "left for a person: Ada <ada@example.org>, 'Evil': reading it takes" in caplog.text
+    where = "bounces@mail.example.org/INBOX: left for a person: Ada <ada@example.org>"
+    assert f"{where}, 'Evil': reading it takes too much" in caplog.text
     assert box.marked == {3}
     assert await read_all(listener(post)) == []
     # Numbered anew, it comes again, and is not read again.
