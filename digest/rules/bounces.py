@@ -210,12 +210,13 @@ def blame_of(fault: Fault) -> Blame:
     return _BLAMED.get(fault, Blame.POLICY)
 
 
-def bare_words(words: str) -> str:
-    """What a server said, without the addresses, names, ids and numbers that differ from one
-    message to the next.
+def bare_words(words: str, address: str = "") -> str:
+    """What a server said of a reader, without the addresses, names, ids and numbers that differ
+    from one message to the next.
     """
     text = re.sub(r"\S+://\S+|\S*\d\S*|[\w-]+(?:\.[\w-]+)+", " ", _plain(words))
-    return " ".join(re.findall(r"[^\W\d_]+", text))
+    own = set(re.findall(r"[^\W\d_]+", address.partition("@")[0].casefold()))
+    return " ".join(word for word in re.findall(r"[^\W\d_]+", text) if word not in own)
 
 
 def is_surge(bounced: int, readers: int) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from digest.errors import UsageError
 from digest.model import NOT_CARRIED, OPEN, REPOSITORY, Outcome, Outgoing, Receipt, State
+from digest.rules.bounces import bare_words
 from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, RateLimit, what_follows
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
@@ -179,9 +180,9 @@ class Outbox(Concern):
         is_issue = outgoing.address.startswith(REPOSITORY)
         if not is_issue:
             blamed = receipt.bounce
-            receipt = self._relay.judge(receipt, now, outgoing.reader)
+            receipt = self._relay.judge(receipt, now, outgoing.reader, outgoing.address)
             if blamed and receipt.outcome is Outcome.RELAY:
-                excuse_words(self._db, receipt.reply, now)
+                excuse_words(self._db, bare_words(receipt.reply, outgoing.address), now)
         attempt = Attempt(
             receipt.outcome, outgoing.attempt, now - outgoing.date, bool(maybe_accepted), is_issue
         )

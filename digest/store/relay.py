@@ -69,7 +69,7 @@ class Relay(Concern):
         found = self._db.first(RelayState, "SELECT * FROM relay WHERE name = ?", [self._name])
         return found or RelayState()
 
-    def judge(self, receipt: Receipt, now: datetime, reader: int = 0) -> Receipt:
+    def judge(self, receipt: Receipt, now: datetime, reader: int = 0, address: str = "") -> Receipt:
         """Take note of how an attempt for a reader ended, and return what that means for the
         message.
 
@@ -92,7 +92,7 @@ class Relay(Concern):
                 if self._suspect(state, receipt, now, most):
                     return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.FAILED if fault_of(receipt.reply) in _WITHOUT_CAUSE:
-                if self._suspect_words(state, receipt, now, reader):
+                if self._suspect_words(receipt, now, reader, bare_words(receipt.reply, address)):
                     return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.SENT if state != RelayState():
                 self._write(RelayState())
@@ -109,13 +109,11 @@ class Relay(Concern):
         self._write(_tripped(state, receipt.reply, now) if trips else state)
         return trips
 
-    def _suspect_words(
-        self, state: RelayState, receipt: Receipt, now: datetime, reader: int
-    ) -> bool:
+    def _suspect_words(self, receipt: Receipt, now: datetime, reader: int, said: str) -> bool:
         """Count a refusal where another reader's was in the same words; whether it is taken for the
         server's failure now.
         """
-        said = bare_words(receipt.reply)
+        state = self.state()
         if said != state.refusal:
             self._answered(state)
             state = self.state()

@@ -284,15 +284,21 @@ def note_bounce(
     return Effect.NOTED
 
 
-def excuse_words(database: Database, words: str, now: datetime) -> None:
-    """Take back what was noted of readers for these words, which were the mail server's trouble.
+def excuse_words(database: Database, said: str, now: datetime) -> None:
+    """Take back what was noted of readers for these bare words, which were the mail server's
+    trouble.
 
     Belongs into a transaction.
     """
-    said, line = bare_words(words), now - SOFT_SPAN
-    noted = database.rows("SELECT delivery, subscriber, words FROM bounce WHERE at > ?", [line])
+    line = now - SOFT_SPAN
+    noted = database.rows(
+        """SELECT b.delivery, b.subscriber, b.words, r.address
+           FROM bounce b JOIN subscriber r ON r.id = b.subscriber
+           WHERE b.at > ? AND b.blame = 'soft'""",
+        [line],
+    )
     for row in noted:
-        if bare_words(row["words"]) != said:
+        if bare_words(row["words"], row["address"]) != said:
             continue
         database.write("UPDATE bounce SET excused = 1 WHERE delivery = ?", [row["delivery"]])
         reader = row["subscriber"]

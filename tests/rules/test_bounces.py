@@ -222,6 +222,14 @@ def test_what_is_said_to_one_reader_and_to_another(one: str, other: str, same: b
     assert (bare_words(one) == bare_words(other)) is same
 
 
+def test_a_readers_own_name_is_no_difference_between_what_two_readers_were_refused() -> None:
+    said = [
+        bare_words(f"550 the box of {name} is closed", f"{name}@example.org")
+        for name in ("ada", "lin.wei", "bob+arxiv")
+    ]
+    assert said == ["the box of is closed"] * 3
+
+
 @pytest.mark.parametrize(
     ("bounced", "readers", "surge"),
     [(4, 4, False), (5, 5, True), (5, 100, False), (6, 100, True), (50, 1000, False)],

@@ -12,7 +12,7 @@ import pytest
 from digest.mail.message import Message
 from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt
-from digest.rules.bounces import SURGE_READERS
+from digest.rules.bounces import SURGE_READERS, bare_words
 from digest.run.daemon import Daemon
 from digest.setup.mail import make_signer
 from digest.store.suppressions import Effect, Suppression, excuse_words
@@ -200,9 +200,9 @@ async def test_who_was_suppressed_by_words_that_were_the_servers_is_mailed_again
         await next_day(world, paper)
     assert effect is Effect.SUPPRESSED
     bounce(world, "550 5.1.1 gone", LIN)
-    excuse_words(world.database, "550 not today <x@example.org>", world.now)
+    excuse_words(world.database, bare_words("550 not today <x@example.org>"), world.now)
     assert [one.address for one in world.store.suppressions.all()] == [LIN]
-    excuse_words(world.database, "550 5.1.1 gone as well", world.now)
+    excuse_words(world.database, bare_words("550 5.1.1 gone"), world.now)
     assert [one.address for one in world.store.suppressions.all()] == [LIN]
 
 
