@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -15,11 +15,14 @@ from typing import Any, NoReturn, TextIO, TypeVar
 import click
 
 from digest.errors import UsageError, masked
+from digest.model import Mistake
 from digest.setup.masks import secrets_of
 from digest.setup.settings import IN_PLACE, SETTINGS, Settings, load_settings
 from digest.times import from_text
 
 V = TypeVar("V")
+MOST_MISTAKES = 10
+"""At most so many mistakes of the subscribers file are shown beside other things."""
 
 
 def fit_for_log(text: str) -> str:
@@ -267,6 +270,24 @@ def say_where_mail_goes(context: Context) -> None:
         context.warn(
             f"mail goes to the {place}, and to nobody's inbox, until DIGEST_MAIL names a server"
         )
+
+
+def warn_of_mistakes(context: Context, mistakes: Sequence[Mistake]) -> None:
+    """Say on stderr what is wrong in the subscribers file, and whom that holds back."""
+    for line in mistake_lines(mistakes):
+        context.warn(line)
+
+
+def mistake_lines(mistakes: Sequence[Mistake]) -> Iterator[str]:
+    """What is wrong in the subscribers file, and whom that holds back, in lines for people."""
+    yield from map(str, mistakes[:MOST_MISTAKES])
+    if more := len(mistakes[MOST_MISTAKES:]):
+        yield f"{more} more mistakes in the file: 'digest subscribers check' shows them"
+
+
+def mistakes_json(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
+    """The mistakes of the subscribers file with their readers, for programs."""
+    return [{"text": one.words, "holds_back": list(one.holds_back)} for one in mistakes]
 
 
 def labelled(rows: Iterable[tuple[str, ...]], width: int) -> Iterator[str]:

@@ -192,8 +192,8 @@ def _why_future(day: _Day) -> str:
 
 
 def _why_kept_away(day: _Day, reader: Reader) -> Iterator[Reason]:
-    """The reader had left; a suppression that began before the day's end; a pause, as the file has
-    it, after the last digest.
+    """The reader had left; a suppression that began before the day's end; mistakes in the file on
+    that day; a pause, as the file has it, after the last digest.
     """
     inquiry = day.inquiry
     if inquiry.subscriber is None and reader.left_at is not None and reader.left_at < day.end:
@@ -201,6 +201,8 @@ def _why_kept_away(day: _Day, reader: Reader) -> Iterator[Reason]:
     suppression = inquiry.suppression()
     if suppression and reader.suppressed_at is not None and reader.suppressed_at < day.end:
         yield suppression.code, suppression.text
+    for words in inquiry.store.mistakes.of(reader.id, day.start, day.end):
+        yield "mistake", f"a mistake in the subscribers file held the reader back: {words}"
     pause = inquiry.pause(min(day.end - _SECOND, inquiry.now))
     if pause and all(last.queued_at < day.end for last in inquiry.deliveries(limit=1)):
         yield "paused", f"the subscribers file has the reader {pause}"

@@ -33,7 +33,8 @@ from digest.times import text_or_none, to_text
 @dataclass(frozen=True)
 class Inquiry:
     """A question about one reader: as the subscribers file has them, as the database remembers
-    them, or both. `now` is UTC.
+    them, or both. `now` is UTC; `held_back` are the words of the mistake in the file for which
+    nothing is mailed to them.
     """
 
     store: Store
@@ -42,6 +43,7 @@ class Inquiry:
     subscriber: Subscriber | None
     past: Reader | None
     hold_unknown: bool = False
+    held_back: str = ""
 
     @property
     def zone(self) -> str:
@@ -145,6 +147,8 @@ def next_chance(inquiry: Inquiry) -> str:
 
 def what_next(inquiry: Inquiry) -> str:
     """What comes next for the reader, in a sentence or two."""
+    if inquiry.held_back:
+        return "What is due comes once the mistake in the subscribers file is mended."
     if inquiry.subscriber is None:
         return ""
     if inquiry.due is None or inquiry.plan is None:

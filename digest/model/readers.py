@@ -119,11 +119,50 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Mistake:
+    """A mistake in the subscribers file with which the other readers are served: where and what it
+    is, and the addresses of those whom it holds back ("": one whose address cannot be told).
+    """
+
+    words: str
+    holds_back: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The mistake and its effect, in a line for people."""
+        if not self.holds_back:
+            return f"{self.words} (nobody is held back by that)"
+        named = [address or "the reader of that entry" for address in self.holds_back]
+        more = f" and {len(named) - 3} more" if named[3:] else ""
+        whom = f"{', '.join(named[:3])}{more}"
+        return f"{self.words} (until that is mended nothing is mailed to {whom})"
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
-    """Who gets what: readers in the order of the file, every keyword that is to be fetched, and the
-    categories to which the page keeps.
+    """Who gets what: readers in the order of the file, every keyword that is to be fetched, the
+    categories to which the page keeps, and the mistakes for which other readers are missing.
     """
 
     subscribers: tuple[Subscriber, ...]
     keywords: tuple[Keyword, ...]
     within: tuple[str, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def held_back(self) -> dict[str, str]:
+        """Whom mistakes hold back, by address ("": one or more whose address cannot be told), each
+        with the words of the first one.
+        """
+        found: dict[str, str] = {}
+        for mistake in self.mistakes:
+            for address in mistake.holds_back:
+                found.setdefault(address, mistake.words)
+        return found
+
+    def why_held_back(self, address: str) -> str:
+        """The words of the mistake that holds back the reader with this address, in whatever case;
+        "" where none does.
+        """
+        wanted = address.strip().casefold()
+        words = (why for known, why in self.held_back.items() if known.casefold() == wanted)
+        return next(words, "") if wanted else ""

@@ -24,6 +24,7 @@ class Trouble(StrEnum):
     CYCLES = "cycles"
     MAIL = "mail"
     FETCH = "fetch"
+    READERS = "readers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,14 @@ class Facts:
 
     `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or
     nothing; `last_good` are the keywords that arXiv fails to answer, with the time of its last good
-    answer.
+    answer; `mistakes` are those in the subscribers file, which hold back some of the readers.
     """
 
     failed_cycles: int = 0
     error: str = ""
     mail_rests: str = ""
     last_good: Mapping[str, datetime] = field(default_factory=dict)
+    mistakes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Decision:
 def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) -> Decision:
     """Compare what is wrong with what the operator knows.
 
-    Each trouble is reported once; what comes and goes while another stays is not reported again.
+    Each trouble is reported once, and each state of the subscribers file; what comes and goes while
+    another stays is not reported again.
     When all is well one mail says so, and what it was: where mail itself was broken, that is the
     first that reaches the operator.
     """
@@ -82,7 +85,10 @@ def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) 
         return Decision(notice, memory if notice else {}, {})
     known = dict(memory)
     for kind, words in wrong.items():
-        known[kind] = replace(memory.get(kind, KnownTrouble(now, words)), words=words)
+        before = memory.get(kind, KnownTrouble(now, words))
+        # Another mistake in the file concerns other people: that is news.
+        is_same = kind is not Trouble.READERS or before.words == words
+        known[kind] = replace(before, words=words) if is_same else KnownTrouble(now, words)
     if all(known[kind].reported for kind in wrong):
         return Decision(None, known, known)
     lines = tuple(
@@ -104,6 +110,10 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
         wrong[Trouble.CYCLES] = (
             f"{facts.failed_cycles} cycles in a row failed, the last with: {facts.error}"
         )
+    if facts.mistakes:
+        shown, more = facts.mistakes[:5], len(facts.mistakes) - 5
+        others = f"; and {more} more" if more > 0 else ""
+        wrong[Trouble.READERS] = f"{'; '.join(shown)}{others}"
     behind = {
         name: good
         for name, good in facts.last_good.items()

@@ -59,6 +59,7 @@ async def after_cycle(
         error=why,
         mail_rests=_mail_rests(store, now),
         last_good=_unanswered(store, roster) if roster else {},
+        mistakes=tuple(map(str, roster.mistakes)) if roster else (),
     )
     # A pure decision, so that an alarm that could not be sent is taken again next time.
     decision = decide(facts, store.alarms.memory(), now)
@@ -92,7 +93,8 @@ def _is_away(store: Store, now: datetime) -> bool:
 
 def _unanswered(store: Store, roster: Roster) -> dict[str, datetime]:
     """The keywords whose last fetches failed, with the time of the last good one."""
-    names = {keyword.query: keyword.name for keyword in reversed(roster.keywords)}
+    keywords = store.mistakes.completed(roster).keywords
+    names = {keyword.query: keyword.name for keyword in reversed(keywords)}
     queries = store.windows.queries(list(names))
     return {
         names[q.text]: q.last_good_at for q in queries if q.failures and q.last_good_at is not None

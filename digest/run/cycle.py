@@ -13,7 +13,7 @@ from datetime import datetime
 
 from digest.errors import ClockError, ConfigError, Exit
 from digest.keywords.words import counted, listed
-from digest.model import Keyword, Outcome, Roster, Subscriber
+from digest.model import Keyword, Mistake, Outcome, Roster, Subscriber
 from digest.run.compose import Composer, compose_due, queue_now
 from digest.run.deliver import Delivered, Mailer, deliver, post_issues
 from digest.run.farewell import say_farewell
@@ -55,7 +55,7 @@ class Summary:
     away; `waiting` counts the deliveries that are still in the outbox; `paused` tells why the mail
     server is given a rest, `room_at` when the limits let the next message leave; `unanswered` are
     the keywords for which arXiv is `asked_again` at that moment, `first_digests` counts those that
-    wait for a first answer.
+    wait for a first answer; `mistakes` are those of the subscribers file.
     """
 
     started: datetime
@@ -72,6 +72,7 @@ class Summary:
     unanswered: tuple[str, ...] = ()
     asked_again: datetime | None = None
     first_digests: int = 0
+    mistakes: tuple[Mistake, ...] = ()
 
     @property
     def awaited(self) -> str:
@@ -92,12 +93,15 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     store, mailer, started = parts.store, parts.mailer, parts.clock()
     run = store.runs.begin(started)
     store.outbox.recover(started)
+    refused = _sync(parts, started)
     # What waits leaves before arXiv is asked: an arXiv that is slow or away holds up no mail.
     delivered = await deliver(parts, mailer, force=force)
     try:
-        store.subscribers.sync(parts.roster, started)
+        if refused is not None:
+            raise refused
+        roster = store.mistakes.completed(parts.roster)
         fetched = await fetch_due(
-            parts, parts.sources, parts.roster, run, only=only, force=options.fetch_all
+            parts, parts.sources, roster, run, only=only, force=options.fetch_all
         )
     except (ConfigError, ClockError) as error:
         store.runs.finish(
@@ -124,13 +128,25 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     delivered.add_issues(await post_issues(parts, mailer))
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
-    summary = _with_awaited(
-        summary, store, parts.roster.keywords if only is None else only.keywords
-    )
+    summary = _with_awaited(summary, store, roster.keywords if only is None else only.keywords)
+    if mistakes := roster.mistakes:
+        code = summary.exit_code or Exit.GIVEN_UP
+        summary = replace(summary, mistakes=mistakes, exit_code=code)
     store.runs.finish(
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
     return summary
+
+
+def _sync(parts: Parts, now: datetime) -> ConfigError | None:
+    """Make the database follow the subscribers file, before anything leaves: who is held back by a
+    mistake in it gets nothing. Returns why that cannot be.
+    """
+    try:
+        parts.store.subscribers.sync(parts.roster, now)
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _summary(

@@ -168,7 +168,8 @@ def next_work(
 
 def _fetches(store: Store, roster: Roster) -> Iterator[datetime]:
     """When queries are asked for again, whatever is announced."""
-    for query in store.windows.queries([keyword.query for keyword in roster.keywords]):
+    keywords = store.mistakes.completed(roster).keywords
+    for query in store.windows.queries([keyword.query for keyword in keywords]):
         if query.next_fetch_at is not None:
             yield query.next_fetch_at
         elif query.last_good_at is not None:

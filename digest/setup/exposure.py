@@ -28,7 +28,8 @@ def refuse_exposure(roster: Roster, environ: Mapping[str, str], *, api: str, tok
 
     A repository of which nothing can be learned is taken for a public one.
     """
-    if not in_workflow(environ) or not any("@" in reader.email for reader in roster.subscribers):
+    addresses = [*(reader.email for reader in roster.subscribers), *roster.held_back]
+    if not in_workflow(environ) or not any("@" in address for address in addresses):
         return
     repository = environ.get("GITHUB_REPOSITORY", "")
     if _is_private(f"{api}/repos/{repository}", token):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from digest.errors import ConfigError
 from digest.model import REPOSITORY
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
@@ -47,15 +48,25 @@ def reading_store(settings: Settings) -> Iterator[Store]:
 
 
 def require_subscriber(roster: Roster, address: str, settings: Settings) -> Subscriber:
-    """One reader by address; ConfigError where the file does not name it."""
+    """One reader by address; ConfigError where the file does not name it or has a mistake there."""
     from digest.subscribers.edit import roster_entry
     from digest.subscribers.guesses import unknown_reader
 
     reader = roster_entry(roster, known_as(settings, address))
     if reader is None:
+        if why := roster.why_held_back(known_as(settings, address)):
+            raise held_back_error(address, why)
         known = (subscriber.email for subscriber in roster.subscribers)
         raise unknown_reader(place_of_subscribers(settings), address, known)
     return reader
+
+
+def held_back_error(address: str, why: str) -> ConfigError:
+    """What to raise where something is asked of a reader whose entry has a mistake."""
+    return ConfigError(
+        f"{address} is held back by a mistake in the subscribers file: {why}",
+        remedy="'digest subscribers check' shows it",
+    )
 
 
 def holds_unknown(settings: Settings, address: str) -> bool:

@@ -11,23 +11,29 @@ from digest.mail.message import address_in
 from digest.model import Format, Roster
 from digest.setup.settings import IN_PLACE, Settings
 from digest.store import Store
-from digest.subscribers import SubscribersFileError, load_roster
+from digest.subscribers import Problem, SubscribersFileError, load_roster
 from digest.subscribers.check import check_text
+from digest.subscribers.follow import follow_text
+from digest.subscribers.load import follow_roster
 from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
 
 
-def read_roster(settings: Settings) -> Roster:
+def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
     """Who gets what; where that comes from a secret, each reader under a name that tells nobody the
-    address.
+    address. Mistakes in the file hold back some of the readers, unless it is to be right as a
+    `whole`.
 
-    Raises ConfigError with every mistake in the file, or with what to do where there is none. A
-    mistake in the secret is not shown: whoever keeps readers in a secret has a log that others can
-    read.
+    Raises ConfigError with every mistake where they concern all, or with what to do where there is
+    no file. A mistake in the secret is not shown: whoever keeps readers in a secret has a log that
+    others can read.
     """
     if not settings.subscribers_yaml:
-        return load_roster(settings.subscribers)
+        return (load_roster if whole else follow_roster)(settings.subscribers)
     try:
-        roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
+        if whole:
+            roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
+        else:
+            roster = follow_text(settings.subscribers_yaml, IN_PLACE, _line_alone)
     except SubscribersFileError as error:
         lines = sorted({problem.line for problem in error.problems})[:5]
         # Without the error itself, whose text repeats what stands in the secret.
@@ -37,6 +43,10 @@ def read_roster(settings: Settings) -> Roster:
             "with the same text in a file, shows what is wrong",
         ) from None
     return Pseudonyms(settings.secret).hide(roster)
+
+
+def _line_alone(problem: Problem) -> str:
+    return f"{IN_PLACE} is not right in line {problem.line}"
 
 
 def pseudonyms_of(settings: Settings) -> Pseudonyms | None:
@@ -88,7 +98,15 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
         store.naming.drop_bodies()
     # Only the key by which they were hidden tells whose the names are.
     elif mark == names.mark and roster is not None:
-        store.naming.show({names.of(reader.email): reader.email for reader in roster.subscribers})
+        held = roster.held_back
+        if "" in held:
+            # Who keeps the old name would be taken for one who left, and then for a new reader.
+            raise ConfigError(
+                f"the database is to know its readers by their addresses again, and {held['']}",
+                remedy="mend that first",
+            )
+        addresses = [*(reader.email for reader in roster.subscribers), *held]
+        store.naming.show({names.of(address): address for address in addresses})
 
 
 def subscribers_file(settings: Settings) -> Path:

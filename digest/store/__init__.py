@@ -21,6 +21,7 @@ from digest.store.exports import Exports
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
+from digest.store.mistakes import Mistakes
 from digest.store.naming import Naming
 from digest.store.outbox import Outbox
 from digest.store.pages import Pages
@@ -50,6 +51,7 @@ class Store:
         self.history = History(database)
         self.suppressions = Suppressions(database)
         self.inbox = Inbox(database)
+        self.mistakes = Mistakes(database)
         self.alarms = Alarms(database)
         self.naming = Naming(database)
         self.pages = Pages(database)

@@ -20,6 +20,7 @@ _ADDRESS = "(SELECT r.address FROM subscriber r WHERE r.id = t.subscriber)"
 _WORDS_OF_SERVERS = (
     ("delivery", "id", "reply", _ADDRESS, "t.reply <> ''"),
     ("bounce", "delivery", "words", _ADDRESS, "t.words <> ''"),
+    ("mistake", "id", "words", _ADDRESS, "t.words <> ''"),
     ("run", "id", "trouble", "''", "t.trouble LIKE '%@%'"),
     ("relay", "name", "reason", "''", "t.reason LIKE '%@%'"),
     ("meta", "key", "value", "''", f"t.key IN ('{ERROR}', '{MEMORY}')"),

@@ -15,6 +15,7 @@ from digest.rules.bounces import bare_words
 from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, RateLimit, what_follows
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
+from digest.store.mistakes import HELD_BACK
 from digest.store.relay import Relay
 from digest.store.rows import OPEN_STATES, WAITING_STATES, states
 from digest.store.suppressions import excuse_words, note_bounce
@@ -321,7 +322,8 @@ def _leaving(hold_unknown: bool, issues: bool) -> dict[str, bool]:
 _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
     WHERE d.state IN {OPEN_STATES}
         AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
-        AND (r.address LIKE 'github:%') = :issues"""
+        AND (r.address LIKE 'github:%') = :issues
+        AND NOT {HELD_BACK.format("r.id")}"""
 
 # A delivery that may have been accepted once is never made due again: it ends as dropped, not
 # suppressed.

@@ -130,4 +130,5 @@ def delete_runs(database: Database, before: datetime) -> int:
     aged = "SELECT id FROM run WHERE started_at < ?"
     database.write(f"DELETE FROM run_keyword WHERE run IN ({aged})", [before])
     database.write(f"UPDATE seen SET run = NULL WHERE run IN ({aged})", [before])
+    database.write("DELETE FROM mistake WHERE until < ?", [before])
     return database.write("DELETE FROM run WHERE started_at < ?", [before])

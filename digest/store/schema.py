@@ -286,12 +286,22 @@ uid INTEGER NOT NULL) WITHOUT ROWID;
     # `refusal`: what the server said of the last message that it refused without a cause of its
     # reader's, without all that differs between messages; `refused`: that reader.
     # `farewell`: the last mail to who left by the page's button, NULL where none follows and
-    # nothing can be undone; `was_away`: what their `away` was before.
+    # nothing can be undone; `was_away`: what their `away` was before. `mistake`: from when to when
+    # a mistake in the subscribers file held back a reader.
     """
     ALTER TABLE relay ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
     ALTER TABLE relay ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
 
     ALTER TABLE suppression ADD COLUMN farewell TEXT CHECK(farewell IN ('wanted', 'handed over'));
     ALTER TABLE suppression ADD COLUMN was_away INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE mistake(
+        id INTEGER PRIMARY KEY,
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        since TEXT NOT NULL,
+        until TEXT,
+        words TEXT NOT NULL
+    );
+    CREATE INDEX mistake_subscriber ON mistake(subscriber, until);
     """,
 )

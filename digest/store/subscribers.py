@@ -15,6 +15,7 @@ from digest.errors import ConfigError
 from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
+from digest.store.mistakes import HELD_BACK, note_mistakes
 from digest.store.rows import NOT_CARRIED_STATES
 from digest.times import moment_or_none, to_text
 
@@ -62,8 +63,8 @@ class Subscribers(Concern):
 
         A removed keyword is due no longer; an edited one (same name, other query) still brings what
         was recorded before; a new one is placed after the next good window, or at once after a
-        recent one. Raises ConfigError where the file names nobody though the database knows
-        readers.
+        recent one. Who is held back by a mistake in the file keeps everything as it is. Raises
+        ConfigError where the file names nobody though the database knows readers.
         """
         if not roster.subscribers and self.known():
             raise ConfigError(
@@ -84,10 +85,20 @@ class Subscribers(Concern):
             for subscriber in roster.subscribers:
                 known = others.pop(subscriber.email.casefold(), None)
                 self._sync_reader(subscriber, known, queries, now)
-            self._leave([row["id"] for row in others.values() if not row["gone"]], now)
+            note_mistakes(self._db, roster, now)
+            self._leave(self._left([row["id"] for row in others.values()]), now)
             self._start_new(now)
             self._db.set_meta("roster", fingerprint)
         return True
+
+    def _left(self, missing: list[int]) -> list[int]:
+        """Of the readers whom the file does not serve, those who left."""
+        return self._db.column(
+            f"""SELECT s.id FROM subscriber s
+                WHERE s.id IN (SELECT value FROM json_each(?)) AND s.gone = 0
+                    AND NOT {HELD_BACK.format("s.id")}""",
+            [json.dumps(missing)],
+        )
 
     def _query_numbers(self, roster: Roster) -> dict[str, int]:
         """The number of each query that somebody wants, by its text; new ones are added."""

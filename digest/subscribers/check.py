@@ -29,14 +29,25 @@ def check_text(text: str, name: str, *, may_be_empty: bool = False) -> Checked:
     """Check the file's text as a whole; `name` is the file's. Raises SubscribersFileError with
     every mistake.
     """
-    reading = _read(text)
-    checked, problems = reading.checked, [*reading.faults, *reading.mistakes]
+    checked, error = examine_text(text, name)
     # Nothing above a fault is not an empty file: what stands below it must not be written over.
-    if checked and may_be_empty and not reading.faults and checked.document.root is None:
+    if checked and may_be_empty and checked.document.root is None:
         return checked
-    if problems or checked is None:
-        raise SubscribersFileError(problems, name=name, lines=text.split("\n"))
+    if error or checked is None:
+        raise error or AssertionError("a file without a mistake is read to its end")
     return checked
+
+
+def examine_text(text: str, name: str) -> tuple[Checked | None, SubscribersFileError | None]:
+    """What a text means without its mistakes, None where its YAML is at fault; and all of them, if
+    any.
+    """
+    reading = _read(text)
+    problems = [*reading.faults, *reading.mistakes]
+    checked = None if reading.faults else reading.checked
+    if not problems:
+        return checked, None
+    return checked, SubscribersFileError(problems, name=name, lines=text.split("\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +156,8 @@ class Checked:
         """Names with their queries, or a plain list of keywords, which are their own queries."""
         if section.kind is NodeKind.MAPPING:
             for key, value in self.report.pairs(section, "keywords"):
-                with self.report.entry("keywords", key.value):
+                # Who uses a name that is missing nobody knows: that spoils the whole section.
+                with self.report.entry("keywords", "" if key.is_nothing else key.value):
                     name = self._declare(key, self.report.text(key, "a keyword's name"))
                     read = self._detailed if value.kind is NodeKind.MAPPING else self._query
                     self.names[fold(name)] = read(key, name, value)
@@ -199,7 +211,7 @@ class Checked:
 
     def _read_groups(self, section: YamlNode) -> None:
         for key, value in self.report.pairs(section, "groups"):
-            with self.report.entry("groups", key.value):
+            with self.report.entry("groups", "" if key.is_nothing else key.value):
                 name = self.report.text(key, "a group's name")
                 _refuse_second(key, name, self.groups, "group")
                 self.groups[fold(name)] = ()
@@ -213,28 +225,25 @@ class Checked:
 
     def _read_defaults(self, section: YamlNode) -> None:
         known = [name for name in FIELDS if name not in ADDRESSES]
-        self._defaults = self._options(self.report.fields(section, known, "defaults"))
+        for name, node in self.report.fields(section, known, "defaults").items():
+            with self.report.entry("defaults", name):
+                self._defaults |= self._option(name, node)
 
-    def _options(self, fields: dict[str, YamlNode]) -> dict[str, Any]:
-        """The values of all fields but the address, under the names of model.Subscriber."""
-        values: dict[str, Any] = {}
-        for name, node in fields.items():
-            with self.report:
-                if name == "keywords":
-                    found = self.report.values(node, name, "a keyword", self._meaning)
-                    values[name] = _distinct(chain(*found))
-                elif name == "exclude":
-                    queries = self.report.values(node, name, "a query", self._excluded)
-                    values[name] = tuple(dict.fromkeys(queries))
-                else:
-                    value = read_field(self.report, name, node)
-                    values["days" if name == "schedule" else name] = value
-        return values
+    def _option(self, name: str, node: YamlNode) -> dict[str, Any]:
+        """The value of a field other than the address, under its name in model.Subscriber."""
+        if name == "keywords":
+            found = self.report.values(node, name, "a keyword", self._meaning)
+            return {name: _distinct(chain(*found))}
+        if name == "exclude":
+            queries = self.report.values(node, name, "a query", self._excluded)
+            return {name: tuple(dict.fromkeys(queries))}
+        return {"days" if name == "schedule" else name: read_field(self.report, name, node)}
 
     def _excluded(self, text: str) -> str:
         """A query that is never wanted, in canonical form: that of a keyword of this name, or its
         own.
         """
+        self.report.rests_on("keywords", text)
         named = self.names.get(fold(text))
         return named.query if named else to_text(parse(text))
 
@@ -242,8 +251,10 @@ class Checked:
         """The keywords that an item of a reader's list stands for: a name's, a group's, or
         itself.
         """
+        is_group = text[:1] == "+"
+        self.report.rests_on("groups" if is_group else "keywords", text)
         if text not in self._meanings:
-            self._meanings[text] = self._group(text[1:]) if text[:1] == "+" else self._named(text)
+            self._meanings[text] = self._group(text[1:]) if is_group else self._named(text)
         return self._meanings[text]
 
     def _group(self, name: str) -> tuple[Keyword, ...]:
@@ -277,7 +288,11 @@ class Checked:
         fields = self.report.fields(node, FIELDS, "a subscriber")
         addresses = {name: fields.pop(name) for name in ADDRESSES if name in fields}
         misnamed = len(problems) > before
-        values = {**self._defaults, **self._options(fields)}
+        values = dict(self._defaults)
+        for name, place in fields.items():
+            with self.report:
+                values |= self._option(name, place)
+        self.report.rests_on("defaults", *(FIELDS.keys() - fields.keys()))
         if len(addresses) > 1:
             raise WrongValueError(
                 "a subscriber has an email or a github repository: write two subscribers",
@@ -286,7 +301,7 @@ class Checked:
         for name, place in addresses.items():
             values["email"] = email = read_field(self.report, name, place)
             self._refuse_second_address(place, email, node)
-            if len(problems) > before:
+            if self.report.is_spoilt:
                 return
             if not values.get("keywords"):
                 raise WrongValueError(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from digest.errors import ConfigError
+from digest.errors import ConfigError, one_line
 
 
 class Entry(NamedTuple):
@@ -20,6 +20,15 @@ class Entry(NamedTuple):
 
     section: str = ""
     name: str | int = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Equal for what is one entry to the file: case, blanks and a + make no difference."""
+        return self.section, one_line(str(self.name)).casefold().lstrip("+ ")
+
+    def part(self, name: str) -> Entry:
+        """The entry of a name that stands in this one: a section has a part for each."""
+        return Entry(self.section, name) if self.section and self.name == "" else self
 
 
 WHOLE_FILE = Entry()

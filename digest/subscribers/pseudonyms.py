@@ -44,8 +44,14 @@ class Pseudonyms:
         """The same roster, in which each reader goes by that name; only `mailbox` still holds the
         address.
         """
+        mistakes = (
+            replace(one, holds_back=tuple(a and self.of(a) for a in one.holds_back))
+            for one in roster.mistakes
+        )
         return replace(
-            roster, subscribers=tuple(self._hidden(reader) for reader in roster.subscribers)
+            roster,
+            subscribers=tuple(self._hidden(reader) for reader in roster.subscribers),
+            mistakes=tuple(mistakes),
         )
 
     def _hidden(self, reader: Subscriber) -> Subscriber:

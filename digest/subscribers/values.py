@@ -7,6 +7,7 @@ one entry, notes it, and the reading goes on behind it.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Self, TypeVar
@@ -47,11 +48,15 @@ def fits(read: ReadText[object] | None, text: str) -> bool:
 
 
 class Report:
-    """The mistakes found so far in one document, each with the entry that was being read."""
+    """The mistakes found so far in one document, each with the entry that was being read.
+
+    `spoilt` has those of each entry, by its key: its own, and those of entries that it rests on.
+    """
 
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
+        self.spoilt: dict[tuple[str, str], list[Problem]] = defaultdict(list)
         self._entry = Entry()
 
     def entry(self, section: str, name: str | int = "") -> Self:
@@ -68,11 +73,27 @@ class Report:
             return True
         return False
 
-    def note(self, error: WrongValueError) -> None:
-        """Add a mistake to those found so far."""
+    def note(self, error: WrongValueError, entry: Entry | None = None) -> None:
+        """Add a mistake to those found so far: of an entry, or of the one that is being read."""
         start = error.node.start if error.node else 0
-        place = self.document.place(start + error.offset)
-        self.problems.append(Problem(*place, error.message, error.suggestion, self._entry))
+        place, entry = self.document.place(start + error.offset), entry or self._entry
+        problem = Problem(*place, error.message, error.suggestion, entry)
+        self.problems.append(problem)
+        self.spoilt[entry.key].append(problem)
+
+    def rests_on(self, section: str, *names: str) -> None:
+        """Note that what is being read means nothing certain where one of these entries is
+        wrong.
+        """
+        # Most files have no mistake, and thousands of values that rest on others.
+        for name in names if self.spoilt else ():
+            if problems := self.spoilt.get(Entry(section, name).key):
+                self.spoilt[self._entry.key] += problems
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether the entry that is being read is wrong, or rests on one that is."""
+        return self._entry.key in self.spoilt
 
     def read(self, node: YamlNode, read: ReadText[T], text: str | None = None) -> T:
         """What a node's text means; a mistake in a query has the caret under the very character
@@ -146,7 +167,7 @@ class Report:
             if known is not name:
                 line = self.document.place(known.start)[0]
                 again = f"{name.value}: stands here for the second time, first in line {line}"
-                self.note(WrongValueError(again, node=name))
+                self.note(WrongValueError(again, node=name), self._entry.part(name.value))
         return list(first.values())
 
     def fields(self, node: YamlNode, known: Collection[str], what: str) -> dict[str, YamlNode]:

@@ -22,14 +22,14 @@ def test_without_a_subscribers_file_it_says_what_to_do(house: House, command: st
     assert list(house.home.iterdir()) == []
 
 
-def test_a_broken_file_mails_nobody_and_loses_nothing(house: House) -> None:
+def test_a_file_that_cannot_be_read_mails_nobody_and_loses_nothing(house: House) -> None:
     house("run", now=THURSDAY)
     before = hashes(house.home)
     house.serve(DAYS[1])
-    house.write(SUBSCRIBERS + "  - email: nobody\n    keywrds: [x]\n")
+    house.write(SUBSCRIBERS + "  - email: nobody@example.org\n   keywords: [x]\n")
     told = house("run", now=FRIDAY)
     assert told.code == 78
-    assert "keywrds" in told.err
+    assert "subscribers.yaml:10:" in told.err
     assert told.out == ""
     after = hashes(house.home)
     assert {k: v for k, v in after.items() if k != "subscribers.yaml"} == {

@@ -90,6 +90,22 @@ MUTATIONS = {
         "UPDATE suppression SET farewell = COALESCE(farewell, ?)",
     ),
     "who takes a leave back was away": ("SET away = x.was_away", "SET away = away"),
+    "who is held back by a mistake is taken for one who left": (
+        "AND NOT EXISTS (SELECT 1 FROM mistake e WHERE e.subscriber = s.id AND",
+        "AND NOT EXISTS (SELECT 1 FROM mistake e WHERE e.subscriber = -s.id AND",
+    ),
+    "who is held back is mailed what waits": (
+        "WHERE e.subscriber = r.id AND e.until IS NULL",
+        "WHERE e.subscriber = -r.id AND e.until IS NULL",
+    ),
+    "what is wanted by who is held back is not asked for": (
+        "WHERE e.subscriber = s.subscriber AND e.until IS NULL",
+        "WHERE e.subscriber = -s.subscriber AND e.until IS NULL",
+    ),
+    "a mistake that is mended holds back for ever": (
+        "UPDATE mistake SET until = ? WHERE id",
+        "UPDATE mistake SET since = ? WHERE id",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = maybe_accepted OR :unknown",
         "maybe_accepted = 0 AND :unknown",

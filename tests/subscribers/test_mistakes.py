@@ -148,7 +148,7 @@ def test_a_mistake_knows_which_part_of_the_file_it_spoils() -> None:
         "  - {email: ADA@example.org, keywords: [x], order: newst}\n"
     )
     assert [problem.entry for problem in problems(text)] == [
-        Entry("defaults"),
+        Entry("defaults", "timezone"),
         Entry("keywords", "A"),
         Entry("keywords", "B"),
         Entry("keywords", "+C"),

@@ -26,6 +26,7 @@ from digest.model import (
     Digest,
     Keyword,
     Kind,
+    Mistake,
     Outcome,
     Paper,
     Query,
@@ -164,6 +165,8 @@ class World:
         self.pressing = random.Random(seed + 1)
         self.away_before: dict[str, bool] = {}
         self.farewells: Counter[str] = Counter()
+        self.mistaken: dict[str, bool] = {}
+        """Whose entry in the file has a mistake, and whether it still shows the address."""
         self.papers: dict[str, Paper] = {}
         self.announced: dict[str, datetime] = {}
         self.matches: dict[str, set[str]] = {}
@@ -350,6 +353,7 @@ class World:
                     )
                 continue
             reader = self.roster[address]
+            self._slip(address)
             if luck < 0.03:
                 del self.roster[address]
             elif luck < 0.08:
@@ -368,6 +372,15 @@ class World:
             elif luck > (0.9 if self.harsh else 0.98):
                 self.suppressed ^= {address}
         self._suppress()
+
+    def _slip(self, address: str) -> None:
+        """Somebody makes a mistake in an entry, and mends it some days later."""
+        luck = self.random.random()
+        if address in self.mistaken:
+            if luck < 0.3:
+                del self.mistaken[address]
+        elif luck < 0.06:
+            self.mistaken[address] = self.random.random() < 0.7
 
     def _edit(self, address: str, reader: Subscriber) -> None:
         keyword = self._keyword(f"L{self.random.randrange(3)}")
@@ -388,6 +401,7 @@ class World:
     # -- the parts that a cycle is given
 
     async def fetch(self, query: str, *, since: datetime, **_options: Any) -> Window:
+        self.oracle.asked[query] = self.now
         if self.harsh:
             self._insist()
         if self.armed and self.random.random() < self.faults:
@@ -424,6 +438,9 @@ class World:
         if message.message_id.startswith("<left."):
             return self._say_farewell(message, before_data)
         delivery = self.oracle.deliveries[self.oracle.by_message_id[message.message_id]]
+        # Raised later: whatever goes wrong here concerns this message alone.
+        if delivery.address in self.oracle.held_back:
+            self.oracle.mailed_in_spite.append(delivery.address)
         luck = self.random.random() if self.armed else 1.0
         if luck < self.faults * 0.3 or (self.armed and self.refusing > 0):
             return Receipt(Outcome.DEFERRED, "450 later")
@@ -547,8 +564,13 @@ class World:
             self.stats["clock wrong"] += 1
 
     def cycle(self) -> None:
-        keywords = {k.query: k for s in self.roster.values() for k in s.keywords}
-        roster = Roster(tuple(self.roster.values()), tuple(keywords.values()))
+        readers = [r for address, r in self.roster.items() if address not in self.mistaken]
+        slips = [(a, shown) for a, shown in self.mistaken.items() if a in self.roster]
+        if not readers and slips:
+            return  # more than half of the readers would be held back: no cycle works with that
+        keywords = {k.query: k for s in readers for k in s.keywords}
+        mistakes = [Mistake(f"slip of {a}", (a if shown else "",)) for a, shown in slips]
+        roster = Roster(tuple(readers), tuple(keywords.values()), mistakes=tuple(mistakes))
         sender = Sender("Digest <digest@example.org>")
         parts = Parts(
             store=self.store,
@@ -566,6 +588,8 @@ class World:
             self._press()
             asyncio.run(run_cycle(parts))
             self.stats["cycles"] += 1
+            self.stats["cycles with mistakes"] += bool(mistakes)
+            self.oracle.judge_held_back()
         except ClockError:
             self.stats["waited for the clock"] += 1
         except Crash:
@@ -595,6 +619,7 @@ class World:
         self._set_clock()
         self.suppressed.clear()
         self.database.write("DELETE FROM suppression")
+        self.mistaken.clear()
         for address, reader in self.roster.items():
             self.roster[address] = replace(reader, paused_until=None)
         for day in range(days, days + calm):
@@ -620,6 +645,9 @@ class Oracle:
     def __init__(self, world: World) -> None:
         self.world = world
         self.known: dict[str, Subscriber] = {}
+        self.held_back: set[str] = set()
+        self.asked: dict[str, datetime] = {}
+        self.mailed_in_spite: list[str] = []
         self.log: dict[str, list[tuple[int, str, int, Kind]]] = defaultdict(list)
         self.papers: dict[str, Paper] = {}
         self.withdrawn: dict[str, int] = {}
@@ -635,7 +663,12 @@ class Oracle:
 
     def sync(self, roster: Roster, now: datetime) -> None:
         present = {s.email: s for s in roster.subscribers}
+        slips = {address for mistake in roster.mistakes for address in mistake.holds_back}
+        missing = {address for address, _ in self.subscriptions} - present.keys()
+        self.held_back = missing if "" in slips else missing & slips
         for (address, _query), subscription in self.subscriptions.items():
+            if address in self.held_back:
+                continue
             if address not in present and subscription.state in ("active", "unplaced"):
                 self._stop(subscription, "off", now)
         for address, reader in present.items():
@@ -652,7 +685,21 @@ class Oracle:
                     self._stop(subscription, "drain" if subscription.label in names else "off", now)
             for query, label in wanted.items():
                 self._want(address, query, label, now)
-        self.known = present
+        # Who is held back is known as before.
+        self.known = {a: r for a, r in self.known.items() if a in self.held_back} | present
+
+    def judge_held_back(self) -> None:
+        """After a cycle: who is held back was mailed nothing, and their keywords were asked for."""
+        if self.mailed_in_spite:
+            raise BrokenError(f"mailed in spite of a mistake in the file: {self.mailed_in_spite}")
+        if self.world.clocks:
+            return  # while the clock is wrong, so is what is due
+        line = self.world.now - timedelta(hours=36)
+        for (address, query), subscription in self.subscriptions.items():
+            if address in self.held_back and subscription.state in ("active", "unplaced"):
+                self.world.stats["asked for one who is held back"] += 1
+                if self.asked.get(query, START - timedelta(9)) < line:
+                    raise BrokenError(f"nobody asks for {query} of {address}, who is held back")
 
     def _stop(self, subscription: Subscription, how: str, now: datetime) -> None:
         subscription.was, subscription.state, subscription.ended = subscription.state, how, now
@@ -1033,4 +1080,5 @@ def _judged(
 
 
 _NOWHERE = Path("/nowhere/digest.db")
+_NOWHERE = Path("nowhere") / "memory"
 """A path at which there is no database."""

@@ -102,7 +102,9 @@ def _named(settings: Settings) -> dict[str, Keyword]:
     """The subscribers file's keywords by casefolded name; none where there is no such file."""
     if not settings.subscribers_yaml and not settings.subscribers.exists():
         return {}
-    return {keyword.name.casefold(): keyword for keyword in read_roster(settings).keywords}
+    return {
+        keyword.name.casefold(): keyword for keyword in read_roster(settings, whole=True).keywords
+    }
 
 
 def _keyword(heading: str, named: dict[str, Keyword], settings: Settings) -> Keyword:

@@ -90,7 +90,8 @@ def publish(context: Context, flags: PublishFlags) -> None:
     zone = ZoneInfo(str(read_flag("timezone", flags.timezone) or "UTC"))
     if file is None:
         raise UsageError("nothing to write was named", remedy="such as with --markdown README.md")
-    roster = read_roster(settings)
+    # A page that strangers read loses no keyword for a mistake: it stays as it was.
+    roster = read_roster(settings, whole=True)
     if not roster.keywords:
         place = place_of_subscribers(settings)
         raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from digest.cli.base import Context
+from digest.cli.base import Context, warn_of_mistakes
 from digest.cli.daily.folder import FolderAnswer, apply_answer
 from digest.cli.daily.health import after_cycle
 from digest.cli.daily.inbox import MailboxWatch
@@ -192,6 +192,7 @@ def warn_of_trouble(context: Context, summary: Summary) -> None:
         context.warn(summary.trouble + mail_hint(context.settings, summary))
     for line in summary.given_up:
         context.warn(f"given up: {line}")
+    warn_of_mistakes(context, summary.mistakes)
 
 
 @contextmanager

@@ -35,7 +35,8 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
             )
             await alert.after_cycle(alarm, parts.roster, failure, parts.clock())
         # The watchdog calls for help where no beat comes: a cycle in doubt gives none.
-        if settings.heartbeat_url and failure == "" and summary.paused is None:
+        is_well = failure == "" and summary.paused is None and not summary.mistakes
+        if settings.heartbeat_url and is_well:
             from digest.run.heartbeat import beat
 
             await beat(settings.heartbeat_url)
@@ -52,6 +53,7 @@ def _failure(summary: Summary) -> str | None:
     # While the mail server is given a rest the alarm finds that in the database, as what it is.
     if summary.trouble and summary.paused is None:
         return summary.trouble
+    # Nor is a mistake in the subscribers file a failure of the cycle, which serves all others.
     failed = [
         f"{k.keyword}: {k.why}" for k in summary.keywords if k.status in ("failed", "quarantined")
     ]

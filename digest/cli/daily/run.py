@@ -15,6 +15,7 @@ from digest.cli.base import (
     Context,
     flags_as,
     json_option,
+    mistakes_json,
     now_option,
     say_where_mail_goes,
 )
@@ -134,6 +135,7 @@ def summary_as_json(summary: Summary) -> dict[str, Any]:
             "failed": summary.outcomes[Outcome.FAILED],
             "unknown": summary.outcomes[Outcome.UNKNOWN],
         },
+        "mistakes": mistakes_json(summary.mistakes),
     }
 
 

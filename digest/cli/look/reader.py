@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from digest.cli.base import Context
 from digest.errors import ConfigError
 from digest.model import Roster, Subscriber
+from digest.setup.parts import held_back_error
 from digest.setup.settings import Settings
 from digest.setup.subscribers import known_as, place_of_subscribers, read_roster
 from digest.store import Store
@@ -19,11 +20,14 @@ LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class KnownReader:
-    """A reader whom the subscribers file names, or the database remembers, or both."""
+    """A reader whom the subscribers file names, or the database remembers, or both; `held_back` are
+    the words of the mistake in the file for which nothing is certain of them.
+    """
 
     address: str
     subscriber: Subscriber | None
     past: Reader | None
+    held_back: str = ""
 
     @property
     def number(self) -> int:
@@ -45,8 +49,12 @@ def known_reader(settings: Settings, roster: Roster, store: Store, email: str) -
     for subscriber in roster.subscribers:
         if subscriber.email.casefold() == wanted.casefold():
             return KnownReader(subscriber.email, subscriber, past)
+    why = roster.why_held_back(wanted)
     if past is not None:
-        return KnownReader(past.address, None, past)
+        anybody = roster.held_back.get("", "")
+        return KnownReader(past.address, None, past, why or anybody)
+    if why:
+        raise held_back_error(email, why)
     known = [s.email for s in roster.subscribers] + store.history.addresses()
     near = nearest_address(email, known)
     raise ConfigError(

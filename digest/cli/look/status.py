@@ -15,18 +15,21 @@ from digest.cli.base import (
     fit_for_log,
     json_option,
     labelled,
+    mistake_lines,
+    mistakes_json,
     now_option,
     pass_context,
     say_where_mail_goes,
 )
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.outbox import leaves_at, server_words
+from digest.cli.look.status_held_back import held_back_readers
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords import quarantine_advice
 from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
-from digest.model import OPEN, Format, Keyword, Query, Roster, State, Subscriber
+from digest.model import OPEN, Format, Keyword, Mistake, Query, Roster, State, Subscriber
 from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
 from digest.rules.plan import is_due
 from digest.rules.schedule import (
@@ -88,7 +91,9 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
     years = sorted({last.evening.year, coming.evening.year})
     counts = sorted(store.outbox.counts().items())
     keywords: dict[str, Keyword] = {}
-    for keyword in roster.keywords:  # two names of one query are one to arXiv: the first stands
+    for keyword in store.mistakes.completed(
+        roster
+    ).keywords:  # two names of one query are one to arXiv: the first stands
         keywords.setdefault(keyword.query, keyword)
     first = source_order(settings, len(keywords))[0]
     surge = store.suppressions.surge(now)
@@ -111,8 +116,10 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "keywords": list(_keywords(store, keywords, now, first)),
         "outbox": {state.value: number for state, number in counts if state in COUNTED},
         "waiting": _waiting(store, store.relay.opens_at(now, settings.mail_rate)),
+        "mistakes": mistakes_json(roster.mistakes),
         "subscribers": [
-            _reader(store, one, now, explained=explained) for one in roster.subscribers
+            *(_reader(store, one, now, explained=explained) for one in roster.subscribers),
+            *held_back_readers(store, roster),
         ],
     }
 
@@ -283,6 +290,12 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         ("Mail", report["mail"], *relay["text"], report["bounces"]),
         ("Leaving", _leaving_words(report["leaving"])),
         ("Clock", report["clock"]),
+        (
+            "Mistakes",
+            *mistake_lines(
+                [Mistake(m["text"], tuple(m["holds_back"])) for m in report["mistakes"]]
+            ),
+        ),
         ("Last run", *_run_lines(report["run"], relay["reason"])),
         ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
         (

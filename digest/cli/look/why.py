@@ -72,6 +72,7 @@ def why(
             reader.subscriber,
             reader.past,
             hold_unknown=hold,
+            held_back=reader.held_back,
         )
         if not settings.db.exists():
             report = {
@@ -121,6 +122,8 @@ def _note(asked: Inquiry, file: str) -> str:
         return f"{asked.address} had left on {left}, and is back with the next run." if left else ""
     if left:
         return f"{asked.address} left on {left} UTC."
+    if asked.held_back:
+        return f"{asked.address} is held back by a mistake in {file}: {asked.held_back}."
     return f"{asked.address} is no longer in {file}; the next run lets them go."
 
 

@@ -19,6 +19,7 @@ from digest.cli.base import (
     json_option,
     now_option,
     pass_context,
+    warn_of_mistakes,
 )
 from digest.cli.readers.describe import keyword_line
 from digest.cli.readers.keywords_check import check, match_option
@@ -79,6 +80,7 @@ def list_(context: Context, as_json: bool) -> None:
     none = f"{place_of_subscribers(context.settings)} holds no keyword yet."
     lines = (f"{keyword_line(k)}  ({counted(readers[k.query], 'reader')})" for k in roster.keywords)
     context.show(value, lines if roster.keywords else [none], as_json=as_json)
+    warn_of_mistakes(context, roster.mistakes)
 
 
 @keywords.command(

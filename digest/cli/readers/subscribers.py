@@ -10,7 +10,14 @@ from pathlib import Path
 
 import click
 
-from digest.cli.base import Command, Context, ListingGroup, json_option, pass_context
+from digest.cli.base import (
+    Command,
+    Context,
+    ListingGroup,
+    json_option,
+    pass_context,
+    warn_of_mistakes,
+)
 from digest.cli.readers.changes import Change, change_lines, changes_of
 from digest.cli.readers.describe import (
     address_and_name,
@@ -79,6 +86,7 @@ def list_(context: Context, as_json: bool) -> None:
     ]
     place = place_of_subscribers(context.settings)
     context.show(value, _list_lines(roster, held, place), as_json=as_json)
+    warn_of_mistakes(context, roster.mistakes)
 
 
 def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Iterator[str]:
@@ -288,7 +296,7 @@ def check(context: Context, as_json: bool) -> None:
     """Check the whole file and show every mistake."""
     path = place_of_subscribers(context.settings)
     try:
-        roster = read_roster(context.settings)
+        roster = read_roster(context.settings, whole=True)
     except SubscribersFileError as error:
         if not as_json:
             raise

@@ -54,6 +54,9 @@ def check_subscribers(settings: Settings) -> Finding:
             f"{path.name}:{mistake.line}:{mistake.column}: {mistake.message}{more}",
             "'digest subscribers check' shows each; until then nobody gets mail",
         )
+    if roster.mistakes:
+        more = f"; {len(roster.mistakes) - 1} more" if roster.mistakes[1:] else ""
+        return fail(f"{roster.mistakes[0]}{more}", "'digest subscribers check' shows each")
     place = place_of_subscribers(settings)
     if not roster.subscribers:
         return warn(f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one")

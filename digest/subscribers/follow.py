@@ -1,0 +1,81 @@
+"""A subscribers file with mistakes, followed as far as it is right: each mistake holds back those
+who rest on it, and nobody else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+
+from digest.model import Mistake, Roster
+from digest.subscribers.check import Checked, examine_text
+from digest.subscribers.document import NodeKind, YamlNode
+from digest.subscribers.fields import ADDRESSES, FIELDS
+from digest.subscribers.problems import Problem
+from digest.subscribers.values import fits
+
+
+def follow_text(text: str, name: str, words: Callable[[Problem], str]) -> Roster:
+    """The roster of a file's text; `name` is the file's, `words` tells a mistake in a line.
+
+    Whose entry is wrong, or uses a keyword, a group or a default that is, stands under `mistakes`
+    and not among the readers. Raises SubscribersFileError with every mistake where nobody can be
+    served in good faith: the YAML cannot be read, a section as a whole is wrong, or more readers
+    would be held back than served.
+    """
+    checked, error = examine_text(text, name)
+    if error is None and checked is not None:
+        return checked.roster
+    assert error is not None
+    if checked is None or any(problem.entry.name == "" for problem in error.problems):
+        raise error
+    held = _held_back(checked)
+    readers = [r for r in checked.roster.subscribers if r.email.casefold() not in held]
+    if len(held) > len(readers):
+        raise error
+    whom: dict[Problem, list[str]] = defaultdict(list)
+    for address, problems in held.values():
+        for problem in dict.fromkeys(problems):
+            whom[problem].append(address)
+    mistakes = (Mistake(words(problem), tuple(whom[problem])) for problem in error.problems)
+    return replace(checked.roster, subscribers=tuple(readers), mistakes=tuple(mistakes))
+
+
+def _held_back(checked: Checked) -> dict[str, tuple[str, list[Problem]]]:
+    """The readers whom mistakes hold back: address ("" where it cannot be told) and mistakes, by
+    the casefolded address, or else by the number of the entry.
+    """
+    entries = checked.document.part("subscribers").items
+    found: dict[str, tuple[str, list[Problem]]] = {}
+    for (section, number), problems in checked.report.spoilt.items():
+        if section == "subscribers":
+            address = _address(entries[int(number) - 1], checked.document.text)
+            found.setdefault(address.casefold() or number, (address, []))[1].extend(problems)
+    return found
+
+
+def _address(entry: YamlNode, text: str) -> str:
+    """The address of an entry with a mistake; "" unless it is certain.
+
+    It is not where there is none or more than one, where a field comes twice, or where a field
+    holds what none can: a line that is indented wrongly, or a quote that is not closed, may have
+    made the next reader's entry a part of this one, and who stands there must not be taken for one
+    who left.
+    """
+    fields = {name.value: value for name, value in entry.pairs}
+    named = [name for name in ADDRESSES if name in fields]
+    if len(named) != 1 or len(fields) < len(entry.pairs):
+        return ""
+    values = [
+        one
+        for value in fields.values()
+        for one in (value.items if value.kind is NodeKind.LIST else [value])
+    ]
+    if any(
+        each.kind is not NodeKind.TEXT or "\n" in text[each.start : each.end] for each in values
+    ):
+        return ""
+    [name] = named
+    read, written = FIELDS[name].read, fields[name].value
+    return read(written) if fits(read, written) else ""

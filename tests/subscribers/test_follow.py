@@ -1,0 +1,166 @@
+"""A file with mistakes: whom each holds back, and when nobody can be served."""
+
+from __future__ import annotations
+
+import pytest
+
+from digest.model import Roster
+from digest.subscribers import Problem, SubscribersFileError
+from digest.subscribers.follow import follow_text
+
+OTHERS = "".join(f"  - email: r{n}@example.org\n    keywords: [x]\n" for n in range(4))
+
+
+def follow(text: str) -> Roster:
+    def words(problem: Problem) -> str:
+        return f"line {problem.line}: {problem.message}"
+
+    return follow_text(text, "subscribers.yaml", words)
+
+
+def held(text: str) -> list[str]:
+    """Whom the file holds back; everybody else is served."""
+    roster = follow(text)
+    found = {address for mistake in roster.mistakes for address in mistake.holds_back}
+    assert not found & {reader.email for reader in roster.subscribers}
+    return sorted(found)
+
+
+def readers(*entries: str) -> str:
+    return "subscribers:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries) + OTHERS
+
+
+ADA, LIN = "email: ada@example.org", "email: lin@example.org"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "timezone: Europe/Berln",
+        "time: '07:00'",
+        "keywords: ['(ti:x']",
+        "keywords: [+none]",
+        "keywords: [1e3]",
+        "keywords: []",
+        "exclude: ['ti:']",
+        "paused_until: 2026-02-30",
+        "schedule: []",
+        "max_papers: many",
+        "name: [Ada]",
+    ],
+)
+def test_a_mistake_in_an_entry_holds_back_its_reader_alone(mistake: str) -> None:
+    own = "" if mistake.startswith("keywords") else "keywords: [x], "
+    roster = follow(readers(f"{ADA}, {own}{mistake}", f"{LIN}, keywords: [y]"))
+    [found] = roster.mistakes
+    assert found.holds_back == ("ada@example.org",)
+    assert found.words.startswith("line 2: ")
+    assert [r.email for r in roster.subscribers][:2] == ["lin@example.org", "r0@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("above", "reader", "expected"),
+    [
+        ("keywords: {A: '(ti:x'}", "keywords: [a]", "ada@example.org"),
+        ("keywords: {A: x, a: y}", "keywords: [A]", "ada@example.org"),
+        ("keywords: {A: ti:x, A: ti:y}", "keywords: [A]", "ada@example.org"),
+        ("keywords: {+A: ti:x}", "keywords: [A]", "ada@example.org"),
+        ("keywords: {1e3: ti:x}", "keywords: ['1e3']", "ada@example.org"),
+        ("keywords: {A: {qeury: x}}", "keywords: [A]", "ada@example.org"),
+        ("keywords: {A: '(ti:x'}", "keywords: [x], exclude: [A]", "ada@example.org"),
+        ("keywords: {A: '(ti:x'}\ngroups: {g: [A, y]}", "keywords: [+g]", "ada@example.org"),
+        ("groups: {g: ['(ti:x']}", "keywords: [+G]", "ada@example.org"),
+        ("groups: {g: [x], G: [y]}", "keywords: [+g]", "ada@example.org"),
+        ("keywords: {A: '(ti:x'}", "keywords: [x]", ""),
+        ("groups: {g: [+x]}", "keywords: [g]", ""),
+    ],
+)
+def test_a_shared_mistake_holds_back_those_who_use_it(
+    above: str, reader: str, expected: str
+) -> None:
+    text = f"{above}\n{readers(f'{ADA}, {reader}', f'{LIN}, keywords: [y]')}"
+    assert held(text) == ([expected] if expected else [])
+
+
+def test_a_mistake_in_the_defaults_holds_back_those_who_use_that_default() -> None:
+    own = "".join(
+        f"  - {{email: r{n}@example.org, keywords: [x], at: '08:00'}}\n" for n in range(3)
+    )
+    text = f"defaults: {{at: 7x, order: newest}}\nsubscribers:\n{own}  - {{{ADA}, keywords: [x]}}\n"
+    assert held(text) == ["ada@example.org"]
+    roster = follow(text)
+    assert str(roster.mistakes[0]).startswith("line 1: '7x' is no time of day")
+    for default in ("at: 7x, order: newest, at: '09:00'", "at: '09:00', at: '08:00'"):
+        assert held(text.replace("at: 7x, order: newest", default)) == ["ada@example.org"]
+    # Which default a name stands for that means nothing, nobody knows.
+    with pytest.raises(SubscribersFileError, match="time: means nothing"):
+        follow(text.replace("at: 7x", "time: 7"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "keywords: [x]",
+        "email: ada@example, keywords: [x]",
+        "emial: ada@example.org, keywords: [x]",
+        "email: [ada@example.org], keywords: [x]",
+        "email: ada@example.org, github: ada/papers, keywords: [x]",
+        "email: ada@example.org, keywords: [x], email: lin@example.org",
+        "email: ada@example.org, keywords: [x], keywords: [y]",
+        "email: ada@example.org, keywords: [x, {email: lin@example.org, keywords: [y]}]",
+        "email: ada@example.org, keywords: [x], name: {email: lin@example.org}",
+        "email: ada@example.org, keywords: [x], name: 'A\n\n      email: lin@example.org'",
+    ],
+)
+def test_where_it_cannot_be_told_who_is_meant_nobody_in_particular_is_held_back(entry: str) -> None:
+    assert held(readers(entry)) == [""]
+
+
+def test_an_address_that_stands_twice_holds_back_its_reader_once() -> None:
+    text = readers(f"{ADA}, keywords: [x]", "email: ADA@example.org, keywords: [y]")
+    roster = follow(text)
+    assert held(text) == ["ADA@example.org"]
+    assert all(r.email.startswith("r") for r in roster.subscribers)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "follows"), [(2, 2, True), (2, 1, False), (1, 0, False)]
+)
+def test_nobody_is_served_where_more_than_half_would_be_held_back(
+    wrong: int, right: int, *, follows: bool
+) -> None:
+    entries = [f"  - {{email: w{n}@example.org, keywords: [x], at: no}}\n" for n in range(wrong)]
+    entries += [f"  - {{email: r{n}@example.org, keywords: [x]}}\n" for n in range(right)]
+    text = "subscribers:\n" + "".join(entries)
+    if follows:
+        assert len(follow(text).subscribers) == right
+        return
+    with pytest.raises(SubscribersFileError, match=f"w{wrong - 1}@|at: no"):
+        follow(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"subscribers:\n  - email: ada@example.org\n    keywords: [x\n{OTHERS}",
+        f'subscribers:\n  - email: ada@example.org\n    keywords:\n    - "a" OR b\n{OTHERS}',
+        f"subscribrs: []\nsubscribers:\n{OTHERS}",
+        f"keywords: x\nsubscribers:\n{OTHERS}",
+        f"keywords: {{~: x}}\nsubscribers:\n{OTHERS}",
+        "subscribers: {email: ada@example.org}\n",
+        "",
+    ],
+)
+def test_what_concerns_all_stops_all(text: str) -> None:
+    with pytest.raises(SubscribersFileError):
+        follow(text)
+
+
+def test_each_mistake_of_an_entry_names_whom_it_holds_back() -> None:
+    roster = follow(readers(f"{ADA}, at: 7x, order: newst, keywords: [x]"))
+    assert [m.holds_back for m in roster.mistakes] == [("ada@example.org",)] * 2
+
+
+def test_the_keywords_of_those_who_are_served_are_fetched() -> None:
+    text = "keywords: {A: '(ti:x', B: ti:b}\n" + readers(f"{ADA}, keywords: [y], at: 7x")
+    assert {k.name for k in follow(text).keywords} == {"B", "x"}
