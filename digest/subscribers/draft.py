@@ -9,8 +9,9 @@ patches of the text, made from the places that the tree knows; every other chara
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from digest.errors import UsageError
 from digest.subscribers.document import Document, NodeKind, YamlNode
@@ -142,12 +143,21 @@ class Draft:
             after = self._after_colon(key)
             self._patch(after, after, " []" if node.kind is NodeKind.LIST else " {}")
 
-    def list_to_mapping(self, node: YamlNode) -> None:
-        """Turn a list of names into a mapping in which each stands for itself."""
-        for item in node.items:
+    def list_to_mapping(
+        self,
+        node: YamlNode,
+        names: Mapping[int, str] = MappingProxyType({}),
+        values: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
+        """Turn a list of names into a mapping in which each stands for itself, but for those items
+        for which another name or value is given.
+        """
+        for index, item in enumerate(node.items):
             if not node.flow:
                 self._patch(self._dash(item.start, node), item.start, "")
-            self._patch(item.end, item.end, f": {self.text[item.start : item.end]}")
+            written = self.text[item.start : item.end]
+            line = f"{names.get(index, written)}: {values.get(index, written)}"
+            self._patch(item.start, item.end, line)
         if node.flow and node.items:
             self._patch(node.start, node.start + 1, "{")
             self._patch(node.end - 1, node.end, "}")

@@ -1,16 +1,18 @@
-"""The section `keywords` edited in place: names for queries added, removed and renamed."""
+"""Keywords and groups edited in place: added, set, removed and renamed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from digest.errors import UsageError
+from digest.errors import QueryError, UsageError
 from digest.keywords.grammar import make_keyword
 from digest.model import Rule
-from digest.subscribers.check import Checked, fold
+from digest.subscribers.check import Checked, check_text, fold
 from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.draft import Draft, pair, single
+from digest.subscribers.load import read_text
 from digest.subscribers.quoting import write
 from digest.subscribers.transaction import Edit, edit_file
 
@@ -37,56 +39,109 @@ def add_keyword(path: Path, name: str, query: str | None = None, match: Rule | N
     def change(checked: Checked, draft: Draft) -> None:
         if known := checked.names.get(fold(name)):
             raise UsageError(
-                f"there is a keyword {known.name} already", remedy="change its query in the file"
+                f"there is a keyword {known.name} already",
+                remedy=f"'digest keywords set {write(known.name)} QUERY' changes its query",
             )
         define(checked, draft, [Definition(name, query, match)])
 
     return edit_file(path, change, create=True)
 
 
+def set_keyword(path: Path, name: str, query: str | None, match: Rule | None = None) -> Edit:
+    """Give a keyword another query or rule, as often as one likes; without a query it keeps the one
+    that it has. Raises UsageError where there is no such keyword.
+    """
+
+    def change(checked: Checked, draft: Draft) -> None:
+        target = _target(checked, name)
+        section = checked.document.part("keywords")
+        wanted = Definition(name, query, match)
+        if target.section != "keywords":
+            define(checked, draft, [wanted])
+            return
+        index = min(_indexes(section, name))
+        if section.kind is NodeKind.LIST:
+            draft.list_to_mapping(section, values={index: wanted.written})
+            return
+        key, value = section.pairs[index]
+        if query is None:
+            found = value.get("query")
+            text = found[1] if found else value if value.kind is NodeKind.TEXT else key
+            wanted = Definition(name, text.value, match)
+        draft.set_field(section, key.value, wanted.written)
+
+    return edit_file(path, change)
+
+
+def list_groups(path: Path) -> list[tuple[str, list[str], list[str]]]:
+    """Each group's name, the keywords that it holds, and the readers who have it."""
+    checked = check_text(read_text(path), path.name)
+    groups = []
+    for key, _ in checked.document.part("groups").pairs:
+        target = _target(checked, f"+{key.value}")
+        members = [keyword.name for keyword in checked.groups[fold(key.value)]]
+        groups.append((key.value, members, [who for who, _, _ in target.lists]))
+    return groups
+
+
+def set_group(path: Path, name: str, keywords: Sequence[str]) -> Edit:
+    """Make a group of keywords, or give it these in the place of those that it has."""
+
+    def change(checked: Checked, draft: Draft) -> None:
+        section = checked.document.part("groups")
+        present = {fold(key.value): key.value for key, _ in section.pairs}
+        named = (checked.names.get(fold(text)) for text in keywords)
+        texts = [known.name if known else text for known, text in zip(named, keywords, strict=True)]
+        written = "[" + ", ".join(map(write, texts)) + "]"
+        if fold(name) in present:
+            draft.set_field(section, present[fold(name)], written)
+        else:
+            draft.add_to_section("groups", [pair(write(name), written)])
+
+    return edit_file(path, change, create=True)
+
+
 def remove_keyword(path: Path, name: str, *, force: bool = False) -> Edit:
-    """Take a named keyword out.
+    """Take a keyword out, or a group (`+name`).
 
     Where readers or groups have it: UsageError naming them, or with `force` it is taken from them
     too.
     """
 
     def change(checked: Checked, draft: Draft) -> None:
-        key, section = _section_with(checked, name)
-        lists = [each for each in _lists(checked) if _indexes(each[2], name)]
-        if lists and not force:
-            people = ", ".join(who for who, _, _ in lists[:5])
-            people += f" and {len(lists) - 5} more" if lists[5:] else ""
+        target = _target(checked, name)
+        if target.lists and not force:
+            people = ", ".join(who for who, _, _ in target.lists[:5])
+            people += f" and {len(target.lists) - 5} more" if target.lists[5:] else ""
             raise UsageError(f"{name} is used by {people}", remedy="--force takes it from them too")
-        for _, list_key, node in lists:
-            draft.remove(list_key, node, _indexes(node, name))
-        draft.remove(key, section, _indexes(section, name))
+        for _, list_key, node in target.lists:
+            draft.remove(list_key, node, target.items(node))
+        if found := checked.document.section(target.section):
+            draft.remove(*found, _indexes(found[1], target.name))
 
     return edit_file(path, change)
 
 
 def rename_keyword(path: Path, old: str, new: str) -> Edit:
-    """Give a named keyword another name, wherever it stands; its query stays, and so does all that
-    was sent. A name that is its own query keeps it, written out.
+    """Give a keyword, or a group (`+name`), another name wherever it stands; its query and all that
+    was sent stay. One that is its own query keeps it, written out.
     """
 
     def change(checked: Checked, draft: Draft) -> None:
-        _, section = _section_with(checked, old)
-        if fold(new) in checked.names and fold(new) != fold(old):
-            raise UsageError(f"there is a keyword {new} already")
-        if section.kind is not NodeKind.MAPPING:
-            raise UsageError(
-                f"{old} stands in a plain list, where the name is the query",
-                remedy=f"'digest keywords add {write(new)} {write(old)}' gives it a name",
-            )
-        key, value = section.pairs[min(_indexes(section, old))]
-        draft.replace(key, write(new))
-        if value.kind is NodeKind.MAPPING and not value.get("query"):
-            draft.set_field(value, "query", write(old))
-        for _, _, node in _lists(checked):
-            for index in _indexes(node, old):
+        target = _target(checked, old)
+        is_group = target.section == "groups"
+        bare = new.lstrip("+ ") if is_group else new
+        taken = checked.groups.keys() if is_group else checked.names.keys()
+        if fold(bare) in taken - {fold(target.name)}:
+            raise UsageError(f"there is a {'group' if is_group else 'keyword'} {bare} already")
+        if target.section:
+            _rename(checked.document.part(target.section), target.name, bare, draft)
+        else:
+            define(checked, draft, [Definition(bare, old)])
+        for _, _, node in target.lists:
+            for index in target.items(node):
                 if not node.items[index].alias:
-                    draft.replace(node.items[index], write(new))
+                    draft.replace(node.items[index], write(f"+{bare}" if is_group else bare))
 
     def same_queries(edit: Edit) -> None:
         before, after = (
@@ -126,17 +181,72 @@ def _is_fresh(checked: Checked, definition: Definition) -> bool:
         raise UsageError(
             f"{known.name} is a keyword of the file already, "
             f"and not with match: {definition.match}",
-            remedy="leave --match out, or change it in the file",
+            remedy="leave --match out, or change it with 'digest keywords set'",
         )
     return known is None
 
 
-def _section_with(checked: Checked, name: str) -> tuple[YamlNode, YamlNode]:
-    """The section `keywords`, in which this name stands; raises UsageError where it does not."""
-    section = checked.document.section("keywords")
-    if section is None or fold(name) not in checked.names:
+class _Target(NamedTuple):
+    """A keyword or a group that is named to a command: the section that defines it ("": it only
+    stands in lists, and is its own query), its name there, and the lists that hold it.
+    """
+
+    section: str
+    name: str
+    is_item: Callable[[str], bool]
+    lists: list[tuple[str, YamlNode, YamlNode]]
+
+    def items(self, node: YamlNode) -> set[int]:
+        """The indexes of the items of a list that stand for it."""
+        return {index for index, text in enumerate(node.texts) if self.is_item(text)}
+
+
+def _target(checked: Checked, name: str) -> _Target:
+    """What a command means by a name. Raises UsageError where the file has nothing of that name."""
+    section, bare, lists = "keywords", name, _lists(checked)
+    if name.startswith("+"):
+        section, bare = "groups", name[1:].strip()
+
+        def is_item(text: str) -> bool:
+            return text.startswith("+") and fold(text[1:]) == fold(bare)
+    elif fold(name) in checked.names:
+
+        def is_item(text: str) -> bool:
+            return fold(text) == fold(name)
+    else:
+        section, query = "", _query_of(name)
+        # What a reader never wants is no keyword of theirs.
+        lists = [each for each in lists if each[1].value != "exclude"]
+
+        def is_item(text: str) -> bool:
+            plain = not text.startswith("+") and fold(text) not in checked.names
+            return plain and checked.find(text).query == query
+
+    found = [each for each in lists if any(map(is_item, each[2].texts))]
+    if section == "groups" and fold(bare) not in checked.groups:
+        raise UsageError(f"there is no group +{bare}", remedy="'digest keywords groups' lists them")
+    if not section and not found:
         raise UsageError(f"there is no keyword named {name}", remedy="'digest keywords' lists them")
-    return section
+    return _Target(section, bare, is_item, found)
+
+
+def _query_of(name: str) -> str:
+    try:
+        return make_keyword(name).query
+    except QueryError:
+        return ""
+
+
+def _rename(section: YamlNode, old: str, new: str, draft: Draft) -> None:
+    """Give a name of a section another one; where it is its own query, that is written out."""
+    index = min(_indexes(section, old))
+    if section.kind is NodeKind.LIST:
+        draft.list_to_mapping(section, names={index: write(new)})
+        return
+    key, value = section.pairs[index]
+    draft.replace(key, write(new))
+    if value.kind is NodeKind.MAPPING and not value.get("query"):
+        draft.set_field(value, "query", write(key.value))
 
 
 def _indexes(node: YamlNode, name: str) -> set[int]:

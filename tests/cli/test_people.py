@@ -42,6 +42,7 @@ def lab(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     (shell.home / "people.csv").write_text("email,keywords\nkim@example.org,reward model\n")
     shell.path.write_text(
         "keywords: {RL theory: 'ti:\"reinforcement learning\" AND cat:cs.LG'}\n"
+        "groups: {vision: [MLLM]}\n"
         "subscribers:\n  - email: ada@example.org\n    keywords: [Reward Model, Hallucination]\n"
         "  - email: lin@example.org\n    keywords: [Time Series, Reward Model]\n"
     )

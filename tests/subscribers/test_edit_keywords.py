@@ -84,9 +84,9 @@ def test_a_name_that_is_its_own_query_keeps_it_when_renamed(path: Path) -> None:
     path.write_text("keywords: {Reasoning: {match: title}}\n")
     edit_keywords.rename_keyword(path, "Reasoning", "Thought")
     assert [(k.name, k.query) for k in load_roster(path).keywords] == [("Thought", "ti:reasoning")]
-    path.write_text("keywords: [reasoning]\n")
-    with pytest.raises(UsageError, match="plain list"):
-        edit_keywords.rename_keyword(path, "Reasoning", "Thought")
+    path.write_text("keywords: [a1, reasoning]\n")
+    edit_keywords.rename_keyword(path, "Reasoning", "Thought")
+    assert path.read_text() == "keywords: {a1: a1, Thought: reasoning}\n"
 
 
 def test_a_name_that_stands_for_something_else_already_is_refused(path: Path) -> None:
@@ -95,3 +95,64 @@ def test_a_name_that_stands_for_something_else_already_is_refused(path: Path) ->
     with pytest.raises(UsageError, match="there is a keyword robots already"):
         edit_keywords.rename_keyword(path, "Reward Model", "robots")
     assert path.read_text() == TEXT
+
+
+PLAIN = (
+    "subscribers:\n  - email: ada@example.org\n    keywords: [reward model, MLLM]\n"
+    "  - email: lin@example.org\n    keywords:\n      - Reward  Model   # hers\n      - x\n"
+    "    exclude: [MLLM]\n"
+)
+
+
+def test_a_keyword_that_only_readers_have_can_be_renamed_and_removed(path: Path) -> None:
+    path.write_text(PLAIN)
+    done = edit_keywords.rename_keyword(path, "reward model", "RM")
+    assert path.read_text() == PLAIN.replace("[reward model, M", "[RM, M").replace(
+        "Reward  Model ", "RM "
+    ) + ("\nkeywords:\n  RM: reward model\n")
+    assert [k.query for k in done.before.keywords] == [k.query for k in done.after.keywords]
+    path.write_text(PLAIN)
+    with pytest.raises(UsageError, match=r"used by ada@example.org, lin@example.org: --force"):
+        edit_keywords.remove_keyword(path, "reward model")
+    edit_keywords.remove_keyword(path, "reward model", force=True)
+    assert path.read_text() == PLAIN.replace("[reward model, M", "[M").replace(
+        "      - Reward  Model   # hers\n", ""
+    )
+    for name in ("nothing", "(ti:x", "+none"):
+        with pytest.raises(UsageError, match="there is no"):
+            edit_keywords.remove_keyword(path, name)
+
+
+def test_a_query_can_be_changed_again_and_again(path: Path) -> None:
+    for query in ("ti:a", "ti:b", "c d"):
+        edit_keywords.set_keyword(path, "robots", query)
+        assert {k.name: k.query for k in load_roster(path).keywords}["Robots"] == (
+            '(ti:"c d" OR abs:"c d")' if query == "c d" else query
+        )
+    for rule in (Rule.TITLE, Rule.BOTH):
+        edit_keywords.set_keyword(path, "robots", None, rule)
+    assert difference(path)[1] == ["  Robots: {query: c d, match: both}"]
+    path.write_text("keywords: [a1, b1]\n")
+    edit_keywords.set_keyword(path, "B1", "ti:b")
+    edit_keywords.set_keyword(path, "a1", None, Rule.TITLE)
+    assert path.read_text() == 'keywords: {a1: {query: a1, match: title}, b1: "ti:b"}\n'
+    path.write_text(PLAIN)
+    edit_keywords.set_keyword(path, "MLLM", "ti:MLLM")
+    edit_keywords.set_keyword(path, "MLLM", "abs:MLLM")
+    assert path.read_text() == PLAIN + '\nkeywords:\n  MLLM: "abs:MLLM"\n'
+    with pytest.raises(UsageError, match="there is no keyword named other"):
+        edit_keywords.set_keyword(path, "other", "x")
+
+
+def test_groups_are_made_changed_renamed_and_removed(path: Path) -> None:
+    path.write_text(PLAIN)
+    edit_keywords.set_group(path, "Lab", ["reward model", "x"])
+    edit_keywords.set_group(path, "lab", ["MLLM", 'ti:"a b"'])
+    edit.add_subscribers(path, ["ada@example.org"], ["+LAB"])
+    assert edit_keywords.list_groups(path) == [("Lab", ["MLLM", 'ti:"a b"'], ["ada@example.org"])]
+    edit_keywords.rename_keyword(path, "+lab", "+Team")
+    assert "[reward model, MLLM, +Team]" in path.read_text()
+    with pytest.raises(UsageError, match=r"\+team is used by ada@example.org"):
+        edit_keywords.remove_keyword(path, "+team")
+    edit_keywords.remove_keyword(path, "+team", force=True)
+    assert path.read_text() == PLAIN + "\ngroups: {}\n"

@@ -1,4 +1,6 @@
-"""`digest keywords`: the names in the file, and answers of arXiv's that were not believed."""
+"""`digest keywords`: the names and groups in the file, and answers of arXiv's that were not
+believed.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,16 @@ from digest.setup.clock import check_ahead, store_clock
 from digest.setup.parts import existing_store, reading_store
 from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
 from digest.store.held import BadWindow
-from digest.subscribers.edit_keywords import add_keyword, remove_keyword, rename_keyword
+from digest.subscribers.edit_keywords import (
+    add_keyword,
+    list_groups,
+    remove_keyword,
+    rename_keyword,
+    set_group,
+    set_keyword,
+)
 from digest.subscribers.guesses import nearest
+from digest.subscribers.transaction import Edit
 from digest.system.locks import cycle_lock
 from digest.times import in_utc, to_text
 
@@ -41,7 +51,7 @@ from digest.times import in_utc, to_text
 @json_option
 @click.pass_context
 def keywords(ctx: click.Context, as_json: bool) -> None:
-    """List the keywords, check one before it is used, or name, rename and remove them."""
+    """List keywords and groups, check one before it is used, or name, set and remove them."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=as_json)
 
@@ -101,14 +111,70 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
     rule = Rule(match) if match else None
     keyword = make_keyword(name, query, rule)
     edit = add_keyword(subscribers_file(context.settings), name, query, rule)
-    context.echo(keyword_line(keyword))
+    context.echo(keyword_line(keyword), *_read_otherwise(edit))
+
+
+def _read_otherwise(edit: Edit) -> Iterator[str]:
+    """Which readers get other keywords than before."""
     before = {reader.email: reader.keywords for reader in edit.before.subscribers}
     changed = [
         reader.email for reader in edit.after.subscribers if before[reader.email] != reader.keywords
     ]
     if changed:
         others = " and others" if changed[5:] else ""
-        context.echo(f"Read so from now on for {', '.join(changed[:5])}{others}.")
+        yield f"Read so from now on for {', '.join(changed[:5])}{others}."
+
+
+@keywords.command(
+    "set",
+    cls=Command,
+    examples=(
+        'digest keywords set "RL theory" \'ti:"reinforcement learning" AND cat:stat.ML\'',
+        'digest keywords set +vision "RL theory" MLLM',
+    ),
+)
+@click.argument("name")
+@click.argument("texts", nargs=-1, metavar="[QUERY | KEYWORD...]")
+@match_option
+@pass_context
+def set_(context: Context, name: str, texts: tuple[str, ...], match: str | None) -> None:
+    """Give a keyword another query or rule, or a group its keywords.
+
+    What the old query had recorded still comes. A group is named with its +, as in '+vision', and
+    made where there is none; the keywords take the place of those that it has.
+    """
+    path, rule = subscribers_file(context.settings), Rule(match) if match else None
+    if name.startswith("+"):
+        if not texts or rule:
+            raise UsageError(
+                "a group is set to keywords", remedy=f"such as 'digest keywords set {name} MLLM'"
+            )
+        edit = set_group(path, name.lstrip("+ "), texts)
+        context.echo(f"{name}: {', '.join(texts)}", *_read_otherwise(edit))
+        return
+    if texts[1:] or not (texts or rule):
+        raise UsageError(
+            f"{name} is set to one query", remedy="put a query of several words in quotes"
+        )
+    edit = set_keyword(path, name, texts[0] if texts else None, rule)
+    after = next(k for k in edit.after.keywords if k.name.casefold() == name.casefold())
+    context.echo(keyword_line(after), *_read_otherwise(edit))
+
+
+@keywords.command(cls=Command, examples=("digest keywords groups",))
+@json_option
+@pass_context
+def groups(context: Context, as_json: bool) -> None:
+    """List the groups with their keywords, and who has them."""
+    found = list_groups(subscribers_file(context.settings))
+    value = [{"name": n, "keywords": members, "used_by": who} for n, members, who in found]
+    lines = [
+        f"+{name}: {', '.join(members)}  ({', '.join(who[:5]) or 'nobody'}"
+        + (f" and {len(who) - 5} more)" if who[5:] else ")")
+        for name, members, who in found
+    ]
+    none = "There is no group yet: 'digest keywords set +NAME KEYWORD...' makes one."
+    context.show(value, lines or [none], as_json=as_json)
 
 
 @keywords.command(cls=Command, examples=('digest keywords remove "RL theory"',))
@@ -118,7 +184,7 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
 )
 @pass_context
 def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
-    """Take a name out of the subscribers file. Several words are one name."""
+    """Take a keyword or a group (+NAME) out of the subscribers file. Several words are one name."""
     name = " ".join(words)
     remove_keyword(subscribers_file(context.settings), name, force=force)
     context.echo(f"{name} is removed.")
@@ -129,8 +195,8 @@ def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
 @click.argument("new")
 @pass_context
 def rename(context: Context, old: str, new: str) -> None:
-    """Give a keyword another name, wherever it stands; its query and all that was sent stay as they
-    are.
+    """Give a keyword, or a group (+OLD +NEW), another name wherever it stands; its query and all
+    that was sent stay as they are.
     """
     rename_keyword(subscribers_file(context.settings), old, new)
     context.echo(f"{old} is now {new}.")
