@@ -32,7 +32,7 @@ from digest.mail.message import NO_ADDRESS, EndedError, Message, is_mailbox, wor
 from digest.mail.oauth import TokenError
 from digest.mail.server import Server
 from digest.model import Outcome, Receipt
-from digest.rules.bounces import Fault, fault_of
+from digest.rules.bounces import Fault, fault_of, status_of
 
 T = TypeVar("T")
 
@@ -326,8 +326,10 @@ class Connection:
         reply = self._words(f"{code} {text}")
         fault = fault_of(reply)
         if fault is Fault.QUOTA or (fault is Fault.SENDER and code // 100 == 5):
-            # With growing rests: should it be one reader's server that speaks, others lose minutes.
-            return Receipt(Outcome.RELAY, reply)
+            # A code names the sender for sure; words may be one reader's server's, passed on, and
+            # with growing rests the others lose minutes.
+            permanent = fault_of(status_of(reply)) is Fault.SENDER
+            return Receipt(Outcome.RELAY, reply, permanent=permanent)
         if code // 100 == 4:
             return Receipt(Outcome.DEFERRED, reply)
         return Receipt(Outcome.FAILED, reply, bounce=fault in blamed, policy=fault is Fault.POLICY)
