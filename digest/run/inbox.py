@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from digest.mail.incoming import read_incoming
 from digest.mail.mailbox import MailboxLocation
 from digest.mail.mailbox_process import Fetched, MailboxProcess, open_mailbox, too_slow
 from digest.mail.message import bare_address
@@ -116,7 +115,7 @@ async def _read_on(reader: InboxReader, mailbox: MailboxProcess, reading: Readin
         for uid in uids:
             fetched = await mailbox.fetch(uid)
             if fetched is not None and fetched.refused:
-                why = f"the mail server does not send it ({fetched.refused})"
+                why = f"the mail server does not send message {uid} ({fetched.refused})"
                 reading.results.append(reader.leave(fetched, why))
                 # Where it sends a later one, this one is passed over; else it is asked for again.
                 continue
@@ -164,6 +163,9 @@ def process_message(
     store: Store, signer: Signer, raw: bytes, now: datetime, names: Pseudonyms | None = None
 ) -> InboxResult:
     """Read a message that a person has saved, and act upon it."""
+    # Elsewhere the mailbox's process alone reads mails.
+    from digest.mail.incoming import read_incoming
+
     return act(store, signer, key_of(raw), read_incoming(raw), now, names)
 
 

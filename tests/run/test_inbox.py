@@ -404,7 +404,9 @@ async def test_a_mail_that_the_server_does_not_send_is_passed_over_where_it_send
     box.refused = {1, 2}
     for _ in range(2):
         heard = await read_all(listener(post))
-        assert [h.did for h in heard] == ["the mail server does not send it (no such luck)"] * 2
+        assert [h.did for h in heard] == [
+            f"the mail server does not send message {uid} (no such luck)" for uid in (1, 2)
+        ]
     box.messages[3] = request(post)
     assert (await read_all(listener(post)))[-1].did == "unsubscribed"
     assert await read_all(listener(post)) == []
