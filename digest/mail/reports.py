@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import quopri
 import re
 from collections.abc import Iterator, Sequence
@@ -125,9 +126,7 @@ def read_older_bounce(message: Message) -> Incoming | None:
     """A bounce in one of the forms from before RFC 3464, which many servers still write, or in
     prose.
     """
-    from flufl.bounce import all_failures
-
-    temporary, permanent = all_failures(message)
+    temporary, permanent = _detected(message)
     failed = frozenset(address.decode("utf-8", "replace") for address in permanent)
     if temporary and not failed:
         return Incoming(MessageKind.DELAY, *_evidence(message))
@@ -142,6 +141,19 @@ def read_older_bounce(message: Message) -> Incoming | None:
         said=words(said or header(message, "Subject")),
         recipients=failed,
     )
+
+
+def _detected(message: Message) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """The addresses that failed for a time and for good, in a form that the library knows."""
+    from flufl.bounce import all_failures
+
+    # A detector that stumbles, as over a From without an address, logs a traceback and ends all.
+    logging.getLogger("flufl.bounce").disabled = True
+    try:
+        found: tuple[frozenset[bytes], frozenset[bytes]] = all_failures(message)
+    except Exception:
+        return frozenset(), frozenset()
+    return found
 
 
 def _names_failure(said: str) -> bool:

@@ -130,3 +130,13 @@ def test_a_page_is_read_however_it_is_cut() -> None:
         is MessageKind.LEAVE
     )
     assert isinstance(parse(b""), Message)
+
+
+def test_a_library_that_stumbles_hides_no_bounce_and_logs_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raw = (
+        b"From: \r\nSubject: Undelivered mail\r\n\r\n<ada@example.org>: 550 5.1.1 User unknown\r\n"
+    )
+    assert read_incoming(raw).kind is MessageKind.BOUNCE
+    assert caplog.text == ""
