@@ -13,11 +13,13 @@ import pytest
 
 from digest.errors import ConfigError, TryLaterError
 from digest.mail import mailbox_process
-from digest.mail.mailbox import Mailbox
+from digest.mail.mailbox import Mailbox, read_mailbox
 from digest.mail.mailbox_process import open_mailbox
+from digest.mail.transport import make_tls_context
 from tests.world.hostile_mails import TEXT
 from tests.world.imap_server import Answer, ImapServer, imap_server
 from tests.world.letters import letter
+from tests.world.smtp_server import make_certificate
 
 LIMIT = 100_000
 LETTER = letter("unsubscribe")
@@ -40,6 +42,26 @@ def test_a_mailbox_is_read() -> None:
     with imap_server({1: LETTER, 7: b"x" * 2 * LIMIT}) as server:
         assert look(server) == ([1, 7], [LETTER, b"x" * LIMIT])
         assert server.asked.count("STORE") == 2
+
+
+def test_a_local_mailbox_that_takes_a_login_after_starttls_gets_it_there(tmp_path: Path) -> None:
+    """As Proton Mail's bridge does, with a certificate of its own."""
+    path, context = make_certificate(tmp_path)
+    offers = b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\nTAG OK done\r\n"
+    with imap_server({1: LETTER}, tls=context, CAPABILITY=offers) as server:
+        place = read_mailbox(server.url)
+        for authority in (None, path):
+            context = make_tls_context(authority, place.tls)
+            Mailbox(place, "secret", tls_context=context).close()
+        assert [name for name in server.asked if name in ("STARTTLS", "LOGIN")] == [
+            "STARTTLS",
+            "LOGIN",
+        ] * 2
+        with pytest.raises(ConfigError, match="certificate"):
+            Mailbox(place, "secret", tls_context=make_tls_context(None))
+    with imap_server({1: LETTER}) as server:
+        Mailbox(read_mailbox(server.url), "secret").close()
+        assert "STARTTLS" not in server.asked
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ wants.
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ class ImapServer:
     closes: frozenset[str] = frozenset()
     asked: list[str] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
+    tls: ssl.SSLContext | None = None
     port: int = 0
 
     @property
@@ -80,21 +82,32 @@ class ImapServer:
 
 @contextmanager
 def imap_server(
-    messages: dict[int, bytes] | None = None, **answers: Answer
+    messages: dict[int, bytes] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    **answers: Answer,
 ) -> Iterator[ImapServer]:
     """Run such a server."""
-    server = ImapServer(messages or {}, answers)
+    server = ImapServer(messages or {}, answers, tls=tls)
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):
                 if not self.send("GREETING", b""):
                     return
-                for line in self.rfile:
+                while line := self.rfile.readline():
                     words = line.split()
                     name = next((w for w in words[1:] if w.upper() != b"UID"), b"?").upper()
                     if not self.send(name.decode("latin-1"), line):
                         return
+                    if name == b"STARTTLS" and server.tls is not None:
+                        self.request = server.tls.wrap_socket(self.request, server_side=True)
+                        self.setup()
+
+        def finish(self) -> None:
+            super().finish()
+            # One that was encrypted stands in the place of the server's own.
+            self.request.close()
 
         def send(self, name: str, line: bytes) -> bool:
             sent = False
