@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from digest.rules.bounces import SURGE_SPAN
 from digest.rules.delivery_retry import UNKNOWN_WAIT
 from digest.rules.diff import diff
 from digest.rules.plan import COMPARED_LATEST
+from digest.store.alarms import Alarms
 from digest.store.database import Concern
 from digest.store.digests import ERA
 from digest.store.papers import load_papers
@@ -129,7 +130,7 @@ class Clock(Concern):
             )
             # What a feed held on a day that has not come is nothing to compare the next one with.
             self._db.write("DELETE FROM feed WHERE at > :now", moment)
-            self._end_rests(now)
+            self._put_trouble_right(now)
             for key in (LATEST_NOW, "mailed_until", "folder_answered"):
                 if (self._db.meta(key) or "") > to_text(now):
                     self._db.set_meta(key, to_text(now))
@@ -171,12 +172,17 @@ class Clock(Concern):
         )
         return judged.kind is not Kind.OLD
 
-    def _end_rests(self, now: datetime) -> None:
-        """Let no rest of arXiv or the mail server last longer than one that begins now."""
+    def _put_trouble_right(self, now: datetime) -> None:
+        """Let no rest of arXiv or the mail server last longer than one that begins now, and no
+        trouble begin later.
+        """
         self._db.write(
             "UPDATE relay SET paused_until = :end WHERE paused_until > :end",
             {"end": now + PAUSES[-1]},
         )
+        alarms = Alarms(self._db)
+        known = alarms.memory().items()
+        alarms.remember({kind: replace(one, since=min(one.since, now)) for kind, one in known})
         pause = json.loads(self._db.meta(ARXIV_PAUSE) or "{}")
         end = to_text(now + timedelta(hours=pause.get("hours", 0)))
         if pause and pause["until"] > end:

@@ -9,7 +9,8 @@ import pytest
 
 from digest.errors import ClockError, Exit
 from digest.model import Kind, Outcome, Receipt, Window
-from digest.store.clock import LEAP, SKEW
+from digest.rules.alarm import KnownTrouble, Trouble
+from digest.store.clock import _STAMPS, LEAP, SKEW
 from digest.times import to_text
 from tests.store.house import ADA, MINUTE, House
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, keyword, reader
@@ -66,6 +67,7 @@ def test_every_moment_that_the_program_stamps_is_put_right(house: House) -> None
     house.store.windows.slow_down(AHEAD, None)
     house.suppress()
     house.sync(reader("carl@example.org", "Gamma"))
+    house.store.alarms.remember({Trouble.MAIL: KnownTrouble(AHEAD, "mail rests")})
     house.store.runs.finish(house.run, AHEAD, composed=1, outcomes={}, trouble="")
     house.store.clock.put_right(MONDAY + HOUR)
     rows = [
@@ -78,6 +80,31 @@ def test_every_moment_that_the_program_stamps_is_put_right(house: House) -> None
         if isinstance(value, str) and re.search('(^|")2036-', value)
     ]
     assert rows == []
+
+
+def test_each_column_of_a_moment_is_among_those_that_are_put_right(house: House) -> None:
+    """A new one has to be thought of: in `_STAMPS`, or in a statement of its own."""
+    apart = {
+        ("bounce", "at"),
+        ("delivery", "next_at"),
+        ("delivery", "queued_at"),
+        ("feed", "at"),
+        ("query", "covered_since"),
+        ("query", "deep_at"),
+        ("query", "imported_until"),  # the date of a page, which somebody else stamped
+        ("query", "last_good_at"),
+        ("relay", "paused_until"),
+    }
+    columns = house.database.rows(
+        "SELECT t.name AS tab, c.name AS col FROM sqlite_master t, pragma_table_info(t.name) c"
+        " WHERE t.type = 'table' AND c.type = 'TEXT'"
+    )
+    moments = {
+        (row["tab"], row["col"])
+        for row in columns
+        if re.search("(^|_)(at|since|until)$", row["col"])
+    }
+    assert moments == {*_STAMPS, *apart}
 
 
 def test_a_window_under_a_wrong_clock_is_no_proof_of_what_lies_behind_it(house: House) -> None:
