@@ -250,6 +250,23 @@ async def test_many_keywords_are_asked_of_the_api_together(world: SourcesWorld) 
     assert sum(k.requests for k in summary.keywords) == 1
 
 
+async def test_a_row_that_is_no_paper_withholds_none_of_many_keywords_and_is_named_once(
+    world: SourcesWorld,
+) -> None:
+    names = [f"word{number}" for number in range(50)]
+    world.readers = [reader(ADA, *names)]
+    papers = [eprint(n, MONDAY - DAY, abstract=f"On word{n}.") for n in range(1, 50, 7)]
+    odd = replace(papers[3], authors=())
+    world.sky.announce(MONDAY, *(odd if p is papers[3] else p for p in papers))
+    summary = await world.cycle(MONDAY)
+    assert sum(k.new for k in summary.keywords) == 6
+    named = [k.why for k in summary.keywords if "asked for again" in k.why]
+    assert [f"{odd.id} has no author" in why for why in named] == [True]
+    world.sky.announce(TUESDAY, papers[3])
+    await world.cycle(TUESDAY)
+    assert world.titles(ADA)[-1] == [22]
+
+
 async def test_few_keywords_are_asked_one_by_one(world: SourcesWorld) -> None:
     await settled(world, "auto")
     await world.cycle(TUESDAY)

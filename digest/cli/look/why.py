@@ -52,8 +52,9 @@ def why(
     """Tell why a paper came to a reader or did not, or how a day went.
 
     The chain in plain lines: announced, fetched, matched (or which term failed), in which digest,
-    how delivered, in the mail server's own words. Without DATE or ARXIV-ID: the last day with
-    something to tell, and what comes next.
+    how delivered, in the mail server's own words. A paper that no keyword brought is asked for at
+    arXiv by its id. Without DATE or ARXIV-ID: the last day with something to tell, and what comes
+    next.
     """
     from digest.explain.day import explain_day, latest_day
     from digest.explain.inquiry import Inquiry

@@ -112,16 +112,22 @@ async def _told_apart(batch: Sequence[Query], answer: Window | ArxivError) -> li
     results: list[SourceResult] = [(query, answer) for query in batch]
     if isinstance(answer, Window | DoubtfulError):
         shares = await _shares(batch, answer.papers)
-        results = [(query, _share(answer, query, shares[query.text])) for query in batch]
+        results = [
+            (query, _share(answer, query, shares[query.text], first=query is batch[0]))
+            for query in batch
+        ]
     return counted_once(results, requests)
 
 
 def _share(
-    answer: Window | DoubtfulError, query: Query, papers: tuple[Paper, ...]
+    answer: Window | DoubtfulError, query: Query, papers: tuple[Paper, ...], *, first: bool
 ) -> Window | DoubtfulError:
-    """One query's part of an answer; arXiv's count is of all of them."""
+    """One query's part of an answer; arXiv's count is of all of them. Whose the odd rows are nobody
+    knows: they are named once, with the first.
+    """
     if isinstance(answer, Window):
-        return replace(answer, query=query.text, papers=papers, total=None)
+        odd = answer.odd if first else ()
+        return replace(answer, query=query.text, papers=papers, total=None, odd=odd)
     error = copy.copy(answer)
     error.papers = papers
     return error
