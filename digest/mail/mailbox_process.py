@@ -149,27 +149,9 @@ async def open_mailbox(
     longer than `seconds` in any case. Raises what the calls raise, and TryLaterError where opening
     it takes all that time.
 
-    The password goes to it by its input: no list of processes shows that, and of the environment
-    it is given only what is named here.
+    The password goes to it by its input: no list of processes shows that.
     """
-    # docs/decisions.md, “The mailbox is read in a process of its own”.
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",  # no module is imported from the current folder
-        "-m",
-        "digest.mail.mailbox_worker",
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env={
-            name: value
-            for name, value in os.environ.items()
-            if name in _PASSED_ON or name.startswith(_PASSED_ON_KINDS)
-        },
-        # Ctrl-C is for the program, which ends this process in its own time.
-        start_new_session=True,
-        limit=LONGEST_ANSWER,
-    )
+    process = await _start(place)
     try:
         mailbox = MailboxProcess(process, place.name)
         try:
@@ -183,3 +165,32 @@ async def open_mailbox(
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
         await process.wait()
+
+
+async def _start(place: MailboxLocation) -> Process:
+    """Start the process, with no more of the environment than is named here."""
+    # docs/decisions.md, “The mailbox is read in a process of its own”.
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # no module is imported from the current folder
+            "-m",
+            "digest.mail.mailbox_worker",
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if name in _PASSED_ON or name.startswith(_PASSED_ON_KINDS)
+            },
+            # Ctrl-C is for the program, which ends this process in its own time.
+            start_new_session=True,
+            limit=LONGEST_ANSWER,
+        )
+    except OSError as error:
+        raise TryLaterError(
+            f"the mailbox {place.name} could not be read: no process can be started for it"
+            f" ({error.strerror})",
+            remedy="are there too many processes or open files?",
+        ) from None

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,6 +198,13 @@ async def test_a_literal_of_gigabytes_costs_the_reading(size: int) -> None:
             server.answers[name] = send
             with pytest.raises((TryLaterError, TimeoutError)):
                 await look_within(server, 10)
+
+
+async def test_a_process_that_cannot_be_started_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with imap_server() as server, pytest.raises(TryLaterError, match="no process can be started"):
+        async with open_mailbox(server.place, "x", None, 60):
+            pass
 
 
 async def test_a_stop_ends_the_process_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from email.message import Message
 
 import pytest
@@ -40,7 +41,9 @@ def test_what_was_tried_besides_takes_less_than_two(name: str) -> None:
 
 
 @pytest.mark.heavy
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=int(os.environ.get("EXAMPLES", "100")), suppress_health_check=list(HealthCheck)
+)
 @given(raw=hostile_mails)
 def test_no_mail_takes_more_than_two_seconds(raw: bytes) -> None:
     with at_most(2.0):
