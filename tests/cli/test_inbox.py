@@ -111,7 +111,7 @@ def test_the_operator_hears_of_runs_that_cannot_work(
     monkeypatch.setenv("DIGEST_OPERATOR", "ops@example.org")
     house("run", now=THURSDAY)
     good = (house.home / "subscribers.yaml").read_text()
-    house.write(good + "  - email: broken\n")
+    house.write(good + "}\n")
     for _ in range(5):
         assert house("run", now=FRIDAY).code == 78
     house.write(good)
