@@ -199,6 +199,8 @@ _STAMPS = (
     ("handover", "at"),
     ("inbox_message", "at"),
     ("lack", "at"),
+    ("mistake", "since"),
+    ("mistake", "until"),
     ("query", "judged_since"),
     ("query", "next_fetch_at"),
     ("query", "quarantined_since"),
