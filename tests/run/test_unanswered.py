@@ -172,6 +172,7 @@ def test_a_run_says_what_arxiv_is_asked_for_again(house: House) -> None:
     assert (told["unanswered"], told["next_fetch"]) == ([], None)
 
 
+@pytest.mark.heavy
 def test_every_command_says_the_same_moment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """`send`, `subscribers show` and an edit go by the machine's clock."""
     for module in ("digest.cli.readers.subscribers", "digest.cli.readers.changes"):
