@@ -134,18 +134,19 @@ async def _read_on(reader: InboxReader, mailbox: MailboxProcess, reading: Readin
 
 async def _read_one(reader: InboxReader, mailbox: MailboxProcess, fetched: Fetched) -> InboxResult:
     """Read one message that was fetched, and act upon it. One that ended its reading once, or the
-    whole program with it, is left for a person.
+    whole program with it twice, is left for a person.
     """
     inbox, key = reader.store.inbox, fetched.key
     # docs/decisions.md, “A mail is noted before it is read”.
     if not inbox.begin(key, reader.clock()) and not inbox.handled(key):
-        return _given_up(reader, fetched, "reading it was broken off once")
+        return _given_up(reader, fetched, "reading it was broken off before")
     try:
         incoming = await mailbox.read()
     except asyncio.CancelledError:
         inbox.end(key)  # the time was over, or a stop was asked for: not the message's fault
         raise
     if incoming is None:
+        inbox.give_up(key, reader.clock())
         return _given_up(reader, fetched, "reading it takes too much time or memory")
     inbox.end(key)
     return act(reader.store, reader.signer, key, incoming, reader.clock(), reader.names)

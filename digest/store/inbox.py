@@ -12,8 +12,9 @@ from digest.store.suppressions import Effect, Reason, address_of, note_bounce, s
 
 KEPT = timedelta(days=366)
 """How long the program remembers that it has acted upon a message."""
-BEGUN = "begun "
-"""What stands before the key of a message whose reading began and has not ended."""
+TRIES = 2
+"""How often the reading of one message may end with the whole program: at the first time it may
+have been killed, or the machine have lost its power, whatever it read."""
 
 
 class Inbox(Concern):
@@ -41,18 +42,31 @@ class Inbox(Concern):
         )
 
     def begin(self, key: str, now: datetime) -> bool:
-        """Note that a message is about to be read; false where that was noted before, so that it
-        cost its reader's life then.
+        """Note that a message is about to be read; false where that was begun TRIES times before
+        and never ended.
         """
-        return bool(
-            self._db.write(
-                "INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [BEGUN + key, now]
-            )
-        )
+        with self._db.transaction():
+            return any(self._note(key, number, now) for number in range(TRIES))
+
+    def give_up(self, key: str, now: datetime) -> None:
+        """Note that a message ended the process that read it, and is not to be read again."""
+        with self._db.transaction():
+            for number in range(TRIES):
+                self._note(key, number, now)
 
     def end(self, key: str) -> None:
-        """Forget that note: the message was read, or is not to blame that it was not."""
-        self._db.write("DELETE FROM inbox_message WHERE key = ?", [BEGUN + key])
+        """Forget those notes: the message was read, or is not to blame that it was not."""
+        with self._db.transaction():
+            for number in range(TRIES):
+                self._db.write("DELETE FROM inbox_message WHERE key = ?", [_begun(key, number)])
+
+    def _note(self, key: str, number: int, now: datetime) -> bool:
+        return bool(
+            self._db.write(
+                "INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)",
+                [_begun(key, number), now],
+            )
+        )
 
     def handled(self, key: str) -> bool:
         """Whether a message was acted upon before."""
@@ -114,3 +128,8 @@ class Inbox(Concern):
         return bool(
             self._db.write("INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, now])
         )
+
+
+def _begun(key: str, number: int) -> str:
+    """What stands for a message whose reading began and has not ended, beside those acted upon."""
+    return f"begun {number} {key}"

@@ -338,17 +338,20 @@ async def test_a_mail_that_costs_too_much_is_left_for_a_person_and_the_rest_is_r
     assert await read_all(listener(post)) == []
     # Numbered anew, it comes again, and is not read again.
     box.validity, box.read_ = 2, []
-    assert (await read_all(listener(post)))[0].did == "reading it was broken off once"
+    assert (await read_all(listener(post)))[0].did == "reading it was broken off before"
     assert box.read_ == [3]
 
 
-async def test_a_mail_that_took_the_whole_program_with_it_is_not_read_again(
+async def test_a_mail_that_took_the_whole_program_with_it_twice_is_not_read_again(
     post: Post, box: Box
 ) -> None:
     box.messages = {1: letter("Evil"), 2: request(post)}
-    post.store.inbox.begin(key_of(box.messages[1]), post.now)
+    # The program may have been killed for another reason: once is not the mail's fault.
+    for raw in (box.messages[1], box.messages[1], box.messages[2]):
+        post.store.inbox.begin(key_of(raw), post.now)
     assert [h.handled for h in await read_all(listener(post))] == [False, True]
     assert box.read_ == [2]
+    assert post.value("SELECT COUNT(*) FROM inbox_message WHERE key LIKE 'begun %'") == 2
 
 
 async def test_what_there_was_no_time_for_is_read_next_time(post: Post, box: Box) -> None:
