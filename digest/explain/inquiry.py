@@ -189,7 +189,7 @@ def _coming(inquiry: Inquiry, subscriber: Subscriber) -> str:
     if asked is None:
         return words
     begin = "with the next run" if asked.again == now else f"from {inquiry.at(asked.again)} on"
-    return f"{words}: arXiv is asked again for {listed(asked.names(subscriber.keywords))} {begin}"
+    return f"{words}: arXiv is asked for {listed(asked.names(subscriber.keywords))} {begin}"
 
 
 def delivery_values(

@@ -161,17 +161,17 @@ class Unanswered:
 
 
 def unanswered(store: Store, keywords: Iterable[Keyword], now: datetime) -> Unanswered | None:
-    """Which of these keywords arXiv still has to answer; None where it has answered for all. One
-    that the database does not know yet comes with the next run.
+    """Which of these keywords arXiv still has to answer, those among them that no run has met yet;
+    None where it has answered for all.
     """
-    queries = store.windows.queries([keyword.query for keyword in keywords])
-    again = {query.text: at for query in queries if (at := asked_again(query, now)) is not None}
+    texts = list(dict.fromkeys(keyword.query for keyword in keywords))
+    known = {query.text: asked_again(query, now) for query in store.windows.queries(texts)}
+    again = {text: at for text in texts if (at := known.get(text, now)) is not None}
     if not again:
         return None
     pause = store.windows.pause()
-    return Unanswered(
-        frozenset(again), max(min(again.values()), pause.until if pause is not None else now)
-    )
+    first = min(again.values())
+    return Unanswered(frozenset(again), max(first, pause.until) if pause is not None else first)
 
 
 def why_not_due(query: Query, now: datetime) -> str:

@@ -62,12 +62,12 @@ async def test_after_a_failed_fetch_the_next_digest_comes_with_the_retry(world: 
     assert "next Fri 2026-11-13 07:15 UTC, with the announcement of 2026-11-12" in line
     following = world.why(ADA)["next"]
     assert "Fri 2026-11-13 07:15, with the announcement of Thu 2026-11-12" in following
-    assert "arXiv is asked again for Alpha from Fri 2026-11-13 07:15 on" in following
+    assert "arXiv is asked for Alpha from Fri 2026-11-13 07:15 on" in following
     summary = await world.cycle(FRIDAY + 2 * HOUR)
     assert (summary.awaited, summary.composed) == ("", 1)
     assert world.titles(ADA)[-1] == [2, 3, 4, 5, 6]
     assert status(world)[0] == "2026-11-16T06:15:00Z"
-    assert "asked again" not in world.why(ADA)["next"]
+    assert "is asked for" not in world.why(ADA)["next"]
 
 
 async def test_what_was_served_and_not_asked_for_comes_with_the_next_run(world: AskedWorld) -> None:
@@ -170,6 +170,20 @@ def test_a_run_says_what_arxiv_is_asked_for_again(house: House) -> None:
     assert (told["unanswered"], told["next_fetch"]) == (["Hallucination"], "2026-11-06T06:45:00Z")
     told = json.loads(house("run", "--json", now=HOUSE_FRIDAY + HOUR).out)
     assert (told["unanswered"], told["next_fetch"]) == ([], None)
+
+
+async def test_a_keyword_that_no_run_has_met_is_asked_for_by_the_next_one(
+    world: AskedWorld,
+) -> None:
+    await known(world, "Alpha", until=FRIDAY)
+    world.readers = [reader(ADA, "Alpha", "Beta")]
+    world.arxiv.announce("Beta", eprint(5, FRIDAY - DAY))
+    world.write_file()
+    world.now = FRIDAY + 5 * HOUR
+    assert status(world)[0] == "2026-11-13T12:00:00Z"
+    assert "asked for Beta with the next run" in world.why(ADA)["next"]
+    await world.cycle()
+    assert world.titles(ADA) == [[1], [5]]
 
 
 @pytest.mark.heavy
