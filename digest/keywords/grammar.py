@@ -346,8 +346,10 @@ _BOTH_SIDES = "write a word or a phrase on both sides"
 
 
 def _in_quotes(text: str, start: int) -> str:
-    """The word that begins at `start`, with the parentheses that are written to it, in quotes:
-    `"SU(2)"`.
+    """The word that begins at `start`, with the parentheses that are written to it and the plain
+    words behind them, in quotes: `"SU(2) gauge"`.
     """
-    match = re.match(r"(?P<field>\w+:)?(?P<word>[^\s()]+\([^\s()]*\)[^\s()]*)", text[start:])
+    operators = "|".join(OPERATORS)
+    words = rf"(?P<word>[^\s()]+\([^\s()]*\)[^\s()]*(?: +(?!(?:{operators})\b)[\w-]+(?![\w:(*-]))*)"
+    match = re.match(rf"(?P<field>\w+:)?{words}", text[start:])
     return f'{match["field"] or ""}"{match["word"]}"' if match else '"…(…)"'

@@ -7,10 +7,16 @@ import re
 from digest.errors import QueryError
 from digest.keywords.categories import CATEGORIES, category_case, category_warning
 from digest.keywords.grammar import read_keyword, terms
-from digest.keywords.tokens import LOWER_CASE_OPERATORS, glued_operator
+from digest.keywords.tokens import LOWER_CASE_OPERATORS, from_url, glued_operator
 from digest.model import Rule
 
 _HYPHENED = re.compile(r"(?:(?!cat:)\w+:)?\w+(?:-\w+)+")
+_SIGNS = (
+    (re.compile(r"\|"), "OR"),
+    (re.compile(r"\s&{1,2}\s|&&"), "AND"),
+)
+"""Operators of other programs, and arXiv's own; an & between letters belongs to a name (R&D)."""
+_DROPPED = re.compile(r"\w\s?[+#]+(?:\s|$)")
 _COMMON_WORDS = frozenset(
     "ai algorithm algorithms analysis approach data dataset deep framework language learning "
     "machine method methods model models network networks neural optimization performance system "
@@ -38,12 +44,48 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
         for word in words
         if (apart := glued_operator(word))
     ]
+    found += _other_grammar(text, used is not Rule.QUERY)
+    found += [
+        f"{leaf.text!r} is searched for as a word; for the category write cat:{category}"
+        for leaf in leaves
+        if leaf.field == "all" and (category := category_case(leaf.text)) in CATEGORIES
+    ]
     if used is not Rule.QUERY:
         if (category := category_case(first)) in CATEGORIES:
             remedy = f"for the category write cat:{category}"
             found.append(f"{text!r} is searched for as a word; {remedy}")
         found += _operators_in_phrase(words)
     return [*filter(None, found)]
+
+
+def _other_grammar(text: str, is_plain: bool) -> list[str]:
+    """What is written as other programs want it, and means nothing to arXiv's search, which passes
+    over all signs.
+    """
+    if (plain := from_url(text)) != text:
+        return [f"{text!r} is written for an address; write {plain!r}"]
+    if not is_plain:
+        return []
+    parts = [
+        part.strip() for part in re.split(r"[|&]{1,2}|[+,;，、；]+|\bOR\b", text) if part.strip()
+    ]
+    if parts[1:] and all(category_case(part) in CATEGORIES for part in parts):
+        meant = " OR ".join(f"cat:{category_case(part)}" for part in parts)
+        return [f"{text!r} is searched for as words; for the categories write {meant!r}"]
+    if re.search(r"[,;，、；]", text) and parts[1:]:
+        several = ", ".join(map(repr, parts))
+        return [f"{text!r} is read as one phrase; for several keywords write each apart: {several}"]
+    for sign, operator in _SIGNS:
+        if sign.search(text) and parts[1:]:
+            meant = f" {operator} ".join(f'"{part}"' if " " in part else part for part in parts)
+            return [f"{text!r} is read as one phrase; did you mean {meant!r}?"]
+    left = " ".join(re.sub(r"[+#]+", " ", text).split())
+    if _DROPPED.search(text) and " " not in left:
+        return [
+            f"search passes over + and #, so {text!r} finds every {left!r}; "
+            "add a word or a category that tells them apart"
+        ]
+    return []
 
 
 def _hyphens(words: list[str], used: Rule) -> list[str]:

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
+from urllib.parse import unquote
 
 from digest.errors import QueryError, one_line
 from digest.keywords.categories import category_case
@@ -118,8 +119,19 @@ def _token(match: re.Match[str], text: str) -> Token:
         refuse(text, min(match.end(), len(text) - 1), *_nothing_after(written, following))
     if not quoted and ":" in words:
         remedy = "put what is searched for in quotes"
+        if (plain := from_url(text)) != text:
+            remedy = f"in an address + and %20 stand for blanks: write {plain}"
         refuse(text, position, f"a second colon in {short(written)}", remedy)
     return Token("term", written, position, make_term(field, words, text, position, quoted=quoted))
+
+
+def from_url(text: str) -> str:
+    """A query as it was before it was written for an address (`cat:cs.LG+AND+all:electron`); any
+    other text as it is.
+    """
+    if re.search(rf"(?:\+|%20)(?:{'|'.join(OPERATORS)})(?:\+|%20)|%22", text):
+        return unquote(text.replace("+", " "))
+    return text
 
 
 def _refuse_operator(written: str, text: str, position: int) -> NoReturn:

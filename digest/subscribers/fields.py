@@ -19,7 +19,7 @@ from digest.subscribers.addresses import read_email, read_repository
 from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
 from digest.subscribers.quoting import quote
-from digest.subscribers.values import Report, WrongValueError, fits
+from digest.subscribers.values import Report, WrongValueError, fits, split
 
 # The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer.
 MAX_PAPERS = 2000
@@ -186,14 +186,6 @@ def _category(text: str) -> str:
     if not isinstance(term, Term) or term.phrase:
         raise ValueError(text)
     return f"{term.text}{'*' if term.prefix else ''}"
-
-
-def split(text: str) -> list[str]:
-    """The members of a list in one text: between commas, semicolons or line breaks, but not inside
-    quotes.
-    """
-    parts = re.findall(r'(?:"[^"]*(?:"|$)|[^",;\n])+', text)
-    return [part.strip() for part in parts if part.strip()]
 
 
 def _categories(name: str) -> Field:

@@ -15,6 +15,59 @@ from digest.times import WEEKDAYS
 # Slips between two domains with one local part that may be one address: as far as from .org to
 # .net.
 NEAR_DOMAIN = 3
+# Abbreviations that mean one place's time; none that several share (IST, CST, BST).
+ZONES = {
+    **dict.fromkeys(("pst", "pdt", "pt"), "America/Los_Angeles"),
+    **dict.fromkeys(("mdt", "mt"), "America/Denver"),
+    **dict.fromkeys(("cdt", "ct"), "America/Chicago"),
+    **dict.fromkeys(("edt", "et"), "America/New_York"),
+    **dict.fromkeys(("cest", "mez", "mesz"), "CET"),
+    "eest": "EET",
+    **dict.fromkeys(("aest", "aedt"), "Australia/Sydney"),
+    **dict.fromkeys(("nzst", "nzdt"), "Pacific/Auckland"),
+    "jst": "Asia/Tokyo",
+    "kst": "Asia/Seoul",
+    "hkt": "Asia/Hong_Kong",
+    "sgt": "Asia/Singapore",
+    "pkt": "Asia/Karachi",
+    "msk": "Europe/Moscow",
+    "z": "UTC",
+}
+# Cities that zones are often called by, though the zone has the name of another one.
+CITIES = {
+    **dict.fromkeys(("beijing", "peking", "shenzhen", "guangzhou", "hangzhou"), "Asia/Shanghai"),
+    **dict.fromkeys(("mumbai", "delhi", "new_delhi", "bangalore", "bengaluru"), "Asia/Kolkata"),
+    **dict.fromkeys(("san_francisco", "seattle", "california"), "America/Los_Angeles"),
+    **dict.fromkeys(("boston", "washington", "princeton", "pittsburgh"), "America/New_York"),
+    **dict.fromkeys(("munich", "hamburg", "frankfurt", "cologne"), "Europe/Berlin"),
+    **dict.fromkeys(("geneva", "lausanne", "basel"), "Europe/Zurich"),
+    "barcelona": "Europe/Madrid",
+    **dict.fromkeys(("milan", "turin"), "Europe/Rome"),
+    **dict.fromkeys(("montreal", "ottawa"), "America/Toronto"),
+    **dict.fromkeys(("kyoto", "osaka"), "Asia/Tokyo"),
+    **dict.fromkeys(("cambridge", "oxford", "edinburgh"), "Europe/London"),
+}
+# Zones of offsets that are no whole hours, where one place has it all the year.
+PARTS_OF_HOURS = {
+    "+3:30": "Asia/Tehran",
+    "+4:30": "Asia/Kabul",
+    "+5:30": "Asia/Kolkata",
+    "+5:45": "Asia/Kathmandu",
+    "+6:30": "Asia/Yangon",
+    "+9:30": "Australia/Darwin",
+}
+# What fields are called elsewhere, by what they are called here.
+FIELD_NAMES = {
+    **dict.fromkeys(("time", "hour", "when"), "at"),
+    **dict.fromkeys(("tz", "zone"), "timezone"),
+    **dict.fromkeys(("mail", "address", "e_mail"), "email"),
+    **dict.fromkeys(("days", "frequency", "interval"), "schedule"),
+    **dict.fromkeys(("pause", "paused", "until"), "paused_until"),
+    **dict.fromkeys(("queries", "topics"), "keywords"),
+    **dict.fromkeys(("readers", "users", "people"), "subscribers"),
+    **dict.fromkeys(("never", "not", "without"), "exclude"),
+    **dict.fromkeys(("limit", "papers"), "max_papers"),
+}
 DAYS = tuple(map(str.lower, WEEKDAYS))
 
 
@@ -23,6 +76,18 @@ def nearest(text: str, known: Iterable[str]) -> str:
     by_folded = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(text.casefold(), by_folded, n=1)
     return by_folded[near[0]] if near else ""
+
+
+def nearest_field(text: str, known: Iterable[str]) -> str:
+    """The field that was probably meant, or nothing: by what it is called elsewhere, or by a slip.
+    A name that only begins like another (`time`, `timezone`) means something of its own.
+    """
+    name, fields = re.sub(r"[\s-]+", "_", text.strip().casefold()), set(known)
+    if (meant := FIELD_NAMES.get(name, "")) in fields:
+        return meant
+    near = nearest(name, fields)
+    is_slip = len(name) > 3 and slips(name, near) <= _allowed_slips(name)
+    return near if near and (is_slip or (len(name) > 4 and near.startswith(name))) else ""
 
 
 def probably_meant(text: str, known: Iterable[str]) -> str:
@@ -93,11 +158,38 @@ def nearest_address(address: str, known: Iterable[str]) -> str:
 
 
 def nearest_zone(text: str) -> str:
-    """The zone that was probably meant: by its city alone, or by a slip; or nothing."""
+    """The zone that was probably meant: by its offset, by its city alone, or by a slip; or nothing,
+    where what is spelt alike would be another time.
+    """
     zones = sorted(available_timezones())
     wanted = re.sub(r"\s+", "_", text.strip()).casefold()
+    if offset := re.fullmatch(r"(?:etc/)?(?:utc|gmt)?_?([+-])0?(\d{1,2})(?::?(\d\d))?", wanted):
+        return _zone_of_offset(offset[1], int(offset[2]), offset[3] or "00", zones)
+    if wanted in ZONES:
+        return ZONES[wanted]
+    city = wanted.rpartition("/")[2]
     by_city = (zone for zone in zones if zone.rpartition("/")[2].casefold() == wanted)
-    return next(by_city, "") or nearest(wanted, zones)
+    if found := next(by_city, "") or CITIES.get(city, ""):
+        return found
+    # Abbreviations and old short names are one letter apart from others that mean another time.
+    if len(city) < 5 or re.search(r"\d", wanted):
+        return ""
+    near = [zone for zone in zones if _is_slip(wanted, zone.casefold())]
+    near += [zone for zone in zones if _is_slip(wanted, zone.rpartition("/")[2].casefold())]
+    return near[0] if near else ""
+
+
+def _zone_of_offset(sign: str, hours: int, minutes: str, zones: list[str]) -> str:
+    """The zone of an offset from UTC; in the names of `Etc` the sign is turned round."""
+    if minutes != "00":
+        return PARTS_OF_HOURS.get(f"{sign}{hours}:{minutes}", "")
+    turned = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}" if hours else "Etc/UTC"
+    return turned if turned in zones else ""
+
+
+def _is_slip(text: str, other: str) -> bool:
+    allowed = _allowed_slips(text)
+    return text[0] == other[0] and abs(len(text) - len(other)) <= allowed >= slips(text, other)
 
 
 def nearest_day(text: str) -> str:

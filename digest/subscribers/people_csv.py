@@ -13,9 +13,10 @@ from digest.errors import QueryError, UsageError
 from digest.subscribers.addresses import normal_email
 from digest.subscribers.check import Checked, fold
 from digest.subscribers.edit import Wanted, listed_keywords
-from digest.subscribers.fields import SETTABLE, Value, read_flag, split
+from digest.subscribers.fields import SETTABLE, Value, read_flag
 from digest.subscribers.guesses import nearest
 from digest.subscribers.problems import listed
+from digest.subscribers.values import split
 
 COLUMNS = ("email", "keywords", *SETTABLE)
 # The marks between cells; spreadsheets of many countries write semicolons.

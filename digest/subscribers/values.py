@@ -14,11 +14,13 @@ from typing import Self, TypeVar
 
 from digest.errors import QueryError
 from digest.subscribers.document import Document, NodeKind, YamlNode
-from digest.subscribers.guesses import nearest
+from digest.subscribers.guesses import nearest_field
 from digest.subscribers.problems import Entry, Problem
 from digest.subscribers.quoting import quote, write, yaml_type
 
 T = TypeVar("T")
+# A letter or two with a lone # behind them: `F #` is a name, and no comment that says nothing.
+_CUT = re.compile(r"\w{1,2} +#\s*")
 # Makes a value of a text; raises WrongValueError, or QueryError for a keyword.
 ReadText = Callable[[str], T]
 
@@ -45,6 +47,14 @@ def fits(read: ReadText[object] | None, text: str) -> bool:
     except (WrongValueError, QueryError, ValueError):
         return False
     return read is not None
+
+
+def split(text: str) -> list[str]:
+    """The members of a list in one text: between commas, semicolons (also those of Chinese and
+    Japanese) or line breaks, but not inside quotes.
+    """
+    parts = re.findall(r'(?:"[^"]*(?:"|$)|[^",;\n，、；])+', text)
+    return [part.strip() for part in parts if part.strip()]
 
 
 class Report:
@@ -119,10 +129,16 @@ class Report:
         if node.kind is not NodeKind.TEXT:
             raise WrongValueError(f"{what} is one text, and here stands {node.kind}", node=node)
         taken_for = yaml_type(node.value) if node.plain else ""
+        rest = self.document.text[node.end :].split("\n", 1)[0]
+        if not taken_for and node.plain and _CUT.fullmatch(node.value + rest):
+            meant = (node.value + rest).strip()
+            suggestion = quote(meant) if fits(fitting, meant) else ""
+            raise WrongValueError(
+                f"YAML reads the # of {meant} as a comment", suggestion, node=node
+            )
         if not taken_for:
             return node.value
         message, meant, offset = f"{what} is missing", node.value, 0
-        rest = self.document.text[node.end :].split("\n", 1)[0]
         if meant:
             message = f"YAML reads {meant} as {taken_for}: put it in quotes"
         elif comment := re.match(r"(\s+)(#\S.*)", rest):
@@ -142,7 +158,10 @@ class Report:
         """The members of a list; a single value is refused with the list that it should be."""
         if node.kind is NodeKind.LIST:
             return node.items
-        suggestion = f"[{write(node.value)}]" if node.value and fits(fitting, node.value) else ""
+        # With commas several are meant: read as one they would be a phrase that nothing holds.
+        parts = split(node.value)
+        is_meant = bool(parts) and all(fits(fitting, part) for part in parts)
+        suggestion = f"[{', '.join(map(write, parts))}]" if is_meant else ""
         raise WrongValueError(
             f"{what} is a list, and here stands {node.shape}", suggestion, node=node
         )
@@ -181,7 +200,7 @@ class Report:
             if name.value in known:
                 found[name.value] = value
                 continue
-            near = nearest(name.value, known)
+            near = nearest_field(name.value, known)
             message = f"{name.value}: means nothing in {what}"
             message += "" if near else f"; known are {', '.join(known)}"
             if name.value == "<<":

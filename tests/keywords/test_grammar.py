@@ -435,6 +435,24 @@ def test_a_keyword_is_described_in_one_phrase(keyword: Keyword, expected: str) -
         ("a NOT b", "did you mean 'a ANDNOT b'?"),
         ("mllm not hallucination", "did you mean 'mllm ANDNOT hallucination'?"),
         ("NOT b", "to exclude, write what to find before ANDNOT"),
+        ("LLM | agents", "did you mean 'LLM OR agents'?"),
+        ("reward model || agents", "did you mean '\"reward model\" OR agents'?"),
+        ("LLM && agents", "did you mean 'LLM AND agents'?"),
+        ("LLM;agent", "write each apart: 'LLM', 'agent'"),
+        ("强化学习，大模型", "write each apart: '强化学习', '大模型'"),
+        ("LLM、agents", "write each apart: 'LLM', 'agents'"),
+        ("LLM, reward model", "write each apart: 'LLM', 'reward model'"),
+        ("cs.AI+cs.LG", "for the categories write 'cat:cs.AI OR cat:cs.LG'"),
+        ("cs.ai, stat.ml", "for the categories write 'cat:cs.AI OR cat:stat.ML'"),
+        (
+            "math.AG OR LLM",
+            "'math.ag' is searched for as a word; for the category write cat:math.AG",
+        ),
+        ("C++", "finds every 'C'"),
+        ("F #", "finds every 'F'"),
+        ("all:electron+AND+proton", "write 'all:electron AND proton'"),
+        ("LLM+AND+agents", "write 'LLM AND agents'"),
+        ("all:%22reward+model%22", "write 'all:\"reward model\"'"),
     ],
 )
 def test_lint_says_what_is_probably_not_meant(text: str, part: str) -> None:
@@ -447,9 +465,41 @@ NOTHING_ODD = (
         "|"
     )
 )
-NOTHING_ODD += ["NOT", "not another word", "deep NOTES"]
+NOTHING_ODD += [
+    "R&D",
+    "A+ search",
+    "Q&A systems",
+    "GPT-4 #tags",
+    "CP/M",
+    "NOT",
+    "not another word",
+    "deep NOTES",
+]
 
 
 @pytest.mark.parametrize("text", NOTHING_ODD)
 def test_lint_is_silent_where_nothing_is_odd_or_nothing_can_be_read(text: str) -> None:
     assert warnings(text) == []
+
+
+def test_two_categories_without_their_field_are_each_warned_about() -> None:
+    one, two = warnings("cs.AI OR cs.LG")
+    assert "write cat:cs.AI" in one
+    assert "write cat:cs.LG" in two
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("f(R) gravity", '"f(R) gravity"'),
+        ("ti:SU(2) gauge theory AND x", 'ti:"SU(2) gauge theory"'),
+        ("SU(2) OR SU(3)", '"SU(2)"'),
+        ("cat:cs.LG+AND+all:electron", "write cat:cs.LG AND all:electron"),
+        ("ti:a%20OR%20ti:b", "write ti:a OR ti:b"),
+    ],
+)
+def test_a_refused_query_is_written_out_as_it_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        make_keyword(text)
+    assert caught.value.remedy.endswith(meant)
+    make_keyword(meant.removeprefix("write "))

@@ -47,7 +47,7 @@ from digest.subscribers import SubscribersFileError
 from digest.subscribers.addresses import normal_address
 from digest.subscribers.edit import add_all, move_subscriber, roster_entry, set_fields
 from digest.subscribers.fields import SETTABLE, Value, read_flag
-from digest.subscribers.guesses import nearest
+from digest.subscribers.guesses import nearest_field
 from digest.subscribers.people_csv import read_table
 from digest.subscribers.transaction import check_or_begin
 from digest.system.locks import cycle_lock
@@ -187,7 +187,7 @@ def _read_pair(pair: str, email: str) -> tuple[str, Value]:
             remedy="write it as in at=07:00, with quotes around blanks",
         )
     if name not in SETTABLE:
-        near = nearest(name, SETTABLE)
+        near = nearest_field(name, SETTABLE)
         raise UsageError(
             f"there is no field {name}",
             remedy=f"did you mean {near}?" if near else f"there are {', '.join(SETTABLE)}",
