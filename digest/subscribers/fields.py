@@ -32,6 +32,7 @@ SCHEDULES = {
     "weekdays": (Weekly.MON, Weekly.TUE, Weekly.WED, Weekly.THU, Weekly.FRI),
     "weekly": (Weekly.MON,),
 }
+WEEKENDS = ("weekend", "weekends")
 QUIET_DAYS = {"tell": True, "silent": False}
 # The formats of a mailed digest; a repository gets an issue.
 MAIL_FORMATS = (Format.HTML, Format.TEXT)
@@ -162,6 +163,8 @@ def _days(text: str) -> list[str]:
 
 def _meant_schedule(text: str) -> str:
     meant = [day if day in list(Weekly) else nearest_day(day) for day in _days(text)]
+    if text.lower() in WEEKENDS:
+        return "sat,sun"
     return nearest(text, SCHEDULES) or (",".join(meant) if all(meant) else "")
 
 

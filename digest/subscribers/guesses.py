@@ -72,10 +72,16 @@ DAYS = tuple(map(str.lower, WEEKDAYS))
 
 
 def nearest(text: str, known: Iterable[str]) -> str:
-    """The name that was probably meant, or nothing."""
-    by_folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(text.casefold(), by_folded, n=1)
-    return by_folded[near[0]] if near else ""
+    """The name that was probably meant, or nothing: one that is only spelt a little like it, begins
+    otherwise or has other digits (`weekends` and `weekdays`, `unpublished` and `published`, `GPT-4`
+    and `GPT-5`) means something else.
+    """
+    folded, by_folded = text.casefold(), {name.casefold(): name for name in known}
+    for near in difflib.get_close_matches(folded, by_folded, n=1):
+        is_alike = slips(folded, near) <= 2 or near.startswith(folded) or folded.startswith(near)
+        is_same = near[0] == folded[0] and re.findall(r"\d", near) == re.findall(r"\d", folded)
+        return by_folded[near] if is_alike and is_same else ""
+    return ""
 
 
 def nearest_field(text: str, known: Iterable[str]) -> str:
@@ -213,10 +219,16 @@ def guess_time(text: str) -> str:
 
 
 def guess_date(text: str) -> str:
-    """`2026-12-1`, `2026/12/01`, `1.12.2026`; a time of day behind it is left out."""
+    """`2026-12-1`, `2026/12/01`, `1.12.2026`, `12/25/2026`; a time of day behind it is left out.
+    Where two numbers with a slash may each be the month, nobody knows which is.
+    """
     try:
         first, month, last = (int(part) for part in re.findall(r"\d+", text)[:3])
         year, day = (first, last) if first > 31 else (last, first)
-        return date(year, month, day).isoformat()
+        if "/" in text and first <= 31 and day != month:
+            if day <= 12 and month <= 12:
+                return ""
+            day, month = (month, day) if month > 12 else (day, month)
+        return date(year, month, day).isoformat() if year > 99 else ""
     except (ValueError, OverflowError):
         return ""

@@ -93,3 +93,37 @@ def test_several_keywords_and_names_with_signs_are_proposed_as_they_were_meant(
     problem = only(f"subscribers:\n  - email: ada@example.org\n    {line}\n")
     assert words in problem.message
     assert problem.suggestion == suggestion
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "meant"),
+    [
+        ("schedule", "weekends", "[sat,sun]"),
+        ("schedule", "biweekly", ""),
+        ("schedule", "weekday", "weekdays"),
+        ("schedule", "dailly", "daily"),
+        ("revisions", "unpublished", ""),
+        ("revisions", "publish", "published"),
+        ("order", "oldest", ""),
+        ("abstracts", "no", "none"),
+        ("quiet_days", "silence", "silent"),
+        ("paused_until", "12/01/2026", ""),
+        ("paused_until", "12/25/2026", "2026-12-25"),
+        ("paused_until", "25/12/2026", "2026-12-25"),
+        ("paused_until", "1.12.26", ""),
+        ("paused_until", "1.12.2026", "2026-12-01"),
+    ],
+)
+def test_a_value_that_is_spelt_alike_and_means_something_else_is_not_proposed(
+    name: str, written: str, meant: str
+) -> None:
+    field = FIELDS[name]
+    assert (field.suggest or field.meant)(written) == meant
+
+
+def test_a_group_whose_name_differs_in_a_digit_is_another_one() -> None:
+    text = (
+        "groups: {gpt-5: [x], vision: [y]}\nsubscribers: [{email: a@example.org, keywords: [%s]}]"
+    )
+    assert only(text % "+gpt-4").suggestion == ""
+    assert only(text % "+vison").suggestion == "+vision"

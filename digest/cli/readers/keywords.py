@@ -27,6 +27,7 @@ from digest.cli.readers.describe import keyword_line
 from digest.cli.readers.keywords_check import check, match_option
 from digest.errors import ConfigError, DigestError, QueryError, UsageError
 from digest.keywords.grammar import make_keyword
+from digest.keywords.lint import warnings
 from digest.keywords.words import counted
 from digest.model import Keyword, Kind, Rule
 from digest.setup.clock import check_ahead, store_clock
@@ -112,6 +113,13 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
     keyword = make_keyword(name, query, rule)
     edit = add_keyword(subscribers_file(context.settings), name, query, rule)
     context.echo(keyword_line(keyword), *_read_otherwise(edit))
+    _warn_of(context, name if query is None else query, rule)
+
+
+def _warn_of(context: Context, text: str, rule: Rule | None) -> None:
+    """Say on stderr what is probably not meant."""
+    for doubt in warnings(text, rule):
+        context.warn(doubt)
 
 
 def _read_otherwise(edit: Edit) -> Iterator[str]:
@@ -159,6 +167,7 @@ def set_(context: Context, name: str, texts: tuple[str, ...], match: str | None)
     edit = set_keyword(path, name, texts[0] if texts else None, rule)
     after = next(k for k in edit.after.keywords if k.name.casefold() == name.casefold())
     context.echo(keyword_line(after), *_read_otherwise(edit))
+    _warn_of(context, texts[0] if texts else name, rule)
 
 
 @keywords.command(cls=Command, examples=("digest keywords groups",))
