@@ -175,6 +175,7 @@ def _reasons(day: _Day) -> Iterator[Reason]:
         yield "not_known", f"the reader was taken in on {inquiry.at(reader.since)}"
     else:
         yield from _why_kept_away(day, reader)
+        yield from _why_held_back(day, reader)
         yield from _why_not_scheduled(day)
         yield from _why_under_way(day)
         yield from _why_trouble(day)
@@ -192,8 +193,8 @@ def _why_future(day: _Day) -> str:
 
 
 def _why_kept_away(day: _Day, reader: Reader) -> Iterator[Reason]:
-    """The reader had left; a suppression that began before the day's end; mistakes in the file on
-    that day; a pause, as the file has it, after the last digest.
+    """The reader had left; a suppression that began before the day's end; a pause, as the file has
+    it, after the last digest.
     """
     inquiry = day.inquiry
     if inquiry.subscriber is None and reader.left_at is not None and reader.left_at < day.end:
@@ -201,11 +202,15 @@ def _why_kept_away(day: _Day, reader: Reader) -> Iterator[Reason]:
     suppression = inquiry.suppression()
     if suppression and reader.suppressed_at is not None and reader.suppressed_at < day.end:
         yield suppression.code, suppression.text
-    for words in inquiry.store.mistakes.of(reader.id, day.start, day.end):
-        yield "mistake", f"a mistake in the subscribers file held the reader back: {words}"
     pause = inquiry.pause(min(day.end - _SECOND, inquiry.now))
     if pause and all(last.queued_at < day.end for last in inquiry.deliveries(limit=1)):
         yield "paused", f"the subscribers file has the reader {pause}"
+
+
+def _why_held_back(day: _Day, reader: Reader) -> Iterator[Reason]:
+    """Mistakes in the subscribers file on that day."""
+    for words in day.inquiry.store.mistakes.of(reader.id, day.start, day.end):
+        yield "mistake", f"a mistake in the subscribers file held the reader back: {words}"
 
 
 def _why_not_scheduled(day: _Day) -> Iterator[Reason]:

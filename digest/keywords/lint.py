@@ -7,7 +7,7 @@ import re
 from digest.errors import QueryError
 from digest.keywords.categories import CATEGORIES, category_case, category_warning
 from digest.keywords.grammar import read_keyword, terms
-from digest.keywords.tokens import LOWER_CASE_OPERATORS, from_url, glued_operator
+from digest.keywords.tokens import LOWER_CASE_OPERATORS, Term, from_url, glued_operator
 from digest.model import Rule
 
 _HYPHENED = re.compile(r"(?:(?!cat:)\w+:)?\w+(?:-\w+)+")
@@ -45,11 +45,7 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
         if (apart := glued_operator(word))
     ]
     found += _other_grammar(text, used is not Rule.QUERY)
-    found += [
-        f"{leaf.text!r} is searched for as a word; for the category write cat:{category}"
-        for leaf in leaves
-        if leaf.field == "all" and (category := category_case(leaf.text)) in CATEGORIES
-    ]
+    found += _categories_as_words(leaves)
     if used is not Rule.QUERY:
         if (category := category_case(first)) in CATEGORIES:
             remedy = f"for the category write cat:{category}"
@@ -58,27 +54,42 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
     return [*filter(None, found)]
 
 
+def _categories_as_words(leaves: list[Term]) -> list[str]:
+    """The categories in a query that lack their field."""
+    return [
+        f"{leaf.text!r} is searched for as a word; for the category write cat:{category}"
+        for leaf in leaves
+        if leaf.field == "all" and (category := category_case(leaf.text)) in CATEGORIES
+    ]
+
+
 def _other_grammar(text: str, is_plain: bool) -> list[str]:
     """What is written as other programs want it, and means nothing to arXiv's search, which passes
     over all signs.
     """
     if (plain := from_url(text)) != text:
         return [f"{text!r} is written for an address; write {plain!r}"]
-    if not is_plain:
+    return (_several(text) or _dropped_signs(text)) if is_plain else []
+
+
+def _several(text: str) -> list[str]:
+    """Several keywords or categories, written as one."""
+    parts = list(filter(None, map(str.strip, re.split(r"[|&]{1,2}|[+,;，、；]+", text))))
+    if len(parts) < 2:
         return []
-    parts = [
-        part.strip() for part in re.split(r"[|&]{1,2}|[+,;，、；]+|\bOR\b", text) if part.strip()
-    ]
-    if parts[1:] and all(category_case(part) in CATEGORIES for part in parts):
-        meant = " OR ".join(f"cat:{category_case(part)}" for part in parts)
-        return [f"{text!r} is searched for as words; for the categories write {meant!r}"]
-    if re.search(r"[,;，、；]", text) and parts[1:]:
+    if all(category_case(part) in CATEGORIES for part in parts):
+        query = " OR ".join(f"cat:{category_case(part)}" for part in parts)
+        return [f"{text!r} is searched for as words; for the categories write {query!r}"]
+    if re.search(r"[,;，、；]", text):
         several = ", ".join(map(repr, parts))
         return [f"{text!r} is read as one phrase; for several keywords write each apart: {several}"]
-    for sign, operator in _SIGNS:
-        if sign.search(text) and parts[1:]:
-            meant = f" {operator} ".join(f'"{part}"' if " " in part else part for part in parts)
-            return [f"{text!r} is read as one phrase; did you mean {meant!r}?"]
+    quoted = [f'"{part}"' if " " in part else part for part in parts]
+    meant = (f" {operator} ".join(quoted) for sign, operator in _SIGNS if sign.search(text))
+    return [f"{text!r} is read as one phrase; did you mean {each!r}?" for each in meant]
+
+
+def _dropped_signs(text: str) -> list[str]:
+    """A name that is one word without its signs."""
     left = " ".join(re.sub(r"[+#]+", " ", text).split())
     if _DROPPED.search(text) and " " not in left:
         return [

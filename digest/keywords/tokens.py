@@ -118,11 +118,16 @@ def _token(match: re.Match[str], text: str) -> Token:
     if not quoted and not words:
         refuse(text, min(match.end(), len(text) - 1), *_nothing_after(written, following))
     if not quoted and ":" in words:
-        remedy = "put what is searched for in quotes"
-        if (plain := from_url(text)) != text:
-            remedy = f"in an address + and %20 stand for blanks: write {plain}"
-        refuse(text, position, f"a second colon in {short(written)}", remedy)
+        refuse(text, position, f"a second colon in {short(written)}", _one_colon(text))
     return Token("term", written, position, make_term(field, words, text, position, quoted=quoted))
+
+
+def _one_colon(text: str) -> str:
+    """What to do about a second colon."""
+    plain = from_url(text)
+    if plain != text:
+        return f"in an address + and %20 stand for blanks: write {plain}"
+    return "put what is searched for in quotes"
 
 
 def from_url(text: str) -> str:

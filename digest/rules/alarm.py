@@ -85,10 +85,7 @@ def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) 
         return Decision(notice, memory if notice else {}, {})
     known = dict(memory)
     for kind, words in wrong.items():
-        before = memory.get(kind, KnownTrouble(now, words))
-        # Another mistake in the file concerns other people: that is news.
-        is_same = kind is not Trouble.READERS or before.words == words
-        known[kind] = replace(before, words=words) if is_same else KnownTrouble(now, words)
+        known[kind] = _updated(kind, memory.get(kind), words, now)
     if all(known[kind].reported for kind in wrong):
         return Decision(None, known, known)
     lines = tuple(
@@ -99,6 +96,13 @@ def decide(facts: Facts, memory: Mapping[Trouble, KnownTrouble], now: datetime) 
         kind: replace(one, reported=one.reported or kind in wrong) for kind, one in known.items()
     }
     return Decision(Notice(f"trouble: {next(iter(wrong.values()))}", lines), known, accepted)
+
+
+def _updated(kind: Trouble, before: KnownTrouble | None, words: str, now: datetime) -> KnownTrouble:
+    """A trouble as it is now. Another mistake in the file concerns other people: that is news."""
+    if before is None or (kind is Trouble.READERS and before.words != words):
+        return KnownTrouble(now, words)
+    return replace(before, words=words)
 
 
 def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:

@@ -129,13 +129,17 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
     summary = _with_awaited(summary, store, roster.keywords if only is None else only.keywords)
-    if mistakes := roster.mistakes:
-        code = summary.exit_code or Exit.GIVEN_UP
-        summary = replace(summary, mistakes=mistakes, exit_code=code)
+    summary = _with_mistakes(summary, roster.mistakes)
     store.runs.finish(
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
     return summary
+
+
+def _with_mistakes(summary: Summary, mistakes: tuple[Mistake, ...]) -> Summary:
+    """A summary that says whom mistakes in the subscribers file held back, and ends accordingly."""
+    code = summary.exit_code or Exit.GIVEN_UP
+    return replace(summary, mistakes=mistakes, exit_code=code) if mistakes else summary
 
 
 def _sync(parts: Parts, now: datetime) -> ConfigError | None:

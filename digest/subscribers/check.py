@@ -229,6 +229,15 @@ class Checked:
             with self.report.entry("defaults", name):
                 self._defaults |= self._option(name, node)
 
+    def _options(self, fields: dict[str, YamlNode]) -> dict[str, Any]:
+        """A reader's own values, and those of the defaults that they rest on."""
+        values = dict(self._defaults)
+        for name, node in fields.items():
+            with self.report:
+                values |= self._option(name, node)
+        self.report.rests_on("defaults", *(FIELDS.keys() - fields.keys()))
+        return values
+
     def _option(self, name: str, node: YamlNode) -> dict[str, Any]:
         """The value of a field other than the address, under its name in model.Subscriber."""
         if name == "keywords":
@@ -288,11 +297,7 @@ class Checked:
         fields = self.report.fields(node, FIELDS, "a subscriber")
         addresses = {name: fields.pop(name) for name in ADDRESSES if name in fields}
         misnamed = len(problems) > before
-        values = dict(self._defaults)
-        for name, place in fields.items():
-            with self.report:
-                values |= self._option(name, place)
-        self.report.rests_on("defaults", *(FIELDS.keys() - fields.keys()))
+        values = self._options(fields)
         if len(addresses) > 1:
             raise WrongValueError(
                 "a subscriber has an email or a github repository: write two subscribers",

@@ -203,31 +203,41 @@ class _Target(NamedTuple):
 
 def _target(checked: Checked, name: str) -> _Target:
     """What a command means by a name. Raises UsageError where the file has nothing of that name."""
-    section, bare, lists = "keywords", name, _lists(checked)
+    section, bare = "keywords", name
     if name.startswith("+"):
         section, bare = "groups", name[1:].strip()
-
-        def is_item(text: str) -> bool:
-            return text.startswith("+") and fold(text[1:]) == fold(bare)
-    elif fold(name) in checked.names:
-
-        def is_item(text: str) -> bool:
-            return fold(text) == fold(name)
-    else:
-        section, query = "", _query_of(name)
-        # What a reader never wants is no keyword of theirs.
-        lists = [each for each in lists if each[1].value != "exclude"]
-
-        def is_item(text: str) -> bool:
-            plain = not text.startswith("+") and fold(text) not in checked.names
-            return plain and checked.find(text).query == query
-
+    elif fold(name) not in checked.names:
+        section = ""
+    is_item = _item_test(checked, section, bare)
+    # What a reader never wants is no keyword of theirs, but a name stands for the same there.
+    lists = [each for each in _lists(checked) if section or each[1].value != "exclude"]
     found = [each for each in lists if any(map(is_item, each[2].texts))]
-    if section == "groups" and fold(bare) not in checked.groups:
-        raise UsageError(f"there is no group +{bare}", remedy="'digest keywords groups' lists them")
-    if not section and not found:
-        raise UsageError(f"there is no keyword named {name}", remedy="'digest keywords' lists them")
+    _refuse_unknown(checked, section, bare, is_used=bool(found))
     return _Target(section, bare, is_item, found)
+
+
+def _refuse_unknown(checked: Checked, section: str, name: str, *, is_used: bool) -> None:
+    if section == "groups" and fold(name) not in checked.groups:
+        raise UsageError(f"there is no group +{name}", remedy="'digest keywords groups' lists them")
+    if not section and not is_used:
+        raise UsageError(f"there is no keyword named {name}", remedy="'digest keywords' lists them")
+
+
+def _item_test(checked: Checked, section: str, name: str) -> Callable[[str], bool]:
+    """Tells whether an item of a list stands for what a section defines under a name, or for a
+    keyword that no section defines.
+    """
+    query = _query_of(name)
+
+    def is_plain(text: str) -> bool:
+        own = not text.startswith("+") and fold(text) not in checked.names
+        return own and checked.find(text).query == query
+
+    return {
+        "groups": lambda text: text.startswith("+") and fold(text[1:]) == fold(name),
+        "keywords": lambda text: fold(text) == fold(name),
+        "": is_plain,
+    }[section]
 
 
 def _query_of(name: str) -> str:

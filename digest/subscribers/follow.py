@@ -5,8 +5,9 @@ who rest on it, and nobody else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from digest.model import Mistake, Roster
 from digest.subscribers.check import Checked, examine_text
@@ -34,12 +35,18 @@ def follow_text(text: str, name: str, words: Callable[[Problem], str]) -> Roster
     readers = [r for r in checked.roster.subscribers if r.email.casefold() not in held]
     if len(held) > len(readers):
         raise error
+    whom = _whom(held)
+    mistakes = (Mistake(words(problem), tuple(whom[problem])) for problem in error.problems)
+    return replace(checked.roster, subscribers=tuple(readers), mistakes=tuple(mistakes))
+
+
+def _whom(held: dict[str, tuple[str, list[Problem]]]) -> dict[Problem, list[str]]:
+    """The addresses of those whom each mistake holds back."""
     whom: dict[Problem, list[str]] = defaultdict(list)
     for address, problems in held.values():
         for problem in dict.fromkeys(problems):
             whom[problem].append(address)
-    mistakes = (Mistake(words(problem), tuple(whom[problem])) for problem in error.problems)
-    return replace(checked.roster, subscribers=tuple(readers), mistakes=tuple(mistakes))
+    return whom
 
 
 def _held_back(checked: Checked) -> dict[str, tuple[str, list[Problem]]]:
@@ -65,17 +72,18 @@ def _address(entry: YamlNode, text: str) -> str:
     """
     fields = {name.value: value for name, value in entry.pairs}
     named = [name for name in ADDRESSES if name in fields]
-    if len(named) != 1 or len(fields) < len(entry.pairs):
+    parts = chain(*map(_parts, fields.values()))
+    is_whole = len(fields) == len(entry.pairs) and all(_is_line(part, text) for part in parts)
+    if len(named) != 1 or not is_whole:
         return ""
-    values = [
-        one
-        for value in fields.values()
-        for one in (value.items if value.kind is NodeKind.LIST else [value])
-    ]
-    if any(
-        each.kind is not NodeKind.TEXT or "\n" in text[each.start : each.end] for each in values
-    ):
-        return ""
-    [name] = named
-    read, written = FIELDS[name].read, fields[name].value
+    read, written = FIELDS[named[0]].read, fields[named[0]].value
     return read(written) if fits(read, written) else ""
+
+
+def _parts(value: YamlNode) -> Sequence[YamlNode]:
+    return value.items if value.kind is NodeKind.LIST else [value]
+
+
+def _is_line(value: YamlNode, text: str) -> bool:
+    """Whether a value is a text on one line."""
+    return value.kind is NodeKind.TEXT and "\n" not in text[value.start : value.end]

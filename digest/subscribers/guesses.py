@@ -173,6 +173,11 @@ def nearest_zone(text: str) -> str:
         return _zone_of_offset(offset[1], int(offset[2]), offset[3] or "00", zones)
     if wanted in ZONES:
         return ZONES[wanted]
+    return _zone_of_place(wanted, zones)
+
+
+def _zone_of_place(wanted: str, zones: list[str]) -> str:
+    """The zone of a city, or of a name with a slip in it."""
     city = wanted.rpartition("/")[2]
     by_city = (zone for zone in zones if zone.rpartition("/")[2].casefold() == wanted)
     if found := next(by_city, "") or CITIES.get(city, ""):
@@ -180,9 +185,9 @@ def nearest_zone(text: str) -> str:
     # Abbreviations and old short names are one letter apart from others that mean another time.
     if len(city) < 5 or re.search(r"\d", wanted):
         return ""
-    near = [zone for zone in zones if _is_slip(wanted, zone.casefold())]
-    near += [zone for zone in zones if _is_slip(wanted, zone.rpartition("/")[2].casefold())]
-    return near[0] if near else ""
+    names = {zone.rpartition("/")[2].casefold(): zone for zone in reversed(zones)}
+    names |= {zone.casefold(): zone for zone in zones}
+    return next((zone for name, zone in names.items() if _is_slip(wanted, name)), "")
 
 
 def _zone_of_offset(sign: str, hours: int, minutes: str, zones: list[str]) -> str:
@@ -225,10 +230,9 @@ def guess_date(text: str) -> str:
     try:
         first, month, last = (int(part) for part in re.findall(r"\d+", text)[:3])
         year, day = (first, last) if first > 31 else (last, first)
-        if "/" in text and first <= 31 and day != month:
-            if day <= 12 and month <= 12:
-                return ""
-            day, month = (month, day) if month > 12 else (day, month)
-        return date(year, month, day).isoformat() if year > 99 else ""
+        if "/" in text and first <= 31:
+            month, day = sorted((day, month))
+        is_clear = year > 99 and ("/" not in text or first > 31 or day > 12 or day == month)
+        return date(year, month, day).isoformat() if is_clear else ""
     except (ValueError, OverflowError):
         return ""

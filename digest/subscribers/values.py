@@ -49,6 +49,16 @@ def fits(read: ReadText[object] | None, text: str) -> bool:
     return read is not None
 
 
+def _refuse_cut(node: YamlNode, rest: str, fitting: ReadText[object]) -> None:
+    """Refuse a name of which YAML took the sign at its end for a comment; `rest` is what stands
+    behind it.
+    """
+    meant = (node.value + rest).strip()
+    if node.plain and _CUT.fullmatch(meant):
+        suggestion = quote(meant) if fits(fitting, meant) else ""
+        raise WrongValueError(f"YAML reads the # of {meant} as a comment", suggestion, node=node)
+
+
 def split(text: str) -> list[str]:
     """The members of a list in one text: between commas, semicolons (also those of Chinese and
     Japanese) or line breaks, but not inside quotes.
@@ -130,13 +140,8 @@ class Report:
             raise WrongValueError(f"{what} is one text, and here stands {node.kind}", node=node)
         taken_for = yaml_type(node.value) if node.plain else ""
         rest = self.document.text[node.end :].split("\n", 1)[0]
-        if not taken_for and node.plain and _CUT.fullmatch(node.value + rest):
-            meant = (node.value + rest).strip()
-            suggestion = quote(meant) if fits(fitting, meant) else ""
-            raise WrongValueError(
-                f"YAML reads the # of {meant} as a comment", suggestion, node=node
-            )
         if not taken_for:
+            _refuse_cut(node, rest, fitting)
             return node.value
         message, meant, offset = f"{what} is missing", node.value, 0
         if meant:

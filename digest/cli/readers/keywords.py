@@ -153,21 +153,26 @@ def set_(context: Context, name: str, texts: tuple[str, ...], match: str | None)
     """
     path, rule = subscribers_file(context.settings), Rule(match) if match else None
     if name.startswith("+"):
-        if not texts or rule:
-            raise UsageError(
-                "a group is set to keywords", remedy=f"such as 'digest keywords set {name} MLLM'"
-            )
-        edit = set_group(path, name.lstrip("+ "), texts)
-        context.echo(f"{name}: {', '.join(texts)}", *_read_otherwise(edit))
+        _set_group(context, path, name, texts, rule)
         return
-    if texts[1:] or not (texts or rule):
-        raise UsageError(
-            f"{name} is set to one query", remedy="put a query of several words in quotes"
-        )
-    edit = set_keyword(path, name, texts[0] if texts else None, rule)
-    after = next(k for k in edit.after.keywords if k.name.casefold() == name.casefold())
-    context.echo(keyword_line(after), *_read_otherwise(edit))
-    _warn_of(context, texts[0] if texts else name, rule)
+    if len(texts) > 1 or not (texts or rule):
+        remedy = "put a query of several words in quotes"
+        raise UsageError(f"{name} is set to one query", remedy=remedy)
+    query = "".join(texts) or None
+    edit = set_keyword(path, name, query, rule)
+    after = {keyword.name.casefold(): keyword for keyword in edit.after.keywords}
+    context.echo(keyword_line(after[name.casefold()]), *_read_otherwise(edit))
+    _warn_of(context, query or name, rule)
+
+
+def _set_group(
+    context: Context, path: Path, name: str, texts: tuple[str, ...], rule: Rule | None
+) -> None:
+    if not texts or rule:
+        remedy = f"such as 'digest keywords set {name} MLLM'"
+        raise UsageError("a group is set to keywords", remedy=remedy)
+    edit = set_group(path, name.lstrip("+ "), texts)
+    context.echo(f"{name}: {', '.join(texts)}", *_read_otherwise(edit))
 
 
 @keywords.command(cls=Command, examples=("digest keywords groups",))
