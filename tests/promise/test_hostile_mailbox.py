@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def post(tmp_path: Path) -> Iterator[Post]:
 
 def read(post: Post, server: ImapServer, number: int, seconds: float) -> Reading | None:
     """Read a mailbox that was never read before; None where that ended in an error for people."""
-    place = server.place
-    object.__setattr__(place, "folder", f"Folder {number}")
+    place = replace(server.place, folder=f"Folder {number}")
     inbox = InboxReader(post.store, post.signer, place, "secret", None, lambda: post.now)
 
     async def within() -> Reading:
