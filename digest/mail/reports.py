@@ -271,7 +271,7 @@ def _source(part: Message) -> bytes:
     """What stands in a part, decoded; the standard parser takes some kinds apart without that."""
     if not part.is_multipart():
         return content(part)
-    raw = b"\n".join(one.as_bytes() for one in parts_of(part))
+    raw = b"\n".join(one.as_bytes() for one in parts_of(part)[:_MOST_BLOCKS])
     if _encoding(part) == "quoted-printable":
         return quopri.decodestring(raw)
     try:

@@ -114,7 +114,7 @@ def test_encoded_words_are_decoded(value: str, read: str) -> None:
 
 
 def test_what_is_told_of_a_mail_is_bounded() -> None:
-    many = b"".join(b"\nAction: failed\nFinal-Recipient: rfc822;a%d@b\n" % n for n in range(3_000))
+    many = b"".join(b"\nAction: failed\nFinal-Recipient: rfc822;a%d@b\n" % n for n in range(400))
     assert len(read_incoming(REPORT + many).recipients) < MOST_NAMED
     answered = letter(
         "Re: 3 new papers", "unsubscribe", References=" ".join(f"<{n}>" for n in range(999))
