@@ -52,7 +52,7 @@ def joined(queries: Sequence[str]) -> str:
 
 def _operand(query: str) -> str:
     """A query as one side of OR: a chain of OR needs no parentheses of its own."""
-    return query[1:-1] if isinstance(parse(query), Or) else query
+    return query[1:-1] if isinstance(parse(query, len(query)), Or) else query
 
 
 def batches(queries: Iterable[str], longest: int = LONGEST) -> list[tuple[str, ...]]:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from digest.arxiv.documents import PAPER_ID
 from digest.demo.feeds import error_feed, feed
+from digest.demo.search import Search
 from digest.errors import QueryError
 from digest.keywords.grammar import parse
-from digest.keywords.match import Matcher
 from digest.model import Paper
 
 T = TypeVar("T")
@@ -45,6 +45,7 @@ class Index:
     def serve(self, papers: Iterable[Paper]) -> None:
         """Hold these papers from now on."""
         self._papers = tuple(papers)
+        self._index = Search(self._papers)
         self._matches: dict[str, frozenset[str]] = {}
 
     def answer(self, params: Mapping[str, str]) -> tuple[int, bytes]:
@@ -90,13 +91,12 @@ class Index:
 
     def _find(self, query: str) -> frozenset[str]:
         """The base ids that match, searched for once: Digest asks page after page."""
-        # Building the matcher takes longest, and Digest asks for page after page.
         if query not in self._matches:
             try:
-                with Matcher(self._papers) as matcher:
-                    self._matches[query] = frozenset(matcher.match(parse(query, LONGEST_QUERY)))
+                found = self._index.find(parse(query, LONGEST_QUERY))
             except QueryError as error:
                 raise _RefusedError(f"Invalid query string: {error.message}") from None
+            self._matches[query] = frozenset(found)
         return self._matches[query]
 
 

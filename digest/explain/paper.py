@@ -115,6 +115,7 @@ class _KeywordVerdict:
                 {
                     "version": row.version,
                     "kind": row.kind.value,
+                    "listed": row.listed,
                     "at": text_or_none(row.recorded_at),
                     "text": row_words(row, paper, zone),
                     "status": verdict.code,

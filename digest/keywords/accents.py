@@ -22,6 +22,24 @@ ACCENTS = dict(
     )
 )
 """Accents of text, with the combining character that each stands for."""
+_SPELLED = (
+    "Abbé Ampère Ångström Bézier Brønsted café Carathéodory Čech Čerenkov Cramér Erdős exposé "
+    "façade Fréchet Gårding Gâteaux Gödel Grüneisen Gröbner Hölder Hörmander Hückel Itô Jørgensen "
+    "Kähler Köhler Köthe Künneth Lévy L'Hôpital Löwner Lüroth Möbius Mössbauer Møller naïve "
+    "naïveté Néel Nyström Ørsted Padé Painlevé Plücker Poincaré Pólya protégé Rényi résumé Röntgen "
+    "Rössler Schrödinger Stäckel Szegő Szemerédi Teichmüller Turán Ważewski Zürich"
+).split()
+ACCENTED = {
+    "".join(
+        letter
+        for letter in unicodedata.normalize("NFD", name.lower().replace("ø", "o"))
+        if not unicodedata.combining(letter)
+    ): name.lower()
+    for name in _SPELLED
+    if not name.isascii()
+}
+"""Words of science that are written with accents, and that many search for without: the plain
+letters, and the word."""
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _MATH = re.compile(r"(\$[^$]*\$)")
 # Longer names first, or \oe would be read as \o with an e behind it.

@@ -2,8 +2,8 @@
 keywords.
 
 The grammar is that of arXiv's API manual ("Details of Query Construction"): field prefixes,
-"phrases", a trailing `*`, AND OR ANDNOT, parentheses. The canonical text is both what is sent and a
-query's identity.
+"phrases", a trailing `*`, AND OR ANDNOT, parentheses. The canonical text is a query's identity;
+what is sent may be wider (keywords/asked.py).
 """
 
 from __future__ import annotations
@@ -210,9 +210,9 @@ def operands(node: And | Or | AndNot) -> list[Node]:
     return chain
 
 
-def _nesting(node: Node) -> int:
+def nesting(node: Node) -> int:
     """How deep the parentheses of the canonical text go."""
-    return 0 if isinstance(node, Term) else 1 + max(map(_nesting, operands(node)))
+    return 0 if isinstance(node, Term) else 1 + max(map(nesting, operands(node)))
 
 
 def _joined(kind: type[And | Or], operands: list[Node]) -> Node:
@@ -273,7 +273,7 @@ class _Parser:
                 self._next += 1
                 run.append(self._operand(depth))
             node = _combined(token.kind, run)
-            if _nesting(node) > MAX_NESTING:
+            if nesting(node) > MAX_NESTING:
                 message = f"operators alternate or nest more than {MAX_NESTING} deep"
                 self._refuse(token, message, f"group what belongs together, or {_SPLIT}")
         return node

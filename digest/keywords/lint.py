@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from digest.errors import QueryError
+from digest.keywords.asked import is_left_out
 from digest.keywords.categories import CATEGORIES, category_case, category_warning
-from digest.keywords.grammar import read_keyword, terms
+from digest.keywords.grammar import Node, read_keyword, terms
 from digest.keywords.tokens import LOWER_CASE_OPERATORS, Term, from_url, glued_operator
 from digest.model import Rule
 
@@ -36,6 +37,7 @@ def warnings(text: str, rule: Rule | None = None) -> list[str]:
         category_warning(leaf.text, prefix=leaf.prefix) for leaf in leaves if leaf.field == "cat"
     ]
     found += _hyphens(words, used)
+    found.append(_left_out(node, first))
     if {leaf.text for leaf in leaves} == {first} & _COMMON_WORDS:
         remedy = "add a second word or a category"
         found.append(f"{first!r} alone stands in a large share of all papers; {remedy}")
@@ -97,6 +99,14 @@ def _dropped_signs(text: str) -> list[str]:
             "add a word or a category that tells them apart"
         ]
     return []
+
+
+def _left_out(node: Node, first: str) -> str:
+    """What is wrong with a query that arXiv's search cannot look for; "" where nothing is."""
+    if not is_left_out(node):
+        return ""
+    remedy = "add a word that is none of the commonest"
+    return f"arXiv's search leaves out {first!r}, and so cannot look for this; {remedy}"
 
 
 def _hyphens(words: list[str], used: Rule) -> list[str]:

@@ -1,8 +1,9 @@
 """Where in a paper's texts the words of a query stand: what is highlighted, and what the order of
 papers goes by.
 
-Words are found as keywords/match.py finds papers: by stem, without case, accents and hyphens; for
-`word*` and names of authors as they are written. What follows ANDNOT is not looked for.
+Words are found as keywords/match.py finds papers: by stem, without case, accents and hyphens; in
+comments, for `word*` and names of authors as they are written. What follows ANDNOT is not looked
+for.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from digest.errors import QueryError, one_line
 from digest.keywords.grammar import AndNot, Node, parse
 from digest.keywords.match import stem
+from digest.keywords.standard import whole_words, with_signs
 from digest.keywords.tokens import Term
 
 Span = tuple[int, int]
@@ -24,7 +27,8 @@ Span = tuple[int, int]
 TITLE, ABSTRACT, COMMENT = (frozenset({field, "all"}) for field in ("ti", "abs", "co"))
 """The fields whose terms look into a title, an abstract, a comment."""
 
-_WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*)+")
+_WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*[\ue001-\ue006]?)+")
+_POSSESSIVE = re.compile("\ue002[sS]$")
 _NAMES = frozenset({"au", "all"})
 
 
@@ -59,18 +63,20 @@ def find(text: str, terms: Iterable[Term], fields: frozenset[str]) -> tuple[Span
     parts is one piece.
     """
     phrases = [term for term in terms if term.field in fields]
-    if not phrases:
-        return ()
-    words = _words(text)
+    words = _words(text) if phrases else []
     plain = [word.folded for word in words]
-    stems = [stem(word) for word in plain]
-    places = {
-        place
-        for term in phrases
-        for place in _places(
-            plain if term.prefix else stems, _sought(term, not term.prefix), prefix=term.prefix
+    by_stem = fields != COMMENT
+    stems = list(map(stem, plain)) if by_stem else plain
+    places = set(
+        chain.from_iterable(
+            _places(
+                plain if term.prefix else stems,
+                _sought(term, by_stem and not term.prefix),
+                prefix=term.prefix,
+            )
+            for term in phrases
         )
-    }
+    )
     return _joined(text, [(words[first].start, words[last].end) for first, last in sorted(places)])
 
 
@@ -103,7 +109,11 @@ def _sought(term: Term, stemmed: bool) -> list[str]:
 
 
 def _words(text: str) -> list[_Word]:
-    return [_Word(match.start(), match.end(), _folded(match[0])) for match in _WORD.finditer(text)]
+    return [
+        _Word(match.start(), match.start() + len(word), _folded(with_signs(word)))
+        for match in _WORD.finditer(whole_words(text))
+        for word in (_POSSESSIVE.sub("", match[0]),)
+    ]
 
 
 @lru_cache(maxsize=65_536)

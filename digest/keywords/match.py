@@ -1,9 +1,9 @@
 """Matches papers with queries: a private in-memory FTS5 index answers the leaves, Python
 the rest.
 
-arXiv's search stems the words of titles, abstracts, comments and journal references, ignores case
-and hyphens, and does not stem authors; FTS5's `porter unicode61` tokenizer agrees with it on real
-windows (docs/matching.md).
+arXiv's search stems the words of titles and abstracts, ignores case and hyphens, and compares
+comments, journal references and authors as they are written; FTS5's `porter unicode61` tokenizer
+agrees with it on real windows, given words as arXiv's index cuts them (keywords/standard.py).
 """
 
 from __future__ import annotations
@@ -13,23 +13,31 @@ import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import cache, lru_cache
+from itertools import product
 
 from digest.keywords.accents import decode_all_accents
 from digest.keywords.categories import in_categories
 from digest.keywords.grammar import And, Node, Or
+from digest.keywords.standard import whole_names, whole_words, with_signs, without_possessives
 from digest.keywords.tokens import Term
 from digest.model import Paper
 
 _PLAIN = "unicode61 remove_diacritics 2"
 _STEMMED = f"porter {_PLAIN}"
-_COLUMNS = {
-    "ti": ("title",),
-    "abs": ("abstract",),
-    "co": ("comment",),
-    "jr": ("journal_ref",),
-    "au": ("authors",),
+_STEMMED_COLUMNS = ("title", "abstract")
+_AUTHORS = ("authors",)
+_PLAIN_COLUMNS = (*_STEMMED_COLUMNS, "comment", "journal_ref", *_AUTHORS)
+_COLUMNS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cat": (),
+    "ti": (("title",),),
+    "abs": (("abstract",),),
+    "co": (("comment",),),
+    "jr": (("journal_ref",),),
+    "au": (_AUTHORS,),
+    "all": (_STEMMED_COLUMNS, ("comment", "journal_ref"), _AUTHORS),
 }
-_TEXT = ("title", "abstract", "comment", "journal_ref")
+"""Where the terms of a field are looked for: groups of columns, each of one way to compare."""
+_LONGEST_NAME = 5  # words of a name of which every hyphen is tried
 # A private-use character is a token of its own to unicode61, and no query may contain one: no
 # phrase reaches from one author's name into the next one's.
 _BETWEEN_AUTHORS = " \ue000 "
@@ -43,9 +51,10 @@ _NO_QUOTES = str.maketrans({'"': " ", "\0": " "})
 class Matcher(AbstractContextManager["Matcher"]):
     """An index over some papers that says which of them a query matches.
 
-    Words match by their stem, but for authors and for `word*`, which match as they are written;
-    accents and punctuation do not count, so that `au:del_maestro` is the phrase "del maestro". An
-    author's name is found in either order and by surname and initial (`au:"lovelace a"`). `cat:`
+    Words of titles and abstracts match by their stem; those of authors, comments and journal
+    references, and `word*`, as they are written. Accents and punctuation between words do not
+    count, so that `au:del_maestro` is the phrase "del maestro". An author's name is found in either
+    order, by surname and initial (`au:"lovelace a"`), and with its hyphens as blanks. `cat:`
     compares whole categories, primary or not: as on arXiv, `cat:cs` alone matches nothing and
     `cat:cs.*` matches every subject class of cs. `all:` looks through all of these. Use it as a
     context manager, or call `close`.
@@ -55,21 +64,18 @@ class Matcher(AbstractContextManager["Matcher"]):
         self._papers = list(papers)
         self._answers: dict[Term, frozenset[str]] = {}
         self._database = sqlite3.connect(":memory:")
-        for table, tokenizer in (("stemmed", _STEMMED), ("plain", _PLAIN)):
+        for table, tokenizer, columns in (
+            ("stemmed", _STEMMED, _STEMMED_COLUMNS),
+            ("plain", _PLAIN, _PLAIN_COLUMNS),
+        ):
+            names, texts = ", ".join(columns), _stemmed_texts if table == "stemmed" else _texts
             self._database.execute(
-                f"""
-                CREATE VIRTUAL TABLE {table} USING fts5(
-                    title, abstract, comment, journal_ref, authors,
-                    content='', tokenize='{tokenizer}'
-                )
-                """
+                f"CREATE VIRTUAL TABLE {table} "
+                f"USING fts5({names}, content='', tokenize='{tokenizer}')"
             )
             self._database.executemany(
-                f"""
-                INSERT INTO {table}(rowid, title, abstract, comment, journal_ref, authors)
-                VALUES (?, ?, ?, ?, ?, ?)
-                """,
-                ((row, *_texts(paper)) for row, paper in enumerate(self._papers)),
+                f"INSERT INTO {table}(rowid, {names}) VALUES (?{', ?' * len(columns)})",
+                ((row, *texts(paper)) for row, paper in enumerate(self._papers)),
             )
 
     def match(self, node: Node) -> set[str]:
@@ -104,19 +110,25 @@ class Matcher(AbstractContextManager["Matcher"]):
         found: set[str] = set()
         if term.field in ("cat", "all"):
             found |= self._in_categories(term)
-        if term.field == "all":
-            found |= self._in_index("plain" if term.prefix else "stemmed", _TEXT, term)
-            found |= self._in_index("plain", ("authors",), term)
-        elif term.field != "cat":
-            plain = term.prefix or term.field == "au"
-            found |= self._in_index("plain" if plain else "stemmed", _COLUMNS[term.field], term)
+        for columns in _COLUMNS[term.field]:
+            found |= self._in_index(columns, term)
         return found
 
-    def _in_index(self, table: str, columns: tuple[str, ...], term: Term) -> set[str]:
+    def _in_index(self, columns: tuple[str, ...], term: Term) -> set[str]:
         """Ask FTS5 for a phrase; inside its quotes nothing but a quote has a meaning."""
-        words = searchable(term.text).translate(_NO_QUOTES)
-        phrase = f'{{{" ".join(columns)}}} : "{words}"{" *" if term.prefix else ""}'
-        rows = self._database.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (phrase,))
+        stemmed = columns[0] in _STEMMED_COLUMNS and not term.prefix
+        table, text = ("stemmed" if stemmed else "plain"), searchable(term.text)
+        if columns == _AUTHORS:
+            # `all:` does not take a name apart: that is for au:, and for whoever writes a hyphen.
+            phrases = spellings_of_name(text) if term.field == "au" else [whole_names(text)]
+        else:
+            phrases = [whole_words(without_possessives(text) if stemmed else text)]
+        star = " *" if term.prefix else ""
+        sought = " OR ".join(f'"{phrase.translate(_NO_QUOTES)}"{star}' for phrase in phrases)
+        rows = self._database.execute(
+            f"SELECT rowid FROM {table} WHERE {table} MATCH ?",
+            (f"{{{' '.join(columns)}}} : ({sought})",),
+        )
         return {self._papers[row].id for (row,) in rows}
 
     def _in_categories(self, term: Term) -> set[str]:
@@ -142,12 +154,13 @@ _STEMMER_LOCK = threading.Lock()
 
 def stems(text: str) -> list[str]:
     """The stems of a text's words, as titles and abstracts are compared by them."""
+    words = whole_words(without_possessives(searchable(text)))
     with _STEMMER_LOCK, _stemmer() as database:
-        database.execute("INSERT INTO stemmed(rowid, text) VALUES (1, ?)", (searchable(text),))
+        database.execute("INSERT INTO stemmed(rowid, text) VALUES (1, ?)", (words,))
         found = database.execute("SELECT term FROM words ORDER BY offset").fetchall()
         # An index without content is not deleted from, only emptied.
         database.execute("INSERT INTO stemmed(stemmed) VALUES ('delete-all')")
-    return [term for (term,) in found]
+    return [with_signs(term) for (term,) in found]
 
 
 @lru_cache(maxsize=65_536)
@@ -157,14 +170,30 @@ def stem(word: str) -> str:
     return found[0] if len(found) == 1 else word
 
 
+def _stemmed_texts(paper: Paper) -> tuple[str, ...]:
+    """A paper's columns whose words are compared by their stems."""
+    texts = map(searchable, (paper.title, paper.abstract))
+    return tuple(whole_words(without_possessives(text)) for text in texts)
+
+
 def _texts(paper: Paper) -> tuple[str, ...]:
-    """A paper's columns. A name stands there twice and with its initial after it: all its orders in
-    one phrase.
+    """A paper's columns as they are written. A name stands there twice and with its initial after
+    it: all its orders in one phrase.
     """
+    texts = (paper.title, paper.abstract, paper.comment, paper.journal_ref)
     authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
-    return tuple(
-        map(searchable, (paper.title, paper.abstract, paper.comment, paper.journal_ref, authors))
-    )
+    return (*(whole_words(searchable(text)) for text in texts), whole_names(searchable(authors)))
+
+
+def spellings_of_name(text: str) -> list[str]:
+    """A name with each of its blanks and hyphens as either: to arXiv `Levi-Civita` is one word."""
+    words = text.replace("-", " ").replace("_", " ").split() or [""]
+    if len(words) > _LONGEST_NAME:
+        return [whole_names(text)]
+    return [
+        whole_names(words[0] + "".join(map("".join, zip(signs, words[1:], strict=True))))
+        for signs in product(" -", repeat=len(words) - 1)
+    ]
 
 
 def searchable(text: str) -> str:

@@ -62,7 +62,7 @@ def term_words(term: Term, stems: Stems) -> str:
         return f"a word that begins with {term.text} {place}"
     if term.field == "au":
         return f"{term.written} {place}, first and last name in either order"
-    by = " ".join(stems(term.text))
+    by = " ".join(stems(term.text)) if term.field not in ("co", "jr") else term.text
     words = "" if by == term.text else f" (stem{'s' if ' ' in by else ''}: {by})"
     return f"{term.written}{words} {place}"
 

@@ -19,7 +19,8 @@ class Item:
 
     For a new version `changes` says what is different from the version that the reader had (None:
     not known), and `old_title` what the title was, where that changed. `announced` is the day of
-    its announcement, as arXiv's lists date it, in a digest that covers several.
+    its announcement, as arXiv's lists date it, in a digest that covers several. `listed`: arXiv's
+    search lists it for these keywords, and by this program's own reading it matches none.
     """
 
     paper: Paper
@@ -28,11 +29,12 @@ class Item:
     changes: tuple[Change, ...] | None = None
     old_title: str = ""
     announced: date | None = None
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The papers under one heading: a keyword's name, or the new versions."""
+    """The papers under one heading: a keyword's name, the new versions, what arXiv also lists."""
 
     title: str
     items: tuple[Item, ...]

@@ -55,7 +55,8 @@ class Query:
     was served by an interface that has changed since, and no window is compared with it;
     `covered_since`: how far back the first window reached, or a later one of the API's, None where
     the first held all matches; `total`: how many matches arXiv counted last; `source`: who gave the
-    last good window; `deep_at`: when the API last gave one that reached far back.
+    last good window; `deep_at`: when the API last gave one that reached far back; `asked`: what the
+    API was asked for then, where that is wider than the query, and `asked_per_day` the rows of it.
     """
 
     id: int
@@ -71,6 +72,8 @@ class Query:
     total: int | None = None
     source: str = ""
     deep_at: datetime | None = None
+    asked: str = ""
+    asked_per_day: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Window:
     `papers`. `announced` is the evening of the one announcement that a window from the feeds holds,
     whatever its papers' dates. `source` says who answered (api, feeds, oai). `raw` is the first
     page as it came, for inspection. `odd` says of rows that are no papers what is wrong with them.
+    `asked` is what arXiv was asked for in place of the query, where that is wider, and `served` how
+    many rows younger than `since` came of it.
     """
 
     query: str
@@ -93,6 +98,8 @@ class Window:
     source: str = "api"
     announced: date | None = None
     odd: tuple[str, ...] = ()
+    asked: str = ""
+    served: int | None = None
 
 
 class Kind(StrEnum):

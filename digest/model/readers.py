@@ -21,7 +21,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
-    """A name for a query; `query` is the canonical text that is sent to arXiv, and the identity."""
+    """A name for a query; `query` is the canonical text, and the identity."""
 
     name: str
     query: str

@@ -89,8 +89,8 @@ class PaperView:
     """What a template may say of one paper; every text is clean, `number` counts through the
     digest.
 
-    The `…_hits` are the pieces of a text that a keyword matched; `pdf` and `html` are empty where
-    there is none.
+    `besides`: arXiv's search only lists it. The `…_hits` are the pieces of a text that a keyword
+    matched; `pdf` and `html` are empty where there is none.
     """
 
     number: int
@@ -112,6 +112,7 @@ class PaperView:
     abstract: str
     abstract_hits: tuple[Span, ...]
     changed: str
+    besides: bool
 
     @property
     def anchor(self) -> str:
@@ -165,14 +166,15 @@ def paper_view(
         abstract=abstract,
         abstract_hits=find(abstract, sought, ABSTRACT),
         changed=_changed(item),
+        besides=item.listed,
     )
 
 
 def _labels(item: Item) -> tuple[str, ...]:
     """The keywords' names. Under a keyword's own heading its name says nothing new; several names
-    do, and a new version has no such heading.
+    do, and new versions and what arXiv also lists have no such heading.
     """
-    if item.kind is Kind.REVISED or len(item.keywords) > 1:
+    if item.kind is Kind.REVISED or item.listed or len(item.keywords) > 1:
         return tuple(map(keyword_name, item.keywords))
     return ()
 

@@ -234,10 +234,15 @@ def _headlines(digest: Digest) -> tuple[str, str, str]:
 
 
 def _counts(digest: Digest) -> str:
-    """`3 new papers, 1 new version`."""
-    revised = sum(item.kind is Kind.REVISED for item in _items(digest))
-    counts = {"new paper": digest.papers - revised, "new version": revised}
-    return ", ".join(counted(count, noun) for noun, count in counts.items() if count)
+    """`3 new papers, 1 new version`, and what arXiv's search only lists."""
+    besides = sum(item.listed for item in _items(digest))
+    revised = sum(item.kind is Kind.REVISED and not item.listed for item in _items(digest))
+    counts = [
+        (digest.papers - revised - besides, "new paper", ""),
+        (revised, "new version", ""),
+        (besides, "paper also listed", "papers also listed"),
+    ]
+    return ", ".join(counted(count, one, many) for count, one, many in counts if count)
 
 
 def _rhythm(rhythm: Rhythm, timezone: str) -> str:

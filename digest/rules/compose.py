@@ -13,6 +13,7 @@ from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Su
 from digest.rules.calendar import announcement_of, served_between
 
 NEW_VERSIONS = "New versions"
+ALSO_LISTED = "arXiv's search also lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ def compose(
 ) -> Digest:
     """Build the digest that carries `items`; `now` is UTC, its dates are the reader's own.
 
-    Every paper comes once: under the first of the reader's keywords that it matches, or among the
-    new versions. The same items in any order give the same digest. One that covers several
-    announcements has the papers of each under each heading by the announcement's day.
+    Every paper comes once: under the first of the reader's keywords that it matches, among the new
+    versions, or among what arXiv's search also lists. The same items in any order give the same
+    digest. One that covers several announcements has the papers of each under each heading by the
+    announcement's day.
     """
     zone = ZoneInfo(subscriber.timezone)
     previous, next_at = extras.previous, extras.next_at
@@ -109,6 +111,7 @@ def _merge(one: Item, other: Item) -> Item:
         latest,
         kind=min(one.kind, other.kind, key=weight.index),
         keywords=one.keywords + other.keywords,
+        listed=one.listed and other.listed,
     )
 
 
@@ -124,9 +127,12 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
 
     groups: dict[str, list[Item]] = {}
     revised: list[Item] = []
+    besides: list[Item] = []
     for item in items:
         named = replace(item, keywords=_in_reader_order(item.keywords, rank, labels))
-        if item.kind is Kind.REVISED:
+        if item.listed:
+            besides.append(named)
+        elif item.kind is Kind.REVISED:
             revised.append(named)
         else:
             groups.setdefault(named.keywords[0] if named.keywords else "", []).append(named)
@@ -139,8 +145,9 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
         Section(title or "Other papers", tuple(sorted(groups[title], key=sort_key)))
         for title in order
     ]
-    if revised:
-        sections.append(Section(NEW_VERSIONS, tuple(sorted(revised, key=sort_key))))
+    for title, rest in ((NEW_VERSIONS, revised), (ALSO_LISTED, besides)):
+        if rest:
+            sections.append(Section(title, tuple(sorted(rest, key=sort_key))))
     return tuple(sections)
 
 

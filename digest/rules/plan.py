@@ -29,6 +29,9 @@ DEEP = timedelta(days=38)
 held back reach this far back behind the deep one before: a paper that moderation held stands in the
 list at its old date, weeks down. Holds of 34 days are on record; up to four more lie between a
 deadline and the announcement after a long weekend."""
+DEEP_ROWS, DEEP_ROWS_AT_ONCE = 300, 5_000
+"""A window reaches as deep on every day where that is at most DEEP_ROWS rows of a query, and all
+such of one run DEEP_ROWS_AT_ONCE: what moderation held comes on its day."""
 DEEP_EVERY = timedelta(days=6)
 """A deep window that fell out, since the machine was off or arXiv was away on those nights, is made
 up for at once."""
@@ -111,9 +114,33 @@ def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query
     return [query for query in due if query.id not in later]
 
 
-def depth(query: Query, now: datetime) -> datetime:
-    """How far back a window must reach to be good."""
+def rows_per_day(query: Query) -> float | None:
+    """The rows that arXiv serves for what it is asked; None before the first answer."""
+    return query.rows_per_day if query.asked_per_day is None else query.asked_per_day
+
+
+def always_deep(queries: Sequence[Query]) -> frozenset[int]:
+    """The numbers of the queries whose windows reach as far back as DEEP on every day: those with
+    the fewest rows, as many as fit.
+    """
+    rows = sorted(
+        (rate * (DEEP / timedelta(days=1)), query.id)
+        for query in queries
+        if (rate := rows_per_day(query)) is not None
+    )
+    found, total = [], 0.0
+    for of_one, number in rows:
+        total += of_one
+        if of_one <= DEEP_ROWS and total <= DEEP_ROWS_AT_ONCE:
+            found.append(number)
+    return frozenset(found)
+
+
+def depth(query: Query, now: datetime, *, is_deep: bool = False) -> datetime:
+    """How far back a window must reach to be good; `is_deep`: as far as DEEP at least."""
     since = (query.last_good_at or now) - OVERLAP
+    if is_deep:
+        since = min(since, now - DEEP)
     # docs/decisions.md, “A deep window reaches 38 days behind the deep one before it”.
     overdue = query.deep_at is None or query.deep_at <= now - DEEP_EVERY
     if (
@@ -128,7 +155,7 @@ def depth(query: Query, now: datetime) -> datetime:
 
 def page_size(queries: Sequence[Query], since: datetime, now: datetime) -> int:
     """Rows to ask for at once: all that are expected, a fifth more, in arXiv's bounds."""
-    rates = [query.rows_per_day for query in queries]
+    rates = list(map(rows_per_day, queries))
     if len(rates) == 1 and rates[0] is None:
         return FIRST_PAGE
     if any(rate is None for rate in rates):

@@ -23,6 +23,10 @@ UNDER_WATCH = timedelta(hours=6)
 """Two windows that agree end a spell that lasts this long at least: arXiv's spells of bad answers
 are minutes."""
 
+AGREES = 98
+"""Per cent of a query's record that match here where this program's reading can judge its rows."""
+_LEAST_RECORD = 20
+
 _EDGE = timedelta(days=1)
 """The last day that a window shows is not all in it."""
 
@@ -36,12 +40,14 @@ class Baseline:
 
     `since` is how far back is compared (UTC); `known` has the papers that the query's log holds
     with the date of their last version, from there on; `total` is how many matches arXiv counted
-    last, None where it was not asked for this query alone.
+    last, None where it was not asked for this query alone. `same_question`: the window answers what
+    the ones before it did; a wider question brings rows that were never seen.
     """
 
     since: datetime
     known: Mapping[str, datetime]
     total: int | None = None
+    same_question: bool = True
 
 
 def compared_since(query: Query) -> datetime | None:
@@ -113,7 +119,7 @@ def _unknown_rows(papers: Sequence[Paper], baseline: Baseline) -> str:
     before.
     """
     dates = [at for at in baseline.known.values() if at >= baseline.since]
-    if not dates:
+    if not dates or not baseline.same_question:
         return ""
     begin, end = min(dates), max(dates) - MODERATION_HOLD
     old = [paper for paper in papers if begin <= paper.updated < end]
@@ -144,6 +150,23 @@ def doubt_of_unmatched(
         f"{unmatched} of {len(fresh)} papers that it shows for the first time"
         " do not match the query"
     )
+
+
+def listed_besides(
+    fresh: Sequence[Paper], matching: Matching, record: Callable[[], Sequence[Paper]]
+) -> frozenset[str]:
+    """Of the papers that a window shows for the first time, those that do not match by this
+    program's own reading, where that agrees with nearly all of the query's `record`.
+
+    For three weeks of 2025 arXiv's search took phrases for words anywhere: two to four rows a day.
+    """
+    unmatched = frozenset(paper.id for paper in fresh).difference(matching(fresh))
+    if not unmatched:
+        return unmatched
+    known = record()
+    if len(known) < _LEAST_RECORD or len(matching(known)) * 100 < AGREES * len(known):
+        return frozenset()
+    return unmatched
 
 
 def is_confirmed(

@@ -15,6 +15,7 @@ from digest.keywords.tokens import Term
 from digest.keywords.words import PLACES
 from digest.model import Kind, Paper, Revisions, State
 from digest.rules.calendar import served_between
+from digest.rules.compose import ALSO_LISTED
 from digest.rules.diff import GUARD
 
 WEIGHT = (
@@ -59,7 +60,8 @@ class LogRow:
     """A paper's row in a query's log. Times are UTC and None where the run's record is gone (kept a
     year).
 
-    `previous_good_at`: when the query's good window before that one was fetched.
+    `previous_good_at`: when the query's good window before that one was fetched; `listed`: arXiv's
+    search lists it, and it does not match by this program's own reading.
     """
 
     query: str
@@ -68,6 +70,7 @@ class LogRow:
     kind: Kind
     recorded_at: datetime | None
     previous_good_at: datetime | None
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,8 @@ def row_words(row: LogRow, paper: Paper, zone: str) -> str:
             " good window"
         )
         words += f" (last updated {paper.updated:%Y-%m-%d}{before if paper.updated < line else ''})"
-    return words + _announced(row)
+    besides = f" under “{ALSO_LISTED}”: by this program's own reading it does not match"
+    return words + (besides if row.listed else "") + _announced(row)
 
 
 def _announced(row: LogRow) -> str:

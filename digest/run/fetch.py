@@ -30,7 +30,7 @@ from digest.rules.plan import (
 )
 from digest.rules.plausibility import is_baseline_reset, no_news
 from digest.rules.quiet import why_no_news, why_stale
-from digest.run.quarantine import Doubt, held_news, judge, matching_ids
+from digest.run.quarantine import Doubt, held_news, judge, matching_ids, only_listed
 from digest.run.session import Session
 from digest.run.sources.api import ApiSource
 from digest.run.sources.base import Arxiv, FetchRequest, Source
@@ -287,6 +287,7 @@ class FetchRound:
             held_news(store, query, window.papers),
             no_news(query, window.papers, partial(matching_ids, query)) if resets else (),
             doubt.confirmed,
+            only_listed(store, query, window.papers),
         )
         counts = store.windows.record(query, window, now, run, brings)
         # Only a week's comparison tells what another source lacked, not the one window that the API

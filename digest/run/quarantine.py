@@ -20,6 +20,7 @@ from digest.rules.plausibility import (
     doubt,
     doubt_of_unmatched,
     is_confirmed,
+    listed_besides,
     may_answer,
     no_news,
 )
@@ -42,7 +43,9 @@ def judge(store: Store, query: Query, window: Window, now: datetime) -> Doubt:
     if since is None:
         return Doubt()
     known = store.windows.known_since(query, since)
-    baseline, matching = Baseline(since, known, query.total), partial(matching_ids, query)
+    same = query.asked == window.asked
+    baseline = Baseline(since, known, query.total if same else None, same)
+    matching = partial(matching_ids, query)
     why = doubt(window.papers, baseline, total=window.total) or doubt_of_unmatched(
         window.papers,
         baseline,
@@ -58,6 +61,17 @@ def judge(store: Store, query: Query, window: Window, now: datetime) -> Doubt:
         and may_answer(window.papers, known, matching)
     )
     return Doubt(why, confirmed)
+
+
+def only_listed(store: Store, query: Query, papers: Sequence[Paper]) -> frozenset[str]:
+    """The papers that arXiv's search lists for a query for the first time, and that do not match
+    it, where this program's reading can judge that.
+    """
+    # docs/decisions.md, “What arXiv lists besides stands apart”.
+    fresh = store.windows.first_seen(query, papers)
+    return listed_besides(
+        fresh, partial(matching_ids, query), lambda: store.windows.matches_on_record(query)
+    )
 
 
 def held_news(store: Store, query: Query, papers: Sequence[Paper]) -> tuple[Paper, ...]:

@@ -40,6 +40,7 @@ class DuePaper:
     last_seq: int
     labels: list[str]
     had: int | None = None
+    listed: bool = False
 
 
 def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
@@ -47,7 +48,10 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
     were had.
     """
     papers = load_papers(database, list(due))
-    items = {paper: Item(papers[paper], row.kind, tuple(row.labels)) for paper, row in due.items()}
+    items = {
+        paper: Item(papers[paper], row.kind, tuple(row.labels), listed=row.listed)
+        for paper, row in due.items()
+    }
     revised = [paper for paper, row in due.items() if row.kind is Kind.REVISED]
     for step in database.rows(_REVISIONS, [json.dumps(revised)]) if revised else ():
         if step["version"] > (due[step["paper"]].had or 0):
@@ -119,13 +123,17 @@ def most_recent(
 
 
 def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
-    """Add one row of the log to what is known of its paper: new beats late, and late revised."""
-    kind = Kind(row["kind"])
-    first = DuePaper(kind, row["seq"], row["seq"], [], row["had"])
+    """Add one row of the log to what is known of its paper: new beats late, and late revised; a
+    keyword that it matches beats all for which arXiv only lists it.
+    """
+    kind, listed = Kind(row["kind"]), bool(row["listed"])
+    first = DuePaper(kind, row["seq"], row["seq"], [], row["had"], listed)
     paper = due.setdefault(row["paper"], first)
     paper.last_seq = row["seq"]
     paper.kind = min(paper.kind, kind, key=list(Kind).index)
-    if row["label"] not in paper.labels:
+    if paper.listed and not listed:
+        paper.listed, paper.labels = False, []
+    if listed is paper.listed and row["label"] not in paper.labels:
         paper.labels.append(row["label"])
 
 
@@ -134,7 +142,7 @@ def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
 # anew for each mention of `had`.
 _DUE = f"""
     WITH log AS MATERIALIZED (
-        SELECT m.paper, m.seq, m.kind, s.label, {NEEDED} AS needed,
+        SELECT m.paper, m.seq, m.kind, m.listed, s.label, {NEEDED} AS needed,
             (SELECT MAX(cp.version) FROM delivery d
              JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
              WHERE d.subscriber = :reader AND d.queued_at >= datetime(p.published, '-7 days')

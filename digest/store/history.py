@@ -123,7 +123,8 @@ class History(Concern):
         """A paper's rows in the logs of all queries, in their order."""
         return self._db.all(
             LogRow,
-            """SELECT m.seq, m.version, m.kind, q.text AS query, r.started_at AS recorded_at,
+            """SELECT m.seq, m.version, m.kind, m.listed, q.text AS query,
+                   r.started_at AS recorded_at,
                    (SELECT MAX(b.started_at) FROM run_keyword k JOIN run b ON b.id = k.run
                     WHERE k.query = m.query AND k.run < m.run AND k.status = 'ok')
                        AS previous_good_at

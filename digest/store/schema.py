@@ -288,6 +288,8 @@ uid INTEGER NOT NULL) WITHOUT ROWID;
     # `farewell`: the last mail to who left by the page's button, NULL where none follows and
     # nothing can be undone; `was_away`: what their `away` was before. `mistake`: from when to when
     # a mistake in the subscribers file held back a reader.
+    # `asked`: what the API was last asked for, where that is wider than the query; `asked_per_day`:
+    # the rows of that. `listed`: arXiv's search lists a paper that does not match here.
     """
     ALTER TABLE relay ADD COLUMN refusal TEXT NOT NULL DEFAULT '';
     ALTER TABLE relay ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
@@ -303,5 +305,9 @@ uid INTEGER NOT NULL) WITHOUT ROWID;
         words TEXT NOT NULL
     );
     CREATE INDEX mistake_subscriber ON mistake(subscriber, until);
+
+    ALTER TABLE query ADD COLUMN asked TEXT NOT NULL DEFAULT '';
+    ALTER TABLE query ADD COLUMN asked_per_day REAL;
+    ALTER TABLE seen ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
     """,
 )

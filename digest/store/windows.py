@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from digest.errors import ArxivError, DoubtfulError
 from digest.model import Kind, Paper, Query, Window
 from digest.rules.calendar import last_served, submitted_by
-from digest.rules.diff import diff
+from digest.rules.diff import Seen, diff
 from digest.store.database import Concern, Database
 from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until
@@ -28,6 +28,9 @@ ARXIV_PAUSE = "arxiv_pause"
 """Meta key: the pause that arXiv asked for last."""
 FAR_BACK = timedelta(days=30)
 """A window of the API that reaches back this far shows what other sources lacked."""
+RECORD_LOOKED_AT = 500
+"""So many of the newest rows of a query's log tell how well this program's reading agrees with
+arXiv's."""
 LOG_LOOKED_AT = 2_000
 """At most this many of the newest rows of a query's log are read for what is known of the last
 days."""
@@ -57,17 +60,30 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """How many papers arXiv's search listed for a query that do not match here, the first of them
+    `since` then (UTC).
+    """
+
+    query: str
+    papers: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the caller has found out about a window that is good.
 
     `extra` are papers that only windows showed which were held back before it; `old` are ids of
     papers that are no news whatever their date; `new_baseline`: no later window is compared with
-    what was known before this one.
+    what was known before this one; `listed` are ids of papers that do not match by this program's
+    own reading.
     """
 
     extra: tuple[Paper, ...] = ()
     old: Collection[str] = ()
     new_baseline: bool = False
+    listed: Collection[str] = ()
 
 
 class Windows(Concern):
@@ -121,6 +137,34 @@ class Windows(Concern):
         )
         return list(load_papers(self._db, ids).values())
 
+    def first_seen(self, query: Query, papers: Sequence[Paper]) -> list[Paper]:
+        """Those of the papers that stand in no row of a query's log."""
+        known = self._known(query.id, [paper.id for paper in papers])
+        return [paper for paper in papers if paper.id not in known]
+
+    def matches_on_record(self, query: Query) -> list[Paper]:
+        """The papers that arXiv served last as matches of a query; not those of an imported page,
+        which has no abstracts.
+        """
+        ids = self._db.column(
+            """SELECT DISTINCT paper FROM (
+                   SELECT paper FROM seen WHERE query = ? AND run IS NOT NULL AND listed = 0
+                   ORDER BY seq DESC LIMIT ?)""",
+            [query.id, RECORD_LOOKED_AT],
+        )
+        return list(load_papers(self._db, ids).values())
+
+    def listed_since(self, since: datetime) -> list[Listed]:
+        """What arXiv's search has listed since then that does not match here, by query."""
+        return self._db.all(
+            Listed,
+            """SELECT q.text AS query, COUNT(DISTINCT m.paper) AS papers,
+                   MIN(r.started_at) AS since
+               FROM seen m JOIN query q ON q.id = m.query JOIN run r ON r.id = m.run
+               WHERE r.started_at >= ? AND m.listed = 1 GROUP BY q.id""",
+            [since],
+        )
+
     def record(
         self,
         query: Query,
@@ -136,20 +180,21 @@ class Windows(Concern):
         compared with is left as it is by a window from elsewhere.
         """
         with self._db.transaction():
-            until, old = imported_until(self._db, query.id), set(judgement.old)
+            until = imported_until(self._db, query.id)
             if until is not None:
-                old |= before_the_page(self._db, query.id, window.papers)
+                shown = before_the_page(self._db, query.id, window.papers)
+                judgement = replace(judgement, old={*judgement.old, *shown})
             begin = head(self._db)  # before what this window brings
-            counts = self._log(query, (*window.papers, *judgement.extra), now, run, old)
+            rows = self._log(query, (*window.papers, *judgement.extra), now, run, judgement)
             self._note_good(query, window, now)
-            self._note_match(query, counts)
+            self._note_match(query, rows, judgement.listed)
             # Feeds and OAI answer other questions than the API, so they set it no standard.
             if window.source == "api":
                 self._measure(query, window, now, new_baseline=judgement.new_baseline)
             # Whoever moves here gets all that came after the page's last update.
             moved = until is not None and until >= now - MOVED
             start_subscriptions(self._db, query.id, now, start=begin if moved else None)
-        return counts
+        return Counter(row.kind for row in rows)
 
     def _note_good(self, query: Query, window: Window, now: datetime) -> None:
         """Write that a query is in good health, and for how long it was watched."""
@@ -175,14 +220,18 @@ class Windows(Concern):
         back.
         """
         days = max((now - window.since) / timedelta(days=1), 1.0)
+        rows = sum(paper.updated >= window.since for paper in window.papers)
         self._db.write(
             """UPDATE query
-               SET rows_per_day = ?, total = ?, covered_since = MIN(covered_since, ?),
+               SET rows_per_day = ?, asked = ?, asked_per_day = ?, total = ?,
+                   covered_since = MIN(covered_since, ?),
                    quarantined_since = NULL, judged_since = COALESCE(?, judged_since),
                    deep_at = COALESCE(?, deep_at)
                WHERE id = ?""",
             [
-                sum(p.updated >= window.since for p in window.papers) / days,
+                rows / days,
+                window.asked,
+                (rows if window.served is None else window.served) / days,
                 window.total,
                 window.since,
                 now if new_baseline else None,
@@ -209,7 +258,7 @@ class Windows(Concern):
         """
         # docs/decisions.md, "Accepting moves no baseline"
         with self._db.transaction():
-            counts = self._log(query, papers, now, None, old)
+            rows = self._log(query, papers, now, None, Judgement(old=old))
             self._db.write(
                 """UPDATE query
                    SET next_fetch_at = NULL, failures = 0, trouble = '', quarantined_since = NULL,
@@ -217,9 +266,9 @@ class Windows(Concern):
                    WHERE id = ?""",
                 [now, query.id],
             )
-            self._note_match(query, counts)
+            self._note_match(query, rows, ())
             self.held.forget(query.id)
-        return counts
+        return Counter(row.kind for row in rows)
 
     def quarantine(
         self, query: Query, error: DoubtfulError, now: datetime, next_fetch_at: datetime
@@ -283,9 +332,10 @@ class Windows(Concern):
             )
         return pause
 
-    def _note_match(self, query: Query, counts: Counter[Kind]) -> None:
-        """End a query's silence where something new matched it."""
-        if counts[Kind.NEW] or counts[Kind.LATE]:
+    def _note_match(self, query: Query, rows: Sequence[Seen], besides: Collection[str]) -> None:
+        """End a query's silence where something new matched it, and was not only listed besides."""
+        matched = (row for row in rows if row.paper.id not in besides)
+        if any(row.kind in (Kind.NEW, Kind.LATE) for row in matched):
             self._db.write("UPDATE query SET matched = watched WHERE id = ?", [query.id])
 
     def _fail(self, query: Query, error: ArxivError, next_fetch_at: datetime) -> None:
@@ -300,22 +350,27 @@ class Windows(Concern):
         papers: tuple[Paper, ...],
         now: datetime,
         run: int | None,
-        old: Collection[str],
-    ) -> Counter[Kind]:
+        judgement: Judgement,
+    ) -> list[Seen]:
         """Keep the papers, and write what is news of them into the query's log; first-seen ones
-        among `old` are old.
+        among the judgement's `old` are old.
         """
         known = self._known(query.id, [p.id for p in papers])
         had_until = counted_as_mailed(self._db, query.last_good_at)
         news = diff(papers, known, query.last_good_at, now, query.covered_since, had_until)
-        history = set(old) - known.keys()
+        history = set(judgement.old) - known.keys()
+        besides = set(judgement.listed) - known.keys()
         rows = [replace(row, kind=Kind.OLD) if row.paper.id in history else row for row in news]
         keep_papers(self._db, papers)
         self._db.write_many(
-            "INSERT INTO seen(query, paper, version, kind, run) VALUES(?, ?, ?, ?, ?)",
-            [[query.id, row.paper.id, row.paper.version, row.kind, run] for row in rows],
+            """INSERT INTO seen(query, paper, version, kind, run, listed)
+               VALUES(?, ?, ?, ?, ?, ?)""",
+            [
+                [query.id, row.paper.id, row.paper.version, row.kind, run, row.paper.id in besides]
+                for row in rows
+            ],
         )
-        return Counter(row.kind for row in rows)
+        return rows
 
     def _known(self, query: int, ids: list[str]) -> dict[str, int]:
         """The highest version of each paper in a query's log."""

@@ -471,7 +471,6 @@ NOTHING_ODD += [
     "Q&A systems",
     "GPT-4 #tags",
     "CP/M",
-    "NOT",
     "not another word",
     "deep NOTES",
 ]

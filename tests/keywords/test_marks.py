@@ -110,7 +110,7 @@ def marked(text: str, query: str, fields: frozenset[str] = TITLE) -> list[str]:
             "A reward model; the model's reward",
             ["reward model", "model", "reward"],
         ),
-        ('ti:"a b"', "a a b, a.b", ["a b", "a.b"]),
+        ('ti:"a b"', "a a b, a. b, a.b", ["a b", "a. b"]),
         ("ti:model", "<b>model</b> &amp; MODEL", ["model", "MODEL"]),
         ("ti:奖励", "奖励 模型", ["奖励"]),
         ("ti:e", "e\u0301 and e", ["e\u0301", "e"]),

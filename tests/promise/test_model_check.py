@@ -106,6 +106,10 @@ MUTATIONS = {
         "UPDATE mistake SET until = ? WHERE id",
         "UPDATE mistake SET since = ? WHERE id",
     ),
+    "what arXiv only lists is dropped": (
+        "WHERE s.subscriber = :reader AND m.kind <> 'old'",
+        "WHERE s.subscriber = :reader AND NOT m.listed AND m.kind <> 'old'",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = maybe_accepted OR :unknown",
         "maybe_accepted = 0 AND :unknown",

@@ -16,6 +16,7 @@ from digest.rules.plan import (
     AUTO,
     FEEDS,
     OAI,
+    always_deep,
     at_once,
     depth,
     harvested_since,
@@ -130,6 +131,36 @@ def test_a_window_is_deep_while_a_query_is_held_back_and_once_that_is_overdue(
 def test_a_window_reaches_behind_the_deep_one_before_even_without_a_good_one() -> None:
     held = query(None, deep_at=FRIDAY - DAY)
     assert depth(held, FRIDAY) == FRIDAY - 39 * DAY
+
+
+@pytest.mark.parametrize(
+    ("rates", "deep"),
+    [
+        ([None, 0.0, 1.0], {1, 2}),  # a first window is deep anyway
+        ([300 / 38, 301 / 38], {0}),
+        ([100 / 38] * 50, set(range(50))),
+        ([100 / 38] * 51, set(range(50))),
+        ([5.0] * 40, set(range(26))),
+        ([7.0] * 18 + [1.0] * 20, {*range(15), *range(18, 38)}),
+    ],
+)
+def test_what_costs_few_rows_is_asked_for_deep_every_day(
+    rates: list[float | None], deep: set[int]
+) -> None:
+    queries = [query(FRIDAY, n, rows_per_day=rate) for n, rate in enumerate(rates)]
+    assert always_deep(queries) == deep
+
+
+def test_a_wider_question_counts_with_its_own_rows() -> None:
+    assert always_deep([query(FRIDAY, 1, rows_per_day=1.0, asked_per_day=8.0)]) == set()
+    wide = query(FRIDAY, 1, rows_per_day=1.0, asked_per_day=40.0)
+    assert page_size([wide], FRIDAY - 10 * DAY, FRIDAY) == 500
+
+
+def test_a_deep_window_of_every_day_reaches_38_days_back_or_further() -> None:
+    asked = query(FRIDAY - DAY, deep_at=FRIDAY - DAY)
+    assert depth(asked, FRIDAY, is_deep=True) == FRIDAY - 38 * DAY
+    assert depth(query(FRIDAY - 40 * DAY), FRIDAY, is_deep=True) == FRIDAY - 48 * DAY
 
 
 @pytest.mark.parametrize(

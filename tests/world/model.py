@@ -207,17 +207,21 @@ class World:
             query: Query, window: Window, now: datetime, run: int, judgement: Judgement
         ) -> Counter[Kind]:
             before = self._head()
-            counts = record(query, window, now, run, judgement)
+            # Of some papers the program finds that arXiv only lists them: they come all the same.
+            besides = {p.id for p in window.papers if int(p.id[-2:]) % 7 == 0}
+            counts = record(query, window, now, run, replace(judgement, listed=besides))
             self.oracle.cleared(
                 query, self.database.rows("SELECT paper FROM seen WHERE query = ?", [query.id])
             )
             rows = self.database.rows(
-                "SELECT m.seq, m.paper, m.version, m.kind FROM seen m WHERE m.seq > ? ORDER BY "
-                "m.seq",
+                "SELECT m.seq, m.paper, m.version, m.kind, m.listed FROM seen m WHERE m.seq > ? "
+                "ORDER BY m.seq",
                 [before],
             )
             entries = [(r["seq"], r["paper"], r["version"], Kind(r["kind"])) for r in rows]
-            self.oracle.record(query.text, entries, (*window.papers, *judgement.extra), now)
+            listed = {r["paper"] for r in rows if r["listed"]}
+            papers = (*window.papers, *judgement.extra)
+            self.oracle.record(query.text, entries, papers, listed, now)
             return counts
 
         def spied_quarantine(
@@ -409,7 +413,7 @@ class World:
         deep = since - timedelta(days=40)
         rows = [
             # By the program's own reading a paper matches what arXiv says it does.
-            replace(p, title=" ".join(sorted(self.matches[p.id])))
+            replace(p, title=" ".join(sorted(self.matches[p.id])).replace(":", " "))
             for p in self.papers.values()
             if query in self.matches[p.id] and p.updated >= deep
         ]
@@ -762,13 +766,15 @@ class Oracle:
         query: str,
         entries: list[tuple[int, str, int, Kind]],
         papers: tuple[Paper, ...],
+        listed: set[str],
         now: datetime,
     ) -> None:
         for paper in papers:
             self._know(paper)
         self.log[query] += entries
         self.watched[query] += min(now - self.last_good.get(query, now), timedelta(days=7))
-        if any(kind in (Kind.NEW, Kind.LATE) for _, _, _, kind in entries):
+        matched = (kind for _, paper, _, kind in entries if paper not in listed)
+        if any(kind in (Kind.NEW, Kind.LATE) for kind in matched):
             self.matched[query] = self.watched[query]
         subscribed = [s for (_, wanted), s in self.subscriptions.items() if wanted == query]
         for subscription in subscribed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -51,6 +51,7 @@ from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.store.runs import RunRecord
 from digest.store.subscribers import SubscriberState
+from digest.store.windows import Listed
 from digest.times import from_text, in_utc, text_or_none, to_text
 
 EXPLAINED = 200
@@ -58,6 +59,7 @@ EXPLAINED = 200
 `digest why` does for one."""
 SHOWN = 20
 """At most this many waiting deliveries are named; `digest outbox` has all."""
+LISTED_FOR = timedelta(days=30)
 COUNTED = OPEN | {State.FAILED}
 """The states of which the deliveries are counted: those on their way, and the failed ones, which a
 person may want to send again. Those that have arrived or were given up on purpose need nobody."""
@@ -182,6 +184,7 @@ def _keywords(
     source that is tried first.
     """
     known = {query.text: query for query in store.windows.queries(list(keywords))}
+    listed = {each.query: each for each in store.windows.listed_since(now - LISTED_FOR)}
     for keyword in keywords.values():
         query = known.get(keyword.query, Query(0, keyword.query, None, None, 0, "", None))
         fetch = store.runs.last_fetch(keyword.query)
@@ -196,7 +199,13 @@ def _keywords(
             "due": is_due(query, now, first),
             "new": fetch[1].new + fetch[1].late if fetch else None,
             "why": fetch[1].why if fetch else "not asked for yet",
+            "also_listed": _also_listed(listed.get(keyword.query)),
         }
+
+
+def _also_listed(listed: Listed | None) -> dict[str, Any] | None:
+    """What arXiv's search lists for a keyword that does not match here."""
+    return {"papers": listed.papers, "since": to_text(listed.since)} if listed else None
 
 
 def _waiting(store: Store, opens_at: datetime) -> list[dict[str, Any]]:
@@ -357,6 +366,10 @@ def _keyword_lines(keyword: dict[str, Any]) -> Iterator[str]:
         times = "once" if keyword["failures"] == 1 else f"{keyword['failures']} times"
         yield f"{said} ({trouble})"
         yield f"    failed {times}, asked again from {_time(keyword['next_fetch'])} on"
+    if besides := keyword["also_listed"]:
+        papers = counted(besides["papers"], "paper")
+        yield f"    arXiv's search also lists {papers} since {_time(besides['since'])} that"
+        yield "    do not match by this program's own reading; they are mailed as title lines"
     if keyword["held_since"]:
         yield f"    held back since {_time(keyword['held_since'])}, nothing is mailed from it:"
         yield from (f"      {line}" for line in quarantine_advice(keyword["keyword"]))

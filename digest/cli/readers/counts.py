@@ -5,10 +5,11 @@ a count here.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.errors import ArxivError, ConfigError
+from digest.keywords.asked import asked_text
 from digest.keywords.grammar import make_keyword, parse
 from digest.keywords.match import Matcher
 from digest.model import Paper, Rule, Window
@@ -28,13 +29,15 @@ PLAIN = (Rule.EITHER, Rule.BOTH, Rule.TITLE)
 @dataclass(frozen=True, slots=True)
 class Recent:
     """The papers that a keyword would have brought by each rule since `start`, newest first;
-    `source` says who knew.
+    `source` says who knew, `rows_per_day` how many rows arXiv serves for what it is asked (None:
+    not known).
     """
 
     source: str
     start: datetime
     now: datetime
     papers: dict[Rule, tuple[Paper, ...]]
+    rows_per_day: float | None = None
 
     @property
     def days(self) -> float:
@@ -77,11 +80,15 @@ class PaperCounter:
             except (ArxivError, ConfigError) as error:
                 self.trouble = error.message
             else:
-                return _count("arXiv", window.papers, _start(window, now), now, queries)
+                return _of_window(window, now, queries)
         if known is None:
             queries = {keyword.rule: keyword.query}
             known = _known(store, keyword.query, now)
-        return None if known is None else _count("the database", known, now - SPAN, now, queries)
+        if known is None or store is None:
+            return None
+        rate = store.windows.queries([queries[next(iter(queries))]])[0].asked_per_day
+        found = _count("the database", known, now - SPAN, now, queries)
+        return replace(found, rows_per_day=rate)
 
     async def _fetch(self, query: str, now: datetime) -> Window:
         """One page of the newest: what lies before now need not be reached, so that one is
@@ -94,7 +101,14 @@ class PaperCounter:
         async with make_arxiv(
             self._settings, timeouts=Timeouts(connect=10, read=30, whole=60)
         ) as arxiv:
-            return await arxiv.fetch(query, since=now, page_size=PAPERS, attempts=1)
+            return await arxiv.fetch(asked_text(query), since=now, page_size=PAPERS, attempts=1)
+
+
+def _of_window(window: Window, now: datetime, queries: dict[Rule, str]) -> Recent:
+    """Count what one answer of arXiv's holds, and its rows, of which not all need match."""
+    found = _count("arXiv", window.papers, _start(window, now), now, queries)
+    rows = sum(paper.updated >= found.start for paper in window.papers)
+    return replace(found, rows_per_day=rows / found.days)
 
 
 def _known(store: Store | None, query: str, now: datetime) -> tuple[Paper, ...] | None:

@@ -15,6 +15,7 @@ from digest.cli.base import Command, Context, json_option, now_option, pass_cont
 from digest.cli.readers.counts import PaperCounter, Recent
 from digest.cli.readers.subscribe import PLAIN_RULES
 from digest.errors import DigestError, QueryError
+from digest.keywords.asked import asked_text, listed
 from digest.keywords.grammar import describe, make_keyword, parse, terms
 from digest.keywords.lint import warnings
 from digest.keywords.match import stems
@@ -28,6 +29,9 @@ EXAMPLES = 5
 TITLE_COLUMNS = 56
 MANY = 30
 """More papers a day than this nobody reads."""
+BROAD, BROADER = 100, 10
+"""A prefix is too broad where more rows a day than BROAD, and BROADER times its matches, are asked
+for."""
 MEANINGS = {
     Rule.EITHER: "either  in title or abstract",
     Rule.BOTH: "both    in title and abstract",
@@ -84,7 +88,7 @@ def check(
         context.settings, trouble="nobody was asked (--offline)" if offline else ""
     )
     recent = _count(context, counter, text, rule, now or machine_now())
-    doubts = [*warnings(text, rule), *_too_many(recent, keyword)]
+    doubts = [*warnings(text, rule), *_too_many(recent, keyword), *_too_broad(recent, keyword)]
     value = _values(keyword, recent, counter.trouble) | {"warnings": doubts}
     unknown = [] if offline else [f"\nNot counted: {counter.trouble}"]
     figures = _figures(keyword, recent) if recent else unknown
@@ -116,6 +120,23 @@ def _too_many(recent: Recent | None, keyword: Keyword) -> list[str]:
     return [f"this brings about {rate} papers a day; {advice}"]
 
 
+def _too_broad(recent: Recent | None, keyword: Keyword) -> list[str]:
+    """The doubt about a prefix for which arXiv has to be asked for far more than it matches."""
+    node = parse(keyword.query)
+    prefixes = [term.written for term in terms(node) if term.prefix and term.field != "cat"]
+    rows = recent.rows_per_day if recent is not None else None
+    if recent is None or rows is None or not prefixes:
+        return []
+    own = recent.per_day(keyword.rule)
+    if rows <= BROAD or rows <= own * BROADER:
+        return []
+    return [
+        f"to find all of {' and '.join(dict.fromkeys(prefixes))}, arXiv is asked for"
+        f" {asked_text(keyword.query)}, about {rows:,.0f} rows a day, of which {own:.1f} match;"
+        " a longer beginning asks for fewer"
+    ]
+
+
 def _reading(keyword: Keyword) -> Iterator[str]:
     """How the keyword is read, here and by arXiv."""
     node = parse(keyword.query)
@@ -127,7 +148,9 @@ def _reading(keyword: Keyword) -> Iterator[str]:
         by = "" if term.prefix else " ".join(stems(term.text))
         words = f"; words are compared by their stems: {by}" if by not in ("", term.text) else ""
         yield f"Matches {describe(keyword)}{words}."
-    yield f"arXiv is asked for {keyword.query}"
+    yield f"arXiv is asked for {asked_text(keyword.query)}"
+    if listed(node) != node:
+        yield "That may list more: of its answer counts what matches as said above."
 
 
 def _figures(keyword: Keyword, recent: Recent) -> Iterator[str]:
@@ -165,6 +188,7 @@ def _values(keyword: Keyword, recent: Recent | None, trouble: str) -> dict[str, 
     """How the keyword is read, and the figures, for JSON."""
     return {
         "query": keyword.query,
+        "asked": asked_text(keyword.query),
         "rule": str(keyword.rule),
         "matches": describe(keyword),
         "reading": reading(parse(keyword.query), stems),

@@ -1,0 +1,50 @@
+"""What moderation held stands deep in arXiv's list, at its old date, and comes on its day."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.model import Paper
+from tests.world.skies import ADA, MONDAY, TUESDAY, Sky, SourcesWorld, under
+from tests.world.standin import Standin
+from tests.world.worlds import DAY, eprint, reader
+
+
+@pytest.fixture
+def sky() -> Iterator[Sky]:
+    with Standin() as standin:
+        yield Sky(standin)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
+    async with under(sky, tmp_path / "digest.db") as made:
+        yield made
+
+
+def robots(number: int) -> list[Paper]:
+    """So many papers of the last 36 days."""
+    return [
+        eprint(1000 + n, MONDAY - DAY - n * 36 * DAY / number, abstract="On a robot.")
+        for n in range(number)
+    ]
+
+
+@pytest.mark.parametrize(("rows", "comes"), [(60, [[1]]), (290, [[1]]), (400, [])])
+@pytest.mark.parametrize("keywords", [1, 22])
+async def test_a_held_paper_comes_on_its_day_where_that_costs_at_most_300_rows(
+    world: SourcesWorld, rows: int, comes: list[list[int]], keywords: int
+) -> None:
+    world.readers = [reader(ADA, "robot", *(f"word{n}" for n in range(1, keywords)))]
+    world.sky.announce(MONDAY, *robots(rows))
+    await world.cycle(MONDAY, source="api")
+    world.relay.taken.clear()
+    world.sky.announce(TUESDAY, eprint(1, TUESDAY - 20 * DAY, abstract="A robot, held."))
+    world.sky.forget()
+    (robot, *_) = (await world.cycle(TUESDAY, source="api")).keywords
+    assert (world.titles(ADA), robot.status) == (comes, "ok")
+    assert robot.late == len(comes)
+    assert len(world.sky.asked("/api")) <= 2
