@@ -88,6 +88,7 @@ def set_group(path: Path, name: str, keywords: Sequence[str]) -> Edit:
     """Make a group of keywords, or give it these in the place of those that it has."""
 
     def change(checked: Checked, draft: Draft) -> None:
+        _refuse_nameless(name)
         section = checked.document.part("groups")
         present = {fold(key.value): key.value for key, _ in section.pairs}
         named = (checked.names.get(fold(text)) for text in keywords)
@@ -131,6 +132,7 @@ def rename_keyword(path: Path, old: str, new: str) -> Edit:
         target = _target(checked, old)
         is_group = target.section == "groups"
         bare = new.lstrip("+ ") if is_group else new
+        _refuse_nameless(bare)
         taken = checked.groups.keys() if is_group else checked.names.keys()
         if fold(bare) in taken - {fold(target.name)}:
             raise UsageError(f"there is a {'group' if is_group else 'keyword'} {bare} already")
@@ -214,6 +216,11 @@ def _target(checked: Checked, name: str) -> _Target:
     found = [each for each in lists if any(map(is_item, each[2].texts))]
     _refuse_unknown(checked, section, bare, is_used=bool(found))
     return _Target(section, bare, is_item, found)
+
+
+def _refuse_nameless(name: str) -> None:
+    if not name.strip():
+        raise UsageError("the new name is empty", remedy="write one, such as +vision for a group")
 
 
 def _refuse_unknown(checked: Checked, section: str, name: str, *, is_used: bool) -> None:

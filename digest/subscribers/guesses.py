@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from pathlib import Path
 from zoneinfo import available_timezones
 
@@ -167,7 +168,7 @@ def nearest_zone(text: str) -> str:
     """The zone that was probably meant: by its offset, by its city alone, or by a slip; or nothing,
     where what is spelt alike would be another time.
     """
-    zones = sorted(available_timezones())
+    zones = _zones()
     wanted = re.sub(r"\s+", "_", text.strip()).casefold()
     if offset := re.fullmatch(r"(?:etc/)?(?:utc|gmt)?_?([+-])0?(\d{1,2})(?::?(\d\d))?", wanted):
         return _zone_of_offset(offset[1], int(offset[2]), offset[3] or "00", zones)
@@ -188,6 +189,12 @@ def _zone_of_place(wanted: str, zones: list[str]) -> str:
     names = {zone.rpartition("/")[2].casefold(): zone for zone in reversed(zones)}
     names |= {zone.casefold(): zone for zone in zones}
     return next((zone for name, zone in names.items() if _is_slip(wanted, name)), "")
+
+
+@cache
+def _zones() -> list[str]:
+    """All zones by name; to find them takes a look into many files."""
+    return sorted(available_timezones())
 
 
 def _zone_of_offset(sign: str, hours: int, minutes: str, zones: list[str]) -> str:

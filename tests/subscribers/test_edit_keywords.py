@@ -152,6 +152,12 @@ def test_groups_are_made_changed_renamed_and_removed(path: Path) -> None:
     assert edit_keywords.list_groups(path) == [("Lab", ["MLLM", 'ti:"a b"'], ["ada@example.org"])]
     edit_keywords.rename_keyword(path, "+lab", "+Team")
     assert "[reward model, MLLM, +Team]" in path.read_text()
+    for nameless in (
+        lambda: edit_keywords.rename_keyword(path, "+team", "+"),
+        lambda: edit_keywords.set_group(path, " ", ["x"]),
+    ):
+        with pytest.raises(UsageError, match="name is empty"):
+            nameless()
     with pytest.raises(UsageError, match=r"\+team is used by ada@example.org"):
         edit_keywords.remove_keyword(path, "+team")
     edit_keywords.remove_keyword(path, "+team", force=True)
