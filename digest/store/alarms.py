@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from digest.rules.alarm import KnownTrouble, Trouble
 from digest.store.database import Concern
-from digest.times import from_text, to_text
+from digest.store.rows import from_text, loads, stored
+from digest.times import to_text
 
 FAILED, ERROR, MEMORY = "failed_cycles", "failed_cycle_error", "alarms"
 
@@ -33,17 +34,21 @@ class Alarms(Concern):
 
     def memory(self) -> dict[Trouble, KnownTrouble]:
         """The troubles that are not over, as the operator knows them."""
-        found = json.loads(self._db.meta(MEMORY) or "{}")
-        return {
-            Trouble(kind): KnownTrouble(from_text(since), words, reported)
-            for kind, (since, words, reported) in found.items()
-        }
+        return _troubles(self._db.meta(MEMORY) or "{}")
 
     def remember(self, memory: Mapping[Trouble, KnownTrouble]) -> None:
         """Remember what is not over."""
-        stored = {
+        noted = {
             kind.value: [to_text(one.since), one.words, one.reported]
             for kind, one in memory.items()
         }
-        if stored != json.loads(self._db.meta(MEMORY) or "{}"):
-            self._db.set_meta(MEMORY, json.dumps(stored))
+        if noted != loads(self._db.meta(MEMORY) or "{}"):
+            self._db.set_meta(MEMORY, json.dumps(noted))
+
+
+@stored
+def _troubles(text: str) -> dict[Trouble, KnownTrouble]:
+    return {
+        Trouble(kind): KnownTrouble(from_text(since), words, reported)
+        for kind, (since, words, reported) in loads(text).items()
+    }

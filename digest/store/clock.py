@@ -25,8 +25,9 @@ from digest.store.database import Concern
 from digest.store.digests import ERA
 from digest.store.papers import load_papers
 from digest.store.relay import PAUSES
+from digest.store.rows import loads, moment_or_none
 from digest.store.windows import ARXIV_PAUSE, counted_as_mailed
-from digest.times import moment_or_none, to_text
+from digest.times import to_text
 
 LATEST_NOW = "latest_now"
 """Meta key: the latest time that a run has begun at."""
@@ -183,7 +184,7 @@ class Clock(Concern):
         alarms = Alarms(self._db)
         known = alarms.memory().items()
         alarms.remember({kind: replace(one, since=min(one.since, now)) for kind, one in known})
-        pause = json.loads(self._db.meta(ARXIV_PAUSE) or "{}")
+        pause = loads(self._db.meta(ARXIV_PAUSE) or "{}")
         end = to_text(now + timedelta(hours=pause.get("hours", 0)))
         if pause and pause["until"] > end:
             self._db.set_meta(ARXIV_PAUSE, json.dumps(pause | {"until": end}))

@@ -20,9 +20,9 @@ from digest.store.copying import (
     open_to_read,
     save_whole,
 )
-from digest.store.rows import value_of
+from digest.store.rows import RESTORE, moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
-from digest.times import moment_or_none, to_text
+from digest.times import to_text
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | dict[str, Any]
@@ -207,7 +207,8 @@ class Database:
 
     def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """The first column of the first row, or None."""
-        found = self._execute(sql, parameters).fetchone()
+        with explained_errors(self.name):
+            found = self._db.execute(sql, parameters).fetchone()
         return found[0] if found else None
 
     def number(self, sql: str, parameters: Parameters = ()) -> int:
@@ -377,6 +378,8 @@ def explained_errors(name: str) -> Iterator[None]:
             remedy="is the disk full, or the folder not writable?",
         ) from error
     except sqlite3.DatabaseError as error:
+        if str(error).startswith("Could not decode to UTF-8"):
+            raise StoreError(f"{name} holds a text that cannot be read", remedy=RESTORE) from error
         code = getattr(error, "sqlite_errorname", "") or ""
         for begins, cls, wrong, remedy in _EXPLAINED:
             if code.startswith(begins):

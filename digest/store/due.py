@@ -13,7 +13,7 @@ from digest.model import Change, Item, Kind, Revisions
 from digest.rules.revision import merged
 from digest.store.database import Database
 from digest.store.papers import load_papers
-from digest.store.rows import NOT_CARRIED_STATES
+from digest.store.rows import NOT_CARRIED_STATES, loads, stored
 from digest.store.subscribers import head
 
 NO_END = 2**62
@@ -56,7 +56,7 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
     for step in database.rows(_REVISIONS, [json.dumps(revised)]) if revised else ():
         if step["version"] > (due[step["paper"]].had or 0):
             item = items[step["paper"]]
-            changes = merged(item.changes or (), map(Change, json.loads(step["changed"])))
+            changes = merged(item.changes or (), map(stored(Change), loads(step["changed"])))
             items[step["paper"]] = replace(
                 item, changes=changes, old_title=item.old_title or step["old_title"]
             )
@@ -79,7 +79,7 @@ def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> 
     # A withdrawal stands in no log that the reader must have, so it is due behind all of them.
     end = head(database) + 1
     return {
-        row["paper"]: DuePaper(Kind.REVISED, end, end, json.loads(row["labels"]), row["had"])
+        row["paper"]: DuePaper(Kind.REVISED, end, end, loads(row["labels"]), row["had"])
         for row in rows
     }
 
@@ -126,7 +126,7 @@ def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
     """Add one row of the log to what is known of its paper: new beats late, and late revised; a
     keyword that it matches beats all for which arXiv only lists it.
     """
-    kind, listed = Kind(row["kind"]), bool(row["listed"])
+    kind, listed = stored(Kind)(row["kind"]), bool(row["listed"])
     first = DuePaper(kind, row["seq"], row["seq"], [], row["had"], listed)
     paper = due.setdefault(row["paper"], first)
     paper.last_seq = row["seq"]

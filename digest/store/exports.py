@@ -10,7 +10,7 @@ from datetime import datetime
 from digest.model import Paper
 from digest.store.database import Concern
 from digest.store.papers import load_papers
-from digest.times import from_text
+from digest.store.rows import from_text, loads
 
 CHUNK = 500
 """Papers to a look-up."""
@@ -96,7 +96,7 @@ class Exports(Concern):
         )
         return {
             row["paper"]: (
-                tuple(json.loads(row["queries"])),
+                tuple(loads(row["queries"])),
                 None if row["unknown"] else from_text(row["first"]),
             )
             for row in rows

@@ -14,8 +14,8 @@ from typing import Any
 from digest.errors import ArxivError, DoubtfulError
 from digest.model import Paper
 from digest.store.database import Concern
-from digest.store.rows import value_of
-from digest.times import from_text, to_text
+from digest.store.rows import decompress, from_text, loads, stored, value_of
+from digest.times import to_text
 
 RAW_BYTES = 1_000_000
 RAW_KEPT = 5
@@ -134,20 +134,21 @@ class Held(Concern):
             """SELECT w.id, q.text AS query, w.at, w.verdict AS why, w.held, w.fetched, w.raw
                FROM window w JOIN query q ON q.id = w.query ORDER BY w.id DESC"""
         )
-        return [value_of(BadWindow, row, size=len(zlib.decompress(row["raw"]))) for row in rows]
+        return [value_of(BadWindow, row, size=len(decompress(row["raw"]))) for row in rows]
 
     def raw(self, number: int) -> bytes | None:
         """The bytes that are kept of an answer."""
         packed = self._db.value("SELECT raw FROM window WHERE id = ?", [number])
-        return None if packed is None else zlib.decompress(packed)
+        return None if packed is None else decompress(packed)
 
 
 def _paper_text(paper: Paper) -> str:
     return json.dumps(asdict(paper), default=to_text, ensure_ascii=False)
 
 
+@stored
 def _paper(text: str) -> Paper:
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = loads(text)
     return Paper(
         **values
         | {

@@ -17,7 +17,7 @@ from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.mistakes import HELD_BACK
 from digest.store.relay import Relay
-from digest.store.rows import OPEN_STATES, WAITING_STATES, states
+from digest.store.rows import OPEN_STATES, WAITING_STATES, states, stored
 from digest.store.suppressions import excuse_words, note_bounce
 
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
@@ -246,7 +246,7 @@ class Outbox(Concern):
     def counts(self) -> Counter[State]:
         """How many deliveries stand in each state."""
         rows = self._db.rows("SELECT state, COUNT(*) AS number FROM delivery GROUP BY state")
-        return Counter({State(row["state"]): row["number"] for row in rows})
+        return Counter({stored(State)(row["state"]): row["number"] for row in rows})
 
     def again(self, delivery: int, now: datetime, domain: str) -> OutboxRow:
         """Queue a digest that has gone once more, in a mail of its own that takes no slot and

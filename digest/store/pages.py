@@ -12,7 +12,7 @@ from digest.keywords.categories import is_outside
 from digest.model import Paper
 from digest.store.database import Concern, Database
 from digest.store.papers import load_papers, write_paper
-from digest.times import from_text
+from digest.store.rows import from_text
 
 _LINKS = "page_links"
 MOVED = timedelta(days=7)

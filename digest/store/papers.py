@@ -13,7 +13,7 @@ from typing import Any
 from digest.model import Change, Paper
 from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
-from digest.store.rows import value_of
+from digest.store.rows import loads, stored, value_of
 
 _COLUMNS = [field.name for field in fields(Paper)]
 _UPSERT = f"""
@@ -85,7 +85,7 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
         [paper.id, paper.version],
     )
     if noted is not None:
-        changed = merged(map(Change, json.loads(noted["changed"])), changed)
+        changed = merged(map(stored(Change), loads(noted["changed"])), changed)
         old_title = noted["old_title"]
     database.write(
         """INSERT OR REPLACE INTO revision(paper, version, changed, accepted, old_title)

@@ -8,13 +8,44 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
 from datetime import date, datetime
 from enum import Enum
-from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
+from digest import times
+from digest.errors import StoreError
 from digest.model import NOT_CARRIED, OPEN, WAITING, State
-from digest.times import from_text, moment_or_none
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+RESTORE = "restore a backup ('digest db restore'), and keep this file"
+
+
+def stored(read: Callable[P, T]) -> Callable[P, T]:
+    """A reader of what the database holds: what it cannot read has been damaged there, and is told
+    so.
+
+    The modules of the store read nothing otherwise.
+    """
+
+    @wraps(read)
+    def call(*args: P.args, **named: P.kwargs) -> T:
+        try:
+            return read(*args, **named)
+        except (ValueError, TypeError, LookupError, zlib.error) as error:
+            held = ", ".join(repr(value)[:60] for value in args)
+            raise StoreError(
+                f"the database holds a value that cannot be read ({held})",
+                remedy=RESTORE,
+            ) from error
+
+    return call
+
+
+from_text = stored(times.from_text)
+moment_or_none = stored(times.moment_or_none)
+loads = stored(json.loads)
+decompress = stored(zlib.decompress)
 
 
 def pack(pieces: tuple[bytes, ...]) -> bytes:
@@ -22,9 +53,9 @@ def pack(pieces: tuple[bytes, ...]) -> bytes:
     return zlib.compress(b"\0".join(pieces))
 
 
-def unpack(stored: bytes) -> tuple[bytes, ...]:
+def unpack(packed: bytes) -> tuple[bytes, ...]:
     """The body that `pack` wrote."""
-    return tuple(zlib.decompress(stored).split(b"\0"))
+    return tuple(decompress(packed).split(b"\0"))
 
 
 def states(among: Collection[State]) -> str:
@@ -52,11 +83,11 @@ def value_of(cls: Callable[..., T], row: Mapping[str, Any], **given: Any) -> T:
 
 _READERS: dict[Any, Callable[[Any], Any]] = {
     bool: bool,
-    date | None: lambda text: date.fromisoformat(text) if text else None,
+    date | None: stored(lambda text: date.fromisoformat(text) if text else None),
     datetime: from_text,
     datetime | None: moment_or_none,
-    tuple[str, ...]: lambda text: tuple(json.loads(text)),
-    frozenset[str]: lambda text: frozenset(json.loads(text)),
+    tuple[str, ...]: stored(lambda text: tuple(json.loads(text))),
+    frozenset[str]: stored(lambda text: frozenset(json.loads(text))),
     tuple[bytes, ...]: unpack,
 }
 
@@ -70,5 +101,5 @@ def _readers(cls: Any) -> dict[str, Callable[[Any], Any]]:
 
 def _reader(hint: Any) -> Callable[[Any], Any]:
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint
+        return stored(hint)
     return _READERS.get(hint, lambda value: value)

@@ -10,8 +10,8 @@ from typing import Any
 from digest.model import Outcome
 from digest.store.clock import LATEST_NOW
 from digest.store.database import Concern, Database
-from digest.store.rows import value_of
-from digest.times import from_text, moment_or_none, to_text
+from digest.store.rows import from_text, moment_or_none, value_of
+from digest.times import to_text
 
 KEPT = timedelta(days=366)
 """Run records are kept for a year."""

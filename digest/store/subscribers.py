@@ -16,8 +16,8 @@ from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
 from digest.store.mistakes import HELD_BACK, note_mistakes
-from digest.store.rows import NOT_CARRIED_STATES
-from digest.times import moment_or_none, to_text
+from digest.store.rows import NOT_CARRIED_STATES, moment_or_none
+from digest.times import to_text
 
 RETURN = timedelta(days=7)
 """A keyword that is back within this time goes on where it stopped."""

@@ -22,8 +22,8 @@ from digest.rules.bounces import (
 )
 from digest.store.database import Concern, Database
 from digest.store.digests import rewind
+from digest.store.rows import from_text
 from digest.store.subscribers import count_readers
-from digest.times import from_text
 
 UNDO = timedelta(days=1)
 """How long a press of the page's button can be undone, and its last mail is tried."""

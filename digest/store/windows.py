@@ -18,8 +18,9 @@ from digest.store.database import Concern, Database
 from digest.store.held import Held
 from digest.store.pages import MOVED, before_the_page, imported_until
 from digest.store.papers import keep_papers, load_papers
+from digest.store.rows import from_text, loads, moment_or_none, stored
 from digest.store.subscribers import head, start_subscriptions
-from digest.times import from_text, moment_or_none, to_text
+from digest.times import to_text
 
 PAUSE_HOURS_AT_MOST = 24
 """The pause after arXiv asked us to slow down is an hour, and twice as long after each further
@@ -307,10 +308,7 @@ class Windows(Concern):
     def pause(self) -> Pause | None:
         """The pause that arXiv asked for last, past or not; None once it has answered since."""
         text = self._db.meta(ARXIV_PAUSE)
-        if not text:
-            return None
-        values = json.loads(text)
-        return Pause(from_text(values["until"]), values["hours"])
+        return _pause(text) if text else None
 
     def slow_down(self, now: datetime, asked_for: timedelta | None) -> Pause:
         """Write that arXiv asked us to slow down; `asked_for` is the pause that it named. Returns
@@ -391,3 +389,9 @@ def counted_as_mailed(database: Database, last_good_at: datetime | None) -> date
     if mailed is None or last_good_at is None or last_good_at >= mailed:
         return None
     return submitted_by(last_served(mailed))
+
+
+@stored
+def _pause(text: str) -> Pause:
+    values = loads(text)
+    return Pause(from_text(values["until"]), values["hours"])
