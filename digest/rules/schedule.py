@@ -192,7 +192,8 @@ def next_digest(
     half a millisecond, so ask once for all readers with one schedule.
     """
     if awaited is not None:
-        moment = max(awaited, _end_of_pause(subscriber, now))
+        # No slot up to the last one that was used is open, however far ahead that lies.
+        moment = max(awaited, _end_of_pause(subscriber, now), taken or _NEVER)
         return _first_open(subscriber, moment, taken, found_empty_at)
     return _first_rehearsed(subscriber, now, taken or _NEVER)
 
@@ -203,7 +204,7 @@ def _first_rehearsed(
     """The first moment after `now` at which an announcement finds a slot that is not used up, where
     each brought papers and they went at once; and its evening.
     """
-    moment = _end_of_pause(subscriber, now) - _REHEARSAL
+    moment = max(_end_of_pause(subscriber, now), taken) - _REHEARSAL
     used, waiting = _NEVER, False
     while True:
         served = calendar.next_served(moment)
