@@ -246,6 +246,15 @@ def test_the_next_digest_and_the_announcement_it_covers(subscriber, now, at, eve
     assert next_digest(subscriber, utc(now)) == (utc(at), evening)
 
 
+@pytest.mark.parametrize("awaited", [None, utc("2026-11-23T12:00")])
+def test_a_slot_used_in_a_far_future_is_not_walked_to_day_by_day(awaited):
+    """As a damaged date, or a clock that was ahead, leaves it; day by day this took minutes."""
+    taken = utc("6026-11-23T09:00")
+    ada = reader(at=time(9))
+    moment, _ = next_digest(ada, utc("2026-11-23T12:00"), taken=taken, awaited=awaited)
+    assert taken < moment < taken + timedelta(days=5)
+
+
 def test_a_pause_for_ever_is_no_mistake():
     moment, _ = next_digest(
         reader("Pacific/Kiritimati", days=(Weekly.WED,), paused_until=date.max), utc("2026-11-23")
