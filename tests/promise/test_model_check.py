@@ -114,6 +114,9 @@ MUTATIONS = {
         "maybe_accepted = maybe_accepted OR :unknown",
         "maybe_accepted = 0 AND :unknown",
     ),
+}
+
+CLOCK_MUTATIONS = {
     "what a wrong clock took for old stays so": (
         "UPDATE seen SET kind = ? WHERE seq = ?",
         "UPDATE seen SET kind = COALESCE(kind, ?) WHERE seq = ?",
@@ -129,6 +132,7 @@ MUTATIONS = {
     "a slot stays used until a wrong clock's time": ("WHERE slot > :now", "WHERE 0 AND :now"),
     "a mail is older than what it carries": ("MAX(:now, :newest)", "COALESCE(:now, :newest)"),
 }
+"""Those that only a clock that goes wrong can show."""
 
 
 @pytest.fixture(autouse=True)
@@ -140,12 +144,18 @@ def _quiet() -> Iterator[None]:
 
 
 def run(
-    seeds: range, mutation: tuple[str, str] | None = None, *, harsh: bool = False
+    seeds: range,
+    mutation: tuple[str, str] | None = None,
+    *,
+    harsh: bool = False,
+    clocks: bool = False,
 ) -> tuple[int, bool]:
-    """Play histories until one breaks; how many were played, and whether one broke."""
+    """Play histories until one breaks; how many were played, and whether one broke. `clocks`: in
+    each of them the clock goes wrong.
+    """
     touched = False
     for number, seed in enumerate(seeds, 1):
-        world = World(seed, mutation, harsh=harsh)
+        world = World(seed, mutation, harsh=harsh, clocks=clocks)
         try:
             world.live()
         except BrokenError as broken:
@@ -178,4 +188,11 @@ def test_the_oracle_notices_when_a_rule_is_taken_out(rule: str) -> None:
         if not broken:
             more, broken = run(seeds, MUTATIONS[rule], harsh=harsh)
             played += more
+    assert broken, f"{played} histories, and nobody noticed: {rule}"
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("rule", CLOCK_MUTATIONS)
+def test_the_oracle_notices_when_a_wrong_clock_is_not_put_right(rule: str) -> None:
+    played, broken = run(range(20, 80), CLOCK_MUTATIONS[rule], clocks=True)
     assert broken, f"{played} histories, and nobody noticed: {rule}"

@@ -142,10 +142,15 @@ class Delivery:
 
 class World:
     """One random history; a `harsh` one has more pauses, refusals and people who insist than real
-    ones."""
+    ones. With `clocks` the machine's clock goes wrong for days, else it does so in some."""
 
     def __init__(
-        self, seed: int, mutation: tuple[str, str] | None = None, *, harsh: bool = False
+        self,
+        seed: int,
+        mutation: tuple[str, str] | None = None,
+        *,
+        harsh: bool = False,
+        clocks: bool = False,
     ) -> None:
         self.random = random.Random(seed)
         self.database = CrashingDatabase.copy_of(_NOWHERE)
