@@ -91,6 +91,7 @@ async def test_what_only_arxiv_lists_stands_as_a_title_line_under_a_heading_of_i
     assert await world.day(tuesday + DAY) == [], "once"
 
 
+@pytest.mark.heavy
 async def test_three_weeks_of_ignored_quotes_lose_nothing_and_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

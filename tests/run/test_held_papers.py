@@ -33,8 +33,9 @@ def robots(number: int) -> list[Paper]:
     ]
 
 
-@pytest.mark.parametrize(("rows", "comes"), [(60, [[1]]), (290, [[1]]), (400, [])])
-@pytest.mark.parametrize("keywords", [1, 22])
+@pytest.mark.parametrize(
+    ("rows", "comes", "keywords"), [(60, [[1]], 22), (290, [[1]], 1), (400, [], 1)]
+)
 async def test_a_held_paper_comes_on_its_day_where_that_costs_at_most_300_rows(
     world: SourcesWorld, rows: int, comes: list[list[int]], keywords: int
 ) -> None:
