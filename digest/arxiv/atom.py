@@ -108,7 +108,8 @@ def _read(root: ElementTree.Element, body: bytes) -> Feed:
     title = root.findtext(f"{ATOM}title")
     if title is None:
         raise ArxivError("arXiv's feed has no title")
-    named = _TITLE.fullmatch(plain_text(title)) if len(title) <= LONGEST_TITLE else None
+    # One that is cut repeats no query, as is right for one that is too long.
+    named = _TITLE.fullmatch(plain_text(title[:LONGEST_TITLE]))
     entries = _entries(body)
     ids = [plain_text(entry.findtext(f"{ATOM}id", "")) for entry in root.findall(f"{ATOM}entry")]
     if ids != [plain_text(_text(entry, "id")) for entry in entries]:

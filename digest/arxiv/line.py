@@ -221,17 +221,10 @@ class Line(AbstractAsyncContextManager["Line"]):
 
 
 async def _unpack(response: httpx.Response, received: bytearray) -> None:
-    """Read an answer's body to its end, as far as it fits. Packed is what was asked for: by gzip,
-    once. Each layer may grow a thousandfold, so what grows stops at the limit, not after a piece.
+    """Read an answer's body to its end, as far as it fits: what grows stops at the limit, not after
+    a piece, since packing can make a thousandth of it.
     """
-    packed = [
-        name
-        for text in response.headers.get_list("content-encoding", split_commas=True)
-        if (name := text.strip().lower()) not in ("", "identity")
-    ]
-    if packed not in ([], ["gzip"], ["x-gzip"]):
-        raise ArxivError(f"arXiv's answer is packed by {plain_text(', '.join(packed))[:80]}")
-    unpacker = zlib.decompressobj(wbits=31) if packed else None
+    unpacker = zlib.decompressobj(wbits=31) if _is_packed(response.headers) else None
     async for piece in response.aiter_raw():
         room = BODY_LIMIT + 1 - len(received)
         try:
@@ -242,6 +235,17 @@ async def _unpack(response: httpx.Response, received: bytearray) -> None:
             raise ArxivError(f"arXiv's answer is larger than {BODY_LIMIT:,} bytes")
     if unpacker and received and not unpacker.eof:
         raise ArxivError("arXiv's answer broke off (its packing has no end)")
+
+
+def _is_packed(headers: httpx.Headers) -> bool:
+    """Whether an answer is packed as was asked for: by gzip, once. Raises ArxivError where it is
+    otherwise.
+    """
+    texts = headers.get_list("content-encoding", split_commas=True)
+    packed = [name for text in texts if (name := text.strip().lower()) not in ("", "identity")]
+    if packed not in ([], ["gzip"], ["x-gzip"]):
+        raise ArxivError(f"arXiv's answer is packed by {plain_text(', '.join(packed))[:80]}")
+    return bool(packed)
 
 
 def user_agent(contact: str) -> str:

@@ -58,6 +58,7 @@ def check_settings(survey: Survey) -> list[Finding]:
         found += _about_readers(settings)
         found += _about_sender(settings, server)
     found += _about_arxiv(survey)
+    found += _data_open_to_others(settings)
     found += _open_to_others(survey)
     found += _written_by_others(survey)
     return found or [ok(f"no mistakes; 'digest config' shows them, home folder {settings.home}")]
@@ -182,9 +183,9 @@ def _taken(path: Path) -> str:
     return f"chmod go-w {path}" if mine else "make it your own, or run as its owner"
 
 
-def _open_to_others(survey: Survey) -> Iterator[Finding]:
-    """Files with a secret, or with addresses, that somebody else can read."""
-    db, subscribers = survey.settings.db, survey.settings.subscribers
+def _data_open_to_others(settings: Settings) -> Iterator[Finding]:
+    """Database and subscribers file where somebody else can read them."""
+    db, subscribers = settings.db, settings.subscribers
     if is_open(db):
         yield warn(
             f"{db} holds addresses and the secret of signed links, and is open to others",
@@ -194,6 +195,10 @@ def _open_to_others(survey: Survey) -> Iterator[Finding]:
         yield warn(
             f"{subscribers} holds addresses, and everybody can read it", f"chmod o-r {subscribers}"
         )
+
+
+def _open_to_others(survey: Survey) -> Iterator[Finding]:
+    """Files with a secret that somebody else can read."""
     secrets = {setting.variable for setting in SETTINGS if setting.secret}
     if survey.in_dotenv & secrets and is_open(survey.dotenv):
         yield warn(

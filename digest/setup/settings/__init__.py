@@ -153,15 +153,12 @@ def survey_settings(
     home, dotenv = folder, dict[str, str]()
     with _noted("DIGEST_HOME", mistakes):
         home = find_home(named, folder)
-    is_found = not named and home == folder and folder not in homes_of_this_machine()
-    if is_found:
-        refuse_foreign(home, home)
-        refuse_foreign(home, home / DOTENV, group=True)
+    is_found = not named and _is_only_found(home, folder)
     with _noted(DOTENV, mistakes):
         dotenv = _read_dotenv(home / DOTENV)
     values, origins = _gather({"flag": flags, "environment": environ, DOTENV: dotenv})
     if not named:
-        origins["DIGEST_HOME"] = "current folder" if home == folder else "default"
+        origins["DIGEST_HOME"] = _origin_of_home(home, folder)
     if is_found:
         refuse_foreign_files(home, values)
     found = _read(values, origins, home, environ, mistakes)
@@ -279,6 +276,22 @@ def homes_of_this_machine() -> tuple[Path, Path]:
     return own.absolute(), SYSTEM_HOME.absolute()
 
 
+def _origin_of_home(home: Path, folder: Path) -> str:
+    """Where a home folder comes from that nobody named."""
+    return "current folder" if home == folder else "default"
+
+
+def _is_only_found(home: Path, folder: Path) -> bool:
+    """Whether this home folder is one for no other reason than that a person stands in it. Raises
+    ConfigError where it or its .env may be another user's word.
+    """
+    if home != folder or folder in homes_of_this_machine():
+        return False
+    refuse_foreign(home, home)
+    refuse_foreign(home, home / DOTENV, group=True)
+    return True
+
+
 def _holds_installation(folder: Path) -> bool:
     try:
         return (folder / "subscribers.yaml").exists() or (folder / "digest.db").exists()
@@ -294,12 +307,7 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         with path.open(encoding="utf-8") as stream:
             bindings = list(parse_stream(stream))
     except FileNotFoundError:
-        if path.is_symlink():
-            raise ConfigError(
-                f"{path} is a link to {path.readlink()}, which is not there",
-                remedy="without its settings mail would go elsewhere: mend the link, or remove it",
-            ) from None
-        return {}
+        return _no_dotenv(path)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text", remedy="write it anew") from error
     except OSError as error:
@@ -317,6 +325,16 @@ def _read_dotenv(path: Path) -> dict[str, str]:
                 remedy="write one setting a line, and close every quote",
             )
     return {each.key: each.value for each in bindings if each.key and each.value is not None}
+
+
+def _no_dotenv(path: Path) -> dict[str, str]:
+    """The variables of a file that is not there: none, unless there should be one."""
+    if path.is_symlink():
+        raise ConfigError(
+            f"{path} is a link to {path.readlink()}, which is not there",
+            remedy="without its settings mail would go elsewhere: mend the link, or remove it",
+        )
+    return {}
 
 
 def _unknown(names: Iterable[str]) -> dict[str, str]:
