@@ -271,15 +271,18 @@ def pause_asked_for(headers: httpx.Headers) -> timedelta | None:
     return max(until - now, timedelta(0))
 
 
-def answered_at(headers: httpx.Headers) -> datetime | None:
-    """The moment (UTC) of an answer by the clock of whoever gave it: its Date, and the time since
-    then for which it lay in a cache (RFC 9110, 6.6.1, and RFC 9111, 5.1). None where it has no
-    Date.
+def answered_at(headers: httpx.Headers, now: datetime) -> datetime | None:
+    """The moment (UTC) of an answer by the clock of whoever gave it, from its Date (RFC 9110,
+    6.6.1). None where it has none.
+
+    A cache keeps the Date and adds the Age since then (RFC 9111, 5.1), but Varnish, and so Fastly,
+    may date each delivery anew. Of the moments between the two it is the nearest to `now`.
     """
     age = headers.get("age", "").strip()
     try:
         since = timedelta(seconds=int(age) if re.fullmatch("[0-9]{1,9}", age) else 0)
-        return mail_date(headers.get("date", "")) + since
+        date = mail_date(headers.get("date", ""))
+        return min(max(now, date), date + since)
     except (ValueError, OverflowError):
         return None
 

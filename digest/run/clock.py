@@ -42,9 +42,10 @@ def comparing(clock: Callable[[], datetime]) -> Callable[[Response], None]:
     """A check of each answer of arXiv's, before anything of it is used: it raises ClockError."""
 
     def check(response: Response) -> None:
-        there = answered_at(response.headers)
+        now = clock()
+        there = answered_at(response.headers, now)
         if there is not None:
-            compare(clock(), there)
+            compare(now, there)
 
     return check
 

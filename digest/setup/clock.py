@@ -85,7 +85,8 @@ async def arxiv_time(settings: Settings, ready: Ready | None = None) -> datetime
     async with make_arxiv(settings) as client:
         client.line.ready = ready
         question = {"search_query": "cat:cs.LG", "start": "0", "max_results": "1"}
-        return answered_at((await client.line.get(settings.arxiv_api, question)).headers)
+        response = await client.line.get(settings.arxiv_api, question)
+        return answered_at(response.headers, machine_now())
 
 
 def keep_comparing(line: Line | None) -> None:

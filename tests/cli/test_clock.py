@@ -157,10 +157,13 @@ def test_a_machine_that_was_off_for_weeks_asks_once_and_goes_on(house: House, ti
     assert asked.count("1") == 1
 
 
-def test_an_answer_from_a_cache_is_as_old_as_it_says(house: House, times: Times) -> None:
+@pytest.mark.parametrize("age", [5 * HOUR, 0 * HOUR])
+def test_an_answer_from_a_cache_has_the_date_of_its_making_or_of_its_delivery(
+    house: House, times: Times, age: timedelta
+) -> None:
     house("run")
     times.set(FRIDAY)
-    times.arxiv = FRIDAY - 5 * HOUR
+    times.arxiv = FRIDAY - age
     house.serve(DAYS[1])
     house.arxiv.script(*[ScriptedAnswer(headers={"Age": "18000"})] * 4)
     told = house("run")

@@ -65,7 +65,9 @@ def check_arxiv(
         return [lost, skip("arXiv did not answer", "clock")]
     dates: list[tuple[datetime, datetime | None]] = []
     client = make_arxiv(settings, timeouts=TIMEOUTS)
-    client.line.on_response = lambda answer: dates.append((clock(), answered_at(answer.headers)))
+    client.line.on_response = lambda answer: dates.append(
+        (here := clock(), answered_at(answer.headers, here))
+    )
     is_default = settings.origins.get("DIGEST_ARXIV_API") == "default"
     shown = masked(settings.arxiv_api)
     answered = asyncio.run(_ask(client, shown, is_default=is_default))
