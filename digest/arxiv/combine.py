@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from urllib.parse import quote_plus
 
+from digest.keywords.asked import LONGEST
 from digest.keywords.categories import CATEGORIES
 from digest.keywords.grammar import And, AndNot, Node, Or, parse
 from digest.keywords.tokens import Term
 
-LONGEST = 3_600
-"""Bytes of an encoded question: with address and other parameters within 4 KB, which every proxy
-passes."""
 FEEDS_ALONE = 12
 """At most this many wanted categories are asked for one a feed; of more, or of all, several share
 one feed."""

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, reduce
 from itertools import product
+from urllib.parse import quote_plus
 
 from digest.keywords.accents import ACCENTED
 from digest.keywords.grammar import MAX_NESTING, And, AndNot, Node, Or, nesting, parse, to_text
@@ -19,6 +20,9 @@ from digest.keywords.match import searchable, spellings_of_name, stem
 from digest.keywords.standard import STOP_WORDS, with_signs, without_possessives, words_of
 from digest.keywords.tokens import Term, make_term
 
+LONGEST = 3_600
+"""Bytes of an encoded question: with address and other parameters within 4 KB, which every proxy
+passes."""
 LEAST_PREFIX = 3
 """Letters of the shortest prefix that is asked for: fewer begin a large share of all words."""
 _BETWEEN_NAMES = re.compile(r"[^\w'’]+|_")
@@ -40,10 +44,18 @@ def asked(node: Node) -> Node:
     """The query that arXiv is asked for: by its reading it finds at least what `node` matches here.
 
     What cannot be asked for (words that arXiv's search leaves out) is left to the match here where
-    something else must match too, and is else asked for as it stands.
+    something else must match too, and is else asked for as it stands. So is a query of which the
+    question would be longer than LONGEST, even without looking for its phrases as names too.
     """
-    wider = _wider(node)
-    return node if wider is None or nesting(wider) > MAX_NESTING else wider
+    longest = max(LONGEST, _length(node))
+    for wider in (_wider(node), _wider(node, names=False)):
+        if wider is not None and nesting(wider) <= MAX_NESTING and _length(wider) <= longest:
+            return wider
+    return node
+
+
+def _length(node: Node) -> int:
+    return len(quote_plus(to_text(node)))
 
 
 def asked_text(query: str) -> str:
@@ -99,11 +111,13 @@ def _continued(prefix: str) -> Iterator[str]:
                 yield prefix + ending[done:]
 
 
-def _wider(node: Node) -> Node | None:
-    """What to ask for a part of a query; None where arXiv cannot be asked for it."""
+def _wider(node: Node, *, names: bool = True) -> Node | None:
+    """What to ask for a part of a query; None where arXiv cannot be asked for it. `names`: look for
+    phrases as names, too.
+    """
     if isinstance(node, Term):
-        return _any(_asked_for(node))
-    left, right = _wider(node.left), _wider(node.right)
+        return _any(_asked_for(node, names=names))
+    left, right = (_wider(side, names=names) for side in (node.left, node.right))
     if isinstance(node, AndNot):
         excluded = _narrower(node.right)
         return left if left is None or excluded is None else AndNot(left, excluded)
@@ -136,7 +150,7 @@ def _excluded(term: Term) -> Node | None:
     return _term(term.field, " ".join(words)) if sure else None
 
 
-def _asked_for(term: Term) -> Iterator[Term]:
+def _asked_for(term: Term, *, names: bool) -> Iterator[Term]:
     """The terms one of which finds what `term` matches here; none where arXiv looks for none."""
     if term.field == "cat" or (term.prefix and term.field == "au"):
         yield term
@@ -145,7 +159,7 @@ def _asked_for(term: Term) -> Iterator[Term]:
     elif term.prefix:
         yield from _prefixes(term)
     else:
-        yield from _phrases(term)
+        yield from _phrases(term, names=names)
 
 
 def _names(text: str) -> Iterator[Term]:
@@ -170,8 +184,10 @@ def _prefixes(term: Term) -> Iterator[Term]:
         yield Term("all", term.text, prefix=True)
 
 
-def _phrases(term: Term) -> Iterator[Term]:
-    """A word or words in a row, in each spelling with and without its accents."""
+def _phrases(term: Term, *, names: bool) -> Iterator[Term]:
+    """A word or words in a row, in each spelling with and without its accents; as somebody's name,
+    too, where `names` are looked for.
+    """
     text = without_possessives(term.text) if term.field in ("ti", "abs", "all") else term.text
     words = words_of(text)
     if STOP_WORDS.issuperset(words):
@@ -184,7 +200,7 @@ def _phrases(term: Term) -> Iterator[Term]:
     for number, spelling in enumerate(spellings):
         if number < _SPELLINGS:
             yield _term(term.field, " ".join(spelling))
-    if term.field == "all" and len(words) in _NAME_WORDS:
+    if names and term.field == "all" and len(words) in _NAME_WORDS:
         yield from _names(text)
 
 

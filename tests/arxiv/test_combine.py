@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from digest.arxiv.combine import (
     FEEDS_ALONE,
-    LONGEST,
     SHELVES,
     batches,
     categories_of,
@@ -25,6 +24,7 @@ from digest.arxiv.combine import (
     oai_set,
     set_for,
 )
+from digest.keywords.asked import LONGEST
 from digest.keywords.categories import CATEGORIES
 from digest.keywords.grammar import make_keyword, parse, to_text
 from digest.keywords.match import Matcher

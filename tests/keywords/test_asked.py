@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote_plus
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.demo.search import Search
-from digest.keywords.asked import asked, asked_text, cut, is_left_out, listed
+from digest.keywords.asked import LONGEST, asked, asked_text, cut, is_left_out, listed
 from digest.keywords.grammar import parse, to_text
 from digest.keywords.lint import warnings
 from digest.keywords.match import Matcher, stem
@@ -79,6 +81,20 @@ def test_a_query_as_deep_as_can_be_is_asked_for_as_it_stands() -> None:
     for number in range(20):
         deep = f"({deep} {'OR' if number % 2 else 'AND'} abs:x{number})"
     assert asked_text(to_text(parse(deep))) == to_text(parse(deep))
+
+
+@pytest.mark.parametrize("topics", [15, 45])
+def test_a_question_stays_short_enough_for_an_address(topics: int) -> None:
+    query = " OR ".join(f'all:"large language model topic{n}"' for n in range(topics))
+    text = to_text(parse(f"({query} OR ti:gas*)"))
+    wider = asked_text(text)
+    assert len(quote_plus(wider)) <= LONGEST
+    assert "ti:gas OR" in wider
+
+
+def test_what_is_too_long_without_names_is_asked_for_as_it_stands() -> None:
+    query = " OR ".join(f'ti:"schrodinger poincare erdos {number}"' for number in range(40))
+    assert asked_text(to_text(parse(query))) == to_text(parse(query))
 
 
 def test_words_that_arxiv_leaves_out_cannot_be_asked_for_and_the_reader_hears_of_it() -> None:
