@@ -23,15 +23,16 @@ from digest.errors import ConfigError, TryLaterError
 from digest.mail.mailbox import MailboxLocation
 from digest.mail.received import Incoming
 
-PARSING = 5.0
-"""Seconds to say what one message is, which takes some thousandths of one."""
+PATIENCE = 20.0
+"""Seconds to wait until it is said what one message is: that takes some thousandths of one, but a
+machine may stand still. What a mail itself may cost, the process counts (`mailbox_worker`)."""
 GOODBYE = 2.0
 """Seconds to log out."""
 LONGEST_ANSWER = 4 * 1024 * 1024
 """Bytes of an answer of the process's."""
 
 _PASSED_ON = ("PATH", "HOME", "TZ", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_PASSED_ON_KINDS = ("PYTHON", "LC_", "LD_LIBRARY_", "DYLD_", "OPENSSL_")
+_PASSED_ON_KINDS = ("PYTHON", "LC_", "LD_", "DYLD_", "OPENSSL_")
 
 
 class _EndedError(TryLaterError):
@@ -95,7 +96,7 @@ class MailboxProcess:
         then the process has ended.
         """
         try:
-            async with asyncio.timeout(PARSING):
+            async with asyncio.timeout(PATIENCE):
                 return Incoming.from_json(await self._call("read"))
         except (TimeoutError, _EndedError):
             self.ended = True
@@ -179,11 +180,7 @@ async def _start(place: MailboxLocation) -> Process:
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
-            env={
-                name: value
-                for name, value in os.environ.items()
-                if name in _PASSED_ON or name.startswith(_PASSED_ON_KINDS)
-            },
+            env=_environment(),
             # Ctrl-C is for the program, which ends this process in its own time.
             start_new_session=True,
             limit=LONGEST_ANSWER,
@@ -194,3 +191,17 @@ async def _start(place: MailboxLocation) -> Process:
             f" ({error.strerror})",
             remedy="are there too many processes or open files?",
         ) from None
+
+
+def _environment() -> dict[str, str]:
+    """What the process is told of ours, and the folders in which this program finds its modules:
+    some it knows from its own beginning alone, as in a clone, or where a packager wrote them into
+    the command.
+    """
+    passed_on = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_KINDS)
+    }
+    folders = (folder for folder in sys.path if Path(folder).is_absolute())
+    return passed_on | {"PYTHONPATH": os.pathsep.join(folders)}

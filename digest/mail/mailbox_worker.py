@@ -22,6 +22,9 @@ from digest.mail.transport import make_tls_context
 
 MEMORY = 512 * 1024 * 1024
 """Bytes of address space for the whole process, where the system bounds that (macOS does not)."""
+PARSING = 5.0
+"""Seconds of the processor's time to say what one message is, which takes some thousandths of
+one."""
 SLACK = 5
 """Seconds after the end of its time at which the process ends by itself, in case nobody ends it."""
 
@@ -60,8 +63,15 @@ class Worker:
         return {"key": key_of(raw), "sender": sender, "subject": subject}
 
     def read(self) -> dict[str, Any]:
-        """Say what the message is that was fetched last."""
-        return read_incoming(self._raw).to_json()
+        """Say what the message is that was fetched last. One that takes more than PARSING ends the
+        process.
+        """
+        # By the processor's time: a machine that stands still is no fault of the mail's.
+        signal.setitimer(signal.ITIMER_PROF, PARSING)
+        try:
+            return read_incoming(self._raw).to_json()
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
 
     def mark_handled(self, uid: int) -> None:
         """Mark a message."""

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError, TryLaterError
-from digest.mail import mailbox_process
+from digest.mail import mailbox_process, mailbox_worker
 from digest.mail.mailbox import Mailbox, read_mailbox
 from digest.mail.mailbox_process import open_mailbox
+from digest.mail.mailbox_worker import PARSING, Worker
 from digest.mail.transport import make_tls_context
 from tests.world.hostile_mails import TEXT
 from tests.world.imap_server import Answer, ImapServer, imap_server
@@ -162,11 +163,59 @@ async def test_a_process_that_dies_or_lasts_too_long_costs_one_mail(
 ) -> None:
     with imap_server({1: LETTER}) as server:
         async with open_mailbox(server.place, "secret", None, 60) as mailbox:
-            monkeypatch.setattr(mailbox_process, "PARSING", 0.0)
+            monkeypatch.setattr(mailbox_process, "PATIENCE", 0.0)
             await mailbox.fetch(1)
             assert await mailbox.read() is None
             assert mailbox.ended
     assert "LOGOUT" not in server.asked
+
+
+async def test_the_process_finds_the_program_wherever_it_was_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a clone (`python -m digest`), and where a packager wrote the folders into the command."""
+    bare = tmp_path / "python"
+    # -S: only what it is told of.
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    bare.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(bare))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    with imap_server({1: LETTER}) as server:
+        async with open_mailbox(server.place, "secret", None, 60) as mailbox:
+            assert await mailbox.uids(after=0, since=None, limit=5) == [1]
+
+
+def test_a_mail_may_cost_so_much_of_the_processors_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spin(_raw: bytes) -> None:
+        while True:
+            pass
+
+    def end(_number: int, _frame: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(mailbox_worker, "read_incoming", spin)
+    monkeypatch.setattr(mailbox_worker, "PARSING", 0.01)
+    before = signal.signal(signal.SIGPROF, end)  # which ends the process where nobody takes it
+    try:
+        with pytest.raises(TimeoutError):
+            Worker().read()
+    finally:
+        signal.signal(signal.SIGPROF, before)
+    assert signal.getitimer(signal.ITIMER_PROF)[0] == 0
+
+
+@pytest.mark.heavy
+async def test_a_machine_that_stands_still_is_no_fault_of_the_mails() -> None:
+    with imap_server({1: LETTER}) as server:
+        async with open_mailbox(server.place, "secret", None, 60) as mailbox:
+            await mailbox.fetch(1)
+            process = mailbox._process
+            process.send_signal(signal.SIGSTOP)
+            reading = asyncio.ensure_future(mailbox.read())
+            done, _ = await asyncio.wait({reading}, timeout=PARSING + 0.5)
+            assert not done
+            process.send_signal(signal.SIGCONT)
+            assert await reading is not None
 
 
 async def look_within(server: ImapServer, seconds: float) -> None:
