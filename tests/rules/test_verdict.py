@@ -168,8 +168,8 @@ def test_only_revisions_are_a_matter_of_wishes_and_an_exclusion_is_for_all() -> 
     assert judged(ROW, revisions=Revisions.NONE) == "due"
     assert judged(ROW, revisions=Revisions.PUBLISHED) == "due"
     assert judged(REVISED, revisions=Revisions.NONE) == "revision_not_wanted"
-    assert judged(ROW, excluded_by="cat:cs.RO") == "excluded"
-    assert judged(REVISED, excluded_by="cat:cs.RO") == "excluded"
+    assert judged(ROW, unwanted="it is excluded by cat:cs.RO") == "excluded"
+    assert judged(REVISED, unwanted="it is excluded by cat:cs.RO") == "excluded"
 
 
 @pytest.mark.parametrize(
