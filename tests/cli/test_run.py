@@ -73,6 +73,7 @@ def test_the_json_of_a_run_has_the_shape_of_the_design(house: House) -> None:
         "unanswered",
         "next_fetch",
         "digests",
+        "mistakes",
     ]
     assert record["started"] == record["finished"] == THURSDAY.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert [k["keyword"] for k in record["keywords"]] == list(KEYWORDS)
