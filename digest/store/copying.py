@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 BUSY_SECONDS = 10.0
 """How long to wait for another program's lock."""
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What a file system says that has no hard links, such as exFAT or a share of another machine."""
 
 
 def copy_whole(source: Path, target: Path) -> None:
@@ -33,17 +37,12 @@ def save_whole(source: sqlite3.Connection, target: Path, *, replaces: bool = Tru
             source.backup(new)
             # The copy needs no write-ahead log beside it.
             new.execute("PRAGMA journal_mode = DELETE").fetchone()
-        # On the disk before the name points to it: a power cut would leave an empty file there.
-        descriptor = os.open(draft, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(draft)
         if replaces:
             draft.replace(target)
         else:
             with suppress(FileExistsError):
-                os.link(draft, target)
+                _add_name(draft, target)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -90,9 +89,35 @@ def move_aside(path: Path, name: str) -> Path:
     """
     aside = path.with_name(name)
     with suppress(FileNotFoundError):
-        os.link(path, aside)
+        _add_name(path, aside)
     for part in ("-wal", "-shm"):
         log = path.with_name(path.name + part)
         if log.exists():
             log.replace(aside.with_name(aside.name + part))
     return aside
+
+
+def _add_name(path: Path, name: Path) -> None:
+    """Give a file a second name, or where the file system has no hard links, a copy; what stands
+    there already is left. Raises OSError.
+    """
+    try:
+        os.link(path, name)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or name.exists():
+            raise
+        copy = name.with_name(f".{name.name}.copy")
+        shutil.copy2(path, copy)
+        _sync(copy)
+        copy.replace(name)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file to the disk before a name points to it: a power cut would leave an empty one
+    there.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -3,6 +3,7 @@ disk does to a run."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -333,6 +334,29 @@ def test_a_first_run_that_is_killed_leaves_no_half_database(
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
     Database.open(tmp_path / "digest.db").close()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_hard_links_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As exFAT, FAT, and shares of other machines are."""
+
+    def refuse(*_where: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("digest.store.copying.os.link", refuse)
+    path = tmp_path / "digest.db"
+    with closing(Database.open(path)) as database:
+        database.set_meta("key", "value")
+    assert [file.name for file in tmp_path.iterdir()] == ["digest.db"]
+    back_up(path, tmp_path / "good.db")
+    path.write_bytes(b"damaged" * 1000)
+    restore(tmp_path / "good.db", path, MONDAY, mailed=True)
+    with closing(Database.open(path)) as database:
+        assert database.meta("key") == "value"
+    (aside,) = tmp_path.glob("digest.db.before-*")
+    assert aside.read_bytes() == b"damaged" * 1000
 
 
 def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
