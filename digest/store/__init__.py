@@ -14,7 +14,6 @@ from types import TracebackType
 
 from digest.store.alarms import Alarms
 from digest.store.clock import Clock
-from digest.store.copying import BUSY_SECONDS
 from digest.store.database import Database, is_there
 from digest.store.digests import Digests
 from digest.store.exports import Exports
@@ -88,7 +87,7 @@ class Store:
         self.close()
 
 
-def open_store(path: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS) -> Store:
+def open_store(path: Path, *, create: bool = True, busy_seconds: float | None = None) -> Store:
     """Open the database file, making it where it is missing and `create` is true. `busy_seconds`,
     errors: see Database.open.
     """

@@ -46,10 +46,10 @@ class Database:
 
     @classmethod
     def open(
-        cls, path: Path, *, create: bool = True, busy_seconds: float = BUSY_SECONDS
+        cls, path: Path, *, create: bool = True, busy_seconds: float | None = None
     ) -> Database:
         """Open the file, migrating it where it is older. WAL, and synchronous=FULL: a commit is on
-        the disk. `busy_seconds`: how long it waits for another program's lock.
+        the disk. `busy_seconds`: how long it waits for another program's lock, else BUSY_SECONDS.
 
         Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another
         user; TryLaterError where it stays locked.
@@ -60,7 +60,9 @@ class Database:
                 raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
             cls._begin(path)
         with explained_errors(str(path)):
-            connection = sqlite3.connect(path, timeout=busy_seconds)
+            connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS if busy_seconds is None else busy_seconds
+            )
         database = cls(connection, str(path))
         try:
             database._prepare(path)

@@ -512,6 +512,7 @@ async def test_a_round_ends_whatever_is_asked_in_it(arxiv: Standin, took: int) -
 
 
 async def test_good_answers_may_take_long_and_dripping_ones_not(arxiv: Standin) -> None:
+    arxiv.serve_windows({QUERY: PAPERS[:1]})
     clock = Time()
     async with client(arxiv, delay=3, clock=clock) as made:
         for took, answered in ((50, 40), (170, 6)):

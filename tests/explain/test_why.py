@@ -36,7 +36,10 @@ TUESDAY = MONDAY + DAY
 
 
 @pytest.fixture
-def world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[AskedWorld]:
+def world(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AskedWorld]:
+    monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
     with asked_world(tmp_path, capsys) as world:
         yield world
 
@@ -285,7 +288,6 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Standin]:
     """An arXiv that can be asked by id."""
     with Standin() as arxiv:
         monkeypatch.setenv("DIGEST_ARXIV_API", arxiv.url)
-        monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
         yield arxiv
 
 
