@@ -115,6 +115,7 @@ def four_weeks(tmp_path_factory: pytest.TempPathFactory) -> Figures:
     return replay(tmp_path_factory.mktemp("home"), days)
 
 
+@pytest.mark.heavy
 def test_papers_held_for_weeks_and_partial_answers_lose_and_repeat_nothing(four_weeks):
     check(four_weeks)
     late = sum(count for wait, count in four_weeks.waits.items() if wait)
@@ -122,5 +123,6 @@ def test_papers_held_for_weeks_and_partial_answers_lose_and_repeat_nothing(four_
     assert max(four_weeks.waits) <= 7, "the next weekend's deep window brings them all"
 
 
+@pytest.mark.heavy
 def test_a_steady_stream_is_asked_for_in_pages_of_a_steady_size(four_weeks):
     assert max(four_weeks.pages) <= 750  # 45 days of 13 rows, and a fifth more
