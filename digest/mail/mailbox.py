@@ -244,4 +244,6 @@ class Mailbox:
     def _words(self, error: Exception) -> str:
         """One line of what was said, without the password that some servers repeat."""
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        # IMAPClient passes some words on as Python shows bytes.
+        said = re.sub(r"""^b(['"])(.*)\1$""", r"\2", said)
         return words(masked(said, [self._password]))

@@ -23,6 +23,7 @@ class Trouble(StrEnum):
 
     CYCLES = "cycles"
     MAIL = "mail"
+    INBOX = "inbox"
     FETCH = "fetch"
     READERS = "readers"
 
@@ -32,13 +33,15 @@ class Facts:
     """The state of things after a cycle. Times are UTC.
 
     `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or
-    nothing; `last_good` are the keywords that arXiv fails to answer, with the time of its last good
-    answer; `mistakes` are those in the subscribers file, which hold back some of the readers.
+    nothing; `mailbox_unread`: why the mailbox has not been read for long, or nothing; `last_good`
+    are the keywords that arXiv fails to answer, with the time of its last good answer; `mistakes`
+    are those in the subscribers file, which hold back some of the readers.
     """
 
     failed_cycles: int = 0
     error: str = ""
     mail_rests: str = ""
+    mailbox_unread: str = ""
     last_good: Mapping[str, datetime] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
 
@@ -110,6 +113,8 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
     wrong = {}
     if facts.mail_rests:
         wrong[Trouble.MAIL] = facts.mail_rests
+    if facts.mailbox_unread:
+        wrong[Trouble.INBOX] = facts.mailbox_unread
     if facts.failed_cycles >= FAILED_CYCLES:
         wrong[Trouble.CYCLES] = (
             f"{facts.failed_cycles} cycles in a row failed, the last with: {facts.error}"

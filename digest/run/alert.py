@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import platform
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
@@ -27,11 +27,15 @@ LASTING = 2
 """From this many failures of the mail server in a row on, the operator is told: one alone is over
 within minutes."""
 
+UNREAD = timedelta(days=1)
+"""For so long a mailbox may be out of reach without the operator's being told: requests to leave
+are to be honoured within two days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """The parts with which the operator is told. `address` is the operator's, `home` tells which
-    installation speaks.
+    installation speaks; `reads_mailbox`: a mailbox is set.
     """
 
     store: Store
@@ -39,6 +43,7 @@ class Alarm:
     sender: Sender
     address: str
     home: Path
+    reads_mailbox: bool = False
 
 
 async def after_cycle(
@@ -58,6 +63,7 @@ async def after_cycle(
         failed_cycles=failed,
         error=why,
         mail_rests=_mail_rests(store, now),
+        mailbox_unread=_mailbox_unread(store, now) if alarm.reads_mailbox else "",
         last_good=_unanswered(store, roster) if roster else {},
         mistakes=tuple(map(str, roster.mistakes)) if roster else (),
     )
@@ -81,6 +87,14 @@ def _mail_rests(store: Store, now: datetime) -> str:
     if state.tripped_since is None or not lasting:
         return ""
     return f"the mail server is in trouble since {in_utc(state.tripped_since)}: {state.reason}"
+
+
+def _mailbox_unread(store: Store, now: datetime) -> str:
+    """Why the mailbox is not read, where that is so for long."""
+    unread = store.inbox.unread()
+    if unread is None or now - unread.since < UNREAD:
+        return ""
+    return f"nobody who asks to leave is heard since {in_utc(unread.since)}: {unread.words}"
 
 
 def _is_away(store: Store, now: datetime) -> bool:

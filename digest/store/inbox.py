@@ -4,17 +4,30 @@ in between.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.store.database import Concern
+from digest.store.rows import from_text, loads, stored
 from digest.store.suppressions import Effect, Reason, address_of, note_bounce, suppress
+from digest.times import to_text
 
 KEPT = timedelta(days=366)
 """How long the program remembers that it has acted upon a message."""
 TRIES = 2
 """How often the reading of one message may end with the whole program: at the first time it may
 have been killed, or the machine have lost its power, whatever it read."""
+_UNREAD = "mailbox_unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Since when (UTC) the mailbox could not be read, and why not the last time."""
+
+    since: datetime
+    words: str
 
 
 class Inbox(Concern):
@@ -40,6 +53,21 @@ class Inbox(Concern):
                DO UPDATE SET validity = excluded.validity, uid = excluded.uid""",
             [mailbox, validity, uid],
         )
+
+    def note_unread(self, words: str, now: datetime) -> None:
+        """Remember why the mailbox could not be read; "": it was read."""
+        with self._db.transaction():
+            known = self.unread()
+            if words:
+                # A moment that lies ahead was set by a clock that has been wrong.
+                since = min(known.since, now) if known else now
+                self._db.set_meta(_UNREAD, json.dumps([to_text(since), words]))
+            elif known:
+                self._db.set_meta(_UNREAD, "")
+
+    def unread(self) -> Unread | None:
+        """The trouble with the mailbox, where its last reading failed."""
+        return _unread(self._db.meta(_UNREAD) or "")
 
     def begin(self, key: str, now: datetime) -> bool:
         """Note that a message is about to be read; false where that was begun TRIES times before
@@ -128,6 +156,14 @@ class Inbox(Concern):
         return bool(
             self._db.write("INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, now])
         )
+
+
+@stored
+def _unread(text: str) -> Unread | None:
+    if not text:
+        return None
+    since, words = loads(text)
+    return Unread(from_text(since), words)
 
 
 def _begun(key: str, number: int) -> str:

@@ -123,6 +123,34 @@ def test_the_operator_hears_of_runs_that_cannot_work(
     assert subjects[1] == "Digest: all is well again"
 
 
+@pytest.mark.heavy
+def test_status_and_the_operator_tell_of_a_mailbox_that_cannot_be_read(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_OPERATOR", "ops@example.org")
+    monkeypatch.setenv("DIGEST_INBOX_PASSWORD", "a secret of ours")
+    with imap_server(LOGIN=b"TAG NO changed\r\n") as server:
+        monkeypatch.setenv("DIGEST_INBOX", server.url)
+        house("run", now=THURSDAY)
+        # A mailbox is out of reach for hours now and then.
+        house("run", now=THURSDAY + timedelta(hours=23))
+        assert house.mails("ops@example.org") == []
+        for hours in (24, 25):
+            house("run", now=THURSDAY + timedelta(hours=hours))
+        (mail,) = house.mails("ops@example.org")
+        assert mail["Subject"].startswith(
+            "Digest: trouble: nobody who asks to leave is heard since"
+        )
+        report = house("status", "--json", now=FRIDAY).json()["mailbox"]
+        assert "refused the login (changed)" in report["trouble"]
+        assert "FAILED: the mailbox is not read since 2026-" in house("status", now=FRIDAY).out
+    with imap_server() as server:
+        monkeypatch.setenv("DIGEST_INBOX", server.url)
+        house("run", now=THURSDAY + timedelta(hours=26))
+    assert house.mails("ops@example.org")[1]["Subject"] == "Digest: all is well again"
+    assert house("status", "--json", now=FRIDAY).json()["mailbox"] is None
+
+
 async def test_the_daemon_reads_the_mailbox_again_and_says_one_trouble_once(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

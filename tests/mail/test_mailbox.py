@@ -83,7 +83,7 @@ def test_a_local_mailbox_that_takes_a_login_after_starttls_gets_it_there(tmp_pat
         ("could not be read", {"SEARCH": b""}),
         ("could not be read", {"GREETING": b"220 mail.example.org ESMTP\r\n"}),
         ("could not be read", {"SEARCH": b"TAG BAD what?\r\n"}),
-        ("refused the login (b'*** is wrong')", {"LOGIN": b"TAG NO secret is wrong\r\n"}),
+        ("refused the login (*** is wrong)", {"LOGIN": b"TAG NO secret is wrong\r\n"}),
     ],
 )
 def test_what_is_no_imap_is_said_in_a_line(said: str, answers: dict[str, Answer]) -> None:

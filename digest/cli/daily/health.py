@@ -32,6 +32,7 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
                 parts.mailer.sender,
                 settings.operator,
                 settings.home,
+                bool(settings.inbox),
             )
             await alert.after_cycle(alarm, parts.roster, failure, parts.clock())
         # The watchdog calls for help where no beat comes: a cycle in doubt gives none.
@@ -87,7 +88,12 @@ async def _send_alarm(context: Context, error: str) -> None:
         transport = make_transport(settings)
         try:
             alarm = alert.Alarm(
-                store, transport, make_sender(settings, store), settings.operator, settings.home
+                store,
+                transport,
+                make_sender(settings, store),
+                settings.operator,
+                settings.home,
+                bool(settings.inbox),
             )
             await alert.after_cycle(alarm, None, error, machine_now())
         finally:

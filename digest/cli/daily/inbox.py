@@ -26,6 +26,7 @@ from digest.setup.parts import existing_store, machine_now
 from digest.setup.settings import Settings
 from digest.setup.subscribers import pseudonyms_of
 from digest.store import Store
+from digest.subscribers.pseudonyms import conceal
 from digest.system.signals import Stop, run_stoppable
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,16 @@ async def read_inbox(
     longer: nobody holds the cycle lock for it, and a backup may take the database's place.
     """
     with _database(settings) as store:
-        reader = make_inbox_reader(settings, store, store_clock(store, now))
-        return await process_inbox(reader, seconds)
+        clock = store_clock(store, now)
+        try:
+            reading = await process_inbox(make_inbox_reader(settings, store, clock), seconds)
+        except DigestError as error:
+            # Where the database knows no addresses it is not to learn the mailbox's either.
+            why = str(error) if pseudonyms_of(settings) is None else conceal(str(error))
+            store.inbox.note_unread(why, clock())
+            raise
+        store.inbox.note_unread("", clock())
+        return reading
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from digest.cli.base import (
     say_where_mail_goes,
 )
 from digest.cli.daily.folder import say_what_the_folder_holds
+from digest.cli.look.mailbox import report_mailbox, tell_mailbox
 from digest.cli.look.outbox import leaves_at, server_words
 from digest.cli.look.status_held_back import held_back_readers
 from digest.cli.look.status_sources import report_sources, tell_sources
@@ -107,6 +108,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "mail": make_transport(settings).description,
         "relay": _relay(settings, store, len(roster.subscribers), now),
         "leaving": _leaving(settings),
+        "mailbox": report_mailbox(store, settings),
         "bounces": surge.words if surge else "",
         "last_announcement": last.evening.isoformat(),
         "silent": night.words if (night := quiet_night(now)) else None,
@@ -297,7 +299,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     rows = [
         ("Database", report["database"]),
         ("Mail", report["mail"], *relay["text"], report["bounces"]),
-        ("Leaving", _leaving_words(report["leaving"])),
+        ("Leaving", _leaving_words(report["leaving"]), tell_mailbox(report["mailbox"])),
         ("Clock", report["clock"]),
         (
             "Mistakes",
