@@ -65,6 +65,14 @@ class NetworkWait:
         if server := _host_port(description):
             await self.unreachable(server)
 
+    async def mailbox(self, host: str, port: int) -> None:
+        """Wait for the mailbox. Where that was in vain the run goes on, and its reading says what
+        is wrong.
+        """
+        before = self.in_vain
+        await self.unreachable((host, port))
+        self.in_vain = before
+
     async def unreachable(self, server: HostPort) -> str:
         """Return "" as soon as a connection can be made, or else, in the end, why none could."""
         if server in self._why:

@@ -24,6 +24,8 @@ from digest.demo.papers import KEYWORDS, three_days
 from digest.run import network_wait as waiting
 from digest.run.network_wait import LONGEST, NetworkWait
 from digest.system.signals import Stop
+from tests.world.imap_server import imap_server
+from tests.world.letters import letter
 from tests.world.shell import Told, run_main
 from tests.world.standin import Standin
 from tests.world.worlds import mail
@@ -261,6 +263,32 @@ def test_a_run_with_nothing_due_is_not_delayed(house: House) -> None:
     told = house.run(THURSDAY.now, "--wait")
     assert told.code == 0
     assert house.time.slept == []
+
+
+def test_the_mailbox_is_waited_for_so_that_nobody_is_mailed_who_asked_to_leave(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a laptop that wakes: digests would go out as soon as the network is up."""
+    port = free_port()
+    monkeypatch.setenv("DIGEST_CONTACT", "help@example.org")
+    with Standin() as standin, ExitStack() as late:
+        standin.serve(THURSDAY.papers)
+        house.arxiv_at(standin.url)
+        assert house.run(THURSDAY.now).code == 0
+        (path,) = (house.home / "mail" / "new").iterdir()
+        button = mail(path.read_bytes())["List-Unsubscribe"].strip("<>")
+        asks = letter(button.partition("?subject=")[2].replace("%20", " "))
+        monkeypatch.setenv("DIGEST_INBOX", f"imap://ada@127.0.0.1:{port}")
+        monkeypatch.setenv("DIGEST_INBOX_PASSWORD", "a secret of ours")
+        standin.serve(FRIDAY.papers)
+        house.time.at[6] = lambda: late.enter_context(imap_server({1: asks}, port=port))
+        told = house.run(FRIDAY.now, "--wait")
+        assert told.code == 0, told.err
+        assert (house.time.slept, house.mails()) == ([2, 4], 1)
+    # In vain it is no failure of the run.
+    told = house.run(FRIDAY.now, "--wait")
+    assert (told.code, house.time.now) == (0, 6 + LONGEST)
+    assert "could not be reached" in told.err
 
 
 class Inbox:

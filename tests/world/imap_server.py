@@ -85,9 +85,10 @@ def imap_server(
     messages: dict[int, bytes] | None = None,
     *,
     tls: ssl.SSLContext | None = None,
+    port: int = 0,
     **answers: Answer,
 ) -> Iterator[ImapServer]:
-    """Run such a server."""
+    """Run such a server, on a port of its own where none is given."""
     server = ImapServer(messages or {}, answers, tls=tls)
 
     class Handler(socketserver.StreamRequestHandler):
@@ -124,7 +125,7 @@ def imap_server(
         def handle_error(self, *_args: object) -> None:
             """A client that has gone is no error."""
 
-    with Server(("127.0.0.1", 0), Handler) as listening:
+    with Server(("127.0.0.1", port), Handler) as listening:
         server.port = listening.server_address[1]
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -31,6 +31,7 @@ from digest.system.signals import Stop, run_stoppable
 
 if TYPE_CHECKING:
     from digest.run.cycle import Parts, RunOptions, Summary
+    from digest.run.network_wait import NetworkWait
 
 T = TypeVar("T")
 
@@ -63,7 +64,9 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
     mailbox, stop = MailboxWatch(context, options.now), Stop()
 
     async def whole() -> Summary:
+        network = _network_wait(options, stop)
         if settings.inbox:
+            await _mailbox_reachable(settings, network)
             options.progress("reading the mailbox")
         # Without the lock: whatever it meets there, nobody else has to wait for it.
         is_read = await mailbox.before_cycle()
@@ -73,7 +76,7 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
                 parts = replace(parts, stop=stop)
                 if options.now is None:
                     keep_comparing(parts.sources.line)
-                summary = await _cycle(parts, options, wanted)
+                summary = await _cycle(parts, options, wanted, network)
                 await after_cycle(context, parts, summary)
         if not is_read:
             await mailbox.read()
@@ -104,7 +107,9 @@ async def rehearse(settings: Settings, options: CycleOptions) -> tuple[Summary, 
     nowhere = Nowhere()
     async with rehearsal(settings, read_roster(settings), nowhere, options.now) as parts:
         wanted = _wanted(parts.store, parts.roster, options, parts.clock())
-        return await _finished(_cycle(parts, options, wanted), parts.stop), nowhere.messages
+        network = _network_wait(options, parts.stop)
+        cycle = _cycle(parts, options, wanted, network)
+        return await _finished(cycle, parts.stop), nowhere.messages
 
 
 @asynccontextmanager
@@ -140,17 +145,39 @@ def _wanted(store: Store, roster: Roster, options: CycleOptions, now: datetime) 
     )
 
 
-async def _cycle(parts: Parts, options: CycleOptions, wanted: RunOptions) -> Summary:
-    """One cycle; with `wait`, one that waits for the network, and is to be tried later where that
-    was in vain.
+def _network_wait(options: CycleOptions, stop: Stop) -> NetworkWait | None:
+    """What waits for a network, with `wait`; its two minutes are those of the whole run."""
+    if not options.wait:
+        return None
+    from digest.run.network_wait import NetworkWait
+
+    return NetworkWait(stop, options.progress)
+
+
+async def _mailbox_reachable(settings: Settings, network: NetworkWait | None) -> None:
+    """Wait for the mailbox, too: a request to leave lies there, and the digests would go out as
+    soon as the network is up.
+    """
+    from digest.mail.mailbox import read_mailbox
+
+    if network is not None:
+        place = read_mailbox(settings.inbox)
+        await network.mailbox(place.host, place.port)
+
+
+async def _cycle(
+    parts: Parts, options: CycleOptions, wanted: RunOptions, network: NetworkWait | None
+) -> Summary:
+    """One cycle; with `network`, one that waits for that, and is to be tried later where it was in
+    vain.
     """
     from digest.run.cycle import run_cycle
-    from digest.run.network_wait import NetworkWait, waiting_for_network
 
     parts = replace(parts, progress=options.progress)
-    if not options.wait:
+    if network is None:
         return await run_cycle(parts, wanted)
-    network = NetworkWait(parts.stop, parts.progress)
+    from digest.run.network_wait import waiting_for_network
+
     summary = await run_cycle(waiting_for_network(parts, network), wanted)
     # No failure to anybody: a laptop may be without a network, and the timer calls again soon.
     if network.in_vain and summary.exit_code == Exit.DONE:
