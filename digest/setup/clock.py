@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError, UsageError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 AHEAD = timedelta(hours=1)
 """From this far ahead of the machine's clock on, --now is more than a little early."""
+ATTEMPTS = 3
+"""How often arXiv is asked for the time by one run, where it does not answer."""
 Ready = Callable[[str], Awaitable[None]]
 """Waits until the host of a URL can be reached."""
 
@@ -77,6 +80,7 @@ async def settle_clock(
 
 async def arxiv_time(settings: Settings, ready: Ready | None = None) -> datetime | None:
     """The time by one small answer of arXiv's, whatever else that says; None where it tells none.
+    Who runs once a week would wait as long for the next try, so the first is not the only one.
 
     Raises ArxivError.
     """
@@ -85,7 +89,8 @@ async def arxiv_time(settings: Settings, ready: Ready | None = None) -> datetime
     async with make_arxiv(settings) as client:
         client.line.ready = ready
         question = {"search_query": "cat:cs.LG", "start": "0", "max_results": "1"}
-        response = await client.line.get(settings.arxiv_api, question)
+        ask = partial(client.line.get, settings.arxiv_api, question)
+        response = await client.line.patiently(ask, ATTEMPTS)
         return answered_at(response.headers, machine_now())
 
 

@@ -157,6 +157,17 @@ def test_a_machine_that_was_off_for_weeks_asks_once_and_goes_on(house: House, ti
     assert asked.count("1") == 1
 
 
+def test_one_broken_connection_does_not_keep_a_weekly_run_from_working(
+    house: House, times: Times
+) -> None:
+    house("run")
+    times.set(FRIDAY + 7 * DAY)
+    house.serve(DAYS[1])
+    house.arxiv.script(ScriptedAnswer(reset=True))
+    told = house("run")
+    assert (told.code, told.complaints) == (Exit.DONE, [])
+
+
 @pytest.mark.parametrize("age", [5 * HOUR, 0 * HOUR])
 def test_an_answer_from_a_cache_has_the_date_of_its_making_or_of_its_delivery(
     house: House, times: Times, age: timedelta
