@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from digest.errors import ConfigError, UsageError
+from digest.errors import ArxivError, ConfigError, UsageError
 from digest.setup.arxiv import make_arxiv
 from digest.setup.parts import clock_at, machine_now
 from digest.setup.settings import Settings
@@ -80,18 +81,33 @@ async def settle_clock(
 
 async def arxiv_time(settings: Settings, ready: Ready | None = None) -> datetime | None:
     """The time by one small answer of arXiv's, whatever else that says; None where it tells none.
-    Who runs once a week would wait as long for the next try, so the first is not the only one.
+    Who runs once a week would wait as long for the next try, so the first is not the only one; and
+    where the API is away, feeds or OAI, which would serve the run too, tell the time.
 
-    Raises ArxivError.
+    Raises ArxivError, of the API.
     """
     from digest.arxiv.line import answered_at
 
+    question = {"search_query": "cat:cs.LG", "start": "0", "max_results": "1"}
+    others = [
+        (f"{settings.arxiv_feeds.rstrip('/')}/cs.GL", {}) if settings.arxiv_feeds else None,
+        (settings.arxiv_oai, {"verb": "Identify"}) if settings.arxiv_oai else None,
+    ]
     async with make_arxiv(settings) as client:
         client.line.ready = ready
-        question = {"search_query": "cat:cs.LG", "start": "0", "max_results": "1"}
-        ask = partial(client.line.get, settings.arxiv_api, question)
-        response = await client.line.patiently(ask, ATTEMPTS)
-        return answered_at(response.headers, machine_now())
+
+        async def ask(url: str, parameters: dict[str, str], attempts: int) -> datetime | None:
+            get = partial(client.line.get, url, parameters)
+            response = await client.line.patiently(get, attempts)
+            return answered_at(response.headers, machine_now())
+
+        try:
+            return await ask(settings.arxiv_api, question, ATTEMPTS)
+        except ArxivError:
+            for url, parameters in filter(None, others):
+                with suppress(ArxivError):
+                    return await ask(url, parameters, 1)
+            raise
 
 
 def keep_comparing(line: Line | None) -> None:

@@ -168,6 +168,19 @@ def test_one_broken_connection_does_not_keep_a_weekly_run_from_working(
     assert (told.code, told.complaints) == (Exit.DONE, [])
 
 
+@pytest.mark.parametrize("service", ["feeds", "oai"])
+def test_where_the_api_is_away_another_service_tells_the_time(
+    house: House, times: Times, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    house("run")
+    times.set(FRIDAY + 7 * DAY)
+    monkeypatch.setenv(f"DIGEST_ARXIV_{service.upper()}", getattr(house.arxiv, f"{service}_url"))
+    house.arxiv.on_query = lambda _params: ScriptedAnswer(reset=True)
+    told = house("run")
+    assert "could not be asked for the time" not in told.err
+    assert house.value("SELECT MAX(started_at) FROM run") > "2026-11-13"
+
+
 @pytest.mark.parametrize("age", [5 * HOUR, 0 * HOUR])
 def test_an_answer_from_a_cache_has_the_date_of_its_making_or_of_its_delivery(
     house: House, times: Times, age: timedelta
