@@ -46,14 +46,16 @@ async def say_farewell(session: Session, mailer: Mailer) -> None:
 
 async def _say(session: Session, mailer: Mailer, farewell: Farewell) -> bool:
     """Try one last mail; returns whether the mail server can be used for the next one."""
-    suppressions, now = session.store.suppressions, session.clock()
-    outgoing = _outgoing(session.store.uuid, farewell, mailer.sender, now)
+    store, now = session.store, session.clock()
+    suppressions = store.suppressions
+    outgoing = _outgoing(store.uuid, farewell, mailer.sender, now)
     session.progress(f"mailing {farewell.address}")
     session.stop.in_flight = True
     try:
         receipt = await send_one(mailer, outgoing, partial(suppressions.enter_data, farewell))
     finally:
         session.stop.in_flight = False
+    receipt = store.relay.judge_one(receipt, session.clock(), farewell.address)
     again = receipt.outcome in (Outcome.DEFERRED, Outcome.RELAY)
     suppressions.settle(farewell, again=again)
     log.info("%s: told of having left: %s", farewell.address, receipt.reply)

@@ -196,6 +196,11 @@ class Relay(Concern):
             self.take(1, now, limits)
         return True
 
+    def judge_one(self, receipt: Receipt, now: datetime, address: str) -> Receipt:
+        """Judge the attempt for a message that is in no outbox."""
+        with self._db.transaction():
+            return self.judge(receipt, now, address=address)
+
     def _return_token(self) -> None:
         """Undo the last `take` for one message, which did not leave after all."""
         self._db.write(

@@ -220,6 +220,24 @@ async def test_the_limits_are_kept(world: Leaving) -> None:
     assert subjects(await world.mail(HOUR)) == [SUBJECT]
 
 
+async def test_a_server_that_cannot_be_used_gets_its_rest_and_the_limit_its_message_back(
+    world: Leaving,
+) -> None:
+    """With nothing else to mail, each run would try the refused login again."""
+    world.press()
+    refused = Receipt(Outcome.RELAY, "535 5.7.8 wrong password", permanent=True)
+    world.relay.answers[ADA] = [refused, refused]
+    assert await world.mail() == []
+    assert world.store.relay.state().is_paused(world.now)
+    assert world.store.relay.handed_over(world.now, MINUTES) == 0
+    before = len(world.relay.answers[ADA])
+    assert await world.mail() == []
+    assert len(world.relay.answers[ADA]) == before
+    world.relay.answers[ADA] = []
+    assert subjects(await world.mail(HOUR)) == [SUBJECT]
+    assert not world.store.relay.state().failures
+
+
 async def test_a_daemon_that_sleeps_notices_it(world: Leaving) -> None:
     daemon = Daemon.__new__(Daemon)
     daemon.store, daemon.clock = world.store, lambda: world.now
