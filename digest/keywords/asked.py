@@ -23,6 +23,9 @@ from digest.keywords.tokens import Term, make_term
 LONGEST = 3_600
 """Bytes of an encoded question: with address and other parameters within 4 KB, which every proxy
 passes."""
+LONGEST_ALONE = 7_200
+"""The same of a question that cannot be shorter: web servers take a request's first line of 8 KB
+(Apache's LimitRequestLine, nginx's large_client_header_buffers)."""
 LEAST_PREFIX = 3
 """Letters of the shortest prefix that is asked for: fewer begin a large share of all words."""
 _BETWEEN_NAMES = re.compile(r"[^\w'’]+|_")
@@ -44,12 +47,14 @@ def asked(node: Node) -> Node:
     """The query that arXiv is asked for: by its reading it finds at least what `node` matches here.
 
     What cannot be asked for (words that arXiv's search leaves out) is left to the match here where
-    something else must match too, and is else asked for as it stands. So is a query of which the
-    question would be longer than LONGEST, even without looking for its phrases as names too.
+    something else must match too, and is else asked for as it stands. Beyond LONGEST its phrases
+    are not looked for as names too; beyond LONGEST_ALONE it is asked for as it stands.
     """
-    longest = max(LONGEST, _length(node))
-    for wider in (_wider(node), _wider(node, names=False)):
-        if wider is not None and nesting(wider) <= MAX_NESTING and _length(wider) <= longest:
+    for names, longest in ((True, LONGEST), (False, LONGEST_ALONE)):
+        wider = _wider(node, names=names)
+        if wider is None or nesting(wider) > MAX_NESTING:
+            return node
+        if _length(wider) <= max(longest, _length(node)):
             return wider
     return node
 

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest.demo.search import Search
-from digest.keywords.asked import LONGEST, asked, asked_text, cut, is_left_out, listed
+from digest.keywords.asked import (
+    LONGEST,
+    LONGEST_ALONE,
+    asked,
+    asked_text,
+    cut,
+    is_left_out,
+    listed,
+)
 from digest.keywords.grammar import parse, to_text
 from digest.keywords.lint import warnings
 from digest.keywords.match import Matcher, stem
@@ -90,6 +98,13 @@ def test_a_question_stays_short_enough_for_an_address(topics: int) -> None:
     wider = asked_text(text)
     assert len(quote_plus(wider)) <= LONGEST
     assert "ti:gas OR" in wider
+
+
+def test_prefixes_are_asked_for_in_full_as_far_as_web_servers_take_the_address() -> None:
+    query = " OR ".join(f"abs:{word}hallucinat*" for word in map("x{}".format, range(80)))
+    wider = asked_text(to_text(parse(query)))
+    assert LONGEST < len(quote_plus(wider)) <= LONGEST_ALONE
+    assert "abs:x79hallucin* OR" in wider
 
 
 def test_what_is_too_long_without_names_is_asked_for_as_it_stands() -> None:
