@@ -61,10 +61,7 @@ class Renderer:
     """
 
     def __init__(self, templates: Path | None = None) -> None:
-        self._html = environment(templates, autoescape=True)
-        self._text = environment(templates, autoescape=False)
-        self._html.filters |= {"marked": marked, "shorten": shorten}
-        self._text.filters |= {"wrap": wrap, "underline": underline, "shorten": shorten}
+        self._html, self._text = _environments(templates) if templates else _built_in()
         self._inliner = css_inline.CSSInliner(
             keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
         )
@@ -140,6 +137,22 @@ class Renderer:
             return templates.get_template(name).render(
                 page=page, extent=extent, mark=mark, shown_keywords=HTML_KEYWORDS
             )
+
+
+def _environments(folder: Path | None) -> tuple[jinja2.Environment, jinja2.Environment]:
+    """The templates of the HTML part and of the text part, with the filters that they use."""
+    html = environment(folder, autoescape=True)
+    text = environment(folder, autoescape=False)
+    html.filters |= {"marked": marked, "shorten": shorten}
+    text.filters |= {"wrap": wrap, "underline": underline, "shorten": shorten}
+    return html, text
+
+
+@cache
+def _built_in() -> tuple[jinja2.Environment, jinja2.Environment]:
+    # Compiling them takes longer than filling them. An operator's may be changed, or come to be,
+    # while the program runs.
+    return _environments(None)
 
 
 def marked(text: str, spans: Iterable[Span]) -> Markup:

@@ -472,6 +472,7 @@ def test_captured_answers_cut_or_changed_are_read_or_refused(data: st.DataObject
     read_or_refuse(body[:cut] + new + body[cut + len(new) :])
 
 
+@pytest.mark.heavy
 def test_two_thousand_real_entries_are_read() -> None:
     packed = shared("arxiv/bulk/atom_entries_2024-07-20.xml.xz").read_bytes()
     root = ElementTree.parse(io.BytesIO(lzma.decompress(packed))).getroot()
