@@ -96,7 +96,7 @@ class Repository:
     def day(self, day: Day, at: datetime | None = None, **how: dict[str, str]) -> Run:
         """One run of the workflow on that day, with what the index holds then."""
         self.arxiv.serve(day.papers)
-        self.server.clock = lambda: at or day.now
+        self.server.clock = self.arxiv.clock = lambda: at or day.now
         return self.runner.run(at or day.now, **how)
 
     def listed(self) -> list[list[str]]:
@@ -383,6 +383,23 @@ def test_what_somebody_pushed_meanwhile_is_kept(repository: Repository) -> None:
     assert not run.failed, run.log
     assert repository.show("main:subscribers.yaml").endswith("# more\n")
     assert "| **[" in repository.show("main:README.md")
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_an_older_database_never_takes_the_place_of_a_newer_one(repository: Repository) -> None:
+    """As where failed jobs are run again on another day: what the later run mailed would be
+    forgotten."""
+    repository.day(THURSDAY)
+    newer = (
+        f"cd {repository.folder / 'source'} && unset LD_PRELOAD"
+        f" && git push --quiet --force {repository.remote} main:refs/heads/digest-data"
+    )
+    run = repository.day(FRIDAY, before={"Save the database": newer})
+    assert run.outcome("Save the database") == "failure"
+    assert "a later run has saved its own" in run.log
+    saved = git("rev-parse", "digest-data", at=repository.remote)
+    assert saved == git("rev-parse", "main", at=repository.folder / "source")
 
 
 @pytest.mark.heavy
