@@ -59,6 +59,8 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
 NEVER = datetime.min.replace(tzinfo=UTC)
 FAR_OFF = timedelta(days=400)
+GUARD = timedelta(days=45)
+"""What was submitted this long before the last good window is history, by the rules."""
 SILENT = "(all:never)"
 """A query that nothing ever matches."""
 
@@ -227,6 +229,7 @@ class World:
             listed = {r["paper"] for r in rows if r["listed"]}
             papers = (*window.papers, *judgement.extra)
             self.oracle.record(query.text, entries, papers, listed, now)
+            self.oracle.believed(query.text, window, now)
             return counts
 
         def spied_quarantine(
@@ -842,6 +845,10 @@ class Oracle:
         """Whether a paper lies outside the categories that the reader wants."""
         return is_outside(self.papers[paper].categories, self.known[address].within)
 
+    def head(self) -> int:
+        """The last number of all logs."""
+        return max((e[0] for log in self.log.values() for e in log), default=0)
+
     def rows(self, address: str) -> Iterator[tuple[int, str, bool]]:
         """The rows of the reader's logs that make a paper due: number, paper, whether it is a
         revision.
@@ -929,7 +936,8 @@ class Oracle:
                 self.revive(delivery)
                 self.world.stats["folded"] += 1
         want = self.due(address)
-        from_seq = min((seq for seq, _, _ in self.rows(address)), default=FAR) - 1
+        # A digest without papers of the logs begins at their end.
+        from_seq = min((seq for seq, _, _ in self.rows(address)), default=self.head() + 1) - 1
         if away and len(want) > self.known[address].max_papers:
             want, from_seq = self._most_recent(address, want)
         withdrawals = self.withdrawals(address)
@@ -995,6 +1003,23 @@ class Oracle:
         for (_owner, query), subscription in self.subscriptions.items():
             if query in queries and subscription.state == "active":
                 subscription.awaited.add(paper)
+
+    def believed(self, query: str, window: Window, now: datetime) -> None:
+        """Where a part of an answer was taken for the whole, since little was known to compare it
+        with: what it lacked, and is history by its date, need not come as new any more. All else
+        must.
+        """
+        if all(paper.title != "stranger" for paper in window.papers):
+            return
+        self.world.stats["a part believed"] += 1
+        logged = {paper for _, paper, _, _ in self.log[query]}
+        for (_owner, wanted), subscription in self.subscriptions.items():
+            if wanted == query:
+                subscription.awaited -= {
+                    paper
+                    for paper in subscription.awaited - logged
+                    if self.world.papers[paper].published < now - GUARD
+                }
 
     def _most_recent(
         self, address: str, want: dict[str, tuple[bool, int]]
