@@ -231,14 +231,14 @@ KINDS = st.sampled_from(("", "text/html", "application/atom+xml"))
 
 @pytest.mark.parametrize("kind", READERS)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_mutated_answers(kind: str, data: st.DataObject) -> None:
     believed(kind, data.draw(changed((MADE[kind],))), data.draw(KINDS))
 
 
 @pytest.mark.parametrize("kind", READERS)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_mutated_captures(kind: str, data: st.DataObject) -> None:
     believed(kind, data.draw(changed(captured(kind))), data.draw(KINDS))
 

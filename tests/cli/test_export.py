@@ -73,7 +73,7 @@ def papers(draw: st.DrawFn) -> Paper:
 ENTRIES = st.lists(papers(), max_size=4, unique_by=lambda p: p.id).map(
     lambda found: [Record(p, ("Reward Model",), date(2026, 11, 9), None) for p in found]
 )
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 # --- BibTeX ---

@@ -39,6 +39,7 @@ def in_fts5(words: Iterable[str]) -> list[str]:
     return [found[row][0] if len(found.get(row, ())) == 1 else "" for row in range(len(rows))]
 
 
+@pytest.mark.heavy
 def test_all_words_of_real_papers_have_the_stem_that_the_search_gives_them() -> None:
     words: set[str] = set()
     with lzma.open(shared("arxiv/bulk/papers_2026-06.jsonl.xz"), "rt", encoding="utf-8") as lines:

@@ -293,6 +293,7 @@ def replay() -> Iterator[tuple[Matcher, dict[str, set[str]]]]:
         yield matcher, windows
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["Time Series", "Graph Neural Networks", "Trajectory"])
 def test_a_plain_keywords_rule_meets_arxivs_own_answers(
     replay: tuple[Matcher, dict[str, set[str]]], name: str
@@ -304,6 +305,7 @@ def test_a_plain_keywords_rule_meets_arxivs_own_answers(
     assert len(found - window) / len(found) <= 0.01
 
 
+@pytest.mark.heavy
 def test_spellings_that_arxiv_takes_for_one_are_one(
     replay: tuple[Matcher, dict[str, set[str]]],
 ) -> None:

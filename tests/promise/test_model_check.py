@@ -170,8 +170,8 @@ def run(
 
 
 def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
-    run(range(16))
-    run(range(6), harsh=True)
+    run(range(8))
+    run(range(3), harsh=True)
 
 
 @pytest.mark.heavy

@@ -91,7 +91,8 @@ def judged(
 def test_of_all_recorded_days_only_parts_of_answers_are_held_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    held = [(day.now, keyword, rows, why) for day, keyword, rows, why in judged() if why]
+    windows = list(judged())
+    held = [(day.now, keyword, rows, why) for day, keyword, rows, why in windows if why]
     with capsys.disabled():
         print(
             f"\n{len(held)} of {3 * len(days())} recorded windows are held back,"
@@ -101,15 +102,16 @@ def test_of_all_recorded_days_only_parts_of_answers_are_held_back(
             print(f"  {at:%Y-%m-%d}  {keyword:22} {rows:3} rows  {why}")
     assert len(held) == 17
     assert all(rows < PART for _, _, rows, _ in held)
-    assert all(why for _, _, rows, why in judged() if rows < 9)
+    assert all(why for _, _, rows, why in windows if rows < 9)
 
 
 def test_without_arxivs_count_the_rows_tell_of_the_parts_too() -> None:
     """A keyword's share of a combined answer has no count of its own."""
-    held = [rows for _, _, rows, why in judged(counted=False) if why]
+    windows = list(judged(counted=False))
+    held = [rows for _, _, rows, why in windows if why]
     assert len(held) >= 15
     assert max(held) < PART
-    assert all(why for _, _, rows, why in judged(counted=False) if rows < 9)
+    assert all(why for _, _, rows, why in windows if rows < 9)
 
 
 @pytest.mark.parametrize("off", [3, 8, 31])

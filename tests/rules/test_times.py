@@ -175,7 +175,11 @@ async def play(path: Path, zones: list[str], first: datetime, days: int) -> None
     ("zones", "first"),
     [
         (["Europe/Berlin", "America/New_York"], datetime(2026, 10, 22, tzinfo=UTC)),
-        (["Australia/Lord_Howe", "Asia/Kolkata"], datetime(2026, 9, 30, tzinfo=UTC)),
+        pytest.param(
+            ["Australia/Lord_Howe", "Asia/Kolkata"],
+            datetime(2026, 9, 30, tzinfo=UTC),
+            marks=pytest.mark.heavy,
+        ),
     ],
 )
 async def test_two_weeks_around_a_change_of_the_clocks(

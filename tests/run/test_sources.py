@@ -194,6 +194,7 @@ async def test_words_in_comments_are_found_although_feeds_have_none(world: Sourc
 # -- the number of requests
 
 
+@pytest.mark.heavy
 async def test_a_thousand_keywords_over_ten_categories_need_at_most_25_requests_a_day(
     world: SourcesWorld,
 ) -> None:
