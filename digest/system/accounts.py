@@ -17,6 +17,16 @@ def account_name(uid: int, unnamed: str = "") -> str:
         return unnamed or str(uid)
 
 
+def account_home(uid: int) -> str:
+    """The home folder of an account; the root folder, as containers have it, where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return "/"
+
+
 def foreign_hand(path: Path, *, group: bool) -> str:
     """Why what stands at a path may be somebody else's word, to be put after the path; or "".
 

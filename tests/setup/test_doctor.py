@@ -18,7 +18,7 @@ import pytest
 from digest.cli.daily import timer as timer_module
 from digest.errors import ConfigError, Exit, TryLaterError
 from digest.setup import settings as settings_module
-from digest.setup.doctor import files, names
+from digest.setup.doctor import names
 from digest.setup.doctor.check import Cause, Check, Finding, Level, exit_code, ok, run_checks
 from digest.setup.doctor.mail import TITLE
 from tests.setup.doctor import (
@@ -144,7 +144,6 @@ def clinic(
     monkeypatch.setenv("DIGEST_ARXIV_API", arxiv.url)
     monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
     monkeypatch.setattr(settings_module, "SYSTEM_HOME", tmp_path / "system")
-    monkeypatch.setattr(files, "SYSTEM_HOME", tmp_path / "system")
     monkeypatch.setattr(names, "make_resolver", lambda: None)
     monkeypatch.setattr(timer_module, "installed", list)
     monkeypatch.chdir(tmp_path)

@@ -10,8 +10,10 @@ import pytest
 from digest.errors import ConfigError, Exit
 from digest.mail.mailbox import MailboxLocation, read_mailbox
 from digest.setup import settings as settings_module
-from digest.setup.settings import SETTINGS, Settings, find_home, load_settings
+from digest.setup.doctor.files import candidate_homes
+from digest.setup.settings import SETTINGS, SYSTEM_HOME, Settings, find_home, load_settings
 from digest.setup.settings.read import LONGEST_BOUNCE
+from digest.system.timers.machine import Machine
 
 SMTP = {
     "DIGEST_MAIL": "smtp://ada@mail.example.org:587",
@@ -99,6 +101,25 @@ def test_the_home_folder_of_nobody_is_refused(tmp_path: Path, variable: str) -> 
 def test_a_home_folder_of_nobody_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="DIGEST_HOME"):
         load_settings({"DIGEST_HOME": "~nobody-has-this-name/x"}, {}, tmp_path)
+
+
+def test_an_account_without_a_home_folder_can_work_where_an_installation_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container that runs as any number."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert find_home("", tmp_path) == SYSTEM_HOME
+    (tmp_path / "subscribers.yaml").touch()
+    assert find_home("", tmp_path) == tmp_path
+    assert load_settings({}, {}, tmp_path).home == tmp_path
+    assert candidate_homes(tmp_path, tmp_path) == [SYSTEM_HOME]
+    assert Machine.this({}).home == Path("/")
 
 
 @pytest.mark.parametrize("name", ["subscribers.yaml", "digest.db"])

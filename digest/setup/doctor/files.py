@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import platformdirs
-
 from digest.errors import DigestError
 from digest.keywords.words import counted
 from digest.setup.doctor.check import (
@@ -24,7 +22,7 @@ from digest.setup.doctor.check import (
     skip,
     warn,
 )
-from digest.setup.settings import SYSTEM_HOME, Settings
+from digest.setup.settings import Settings, homes_of_this_machine
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store import is_there
 from digest.store.health import Health, examine
@@ -199,8 +197,7 @@ def candidate_homes(home: Path, folder: Path, more: Iterable[Path | None] = ()) 
     """Folders in which another installation may be: here, the user's, the system's, those that
     timers name.
     """
-    own = Path(platformdirs.user_data_dir("digest", appauthor=False))
-    places = (folder, own, SYSTEM_HOME, *filter(None, more))
+    places = (folder, *homes_of_this_machine(), *filter(None, more))
     found = dict.fromkeys(place.absolute() for place in places)
     return [place for place in found if place != home.absolute()]
 

@@ -257,22 +257,25 @@ def _contradictions(
 
 def find_home(named: str, folder: Path) -> Path:
     """The home folder: as named, else here where an installation is, else the user's, else the
-    system's.
+    system's. Where there is none, the user's is the place for one.
     """
     if named:
         return read.path(Written("DIGEST_HOME", named, Path())).absolute()
-    own, system = homes_of_this_machine()
-    for candidate in (folder, own, system):
+    homes = homes_of_this_machine()
+    for candidate in (folder, *homes):
         if _holds_installation(candidate):
             return candidate.absolute()
-    return own
+    return homes[0]
 
 
-def homes_of_this_machine() -> tuple[Path, Path]:
+def homes_of_this_machine() -> tuple[Path, ...]:
     """The home folders that need not be named: this user's, and the system's."""
     import platformdirs
 
-    own = Path(platformdirs.user_data_dir("digest", appauthor=False))
+    try:
+        own = Path(platformdirs.user_data_dir("digest", appauthor=False))
+    except RuntimeError:  # an account without a folder, as in a container that runs as any number
+        return (SYSTEM_HOME.absolute(),)
     return own.absolute(), SYSTEM_HOME.absolute()
 
 

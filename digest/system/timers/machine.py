@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from digest.errors import ConfigError
-from digest.system.accounts import account_name
+from digest.system.accounts import account_home, account_name
 
 SYSTEMD_RUNS = Path("/run/systemd/system")
 """There while systemd is the machine's first process (sd_booted(3))."""
@@ -62,7 +62,7 @@ class Machine:
                 "which has no flock and no colon in file names (Maildir)",
                 remedy="use WSL, where all of it works (docs/windows.md)",
             )
-        home = Path(environ.get("HOME") or Path("~").expanduser())
+        home = Path(environ.get("HOME") or account_home(os.geteuid()))
         config = environ.get("XDG_CONFIG_HOME", "")
         uid = os.geteuid()
         return cls(
