@@ -105,6 +105,9 @@ class CrashingDatabase(Database):
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         return super().rows(self._bent(sql), parameters)
 
+    def value(self, sql: str, parameters: Parameters = ()) -> Any:
+        return super().value(self._bent(sql), parameters)
+
     def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
         return super()._execute(self._bent(sql), parameters)
 
