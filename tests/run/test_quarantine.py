@@ -39,7 +39,7 @@ class House:
         self.arxiv = arxiv
         self.world = World(11)
         self.papers = [self.paper(MONDAY - timedelta(hours=7 * n + 40)) for n in range(120)]
-        self.old = [self.paper(MONDAY - timedelta(days=400 + 9 * n)) for n in range(300)]
+        self.old = [self.paper(MONDAY - timedelta(days=400 + 18 * n)) for n in range(150)]
         self.announced: list[str] = []
 
     def paper(self, at: datetime) -> Paper:
@@ -115,7 +115,7 @@ def another(house: House) -> tuple[Paper, ...]:
     """A sorted answer that has nothing in common with what came before."""
     world = World(12)
     return newest_first(
-        [world.paper(MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(420)]
+        [world.paper(MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(240)]
     )
 
 
@@ -123,7 +123,7 @@ def wider(house: House) -> tuple[Paper, ...]:
     """A sorted answer to a query that also matches what this one does not."""
     world = World(13)
     return newest_first(
-        [*house.rows, *(world.paper(MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(900))]
+        [*house.rows, *(world.paper(MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(450))]
     )
 
 
