@@ -5,7 +5,7 @@ comes once the keyword is believed again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -43,17 +43,16 @@ def judge(store: Store, query: Query, window: Window, now: datetime) -> Doubt:
     if since is None:
         return Doubt()
     known = store.windows.known_since(query, since)
-    same = query.asked == window.asked
-    baseline = Baseline(since, known, query.total if same else None, same)
-    matching = partial(matching_ids, query)
-    why = doubt(window.papers, baseline, total=window.total) or doubt_of_unmatched(
-        window.papers,
-        baseline,
-        matching,
-        recorded=lambda: store.windows.papers_since(query.text, since),
-    )
+    why = _why_doubtful(store, query, window, since, known)
+    if why and _is_sifted(window):
+        # Before it was sifted, arXiv's own reading may have brought what does not match here.
+        recorded = store.windows.matches_on_record(query)
+        foreign = {paper.id for paper in recorded} - matching_ids(query, recorded)
+        known = {paper: at for paper, at in known.items() if paper not in foreign}
+        why = _why_doubtful(store, query, window, since, known)
     if not why:
         return Doubt()
+    matching = partial(matching_ids, query)
     last = store.windows.held.last(query.id, query.quarantined_since)
     confirmed = (
         last is not None
@@ -61,6 +60,28 @@ def judge(store: Store, query: Query, window: Window, now: datetime) -> Doubt:
         and may_answer(window.papers, known, matching)
     )
     return Doubt(why, confirmed)
+
+
+def _why_doubtful(
+    store: Store, query: Query, window: Window, since: datetime, known: Mapping[str, datetime]
+) -> str:
+    """Why a window does not fit what is known of its query from `since` on; "" where it does."""
+    same = query.asked == window.asked
+    baseline = Baseline(since, known, query.total if same else None, same)
+    return doubt(window.papers, baseline, total=window.total) or doubt_of_unmatched(
+        window.papers,
+        baseline,
+        partial(matching_ids, query),
+        recorded=lambda: store.windows.papers_since(query.text, since),
+    )
+
+
+def _is_sifted(window: Window) -> bool:
+    """Whether rows of the answer were left out, since they do not match by this program's own
+    reading.
+    """
+    rows = sum(paper.updated >= window.since for paper in window.papers)
+    return window.served is not None and window.served > rows
 
 
 def only_listed(store: Store, query: Query, papers: Sequence[Paper]) -> frozenset[str]:

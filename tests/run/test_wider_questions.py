@@ -135,3 +135,43 @@ async def test_a_database_from_before_keeps_its_baseline_and_gets_what_it_lacked
     world.sky.announce(wednesday, lost(400, wednesday))
     await world.cycle(wednesday, source="api")
     assert world.titles(ADA)[1:] == [[400]]
+
+
+@pytest.mark.parametrize("matching", [0, 1])
+async def test_what_only_arxivs_reading_brought_before_is_not_missed_when_it_is_left_out(
+    world: SourcesWorld, monkeypatch: pytest.MonkeyPatch, matching: int
+) -> None:
+    """Before, all that arXiv lists came: for `at the edge` whatever holds the word edge."""
+    mine = make_keyword("Mine", 'abs:"at the edge"')
+    world.readers = [replace(reader(ADA), keywords=(mine,))]
+    alone = {"feeds": None, "oai": None}
+    with monkeypatch.context() as before:
+        before.setattr("digest.run.sources.api.listed", lambda node: node)
+        for n in range(12):
+            listed_then = eprint(100 + n, MONDAY - (3 + n % 5) * DAY, abstract="An edge detector.")
+            world.sky.announce(MONDAY, listed_then)
+        await world.cycle(MONDAY, sources=replace(world.sources, choice="api", **alone))
+        assert world.value("SELECT COUNT(*) FROM seen") == 12
+    world.relay.taken.clear()
+    world.sky.announce(TUESDAY, about(200, "edge", TUESDAY))
+    for n in range(matching):
+        world.sky.announce(TUESDAY, about(300 + n, "thing at the edge", TUESDAY))
+    summary = await world.cycle(TUESDAY, sources=replace(world.sources, choice="api", **alone))
+    assert [(k.status, k.new) for k in summary.keywords] == [("ok", matching)]
+    assert world.titles(ADA) == [[300]] * matching
+
+
+async def test_of_a_sifted_answer_what_matched_before_is_missed_still(
+    world: SourcesWorld,
+) -> None:
+    world.readers = [replace(reader(ADA), keywords=(make_keyword("Mine", 'abs:"at the edge"'),))]
+    known = [
+        eprint(n, MONDAY - (3 + n % 5) * DAY, abstract="A thing at the edge.") for n in range(9)
+    ]
+    world.sky.announce(MONDAY, *known)
+    sources = replace(world.sources, choice="api", feeds=None, oai=None)
+    await world.cycle(MONDAY, sources=sources)
+    world.sky.papers.clear()
+    world.sky.announce(TUESDAY, about(200, "edge", TUESDAY))
+    summary = await world.cycle(TUESDAY, sources=sources)
+    assert [k.status for k in summary.keywords] == ["quarantined"]
