@@ -164,7 +164,9 @@ def _asked_for(term: Term, *, names: bool) -> Iterator[Term]:
     elif term.prefix:
         yield from _prefixes(term)
     else:
-        yield from _phrases(term, names=names)
+        yield from _phrases(term)
+        if names and term.field == "all":
+            yield from _as_a_name(term.text)
 
 
 def _names(text: str) -> Iterator[Term]:
@@ -189,10 +191,16 @@ def _prefixes(term: Term) -> Iterator[Term]:
         yield Term("all", term.text, prefix=True)
 
 
-def _phrases(term: Term, *, names: bool) -> Iterator[Term]:
-    """A word or words in a row, in each spelling with and without its accents; as somebody's name,
-    too, where `names` are looked for.
-    """
+def _as_a_name(text: str) -> Iterator[Term]:
+    """A phrase as somebody's name, where it may be one."""
+    text = without_possessives(text)
+    words = words_of(text)
+    if len(words) in _NAME_WORDS and not STOP_WORDS.issuperset(words):
+        yield from _names(text)
+
+
+def _phrases(term: Term) -> Iterator[Term]:
+    """A word or words in a row, in each spelling with and without its accents."""
     text = without_possessives(term.text) if term.field in ("ti", "abs", "all") else term.text
     words = words_of(text)
     if STOP_WORDS.issuperset(words):
@@ -205,8 +213,6 @@ def _phrases(term: Term, *, names: bool) -> Iterator[Term]:
     for number, spelling in enumerate(spellings):
         if number < _SPELLINGS:
             yield _term(term.field, " ".join(spelling))
-    if names and term.field == "all" and len(words) in _NAME_WORDS:
-        yield from _names(text)
 
 
 def _accented(word: str, *, begins: bool = False) -> Iterator[str]:
