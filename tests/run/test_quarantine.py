@@ -64,7 +64,9 @@ class House:
 
     def record(self, now: datetime, *arguments: str) -> dict[str, object]:
         """One run, and what it says of the keyword."""
-        (record,) = json.loads(self.run(now, "--json", *arguments).out)["keywords"]
+        told = self.run(now, "--json", *arguments)
+        assert told.out, told.err
+        (record,) = json.loads(told.out)["keywords"]
         return dict(record)
 
     def mailed(self) -> list[str]:
