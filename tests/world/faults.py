@@ -28,12 +28,17 @@ class Faults:
         self.windows: Mapping[str, Sequence[Paper]] = {}
         self.requests = 0
         self.given: Counter[str] = Counter()
+        self.served: set[str] = set()
+        """The queries of which all rows were sent since it was emptied last, in whatever order."""
 
     def __call__(self, params: dict[str, str]) -> ScriptedAnswer | None:
         self.requests += 1
         if self.random.random() >= self.share:
+            self.served.add(params["search_query"])
             return None
         made = self.random.choice(KINDS)
+        if made is unsorted:
+            self.served.add(params["search_query"])
         self.given[made.__name__] += 1
         return made(self, params)
 
@@ -143,6 +148,7 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
         faults.windows = {make_keyword(name).query: papers for name, papers in day.windows.items()}
         faults.share = share if number else 0
         standin.serve_windows(faults.windows)
+        faults.served.clear()
         missing: dict[str, str] = {}
         for wait in AGAIN:
             ran = home.digest("run", "--json", "--now", (day.now + wait).isoformat())
@@ -156,6 +162,9 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
             if not missing:
                 break
         result.held |= {(day.now, name): 0 for name in missing}
+        result.unserved |= {
+            (day.now, name) for name in missing if make_keyword(name).query not in faults.served
+        }
     # What was answered after its reader's digest of the day had gone comes with the next day's,
     # which asks in vain.
     faults.share = 1

@@ -298,11 +298,13 @@ class Figures:
 
 @dataclass
 class Walk:
-    """What a walk through days came to: which windows (day's time, keyword) were held back, the
-    rows that each request asked for, and the seconds taken.
+    """What a walk through days came to: which windows (day's time, keyword) were held back, and
+    which of them the program was never sent, the rows that each request asked for, and the seconds
+    taken.
     """
 
     held: dict[tuple[datetime, str], int] = field(default_factory=dict)
+    unserved: set[tuple[datetime, str]] = field(default_factory=set)
     pages: list[int] = field(default_factory=list)
     seconds: float = 0.0
 
