@@ -20,28 +20,20 @@ from tests.world.skies import (
     MONDAY,
     SATURDAY,
     TUESDAY,
-    Sky,
     SourcesWorld,
     about,
     settled,
-    under,
+    sources_world,
     whys,
 )
-from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, Arxiv, World, eprint, keyword, reader
 
 WEDNESDAY = TUESDAY + DAY
 
 
 @pytest.fixture
-def sky() -> Iterator[Sky]:
-    with Standin() as standin:
-        yield Sky(standin)
-
-
-@pytest.fixture
-async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
-    async with under(sky, tmp_path / "digest.db") as made:
+async def world(tmp_path: Path) -> AsyncIterator[SourcesWorld]:
+    async with sources_world(tmp_path / "digest.db") as made:
         yield made
 
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from digest.model import Paper
-from tests.world.skies import ADA, MONDAY, TUESDAY, Sky, SourcesWorld, under
-from tests.world.standin import Standin
+from tests.world.skies import ADA, MONDAY, TUESDAY, SourcesWorld, sources_world
 from tests.world.worlds import DAY, eprint, reader
 
 
 @pytest.fixture
-def sky() -> Iterator[Sky]:
-    with Standin() as standin:
-        yield Sky(standin)
-
-
-@pytest.fixture
-async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
-    async with under(sky, tmp_path / "digest.db") as made:
+async def world(tmp_path: Path) -> AsyncIterator[SourcesWorld]:
+    async with sources_world(tmp_path / "digest.db") as made:
         yield made
 
 

@@ -3,7 +3,7 @@ lost or doubled."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,28 +22,21 @@ from tests.world.skies import (
     MONDAY,
     SATURDAY,
     TUESDAY,
-    Sky,
     SourcesWorld,
     about,
     settled,
-    under,
+    sources_world,
     whys,
 )
-from tests.world.standin import ScriptedAnswer, Standin
+from tests.world.standin import ScriptedAnswer
 from tests.world.worlds import DAY, HOUR, eprint, keyword, reader
 
 CATEGORIES = "cs.AI cs.CL cs.CV cs.LG cs.RO eess.AS math.OC physics.optics q-bio.NC stat.ML".split()
 
 
 @pytest.fixture
-def sky() -> Iterator[Sky]:
-    with Standin() as standin:
-        yield Sky(standin)
-
-
-@pytest.fixture
-async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
-    async with under(sky, tmp_path / "digest.db") as made:
+async def world(tmp_path: Path) -> AsyncIterator[SourcesWorld]:
+    async with sources_world(tmp_path / "digest.db") as made:
         yield made
 
 

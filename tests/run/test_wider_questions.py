@@ -3,7 +3,7 @@ of its services, and what only the wider question brought comes to nobody."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,20 +12,13 @@ import pytest
 
 from digest.keywords.grammar import make_keyword, parse, to_text
 from digest.model import Paper, Subscriber
-from tests.world.skies import ADA, MONDAY, TUESDAY, Sky, SourcesWorld, about, under
-from tests.world.standin import Standin
+from tests.world.skies import ADA, MONDAY, TUESDAY, SourcesWorld, about, sources_world
 from tests.world.worlds import DAY, eprint, reader
 
 
 @pytest.fixture
-def sky() -> Iterator[Sky]:
-    with Standin() as standin:
-        yield Sky(standin)
-
-
-@pytest.fixture
-async def world(tmp_path: Path, sky: Sky) -> AsyncIterator[SourcesWorld]:
-    async with under(sky, tmp_path / "digest.db") as made:
+async def world(tmp_path: Path) -> AsyncIterator[SourcesWorld]:
+    async with sources_world(tmp_path / "digest.db") as made:
         yield made
 
 

@@ -104,6 +104,14 @@ async def under(sky: Sky, path: Path) -> AsyncIterator[SourcesWorld]:
         world.close()
 
 
+@asynccontextmanager
+async def sources_world(path: Path) -> AsyncIterator[SourcesWorld]:
+    """A world under a sky of its own, with a stand-in of arXiv that ends with it."""
+    with Standin() as standin:
+        async with under(Sky(standin), path) as world:
+            yield world
+
+
 def about(number: int, word: str, at: datetime, **changes: Any) -> Paper:
     """A paper with a word in its abstract, submitted before the announcement that is served at
     `at`."""
