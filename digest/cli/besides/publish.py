@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import click
@@ -14,9 +15,13 @@ from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.rendering.page.cells import HTTP, HTTPS
 from digest.setup.parts import clock_at
+from digest.setup.settings import Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store import open_store
 from digest.subscribers.fields import read_flag
+
+if TYPE_CHECKING:
+    from digest.rendering.page.render import KeywordTable
 
 LIMIT = 100
 
@@ -83,24 +88,15 @@ def publish(context: Context, flags: PublishFlags) -> None:
     newest first. Nothing is fetched: 'digest run' does that. A page that would differ only in its
     date is left alone.
     """
-    from digest.rendering.page.render import KeywordTable, render_page
+    from digest.rendering.page.render import render_page
     from digest.run.publish import write_page
 
     settings, file = context.settings, flags.markdown
     zone = ZoneInfo(str(read_flag("timezone", flags.timezone) or "UTC"))
     if file is None:
         raise UsageError("nothing to write was named", remedy="such as with --markdown README.md")
-    # A page that strangers read loses no keyword for a mistake: it stays as it was.
-    roster = read_roster(settings, whole=True)
-    if not roster.keywords:
-        place = place_of_subscribers(settings)
-        raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")
-    with open_store(settings.db, create=False) as store:
-        tables = [
-            KeywordTable(k.name, store.pages.recent(k.query, flags.limit, roster.within))
-            for k in roster.keywords
-        ]
-        links = flags.links or store.pages.links() or HTTPS
+    tables, imported = _tables(settings, flags.limit)
+    links = flags.links or imported or HTTPS
     updated = clock_at(flags.now)().astimezone(zone).date()
     page = render_page(
         tables, updated, links=links, template=flags.template, templates=settings.templates
@@ -120,3 +116,22 @@ def publish(context: Context, flags: PublishFlags) -> None:
     if written:
         line = f"{file}: {papers} under {counted(len(tables), 'keyword')}."
     context.show(value, [line], as_json=flags.as_json)
+
+
+def _tables(settings: Settings, limit: int) -> tuple[list[KeywordTable], str]:
+    """A table for each keyword, and how the links of the page began that was imported; "" where
+    none was.
+    """
+    from digest.rendering.page.render import KeywordTable
+
+    # A page that strangers read loses no keyword for a mistake: it stays as it was.
+    roster = read_roster(settings, whole=True)
+    if not roster.keywords:
+        place = place_of_subscribers(settings)
+        raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")
+    with open_store(settings.db, create=False) as store:
+        tables = [
+            KeywordTable(k.name, store.pages.recent(k.query, limit, roster.within))
+            for k in roster.keywords
+        ]
+        return tables, store.pages.links()
