@@ -142,6 +142,16 @@ def test_the_date_is_that_of_the_zone_and_a_zone_that_is_none_is_refused(
     assert (told.code, "--timezone 'Shanghai' is not a time zone" in told.err) == (2, True)
 
 
+def test_a_category_of_the_defaults_that_no_paper_has_is_warned_of_without_readers_too(
+    digest: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "subscribers.yaml").write_text(
+        "defaults: {within: [cs.XY]}\nkeywords: [reasoning]\n"
+    )
+    told = digest("subscribers", "check")
+    assert (told.code, "'cs.XY' is not one of arXiv's categories" in told.err) == (0, True)
+
+
 def test_a_page_keeps_to_the_categories_of_the_defaults_and_those_of_a_keyword(
     digest: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

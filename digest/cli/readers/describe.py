@@ -163,11 +163,19 @@ def content_words(reader: Subscriber) -> str:
 
 def warn_about(context: Context, readers: Sequence[Subscriber]) -> None:
     """Say on stderr what is probably not meant in these readers' keywords and categories."""
+    warn_of(
+        context,
+        (keyword for reader in readers for keyword in reader.keywords),
+        (category for reader in readers for category in (*reader.categories, *reader.within)),
+    )
+
+
+def warn_of(context: Context, keywords: Iterable[Keyword], categories: Iterable[str]) -> None:
+    """Say on stderr what is probably not meant in keywords and categories."""
     # Each query is looked at once, however many readers share it.
-    keywords = {keyword.query: keyword for reader in readers for keyword in reader.keywords}
-    categories = dict.fromkeys(c for r in readers for c in (*r.categories, *r.within))
-    texts = [_as_written(keyword) for keyword in keywords.values()]
-    texts += [(f"cat:{category}", None) for category in categories]
+    keywords = {keyword.query: keyword for keyword in keywords}.values()
+    texts = [_as_written(keyword) for keyword in keywords]
+    texts += [(f"cat:{category}", None) for category in dict.fromkeys(categories)]
     for warning in (warning for text, rule in texts for warning in warnings(text, rule)):
         context.warn(warning)
 

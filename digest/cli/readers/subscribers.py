@@ -33,6 +33,7 @@ from digest.cli.readers.describe import (
     suppression_line,
     suppressions,
     warn_about,
+    warn_of,
     without_digest,
 )
 from digest.errors import UsageError
@@ -312,7 +313,9 @@ def check(context: Context, as_json: bool) -> None:
         as_json=as_json,
     )
     if not as_json:
-        warn_about(context, roster.subscribers)
+        wanted = (c for r in roster.subscribers for c in (*r.categories, *r.within))
+        # Keywords and categories of the page, too, which may be no reader's.
+        warn_of(context, roster.keywords, (*roster.within, *wanted))
 
 
 @subscribers.command(
