@@ -196,10 +196,13 @@ def _mark_of(path: Path) -> str:
 
 
 _STAMPS = (
+    ("consent", "at"),
     ("delivery", "ended_at"),
     ("handover", "at"),
     ("inbox_message", "at"),
     ("lack", "at"),
+    ("library", "at"),
+    ("liked", "at"),
     ("mistake", "since"),
     ("mistake", "until"),
     ("query", "judged_since"),
@@ -208,12 +211,14 @@ _STAMPS = (
     ("relay", "tripped_since"),
     ("run", "finished_at"),
     ("run", "started_at"),
+    ("signup", "at"),
     ("subscriber", "due_at"),
     ("subscriber", "opened_at"),
     ("subscriber", "since"),
     ("subscription", "ended_at"),
     ("suppression", "since"),
     ("window", "at"),
+    ("wish", "at"),
 )
 """Moments of which it is enough that they do not lie in the future. A reader who is looked at
 before the hour, or a query that is asked before its time, does no harm."""

@@ -310,4 +310,80 @@ uid INTEGER NOT NULL) WITHOUT ROWID;
     ALTER TABLE query ADD COLUMN asked_per_day REAL;
     ALTER TABLE seen ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
     """,
+    # What sign-ups, channels, likes and years of mail need.
+    # `origin`: who says what the reader wants, the subscribers file or the reader on the web, then
+    # in `signup`, whose `entry` is JSON as the file would write it. `wish`: what a reader of the
+    # file took away by themselves: the name of a field, its new value and, as `entry`, the value in
+    # the file at that time, both JSON.
+    # `consent`: what the reader agreed to, in the words that were shown.
+    # `digest`: the digest's value as JSON, by which its body is made again, and `made_by` the
+    # program and templates that made it last.
+    # `carried`: what was sent to a reader in a month long ago: `contents` are numbers of `aged`,
+    # digests that several readers had, and `papers` what that reader alone had.
+    """
+    ALTER TABLE subscriber ADD COLUMN origin TEXT NOT NULL DEFAULT 'file' \
+CHECK(origin IN ('file', 'web'));
+    ALTER TABLE subscriber ADD COLUMN channel TEXT NOT NULL DEFAULT 'mail';
+    UPDATE subscriber SET channel = 'github' WHERE address LIKE 'github:%';
+
+    CREATE TABLE signup(
+        subscriber INTEGER PRIMARY KEY REFERENCES subscriber(id),
+        entry TEXT NOT NULL,
+        at TEXT NOT NULL
+    );
+
+    CREATE TABLE wish(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        field TEXT NOT NULL,
+        value TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY(subscriber, field)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE consent(
+        id INTEGER PRIMARY KEY,
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        words TEXT NOT NULL,
+        at TEXT NOT NULL
+    );
+    CREATE INDEX consent_subscriber ON consent(subscriber);
+
+    CREATE TABLE liked(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        paper TEXT NOT NULL REFERENCES paper(id),
+        at TEXT NOT NULL,
+        PRIMARY KEY(subscriber, paper)
+    ) WITHOUT ROWID;
+    CREATE INDEX liked_paper ON liked(paper);
+
+    CREATE TABLE library(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        id TEXT NOT NULL,
+        title TEXT NOT NULL,
+        abstract TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY(subscriber, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX library_paper ON library(id);
+
+    ALTER TABLE content ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+    ALTER TABLE content ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+
+    CREATE TABLE aged(
+        id INTEGER PRIMARY KEY,
+        month TEXT NOT NULL,
+        papers BLOB NOT NULL
+    );
+    CREATE INDEX aged_month ON aged(month);
+
+    CREATE TABLE carried(
+        month TEXT NOT NULL,
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        contents BLOB NOT NULL,
+        papers BLOB NOT NULL,
+        PRIMARY KEY(month, subscriber)
+    ) WITHOUT ROWID;
+    CREATE INDEX carried_subscriber ON carried(subscriber);
+    """,
 )
