@@ -8,7 +8,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,20 +20,20 @@ from digest.store.copying import (
     open_to_read,
     save_whole,
 )
+from digest.store.dialect import for_sqlite
 from digest.store.rows import RESTORE, moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
-from digest.times import to_text
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | dict[str, Any]
 
-# Moments are parameters as they are. The texts sort in the order of time, so SQL may compare them.
-sqlite3.register_adapter(datetime, to_text)
-sqlite3.register_adapter(date, date.isoformat)
-
 
 class Database:
-    """A connection to the database; every write of the store goes through `transaction`."""
+    """A connection to the database; every write of the store goes through `transaction`.
+
+    Statements are in words that SQLite and PostgreSQL both read; `many(:ids)` stands for the values
+    of a list that is a parameter (see dialect.py).
+    """
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.name = name
@@ -189,7 +189,7 @@ class Database:
         open.
         """
         with explained_errors(self.name):
-            return list(self._db.query(sql, parameters))
+            return list(self._db.query(for_sqlite(sql), parameters))
 
     def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
         """The first row, or None."""
@@ -210,7 +210,7 @@ class Database:
     def value(self, sql: str, parameters: Parameters = ()) -> Any:
         """The first column of the first row, or None."""
         with explained_errors(self.name):
-            found = self._db.execute(sql, parameters).fetchone()
+            found = self._db.execute(for_sqlite(sql), parameters).fetchone()
         return found[0] if found else None
 
     def number(self, sql: str, parameters: Parameters = ()) -> int:
@@ -233,7 +233,7 @@ class Database:
     def write_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
         """Run a writing statement once for each set of parameters, inside an open transaction."""
         with explained_errors(self.name):
-            self._connection.executemany(sql, parameters)
+            self._connection.executemany(for_sqlite(sql), parameters)
 
     def meta(self, key: str) -> str | None:
         """A remembered fact about the database itself."""
@@ -252,7 +252,7 @@ class Database:
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> sqlite3.Cursor:
         with explained_errors(self.name):
-            cursor: sqlite3.Cursor = self._db.execute(sql, parameters)
+            cursor: sqlite3.Cursor = self._db.execute(for_sqlite(sql), parameters)
             return cursor
 
 
