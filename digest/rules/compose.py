@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from digest.keywords.categories import in_categories
-from digest.keywords.marks import TITLE, author_term, find, names, wanted
-from digest.model import Digest, Item, Kind, Order, Rhythm, Section, Silence, Subscriber
+from digest.keywords.marks import ABSTRACT, TITLE, author_term, find, names, wanted
+from digest.keywords.tokens import Term
+from digest.model import Digest, Item, Kind, Order, Paper, Rhythm, Section, Silence, Subscriber
 from digest.rules.calendar import announcement_of, served_between
 
 NEW_VERSIONS = "New versions"
@@ -41,8 +42,9 @@ def compose(
 ) -> Digest:
     """Build the digest that carries `items`; `now` is UTC, its dates are the reader's own.
 
-    Every paper comes once: under the first of the reader's keywords that it matches, among the new
-    versions, or among what arXiv's search also lists. The same items in any order give the same
+    Every paper comes once: under the keyword that its title names, else its abstract, in the
+    reader's order; among the new versions; or among what arXiv's search also lists. Its heading is
+    the first of its keywords. The same items in any order give the same
     digest. One that covers several announcements has the papers of each under each heading by the
     announcement's day.
     """
@@ -125,11 +127,13 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
         rank.setdefault(keyword.name.casefold(), position)
         labels.setdefault(keyword.name.casefold(), keyword.name)
 
+    terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
     groups: dict[str, list[Item]] = {}
     revised: list[Item] = []
     besides: list[Item] = []
     for item in items:
-        named = replace(item, keywords=_in_reader_order(item.keywords, rank, labels))
+        known = _in_reader_order(item.keywords, rank, labels)
+        named = replace(item, keywords=_foremost(known, item.paper, terms))
         if item.listed:
             besides.append(named)
         elif item.kind is Kind.REVISED:
@@ -140,7 +144,7 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
     # A name that the reader no longer has comes after theirs: better an odd heading than a lost
     # paper.
     order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
-    sort_key = _sort_key(subscriber)
+    sort_key = _sort_key(subscriber, terms)
     sections = [
         Section(title or "Other papers", tuple(sorted(groups[title], key=sort_key)))
         for title in order
@@ -165,10 +169,25 @@ def _in_reader_order(
     )
 
 
+def _foremost(
+    known: tuple[str, ...], paper: Paper, terms: Mapping[str, Sequence[Term]]
+) -> tuple[str, ...]:
+    """Put first the name that the title carries, else the one that the abstract does."""
+    if len(known) < 2:
+        return known
+    for text, fields in ((paper.title, TITLE), (paper.abstract, ABSTRACT)):
+        for name in known:
+            if find(text, terms.get(name.casefold(), ()), fields):
+                return (name, *(other for other in known if other != name))
+    return known
+
+
 SortKey = tuple[float, bool, int, bool, bool, float, str]
 
 
-def _sort_key(subscriber: Subscriber) -> Callable[[Item], SortKey]:
+def _sort_key(
+    subscriber: Subscriber, terms: Mapping[str, Sequence[Term]]
+) -> Callable[[Item], SortKey]:
     """What a section is sorted by: the latest announcement first, in it the likeliest to matter,
     then the newest.
 
@@ -176,7 +195,6 @@ def _sort_key(subscriber: Subscriber) -> Callable[[Item], SortKey]:
     reader named. What counts for a new version is its own submission, not that of the paper's first
     one. The id makes it stable.
     """
-    terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
     authors = [author_term(name) for name in subscriber.authors]
 
     def sort_key(item: Item) -> SortKey:

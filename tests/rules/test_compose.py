@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.keywords.grammar import make_keyword
 from digest.model import Digest, Item, Kind, Order, Subscriber
 from digest.rules.compose import NEW_VERSIONS, Extras, compose
 from tests.world.samples import ADA, MLLM, NOW, item, mixed_items, paper
@@ -33,6 +34,28 @@ def test_a_paper_of_several_keywords_comes_once_under_the_first_with_all_named()
 
     assert outline(digest) == {"MLLM": ["2611.00001"]}
     assert digest.sections[0].items[0].keywords == ("MLLM", "Hallucination")
+
+
+@pytest.mark.parametrize(
+    ("title", "abstract", "heading"),
+    [
+        ("BiWM: Interactive World Models", "A diffusion model of video.", "World Model"),
+        ("A Study of Video", "A world-model, and then a diffusion model.", "Diffusion Model"),
+        ("A Study of Video", "We look into world modelling.", "World Model"),
+        ("Diffusion Models as World Models", "Both.", "Diffusion Model"),
+        ("Neither", "Nor here.", "Diffusion Model"),
+    ],
+)
+def test_a_paper_stands_under_the_keyword_that_its_title_names_else_its_abstract(
+    title: str, abstract: str, heading: str
+) -> None:
+    names = ("Diffusion Model", "World Model")
+    reader = replace(ADA, keywords=tuple(map(make_keyword, names)))
+    digest = composed([item(1, *names, title=title, abstract=abstract)], reader)
+
+    assert outline(digest) == {heading: ["2611.00001"]}
+    assert digest.sections[0].items[0].keywords[0] == heading
+    assert set(digest.sections[0].items[0].keywords) == set(names)
 
 
 def test_names_that_differ_by_case_are_one_and_spelt_as_the_reader_does() -> None:
