@@ -24,6 +24,7 @@ from digest.store.mistakes import Mistakes
 from digest.store.naming import Naming
 from digest.store.outbox import Outbox
 from digest.store.pages import Pages
+from digest.store.preferences import Preferences
 from digest.store.relay import Relay
 from digest.store.runs import Runs
 from digest.store.sources import Sources
@@ -54,6 +55,7 @@ class Store:
         self.alarms = Alarms(database)
         self.naming = Naming(database)
         self.pages = Pages(database)
+        self.preferences = Preferences(database)
         self.relay = Relay(database)
         self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
 

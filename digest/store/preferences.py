@@ -1,0 +1,126 @@
+"""What readers say besides the subscribers file: the papers that they like, their libraries, and
+what they agreed to. None of it changes which papers come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.errors import UsageError
+from digest.store.database import Concern
+from digest.store.rows import from_text
+
+LIBRARY_PAPERS = 5_000
+LIBRARY_BYTES = 10_000_000
+"""How much one reader's library may hold: so many papers, and so many bytes of text (UTF-8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryPaper:
+    """A paper in a reader's own library. `id`: what the reader's program knows it by, such as an
+    arXiv id or a DOI.
+    """
+
+    id: str
+    title: str
+    abstract: str
+
+    @property
+    def size(self) -> int:
+        """The bytes of its texts."""
+        return sum(len(text.encode()) for text in (self.id, self.title, self.abstract))
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a reader agreed to, in the words that were shown, and when (UTC)."""
+
+    words: str
+    at: datetime
+
+
+class Preferences(Concern):
+    """Likes, libraries and consents, by the reader's number. Whoever names a reader that the
+    database does not know, such as one who was forgotten meanwhile, changes nothing.
+    """
+
+    def like(self, reader: int, paper: str, now: datetime) -> bool:
+        """Note that a reader likes a paper, by its base id; false where the database does not know
+        the one or the other.
+        """
+        # What is liked already stays as it is, and counts as a changed row all the same.
+        return bool(
+            self._db.write(
+                """INSERT INTO liked(subscriber, paper, at)
+                   SELECT r.id, p.id, :now FROM subscriber r, paper p
+                   WHERE r.id = :reader AND p.id = :paper
+                   ON CONFLICT(subscriber, paper) DO UPDATE SET at = liked.at""",
+                {"reader": reader, "paper": paper, "now": now},
+            )
+        )
+
+    def unlike(self, reader: int, paper: str) -> bool:
+        """Take a like back; false where there was none."""
+        return bool(
+            self._db.write("DELETE FROM liked WHERE subscriber = ? AND paper = ?", [reader, paper])
+        )
+
+    def liked(self, reader: int) -> dict[str, datetime]:
+        """The papers that a reader likes, by base id, and since when; the latest last."""
+        rows = self._db.rows(
+            "SELECT paper, at FROM liked WHERE subscriber = ? ORDER BY at, paper", [reader]
+        )
+        return {row["paper"]: from_text(row["at"]) for row in rows}
+
+    def replace_library(self, reader: int, papers: Sequence[LibraryPaper], now: datetime) -> bool:
+        """Put these papers in the place of a reader's library, whole; of those with one id the last
+        counts. False where there is no such reader.
+
+        Raises UsageError where they are more than a library may hold; then nothing changed.
+        """
+        held = {paper.id: paper for paper in papers}.values()
+        size = sum(paper.size for paper in held)
+        if len(held) > LIBRARY_PAPERS or size > LIBRARY_BYTES:
+            raise UsageError(
+                f"the library has {len(held)} papers in {size / 1e6:.1f} MB",
+                remedy=f"take at most {LIBRARY_PAPERS} papers and {LIBRARY_BYTES / 1e6:.0f} MB",
+            )
+        with self._db.transaction():
+            if not self._db.value("SELECT 1 FROM subscriber WHERE id = ?", [reader]):
+                return False
+            self._db.write("DELETE FROM library WHERE subscriber = ?", [reader])
+            self._db.write_many(
+                "INSERT INTO library(subscriber, id, title, abstract, at) VALUES(?, ?, ?, ?, ?)",
+                [[reader, paper.id, paper.title, paper.abstract, now] for paper in held],
+            )
+        return True
+
+    def library(self, reader: int) -> list[LibraryPaper]:
+        """The papers of a reader's library."""
+        return self._db.all(
+            LibraryPaper,
+            "SELECT id, title, abstract FROM library WHERE subscriber = ? ORDER BY id",
+            [reader],
+        )
+
+    def agree(self, reader: int, words: str, now: datetime) -> bool:
+        """Note that a reader agreed to something, in the words that were shown; what they agreed to
+        before stays. False where there is no such reader.
+        """
+        return bool(
+            self._db.write(
+                """INSERT INTO consent(subscriber, words, at)
+                   SELECT id, ?, ? FROM subscriber WHERE id = ?""",
+                [words, now, reader],
+            )
+        )
+
+    def consent(self, reader: int) -> Consent | None:
+        """What a reader agreed to last."""
+        return self._db.first(
+            Consent,
+            "SELECT words, at FROM consent WHERE subscriber = ? ORDER BY id DESC LIMIT 1",
+            [reader],
+        )
