@@ -108,7 +108,7 @@ class Digests(Concern):
 
     def reader(self, address: str) -> Due | None:
         """One reader, whether due or not."""
-        return self._db.first(Due, f"{_DUE} AND r.address = ?", [address])
+        return self._db.first(Due, f"{_DUE} AND lower(r.address) = lower(?)", [address])
 
     def has_news(self, reader: int) -> bool:
         """Whether the reader's logs have grown since the last digest, or there never was one: a
@@ -372,5 +372,5 @@ def rewind(database: Database, delivery: int) -> None:
 _DUE = """
     SELECT r.id, r.address, r.since, r.away, r.slot,
         r.opened_at AS found_empty_at,
-        EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS suppressed
+        EXISTS (SELECT 1 FROM suppression x WHERE lower(x.address) = lower(r.address)) AS suppressed
     FROM subscriber r WHERE r.gone = 0"""

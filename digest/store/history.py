@@ -98,8 +98,8 @@ class History(Concern):
                    CASE WHEN r.gone THEN COALESCE(
                        (SELECT MAX(ended_at) FROM subscription s WHERE s.subscriber = r.id),
                        r.since) END AS left_at
-               FROM subscriber r LEFT JOIN suppression x ON x.address = r.address
-               WHERE r.address = ?""",
+               FROM subscriber r LEFT JOIN suppression x ON lower(x.address) = lower(r.address)
+               WHERE lower(r.address) = lower(?)""",
             [address],
         )
 

@@ -106,8 +106,15 @@ class Naming(Concern):
             name = name_of(row["address"])
             if name and name != row["address"]:
                 self._db.write(
-                    "UPDATE OR IGNORE suppression SET address = ?, reason = ? WHERE address = ?",
-                    [name, reason_of(row["reason"], row["address"]), row["address"]],
+                    """UPDATE suppression SET address = :name, reason = :reason
+                       WHERE address = :old AND NOT EXISTS (
+                           SELECT 1 FROM suppression x
+                           WHERE lower(x.address) = lower(:name) AND x.address <> :old)""",
+                    {
+                        "name": name,
+                        "reason": reason_of(row["reason"], row["address"]),
+                        "old": row["address"],
+                    },
                 )
                 self._db.write("DELETE FROM suppression WHERE address = ?", [row["address"]])
         for row in self._db.rows("SELECT id, address FROM subscriber"):
@@ -118,7 +125,9 @@ class Naming(Concern):
         """Give a reader another name; one who has it already goes on under it, and this one is only
         remembered.
         """
-        if self._db.value("SELECT 1 FROM subscriber WHERE address = ? AND id <> ?", [name, reader]):
+        if self._db.value(
+            "SELECT 1 FROM subscriber WHERE lower(address) = lower(?) AND id <> ?", [name, reader]
+        ):
             self._db.write("UPDATE subscriber SET gone = 1 WHERE id = ?", [reader])
             name = f"{name} (before {reader})"
         self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [name, reader])

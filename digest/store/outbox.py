@@ -334,7 +334,8 @@ _CLAIM = f"""
                      WHEN maybe_accepted THEN 'dropped'
                      ELSE 'suppressed' END
     FROM (SELECT d.id AS chosen,
-              r.gone OR EXISTS (SELECT 1 FROM suppression x WHERE x.address = r.address) AS stopped
+              r.gone = 1 OR EXISTS (
+                  SELECT 1 FROM suppression x WHERE lower(x.address) = lower(r.address)) AS stopped
           FROM {_LEAVING} AND d.next_at <= :now
           ORDER BY d.next_at, d.id LIMIT :most)
     WHERE id = chosen RETURNING id, state, next_at AS due"""
@@ -355,7 +356,7 @@ _REPEATED = """
     FROM delivery d
     JOIN subscriber r ON r.id = d.subscriber
     JOIN content c ON c.id = d.content
-    LEFT JOIN suppression x ON x.address = r.address
+    LEFT JOIN suppression x ON lower(x.address) = lower(r.address)
     WHERE d.id = ?"""
 
 

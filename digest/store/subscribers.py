@@ -223,7 +223,7 @@ class Subscribers(Concern):
         """
         with self._db.transaction():
             reader = self._db.value(
-                "SELECT id FROM subscriber WHERE address = ? AND gone = 0", [address]
+                "SELECT id FROM subscriber WHERE lower(address) = lower(?) AND gone = 0", [address]
             )
             if reader is None:
                 return False
@@ -238,11 +238,14 @@ class Subscribers(Concern):
         the ledger, under an address that no mail reaches.
         """
         with self._db.transaction():
-            reader = self._db.value("SELECT id FROM subscriber WHERE address = ?", [old])
+            reader = self._db.value(
+                "SELECT id FROM subscriber WHERE lower(address) = lower(?)", [old]
+            )
             if reader is None:
                 return False
             other = self._db.value(
-                "SELECT id FROM subscriber WHERE address = ? AND id <> ?", [new, reader]
+                "SELECT id FROM subscriber WHERE lower(address) = lower(?) AND id <> ?",
+                [new, reader],
             )
             if other is not None:
                 self._db.write(
@@ -253,9 +256,11 @@ class Subscribers(Concern):
             self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
             # What a reader wants goes along; a bounce is the old address's.
             self._db.write(
-                """UPDATE OR IGNORE suppression SET address = ?
-                   WHERE address = ? AND reason NOT LIKE 'bounced%'""",
-                [new, old],
+                """UPDATE suppression SET address = :new
+                   WHERE lower(address) = lower(:old) AND reason NOT LIKE 'bounced%'
+                       AND NOT EXISTS (
+                           SELECT 1 FROM suppression x WHERE lower(x.address) = lower(:new))""",
+                {"new": new, "old": old},
             )
             self._db.set_meta("roster", "")
         return True
@@ -266,8 +271,8 @@ class Subscribers(Concern):
             SubscriberState,
             f"""SELECT s.address, s.since, s.due_at, s.slot, d.queued_at AS last_digest_at,
                    d.state AS last_state,
-                   COALESCE((SELECT reason FROM suppression x WHERE x.address = s.address), '')
-                       AS suppressed,
+                   COALESCE((SELECT reason FROM suppression x
+                       WHERE lower(x.address) = lower(s.address)), '') AS suppressed,
                    COALESCE((SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
                        WHERE subscriber = s.id AND state <> 'expired' AND again IS NULL
                        ORDER BY id DESC LIMIT 1), '') AS refused,
@@ -280,7 +285,7 @@ class Subscribers(Concern):
                     WHERE subscriber = s.id AND state NOT IN {NOT_CARRIED_STATES}
                         AND again IS NULL
                     ORDER BY queued_at DESC, id DESC LIMIT 1)
-                WHERE s.address = ? AND s.gone = 0""",
+                WHERE lower(s.address) = lower(?) AND s.gone = 0""",
             [address],
         )
 

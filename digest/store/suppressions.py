@@ -91,7 +91,7 @@ class Suppressions(Concern):
 
     def of(self, address: str) -> Suppression | None:
         """The suppression of one address, or None."""
-        row = self._db.row("SELECT * FROM suppression WHERE address = ?", [address])
+        row = self._db.row("SELECT * FROM suppression WHERE lower(address) = lower(?)", [address])
         return _suppression(row) if row else None
 
     def unsubscribe(self, reader: int, words: str, now: datetime) -> str | None:
@@ -117,7 +117,8 @@ class Suppressions(Concern):
             if known is None:
                 self._db.write(
                     """UPDATE suppression SET farewell = 'wanted', was_away = r.away
-                       FROM subscriber r WHERE r.id = ? AND r.address = suppression.address""",
+                       FROM subscriber r
+                       WHERE r.id = ? AND lower(r.address) = lower(suppression.address)""",
                     [reader],
                 )
         return address
@@ -129,11 +130,12 @@ class Suppressions(Concern):
                 # docs/decisions.md, "What a scanner's press undoes, and what it does not"
                 self._db.write(
                     """UPDATE subscriber SET away = x.was_away FROM suppression x
-                       WHERE subscriber.id = ? AND x.address = subscriber.address""",
+                       WHERE subscriber.id = ? AND lower(x.address) = lower(subscriber.address)""",
                     [reader],
                 )
                 self._db.write(
-                    "DELETE FROM suppression WHERE address = ?", [address_of(self._db, reader)]
+                    "DELETE FROM suppression WHERE lower(address) = lower(?)",
+                    [address_of(self._db, reader)],
                 )
 
     def standing(self, reader: int, now: datetime) -> Standing | None:
@@ -141,7 +143,7 @@ class Suppressions(Concern):
         row = self._db.row(
             """SELECT COALESCE(x.reason, '') AS reason,
                    x.farewell IS NOT NULL AND x.since > ? AS just_now
-               FROM subscriber r LEFT JOIN suppression x ON x.address = r.address
+               FROM subscriber r LEFT JOIN suppression x ON lower(x.address) = lower(r.address)
                WHERE r.id = ?""",
             [now - UNDO, reader],
         )
@@ -174,7 +176,7 @@ class Suppressions(Concern):
     def _note(self, farewell: Farewell, state: str, only: str = "%") -> int:
         return self._db.write(
             """UPDATE suppression SET farewell = ?
-               WHERE farewell LIKE ? AND address = ? AND since = ?""",
+               WHERE farewell LIKE ? AND lower(address) = lower(?) AND since = ?""",
             [state, only, farewell.address, farewell.since],
         )
 
@@ -183,10 +185,10 @@ class Suppressions(Concern):
         with self._db.transaction():
             found = self.of(address)
             if found is not None:
-                self._db.write("DELETE FROM suppression WHERE address = ?", [address])
+                self._db.write("DELETE FROM suppression WHERE lower(address) = lower(?)", [address])
                 self._db.write(
                     """UPDATE bounce SET excused = 1 WHERE subscriber = (
-                           SELECT id FROM subscriber WHERE address = ?)""",
+                           SELECT id FROM subscriber WHERE lower(address) = lower(?))""",
                     [address],
                 )
         return found
@@ -223,14 +225,19 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
     address = address_of(database, reader)
     if address is None:
         return False
-    known = database.value("SELECT reason FROM suppression WHERE address = ?", [address])
+    known = database.value(
+        "SELECT reason FROM suppression WHERE lower(address) = lower(?)", [address]
+    )
     if known is not None and weights.get(known.partition(":")[0], len(weights)) >= weights[reason]:
         # A second reason stands, whatever becomes of a press of the page's button.
-        database.write("UPDATE suppression SET farewell = NULL WHERE address = ?", [address])
+        database.write(
+            "UPDATE suppression SET farewell = NULL WHERE lower(address) = lower(?)", [address]
+        )
         return False
     database.write(
         """INSERT INTO suppression(address, reason, since) VALUES(?, ?, ?)
-           ON CONFLICT(address) DO UPDATE SET reason = excluded.reason, since = excluded.since""",
+           ON CONFLICT(lower(address))
+           DO UPDATE SET reason = excluded.reason, since = excluded.since""",
         [address, f"{reason}: {words}" if words else reason.value, now],
     )
     return True
@@ -305,7 +312,8 @@ def excuse_words(database: Database, said: str, now: datetime) -> None:
         if _soft_days(database, reader, now) < SOFT_DAYS:
             database.write(
                 """DELETE FROM suppression WHERE reason LIKE 'bounced%' AND since > :line
-                       AND address = (SELECT address FROM subscriber WHERE id = :reader)
+                       AND lower(address) = (
+                           SELECT lower(address) FROM subscriber WHERE id = :reader)
                        AND NOT EXISTS (SELECT 1 FROM bounce WHERE subscriber = :reader
                                            AND blame = 'hard' AND NOT excused)""",
                 {"line": line, "reader": reader},
@@ -341,8 +349,8 @@ def _excuse(database: Database, now: datetime) -> None:
     line = now - SURGE_SPAN
     database.write(
         """DELETE FROM suppression
-           WHERE reason LIKE 'bounced%' AND since > :line AND address IN (
-               SELECT r.address FROM bounce b JOIN subscriber r ON r.id = b.subscriber
+           WHERE reason LIKE 'bounced%' AND since > :line AND lower(address) IN (
+               SELECT lower(r.address) FROM bounce b JOIN subscriber r ON r.id = b.subscriber
                WHERE b.at > :line)""",
         {"line": line},
     )

@@ -170,8 +170,8 @@ def _take_suppressions(database: Database, path: Path) -> int:
         with database.transaction():
             for row in rows:
                 taken += database.write(
-                    """INSERT OR IGNORE INTO suppression(address, reason, since)
-                       VALUES(:address, :reason, :since)""",
+                    """INSERT INTO suppression(address, reason, since)
+                       VALUES(:address, :reason, :since) ON CONFLICT DO NOTHING""",
                     row,
                 )
     return taken
