@@ -212,6 +212,7 @@ _STAMPS = (
     ("run", "finished_at"),
     ("run", "started_at"),
     ("signup", "at"),
+    ("subscriber", "digest_at"),
     ("subscriber", "due_at"),
     ("subscriber", "opened_at"),
     ("subscriber", "since"),

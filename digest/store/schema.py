@@ -58,8 +58,12 @@ MIGRATIONS: tuple[str, ...] = (
     # `consent`: what the reader agreed to, in the words that were shown.
     # `digest`: the digest's value as JSON, by which its body is made again, and `made_by` the
     # program and templates that made it last.
-    # `carried`: what was sent to a reader in a month long ago: `contents` are numbers of `aged`,
-    # digests that several readers had, and `papers` what that reader alone had.
+    # The ledger of digests whose deliveries are gone (store/ledger.py has the form of its columns).
+    # `carried`: what a reader was sent in a month, both in its `id`: `contents` are numbers of
+    # `aged`, digests that several readers had, and `papers` what that reader alone had.
+    # `correction`: the reader had the paper so long ago, before it was withdrawn.
+    # `number`: the paper's in that ledger, NULL where it never came there. `aged`: a content's.
+    # `digest_at`: when the last of a reader's digests was queued that went there.
     """
     PRAGMA defer_foreign_keys = ON;
     CREATE TEMP TABLE rebuilt AS SELECT * FROM subscriber;
@@ -149,18 +153,28 @@ CHECK(origin IN ('file', 'web'));
 
     CREATE TABLE aged(
         id INTEGER PRIMARY KEY,
-        month TEXT NOT NULL,
+        month INTEGER NOT NULL,
         papers BLOB NOT NULL
     );
     CREATE INDEX aged_month ON aged(month);
 
     CREATE TABLE carried(
-        month TEXT NOT NULL,
-        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        id INTEGER PRIMARY KEY,
         contents BLOB NOT NULL,
-        papers BLOB NOT NULL,
-        PRIMARY KEY(month, subscriber)
+        papers BLOB NOT NULL
+    );
+
+    CREATE TABLE correction(
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        paper TEXT NOT NULL REFERENCES paper(id),
+        PRIMARY KEY(subscriber, paper)
     ) WITHOUT ROWID;
-    CREATE INDEX carried_subscriber ON carried(subscriber);
+
+    ALTER TABLE paper ADD COLUMN number INTEGER;
+    CREATE UNIQUE INDEX paper_number ON paper(number);
+    CREATE INDEX paper_abstract ON paper(updated) WHERE abstract <> '';
+    ALTER TABLE content ADD COLUMN aged INTEGER;
+    ALTER TABLE subscriber ADD COLUMN digest_at TEXT;
+    CREATE INDEX delivery_again ON delivery(again) WHERE again IS NOT NULL;
     """,
 )
