@@ -14,7 +14,7 @@ import httpx
 
 from digest import __version__
 from digest.mail.message import EndedError, Message, words
-from digest.model import REPOSITORY, Outcome, Outgoing, Receipt
+from digest.model import Outcome, Outgoing, Receipt
 from digest.times import from_text, to_text
 
 API_VERSION = "2022-11-28"
@@ -100,7 +100,7 @@ class GithubTransport:
             return Receipt(
                 Outcome.FAILED, "there is no DIGEST_GITHUB_TOKEN, and issues are posted with one"
             )
-        repository = message.recipient.removeprefix(REPOSITORY)
+        _, _, repository = message.recipient.partition(":")  # written github:OWNER/REPO
         wanted = json.loads(message.data)
         try:
             there = await self._markers(repository, from_text(wanted["since"]))

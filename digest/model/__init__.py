@@ -7,8 +7,8 @@ from digest.model.deliveries import NOT_CARRIED, OPEN, WAITING, Outcome, Outgoin
 from digest.model.digests import Digest, Item, LocalDate, Rendered, Rhythm, Section, Silence
 from digest.model.papers import Change, Kind, Paper, Query, Window
 from digest.model.readers import (
-    REPOSITORY,
     Abstracts,
+    Channel,
     Format,
     Keyword,
     Mistake,
@@ -24,10 +24,10 @@ from digest.model.readers import (
 __all__ = [
     "NOT_CARRIED",
     "OPEN",
-    "REPOSITORY",
     "WAITING",
     "Abstracts",
     "Change",
+    "Channel",
     "Digest",
     "Format",
     "Item",

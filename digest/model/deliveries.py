@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from digest.model.readers import Channel
+
 
 class State(StrEnum):
     """The states of a delivery; to people `unknown` is "maybe delivered"."""
@@ -71,8 +73,8 @@ class Outgoing:
 
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
     goes: before the text part's, between, and after the HTML part's; two pieces where there is no
-    HTML part. `reader` is the subscriber's number, 0 where the message belongs to no delivery (a
-    test, a preview).
+    HTML part. Of an issue they are the text of each of its parts. `reader` is the subscriber's
+    number, 0 where the message belongs to no delivery (a test, a preview).
     """
 
     id: int
@@ -84,3 +86,4 @@ class Outgoing:
     subject: str
     pieces: tuple[bytes, ...]
     reader: int = 0
+    channel: Channel = Channel.MAIL

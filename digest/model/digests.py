@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import TypeAlias
 
 from digest.model.papers import Change, Kind, Paper
-from digest.model.readers import Abstracts, Format, Keyword, Weekly
+from digest.model.readers import Abstracts, Channel, Format, Keyword, Weekly
 
 LocalDate: TypeAlias = date
 """A day in somebody's time zone."""
@@ -60,7 +60,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The content of one mail, free of anything that belongs to one reader alone.
+    """The content of one mail or issue, free of anything that belongs to one reader alone.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest
     before this one; `abstracts` is how many papers come with their abstract (as much of it as
@@ -88,6 +88,7 @@ class Digest:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
+    channel: Channel = Channel.MAIL
     unanswered: tuple[str, ...] = ()
 
     @property

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 
-REPOSITORY = "github:"
-"""Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
+
+class Channel(StrEnum):
+    """The channel by which digests come to a reader: a mail, or an issue of a GitHub repository."""
+
+    MAIL = "mail"
+    GITHUB = "github"
 
 
 class Rule(StrEnum):
@@ -67,11 +71,10 @@ class Abstracts(StrEnum):
 
 
 class Format(StrEnum):
-    """The form of a digest: a mail with an HTML part, a mail of text alone, or an issue."""
+    """The form of a mail: with an HTML part, or of text alone."""
 
     HTML = "html"
     TEXT = "text"
-    ISSUE = "issue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,11 @@ class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
     `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the
-    digest as an issue. `days` are the days on which a digest may come; `at` is the local time
-    before which it does not come (None: as soon as the papers are in); `exclude` holds canonical
-    queries; where `within` names categories (`cs.LG`, `cs.*`), only papers in one of them come;
-    papers by these `authors` or in these `categories` come before others that match as well.
+    digest as an issue; `channel` follows from it (subscribers/addresses). `days` are the days on
+    which a digest may come; `at` is the local time before which it does not come (None: as soon as
+    the papers are in); `exclude` holds canonical queries; where `within` names categories (`cs.LG`,
+    `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
+    come before others that match as well.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers.
     """
@@ -105,6 +109,7 @@ class Subscriber:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
+    channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)
 
 

@@ -74,6 +74,7 @@ def compose(
         authors=subscriber.authors,
         categories=subscriber.categories,
         subject_prefix=subscriber.subject_prefix,
+        channel=subscriber.channel,
         unanswered=extras.unanswered if extras.welcome else (),
     )
 

@@ -18,7 +18,7 @@ from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
 from digest.mail.message import freeze
-from digest.model import Digest, Format, Paper, Roster, Silence, Subscriber
+from digest.model import Channel, Digest, Paper, Roster, Silence, Subscriber
 from digest.rendering.issue import render_issues
 from digest.rendering.render import Renderer
 from digest.rules.compose import Extras, compose
@@ -296,7 +296,7 @@ def _may_be_empty(subscriber: Subscriber) -> bool:
     """Whether a digest without a paper may go to this reader: watchers of a repository get no issue
     for that.
     """
-    return subscriber.format is not Format.ISSUE
+    return subscriber.channel is Channel.MAIL
 
 
 def _occasion(
@@ -322,7 +322,7 @@ def _occasion(
 
 def _rendered(renderer: Renderer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:
     """Subject and body as they are stored: of a mail, or of the issues of a repository."""
-    if digest.format is Format.ISSUE:
+    if digest.channel is Channel.GITHUB:
         issues = render_issues(digest)
         return issues.title, tuple(body.encode() for body in issues.bodies)
     rendered = renderer.render(digest, secrets.token_hex(16))

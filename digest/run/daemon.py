@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.errors import ClockError, ConfigError, TryLaterError
-from digest.model import Roster
+from digest.model import Channel, Roster
 from digest.rules.calendar import last_served, next_served
 from digest.rules.delivery_retry import RateLimit
 from digest.rules.plan import AT_LEAST_EVERY
@@ -156,7 +156,7 @@ def next_work(
     mail = store.outbox.next_at(hold_unknown=hold_unknown)
     if mail is not None:
         moments.append(max(mail, mail_from))
-    issues = store.outbox.next_at(hold_unknown=hold_unknown, issues=True)
+    issues = store.outbox.next_at(Channel.GITHUB)
     if issues is not None:
         moments.append(issues)
     # Thousands of readers share a few schedules, and working out a slot takes its time.

@@ -18,7 +18,7 @@ from digest.errors import DigestError
 from digest.mail.github import assemble_issues
 from digest.mail.message import Sender, assemble
 from digest.mail.transport import Transport
-from digest.model import REPOSITORY, Outcome, Outgoing, Receipt, State
+from digest.model import Channel, Outcome, Outgoing, Receipt, State
 from digest.rules.delivery_retry import RateLimit
 from digest.run.session import Session
 from digest.store.relay import RelayState
@@ -123,7 +123,7 @@ async def post_issues(session: Session, mailer: Mailer) -> Delivered:
     """
     done, outbox = Delivered(), session.store.outbox
     while not session.stop.is_set():
-        group = outbox.claim(session.clock(), hold_unknown=mailer.hold_unknown, issues=True)
+        group = outbox.claim(session.clock(), channel=Channel.GITHUB)
         if not group:
             break
         session.progress(f"posting to {group[0].address}")
@@ -245,7 +245,7 @@ async def send_one(mailer: Mailer, outgoing: Outgoing, enter_data: Callable[[], 
         return Receipt(Outcome.DEFERRED, "the subscribers file no longer holds this reader")
     hidden = named is not outgoing
     try:
-        if outgoing.address.startswith(REPOSITORY):
+        if outgoing.channel is Channel.GITHUB:
             return await mailer.issues.send(assemble_issues(outgoing), before_data)
         if mailer.ready is not None:
             await mailer.ready(mailer.transport.description)

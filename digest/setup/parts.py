@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError
-from digest.model import REPOSITORY
+from digest.model import Channel
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
 from digest.setup.subscribers import apply_naming, known_as, place_of_subscribers, read_roster
@@ -69,11 +69,11 @@ def held_back_error(address: str, why: str) -> ConfigError:
     )
 
 
-def holds_unknown(settings: Settings, address: str) -> bool:
+def holds_unknown(settings: Settings, channel: Channel) -> bool:
     """Whether what may have been delivered there waits for a person; issues can be looked for, and
     never do.
     """
-    return settings.hold_unknown and not address.startswith(REPOSITORY)
+    return settings.hold_unknown and channel is Channel.MAIL
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:

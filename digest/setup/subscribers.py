@@ -8,7 +8,7 @@ from pathlib import Path
 
 from digest.errors import ConfigError, UsageError
 from digest.mail.message import address_in
-from digest.model import Format, Roster
+from digest.model import Channel, Roster
 from digest.setup.settings import IN_PLACE, Settings
 from digest.store import Store
 from digest.subscribers import Problem, SubscribersFileError, load_roster
@@ -67,7 +67,7 @@ def roster_or_empty(settings: Settings) -> Roster:
 def has_mail_readers(settings: Settings) -> bool:
     """Whether somebody else than repositories is served; also where nobody knows yet."""
     readers = roster_or_empty(settings).subscribers
-    return not readers or any(reader.format is not Format.ISSUE for reader in readers)
+    return not readers or any(reader.channel is Channel.MAIL for reader in readers)
 
 
 def known_as(settings: Settings, address: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest.model import Kind, Paper, Revisions
+from digest.model import Channel, Kind, Paper, Revisions
 from digest.rules.verdict import LedgerEntry, LogRow, Part
 from digest.store.database import Concern
 from digest.store.due import NEEDED, NO_END, WITHIN
@@ -28,6 +28,7 @@ class Reader:
 
     id: int
     address: str
+    channel: Channel
     since: datetime
     left_at: datetime | None
     suppression: str
@@ -93,7 +94,7 @@ class History(Concern):
         """One reader, also one who left."""
         return self._db.first(
             Reader,
-            """SELECT r.id, r.address, r.since, COALESCE(x.reason, '') AS suppression,
+            """SELECT r.id, r.address, r.channel, r.since, COALESCE(x.reason, '') AS suppression,
                    x.since AS suppressed_at,
                    CASE WHEN r.gone THEN COALESCE(
                        (SELECT MAX(ended_at) FROM subscription s WHERE s.subscriber = r.id),

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from digest.errors import UsageError
-from digest.model import NOT_CARRIED, OPEN, REPOSITORY, Outcome, Outgoing, Receipt, State
+from digest.model import NOT_CARRIED, OPEN, Channel, Outcome, Outgoing, Receipt, State
 from digest.rules.bounces import bare_words
 from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, RateLimit, what_follows
 from digest.store.database import Concern, Database
@@ -33,6 +33,7 @@ class OutboxRow:
 
     id: int
     address: str
+    channel: Channel
     subject: str
     papers: int
     state: State
@@ -93,19 +94,18 @@ class Outbox(Concern):
     def claim(
         self,
         now: datetime,
+        channel: Channel = Channel.MAIL,
         *,
-        hold_unknown: bool,
+        hold_unknown: bool = False,
         most: int = 1,
         limits: Sequence[RateLimit] = (),
-        issues: bool = False,
     ) -> list[Outgoing]:
-        """Take the next deliveries that may leave now, `most` at a time and within the limits: of
-        mail, or of issues.
+        """Take the next deliveries of a channel that may leave now, `most` at a time and within the
+        limits. `hold_unknown`: what was maybe delivered waits for a person.
 
-        Those of readers who left or are suppressed end here. An issue that may have been posted can
-        be looked for, so it need not be held.
+        Those of readers who left or are suppressed end here.
         """
-        wanted = {"now": now, "owner": self._owner, **_leaving(hold_unknown, issues)}
+        wanted = {"now": now, "owner": self._owner, "channel": channel, "hold": hold_unknown}
         while True:
             with self._db.transaction():
                 room = self._relay.room(now, limits, most)
@@ -114,7 +114,7 @@ class Outbox(Concern):
                     if row["state"] == State.SUPPRESSED:
                         rewind(self._db, row["id"])
                 leased = [row for row in rows if row["state"] == State.LEASED]
-                if leased and not issues:
+                if leased and channel is Channel.MAIL:
                     self._relay.take(len(leased), now, limits)
             # Where all that were looked at ended here, others may be due behind them.
             if leased or not rows:
@@ -127,8 +127,8 @@ class Outbox(Concern):
         """
         found = self._db.first(
             Outgoing,
-            f"""SELECT d.id, d.attempt, r.address, r.name, d.message_id, d.queued_at AS date,
-                   {SUBJECT} AS subject, c.pieces, r.id AS reader
+            f"""SELECT d.id, d.attempt, r.address, r.channel, r.name, d.message_id,
+                   d.queued_at AS date, {SUBJECT} AS subject, c.pieces, r.id AS reader
                FROM delivery d
                JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
@@ -178,7 +178,7 @@ class Outbox(Concern):
         )
         if maybe_accepted is None:
             return None, receipt
-        is_issue = outgoing.address.startswith(REPOSITORY)
+        is_issue = outgoing.channel is Channel.GITHUB
         if not is_issue:
             blamed = receipt.bounce
             receipt = self._relay.judge(receipt, now, outgoing.reader, outgoing.address)
@@ -215,13 +215,13 @@ class Outbox(Concern):
             note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state, receipt
 
-    def next_at(self, *, hold_unknown: bool, issues: bool = False) -> datetime | None:
-        """The earliest moment at which a delivery may leave: of mail, or of issues (see
-        `claim`).
-        """
+    def next_at(
+        self, channel: Channel = Channel.MAIL, *, hold_unknown: bool = False
+    ) -> datetime | None:
+        """The earliest moment at which a delivery of a channel may leave (see `claim`)."""
         return self._db.moment(
             f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
-            _leaving(hold_unknown, issues),
+            {"channel": channel, "hold": hold_unknown},
         )
 
     def entries(self, *, ended: bool = False) -> list[OutboxRow]:
@@ -314,15 +314,10 @@ class Outbox(Concern):
             raise no_delivery_error(delivery, " --all")
 
 
-def _leaving(hold_unknown: bool, issues: bool) -> dict[str, bool]:
-    """The parameters of _LEAVING."""
-    return {"hold": hold_unknown and not issues, "issues": issues}
-
-
 _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
     WHERE d.state IN {OPEN_STATES}
         AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
-        AND (r.address LIKE 'github:%') = :issues
+        AND r.channel = :channel
         AND NOT {HELD_BACK.format("r.id")}"""
 
 # A delivery that may have been accepted once is never made due again: it ends as dropped, not
@@ -341,8 +336,8 @@ _CLAIM = f"""
     WHERE id = chosen RETURNING id, state, next_at AS due"""
 
 _ROWS = f"""
-    SELECT d.id, r.address, {SUBJECT} AS subject, d.state, d.attempt, d.queued_at, d.next_at,
-        d.ended_at, d.reply, d.message_id, d.again,
+    SELECT d.id, r.address, r.channel, {SUBJECT} AS subject, d.state, d.attempt,
+        d.queued_at, d.next_at, d.ended_at, d.reply, d.message_id, d.again,
         (SELECT COUNT(*) FROM content_paper cp WHERE cp.content = d.content) AS papers
     FROM delivery d
     JOIN subscriber r ON r.id = d.subscriber

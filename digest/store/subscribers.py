@@ -146,15 +146,18 @@ class Subscribers(Concern):
         reader = known["id"] if known else next_reader(self._db)
         if known is None:
             self._db.write(
-                "INSERT INTO subscriber(id, address, name, since, due_at) VALUES(?, ?, ?, ?, ?)",
-                [reader, subscriber.email, subscriber.name, now, now],
+                """INSERT INTO subscriber(id, address, channel, name, since, due_at)
+                   VALUES(?, ?, ?, ?, ?, ?)""",
+                [reader, subscriber.email, subscriber.channel, subscriber.name, now, now],
             )
         else:
             slot = moment_or_none(known["slot"])
             self._db.write(
-                "UPDATE subscriber SET address = ?, name = ?, due_at = ?, gone = 0 WHERE id = ?",
+                """UPDATE subscriber
+                   SET address = ?, channel = ?, name = ?, due_at = ?, gone = 0 WHERE id = ?""",
                 [
                     subscriber.email,
+                    subscriber.channel,
                     subscriber.name,
                     next_slot(subscriber, slot) if slot else now,
                     reader,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-from digest.model import REPOSITORY
+from digest.model import Channel
 from digest.subscribers.values import WrongValueError, fits
+
+REPOSITORY = f"{Channel.GITHUB}:"
+"""Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
 
 _REPOSITORY = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
@@ -15,6 +18,16 @@ _REPOSITORY_IN_TEXT = re.compile(
     r"([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?$"
 )
 _MAIL_IN_TEXT = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+
+
+def channel_of(address: str) -> Channel:
+    """The channel by which digests come to who is called so."""
+    return Channel.GITHUB if address.lower().startswith(REPOSITORY) else Channel.MAIL
+
+
+def repository_of(address: str) -> str:
+    """The repository of an address of GitHub's channel, as `OWNER/REPO`."""
+    return address[len(REPOSITORY) :].strip()
 
 
 def normal_email(text: str) -> str:
@@ -41,9 +54,9 @@ def normal_address(text: str) -> str:
 
     Raises ValueError.
     """
-    if not text.lower().startswith(REPOSITORY):
+    if channel_of(text) is Channel.MAIL:
         return normal_email(text)
-    repository = text[len(REPOSITORY) :].strip()
+    repository = repository_of(text)
     if not _REPOSITORY.fullmatch(repository):
         raise ValueError("a GitHub repository is written OWNER/REPO")
     return REPOSITORY + repository

@@ -10,8 +10,9 @@ from typing import Any
 
 from digest.errors import one_line
 from digest.keywords.grammar import make_keyword, parse, to_text
-from digest.model import REPOSITORY, Format, Keyword, Roster, Rule, Subscriber
+from digest.model import Keyword, Roster, Rule, Subscriber
 from digest.subscribers import repair
+from digest.subscribers.addresses import channel_of
 from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS, read_field
 from digest.subscribers.guesses import nearest, probably_meant
@@ -312,9 +313,7 @@ class Checked:
                 raise WrongValueError(
                     f"{email} has no keywords", node=fields.get("keywords", place)
                 )
-            if email.startswith(REPOSITORY):
-                values["format"] = Format.ISSUE
-            self._readers.append(Subscriber(**values))
+            self._readers.append(Subscriber(**values, channel=channel_of(email)))
         if not addresses and not misnamed:
             raise WrongValueError("this subscriber has no email", node=node)
 

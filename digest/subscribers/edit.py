@@ -8,8 +8,8 @@ from pathlib import Path
 
 from digest.errors import UsageError
 from digest.keywords.grammar import parse
-from digest.model import REPOSITORY, Roster, Rule, Subscriber
-from digest.subscribers.addresses import folded_address, normal_address
+from digest.model import Channel, Roster, Rule, Subscriber
+from digest.subscribers.addresses import channel_of, folded_address, normal_address, repository_of
 from digest.subscribers.check import Checked, fold
 from digest.subscribers.document import YamlNode
 from digest.subscribers.draft import Draft, Member, entry_member, single
@@ -243,8 +243,8 @@ def _new_entry(checked: Checked, reader: Wanted, texts: list[str]) -> Member:
 
 def _identity(address: str) -> tuple[str, str]:
     """The field that says who a subscriber is."""
-    if address.startswith(REPOSITORY):
-        return "github", address.removeprefix(REPOSITORY)
+    if channel_of(address) is Channel.GITHUB:
+        return "github", repository_of(address)
     return "email", address
 
 
@@ -306,5 +306,6 @@ def _email(text: str) -> str:
     try:
         return normal_address(text.strip())
     except ValueError as error:
-        what = "repository" if text.strip().lower().startswith(REPOSITORY) else "mail address"
+        is_mail = channel_of(text.strip()) is Channel.MAIL
+        what = "mail address" if is_mail else "repository"
         raise UsageError(f"{text!r} is no {what}: {str(error).rstrip('.')}") from error

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from urllib.parse import quote
 
-from digest.model import REPOSITORY, Outgoing, Roster, Subscriber
+from digest.model import Channel, Outgoing, Roster, Subscriber
+from digest.subscribers.addresses import channel_of
 
 # Begins the name by which the database and the log know a reader whose address is kept out of them.
 PREFIX = "reader:"
@@ -30,7 +31,7 @@ class Pseudonyms:
         """The name of a mail address, in whatever case it is written; a repository is public, and
         keeps its own.
         """
-        if address.startswith((REPOSITORY, PREFIX)):
+        if channel_of(address) is not Channel.MAIL or address.startswith(PREFIX):
             return address
         code = hmac.new(self.key.encode(), address.strip().casefold().encode(), hashlib.sha256)
         return PREFIX + code.hexdigest()[:HEX_DIGITS]
@@ -55,7 +56,7 @@ class Pseudonyms:
         )
 
     def _hidden(self, reader: Subscriber) -> Subscriber:
-        if reader.email.startswith(REPOSITORY):
+        if reader.channel is not Channel.MAIL:
             return reader
         return replace(reader, email=self.of(reader.email), name="", mailbox=reader.email)
 

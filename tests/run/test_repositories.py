@@ -12,7 +12,7 @@ import pytest
 
 from digest.cli.look.outbox import what_follows
 from digest.mail.github import GithubTransport
-from digest.model import Format, Outcome
+from digest.model import Channel, Outcome
 from digest.rules.delivery_retry import UNKNOWN_WAIT, RateLimit
 from digest.run.daemon import next_work
 from digest.setup.parts import holds_unknown
@@ -29,7 +29,7 @@ class Repository:
 
     def __init__(self, path: Path, server: GithubServer) -> None:
         self.world, self.server = World(path), server
-        self.world.readers = [reader(PAGE, "Alpha", format=Format.ISSUE)]
+        self.world.readers = [reader(PAGE, "Alpha")]
         self.way = GithubTransport(TOKEN, api=server.url, clock=lambda: self.world.now)
 
     async def cycle(self, at: datetime, **changes: object) -> dict[Outcome, int]:
@@ -71,7 +71,7 @@ async def test_a_day_with_nothing_new_brings_no_issue_and_neither_does_a_welcome
     repository: Repository,
 ) -> None:
     world = repository.world
-    world.readers = [reader(PAGE, "Alpha", format=Format.ISSUE, quiet_days=True)]
+    world.readers = [reader(PAGE, "Alpha", quiet_days=True)]
     for day in range(3):
         assert await repository.cycle(MONDAY + day * DAY + 8 * HOUR) == {}
     world.arxiv.announce("Alpha", eprint(1, WEDNESDAY))
@@ -155,7 +155,7 @@ async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(
     (entry,) = world.store.outbox.entries()
     here = Path()
     settings = Settings(home=here, db=here, subscribers=here, hold_unknown=hold)
-    assert not holds_unknown(settings, entry.address), "an issue can be looked for: nobody decides"
+    assert not holds_unknown(settings, Channel.GITHUB), "an issue can be looked for: nobody decides"
     told = what_follows(entry, MONDAY + 999 * DAY, hold_unknown=False)
     assert "2029" not in told, "nor does it wait for the mail server"
     repository.server.next["GET"] = [Refuse(502, "Server Error")]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from digest.explain.inquiry import Inquiry, coming
-from digest.model import Format, Roster, Weekly
+from digest.model import Roster, Weekly
 from digest.rules.calendar import served_between
 from digest.run.fetch import unanswered
 from tests.world.asking import AskedWorld, asked_world
@@ -279,7 +279,7 @@ async def test_the_first_issue_names_the_keyword_that_is_missing(world: AskedWor
     from digest.rendering.issue import render_issues
     from digest.run.compose import compose_now
 
-    world.readers = [reader(ADA, "Alpha", "Beta", format=Format.ISSUE)]
+    world.readers = [reader("github:ada/papers", "Alpha", "Beta")]
     world.arxiv.announce("Alpha", eprint(1))
     world.arxiv.fail("Beta", bad_answer())
     await world.cycle(MONDAY, roster=Roster((), world.roster.keywords))

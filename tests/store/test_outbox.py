@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from digest.model import (
+    Channel,
     Outcome,
     Receipt,
     State,
@@ -106,7 +107,7 @@ def test_an_issue_waits_by_itself_where_github_could_not_be_used(house: House) -
     house.sync(reader(PAGE, "Alpha"))
     house.record("Alpha", eprint(1))
     delivery = house.queue(PAGE)
-    (outgoing,) = house.store.outbox.claim(house.now, hold_unknown=False, issues=True)
+    (outgoing,) = house.store.outbox.claim(house.now, Channel.GITHUB)
     receipt = Receipt(Outcome.RELAY, "502 bad gateway")
     assert house.ended(outgoing, receipt) == State.QUEUED
     entry = house.store.outbox.entry(delivery)

@@ -6,6 +6,7 @@ import pytest
 
 from digest.errors import ConfigError, Exit
 from digest.model import (
+    Channel,
     Outcome,
     Subscriber,
 )
@@ -220,6 +221,21 @@ def test_an_addresss_case_does_not_make_another_reader(settled: House) -> None:
     assert settled.store.subscribers.known() == 1
     assert settled.value("SELECT address FROM subscriber") == "ADA@example.org"
     assert settled.due("ada@EXAMPLE.org") == []
+
+
+def test_a_readers_channel_is_written_with_the_reader(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"), reader("github:ada/papers", "Alpha"))
+    channels = house.database.rows("SELECT address, channel FROM subscriber ORDER BY id")
+    assert [row["channel"] for row in channels] == ["mail", "github"]
+    known = house.store.history.reader("github:ada/papers")
+    assert known is not None
+    assert known.channel is Channel.GITHUB
+
+
+def test_a_repositorys_case_does_not_make_another_reader(house: House) -> None:
+    house.sync(reader("github:ada/papers", "Alpha"))
+    house.sync(reader("github:Ada/Papers", "Alpha"))
+    assert house.value("SELECT COUNT(*) FROM subscriber") == 1
 
 
 def test_a_slots_day_does_not_begin_anew_when_somebody_else_edits_the_file(house: House) -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.model import Outgoing, Roster, Subscriber
+from digest.model import Channel, Outgoing, Roster, Subscriber
 from digest.subscribers.pseudonyms import Pseudonyms, conceal, mailboxes, reveal
 
 NAMES = Pseudonyms("a key that nobody else has")
 ADA = Subscriber("ada@example.org", (), name="Ada")
-PAGE = Subscriber("github:ada/papers", ())
+PAGE = Subscriber("github:ada/papers", (), channel=Channel.GITHUB)
 
 
 def outgoing(address: str) -> Outgoing:

@@ -24,6 +24,7 @@ from digest.run.fetch import Sources
 from digest.run.session import silent
 from digest.store import Store
 from digest.store.database import Database
+from digest.subscribers.addresses import channel_of
 from digest.system.signals import Stop
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
@@ -45,7 +46,8 @@ def keyword(name: str, query: str | None = None) -> Keyword:
 
 def reader(address: str, *names: str, **options: Any) -> Subscriber:
     """A reader of keywords by name."""
-    return Subscriber(address, tuple(keyword(name) for name in names), **options)
+    keywords = tuple(keyword(name) for name in names)
+    return Subscriber(address, keywords, channel=channel_of(address), **options)
 
 
 def eprint(number: int, submitted: datetime = MONDAY - DAY, **changes: Any) -> Paper:

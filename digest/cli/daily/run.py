@@ -32,10 +32,11 @@ from digest.cli.readers.keywords import quarantine_advice
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import Message
-from digest.model import REPOSITORY, Outcome
+from digest.model import Channel, Outcome
 from digest.rules.words import in_words
 from digest.setup.parts import clock_at
 from digest.store.runs import KeywordRecord
+from digest.subscribers.addresses import channel_of
 from digest.times import in_utc, text_or_none, to_text
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _lines(summary: Summary, messages: list[Message], *, dry_run: bool) -> Itera
         reasons = dict.fromkeys(k.why for k in summary.keywords)
         yield f"No keyword was due: {'; '.join(list(reasons)[:3])}."
     for message in messages:
-        verb = "posted" if message.recipient.startswith(REPOSITORY) else "mailed"
+        verb = "posted" if channel_of(message.recipient) is Channel.GITHUB else "mailed"
         yield f"Would be {verb} to {message.recipient}: {len(message.data) // 1000 + 1} kB"
     if summary.awaited:
         yield f"{summary.awaited}."

@@ -125,7 +125,7 @@ def _show(
 
 
 def _line(settings: Settings, subscriber: Subscriber, delivery: LedgerEntry) -> str:
-    hold = holds_unknown(settings, subscriber.email)
+    hold = holds_unknown(settings, subscriber.channel)
     words = delivery_words(delivery, subscriber.timezone, hold_unknown=hold)
     papers = counted(delivery.papers, "paper")
     return f"{subscriber.email}: {papers}, {delivery.subject!r}: {words}"

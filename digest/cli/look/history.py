@@ -81,7 +81,7 @@ def _digests(
 
     roster = readable_roster(context, why="times are in UTC")
     reader = known_reader(context.settings, roster, store, email)
-    hold = holds_unknown(context.settings, reader.address)
+    hold = holds_unknown(context.settings, reader.channel)
     digests = []
     for delivery in store.history.deliveries(reader.number, limit=limit):
         values = delivery_values(delivery, reader.zone, hold_unknown=hold)

@@ -22,7 +22,7 @@ from digest.cli.base import (
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.mail.message import assemble
-from digest.model import REPOSITORY
+from digest.model import Channel
 from digest.rules.delivery_retry import RateLimit
 from digest.rules.words import in_words
 from digest.setup.mail import make_sender
@@ -62,7 +62,7 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
         yield from server if rows else ["The outbox is empty."]
         for row in rows:
             yield f"{row.id}  {row.address}  {in_words(row.state)}  {row.subject}"
-            hold = holds_unknown(context.settings, row.address)
+            hold = holds_unknown(context.settings, row.channel)
             # The server's reason stands above already, once for all that it keeps back.
             reply = row.reply if row.reply != reason else ""
             yield from labelled([("", what_follows(row, opens_at, hold_unknown=hold), reply)], 4)
@@ -72,7 +72,7 @@ def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> 
 
 def leaves_at(row: OutboxRow, opens_at: datetime) -> datetime:
     """When a waiting delivery is tried again; no mail leaves before `opens_at`, but issues do."""
-    return row.next_at if row.address.startswith(REPOSITORY) else max(row.next_at, opens_at)
+    return max(row.next_at, opens_at) if row.channel is Channel.MAIL else row.next_at
 
 
 def what_follows(row: OutboxRow, opens_at: datetime, *, hold_unknown: bool) -> str:
@@ -171,7 +171,7 @@ def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
         "again": row.again,
         "titles": [asdict(paper) for paper in papers],
     }
-    hold = holds_unknown(context.settings, row.address)
+    hold = holds_unknown(context.settings, row.channel)
     rows = [
         ("Subject", row.subject),
         ("Repeats", f"delivery {row.again}" if row.again else ""),
@@ -195,7 +195,7 @@ def _paper_line(paper: Carried) -> str:
 def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
     outgoing = store.outbox.message(number)
-    if outgoing.address.startswith(REPOSITORY):
+    if outgoing.channel is Channel.GITHUB:
         raise UsageError(
             f"delivery {number} is an issue of {outgoing.address}, and no mail",
             remedy=f"'digest outbox show {number}' lists its papers",

@@ -20,7 +20,7 @@ from digest.cli.daily.cycle import rehearsal
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mail.message import assemble, freeze
 from digest.mail.nowhere import Nowhere
-from digest.model import Digest, Format, Outgoing, Rendered, Roster, Subscriber
+from digest.model import Channel, Digest, Format, Outgoing, Rendered, Roster, Subscriber
 from digest.rendering.issue import render_issues
 from digest.setup.mail import make_sender
 from digest.setup.parts import clock_at, require_subscriber
@@ -79,7 +79,7 @@ def preview(context: Context, flags: PreviewFlags) -> None:
     digest = asyncio.run(_next_digest(context, roster, subscriber, flags.now))
     if digest is None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
-    elif subscriber.format is Format.ISSUE:
+    elif subscriber.channel is Channel.GITHUB:
         _show_issues(context, digest, flags)
     else:
         _show_mail(context, digest, subscriber, flags)

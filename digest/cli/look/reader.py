@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from digest.cli.base import Context
 from digest.errors import ConfigError
-from digest.model import Roster, Subscriber
+from digest.model import Channel, Roster, Subscriber
 from digest.setup.parts import held_back_error
 from digest.setup.settings import Settings
 from digest.setup.subscribers import known_as, place_of_subscribers, read_roster
@@ -33,6 +33,12 @@ class KnownReader:
     def number(self) -> int:
         """The reader's number in the database, 0 where that does not know them."""
         return self.past.id if self.past else 0
+
+    @property
+    def channel(self) -> Channel:
+        """The channel by which digests come to the reader."""
+        known = self.subscriber or self.past
+        return known.channel if known else Channel.MAIL
 
     @property
     def zone(self) -> str:

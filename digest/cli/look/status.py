@@ -30,7 +30,7 @@ from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords import quarantine_advice
 from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
-from digest.model import OPEN, Format, Keyword, Mistake, Query, Roster, State, Subscriber
+from digest.model import OPEN, Channel, Keyword, Mistake, Query, Roster, State, Subscriber
 from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
 from digest.rules.plan import is_due
 from digest.rules.schedule import (
@@ -258,7 +258,7 @@ def _reasons(
     if reader.paused_until is not None and is_paused(reader, now):
         yield pause_in_words(reader.paused_until)
     if state is not None:
-        yield _trouble(state, "issue" if reader.format is Format.ISSUE else "mail")
+        yield _trouble(state, "issue" if reader.channel is Channel.GITHUB else "mail")
     if state is None or state.last_digest_at is None:
         waits = gives_way(reader, latest_slot(reader, now), now)
         yield "no digest yet" if waits else "the first digest comes with the next run"

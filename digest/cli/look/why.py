@@ -65,7 +65,7 @@ def why(
     name = read_paper_name(about) if about else None
     with reading_store(settings) as store:
         reader = known_reader(settings, roster, store, email)
-        hold = holds_unknown(settings, reader.address)
+        hold = holds_unknown(settings, reader.channel)
         asked = Inquiry(
             store,
             now or machine_now(),

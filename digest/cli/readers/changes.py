@@ -20,7 +20,7 @@ from digest.cli.readers.describe import (
     without_digest,
 )
 from digest.keywords.words import counted
-from digest.model import Format, Subscriber
+from digest.model import Channel, Subscriber
 from digest.rules.schedule import pause_in_words
 from digest.setup.parts import machine_now
 from digest.subscribers.edit import roster_entry
@@ -78,7 +78,7 @@ class Change:
         return (
             self._summary(),
             *map(keyword_line, reader.keywords),
-            *([f"It gets {content_words(reader)}."] if reader.format is Format.ISSUE else []),
+            *([f"It gets {content_words(reader)}."] if reader.channel is Channel.GITHUB else []),
             next_digest_line(reader, now, first=self.first, awaited=self.awaited),
         )
 

@@ -10,7 +10,7 @@ from digest.cli.base import Context
 from digest.errors import StoreError
 from digest.keywords.grammar import describe
 from digest.keywords.lint import warnings
-from digest.model import Format, Keyword, Rule, Subscriber, Weekly
+from digest.model import Channel, Keyword, Rule, Subscriber, Weekly
 from digest.rules.schedule import (
     FOR_EVER,
     gives_way,
@@ -61,7 +61,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "order": str(reader.order),
         "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
         "abstracts": str(reader.abstracts),
-        "format": str(reader.format),
+        "format": "issue" if reader.channel is Channel.GITHUB else str(reader.format),
         "authors": list(reader.authors),
         "categories": list(reader.categories),
         "subject_prefix": reader.subject_prefix,
@@ -156,7 +156,7 @@ def schedule_words(reader: Subscriber) -> str:
 
 def content_words(reader: Subscriber) -> str:
     """What comes then, for people."""
-    if reader.format is Format.ISSUE:
+    if reader.channel is Channel.GITHUB:
         return "an issue with all papers that no earlier one listed"
     return f"{reader.max_papers} papers with abstracts, {reader.order} first"
 

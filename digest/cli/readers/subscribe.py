@@ -18,9 +18,10 @@ from digest.cli.readers.describe import (
     warn_about,
 )
 from digest.errors import UsageError
-from digest.model import REPOSITORY, Abstracts, Format, Order, Rule, Subscriber
+from digest.model import Abstracts, Channel, Order, Rule, Subscriber
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
+from digest.subscribers.addresses import channel_of
 from digest.subscribers.edit import add_subscribers, remove_subscribers, roster_entry
 from digest.subscribers.fields import MAIL_FORMATS, NOTHING, QUIET_DAYS, Value, read_flag
 
@@ -183,7 +184,7 @@ def subscribe(
 
 def _warn_without_token(context: Context, readers: Sequence[Subscriber]) -> None:
     """Say that issues cannot be posted yet, where somebody is to get some."""
-    if any(r.format is Format.ISSUE for r in readers) and not context.settings.github_token:
+    if any(r.channel is Channel.GITHUB for r in readers) and not context.settings.github_token:
         words = "issues are posted with DIGEST_GITHUB_TOKEN, and it is not set"
         context.warn(f"{words}: it takes a token with 'Issues: read and write' on the repository")
 
@@ -203,7 +204,7 @@ def _fields(flags: dict[str, Any]) -> dict[str, Value]:
 
 def _refuse_stray_words(emails: tuple[str, ...], keywords: tuple[str, ...]) -> None:
     """A keyword of several words without quotes leaves all but its first among the addresses."""
-    stray = [text for text in emails if "@" not in text and not text.lower().startswith(REPOSITORY)]
+    stray = [e for e in emails if "@" not in e and channel_of(e) is Channel.MAIL]
     if stray and keywords:
         meant = " ".join([keywords[0], *stray]) if len(keywords) == 1 else "several words"
         remedy = f"a keyword of several words goes in quotes: -k {shlex.quote(meant)}"

@@ -15,7 +15,7 @@ import httpx
 
 from digest.mail.mailbox import read_mailbox
 from digest.mail.mailbox_process import open_mailbox
-from digest.model import REPOSITORY, Outcome, Receipt
+from digest.model import Channel, Outcome, Receipt
 from digest.setup.doctor.check import (
     Cause,
     Finding,
@@ -29,6 +29,7 @@ from digest.setup.doctor.check import (
 from digest.setup.mail import make_issues
 from digest.setup.settings import Settings
 from digest.setup.subscribers import roster_or_empty
+from digest.subscribers.addresses import repository_of
 
 TIMEOUT = 8.0
 """Seconds for an answer from the web side."""
@@ -106,8 +107,8 @@ def check_base_url(base_url: str) -> Finding:
 
 def check_repositories(settings: Settings) -> list[Finding]:
     """Ask GitHub about each repository that the subscribers file names; nothing is posted."""
-    addresses = [reader.email for reader in roster_or_empty(settings).subscribers]
-    names = [a.removeprefix(REPOSITORY) for a in addresses if a.startswith(REPOSITORY)]
+    readers = roster_or_empty(settings).subscribers
+    names = [repository_of(r.email) for r in readers if r.channel is Channel.GITHUB]
     host = urlsplit(settings.github_api).hostname or ""
     if not names:
         return []
