@@ -21,7 +21,17 @@ from digest.mail.parse import (
     text,
 )
 from digest.mail.received import Incoming, MessageKind
-from tests.world.hostile_mails import HTML, MORE, REPORT, SLOW, START, TEXT, at_most, hostile_mails
+from tests.world.hostile_mails import (
+    HTML,
+    MORE,
+    REPORT,
+    SLOW,
+    START,
+    TEXT,
+    HostileMail,
+    at_most,
+    hostile_mails,
+)
 from tests.world.letters import letter
 
 OTHER = MessageKind.OTHER
@@ -44,8 +54,9 @@ def test_what_was_tried_besides_takes_less_than_two(name: str) -> None:
 @settings(
     max_examples=int(os.environ.get("EXAMPLES", "100")), suppress_health_check=list(HealthCheck)
 )
-@given(raw=hostile_mails)
-def test_no_mail_takes_more_than_two_seconds(raw: bytes) -> None:
+@given(mail=hostile_mails)
+def test_no_mail_takes_more_than_two_seconds(mail: HostileMail) -> None:
+    raw = bytes(mail)
     with at_most(2.0):
         found = read_incoming(raw)
     assert Incoming.from_json(found.to_json()) == found

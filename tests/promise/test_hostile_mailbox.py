@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from digest.errors import ConfigError, TryLaterError
 from digest.run.inbox import InboxReader, Reading, process_inbox
 from tests.run.test_inbox import ADA, Post, request
-from tests.world.hostile_mails import hostile_mails
+from tests.world.hostile_mails import HostileMail, hostile_mails
 from tests.world.imap_server import ImapServer, imap_server
 from tests.world.letters import letter
 from tests.world.worlds import eprint, reader
@@ -105,10 +105,10 @@ def test_no_mail_keeps_a_request_to_leave_from_being_read(post: Post) -> None:
 
     @many
     @given(mails=st.lists(hostile_mails, min_size=1, max_size=3))
-    def tried(mails: list[bytes]) -> None:
+    def tried(mails: list[HostileMail]) -> None:
         number = seen["readings"] = seen.get("readings", 0) + 1
         asks = b"X-Number: %d\r\n" % number + request(post)
-        messages = dict(enumerate([*mails, asks], start=1))
+        messages = dict(enumerate([*map(bytes, mails), asks], start=1))
         with imap_server(messages) as server:
             found = read(post, server, number, 60)
         assert found is not None

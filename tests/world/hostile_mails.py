@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -172,18 +173,48 @@ _PIECES = st.sampled_from(
         *("\u0301".encode(), "退订".encode(), b"~{", b"\x1b$B"),
     ]
 ) | st.binary(max_size=8)
-_RUNS = st.tuples(_PIECES, st.sampled_from((1, 1, 1, 2, 40, 3_000, 60_000))).map(
-    lambda run: run[0] * min(run[1], 300_000 // max(1, len(run[0])))
-)
-_TEXTS = st.lists(_RUNS, max_size=8).map(b"".join)
+Run = tuple[bytes, int]
+"""A piece, and how often it stands there in a row."""
+
+_TEXTS = st.lists(st.tuples(_PIECES, st.sampled_from((1, 1, 1, 2, 40, 3_000, 60_000))), max_size=8)
 _NAMES = st.sampled_from(
     """From To Subject Content-Type Content-Disposition Content-Transfer-Encoding In-Reply-To
     Message-ID Action Status Final-Recipient Diagnostic-Code Feedback-Type Auto-Submitted
     X-Failed-Recipients List-Unsubscribe Return-Path""".split()
 ).map(str.encode)
-_FIELDS = st.lists(st.tuples(_NAMES, _TEXTS), max_size=5).map(
-    lambda fields: b"".join(b"%s: %s\r\n" % one for one in fields)
+_FIELDS = st.lists(st.tuples(_NAMES, _TEXTS), max_size=5)
+
+
+@dataclass(frozen=True)
+class HostileMail:
+    """A mail as it was drawn; `bytes` makes it. Hypothesis remembers all bytes that it draws, in
+    thousands of examples, so none of them is long.
+    """
+
+    start: bytes
+    fields: list[tuple[bytes, list[Run]]]
+    text: list[Run]
+    more_fields: list[tuple[bytes, list[Run]]]
+    more_text: list[Run]
+
+    def __bytes__(self) -> bytes:
+        head, part = (
+            b"".join(b"%s: %s\r\n" % (name, _text(runs)) for name, runs in fields)
+            for fields in (self.fields, self.more_fields)
+        )
+        text, more = _text(self.text), _text(self.more_text)
+        return b"%s%s\r\n%s\r\n--b\r\n%s\r\n%s" % (self.start, head, text, part, more)
+
+
+def _text(runs: list[Run]) -> bytes:
+    return b"".join(piece * min(times, 300_000 // max(1, len(piece))) for piece, times in runs)
+
+
+hostile_mails = st.builds(
+    HostileMail,
+    st.sampled_from((b"", START, MIXED, HTML, REPORT)),
+    _FIELDS,
+    _TEXTS,
+    _FIELDS,
+    _TEXTS,
 )
-hostile_mails = st.tuples(
-    st.sampled_from((b"", START, MIXED, HTML, REPORT)), _FIELDS, _TEXTS, _FIELDS, _TEXTS
-).map(lambda parts: b"%s%s\r\n%s\r\n--b\r\n%s\r\n%s" % parts)
