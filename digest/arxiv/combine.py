@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from urllib.parse import quote_plus
 
-from digest.keywords.asked import LONGEST
+from digest.keywords.asked import DEEPEST, LONGEST
 from digest.keywords.categories import CATEGORIES
 from digest.keywords.grammar import And, AndNot, Node, Or, parse
 from digest.keywords.tokens import Term
@@ -50,7 +50,7 @@ def joined(queries: Sequence[str]) -> str:
 
 def _operand(query: str) -> str:
     """A query as one side of OR: a chain of OR needs no parentheses of its own."""
-    return query[1:-1] if isinstance(parse(query, len(query)), Or) else query
+    return query[1:-1] if isinstance(parse(query, len(query), DEEPEST), Or) else query
 
 
 def batches(queries: Iterable[str], longest: int = LONGEST) -> list[tuple[str, ...]]:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 PAGE_LIMIT = 2_000
 START_LIMIT = 30_000
-LONGEST_QUERY = 8_000
+LONGEST_QUERY, DEEPEST_QUERY = 8_000, 30
 _PAPER_ID = re.compile(rf"(?:{PAPER_ID})(?:v[0-9]+)?")
 _SORTS: Mapping[str, Callable[[Paper], Any]] = {
     "relevance": lambda _paper: 0,  # no order of ours: the index's own stays
@@ -93,7 +93,7 @@ class Index:
         """The base ids that match, searched for once: Digest asks page after page."""
         if query not in self._matches:
             try:
-                found = self._index.find(parse(query, LONGEST_QUERY))
+                found = self._index.find(parse(query, LONGEST_QUERY, DEEPEST_QUERY))
             except QueryError as error:
                 raise _RefusedError(f"Invalid query string: {error.message}") from None
             self._matches[query] = frozenset(found)

@@ -5,7 +5,7 @@ Titles and abstracts: words as Lucene's standard tokenizer has them, possessive 
 words left out (a phrase keeps their place, and takes any word in it), Porter's stems; accents
 count. `word*` is compared with those stems as it stands. Comments and journal references are not
 stemmed. Names are cut at blanks alone, and found in any order. `all:` is any field, or the words of
-all of them, cut at blanks, without accents.
+all of them, cut at blanks, without accents, or the names of a paper's categories.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from digest.keywords.accents import decode_all_accents
+from digest.keywords.category_names import named_by
 from digest.keywords.grammar import And, Node, Or
 from digest.keywords.match import stem
 from digest.keywords.standard import STOP_WORDS
@@ -45,7 +46,8 @@ class Search:
     def _found(self, node: Node) -> set[int]:
         if isinstance(node, Term):
             fields = _ALL if node.field == "all" else (node.field,)
-            return set().union(*(self._in_field(field, node) for field in fields))
+            found = set().union(*(self._in_field(field, node) for field in fields))
+            return found | self._named(node) if node.field == "all" else found
         left, right = self._found(node.left), self._found(node.right)
         if isinstance(node, Or):
             return left | right
@@ -61,6 +63,11 @@ class Search:
         holds = _in_any_order if term.field == "au" else _in_row
         found = self._with(field, list(filter(None, sought)))
         return {n for n in found if self._papers[n].any_text(field, holds, sought)}
+
+    def _named(self, term: Term) -> set[int]:
+        """The papers that have a category of which the names hold what is sought."""
+        names = named_by(_folded(term.text), prefix=term.prefix)
+        return set().union(*(self._with("cat", [name.lower()]) for name in names))
 
     def _with(self, field: str, words: Sequence[str], *, prefix: bool = False) -> set[int]:
         """The papers that have all of some words in a field, or one that begins so."""

@@ -23,23 +23,25 @@ ACCENTS = dict(
 )
 """Accents of text, with the combining character that each stands for."""
 _SPELLED = (
-    "Abbé Ampère Ångström Bézier Brønsted café Carathéodory Čech Čerenkov Cramér Erdős exposé "
-    "façade Fréchet Gårding Gâteaux Gödel Grüneisen Gröbner Hölder Hörmander Hückel Itô Jørgensen "
-    "Kähler Köhler Köthe Künneth Lévy L'Hôpital Löwner Lüroth Möbius Mössbauer Møller naïve "
-    "naïveté Néel Nyström Ørsted Padé Painlevé Plücker Poincaré Pólya protégé Rényi résumé Röntgen "
-    "Rössler Schrödinger Stäckel Szegő Szemerédi Teichmüller Turán Ważewski Zürich"
+    "Abbé Ampère Ångström Aumüller Barabási Barceló Bézier Böhm Brønsted café Calderón Candès "
+    "Carathéodory Čech Černý Čerenkov Chvátal Cortés Cramér Dąbrowski Émery Erdős Erdös exposé "
+    "façade Föllmer Fréchet Fürer Gårding Gâteaux Gödel Gómez González Gørtz Grönwall Grünbaum "
+    "Grüneisen Grünwald Gröbner Hájek Halász Hénon Hölder Hörmander Hückel Itô Itō Jørgensen "
+    "Kähler Kärkkäinen Köhler Komlós König Köthe Koucký Künneth Lamé Lefèvre Lévy L'Hôpital "
+    "Lipták Łojasiewicz Loève Lovász Löwenheim Löwner Łukasiewicz Lüroth Martínez Matérn Möbius "
+    "Möller Mössbauer Møller Müller naïve naïvely naïveté Néel Néron Nikodým Niño Nörlund "
+    "Nyström Ørsted Padé Painlevé Pătraşcu Plücker Poincaré Pólya Prékopa Príncipe protégé "
+    "Prüfer Rényi résumé Röntgen Rössler Sárközy Schönhage Schröder Schrödinger Schützenberger "
+    "Sørensen Stäckel Størmer Szegő Szegö Szemerédi Teichmüller Tóth Turán Väisälä Vitányi "
+    "Ważewski Zürich"
 ).split()
-ACCENTED = {
-    "".join(
-        letter
-        for letter in unicodedata.normalize("NFD", name.lower().replace("ø", "o"))
-        if not unicodedata.combining(letter)
-    ): name.lower()
-    for name in _SPELLED
-    if not name.isascii()
-}
+ACCENTED: dict[str, tuple[str, ...]] = {}
 """Words of science that are written with accents, and that many search for without: the plain
-letters, and the word."""
+letters, and the word in each of its spellings."""
+for _name in map(str.lower, _SPELLED):
+    _plain = unicodedata.normalize("NFD", _name.replace("ø", "o").replace("ł", "l"))
+    _plain = "".join(letter for letter in _plain if not unicodedata.combining(letter))
+    ACCENTED[_plain] = (*ACCENTED.get(_plain, ()), _name)
 _DOTLESS = {"ı": "i", "ȷ": "j"}
 _MATH = re.compile(r"(\$[^$]*\$)")
 # Longer names first, or \oe would be read as \o with an e behind it.

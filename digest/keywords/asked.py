@@ -15,7 +15,8 @@ from itertools import product
 from urllib.parse import quote_plus
 
 from digest.keywords.accents import ACCENTED
-from digest.keywords.grammar import MAX_NESTING, And, AndNot, Node, Or, nesting, parse, to_text
+from digest.keywords.category_names import named_by
+from digest.keywords.grammar import MAX_NESTING, And, AndNot, Node, Or, parse, to_text
 from digest.keywords.match import searchable, spellings_of_name, stem
 from digest.keywords.standard import STOP_WORDS, with_signs, without_possessives, words_of
 from digest.keywords.tokens import Term, make_term
@@ -26,6 +27,8 @@ passes."""
 LONGEST_ALONE = 7_200
 """The same of a question that cannot be shorter: web servers take a request's first line of 8 KB
 (Apache's LimitRequestLine, nginx's large_client_header_buffers)."""
+DEEPEST = MAX_NESTING + 1
+"""Parentheses inside one another in a question: a term may become a group."""
 LEAST_PREFIX = 3
 """Letters of the shortest prefix that is asked for: fewer begin a large share of all words."""
 _BETWEEN_NAMES = re.compile(r"[^\w'’]+|_")
@@ -52,7 +55,7 @@ def asked(node: Node) -> Node:
     """
     for names, longest in ((True, LONGEST), (False, LONGEST_ALONE)):
         wider = _wider(node, names=names)
-        if wider is None or nesting(wider) > MAX_NESTING:
+        if wider is None:
             return node
         if _length(wider) <= max(longest, _length(node)):
             return wider
@@ -178,17 +181,14 @@ def _names(text: str) -> Iterator[Term]:
 
 
 def _prefixes(term: Term) -> Iterator[Term]:
-    """The beginning of a word, of the stems by which titles and abstracts are indexed, and of words
-    as they are written, which `all:` looks through.
-    """
+    """The beginning of a word, and of the stems by which titles and abstracts are indexed."""
     stemmed = term.field in ("ti", "abs", "all")
     for spelling in _accented(term.text, begins=True):
-        short, words = cut(spelling) if stemmed else (spelling, ())
-        yield Term(term.field, short, prefix=True)
+        # An accent is no English vowel, so that such a word loses no more than it would without.
+        short, words = cut(unaccented(spelling)) if stemmed else (spelling, ())
+        yield Term(term.field, spelling[: len(short)], prefix=True)
         for word in words:
             yield _term(term.field, word)
-    if stemmed and term.field != "all":
-        yield Term("all", term.text, prefix=True)
 
 
 def _as_a_name(text: str) -> Iterator[Term]:
@@ -219,9 +219,14 @@ def _accented(word: str, *, begins: bool = False) -> Iterator[str]:
     """A word as it is written, without its accents, and with those that it is known to have."""
     bare = unaccented(word)
     known = (
-        [name[: len(bare)] for plain, name in ACCENTED.items() if plain.startswith(bare)]
+        [
+            name[: len(bare)]
+            for plain, names in ACCENTED.items()
+            if plain.startswith(bare)
+            for name in names
+        ]
         if begins and len(bare) >= LEAST_PREFIX
-        else [ACCENTED.get(bare, bare)]
+        else ACCENTED.get(bare, ())
     )
     yield from dict.fromkeys((word, bare, *known))
 
@@ -239,8 +244,15 @@ def _mapped(node: Node) -> Node:
 
 
 def _found_by(term: Term) -> Node:
-    """What arXiv finds by one term."""
+    """What arXiv finds by one term; by `all:` it finds the names of categories, too."""
     words = term.text.split()
+    if term.field == "all":
+        named = named_by(words_of(term.text), prefix=term.prefix)
+        return reduce(Or, (Term("cat", each) for each in named), _by_words(term, words))
+    return _by_words(term, words)
+
+
+def _by_words(term: Term, words: list[str]) -> Node:
     if term.prefix and term.field in ("ti", "abs", "all") and len(term.text) > LEAST_PREFIX:
         return Term(term.field, term.text[:-1], prefix=True)  # reliability is indexed as reliabl
     if term.field == "cat" or term.prefix or len(words) == 1:

@@ -68,16 +68,17 @@ class AndNot:
 Node = Term | And | Or | AndNot
 
 
-def parse(text: str, longest: int = MAX_LENGTH) -> Node:
+def parse(text: str, longest: int = MAX_LENGTH, deepest: int = MAX_NESTING) -> Node:
     """Read a query in arXiv's grammar; a word or phrase without a field means `all:`.
 
     Operators have no precedence: they are read from left to right. Chains of one operator come out
     the same however they were parenthesised, and `a ANDNOT b ANDNOT c` as `a ANDNOT (b OR c)`.
     Raises QueryError with the place of the first mistake, or where the text has more characters
-    than `longest`; it never depends on how deep the text nests.
+    than `longest`, or more parentheses inside one another than `deepest`; how deep a text nests
+    never ends it otherwise.
     """
     _check_characters(text, longest)
-    return _bounded(_Parser(text, list(tokens(text))).whole(), text, longest)
+    return _bounded(_Parser(text, list(tokens(text)), deepest).whole(), text, longest)
 
 
 def to_text(node: Node) -> str:
@@ -239,11 +240,12 @@ def _combined(operator: str, run: list[Node]) -> Node:
 
 
 class _Parser:
-    """Reads tokens into a tree; it recurses once a parenthesis, and no deeper than MAX_NESTING."""
+    """Reads tokens into a tree; it recurses once a parenthesis, and no deeper than `deepest`."""
 
-    def __init__(self, text: str, tokens: list[Token]) -> None:
+    def __init__(self, text: str, tokens: list[Token], deepest: int) -> None:
         self._text = text
         self._tokens = tokens
+        self._deepest = deepest
         self._next = 0
 
     def whole(self) -> Node:
@@ -273,8 +275,8 @@ class _Parser:
                 self._next += 1
                 run.append(self._operand(depth))
             node = _combined(token.kind, run)
-            if nesting(node) > MAX_NESTING:
-                message = f"operators alternate or nest more than {MAX_NESTING} deep"
+            if nesting(node) > self._deepest:
+                message = f"operators alternate or nest more than {self._deepest} deep"
                 self._refuse(token, message, f"group what belongs together, or {_SPLIT}")
         return node
 
@@ -286,8 +288,8 @@ class _Parser:
         self._next += 1
         if token.term is not None:
             return token.term
-        if depth == MAX_NESTING:
-            message = f"more than {MAX_NESTING} parentheses inside one another"
+        if depth == self._deepest:
+            message = f"more than {self._deepest} parentheses inside one another"
             self._refuse(token, message, "take out those not needed")
         node = self._group(depth + 1)
         if self._peek() is None:
