@@ -13,6 +13,7 @@ from digest.model import Paper, Query
 from digest.rules.calendar import announcement_of
 from digest.rules.plan import DEEP
 from digest.rules.verdict import FailedTerm, PaperName, Verdict
+from digest.store.held import BadWindow
 
 
 def unknown_paper(inquiry: Inquiry, name: PaperName, trouble: str) -> dict[str, Any]:
@@ -21,8 +22,11 @@ def unknown_paper(inquiry: Inquiry, name: PaperName, trouble: str) -> dict[str, 
     """
     named, code = inquiry.keywords, "unknown_paper"
     queries = {query.text: query for query in inquiry.store.windows.queries(list(named))}
-    held = filter(None, (_why_held(inquiry, query, name.id) for query in queries.values()))
-    if words := next(held, ""):
+    held = {
+        text: _why_held(inquiry, query, name.id) or _was_held(inquiry, query, name.id)
+        for text, query in queries.items()
+    }
+    if words := next(filter(None, held.values()), ""):
         code, text = "held_back", f"{name}: {words}."
     elif trouble:
         text = (
@@ -37,7 +41,11 @@ def unknown_paper(inquiry: Inquiry, name: PaperName, trouble: str) -> dict[str, 
         **inquiry.head("paper"),
         "paper": None,
         "keywords": [
-            {"keyword": label, "query": query, "why": _on_record(inquiry, queries.get(query))}
+            {
+                "keyword": label,
+                "query": query,
+                "why": held.get(query) or _on_record(inquiry, queries.get(query)),
+            }
             for query, label in named.items()
         ],
         "digests": [],
@@ -56,17 +64,39 @@ def _on_record(inquiry: Inquiry, query: Query | None) -> str:
 
 
 def _why_held(inquiry: Inquiry, query: Query, paper: str) -> str:
-    """That a paper stands in the held-back answers for a query and would be news, in words; or
-    "".
+    """That a paper stands in answers for a query which are held back and would be news, in words;
+    or "".
     """
-    held = inquiry.store.windows.held.papers(query.id)
-    if paper not in {each.id for each, _ in held}:
+    store = inquiry.store.windows.held
+    if paper in {each.id for each, _ in store.papers(query.id)}:
+        begun = query.quarantined_since
+        since = f" since {inquiry.at(begun)}" if begun else ""
+        return (
+            f"it stands in an answer of arXiv's that is held back{since} ({query.trouble}); it is"
+            " mailed when the keyword is believed again, if it matches"
+        )
+    last = query.last_good_at
+    shown = [each for each in store.showing(query.id, paper) if last is None or each.at > last]
+    if not shown:
         return ""
-    begun = query.quarantined_since
-    since = f" since {inquiry.at(begun)}" if begun else ""
+    return f"{_stands_in(inquiry, shown[0])}; if it matches, it comes with the next good answer"
+
+
+def _was_held(inquiry: Inquiry, query: Query, paper: str) -> str:
+    """That a paper stands in an answer which was not believed and that good ones without it have
+    followed, in words; or "".
+    """
+    shown = inquiry.store.windows.held.showing(query.id, paper)
+    if not shown:
+        return ""
+    return f"{_stands_in(inquiry, shown[0])}; the good answers since then did not hold it"
+
+
+def _stands_in(inquiry: Inquiry, answer: BadWindow) -> str:
+    """Which answer names a paper, and why it was not believed."""
+    what = "held back" if answer.held else "not taken"
     return (
-        f"it stands in an answer of arXiv's that is held back{since} ({query.trouble}); it is"
-        " mailed when the keyword is believed again, if it matches"
+        f"it stands in arXiv's answer of {inquiry.at(answer.at)}, which was {what} ({answer.why})"
     )
 
 
@@ -124,6 +154,8 @@ def _since_announced(
     if served > last_good_at:
         return "not_yet_asked", f"{announced}; the last answer is of {inquiry.at(last_good_at)}"
     missing = _missing_in(inquiry, query.text, served)
+    if held := _was_held(inquiry, query, paper.id):
+        return "not_served", f"{announced}; {held}: arXiv's search decides"
     return "not_served", f"{announced}; {missing}: arXiv's search decides"
 
 

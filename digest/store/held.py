@@ -5,6 +5,7 @@ showed.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -135,6 +136,21 @@ class Held(Concern):
                FROM window w JOIN query q ON q.id = w.query ORDER BY w.id DESC"""
         )
         return [value_of(BadWindow, row, size=len(decompress(row["raw"]))) for row in rows]
+
+    def showing(self, query: int, paper: str) -> list[BadWindow]:
+        """The kept answers for a query that name a paper, by its base id, the newest first."""
+        rows = self._db.rows(
+            """SELECT w.id, q.text AS query, w.at, w.verdict AS why, w.held, w.fetched, w.raw, w.ids
+               FROM window w JOIN query q ON q.id = w.query WHERE q.id = ? ORDER BY w.id DESC""",
+            [query],
+        )
+        named = re.compile(rb"abs/" + re.escape(paper.encode()) + rb"(?:v\d+)?(?!\d)")
+        found = []
+        for row in rows:
+            raw = decompress(row["raw"])
+            if paper in loads(row.pop("ids")) or named.search(raw):
+                found.append(value_of(BadWindow, row, size=len(raw)))
+        return found
 
     def raw(self, number: int) -> bytes | None:
         """The bytes that are kept of an answer."""

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.errors import DoubtfulError
 from digest.explain.day import explain_day
 from digest.explain.inquiry import Inquiry
 from digest.explain.paper import explain_paper
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.tokens import Term
-from digest.model import NOT_CARRIED, Outcome, Receipt, Revisions, Subscriber, Weekly
+from digest.model import NOT_CARRIED, Outcome, Paper, Receipt, Revisions, Subscriber, Weekly
 from digest.rules.verdict import PaperName, read_paper_name, why_not_matched
 from digest.run.compose import make_plan
 from digest.setup.parts import machine_now
@@ -281,6 +282,53 @@ async def test_without_arxiv_a_paper_that_no_window_held_is_told_from_the_record
     for name in ("Alpha", "Beta"):
         said = f"{name}: no answer held it; they cover what was last updated {covered}"
         assert said in " ".join(lines.split())
+
+
+def out_of_order(*papers: Paper) -> DoubtfulError:
+    """An answer that is held back, and names these papers."""
+    rows = "".join(f"<id>http://arxiv.org/abs/{paper.id}v1</id>" for paper in papers)
+    return DoubtfulError("the rows are out of order", papers, ordered=False, body=rows.encode())
+
+
+async def test_without_arxiv_a_paper_of_a_held_back_answer_is_told(world: AskedWorld) -> None:
+    await started(world, "Alpha", "Beta")
+    world.arxiv.fail("Beta", out_of_order(eprint(7, title="On Beta")))
+    await world.cycle(TUESDAY)
+    report = world.why(ADA, "2611.00007")
+    assert report["verdict"] == "held_back"
+    assert "held back since Tue 2026-11-10 07:00 (the rows are out of order)" in report["answer"]
+    assert [each["why"][:6] for each in report["keywords"]] == ["no ans", "it sta"]
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_without_arxiv_a_paper_of_a_first_answer_that_was_not_believed_is_told(
+    world: AskedWorld, held: bool
+) -> None:
+    """Before a first good window no paper of an answer is kept, but the answer is."""
+    paper = eprint(7, title="On Alpha")
+    body = out_of_order(paper).body
+    world.readers = [reader(ADA, "Alpha")]
+    world.arxiv.fail("Alpha", out_of_order(paper) if held else bad_answer(body=body))
+    await world.cycle(MONDAY)
+    report = world.why(ADA, "2611.00007")
+    what = "held back (the rows are out" if held else "not taken (the answer was cut off"
+    assert report["verdict"] == "held_back"
+    assert f"stands in arXiv's answer of Mon 2026-11-09 07:00, which was {what}" in report["answer"]
+    assert "comes with the next good answer" in report["answer"]
+    assert world.why(ADA, "2611.00070")["verdict"] == "unknown_paper"
+
+
+async def test_a_paper_that_only_an_answer_of_a_past_spell_held_is_told_with_it(
+    world: AskedWorld,
+) -> None:
+    world.readers = [reader(ADA, "Alpha")]
+    world.arxiv.fail("Alpha", out_of_order(eprint(7, title="On Alpha")))
+    await world.cycle(MONDAY)
+    await world.cycle(TUESDAY)
+    report = world.why(ADA, "2611.00007")
+    assert report["verdict"] == "held_back"
+    assert "Mon 2026-11-09 07:00, which was held back" in report["answer"]
+    assert "the good answers since then did not hold it" in report["answer"]
 
 
 @pytest.fixture
