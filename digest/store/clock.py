@@ -147,7 +147,9 @@ class Clock(Concern):
         for query in queries:
             good = moment_or_none(query["whole_until"] or query["oldest"])
             self._db.write(
-                """UPDATE query SET last_good_at = :good, deep_at = MIN(deep_at, :deep),
+                """UPDATE query SET last_good_at = :good,
+                       deep_at = CASE WHEN deep_at > :deep OR :deep IS NULL THEN :deep
+                                      ELSE deep_at END,
                        covered_since = CASE WHEN covered_since > :now THEN :oldest
                                             ELSE covered_since END
                    WHERE id = :id""",
@@ -167,7 +169,7 @@ class Clock(Concern):
             return False
         self._db.write("UPDATE seen SET kind = ? WHERE seq = ?", [judged.kind, row["seq"]])
         self._db.write(
-            """UPDATE subscription SET position = MAX(start, MIN(position, :seq - 1))
+            """UPDATE subscription SET position = GREATEST(start, LEAST(position, :seq - 1))
                WHERE query = :query AND start IS NOT NULL""",
             row,
         )
@@ -196,6 +198,7 @@ def _mark_of(path: Path) -> str:
 
 
 _STAMPS = (
+    ("answer", "at"),
     ("consent", "at"),
     ("delivery", "ended_at"),
     ("handover", "at"),
@@ -218,7 +221,6 @@ _STAMPS = (
     ("subscriber", "since"),
     ("subscription", "ended_at"),
     ("suppression", "since"),
-    ("window", "at"),
     ("wish", "at"),
 )
 """Moments of which it is enough that they do not lie in the future. A reader who is looked at
@@ -231,7 +233,7 @@ _QUERIES = """
     SELECT q.id,
         (SELECT MAX(p.published) FROM seen m JOIN paper p ON p.id = m.paper
          LEFT JOIN run r ON r.id = m.run
-         WHERE m.query = q.id AND p.published <= :now AND COALESCE(r.started_at <= :now, 1))
+         WHERE m.query = q.id AND p.published <= :now AND (r.id IS NULL OR r.started_at <= :now))
             AS whole_until,
         (SELECT MIN(p.updated) FROM seen m JOIN paper p ON p.id = m.paper WHERE m.query = q.id)
             AS oldest
@@ -247,9 +249,10 @@ _DOUBTFUL = """
 # A slot stays used: it becomes one of now, told from all others by a fraction of a second that no
 # schedule and no repeat has.
 _DELIVERIES = """
-    UPDATE delivery SET queued_at = MIN(queued_at, :now), slot =
+    UPDATE delivery SET queued_at = LEAST(queued_at, :now), slot =
         CASE WHEN slot > :now
-            THEN printf('%s.9%05dZ', rtrim(:now, 'Z'), other.number) ELSE slot END
+            THEN rtrim(:now, 'Z') || '.9' || substr(CAST(100000 + other.number AS TEXT), 2) || 'Z'
+            ELSE slot END
     FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY subscriber ORDER BY id) AS number
           FROM delivery WHERE queued_at > :now OR slot > :now) AS other
     WHERE delivery.id = other.id"""

@@ -5,7 +5,6 @@ digests.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +23,7 @@ from digest.store.due import (
 from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, pack, unpack
 from digest.store.silences import is_silent, note_silences, silent_queries
-from digest.store.subscribers import head
+from digest.store.subscribers import head, unplaced_labels
 from digest.times import to_text
 
 Exclude = Callable[[list[Paper]], set[str]]
@@ -33,7 +32,7 @@ FOLDABLE = "state IN ('queued', 'deferred') AND maybe_accepted = 0"
 """Whether a newer digest may replace a delivery: no attempt can have brought it to the reader."""
 INSERT_DELIVERY = """
     INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, next_at, from_seq, again)
-    VALUES(:reader, :slot, :content, :message_id, MAX(:now, :newest), :now, :from_seq, :again)
+    VALUES(:reader, :slot, :content, :message_id, GREATEST(:now, :newest), :now, :from_seq, :again)
     RETURNING id"""
 """No delivery counts as older than the newest paper that it carries, whatever the machine's clock
 says: what a reader had is found by that."""
@@ -117,7 +116,7 @@ class Digests(Concern):
         return bool(
             self._db.value(
                 f"""SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
-                        OR (SELECT corrections FROM subscriber WHERE id = :reader)
+                        OR (SELECT corrections FROM subscriber WHERE id = :reader) = 1
                         OR EXISTS (
                             SELECT 1 FROM subscription s JOIN seen m ON m.query = s.query
                             WHERE s.subscriber = :reader AND {WITHIN.format("s.position")})""",
@@ -176,13 +175,7 @@ class Digests(Concern):
             items=items_of(self._db, papers),
             first=previous is None,
             previous=previous,
-            unplaced=tuple(
-                self._db.column(
-                    """SELECT label FROM subscription
-                       WHERE subscriber = ? AND start IS NULL AND until IS NULL ORDER BY query""",
-                    [due.id],
-                )
-            ),
+            unplaced=unplaced_labels(self._db, due.id),
             skipped=skipped,
             waiting=bool(folded),
             folded=folded if papers else (),
@@ -199,8 +192,8 @@ class Digests(Concern):
         return set(
             self._db.column(
                 """SELECT cp.paper FROM delivery d JOIN content_paper cp ON cp.content = d.content
-                   WHERE d.id IN (SELECT value FROM json_each(?))""",
-                [json.dumps(deliveries)],
+                   WHERE d.id IN many(?)""",
+                [list(deliveries)],
             )
         )
 
@@ -209,8 +202,8 @@ class Digests(Concern):
         return self._db.moment(
             f"""SELECT MAX(queued_at) FROM delivery
                 WHERE subscriber = ? AND state NOT IN {NOT_CARRIED_STATES} AND again IS NULL
-                    AND id NOT IN (SELECT value FROM json_each(?))""",
-            [reader, json.dumps(folded)],
+                    AND id NOT IN many(?)""",
+            [reader, list(folded)],
         )
 
     def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:
@@ -246,8 +239,8 @@ class Digests(Concern):
         """
         open_ = self._db.number(
             f"""SELECT COUNT(*) FROM delivery
-                WHERE id IN (SELECT value FROM json_each(?)) AND {FOLDABLE}""",
-            [json.dumps(plan.folded)],
+                WHERE id IN many(?) AND {FOLDABLE}""",
+            [list(plan.folded)],
         )
         # Somebody dropped or retried one since: what it carries must not go twice.
         if open_ != len(plan.folded):
@@ -278,15 +271,17 @@ class Digests(Concern):
         )
         if plan.cut is not None:
             self._db.write(
-                """UPDATE subscription SET start = MAX(start, MIN(:cut, COALESCE(until, :cut))),
-                       position = MAX(position, MIN(:cut, COALESCE(until, :cut)))
+                """UPDATE subscription SET
+                       start = GREATEST(start, LEAST(:cut, COALESCE(until, :cut))),
+                       position = GREATEST(position, LEAST(:cut, COALESCE(until, :cut)))
                    WHERE subscriber = :reader AND start IS NOT NULL""",
                 {"cut": plan.cut, "reader": plan.reader},
             )
         # A closed subscription's position stays at its end: what is recorded beyond it comes back
         # where the keyword does.
         self._db.write(
-            """UPDATE subscription SET position = MAX(position, MIN(:end, COALESCE(until, :end)))
+            """UPDATE subscription SET position =
+                   GREATEST(position, LEAST(:end, COALESCE(until, :end)))
                WHERE subscriber = :reader AND start IS NOT NULL""",
             {"end": end, "reader": plan.reader},
         )
@@ -356,7 +351,7 @@ def make_message_id(database: Database, reader: int, slot: str, domain: str) -> 
 def rewind(database: Database, delivery: int) -> None:
     """Make due again what a delivery was to carry; belongs into the transaction that ends it."""
     database.write(
-        """UPDATE subscription SET position = MAX(start, MIN(position, d.from_seq))
+        """UPDATE subscription SET position = GREATEST(start, LEAST(position, d.from_seq))
            FROM (SELECT subscriber, from_seq FROM delivery WHERE id = ?) AS d
            WHERE subscription.subscriber = d.subscriber AND start IS NOT NULL""",
         [delivery],

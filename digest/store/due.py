@@ -4,7 +4,6 @@ carried.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +25,7 @@ NEEDED = """
          WHEN :revisions = 'true' THEN m.version
          WHEN :revisions = 'published' THEN (
              SELECT MAX(v.version) FROM revision v
-             WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted) END"""
+             WHERE v.paper = m.paper AND v.version <= m.version AND v.accepted = 1) END"""
 """The version that a reader must have had for a row of the log (m) to be no news: 0 any, NULL none
 at all, since such rows are never due. An acceptance counts for the later versions, too."""
 
@@ -53,7 +52,7 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
         for paper, row in due.items()
     }
     revised = [paper for paper, row in due.items() if row.kind is Kind.REVISED]
-    for step in database.rows(_REVISIONS, [json.dumps(revised)]) if revised else ():
+    for step in database.rows(_REVISIONS, [revised]) if revised else ():
         if step["version"] > (due[step["paper"]].had or 0):
             item = items[step["paper"]]
             changes = merged(item.changes or (), map(stored(Change), loads(step["changed"])))
@@ -75,13 +74,13 @@ def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> 
         "SELECT corrections FROM subscriber WHERE id = ?", [reader]
     ):
         return {}
-    rows = database.rows(_WITHDRAWN, {"reader": reader, "folded": json.dumps(folded)})
+    rows = database.rows(_WITHDRAWN, {"reader": reader, "folded": list(folded)})
     # A withdrawal stands in no log that the reader must have, so it is due behind all of them.
     end = head(database) + 1
-    return {
-        row["paper"]: DuePaper(Kind.REVISED, end, end, loads(row["labels"]), row["had"])
-        for row in rows
-    }
+    due = {row["paper"]: DuePaper(Kind.REVISED, end, end, [], row["had"]) for row in rows}
+    for row in database.rows(_LABELS, {"reader": reader, "papers": list(due)}) if due else ():
+        due[row["paper"]].labels.append(row["label"])
+    return due
 
 
 def due_papers(
@@ -98,7 +97,7 @@ def due_papers(
             "reader": reader,
             "rewind": rewind,
             "no_end": NO_END,
-            "folded": json.dumps(folded),
+            "folded": list(folded),
             "revisions": revisions,
         },
     )
@@ -145,30 +144,33 @@ _DUE = f"""
         SELECT m.paper, m.seq, m.kind, m.listed, s.label, {NEEDED} AS needed,
             (SELECT MAX(cp.version) FROM delivery d
              JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
-             WHERE d.subscriber = :reader AND d.queued_at >= datetime(p.published, '-7 days')
+             WHERE d.subscriber = :reader AND d.queued_at >= days_before(p.published, 7)
                  AND d.state NOT IN {NOT_CARRIED_STATES}
-                 AND d.id NOT IN (SELECT value FROM json_each(:folded))) AS had
+                 AND d.id NOT IN many(:folded)) AS had
         FROM subscription s
         JOIN seen m ON m.query = s.query
-            AND {WITHIN.format("MAX(s.start, MIN(s.position, :rewind))")}
+            AND {WITHIN.format("GREATEST(s.start, LEAST(s.position, :rewind))")}
         JOIN paper p ON p.id = m.paper
-        WHERE s.subscriber = :reader AND m.kind <> 'old')
+        WHERE s.subscriber = :reader AND s.start IS NOT NULL AND m.kind <> 'old')
     SELECT * FROM log WHERE needed IS NOT NULL AND (had IS NULL OR had < needed)
     ORDER BY seq"""
 
 _WITHDRAWN = f"""
-    SELECT cp.paper, MAX(cp.version) AS had,
-        (SELECT json_group_array(DISTINCT s.label)
-         FROM subscription s JOIN seen m ON m.query = s.query
-         WHERE s.subscriber = :reader AND m.paper = cp.paper) AS labels
+    SELECT cp.paper, MAX(cp.version) AS had
     FROM delivery d
     JOIN content_paper cp ON cp.content = d.content
     JOIN paper p ON p.id = cp.paper
     WHERE d.subscriber = :reader AND p.withdrawn > 0 AND d.state NOT IN {NOT_CARRIED_STATES}
-        AND d.id NOT IN (SELECT value FROM json_each(:folded))
+        AND d.id NOT IN many(:folded)
     GROUP BY cp.paper, p.withdrawn HAVING MAX(cp.version) < p.withdrawn
     ORDER BY cp.paper"""
 
+# The names of the reader's keywords that ever brought these papers.
+_LABELS = """
+    SELECT m.paper, s.label FROM subscription s JOIN seen m ON m.query = s.query
+    WHERE s.subscriber = :reader AND m.paper IN many(:papers)
+    GROUP BY m.paper, s.label ORDER BY m.paper, MIN(s.query)"""
+
 _REVISIONS = """
     SELECT paper, version, changed, old_title FROM revision
-    WHERE paper IN (SELECT value FROM json_each(?)) ORDER BY paper, version"""
+    WHERE paper IN many(?) ORDER BY paper, version"""

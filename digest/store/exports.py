@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
 from digest.model import Paper
 from digest.store.database import Concern
 from digest.store.papers import load_papers
-from digest.store.rows import from_text, loads
+from digest.store.rows import from_text
 
 CHUNK = 500
 """Papers to a look-up."""
@@ -59,11 +61,11 @@ class Exports(Concern):
         """
         bases = self._db.column(
             """SELECT p.id FROM paper p
-               WHERE :queries IS NULL OR EXISTS (
+               WHERE :all = 1 OR EXISTS (
                    SELECT 1 FROM seen m JOIN query q ON q.id = m.query
-                   WHERE m.paper = p.id AND q.text IN (SELECT value FROM json_each(:queries)))
+                   WHERE m.paper = p.id AND q.text IN many(:queries))
                ORDER BY p.published, p.id""",
-            {"queries": None if queries is None else json.dumps(list(queries))},
+            {"all": queries is None, "queries": list(queries or ())},
         )
         mailed = self._mailed(reader)
         wanted = [base for base in bases if reader is None or (base in mailed) is not unmailed]
@@ -78,26 +80,27 @@ class Exports(Concern):
         rows = self._db.rows(
             """SELECT cp.paper, MIN(COALESCE(d.ended_at, d.queued_at)) AS at FROM delivery d
                JOIN content_paper cp ON cp.content = d.content
-               WHERE (d.state = 'sent' OR d.maybe_accepted)
-                   AND (:reader IS NULL OR d.subscriber = :reader)
+               WHERE (d.state = 'sent' OR d.maybe_accepted = 1)
+                   AND (:all = 1 OR d.subscriber = :reader)
                GROUP BY cp.paper""",
-            {"reader": reader},
+            {"all": reader is None, "reader": reader or 0},
         )
         return {row["paper"]: from_text(row["at"]) for row in rows}
 
     def _seen(self, bases: list[str]) -> dict[str, tuple[tuple[str, ...], datetime | None]]:
         rows = self._db.rows(
             # Where a run's record is deleted already, nobody knows when the paper was first seen.
-            """SELECT m.paper, json_group_array(DISTINCT q.text) AS queries,
-                   MIN(r.started_at) AS first, COUNT(*) - COUNT(r.id) AS unknown
+            """SELECT m.paper, q.text, MIN(r.started_at) AS first,
+                   COUNT(*) - COUNT(r.id) AS unknown
                FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run
-               WHERE m.paper IN (SELECT value FROM json_each(?)) GROUP BY m.paper""",
-            [json.dumps(bases)],
+               WHERE m.paper IN many(?) GROUP BY m.paper, q.text ORDER BY m.paper, q.text""",
+            [bases],
         )
-        return {
-            row["paper"]: (
-                tuple(loads(row["queries"])),
-                None if row["unknown"] else from_text(row["first"]),
-            )
-            for row in rows
-        }
+        return {base: _seen_in(list(logs)) for base, logs in groupby(rows, itemgetter("paper"))}
+
+
+def _seen_in(logs: list[dict[str, Any]]) -> tuple[tuple[str, ...], datetime | None]:
+    """The queries in whose logs a paper stands, and when it was first seen, where that is known."""
+    known = not any(row["unknown"] for row in logs)
+    first = from_text(min(row["first"] for row in logs)) if known else None
+    return tuple(row["text"] for row in logs), first

@@ -67,5 +67,5 @@ class Folder(Concern):
 
 _DELIVERIES = """
     SELECT d.id, d.subscriber, d.content FROM delivery d JOIN subscriber r ON r.id = d.subscriber
-    WHERE d.folder AND d.state = 'sent' AND d.ended_at > :since AND r.gone = 0
+    WHERE d.folder = 1 AND d.state = 'sent' AND d.ended_at > :since AND r.gone = 0
         AND NOT EXISTS (SELECT 1 FROM suppression x WHERE lower(x.address) = lower(r.address))"""

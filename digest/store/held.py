@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from digest.errors import ArxivError, DoubtfulError
@@ -65,7 +66,7 @@ class Held(Concern):
         if isinstance(error, DoubtfulError):
             fetched, ids = len(error.papers), [p.id for p in error.papers if error.ordered]
         number = self._db.number(
-            """INSERT INTO window(query, at, verdict, raw, held, fetched, ids)
+            """INSERT INTO answer(query, at, verdict, raw, held, fetched, ids)
                VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING id""",
             [
                 query,
@@ -79,13 +80,13 @@ class Held(Concern):
         )
         # By the newest numbers, so that a clock that goes back deletes nothing too early.
         self._db.write(
-            """DELETE FROM window WHERE query = :query AND id NOT IN (
-                   SELECT id FROM window WHERE query = :query ORDER BY id DESC LIMIT :kept)""",
+            """DELETE FROM answer WHERE query = :query AND id NOT IN (
+                   SELECT id FROM answer WHERE query = :query ORDER BY id DESC LIMIT :kept)""",
             {"query": query, "kept": RAW_KEPT},
         )
         self._db.write(
-            """DELETE FROM window WHERE id <= (
-                   SELECT id FROM window ORDER BY id DESC LIMIT 1 OFFSET ?)""",
+            """DELETE FROM answer WHERE id <= (
+                   SELECT id FROM answer ORDER BY id DESC LIMIT 1 OFFSET ?)""",
             [RAW_KEPT_IN_ALL],
         )
         return number
@@ -97,14 +98,15 @@ class Held(Concern):
         before = {paper.id: paper for paper, _ in self.papers(query)}
         newer = [p for p in papers if p.id not in before or p.version >= before[p.id].version]
         self._db.write_many(
-            "INSERT OR REPLACE INTO held VALUES(?, ?, ?, ?)",
+            """INSERT INTO held(query, paper, answer, data) VALUES(?, ?, ?, ?)
+               ON CONFLICT(query, paper)
+               DO UPDATE SET answer = excluded.answer, data = excluded.data""",
             [[query, p.id, window, _paper_text(p)] for p in newer],
         )
-        self._db.write(
-            """DELETE FROM held WHERE query = :query AND paper NOT IN (
-                   SELECT paper FROM held WHERE query = :query
-                   ORDER BY json_extract(data, '$.updated') DESC LIMIT :kept)""",
-            {"query": query, "kept": PAPERS_KEPT},
+        kept = sorted((paper for paper, _ in self.papers(query)), key=attrgetter("updated"))
+        self._db.write_many(
+            "DELETE FROM held WHERE query = ? AND paper = ?",
+            [[query, paper.id] for paper in kept[:-PAPERS_KEPT]],
         )
 
     def papers(self, query: int) -> list[tuple[Paper, int]]:
@@ -112,15 +114,15 @@ class Held(Concern):
         showed it.
         """
         rows = self._db.rows(
-            "SELECT data, window FROM held WHERE query = ? ORDER BY paper", [query]
+            "SELECT data, answer FROM held WHERE query = ? ORDER BY paper", [query]
         )
-        return [(_paper(row["data"]), row["window"]) for row in rows]
+        return [(_paper(row["data"]), row["answer"]) for row in rows]
 
     def last(self, query: int, since: datetime | None) -> LastHeld | None:
         """The last window of a query that was held back, in a spell that began at `since`."""
         return self._db.first(
             LastHeld,
-            """SELECT id, ids FROM window WHERE query = ? AND held AND at >= ?
+            """SELECT id, ids FROM answer WHERE query = ? AND held = 1 AND at >= ?
                ORDER BY id DESC LIMIT 1""",
             [query, since],
         )
@@ -133,7 +135,7 @@ class Held(Concern):
         """The answers that are kept, the newest first."""
         rows = self._db.rows(
             """SELECT w.id, q.text AS query, w.at, w.verdict AS why, w.held, w.fetched, w.raw
-               FROM window w JOIN query q ON q.id = w.query ORDER BY w.id DESC"""
+               FROM answer w JOIN query q ON q.id = w.query ORDER BY w.id DESC"""
         )
         return [value_of(BadWindow, row, size=len(decompress(row["raw"]))) for row in rows]
 
@@ -154,7 +156,7 @@ class Held(Concern):
 
     def raw(self, number: int) -> bytes | None:
         """The bytes that are kept of an answer."""
-        packed = self._db.value("SELECT raw FROM window WHERE id = ?", [number])
+        packed = self._db.value("SELECT raw FROM answer WHERE id = ?", [number])
         return None if packed is None else decompress(packed)
 
 

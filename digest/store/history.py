@@ -4,7 +4,6 @@ reads.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -96,7 +95,7 @@ class History(Concern):
             Reader,
             """SELECT r.id, r.address, r.channel, r.since, COALESCE(x.reason, '') AS suppression,
                    x.since AS suppressed_at,
-                   CASE WHEN r.gone THEN COALESCE(
+                   CASE WHEN r.gone = 1 THEN COALESCE(
                        (SELECT MAX(ended_at) FROM subscription s WHERE s.subscriber = r.id),
                        r.since) END AS left_at
                FROM subscriber r LEFT JOIN suppression x ON lower(x.address) = lower(r.address)
@@ -115,7 +114,7 @@ class History(Concern):
     def milestones(self, base: str) -> Milestones:
         """What the versions of a paper said of it, as far as they were seen."""
         accepted = self._db.column(
-            "SELECT version FROM revision WHERE paper = ? AND accepted", [base]
+            "SELECT version FROM revision WHERE paper = ? AND accepted = 1", [base]
         )
         withdrawn = self._db.number("SELECT withdrawn FROM paper WHERE id = ?", [base])
         return Milestones(frozenset(accepted), withdrawn)
@@ -208,7 +207,7 @@ class History(Concern):
         *,
         since: datetime | None = None,
         until: datetime | None = None,
-        limit: int = -1,
+        limit: int = NO_END,
     ) -> list[LedgerEntry]:
         """A reader's digests, newest first; with `since` and `until` those that were on their way
         in that time.
@@ -216,8 +215,8 @@ class History(Concern):
         return self._db.all(
             LedgerEntry,
             f"""SELECT {_DELIVERY} FROM {_DELIVERIES} WHERE d.subscriber = :reader
-                    AND (:since IS NULL OR COALESCE(d.ended_at, '9') >= :since)
-                    AND (:until IS NULL OR d.queued_at < :until)
+                    AND COALESCE(d.ended_at, '9999') >= COALESCE(:since, '')
+                    AND d.queued_at < COALESCE(:until, '9999')
                 ORDER BY d.queued_at DESC, d.id DESC LIMIT :limit""",
             {"reader": reader, "since": since, "until": until, "limit": limit},
         )
@@ -238,9 +237,9 @@ class History(Concern):
             """SELECT k.*, r.started_at AS at, q.text FROM run r
                JOIN run_keyword k ON k.run = r.id JOIN query q ON q.id = k.query
                WHERE r.started_at >= ? AND r.started_at < ?
-                   AND q.text IN (SELECT value FROM json_each(?))
+                   AND q.text IN many(?)
                ORDER BY r.id, q.id""",
-            [since, until, json.dumps(list(queries))],
+            [since, until, list(queries)],
         )
         return [
             value_of(Fetch, row | {"query": row["text"]}, record=value_of(KeywordRecord, row))
@@ -252,8 +251,8 @@ class History(Concern):
         return self._db.moment(
             """SELECT MAX(r.started_at) FROM run_keyword k
                JOIN run r ON r.id = k.run JOIN query q ON q.id = k.query
-               WHERE q.text IN (SELECT value FROM json_each(?))""",
-            [json.dumps(list(queries))],
+               WHERE q.text IN many(?)""",
+            [list(queries)],
         )
 
     def recorded(
@@ -295,19 +294,19 @@ class History(Concern):
         *,
         since: datetime | None = None,
         until: datetime | None = None,
-        limit: int = -1,
+        limit: int = NO_END,
         idle: bool = False,
     ) -> list[Run]:
         """The runs, newest first; those in which nothing happened only with `idle`, else only
         counted.
         """
         rows = self._db.rows(
-            f"""SELECT r.*, CASE WHEN :idle THEN 0 ELSE (
+            f"""SELECT r.*, CASE WHEN :idle = 1 THEN 0 ELSE (
                     SELECT COUNT(*) FROM run i WHERE i.id < r.id AND i.id > COALESCE(
                         (SELECT e.id FROM run e WHERE e.id < r.id AND {_EVENTFUL.format("e")}
                          ORDER BY e.id DESC LIMIT 1), 0)) END AS idle_before
                 FROM run r
-                WHERE (:idle OR {_EVENTFUL.format("r")})
+                WHERE (:idle = 1 OR {_EVENTFUL.format("r")})
                     AND r.started_at >= COALESCE(:since, '')
                     AND r.started_at < COALESCE(:until, '9999')
                 ORDER BY r.id DESC LIMIT :limit""",
@@ -316,7 +315,7 @@ class History(Concern):
         return [Run(row["id"], record_of(self._db, row), row["idle_before"]) for row in rows]
 
 
-_EVENTFUL = """({0}.composed OR {0}.sent OR {0}.deferred OR {0}.failed OR {0}.unknown
+_EVENTFUL = """({0}.composed + {0}.sent + {0}.deferred + {0}.failed + {0}.unknown > 0
     OR {0}.trouble <> '' OR {0}.finished_at IS NULL
     OR EXISTS (SELECT 1 FROM run_keyword k WHERE k.run = {0}.id))"""
 _DELIVERY = f"""

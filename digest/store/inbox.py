@@ -91,7 +91,7 @@ class Inbox(Concern):
     def _note(self, key: str, number: int, now: datetime) -> bool:
         return bool(
             self._db.write(
-                "INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)",
+                "INSERT INTO inbox_message(key, at) VALUES(?, ?) ON CONFLICT DO NOTHING",
                 [_begun(key, number), now],
             )
         )
@@ -154,7 +154,9 @@ class Inbox(Concern):
         # docs/decisions.md, "The inbox is remembered twice"
         self._db.write("DELETE FROM inbox_message WHERE at < ?", [now - KEPT])
         return bool(
-            self._db.write("INSERT OR IGNORE INTO inbox_message(key, at) VALUES(?, ?)", [key, now])
+            self._db.write(
+                "INSERT INTO inbox_message(key, at) VALUES(?, ?) ON CONFLICT DO NOTHING", [key, now]
+            )
         )
 
 

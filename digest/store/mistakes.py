@@ -4,7 +4,6 @@ theirs changes, and nothing is mailed to them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime
 
@@ -76,6 +75,6 @@ def note_mistakes(database: Database, roster: Roster, now: datetime) -> None:
                 [row["id"], now, words],
             )
     database.write(
-        "UPDATE mistake SET until = ? WHERE id IN (SELECT value FROM json_each(?))",
-        [now, json.dumps(sorted(over))],
+        "UPDATE mistake SET until = ? WHERE id IN many(?)",
+        [now, sorted(over)],
     )

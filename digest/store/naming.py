@@ -10,8 +10,8 @@ from digest.store.rows import OPEN_STATES, pack, unpack
 
 MARK = "names"
 DROP_BODIES = f"""
-    UPDATE content SET pieces = x'', key = 'dropped ' || id
-    WHERE pieces <> x'' AND NOT EXISTS (
+    UPDATE content SET pieces = ?, key = 'dropped ' || id
+    WHERE length(pieces) > 0 AND NOT EXISTS (
         SELECT 1 FROM delivery d WHERE d.content = content.id AND d.state IN {OPEN_STATES})"""
 """Empties the bodies that nobody waits for; the key goes too, since an equal digest must not find
 an empty body."""
@@ -45,7 +45,7 @@ class Naming(Concern):
         """Empty the bodies of digests that have ended, so that no trace of them is in the file."""
         # SQLite would otherwise leave the deleted text in free pages of the file.
         self._db.value("PRAGMA secure_delete = ON")
-        self._db.write(DROP_BODIES)
+        self._db.write(DROP_BODIES, [b""])
 
     def hide(
         self,
@@ -68,8 +68,8 @@ class Naming(Concern):
             self._db.write("UPDATE subscriber SET name = ''")
             # Its names hold the login; which messages were handled is remembered elsewhere.
             self._db.write("DELETE FROM inbox_place")
-            self._db.write(DROP_BODIES)
-            for row in self._db.rows("SELECT id, pieces FROM content WHERE pieces <> x''"):
+            self._db.write(DROP_BODIES, [b""])
+            for row in self._db.rows("SELECT id, pieces FROM content WHERE length(pieces) > 0"):
                 pieces = pack(tuple(plain(piece) for piece in unpack(row["pieces"])))
                 self._db.write("UPDATE content SET pieces = ? WHERE id = ?", [pieces, row["id"]])
             self._db.set_meta("secret", "")

@@ -132,7 +132,7 @@ class Outbox(Concern):
                FROM delivery d
                JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
-               WHERE d.id = ? AND c.pieces <> x''""",
+               WHERE d.id = ? AND length(c.pieces) > 0""",
             [delivery],
         )
         if found is None:
@@ -194,7 +194,7 @@ class Outbox(Concern):
         self._db.write(
             """UPDATE delivery
                SET state = :state, next_at = :next_at, ended_at = :ended_at, reply = :reply,
-                   owner = NULL, maybe_accepted = maybe_accepted OR :unknown,
+                   owner = NULL, maybe_accepted = GREATEST(maybe_accepted, :unknown),
                    attempt = attempt - :uncounted, folder = :folder
                WHERE id = :id""",
             {
@@ -285,7 +285,7 @@ class Outbox(Concern):
         # from being folded all the same.
         return self._change(
             delivery,
-            """next_at = MIN(next_at, :now),
+            """next_at = LEAST(next_at, :now),
                state = CASE state WHEN 'unknown' THEN 'deferred' ELSE state END""",
             now,
         )
@@ -326,7 +326,7 @@ _CLAIM = f"""
     UPDATE delivery SET attempt = attempt + 1, owner = :owner,
         ended_at = CASE WHEN stopped THEN :now END,
         state = CASE WHEN NOT stopped THEN 'leased'
-                     WHEN maybe_accepted THEN 'dropped'
+                     WHEN maybe_accepted = 1 THEN 'dropped'
                      ELSE 'suppressed' END
     FROM (SELECT d.id AS chosen,
               r.gone = 1 OR EXISTS (
@@ -345,7 +345,7 @@ _ROWS = f"""
 
 _REPEATED = """
     SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
-        COALESCE(d.again, d.id) AS first, c.pieces = x'' AS pruned,
+        COALESCE(d.again, d.id) AS first, length(c.pieces) = 0 AS pruned,
         (SELECT COUNT(*) FROM delivery o
          WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
     FROM delivery d

@@ -83,7 +83,7 @@ class Pages(Concern):
     def _import(
         self, text: str, bases: Sequence[str], papers: Mapping[str, Paper], until: datetime
     ) -> PageImport:
-        self._db.write("INSERT OR IGNORE INTO query(text) VALUES(?)", [text])
+        self._db.write("INSERT INTO query(text) VALUES(?) ON CONFLICT DO NOTHING", [text])
         (query,) = self._db.rows("SELECT id, last_good_at FROM query WHERE text = ?", [text])
         added = sum(
             self._db.write(

@@ -20,15 +20,15 @@ _UPSERT = f"""
     INSERT INTO paper({", ".join(_COLUMNS)}) VALUES({", ".join(f":{name}" for name in _COLUMNS)})
     ON CONFLICT(id) DO UPDATE SET
         {", ".join(f"{name} = :{name}" for name in _COLUMNS if name not in ("id", "published"))},
-        published = CASE WHEN :redate THEN :published ELSE published END"""
+        published = CASE WHEN :redate = 1 THEN :published ELSE paper.published END"""
 
 
 def load_papers(database: Database, ids: list[str]) -> dict[str, Paper]:
     """Papers by base id, each in the highest version ever served."""
     rows = database.rows(
         f"""SELECT {", ".join(_COLUMNS)} FROM paper
-            WHERE id IN (SELECT value FROM json_each(?))""",
-        [json.dumps(ids)],
+            WHERE id IN many(?)""",
+        [ids],
     )
     return {row["id"]: _paper(tuple(row.items())) for row in rows}
 
@@ -88,8 +88,10 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
         changed = merged(map(stored(Change), loads(noted["changed"])), changed)
         old_title = noted["old_title"]
     database.write(
-        """INSERT OR REPLACE INTO revision(paper, version, changed, accepted, old_title)
-           VALUES(?, ?, ?, ?, ?)""",
+        """INSERT INTO revision(paper, version, changed, accepted, old_title)
+           VALUES(?, ?, ?, ?, ?)
+           ON CONFLICT(paper, version) DO UPDATE SET changed = excluded.changed,
+               accepted = excluded.accepted, old_title = excluded.old_title""",
         [
             paper.id,
             paper.version,

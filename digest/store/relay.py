@@ -137,9 +137,9 @@ class Relay(Concern):
         with self._db.transaction():
             known = self._db.value("SELECT place FROM relay WHERE name = ?", [self._name])
             if known != server:
+                self._db.write("DELETE FROM relay WHERE name = ?", [self._name])
                 self._db.write(
-                    """INSERT OR REPLACE INTO
-                           relay(name, place, failures, streak, reason, permanent)
+                    """INSERT INTO relay(name, place, failures, streak, reason, permanent)
                        VALUES(?, ?, 0, 0, '', 0)""",
                     [self._name, server],
                 )
@@ -205,7 +205,7 @@ class Relay(Concern):
         """Undo the last `take` for one message, which did not leave after all."""
         self._db.write(
             """UPDATE handover SET number = number - 1
-               WHERE rowid = (SELECT MAX(rowid) FROM handover WHERE number > 0)"""
+               WHERE id = (SELECT MAX(id) FROM handover WHERE number > 0)"""
         )
 
     def room_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:

@@ -62,8 +62,14 @@ class Runs(Concern):
     def note_keyword(self, run: int, query: int, record: KeywordRecord) -> None:
         """Write what a run did for one keyword."""
         self._db.write(
-            """INSERT OR REPLACE INTO run_keyword VALUES(:run, :query, :keyword, :status,
-                   :fetched, :new, :revised, :late, :requests, :why)""",
+            """INSERT INTO run_keyword(run, query, keyword, status, fetched, new, revised, late,
+                   requests, why)
+               VALUES(:run, :query, :keyword, :status, :fetched, :new, :revised, :late,
+                   :requests, :why)
+               ON CONFLICT(run, query) DO UPDATE SET keyword = excluded.keyword,
+                   status = excluded.status, fetched = excluded.fetched, new = excluded.new,
+                   revised = excluded.revised, late = excluded.late,
+                   requests = excluded.requests, why = excluded.why""",
             asdict(record) | {"run": run, "query": query},
         )
 

@@ -48,9 +48,10 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE seen ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
     """,
     # What sign-ups, channels, likes and years of mail need.
-    # An address is one whatever the case of its letters: statements compare `lower(address)`. The
-    # two tables that did so by a rule of SQLite's are made anew, the foreign keys to a reader being
-    # looked at when the step is committed.
+    # What only SQLite could read of the statements goes: `answer` was called by a word that
+    # PostgreSQL reserves, `handover` had no number of its own, and the case of an address was none
+    # of the statements' business, which now compare `lower(address)`. As tables are made anew for
+    # that, foreign keys are looked at when the step is committed.
     # `origin`: who says what the reader wants, the subscribers file or the reader on the web, then
     # in `signup`, whose `entry` is JSON as the file would write it. `wish`: what a reader of the
     # file took away by themselves: the name of a field, its new value and, as `entry`, the value in
@@ -65,6 +66,21 @@ MIGRATIONS: tuple[str, ...] = (
     # `number`: the paper's in that ledger, NULL where it never came there. `aged`: a content's.
     # `digest_at`: when the last of a reader's digests was queued that went there.
     """
+    ALTER TABLE "window" RENAME TO answer;
+    DROP INDEX window_query;
+    CREATE INDEX answer_query ON answer(query, id);
+    ALTER TABLE held RENAME COLUMN "window" TO answer;
+
+    DROP INDEX delivery_folder;
+    CREATE INDEX delivery_folder ON delivery(ended_at) WHERE folder = 1;
+
+    CREATE TEMP TABLE rebuilt AS SELECT at, number FROM handover ORDER BY rowid;
+    DROP TABLE handover;
+    CREATE TABLE handover(id INTEGER PRIMARY KEY, at TEXT NOT NULL, number INTEGER NOT NULL);
+    INSERT INTO handover(at, number) SELECT at, number FROM rebuilt ORDER BY rowid;
+    DROP TABLE rebuilt;
+    CREATE INDEX handover_at ON handover(at);
+
     PRAGMA defer_foreign_keys = ON;
     CREATE TEMP TABLE rebuilt AS SELECT * FROM subscriber;
     DROP TABLE subscriber;

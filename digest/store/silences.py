@@ -4,7 +4,6 @@ them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -34,8 +33,9 @@ def silent_queries(database: Database, reader: int, folded: tuple[int, ...] = ()
 def note_silences(database: Database, reader: int, delivery: int, queries: Iterable[str]) -> None:
     """Write that a delivery reports these; belongs into the transaction that queues it."""
     database.write_many(
-        """INSERT OR REPLACE INTO silence(subscriber, query, delivery)
-           SELECT ?, id, ? FROM query WHERE text = ?""",
+        """INSERT INTO silence(subscriber, query, delivery)
+           SELECT ?, id, ? FROM query WHERE text = ?
+           ON CONFLICT(subscriber, query) DO UPDATE SET delivery = excluded.delivery""",
         [[reader, delivery, text] for text in queries],
     )
 
@@ -44,19 +44,19 @@ def _parameters(reader: int, folded: tuple[int, ...]) -> dict[str, object]:
     return {
         "reader": reader,
         "least": SILENCE // timedelta(seconds=1),
-        "folded": json.dumps(folded),
+        "folded": list(folded),
     }
 
 
 # docs/decisions.md, "A silent keyword is told of once, in the next digest or after a month without
 # mail". What is counted is time that good windows cover, in seconds: an outage is no silence.
 _SILENT = f"""
-    SELECT q.text, (q.watched - MAX(q.matched, s.watched)) / 86400 AS days
+    SELECT q.text, (q.watched - GREATEST(q.matched, s.watched)) / 86400 AS days
     FROM subscription s JOIN query q ON q.id = s.query
     WHERE s.subscriber = :reader AND s.start IS NOT NULL AND s.until IS NULL
-        AND q.watched - MAX(q.matched, s.watched) >= :least
+        AND q.watched - GREATEST(q.matched, s.watched) >= :least
         AND NOT EXISTS (
             SELECT 1 FROM silence t LEFT JOIN delivery d ON d.id = t.delivery
             WHERE t.subscriber = :reader AND t.query = s.query
-                AND COALESCE(d.state NOT IN {NOT_CARRIED_STATES}, 1)
-                AND t.delivery NOT IN (SELECT value FROM json_each(:folded)))"""
+                AND (d.id IS NULL OR d.state NOT IN {NOT_CARRIED_STATES})
+                AND t.delivery NOT IN many(:folded))"""

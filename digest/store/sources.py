@@ -45,8 +45,11 @@ class Sources(Concern):
         """Write how some feeds were."""
         with self._db.transaction():
             self._db.write_many(
-                """INSERT OR REPLACE INTO feed(name, day, etag, keys, proven, trouble, at)
-                   VALUES(:name, :day, :etag, :keys, :proven, :trouble, :at)""",
+                """INSERT INTO feed(name, day, etag, keys, proven, trouble, at)
+                   VALUES(:name, :day, :etag, :keys, :proven, :trouble, :at)
+                   ON CONFLICT(name) DO UPDATE SET day = excluded.day, etag = excluded.etag,
+                       keys = excluded.keys, proven = excluded.proven,
+                       trouble = excluded.trouble, at = excluded.at""",
                 [
                     asdict(state) | {"keys": json.dumps(sorted(state.keys)), "at": now}
                     for state in states
@@ -60,7 +63,7 @@ class Sources(Concern):
     def approximate(self, since: datetime) -> list[str]:
         """The base ids of papers since then of which only the announcement is known."""
         return self._db.column(
-            "SELECT id FROM paper WHERE approximate AND updated >= ? ORDER BY id LIMIT ?",
+            "SELECT id FROM paper WHERE approximate = 1 AND updated >= ? ORDER BY id LIMIT ?",
             [since, CHUNK],
         )
 
@@ -68,7 +71,7 @@ class Sources(Concern):
         """Write that a service lacked papers, by base id, that another one had."""
         with self._db.transaction():
             self._db.write_many(
-                "INSERT OR IGNORE INTO lack(source, paper, at) VALUES(?, ?, ?)",
+                "INSERT INTO lack(source, paper, at) VALUES(?, ?, ?) ON CONFLICT DO NOTHING",
                 [[source, paper, now] for paper in papers],
             )
 
@@ -77,8 +80,9 @@ class Sources(Concern):
         was complete.
         """
         self._db.write(
-            """INSERT OR IGNORE INTO lack(source, paper, at) SELECT ?, paper, ? FROM seen
-               WHERE query = ? AND run = ? AND kind IN ('new', 'late')""",
+            """INSERT INTO lack(source, paper, at) SELECT ?, paper, ? FROM seen
+               WHERE query = ? AND run = ? AND kind IN ('new', 'late')
+               ON CONFLICT DO NOTHING""",
             [source, now, query, run],
         )
 

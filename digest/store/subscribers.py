@@ -5,7 +5,6 @@ start.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
 from digest.store.mistakes import HELD_BACK, note_mistakes
-from digest.store.rows import NOT_CARRIED_STATES, moment_or_none
+from digest.store.rows import NOT_CARRIED_STATES, moment_or_none, value_of
 from digest.times import to_text
 
 RETURN = timedelta(days=7)
@@ -95,9 +94,9 @@ class Subscribers(Concern):
         """Of the readers whom the file does not serve, those who left."""
         return self._db.column(
             f"""SELECT s.id FROM subscriber s
-                WHERE s.id IN (SELECT value FROM json_each(?)) AND s.gone = 0
+                WHERE s.id IN many(?) AND s.gone = 0
                     AND NOT {HELD_BACK.format("s.id")}""",
-            [json.dumps(missing)],
+            [missing],
         )
 
     def _query_numbers(self, roster: Roster) -> dict[str, int]:
@@ -105,11 +104,11 @@ class Subscribers(Concern):
         wanted = {k.query for s in roster.subscribers for k in s.keywords}
         texts = sorted(wanted | {k.query for k in roster.keywords})
         self._db.write_many(
-            "INSERT OR IGNORE INTO query(text) VALUES(?)", [[text] for text in texts]
+            "INSERT INTO query(text) VALUES(?) ON CONFLICT DO NOTHING", [[text] for text in texts]
         )
         rows = self._db.rows(
-            "SELECT id, text FROM query WHERE text IN (SELECT value FROM json_each(?))",
-            [json.dumps(texts)],
+            "SELECT id, text FROM query WHERE text IN many(?)",
+            [texts],
         )
         return {row["text"]: row["id"] for row in rows}
 
@@ -126,12 +125,12 @@ class Subscribers(Concern):
                SET last_good_at = NULL, next_fetch_at = NULL, failures = 0, trouble = '',
                    total = NULL, quarantined_since = NULL, judged_since = NULL,
                    covered_since = NULL, deep_at = NULL
-               WHERE id IN (SELECT value FROM json_each(:queries)) AND last_good_at < :line
+               WHERE id IN many(:queries) AND last_good_at < :line
                    AND NOT EXISTS (
                        SELECT 1 FROM subscription s
                        WHERE s.query = query.id AND (s.until IS NULL OR s.ended_at >= :line))
                RETURNING id""",
-            {"queries": json.dumps(queries), "line": now - RETURN},
+            {"queries": queries, "line": now - RETURN},
         )
         self._db.write_many("DELETE FROM held WHERE query = ?", [[query] for query in unwanted])
 
@@ -189,8 +188,10 @@ class Subscribers(Concern):
         self._db.write_many(
             """INSERT INTO subscription(subscriber, query, label) VALUES(:reader, :query, :label)
                ON CONFLICT(subscriber, query) DO UPDATE SET label = :label,
-                   start = CASE WHEN ended_at < :line THEN NULL ELSE start END,
-                   position = CASE WHEN ended_at < :line THEN NULL ELSE position END,
+                   start = CASE WHEN subscription.ended_at < :line THEN NULL
+                                ELSE subscription.start END,
+                   position = CASE WHEN subscription.ended_at < :line THEN NULL
+                                   ELSE subscription.position END,
                    until = NULL, ended_at = NULL""",
             [
                 {"reader": reader, "query": query, "label": label, "line": now - RETURN}
@@ -270,18 +271,14 @@ class Subscribers(Concern):
 
     def state(self, address: str) -> SubscriberState | None:
         """What is remembered of one reader, or None."""
-        return self._db.first(
-            SubscriberState,
-            f"""SELECT s.address, s.since, s.due_at, s.slot, d.queued_at AS last_digest_at,
+        row = self._db.row(
+            f"""SELECT s.id, s.address, s.since, s.due_at, s.slot, d.queued_at AS last_digest_at,
                    d.state AS last_state,
                    COALESCE((SELECT reason FROM suppression x
                        WHERE lower(x.address) = lower(s.address)), '') AS suppressed,
                    COALESCE((SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
                        WHERE subscriber = s.id AND state <> 'expired' AND again IS NULL
-                       ORDER BY id DESC LIMIT 1), '') AS refused,
-                   (SELECT json_group_array(label) FROM subscription u
-                       WHERE u.subscriber = s.id AND u.start IS NULL AND u.until IS NULL)
-                       AS unplaced
+                       ORDER BY id DESC LIMIT 1), '') AS refused
                 FROM subscriber s
                 LEFT JOIN delivery d ON d.id = (
                     SELECT id FROM delivery
@@ -291,15 +288,29 @@ class Subscribers(Concern):
                 WHERE lower(s.address) = lower(?) AND s.gone = 0""",
             [address],
         )
+        if row is None:
+            return None
+        return value_of(SubscriberState, row, unplaced=unplaced_labels(self._db, row["id"]))
 
     def awaiting_first(self) -> int:
         """How many readers had no digest yet and have a keyword that waits for arXiv's answer."""
         return self._db.number(
             """SELECT COUNT(DISTINCT s.subscriber)
                FROM subscription s JOIN subscriber r ON r.id = s.subscriber
-               WHERE s.start IS NULL AND s.until IS NULL AND NOT r.gone
+               WHERE s.start IS NULL AND s.until IS NULL AND r.gone = 0
                    AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = r.id)"""
         )
+
+
+def unplaced_labels(database: Database, reader: int) -> tuple[str, ...]:
+    """The names of the reader's keywords that arXiv has not answered since the reader has them."""
+    return tuple(
+        database.column(
+            """SELECT label FROM subscription
+               WHERE subscriber = ? AND start IS NULL AND until IS NULL ORDER BY query""",
+            [reader],
+        )
+    )
 
 
 def next_reader(database: Database) -> int:

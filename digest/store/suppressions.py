@@ -262,8 +262,8 @@ def note_bounce(
     """
     blame = blame_of(fault_of(words, status))
     noted = database.write(
-        """INSERT OR IGNORE INTO bounce(delivery, subscriber, at, blame, words)
-           SELECT id, subscriber, ?, ?, ? FROM delivery WHERE id = ?""",
+        """INSERT INTO bounce(delivery, subscriber, at, blame, words)
+           SELECT id, subscriber, ?, ?, ? FROM delivery WHERE id = ? ON CONFLICT DO NOTHING""",
         [now, blame, words, delivery],
     )
     if not noted:
@@ -315,7 +315,7 @@ def excuse_words(database: Database, said: str, now: datetime) -> None:
                        AND lower(address) = (
                            SELECT lower(address) FROM subscriber WHERE id = :reader)
                        AND NOT EXISTS (SELECT 1 FROM bounce WHERE subscriber = :reader
-                                           AND blame = 'hard' AND NOT excused)""",
+                                           AND blame = 'hard' AND excused = 0)""",
                 {"line": line, "reader": reader},
             )
 
@@ -328,10 +328,10 @@ def _rewind_to_first(database: Database, delivery: int) -> None:
     counted.
     """
     database.write(
-        """UPDATE subscription SET position = MAX(start, MIN(position, first.seq - 1))
+        """UPDATE subscription SET position = GREATEST(start, LEAST(position, first.seq - 1))
            FROM (SELECT d.subscriber, m.query, MIN(m.seq) AS seq FROM delivery d
                  JOIN content_paper cp ON cp.content = d.content JOIN seen m ON m.paper = cp.paper
-                 WHERE d.id = ? GROUP BY m.query) AS first
+                 WHERE d.id = ? GROUP BY d.subscriber, m.query) AS first
            WHERE subscription.subscriber = first.subscriber AND subscription.query = first.query
                AND start IS NOT NULL""",
         [delivery],
@@ -362,7 +362,7 @@ def _soft_days(database: Database, reader: int, now: datetime) -> int:
     # docs/decisions.md, "A bounce without a status code is one for a time"
     return database.number(
         """SELECT COUNT(DISTINCT substr(at, 1, 10)) FROM bounce
-           WHERE subscriber = ? AND blame = 'soft' AND NOT excused AND at > ?""",
+           WHERE subscriber = ? AND blame = 'soft' AND excused = 0 AND at > ?""",
         [reader, now - SOFT_SPAN],
     )
 

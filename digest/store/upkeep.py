@@ -149,10 +149,10 @@ def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
     with database.transaction():
         database.set_meta("mailed_until", to_text(until))
         database.write(
-            """UPDATE subscription SET start = MIN(:head, COALESCE(until, :head)),
-                   position = MIN(:head, COALESCE(until, :head))
-               WHERE start < MIN(:head, COALESCE(until, :head)) AND subscriber IN (
-                   SELECT id FROM subscriber WHERE due_at <= :until AND NOT gone AND NOT away)""",
+            """UPDATE subscription SET start = LEAST(:head, COALESCE(until, :head)),
+                   position = LEAST(:head, COALESCE(until, :head))
+               WHERE start < LEAST(:head, COALESCE(until, :head)) AND subscriber IN (
+                   SELECT id FROM subscriber WHERE due_at <= :until AND gone = 0 AND away = 0)""",
             {"head": head(database), "until": until},
         )
         return database.write(
@@ -236,14 +236,14 @@ def prune(path: Path, before: datetime) -> Pruned:
         with database.transaction():
             # The key goes with the body: an equal digest must not find the empty one.
             bodies = database.write(
-                f"""UPDATE content SET pieces = x'', key = 'pruned ' || id
-                    WHERE pieces <> x'' AND NOT EXISTS (
+                f"""UPDATE content SET pieces = ?, key = 'pruned ' || id
+                    WHERE length(pieces) > 0 AND NOT EXISTS (
                         SELECT 1 FROM delivery d WHERE d.content = content.id
                             AND (d.state IN {OPEN_STATES}
                                  OR COALESCE(d.ended_at, d.queued_at) >= ?))""",
-                [before],
+                [b"", before],
             )
             runs = delete_runs(database, before)
-            windows = database.write("DELETE FROM window WHERE at < ?", [before])
+            windows = database.write("DELETE FROM answer WHERE at < ?", [before])
         database.vacuum()
     return Pruned(bodies, runs, windows, max(size - path.stat().st_size, 0))

@@ -100,12 +100,10 @@ class Windows(Concern):
         """
         # Only the rows that are named: whoever asks for each reader, or each keyword, in turn would
         # otherwise read the whole table as often.
-        return self._db.all(
-            Query,
-            """SELECT q.* FROM json_each(?) named JOIN query q ON q.text = named.value
-               ORDER BY named.key""",
-            [json.dumps(list(dict.fromkeys(texts)))],
-        )
+        named = dict.fromkeys(texts)
+        found = self._db.all(Query, "SELECT * FROM query WHERE text IN many(?)", [list(named)])
+        known = {query.text: query for query in found}
+        return [known[text] for text in named if text in known]
 
     def known_since(self, query: Query, since: datetime) -> dict[str, datetime]:
         """The papers of a query's log whose last version is younger than that, with the version's
@@ -124,7 +122,7 @@ class Windows(Concern):
         """How far the index has come, and how fast it grows."""
         newest = self._db.moment("SELECT MAX(updated) FROM paper")
         rate = self._db.value(
-            "SELECT TOTAL(rows_per_day) FROM query WHERE last_good_at IS NOT NULL"
+            "SELECT COALESCE(SUM(rows_per_day), 0.0) FROM query WHERE last_good_at IS NOT NULL"
         )
         return Growth(newest, rate)
 
@@ -225,7 +223,7 @@ class Windows(Concern):
         self._db.write(
             """UPDATE query
                SET rows_per_day = ?, asked = ?, asked_per_day = ?, total = ?,
-                   covered_since = MIN(covered_since, ?),
+                   covered_since = CASE WHEN covered_since > ? THEN ? ELSE covered_since END,
                    quarantined_since = NULL, judged_since = COALESCE(?, judged_since),
                    deep_at = COALESCE(?, deep_at)
                WHERE id = ?""",
@@ -234,6 +232,7 @@ class Windows(Concern):
                 window.asked,
                 (rows if window.served is None else window.served) / days,
                 window.total,
+                window.since,
                 window.since,
                 now if new_baseline else None,
                 now if window.since <= now - FAR_BACK else None,
@@ -374,9 +373,9 @@ class Windows(Concern):
         """The highest version of each paper in a query's log."""
         rows = self._db.rows(
             """SELECT m.paper, MAX(m.version) AS version FROM seen m
-               WHERE m.query = ? AND m.paper IN (SELECT value FROM json_each(?))
+               WHERE m.query = ? AND m.paper IN many(?)
                GROUP BY m.paper""",
-            [query, json.dumps(ids)],
+            [query, ids],
         )
         return {row["paper"]: row["version"] for row in rows}
 

@@ -172,7 +172,7 @@ async def test_a_bad_answer_is_never_taken_for_nothing(world: World) -> None:
     assert summary.exit_code == Exit.GIVEN_UP
     assert [(k.status, k.why) for k in summary.keywords] == [("failed", "half a feed")]
     assert world.value("SELECT COUNT(*) FROM seen") == 1
-    assert world.value("SELECT verdict FROM window") == "half a feed"
+    assert world.value("SELECT verdict FROM answer") == "half a feed"
     assert world.mails(ADA) == []
     await world.cycle(MONDAY + DAY + HOUR)
     assert world.titles(ADA) == [[2]]

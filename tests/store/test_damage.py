@@ -91,7 +91,7 @@ def test_a_value_that_cannot_be_read_says_what_to_do(lived: House) -> None:
     for table, column, command in (
         ("query", "last_good_at", "run"),
         ("paper", "authors", "run"),
-        ("window", "raw", "keywords windows"),
+        ("answer", "raw", "keywords windows"),
         ("run", "started_at", "db check"),
     ):
         for way in ("no UTF-8", "something else"):

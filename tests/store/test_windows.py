@@ -123,8 +123,8 @@ def test_a_bad_answer_is_kept_and_nothing_else_changes(house: House) -> None:
     )
     assert (after.last_good_at, after.rows_per_day) == (before.last_good_at, before.rows_per_day)
     assert house.value("SELECT COUNT(*) FROM seen") == 1
-    assert zlib.decompress(house.value("SELECT raw FROM window")) == b"<feed>half"
-    assert house.value("SELECT verdict FROM window") == "cut off"
+    assert zlib.decompress(house.value("SELECT raw FROM answer")) == b"<feed>half"
+    assert house.value("SELECT verdict FROM answer") == "cut off"
 
 
 def test_bad_answers_are_kept_within_bounds(house: House) -> None:
@@ -136,7 +136,7 @@ def test_bad_answers_are_kept_within_bounds(house: House) -> None:
         house.store.windows.record_failure(
             house.query("Alpha"), ArxivError(f"failure {number}", body=raw), MONDAY, MONDAY
         )
-    kept = house.database.rows("SELECT verdict, raw FROM window ORDER BY id")
+    kept = house.database.rows("SELECT verdict, raw FROM answer ORDER BY id")
     assert [row["verdict"] for row in kept] == ["other"] + [
         f"failure {n}" for n in range(3, RAW_KEPT + 3)
     ]
