@@ -6,7 +6,11 @@ import plistlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -155,6 +159,7 @@ def test_a_launchd_agent_runs_at_load_and_each_quarter_of_an_hour(tmp_path: Path
         "EnvironmentVariables": {"DIGEST_HOME": str(job.home)},
         "RunAtLoad": True,
         "StartCalendarInterval": [{"Minute": minute} for minute in (0, 15, 30, 45)],
+        "StartInterval": 900,
         "ProcessType": "Background",
         "StandardOutPath": str(job.home / "last-run.log"),
         "StandardErrorPath": str(job.home / "last-run.log"),
@@ -215,3 +220,56 @@ def test_all_else_in_a_crontab_is_kept(before: str) -> None:
     assert (
         left == before + ("" if before.endswith("\n") or not before else "\n") + "0 0 * * * after\n"
     )
+
+
+FALL_BACK = [("Europe/Berlin", date(2026, 10, 25)), ("America/New_York", date(2026, 11, 1))]
+"""Zones, and the days on which an hour comes twice there."""
+
+
+def longest_wait(fired: Iterable[datetime]) -> timedelta:
+    moments = sorted(fired)
+    return max(after - before for before, after in pairwise(moments))
+
+
+def calendar_calls(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[datetime]:
+    """As launchd, and systemd in a zone's own time: the next quarter on the wall after now, of two
+    the first (mktime(3) with the flag of summer time left open)."""
+    now = begin
+    while now < end:
+        wall = now.astimezone(zone).replace(tzinfo=None, fold=0)
+        wall = wall.replace(minute=wall.minute // 15 * 15) + timedelta(minutes=15)
+        following = wall.replace(tzinfo=zone).astimezone(UTC)
+        while following <= now:  # the first of two is over: the next quarter that is not
+            wall += timedelta(minutes=15)
+            following = wall.replace(tzinfo=zone).astimezone(UTC)
+        now = following
+        yield now
+
+
+@pytest.mark.parametrize(("zone", "day"), FALL_BACK)
+def test_launchd_calls_each_quarter_through_the_hour_that_comes_twice(
+    zone: str, day: date, tmp_path: Path
+) -> None:
+    agent = plistlib.loads(plist(Job(("/opt/digest/bin/digest",), tmp_path)).encode())
+    begin = datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+    end = begin + timedelta(hours=12)
+    by_calendar = list(calendar_calls(ZoneInfo(zone), begin, end))
+    assert [each["Minute"] for each in agent["StartCalendarInterval"]] == [0, 15, 30, 45]
+    assert longest_wait(by_calendar) == timedelta(minutes=75)
+    every = timedelta(seconds=agent["StartInterval"])
+    by_interval = [begin + every * number for number in range(1 + (end - begin) // every)]
+    assert longest_wait([*by_calendar, *by_interval]) <= timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(("zone", "day"), FALL_BACK)
+def test_cron_calls_each_quarter_through_the_hour_that_comes_twice(
+    zone: str, day: date, tmp_path: Path
+) -> None:
+    """Each minute cron looks at the wall; when the clock has gone back by less than three hours, it
+    calls only the lines whose minutes or hours begin with a star (cron(8))."""
+    minutes, hours, *_ = cron_line(Job(("/opt/digest/bin/digest",), tmp_path)).split()
+    assert (minutes, hours) == ("*/15", "*")
+    begin = datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+    walls = (begin + timedelta(minutes=number) for number in range(12 * 60))
+    called = [at for at in walls if at.astimezone(ZoneInfo(zone)).minute % 15 == 0]
+    assert longest_wait(called) == timedelta(minutes=15)

@@ -23,7 +23,11 @@ _CALLS_DIGEST = re.compile(r"^\s*[^#\s].*\bdigest\b.*\s(run|daemon)\b")
 
 
 def cron_line(job: Job) -> str:
-    """A crontab's line, in which % would end the command. Raises ConfigError for a line break."""
+    """A crontab's line, in which % would end the command. Raises ConfigError for a line break.
+
+    Both its minutes and its hours begin with a star: in the hour that comes twice in autumn cron
+    calls only such lines again (cron(8), "Local time changes").
+    """
     home, log = shlex.quote(str(job.home)), shlex.quote(str(job.home / LOG))
     command = f"DIGEST_HOME={home} {shlex.join(job.arguments)} >{log} 2>&1"
     if "\n" in command or "\r" in command:
