@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from email.utils import parseaddr
 from pathlib import Path
 
 from digest.mail.mailbox import MailboxLocation
@@ -214,12 +216,19 @@ def _leave(
         answered = store.inbox.delivery_of(incoming.message_ids)
         reader = answered[1] if answered else None
     if reader is None:
-        return _unproven(
-            incoming,
-            "asks to leave, and proves not for whom: 'digest unsubscribe EMAIL' does it by hand",
-        )
+        return _unproven(incoming, _by_hand(store, incoming))
     fresh = store.inbox.unsubscribe(key, reader, "by mail", now)
     return _done(store, incoming, reader, "unsubscribed" if fresh else "was unsubscribed already")
+
+
+def _by_hand(store: Store, incoming: Incoming) -> str:
+    """What a person can do about a request that proves nothing: anybody can write any sender."""
+    # docs/decisions.md, “A request without proof is for a person”.
+    known = store.history.reader(parseaddr(incoming.sender)[1])
+    address = known.address if known and known.left_at is None else ""
+    who = f", but its sender {address} is a reader" if address else ""
+    command = f"digest unsubscribe {shlex.quote(address) if address else 'EMAIL'}"
+    return f"asks to leave, and proves not for whom{who}: '{command}' does it by hand"
 
 
 def _complaint(

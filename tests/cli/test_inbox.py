@@ -67,12 +67,15 @@ def test_a_saved_request_is_acted_upon_shown_and_lifted(house: House) -> None:
 def test_what_proves_nothing_is_left_for_a_person(house: House) -> None:
     house("run", now=THURSDAY)
     (house.home / "one.eml").write_bytes(letter("unsubscribe"))
+    (house.home / "stranger.eml").write_bytes(letter("unsubscribe").replace(b"ada@", b"eve@"))
     (house.home / "two.eml").write_bytes(
         postfix_bounce("bounces+1-aaaaaaaaaaaaaaaaaaaa@example.org")
     )
     told = house("inbox", str(house.home / "one.eml"), str(house.home / "two.eml"))
     assert told.out.count("left for a person: ") == 2
-    assert "'digest unsubscribe EMAIL' does it by hand" in told.out
+    assert f"but its sender {ADA} is a reader: 'digest unsubscribe {ADA}' does it" in told.out
+    told_of_stranger = house("inbox", str(house.home / "stranger.eml")).out
+    assert "not for whom: 'digest unsubscribe EMAIL' does it by hand" in told_of_stranger
     assert "nobody is suppressed for it" in told.out
     assert told.out.endswith("2 messages read, 2 left for a person.\n")
     assert house("subscribers", "--json").json()[0]["suppressed"] is None
