@@ -25,13 +25,15 @@ this many answers are read."""
 CLOCKS = timedelta(days=1)
 """The most by which this machine's clock and GitHub's may differ when an issue is looked for."""
 TIMEOUT = httpx.Timeout(60.0, connect=20.0)
+LONGEST_REST = 3600
+"""Seconds for which GitHub may ask to be left alone: its limits are by the hour."""
 WHOLE = 180.0
 """Seconds for one question and its whole answer, which may come an octet at a time."""
 
 
-def _ended(outcome: Outcome, reply: str) -> EndedError:
+def _ended(outcome: Outcome, reply: str, **why: Any) -> EndedError:
     """The error by which an answer of GitHub's ends an attempt."""
-    return EndedError(Receipt(outcome, words(reply)))
+    return EndedError(Receipt(outcome, words(reply), **why))
 
 
 def assemble_issues(outgoing: Outgoing) -> Message:
@@ -92,13 +94,16 @@ class GithubTransport:
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         """Post what is not there yet.
 
-        Every refusal is this repository's alone: the others, and mail, go on. After a first part
-        was posted, whatever stops the next one leaves the delivery unknown, so that it is finished
-        and never begun anew.
+        That GitHub cannot be reached, asks for a rest, or does not know the token, keeps all issues
+        back; every other refusal is this repository's alone. After a first part was posted,
+        whatever stops the next one leaves the delivery unknown, so that it is finished and never
+        begun anew.
         """
         if not self._token:
             return Receipt(
-                Outcome.FAILED, "there is no DIGEST_GITHUB_TOKEN, and issues are posted with one"
+                Outcome.RELAY,
+                "there is no DIGEST_GITHUB_TOKEN, and issues are posted with one",
+                permanent=True,
             )
         _, _, repository = message.recipient.partition(":")  # written github:OWNER/REPO
         wanted = json.loads(message.data)
@@ -206,9 +211,7 @@ class GithubTransport:
             httpx.ProxyError,
             httpx.InvalidURL,
         ) as error:
-            raise _ended(
-                Outcome.DEFERRED, f"GitHub could not be reached ({_named(error)})"
-            ) from None
+            raise _ended(Outcome.RELAY, f"GitHub could not be reached ({_named(error)})") from None
         except (httpx.HTTPError, OSError) as error:
             outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
             raise _ended(outcome, f"the connection to GitHub broke ({_named(error)})") from None
@@ -221,13 +224,17 @@ class GithubTransport:
         status, said = response.status_code, _said(response)
         wait = self._pause(response)
         if wait is not None:
-            return _ended(Outcome.DEFERRED, f"{status} GitHub asks to wait {wait}: {said}")
+            asked = f"{wait.total_seconds():.0f} seconds" if wait else "a minute or more"
+            reply = f"{status} GitHub asks to wait {asked}: {said}"
+            return _ended(Outcome.RELAY, reply, rest=wait or None)
         if status >= 500 or status == 408:
             # A gateway's error says nothing about what the server behind it did with a POST.
             outcome = Outcome.UNKNOWN if method == "POST" else Outcome.DEFERRED
             return _ended(outcome, f"{status} {said}")
+        if status == 401:
+            remedy = "the token is wrong or has expired: set DIGEST_GITHUB_TOKEN anew"
+            return _ended(Outcome.RELAY, f"{status} {said}: {remedy}", permanent=True)
         remedy = {
-            401: "the token is wrong or has expired: set DIGEST_GITHUB_TOKEN anew",
             403: f"the token may not do this: give it 'Issues: read and write' on {repository}",
             404: f"there is no repository {repository}, or the token may not see it",
             410: f"issues are switched off: enable them in the settings of {repository}",
@@ -235,20 +242,21 @@ class GithubTransport:
         }.get(status, "GitHub refused")
         return _ended(Outcome.FAILED, f"{status} {said}: {remedy}")
 
-    def _pause(self, response: httpx.Response) -> str | None:
-        """The pause that a rate limit asks for, in words (REST API, "Rate limits"); None where
-        there is none.
+    def _pause(self, response: httpx.Response) -> timedelta | None:
+        """The pause that a rate limit asks for (REST API, "Rate limits"), zero where it does not
+        say how long; None where there is none.
         """
         if response.status_code not in (403, 429):
             return None
         after = response.headers.get("retry-after", "")
         reset = response.headers.get("x-ratelimit-reset", "")
         if after.isdecimal():
-            return f"{int(after)} seconds"
+            return timedelta(seconds=min(int(after), LONGEST_REST))
         if response.headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
-            return f"{max(int(int(reset) - self._clock().timestamp()), 1)} seconds"
+            seconds = int(int(reset) - self._clock().timestamp())
+            return timedelta(seconds=min(max(seconds, 1), LONGEST_REST))
         if response.status_code == 429 or "rate limit" in _said(response).lower():
-            return "a minute or more"
+            return timedelta()
         return None
 
     def _connection(self) -> httpx.AsyncClient:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from digest.errors import ConfigError, UsageError
 from digest.mail.server import SUBMISSION_PORT, SUBMISSIONS_PORT, is_loopback
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RateLimit
 
 DAY = timedelta(days=1)
 GUIDES = "docs/mail"

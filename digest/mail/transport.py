@@ -1,4 +1,6 @@
-"""The ways by which mail leaves: what they share, and how a setting such as smtp://… names one."""
+"""The ways by which digests leave: what they share, and how a setting such as smtp://… names
+one.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import difflib
 import re
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -15,14 +18,15 @@ from digest.mail.message import Message
 from digest.mail.oauth import fetch_token, read_command
 from digest.mail.presets import as_issued
 from digest.mail.server import EXAMPLE, Server, read_server
-from digest.model import Receipt
+from digest.model import Outgoing, Receipt
+from digest.rules.channels import Terms
 
 SCHEMES = ("maildir", "sendmail", "smtp", "smtps")
 SENDMAIL = Path("/usr/sbin/sendmail")
 
 
 class Transport(Protocol):
-    """A way by which mail leaves, for up to `width` messages at a time."""
+    """A way by which messages leave, up to `width` at a time."""
 
     @property
     def width(self) -> int:
@@ -48,6 +52,17 @@ class Transport(Protocol):
         """Let go of the connection, if there is one. Never fails, and a later `send` opens a new
         one.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """What carries the digests of one channel: `assemble` makes a delivery's message, `transport`
+    hands it over, on these `terms`. How long it rests after trouble is in store/relay.
+    """
+
+    transport: Transport
+    assemble: Callable[[Outgoing], Message]
+    terms: Terms
 
 
 def open_transport(

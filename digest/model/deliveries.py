@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from digest.model.readers import Channel
@@ -54,7 +54,8 @@ class Outcome(StrEnum):
 class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
-    `permanent` on RELAY: trying again in this run cannot help (a refused login). `policy` on
+    `permanent` on RELAY: trying again in this run cannot help (a refused login); `rest`: for how
+    long the server asks to be left alone. `policy` on
     FAILED: the server refused as a matter of policy (5.7.x of RFC 3463), which may be meant for the
     sender. `folder`: it went to a folder of this machine, and to nobody's inbox.
     """
@@ -63,6 +64,7 @@ class Receipt:
     reply: str = ""
     bounce: bool = False
     permanent: bool = False
+    rest: timedelta | None = None
     policy: bool = False
     folder: bool = False
 

@@ -1,7 +1,8 @@
-"""Decides what follows an attempt to hand over a delivery: its next state, and the wait."""
+"""What an attempt to hand over a delivery does to it, as a table: its next state, and the wait."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,45 +21,49 @@ server's own rest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt that ended: its number, from 1; the age of the delivery; whether an earlier
-    attempt may have been accepted; whether it was an issue that was to be posted.
+class Effect:
+    """What an attempt that ended in one way does to its delivery.
+
+    `state` is what follows; `in_doubt`, where this attempt or an earlier one may have been
+    accepted: such a delivery is never again treated as certainly unsent. `waits`: the least time
+    before the next attempt, by the number of this one; the last one repeats, and none means that
+    there is no next one. `ends`: after GIVE_UP it is as where it failed. `counts`: it was one of
+    the delivery's attempts. `spread`: the wait may be somewhat shorter or longer, so that those who
+    were refused together do not come back together.
     """
 
-    outcome: Outcome
-    number: int
-    age: timedelta
-    maybe_accepted: bool
-    is_issue: bool
+    state: State
+    in_doubt: State
+    waits: tuple[timedelta, ...] = ()
+    ends: bool = False
+    counts: bool = True
+    spread: bool = True
+
+    def wait(self, number: int) -> timedelta:
+        """The least time before the next attempt, after the one of this number, from 1."""
+        return self.waits[min(number, len(self.waits)) - 1] if self.waits else timedelta()
 
 
-def what_follows(attempt: Attempt) -> tuple[State, timedelta]:
-    """The state of the delivery after an attempt, and the wait before the next one.
-
-    What may have been accepted earlier is never again treated as certainly unsent.
-    """
-    retry = RETRIES[min(attempt.number, len(RETRIES)) - 1]
-    maybe, young = attempt.maybe_accepted, attempt.age < GIVE_UP
-    match attempt.outcome:
-        case Outcome.SENT:
-            return State.SENT, timedelta()
-        case Outcome.UNKNOWN if young:
-            # Each attempt may be one more copy in the reader's mailbox.
-            return State.UNKNOWN, max(retry, UNKNOWN_WAIT)
-        case Outcome.RELAY:
-            # Another delivery's turn comes first (docs/decisions.md, "A relay that failed leaves
-            # the delivery's turn to another one"); no server's rest would hold an issue.
-            wait = RETRIES[0] if attempt.is_issue else RELAY_WAIT
-            return (State.UNKNOWN if maybe else State.QUEUED), wait
-        case Outcome.DEFERRED if young:
-            return (State.UNKNOWN if maybe else State.DEFERRED), retry
-    lost = maybe or attempt.outcome is Outcome.UNKNOWN
-    return (State.DROPPED if lost else State.FAILED), timedelta()
+EFFECTS: Mapping[Outcome, Effect] = {
+    Outcome.SENT: Effect(State.SENT, State.SENT),
+    Outcome.DEFERRED: Effect(State.DEFERRED, State.UNKNOWN, RETRIES, ends=True),
+    # Each attempt may be one more copy in the reader's mailbox, so the wait is never shortened.
+    Outcome.UNKNOWN: Effect(
+        State.UNKNOWN,
+        State.UNKNOWN,
+        tuple(max(wait, UNKNOWN_WAIT) for wait in RETRIES),
+        ends=True,
+        spread=False,
+    ),
+    # Another delivery's turn comes first (docs/decisions.md, "A relay that failed leaves the
+    # delivery's turn to another one"); the channel's own rest keeps all of them back.
+    Outcome.RELAY: Effect(State.QUEUED, State.UNKNOWN, (RELAY_WAIT,), counts=False),
+    Outcome.FAILED: Effect(State.FAILED, State.DROPPED),
+}
+"""The effect of each outcome, the same on every channel."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """At most `number` messages in any stretch of time of the length `period`."""
-
-    number: int
-    period: timedelta
+def effect_of(outcome: Outcome, age: timedelta) -> Effect:
+    """The effect of an attempt that ended so, for a delivery of this age."""
+    effect = EFFECTS[outcome]
+    return EFFECTS[Outcome.FAILED] if effect.ends and age >= GIVE_UP else effect

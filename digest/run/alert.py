@@ -17,6 +17,7 @@ from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, heade
 from digest.mail.transport import Transport
 from digest.model import Outcome, Roster
 from digest.rules.alarm import Facts, Notice, decide
+from digest.rules.channels import RULES
 from digest.store import Store
 from digest.store.relay import STREAK
 from digest.times import in_utc
@@ -79,14 +80,17 @@ async def after_cycle(
 
 
 def _mail_rests(store: Store, now: datetime) -> str:
-    """Why mail does not leave, where that is more than a passing trouble of the mail server's."""
+    """Why digests do not leave, where that is more than a passing trouble of a channel's server."""
     if surge := store.suppressions.surge(now):
         return surge.words
-    state = store.relay.state()
-    lasting = state.permanent or state.failures >= LASTING or state.streak >= STREAK
-    if state.tripped_since is None or not lasting:
-        return ""
-    return f"the mail server is in trouble since {in_utc(state.tripped_since)}: {state.reason}"
+    found = []
+    for channel, relay in store.relays.items():
+        state = relay.state()
+        lasting = state.permanent or state.failures >= LASTING or state.streak >= STREAK
+        if state.tripped_since is not None and lasting:
+            since = in_utc(state.tripped_since)
+            found.append(f"{RULES[channel].server} is in trouble since {since}: {state.reason}")
+    return "; ".join(found)
 
 
 def _mailbox_unread(store: Store, now: datetime) -> str:

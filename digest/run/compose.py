@@ -21,6 +21,7 @@ from digest.mail.message import freeze
 from digest.model import Channel, Digest, Paper, Roster, Silence, Subscriber
 from digest.rendering.issue import render_issues
 from digest.rendering.render import Renderer
+from digest.rules.channels import RULES
 from digest.rules.compose import Extras, compose
 from digest.rules.quiet import why_quiet
 from digest.rules.schedule import (
@@ -296,7 +297,7 @@ def _may_be_empty(subscriber: Subscriber) -> bool:
     """Whether a digest without a paper may go to this reader: watchers of a repository get no issue
     for that.
     """
-    return subscriber.channel is Channel.MAIL
+    return RULES[subscriber.channel].empty
 
 
 def _occasion(

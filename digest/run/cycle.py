@@ -7,15 +7,16 @@ with, the time included; locks, schedules, signals and printing belong to its ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from digest.errors import ClockError, ConfigError, Exit
 from digest.keywords.words import counted, listed
-from digest.model import Keyword, Mistake, Outcome, Roster, Subscriber
+from digest.model import Channel, Keyword, Mistake, Outcome, Roster, Subscriber
+from digest.rules.channels import RULES
 from digest.run.compose import Composer, compose_due, queue_now
-from digest.run.deliver import Delivered, Mailer, deliver, post_issues
+from digest.run.deliver import Delivered, Mailer, deliver
 from digest.run.farewell import say_farewell
 from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unanswered
 from digest.run.session import Session
@@ -52,10 +53,10 @@ class RunOptions:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The results of a cycle. Times are UTC; `trouble` says in a line what kept mail or all answers
-    away; `waiting` counts the deliveries that are still in the outbox; `paused` tells why the mail
-    server is given a rest, `room_at` when the limits let the next message leave; `unanswered` are
-    the keywords for which arXiv is `asked_again` at that moment, `first_digests` counts those that
-    wait for a first answer; `mistakes` are those of the subscribers file.
+    away; `waiting` counts the deliveries that are still in the outbox; `paused` tells why a
+    channel's server is given a rest, `room_at` when the limits let the next message leave;
+    `unanswered` are the keywords for which arXiv is `asked_again` at that moment, `first_digests`
+    counts those that wait for a first answer; `mistakes` are those of the subscribers file.
     """
 
     started: datetime
@@ -67,7 +68,7 @@ class Summary:
     given_up: tuple[str, ...]
     waiting: int
     exit_code: Exit
-    paused: RelayState | None = None
+    paused: Mapping[Channel, RelayState] = field(default_factory=dict)
     room_at: datetime | None = None
     unanswered: tuple[str, ...] = ()
     asked_again: datetime | None = None
@@ -121,11 +122,8 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     for subscriber in options.at_once if only is None else (only,):
         composed += queue_now(parts.composer, subscriber, parts.clock())
     # A server that failed a moment ago is given its rest within the same run, too.
-    if delivered.paused is None:
-        delivered.add(await deliver(parts, mailer, force=force, patient=True))
+    await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)
-    # Issues leave by another way, whatever the mail server does.
-    delivered.add_issues(await post_issues(parts, mailer))
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
     summary = _with_awaited(summary, store, roster.keywords if only is None else only.keywords)
@@ -159,16 +157,19 @@ def _summary(
     fetched: Sequence[Fetched],
     composed: int,
     delivered: Delivered,
-    waiting: int,
+    waiting: Counter[Channel],
 ) -> Summary:
-    paused = delivered.paused
     # A rest that ends by itself keeps nothing back where nothing waits.
-    if paused is not None and paused.paused_until is not None and not waiting:
-        paused = None
+    paused = {
+        channel: state
+        for channel, state in delivered.paused.items()
+        if state.paused_until is None or waiting[channel]
+    }
     trouble, exit_code = _outcome(fetched, delivered)
-    if paused is not None:
-        trouble = _mail_trouble(paused, tried=bool(delivered.outcomes))
-        exit_code = Exit.CONFIG if paused.permanent else exit_code
+    if paused:
+        trouble = "; ".join(_rest_in_words(channel, delivered) for channel in paused)
+    if any(state.permanent for state in paused.values()):
+        exit_code = Exit.CONFIG
     return Summary(
         started=started,
         finished=finished,
@@ -177,10 +178,10 @@ def _summary(
         outcomes=delivered.outcomes,
         trouble=trouble,
         given_up=tuple(delivered.given_up),
-        waiting=waiting,
+        waiting=waiting.total(),
         exit_code=exit_code,
         paused=paused,
-        room_at=delivered.room_at,
+        room_at=min(delivered.room_at.values(), default=None),
     )
 
 
@@ -206,11 +207,12 @@ def _outcome(fetched: Sequence[Fetched], delivered: Delivered) -> tuple[str, Exi
     return trouble, code
 
 
-def _mail_trouble(paused: RelayState, *, tried: bool) -> str:
-    """Why mail waits, in a line; `tried`: in this run."""
+def _rest_in_words(channel: Channel, delivered: Delivered) -> str:
+    """Why what a channel carries waits, in a line."""
+    paused, rules = delivered.paused[channel], RULES[channel]
     if paused.paused_until is None:
-        return f"mail waits: {paused.reason}"
-    if tried:
-        return f"mail could not be handed over ({paused.reason})"
-    until = in_utc(paused.paused_until)
-    return f"mail waits until {until}: it could not be handed over ({paused.reason})"
+        return f"{rules.waits}: {paused.reason}"
+    untaken = f"{rules.untaken} ({paused.reason})"
+    if channel in delivered.tried:
+        return untaken
+    return f"{rules.waits} until {in_utc(paused.paused_until)}: {untaken}"

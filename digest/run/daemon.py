@@ -6,19 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from digest.errors import ClockError, ConfigError, TryLaterError
 from digest.model import Channel, Roster
 from digest.rules.calendar import last_served, next_served
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import Terms, make_terms
 from digest.rules.plan import AT_LEAST_EVERY
 from digest.rules.quiet import QUIET_WAIT
 from digest.rules.schedule import is_paused, latest_slot, next_slot, resumes_at
 from digest.run.cycle import Summary
+from digest.run.deliver import opens_at
 from digest.store import Store
 from digest.system.signals import Stop
 from digest.system.systemd import Notifier
@@ -52,8 +53,7 @@ class Daemon:
     stop: Stop
     wake: asyncio.Event
     rest: Callable[[float], Awaitable[None]]
-    hold_unknown: bool = False
-    limits: Sequence[RateLimit] = ()
+    terms: Mapping[Channel, Terms] = field(default_factory=make_terms)
 
     def hang_up(self) -> None:
         """SIGHUP: read the subscribers file again, now."""
@@ -131,12 +131,7 @@ class Daemon:
         return roster
 
     def _next_work(self, roster: Roster, started: datetime) -> datetime:
-        mail_from = self.store.relay.opens_at(self.clock(), self.limits)
-        surge = self.store.suppressions.surge(self.clock())
-        mail_from = max(mail_from, surge.until) if surge else mail_from
-        return next_work(
-            self.store, roster, started, mail_from=mail_from, hold_unknown=self.hold_unknown
-        )
+        return next_work(self.store, roster, started, now=self.clock(), on=self.terms)
 
 
 def next_work(
@@ -144,21 +139,19 @@ def next_work(
     roster: Roster,
     started: datetime,
     *,
-    mail_from: datetime,
-    hold_unknown: bool = False,
+    now: datetime,
+    on: Mapping[Channel, Terms],
 ) -> datetime:
     """The next moment at which there is something to do, after the cycle that began at `started`.
 
-    What fell due while that cycle worked may have come too late for it, and counts. Mail is not
-    tried again before `mail_from`; issues of repositories do not wait for that.
+    What fell due while that cycle worked may have come too late for it, and counts. A delivery is
+    not tried again before its channel opens, by the terms that it is `on`.
     """
     moments = [next_served(started).served_at, *_fetches(store, roster)]
-    mail = store.outbox.next_at(hold_unknown=hold_unknown)
-    if mail is not None:
-        moments.append(max(mail, mail_from))
-    issues = store.outbox.next_at(Channel.GITHUB)
-    if issues is not None:
-        moments.append(issues)
+    for channel, terms in on.items():
+        due = store.outbox.next_at(channel, terms)
+        if due is not None:
+            moments.append(max(due, opens_at(store, channel, terms, now)))
     # Thousands of readers share a few schedules, and working out a slot takes its time.
     schedules = {(s.days, s.at, s.timezone): s for s in roster.subscribers}
     moments += [next_slot(subscriber, started) for subscriber in schedules.values()]

@@ -1,5 +1,5 @@
-"""The delivering step of a cycle: what waits in the outbox leaves, in groups that the way out takes
-at a time.
+"""The delivering step of a cycle: what waits in the outbox leaves, channel by channel, in groups
+that the way out takes at a time.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from digest.errors import DigestError
-from digest.mail.github import assemble_issues
-from digest.mail.message import Sender, assemble
-from digest.mail.transport import Transport
+from digest.mail.message import Sender
+from digest.mail.transport import Carrier
 from digest.model import Channel, Outcome, Outgoing, Receipt, State
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RULES, Terms
 from digest.run.session import Session
+from digest.store import Store
 from digest.store.relay import RelayState
 from digest.subscribers.pseudonyms import conceal, reveal
 
@@ -38,113 +38,110 @@ the disk."""
 class Delivered:
     """The outcomes of the messages that were tried.
 
-    `paused`: why the server is given a rest, which kept the others back; `room_at`: when the limits
-    let the next one leave, where they did.
+    `paused`: why a channel's server is given a rest, which kept its others back; `room_at`: when
+    its limits let the next one leave, where they did; `tried` are the channels of those messages.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     given_up: list[str] = field(default_factory=list)
-    paused: RelayState | None = None
-    room_at: datetime | None = None
-
-    def add(self, other: Delivered) -> None:
-        """Add what a later round brought."""
-        self.outcomes.update(other.outcomes)
-        self.given_up += other.given_up
-        self.paused, self.room_at = other.paused, other.room_at
-
-    def add_issues(self, posted: Delivered) -> None:
-        """Add what became of issues, which says nothing about the mail server."""
-        self.outcomes.update(posted.outcomes)
-        self.given_up += posted.given_up
+    paused: dict[Channel, RelayState] = field(default_factory=dict)
+    room_at: dict[Channel, datetime] = field(default_factory=dict)
+    tried: set[Channel] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Mailer:
-    """The ways by which mail leaves. `issues` posts what goes to repositories; `mailboxes` are the
-    addresses of readers whom the database knows by another name, None where those names are to
-    stay.
-
-    `hold_unknown`: what was maybe delivered waits for a person. `ready`, if given, waits until
-    the server of this description can be reached.
+    """What carries the digests of each channel. `mailboxes` are the addresses of readers whom the
+    database knows by another name, None where those names are to stay. `ready`, if given, waits
+    until the server of this description can be reached.
     """
 
-    transport: Transport
-    issues: Transport
+    carriers: Mapping[Channel, Carrier]
     sender: Sender
-    limits: Sequence[RateLimit] = ()
-    hold_unknown: bool = False
     mailboxes: Mapping[str, str] | None = field(default=None, repr=False)
     ready: Callable[[str], Awaitable[None]] | None = None
 
     async def close(self) -> None:
         """End the connections, also where the run is cancelled meanwhile."""
-        await asyncio.shield(self.transport.close())
-        await asyncio.shield(self.issues.close())
+        for carrier in self.carriers.values():
+            await asyncio.shield(carrier.transport.close())
 
 
 async def deliver(
-    session: Session, mailer: Mailer, *, force: bool = False, patient: bool = False
+    session: Session,
+    mailer: Mailer,
+    done: Delivered | None = None,
+    *,
+    force: bool = False,
+    patient: bool = False,
 ) -> Delivered:
-    """Send everything that may leave now. `force`: even where the server is given a rest, since a
-    person asks for it; `patient`: also what short limits let leave soon.
+    """Send everything that may leave now, by every channel: what stops one stops no other. `done`
+    is what was delivered before in this run; a channel that was paused then stays so.
+
+    `force`: even where a server is given a rest, since a person asks for it; `patient`: also what
+    short limits let leave soon.
+    """
+    done = done or Delivered()
+    while True:
+        for channel in mailer.carriers:
+            if channel not in done.paused:
+                await _deliver_by(channel, session, mailer, done, force=force)
+        if not patient or not await _room_comes_soon(session, done):
+            return done
+
+
+async def _deliver_by(
+    channel: Channel, session: Session, mailer: Mailer, done: Delivered, *, force: bool
+) -> None:
+    """Send what may leave now by one channel.
 
     Begins with a single message, and goes on with groups once one was taken: so a wrong password is
     tried once, and a server that is back from trouble is not flooded. Ends early where the server
     cannot be used, or on a stop.
     """
-    done, store = Delivered(), session.store
+    store, carrier, most = session.store, mailer.carriers[channel], 1
     # A rest is that of one server: another one in its place is tried at once.
-    store.relay.use(mailer.transport.description)
-    done.paused = pause_of(session, force=force)
-    if done.paused is not None:
-        return done
-    most = 1
-    while done.paused is None and not session.stop.is_set():
-        group = store.outbox.claim(
-            session.clock(), hold_unknown=mailer.hold_unknown, most=most, limits=mailer.limits
-        )
+    store.relays[channel].use(carrier.transport.description)
+    paused = pause_of(session, channel, force=force)
+    while paused is None and not session.stop.is_set():
+        group = store.outbox.claim(session.clock(), channel, carrier.terms, most=most)
         if not group:
-            if patient and await _room_comes_soon(session, mailer):
-                continue
             break
-        session.progress(f"mailing {group[0].address}")
+        session.progress(f"{RULES[channel].leaving} {group[0].address}")
         sent = await _send_group(session, mailer, group, done)
         # docs/decisions.md, “Mail leaves on up to three connections”.
-        most = mailer.transport.width if sent else 1
-        done.paused = pause_of(session)
-    done.room_at = _room_at(session, mailer)
-    return done
+        most = carrier.transport.width if sent else 1
+        paused = pause_of(session, channel)
+    done.room_at.pop(channel, None)
+    if paused is not None:
+        done.paused[channel] = paused
+    elif (room_at := _room_at(session, channel, carrier.terms)) is not None:
+        done.room_at[channel] = room_at
 
 
-async def post_issues(session: Session, mailer: Mailer) -> Delivered:
-    """Post what waits for repositories, one after the other; the mail server's rests and limits are
-    not theirs.
+def pause_of(session: Session, channel: Channel, *, force: bool = False) -> RelayState | None:
+    """Why nothing more is to leave by a channel: a surge of bounces, which are mail's, or, unless
+    `force`, the server's rest.
     """
-    done, outbox = Delivered(), session.store.outbox
-    while not session.stop.is_set():
-        group = outbox.claim(session.clock(), channel=Channel.GITHUB)
-        if not group:
-            break
-        session.progress(f"posting to {group[0].address}")
-        await _send_group(session, mailer, group, done)
-    return done
-
-
-def pause_of(session: Session, *, force: bool = False) -> RelayState | None:
-    """Why nothing more is to leave: a surge of bounces or, unless `force`, the server's rest."""
-    surge = session.store.suppressions.surge(session.clock())
-    if surge is not None:
+    now, store = session.clock(), session.store
+    if channel is Channel.MAIL and (surge := store.suppressions.surge(now)):
         return RelayState(reason=surge.words)
-    state = session.store.relay.state()
-    return state if state.is_paused(session.clock()) and not force else None
+    state = store.relays[channel].state()
+    return state if state.is_paused(now) and not force else None
 
 
-async def _room_comes_soon(session: Session, mailer: Mailer) -> bool:
+def opens_at(store: Store, channel: Channel, terms: Terms, now: datetime) -> datetime:
+    """When digests may leave again by a channel: now, or after the rest, or when limits let it."""
+    opens = store.relays[channel].opens_at(now, terms.limits)
+    surge = store.suppressions.surge(now) if channel is Channel.MAIL else None
+    return max(opens, surge.until) if surge else opens
+
+
+async def _room_comes_soon(session: Session, done: Delivered) -> bool:
     """Wait for a limit that lets the next message leave soon; false where there is none, or no time
     to wait.
     """
-    room_at = _room_at(session, mailer)
+    room_at = min(done.room_at.values(), default=None)
     if room_at is None or room_at - session.clock() > SHORT_WAIT:
         return False
     while (before := session.clock()) < room_at:
@@ -156,11 +153,11 @@ async def _room_comes_soon(session: Session, mailer: Mailer) -> bool:
     return True
 
 
-def _room_at(session: Session, mailer: Mailer) -> datetime | None:
+def _room_at(session: Session, channel: Channel, terms: Terms) -> datetime | None:
     """When the limits let the next message leave that could leave now, if they keep it back."""
     now, store = session.clock(), session.store
-    due = store.outbox.next_at(hold_unknown=mailer.hold_unknown)
-    room = store.relay.room_at(now, mailer.limits)
+    due = store.outbox.next_at(channel, terms)
+    room = store.relays[channel].room_at(now, terms.limits)
     return room if due is not None and due <= now < room else None
 
 
@@ -203,6 +200,7 @@ def _record(session: Session, receipts: list[tuple[Outgoing, Receipt]], done: De
     recorded = session.store.outbox.record(receipts, session.clock(), random.random)
     for (outgoing, _), (state, receipt) in zip(receipts, recorded, strict=True):
         done.outcomes[receipt.outcome] += 1
+        done.tried.add(outgoing.channel)
         log.info("delivery %d: %s %s", outgoing.id, state, receipt.reply)
         if state in (State.FAILED, State.DROPPED):
             done.given_up.append(f"{outgoing.address}: {receipt.reply}")
@@ -231,7 +229,7 @@ async def send_one(mailer: Mailer, outgoing: Outgoing, enter_data: Callable[[], 
     """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had
     come; `enter_data` commits that it may be accepted from now on.
     """
-    handed_over = False
+    carrier, handed_over = mailer.carriers[outgoing.channel], False
 
     def before_data() -> None:
         nonlocal handed_over
@@ -245,11 +243,9 @@ async def send_one(mailer: Mailer, outgoing: Outgoing, enter_data: Callable[[], 
         return Receipt(Outcome.DEFERRED, "the subscribers file no longer holds this reader")
     hidden = named is not outgoing
     try:
-        if outgoing.channel is Channel.GITHUB:
-            return await mailer.issues.send(assemble_issues(outgoing), before_data)
         if mailer.ready is not None:
-            await mailer.ready(mailer.transport.description)
-        receipt = await mailer.transport.send(assemble(named, mailer.sender), before_data)
+            await mailer.ready(carrier.transport.description)
+        receipt = await carrier.transport.send(carrier.assemble(named), before_data)
     except DigestError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from digest.mail.message import Sender, freeze, message_id
-from digest.model import Outcome, Outgoing, Rendered
+from digest.model import Channel, Outcome, Outgoing, Rendered
 from digest.run.deliver import Mailer, pause_of, send_one
 from digest.run.session import Session
 from digest.store.suppressions import Farewell
@@ -36,9 +36,10 @@ async def say_farewell(session: Session, mailer: Mailer) -> None:
     """Mail to those who are still to hear it, as far as the mail server and the limits let it."""
     # docs/decisions.md, “The last mail is not in the outbox”.
     for farewell in session.store.suppressions.farewells(session.clock()):
-        if session.stop.is_set() or pause_of(session):
+        if session.stop.is_set() or pause_of(session, Channel.MAIL):
             return
-        if not session.store.relay.take_one(session.clock(), mailer.limits):
+        limits = mailer.carriers[Channel.MAIL].terms.limits
+        if not session.store.relay.take_one(session.clock(), limits):
             return
         if not await _say(session, mailer, farewell):
             return

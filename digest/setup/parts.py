@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError
+from digest.mail.message import assemble
+from digest.mail.transport import Carrier
 from digest.model import Channel
+from digest.rules.channels import Terms, make_terms
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
 from digest.setup.subscribers import apply_naming, known_as, place_of_subscribers, read_roster
@@ -69,11 +73,14 @@ def held_back_error(address: str, why: str) -> ConfigError:
     )
 
 
+def terms_of(settings: Settings) -> dict[Channel, Terms]:
+    """On what terms the digests of each channel leave."""
+    return make_terms(settings.mail_rate, hold_unknown=settings.hold_unknown)
+
+
 def holds_unknown(settings: Settings, channel: Channel) -> bool:
-    """Whether what may have been delivered there waits for a person; issues can be looked for, and
-    never do.
-    """
-    return settings.hold_unknown and channel is Channel.MAIL
+    """Whether what may have been delivered there waits for a person."""
+    return terms_of(settings)[channel].hold_unknown
 
 
 def mail_hint(settings: Settings, summary: Summary) -> str:
@@ -82,26 +89,32 @@ def mail_hint(settings: Settings, summary: Summary) -> str:
     """
     from digest.mail.presets import hint_for
 
-    hint = hint_for(settings.mail, summary.paused.reason) if summary.paused else ""
+    paused = summary.paused.get(Channel.MAIL)
+    hint = hint_for(settings.mail, paused.reason) if paused else ""
     return f": {hint}" if hint else ""
 
 
 def make_mailer(
     settings: Settings, store: Store, roster: Roster, transport: Transport, *, rehearsed: bool
 ) -> Mailer:
-    """How mail leaves by a transport. `rehearsed`: nothing leaves otherwise, and readers keep the
-    names by which the database knows them.
+    """How digests leave, mail by this transport. `rehearsed`: nothing leaves otherwise, and readers
+    keep the names by which the database knows them.
     """
+    from digest.mail.github import assemble_issues
     from digest.run.deliver import Mailer
     from digest.subscribers.pseudonyms import mailboxes
 
+    sender = make_sender(settings, store)
+    # A rehearsal shows all that is due, and waits for nothing.
+    limits = () if rehearsed else settings.mail_rate
+    on = make_terms(limits, hold_unknown=settings.hold_unknown)
+    issues = transport if rehearsed else make_issues(settings)
     return Mailer(
-        transport=transport,
-        issues=transport if rehearsed else make_issues(settings),
-        sender=make_sender(settings, store),
-        # A rehearsal shows all that is due, and waits for nothing.
-        limits=() if rehearsed else settings.mail_rate,
-        hold_unknown=settings.hold_unknown,
+        carriers={
+            Channel.MAIL: Carrier(transport, partial(assemble, sender=sender), on[Channel.MAIL]),
+            Channel.GITHUB: Carrier(issues, assemble_issues, on[Channel.GITHUB]),
+        },
+        sender=sender,
         mailboxes=None if rehearsed else mailboxes(roster),
     )
 
@@ -153,21 +166,16 @@ async def deliver_waiting(
     """Send what waits in the outbox, now; for whoever holds the cycle lock. A stop is obeyed as in
     a cycle.
     """
-    from digest.run.deliver import Delivered, deliver, post_issues
+    from digest.run.deliver import Delivered, deliver
     from digest.run.session import Session
     from digest.system.signals import run_stoppable
 
     session, transport = Session(store=store, clock=clock), make_transport(settings)
     mailer = make_mailer(settings, store, read_roster(settings), transport, rehearsed=False)
     store.outbox.recover(clock())
-
-    async def all_ways() -> Delivered:
-        done = await deliver(session, mailer, force=True)
-        done.add_issues(await post_issues(session, mailer))
-        return done
-
     try:
-        return await run_stoppable(all_ways(), session.stop) or Delivered()
+        delivered = deliver(session, mailer, force=True)
+        return await run_stoppable(delivered, session.stop) or Delivered()
     finally:
         await mailer.close()
 

@@ -12,6 +12,7 @@ import socket
 from pathlib import Path
 from types import TracebackType
 
+from digest.model import Channel
 from digest.store.alarms import Alarms
 from digest.store.clock import Clock
 from digest.store.database import Database, is_there
@@ -56,8 +57,10 @@ class Store:
         self.naming = Naming(database)
         self.pages = Pages(database)
         self.preferences = Preferences(database)
-        self.relay = Relay(database)
-        self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relay)
+        # Of each channel; `relay` is the mail server's.
+        self.relays = {channel: Relay(database, channel) for channel in Channel}
+        self.relay = self.relays[Channel.MAIL]
+        self.outbox = Outbox(database, f"{socket.gethostname()}:{os.getpid()}", self.relays)
 
     @property
     def uuid(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
@@ -12,7 +12,8 @@ from typing import Any
 from digest.errors import UsageError
 from digest.model import NOT_CARRIED, OPEN, Channel, Outcome, Outgoing, Receipt, State
 from digest.rules.bounces import bare_words
-from digest.rules.delivery_retry import UNKNOWN_WAIT, Attempt, RateLimit, what_follows
+from digest.rules.channels import Terms
+from digest.rules.delivery_retry import UNKNOWN_WAIT, effect_of
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.mistakes import HELD_BACK
@@ -65,10 +66,10 @@ def no_delivery_error(delivery: int, flag: str = "") -> UsageError:
 class Outbox(Concern):
     """The delivering side of the store. `owner` names this process in the rows that it claims."""
 
-    def __init__(self, database: Database, owner: str, relay: Relay) -> None:
+    def __init__(self, database: Database, owner: str, relays: Mapping[Channel, Relay]) -> None:
         super().__init__(database)
         self._owner = owner
-        self._relay = relay
+        self._relays = relays
 
     def recover(self, now: datetime) -> int:
         """Resolve what was interrupted: a leased delivery was not sent, one in DATA may have been.
@@ -94,28 +95,28 @@ class Outbox(Concern):
     def claim(
         self,
         now: datetime,
-        channel: Channel = Channel.MAIL,
+        channel: Channel,
+        terms: Terms,
         *,
-        hold_unknown: bool = False,
         most: int = 1,
-        limits: Sequence[RateLimit] = (),
     ) -> list[Outgoing]:
-        """Take the next deliveries of a channel that may leave now, `most` at a time and within the
-        limits. `hold_unknown`: what was maybe delivered waits for a person.
+        """Take the next deliveries of a channel that may leave now, `most` at a time and on its
+        terms.
 
         Those of readers who left or are suppressed end here.
         """
-        wanted = {"now": now, "owner": self._owner, "channel": channel, "hold": hold_unknown}
+        relay, hold = self._relays[channel], terms.hold_unknown
+        wanted = {"now": now, "owner": self._owner, "channel": channel, "hold": hold}
         while True:
             with self._db.transaction():
-                room = self._relay.room(now, limits, most)
+                room = relay.room(now, terms.limits, most)
                 rows = self._db.rows(_CLAIM, {**wanted, "most": room})
                 for row in rows:
                     if row["state"] == State.SUPPRESSED:
                         rewind(self._db, row["id"])
                 leased = [row for row in rows if row["state"] == State.LEASED]
-                if leased and channel is Channel.MAIL:
-                    self._relay.take(len(leased), now, limits)
+                if leased:
+                    relay.take(len(leased), now, terms.limits)
             # Where all that were looked at ended here, others may be due behind them.
             if leased or not rows:
                 leased.sort(key=itemgetter("due", "id"))
@@ -178,19 +179,15 @@ class Outbox(Concern):
         )
         if maybe_accepted is None:
             return None, receipt
-        is_issue = outgoing.channel is Channel.GITHUB
-        if not is_issue:
-            blamed = receipt.bounce
-            receipt = self._relay.judge(receipt, now, outgoing.reader, outgoing.address)
-            if blamed and receipt.outcome is Outcome.RELAY:
-                excuse_words(self._db, bare_words(receipt.reply, outgoing.address), now)
-        attempt = Attempt(
-            receipt.outcome, outgoing.attempt, now - outgoing.date, bool(maybe_accepted), is_issue
-        )
-        state, wait = what_follows(attempt)
-        # Spread, so that those who were refused together do not come back together.
-        if receipt.outcome != Outcome.UNKNOWN:
-            wait *= 0.9 + 0.2 * jitter()
+        blamed = receipt.bounce
+        relay = self._relays[outgoing.channel]
+        receipt = relay.judge(receipt, now, outgoing.reader, outgoing.address)
+        if blamed and receipt.outcome is Outcome.RELAY:
+            excuse_words(self._db, bare_words(receipt.reply, outgoing.address), now)
+        doubtful = receipt.outcome is Outcome.UNKNOWN
+        effect = effect_of(receipt.outcome, now - outgoing.date)
+        state = effect.in_doubt if doubtful or maybe_accepted else effect.state
+        wait = effect.wait(outgoing.attempt) * (0.9 + 0.2 * jitter() if effect.spread else 1)
         self._db.write(
             """UPDATE delivery
                SET state = :state, next_at = :next_at, ended_at = :ended_at, reply = :reply,
@@ -203,8 +200,8 @@ class Outbox(Concern):
                 "next_at": now + wait,
                 "ended_at": None if state in OPEN else now,
                 "reply": receipt.reply,
-                "unknown": receipt.outcome == Outcome.UNKNOWN,
-                "uncounted": receipt.outcome == Outcome.RELAY,
+                "unknown": doubtful,
+                "uncounted": not effect.counts,
                 "folder": receipt.folder,
             },
         )
@@ -215,13 +212,11 @@ class Outbox(Concern):
             note_bounce(self._db, outgoing.id, receipt.reply, now)
         return state, receipt
 
-    def next_at(
-        self, channel: Channel = Channel.MAIL, *, hold_unknown: bool = False
-    ) -> datetime | None:
+    def next_at(self, channel: Channel, terms: Terms) -> datetime | None:
         """The earliest moment at which a delivery of a channel may leave (see `claim`)."""
         return self._db.moment(
             f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
-            {"channel": channel, "hold": hold_unknown},
+            {"channel": channel, "hold": terms.hold_unknown},
         )
 
     def entries(self, *, ended: bool = False) -> list[OutboxRow]:
@@ -239,9 +234,14 @@ class Outbox(Concern):
             raise no_delivery_error(delivery)
         return found
 
-    def waiting(self) -> int:
-        """How many deliveries are on their way."""
-        return self._db.number(f"SELECT COUNT(*) FROM delivery WHERE state IN {OPEN_STATES}")
+    def waiting(self) -> Counter[Channel]:
+        """How many deliveries of each channel are on their way."""
+        rows = self._db.rows(
+            f"""SELECT r.channel, COUNT(*) AS number
+                FROM delivery d JOIN subscriber r ON r.id = d.subscriber
+                WHERE d.state IN {OPEN_STATES} GROUP BY r.channel"""
+        )
+        return Counter({stored(Channel)(row["channel"]): row["number"] for row in rows})
 
     def counts(self) -> Counter[State]:
         """How many deliveries stand in each state."""

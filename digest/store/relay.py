@@ -1,5 +1,5 @@
-"""What is remembered of the mail server: whether it is given a rest and why, and how much it was
-given lately.
+"""What is remembered of a channel's other side, as the mail server: whether it is given a rest and
+why, and how much it was given lately.
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
-from digest.model import Outcome, Receipt
+from digest.model import Channel, Outcome, Receipt
 from digest.rules.bounces import Fault, bare_words, fault_of
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RULES, RateLimit
 from digest.store.database import Concern, Database
 from digest.store.rows import from_text
 from digest.store.subscribers import count_readers
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once
-where only a person can mend what is wrong: servers lock accounts after some refused logins."""
+where only a person can mend what is wrong: servers lock accounts after some refused logins. A rest
+that the server itself asks for is taken in place of that, and none is longer than the last one."""
 STREAK = 3
 """From this many messages in a row on, refused as a matter of policy, or in the same words, or left
 without an answer, it is the server's failure."""
@@ -29,7 +30,7 @@ Never among them: that the mailbox does not exist, which concerns that reader al
 
 @dataclass(frozen=True, slots=True)
 class RelayState:
-    """How the mail server is. Times are UTC.
+    """How a channel's server is. Times are UTC.
 
     `failures` in a row gave it a rest until `paused_until`, the first of them at `tripped_since`;
     `reason` is in the server's own words. `streak` counts messages in a row that were refused as a
@@ -54,15 +55,16 @@ class RelayState:
 
 
 class Relay(Concern):
-    """The breaker of one way by which mail leaves, and the count of what left by it.
+    """The breaker of one channel, and the count of what left by it.
 
     It trips when the server cannot be used, and lets a single message try after each rest; the
-    first one that is taken closes it. `name` distinguishes several ways.
+    first one that is taken closes it.
     """
 
-    def __init__(self, database: Database, name: str = "mail") -> None:
+    def __init__(self, database: Database, channel: Channel) -> None:
         super().__init__(database)
-        self._name = name
+        self._name = channel.value
+        self._guesses = RULES[channel].guesses
 
     def state(self) -> RelayState:
         """How the server is, by all that is remembered."""
@@ -73,25 +75,25 @@ class Relay(Concern):
         """Take note of how an attempt for a reader ended, and return what that means for the
         message.
 
-        A message that was refused as a matter of policy, or in words that name no cause of the
-        reader's, is not at fault where others before it were refused so too. Belongs into the
-        transaction that records the attempt.
+        Where the server does not tell (`ChannelRules.guesses`), a message that was refused as a
+        matter of policy, or in words that name no cause of the reader's, is not at fault where
+        others before it were refused so too. Belongs into the transaction that records the attempt.
         """
         state = self.state()
         match receipt.outcome:
             case Outcome.RELAY:
                 self._return_token()
-                self._write(_tripped(state, receipt.reply, now, permanent=receipt.permanent))
+                self._write(_tripped(state, receipt, now))
             # docs/decisions.md, "Three refusals in a row, or three silences, are the server's
             # trouble".
-            case Outcome.UNKNOWN:
+            case Outcome.UNKNOWN if self._guesses:
                 self._suspect(state, receipt, now)
-            case Outcome.FAILED if receipt.policy:
+            case Outcome.FAILED if receipt.policy and self._guesses:
                 # Where there are fewer readers, it is the server's when all of them were refused.
                 most = min(STREAK, count_readers(self._db) or STREAK)
                 if self._suspect(state, receipt, now, most):
                     return Receipt(Outcome.RELAY, receipt.reply)
-            case Outcome.FAILED if fault_of(receipt.reply) in _WITHOUT_CAUSE:
+            case Outcome.FAILED if self._guesses and fault_of(receipt.reply) in _WITHOUT_CAUSE:
                 if self._suspect_words(receipt, now, reader, bare_words(receipt.reply, address)):
                     return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.SENT if state != RelayState():
@@ -106,7 +108,7 @@ class Relay(Concern):
         """Count what may be the server's failure; whether it is taken for one now."""
         state = replace(state, streak=state.streak + 1)
         trips = state.streak >= most or state.failures > 0
-        self._write(_tripped(state, receipt.reply, now) if trips else state)
+        self._write(_tripped(state, receipt, now) if trips else state)
         return trips
 
     def _suspect_words(self, receipt: Receipt, now: datetime, reader: int, said: str) -> bool:
@@ -173,20 +175,30 @@ class Relay(Concern):
         as many out in one.
         """
         # A clock that was set back would otherwise keep tokens away for as long.
-        self._db.write("UPDATE handover SET at = :now WHERE at > :now", {"now": now})
+        self._db.write(
+            "UPDATE handover SET at = :now WHERE channel = :channel AND at > :now",
+            {"now": now, "channel": self._name},
+        )
         # docs/decisions.md, "A token comes back one period after it was taken"
         left = (limit.number - self.handed_over(now, limit.period) for limit in limits)
         return max(min([most, *left]), 0)
 
     def handed_over(self, now: datetime, period: timedelta = DAY) -> int:
         """How many messages left in the last `period`, whatever became of them."""
-        return self._db.number("SELECT SUM(number) FROM handover WHERE at > ?", [now - period])
+        return self._db.number(
+            "SELECT SUM(number) FROM handover WHERE channel = ? AND at > ?",
+            [self._name, now - period],
+        )
 
     def take(self, number: int, now: datetime, limits: Sequence[RateLimit]) -> None:
         """Write down that `number` messages leave now, and delete what no limit looks back to."""
         oldest = max([DAY, *(limit.period for limit in limits)])
-        self._db.write("DELETE FROM handover WHERE at <= ?", [now - oldest])
-        self._db.write("INSERT INTO handover(at, number) VALUES(?, ?)", [now, number])
+        self._db.write(
+            "DELETE FROM handover WHERE channel = ? AND at <= ?", [self._name, now - oldest]
+        )
+        self._db.write(
+            "INSERT INTO handover(channel, at, number) VALUES(?, ?, ?)", [self._name, now, number]
+        )
 
     def take_one(self, now: datetime, limits: Sequence[RateLimit]) -> bool:
         """Take a token for a message that is in no outbox; false where none is left."""
@@ -205,7 +217,8 @@ class Relay(Concern):
         """Undo the last `take` for one message, which did not leave after all."""
         self._db.write(
             """UPDATE handover SET number = number - 1
-               WHERE id = (SELECT MAX(id) FROM handover WHERE number > 0)"""
+               WHERE id = (SELECT MAX(id) FROM handover WHERE channel = ? AND number > 0)""",
+            [self._name],
         )
 
     def room_at(self, now: datetime, limits: Sequence[RateLimit]) -> datetime:
@@ -216,7 +229,8 @@ class Relay(Concern):
 
     def _room_at(self, now: datetime, limit: RateLimit) -> datetime:
         rows = self._db.rows(
-            "SELECT at, number FROM handover WHERE at > ? ORDER BY at", [now - limit.period]
+            "SELECT at, number FROM handover WHERE channel = ? AND at > ? ORDER BY at",
+            [self._name, now - limit.period],
         )
         used = sum(row["number"] for row in rows)
         moment = now
@@ -234,21 +248,19 @@ class Relay(Concern):
         return max(rested or now, self.room_at(now, limits))
 
 
-def _tripped(
-    state: RelayState, reason: str, now: datetime, *, permanent: bool = False
-) -> RelayState:
+def _tripped(state: RelayState, receipt: Receipt, now: datetime) -> RelayState:
     """The state after one more failure of the server; what fails during a rest does not lengthen
     it.
     """
     # A person's run tries once during a rest; what it meets must not make the rest longer.
     if state.is_paused(now):
-        return replace(state, reason=reason, permanent=permanent)
-    pause = PAUSES[-1] if permanent else PAUSES[min(state.failures, len(PAUSES) - 1)]
+        return replace(state, reason=receipt.reply, permanent=receipt.permanent)
+    pause = PAUSES[-1] if receipt.permanent else PAUSES[min(state.failures, len(PAUSES) - 1)]
     return replace(
         state,
         failures=state.failures + 1,
         tripped_since=state.tripped_since or now,
-        paused_until=now + pause,
-        reason=reason,
-        permanent=permanent,
+        paused_until=now + min(receipt.rest or pause, PAUSES[-1]),
+        reason=receipt.reply,
+        permanent=receipt.permanent,
     )

@@ -76,10 +76,15 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TEMP TABLE rebuilt AS SELECT at, number FROM handover ORDER BY rowid;
     DROP TABLE handover;
-    CREATE TABLE handover(id INTEGER PRIMARY KEY, at TEXT NOT NULL, number INTEGER NOT NULL);
-    INSERT INTO handover(at, number) SELECT at, number FROM rebuilt ORDER BY rowid;
+    CREATE TABLE handover(
+        id INTEGER PRIMARY KEY,
+        channel TEXT NOT NULL,
+        at TEXT NOT NULL,
+        number INTEGER NOT NULL
+    );
+    INSERT INTO handover(channel, at, number) SELECT 'mail', at, number FROM rebuilt ORDER BY rowid;
     DROP TABLE rebuilt;
-    CREATE INDEX handover_at ON handover(at);
+    CREATE INDEX handover_at ON handover(channel, at);
 
     PRAGMA defer_foreign_keys = ON;
     CREATE TEMP TABLE rebuilt AS SELECT * FROM subscriber;

@@ -116,7 +116,7 @@ async def test_nobody_at_the_address_is_tried_again() -> None:
     steps = Steps()
     receipt = await way.send(assemble_issues(OUTGOING), steps)
     await way.close()
-    assert receipt.outcome is Outcome.DEFERRED
+    assert receipt.outcome is Outcome.RELAY
     assert "could not be reached" in receipt.reply
     assert steps.handed_over == 0
 
@@ -153,7 +153,7 @@ async def test_a_half_posted_delivery_stays_unknown_when_it_is_refused_at_its_se
     [
         (
             Refuse(401, "Bad credentials"),
-            Outcome.FAILED,
+            Outcome.RELAY,
             "401 Bad credentials: the token is wrong or has expired",
         ),
         (
@@ -164,20 +164,20 @@ async def test_a_half_posted_delivery_stays_unknown_when_it_is_refused_at_its_se
         (Refuse(404, "Not Found"), Outcome.FAILED, "there is no repository ada/papers"),
         (Refuse(410, "Issues are disabled"), Outcome.FAILED, "issues are switched off"),
         (Refuse(422, "Validation Failed"), Outcome.FAILED, "422 Validation Failed"),
-        (Refuse(403, "slow", {"Retry-After": "60"}), Outcome.DEFERRED, "asks to wait 60 seconds"),
+        (Refuse(403, "slow", {"Retry-After": "60"}), Outcome.RELAY, "asks to wait 60 seconds"),
         (
             Refuse(
                 403,
                 "API rate limit",
                 {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795501800"},
             ),
-            Outcome.DEFERRED,
+            Outcome.RELAY,
             "asks to wait 1800 seconds",
         ),
-        (Refuse(429, "Too many"), Outcome.DEFERRED, "asks to wait a minute or more"),
+        (Refuse(429, "Too many"), Outcome.RELAY, "asks to wait a minute or more"),
         (
             Refuse(403, "You have exceeded a secondary rate limit"),
-            Outcome.DEFERRED,
+            Outcome.RELAY,
             "a minute or more",
         ),
         (Refuse(502, "Server Error"), Outcome.UNKNOWN, "502 Server Error"),
@@ -210,5 +210,5 @@ async def test_a_wrong_token_is_told_and_not_shown() -> None:
         way = transport(server, "wrong-secret")
         receipt = await way.send(assemble_issues(OUTGOING), Steps())
         await way.close()
-    assert receipt.outcome is Outcome.FAILED
+    assert (receipt.outcome, receipt.permanent) == (Outcome.RELAY, True)
     assert "wrong-secret" not in receipt.reply

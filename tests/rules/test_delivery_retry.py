@@ -1,4 +1,5 @@
-"""What follows an attempt to hand over a delivery: each outcome, early, late, and after doubt."""
+"""What an attempt does to its delivery: the table of outcomes, row by row, early, late, and after
+doubt."""
 
 from __future__ import annotations
 
@@ -7,40 +8,35 @@ from datetime import timedelta
 import pytest
 
 from digest.model import Outcome, State
-from digest.rules.delivery_retry import Attempt, what_follows
+from digest.rules.delivery_retry import EFFECTS, GIVE_UP, effect_of
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-YOUNG, OLD = timedelta(days=5) - SECOND, timedelta(days=5)
+YOUNG, OLD = GIVE_UP - SECOND, GIVE_UP
 NOW = timedelta(0)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "age", "maybe_accepted", "state", "wait"),
+    ("outcome", "age", "state", "in_doubt", "wait"),
     [
-        (Outcome.SENT, YOUNG, False, State.SENT, NOW),
-        (Outcome.SENT, OLD, True, State.SENT, NOW),
-        (Outcome.DEFERRED, YOUNG, False, State.DEFERRED, 5 * MINUTE),
-        (Outcome.DEFERRED, YOUNG, True, State.UNKNOWN, 5 * MINUTE),
-        (Outcome.DEFERRED, OLD, False, State.FAILED, NOW),
-        (Outcome.DEFERRED, OLD, True, State.DROPPED, NOW),
-        (Outcome.UNKNOWN, YOUNG, False, State.UNKNOWN, 30 * MINUTE),
-        (Outcome.UNKNOWN, YOUNG, True, State.UNKNOWN, 30 * MINUTE),
-        (Outcome.UNKNOWN, OLD, False, State.DROPPED, NOW),
-        (Outcome.UNKNOWN, OLD, True, State.DROPPED, NOW),
+        (Outcome.SENT, YOUNG, State.SENT, State.SENT, NOW),
+        (Outcome.SENT, OLD, State.SENT, State.SENT, NOW),
+        (Outcome.DEFERRED, YOUNG, State.DEFERRED, State.UNKNOWN, 5 * MINUTE),
+        (Outcome.DEFERRED, OLD, State.FAILED, State.DROPPED, NOW),
+        (Outcome.UNKNOWN, YOUNG, State.UNKNOWN, State.UNKNOWN, 30 * MINUTE),
+        (Outcome.UNKNOWN, OLD, State.FAILED, State.DROPPED, NOW),
         # a server that cannot be used says nothing of the message, however old that is
-        (Outcome.RELAY, YOUNG, False, State.QUEUED, 2 * SECOND),
-        (Outcome.RELAY, OLD, False, State.QUEUED, 2 * SECOND),
-        (Outcome.RELAY, OLD, True, State.UNKNOWN, 2 * SECOND),
-        (Outcome.FAILED, YOUNG, False, State.FAILED, NOW),
-        (Outcome.FAILED, YOUNG, True, State.DROPPED, NOW),
+        (Outcome.RELAY, YOUNG, State.QUEUED, State.UNKNOWN, 2 * SECOND),
+        (Outcome.RELAY, OLD, State.QUEUED, State.UNKNOWN, 2 * SECOND),
+        (Outcome.FAILED, YOUNG, State.FAILED, State.DROPPED, NOW),
+        (Outcome.FAILED, OLD, State.FAILED, State.DROPPED, NOW),
     ],
 )
-def test_the_state_and_the_wait_after_a_first_attempt(
-    outcome: Outcome, age: timedelta, maybe_accepted: bool, state: State, wait: timedelta
+def test_the_states_and_the_wait_after_a_first_attempt(
+    outcome: Outcome, age: timedelta, state: State, in_doubt: State, wait: timedelta
 ) -> None:
-    attempt = Attempt(outcome, 1, age, maybe_accepted, is_issue=False)
-    assert what_follows(attempt) == (state, wait)
+    effect = effect_of(outcome, age)
+    assert (effect.state, effect.in_doubt, effect.wait(1)) == (state, in_doubt, wait)
 
 
 @pytest.mark.parametrize(
@@ -48,13 +44,15 @@ def test_the_state_and_the_wait_after_a_first_attempt(
     [(1, 5), (2, 15), (3, 30), (4, 60), (5, 120), (6, 240), (7, 240), (99, 240)],
 )
 def test_the_waits_grow_and_the_last_one_repeats(number: int, minutes: int) -> None:
-    deferred = Attempt(Outcome.DEFERRED, number, NOW, maybe_accepted=False, is_issue=False)
-    unknown = Attempt(Outcome.UNKNOWN, number, NOW, maybe_accepted=False, is_issue=False)
-    assert what_follows(deferred)[1] == minutes * MINUTE
-    assert what_follows(unknown)[1] == max(minutes, 30) * MINUTE
+    assert EFFECTS[Outcome.DEFERRED].wait(number) == minutes * MINUTE
+    assert EFFECTS[Outcome.UNKNOWN].wait(number) == max(minutes, 30) * MINUTE
+    assert EFFECTS[Outcome.RELAY].wait(number) == 2 * SECOND
 
 
-@pytest.mark.parametrize("number", [1, 6])
-def test_an_issue_that_could_not_be_posted_waits_five_minutes(number: int) -> None:
-    attempt = Attempt(Outcome.RELAY, number, NOW, maybe_accepted=False, is_issue=True)
-    assert what_follows(attempt) == (State.QUEUED, 5 * MINUTE)
+def test_the_table_has_a_row_for_every_outcome() -> None:
+    assert set(EFFECTS) == set(Outcome)
+    assert {outcome for outcome, effect in EFFECTS.items() if not effect.counts} == {Outcome.RELAY}
+    # What may come twice is never tried sooner than the table says.
+    assert {outcome for outcome, effect in EFFECTS.items() if not effect.spread} == {
+        Outcome.UNKNOWN
+    }

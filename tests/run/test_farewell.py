@@ -12,7 +12,7 @@ import pytest
 
 from digest.mail.message import Message, Sender
 from digest.model import Outcome, Receipt, Standing
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RateLimit
 from digest.run.daemon import Daemon
 from digest.run.farewell import SUBJECT
 from digest.setup.mail import make_signer

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from digest.cli.look.outbox import what_follows
+from digest.cli.look.outbox import openings, what_follows
 from digest.mail.github import GithubTransport
 from digest.model import Channel, Outcome
-from digest.rules.delivery_retry import UNKNOWN_WAIT, RateLimit
+from digest.rules.channels import RateLimit, make_terms
+from digest.rules.delivery_retry import UNKNOWN_WAIT
 from digest.run.daemon import next_work
 from digest.setup.parts import holds_unknown
 from digest.setup.settings import Settings
@@ -150,13 +151,14 @@ async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(
         {Outcome.SENT: 1, Outcome.UNKNOWN: 1},
         None,
     )
-    again = next_work(world.store, world.roster, MONDAY, mail_from=MONDAY + DAY, hold_unknown=hold)
+    on = make_terms(limits, hold_unknown=hold)
+    again = next_work(world.store, world.roster, MONDAY, now=MONDAY, on=on)
     assert again == MONDAY + UNKNOWN_WAIT
     (entry,) = world.store.outbox.entries()
     here = Path()
     settings = Settings(home=here, db=here, subscribers=here, hold_unknown=hold)
     assert not holds_unknown(settings, Channel.GITHUB), "an issue can be looked for: nobody decides"
-    told = what_follows(entry, MONDAY + 999 * DAY, hold_unknown=False)
+    told = what_follows(entry, openings(world.store, on, MONDAY), on)
     assert "2029" not in told, "nor does it wait for the mail server"
     repository.server.next["GET"] = [Refuse(502, "Server Error")]
     summary = await world.cycle(again, issues=repository.way, limits=limits)

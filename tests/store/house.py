@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.model import (
+    Channel,
     Outcome,
     Outgoing,
     Paper,
@@ -18,6 +19,7 @@ from digest.model import (
     Subscriber,
     Window,
 )
+from digest.rules.channels import Terms
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.digests import DigestPlan, Queued
@@ -90,7 +92,8 @@ class House:
 
     def claim(self, at: datetime | None = None, *, hold: bool = False) -> Outgoing | None:
         self.now = at or self.now
-        return next(iter(self.store.outbox.claim(self.now, hold_unknown=hold)), None)
+        terms = Terms(hold_unknown=hold)
+        return next(iter(self.store.outbox.claim(self.now, Channel.MAIL, terms)), None)
 
     def settle(
         self, outcome: Outcome, at: datetime | None = None, *, hold: bool = False

@@ -12,7 +12,8 @@ from digest.model import (
     Receipt,
     State,
 )
-from digest.rules.delivery_retry import GIVE_UP, RETRIES, UNKNOWN_WAIT
+from digest.rules.channels import Terms
+from digest.rules.delivery_retry import GIVE_UP, RELAY_WAIT, RETRIES, UNKNOWN_WAIT
 from digest.store.digests import Queued
 from tests.store.house import ADA, BOB, MINUTE, PIECES, House
 from tests.world.worlds import DAY, HOUR, eprint, reader
@@ -103,15 +104,16 @@ def test_the_claim_of_an_earlier_attempt_is_lost(settled: House) -> None:
     assert settled.ended(earlier, Receipt(Outcome.SENT)) is None
 
 
-def test_an_issue_waits_by_itself_where_github_could_not_be_used(house: House) -> None:
+def test_issues_wait_by_themselves_where_github_could_not_be_used(house: House) -> None:
     house.sync(reader(PAGE, "Alpha"))
     house.record("Alpha", eprint(1))
     delivery = house.queue(PAGE)
-    (outgoing,) = house.store.outbox.claim(house.now, Channel.GITHUB)
+    (outgoing,) = house.store.outbox.claim(house.now, Channel.GITHUB, Terms())
     receipt = Receipt(Outcome.RELAY, "502 bad gateway")
     assert house.ended(outgoing, receipt) == State.QUEUED
     entry = house.store.outbox.entry(delivery)
-    assert (entry.next_at, entry.attempt) == (house.now + RETRIES[0], 0)
+    assert (entry.next_at, entry.attempt) == (house.now + RELAY_WAIT, 0)
+    assert house.store.relays[Channel.GITHUB].state().is_paused(house.now)
     assert house.store.relay.state().failures == 0, "the mail server is not blamed"
     assert house.store.relay.handed_over(house.now) == 0, "an issue is no mail"
 
@@ -160,8 +162,8 @@ def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(
     outbox, asked = settled.store.outbox, []
     settled.database._connection.set_trace_callback(asked.append)
     outbox.recover(settled.now)
-    outbox.next_at(hold_unknown=False)
-    assert outbox.claim(settled.now, hold_unknown=False)
+    outbox.next_at(Channel.MAIL, Terms())
+    assert outbox.claim(settled.now, Channel.MAIL, Terms())
     outbox.entries()
     outbox.waiting()
     settled.database._connection.set_trace_callback(None)
@@ -209,7 +211,7 @@ def test_mail_that_is_never_answered_for_goes_out_ever_more_rarely_and_not_for_e
 ) -> None:
     settled.record("Alpha", eprint(2))
     delivery, begun, copies = settled.queue(), settled.now, 0
-    while (at := settled.store.outbox.next_at(hold_unknown=False)) is not None:
+    while (at := settled.store.outbox.next_at(Channel.MAIL, Terms())) is not None:
         settled.settle(Outcome.UNKNOWN, at)
         copies += 1
         assert copies < 50
@@ -226,7 +228,7 @@ def test_under_hold_an_unknown_delivery_is_never_tried_again_unless_a_person_say
     delivery = settled.queue()
     settled.settle(Outcome.UNKNOWN)
     assert settled.claim(settled.now + 30 * DAY, hold=True) is None
-    assert settled.store.outbox.next_at(hold_unknown=True) is None
+    assert settled.store.outbox.next_at(Channel.MAIL, Terms(hold_unknown=True)) is None
     settled.store.outbox.retry(delivery, settled.now)
     assert settled.claim(hold=True) is not None
 
@@ -290,7 +292,7 @@ def test_what_was_due_first_leaves_first(settled: House) -> None:
     assert later is not None
     settled.ended(later, Receipt(Outcome.DEFERRED))
     settled.now += HOUR
-    claimed = settled.store.outbox.claim(settled.now, hold_unknown=False, most=9)
+    claimed = settled.store.outbox.claim(settled.now, Channel.MAIL, Terms(), most=9)
     assert [outgoing.id for outgoing in claimed] == [*others, first]
 
 

@@ -6,10 +6,12 @@ import pytest
 
 from digest.errors import UsageError
 from digest.model import (
+    Channel,
     Outcome,
     Receipt,
     State,
 )
+from digest.rules.channels import Terms
 from tests.store.house import ADA, BOB, PIECES, House
 from tests.world.worlds import DAY, eprint, reader
 
@@ -78,7 +80,7 @@ def test_a_digest_is_repeated_to_nobody_who_left_or_is_suppressed_nor_without_it
         outbox.again(1, settled.now, "example.org")
     with pytest.raises(UsageError, match="there is no delivery 99"):
         outbox.again(99, settled.now, "example.org")
-    assert outbox.waiting() == 0
+    assert outbox.waiting().total() == 0
 
 
 def test_the_outbox_shows_what_is_open_and_if_asked_what_failed_or_was_dropped(
@@ -94,8 +96,8 @@ def test_the_outbox_shows_what_is_open_and_if_asked_what_failed_or_was_dropped(
     assert settled.settle(Outcome.DEFERRED) == State.DEFERRED
     assert [row.id for row in outbox.entries()] == [deferred, queued]
     assert [row.id for row in outbox.entries(ended=True)] == [failed, dropped, deferred, queued]
-    assert outbox.waiting() == 2
-    assert outbox.next_at(hold_unknown=False) == outbox.entry(queued).next_at
+    assert outbox.waiting() == {Channel.MAIL: 2}
+    assert outbox.next_at(Channel.MAIL, Terms()) == outbox.entry(queued).next_at
     assert outbox.entry(queued).next_at < outbox.entry(deferred).next_at
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from digest.model import Outcome, Receipt
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RateLimit
 from digest.store.relay import PAUSES, STREAK, RelayState
 from tests.store.house import House
 from tests.world.worlds import DAY, HOUR, MONDAY

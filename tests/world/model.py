@@ -44,7 +44,6 @@ from digest.model import (
 from digest.run.clock import settle
 from digest.run.compose import Composer
 from digest.run.cycle import Parts, run_cycle
-from digest.run.deliver import Mailer
 from digest.run.fetch import Sources
 from digest.store import Store
 from digest.store.clock import PutRight
@@ -52,6 +51,7 @@ from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
 from digest.store.windows import Judgement
 from digest.times import from_text, to_text
+from tests.world.worlds import mailer_of
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
 WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "r3": Revisions.ALL}
@@ -593,7 +593,7 @@ class World:
             roster=roster,
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
-            mailer=Mailer(self, self, sender, hold_unknown=self.hold),
+            mailer=mailer_of(self, sender, hold=self.hold),
         )
         self.database.dead = False
         try:

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from digest.errors import ArxivError
-from digest.mail.message import Message, Sender
-from digest.model import Keyword, Outcome, Paper, Receipt, Roster, Rule, Subscriber, Window
+from digest.mail.github import assemble_issues
+from digest.mail.message import Message, Sender, assemble
+from digest.mail.transport import Carrier, Transport
+from digest.model import Channel, Keyword, Outcome, Paper, Receipt, Roster, Rule, Subscriber, Window
 from digest.rendering.render import Renderer
+from digest.rules.channels import RateLimit, make_terms
 from digest.run.compose import Composer
 from digest.run.cycle import Parts, RunOptions, Summary, run_cycle
 from digest.run.deliver import Mailer
@@ -99,6 +103,23 @@ class Arxiv:
         return Window(query, rows, len(rows), since, 1)
 
 
+def mailer_of(
+    mail: Transport,
+    sender: Sender,
+    *,
+    issues: Transport | None = None,
+    limits: Sequence[RateLimit] = (),
+    hold: bool = False,
+) -> Mailer:
+    """What carries all digests by one transport, or issues by another one."""
+    terms = make_terms(limits, hold_unknown=hold)
+    carriers = {
+        Channel.MAIL: Carrier(mail, partial(assemble, sender=sender), terms[Channel.MAIL]),
+        Channel.GITHUB: Carrier(issues or mail, assemble_issues, terms[Channel.GITHUB]),
+    }
+    return Mailer(carriers, sender)
+
+
 @dataclass
 class Relay:
     """A mail server: each message is accepted, unless `answers` has something else for its reader.
@@ -179,7 +200,9 @@ class World:
     ) -> Parts:
         """What a cycle works with; `mailing` is for the mailer."""
         contact = sender.contact if contact is None else contact
-        mailer = Mailer(self.relay, self.relay, sender, hold_unknown=self.hold)
+        others = {name: mailing.pop(name) for name in ("issues", "limits") if name in mailing}
+        mail = mailing.pop("transport", self.relay)
+        mailer = mailer_of(mail, sender, hold=self.hold, **others)
         return Parts(
             store=self.store,
             clock=lambda: self.now,

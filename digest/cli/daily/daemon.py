@@ -18,7 +18,7 @@ from digest.model import Roster
 from digest.setup.clock import keep_comparing, settle_clock, store_clock
 from digest.setup.exposure import read_unexposed_roster
 from digest.setup.mail import make_transport
-from digest.setup.parts import machine_now, open_parts
+from digest.setup.parts import machine_now, open_parts, terms_of
 from digest.setup.subscribers import apply_naming
 from digest.store import open_store
 from digest.system.locks import cycle_lock
@@ -93,8 +93,7 @@ async def _serve(context: Context) -> None:
             stop=stop,
             wake=wake,
             rest=rest,
-            hold_unknown=settings.hold_unknown,
-            limits=settings.mail_rate,
+            terms=terms_of(settings),
         )
         background = [
             asyncio.ensure_future(watch(daemon.notifier)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from digest.cli.base import Context
 from digest.errors import DigestError, Exit, TryLaterError
+from digest.model import Channel
 from digest.run import alert
 from digest.setup.mail import make_sender, make_transport
 from digest.setup.parts import existing_store, machine_now
@@ -28,7 +29,7 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
         if settings.operator:
             alarm = alert.Alarm(
                 parts.store,
-                parts.mailer.transport,
+                parts.mailer.carriers[Channel.MAIL].transport,
                 parts.mailer.sender,
                 settings.operator,
                 settings.home,
@@ -36,7 +37,7 @@ async def after_cycle(context: Context, parts: Parts, summary: Summary) -> None:
             )
             await alert.after_cycle(alarm, parts.roster, failure, parts.clock())
         # The watchdog calls for help where no beat comes: a cycle in doubt gives none.
-        is_well = failure == "" and summary.paused is None and not summary.mistakes
+        is_well = failure == "" and not summary.paused and not summary.mistakes
         if settings.heartbeat_url and is_well:
             from digest.run.heartbeat import beat
 
@@ -51,8 +52,8 @@ def _failure(summary: Summary) -> str | None:
     """
     if summary.exit_code == Exit.TRY_LATER:
         return None
-    # While the mail server is given a rest the alarm finds that in the database, as what it is.
-    if summary.trouble and summary.paused is None:
+    # While a channel's server is given a rest the alarm finds that in the database, as what it is.
+    if summary.trouble and not summary.paused:
         return summary.trouble
     # Nor is a mistake in the subscribers file a failure of the cycle, which serves all others.
     failed = [

@@ -32,7 +32,8 @@ from digest.cli.readers.keywords import quarantine_advice
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.mail.message import Message
-from digest.model import Channel, Outcome
+from digest.model import Outcome
+from digest.rules.channels import RULES
 from digest.rules.words import in_words
 from digest.setup.parts import clock_at
 from digest.store.runs import KeywordRecord
@@ -152,8 +153,8 @@ def _lines(summary: Summary, messages: list[Message], *, dry_run: bool) -> Itera
         reasons = dict.fromkeys(k.why for k in summary.keywords)
         yield f"No keyword was due: {'; '.join(list(reasons)[:3])}."
     for message in messages:
-        verb = "posted" if channel_of(message.recipient) is Channel.GITHUB else "mailed"
-        yield f"Would be {verb} to {message.recipient}: {len(message.data) // 1000 + 1} kB"
+        verb = RULES[channel_of(message.recipient)].would_leave
+        yield f"Would be {verb} {message.recipient}: {len(message.data) // 1000 + 1} kB"
     if summary.awaited:
         yield f"{summary.awaited}."
     yield from _mail_lines(summary, sent="would be sent" if dry_run else "sent")

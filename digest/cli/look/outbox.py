@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -23,15 +23,15 @@ from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.mail.message import assemble
 from digest.model import Channel
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RULES, Terms
 from digest.rules.words import in_words
+from digest.run.deliver import opens_at
 from digest.setup.mail import make_sender
-from digest.setup.parts import existing_store, holds_unknown, machine_now, reading_store
+from digest.setup.parts import existing_store, machine_now, reading_store, terms_of
 from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.store.history import Carried
 from digest.store.outbox import OutboxRow
-from digest.store.relay import Relay
 from digest.subscribers.pseudonyms import mailboxes, reveal
 from digest.system.files import write_private
 from digest.times import in_utc, text_or_none, to_text
@@ -51,33 +51,39 @@ def outbox(click_context: click.Context) -> None:
 @pass_context
 def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> None:
     """List the deliveries on their way, with the mail server's own words."""
-    now, limits = machine_now(), context.settings.mail_rate
+    now, on = machine_now(), terms_of(context.settings)
     with reading_store(context.settings) as store:
         rows = store.outbox.entries(ended=with_ended)
-        opens_at = store.relay.opens_at(now, limits)
-        reason = store.relay.state().reason
-        server = list(server_words(store.relay, limits, now))
+        opens = openings(store, on, now)
+        reasons = {relay.state().reason for relay in store.relays.values()}
+        servers = list(server_words(store, on, now))
 
     def lines() -> Iterator[str]:
-        yield from server if rows else ["The outbox is empty."]
+        yield from servers if rows else ["The outbox is empty."]
         for row in rows:
             yield f"{row.id}  {row.address}  {in_words(row.state)}  {row.subject}"
-            hold = holds_unknown(context.settings, row.channel)
             # The server's reason stands above already, once for all that it keeps back.
-            reply = row.reply if row.reply != reason else ""
-            yield from labelled([("", what_follows(row, opens_at, hold_unknown=hold), reply)], 4)
+            reply = row.reply if row.reply not in reasons else ""
+            yield from labelled([("", what_follows(row, opens, on), reply)], 4)
 
     context.show([_as_json(row) for row in rows], lines(), as_json=as_json)
 
 
-def leaves_at(row: OutboxRow, opens_at: datetime) -> datetime:
-    """When a waiting delivery is tried again; no mail leaves before `opens_at`, but issues do."""
-    return max(row.next_at, opens_at) if row.channel is Channel.MAIL else row.next_at
+def openings(store: Store, on: Mapping[Channel, Terms], now: datetime) -> dict[Channel, datetime]:
+    """When digests may leave again by each channel, by its server's rest and its limits."""
+    return {channel: opens_at(store, channel, terms, now) for channel, terms in on.items()}
 
 
-def what_follows(row: OutboxRow, opens_at: datetime, *, hold_unknown: bool) -> str:
+def leaves_at(row: OutboxRow, opens: Mapping[Channel, datetime]) -> datetime:
+    """When a waiting delivery is tried again: not before its channel opens."""
+    return max(row.next_at, opens[row.channel])
+
+
+def what_follows(
+    row: OutboxRow, opens: Mapping[Channel, datetime], on: Mapping[Channel, Terms]
+) -> str:
     """When a delivery is tried again, or who is to decide; "" where it has ended or is leaving."""
-    if row.state == "unknown" and hold_unknown:
+    if row.state == "unknown" and on[row.channel].hold_unknown:
         return (
             f"waits for you: 'digest outbox retry {row.id}' sends it again,"
             f" 'digest outbox drop {row.id}' does not"
@@ -86,7 +92,7 @@ def what_follows(row: OutboxRow, opens_at: datetime, *, hold_unknown: bool) -> s
         return ""
     times = "once" if row.attempt == 1 else f"{row.attempt} times"
     tried = f"tried {times}, " if row.attempt else ""
-    at = leaves_at(row, opens_at)
+    at = leaves_at(row, opens)
     return tried + ("leaves with the next run" if at <= machine_now() else f"next at {in_utc(at)}")
 
 
@@ -116,14 +122,18 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
         if unsure:
             named = ", ".join(map(str, unsure))
             context.echo(f"Maybe delivered, and sent again only where you name them: {named}")
-        chosen = number or _waiting(store, "queued", "deferred")
-        for one in chosen:
-            row = store.outbox.retry(one, machine_now())
-            context.echo(f"Delivery {one} to {row.address} leaves with the next run.")
-        if not chosen:
+        rows = [
+            store.outbox.retry(one, machine_now())
+            for one in number or _waiting(store, "queued", "deferred")
+        ]
+        for row in rows:
+            context.echo(f"Delivery {row.id} to {row.address} leaves with the next run.")
+        if not rows:
             context.echo("Nothing else waits." if unsure else "Nothing waits.")
-        elif store.relay.end_pause(machine_now()):
-            context.echo("The mail server's rest ends with that.")
+        for channel in dict.fromkeys(row.channel for row in rows):
+            if store.relays[channel].end_pause(machine_now()):
+                server = RULES[channel].server
+                context.echo(f"{server[:1].upper()}{server[1:]}'s rest ends with that.")
 
 
 def _waiting(store: Store, *states: str) -> list[int]:
@@ -164,21 +174,21 @@ def show(context: Context, number: int, eml: str | None, as_json: bool) -> None:
             _write(context, store, number, eml)
             return
         row, papers = store.outbox.entry(number), store.history.contents(number)
-        opens_at = store.relay.opens_at(machine_now(), context.settings.mail_rate)
+        on = terms_of(context.settings)
+        opens = openings(store, on, machine_now())
     more = {
         "message_id": row.message_id,
         "ended": text_or_none(row.ended_at),
         "again": row.again,
         "titles": [asdict(paper) for paper in papers],
     }
-    hold = holds_unknown(context.settings, row.channel)
     rows = [
         ("Subject", row.subject),
         ("Repeats", f"delivery {row.again}" if row.again else ""),
         ("Composed", in_utc(row.queued_at)),
         ("Ended", in_utc(row.ended_at) if row.ended_at else ""),
         ("Attempts", str(row.attempt)),
-        ("Comes", what_follows(row, opens_at, hold_unknown=hold)),
+        ("Comes", what_follows(row, opens, on)),
         ("Server", row.reply),
         ("Message-ID", row.message_id),
         ("Papers", *map(_paper_line, papers)),
@@ -216,18 +226,22 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
     context.echo(f"The message of delivery {number} is in {place}.")
 
 
-def server_words(relay: Relay, limits: Sequence[RateLimit], now: datetime) -> Iterator[str]:
-    """Why the mail server, or a limit, keeps mail back; nothing where neither does."""
-    state, room_at = relay.state(), relay.room_at(now, limits)
-    if state.tripped_since is not None:
-        since = f"since {in_utc(state.tripped_since)}"
-        if state.paused_until is not None and state.is_paused(now):
-            until = in_utc(state.paused_until)
-            yield f"No mail leaves until {until}; in trouble {since}: {state.reason}"
-        else:
-            yield f"In trouble {since}, and tried again with the next run: {state.reason}"
-    if room_at > now:
-        yield f"DIGEST_MAIL_RATE lets the next message leave at {in_utc(room_at)}."
+def server_words(store: Store, on: Mapping[Channel, Terms], now: datetime) -> Iterator[str]:
+    """Why a channel's server, or a limit, keeps digests back; nothing where neither does."""
+    for channel, terms in on.items():
+        relay, rules = store.relays[channel], RULES[channel]
+        state, room_at = relay.state(), relay.room_at(now, terms.limits)
+        if state.tripped_since is not None:
+            since = f"since {in_utc(state.tripped_since)}"
+            if state.paused_until is not None and state.is_paused(now):
+                until = in_utc(state.paused_until)
+                yield f"No {rules.item} leaves until {until}; in trouble {since}: {state.reason}"
+            else:
+                # The mail server is what is spoken of where nobody else is named.
+                who = "In" if channel is Channel.MAIL else f"{rules.server} in"
+                yield f"{who} trouble {since}, and tried again with the next run: {state.reason}"
+        if room_at > now:
+            yield f"DIGEST_MAIL_RATE lets the next message leave at {in_utc(room_at)}."
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -23,7 +23,7 @@ from digest.cli.base import (
 )
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.look.mailbox import report_mailbox, tell_mailbox
-from digest.cli.look.outbox import leaves_at, server_words
+from digest.cli.look.outbox import leaves_at, openings, server_words
 from digest.cli.look.status_held_back import held_back_readers
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
@@ -32,6 +32,7 @@ from digest.keywords.words import counted
 from digest.mail.presets import limit_hint
 from digest.model import OPEN, Channel, Keyword, Mistake, Query, Roster, State, Subscriber
 from digest.rules.calendar import is_year_known, last_served, next_served, quiet_night
+from digest.rules.channels import RULES
 from digest.rules.plan import is_due
 from digest.rules.schedule import (
     FOR_EVER,
@@ -46,7 +47,7 @@ from digest.rules.words import in_words
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE
 from digest.setup.mail import make_sender, make_transport
-from digest.setup.parts import machine_now, reading_store
+from digest.setup.parts import machine_now, reading_store, terms_of
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
 from digest.store import Store
@@ -119,7 +120,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "source": report_sources(store, settings, len(keywords), now),
         "keywords": list(_keywords(store, keywords, now, first)),
         "outbox": {state.value: number for state, number in counts if state in COUNTED},
-        "waiting": _waiting(store, store.relay.opens_at(now, settings.mail_rate)),
+        "waiting": _waiting(store, openings(store, terms_of(settings), now)),
         "mistakes": mistakes_json(roster.mistakes),
         "subscribers": [
             *(_reader(store, one, now, explained=explained) for one in roster.subscribers),
@@ -167,7 +168,7 @@ def _relay(settings: Settings, store: Store, readers: int, now: datetime) -> dic
     state, limits = store.relay.state(), settings.mail_rate
     room_at, left = store.relay.room_at(now, limits), store.relay.handed_over(now)
     hint = limit_hint(settings.mail, max(readers, left), limits)
-    words = list(server_words(store.relay, limits, now))
+    words = list(server_words(store, terms_of(settings), now))
     return {
         "failures": state.failures,
         "tripped_since": text_or_none(state.tripped_since),
@@ -210,13 +211,13 @@ def _also_listed(listed: Listed | None) -> dict[str, Any] | None:
     return {"papers": listed.papers, "since": to_text(listed.since)} if listed else None
 
 
-def _waiting(store: Store, opens_at: datetime) -> list[dict[str, Any]]:
+def _waiting(store: Store, opens: Mapping[Channel, datetime]) -> list[dict[str, Any]]:
     return [
         {
             "id": row.id,
             "email": row.address,
             "state": row.state.value,
-            "next": to_text(leaves_at(row, opens_at)),
+            "next": to_text(leaves_at(row, opens)),
             "reply": row.reply,
         }
         for row in islice(store.outbox.entries(), SHOWN)
@@ -258,7 +259,7 @@ def _reasons(
     if reader.paused_until is not None and is_paused(reader, now):
         yield pause_in_words(reader.paused_until)
     if state is not None:
-        yield _trouble(state, "issue" if reader.channel is Channel.GITHUB else "mail")
+        yield _trouble(state, RULES[reader.channel].item)
     if state is None or state.last_digest_at is None:
         waits = gives_way(reader, latest_slot(reader, now), now)
         yield "no digest yet" if waits else "the first digest comes with the next run"

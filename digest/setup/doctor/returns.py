@@ -134,5 +134,6 @@ def _issues(repository: str, receipt: Receipt) -> Finding:
     if receipt.outcome is Outcome.SENT:
         return ok(f"{repository}: {receipt.reply}")
     found, _, remedy = receipt.reply.partition(": ")
-    cause = Cause.CONFIG if receipt.outcome is Outcome.FAILED else Cause.NETWORK
+    is_ours = receipt.outcome is Outcome.FAILED or receipt.permanent
+    cause = Cause.CONFIG if is_ours else Cause.NETWORK
     return fail(f"{repository}: {found}", remedy, cause)

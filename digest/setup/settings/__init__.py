@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.errors import ConfigError
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RateLimit
 from digest.setup.settings import read
 from digest.setup.settings.found import refuse_foreign, refuse_foreign_files
 from digest.setup.settings.read import Written

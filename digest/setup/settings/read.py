@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from digest.errors import ConfigError
 from digest.mail.reader_tokens import LONGEST_TOKEN
-from digest.rules.delivery_retry import RateLimit
+from digest.rules.channels import RateLimit
 
 LONGEST_BOUNCE = 64 - 1 - LONGEST_TOKEN
 """Letters of a bounce address before the @: with a token behind them 64 are allowed (RFC 5321
