@@ -32,7 +32,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "subscribers": (
             "readers.subscribers:subscribers",
-            "List, show, set, pause, move, import; check the file.",
+            "List, show, set, pause, move, forget, import; check.",
         ),
         "keywords": ("readers.keywords:keywords", "List, check, name, rename and remove keywords."),
     },

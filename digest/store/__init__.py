@@ -25,6 +25,7 @@ from digest.store.mistakes import Mistakes
 from digest.store.naming import Naming
 from digest.store.outbox import Outbox
 from digest.store.pages import Pages
+from digest.store.personal import Personal
 from digest.store.preferences import Preferences
 from digest.store.relay import Relay
 from digest.store.runs import Runs
@@ -56,6 +57,7 @@ class Store:
         self.alarms = Alarms(database)
         self.naming = Naming(database)
         self.pages = Pages(database)
+        self.personal = Personal(database)
         self.preferences = Preferences(database)
         # Of each channel; `relay` is the mail server's.
         self.relays = {channel: Relay(database, channel) for channel in Channel}

@@ -201,6 +201,7 @@ _STAMPS = (
     ("answer", "at"),
     ("consent", "at"),
     ("delivery", "ended_at"),
+    ("forgotten", "at"),
     ("handover", "at"),
     ("inbox_message", "at"),
     ("lack", "at"),

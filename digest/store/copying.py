@@ -47,9 +47,9 @@ def save_whole(source: sqlite3.Connection, target: Path, *, replaces: bool = Tru
         draft.unlink(missing_ok=True)
 
 
-def newest_backup(path: Path) -> Path | None:
-    """The youngest of the copies that lie beside a database: of `digest db backup`, of a migration,
-    or of a restore.
+def backups(path: Path) -> list[Path]:
+    """The copies that lie beside a database, the youngest last: of `digest db backup`, of a
+    migration, or of a restore.
     """
     kinds = (
         (f"{path.stem}-", path.suffix),
@@ -62,7 +62,7 @@ def newest_backup(path: Path) -> Path | None:
         for begin, end in kinds
         if copy.name.startswith(begin) and copy.name.endswith(end) and is_database(copy)
     ]
-    return max(found, default=(0.0, None))[1]
+    return [copy for _, copy in sorted(found)]
 
 
 def is_database(path: Path) -> bool:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from digest.errors import DigestError, StoreError, TryLaterError
 from digest.store.copying import (
     BUSY_SECONDS,
+    backups,
     copy_whole,
-    newest_backup,
     open_to_read,
     save_whole,
 )
@@ -284,10 +284,10 @@ def is_there(path: Path) -> bool:
 
 def _how_to_restore(path: Path, rest: Path) -> str:
     """What to do where a database has lost what it held, and `rest` is left of it."""
-    backup = newest_backup(path)
+    found = backups(path)
     restore = (
-        f"restore the newest backup: digest db restore {backup}"
-        if backup
+        f"restore the newest backup: digest db restore {found[-1]}"
+        if found
         else "restore a backup ('digest db restore'; there is none beside it)"
     )
     return f"{restore}; or, to begin anew with all first digests, remove {rest.name}"

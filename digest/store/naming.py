@@ -17,12 +17,13 @@ DROP_BODIES = f"""
 an empty body."""
 
 _ADDRESS = "(SELECT r.address FROM subscriber r WHERE r.id = t.subscriber)"
-_WORDS_OF_SERVERS = (
+WORDS_OF_SERVERS = (
     ("delivery", "id", "reply", _ADDRESS, "t.reply <> ''"),
     ("bounce", "delivery", "words", _ADDRESS, "t.words <> ''"),
     ("mistake", "id", "words", _ADDRESS, "t.words <> ''"),
     ("run", "id", "trouble", "''", "t.trouble LIKE '%@%'"),
     ("relay", "name", "reason", "''", "t.reason LIKE '%@%'"),
+    ("suppression", "address", "reason", "t.address", "t.reason LIKE '%@%'"),
     ("meta", "key", "value", "''", f"t.key IN ('{ERROR}', '{MEMORY}')"),
 )
 """The columns that keep words of servers, which repeat addresses: table, key, column, the address
@@ -86,7 +87,7 @@ class Naming(Concern):
             self._db.set_meta(MARK, "")
 
     def _conceal_words(self, conceal: Callable[[str, str], str]) -> None:
-        for table, key, column, address, condition in _WORDS_OF_SERVERS:
+        for table, key, column, address, condition in WORDS_OF_SERVERS:
             rows = self._db.rows(
                 f"""SELECT t.{key} AS key, t.{column} AS words, {address} AS address
                     FROM {table} t WHERE {condition}"""

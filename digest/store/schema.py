@@ -57,6 +57,7 @@ MIGRATIONS: tuple[str, ...] = (
     # file took away by themselves: the name of a field, its new value and, as `entry`, the value in
     # the file at that time, both JSON.
     # `consent`: what the reader agreed to, in the words that were shown.
+    # `forgotten`: a keyed hash of each address of which all else was erased.
     # `digest`: the digest's value as JSON, by which its body is made again, and `made_by` the
     # program and templates that made it last.
     # The ledger of digests whose deliveries are gone (store/ledger.py has the form of its columns).
@@ -168,6 +169,8 @@ CHECK(origin IN ('file', 'web'));
         PRIMARY KEY(subscriber, id)
     ) WITHOUT ROWID;
     CREATE INDEX library_paper ON library(id);
+
+    CREATE TABLE forgotten(mark TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 
     ALTER TABLE content ADD COLUMN digest TEXT NOT NULL DEFAULT '';
     ALTER TABLE content ADD COLUMN made_by TEXT NOT NULL DEFAULT '';

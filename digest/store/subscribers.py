@@ -14,6 +14,7 @@ from digest.errors import ConfigError
 from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
+from digest.store.forgotten import without_forgotten
 from digest.store.mistakes import HELD_BACK, note_mistakes
 from digest.store.rows import NOT_CARRIED_STATES, moment_or_none, value_of
 from digest.times import to_text
@@ -62,8 +63,9 @@ class Subscribers(Concern):
 
         A removed keyword is due no longer; an edited one (same name, other query) still brings what
         was recorded before; a new one is placed after the next good window, or at once after a
-        recent one. Who is held back by a mistake in the file keeps everything as it is. Raises
-        ConfigError where the file names nobody though the database knows readers.
+        recent one. Who is held back by a mistake in the file keeps everything as it is, and who was
+        forgotten is passed over. Raises ConfigError where the file names nobody though the database
+        knows readers.
         """
         if not roster.subscribers and self.known():
             raise ConfigError(
@@ -76,6 +78,7 @@ class Subscribers(Concern):
         if self._db.meta("roster") == fingerprint:
             return False
         with self._db.transaction():
+            roster = without_forgotten(self._db, roster)
             queries = self._query_numbers(roster)
             self._reset_unwanted(list(queries.values()), now)
             others = {

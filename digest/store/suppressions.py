@@ -4,6 +4,7 @@ gone.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -22,6 +23,7 @@ from digest.rules.bounces import (
 )
 from digest.store.database import Concern, Database
 from digest.store.digests import rewind
+from digest.store.forgotten import forgotten_since, lift_forgotten
 from digest.store.rows import from_text
 from digest.store.subscribers import count_readers
 
@@ -35,6 +37,10 @@ class Reason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     COMPLAINED = "complained"
     BOUNCED = "bounced"
+
+
+FORGOTTEN = "forgotten"
+"""The reason told of an address of which the database keeps a keyed hash alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,12 @@ class Suppressions(Concern):
     def of(self, address: str) -> Suppression | None:
         """The suppression of one address, or None."""
         row = self._db.row("SELECT * FROM suppression WHERE lower(address) = lower(?)", [address])
-        return _suppression(row) if row else None
+        return _suppression(row) if row else self.forgotten([address]).get(address)
+
+    def forgotten(self, addresses: Iterable[str]) -> dict[str, Suppression]:
+        """Those of the addresses whose readers were forgotten; the list of all cannot name them."""
+        found = forgotten_since(self._db, addresses)
+        return {one: Suppression(one, FORGOTTEN, "", since) for one, since in found.items()}
 
     def unsubscribe(self, reader: int, words: str, now: datetime) -> str | None:
         """Suppress a reader who asked for it, by number; doing it again changes nothing.
@@ -185,6 +196,7 @@ class Suppressions(Concern):
         with self._db.transaction():
             found = self.of(address)
             if found is not None:
+                lift_forgotten(self._db, address)
                 self._db.write("DELETE FROM suppression WHERE lower(address) = lower(?)", [address])
                 self._db.write(
                     """UPDATE bounce SET excused = 1 WHERE subscriber = (

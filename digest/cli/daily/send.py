@@ -72,9 +72,8 @@ def _what_keeps_mail(store: Store, subscriber: Subscriber, now: datetime) -> str
     if subscriber.paused_until is not None and is_paused(subscriber, now):
         pause = pause_in_words(subscriber.paused_until)
         return f"mail is {pause}: 'digest subscribers resume {subscriber.email}' ends that"
-    state = store.subscribers.state(subscriber.email)
-    if state and state.suppressed:
-        return f"mail to this address is suppressed: {state.suppressed}"
+    if suppressed := store.suppressions.of(subscriber.email):
+        return f"mail to this address is suppressed: {suppressed.why}"
     return ""
 
 

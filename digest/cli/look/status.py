@@ -258,6 +258,8 @@ def _reasons(
     """What keeps a reader's digest away, the weightiest reason first; an empty one is none."""
     if reader.paused_until is not None and is_paused(reader, now):
         yield pause_in_words(reader.paused_until)
+    if suppressed := store.suppressions.of(reader.email):
+        yield f"mail to this address is suppressed: {suppressed.why}"
     if state is not None:
         yield _trouble(state, RULES[reader.channel].item)
     if state is None or state.last_digest_at is None:
@@ -269,8 +271,6 @@ def _reasons(
 
 def _trouble(state: SubscriberState, sent: str) -> str:
     """What is wrong with a reader, of whom a mail or an issue is `sent`; "" where nothing is."""
-    if state.suppressed:
-        return f"mail to this address is suppressed: {state.suppressed}"
     if state.refused:
         return (
             f"the last {sent} was refused for good ({state.refused});"

@@ -19,6 +19,7 @@ from digest.cli.base import (
     pass_context,
 )
 from digest.cli.look.reader import LONGEST, known_reader
+from digest.cli.readers.describe import suppression_line
 from digest.errors import ArxivError, TryLaterError, UsageError
 from digest.rendering.texts import printable_line
 from digest.rules.schedule import local_date
@@ -116,6 +117,8 @@ def _ask_arxiv(settings: Settings, asked: Inquiry, name: PaperName) -> Asked:
 
 def _note(asked: Inquiry, file: str) -> str:
     """What is odd about the reader: in only one of file and database."""
+    if asked.past is None and (forgotten := asked.store.suppressions.of(asked.address)):
+        return f"{asked.address} is {suppression_line(forgotten)}."
     if asked.past is None:
         return f"{asked.address} is in {file}, and not yet in the database."
     left = moment(asked.past.left_at, asked.zone) if asked.past.left_at else ""

@@ -10,6 +10,7 @@ from digest.cli.base import Context
 from digest.errors import StoreError
 from digest.keywords.grammar import describe
 from digest.keywords.lint import warnings
+from digest.keywords.words import counted
 from digest.model import Channel, Keyword, Rule, Subscriber, Weekly
 from digest.rules.schedule import (
     FOR_EVER,
@@ -23,7 +24,7 @@ from digest.rules.schedule import (
     resumes_at,
 )
 from digest.setup.parts import reading_store, require_subscriber
-from digest.setup.subscribers import read_roster
+from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store import Store
 from digest.store.suppressions import Suppression
 from digest.times import in_utc, to_text
@@ -228,13 +229,45 @@ def awaited_answers(
     return _from_store(context, read, {})
 
 
-def suppressions(context: Context) -> dict[str, Suppression]:
-    """Who must not be mailed, by casefolded address."""
-    return _from_store(
-        context,
-        lambda store: {one.address.casefold(): one for one in store.suppressions.all()},
-        {},
-    )
+def suppressions(context: Context, readers: Iterable[Subscriber]) -> dict[str, Suppression]:
+    """Who must not be mailed, by casefolded address; those who were forgotten among `readers`."""
+
+    def read(store: Store) -> dict[str, Suppression]:
+        forgotten = store.suppressions.forgotten(reader.email for reader in readers).values()
+        return {one.address.casefold(): one for one in (*store.suppressions.all(), *forgotten)}
+
+    return _from_store(context, read, {})
+
+
+def stored_json(context: Context, address: str) -> dict[str, Any]:
+    """Every row that the database holds about a reader, by table; empty where it knows nobody."""
+
+    def read(store: Store) -> dict[str, Any]:
+        return {
+            table: [
+                {name: v.hex() if isinstance(v, bytes) else v for name, v in row.items()}
+                for row in rows
+            ]
+            for table, rows in store.personal.known(address).items()
+        }
+
+    return _from_store(context, read, {})
+
+
+def show_left(
+    context: Context, email: str, name: str, stored: dict[str, Any], *, as_json: bool
+) -> None:
+    """Show what is remembered of a reader whom the subscribers file does not name."""
+    held = suppressions(context, ()).get(name.casefold())
+    digests = counted(len(stored["delivery"]), "digest")
+    lines = [
+        f"{email} is not in {place_of_subscribers(context.settings)};"
+        f" the database remembers {digests}.",
+        *([f"  {suppression_line(held)}"] if held else []),
+        f"  --json shows all of it, and 'digest subscribers forget {email}' erases it.",
+    ]
+    value: dict[str, Any] = {"email": email, "keywords": [], "stored": stored}
+    context.show({**value, "suppressed": suppression_json(held)}, lines, as_json=as_json)
 
 
 def lift_suppressions(context: Context, readers: Iterable[Subscriber]) -> dict[str, Suppression]:

@@ -28,6 +28,8 @@ from digest.cli.readers.describe import (
     next_digest_json,
     next_digest_line,
     schedule_words,
+    show_left,
+    stored_json,
     subscriber_json,
     suppression_json,
     suppression_line,
@@ -36,12 +38,18 @@ from digest.cli.readers.describe import (
     warn_of,
     without_digest,
 )
+from digest.cli.readers.forget import forget
 from digest.errors import UsageError
 from digest.keywords.words import counted
 from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
 from digest.rules.schedule import FOR_EVER, is_paused
 from digest.setup.parts import existing_store, machine_now, require_subscriber
-from digest.setup.subscribers import place_of_subscribers, read_roster, subscribers_file
+from digest.setup.subscribers import (
+    known_as,
+    place_of_subscribers,
+    read_roster,
+    subscribers_file,
+)
 from digest.store import Store
 from digest.store.suppressions import Suppression
 from digest.subscribers import SubscribersFileError
@@ -70,9 +78,12 @@ SET_OTHERWISE = {
 @json_option
 @click.pass_context
 def subscribers(ctx: click.Context, as_json: bool) -> None:
-    """List the readers, show, set or move one, pause some, import many, or check the file."""
+    """List the readers, show, set, move or forget one, pause some, import many; check the file."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_, as_json=as_json)
+
+
+subscribers.add_command(forget)
 
 
 @subscribers.command("list", cls=Command, examples=("digest subscribers list",))
@@ -80,7 +91,8 @@ def subscribers(ctx: click.Context, as_json: bool) -> None:
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
     """List the readers."""
-    roster, held = read_roster(context.settings), suppressions(context)
+    roster = read_roster(context.settings)
+    held = suppressions(context, roster.subscribers)
     value = [
         {**subscriber_json(r), "suppressed": suppression_json(held.get(r.email.casefold()))}
         for r in roster.subscribers
@@ -107,13 +119,26 @@ def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Ite
 @json_option
 @pass_context
 def show(context: Context, email: str, as_json: bool) -> None:
-    """Show one reader: keywords, options, and when the next digest comes."""
-    reader = require_subscriber(read_roster(context.settings), email, context.settings)
+    """Show one reader: keywords, options, and when the next digest comes.
+
+    With --json, all that the database knows of the reader as well ('stored'), also of one who left.
+    """
+    roster, name = read_roster(context.settings), known_as(context.settings, email).strip()
+    stored = stored_json(context, name)
+    if stored and not roster_entry(roster, name) and not roster.why_held_back(name):
+        show_left(context, email, name, stored, as_json=as_json)
+        return
+    reader = require_subscriber(roster, email, context.settings)
     now, first = machine_now(), bool(without_digest(context, [reader]))
-    held = suppressions(context).get(reader.email.casefold())
+    held = suppressions(context, [reader]).get(reader.email.casefold())
     awaited = awaited_answers(context, [reader], now).get(reader.email)
     coming = next_digest_json(reader, now, first=first, awaited=awaited)
-    value = {**subscriber_json(reader), **coming, "suppressed": suppression_json(held)}
+    value = {
+        **subscriber_json(reader),
+        **coming,
+        "suppressed": suppression_json(held),
+        "stored": stored,
+    }
     lines = [
         address_and_name(reader),
         *(f"  {keyword_line(keyword)}" for keyword in reader.keywords),
