@@ -32,6 +32,7 @@ _EDGE = timedelta(days=1)
 
 # With fewer than this there is nothing to compare with.
 _LEAST_TOTAL, _LEAST_ROWS, _LEAST_SHOWN, _LEAST_OLD, _LEAST_FRESH = 5, 3, 5, 8, 20
+_SMALL_RECORD = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,13 @@ def _fewer_matches(total: int | None, before: int | None) -> str:
 
 
 def _fewer_rows(papers: Sequence[Paper], baseline: Baseline) -> str:
-    """Fewer rows than a quarter of the known papers (whole windows: 0.5 at least; parts of an
-    answer: 0.01 to 0.18).
+    """Fewer rows than half of up to 60 known papers (whole windows: 0.67 at least), or a quarter of
+    more, of which recorded windows do not hold all (0.3; parts of an answer: 0.01 to 0.18).
     """
     known = sum(at >= baseline.since for at in baseline.known.values())
     came = sum(paper.updated >= baseline.since for paper in papers)
-    if known < _LEAST_ROWS or came * 4 >= known:
+    share = 2 if known <= _SMALL_RECORD else 4
+    if known < _LEAST_ROWS or came * share >= known:
         return ""
     rows = counted(came, "row") if came else "no row"
     return f"{rows} came, where {known} papers are known of the same days"

@@ -263,9 +263,13 @@ def test_a_quarter_of_the_matches_and_five_of_them_are_the_least(
 
 
 @pytest.mark.parametrize(
-    ("known", "came", "doubted"), [(2, 0, False), (3, 0, True), (8, 1, True), (8, 2, False)]
+    ("known", "came", "doubted"),
+    [
+        *((2, 0, False), (3, 0, True), (3, 1, True), (3, 2, False), (8, 3, True), (8, 4, False)),
+        *((60, 29, True), (60, 30, False), (61, 15, True), (61, 16, False)),
+    ],
 )
-def test_a_quarter_of_the_rows_and_three_of_them_are_the_least(
+def test_half_of_a_few_known_papers_and_a_quarter_of_many_are_the_least(
     known: int, came: int, doubted: bool
 ) -> None:
     there = rows_at(*[1.5] * known)
@@ -274,7 +278,7 @@ def test_a_quarter_of_the_rows_and_three_of_them_are_the_least(
 
 def test_what_lies_outside_the_compared_days_does_not_count() -> None:
     edge, outside = OVERLAP / DAY, OVERLAP / DAY + 1e-3
-    known = rows_at(*[1.5] * 8)
+    known = rows_at(*[1.5] * 4)
     assert "1 row came" in doubt([known[0], *rows_at(*[outside] * 9, prefix="9")], baseline(known))
     assert "came" not in doubt([known[0], *rows_at(edge, prefix="9")], baseline(known))
     assert doubt((), baseline(rows_at(*[outside] * 9))) == ""
