@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from digest.errors import DigestError, StoreError, TryLaterError
+from digest.errors import StoreError
 from digest.store.copying import (
     BUSY_SECONDS,
     backups,
@@ -21,7 +21,8 @@ from digest.store.copying import (
     save_whole,
 )
 from digest.store.dialect import for_sqlite
-from digest.store.rows import RESTORE, moment_or_none, value_of
+from digest.store.failures import explained_errors
+from digest.store.rows import moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 
 T = TypeVar("T")
@@ -235,6 +236,15 @@ class Database:
         with explained_errors(self.name):
             self._connection.executemany(for_sqlite(sql), parameters)
 
+    def last_number(self, table: str) -> int:
+        """The last number that the database gave to a row of a table, be the row there or not."""
+        return self.number("SELECT seq FROM sqlite_sequence WHERE name = ?", [table])
+
+    def number_on(self, table: str, last: int) -> None:
+        """Let the database number a table's rows as if it had given this number last."""
+        self.write("DELETE FROM sqlite_sequence WHERE name = ?", [table])
+        self.write("INSERT INTO sqlite_sequence(name, seq) VALUES(?, ?)", [table, last])
+
     def meta(self, key: str) -> str | None:
         """A remembered fact about the database itself."""
         return self.text("SELECT value FROM meta WHERE key = ?", [key])
@@ -337,53 +347,3 @@ def belongs_to_another_program(name: str) -> StoreError:
     return StoreError(
         f"{name} is a database of another program", remedy="name another file with DIGEST_DB"
     )
-
-
-_EXPLAINED: tuple[tuple[tuple[str, ...], type[DigestError], str, str], ...] = (
-    (
-        ("SQLITE_BUSY", "SQLITE_LOCKED"),
-        TryLaterError,
-        "is locked by another program",
-        "try again when that has ended",
-    ),
-    (
-        ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"),
-        StoreError,
-        "is not writable",
-        "check the rights of the file and its folder",
-    ),
-    (
-        ("SQLITE_FULL", "SQLITE_IOERR"),
-        StoreError,
-        "could not be written ({})",
-        "is the disk full?",
-    ),
-    (
-        ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
-        StoreError,
-        "is damaged or no SQLite database ({})",
-        "restore a backup, and keep this file",
-    ),
-)
-"""By how SQLite's result codes begin (sqlite.org/rescode.html): the error, what is wrong, and what
-to do."""
-
-
-@contextmanager
-def explained_errors(name: str) -> Iterator[None]:
-    """Turn SQLite's errors about a file into ones that say what to do; others pass."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(
-            f"{name} could not be written ({error.strerror})",
-            remedy="is the disk full, or the folder not writable?",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        if str(error).startswith("Could not decode to UTF-8"):
-            raise StoreError(f"{name} holds a text that cannot be read", remedy=RESTORE) from error
-        code = getattr(error, "sqlite_errorname", "") or ""
-        for begins, cls, wrong, remedy in _EXPLAINED:
-            if code.startswith(begins):
-                raise cls(f"{name} {wrong.format(error)}", remedy=remedy) from error
-        raise

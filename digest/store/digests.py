@@ -20,10 +20,11 @@ from digest.store.due import (
     most_recent,
     withdrawn_papers,
 )
+from digest.store.log import head
 from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, pack, unpack
 from digest.store.silences import is_silent, note_silences, silent_queries
-from digest.store.subscribers import head, unplaced_labels
+from digest.store.subscribers import unplaced_labels
 from digest.times import to_text
 
 Exclude = Callable[[list[Paper]], set[str]]
@@ -62,10 +63,10 @@ class DigestPlan:
 
     `items` are the papers with their kinds and keyword names; `folded` are open deliveries that it
     replaces, `waiting` says that there are any at all; `first`: no digest has gone to this reader
-    before; `unplaced` are the keywords that arXiv has not answered since the reader has them; `cut`
-    is where the log starts for a reader who is back from an absence; `silences` are
-    the queries that have matched nothing for long, with the days, which the reader is still to be
-    notified of.
+    before; `end` is up to where the log was read; `unplaced` are the keywords that arXiv has not
+    answered since the reader has them; `cut` is where the log starts for a reader who is back from
+    an absence; `silences` are the queries that have matched nothing for long, with the days, which
+    the reader is still to be notified of.
     """
 
     reader: int
@@ -77,6 +78,7 @@ class DigestPlan:
     waiting: bool
     folded: tuple[int, ...]
     from_seq: int
+    end: int
     cut: int | None
     silences: dict[str, int] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ class Digests(Concern):
         """Say what a digest would hold now. Open deliveries that were never tried to the end are
         folded into it, but only where something newer is due; else `items` is empty.
         """
+        end = head(self._db)  # before the rows are read, since others may write meanwhile
         open_ = self._db.rows(
             f"""SELECT id, from_seq FROM delivery
                 WHERE subscriber = ? AND {FOLDABLE} AND again IS NULL""",
@@ -161,7 +164,7 @@ class Digests(Concern):
         papers = due_papers(self._db, due.id, rewind, folded, revisions)
         if exclude is not None:
             papers = self._without(papers, exclude)
-        withdrawn = withdrawn_papers(self._db, due.id, folded)
+        withdrawn = withdrawn_papers(self._db, due.id, folded, end)
         # Without anything newer the open delivery is as good as a new digest would be.
         if folded and papers.keys() | withdrawn.keys() <= self._carried(folded):
             papers, withdrawn = {}, {}
@@ -169,7 +172,7 @@ class Digests(Concern):
         papers, cut, skipped = most_recent(papers, max_papers if due.away else len(papers))
         papers = withdrawn | papers
         previous = self._previous(due.id, folded)
-        first_seq = min((paper.first_seq for paper in papers.values()), default=head(self._db) + 1)
+        first_seq = min((paper.first_seq for paper in papers.values()), default=end + 1)
         return DigestPlan(
             reader=due.id,
             items=items_of(self._db, papers),
@@ -180,6 +183,7 @@ class Digests(Concern):
             waiting=bool(folded),
             folded=folded if papers else (),
             from_seq=first_seq - 1 if cut is None else cut,
+            end=end,
             cut=cut,
             silences=silent_queries(self._db, due.id, folded),
         )
@@ -227,10 +231,9 @@ class Digests(Concern):
         next cycle.
         """
         with self._db.transaction():
-            end = head(self._db)
             unmoved = [queued for queued in batch if self._fold(queued.plan, now)]
             for queued in unmoved:
-                self._insert(queued, end, now, domain, due_after(queued.plan.reader))
+                self._insert(queued, now, domain, due_after(queued.plan.reader))
         return len(unmoved)
 
     def _fold(self, plan: DigestPlan, now: datetime) -> bool:
@@ -252,9 +255,7 @@ class Digests(Concern):
             rewind(self._db, delivery)
         return True
 
-    def _insert(
-        self, queued: Queued, end: int, now: datetime, domain: str, due_at: datetime
-    ) -> None:
+    def _insert(self, queued: Queued, now: datetime, domain: str, due_at: datetime) -> None:
         plan, slot = queued.plan, to_text(queued.slot)
         delivery = self._db.number(
             INSERT_DELIVERY,
@@ -283,7 +284,7 @@ class Digests(Concern):
             """UPDATE subscription SET position =
                    GREATEST(position, LEAST(:end, COALESCE(until, :end)))
                WHERE subscriber = :reader AND start IS NOT NULL""",
-            {"end": end, "reader": plan.reader},
+            {"end": plan.end, "reader": plan.reader},
         )
         note_silences(self._db, plan.reader, delivery, plan.silences)
         self._db.write(

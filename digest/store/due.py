@@ -13,7 +13,6 @@ from digest.rules.revision import merged
 from digest.store.database import Database
 from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, loads, stored
-from digest.store.subscribers import head
 
 NO_END = 2**62
 WITHIN = "m.seq > {} AND m.seq <= COALESCE(s.until, :no_end)"
@@ -62,9 +61,11 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
     return tuple(items.values())
 
 
-def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> dict[str, DuePaper]:
+def withdrawn_papers(
+    database: Database, reader: int, folded: Sequence[int], end: int
+) -> dict[str, DuePaper]:
     """The papers that were carried to the reader and withdrawn since, where no delivery has
-    reported it.
+    reported it. `end` is the log's.
 
     This is due by the ledger alone, whatever the reader wants of new versions, excludes, or still
     subscribes to: whoever was sent a paper learns that it was taken back.
@@ -76,8 +77,7 @@ def withdrawn_papers(database: Database, reader: int, folded: Sequence[int]) -> 
         return {}
     rows = database.rows(_WITHDRAWN, {"reader": reader, "folded": list(folded)})
     # A withdrawal stands in no log that the reader must have, so it is due behind all of them.
-    end = head(database) + 1
-    due = {row["paper"]: DuePaper(Kind.REVISED, end, end, [], row["had"]) for row in rows}
+    due = {row["paper"]: DuePaper(Kind.REVISED, end + 1, end + 1, [], row["had"]) for row in rows}
     for row in database.rows(_LABELS, {"reader": reader, "papers": list(due)}) if due else ():
         due[row["paper"]].labels.append(row["label"])
     return due

@@ -143,7 +143,7 @@ class Held(Concern):
         """The kept answers for a query that name a paper, by its base id, the newest first."""
         rows = self._db.rows(
             """SELECT w.id, q.text AS query, w.at, w.verdict AS why, w.held, w.fetched, w.raw, w.ids
-               FROM window w JOIN query q ON q.id = w.query WHERE q.id = ? ORDER BY w.id DESC""",
+               FROM answer w JOIN query q ON q.id = w.query WHERE q.id = ? ORDER BY w.id DESC""",
             [query],
         )
         named = re.compile(rb"abs/" + re.escape(paper.encode()) + rb"(?:v\d+)?(?!\d)")

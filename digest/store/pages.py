@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from digest.keywords.categories import is_outside
-from digest.model import Paper
+from digest.model import Kind, Paper
 from digest.store.database import Concern, Database
+from digest.store.log import Entry, append, known_versions
 from digest.store.papers import load_papers, write_paper
 from digest.store.rows import from_text
 
@@ -85,19 +86,17 @@ class Pages(Concern):
     ) -> PageImport:
         self._db.write("INSERT INTO query(text) VALUES(?) ON CONFLICT DO NOTHING", [text])
         (query,) = self._db.rows("SELECT id, last_good_at FROM query WHERE text = ?", [text])
-        added = sum(
-            self._db.write(
-                """INSERT INTO seen(query, paper, version, kind, run)
-                   SELECT :query, :paper, :version, 'old', NULL WHERE NOT EXISTS (
-                       SELECT 1 FROM seen WHERE query = :query AND paper = :paper)""",
-                {"query": query["id"], "paper": base, "version": papers[base].version},
-            )
-            for base in reversed(bases)  # the log has the oldest first
+        known = known_versions(self._db, query["id"], list(bases))
+        # The log has the oldest first.
+        added = [base for base in dict.fromkeys(reversed(bases)) if base not in known]
+        append(
+            self._db,
+            [Entry(query["id"], base, papers[base].version, Kind.OLD) for base in added],
         )
         begins = query["last_good_at"] is None and bool(bases)
         if begins:
             self._db.write("UPDATE query SET imported_until = ? WHERE id = ?", [until, query["id"]])
-        return PageImport(len(bases), added, begins)
+        return PageImport(len(bases), len(added), begins)
 
 
 def imported_until(database: Database, query: int) -> datetime | None:

@@ -15,6 +15,7 @@ from digest.model import Keyword, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
 from digest.store.forgotten import without_forgotten
+from digest.store.log import head
 from digest.store.mistakes import HELD_BACK, note_mistakes
 from digest.store.rows import NOT_CARRIED_STATES, moment_or_none, value_of
 from digest.times import to_text
@@ -327,11 +328,6 @@ def next_reader(database: Database) -> int:
 def count_readers(database: Database) -> int:
     """How many readers there are who have not left."""
     return database.number("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
-
-
-def head(database: Database) -> int:
-    """The last number that the log has given; 0 for an empty log."""
-    return database.number("SELECT seq FROM sqlite_sequence WHERE name = 'seen'")
 
 
 def start_subscriptions(

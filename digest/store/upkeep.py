@@ -10,11 +10,13 @@ from pathlib import Path
 from digest.errors import DigestError, StoreError, UsageError
 from digest.store.clock import Clock
 from digest.store.copying import copy_whole, move_aside
-from digest.store.database import Database, explained_errors
+from digest.store.database import Database
+from digest.store.failures import explained_errors
 from digest.store.health import Health, examine
+from digest.store.log import head
 from digest.store.rows import OPEN_STATES
 from digest.store.runs import delete_runs
-from digest.store.subscribers import LAST_READER, head, next_reader
+from digest.store.subscribers import LAST_READER, next_reader
 from digest.times import to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
@@ -188,14 +190,12 @@ def _number_on(database: Database, path: Path) -> None:
             reader, delivery = map(max, _last_numbers(old), known)
     with database.transaction():
         database.set_meta(LAST_READER, str(reader))
-        database.write("DELETE FROM sqlite_sequence WHERE name = 'delivery'")
-        database.write("INSERT INTO sqlite_sequence(name, seq) VALUES('delivery', ?)", [delivery])
+        database.number_on("delivery", delivery)
 
 
 def _last_numbers(database: Database) -> tuple[int, int]:
     """The highest numbers ever given, to a reader and to a delivery."""
-    deliveries = database.number("SELECT seq FROM sqlite_sequence WHERE name = 'delivery'")
-    return next_reader(database) - 1, deliveries
+    return next_reader(database) - 1, database.last_number("delivery")
 
 
 def _swap(draft: Path, path: Path, name: str) -> Path | None:

@@ -16,10 +16,11 @@ from digest.rules.calendar import last_served, submitted_by
 from digest.rules.diff import Seen, diff
 from digest.store.database import Concern, Database
 from digest.store.held import Held
+from digest.store.log import Entry, append, head, known_versions
 from digest.store.pages import MOVED, before_the_page, imported_until
 from digest.store.papers import keep_papers, load_papers
 from digest.store.rows import from_text, loads, moment_or_none, stored
-from digest.store.subscribers import head, start_subscriptions
+from digest.store.subscribers import start_subscriptions
 from digest.times import to_text
 
 PAUSE_HOURS_AT_MOST = 24
@@ -138,7 +139,7 @@ class Windows(Concern):
 
     def first_seen(self, query: Query, papers: Sequence[Paper]) -> list[Paper]:
         """Those of the papers that stand in no row of a query's log."""
-        known = self._known(query.id, [paper.id for paper in papers])
+        known = known_versions(self._db, query.id, [paper.id for paper in papers])
         return [paper for paper in papers if paper.id not in known]
 
     def matches_on_record(self, query: Query) -> list[Paper]:
@@ -288,7 +289,7 @@ class Windows(Concern):
             number = self.held.keep(query.id, error, now)
             # Of a query that had no good window yet everything would be news.
             if query.last_good_at is not None:
-                known = self._known(query.id, [paper.id for paper in error.papers])
+                known = known_versions(self._db, query.id, [paper.id for paper in error.papers])
                 # Whether they are news is judged once the query is believed again.
                 self.held.keep_papers(
                     query.id, number, [p for p in error.papers if p.version > known.get(p.id, 0)]
@@ -352,32 +353,19 @@ class Windows(Concern):
         """Keep the papers, and write what is news of them into the query's log; first-seen ones
         among the judgement's `old` are old.
         """
-        known = self._known(query.id, [p.id for p in papers])
+        known = known_versions(self._db, query.id, [p.id for p in papers])
         had_until = counted_as_mailed(self._db, query.last_good_at)
         news = diff(papers, known, query.last_good_at, now, query.covered_since, had_until)
         history = set(judgement.old) - known.keys()
         besides = set(judgement.listed) - known.keys()
         rows = [replace(row, kind=Kind.OLD) if row.paper.id in history else row for row in news]
         keep_papers(self._db, papers)
-        self._db.write_many(
-            """INSERT INTO seen(query, paper, version, kind, run, listed)
-               VALUES(?, ?, ?, ?, ?, ?)""",
-            [
-                [query.id, row.paper.id, row.paper.version, row.kind, run, row.paper.id in besides]
-                for row in rows
-            ],
-        )
+        entries = [
+            Entry(query.id, row.paper.id, row.paper.version, row.kind, run, row.paper.id in besides)
+            for row in rows
+        ]
+        append(self._db, entries)
         return rows
-
-    def _known(self, query: int, ids: list[str]) -> dict[str, int]:
-        """The highest version of each paper in a query's log."""
-        rows = self._db.rows(
-            """SELECT m.paper, MAX(m.version) AS version FROM seen m
-               WHERE m.query = ? AND m.paper IN many(?)
-               GROUP BY m.paper""",
-            [query, ids],
-        )
-        return {row["paper"]: row["version"] for row in rows}
 
 
 def counted_as_mailed(database: Database, last_good_at: datetime | None) -> datetime | None:

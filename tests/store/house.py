@@ -23,6 +23,7 @@ from digest.rules.channels import Terms
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.digests import DigestPlan, Queued
+from digest.store.papers import write_paper
 from digest.times import to_text
 from tests.world.worlds import DAY, MONDAY, keyword
 
@@ -63,6 +64,10 @@ class House:
         self.now = at or self.now
         window = Window(keyword(name).query, papers, len(papers), self.now - 8 * DAY, 1)
         return self.store.windows.record(self.query(name), window, self.now, self.run)
+
+    def record_paper(self, paper: Paper) -> None:
+        """Keep a paper that stands in no log."""
+        write_paper(self.database, paper)
 
     def plan(self, address: str = ADA, **options: Any) -> DigestPlan:
         due = self.store.digests.reader(address)

@@ -1,0 +1,61 @@
+"""The log of what each query brought, `seen`: how its rows are numbered, and where it ends.
+
+A position may move only over rows that are committed and that no earlier number can still join.
+So a row's number is the end of the log plus one, read in the transaction that writes the row: who
+gives a number has seen all below it committed, and of two writers that give the same one the key of
+the table lets only the first commit. (In SQLite the second one waits before it reads: transactions
+begin as writing ones.) A sequence of a database's own would not do: it gives a number before what
+bears the one below it is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from digest.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the log that is to be written. `listed`: arXiv's search lists a paper that does not
+    match here.
+    """
+
+    query: int
+    paper: str
+    version: int
+    kind: str
+    run: int | None = None
+    listed: bool = False
+
+
+def head(database: Database) -> int:
+    """The log's end, 0 for an empty one: up to here it stays as it is, and whoever has read that
+    far, or begins behind it, misses nothing.
+
+    Whoever moves a position to the end asks before reading the rows, not afterwards.
+    """
+    return database.number("SELECT MAX(seq) FROM seen")
+
+
+def append(database: Database, entries: Sequence[Entry]) -> None:
+    """Write rows at the log's end, in their order; belongs into a transaction."""
+    database.write_many(
+        """INSERT INTO seen(seq, query, paper, version, kind, run, listed)
+           VALUES(:seq, :query, :paper, :version, :kind, :run, :listed)""",
+        [
+            asdict(entry) | {"seq": number}
+            for number, entry in enumerate(entries, head(database) + 1)
+        ],
+    )
+
+
+def known_versions(database: Database, query: int, papers: list[str]) -> dict[str, int]:
+    """The highest version of each of these papers that stands in a query's log."""
+    rows = database.rows(
+        """SELECT paper, MAX(version) AS version FROM seen
+           WHERE query = ? AND paper IN many(?) GROUP BY paper""",
+        [query, papers],
+    )
+    return {row["paper"]: row["version"] for row in rows}
