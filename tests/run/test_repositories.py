@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from digest.cli.look.outbox import openings, what_follows
+from digest.errors import Exit
 from digest.mail.github import GithubTransport
-from digest.model import Channel, Outcome
+from digest.model import Channel, Outcome, Receipt
 from digest.rules.channels import RateLimit, make_terms
 from digest.rules.delivery_retry import UNKNOWN_WAIT
 from digest.run.daemon import next_work
@@ -163,3 +164,61 @@ async def test_an_issue_waits_for_its_own_time_and_not_for_the_mail_servers(
     repository.server.next["GET"] = [Refuse(502, "Server Error")]
     summary = await world.cycle(again, issues=repository.way, limits=limits)
     assert (dict(summary.outcomes), summary.room_at) == ({Outcome.DEFERRED: 1}, None)
+
+
+LAB = "github:lab/papers"
+
+
+async def test_a_rest_that_github_asks_for_keeps_all_issues_back_and_no_mail(
+    repository: Repository,
+) -> None:
+    world = repository.world
+    repository.server.repositories.add("lab/papers")
+    world.readers += [reader(LAB, "Alpha"), reader("lin@example.org", "Alpha")]
+    world.arxiv.announce("Alpha", eprint(1))
+    repository.server.next["POST"] = [Refuse(403, "slow", {"Retry-After": "1800"})]
+    summary = await world.cycle(MONDAY, issues=repository.way)
+    assert summary.outcomes == {Outcome.SENT: 1, Outcome.RELAY: 1}
+    assert summary.trouble == (
+        "issues could not be posted (403 GitHub asks to wait 1800 seconds: slow)"
+    )
+    assert (summary.waiting, summary.exit_code) == (2, Exit.DONE)
+    half = MONDAY + timedelta(minutes=30)
+    on = make_terms()
+    assert next_work(world.store, world.roster, MONDAY, now=MONDAY, on=on) == half
+    asked = len(repository.server.requests)
+    summary = await world.cycle(half - timedelta(minutes=1), issues=repository.way)
+    assert len(repository.server.requests) == asked, "GitHub is left alone"
+    assert "issues wait until 2026-11-09 07:30 UTC" in summary.trouble
+    assert await repository.cycle(half) == {Outcome.SENT: 2}
+    assert repository.listed() == [["2611.00001"]]
+
+
+async def test_a_mail_server_that_rests_keeps_no_issue_back(repository: Repository) -> None:
+    world = repository.world
+    world.readers.append(reader("lin@example.org", "Alpha"))
+    world.arxiv.announce("Alpha", eprint(1))
+    away = Receipt(Outcome.RELAY, "535 5.7.8 wrong password", permanent=True)
+    world.relay.answers["lin@example.org"] = [away]
+    await repository.cycle(MONDAY)
+    assert len(repository.listed()) == 1
+    world.arxiv.announce("Alpha", eprint(2, MONDAY))
+    summary = await world.cycle(MONDAY + timedelta(minutes=1), issues=repository.way)
+    assert summary.exit_code == Exit.CONFIG
+    assert summary.paused.keys() == {Channel.MAIL}
+
+
+async def test_a_new_token_makes_no_other_reader_of_a_repository(repository: Repository) -> None:
+    """Who a reader is, is a name within the channel; what opens the door is none of it."""
+    world = repository.world
+    world.arxiv.announce("Alpha", eprint(1))
+    await repository.cycle(MONDAY)
+    expired = GithubTransport("expired", api=repository.server.url, clock=lambda: world.now)
+    world.arxiv.announce("Alpha", eprint(2, MONDAY))
+    summary = await world.cycle(TUESDAY, issues=expired)
+    await expired.close()
+    assert (summary.exit_code, summary.given_up) == (Exit.CONFIG, ()), "it waits for a new token"
+    world.arxiv.announce("Alpha", eprint(3, TUESDAY))
+    await repository.cycle(WEDNESDAY, force_mail=True)
+    assert repository.listed() == [["2611.00001"], ["2611.00002"], ["2611.00003"]]
+    assert world.value("SELECT COUNT(*) FROM subscriber") == 1
