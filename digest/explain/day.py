@@ -15,8 +15,8 @@ from digest.rules.calendar import Announcement, QuietNight, quiet_night, served_
 from digest.rules.schedule import local_date, next_slot, resumes_at
 from digest.rules.verdict import LedgerEntry
 from digest.rules.words import in_words
+from digest.store.ageing import KEPT
 from digest.store.history import Fetch, Reader, Recorded
-from digest.store.runs import KEPT
 from digest.times import to_text
 
 _BETWEEN = QuietNight("not_announced", "no announcement")
@@ -78,6 +78,10 @@ def explain_day(inquiry: Inquiry, when: date) -> dict[str, Any]:
     code, why = reasons[0]
     night = quiet_night(day.end - _SECOND)
     answer = f"No digest on {when:%a %Y-%m-%d} for {inquiry.address}: {why}."
+    if code == "no_record":
+        answer = (
+            f"What came on {when:%a %Y-%m-%d} to {inquiry.address} is not known any more: {why}."
+        )
     return {
         **inquiry.head("day"),
         "date": when.isoformat(),
@@ -173,6 +177,8 @@ def _reasons(day: _Day) -> Iterator[Reason]:
         yield "not_known", "the next run takes this reader in"
     elif reader.since >= day.end:
         yield "not_known", f"the reader was taken in on {inquiry.at(reader.since)}"
+    elif day.end < inquiry.now - KEPT and not day.digests and not day.fetches:
+        yield "no_record", _why_no_record(day, reader)
     else:
         yield from _why_kept_away(day, reader)
         yield from _why_held_back(day, reader)
@@ -182,6 +188,17 @@ def _reasons(day: _Day) -> Iterator[Reason]:
         yield from _why_other_digest(day)
         yield from _why_waiting(day)
         yield from _why_not_announced(day)
+
+
+def _why_no_record(day: _Day, reader: Reader) -> str:
+    """Of a day of long ago: what the ledger has of its month."""
+    months = day.inquiry.store.history.months(reader.id)
+    sent = [papers for month, papers in months.items() if f"{month:%Y-%m}" == f"{day.date:%Y-%m}"]
+    count = counted(sum(map(len, sent)), "paper")
+    return (
+        f"single digests and runs are kept for {KEPT.days} days; in all of {day.date:%Y-%m}"
+        f" {count} went to this reader"
+    )
 
 
 def _why_future(day: _Day) -> str:
@@ -254,8 +271,6 @@ def _why_trouble(day: _Day) -> Iterator[Reason]:
 
 def _why_no_run(day: _Day) -> Reason:
     inquiry = day.inquiry
-    if day.end < inquiry.now - KEPT:
-        return "no_record", "the records of runs are kept for a year, and this is older"
     if day.date == local_date(inquiry.now, inquiry.zone):
         return "no_run", "no run was made on this day yet"
     return "no_run", "no run was made on this day: the machine was off, or no timer called"

@@ -26,6 +26,7 @@ from digest.rules.verdict import (
     why_not_matched,
 )
 from digest.rules.words import in_words
+from digest.store.ageing import KEPT
 from digest.store.history import Carried
 from digest.times import text_or_none, to_text
 
@@ -45,6 +46,7 @@ DECISIVE = (
     "not_fetched",
     "not_served",
     "before_first_window",
+    "no_abstract",
     "no_match",
 )
 """Where several keywords say different things, the first of these is the answer."""
@@ -53,7 +55,8 @@ DECISIVE = (
 @dataclass(frozen=True, slots=True)
 class _Facts:
     """What the store knows of one paper and one reader: the paper's rows in all logs, and the
-    digests in which it was on its way to the reader.
+    digests in which it was on its way to the reader; `long_ago` are the months in which it was sent
+    to them by digests that are no longer kept, and the versions.
     """
 
     inquiry: Inquiry
@@ -61,6 +64,7 @@ class _Facts:
     paper: Paper
     log: list[LogRow]
     carriers: list[tuple[LedgerEntry, Carried]]
+    long_ago: list[tuple[datetime, int]]
 
     def rows(self, query: str) -> list[LogRow]:
         """The paper's rows in a query's log: of the version that is asked about, if any log has
@@ -73,6 +77,10 @@ class _Facts:
     def carried(self) -> list[tuple[LedgerEntry, Carried]]:
         """The digests that have brought the paper, or may yet."""
         return [each for each in self.carriers if each[0].state not in NOT_CARRIED]
+
+    def versions(self) -> list[int]:
+        """The versions that the reader has had, or may yet have."""
+        return [carried.version for _, carried in self.carried()] + [v for _, v in self.long_ago]
 
     @property
     def first_seen(self) -> datetime | None:
@@ -147,11 +155,18 @@ def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> 
     paper = history.paper(name.id) or asked.paper
     if paper is None:
         return unknown_paper(inquiry, name, asked.trouble)
-    carriers = history.carriers(inquiry.past.id, name.id) if inquiry.past else []
-    facts = _Facts(inquiry, name, paper, history.log(name.id), carriers)
+    past = inquiry.past
+    carriers = history.carriers(past.id, name.id) if past else []
+    long_ago = history.sent_long_ago(past.id, name.id) if past else []
+    facts = _Facts(inquiry, name, paper, history.log(name.id), carriers, long_ago)
     keywords = list(_keywords(facts))
     # What has happened outweighs what would have.
-    verdict = _delivered(facts) or _never_came(facts) or _by_keywords(facts, keywords)
+    verdict = (
+        _delivered(facts)
+        or _sent_long_ago(facts)
+        or _never_came(facts)
+        or _by_keywords(facts, keywords)
+    )
     return {
         **inquiry.head("paper"),
         "paper": facts.values(),
@@ -178,6 +193,9 @@ def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:
                 rows = [(row, _judge(inquiry, row, wishes)) for row in own]
                 verdict = _most_decisive([verdict for _, verdict in rows])
                 yield _KeywordVerdict(label, query, rows, (), verdict)
+            elif inquiry.wants(query) and not facts.paper.abstract:
+                words = "the paper's abstract is no longer kept, so whether it matches is not known"
+                yield _KeywordVerdict(label, query, [], (), Verdict("no_abstract", words))
             elif inquiry.wants(query):
                 failed = why_not_matched(parse(query), lambda term: bool(matcher.match(term)))
                 verdict = why_not_recorded(inquiry, facts.paper, query, failed, facts.first_seen)
@@ -192,7 +210,7 @@ def _wishes(facts: _Facts, matcher: Matcher) -> Wishes:
         revisions=reader.revisions if reader else Revisions.NONE,
         max_papers=reader.max_papers if reader else 0,
         unwanted=_unwanted(reader, facts.paper, matcher) if reader else "",
-        had_version=max((carried.version for _, carried in facts.carried()), default=None),
+        had_version=max(facts.versions(), default=None),
         accepted=versions.accepted,
         withdrawn=versions.withdrawn,
     )
@@ -246,6 +264,20 @@ def _delivered(facts: _Facts) -> Verdict | None:
     waiting = ("waiting", f"is in a digest that waits in the outbox ({state}).")
     code, words = answers.get(delivery.state, waiting)
     return Verdict(code, f"{name} {words}")
+
+
+def _sent_long_ago(facts: _Facts) -> Verdict | None:
+    """That a digest which is no longer kept carried the paper."""
+    name = facts.name
+    months = [(month, v) for month, v in facts.long_ago if v >= (name.version or 0)]
+    if not months:
+        return None
+    month, version = months[0]
+    name = replace(name, version=name.version and version)
+    kept = f"single digests are kept for {KEPT.days} days"
+    return Verdict(
+        "mailed", f"{name} was mailed to {facts.inquiry.address} in {month:%Y-%m} ({kept})."
+    )
 
 
 def _never_came(facts: _Facts) -> Verdict | None:

@@ -6,6 +6,7 @@ with, the time included; locks, schedules, signals and printing belong to its ca
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from digest.store import Store
 from digest.store.relay import RelayState
 from digest.store.runs import KeywordRecord
 from digest.times import in_utc
+
+AGEING_SECONDS = 10.0
+"""So much of a cycle may be spent on letting old things go: of 100,000 readers' digests a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     # A server that failed a moment ago is given its rest within the same run, too.
     await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)
+    await _age(parts)
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
     summary = _with_awaited(summary, store, roster.keywords if only is None else only.keywords)
@@ -132,6 +137,16 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
     return summary
+
+
+async def _age(parts: Parts) -> None:
+    """Let go of what is old, as far as a little time reaches; the next cycle goes on."""
+    loop, ageing = asyncio.get_running_loop(), parts.store.ageing
+    end = loop.time() + AGEING_SECONDS
+    while loop.time() < end and not parts.stop.is_set():
+        if not ageing.step(parts.clock()):
+            return
+        await asyncio.sleep(0)
 
 
 def _with_mistakes(summary: Summary, mistakes: tuple[Mistake, ...]) -> Summary:

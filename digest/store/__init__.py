@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from digest.model import Channel
+from digest.store.ageing import Ageing
 from digest.store.alarms import Alarms
 from digest.store.clock import Clock
 from digest.store.database import Database, is_there
@@ -55,6 +56,7 @@ class Store:
         self.inbox = Inbox(database)
         self.mistakes = Mistakes(database)
         self.alarms = Alarms(database)
+        self.ageing = Ageing(database)
         self.naming = Naming(database)
         self.pages = Pages(database)
         self.personal = Personal(database)

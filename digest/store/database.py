@@ -25,6 +25,11 @@ from digest.store.failures import explained_errors
 from digest.store.rows import moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 
+SPARE = 8
+"""A file keeps this part of its pages for new rows where they are empty …"""
+FREED_AT_ONCE = 1_000
+"""… and is shortened by so many pages at once."""
+
 T = TypeVar("T")
 Parameters = Sequence[Any] | dict[str, Any]
 
@@ -101,6 +106,8 @@ class Database:
         accident.
         """
         with closing(sqlite3.connect(":memory:")) as memory, explained_errors(str(path)):
+            # Must come before the first table (sqlite.org/pragma.html#pragma_auto_vacuum).
+            memory.execute("PRAGMA auto_vacuum = INCREMENTAL")
             cls(memory, str(path))._migrate()
             save_whole(memory, path, replaces=False)
 
@@ -133,9 +140,20 @@ class Database:
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def vacuum(self) -> None:
-        """Give the room that rows have left back to the disk."""
+        """Give all the room that rows have left back to the disk; from then on `shrink` can."""
+        self._execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._execute("VACUUM")
         self.checkpoint()
+
+    def shrink(self) -> bool:
+        """Give a little of the room that rows have left back to the disk, where that is more than
+        what new rows will soon take; false where it is not. Belongs outside a transaction.
+        """
+        free, pages = self.number("PRAGMA freelist_count"), self.number("PRAGMA page_count")
+        if free <= max(pages // SPARE, FREED_AT_ONCE) or not self.number("PRAGMA auto_vacuum"):
+            return False
+        self.rows(f"PRAGMA incremental_vacuum({FREED_AT_ONCE})")
+        return True
 
     def check_application(self) -> None:
         """Refuse, before anything is written, a file that another program keeps, and an empty one:

@@ -117,8 +117,9 @@ class Digests(Concern):
         """
         return bool(
             self._db.value(
-                f"""SELECT NOT EXISTS (SELECT 1 FROM delivery WHERE subscriber = :reader)
-                        OR (SELECT corrections FROM subscriber WHERE id = :reader) = 1
+                f"""SELECT (SELECT corrections = 1 OR digest_at IS NULL AND NOT EXISTS (
+                                SELECT 1 FROM delivery WHERE subscriber = :reader)
+                            FROM subscriber WHERE id = :reader)
                         OR EXISTS (
                             SELECT 1 FROM subscription s JOIN seen m ON m.query = s.query
                             WHERE s.subscriber = :reader AND {WITHIN.format("s.position")})""",
@@ -204,10 +205,11 @@ class Digests(Concern):
     def _previous(self, reader: int, folded: Collection[int]) -> datetime | None:
         """When the reader's last digest was queued, those left out that are to be folded."""
         return self._db.moment(
-            f"""SELECT MAX(queued_at) FROM delivery
-                WHERE subscriber = ? AND state NOT IN {NOT_CARRIED_STATES} AND again IS NULL
-                    AND id NOT IN many(?)""",
-            [reader, list(folded)],
+            f"""SELECT COALESCE(MAX(queued_at),
+                    (SELECT digest_at FROM subscriber WHERE id = :reader)) FROM delivery
+                WHERE subscriber = :reader AND state NOT IN {NOT_CARRIED_STATES}
+                    AND again IS NULL AND id NOT IN many(:folded)""",
+            {"reader": reader, "folded": list(folded)},
         )
 
     def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:

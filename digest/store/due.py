@@ -11,8 +11,9 @@ from typing import Any
 from digest.model import Change, Item, Kind, Revisions
 from digest.rules.revision import merged
 from digest.store.database import Database
+from digest.store.ledger import versions_had
 from digest.store.papers import load_papers
-from digest.store.rows import NOT_CARRIED_STATES, loads, stored
+from digest.store.rows import NOT_CARRIED_STATES, from_text, loads, stored
 
 NO_END = 2**62
 WITHIN = "m.seq > {} AND m.seq <= COALESCE(s.until, :no_end)"
@@ -43,7 +44,7 @@ class DuePaper:
 
 def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
     """The papers in their latest versions, with what the new versions changed since the ones that
-    were had.
+    were had, where all of it is known.
     """
     papers = load_papers(database, list(due))
     items = {
@@ -51,13 +52,19 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
         for paper, row in due.items()
     }
     revised = [paper for paper, row in due.items() if row.kind is Kind.REVISED]
+    untold: list[str] = []
     for step in database.rows(_REVISIONS, [revised]) if revised else ():
         if step["version"] > (due[step["paper"]].had or 0):
-            item = items[step["paper"]]
-            changes = merged(item.changes or (), map(stored(Change), loads(step["changed"])))
+            item, changed = items[step["paper"]], loads(step["changed"])
+            if changed is None:
+                untold.append(step["paper"])
+                continue
+            changes = merged(item.changes or (), map(stored(Change), changed))
             items[step["paper"]] = replace(
                 item, changes=changes, old_title=item.old_title or step["old_title"]
             )
+    for paper in untold:
+        items[paper] = replace(items[paper], changes=None, old_title="")
     return tuple(items.values())
 
 
@@ -76,8 +83,13 @@ def withdrawn_papers(
     ):
         return {}
     rows = database.rows(_WITHDRAWN, {"reader": reader, "folded": list(folded)})
+    _remember(database, reader, rows)
     # A withdrawal stands in no log that the reader must have, so it is due behind all of them.
-    due = {row["paper"]: DuePaper(Kind.REVISED, end + 1, end + 1, [], row["had"]) for row in rows}
+    due = {
+        row["paper"]: DuePaper(Kind.REVISED, end + 1, end + 1, [], row["had"])
+        for row in rows
+        if 0 < row["had"] < row["withdrawn"]
+    }
     for row in database.rows(_LABELS, {"reader": reader, "papers": list(due)}) if due else ():
         due[row["paper"]].labels.append(row["label"])
     return due
@@ -101,9 +113,11 @@ def due_papers(
             "revisions": revisions,
         },
     )
+    _remember(database, reader, rows)
     due: dict[str, DuePaper] = {}
     for row in rows:
-        _add(due, row)
+        if row["had"] is None or row["had"] < row["needed"]:
+            _add(due, row)
     return due
 
 
@@ -119,6 +133,19 @@ def most_recent(
     skipped = by_age[: len(due) - limit]
     kept = {paper: row for paper, row in due.items() if paper not in set(skipped)}
     return kept, due[skipped[-1]].last_seq, len(skipped)
+
+
+def _remember(database: Database, reader: int, rows: list[dict[str, Any]]) -> None:
+    """Put into rows of papers what the reader had of them long ago, where that is a later version
+    than the deliveries tell. Papers that no ledger of long ago holds have no number.
+    """
+    published = {
+        row["number"]: from_text(row["published"]) for row in rows if row["number"] is not None
+    }
+    had = versions_had(database, reader, published)
+    for row in rows:
+        if row["number"] in had:
+            row["had"] = max(row["had"] or 0, had[row["number"]])
 
 
 def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
@@ -141,7 +168,8 @@ def _add(due: dict[str, DuePaper], row: dict[str, Any]) -> None:
 # anew for each mention of `had`.
 _DUE = f"""
     WITH log AS MATERIALIZED (
-        SELECT m.paper, m.seq, m.kind, m.listed, s.label, {NEEDED} AS needed,
+        SELECT m.paper, m.seq, m.kind, m.listed, s.label, p.number, p.published,
+            {NEEDED} AS needed,
             (SELECT MAX(cp.version) FROM delivery d
              JOIN content_paper cp ON cp.content = d.content AND cp.paper = m.paper
              WHERE d.subscriber = :reader AND d.queued_at >= days_before(p.published, 7)
@@ -156,14 +184,16 @@ _DUE = f"""
     ORDER BY seq"""
 
 _WITHDRAWN = f"""
-    SELECT cp.paper, MAX(cp.version) AS had
-    FROM delivery d
-    JOIN content_paper cp ON cp.content = d.content
-    JOIN paper p ON p.id = cp.paper
-    WHERE d.subscriber = :reader AND p.withdrawn > 0 AND d.state NOT IN {NOT_CARRIED_STATES}
-        AND d.id NOT IN many(:folded)
-    GROUP BY cp.paper, p.withdrawn HAVING MAX(cp.version) < p.withdrawn
-    ORDER BY cp.paper"""
+    SELECT p.id AS paper, p.number, p.published, p.withdrawn, MAX(h.version) AS had
+    FROM (SELECT cp.paper, cp.version FROM delivery d
+          JOIN content_paper cp ON cp.content = d.content
+          WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED_STATES}
+              AND d.id NOT IN many(:folded)
+          UNION ALL
+          SELECT paper, 0 FROM correction WHERE subscriber = :reader) AS h
+    JOIN paper p ON p.id = h.paper
+    WHERE p.withdrawn > 0
+    GROUP BY p.id, p.number, p.published, p.withdrawn ORDER BY p.id"""
 
 # The names of the reader's keywords that ever brought these papers.
 _LABELS = """

@@ -11,6 +11,7 @@ from typing import Any
 
 from digest.model import Paper
 from digest.store.database import Concern
+from digest.store.ledger import first_sent
 from digest.store.papers import load_papers
 from digest.store.rows import from_text
 
@@ -55,9 +56,9 @@ class Exports(Concern):
         """Every paper that was seen, or only what was mailed to one reader; oldest submission
         first.
 
-        `mailed` is when it was first mailed to that reader, or to anybody. What was maybe delivered
-        counts. With `queries`, only papers in their logs; with `unmailed`, those that were not
-        mailed to the reader.
+        `mailed` is when it was first mailed to that reader, or to anybody; where the delivery is no
+        longer kept, the month's first day. What was maybe delivered counts. With `queries`, only
+        papers in their logs; with `unmailed`, those that were not mailed to the reader.
         """
         bases = self._db.column(
             """SELECT p.id FROM paper p
@@ -85,7 +86,8 @@ class Exports(Concern):
                GROUP BY cp.paper""",
             {"all": reader is None, "reader": reader or 0},
         )
-        return {row["paper"]: from_text(row["at"]) for row in rows}
+        # Of digests of long ago the month alone is known.
+        return {row["paper"]: from_text(row["at"]) for row in rows} | first_sent(self._db, reader)
 
     def _seen(self, bases: list[str]) -> dict[str, tuple[tuple[str, ...], datetime | None]]:
         rows = self._db.rows(

@@ -12,9 +12,10 @@ from digest.model import Channel, Kind, Paper, Revisions
 from digest.rules.verdict import LedgerEntry, LogRow, Part
 from digest.store.database import Concern
 from digest.store.due import NEEDED, NO_END, WITHIN
+from digest.store.ledger import papers_by_month, versions_had, versions_sent
 from digest.store.outbox import SUBJECT
 from digest.store.papers import load_papers
-from digest.store.rows import NOT_CARRIED_STATES, value_of
+from digest.store.rows import NOT_CARRIED_STATES, from_text, value_of
 from digest.store.runs import KeywordRecord, RunRecord, record_of
 
 
@@ -46,7 +47,7 @@ class Fetch:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A row that came into one of a reader's logs. `delivery` carried it to the reader, if any
-    did.
+    did; 0: one that is no longer kept.
     """
 
     query: str
@@ -149,9 +150,15 @@ class History(Concern):
     def first_good(self, query: str) -> datetime | None:
         """When arXiv first answered for a query, as far back as the records of runs go."""
         return self._db.moment(
-            """SELECT MIN(r.started_at) FROM run_keyword k JOIN run r ON r.id = k.run
-               JOIN query q ON q.id = k.query WHERE q.text = ? AND k.status = 'ok'""",
-            [query],
+            """SELECT MIN(at) FROM (
+                   SELECT MIN(r.started_at) AS at FROM query q
+                   JOIN run_keyword k ON k.query = q.id JOIN run r ON r.id = k.run
+                   WHERE q.text = :query AND k.status = 'ok'
+                   UNION ALL
+                   SELECT MIN(r.started_at) FROM query q
+                   JOIN seen m ON m.query = q.id JOIN run r ON r.id = m.run
+                   WHERE q.text = :query) AS good""",
+            {"query": query},
         )
 
     def was_skipped(self, reader: int, row: LogRow, start: int) -> bool:
@@ -200,6 +207,18 @@ class History(Concern):
             )
             for row in rows
         ]
+
+    def sent_long_ago(self, reader: int, base: str) -> list[tuple[datetime, int]]:
+        """The months in which a reader was sent a paper by deliveries that are no longer kept, each
+        by its first day, and the versions; the oldest first.
+        """
+        return versions_sent(self._db, reader, base)
+
+    def months(self, reader: int) -> dict[datetime, list[tuple[str, int]]]:
+        """What a reader was sent by deliveries that are no longer kept, by month: the papers' ids
+        and versions.
+        """
+        return papers_by_month(self._db, reader)
 
     def deliveries(
         self,
@@ -264,18 +283,20 @@ class History(Concern):
         `counts`: the row is one that can be due (beyond the start, not too old, a revision where
         wanted).
         """
-        return self._db.all(
-            Recorded,
-            f"""SELECT query, label, paper, kind, needed IS NOT NULL AND within AS counts,
+        rows = self._db.rows(
+            f"""SELECT query, label, paper, kind, number, published, needed,
+                    needed IS NOT NULL AND within AS counts,
                     (SELECT MAX(d.id) FROM delivery d
                      JOIN content_paper cp ON cp.content = d.content
                      WHERE d.subscriber = :reader AND d.state NOT IN {NOT_CARRIED_STATES}
                          AND cp.paper = log.paper AND cp.version >= needed) AS delivery
                 FROM (SELECT m.seq, q.text AS query, s.label, m.paper, m.kind,
-                          {NEEDED} AS needed, {WITHIN.format("s.start")} AS within
+                          p.number, p.published, {NEEDED} AS needed,
+                          {WITHIN.format("s.start")} AS within
                       FROM subscription s
                       JOIN query q ON q.id = s.query
                       JOIN seen m ON m.query = s.query
+                      JOIN paper p ON p.id = m.paper
                       WHERE s.subscriber = :reader AND m.run IN (
                           SELECT id FROM run WHERE started_at >= :since AND started_at < :until)
                      ) AS log
@@ -288,6 +309,13 @@ class History(Concern):
                 "no_end": NO_END,
             },
         )
+        open_ = [row for row in rows if row["delivery"] is None and row["counts"]]
+        published = {row["number"]: from_text(row["published"]) for row in open_ if row["number"]}
+        had = versions_had(self._db, reader, published)
+        for row in open_:
+            if had.get(row["number"], -1) >= row["needed"]:
+                row["delivery"] = 0
+        return [value_of(Recorded, row) for row in rows]
 
     def runs(
         self,

@@ -4,6 +4,7 @@ as history.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,9 +14,10 @@ from digest.model import Kind, Paper
 from digest.store.database import Concern, Database
 from digest.store.log import Entry, append, known_versions
 from digest.store.papers import load_papers, write_paper
-from digest.store.rows import from_text
+from digest.store.rows import from_text, loads
 
 _LINKS = "page_links"
+_SHOWN = "page_shows"
 MOVED = timedelta(days=7)
 """Whoever moves here within this time after the page's last update gets all that came after it."""
 
@@ -53,6 +55,20 @@ class Pages(Concern):
                 papers[base] for base in some if not is_outside(papers[base].categories, within)
             ]
         return tuple(found[:limit])
+
+    def note_shown(self, queries: Sequence[str], limit: int, within: Sequence[str]) -> None:
+        """Remember what the page shows: so many papers of each of these queries, as `recent` gives
+        them.
+        """
+        shown = json.dumps([list(queries), limit, list(within)])
+        if shown != self._db.meta(_SHOWN):
+            self._db.set_meta(_SHOWN, shown)
+
+    def shown(self) -> frozenset[str]:
+        """The ids of the papers that the page shows, as it was written last; none without one."""
+        queries, limit, within = loads(self._db.meta(_SHOWN) or "[[], 0, []]")
+        papers = (self.recent(query, limit, within) for query in queries)
+        return frozenset(paper.id for some in papers for paper in some)
 
     def links(self) -> str:
         """The scheme of the links on the page that was imported last; "" where none was."""

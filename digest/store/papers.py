@@ -13,6 +13,7 @@ from typing import Any
 from digest.model import Change, Paper
 from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
+from digest.store.ledger import note_withdrawal
 from digest.store.rows import loads, stored, value_of
 
 _COLUMNS = [field.name for field in fields(Paper)]
@@ -84,8 +85,12 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
         "SELECT changed, old_title FROM revision WHERE paper = ? AND version = ?",
         [paper.id, paper.version],
     )
+    # What changed is not known wholly where the abstract before is no longer kept.
+    is_known = bool(before.abstract)
     if noted is not None:
-        changed = merged(map(stored(Change), loads(noted["changed"])), changed)
+        known = loads(noted["changed"])
+        is_known = is_known and known is not None
+        changed = merged(map(stored(Change), known or ()), changed)
         old_title = noted["old_title"]
     database.write(
         """INSERT INTO revision(paper, version, changed, accepted, old_title)
@@ -95,7 +100,7 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
         [
             paper.id,
             paper.version,
-            json.dumps(changed),
+            json.dumps(changed if is_known else None),
             Change.ACCEPTED in changed,
             old_title,
         ],
@@ -115,6 +120,7 @@ def _note_withdrawal(database: Database, paper: Paper) -> None:
                    JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)""",
             [paper.id],
         )
+        note_withdrawal(database, paper.id)
 
 
 def _is_guess(paper: Paper) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from digest.store.database import Concern, Database
 from digest.store.forgotten import note_forgotten
+from digest.store.ledger import forget as forget_long_ago
+from digest.store.ledger import papers_by_month
 from digest.store.naming import WORDS_OF_SERVERS
 from digest.store.subscribers import LAST_READER, next_reader
 
@@ -47,6 +49,11 @@ class Personal(Concern):
         for table in reversed(OF_READER):
             rows = _SHOWN.get(table, "SELECT t.* FROM {table} t").format(table=table)
             found[table] = self._db.rows(f"{rows} WHERE t.subscriber IN many(?)", [readers])
+        found["carried"] = [
+            {"subscriber": reader, "month": f"{month:%Y-%m}", "papers": _names(held)}
+            for reader in readers
+            for month, held in papers_by_month(self._db, reader).items()
+        ]
         for delivery in found["delivery"]:
             delivery["papers"] = self._papers(delivery["content"])
         found["suppression"] = self._db.rows(
@@ -59,7 +66,7 @@ class Personal(Concern):
         rows = self._db.rows(
             "SELECT paper, version FROM content_paper WHERE content = ? ORDER BY paper", [content]
         )
-        return [f"{row['paper']}v{row['version']}" for row in rows]
+        return _names([(row["paper"], row["version"]) for row in rows])
 
     def forget(self, address: str, now: datetime) -> Counter[str]:
         """Erase in one transaction all that is known of a reader, but for a keyed hash by which the
@@ -132,8 +139,14 @@ def erase_reader(database: Database, reader: int) -> Counter[str]:
     database.write("DELETE FROM content_paper WHERE content IN many(?)", [alone])
     database.write("DELETE FROM content WHERE id IN many(?)", [alone])
     database.write("UPDATE relay SET refused = 0 WHERE refused = ?", [reader])
+    erased["carried"] = forget_long_ago(database, reader)
     erased["subscriber"] = database.write("DELETE FROM subscriber WHERE id = ?", [reader])
     return erased
+
+
+def _names(papers: list[tuple[str, int]]) -> list[str]:
+    """Papers by their ids, each with its version."""
+    return [f"{paper}v{version}" for paper, version in papers]
 
 
 def _as_pattern(text: str) -> str:

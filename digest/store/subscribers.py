@@ -276,8 +276,10 @@ class Subscribers(Concern):
     def state(self, address: str) -> SubscriberState | None:
         """What is remembered of one reader, or None."""
         row = self._db.row(
-            f"""SELECT s.id, s.address, s.since, s.due_at, s.slot, d.queued_at AS last_digest_at,
-                   d.state AS last_state,
+            f"""SELECT s.id, s.address, s.since, s.due_at, s.slot,
+                   COALESCE(d.queued_at, s.digest_at) AS last_digest_at,
+                   CASE WHEN d.id IS NULL AND s.digest_at IS NOT NULL THEN 'sent'
+                        ELSE d.state END AS last_state,
                    COALESCE((SELECT reason FROM suppression x
                        WHERE lower(x.address) = lower(s.address)), '') AS suppressed,
                    COALESCE((SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
@@ -302,6 +304,7 @@ class Subscribers(Concern):
             """SELECT COUNT(DISTINCT s.subscriber)
                FROM subscription s JOIN subscriber r ON r.id = s.subscriber
                WHERE s.start IS NULL AND s.until IS NULL AND r.gone = 0
+                   AND r.digest_at IS NULL
                    AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.subscriber = r.id)"""
         )
 

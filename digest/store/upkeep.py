@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.errors import DigestError, StoreError, UsageError
+from digest.store.ageing import Ageing
 from digest.store.clock import Clock
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database
@@ -26,13 +27,15 @@ more."""
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How much was deleted: bodies of old digests, records of runs, kept answers of arXiv's; and
-    bytes of the file.
+    """How much was deleted: bodies of old digests, deliveries that the ledger of long ago took in,
+    records of runs, kept answers of arXiv's, abstracts; and bytes of the file.
     """
 
     bodies: int
+    deliveries: int
     runs: int
     windows: int
+    abstracts: int
     freed: int
 
 
@@ -224,18 +227,21 @@ def _swap(draft: Path, path: Path, name: str) -> Path | None:
     return aside
 
 
-def prune(path: Path, before: datetime) -> Pruned:
-    """Delete what ended before a moment: bodies of digests, records of runs, kept answers; then
-    give back the room.
+def prune(path: Path, before: datetime, now: datetime) -> Pruned:
+    """Delete what ended before a moment: bodies of digests, records of runs, kept answers; do what
+    is left of the ageing by `now`; then give back the room.
 
-    The seen-table and the ledger of what was mailed stay whole. For whoever holds the cycle lock.
+    The seen-table and what was mailed to whom stay whole. For whoever holds the cycle lock.
     """
     with closing(Database.open(path, create=False)) as database:
         database.checkpoint()
-        size = path.stat().st_size
+        size, held = path.stat().st_size, _held(database)
+        ageing = Ageing(database)
+        while ageing.step(now):
+            pass
         with database.transaction():
             # The key goes with the body: an equal digest must not find the empty one.
-            bodies = database.write(
+            database.write(
                 f"""UPDATE content SET pieces = ?, key = 'pruned ' || id
                     WHERE length(pieces) > 0 AND NOT EXISTS (
                         SELECT 1 FROM delivery d WHERE d.content = content.id
@@ -245,5 +251,17 @@ def prune(path: Path, before: datetime) -> Pruned:
             )
             runs = delete_runs(database, before)
             windows = database.write("DELETE FROM answer WHERE at < ?", [before])
+        left = _held(database)
         database.vacuum()
-    return Pruned(bodies, runs, windows, max(size - path.stat().st_size, 0))
+    bodies, deliveries, abstracts = (was - is_ for was, is_ in zip(held, left, strict=True))
+    freed = max(size - path.stat().st_size, 0)
+    return Pruned(bodies, deliveries, runs, windows, abstracts, freed)
+
+
+def _held(database: Database) -> tuple[int, int, int]:
+    """How many bodies, deliveries and abstracts there are."""
+    return (
+        database.number("SELECT COUNT(*) FROM content WHERE length(pieces) > 0"),
+        database.number("SELECT COUNT(*) FROM delivery"),
+        database.number("SELECT COUNT(*) FROM paper WHERE abstract <> ''"),
+    )

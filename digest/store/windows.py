@@ -143,8 +143,8 @@ class Windows(Concern):
         return [paper for paper in papers if paper.id not in known]
 
     def matches_on_record(self, query: Query) -> list[Paper]:
-        """The papers that arXiv served last as matches of a query; not those of an imported page,
-        which has no abstracts.
+        """The papers that arXiv served last as matches of a query, those whose abstracts are kept;
+        not those of an imported page, which has none.
         """
         ids = self._db.column(
             """SELECT DISTINCT paper FROM (
@@ -152,7 +152,7 @@ class Windows(Concern):
                    ORDER BY seq DESC LIMIT ?)""",
             [query.id, RECORD_LOOKED_AT],
         )
-        return list(load_papers(self._db, ids).values())
+        return [paper for paper in load_papers(self._db, ids).values() if paper.abstract]
 
     def listed_since(self, since: datetime) -> list[Listed]:
         """What arXiv's search has listed since then that does not match here, by query."""

@@ -63,7 +63,7 @@ MUTATIONS = {
         "SET corrections = corrections WHERE id = (",
     ),
     "a withdrawal is told to those who want revisions only": ("p.withdrawn > 0", "p.withdrawn < 0"),
-    "a withdrawal is told again and again": ("HAVING MAX(cp.version) < p.withdrawn", "HAVING 1"),
+    "a withdrawal is told again and again": ("MAX(h.version) AS had", "1 AS had"),
     "an acceptance is forgotten by the next version": (
         "v.version <= m.version AND v.accepted = 1",
         "v.version = m.version AND v.accepted = 1",
@@ -112,6 +112,35 @@ MUTATIONS = {
     "what arXiv only lists is dropped": (
         "AND s.start IS NOT NULL AND m.kind <> 'old'",
         "AND s.start IS NOT NULL AND m.listed = 0 AND m.kind <> 'old'",
+    ),
+    "what was carried long ago is lost": (
+        "SET contents = excluded.contents, papers = excluded.papers",
+        "SET contents = contents, papers = papers",
+    ),
+    "the version that was carried long ago is lost": (
+        "SELECT cp.content, cp.paper, cp.version, p.number",
+        "SELECT cp.content, cp.paper, 1 AS version, p.number",
+    ),
+    "only the last month of long ago is looked at": (
+        "FROM carried WHERE id IN many(?) ORDER BY id",
+        "FROM carried WHERE id IN many(?) ORDER BY id DESC LIMIT 1",
+    ),
+    "the digest before is forgotten as it ages": (
+        "SET digest_at = GREATEST(COALESCE(digest_at, ''), ?)",
+        "SET digest_at = CASE WHEN ? IS NULL THEN '' END",
+    ),
+    "nobody remembers who was sent long ago what is withdrawn": (
+        "INSERT INTO correction(subscriber, paper) VALUES(?, ?)",
+        "INSERT INTO correction(subscriber, paper) SELECT s.id, p.id FROM subscriber s, paper p"
+        " WHERE s.id = -? AND p.id = ?",
+    ),
+    "who was sent long ago what is withdrawn is not marked": (
+        "SET corrections = 1 WHERE id IN many(?)",
+        "SET corrections = corrections WHERE id IN many(?)",
+    ),
+    "what has not arrived counts once it is old": (
+        "d.state NOT IN ('failed', 'expired', 'suppressed') AS carried",
+        "1 AS carried",
     ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",

@@ -428,12 +428,12 @@ async def test_a_prune_frees_room_and_nothing_comes_again(world: World) -> None:
     tables = ("seen", "content_paper", "delivery", "paper", "content")
     before = [world.value(f"SELECT COUNT(*) FROM {table}") for table in tables]
     sent = len(world.mails())
-    done = prune(world.path, MONDAY + 15 * DAY)
+    done = prune(world.path, MONDAY + 15 * DAY, world.now)
     assert done.bodies > 5
     assert done.runs >= 10
     assert done.freed > 20_000
     assert [world.value(f"SELECT COUNT(*) FROM {table}") for table in tables] == before
-    assert prune(world.path, MONDAY + 15 * DAY).bodies == 0
+    assert prune(world.path, MONDAY + 15 * DAY, world.now).bodies == 0
     await world.cycle(MONDAY + 20 * DAY, fetch_all=True)
     assert len(world.mails()) == sent
     with pytest.raises(UsageError, match="no longer kept"):
@@ -447,7 +447,7 @@ async def test_what_is_on_its_way_keeps_its_body(world: World) -> None:
     world.arxiv.announce("Alpha", eprint(1))
     world.hold = True
     await world.cycle()
-    assert prune(world.path, MONDAY + 99 * DAY).bodies == 0
+    assert prune(world.path, MONDAY + 99 * DAY, world.now).bodies == 0
     world.store.outbox.retry(1, world.now)
     await world.cycle(MONDAY + HOUR)
     assert world.titles(ADA) == [[1]]

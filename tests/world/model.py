@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
@@ -45,7 +45,7 @@ from digest.run.clock import settle
 from digest.run.compose import Composer
 from digest.run.cycle import Parts, run_cycle
 from digest.run.fetch import Sources
-from digest.store import Store
+from digest.store import Store, ageing
 from digest.store.clock import PutRight
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
@@ -107,6 +107,9 @@ class CrashingDatabase(Database):
 
     def value(self, sql: str, parameters: Parameters = ()) -> Any:
         return super().value(self._bent(sql), parameters)
+
+    def write_many(self, sql: str, parameters: Sequence[Parameters]) -> None:
+        super().write_many(self._bent(sql), parameters)
 
     def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
         return super()._execute(self._bent(sql), parameters)
@@ -173,6 +176,8 @@ class World:
         self.roster: dict[str, Subscriber] = {}
         self.suppressed: set[str] = set()
         self.pressing = random.Random(seed + 1)
+        self.ageing = random.Random(seed + 2)
+        self.ages = self.ageing.random() < 0.6
         self.away_before: dict[str, bool] = {}
         self.farewells: Counter[str] = Counter()
         self.mistaken: dict[str, bool] = {}
@@ -605,10 +610,27 @@ class World:
             self.stats["cycles"] += 1
             self.stats["cycles with mistakes"] += bool(mistakes)
             self.oracle.judge_held_back()
+            self._age()
         except ClockError:
             self.stats["waited for the clock"] += 1
         except Crash:
             self.stats["crashes"] += 1
+
+    def _age(self) -> None:
+        """Now and then the ledger ages, as if it had been kept for two months and not for days."""
+        if not self.ages or self.ageing.random() < 0.8:
+            return
+        before = self.database.number("SELECT COUNT(*) FROM delivery")
+        later = self.clock() + ageing.KEPT - timedelta(days=self.ageing.choice([1, 3, 8]))
+        costs = ageing.SHARED_COSTS
+        # With costs below nothing each digest is worth to be shared.
+        ageing.SHARED_COSTS = self.ageing.choice([costs, -FAR])
+        try:
+            while self.store.ageing.step(later):
+                pass
+        finally:
+            ageing.SHARED_COSTS = costs
+        self.stats["aged"] += before - self.database.number("SELECT COUNT(*) FROM delivery")
 
     def live(self, days: int = 40, calm: int = 20) -> Counter[str]:
         """Play the history, then let everything be well for a while, and judge."""

@@ -174,21 +174,29 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
     """Let go of bodies of digests, records of runs and refused answers that are older, and shrink
     the file.
 
-    What was seen and what was mailed to whom stays for good: nothing comes again.
+    What was seen, and what was mailed to whom and in which month, stays for good: nothing comes
+    again. Whatever N is, deliveries go 60 days after they ended, and the abstract of a paper that
+    nobody likes and no page shows a year after it came: each run does a part of that by itself.
     """
-    path = _existing(context)
+    path, moment = _existing(context), clock_at(now)()
     with cycle_lock(path):
-        done = upkeep.prune(path, clock_at(now)() - timedelta(days=days))
+        done = upkeep.prune(path, moment - timedelta(days=days), moment)
     value = {
         "bodies": done.bodies,
+        "deliveries": done.deliveries,
         "runs": done.runs,
         "windows": done.windows,
+        "abstracts": done.abstracts,
         "freed_bytes": done.freed,
     }
-    gone = (
-        f"{counted(done.bodies, 'mail text')}, {counted(done.runs, 'run')},"
-        f" {counted(done.windows, 'refused answer')}"
+    counts = (
+        counted(done.bodies, "mail text"),
+        counted(done.deliveries, "delivery", "deliveries") if done.deliveries else "",
+        counted(done.runs, "run"),
+        counted(done.windows, "refused answer"),
+        counted(done.abstracts, "abstract") if done.abstracts else "",
     )
+    gone = ", ".join(filter(None, counts))
     left = f"{_size(done.freed)} freed, {_size(path.stat().st_size)} left"
     context.show(value, [f"Let go of {gone}; {left}."], as_json=as_json)
 

@@ -13,6 +13,7 @@ import click
 from digest.cli.base import Command, Context, flags_as, json_option, now_option
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
+from digest.model import Roster
 from digest.rendering.page.cells import HTTP, HTTPS
 from digest.setup.parts import clock_at
 from digest.setup.settings import Settings
@@ -95,7 +96,9 @@ def publish(context: Context, flags: PublishFlags) -> None:
     zone = ZoneInfo(str(read_flag("timezone", flags.timezone) or "UTC"))
     if file is None:
         raise UsageError("nothing to write was named", remedy="such as with --markdown README.md")
-    tables, imported = _tables(settings, flags.limit)
+    # A page that strangers read loses no keyword for a mistake: it stays as it was.
+    roster = read_roster(settings, whole=True)
+    tables, imported = _tables(settings, roster, flags.limit)
     links = flags.links or imported or HTTPS
     updated = clock_at(flags.now)().astimezone(zone).date()
     page = render_page(
@@ -105,6 +108,8 @@ def publish(context: Context, flags: PublishFlags) -> None:
         click.echo(page.encode("utf-8"), nl=False)
         return
     written = write_page(file, page, always=flags.always)
+    with open_store(settings.db, create=False) as store:
+        store.pages.note_shown([k.query for k in roster.keywords], flags.limit, roster.within)
     value = {
         "file": str(file),
         "written": written,
@@ -118,14 +123,12 @@ def publish(context: Context, flags: PublishFlags) -> None:
     context.show(value, [line], as_json=flags.as_json)
 
 
-def _tables(settings: Settings, limit: int) -> tuple[list[KeywordTable], str]:
+def _tables(settings: Settings, roster: Roster, limit: int) -> tuple[list[KeywordTable], str]:
     """A table for each keyword, and how the links of the page began that was imported; "" where
     none was.
     """
     from digest.rendering.page.render import KeywordTable
 
-    # A page that strangers read loses no keyword for a mistake: it stays as it was.
-    roster = read_roster(settings, whole=True)
     if not roster.keywords:
         place = place_of_subscribers(settings)
         raise ConfigError(f"{place} holds no keyword yet", remedy="'digest keywords add' adds one")

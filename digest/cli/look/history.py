@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from digest.rules.verdict import moment
 from digest.rules.words import in_words
 from digest.setup.parts import holds_unknown, reading_store
 from digest.store import Store
+from digest.store.ageing import KEPT
 from digest.store.history import Run
 from digest.times import from_text, text_or_none, to_text
 
@@ -53,8 +55,9 @@ def history(
 ) -> None:
     """List the digests of a reader, or without EMAIL the runs, newest first.
 
-    Digests stay in the database for good, the records of runs for a year. Runs in which nothing was
-    due are only counted.
+    Digests are kept one by one for 60 days after they ended, what they held for good, by month. Of
+    runs the counts are kept for a year, the troubles for 60 days. Runs in which nothing was due are
+    only counted.
     """
     if papers and email is None:
         raise click.UsageError("--papers needs EMAIL: digest history EMAIL --papers")
@@ -88,12 +91,22 @@ def _digests(
         if with_papers:
             values["titles"] = [asdict(paper) for paper in store.history.contents(delivery.id)]
         digests.append(values)
+    past = store.history.months(reader.number) if reader.number else {}
+    months = list(reversed(past.items()))[: max(limit - len(digests), 0) if limit > 0 else None]
     return {
         "about": "digests",
         "email": reader.address,
         "timezone": reader.zone,
         "digests": digests,
+        "months": [_month(month, held, with_papers=with_papers) for month, held in months],
     }
+
+
+def _month(month: datetime, held: list[tuple[str, int]], *, with_papers: bool) -> dict[str, Any]:
+    """A month of digests that are no longer kept one by one, as plain values."""
+    names = [f"{paper}v{version}" for paper, version in held]
+    value: dict[str, Any] = {"month": f"{month:%Y-%m}", "papers": len(names)}
+    return value | ({"names": names} if with_papers else {})
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -149,7 +162,8 @@ def _counts(run: dict[str, Any]) -> Iterator[str]:
 
 
 def _digest_lines(report: dict[str, Any]) -> Iterator[str]:
-    if not report["digests"]:
+    months = report["months"]
+    if not report["digests"] and not months:
         yield f"No digest for {report['email']} yet: 'digest why {report['email']}' tells why."
         return
     for digest in report["digests"]:
@@ -159,4 +173,8 @@ def _digest_lines(report: dict[str, Any]) -> Iterator[str]:
         for paper in digest.get("titles", ()):
             new = " (new version)" if paper["revised"] else ""
             yield f"    {paper['id']}v{paper['version']}  {printable_line(paper['title'])}{new}"
+    for month in months:
+        papers = counted(month["papers"], "paper")
+        yield f"{month['month']}     {papers} (single digests are kept for {KEPT.days} days)"
+        yield from (f"    {name}" for name in month.get("names", ()))
     yield f"(times in {report['timezone']})"

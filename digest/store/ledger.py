@@ -1,0 +1,221 @@
+"""The ledger of long ago: which papers a reader was sent in which month, where the deliveries that
+tell it day by day are gone (store/ageing.py). It is kept for good: by it nothing comes twice, and
+no withdrawal is missed.
+
+Its form: a paper is one number of 32 bits, its own (`paper.number`) times 256 plus the version, and
+so many of them, little-endian, are the `papers` of a row, as the numbers of `aged` are its
+`contents`. A month is the years since the year 0 times 12, plus the months since January; what a
+reader was sent in one is the row of `carried` whose id is the month times 2³² plus the reader's
+number, so that a month's rows lie side by side, and no index is needed for a reader's.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from digest.store.database import Database
+from digest.store.rows import from_text
+
+HIGHEST = 255
+"""A version above this counts as this; arXiv's highest are below."""
+SLACK = timedelta(days=7)
+"""A delivery that was queued this long before a paper was submitted cannot have carried it."""
+ROWS_AT_ONCE = 10_000
+_READERS = 1 << 32
+
+
+def packed(numbers: Iterable[int]) -> bytes:
+    """Numbers of 32 bits as they are stored, in their order."""
+    ordered = sorted(set(numbers))
+    return struct.pack(f"<{len(ordered)}I", *ordered)
+
+
+def unpacked(stored: bytes) -> tuple[int, ...]:
+    """The numbers that `packed` wrote."""
+    return struct.unpack(f"<{len(stored) // 4}I", stored)
+
+
+def pair(number: int, version: int) -> int:
+    """A paper by its number, and a version of it, as one number."""
+    return number * 256 + min(version, HIGHEST)
+
+
+def month_of(moment: datetime) -> int:
+    """A moment's month, as the ledger counts them."""
+    return moment.year * 12 + moment.month - 1
+
+
+def begin_of(month: int) -> datetime:
+    """A moment that lies on the first day of a month of the ledger's, whatever the zone."""
+    return datetime(month // 12, month % 12 + 1, 1, 11, tzinfo=UTC)
+
+
+def row_of(month: int, reader: int) -> int:
+    """The id of the row of `carried` that says what a reader was sent in a month."""
+    return month * _READERS + reader
+
+
+def versions_had(
+    database: Database, reader: int, published: Mapping[int, datetime]
+) -> dict[int, int]:
+    """The highest version in which a reader was sent each of these papers long ago, by the papers'
+    numbers; those that they were not sent are left out. `published`: when they were submitted.
+    """
+    if not published:
+        return {}
+    had: dict[int, int] = {}
+    # No digest is older than what it carries, so this spares looking through a reader's whole past.
+    begin = month_of(min(published.values()) - SLACK)
+    for pairs in _months(database, reader, begin).values():
+        for each in pairs:
+            number, version = divmod(each, 256)
+            if number in published:
+                had[number] = max(version, had.get(number, 0))
+    return had
+
+
+def versions_sent(database: Database, reader: int, paper: str) -> list[tuple[datetime, int]]:
+    """The months in which a reader was sent a paper long ago (see begin_of), and in which versions;
+    the oldest first.
+    """
+    number = database.value("SELECT number FROM paper WHERE id = ?", [paper])
+    if number is None:
+        return []
+    return [
+        (begin_of(month), each % 256)
+        for month, pairs in _months(database, reader, 0).items()
+        for each in sorted(pairs)
+        if each // 256 == number
+    ]
+
+
+def papers_by_month(database: Database, reader: int) -> dict[datetime, list[tuple[str, int]]]:
+    """All that a reader was sent long ago, by month (see begin_of): the papers' ids and versions,
+    each month's in the order in which they came into the ledger.
+    """
+    months = _months(database, reader, 0)
+    ids = _ids(database, {each // 256 for pairs in months.values() for each in pairs})
+    return {
+        begin_of(month): [(ids[each // 256], each % 256) for each in sorted(pairs)]
+        for month, pairs in months.items()
+    }
+
+
+def first_sent(database: Database, reader: int | None) -> dict[str, datetime]:
+    """For each paper that a reader, or anybody, was sent long ago: the month when it was first (see
+    begin_of).
+    """
+    first: dict[int, int] = {}
+    if reader is None:
+        for month, rows in _rows_by_month(database, 0):
+            contents = {each for row in rows for each in unpacked(row["contents"])}
+            alone = {each for row in rows for each in unpacked(row["papers"])}
+            for each in alone.union(*_contents(database, contents).values()):
+                first.setdefault(each // 256, month)
+    else:
+        for month, pairs in _months(database, reader, 0).items():
+            for each in pairs:
+                first.setdefault(each // 256, month)
+    ids = _ids(database, first)
+    return {ids[number]: begin_of(month) for number, month in first.items()}
+
+
+def note_withdrawal(database: Database, paper: str) -> None:
+    """Note who was sent a paper long ago that was withdrawn now; belongs into the transaction that
+    keeps its new version.
+    """
+    row = database.row(
+        "SELECT number, published FROM paper WHERE id = ? AND number IS NOT NULL", [paper]
+    )
+    if row is None:
+        return
+    number, begin = row["number"], month_of(from_text(row["published"]) - SLACK)
+    holding = {
+        each["id"]
+        for each in database.rows("SELECT id, papers FROM aged WHERE month >= ?", [begin])
+        if _holds(each["papers"], number)
+    }
+    for _month, rows in _rows_by_month(database, begin):
+        readers = [
+            each["id"] % _READERS
+            for each in rows
+            if not holding.isdisjoint(unpacked(each["contents"])) or _holds(each["papers"], number)
+        ]
+        note_corrections(database, [(reader, paper) for reader in readers])
+        database.write("UPDATE subscriber SET corrections = 1 WHERE id IN many(?)", [readers])
+
+
+def note_corrections(database: Database, had: Iterable[tuple[int, str]]) -> None:
+    """Note that these readers were sent these papers long ago, before they were withdrawn."""
+    database.write_many(
+        """INSERT INTO correction(subscriber, paper) VALUES(?, ?)
+           ON CONFLICT(subscriber, paper) DO NOTHING""",
+        [list(each) for each in had],
+    )
+
+
+def forget(database: Database, reader: int) -> int:
+    """Erase what a reader was sent long ago; returns in how many months that was."""
+    rows = [row_of(month, reader) for month in range(*_span(database))]
+    return database.write("DELETE FROM carried WHERE id IN many(?)", [rows])
+
+
+def _holds(papers: bytes, number: int) -> bool:
+    """Whether packed papers hold one, in whatever version."""
+    # A glance at the bytes first: a great many are looked at for one paper.
+    return number.to_bytes(3, "little") in papers and any(
+        each // 256 == number for each in unpacked(papers)
+    )
+
+
+def _span(database: Database) -> tuple[int, int]:
+    """The ledger's first month, and the one behind its last."""
+    first = database.number("SELECT MIN(id) FROM carried") // _READERS
+    last = database.number("SELECT MAX(id) FROM carried") // _READERS
+    return first, last + 1
+
+
+def _months(database: Database, reader: int, begin: int) -> dict[int, set[int]]:
+    """What a reader was sent in each month from one on, as pairs; the oldest first."""
+    first, end = _span(database)
+    rows = database.rows(
+        "SELECT id, contents, papers FROM carried WHERE id IN many(?) ORDER BY id",
+        [[row_of(month, reader) for month in range(max(first, begin), end)]],
+    )
+    held = {row["id"] // _READERS: unpacked(row["contents"]) for row in rows}
+    shared = _contents(database, {each for contents in held.values() for each in contents})
+    return {
+        month: set(unpacked(row["papers"])).union(*(shared[each] for each in contents))
+        for row, (month, contents) in zip(rows, held.items(), strict=True)
+    }
+
+
+def _contents(database: Database, numbers: Collection[int]) -> dict[int, tuple[int, ...]]:
+    """The papers of digests that several readers had, as pairs."""
+    if not numbers:
+        return {}
+    rows = database.rows("SELECT id, papers FROM aged WHERE id IN many(?)", [list(numbers)])
+    return {row["id"]: unpacked(row["papers"]) for row in rows}
+
+
+def _rows_by_month(database: Database, begin: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """All readers' rows from a month on, by month, not too many at once."""
+    first, end = _span(database)
+    for month in range(max(first, begin), end):
+        last = row_of(month, 0)
+        while rows := database.rows(
+            """SELECT id, contents, papers FROM carried WHERE id > ? AND id < ?
+               ORDER BY id LIMIT ?""",
+            [last, row_of(month + 1, 0), ROWS_AT_ONCE],
+        ):
+            yield month, rows
+            last = rows[-1]["id"]
+
+
+def _ids(database: Database, numbers: Iterable[int]) -> dict[int, str]:
+    """The papers' ids, by their numbers."""
+    rows = database.rows("SELECT number, id FROM paper WHERE number IN many(?)", [list(numbers)])
+    return {row["number"]: row["id"] for row in rows}
