@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypeVar
 
 import click
 
@@ -19,6 +19,9 @@ from digest.model import Mistake
 from digest.setup.masks import secrets_of
 from digest.setup.settings import IN_PLACE, SETTINGS, Settings, load_settings
 from digest.times import from_text
+
+if TYPE_CHECKING:
+    from digest.subscribers.transaction import Edit
 
 V = TypeVar("V")
 MOST_MISTAKES = 10
@@ -276,6 +279,12 @@ def warn_of_mistakes(context: Context, mistakes: Sequence[Mistake]) -> None:
     """Say on stderr what is wrong in the subscribers file, and whom that holds back."""
     for line in mistake_lines(mistakes):
         context.warn(line)
+
+
+def edited(context: Context, edit: Edit) -> Edit:
+    """The same edit, with a word on stderr of each mistake that the file has kept."""
+    warn_of_mistakes(context, edit.mistakes)
+    return edit
 
 
 def mistake_lines(mistakes: Sequence[Mistake]) -> Iterator[str]:

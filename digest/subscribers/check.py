@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import inf
@@ -16,7 +16,7 @@ from digest.subscribers.addresses import channel_of
 from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS, read_field
 from digest.subscribers.guesses import nearest, probably_meant
-from digest.subscribers.problems import Problem, SubscribersFileError
+from digest.subscribers.problems import Entry, Problem, SubscribersFileError
 from digest.subscribers.quoting import write
 from digest.subscribers.values import Report, WrongValueError, fits
 
@@ -134,6 +134,14 @@ class Checked:
         QueryError.
         """
         return self.names.get(fold(text)) or make_keyword(text)
+
+    def unread_texts(self) -> Iterator[str]:
+        """What stands in the lists of the entries that have a mistake, or rest on one."""
+        for number, entry in enumerate(self.document.part("subscribers").items, 1):
+            if Entry("subscribers", number).key in self.report.spoilt:
+                for name in ("keywords", "exclude"):
+                    found = entry.get(name)
+                    yield from found[1].texts if found else ()
 
     def _read(self) -> None:
         if self.document.root is None:

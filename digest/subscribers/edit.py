@@ -17,7 +17,7 @@ from digest.subscribers.edit_keywords import Definition, define
 from digest.subscribers.fields import ADDRESSES, FIELDS, Value
 from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
-from digest.subscribers.transaction import Edit, Guard, edit_file
+from digest.subscribers.transaction import Edit, Guard, edit_file, refuse_unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ def add_all(
     wanted = [replace(reader, email=_email(reader.email)) for reader in readers]
 
     def change(checked: Checked, draft: Draft) -> None:
+        refuse_unread(checked, [reader.email for reader in wanted], path.name)
         _parse_excluded(checked, wanted)
         if match:
             texts = dict.fromkeys(_named(checked, t) for reader in wanted for t in reader.keywords)
@@ -93,6 +94,7 @@ def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -
     wanted = [Wanted(email, fields=fields) for email in emails]
 
     def change(checked: Checked, draft: Draft) -> None:
+        refuse_unread(checked, [reader.email for reader in wanted], path.name)
         _parse_excluded(checked, wanted)
         for reader in wanted:
             _entry(checked, path, reader.email)
@@ -112,6 +114,7 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
     unwanted = list(keywords)
 
     def change(checked: Checked, draft: Draft) -> None:
+        refuse_unread(checked, folded, path.name)
         section = checked.document.section("subscribers")
         leaving = []
         for email in folded & checked.entries.keys():
@@ -137,6 +140,7 @@ def move_subscriber(path: Path, old: str, new: str) -> Edit:
     address = _email(new)
 
     def change(checked: Checked, draft: Draft) -> None:
+        refuse_unread(checked, [old, address], path.name)
         entry = _entry(checked, path, old)
         if checked.entries.get(address.casefold(), entry) is not entry:
             raise UsageError(
@@ -162,7 +166,7 @@ def _only(emails: Collection[str], name: str) -> Guard:
             [reader for email, reader in _readers(roster).items() if email not in touched]
             for roster in (edit.before, edit.after)
         )
-        if before != after:
+        if before != after or edit.redefined:
             raise UsageError(
                 f"not done: it would change what other readers in {name} get",
                 remedy="give the keyword another name, or edit the file by hand",

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from digest.errors import QueryError, UsageError
 from digest.keywords.grammar import make_keyword
 from digest.model import Rule
-from digest.subscribers.check import Checked, check_text, fold
+from digest.subscribers.check import Checked, fold
 from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.draft import Draft, pair, single
 from digest.subscribers.load import read_text
 from digest.subscribers.quoting import write
-from digest.subscribers.transaction import Edit, edit_file
+from digest.subscribers.transaction import Edit, check_or_begin, edit_file
 
 
 class Definition(NamedTuple):
@@ -75,7 +75,8 @@ def set_keyword(path: Path, name: str, query: str | None, match: Rule | None = N
 
 def list_groups(path: Path) -> list[tuple[str, list[str], list[str]]]:
     """Each group's name, the keywords that it holds, and the readers who have it."""
-    checked = check_text(read_text(path), path.name)
+    read_text(path)
+    checked = check_or_begin(path)
     groups = []
     for key, _ in checked.document.part("groups").pairs:
         target = _target(checked, f"+{key.value}")
@@ -179,6 +180,11 @@ def define(checked: Checked, draft: Draft, definitions: list[Definition]) -> Non
 def _is_fresh(checked: Checked, definition: Definition) -> bool:
     """Whether a name is still free. Raises UsageError where it means something else."""
     keyword, known = make_keyword(*definition), checked.names.get(fold(definition.name))
+    if known is None and fold(definition.name) in checked.names:
+        raise UsageError(
+            f"{definition.name} is a keyword of the file already, and its query is wrong",
+            remedy=f"'digest keywords set {write(definition.name)} QUERY' mends it",
+        )
     if known and known.query != keyword.query:
         raise UsageError(
             f"{known.name} is a keyword of the file already, "
@@ -277,7 +283,11 @@ def _lists(checked: Checked) -> list[tuple[str, YamlNode, YamlNode]]:
     """
     groups = checked.document.part("groups").pairs
     lists = [(f"the group {name.value}", name, members) for name, members in groups]
-    owners = [("defaults", checked.document.part("defaults")), *checked.entries.items()]
+    # An entry whose address cannot be read is one all the same.
+    known = {id(entry): address for address, entry in checked.entries.items()}
+    entries = checked.document.part("subscribers").items
+    owners = [("defaults", checked.document.part("defaults"))]
+    owners += [(known.get(id(each), f"entry {n}"), each) for n, each in enumerate(entries, 1)]
     for who, owner in owners:
         lists += [(who, *pair) for pair in owner.pairs if pair[0].value in ("keywords", "exclude")]
     return [each for each in lists if each[2].kind is NodeKind.LIST and not each[2].alias]

@@ -40,6 +40,16 @@ def follow_text(text: str, name: str, words: Callable[[Problem], str]) -> Roster
     return replace(checked.roster, subscribers=tuple(readers), mistakes=tuple(mistakes))
 
 
+def problem_words(name: str) -> Callable[[Problem], str]:
+    """Tells a mistake of the file of this name in one line."""
+
+    def words(problem: Problem) -> str:
+        meant = f"; did you mean: {problem.suggestion}" if problem.suggestion else ""
+        return f"{name}:{problem.line}:{problem.column}: {problem.message}{meant}"
+
+    return words
+
+
 def _whom(held: dict[str, tuple[str, list[Problem]]]) -> dict[Problem, list[str]]:
     """The addresses of those whom each mistake holds back."""
     whom: dict[Problem, list[str]] = defaultdict(list)

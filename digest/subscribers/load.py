@@ -8,7 +8,7 @@ from digest.errors import ConfigError
 from digest.model import Roster
 from digest.subscribers.check import check_text
 from digest.subscribers.document import MAX_BYTES
-from digest.subscribers.follow import follow_text
+from digest.subscribers.follow import follow_text, problem_words
 from digest.subscribers.problems import Problem, SubscribersFileError
 
 
@@ -26,12 +26,7 @@ def follow_roster(path: Path) -> Roster:
     """Read the subscribers file as far as it is right: mistakes that concern some of the readers
     hold those back. Raises as `load_roster` does where more is wrong.
     """
-
-    def words(problem: Problem) -> str:
-        meant = f"; did you mean: {problem.suggestion}" if problem.suggestion else ""
-        return f"{path.name}:{problem.line}:{problem.column}: {problem.message}{meant}"
-
-    return follow_text(read_text(path), path.name, words)
+    return follow_text(read_text(path), path.name, problem_words(path.name))
 
 
 def read_text(path: Path) -> str:

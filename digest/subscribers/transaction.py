@@ -1,24 +1,28 @@
 """One edit of the subscribers file: made under a lock, checked, and written whole or not at all.
 
-A file with mistakes is not edited, and neither is a sound file so that it would have some. What an
-edit does not name must mean the same before and after; this too is checked, whatever the file looks
-like.
+A file that cannot be followed is not edited. One with mistakes that hold back some of its readers
+is, where the edit is about others: it keeps its mistakes, and gets no new one. What an edit does
+not name must mean the same before and after; this too is checked, whatever the file looks like.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from digest.errors import ConfigError, UsageError
-from digest.model import Roster
-from digest.subscribers.check import Checked, check_text
+from digest.model import Mistake, Roster
+from digest.subscribers.addresses import folded_address
+from digest.subscribers.check import Checked, check_text, examine_text, fold
 from digest.subscribers.draft import Draft
+from digest.subscribers.follow import follow_text, problem_words
 from digest.subscribers.load import read_text
-from digest.subscribers.problems import SubscribersFileError
+from digest.subscribers.problems import Problem, SubscribersFileError
 from digest.system.files import replace_file
 from digest.system.locks import file_lock
 
@@ -34,10 +38,18 @@ _ELSEWHERE = "name another home folder with --home or DIGEST_HOME"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An edit: the roster before it and after it."""
+    """An edit: the roster before it and after it. `redefined`: a name that an entry with a mistake
+    uses does not mean the same any more.
+    """
 
     before: Roster
     after: Roster
+    redefined: bool = False
+
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """The mistakes that the file has kept."""
+        return self.after.mistakes
 
     @property
     def changed(self) -> bool:
@@ -59,8 +71,9 @@ def edit_file(
 ) -> Edit:
     """Make one change; the guard refuses one that means more than was asked.
 
-    Raises UsageError where the file would become wrong, SubscribersFileError where it is already,
-    ConfigError where it is missing (and not to be created) or cannot be written.
+    Raises UsageError where the file would become wrong, SubscribersFileError where it is already
+    and cannot be followed, ConfigError where it is missing (and not to be created) or cannot be
+    written.
     """
     target = Path(os.path.realpath(path))
     if not create:
@@ -76,7 +89,8 @@ def edit_file(
         result = draft.result()
         if result == checked.document.text:
             return Edit(checked.roster, checked.roster)
-        edit = Edit(checked.roster, _check_result(result, path.name))
+        after = _check_result(result, checked, path.name)
+        edit = Edit(checked.roster, after.roster, _redefines(checked, after))
         guard(edit)
         if not dry_run:
             mark = b"" if is_new else target.read_bytes()[:3]
@@ -104,18 +118,59 @@ def ready_folder(folder: Path) -> None:
 
 
 def check_or_begin(path: Path, name: str = "") -> Checked:
-    """The file as an edit finds it: checked, or the beginning of one where there is none yet."""
+    """The file as an edit finds it: checked and followed as far as it is right, or the beginning of
+    one where there is none yet. Raises SubscribersFileError where nobody could be served by it.
+    """
     text = read_text(path) if path.exists() else ""
-    return check_text(text if text.strip() else HEADER, name or path.name, may_be_empty=True)
+    name = name or path.name
+    if not text.strip():
+        return check_text(HEADER, name, may_be_empty=True)
+    checked, error = examine_text(text, name)
+    if checked is None or checked.document.root is None or error is None:
+        return check_text(text, name, may_be_empty=True)
+    checked.roster = follow_text(text, name, problem_words(name))
+    return checked
 
 
-def _check_result(text: str, name: str) -> Roster:
-    """The roster of the edited text; its mistakes are mistakes of the edit that was asked for."""
-    try:
-        return check_text(text, name).roster
-    except SubscribersFileError as error:
-        first, more = error.problems[0], len(error.problems) - 1
+def refuse_unread(checked: Checked, addresses: Iterable[str], name: str) -> None:
+    """Raise SubscribersFileError where one of these addresses stands in a file with mistakes, and
+    not as that of a reader: the mistake is in their entry, or hides it.
+    """
+    problems, text = checked.report.problems, checked.document.text
+    readers = {reader.email.casefold() for reader in checked.roster.subscribers}
+    unread = {folded_address(address) for address in addresses} - readers
+    if problems and any(address in text.casefold() for address in unread):
+        raise SubscribersFileError(problems, name=name, lines=text.split("\n"))
+
+
+def _check_result(text: str, before: Checked, name: str) -> Checked:
+    """The edited text, checked: its mistakes are those of before, or of the edit that was asked
+    for.
+    """
+    checked, error = examine_text(text, name)
+    known = Counter(map(_kind, before.report.problems))
+    for problem in error.problems if error else ():
+        known[_kind(problem)] -= 1
+    new = [p for p in error.problems if known[_kind(p)] < 0] if error else []
+    if new or checked is None:
+        first, more = new[0], len(new) - 1
         raise UsageError(
             f"not done: {first.message}" + (f" (and {more} more)" if more else ""),
             remedy=f"did you mean {first.suggestion}?" if first.suggestion else "",
         ) from error
+    if error:
+        checked.roster = follow_text(text, name, problem_words(name))
+    return checked
+
+
+def _kind(problem: Problem) -> tuple[str, str]:
+    """What a mistake is, wherever it stands."""
+    return re.sub(r"\bline \d+", "line", problem.message), problem.suggestion
+
+
+def _redefines(before: Checked, after: Checked) -> bool:
+    """Whether a text in an entry with a mistake, which nobody can compare, means another keyword
+    now.
+    """
+    texts = {fold(text) for text in before.unread_texts()}
+    return any(before.names.get(text) != after.names.get(text) for text in texts)

@@ -138,6 +138,7 @@ def test_a_shared_keyword_holds_back_those_who_use_it_and_is_still_fetched(begun
     begun.write(shared)
     begun("run", now=THURSDAY + HOUR)
     begun.write(shared.replace(f"Shared: {KEYWORDS[2]}", "Shared: '(ti:x'"))
+    assert "is not held back" in begun("keywords", "accept", "Shared").out
     told = begun("run", now=FRIDAY)
     assert told.code == 1
     assert "subscribers.yaml:2:" in told.err
@@ -203,3 +204,18 @@ def test_a_mistake_in_a_secret_is_told_by_its_line_alone(
     begun.write(broken)
     assert begun("run", now=FRIDAY + 2 * HOUR).code == 1
     assert begun.value("SELECT COUNT(*) FROM subscriber WHERE address LIKE 'reader:%'") == 0
+
+
+def test_readers_come_and_go_beside_a_mistake_which_is_told(begun: House) -> None:
+    wrong = RIGHT.replace("Europe/Berlin", "Europe/Berln")
+    begun.write(wrong)
+    told = begun("subscribe", "new@example.org", "-k", "robots")
+    assert (told.code, told.err.count(ZONE)) == (0, 1)
+    told = begun("unsubscribe", "mia@example.org")
+    assert (told.code, told.err.count(ZONE)) == (0, 1)
+    assert "mia@example.org" not in (begun.home / "subscribers.yaml").read_text()
+    for command in (("unsubscribe",), ("subscribe", "-k", "robots")):
+        told = begun(*command, "lin@example.org")
+        assert (told.code, "Europe/Berln" in told.err) == (78, True)
+    gone = "SELECT group_concat(address) FROM subscriber WHERE gone"
+    assert begun.value(gone) == "mia@example.org"

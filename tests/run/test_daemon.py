@@ -637,3 +637,82 @@ def test_without_a_subscribers_file_it_does_not_start(tmp_path):
     assert process.popen.returncode == 78
     assert "there is no subscribers file" in errors
     assert not any("READY=1" in message for message in process.told)
+
+
+@pytest.mark.heavy
+def test_a_stop_ends_a_token_command_that_hangs(tmp_path):
+    reached = tmp_path / "reached"
+    token = tmp_path / "token"
+    token.write_text(f"#!/bin/sh\ntouch '{reached}'\nexec sleep 1000\n")
+    token.chmod(0o755)
+    with Standin(fresh_papers(4)) as standin, smtp_beside({}) as server:
+        server.extensions = ("AUTH XOAUTH2",)
+        url = server.url.replace("//", "//ada@")
+        home = Home.make(tmp_path, standin, subscribers_file({"ada@example.org": [TOPIC]}), url)
+        with (tmp_path / ".env").open("a") as settings:
+            settings.write(f"DIGEST_MAIL_TOKEN_COMMAND='{token}'\n")
+        with working(home, "run") as popen:
+            wait_until(reached.exists, popen)
+            assert ended_by_a_stop(popen)
+        assert not server.messages
+        assert states(home) == {State.QUEUED: 1}
+
+
+@pytest.mark.heavy
+def test_a_stop_ends_a_mail_to_the_operator_that_hangs(tmp_path):
+    reached, recipients = threading.Event(), []
+
+    def accept(_line: str) -> Act | None:
+        if "operator" not in recipients[-1]:
+            return None
+        reached.set()
+        return Act.HANG
+
+    script = {"RCPT": recipients.append, "message": accept}
+    file = subscribers_file({"ada@example.org": [TOPIC]})
+    file += "  - {email: lin@example.org, keywords: [Time Series], timezone: Atlantis}\n"
+    with Standin(fresh_papers(4)) as standin, smtp_beside(script) as server:
+        home = Home.make(tmp_path, standin, file, server.url)
+        with (tmp_path / ".env").open("a") as settings:
+            settings.write("DIGEST_OPERATOR=operator@example.org\n")
+        with working(home, "daemon") as popen:
+            wait_until(reached.is_set, popen)
+            assert ended_by_a_stop(popen)
+        assert states(home) == {State.SENT: 1}
+
+
+TOPIC = "Time Series"
+STOPPED_WITHIN = 15
+"""Seconds in which a stop ends whatever hangs."""
+
+
+@contextmanager
+def working(home: Home, command: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, ended at the latest with the block."""
+    popen = subprocess.Popen(
+        [sys.executable, "-m", "digest", command, "--home", str(home.folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield popen
+    finally:
+        popen.kill()
+        popen.communicate()
+
+
+def wait_until(is_so: Callable[[], bool], popen: subprocess.Popen[str]) -> None:
+    for _ in range(int(HANG) * 20):
+        if is_so():
+            return
+        assert popen.poll() is None, popen.communicate()
+        time.sleep(0.05)
+    raise AssertionError("it was never reached")
+
+
+def ended_by_a_stop(popen: subprocess.Popen[str]) -> bool:
+    """Ask for a stop, and wait for the end as long as it may take."""
+    popen.send_signal(signal.SIGTERM)
+    popen.communicate(timeout=STOPPED_WITHIN)
+    return popen.returncode in (0, 75)

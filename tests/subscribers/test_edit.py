@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from digest.errors import ConfigError, TryLaterError, UsageError
 from digest.model import Rule
 from digest.subscribers import SubscribersFileError, edit, edit_keywords, load_roster, transaction
+from digest.subscribers.check import Checked, examine_text
 from digest.subscribers.guesses import nearest_address
 from digest.system.locks import file_lock
 from tests.subscribers.files import TEXT, difference, names
@@ -198,19 +200,135 @@ def test_a_file_with_mistakes_keeps_its_bytes_whatever_is_edited(
 ) -> None:
     text = TEXT[:place] + junk + TEXT[place + cut :]
     path.write_text(text)
-    try:
-        load_roster(path)
-    except SubscribersFileError:
-        is_right = False
-    else:
-        is_right = True
+    before, wrong = examine_text(text, path.name)
     try:
         edit_keywords.add_keyword(path, "Robots of another kind", "cat:cs.RO")
     except (SubscribersFileError, ConfigError, UsageError):
         assert path.read_text() == text
-    else:
-        assert is_right
-        load_roster(path)
+        return
+    after, still_wrong = examine_text(path.read_text(), path.name)
+    assert after is not None
+    assert messages(wrong) == messages(still_wrong)
+    if before is not None and before.document.root is not None:
+        assert texts(before) == texts(after)
+
+
+def messages(error: SubscribersFileError | None) -> list[str]:
+    """What is wrong, wherever it stands."""
+    return (
+        sorted(re.sub(r"line \d+", "line", each.message) for each in error.problems)
+        if error
+        else []
+    )
+
+
+def texts(checked: Checked) -> list[str]:
+    """The entries of the readers as they stand."""
+    text = checked.document.text
+    return [text[e.start : e.end].strip() for e in checked.document.part("subscribers").items]
+
+
+MISTAKEN = """\
+keywords:
+  Robots: cat:cs.RO   # mine
+  Torn: '(ti:x'
+groups:
+  vision: [Robots]
+subscribers:
+  - {email: ada@example.org, keywords: [Robots]}
+  # who is away
+  - {email: lin@example.org, keywords: [reward model], timezone: Europe/Berln}
+  - {email: eve@example, keywords: [+vision, Robots]}
+  - {email: mia@example.org, keywords: [x, Robots]}
+  - {email: eva@example.org, keywords: [x, y]}
+"""
+"""A file in which a keyword is wrong, a reader's zone, and an address."""
+
+
+@pytest.fixture
+def mistaken(tmp_path: Path) -> Path:
+    path = tmp_path / "subscribers.yaml"
+    path.write_text(MISTAKEN)
+    return path
+
+
+def test_beside_somebody_elses_mistake_readers_come_change_and_go(mistaken: Path) -> None:
+    done = edit.add_subscribers(mistaken, ["new@example.org"], ["x"])
+    lines = [str(each).partition(" (until")[0] for each in done.mistakes]
+    assert [line.split(": ")[0] for line in lines] == [
+        "subscribers.yaml:3:10",
+        "subscribers.yaml:9:66",
+        "subscribers.yaml:10:13",
+    ]
+    edit.add_subscribers(mistaken, ["mia@example.org"], ["z"])
+    edit.remove_subscribers(mistaken, ["mia@example.org"], ["x"])
+    edit.move_subscriber(mistaken, "ada@example.org", "ada@example.net")
+    edit.set_fields(mistaken, ["ada@example.net"], {"max_papers": 9})
+    edit.remove_subscribers(mistaken, ["eva@example.org"])
+    expected = MISTAKEN.replace(
+        "mia@example.org, keywords: [x, Robots]", "mia@example.org, keywords: [Robots, z]"
+    )
+    expected = expected.replace(
+        "{email: ada@example.org, keywords: [Robots]}",
+        "{email: ada@example.net, keywords: [Robots], max_papers: 9}",
+    ).replace("  - {email: eva@example.org, keywords: [x, y]}\n", "")
+    assert mistaken.read_text().startswith(expected)
+    assert (
+        mistaken.read_text().removeprefix(expected).split()
+        == "- email: new@example.org keywords: [x]".split()
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: edit.add_subscribers(path, ["lin@example.org"], ["z"]),
+        lambda path: edit.set_fields(path, ["LIN@example.org"], {"timezone": "UTC"}),
+        lambda path: edit.remove_subscribers(path, ["lin@example.org"]),
+        lambda path: edit.move_subscriber(path, "lin@example.org", "n@example.org"),
+        lambda path: edit.move_subscriber(path, "ada@example.org", "lin@example.org"),
+        lambda path: edit.remove_subscribers(path, ["eve@example"]),
+        lambda path: edit.add_subscribers(
+            path, ["n@example.org"], ["reward model"], match=Rule.TITLE
+        ),
+        lambda path: edit.add_subscribers(path, ["n@example.org"], ["Torn"]),
+        lambda path: edit_keywords.add_keyword(path, "Torn", "ti:x"),
+        lambda path: edit_keywords.set_keyword(path, "Robots", "(ti:x"),
+    ],
+)
+def test_what_a_mistake_is_in_or_would_be_meant_otherwise_is_not_edited(
+    mistaken: Path, change: Callable[[Path], object]
+) -> None:
+    with pytest.raises((SubscribersFileError, UsageError)):
+        change(mistaken)
+    assert mistaken.read_text() == MISTAKEN
+
+
+def test_an_address_that_a_mistake_hides_in_anothers_entry_is_not_taken_for_a_new_one(
+    mistaken: Path,
+) -> None:
+    text = MISTAKEN.replace(
+        "  - {email: eve@example, keywords: [+vision, Robots]}",
+        "  - email: eve@example.org\n    keywords: [x]\n    email: zoe@example.org",
+    )
+    mistaken.write_text(text)
+    for change in (
+        lambda: edit.add_subscribers(mistaken, ["zoe@example.org"], ["y"]),
+        lambda: edit.remove_subscribers(mistaken, ["zoe@example.org"]),
+    ):
+        with pytest.raises(SubscribersFileError):
+            change()
+    assert mistaken.read_text() == text
+
+
+def test_a_keyword_whose_query_is_wrong_is_mended_by_command(mistaken: Path) -> None:
+    edit_keywords.set_keyword(mistaken, "Torn", "ti:x")
+    assert mistaken.read_text() == MISTAKEN.replace("'(ti:x'", '"ti:x"')
+    edit_keywords.rename_keyword(mistaken, "Robots", "Arms")
+    # Also where nobody can tell whose entry it is.
+    assert "eve@example, keywords: [+vision, Arms]" in mistaken.read_text()
+    assert "vision: [Arms]" in mistaken.read_text()
+    assert "Robots" not in mistaken.read_text()
 
 
 def test_what_is_shared_by_an_alias_is_not_edited(path: Path) -> None:

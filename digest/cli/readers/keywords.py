@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from digest.cli.base import (
     Command,
     Context,
     ListingGroup,
+    edited,
     json_option,
     now_option,
     pass_context,
@@ -111,7 +112,7 @@ def add(context: Context, name: str, query: str | None, match: str | None) -> No
     """
     rule = Rule(match) if match else None
     keyword = make_keyword(name, query, rule)
-    edit = add_keyword(subscribers_file(context.settings), name, query, rule)
+    edit = edited(context, add_keyword(subscribers_file(context.settings), name, query, rule))
     context.echo(keyword_line(keyword), *_read_otherwise(edit))
     _warn_of(context, name if query is None else query, rule)
 
@@ -159,7 +160,7 @@ def set_(context: Context, name: str, texts: tuple[str, ...], match: str | None)
         remedy = "put a query of several words in quotes"
         raise UsageError(f"{name} is set to one query", remedy=remedy)
     query = "".join(texts) or None
-    edit = set_keyword(path, name, query, rule)
+    edit = edited(context, set_keyword(path, name, query, rule))
     after = {keyword.name.casefold(): keyword for keyword in edit.after.keywords}
     context.echo(keyword_line(after[name.casefold()]), *_read_otherwise(edit))
     _warn_of(context, query or name, rule)
@@ -171,7 +172,7 @@ def _set_group(
     if not texts or rule:
         remedy = f"such as 'digest keywords set {name} MLLM'"
         raise UsageError("a group is set to keywords", remedy=remedy)
-    edit = set_group(path, name.lstrip("+ "), texts)
+    edit = edited(context, set_group(path, name.lstrip("+ "), texts))
     context.echo(f"{name}: {', '.join(texts)}", *_read_otherwise(edit))
 
 
@@ -200,7 +201,7 @@ def groups(context: Context, as_json: bool) -> None:
 def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
     """Take a keyword or a group (+NAME) out of the subscribers file. Several words are one name."""
     name = " ".join(words)
-    remove_keyword(subscribers_file(context.settings), name, force=force)
+    edited(context, remove_keyword(subscribers_file(context.settings), name, force=force))
     context.echo(f"{name} is removed.")
 
 
@@ -212,7 +213,7 @@ def rename(context: Context, old: str, new: str) -> None:
     """Give a keyword, or a group (+OLD +NEW), another name wherever it stands; its query and all
     that was sent stay as they are.
     """
-    rename_keyword(subscribers_file(context.settings), old, new)
+    edited(context, rename_keyword(subscribers_file(context.settings), old, new))
     context.echo(f"{old} is now {new}.")
 
 
@@ -244,7 +245,7 @@ def windows(
     Nothing is mailed from them. One that is "held back" was whole, and did not fit the answers
     before it.
     """
-    keywords = read_roster(context.settings).keywords
+    keywords = _known_keywords(context)
     # Of two names of one query the file's first one counts.
     names = {keyword.query: keyword.name for keyword in reversed(keywords)}
     keyword = find_keyword(context, words) if words else None
@@ -307,8 +308,7 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     """A keyword of the subscribers file by its name, or any query by its text. Several words are
     one name.
     """
-    text = " ".join(words)
-    keywords = read_roster(context.settings).keywords
+    text, keywords = " ".join(words), _known_keywords(context)
     try:
         queries = {text, make_keyword(text).query}
     except QueryError:
@@ -320,6 +320,15 @@ def find_keyword(context: Context, words: tuple[str, ...]) -> Keyword:
     remedy = f"did you mean {near}?" if near else "'digest keywords' lists those that it has"
     place = place_of_subscribers(context.settings)
     raise ConfigError(f"{place} has no keyword {text}", remedy=remedy)
+
+
+def _known_keywords(context: Context) -> Sequence[Keyword]:
+    """The keywords of the subscribers file; and, as they were read before, those of readers whom a
+    mistake in it holds back.
+    """
+    roster = read_roster(context.settings)
+    with existing_store(context.settings) as store:
+        return (store.mistakes.completed(roster) if store else roster).keywords
 
 
 def quarantine_advice(name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, pass_context, say_where_mail_goes
+from digest.cli.base import Command, Context, edited, json_option, pass_context, say_where_mail_goes
 from digest.cli.readers.changes import change_lines, changes_of
 from digest.cli.readers.describe import (
     lift_suppressions,
@@ -162,7 +162,7 @@ def subscribe(
             remedy="give each name in a command of its own",
         )
     rule = Rule(match) if match else None
-    edit = add_subscribers(path, emails, keywords, _fields(flags), match=rule)
+    edit = edited(context, add_subscribers(path, emails, keywords, _fields(flags), match=rule))
     changes = changes_of(context, edit, emails)
     readers = [change.reader for change in changes]
     lifted = lift_suppressions(context, readers)
@@ -227,7 +227,7 @@ def unsubscribe(
 ) -> None:
     """Take readers out of the subscribers file, or only some of their keywords."""
     _refuse_stray_words(emails, keywords)
-    edit = remove_subscribers(subscribers_file(context.settings), emails, keywords)
+    edit = edited(context, remove_subscribers(subscribers_file(context.settings), emails, keywords))
     rows: list[dict[str, Any]] = []
     # What the file no longer says the database learns here, and not only with the next run: a run
     # refuses to let everybody go because of an empty file, so whoever is last in it must be let go

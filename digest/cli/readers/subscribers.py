@@ -14,6 +14,7 @@ from digest.cli.base import (
     Command,
     Context,
     ListingGroup,
+    edited,
     json_option,
     pass_context,
     warn_of_mistakes,
@@ -194,7 +195,7 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
         raise UsageError("a field is set twice", remedy="name each field once")
-    edit = set_fields(subscribers_file(context.settings), [email], values)
+    edit = edited(context, set_fields(subscribers_file(context.settings), [email], values))
     _report(context, changes_of(context, edit, [email]), as_json=as_json)
 
 
@@ -257,6 +258,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
                 remedy="name a day that is to come",
             )
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
+    edited(context, edit)
     _report(context, changes_of(context, edit, emails), as_json=as_json)
 
 
@@ -267,6 +269,7 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
 def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     """End the pause of these readers."""
     edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
+    edited(context, edit)
     changes = changes_of(context, edit, emails)
     _report(context, changes, as_json=as_json)
     if not as_json and edit.changed and not all(change.first for change in changes):
@@ -300,7 +303,7 @@ def move(context: Context, old: str, new: str) -> None:
         if reader is None and target and _is_half_moved(store, old, target.email):
             source, address = old, target.email
         else:
-            move_subscriber(subscribers_file(settings), old, new)
+            edited(context, move_subscriber(subscribers_file(settings), old, new))
             source, address = reader.email if reader else old, normal_address(new)
         followed = store.subscribers.move(source, address) if store else False
     context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
@@ -363,7 +366,7 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
-    edit = add_all(path, people, dry_run=dry_run)
+    edit = edited(context, add_all(path, people, dry_run=dry_run))
     changes = changes_of(context, edit, [person.email for person in people])
     if as_json:
         _report(context, changes, as_json=True)
