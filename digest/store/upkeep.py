@@ -18,6 +18,7 @@ from digest.store.log import head
 from digest.store.rows import OPEN_STATES
 from digest.store.runs import delete_runs
 from digest.store.subscribers import LAST_READER, next_reader
+from digest.store.taking_over import TakenOver, take_over
 from digest.times import to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
@@ -44,13 +45,12 @@ class Restored:
     """`until`: the last run that the backup knows; `aside`: where the database before it is now, if
     there was one.
 
-    `suppressed`: suppressions that were taken over from that one; `dropped`: deliveries that count
-    as mailed.
+    `taken`: what was taken over from that one; `dropped`: deliveries that count as mailed.
     """
 
     until: datetime | None
     aside: Path | None
-    suppressed: int
+    taken: TakenOver
     dropped: int
 
 
@@ -123,8 +123,9 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
 
     `mailed`: what was announced between the backup and the old database's last run (or now, where
     that cannot be read) counts as mailed, and what the backup has on its way was delivered.
-    Otherwise all of it is due again. Suppressions of the old database hold on. Raises StoreError
-    where the backup is not sound; then nothing changed.
+    Otherwise all of it is due again. What the old database knows of readers is taken over, where
+    it can be read (see taking_over.py). Raises StoreError where the backup is not sound; then
+    nothing changed.
     """
     health = examine_backup(backup, path)
     draft = path.with_name(f".{path.name}.restoring")
@@ -133,15 +134,14 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
             _copy(backup, draft)
         known, had_until = last_run_of(draft), last_run_of(path) or now
         with closing(Database.open(draft)) as database:
-            suppressed = _take_suppressions(database, path)
-            _number_on(database, path)
+            taken = _take_over(database, path, now)
             dropped = _count_as_mailed(database, had_until, now) if mailed else 0
         aside = _swap(draft, path, f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     finally:
         # Opening the draft may have made its log, and migrating it a copy of the older schema.
         for part in ("", "-wal", "-shm", f".schema-{health.version}"):
             draft.with_name(draft.name + part).unlink(missing_ok=True)
-    return Restored(known, aside, suppressed, dropped)
+    return Restored(known, aside, taken, dropped)
 
 
 def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
@@ -167,18 +167,15 @@ def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
         )
 
 
-def _take_suppressions(database: Database, path: Path) -> int:
-    """Who must not be mailed by the old database must not be mailed by the restored one."""
-    taken = 0
+def _take_over(database: Database, path: Path, now: datetime) -> TakenOver:
+    """Take over what the old database knows of readers, as far as it can be read."""
+    until = Clock(database).latest()
+    _number_on(database, path)
+    taken = TakenOver()
     with suppress(DigestError), closing(Database.copy_of(path)) as old:
-        rows = old.rows("SELECT * FROM suppression")
-        with database.transaction():
-            for row in rows:
-                taken += database.write(
-                    """INSERT INTO suppression(address, reason, since)
-                       VALUES(:address, :reason, :since) ON CONFLICT DO NOTHING""",
-                    row,
-                )
+        taken = take_over(database, old, until, now)
+    if taken.forgotten:
+        database.vacuum()
     return taken
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from digest.model import Outcome, Receipt
+from digest.store.ledger import month_of, packed, pair, row_of
 from digest.store.personal import OF_READER
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
@@ -44,6 +45,11 @@ def fill(world: World, number: int) -> None:
         names = ", ".join(values)
         marks = ", ".join("?" * len(values))
         world.database.write(f"INSERT INTO {table}({names}) VALUES({marks})", list(values.values()))
+    world.database.write("UPDATE paper SET number = 1 WHERE id = ?", [eprint(1).id])
+    world.database.write(
+        "INSERT INTO carried(id, contents, papers) VALUES(?, x'', ?)",
+        [row_of(month_of(MONDAY), number), packed([pair(1, 3)])],
+    )
 
 
 def _tables(world: World) -> dict[str, dict[str, str]]:
@@ -115,7 +121,7 @@ async def test_nothing_is_left_of_who_is_forgotten(world: World) -> None:
     world.store.personal.clear_traces()
     assert traces(world.path) == []
     assert erased["subscriber"] == 2
-    assert all(erased[table] for table in OF_READER)
+    assert all(erased[table] for table in (*OF_READER, "carried"))
     assert world.value("SELECT trouble FROM run LIMIT 1") == "550 … and …, no"
     assert world.value("SELECT reply FROM delivery WHERE state = 'failed'") == (
         f"550 5.1.1 … sends it on to {LIN}, who is unknown"

@@ -221,7 +221,7 @@ async def test_suppressions_since_the_backup_hold_on(world: World, tmp_path: Pat
     world.database.write(
         "INSERT INTO suppression(address, reason, since) VALUES(?, 'left', '2026-11-11')", [ADA]
     )
-    assert replaced(world, backup, mailed=False).suppressed == 1
+    assert replaced(world, backup, mailed=False).taken.suppressions == 1
     await world.cycle(MONDAY + 4 * DAY)
     assert world.mails() == []
 

@@ -20,10 +20,11 @@ from digest.cli.base import (
     pass_context,
 )
 from digest.errors import Exit, StoreError, UsageError
-from digest.keywords.words import counted
+from digest.keywords.words import counted, listed
 from digest.setup.clock import settle_clock
 from digest.setup.parts import clock_at, machine_now
 from digest.store import health, is_there, open_store, upkeep
+from digest.store.taking_over import TakenOver
 from digest.system.locks import cycle_lock
 from digest.times import in_utc, text_or_none, to_text
 
@@ -80,11 +81,10 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
         counts = mailed == "yes" if mailed else _counts_as_mailed(file, path)
         done = upkeep.restore(file, path, moment, mailed=counts)
     dropped = f" ({done.dropped} on their way too)" if done.dropped else ""
-    taken = f"{counted(done.suppressed, 'suppression')} taken over from it"
     rows = [
         ("Restored", f"{path} from {file}, with all until {_until(done.until)}"),
         ("Before", f"the database until now is in {done.aside}" if done.aside else ""),
-        ("", taken if done.suppressed else ""),
+        ("", _taken_over(done.taken)),
         (
             "Since",
             f"counts as mailed{dropped}"
@@ -93,6 +93,17 @@ def restore(context: Context, file: Path, mailed: str | None, now: datetime | No
         ),
     ]
     context.echo(*labelled(rows, 10))
+
+
+def _taken_over(taken: TakenOver) -> str:
+    """What a restored backup has from the database before it, for people."""
+    counts = {
+        counted(taken.suppressions, "suppression"): taken.suppressions,
+        counted(taken.signups, "sign-up"): taken.signups,
+        f"{counted(taken.forgotten, 'reader')} to forget": taken.forgotten,
+    }
+    said = [words for words, number in counts.items() if number]
+    return f"{listed(said)} taken over from it" if said else ""
 
 
 def _counts_as_mailed(file: Path, path: Path) -> bool:

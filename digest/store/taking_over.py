@@ -1,0 +1,200 @@
+"""What a restored backup takes over from the database before it: what readers said since, and who
+is not to be mailed.
+
+Either may know what the other does not, since a backup may also be younger than a database that was
+itself restored. So nothing is dropped for want of a row: of what a reader said the later word
+counts, and who left or was forgotten, by either of the two, stays so unless they came back later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from digest.store.database import Database
+from digest.store.forgotten import marker
+from digest.store.papers import keep_papers, load_papers
+from digest.store.personal import erase_reader
+from digest.store.subscribers import next_reader
+from digest.times import to_text
+
+_SAID = ("signup", "wish", "liked", "library")
+"""What a reader says anew as a whole, and each time with its moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """How many rows a restored backup lacked: suppressions, sign-ups, readers to be forgotten."""
+
+    suppressions: int = 0
+    signups: int = 0
+    forgotten: int = 0
+
+
+def take_over(
+    database: Database, old: Database, until: datetime | None, now: datetime
+) -> TakenOver:
+    """Bring into a restored backup what it lacks of an old database's word on readers; `until`: the
+    last moment that the backup knows. Who is new to it gets a number that no mail ever bore, for
+    which the last numbers must be known by now (see upkeep).
+    """
+    with database.transaction():
+        taken = _Taking(database, old, to_text(until) if until else "", now)
+        suppressions = taken.suppressions()
+        forgotten = taken.forgotten()
+        taken.readers()
+        signups = taken.said()
+        taken.consents()
+        database.set_meta("roster", "")
+    return TakenOver(suppressions, signups, forgotten)
+
+
+class _Taking:
+    """One take-over, in the transaction of `take_over`. `_numbers` has a reader's number in the
+    restored backup by that in the old database.
+    """
+
+    def __init__(self, database: Database, old: Database, until: str, now: datetime) -> None:
+        self._db, self._old, self._until, self._now = database, old, until, now
+        # A number is one reader's as long as a database lives, whatever their address.
+        self._same = database.meta("uuid") == old.meta("uuid")
+        self._numbers: dict[int, int] = {}
+
+    def suppressions(self) -> int:
+        """Who must not be mailed by the one must not be by the other."""
+        return sum(
+            self._db.write(
+                """INSERT INTO suppression(address, reason, since)
+                   VALUES(:address, :reason, :since) ON CONFLICT DO NOTHING""",
+                row,
+            )
+            for row in self._old.rows("SELECT * FROM suppression")
+        )
+
+    def forgotten(self) -> int:
+        """Erase those whom either was told to forget and who did not come back to the other later;
+        returns how many were erased.
+        """
+        present = [row for database in (self._old, self._db) for row in database.rows(_PRESENT)]
+        erased = 0
+        for database in (self._old, self._db):
+            mark_of = marker(database)
+            marks = {row["mark"]: row["at"] for row in database.rows("SELECT * FROM forgotten")}
+            for reader in present if marks else ():
+                mark = mark_of(reader["address"])
+                if reader["since"] > marks.get(mark, reader["since"]):
+                    del marks[mark]
+                    self._db.write("DELETE FROM forgotten WHERE mark = ?", [mark])
+            self._db.write_many(
+                "INSERT INTO forgotten(mark, at) VALUES(?, ?) ON CONFLICT DO NOTHING",
+                list(marks.items()),
+            )
+            for reader in self._db.rows("SELECT id, address FROM subscriber") if marks else ():
+                if mark_of(reader["address"]) in marks:
+                    erased += erase_reader(self._db, reader["id"])["subscriber"]
+        return erased
+
+    def readers(self) -> None:
+        """Find the old database's readers in the restored backup, let those be gone who have left
+        since, and follow who has another address now; who is missing and said something comes in.
+        """
+        mine = {row["id"]: row for row in self._db.rows("SELECT * FROM subscriber")}
+        by_address = {row["address"].casefold(): row["id"] for row in mine.values()}
+        spoke = {
+            reader
+            for table in (*_SAID, "consent")
+            for reader in self._old.column(f"SELECT DISTINCT subscriber FROM {table}")
+        }
+        for reader in self._old.rows("SELECT * FROM subscriber ORDER BY id"):
+            number = reader["id"] if self._same and reader["id"] in mine else None
+            number = number or by_address.get(reader["address"].casefold())
+            if number is None:
+                if reader["id"] not in spoke:
+                    continue
+                number = self._let_in(reader)
+            elif mine[number]["address"].casefold() != reader["address"].casefold():
+                self._rename(number, reader["address"])
+            if reader["gone"]:
+                self._let_go(number)
+            self._numbers[reader["id"]] = number
+
+    def _let_in(self, reader: dict[str, Any]) -> int:
+        number = next_reader(self._db)
+        self._db.write(
+            """INSERT INTO subscriber(id, address, name, since, due_at, origin, channel, gone)
+               VALUES(:number, :address, :name, :since, :since, :origin, :channel, :gone)""",
+            reader | {"number": number},
+        )
+        return number
+
+    def _rename(self, number: int, address: str) -> None:
+        """Give a reader the address to which they moved; one who has it goes out of the way."""
+        self._db.write(
+            """UPDATE subscriber SET address = address || ' (before ' || id || ')', gone = 1
+               WHERE lower(address) = lower(?) AND id <> ?""",
+            [address, number],
+        )
+        self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [address, number])
+
+    def _let_go(self, number: int) -> None:
+        self._db.write("UPDATE subscriber SET gone = 1 WHERE id = ?", [number])
+        self._db.write(
+            """UPDATE subscription SET until = 0, ended_at = ?
+               WHERE subscriber = ? AND until IS NULL""",
+            [self._now, number],
+        )
+        for table in ("signup", "wish"):
+            self._db.write(f"DELETE FROM {table} WHERE subscriber = ?", [number])
+
+    def said(self) -> int:
+        """Take each reader's later word; returns how many sign-ups the backup lacked."""
+        signups = 0
+        for table in _SAID:
+            latest = f"SELECT subscriber, MAX(at) AS at FROM {table} GROUP BY subscriber"
+            mine = {row["subscriber"]: row["at"] for row in self._db.rows(latest)}
+            for row in self._old.rows(latest):
+                number = self._numbers[row["subscriber"]]
+                if mine.get(number, "") > row["at"] or self._left_by_now(table, number, row["at"]):
+                    continue
+                signups += table == "signup" and number not in mine
+                self._db.write(f"DELETE FROM {table} WHERE subscriber = ?", [number])
+                self._copy(table, row["subscriber"], number)
+        return signups
+
+    def _left_by_now(self, table: str, number: int, at: str) -> bool:
+        """Whether the backup knows already that a reader who had signed up then left."""
+        return (
+            table == "signup"
+            and at <= self._until
+            and self._db.number("SELECT gone FROM subscriber WHERE id = ?", [number]) > 0
+        )
+
+    def _copy(self, table: str, reader: int, number: int) -> None:
+        """Copy a reader's rows, and the papers that they name."""
+        rows = self._old.rows(f"SELECT * FROM {table} WHERE subscriber = ?", [reader])
+        if table == "liked":
+            papers = load_papers(self._old, [row["paper"] for row in rows])
+            keep_papers(self._db, list(papers.values()))
+        for row in rows:
+            _insert(self._db, table, row | {"subscriber": number})
+
+    def consents(self) -> None:
+        """What a reader agreed to stays, and what is new comes in."""
+        for row in self._old.rows("SELECT subscriber, words, at FROM consent ORDER BY id"):
+            row |= {"subscriber": self._numbers[row["subscriber"]]}
+            if not self._db.value(
+                """SELECT 1 FROM consent
+                   WHERE subscriber = :subscriber AND words = :words AND at = :at""",
+                row,
+            ):
+                _insert(self._db, "consent", row)
+
+
+def _insert(database: Database, table: str, row: dict[str, Any]) -> None:
+    names = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    database.write(f"INSERT INTO {table}({names}) VALUES({values})", row)
+
+
+_PRESENT = "SELECT address, since FROM subscriber WHERE gone = 0"

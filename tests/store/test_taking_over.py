@@ -1,0 +1,138 @@
+"""What a restored backup takes over from the database before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from digest.store import Store
+from digest.store.database import Database
+from digest.store.preferences import LibraryPaper
+from digest.store.taking_over import TakenOver
+from digest.store.upkeep import back_up, restore
+from tests.store.house import ADA, BOB, House
+from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
+
+LIN = "lin@example.org"
+PAPER = LibraryPaper("10.1/a", "A", "of a")
+
+
+class Restored:
+    """A house whose backup knows Ada and Bob, and is put back after something has happened."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        self.house, self.backup = house, folder / "backup.db"
+        house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+        house.record("Alpha", eprint(1), eprint(2))
+        house.store.preferences.agree(1, "Mail me.", MONDAY)
+        house.store.preferences.like(2, eprint(1).id, MONDAY)
+        house.store.runs.begin(MONDAY)
+        back_up(house.path, self.backup)
+
+    def __call__(self) -> TakenOver:
+        self.house.store.close()
+        taken = restore(self.backup, self.house.path, MONDAY + 2 * DAY, mailed=False).taken
+        self.house.database = Database.open(self.house.path)
+        self.house.store = Store(self.house.database)
+        return taken
+
+    def number(self, address: str) -> int:
+        return int(self.house.value("SELECT id FROM subscriber WHERE address = ?", address) or 0)
+
+
+@pytest.fixture
+def restored(house: House, tmp_path: Path) -> Restored:
+    return Restored(house, tmp_path)
+
+
+def test_what_readers_said_since_is_taken_over(restored: Restored) -> None:
+    said, house = restored.house.store.preferences, restored.house
+    house.record("Alpha", eprint(3, MONDAY))
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"), reader(LIN, "Alpha"), at=MONDAY + DAY)
+    lin = restored.number(LIN)
+    for number in (1, lin):
+        said.like(number, eprint(3).id, MONDAY + DAY)
+        said.replace_library(number, [PAPER], MONDAY + DAY)
+        said.agree(number, "Keep my likes.", MONDAY + DAY)
+    said.unlike(2, eprint(1).id)
+    restored()
+    said, new = house.store.preferences, restored.number(LIN)
+    assert new > lin, "no mail ever bore the number"
+    for number in (1, new):
+        assert list(said.liked(number)) == [eprint(3).id]
+        assert said.library(number) == [PAPER]
+    assert house.value("SELECT COUNT(*) FROM consent WHERE subscriber = 1") == 2
+    assert house.value("SELECT COUNT(*) FROM consent") == 3
+    assert list(said.liked(2)) == [eprint(1).id], "what was taken back alone is not known"
+    assert house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"), reader(LIN, "Alpha"))
+    assert restored.number(LIN) == new
+    assert house.value("SELECT COUNT(*) FROM seen WHERE paper = ?", eprint(3).id) == 0
+    house.record("Alpha", eprint(3, MONDAY))
+    assert 3 in house.due(ADA), "a paper that is liked is due all the same"
+
+
+def test_who_left_moved_or_was_suppressed_since_stays_so(restored: Restored) -> None:
+    house = restored.house
+    house.store.subscribers.move(ADA, LIN)
+    house.sync(reader(LIN, "Alpha"), at=MONDAY + DAY)
+    house.suppress(LIN)
+    assert restored() == TakenOver(suppressions=1)
+    assert restored.number(LIN) == 1
+    assert house.value("SELECT gone FROM subscriber WHERE address = ?", BOB) == 1
+    assert house.store.subscribers.known() == 1
+    assert house.sync(reader(LIN, "Alpha"))
+    assert restored.number(LIN) == 1
+
+
+def test_who_was_forgotten_since_is_so_in_the_restored_copy(restored: Restored) -> None:
+    house = restored.house
+    house.store.personal.forget(ADA, MONDAY + DAY)
+    assert restored() == TakenOver(forgotten=1)
+    assert ADA.encode() not in house.path.read_bytes()
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    assert restored.number(ADA) == 0
+
+
+def test_who_came_back_since_is_no_longer_forgotten(house: House, tmp_path: Path) -> None:
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    house.store.personal.forget(LIN, MONDAY - HOUR)
+    restored = Restored(house, tmp_path)
+    house.store.suppressions.lift(LIN)
+    house.sync(reader(LIN, "Alpha"), reader(BOB, "Alpha"), at=MONDAY + DAY)
+    restored()
+    house.sync(reader(LIN, "Alpha"), reader(BOB, "Alpha"))
+    assert restored.number(LIN)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"damaged" * 1000)])
+def test_a_database_that_cannot_be_read_is_no_hindrance(
+    restored: Restored, spoil: Callable[[Path], object]
+) -> None:
+    restored.house.store.close()
+    spoil(restored.house.path)
+    for part in ("-wal", "-shm"):
+        restored.house.path.with_name(restored.house.path.name + part).unlink(missing_ok=True)
+    assert restored() == TakenOver()
+
+
+def test_a_younger_backup_loses_nothing_to_an_older_database(
+    restored: Restored, tmp_path: Path
+) -> None:
+    """Where the wrong backup was restored first, and the database before it could not be read."""
+    house = restored.house
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"), reader(LIN, "Alpha"), at=MONDAY + DAY)
+    house.store.preferences.like(3, eprint(2).id, MONDAY + DAY)
+    house.store.preferences.like(2, eprint(2).id, MONDAY + DAY)
+    back_up(house.path, tmp_path / "younger.db")
+    house.path.write_bytes(b"damaged" * 1000)
+    restored()
+    restored.backup = tmp_path / "younger.db"
+    house.now = MONDAY + 2 * DAY
+    restored()
+    assert list(house.store.preferences.liked(3)) == [eprint(2).id]
+    assert set(house.store.preferences.liked(2)) == {eprint(1).id, eprint(2).id}
+    with closing(Database.copy_of(restored.backup)) as younger:
+        assert younger.number("SELECT COUNT(*) FROM liked") == 3
