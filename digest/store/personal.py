@@ -7,7 +7,6 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from digest.store import ledger
 from digest.store.database import Concern, Database
 from digest.store.forgotten import note_forgotten
 from digest.store.ledger import forget as forget_long_ago
@@ -57,11 +56,6 @@ class Personal(Concern):
         ]
         for delivery in found["delivery"]:
             delivery["papers"] = self._papers(delivery["content"])
-        found["carried"] = [
-            {"month": f"{month:%Y-%m}", "papers": [f"{id_}v{v}" for id_, v in papers]}
-            for reader in readers
-            for month, papers in ledger.papers_by_month(self._db, reader).items()
-        ]
         found["suppression"] = self._db.rows(
             "SELECT * FROM suppression WHERE lower(address) = lower(?)", [address]
         )
@@ -137,7 +131,6 @@ def erase_reader(database: Database, reader: int) -> Counter[str]:
             for table in OF_READER
         }
     )
-    erased["carried"] = ledger.forget(database, reader)
     alone = database.column(
         """SELECT id FROM content WHERE id IN many(?)
                AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.content = content.id)""",
