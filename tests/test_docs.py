@@ -24,6 +24,7 @@ from digest.cli import GROUPS, cli, main
 from digest.cli.besides.manual import _commands, reference
 from digest.demo.papers import three_days
 from digest.setup.settings import SETTINGS
+from digest.store.bodies import Bodies
 from tests.world.standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,9 +90,11 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     with Standin(days[0].papers) as standin, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIGEST_ARXIV_API", standin.url)
         patch.setenv("DIGEST_ARXIV_DELAY", "0")
+        # One delivery is left waiting, as after a refusal, for the examples that settle such: its
+        # body must not go.
+        patch.setattr(Bodies, "let_go", lambda *_: 0)
         with contextlib.suppress(SystemExit):
             main(["run", "--home", str(home), "--now", days[0].now.isoformat(), "--quiet"])
-        # One delivery is left waiting, as after a refusal, for the examples that settle such.
         with contextlib.closing(sqlite3.connect(home / "digest.db")) as database:
             database.execute(
                 "UPDATE delivery SET state = 'deferred', reply = '450 later' WHERE id = 2"

@@ -15,11 +15,12 @@ import css_inline
 import jinja2
 from markupsafe import Markup, escape
 
+from digest import __version__
 from digest.errors import ConfigError
 from digest.keywords.marks import Span
 from digest.model import Digest, Format, Rendered
 from digest.rendering.fold import underline, wrap
-from digest.rendering.templates import environment, template_errors
+from digest.rendering.templates import environment, fingerprint, template_errors
 from digest.rendering.texts import ABSTRACT_LENGTH, shorten
 from digest.rendering.view import PageView, view
 
@@ -61,10 +62,16 @@ class Renderer:
     """
 
     def __init__(self, templates: Path | None = None) -> None:
+        self._folder = templates
         self._html, self._text = _environments(templates) if templates else _built_in()
         self._inliner = css_inline.CSSInliner(
             keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
         )
+
+    @property
+    def made_by(self) -> str:
+        """Tells apart the programs and templates by which one digest may look otherwise."""
+        return f"{__version__} {fingerprint(self._folder)}"
 
     def render(self, digest: Digest, mark: str) -> Rendered:
         """Render all parts; the HTML part is at most HTML_BYTES long, the text part names every

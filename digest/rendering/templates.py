@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import jinja2
@@ -27,6 +31,31 @@ def environment(folder: Path | None, *, autoescape: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def fingerprint(folder: Path | None) -> str:
+    """A hash of the templates, the built-in ones and those that stand in a folder: another one
+    where anything in them has changed.
+    """
+    found = hashlib.sha256()
+    for name, text in (*_built_in(), *(_texts(folder) if folder else ())):
+        found.update(f"{name} {len(text)} ".encode() + text)
+    return found.hexdigest()[:16]
+
+
+def _texts(folder: Path | Traversable) -> tuple[tuple[str, bytes], ...]:
+    """The templates in a folder, by name."""
+    files = sorted(folder.iterdir(), key=lambda file: file.name) if folder.is_dir() else []
+    return tuple(
+        (file.name, file.read_bytes())
+        for file in files
+        if file.name.endswith((".html", ".txt")) and file.is_file()
+    )
+
+
+@cache
+def _built_in() -> tuple[tuple[str, bytes], ...]:
+    return _texts(resources.files("digest.templates"))
 
 
 @contextmanager

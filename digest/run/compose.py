@@ -5,9 +5,7 @@ the outbox.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -17,9 +15,7 @@ from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
-from digest.mail.message import freeze
-from digest.model import Channel, Digest, Paper, Roster, Silence, Subscriber
-from digest.rendering.issue import render_issues
+from digest.model import Digest, Paper, Roster, Silence, Subscriber
 from digest.rendering.render import Renderer
 from digest.rules.channels import RULES
 from digest.rules.compose import Extras, compose
@@ -33,8 +29,10 @@ from digest.rules.schedule import (
     next_digest,
     next_slot,
 )
+from digest.run.bodies import Bodies
 from digest.run.fetch import unanswered
 from digest.store import Store
+from digest.store.bodies import Content
 from digest.store.digests import DigestPlan, Due, Exclude, Queued
 from digest.store.silences import SILENCE
 from digest.system.signals import Stop
@@ -63,6 +61,11 @@ class Composer:
     renderer: Renderer
     contact: str
     domain: str
+
+    @property
+    def bodies(self) -> Bodies:
+        """The maker of bodies."""
+        return Bodies(self.store, self.renderer)
 
 
 async def compose_due(
@@ -148,14 +151,13 @@ def make_plan(store: Store, reader: Due, subscriber: Subscriber) -> DigestPlan:
 class _Batch:
     """The results for a chunk of readers, before they are written.
 
-    `stored` are the digests in their stored form (key, subject, body), by all that they were made
-    of.
+    `contents` are the digests as they are kept, by all that they were made of.
     """
 
     composer: Composer
     now: datetime
     queued: list[Queued] = field(default_factory=list)
-    stored: dict[object, tuple[str, str, tuple[bytes, ...]]] = field(default_factory=dict)
+    contents: dict[object, Content] = field(default_factory=dict)
     next_slots: dict[int, datetime] = field(default_factory=dict)
     away: list[int] = field(default_factory=list)
     found_empty: list[int] = field(default_factory=list)
@@ -244,13 +246,11 @@ class _Batch:
             slot,
             alike,
         )
-        if made_of not in self.stored:
+        if made_of not in self.contents:
             digest = self.digest(plan, subscriber, slot, quiet)
-            key = hashlib.sha256(repr(digest).encode("utf-8", "backslashreplace")).hexdigest()
-            known = self.composer.store.digests.stored(key)
-            self.stored[made_of] = (key, *(known or _rendered(self.composer.renderer, digest)))
+            self.contents[made_of] = self.composer.bodies.of(digest)
         self.queued.append(
-            Queued(plan, apart or slot, *self.stored[made_of], unscheduled=apart is not None)
+            Queued(plan, apart or slot, self.contents[made_of], unscheduled=apart is not None)
         )
         self.next_slots[plan.reader] = next_slot(subscriber, apart or slot)
 
@@ -319,15 +319,6 @@ def _occasion(
         return Occasion.DIGEST if is_due else Occasion.NOTHING
     mailed_lately = plan.previous is not None and now - plan.previous < SILENCE
     return Occasion.NOTE if plan.silences and not mailed_lately else Occasion.NOTHING
-
-
-def _rendered(renderer: Renderer, digest: Digest) -> tuple[str, tuple[bytes, ...]]:
-    """Subject and body as they are stored: of a mail, or of the issues of a repository."""
-    if digest.channel is Channel.GITHUB:
-        issues = render_issues(digest)
-        return issues.title, tuple(body.encode() for body in issues.bodies)
-    rendered = renderer.render(digest, secrets.token_hex(16))
-    return rendered.subject, freeze(rendered)
 
 
 def exclude_rules(subscriber: Subscriber) -> Exclude:

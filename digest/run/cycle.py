@@ -128,6 +128,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     # A server that failed a moment ago is given its rest within the same run, too.
     await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)
+    store.bodies.let_go(lambda: not parts.stop.is_set())
     await _age(parts)
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())

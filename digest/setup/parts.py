@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from digest.errors import ConfigError
 from digest.mail.message import assemble
 from digest.mail.transport import Carrier
-from digest.model import Channel
+from digest.model import OPEN, Channel
 from digest.rules.channels import Terms, make_terms
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
@@ -19,10 +19,11 @@ from digest.setup.subscribers import apply_naming, known_as, place_of_subscriber
 
 if TYPE_CHECKING:
     from digest.mail.transport import Transport
-    from digest.model import Roster, Subscriber
+    from digest.model import Outgoing, Roster, Subscriber
     from digest.run.cycle import Parts, Summary
     from digest.run.deliver import Delivered, Mailer
     from digest.store import Store
+    from digest.store.bodies import Content
 
 
 @contextmanager
@@ -178,6 +179,28 @@ async def deliver_waiting(
         return await run_stoppable(delivered, session.stop) or Delivered()
     finally:
         await mailer.close()
+
+
+def made_again(settings: Settings, store: Store, delivery: int) -> tuple[Content, str] | None:
+    """The digest of a delivery, rendered again, and how it may differ from what was sent; None
+    where that cannot be (see Bodies.again).
+    """
+    from digest.rendering.render import Renderer
+    from digest.run.bodies import Bodies
+
+    return Bodies(store, Renderer(settings.templates)).again(delivery)
+
+
+def message_of(settings: Settings, store: Store, delivery: int) -> tuple[Outgoing, str]:
+    """All that a delivery's message is made of, and how it may differ from what was sent.
+
+    Its body is the one that is kept while it is on its way, and rendered again once it has ended,
+    since another one may be kept by then. Raises UsageError where neither can be.
+    """
+    has_ended = store.outbox.entry(delivery).state not in OPEN
+    again = made_again(settings, store, delivery) if has_ended else None
+    content, differs = again or (None, "")
+    return store.outbox.message(delivery, content.pieces if content else ()), differs
 
 
 def clock_at(now: datetime | None) -> Callable[[], datetime]:

@@ -15,6 +15,7 @@ from types import TracebackType
 from digest.model import Channel
 from digest.store.ageing import Ageing
 from digest.store.alarms import Alarms
+from digest.store.bodies import Bodies
 from digest.store.clock import Clock
 from digest.store.database import Database, is_there
 from digest.store.digests import Digests
@@ -48,6 +49,7 @@ class Store:
         self.subscribers = Subscribers(database)
         self.windows = Windows(database)
         self.sources = Sources(database)
+        self.bodies = Bodies(database)
         self.digests = Digests(database)
         self.exports = Exports(database)
         self.folder = Folder(database)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from digest.store.bodies import delete
 from digest.store.database import Concern, Database
 from digest.store.ledger import month_of, note_corrections, packed, pair, row_of, unpacked
 from digest.store.pages import Pages
@@ -71,8 +72,7 @@ def _age_deliveries(database: Database, now: datetime, place: Place) -> Place:
                AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.content = c.id)""",
         [list({row["content"] for row in rows})],
     )
-    database.write("DELETE FROM content_paper WHERE content IN many(?)", [contents])
-    database.write("DELETE FROM content WHERE id IN many(?)", [contents])
+    delete(database, contents)
     return rows[-1]["subscriber"] if len(rows) == STEP else None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from digest.model import Item, Kind, Paper, Revisions
+from digest.store.bodies import Content, keep
 from digest.store.database import Concern, Database
 from digest.store.due import (
     NO_END,
@@ -22,7 +23,7 @@ from digest.store.due import (
 )
 from digest.store.log import head
 from digest.store.papers import load_papers
-from digest.store.rows import NOT_CARRIED_STATES, pack, unpack
+from digest.store.rows import NOT_CARRIED_STATES
 from digest.store.silences import is_silent, note_silences, silent_queries
 from digest.store.subscribers import unplaced_labels
 from digest.times import to_text
@@ -94,9 +95,7 @@ class Queued:
 
     plan: DigestPlan
     slot: datetime
-    key: str
-    subject: str
-    pieces: tuple[bytes, ...]
+    content: Content
     unscheduled: bool = False
 
 
@@ -212,13 +211,6 @@ class Digests(Concern):
             {"reader": reader, "folded": list(folded)},
         )
 
-    def stored(self, key: str) -> tuple[str, tuple[bytes, ...]] | None:
-        """Subject and body of the content with this key, where an equal digest was queued
-        before.
-        """
-        row = self._db.row("SELECT subject, pieces FROM content WHERE key = ?", [key])
-        return (row["subject"], unpack(row["pieces"])) if row else None
-
     def queue(
         self,
         batch: Iterable[Queued],
@@ -264,7 +256,7 @@ class Digests(Concern):
             {
                 "reader": plan.reader,
                 "slot": slot,
-                "content": self._content(queued),
+                "content": keep(self._db, queued.content, map(_carried, plan.items)),
                 "message_id": make_message_id(self._db, plan.reader, slot, domain),
                 "now": now,
                 "newest": max((item.paper.published for item in plan.items), default=now),
@@ -295,24 +287,6 @@ class Digests(Concern):
         if not queued.unscheduled:
             self._close_slot(plan.reader, queued.slot, due_at)
 
-    def _content(self, queued: Queued) -> int:
-        """The stored content, written once for all readers of equal digests."""
-        # A hundred thousand readers of the same keywords share one body.
-        content = self._db.number("SELECT id FROM content WHERE key = ?", [queued.key])
-        if not content:
-            content = self._db.number(
-                "INSERT INTO content(key, subject, pieces) VALUES(?, ?, ?) RETURNING id",
-                [queued.key, queued.subject, pack(queued.pieces)],
-            )
-            self._db.write_many(
-                "INSERT INTO content_paper(content, paper, version, revised) VALUES(?, ?, ?, ?)",
-                [
-                    [content, item.paper.id, item.paper.version, item.kind == Kind.REVISED]
-                    for item in queued.plan.items
-                ],
-            )
-        return content
-
     def _close_slot(self, reader: int, slot: datetime, due_at: datetime) -> None:
         self._db.write(
             "UPDATE subscriber SET slot = ?, opened_at = NULL, due_at = ? WHERE id = ?",
@@ -341,6 +315,11 @@ class Digests(Concern):
             self._db.write_many(
                 "UPDATE subscriber SET away = 1 WHERE id = ?", [[reader] for reader in readers]
             )
+
+
+def _carried(item: Item) -> tuple[str, int, bool]:
+    """A paper as the ledger has it."""
+    return item.paper.id, item.paper.version, item.kind is Kind.REVISED
 
 
 def make_message_id(database: Database, reader: int, slot: str, domain: str) -> str:

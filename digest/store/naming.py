@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from digest.store.alarms import ERROR, MEMORY
+from digest.store.bodies import HAS_ENDED
 from digest.store.database import Concern
-from digest.store.rows import OPEN_STATES, pack, unpack
+from digest.store.rows import loads, pack, unpack
 
 MARK = "names"
-DROP_BODIES = f"""
-    UPDATE content SET pieces = ?, key = 'dropped ' || id
-    WHERE length(pieces) > 0 AND NOT EXISTS (
-        SELECT 1 FROM delivery d WHERE d.content = content.id AND d.state IN {OPEN_STATES})"""
-"""Empties the bodies that nobody waits for; the key goes too, since an equal digest must not find
-an empty body."""
+DROP_BODIES = f"DELETE FROM body WHERE {HAS_ENDED}"
+"""Deletes the bodies that nobody waits for, also those that cannot be rendered again."""
 
 _ADDRESS = "(SELECT r.address FROM subscriber r WHERE r.id = t.subscriber)"
 WORDS_OF_SERVERS = (
@@ -43,10 +41,10 @@ class Naming(Concern):
         return self._db.meta(MARK) or ""
 
     def drop_bodies(self) -> None:
-        """Empty the bodies of digests that have ended, so that no trace of them is in the file."""
+        """Delete the bodies of digests that have ended, so that no trace of them is in the file."""
         # SQLite would otherwise leave the deleted text in free pages of the file.
         self._db.value("PRAGMA secure_delete = ON")
-        self._db.write(DROP_BODIES, [b""])
+        self._db.write(DROP_BODIES)
 
     def hide(
         self,
@@ -60,8 +58,9 @@ class Naming(Concern):
 
         `name_of` makes the pseudonym of an address; `conceal` takes one address (or none), and all
         that looks like one, out of what a server said; `plain` takes the contact out of the bodies
-        that wait. The secret that signs links goes, since in this mode the operator's is used. The
-        mark is set last: an interrupted change is made again.
+        that wait, and it goes from the values of digests. The secret that signs links goes, since
+        in this mode the operator's is used. The mark is set last: an interrupted change is made
+        again.
         """
         with self._db.transaction():
             self._conceal_words(conceal)
@@ -69,15 +68,25 @@ class Naming(Concern):
             self._db.write("UPDATE subscriber SET name = ''")
             # Its names hold the login; which messages were handled is remembered elsewhere.
             self._db.write("DELETE FROM inbox_place")
-            self._db.write(DROP_BODIES, [b""])
-            for row in self._db.rows("SELECT id, pieces FROM content WHERE length(pieces) > 0"):
+            self._db.write(DROP_BODIES)
+            for row in self._db.rows("SELECT content, pieces FROM body"):
                 pieces = pack(tuple(plain(piece) for piece in unpack(row["pieces"])))
-                self._db.write("UPDATE content SET pieces = ? WHERE id = ?", [pieces, row["id"]])
+                self._db.write(
+                    "UPDATE body SET pieces = ? WHERE content = ?", [pieces, row["content"]]
+                )
+            self._forget_contact()
             self._db.set_meta("secret", "")
             self._db.set_meta("roster", "")
         # docs/decisions.md, "A database that forgets addresses renames its readers"
         self._db.vacuum()
         self._db.set_meta(MARK, mark)
+
+    def _forget_contact(self) -> None:
+        for row in self._db.rows("SELECT id, digest FROM content WHERE digest <> ''"):
+            named = loads(row["digest"])
+            if named.pop("contact", ""):
+                digest = json.dumps(named, separators=(",", ":"))
+                self._db.write("UPDATE content SET digest = ? WHERE id = ?", [digest, row["id"]])
 
     def show(self, addresses: Mapping[str, str]) -> None:
         """Let the readers with these names go by their addresses again; others keep the names."""

@@ -14,11 +14,12 @@ from digest.model import NOT_CARRIED, OPEN, Channel, Outcome, Outgoing, Receipt,
 from digest.rules.bounces import bare_words
 from digest.rules.channels import Terms
 from digest.rules.delivery_retry import UNKNOWN_WAIT, effect_of
+from digest.store.bodies import Content, keep, papers_of
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.mistakes import HELD_BACK
 from digest.store.relay import Relay
-from digest.store.rows import OPEN_STATES, WAITING_STATES, states, stored
+from digest.store.rows import OPEN_STATES, WAITING_STATES, states, stored, unpack, value_of
 from digest.store.suppressions import excuse_words, note_bounce
 
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
@@ -51,8 +52,8 @@ def body_gone_error(delivery: int) -> UsageError:
     """The error where a digest's body is no longer stored."""
     return UsageError(
         f"the body of delivery {delivery} is no longer kept",
-        remedy="'digest db prune' let it go; where the readers come from a secret none is kept"
-        " that was delivered",
+        remedy="'digest db prune' let it go, or, where the readers come from a secret, an older"
+        " version of digest",
     )
 
 
@@ -122,24 +123,25 @@ class Outbox(Concern):
                 leased.sort(key=itemgetter("due", "id"))
                 return [self.message(row["id"]) for row in leased]
 
-    def message(self, delivery: int) -> Outgoing:
-        """All that the message of a delivery is made of. Raises UsageError where there is none, or
-        not any more.
+    def message(self, delivery: int, pieces: tuple[bytes, ...] = ()) -> Outgoing:
+        """All that the message of a delivery is made of, its body being `pieces` where they are
+        given. Raises UsageError where there is no such delivery, or its body is gone.
         """
-        found = self._db.first(
-            Outgoing,
+        row = self._db.row(
             f"""SELECT d.id, d.attempt, r.address, r.channel, r.name, d.message_id,
-                   d.queued_at AS date, {SUBJECT} AS subject, c.pieces, r.id AS reader
+                   d.queued_at AS date, {SUBJECT} AS subject, b.pieces AS body, r.id AS reader
                FROM delivery d
                JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
-               WHERE d.id = ? AND length(c.pieces) > 0""",
+               LEFT JOIN body b ON b.content = d.content
+               WHERE d.id = ?""",
             [delivery],
         )
-        if found is None:
-            self._require(delivery)
+        if row is None:
+            raise no_delivery_error(delivery, " --all")
+        if not pieces and row["body"] is None:
             raise body_gone_error(delivery)
-        return found
+        return value_of(Outgoing, row, pieces=pieces or unpack(row["body"]))
 
     def enter_data(self, outgoing: Outgoing) -> None:
         """Commit that from now on the message may be accepted. Raises LookupError where the claim
@@ -248,9 +250,12 @@ class Outbox(Concern):
         rows = self._db.rows("SELECT state, COUNT(*) AS number FROM delivery GROUP BY state")
         return Counter({stored(State)(row["state"]): row["number"] for row in rows})
 
-    def again(self, delivery: int, now: datetime, domain: str) -> OutboxRow:
+    def again(
+        self, delivery: int, now: datetime, domain: str, content: Content | None = None
+    ) -> OutboxRow:
         """Queue a digest that has gone once more, in a mail of its own that takes no slot and
-        changes nothing due.
+        changes nothing due. `content` is the digest, rendered again; without it its body must have
+        lasted.
 
         Raises UsageError where it has not gone, or the reader is not to be mailed.
         """
@@ -266,7 +271,7 @@ class Outbox(Concern):
                 {
                     "reader": row["subscriber"],
                     "slot": slot,
-                    "content": row["content"],
+                    "content": self._repeated(delivery, row, content),
                     "message_id": make_message_id(self._db, row["subscriber"], slot, domain),
                     "now": now,
                     "newest": now,
@@ -276,6 +281,16 @@ class Outbox(Concern):
                 },
             )
             return self.entry(number)
+
+    def _repeated(self, delivery: int, row: dict[str, Any], content: Content | None) -> int:
+        """The number of the content of a repeat: of the digest's own, or of what is made of it by a
+        program that renders it otherwise.
+        """
+        if content is not None:
+            return keep(self._db, content, papers_of(self._db, row["content"]))
+        if not row["has_body"]:
+            raise body_gone_error(delivery)
+        return int(row["content"])
 
     def retry(self, delivery: int, now: datetime) -> OutboxRow:
         """Let one delivery leave with the next cycle. Raises UsageError where it is none that
@@ -345,12 +360,12 @@ _ROWS = f"""
 
 _REPEATED = """
     SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
-        COALESCE(d.again, d.id) AS first, length(c.pieces) = 0 AS pruned,
+        COALESCE(d.again, d.id) AS first,
+        EXISTS (SELECT 1 FROM body b WHERE b.content = d.content) AS has_body,
         (SELECT COUNT(*) FROM delivery o
          WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
     FROM delivery d
     JOIN subscriber r ON r.id = d.subscriber
-    JOIN content c ON c.id = d.content
     LEFT JOIN suppression x ON lower(x.address) = lower(r.address)
     WHERE d.id = ?"""
 
@@ -364,8 +379,6 @@ def _refuse_repeat(delivery: int, row: dict[str, Any]) -> None:
         )
     if row["reason"]:
         raise UsageError(f"mail to {row['address']} is suppressed ({row['reason']})")
-    if row["pruned"]:
-        raise body_gone_error(delivery)
     if row["state"] in NOT_CARRIED:
         raise UsageError(
             f"the digest of delivery {delivery} has not gone ({row['state']})",

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
+from digest.store.bodies import delete as delete_contents
 from digest.store.database import Concern, Database
 from digest.store.forgotten import note_forgotten
 from digest.store.ledger import forget as forget_long_ago
@@ -136,8 +137,7 @@ def erase_reader(database: Database, reader: int) -> Counter[str]:
                AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.content = content.id)""",
         [contents],
     )
-    database.write("DELETE FROM content_paper WHERE content IN many(?)", [alone])
-    database.write("DELETE FROM content WHERE id IN many(?)", [alone])
+    delete_contents(database, alone)
     database.write("UPDATE relay SET refused = 0 WHERE refused = ?", [reader])
     erased["carried"] = forget_long_ago(database, reader)
     erased["subscriber"] = database.write("DELETE FROM subscriber WHERE id = ?", [reader])

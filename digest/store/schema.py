@@ -58,8 +58,9 @@ MIGRATIONS: tuple[str, ...] = (
     # the file at that time, both JSON.
     # `consent`: what the reader agreed to, in the words that were shown.
     # `forgotten`: a keyed hash of each address of which all else was erased.
-    # `digest`: the digest's value as JSON, by which its body is made again, and `made_by` the
-    # program and templates that made it last.
+    # `digest`: the digest's value as JSON, from which its body is rendered again. `body`: there
+    # while a delivery of it is on its way, and `lasting` until it is pruned, where there is no
+    # value.
     # The ledger of digests whose deliveries are gone (store/ledger.py has the form of its columns).
     # `carried`: what a reader was sent in a month, both in its `id`: `contents` are numbers of
     # `aged`, digests that several readers had, and `papers` what that reader alone had.
@@ -172,8 +173,18 @@ CHECK(origin IN ('file', 'web'));
 
     CREATE TABLE forgotten(mark TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 
+    CREATE TABLE body(
+        content INTEGER PRIMARY KEY REFERENCES content(id),
+        pieces BLOB NOT NULL,
+        lasting INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX body_passing ON body(lasting, content);
+    INSERT INTO body(content, pieces, lasting) \
+SELECT id, pieces, 1 FROM content WHERE pieces <> x'';
+    ALTER TABLE content DROP COLUMN pieces;
     ALTER TABLE content ADD COLUMN digest TEXT NOT NULL DEFAULT '';
-    ALTER TABLE content ADD COLUMN made_by TEXT NOT NULL DEFAULT '';
+    CREATE INDEX delivery_content_open ON delivery(content) \
+WHERE state IN ('queued', 'leased', 'in_data', 'deferred', 'unknown');
 
     CREATE TABLE aged(
         id INTEGER PRIMARY KEY,

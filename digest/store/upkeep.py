@@ -9,6 +9,7 @@ from pathlib import Path
 
 from digest.errors import DigestError, StoreError, UsageError
 from digest.store.ageing import Ageing
+from digest.store.bodies import forget
 from digest.store.clock import Clock
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database
@@ -237,15 +238,7 @@ def prune(path: Path, before: datetime, now: datetime) -> Pruned:
         while ageing.step(now):
             pass
         with database.transaction():
-            # The key goes with the body: an equal digest must not find the empty one.
-            database.write(
-                f"""UPDATE content SET pieces = ?, key = 'pruned ' || id
-                    WHERE length(pieces) > 0 AND NOT EXISTS (
-                        SELECT 1 FROM delivery d WHERE d.content = content.id
-                            AND (d.state IN {OPEN_STATES}
-                                 OR COALESCE(d.ended_at, d.queued_at) >= ?))""",
-                [b"", before],
-            )
+            forget(database, before)
             runs = delete_runs(database, before)
             windows = database.write("DELETE FROM answer WHERE at < ?", [before])
         left = _held(database)
@@ -256,9 +249,10 @@ def prune(path: Path, before: datetime, now: datetime) -> Pruned:
 
 
 def _held(database: Database) -> tuple[int, int, int]:
-    """How many bodies, deliveries and abstracts there are."""
+    """How many texts of digests, deliveries and abstracts there are."""
     return (
-        database.number("SELECT COUNT(*) FROM content WHERE length(pieces) > 0"),
+        database.number("SELECT COUNT(*) FROM content WHERE digest <> ''")
+        + database.number("SELECT COUNT(*) FROM body WHERE lasting = 1"),
         database.number("SELECT COUNT(*) FROM delivery"),
         database.number("SELECT COUNT(*) FROM paper WHERE abstract <> ''"),
     )

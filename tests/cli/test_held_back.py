@@ -98,7 +98,10 @@ def test_status_why_and_show_tell_the_line(begun: House) -> None:
 
 def test_what_waits_in_the_outbox_is_held_back_too(begun: House) -> None:
     begun("run", now=FRIDAY - HOUR)
-    begun.write_row("UPDATE delivery SET state = 'queued', ended_at = NULL, next_at = queued_at")
+    begun.write_row(
+        "UPDATE delivery SET state = 'queued', ended_at = NULL, next_at = queued_at WHERE"
+        " subscriber = (SELECT id FROM subscriber WHERE address = 'lin@example.org')"
+    )
     count = len(begun.mails("lin@"))
     begun.write(RIGHT.replace("Europe/Berlin", "Europe/Berln"))
     assert begun("run", now=FRIDAY).code == 1

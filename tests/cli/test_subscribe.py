@@ -181,7 +181,7 @@ def test_only_who_never_had_a_digest_is_told_of_a_first_one(ada: Shell) -> None:
     assert value["first_digest"] == "2026-11-23T12:00:00Z"
     database = sqlite3.connect(ada.home / "digest.db")
     with database:
-        database.execute("INSERT INTO content(id, key, subject, pieces) VALUES(1, 'k', 's', x'')")
+        database.execute("INSERT INTO content(id, key, subject) VALUES(1, 'k', 's')")
         database.execute(
             "INSERT INTO delivery"
             "(subscriber, slot, content, message_id, queued_at, from_seq, next_at, state)"

@@ -99,8 +99,10 @@ async def test_what_was_posted_and_never_heard_of_is_found_again_whatever_the_po
 async def test_a_crash_while_an_issue_is_posted_posts_it_once(repository: Repository) -> None:
     world = repository.world
     world.arxiv.announce("Alpha", eprint(1))
-    await repository.cycle(MONDAY)
-    # As a process that was killed right after GitHub took the issue leaves it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.store.bodies, "let_go", lambda _go_on: 0)
+        await repository.cycle(MONDAY)
+    # As a process that was killed right after GitHub took the issue leaves it: with the body.
     world.database.write("UPDATE delivery SET state = 'in_data', owner = 'gone', ended_at = NULL")
     assert await repository.cycle(MONDAY + timedelta(minutes=1)) == {}
     assert await repository.cycle(MONDAY + HOUR) == {Outcome.SENT: 1}

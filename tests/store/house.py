@@ -21,9 +21,11 @@ from digest.model import (
 )
 from digest.rules.channels import Terms
 from digest.store import Store
+from digest.store.bodies import Content
 from digest.store.database import Database
 from digest.store.digests import DigestPlan, Queued
 from digest.store.papers import write_paper
+from digest.store.rows import pack
 from digest.times import to_text
 from tests.world.worlds import DAY, MONDAY, keyword
 
@@ -89,7 +91,8 @@ class House:
         """Queue what is due; returns the delivery's number, 0 where nothing was queued."""
         self.now = at or self.now
         plan = plan or self.plan(address, **options)
-        queued = Queued(plan, self.now, f"{address} {self.now} {numbers(plan)}", "subject", PIECES)
+        key = f"{address} {self.now} {numbers(plan)}"
+        queued = Queued(plan, self.now, Content(key, "subject", "", pack(PIECES)))
         count = self.store.digests.queue(
             [queued], self.now, "example.org", lambda _reader: self.now + DAY
         )

@@ -46,9 +46,7 @@ def told(path: Path) -> str:
     """All that the file holds, compressed bodies too."""
     with closing(sqlite3.connect(path)) as database:
         bodies = [
-            zlib.decompress(pieces)
-            for (pieces,) in database.execute("SELECT pieces FROM content")
-            if pieces
+            zlib.decompress(pieces) for (pieces,) in database.execute("SELECT pieces FROM body")
         ]
     log = path.with_name(f"{path.name}-wal")
     files = [file.read_bytes() for file in (path, log) if file.exists()]

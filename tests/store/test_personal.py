@@ -83,7 +83,7 @@ def traces(path: Path) -> list[str]:
     files = [path, *path.parent.glob(f"{path.name}-*")]
     found = {file.name: file.read_bytes() for file in files}
     with closing(sqlite3.connect(path)) as database:
-        bodies = database.execute("SELECT pieces FROM content WHERE pieces <> x''")
+        bodies = database.execute("SELECT pieces FROM body")
         found["bodies"] = b"".join(zlib.decompress(pieces) for (pieces,) in bodies)
     words = [text.lower().encode() for text in (ADA, NAME, ADA.partition("@")[0])]
     return [name for name, held in found.items() for word in words if word in held.lower()]

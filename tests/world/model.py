@@ -448,6 +448,8 @@ class World:
         )
         return [fleeting, stranger, *rows[:1]]
 
+    made_by = "the model"
+
     def render(self, digest: Digest, mark: str) -> Rendered:
         return Rendered("digest", f"text\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
 

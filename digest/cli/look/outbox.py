@@ -27,7 +27,7 @@ from digest.rules.channels import RULES, Terms
 from digest.rules.words import in_words
 from digest.run.deliver import opens_at
 from digest.setup.mail import make_sender
-from digest.setup.parts import existing_store, machine_now, reading_store, terms_of
+from digest.setup.parts import existing_store, machine_now, message_of, reading_store, terms_of
 from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.store.history import Carried
@@ -204,7 +204,7 @@ def _paper_line(paper: Carried) -> str:
 
 def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
-    outgoing = store.outbox.message(number)
+    outgoing, differs = message_of(context.settings, store, number)
     if outgoing.channel is Channel.GITHUB:
         raise UsageError(
             f"delivery {number} is an issue of {outgoing.address}, and no mail",
@@ -213,6 +213,8 @@ def _write(context: Context, store: Store, number: int, place: str) -> None:
     # The database holds a name in the address's place: the message as it leaves has the address.
     if context.settings.subscribers_yaml:
         outgoing = reveal(outgoing, mailboxes(read_roster(context.settings))) or outgoing
+    if differs:
+        context.warn(differs)
     data = assemble(outgoing, make_sender(context.settings, store)).data
     if place == "-":
         click.echo(data, nl=False)

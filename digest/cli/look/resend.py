@@ -13,7 +13,7 @@ from digest.errors import Exit, TryLaterError, UsageError
 from digest.rules.schedule import local_date
 from digest.setup.clock import check_ahead, store_clock
 from digest.setup.mail import make_sender
-from digest.setup.parts import deliver_waiting, existing_store
+from digest.setup.parts import deliver_waiting, existing_store, made_again
 from digest.store import Store
 from digest.system.locks import cycle_lock
 
@@ -47,7 +47,11 @@ def resend(context: Context, email: str, day: str | None, last: bool, now: datet
         check_ahead(settings, store, now)
         clock = store_clock(store, now)
         number = _chosen(context, store, email, day)
-        again = store.outbox.again(number, clock(), make_sender(settings).domain).id
+        content, differs = made_again(settings, store, number) or (None, "")
+        domain = make_sender(settings).domain
+        again = store.outbox.again(number, clock(), domain, content).id
+        if differs:
+            context.warn(differs)
         try:
             with cycle_lock(settings.db):
                 asyncio.run(deliver_waiting(settings, store, clock=clock))

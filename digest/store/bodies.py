@@ -1,0 +1,165 @@
+"""What digests say: each digest's value, kept, and its body, which lasts as long as a delivery of
+it is on its way.
+
+A content is a digest as one program with one set of templates renders it; all its readers share it.
+The body is there from the moment at which a delivery is queued until none is open any more, and is
+written only where there is none: so one Message-ID never carries two bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from digest.model import Paper
+from digest.store.database import Concern, Database
+from digest.store.papers import load_papers
+from digest.store.rows import OPEN_STATES, unpack
+
+STEP = 500
+"""Bodies that are let go in one transaction."""
+HAS_ENDED = f"""NOT EXISTS (
+    SELECT 1 FROM delivery d WHERE d.content = body.content AND d.state IN {OPEN_STATES})"""
+"""Whether nobody waits for a body any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A digest as it is kept. `key` tells it from all others: equal digests that are rendered in
+    the same way have the same. `digest` is the value of which it can be rendered again, "" where
+    there is none; `body` is that of Outgoing, packed (see rows.pack).
+    """
+
+    key: str
+    subject: str
+    digest: str
+    body: bytes
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The body as an Outgoing has it."""
+        return unpack(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of the digest of a delivery: its value, its papers as they are known now, by
+    their ids, and the versions in which it names them.
+    """
+
+    key: str
+    digest: str
+    papers: dict[str, Paper]
+    versions: dict[str, int]
+
+
+class Bodies(Concern):
+    """The contents of digests."""
+
+    def stored(self, key: str) -> Content | None:
+        """The content with this key, where an equal digest is on its way; without its body it is
+        to be rendered again.
+        """
+        return self._db.first(
+            Content,
+            """SELECT c.key, c.subject, c.digest, b.pieces AS body
+               FROM content c JOIN body b ON b.content = c.id WHERE c.key = ?""",
+            [key],
+        )
+
+    def kept(self, delivery: int) -> Kept | None:
+        """What the digest of a delivery was; None where no value of it is kept, or there is no such
+        delivery.
+        """
+        row = self._db.row(
+            """SELECT c.id, c.key, c.digest FROM delivery d JOIN content c ON c.id = d.content
+               WHERE d.id = ? AND c.digest <> ''""",
+            [delivery],
+        )
+        if row is None:
+            return None
+        versions = {paper: version for paper, version, _ in papers_of(self._db, row["id"])}
+        return Kept(row["key"], row["digest"], load_papers(self._db, [*versions]), versions)
+
+    def let_go(self, go_on: Callable[[], bool] = lambda: True) -> int:
+        """Delete the bodies that nobody waits for and that can be rendered again; returns how many.
+
+        In small transactions, before each of which `go_on` is asked. It looks at each body that is
+        still there once, whatever the number of readers.
+        """
+        gone, last = 0, 0
+        while go_on():
+            chosen = self._db.column(_PASSING, {"last": last, "most": STEP})
+            if chosen:
+                with self._db.transaction():
+                    gone += self._db.write(
+                        f"DELETE FROM body WHERE content IN many(?) AND {HAS_ENDED}", [chosen]
+                    )
+            if len(chosen) < STEP:
+                break
+            last = chosen[-1]
+        return gone
+
+
+_PASSING = f"""
+    SELECT content FROM body
+    WHERE lasting = 0 AND content > :last AND {HAS_ENDED} ORDER BY content LIMIT :most"""
+
+
+def keep(database: Database, content: Content, papers: Iterable[tuple[str, int, bool]]) -> int:
+    """The number of a content, written where there is none with its key, and its body beside it;
+    belongs into the transaction that queues a delivery of it.
+
+    `papers` are those that a new one carries: the id, the version, and whether as a new version.
+    """
+    number = database.number("SELECT id FROM content WHERE key = ?", [content.key])
+    if not number:
+        number = database.number(
+            "INSERT INTO content(key, subject, digest) VALUES(?, ?, ?) RETURNING id",
+            [content.key, content.subject, content.digest],
+        )
+        database.write_many(
+            "INSERT INTO content_paper(content, paper, version, revised) VALUES(?, ?, ?, ?)",
+            [[number, *paper] for paper in papers],
+        )
+    # Where there is one, somebody may have been sent it, and may be sent it again.
+    database.write(
+        """INSERT INTO body(content, pieces, lasting) VALUES(?, ?, ?)
+           ON CONFLICT(content) DO NOTHING""",
+        [number, content.body, content.digest == ""],
+    )
+    return number
+
+
+def papers_of(database: Database, content: int) -> list[tuple[str, int, bool]]:
+    """What `keep` is to be told of the papers of a content."""
+    rows = database.rows(
+        "SELECT paper, version, revised FROM content_paper WHERE content = ?", [content]
+    )
+    return [(row["paper"], row["version"], bool(row["revised"])) for row in rows]
+
+
+def delete(database: Database, contents: list[int]) -> None:
+    """Delete contents that no delivery names any more, with all that hangs on them."""
+    for table, column in (("body", "content"), ("content_paper", "content"), ("content", "id")):
+        database.write(f"DELETE FROM {table} WHERE {column} IN many(?)", [contents])
+
+
+def forget(database: Database, before: datetime) -> None:
+    """Let go of what digests said whose deliveries all ended before a moment, for good: their
+    values, and bodies that lasted without one. Belongs into a transaction.
+    """
+    database.write(
+        f"DELETE FROM body WHERE lasting = 1 AND {_ENDED_BEFORE.format('body.content')}", [before]
+    )
+    database.write(
+        f"""UPDATE content SET digest = ''
+            WHERE digest <> '' AND {_ENDED_BEFORE.format("content.id")}""",
+        [before],
+    )
+
+
+_ENDED_BEFORE = f"""NOT EXISTS (
+    SELECT 1 FROM delivery d WHERE d.content = {{0}}
+        AND (d.state IN {OPEN_STATES} OR COALESCE(d.ended_at, d.queued_at) >= ?))"""
