@@ -152,7 +152,7 @@ class Database:
         free, pages = self.number("PRAGMA freelist_count"), self.number("PRAGMA page_count")
         if free <= max(pages // SPARE, FREED_AT_ONCE) or not self.number("PRAGMA auto_vacuum"):
             return False
-        self.rows(f"PRAGMA incremental_vacuum({FREED_AT_ONCE})")
+        self._execute(f"PRAGMA incremental_vacuum({FREED_AT_ONCE})").fetchall()
         return True
 
     def check_application(self) -> None:

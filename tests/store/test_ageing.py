@@ -1,0 +1,348 @@
+"""What a database lets go of as the years pass, and what it never forgets."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from digest.errors import UsageError
+from digest.model import Change, Outcome, Revisions, State
+from digest.store import Store, ageing, ledger
+from digest.store.database import Database, Parameters
+from digest.store.papers import write_paper
+from digest.store.upkeep import prune
+from tests.store.house import ADA, BOB, House, Kill, numbers
+from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
+
+YEAR = 366 * DAY
+LONG = ageing.KEPT + DAY
+
+
+def age(house: House, at: datetime | None = None) -> None:
+    """Do all of a day's ageing."""
+    house.now = at or house.now
+    while house.store.ageing.step(house.now):
+        pass
+
+
+def carried(house: House, *papers: int, at: datetime, address: str = ADA) -> None:
+    """Let a digest with what is due be sent then."""
+    house.queue(address, at=at, revisions=Revisions.ALL)
+    assert house.settle(Outcome.SENT) == State.SENT
+
+
+def test_nothing_comes_again_and_no_first_digest(settled: House) -> None:
+    age(settled, MONDAY + LONG)
+    assert settled.value("SELECT COUNT(*) FROM delivery") == 0
+    assert settled.value("SELECT COUNT(*) FROM content") == 0
+    settled.sync(reader(ADA, "Alpha", "Beta"))
+    settled.record("Beta", eprint(1), eprint(2, MONDAY + 55 * DAY))
+    plan = settled.plan()
+    assert (numbers(plan), plan.first, plan.previous) == ([2], False, MONDAY)
+    state = settled.store.subscribers.state(ADA)
+    assert state is not None
+    assert (state.last_digest_at, state.last_state) == (MONDAY, "sent")
+    assert not settled.store.digests.has_news(settled.plan().reader) or numbers(plan)
+
+
+def test_what_has_not_ended_or_ended_lately_stays(settled: House) -> None:
+    settled.record("Alpha", eprint(2, MONDAY), at=MONDAY + DAY)
+    settled.queue()
+    settled.settle(Outcome.UNKNOWN, hold=True)
+    age(settled, MONDAY + LONG + DAY)
+    assert settled.value("SELECT group_concat(state) FROM delivery") == "unknown"
+    settled.store.outbox.drop(2, settled.now)
+    age(settled, settled.now + DAY)
+    assert settled.state(2) == "dropped"
+    age(settled, settled.now + LONG)
+    assert settled.due() == []
+
+
+def test_what_did_not_arrive_is_not_remembered(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"))
+    house.record("Alpha", eprint(1))
+    house.queue()
+    assert house.settle(Outcome.FAILED) == State.FAILED
+    age(house, MONDAY + LONG)
+    assert house.value("SELECT COUNT(*) FROM delivery") == 0
+    assert house.due() == [1]
+    assert house.plan().first
+
+
+def test_a_repeat_ages_before_what_it_repeats(settled: House) -> None:
+    settled.store.outbox.again(1, settled.now, "example.org")
+    settled.settle(Outcome.SENT)
+    age(settled, MONDAY + LONG)
+    assert settled.value("SELECT group_concat(id) FROM delivery") == "1"
+    age(settled, MONDAY + LONG + DAY)
+    assert settled.value("SELECT COUNT(*) FROM delivery") == 0
+    assert settled.plan().previous == MONDAY
+
+
+def test_a_bounce_keeps_its_delivery_while_it_counts(settled: House) -> None:
+    settled.store.inbox.bounce(
+        "key", 1, "550 5.1.1 gone", MONDAY + 50 * DAY, status="", undelivered=False
+    )
+    age(settled, MONDAY + LONG)
+    assert settled.value("SELECT COUNT(*) FROM bounce") == 1
+    age(settled, MONDAY + 50 * DAY + LONG)
+    assert settled.value("SELECT COUNT(*) FROM bounce") == 0
+    assert settled.value("SELECT COUNT(*) FROM delivery") == 0
+
+
+def test_ten_years_forget_no_paper_no_version_and_no_withdrawal(house: House) -> None:
+    """Digests of ten years, aged as the time goes; then all of it comes once more, by another
+    keyword, as new versions, and withdrawn."""
+    luck, readers = random.Random(13), (ADA, BOB)
+    house.sync(*(reader(each, "Alpha") for each in readers))
+    had: dict[str, dict[int, int]] = {each: {} for each in readers}
+    versions: dict[int, int] = {}
+    for month in range(0, 120, 5):
+        now = MONDAY + month * 30 * DAY
+        new = range(len(versions) + 1, len(versions) + 3)
+        again = luck.sample(sorted(versions), k=min(2, len(versions)))
+        papers = [eprint(number, now - DAY) for number in new]
+        for number in again:
+            first = house.store.history.paper(f"2611.{number:05d}")
+            assert first is not None
+            papers.append(
+                eprint(number, first.published, version=versions[number] + 1, updated=now - HOUR)
+            )
+        versions |= {int(paper.id[-5:]): paper.version for paper in papers}
+        house.record("Alpha", *papers, at=now)
+        for address in luck.sample(readers, k=luck.choice([1, 2])):
+            due = house.due(address, revisions=Revisions.ALL)
+            carried(house, at=now, address=address)
+            had[address] |= {number: versions[number] for number in due}
+        if luck.random() < 0.8:
+            age(house)
+    house.now += LONG
+    age(house)
+    assert house.value("SELECT COUNT(*) FROM delivery") == 0
+    everything = [house.store.history.paper(f"2611.{number:05d}") for number in versions]
+    papers = [paper for paper in everything if paper is not None]
+    house.sync(*(reader(each, "Alpha", "Beta") for each in readers))
+    house.record("Beta", *papers)
+    for address in readers:
+        new = set(house.due(address)) - set(house.due(address, revisions=Revisions.ALL))
+        assert not new
+        assert not set(house.due(address)) & had[address].keys()
+    oldest = papers[0]
+    withdrawn = eprint(
+        1, oldest.published, version=9, updated=house.now, comment="This paper is withdrawn."
+    )
+    house.record("Beta", withdrawn, at=house.now + DAY)
+    for address in readers:
+        told = [item for item in house.plan(address).items if item.paper.version == 9]
+        assert bool(told) is (1 in had[address])
+        house.queue(address)
+        house.settle(Outcome.SENT)
+    age(house, house.now + LONG)
+    for address in readers:
+        assert 1 not in house.due(address, revisions=Revisions.ALL)
+    assert house.value("SELECT COUNT(*) FROM correction") == 0
+
+
+def test_a_withdrawal_is_told_of_a_paper_whose_delivery_aged_after_it(settled: House) -> None:
+    """The reader is marked while the delivery is there, and away until long after it is gone."""
+    gone = eprint(1, version=2, updated=MONDAY + DAY, comment="Withdrawn by the authors")
+    settled.record("Alpha", gone, at=MONDAY + 2 * DAY)
+    age(settled, MONDAY + LONG)
+    age(settled, MONDAY + 10 * YEAR)
+    (item,) = settled.plan().items
+    assert (item.paper.version, settled.store.digests.has_news(1)) == (2, True)
+    settled.queue()
+    settled.settle(Outcome.SENT)
+    assert settled.due() == []
+    age(settled, settled.now + LONG)
+    assert settled.due() == []
+
+
+class Fragile(Database):
+    """A database whose process is killed at one of its statements."""
+
+    left = -1
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Kill
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        self._count()
+        return super().rows(sql, parameters)
+
+    def write_many(self, sql: str, parameters: Any) -> None:
+        self._count()
+        super().write_many(sql, parameters)
+
+    def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
+        self._count()
+        return super()._execute(sql, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with super().transaction():
+            yield
+            self._count()
+
+
+def test_ageing_may_be_stopped_at_each_statement(settled: House) -> None:
+    settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    settled.record("Alpha", *(eprint(n, MONDAY) for n in range(2, 6)), at=MONDAY + DAY)
+    for address in (ADA, BOB):
+        settled.queue(address)
+        settled.settle(Outcome.SENT)
+    settled.store.close()
+    now, stopped = MONDAY + DAY + LONG, 0
+    whole = settled.path.read_bytes()
+    wanted: list[str] | None = None
+    for at in (0, *range(1, 200)):
+        settled.path.write_bytes(whole)
+        database = Fragile.open(settled.path)
+        store = Store(database)
+        database.left = at
+        try:
+            while store.ageing.step(now):
+                pass
+        except Kill:
+            stopped += 1
+        database.left = -1
+        while store.ageing.step(now):
+            pass
+        held = [
+            str(database.rows(f"SELECT * FROM {table} ORDER BY 1"))
+            for table in ("carried", "aged", "paper", "delivery", "subscriber", "meta")
+        ]
+        wanted = wanted or held
+        assert held == wanted
+        store.close()
+        if at > stopped:
+            break
+    assert stopped > 20
+    settled.database = Database.open(settled.path)
+    settled.store = Store(settled.database)
+
+
+def test_a_pair_takes_few_bytes(house: House) -> None:
+    """Thirty papers, in one digest for forty readers, and in one for a reader alone."""
+    with house.database.transaction():
+        thirty_papers_for_forty_one(house.database)
+    age(house, MONDAY + LONG)
+    sizes = house.database.rows("SELECT length(contents) + length(papers) AS size FROM carried")
+    assert [row["size"] for row in sizes] == [4] * 40 + [120]
+    assert house.value("SELECT SUM(length(papers)) FROM aged") == 120
+
+
+def thirty_papers_for_forty_one(database: Database) -> None:
+    for number in range(30):
+        write_paper(database, eprint(number))
+    for content in (1, 2):
+        database.write(
+            "INSERT INTO content(id, key, subject, pieces) VALUES(?, ?, 's', x'00')",
+            [content, f"key {content}"],
+        )
+        database.write(
+            "INSERT INTO content_paper(content, paper, version, revised)"
+            " SELECT ?, id, 1, 0 FROM paper",
+            [content],
+        )
+    for number in range(1, 42):
+        database.write(
+            "INSERT INTO subscriber(id, address, since, due_at) VALUES(?, ?, ?, ?)",
+            [number, f"r{number}@example.org", MONDAY, MONDAY],
+        )
+        database.write(
+            "INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, from_seq,"
+            " state, next_at, ended_at) VALUES(?, ?, ?, ?, ?, 0, 'sent', ?, ?)",
+            [number, "", 1 if number < 41 else 2, f"<{number}>", MONDAY, MONDAY, MONDAY],
+        )
+
+
+def test_the_abstract_of_an_old_paper_goes_and_a_new_version_says_no_more_than_that(
+    settled: House,
+) -> None:
+    settled.run = settled.store.runs.begin(MONDAY + 2 * YEAR)
+    age(settled, MONDAY + 2 * YEAR)
+    assert settled.value("SELECT abstract FROM paper") == ""
+    accepted = eprint(
+        1, version=2, updated=settled.now, title="Another", journal_ref="J. of Examples 1"
+    )
+    settled.record("Alpha", accepted)
+    for wish in (Revisions.ALL, Revisions.PUBLISHED):
+        (item,) = settled.plan(revisions=wish).items
+        assert (item.changes, item.old_title, item.paper.abstract) == (None, "", "Abstract 1.")
+    settled.record("Alpha", eprint(1, version=3, updated=settled.now, comment="3 pages"))
+    (item,) = settled.plan(revisions=Revisions.ALL).items
+    assert item.changes is None
+    carried(settled, at=settled.now)
+    settled.record("Alpha", eprint(1, version=4, updated=settled.now, comment="4 pages"))
+    (item,) = settled.plan(revisions=Revisions.ALL).items
+    assert item.changes == (Change.COMMENT,)
+
+
+def test_an_abstract_stays_that_is_young_liked_in_a_library_or_on_a_page(settled: House) -> None:
+    old = MONDAY - 400 * DAY
+    settled.record("Alpha", *(eprint(number, old) for number in range(2, 6)))
+    settled.database.write("INSERT INTO liked VALUES(1, '2611.00002', ?)", [MONDAY])
+    settled.database.write("INSERT INTO library VALUES(1, '2611.00003', 't', 'a', ?)", [MONDAY])
+    settled.store.pages.note_shown(["all:alpha"], 2, ())
+    settled.run = settled.store.runs.begin(MONDAY + 2 * YEAR)
+    settled.sync(reader(ADA, "Alpha", "Beta"), at=MONDAY + 2 * YEAR)
+    settled.record("Beta", eprint(6, old))
+    age(settled)
+    kept = settled.database.column("SELECT id FROM paper WHERE abstract <> '' ORDER BY id")
+    # The page shows 1 and 5, the newest of its query by their submission.
+    assert [int(each[-5:]) for each in kept] == [1, 2, 3, 5, 6]
+
+
+def test_a_delivery_of_long_ago_is_told_to_be_kept_no_longer(settled: House) -> None:
+    age(settled, MONDAY + LONG)
+    with pytest.raises(UsageError, match="no delivery 1"):
+        settled.store.outbox.again(1, settled.now, "example.org")
+    assert settled.store.history.sent_long_ago(1, "2611.00001") == [
+        (datetime(2026, 11, 1, 11, tzinfo=MONDAY.tzinfo), 1)
+    ]
+    (one,) = settled.store.exports.export(reader=1)
+    assert one.mailed is not None
+    assert f"{one.mailed:%Y-%m-%d}" == "2026-11-01"
+    (one,) = settled.store.exports.export()
+    assert one.mailed is not None
+    assert list(settled.store.exports.export(reader=1, unmailed=True)) == []
+
+
+def test_a_new_file_gives_room_back_by_itself_and_an_older_one_after_a_prune(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "digest.db"
+    with Store(Database.open(path)) as store:
+        assert store._database.number("PRAGMA auto_vacuum") == 2
+        store._database.value("PRAGMA synchronous = OFF")
+        store._database.set_meta("much", "x" * 5_500_000)
+        store._database.checkpoint()
+        full = path.stat().st_size
+        store._database.set_meta("much", "")
+        while store.ageing.step(MONDAY):
+            pass
+        store._database.checkpoint()
+        assert path.stat().st_size < full / 1.5
+        store._database.value("PRAGMA auto_vacuum = NONE")
+        store._database._execute("VACUUM")
+        assert not store._database.shrink()
+    prune(path, MONDAY, MONDAY)
+    with Store(Database.open(path)) as store:
+        assert store._database.number("PRAGMA auto_vacuum") == 2
+
+
+def test_a_month_and_its_numbers_are_read_as_they_were_written() -> None:
+    assert ledger.unpacked(ledger.packed([3, 1, 3, 2**32 - 1])) == (1, 3, 2**32 - 1)
+    assert ledger.pair(7, 300) == ledger.pair(7, 255)
+    month = ledger.month_of(datetime(2026, 12, 31, 23, tzinfo=MONDAY.tzinfo))
+    assert f"{ledger.begin_of(month):%Y-%m-%d}" == "2026-12-01"
+    assert ledger.begin_of(month + 1) - ledger.begin_of(month) == timedelta(days=31)
