@@ -152,7 +152,9 @@ class Database:
         free, pages = self.number("PRAGMA freelist_count"), self.number("PRAGMA page_count")
         if free <= max(pages // SPARE, FREED_AT_ONCE) or not self.number("PRAGMA auto_vacuum"):
             return False
-        self._execute(f"PRAGMA incremental_vacuum({FREED_AT_ONCE})").fetchall()
+        # As a script it is run to its end, else it frees a single page.
+        with explained_errors(self.name):
+            self._connection.executescript(f"PRAGMA incremental_vacuum({FREED_AT_ONCE})")
         return True
 
     def check_application(self) -> None:
