@@ -170,6 +170,18 @@ class Mailbox:
             # Not every server knows how to send a part of a message.
             return None if found is None else bytes(found[:limit])
 
+    def size(self, uid: int) -> int:
+        """The size of a message in bytes, as the server says; 0 where it does not."""
+        from imaplib import IMAP4
+
+        with self._in_our_words():
+            try:
+                answer = self._client.fetch([uid], ["RFC822.SIZE"]).get(uid, {})
+            except IMAP4.error as error:
+                self._refusal(error)
+                return 0
+            return int(answer.get(b"RFC822.SIZE", 0))
+
     def mark_handled(self, uid: int) -> None:
         """Mark a message read, since nobody needs to read it, and as handled by us; in a mailbox
         that may only be looked at it stays as it was.

@@ -43,13 +43,14 @@ class _EndedError(TryLaterError):
 class Fetched:
     """A message that was fetched and not yet read: the `key` it is known by, and for people its
     sender and subject as they stand there. Where the server will not send it, it has no key, and
-    `refused` has the server's words.
+    `refused` has the server's words; `huge` says that it is too large to be asked for.
     """
 
     key: str = ""
     sender: str = ""
     subject: str = ""
     refused: str = ""
+    huge: str = ""
 
 
 class MailboxProcess:
@@ -85,6 +86,11 @@ class MailboxProcess:
         day = since.isoformat() if since else None
         found: list[int] = await self._call("uids", after=after, since=day, limit=limit)
         return found
+
+    async def size(self, uid: int) -> int:
+        """The size of a message in bytes, as the server says; 0 where it does not."""
+        size: int = await self._call("size", uid=uid)
+        return size
 
     async def fetch(self, uid: int) -> Fetched | None:
         """Get a message, which stays as unread as it was; None where it is gone."""

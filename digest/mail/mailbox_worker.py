@@ -51,6 +51,10 @@ class Worker:
         day = date.fromisoformat(since) if since else None
         return self._mailbox.uids(after=after, since=day, limit=limit)
 
+    def size(self, uid: int) -> int:
+        """The size of a message in bytes."""
+        return self._mailbox.size(uid)
+
     def fetch(self, uid: int) -> dict[str, str] | None:
         """Get a message, and tell what it is known by without reading it; None where it is gone."""
         raw = self._mailbox.fetch(uid, LONGEST)

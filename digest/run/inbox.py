@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 FIRST_READ = timedelta(days=30)
 """A mailbox that was never read before is read this far back."""
+HUGE = 10_000_000
+"""Bytes of a message whose size may be why it could not be fetched."""
 CHUNK = 50
 """Messages for which the mailbox is searched at a time."""
 
@@ -115,7 +117,10 @@ async def _read_on(reader: InboxReader, mailbox: MailboxProcess, reading: Readin
     while uids := await mailbox.uids(after=after, since=since, limit=CHUNK):
         reading.begun = True
         for uid in uids:
-            fetched = await mailbox.fetch(uid)
+            # docs/decisions.md, “A mail is noted before it is read”.
+            number = key_of(f"{name} {mailbox.validity} {uid}".encode())
+            fetched = await _fetch(reader, mailbox, uid, number)
+            inbox.end(number)
             if fetched is not None and fetched.refused:
                 why = f"the mail server does not send message {uid} ({fetched.refused})"
                 reading.results.append(reader.leave(fetched, why))
@@ -134,11 +139,26 @@ async def _read_on(reader: InboxReader, mailbox: MailboxProcess, reading: Readin
     reading.finished = True
 
 
+async def _fetch(
+    reader: InboxReader, mailbox: MailboxProcess, uid: int, number: str
+) -> Fetched | None:
+    """Get one message, which is noted by its number before. Where that was begun before and broke
+    off, its size is asked for first: not every server sends only the part that is asked for.
+    """
+    inbox = reader.store.inbox
+    if inbox.is_begun(number) and (size := await mailbox.size(uid)) > HUGE:
+        return Fetched(huge=f"message {uid} has {size:,} bytes, which took too much to fetch")
+    inbox.begin(number, reader.clock())
+    return await mailbox.fetch(uid)
+
+
 async def _read_one(reader: InboxReader, mailbox: MailboxProcess, fetched: Fetched) -> InboxResult:
     """Read one message that was fetched, and act upon it. One that ended its reading once, or the
     whole program with it twice, is left for a person.
     """
     inbox, key = reader.store.inbox, fetched.key
+    if fetched.huge:
+        return _given_up(reader, fetched, fetched.huge)
     # docs/decisions.md, “A mail is noted before it is read”.
     if not inbox.begin(key, reader.clock()) and not inbox.handled(key):
         return _given_up(reader, fetched, "reading it was broken off before")

@@ -76,6 +76,10 @@ class Inbox(Concern):
         with self._db.transaction():
             return any(self._note(key, number, now) for number in range(TRIES))
 
+    def is_begun(self, key: str) -> bool:
+        """Whether a note that a message is about to be read has not been taken back."""
+        return self.handled(_begun(key, 0))
+
     def give_up(self, key: str, now: datetime) -> None:
         """Note that a message ended the process that read it, and is not to be read again."""
         with self._db.transaction():

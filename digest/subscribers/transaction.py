@@ -148,19 +148,27 @@ def _check_result(text: str, before: Checked, name: str) -> Checked:
     for.
     """
     checked, error = examine_text(text, name)
-    known = Counter(map(_kind, before.report.problems))
-    for problem in error.problems if error else ():
-        known[_kind(problem)] -= 1
-    new = [p for p in error.problems if known[_kind(p)] < 0] if error else []
+    if error is None and checked is not None:
+        return checked
+    assert error is not None
+    new = _new(before.report.problems, error.problems)
     if new or checked is None:
         first, more = new[0], len(new) - 1
         raise UsageError(
             f"not done: {first.message}" + (f" (and {more} more)" if more else ""),
             remedy=f"did you mean {first.suggestion}?" if first.suggestion else "",
         ) from error
-    if error:
-        checked.roster = follow_text(text, name, problem_words(name))
+    checked.roster = follow_text(text, name, problem_words(name))
     return checked
+
+
+def _new(before: Iterable[Problem], after: Iterable[Problem]) -> list[Problem]:
+    """The mistakes that were not there before."""
+    known, new = Counter(map(_kind, before)), list[Problem]()
+    for problem in after:
+        known[_kind(problem)] -= 1
+        new += [problem] if known[_kind(problem)] < 0 else []
+    return new
 
 
 def _kind(problem: Problem) -> tuple[str, str]:

@@ -124,6 +124,18 @@ def test_a_message_that_is_not_sent_is_gone_or_refused(found: str | None, answer
         assert look(server)[1] == [found]
 
 
+@pytest.mark.parametrize(
+    ("size", "answer"), [(len(LETTER), None), (0, b"TAG OK done\r\n"), (0, b"TAG NO no\r\n")]
+)
+def test_the_size_of_a_message_is_told_before_it_is_fetched(
+    size: int, answer: bytes | None
+) -> None:
+    with imap_server({1: LETTER}, **({"FETCH": answer} if answer else {})) as server:
+        mailbox = Mailbox(server.place, "secret")
+        assert mailbox.size(1) == size
+        mailbox.close()
+
+
 def test_a_mailbox_that_may_only_be_looked_at_is_read() -> None:
     with imap_server({1: LETTER}, STORE=b"TAG NO read-only\r\n") as server:
         assert look(server)[1] == [LETTER]

@@ -41,7 +41,8 @@ PLACE = MailboxLocation("mail.example.org", 993, "bounces", "INBOX", "always")
 class Box:
     """A mailbox that a test fills, without the process in which it is read. `fails` breaks the
     connection before the marking, as often as it says; `kills` are the messages that end the
-    process, `refused` those that the server does not send; `hangs` at the reading of one."""
+    process, `refused` those that the server does not send; `hangs` at the reading of one. `huge`
+    are the sizes of those that break the fetching."""
 
     messages: dict[int, bytes] = field(default_factory=dict)
     validity: int = 1
@@ -53,6 +54,7 @@ class Box:
     kills: set[int] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
     hangs: int = 0
+    huge: dict[int, int] = field(default_factory=dict)
     ended: bool = False
     reading: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,8 +69,13 @@ class Box:
     async def uids(self, *, after: int, since: date | None, limit: int) -> list[int]:
         return sorted(uid for uid in self.messages if uid > after)[:limit]
 
+    async def size(self, uid: int) -> int:
+        return self.huge.get(uid, len(self.messages[uid]))
+
     async def fetch(self, uid: int) -> Fetched | None:
         self.fetched.append(uid)
+        if uid in self.huge:
+            raise TryLaterError("the process that reads it broke off")
         if uid in self.refused:
             return Fetched(refused="no such luck")
         raw = self.messages[uid]
@@ -413,6 +420,30 @@ async def test_a_mail_that_the_server_does_not_send_is_passed_over_where_it_send
     box.messages[3] = request(post)
     assert (await read_all(listener(post)))[-1].did == "unsubscribed"
     assert await read_all(listener(post)) == []
+
+
+async def test_a_mail_that_is_too_large_to_fetch_is_left_for_a_person_the_next_time(
+    post: Post, box: Box
+) -> None:
+    """Of a server that sends all of a mail where a part is asked for."""
+    box.messages = {1: letter("a film"), 2: request(post)}
+    box.huge = {1: 300_000_000}
+    with pytest.raises(TryLaterError):
+        await read_all(listener(post))
+    film, left = await read_all(listener(post))
+    assert (film.handled, left.did) == (False, "unsubscribed")
+    assert "message 1 has 300,000,000 bytes" in film.did
+    assert await read_all(listener(post)) == []
+    assert box.fetched == [1, 2]
+
+
+async def test_a_small_mail_whose_fetching_broke_off_is_fetched_again(post: Post, box: Box) -> None:
+    box.messages = {1: request(post)}
+    box.huge = {1: 1_000}
+    with pytest.raises(TryLaterError):
+        await read_all(listener(post))
+    box.huge.clear()
+    assert [each.did for each in await read_all(listener(post))] == ["unsubscribed"]
 
 
 async def test_messages_that_are_numbered_anew_are_looked_at_and_not_repeated(

@@ -67,6 +67,8 @@ class ImapServer:
         if name == "FETCH":
             uid = int(line.split()[3])
             raw = self.messages[uid]
+            if b"RFC822.SIZE" in line:
+                return b"* 1 FETCH (UID %d RFC822.SIZE %d)\r\n%s OK done\r\n" % (uid, len(raw), tag)
             found = b"* 1 FETCH (UID %d BODY[]<0> {%d}\r\n%s)\r\n" % (uid, len(raw), raw)
         else:
             found = {
