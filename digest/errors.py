@@ -66,7 +66,11 @@ class TryLaterError(DigestError):
 
 
 class ClockError(TryLaterError):
-    """The machine's clock is wrong, or it cannot be told whether it is right."""
+    """The machine's clock is wrong, or it cannot be told whether it is right. `off`: how far the
+    Date of arXiv's answer lies behind it, or before it where less than nothing.
+    """
+
+    off: timedelta | None = None
 
 
 class StoreError(ConfigError):

@@ -16,15 +16,23 @@ from digest.store import Store
 from digest.store.clock import SKEW, PutRight
 from digest.times import in_utc
 
-SET_IT = "set it, and let it be kept (timedatectl set-ntp true); runs wait until it is right"
+SET_IT = (
+    "set it, and let it be kept (timedatectl set-ntp true); runs wait until it is right. Where it"
+    " is, and a proxy's is not, say so: 'digest db clock --trust'"
+)
 
 
-def compare(now: datetime, there: datetime) -> None:
-    """Raise ClockError where the machine's clock is wrong, by arXiv's."""
-    if abs(now - there) >= SKEW:
-        raise ClockError(
+def compare(now: datetime, there: datetime, trusted: timedelta = timedelta(0)) -> None:
+    """Raise ClockError where the machine's clock is wrong, by arXiv's; `trusted`: how far a person
+    knows the dates of its answers to be off, such as by a proxy.
+    """
+    off = now - there
+    if abs(off) >= SKEW and abs(off - trusted) >= SKEW:
+        error = ClockError(
             f"this machine's clock says {in_utc(now)}, and is {off_by(now, there)}", remedy=SET_IT
         )
+        error.off = off
+        raise error
 
 
 def off_by(now: datetime, there: datetime) -> str:
@@ -38,14 +46,14 @@ def off_by(now: datetime, there: datetime) -> str:
     return f"{span} {'ahead of' if now > there else 'behind'} arXiv's"
 
 
-def comparing(clock: Callable[[], datetime]) -> Callable[[Response], None]:
+def comparing(clock: Callable[[], datetime], trusted: timedelta) -> Callable[[Response], None]:
     """A check of each answer of arXiv's, before anything of it is used: it raises ClockError."""
 
     def check(response: Response) -> None:
         now = clock()
         there = answered_at(response.headers, now)
         if there is not None:
-            compare(now, there)
+            compare(now, there, trusted)
 
     return check
 
@@ -70,7 +78,7 @@ async def settle(
         there = await _asked(store, now, ask)
         now = clock()
         if there is not None:
-            compare(now, there)
+            compare(now, there, store.clock.trusted())
         elif always or store.clock.is_ahead_of(now):
             raise ClockError(
                 f"this machine's clock says {in_utc(now)}, the last run was at"
@@ -78,7 +86,7 @@ async def settle(
                 remedy="where the clock is right, say so: 'digest db clock --trust'",
             )
     except ClockError as error:
-        store.clock.note_trouble(error.message)
+        store.clock.note_trouble(error.message, error.off)
         raise
     store.clock.note_trouble("")
     # Whoever was away for days is right to be ahead of what was seen.

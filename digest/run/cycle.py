@@ -114,7 +114,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         )
         # The command fails, and the record says why nothing was fetched.
         if isinstance(error, ClockError):
-            store.clock.note_trouble(error.message)
+            store.clock.note_trouble(error.message, error.off)
         raise
     fetched = explain_silence(parts, fetched, run)
     composed = 0

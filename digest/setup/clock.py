@@ -74,6 +74,8 @@ async def settle_clock(
     async def ask() -> datetime | None:
         return machine_now() if trusted else await arxiv_time(settings, ready)
 
+    if trusted:
+        store.clock.trust()
     said = await settle(store, machine_now, ask, always=always)
     store.clock.note_in_earnest(settings.db)
     return said
@@ -110,9 +112,9 @@ async def arxiv_time(settings: Settings, ready: Ready | None = None) -> datetime
             raise
 
 
-def keep_comparing(line: Line | None) -> None:
+def keep_comparing(line: Line | None, store: Store) -> None:
     """Compare the machine's clock with each answer that comes by a line to arXiv."""
     from digest.run.clock import comparing
 
     if line is not None:
-        line.on_response = comparing(machine_now)
+        line.on_response = comparing(machine_now, store.clock.trusted())

@@ -25,7 +25,7 @@ from digest.store.database import Concern
 from digest.store.digests import ERA
 from digest.store.papers import load_papers
 from digest.store.relay import PAUSES
-from digest.store.rows import loads, moment_or_none
+from digest.store.rows import loads, moment_or_none, stored
 from digest.store.windows import ARXIV_PAUSE, counted_as_mailed
 from digest.times import to_text
 
@@ -37,6 +37,7 @@ LEAP = timedelta(days=2)
 """A clock that has moved on by more than this since the last run is compared with arXiv's before
 anything is stamped; a smaller step is found wrong by the first answer, and does no harm by then."""
 _TROUBLE, _PLACE = "clock_trouble", "in_earnest_at"
+_OFF, _TRUSTED = "clock_off", "dates_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,23 @@ class Clock(Concern):
         latest = self.latest()
         return latest is not None and (latest - now >= SKEW or now - latest > LEAP)
 
-    def note_trouble(self, words: str) -> None:
-        """Remember what is wrong with the machine's clock; "": nothing is."""
+    def note_trouble(self, words: str, off: timedelta | None = None) -> None:
+        """Remember what is wrong with the machine's clock, and how far it is off; "": nothing is
+        wrong.
+        """
         if words != self.trouble():
             self._db.set_meta(_TROUBLE, words)
+            self._db.set_meta(_OFF, str((off or timedelta(0)) // timedelta(seconds=1)))
+
+    def trust(self) -> None:
+        """Take a person's word that the machine's clock is right, and what it was off by last the
+        fault of the dates that arXiv's answers come with.
+        """
+        self._db.set_meta(_TRUSTED, self._db.meta(_OFF) or "0")
+
+    def trusted(self) -> timedelta:
+        """How far a person knows the dates of arXiv's answers to be off."""
+        return timedelta(seconds=stored(int)(self._db.meta(_TRUSTED) or "0"))
 
     def trouble(self) -> str:
         """What was found wrong with the machine's clock when it was looked at last."""

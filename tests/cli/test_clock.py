@@ -147,6 +147,37 @@ def test_the_command_compares_and_puts_right(house: House, times: Times) -> None
     assert (told.code, "nothing to put right" in told.out) == (Exit.DONE, True)
 
 
+def test_a_proxy_that_dates_answers_wrongly_is_known_once_a_person_says_so(
+    house: House, times: Times
+) -> None:
+    house("run")
+    times.machine, times.arxiv = FRIDAY, FRIDAY + 3 * HOUR
+    house.serve(DAYS[1])
+    refused(house("run"), Exit.TRY_LATER, "3 hours behind", "proxy", "digest db clock --trust")
+    assert house("db", "clock", "--trust").code == Exit.DONE
+    assert (house("run").code, len(house.mails("ada@"))) == (Exit.DONE, 2)
+    # Neither that, nor what it should be, is a clock that is wrong; anything else is.
+    times.machine, times.arxiv = SATURDAY, SATURDAY + 6 * HOUR
+    refused(house("run", "--fetch"), Exit.TRY_LATER, "6 hours behind")
+    times.arxiv = SATURDAY
+    assert house("run", "--fetch").code == Exit.DONE
+
+
+def test_the_operator_hears_once_of_a_clock_that_stays_wrong(
+    house: House, times: Times, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIGEST_OPERATOR", "op@example.org")
+    house("run")
+    times.machine = FRIDAY + 2 * DAY
+    for _ in range(5):
+        assert house("run", "--fetch").code == Exit.TRY_LATER
+    [told] = house.mails("op@")
+    assert "this machine's clock says" in told["Subject"]
+    times.set(FRIDAY)
+    assert house("run", "--fetch").code == Exit.DONE
+    assert [mail["Subject"] for mail in house.mails("op@")][1:] == ["Digest: all is well again"]
+
+
 def test_a_machine_that_was_off_for_weeks_asks_once_and_goes_on(house: House, times: Times) -> None:
     house("run")
     times.set(THURSDAY + 30 * DAY)

@@ -75,7 +75,7 @@ async def run_real_cycle(context: Context, options: CycleOptions) -> Summary:
             async with open_parts(settings, store, roster, transport, clock=clock) as parts:
                 parts = replace(parts, stop=stop)
                 if options.now is None:
-                    keep_comparing(parts.sources.line)
+                    keep_comparing(parts.sources.line, store)
                 summary = await _cycle(parts, options, wanted, network)
                 await after_cycle(context, parts, summary)
         if not is_read:

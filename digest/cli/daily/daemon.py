@@ -12,8 +12,9 @@ import click
 from digest.cli.base import Command, Context, pass_context, say_where_mail_goes
 from digest.cli.daily.cycle import warn_of_trouble
 from digest.cli.daily.folder import say_what_the_folder_holds
-from digest.cli.daily.health import after_cycle, alarm_on_failure
+from digest.cli.daily.health import after_cycle, alarm_on_failure, tell_of_failure
 from digest.cli.daily.inbox import MailboxWatch
+from digest.errors import ClockError
 from digest.model import Roster
 from digest.setup.clock import keep_comparing, settle_clock, store_clock
 from digest.setup.exposure import read_unexposed_roster
@@ -68,6 +69,13 @@ async def _serve(context: Context) -> None:
         apply_naming(settings, store)
 
         async def work(roster: Roster) -> Summary:
+            try:
+                return await whole(roster)
+            except ClockError as error:
+                await tell_of_failure(context, error)
+                raise
+
+        async def whole(roster: Roster) -> Summary:
             with cycle_lock(settings.db):
                 if said := await settle_clock(settings, store):
                     context.warn(said)
@@ -77,7 +85,7 @@ async def _serve(context: Context) -> None:
                 clock = store_clock(store, None)
                 transport = make_transport(settings)
                 async with open_parts(settings, store, roster, transport, clock=clock) as parts:
-                    keep_comparing(parts.sources.line)
+                    keep_comparing(parts.sources.line, store)
                     summary = await run_cycle(replace(parts, stop=stop))
                     await after_cycle(context, parts, summary)
             warn_of_trouble(context, summary)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from digest.cli.base import Context
-from digest.errors import DigestError, Exit, TryLaterError
+from digest.errors import ClockError, DigestError, Exit, TryLaterError
 from digest.model import Channel
 from digest.run import alert
 from digest.setup.mail import make_sender, make_transport
@@ -70,15 +70,23 @@ def alarm_on_failure(context: Context) -> Iterator[None]:
     """
     try:
         yield
-    except TryLaterError:
-        raise
     except DigestError as error:
-        try:
-            asyncio.run(_send_alarm(context, str(error)))
-        except Exception:
-            # The error itself is raised, and said, in any case.
-            log.debug("the operator could not be told", exc_info=True)
+        asyncio.run(tell_of_failure(context, error))
         raise
+
+
+async def tell_of_failure(context: Context, error: DigestError) -> None:
+    """Tell the operator of a run that could not work at all. Never fails: the error itself is
+    raised, and said, in any case.
+    """
+    # A clock of which nobody could be asked is no news, as a network that is away is none.
+    is_wrong_clock = isinstance(error, ClockError) and not error.__cause__
+    if isinstance(error, TryLaterError) and not is_wrong_clock:
+        return
+    try:
+        await _send_alarm(context, str(error))
+    except Exception:
+        log.debug("the operator could not be told", exc_info=True)
 
 
 async def _send_alarm(context: Context, error: str) -> None:
