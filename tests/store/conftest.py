@@ -12,12 +12,23 @@ from digest.model import (
     State,
 )
 from tests.store.house import ADA, House
+from tests.world.databases import KINDS, TRIED, Kind
 from tests.world.worlds import HOUR, eprint, reader
 
 
+@pytest.fixture(params=TRIED)
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
+    """An empty database of each kind that is tried."""
+    if request.param != "sqlite" and request.node.get_closest_marker("sqlite"):
+        pytest.skip("this is about what a SQLite file has of its own")
+    kind = KINDS[request.param](tmp_path / "digest.db")
+    yield kind
+    kind.close()
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path / "digest.db")
+def house(kind: Kind) -> Iterator[House]:
+    house = House(kind)
     yield house
     house.store.close()
 

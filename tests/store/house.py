@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from digest.model import (
@@ -22,11 +21,11 @@ from digest.model import (
 from digest.rules.channels import Terms
 from digest.store import Store
 from digest.store.bodies import Content
-from digest.store.database import Database
 from digest.store.digests import DigestPlan, Queued
 from digest.store.papers import write_paper
 from digest.store.rows import pack
 from digest.times import to_text
+from tests.world.databases import Kind
 from tests.world.worlds import DAY, MONDAY, keyword
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -41,12 +40,9 @@ class Kill(BaseException):
 class House:
     """A store, and short words for what tests do with it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.database = Database.open(path)
-        self.database.value(
-            "PRAGMA synchronous = OFF"
-        )  # no test takes the power away, and this is quicker
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.database = kind.open()
         self.store = Store(self.database)
         self.now = MONDAY
         self.run = self.store.runs.begin(self.now)
@@ -129,7 +125,7 @@ class House:
 
     def value(self, sql: str, *parameters: Any) -> Any:
         """A look by another connection: what is not committed is not seen."""
-        other = Database.open(self.path)
+        other = self.kind.open()
         try:
             return other.value(sql, parameters)
         finally:

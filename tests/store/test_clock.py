@@ -52,6 +52,7 @@ def test_a_bounce_that_a_wrong_clock_dated_is_found_without_a_run(house: House) 
     assert house.value("SELECT at FROM bounce") == to_text(MONDAY)
 
 
+@pytest.mark.sqlite
 def test_every_moment_that_the_program_stamps_is_put_right(house: House) -> None:
     """Whatever column is added: a time that lies ahead stays in none of them."""
     house.store.relay.use("relay")
@@ -82,6 +83,7 @@ def test_every_moment_that_the_program_stamps_is_put_right(house: House) -> None
     assert rows == []
 
 
+@pytest.mark.sqlite
 def test_each_column_of_a_moment_is_among_those_that_are_put_right(house: House) -> None:
     """A new one has to be thought of: in `_STAMPS`, or in a statement of its own."""
     apart = {
@@ -176,8 +178,9 @@ def test_a_clock_that_is_behind_mails_nothing_twice(house: House) -> None:
     assert house.value("SELECT queued_at FROM delivery") == to_text(MONDAY)
 
 
+@pytest.mark.sqlite
 def test_a_database_is_used_in_earnest_where_it_ran_and_a_copy_is_not(house: House) -> None:
-    clock, path = house.store.clock, house.path
+    clock, path = house.store.clock, house.kind.path
     assert not clock.is_in_earnest(path)
     clock.note_in_earnest(path)
     assert clock.is_in_earnest(path)

@@ -16,6 +16,8 @@ from digest.errors import StoreError
 from digest.store.rows import from_text, loads, moment_or_none, stored, unpack
 from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, house, out_of_order
 
+pytestmark = pytest.mark.sqlite
+
 __all__ = ["house"]
 """Of the two of this name the whole installation is meant, not the store alone."""
 

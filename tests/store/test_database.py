@@ -19,6 +19,8 @@ from digest.store import open_store, rehearsal_store, schema
 from digest.store.database import Database
 from tests.world.worlds import hashes
 
+pytestmark = pytest.mark.sqlite
+
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 NOBODY = 65534
 

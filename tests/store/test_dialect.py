@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from digest.store.database import Database
+from tests.world.databases import Kind
 
 HUNDRED_THOUSAND = 100_000
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.copy_of(tmp_path / "none.db")
+def database(kind: Kind) -> Iterator[Database]:
+    database = kind.open()
     yield database
     database.close()
 

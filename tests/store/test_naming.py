@@ -26,6 +26,8 @@ from digest.subscribers.pseudonyms import Pseudonyms, without
 from tests.world.letters import postfix_bounce
 from tests.world.worlds import DAY, MONDAY, World, eprint, reader
 
+pytestmark = pytest.mark.sqlite
+
 ADA, LIN, PAGE = "ada.l@example.org", "lin@example.org", "github:ada/papers"
 NAMES = Pseudonyms("a key that nobody else has")
 SENDER = Sender("Digest <digest@example.org>", "write@example.net")

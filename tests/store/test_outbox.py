@@ -156,6 +156,7 @@ def test_a_relay_that_is_away_counts_no_attempt(settled: House) -> None:
         settled.now = entry.next_at
 
 
+@pytest.mark.sqlite
 def test_the_outbox_is_worked_through_without_reading_the_ledger_of_all_years(
     settled: House,
 ) -> None:

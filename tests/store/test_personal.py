@@ -15,6 +15,8 @@ from digest.store.ledger import month_of, packed, pair, row_of
 from digest.store.personal import OF_READER
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
+pytestmark = pytest.mark.sqlite
+
 ADA, LIN = "Ada.L@example.org", "lin@example.org"
 NAME = "Ada Q. Lovelace"
 

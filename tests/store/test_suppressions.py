@@ -17,6 +17,7 @@ from digest.run.daemon import Daemon
 from digest.setup.mail import make_signer
 from digest.store.suppressions import Effect, Suppression, excuse_words
 from digest.system.systemd import Notifier
+from tests.world.databases import Kind
 from tests.world.worlds import DAY, HOUR, World, eprint, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
@@ -24,8 +25,8 @@ GONE = Receipt(Outcome.FAILED, "550 5.1.1 no such user", bounce=True)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "digest.db")
+def world(tmp_path: Path, kind: Kind) -> Iterator[World]:
+    world = World(tmp_path / "digest.db", kind)
     world.readers = [reader(ADA, "Reasoning"), reader(LIN, "Reasoning")]
     world.arxiv.announce("Reasoning", *(eprint(number) for number in range(1, 4)))
     yield world

@@ -34,6 +34,8 @@ from tests.world.shell import MAILDIR_LINE
 from tests.world.standin import Standin
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
+pytestmark = pytest.mark.sqlite
+
 __all__ = ["house"]
 """Of the two of this name the whole installation is meant, not the store alone."""
 

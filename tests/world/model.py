@@ -115,6 +115,11 @@ class CrashingDatabase(Database):
         return super()._execute(self._bent(sql), parameters)
 
 
+def in_memory() -> CrashingDatabase:
+    """An empty database of the kind that histories are played on (tests/world/databases.py)."""
+    return CrashingDatabase.copy_of(_NOWHERE)
+
+
 @dataclass
 class Subscription:
     """What the oracle knows of one reader's subscription: the rows of the log that are its reader's
@@ -159,9 +164,10 @@ class World:
         *,
         harsh: bool = False,
         clocks: bool = False,
+        kind: Callable[[], CrashingDatabase] = in_memory,
     ) -> None:
         self.random = random.Random(seed)
-        self.database = CrashingDatabase.copy_of(_NOWHERE)
+        self.database = kind()
         self.store = Store(self.database)
         crash_rate = self.random.choice([0, 0.005, 0.02])
         self.armed = True

@@ -27,9 +27,9 @@ from digest.run.deliver import Mailer
 from digest.run.fetch import Sources
 from digest.run.session import silent
 from digest.store import Store
-from digest.store.database import Database
 from digest.subscribers.addresses import channel_of
 from digest.system.signals import Stop
+from tests.world.databases import Kind, SqliteFile
 
 MONDAY = datetime(2026, 11, 9, 7, 0, tzinfo=UTC)
 """A Monday in November without holidays near it, forty-five minutes after Sunday's announcement was
@@ -163,8 +163,9 @@ class Relay:
 class World:
     """One database, one arXiv, one mail server, and a clock that the test sets."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: Kind | None = None) -> None:
         self.path = path
+        self.kind = kind or SqliteFile(path)
         self.open_again()
         self.arxiv, self.relay = Arxiv(), Relay()
         self.readers: list[Subscriber] = []
@@ -175,10 +176,7 @@ class World:
 
     def open_again(self) -> None:
         """Open the database, as the next process does."""
-        self.database = Database.open(self.path)
-        self.database.value(
-            "PRAGMA synchronous = OFF"
-        )  # no test takes the power away, and this is quicker
+        self.database = self.kind.open()
         self.store = Store(self.database)
 
     @property
@@ -238,7 +236,7 @@ class World:
     def value(self, sql: str, *parameters: Any) -> Any:
         """A look into the database by a connection of its own: what is not committed is not
         seen."""
-        other = Database.open(self.path)
+        other = self.kind.open()
         try:
             return other.value(sql, parameters)
         finally:
