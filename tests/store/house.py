@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from digest.model import (
@@ -25,7 +26,7 @@ from digest.store.digests import DigestPlan, Queued
 from digest.store.papers import write_paper
 from digest.store.rows import pack
 from digest.times import to_text
-from tests.world.databases import Kind
+from tests.world.databases import Kind, SqliteFile
 from tests.world.worlds import DAY, MONDAY, keyword
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -47,6 +48,12 @@ class House:
         self.now = MONDAY
         self.run = self.store.runs.begin(self.now)
         self.roster = Roster((), ())
+
+    @property
+    def path(self) -> Path:
+        """The file that it is in, for tests of what only that has."""
+        assert isinstance(self.kind, SqliteFile)
+        return self.kind.path
 
     def sync(self, *readers: Subscriber, at: datetime | None = None) -> bool:
         self.now = at or self.now

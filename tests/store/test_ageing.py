@@ -193,6 +193,7 @@ class Fragile(Database):
             self._count()
 
 
+@pytest.mark.sqlite
 def test_ageing_may_be_stopped_at_each_statement(settled: House) -> None:
     settled.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
     settled.record("Alpha", *(eprint(n, MONDAY) for n in range(2, 6)), at=MONDAY + DAY)
@@ -317,6 +318,7 @@ def test_a_delivery_of_long_ago_is_told_to_be_kept_no_longer(settled: House) -> 
     assert list(settled.store.exports.export(reader=1, unmailed=True)) == []
 
 
+@pytest.mark.sqlite
 def test_a_new_file_gives_room_back_by_itself_and_an_older_one_after_a_prune(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,7 +180,7 @@ def test_a_clock_that_is_behind_mails_nothing_twice(house: House) -> None:
 
 @pytest.mark.sqlite
 def test_a_database_is_used_in_earnest_where_it_ran_and_a_copy_is_not(house: House) -> None:
-    clock, path = house.store.clock, house.kind.path
+    clock, path = house.store.clock, house.path
     assert not clock.is_in_earnest(path)
     clock.note_in_earnest(path)
     assert clock.is_in_earnest(path)

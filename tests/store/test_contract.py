@@ -12,7 +12,7 @@ import pytest
 HERE = Path(__file__).parent
 OWN = re.compile(
     r"sqlite|PRAGMA|QUERY PLAN|\browid\b|json_each|INSERT OR |strftime|NOCASE"
-    r"|\._connection\b|\._db\b|\.path\b|Database\.(?:open|copy_of)\("
+    r"|\._connection\b|\._db\b|\b(?:house|settled|world)\.path\b|Database\.(?:open|copy_of)\("
 )
 """What a test can ask of SQLite alone."""
 NOT_TESTS = {"conftest.py", "__init__.py", Path(__file__).name}

@@ -16,6 +16,8 @@ from digest.store.upkeep import back_up, restore
 from tests.store.house import ADA, BOB, House
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
 
+pytestmark = pytest.mark.sqlite
+
 LIN = "lin@example.org"
 PAPER = LibraryPaper("10.1/a", "A", "of a")
 
