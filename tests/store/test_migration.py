@@ -21,6 +21,8 @@ from digest.times import from_text
 from tests.store.house import House
 from tests.world.older import BEFORE, NOW, older_database
 
+pytestmark = pytest.mark.sqlite
+
 TABLES = {"window": "answer"}
 COLUMNS = {("held", "window"): "answer"}
 """What has another name since."""
