@@ -8,17 +8,21 @@ from digest.model.digests import Digest, Item, LocalDate, Rendered, Rhythm, Sect
 from digest.model.papers import Change, Kind, Paper, Query, Window
 from digest.model.readers import (
     Abstracts,
+    Away,
     Channel,
     Format,
     Keyword,
     Mistake,
     Order,
+    Origin,
     Revisions,
     Roster,
     Rule,
+    SignUp,
     Standing,
     Subscriber,
     Weekly,
+    Wish,
 )
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "OPEN",
     "WAITING",
     "Abstracts",
+    "Away",
     "Change",
     "Channel",
     "Digest",
@@ -36,6 +41,7 @@ __all__ = [
     "LocalDate",
     "Mistake",
     "Order",
+    "Origin",
     "Outcome",
     "Outgoing",
     "Paper",
@@ -47,10 +53,12 @@ __all__ = [
     "Roster",
     "Rule",
     "Section",
+    "SignUp",
     "Silence",
     "Standing",
     "State",
     "Subscriber",
     "Weekly",
     "Window",
+    "Wish",
 ]

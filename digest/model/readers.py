@@ -1,9 +1,9 @@
-"""Readers and their keywords as the subscribers file describes them."""
+"""Readers and their keywords as the subscribers file describes them, or a reader's own entry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import StrEnum
 
 
@@ -77,6 +77,46 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+class Origin(StrEnum):
+    """Who says what a reader wants: the subscribers file, or the reader, on the web."""
+
+    FILE = "file"
+    WEB = "web"
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """Who signed up: the address, the `entry`, which is JSON with the fields as the subscribers
+    file would write them, and the `names` in it that the file defined when it was written.
+    """
+
+    email: str
+    entry: str
+    names: tuple[str, ...] = ()
+
+
+class Away(StrEnum):
+    """What a reader of the subscribers file can take away: all digests for a while, a keyword."""
+
+    PAUSE = "paused_until"
+    KEYWORD = "keyword"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader of the subscribers file took away by themselves, and since when (UTC).
+
+    Of a pause `value` is the day until which it lasts, and `entry` the one that the file had then
+    ("": none); of a keyword `value` is the query, and `entry` its name.
+    """
+
+    email: str
+    field: Away
+    value: str
+    entry: str
+    since: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
@@ -88,7 +128,7 @@ class Subscriber:
     `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
     come before others that match as well.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
-    by strangers.
+    by strangers. What `wishes` name the reader took away from what the file says.
     """
 
     email: str
@@ -111,6 +151,8 @@ class Subscriber:
     subject_prefix: str = ""
     channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)
+    origin: Origin = Origin.FILE
+    wishes: tuple[Wish, ...] = ()
 
 
 class Standing(StrEnum):
@@ -144,14 +186,21 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Who gets what: readers in the order of the file, every keyword that is to be fetched, the
-    categories to which the page keeps, and the mistakes for which other readers are missing.
+    """Who gets what: readers in the order of the file, then those who signed up, every keyword that
+    is to be fetched, the categories to which the page keeps, the mistakes for which other readers
+    are missing, and the wishes that have ended since the file says something else now.
     """
 
     subscribers: tuple[Subscriber, ...]
     keywords: tuple[Keyword, ...]
     within: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    ended_wishes: tuple[Wish, ...] = ()
+
+    @property
+    def names_readers(self) -> bool:
+        """Whether the subscribers file names a reader."""
+        return any(reader.origin is Origin.FILE for reader in self.subscribers)
 
     @property
     def held_back(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
-from digest.model import Digest, Paper, Roster, Silence, Subscriber
+from digest.model import Digest, Origin, Paper, Roster, Silence, Subscriber
 from digest.rendering.render import Renderer
 from digest.rules.channels import RULES
 from digest.rules.compose import Extras, compose
@@ -233,7 +233,7 @@ class _Batch:
         a digest that equals an earlier one is not rendered again.
         """
         # No name and no address stands in a body, so readers who differ in nothing else share one.
-        alike = replace(subscriber, email="", name="", mailbox="")
+        alike = replace(subscriber, email="", name="", mailbox="", origin=Origin.FILE, wishes=())
         silences = tuple(plan.silences.items())
         made_of = (
             plan.items,

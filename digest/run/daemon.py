@@ -121,7 +121,7 @@ class Daemon:
         try:
             loaded = self.load()
             # Most likely an editor that writes the file in two steps: nobody is removed for that.
-            if not loaded.subscribers and self.store.subscribers.known():
+            if not loaded.names_readers and self.store.subscribers.known():
                 raise ConfigError("it names nobody, and the database knows readers")
             roster = loaded
             log.info("the subscribers file was taken over: %d readers", len(roster.subscribers))

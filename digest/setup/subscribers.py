@@ -1,39 +1,45 @@
 """From the settings to who gets what: the subscribers file, or the secret that stands in its
-place.
+place, and what readers said themselves.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from digest.errors import ConfigError, UsageError
+from digest.errors import ConfigError, StoreError, UsageError
+from digest.keywords.words import counted
 from digest.mail.message import address_in
 from digest.model import Channel, Roster
 from digest.setup.settings import IN_PLACE, Settings
-from digest.store import Store
+from digest.store import Own, Store, read_own
 from digest.subscribers import Problem, SubscribersFileError, load_roster
+from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.check import check_text
 from digest.subscribers.follow import follow_text
-from digest.subscribers.load import follow_roster
+from digest.subscribers.load import follow_file
 from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
 
 
 def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
-    """Who gets what; where that comes from a secret, each reader under a name that tells nobody the
-    address. Mistakes in the file hold back some of the readers, unless it is to be right as a
-    `whole`.
+    """Who gets what, by the file and by what readers said themselves; where the file is a secret,
+    each reader under a name that tells nobody the address. Mistakes in the file hold back some of
+    the readers. With `whole` it is the file alone, which is to be right as a whole.
 
     Raises ConfigError with every mistake where they concern all, or with what to do where there is
     no file. A mistake in the secret is not shown: whoever keeps readers in a secret has a log that
     others can read.
     """
     if not settings.subscribers_yaml:
-        return (load_roster if whole else follow_roster)(settings.subscribers)
+        if whole:
+            return load_roster(settings.subscribers)
+        book, own = read_book(settings)
+        return with_wishes(book.with_sign_ups(own.signups), own.wishes)
+    names = Pseudonyms(settings.secret)
     try:
         if whole:
-            roster = check_text(settings.subscribers_yaml, IN_PLACE).roster
-        else:
-            roster = follow_text(settings.subscribers_yaml, IN_PLACE, _line_alone)
+            return names.hide(check_text(settings.subscribers_yaml, IN_PLACE).roster)
+        book = follow_text(settings.subscribers_yaml, IN_PLACE, _line_alone)
     except SubscribersFileError as error:
         lines = sorted({problem.line for problem in error.problems})[:5]
         # Without the error itself, whose text repeats what stands in the secret.
@@ -42,7 +48,30 @@ def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
             remedy="'digest subscribers check' on your own machine, "
             "with the same text in a file, shows what is wrong",
         ) from None
-    return Pseudonyms(settings.secret).hide(roster)
+    wishes = (replace(wish, email=names.of(wish.email)) for wish in read_own_words(settings).wishes)
+    return with_wishes(names.hide(book.roster), wishes)
+
+
+def read_book(settings: Settings) -> tuple[Book, Own]:
+    """What the subscribers file says, and what readers said themselves. Raises as `read_roster`
+    does.
+
+    A service whose readers all signed up needs no file; one that lost its file is not such a
+    service.
+    """
+    own = read_own_words(settings)
+    needless = bool(own.signups) and not own.of_file
+    return follow_file(settings.subscribers, may_be_missing=needless), own
+
+
+def read_own_words(settings: Settings) -> Own:
+    """What readers said themselves, by the database; nothing where that cannot be read."""
+    try:
+        return read_own(settings.db)
+    except StoreError:
+        # Who needs the database says what is wrong with it. Nobody is let go for what the roster
+        # lacks of this.
+        return Own()
 
 
 def _line_alone(problem: Problem) -> str:
@@ -85,6 +114,7 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
     """
     names, mark = Pseudonyms(settings.secret), store.naming.mark
     if settings.subscribers_yaml:
+        _refuse_sign_ups(store)
         if mark and mark != names.mark:
             raise ConfigError(
                 "the database knows its readers by names that were made with another DIGEST_SECRET",
@@ -107,6 +137,15 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
             )
         addresses = [*(reader.email for reader in roster.subscribers), *held]
         store.naming.show({names.of(address): address for address in addresses})
+
+
+def _refuse_sign_ups(store: Store) -> None:
+    if signed_up := len(store.signups.all()):
+        raise ConfigError(
+            f"{counted(signed_up, 'reader')} signed up, and with {IN_PLACE} the database keeps no"
+            " addresses, so that no mail would reach them",
+            remedy=f"take {IN_PLACE} out, and keep the readers in a file",
+        )
 
 
 def subscribers_file(settings: Settings) -> Path:

@@ -16,6 +16,7 @@ from digest.model import Channel
 from digest.store.ageing import Ageing
 from digest.store.alarms import Alarms
 from digest.store.bodies import Bodies
+from digest.store.book import Own, SignUps, Wishes, read_own
 from digest.store.clock import Clock
 from digest.store.database import Database, is_there
 from digest.store.digests import Digests
@@ -36,7 +37,7 @@ from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
 
-__all__ = ["Store", "is_there", "open_store", "rehearsal_store"]
+__all__ = ["Own", "Store", "is_there", "open_store", "read_own", "rehearsal_store"]
 
 
 class Store:
@@ -47,6 +48,8 @@ class Store:
         self.clock = Clock(database)
         self.runs = Runs(database)
         self.subscribers = Subscribers(database)
+        self.signups = SignUps(database)
+        self.wishes = Wishes(database)
         self.windows = Windows(database)
         self.sources = Sources(database)
         self.bodies = Bodies(database)

@@ -56,16 +56,17 @@ def note_mistakes(database: Database, roster: Roster, now: datetime) -> None:
     Belongs into the transaction that follows the file.
     """
     held = {address.casefold(): words for address, words in roster.held_back.items()}
+    anybody = {"file": held.get("", "")}
     served = {reader.email.casefold() for reader in roster.subscribers}
     noted = {
         row["subscriber"]: row["id"]
         for row in database.rows("SELECT id, subscriber FROM mistake WHERE until IS NULL")
     }
     over = set(noted.values())
-    for row in database.rows("SELECT id, address FROM subscriber WHERE gone = 0"):
+    for row in database.rows("SELECT id, address, origin FROM subscriber WHERE gone = 0"):
         address = row["address"].casefold()
         # Where it cannot be told who is held back, it may be anybody whom the file lacks.
-        words = held.get(address) or ("" if address in served else held.get("", ""))
+        words = held.get(address) or ("" if address in served else anybody.get(row["origin"], ""))
         if words and row["id"] in noted:
             over.discard(noted[row["id"]])
             database.write("UPDATE mistake SET words = ? WHERE id = ?", [words, noted[row["id"]]])

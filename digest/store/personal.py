@@ -13,7 +13,7 @@ from digest.store.forgotten import note_forgotten
 from digest.store.ledger import forget as forget_long_ago
 from digest.store.ledger import papers_by_month
 from digest.store.naming import WORDS_OF_SERVERS
-from digest.store.subscribers import LAST_READER, next_reader
+from digest.store.readers import LAST_READER, next_reader
 
 OF_READER = (
     "bounce",

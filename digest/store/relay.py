@@ -12,8 +12,8 @@ from digest.model import Channel, Outcome, Receipt
 from digest.rules.bounces import Fault, bare_words, fault_of
 from digest.rules.channels import RULES, RateLimit
 from digest.store.database import Concern, Database
+from digest.store.readers import count_readers
 from digest.store.rows import from_text
-from digest.store.subscribers import count_readers
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once

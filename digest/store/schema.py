@@ -53,9 +53,10 @@ MIGRATIONS: tuple[str, ...] = (
     # of the statements' business, which now compare `lower(address)`. As tables are made anew for
     # that, foreign keys are looked at when the step is committed.
     # `origin`: who says what the reader wants, the subscribers file or the reader on the web, then
-    # in `signup`, whose `entry` is JSON as the file would write it. `wish`: what a reader of the
-    # file took away by themselves: the name of a field, its new value and, as `entry`, the value in
-    # the file at that time, both JSON.
+    # in `signup`, whose `entry` is JSON as the file would write it, and `names` the keywords in it
+    # that the file defined then. `wish`: what a reader of the file took away by themselves: digests
+    # until the day `value`, where `entry` is the day that the file had then, or the keyword with
+    # the query `value`, where `entry` is its name.
     # `consent`: what the reader agreed to, in the words that were shown.
     # `forgotten`: a keyed hash of each address of which all else was erased.
     # `digest`: the digest's value as JSON, from which its body is rendered again. `body`: there
@@ -133,16 +134,17 @@ CHECK(origin IN ('file', 'web'));
     CREATE TABLE signup(
         subscriber INTEGER PRIMARY KEY REFERENCES subscriber(id),
         entry TEXT NOT NULL,
+        names TEXT NOT NULL,
         at TEXT NOT NULL
     );
 
     CREATE TABLE wish(
         subscriber INTEGER NOT NULL REFERENCES subscriber(id),
-        field TEXT NOT NULL,
+        field TEXT NOT NULL CHECK(field IN ('paused_until', 'keyword')),
         value TEXT NOT NULL,
         entry TEXT NOT NULL,
         at TEXT NOT NULL,
-        PRIMARY KEY(subscriber, field)
+        PRIMARY KEY(subscriber, field, value)
     ) WITHOUT ROWID;
 
     CREATE TABLE consent(

@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from digest.errors import ConfigError
-from digest.model import Keyword, Roster, Subscriber
+from digest.model import Keyword, Origin, Roster, Subscriber
 from digest.rules.schedule import next_slot
 from digest.store.database import Concern, Database
 from digest.store.forgotten import without_forgotten
 from digest.store.log import head
 from digest.store.mistakes import HELD_BACK, note_mistakes
+from digest.store.readers import count_readers, end_own, end_wish, next_reader
 from digest.store.rows import NOT_CARRIED_STATES, moment_or_none, value_of
 from digest.times import to_text
 
@@ -24,8 +25,6 @@ RETURN = timedelta(days=7)
 """A keyword that is back within this time goes on where it stopped."""
 FRESH = timedelta(hours=36)
 """A good window of at most this age is enough to start a new subscription at once."""
-LAST_READER = "readers_until"
-"""Meta key: the highest reader number that a restored backup lacks."""
 FIRST_PAPERS = 20
 FIRST_SPAN = timedelta(days=7)
 FIRST_AT_LEAST = 5
@@ -56,19 +55,21 @@ class Subscribers(Concern):
     """The readers and their subscriptions."""
 
     def known(self) -> int:
-        """How many readers the database knows who have not left."""
-        return count_readers(self._db)
+        """How many readers of the subscribers file the database knows who have not left."""
+        return count_readers(self._db, of_file=True)
 
     def sync(self, roster: Roster, now: datetime) -> bool:
-        """Make the database follow the subscribers file; false where it already did.
+        """Make the database follow the roster; false where it already did.
 
         A removed keyword is due no longer; an edited one (same name, other query) still brings what
         was recorded before; a new one is placed after the next good window, or at once after a
         recent one. Who is held back by a mistake in the file keeps everything as it is, and who was
-        forgotten is passed over. Raises ConfigError where the file names nobody though the database
-        knows readers.
+        forgotten is passed over. Whom the file names is the file's reader from then on, who had
+        signed up too; who signed up leaves by a word of their own alone, whatever the roster lacks.
+        Raises ConfigError where the file names nobody though the database knows readers of the
+        file.
         """
-        if not roster.subscribers and self.known():
+        if not roster.names_readers and self.known():
             raise ConfigError(
                 f"the subscribers file names nobody, and the database knows {self.known()} of them",
                 remedy="nobody is removed for that; if they all left, run 'digest unsubscribe' with"
@@ -82,23 +83,39 @@ class Subscribers(Concern):
             roster = without_forgotten(self._db, roster)
             queries = self._query_numbers(roster)
             self._reset_unwanted(list(queries.values()), now)
-            others = {
-                row["address"].casefold(): row for row in self._db.rows("SELECT * FROM subscriber")
-            }
-            for subscriber in roster.subscribers:
-                known = others.pop(subscriber.email.casefold(), None)
-                self._sync_reader(subscriber, known, queries, now)
+            others = self._sync_readers(roster, queries, now)
+            for wish in roster.ended_wishes:
+                end_wish(self._db, wish)
             note_mistakes(self._db, roster, now)
-            self._leave(self._left([row["id"] for row in others.values()]), now)
+            self._leave(self._left(others), now)
             self._start_new(now)
             self._db.set_meta("roster", fingerprint)
         return True
 
+    def _sync_readers(self, roster: Roster, queries: dict[str, int], now: datetime) -> list[int]:
+        """Insert or update the readers of the roster; returns the numbers of all others."""
+        others = {
+            row["address"].casefold(): row
+            for row in self._db.rows(
+                """SELECT s.*, u.subscriber IS NOT NULL AS signed_up
+                   FROM subscriber s LEFT JOIN signup u ON u.subscriber = s.id"""
+            )
+        }
+        for subscriber in roster.subscribers:
+            known = others.pop(subscriber.email.casefold(), None)
+            signed_up = known is not None and known["signed_up"]
+            # Who signed up may have left, or have become the file's, since the roster was read.
+            if subscriber.origin is Origin.FILE or signed_up:
+                self._sync_reader(subscriber, known, queries, now)
+            if subscriber.origin is Origin.FILE and known is not None and signed_up:
+                end_own(self._db, known["id"])
+        return [row["id"] for row in others.values()]
+
     def _left(self, missing: list[int]) -> list[int]:
-        """Of the readers whom the file does not serve, those who left."""
+        """Of the readers whom the roster does not serve, those whom the file let go."""
         return self._db.column(
             f"""SELECT s.id FROM subscriber s
-                WHERE s.id IN many(?) AND s.gone = 0
+                WHERE s.id IN many(?) AND s.gone = 0 AND s.origin = 'file'
                     AND NOT {HELD_BACK.format("s.id")}""",
             [missing],
         )
@@ -157,12 +174,14 @@ class Subscribers(Concern):
             slot = moment_or_none(known["slot"])
             self._db.write(
                 """UPDATE subscriber
-                   SET address = ?, channel = ?, name = ?, due_at = ?, gone = 0 WHERE id = ?""",
+                   SET address = ?, channel = ?, name = ?, due_at = ?, gone = 0, origin = ?
+                   WHERE id = ?""",
                 [
                     subscriber.email,
                     subscriber.channel,
                     subscriber.name,
                     next_slot(subscriber, slot) if slot else now,
+                    subscriber.origin,
                     reader,
                 ],
             )
@@ -222,9 +241,11 @@ class Subscribers(Concern):
                    WHERE subscriber = ? AND until IS NULL""",
                 [now, reader],
             )
+            end_own(self._db, reader)
 
     def remove(self, address: str, now: datetime) -> bool:
-        """Remove a reader who was taken out of the subscribers file; false where none is known.
+        """Remove a reader who was taken out of the subscribers file, or who had signed up; false
+        where none is known.
 
         The next run looks at the whole file again, whatever it saw last: the reader may be back by
         then.
@@ -261,6 +282,7 @@ class Subscribers(Concern):
                        SET address = address || ' (before ' || id || ')', gone = 1 WHERE id = ?""",
                     [other],
                 )
+                end_own(self._db, other)
             self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
             # What a reader wants goes along; a bounce is the old address's.
             self._db.write(
@@ -318,19 +340,6 @@ def unplaced_labels(database: Database, reader: int) -> tuple[str, ...]:
             [reader],
         )
     )
-
-
-def next_reader(database: Database) -> int:
-    """The number for one more reader, which no mail ever bore in its links and addresses; belongs
-    into the transaction that gives it.
-    """
-    highest = database.number("SELECT MAX(id) FROM subscriber")
-    return max(highest, int(database.meta(LAST_READER) or 0)) + 1
-
-
-def count_readers(database: Database) -> int:
-    """How many readers there are who have not left."""
-    return database.number("SELECT COUNT(*) FROM subscriber WHERE gone = 0")
 
 
 def start_subscriptions(

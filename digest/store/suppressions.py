@@ -24,8 +24,8 @@ from digest.rules.bounces import (
 from digest.store.database import Concern, Database
 from digest.store.digests import rewind
 from digest.store.forgotten import forgotten_since, lift_forgotten
+from digest.store.readers import count_readers
 from digest.store.rows import from_text
-from digest.store.subscribers import count_readers
 
 UNDO = timedelta(days=1)
 """How long a press of the page's button can be undone, and its last mail is tried."""
@@ -195,14 +195,7 @@ class Suppressions(Concern):
         """Let an address be mailed again, its old bounces forgiven; returns what was lifted."""
         with self._db.transaction():
             found = self.of(address)
-            if found is not None:
-                lift_forgotten(self._db, address)
-                self._db.write("DELETE FROM suppression WHERE lower(address) = lower(?)", [address])
-                self._db.write(
-                    """UPDATE bounce SET excused = 1 WHERE subscriber = (
-                           SELECT id FROM subscriber WHERE lower(address) = lower(?))""",
-                    [address],
-                )
+            lift(self._db, address)
         return found
 
     def surge(self, now: datetime) -> Surge | None:
@@ -253,6 +246,17 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
         [address, f"{reason}: {words}" if words else reason.value, now],
     )
     return True
+
+
+def lift(database: Database, address: str) -> None:
+    """Take an address off the list, its old bounces forgiven; belongs into a transaction."""
+    lift_forgotten(database, address)
+    if database.write("DELETE FROM suppression WHERE lower(address) = lower(?)", [address]):
+        database.write(
+            """UPDATE bounce SET excused = 1 WHERE subscriber = (
+                   SELECT id FROM subscriber WHERE lower(address) = lower(?))""",
+            [address],
+        )
 
 
 def note_bounce(

@@ -16,7 +16,7 @@ from digest.store.database import Database
 from digest.store.forgotten import marker
 from digest.store.papers import keep_papers, load_papers
 from digest.store.personal import erase_reader
-from digest.store.subscribers import next_reader
+from digest.store.readers import next_reader
 from digest.times import to_text
 
 _SAID = ("signup", "wish", "liked", "library")

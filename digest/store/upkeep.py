@@ -16,9 +16,9 @@ from digest.store.database import Database
 from digest.store.failures import explained_errors
 from digest.store.health import Health, examine
 from digest.store.log import head
+from digest.store.readers import LAST_READER, next_reader
 from digest.store.rows import OPEN_STATES
 from digest.store.runs import delete_runs
-from digest.store.subscribers import LAST_READER, next_reader
 from digest.store.taking_over import TakenOver, take_over
 from digest.times import to_text
 

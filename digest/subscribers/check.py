@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
 from math import inf
@@ -143,6 +144,17 @@ class Checked:
                     found = entry.get(name)
                     yield from found[1].texts if found else ()
 
+    def beside(self) -> Checked:
+        """The same names, groups and defaults with a report of their own, for entries that do not
+        stand in the file.
+        """
+        twin = copy(self)
+        twin.report = Report(Document(""))
+        twin.report.spoilt.update(self.report.spoilt)
+        # What is almost a name is a slip in the file; a reader's own word may well be.
+        twin._labels, twin._meanings = [], {}
+        return twin
+
     def _read(self) -> None:
         if self.document.root is None:
             raise WrongValueError(
@@ -238,7 +250,7 @@ class Checked:
             with self.report.entry("defaults", name):
                 self._defaults |= self._option(name, node)
 
-    def _options(self, fields: dict[str, YamlNode]) -> dict[str, Any]:
+    def options(self, fields: dict[str, YamlNode]) -> dict[str, Any]:
         """A reader's own values, and those of the defaults that they rest on."""
         values = dict(self._defaults)
         for name, node in fields.items():
@@ -306,7 +318,7 @@ class Checked:
         fields = self.report.fields(node, FIELDS, "a subscriber")
         addresses = {name: fields.pop(name) for name in ADDRESSES if name in fields}
         misnamed = len(problems) > before
-        values = self._options(fields)
+        values = self.options(fields)
         if len(addresses) > 1:
             raise WrongValueError(
                 "a subscriber has an email or a github repository: write two subscribers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from digest.errors import UsageError
 from digest.keywords.grammar import parse
 from digest.model import Channel, Roster, Rule, Subscriber
 from digest.subscribers.addresses import channel_of, folded_address, normal_address, repository_of
+from digest.subscribers.book import listed_in
 from digest.subscribers.check import Checked, fold
 from digest.subscribers.document import YamlNode
 from digest.subscribers.draft import Draft, Member, entry_member, single
@@ -37,6 +39,11 @@ class Wanted:
         return value if isinstance(value, list) else []
 
 
+# The fields of readers' own entries, by folded address.
+Own = Mapping[str, Mapping[str, Value]]
+NOBODY: Own = {}
+
+
 def roster_entry(roster: Roster, email: str) -> Subscriber | None:
     """The reader with this address, in whatever case."""
     return _readers(roster).get(folded_address(email))
@@ -53,25 +60,32 @@ def add_subscribers(
     fields: Mapping[str, Value] | None = None,
     *,
     match: Rule | None = None,
+    own: Own = NOBODY,
 ) -> Edit:
     """Add readers, or keywords and fields to readers who are there; the file is made where it is
-    missing.
+    missing. Of a new reader who signed up, `own` has the entry that the file takes over, by the
+    folded address.
 
     `match` defines those keywords that are plain and have no name yet, with this rule. Raises
     UsageError where the file would become wrong, SubscribersFileError where it is already,
     ConfigError where it cannot be written.
     """
     each = [Wanted(email, tuple(keywords), fields or {}) for email in emails]
-    return add_all(path, each, match=match)
+    return add_all(path, each, match=match, own=own)
 
 
 def add_all(
-    path: Path, readers: Iterable[Wanted], *, match: Rule | None = None, dry_run: bool = False
+    path: Path,
+    readers: Iterable[Wanted],
+    *,
+    match: Rule | None = None,
+    own: Own = NOBODY,
+    dry_run: bool = False,
 ) -> Edit:
     """Do for each reader what `add_subscribers` does for one, all in one edit; with `dry_run` only
     say what it is.
     """
-    wanted = [replace(reader, email=_email(reader.email)) for reader in readers]
+    wanted = [replace(reader, email=address_of(reader.email)) for reader in readers]
 
     def change(checked: Checked, draft: Draft) -> None:
         refuse_unread(checked, [reader.email for reader in wanted], path.name)
@@ -80,7 +94,7 @@ def add_all(
             texts = dict.fromkeys(_named(checked, t) for reader in wanted for t in reader.keywords)
             plain = [text for text in texts if not text.startswith("+")]
             define(checked, draft, [Definition(text, match=match) for text in plain])
-        _apply(checked, draft, wanted)
+        _apply(checked, draft, wanted, own)
 
     return edit_file(
         path, change, _only([r.email for r in wanted], path.name), create=True, dry_run=dry_run
@@ -119,11 +133,10 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
         leaving = []
         for email in folded & checked.entries.keys():
             entry, listed = checked.entries[email], listed_keywords(checked, checked.entries[email])
-            kept = [t for t in listed if not any(_same(checked, t, k) for k in unwanted)]
+            kept = kept_keywords(checked, email, listed, unwanted)
             if not unwanted or (listed and not kept):
                 leaving.append(entry)
             else:
-                _refuse_groups(checked, email, kept, unwanted)
                 _list_keywords(draft, entry, listed, kept)
         if section and leaving:
             key, entries = section
@@ -133,11 +146,23 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
     return edit_file(path, change, _only(folded, path.name))
 
 
+def kept_keywords(
+    checked: Checked, email: str, listed: Iterable[str], unwanted: Iterable[str]
+) -> list[str]:
+    """What stays of a reader's listed keywords without the unwanted ones. Raises UsageError where
+    one of those comes with a group that stays.
+    """
+    unwanted = list(unwanted)
+    kept = [text for text in listed if not any(_same(checked, text, one) for one in unwanted)]
+    _refuse_groups(checked, email, kept, unwanted)
+    return kept
+
+
 def move_subscriber(path: Path, old: str, new: str) -> Edit:
     """Give a reader another address. Raises ConfigError for an unknown one, UsageError for a taken
     one.
     """
-    address = _email(new)
+    address = address_of(new)
 
     def change(checked: Checked, draft: Draft) -> None:
         refuse_unread(checked, [old, address], path.name)
@@ -182,11 +207,13 @@ def _parse_excluded(checked: Checked, wanted: Iterable[Wanted]) -> None:
             parse(query)
 
 
-def _apply(checked: Checked, draft: Draft, wanted: Iterable[Wanted]) -> None:
+def _apply(checked: Checked, draft: Draft, wanted: Iterable[Wanted], own: Own = NOBODY) -> None:
     """Give each reader what is wanted, with a new entry where there is none."""
     readers, entries = _readers(checked.roster), []
     # The address that is named last counts: a table may have a reader twice.
     for folded, reader in {folded_address(reader.email): reader for reader in wanted}.items():
+        if folded in own and folded not in readers:
+            reader = _taken_over(reader, own[folded])
         texts = list(dict.fromkeys(_named(checked, text) for text in reader.keywords))
         if folded in readers:
             _extend(checked, draft, readers[folded], texts)
@@ -196,6 +223,12 @@ def _apply(checked: Checked, draft: Draft, wanted: Iterable[Wanted]) -> None:
             entries.append(_new_entry(checked, reader, texts))
     if entries:
         draft.add_to_section("subscribers", entries)
+
+
+def _taken_over(reader: Wanted, own: Mapping[str, Value]) -> Wanted:
+    """What is wanted for a reader who signed up, beyond what stands in their own entry."""
+    fields = {name: value for name, value in own.items() if name != "keywords"} | {**reader.fields}
+    return Wanted(reader.email, (*listed_in(own), *reader.keywords), fields)
 
 
 def _extend(checked: Checked, draft: Draft, reader: Subscriber, texts: list[str]) -> None:
@@ -220,6 +253,19 @@ def _list_keywords(draft: Draft, entry: YamlNode, listed: list[str], wanted: lis
         draft.remove(*found, gone)
     elif found and wanted != listed:
         draft.add(*found, [single(write(text)) for text in wanted[len(listed) :]])
+
+
+def with_fields(
+    checked: Checked, own: Mapping[str, Value], fields: Mapping[str, Value]
+) -> dict[str, Value]:
+    """A reader's own entry with these fields, None for a cleared one."""
+    by_default = checked.document.part("defaults").texts
+    entry = {**own, **fields}
+    for name in [name for name, value in fields.items() if value is None]:
+        del entry[name]
+        if name in by_default and FIELDS[name].cleared:
+            entry[name] = json.loads(FIELDS[name].cleared)
+    return entry
 
 
 def _written(checked: Checked, fields: Mapping[str, Value]) -> dict[str, str]:
@@ -306,7 +352,8 @@ def _refuse_groups(checked: Checked, email: str, remaining: list[str], unwanted:
                 )
 
 
-def _email(text: str) -> str:
+def address_of(text: str) -> str:
+    """An address that was given to a command, in its stored form. Raises UsageError."""
     try:
         return normal_address(text.strip())
     except ValueError as error:

@@ -10,15 +10,18 @@ from dataclasses import replace
 from itertools import chain
 
 from digest.model import Mistake, Roster
+from digest.subscribers.book import Book
 from digest.subscribers.check import Checked, examine_text
 from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS
-from digest.subscribers.problems import Problem
+from digest.subscribers.problems import Problem, SubscribersFileError
 from digest.subscribers.values import fits
 
 
-def follow_text(text: str, name: str, words: Callable[[Problem], str]) -> Roster:
-    """The roster of a file's text; `name` is the file's, `words` tells a mistake in a line.
+def follow_text(
+    text: str, name: str, words: Callable[[Problem], str], *, may_be_empty: bool = False
+) -> Book:
+    """What a file's text says; `name` is the file's, `words` tells a mistake in a line.
 
     Whose entry is wrong, or uses a keyword, a group or a default that is, stands under `mistakes`
     and not among the readers. Raises SubscribersFileError with every mistake where nobody can be
@@ -26,11 +29,20 @@ def follow_text(text: str, name: str, words: Callable[[Problem], str]) -> Roster
     would be held back than served.
     """
     checked, error = examine_text(text, name)
-    if error is None and checked is not None:
-        return checked.roster
+    if may_be_empty and checked is not None and checked.document.root is None:
+        error = None
+    if checked is not None and error is None:
+        return Book(checked, checked.roster, words)
     assert error is not None
     if checked is None or any(problem.entry.name == "" for problem in error.problems):
         raise error
+    return Book(checked, _followed(checked, error, words), words)
+
+
+def _followed(
+    checked: Checked, error: SubscribersFileError, words: Callable[[Problem], str]
+) -> Roster:
+    """The roster of those whom no mistake holds back. Raises the error where they are too few."""
     held = _held_back(checked)
     readers = [r for r in checked.roster.subscribers if r.email.casefold() not in held]
     if len(held) > len(readers):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from digest.errors import ConfigError
 from digest.model import Roster
+from digest.subscribers.book import Book
 from digest.subscribers.check import check_text
 from digest.subscribers.document import MAX_BYTES
 from digest.subscribers.follow import follow_text, problem_words
@@ -22,11 +23,13 @@ def load_roster(path: Path) -> Roster:
     return check_text(read_text(path), path.name).roster
 
 
-def follow_roster(path: Path) -> Roster:
+def follow_file(path: Path, *, may_be_missing: bool = False) -> Book:
     """Read the subscribers file as far as it is right: mistakes that concern some of the readers
-    hold those back. Raises as `load_roster` does where more is wrong.
+    hold those back. Raises as `load_roster` does where more is wrong; a file that `may_be_missing`
+    may also hold nothing.
     """
-    return follow_text(read_text(path), path.name, problem_words(path.name))
+    text = "" if may_be_missing and not path.exists() else read_text(path)
+    return follow_text(text, path.name, problem_words(path.name), may_be_empty=may_be_missing)
 
 
 def read_text(path: Path) -> str:

@@ -128,7 +128,7 @@ def check_or_begin(path: Path, name: str = "") -> Checked:
     checked, error = examine_text(text, name)
     if checked is None or checked.document.root is None or error is None:
         return check_text(text, name, may_be_empty=True)
-    checked.roster = follow_text(text, name, problem_words(name))
+    checked.roster = follow_text(text, name, problem_words(name)).roster
     return checked
 
 
@@ -158,7 +158,7 @@ def _check_result(text: str, before: Checked, name: str) -> Checked:
             f"not done: {first.message}" + (f" (and {more} more)" if more else ""),
             remedy=f"did you mean {first.suggestion}?" if first.suggestion else "",
         ) from error
-    checked.roster = follow_text(text, name, problem_words(name))
+    checked.roster = follow_text(text, name, problem_words(name)).roster
     return checked
 
 

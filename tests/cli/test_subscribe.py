@@ -73,6 +73,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
     (value,) = json.loads(shell("subscribers", "--json"))
     assert value == {
         "email": "ada@example.org",
+        "origin": "file",
         "keywords": [{"name": "x1", "query": "ti:x1", "rule": "title"}],
         "name": "Ada",
         "schedule": ["mon", "thu"],
@@ -91,6 +92,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "authors": ["Noether"],
         "categories": ["cs.LG", "stat.*"],
         "subject_prefix": "[arXiv]",
+        "wishes": [],
     }
 
 

@@ -75,8 +75,8 @@ def _value(world: World, table: str, name: str, kind: str, number: int) -> Any:
     for key in world.database.rows(f"PRAGMA foreign_key_list({table})"):
         if key["from"] == name:
             return world.value(f"SELECT MAX({key['to'] or 'id'}) FROM {key['table']}")
-    if name == "blame":
-        return "soft"
+    if name in ("blame", "field"):
+        return {"blame": "soft", "field": "keyword"}[name]
     return {"INTEGER": 1, "BLOB": b"x"}.get(kind, f"words on {ADA} in {table}")
 
 

@@ -17,7 +17,7 @@ def follow(text: str) -> Roster:
     def words(problem: Problem) -> str:
         return f"line {problem.line}: {problem.message}"
 
-    return follow_text(text, "subscribers.yaml", words)
+    return follow_text(text, "subscribers.yaml", words).roster
 
 
 def held(text: str) -> list[str]:

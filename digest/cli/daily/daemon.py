@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -51,14 +52,6 @@ async def _serve(context: Context) -> None:
     settings = context.settings
     stop, wake, mailbox = Stop(), asyncio.Event(), MailboxWatch(context)
 
-    def stamp() -> object:
-        try:
-            status = settings.subscribers.stat()
-        except OSError:
-            return None
-        # Editors put a new file in the old one's place: its number tells that in any case.
-        return status.st_mtime_ns, status.st_size, status.st_ino
-
     async def rest(seconds: float) -> None:
         waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
         await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -67,6 +60,9 @@ async def _serve(context: Context) -> None:
 
     with open_store(settings.db) as store:
         apply_naming(settings, store)
+
+        def stamp() -> object:
+            return file_stamp(settings.subscribers), store.signups.revision()
 
         async def work(roster: Roster) -> Summary:
             try:
@@ -113,3 +109,13 @@ async def _serve(context: Context) -> None:
         finally:
             for task in background:
                 task.cancel()
+
+
+def file_stamp(path: Path) -> object:
+    """What changes when a file does; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # Editors put a new file in the old one's place: its number tells that in any case.
+    return status.st_mtime_ns, status.st_size, status.st_ino

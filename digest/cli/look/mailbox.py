@@ -1,9 +1,10 @@
-"""What `digest status` tells of the mailbox that is read."""
+"""What `digest status` tells of the mailbox, and of requests to leave."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from digest.cli.base import fit_for_log
 from digest.setup.settings import Settings
 from digest.store import Store
 from digest.store.rows import from_text
@@ -22,3 +23,12 @@ def tell_mailbox(mailbox: dict[str, Any] | None) -> str:
         return ""
     since = in_utc(from_text(mailbox["since"]))
     return f"FAILED: the mailbox is not read since {since}: {mailbox['trouble']}"
+
+
+def tell_leaving(leaving: dict[str, Any] | None) -> str:
+    """Where requests to leave arrive, unless a program reads them there."""
+    if leaving is None or leaving["read"]:
+        return ""
+    # The one address here: a log that strangers can read must not show it.
+    place = fit_for_log(leaving["to"])
+    return f"requests arrive at {place}; act on each with 'digest inbox MAIL.eml'"

@@ -12,7 +12,6 @@ import click
 from digest.cli.base import (
     Command,
     Context,
-    fit_for_log,
     json_option,
     labelled,
     mistake_lines,
@@ -22,7 +21,7 @@ from digest.cli.base import (
     say_where_mail_goes,
 )
 from digest.cli.daily.folder import say_what_the_folder_holds
-from digest.cli.look.mailbox import report_mailbox, tell_mailbox
+from digest.cli.look.mailbox import report_mailbox, tell_leaving, tell_mailbox
 from digest.cli.look.outbox import leaves_at, openings, server_words
 from digest.cli.look.status_held_back import held_back_readers
 from digest.cli.look.status_sources import report_sources, tell_sources
@@ -122,6 +121,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "outbox": {state.value: number for state, number in counts if state in COUNTED},
         "waiting": _waiting(store, openings(store, terms_of(settings), now)),
         "mistakes": mistakes_json(roster.mistakes),
+        "wishes": sum(len(one.wishes) for one in roster.subscribers),
         "subscribers": [
             *(_reader(store, one, now, explained=explained) for one in roster.subscribers),
             *held_back_readers(store, roster),
@@ -300,7 +300,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     rows = [
         ("Database", report["database"]),
         ("Mail", report["mail"], *relay["text"], report["bounces"]),
-        ("Leaving", _leaving_words(report["leaving"]), tell_mailbox(report["mailbox"])),
+        ("Leaving", tell_leaving(report["leaving"]), tell_mailbox(report["mailbox"])),
         ("Clock", report["clock"]),
         (
             "Mistakes",
@@ -333,17 +333,16 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         at = f"next at {_time(row['next'])}"
         yield f"  {row['id']} to {row['email']}: {in_words(row['state'])}, {at}{reply}"
     yield from ("", "Subscribers")
+    yield from _subscriber_lines(report)
+
+
+def _subscriber_lines(report: dict[str, Any]) -> Iterator[str]:
     yield from (_reader_line(reader, report["now"]) for reader in report["subscribers"])
     if not report["subscribers"]:
         yield "  none: keywords are fetched and recorded, and nothing is mailed"
-
-
-def _leaving_words(leaving: dict[str, Any] | None) -> str:
-    if leaving is None or leaving["read"]:
-        return ""
-    # The one address here: a log that strangers can read must not show it.
-    place = fit_for_log(leaving["to"])
-    return f"requests arrive at {place}; act on each with 'digest inbox MAIL.eml'"
+    if report["wishes"]:
+        taken = counted(report["wishes"], "thing that a reader", "things that readers")
+        yield f"  {taken} took away by themselves: 'digest subscribers show EMAIL' tells each"
 
 
 def _run_lines(run: dict[str, Any] | None, reason: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from digest.errors import StoreError
 from digest.keywords.grammar import describe
 from digest.keywords.lint import warnings
 from digest.keywords.words import counted
-from digest.model import Channel, Keyword, Rule, Subscriber, Weekly
+from digest.model import Away, Channel, Keyword, Rule, Subscriber, Weekly, Wish
 from digest.rules.schedule import (
     FOR_EVER,
     gives_way,
@@ -70,9 +70,22 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
 
 
 def subscriber_json(reader: Subscriber) -> dict[str, Any]:
-    """A reader as the subscribers file has them."""
+    """A reader as the subscribers file has them, or their own entry; less what they took away."""
     keywords = [{"name": k.name, "query": k.query, "rule": str(k.rule)} for k in reader.keywords]
-    return {"email": reader.email, "keywords": keywords, **options_json(reader)}
+    wishes = [wish_json(wish) for wish in reader.wishes]
+    return {
+        "email": reader.email,
+        "origin": reader.origin.value,
+        "keywords": keywords,
+        **options_json(reader),
+        "wishes": wishes,
+    }
+
+
+def wish_json(wish: Wish) -> dict[str, Any]:
+    """What a reader of the file took away, as JSON shows it."""
+    value = wish.value if wish.field is Away.PAUSE else wish.entry
+    return {"field": wish.field.value, "value": value, "since": to_text(wish.since)}
 
 
 def next_digest_json(

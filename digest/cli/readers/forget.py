@@ -13,6 +13,7 @@ import click
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
+from digest.model import Origin
 from digest.setup.mail import make_transport
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.settings import IN_PLACE, Settings
@@ -71,7 +72,8 @@ def _whom_the_file_names(
     roster = read_roster(settings)
     in_file = []
     for email, name in names.items():
-        if roster_entry(roster, name) or roster.why_held_back(name):
+        entry = roster_entry(roster, name)
+        if entry.origin is Origin.FILE if entry else roster.why_held_back(name):
             in_file.append(email)
         elif not store or not (store.personal.known(name) or store.suppressions.of(name)):
             known = [reader.email for reader in roster.subscribers]

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 
 from digest.cli.base import Command, Context, edited, json_option, pass_context, say_where_mail_goes
-from digest.cli.readers.changes import change_lines, changes_of
+from digest.cli.readers.changes import Change, change_lines, changes_of
 from digest.cli.readers.describe import (
     lift_suppressions,
     lifted_lines,
     mail_again,
     suppression_json,
     warn_about,
+    wish_json,
+)
+from digest.cli.readers.own_words import (
+    NOBODY,
+    Entries,
+    end_wishes,
+    ended_lines,
+    signed_up,
+    together,
 )
 from digest.errors import UsageError
-from digest.model import Abstracts, Channel, Order, Rule, Subscriber
+from digest.model import Abstracts, Channel, Order, Rule, Subscriber, Wish
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
+from digest.store.suppressions import Suppression
 from digest.subscribers.addresses import channel_of
-from digest.subscribers.edit import add_subscribers, remove_subscribers, roster_entry
+from digest.subscribers.book import listed_in
+from digest.subscribers.check import Checked
+from digest.subscribers.edit import (
+    add_subscribers,
+    kept_keywords,
+    remove_subscribers,
+    roster_entry,
+)
 from digest.subscribers.fields import MAIL_FORMATS, NOTHING, QUIET_DAYS, Value, read_flag
+from digest.subscribers.transaction import Edit
 
 PLAIN_RULES = [rule.value for rule in Rule if rule is not Rule.QUERY]
 
@@ -146,7 +165,8 @@ def subscribe(
 ) -> None:
     """Add readers to the subscribers file, or keywords and settings to readers who are in it.
 
-    Who unsubscribed or bounced is mailed again from then on, and the command says so.
+    Who unsubscribed or bounced is mailed again from then on, and the command says so. Of who signed
+    up the file takes over all; what a reader took away by themselves comes again where it is named.
     A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
     # With readers from a secret there is no file to edit; that somebody is mailed again is the
@@ -162,24 +182,35 @@ def subscribe(
             remedy="give each name in a command of its own",
         )
     rule = Rule(match) if match else None
-    edit = edited(context, add_subscribers(path, emails, keywords, _fields(flags), match=rule))
-    changes = changes_of(context, edit, emails)
+    fields, own = _fields(flags), signed_up(context.settings, emails)
+    edit = edited(
+        context, add_subscribers(path, emails, keywords, fields, match=rule, own=own.entries)
+    )
+    changes = changes_of(context, own.known_before(edit), emails)
     readers = [change.reader for change in changes]
     lifted = lift_suppressions(context, readers)
-    shown = [
-        {**one.as_json(now), "lifted": suppression_json(lifted.get(one.reader.email))}
-        for one in changes
-    ]
-    lines = [*change_lines(changes, now), *lifted_lines(lifted)]
+    ended = end_wishes(context, emails, fields, keywords)
+    shown = [_subscribed_json(one, lifted, ended, now) for one in changes]
+    lines = [*change_lines(changes, now), *lifted_lines(lifted), *ended_lines(ended)]
     context.show(
         {"file": str(path), "subscribers": shown},
-        [*lines, f"The subscribers file is {path}"],
+        [*lines, *own.taken_over_lines(), f"The subscribers file is {path}"],
         as_json=as_json,
     )
     if not as_json:
         warn_about(context, readers)
         say_where_mail_goes(context)
         _warn_without_token(context, readers)
+
+
+def _subscribed_json(
+    one: Change, lifted: Mapping[str, Suppression], ended: Iterable[Wish], now: datetime
+) -> dict[str, Any]:
+    """A reader who was added or changed, and what ended with that."""
+    email = one.reader.email
+    wishes = [wish_json(wish) for wish in ended if wish.email.casefold() == email.casefold()]
+    suppressed = suppression_json(lifted.get(email))
+    return {**one.as_json(now), "lifted": suppressed, "ended_wishes": wishes}
 
 
 def _warn_without_token(context: Context, readers: Sequence[Subscriber]) -> None:
@@ -225,9 +256,12 @@ def _refuse_stray_words(emails: tuple[str, ...], keywords: tuple[str, ...]) -> N
 def unsubscribe(
     context: Context, emails: tuple[str, ...], keywords: tuple[str, ...], as_json: bool
 ) -> None:
-    """Take readers out of the subscribers file, or only some of their keywords."""
+    """Take readers out of the subscribers file, or only some of their keywords.
+
+    Who signed up leaves, or loses the keywords, in the same way.
+    """
     _refuse_stray_words(emails, keywords)
-    edit = edited(context, remove_subscribers(subscribers_file(context.settings), emails, keywords))
+    edit = edited(context, _removed(context, emails, keywords))
     rows: list[dict[str, Any]] = []
     # What the file no longer says the database learns here, and not only with the next run: a run
     # refuses to let everybody go because of an empty file, so whoever is last in it must be let go
@@ -241,6 +275,25 @@ def unsubscribe(
     context.show(
         rows, (_farewell(**row, by_keyword=bool(keywords)) for row in rows), as_json=as_json
     )
+
+
+def _removed(context: Context, emails: tuple[str, ...], keywords: tuple[str, ...]) -> Edit:
+    """Take readers, or keywords of theirs, out of the file, and keywords out of the entries of
+    those who signed up; such a reader is let go with their row in the database.
+    """
+
+    def change(checked: Checked, entries: Entries) -> Entries:
+        kept = {
+            address: kept_keywords(checked, address, listed_in(fields), keywords)
+            for address, fields in entries.items()
+        }
+        return {a: {**entries[a], "keywords": texts} for a, texts in kept.items() if texts}
+
+    path, own = subscribers_file(context.settings), signed_up(context.settings, emails)
+    of_file, edit = own.others(emails), Edit(NOBODY, NOBODY)
+    if of_file or not own.signups:
+        edit = remove_subscribers(path, of_file, keywords)
+    return together(edit, own.change(context, change if keywords else lambda *_: {}))
 
 
 def _status(old: Subscriber | None, new: Subscriber | None, known: bool) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -40,27 +39,32 @@ from digest.cli.readers.describe import (
     without_digest,
 )
 from digest.cli.readers.forget import forget
+from digest.cli.readers.move import move
+from digest.cli.readers.own_words import (
+    end_wishes,
+    ended_lines,
+    set_anywhere,
+    signed_up,
+    wish_words,
+)
 from digest.errors import UsageError
 from digest.keywords.words import counted
-from digest.model import Abstracts, Format, Revisions, Roster, Subscriber
+from digest.model import Abstracts, Format, Origin, Revisions, Roster, Subscriber, Wish
 from digest.rules.schedule import FOR_EVER, is_paused
-from digest.setup.parts import existing_store, machine_now, require_subscriber
+from digest.setup.parts import machine_now, require_subscriber
 from digest.setup.subscribers import (
     known_as,
     place_of_subscribers,
     read_roster,
     subscribers_file,
 )
-from digest.store import Store
 from digest.store.suppressions import Suppression
 from digest.subscribers import SubscribersFileError
-from digest.subscribers.addresses import normal_address
-from digest.subscribers.edit import add_all, move_subscriber, roster_entry, set_fields
+from digest.subscribers.edit import add_all, roster_entry
 from digest.subscribers.fields import SETTABLE, Value, read_flag
 from digest.subscribers.guesses import nearest_field
 from digest.subscribers.people_csv import read_table
 from digest.subscribers.transaction import check_or_begin
-from digest.system.locks import cycle_lock
 
 _KEYWORDS = (
     "keywords are",
@@ -85,13 +89,14 @@ def subscribers(ctx: click.Context, as_json: bool) -> None:
 
 
 subscribers.add_command(forget)
+subscribers.add_command(move)
 
 
 @subscribers.command("list", cls=Command, examples=("digest subscribers list",))
 @json_option
 @pass_context
 def list_(context: Context, as_json: bool) -> None:
-    """List the readers."""
+    """List the readers: those of the file, and those who signed up."""
     roster = read_roster(context.settings)
     held = suppressions(context, roster.subscribers)
     value = [
@@ -107,7 +112,8 @@ def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Ite
     if not roster.subscribers:
         yield f"{place} names no reader yet: 'digest subscribe EMAIL -k KEYWORD' adds one."
     for reader in roster.subscribers:
-        yield f"{reader.email}  {schedule_words(reader)}  {keyword_names(reader)}"
+        signed = "  (signed up)" if reader.origin is Origin.WEB else ""
+        yield f"{reader.email}  {schedule_words(reader)}  {keyword_names(reader)}{signed}"
         if found := held.pop(reader.email.casefold(), None):
             yield f"  {suppression_line(found)}"
     # What is left belongs to people who were taken out of the file after they had left or bounced.
@@ -120,7 +126,8 @@ def _list_lines(roster: Roster, held: dict[str, Suppression], place: str) -> Ite
 @json_option
 @pass_context
 def show(context: Context, email: str, as_json: bool) -> None:
-    """Show one reader: keywords, options, and when the next digest comes.
+    """Show one reader: keywords, options, what they took away by themselves, and when the next
+    digest comes.
 
     With --json, all that the database knows of the reader as well ('stored'), also of one who left.
     """
@@ -141,8 +148,9 @@ def show(context: Context, email: str, as_json: bool) -> None:
         "stored": stored,
     }
     lines = [
-        address_and_name(reader),
+        address_and_name(reader) + (", signed up" if reader.origin is Origin.WEB else ""),
         *(f"  {keyword_line(keyword)}" for keyword in reader.keywords),
+        *(f"  {wish_words(w)} by themselves on {w.since:%Y-%m-%d}" for w in reader.wishes),
         *(f"  never: {query}" for query in reader.exclude),
         *([f"  only within: {', '.join(reader.within)}"] if reader.within else []),
         f"  {schedule_words(reader)}; {content_words(reader)}",
@@ -195,8 +203,8 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
         raise UsageError("a field is set twice", remedy="name each field once")
-    edit = edited(context, set_fields(subscribers_file(context.settings), [email], values))
-    _report(context, changes_of(context, edit, [email]), as_json=as_json)
+    edit, ended = set_anywhere(context, [email], values)
+    _report(context, changes_of(context, edit, [email]), ended, as_json=as_json)
 
 
 def _read_pair(pair: str, email: str) -> tuple[str, Value]:
@@ -257,9 +265,8 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
                 f"{day} has come already where {reader.email} is",
                 remedy="name a day that is to come",
             )
-    edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": day})
-    edited(context, edit)
-    _report(context, changes_of(context, edit, emails), as_json=as_json)
+    edit, ended = set_anywhere(context, emails, {"paused_until": day})
+    _report(context, changes_of(context, edit, emails), ended, as_json=as_json)
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers resume ada@example.org",))
@@ -268,54 +275,14 @@ def pause(context: Context, emails: tuple[str, ...], until: str | None, as_json:
 @pass_context
 def resume(context: Context, emails: tuple[str, ...], as_json: bool) -> None:
     """End the pause of these readers."""
-    edit = set_fields(subscribers_file(context.settings), emails, {"paused_until": None})
-    edited(context, edit)
+    edit, ended = set_anywhere(context, emails, {"paused_until": None})
     changes = changes_of(context, edit, emails)
-    _report(context, changes, as_json=as_json)
-    if not as_json and edit.changed and not all(change.first for change in changes):
+    _report(context, changes, ended, as_json=as_json)
+    if not as_json and (edit.changed or ended) and not all(change.first for change in changes):
         context.echo(
             "What came meanwhile comes with that digest: the most recent papers,"
             " and how many were older."
         )
-
-
-@subscribers.command(
-    cls=Command, examples=("digest subscribers move ada@example.org ada@example.net",)
-)
-@click.argument("old")
-@click.argument("new")
-@pass_context
-def move(context: Context, old: str, new: str) -> None:
-    """Give a reader another address; what was sent to the old one is not sent again."""
-    settings = context.settings
-    roster = read_roster(settings)
-    reader, target = roster_entry(roster, old), roster_entry(roster, new)
-    with ExitStack() as stack:
-        if settings.db.exists():
-            # A run between the two steps would take the new address for a new reader and the old
-            # one for gone.
-            stack.enter_context(cycle_lock(settings.db))
-        store = stack.enter_context(existing_store(settings))
-        # The file comes first, since it is the file that may refuse the change, and then nothing
-        # has happened. Should the machine stop before the database has followed, the same command
-        # again does the rest; so it also does after somebody has changed the address in the file by
-        # hand.
-        if reader is None and target and _is_half_moved(store, old, target.email):
-            source, address = old, target.email
-        else:
-            edited(context, move_subscriber(subscribers_file(settings), old, new))
-            source, address = reader.email if reader else old, normal_address(new)
-        followed = store.subscribers.move(source, address) if store else False
-    context.echo(f"{source} is now {address}{', with all that was sent' if followed else ''}.")
-
-
-def _is_half_moved(store: Store | None, old: str, new: str) -> bool:
-    """Whether the file names the new address alone, and the database the old one alone."""
-    return (
-        store is not None
-        and store.subscribers.state(old) is not None
-        and store.subscribers.state(new) is None
-    )
 
 
 @subscribers.command(cls=Command, examples=("digest subscribers check",))
@@ -344,6 +311,8 @@ def check(context: Context, as_json: bool) -> None:
         wanted = (c for r in roster.subscribers for c in (*r.categories, *r.within))
         # Keywords and categories of the page, too, which may be no reader's.
         warn_of(context, roster.keywords, (*roster.within, *wanted))
+        # The file is right, and those who signed up may still rest on what it no longer has.
+        warn_of_mistakes(context, read_roster(context.settings).mistakes)
 
 
 @subscribers.command(
@@ -366,8 +335,13 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
-    edit = edited(context, add_all(path, people, dry_run=dry_run))
-    changes = changes_of(context, edit, [person.email for person in people])
+    emails = [person.email for person in people]
+    own = signed_up(context.settings, emails)
+    edit = edited(context, add_all(path, people, own=own.entries, dry_run=dry_run))
+    changes = changes_of(context, own.known_before(edit), emails)
+    if not dry_run:
+        for person in people:
+            end_wishes(context, [person.email], person.fields, person.keywords)
     if as_json:
         _report(context, changes, as_json=True)
         return
@@ -389,7 +363,9 @@ def _summary(changes: Sequence[Change], *, dry_run: bool) -> str:
     )
 
 
-def _report(context: Context, changes: Sequence[Change], *, as_json: bool) -> None:
+def _report(
+    context: Context, changes: Sequence[Change], ended: Sequence[Wish] = (), *, as_json: bool
+) -> None:
     """Say what changed of each reader, and when the next digest comes, as `subscribe` does."""
     now = machine_now()
     if as_json:
@@ -397,5 +373,5 @@ def _report(context: Context, changes: Sequence[Change], *, as_json: bool) -> No
         file = str(subscribers_file(context.settings))
         context.print_json({"file": file, "subscribers": shown})
         return
-    context.echo(*change_lines(changes, now))
+    context.echo(*change_lines(changes, now), *ended_lines(ended))
     warn_about(context, [change.reader for change in changes])
