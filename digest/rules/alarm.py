@@ -4,7 +4,7 @@ notice or none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -26,6 +26,7 @@ class Trouble(StrEnum):
     INBOX = "inbox"
     FETCH = "fetch"
     READERS = "readers"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Facts:
     `failed_cycles` in a row, the last for the reason `error`; `mail_rests`: why nothing is sent, or
     nothing; `mailbox_unread`: why the mailbox has not been read for long, or nothing; `last_good`
     are the keywords that arXiv fails to answer, with the time of its last good answer; `mistakes`
-    are those in the subscribers file, which hold back some of the readers.
+    are those in the subscribers file, which hold back some of the readers; `refused` tells of
+    readers whose mail is refused day after day.
     """
 
     failed_cycles: int = 0
@@ -44,6 +46,7 @@ class Facts:
     mailbox_unread: str = ""
     last_good: Mapping[str, datetime] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,9 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
             f"{facts.failed_cycles} cycles in a row failed, the last with: {facts.error}"
         )
     if facts.mistakes:
-        shown, more = facts.mistakes[:5], len(facts.mistakes) - 5
-        others = f"; and {more} more" if more > 0 else ""
-        wrong[Trouble.READERS] = f"{'; '.join(shown)}{others}"
+        wrong[Trouble.READERS] = _some(facts.mistakes)
+    if facts.refused:
+        wrong[Trouble.REFUSED] = _some(facts.refused)
     behind = {
         name: good
         for name, good in facts.last_good.items()
@@ -138,6 +141,12 @@ def _wrong(facts: Facts, now: datetime) -> dict[Trouble, str]:
             f"arXiv has not answered for {names} since {in_utc(oldest)}, {missed} announcements ago"
         )
     return wrong
+
+
+def _some(texts: Sequence[str]) -> str:
+    """The first few of several texts, and how many more there are."""
+    more = len(texts) - 5
+    return "; ".join([*texts[:5], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _all_well(memory: Mapping[Trouble, KnownTrouble], now: datetime) -> Notice:

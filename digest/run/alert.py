@@ -20,6 +20,7 @@ from digest.rules.alarm import Facts, Notice, decide
 from digest.rules.channels import RULES
 from digest.store import Store
 from digest.store.relay import STREAK
+from digest.store.suppressions import Refused
 from digest.times import in_utc
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ async def after_cycle(
         mailbox_unread=_mailbox_unread(store, now) if alarm.reads_mailbox else "",
         last_good=_unanswered(store, roster) if roster else {},
         mistakes=tuple(map(str, roster.mistakes)) if roster else (),
+        refused=tuple(map(_refused, store.suppressions.refused(now))),
     )
     # A pure decision, so that an alarm that could not be sent is taken again next time.
     decision = decide(facts, store.alarms.memory(), now)
@@ -99,6 +101,14 @@ def _mailbox_unread(store: Store, now: datetime) -> str:
     if unread is None or now - unread.since < UNREAD:
         return ""
     return f"nobody who asks to leave is heard since {in_utc(unread.since)}: {unread.words}"
+
+
+def _refused(one: Refused) -> str:
+    """That a reader's mail is refused day after day, for no fault of theirs."""
+    return (
+        f"no mail reached {one.address} since {in_utc(one.since)}, refused on {one.days} days"
+        f" ({one.words}): the papers are due again each day"
+    )
 
 
 def _is_away(store: Store, now: datetime) -> bool:

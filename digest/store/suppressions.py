@@ -76,6 +76,18 @@ class Surge:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A reader whose mail was refused as a matter of policy or content on several `days`, since
+    then (UTC), and got none meanwhile; in the server's words.
+    """
+
+    address: str
+    since: datetime
+    days: int
+    words: str
+
+
 class Effect(StrEnum):
     """What noting a bounce came to."""
 
@@ -197,6 +209,24 @@ class Suppressions(Concern):
             found = self.of(address)
             lift(self._db, address)
         return found
+
+    def refused(self, now: datetime) -> list[Refused]:
+        """Readers whom nothing reaches for a reason that is not theirs, on SOFT_DAYS days and more:
+        their papers are due again each day.
+        """
+        return self._db.all(
+            Refused,
+            """SELECT r.address, MIN(b.at) AS since, COUNT(DISTINCT substr(b.at, 1, 10)) AS days,
+                   MAX(b.words) AS words
+               FROM bounce b JOIN subscriber r ON r.id = b.subscriber
+               WHERE b.at > ? AND b.blame = 'policy' AND b.excused = 0 AND r.gone = 0
+                   AND NOT EXISTS (
+                       SELECT 1 FROM delivery d WHERE d.subscriber = b.subscriber
+                           AND d.state = 'sent' AND d.queued_at > b.at)
+               GROUP BY r.id, r.address HAVING COUNT(DISTINCT substr(b.at, 1, 10)) >= ?
+               ORDER BY r.id""",
+            [now - SOFT_SPAN, SOFT_DAYS],
+        )
 
     def surge(self, now: datetime) -> Surge | None:
         """Why the sending is to rest, and until when, while many readers bounced within the last

@@ -293,3 +293,26 @@ async def test_a_mail_server_that_takes_nothing_is_told_when_it_does_again(offic
     assert told["Subject"] == "Digest: all is well again"
     assert "the mail server is in trouble since" in told.get_content()
     assert "421 no" in told.get_content()
+
+
+async def test_a_reader_whose_mail_is_refused_for_its_content_day_after_day_is_told(
+    office: Office,
+) -> None:
+    lin = "lin@example.org"
+    office.readers = [reader(each, "Reasoning") for each in ("ada@example.org", lin, "mia@x.org")]
+    refusal = Receipt(Outcome.FAILED, "554 5.7.1 content rejected", policy=True, bounce=True)
+    office.relay.answers[lin] = [refusal] * 4
+    for day in range(4):
+        office.arxiv.announce("Reasoning", eprint(day + 2, MONDAY + (day - 1) * DAY))
+        office.now = MONDAY + day * DAY
+        await office.work()
+        assert len(office.told()) == (day >= 2), day
+    [told] = office.told()
+    text = " ".join(told.get_content().split())
+    assert f"no mail reached {lin} since 2026-11-09 07:00 UTC, refused on 3 days" in text
+    office.now = MONDAY + 4 * DAY
+    await office.work()
+    assert [each["Subject"] for each in office.told()[1:]] == []
+    office.now += DAY
+    await office.work()
+    assert office.told()[-1]["Subject"] == "Digest: all is well again"
