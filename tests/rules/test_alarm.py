@@ -312,7 +312,4 @@ async def test_a_reader_whose_mail_is_refused_for_its_content_day_after_day_is_t
     assert f"no mail reached {lin} since 2026-11-09 07:00 UTC, refused on 3 days" in text
     office.now = MONDAY + 4 * DAY
     await office.work()
-    assert [each["Subject"] for each in office.told()[1:]] == []
-    office.now += DAY
-    await office.work()
     assert office.told()[-1]["Subject"] == "Digest: all is well again"
