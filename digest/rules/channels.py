@@ -37,8 +37,8 @@ class ChannelRules:
     nobody need decide. `guesses`: the other side does not tell whether a refusal is one reader's or
     everybody's, so the same one in a row, and silences, are taken for everybody's. `empty`: a
     digest without a paper may go there. In words: `server`, who takes the digests; `item`, what
-    each is; `waits` and `untaken`, what is wrong where the server is given a rest; `leaving` and
-    `would_leave`, before the address to which one leaves, or would.
+    each is, and `items`, several; `waits` and `untaken`, what is wrong while the server is given a
+    rest; `leaving` and `would_leave`, before the address to which one leaves, or would.
     """
 
     finds: bool
@@ -46,10 +46,16 @@ class ChannelRules:
     empty: bool
     server: str
     item: str
+    items: str
     waits: str
     untaken: str
     leaving: str
     would_leave: str
+
+    @property
+    def subject(self) -> str:
+        """The server, where a sentence begins with it."""
+        return self.server[:1].upper() + self.server[1:]
 
 
 RULES: Mapping[Channel, ChannelRules] = {
@@ -59,8 +65,9 @@ RULES: Mapping[Channel, ChannelRules] = {
         empty=True,
         server="the mail server",
         item="mail",
+        items="mail",
         waits="mail waits",
-        untaken="mail could not be handed over",
+        untaken="could not be handed over",
         leaving="mailing",
         would_leave="mailed to",
     ),
@@ -70,8 +77,9 @@ RULES: Mapping[Channel, ChannelRules] = {
         empty=False,
         server="GitHub",
         item="issue",
+        items="issues",
         waits="issues wait",
-        untaken="issues could not be posted",
+        untaken="could not be posted",
         leaving="posting to",
         would_leave="posted to",
     ),

@@ -230,5 +230,5 @@ def _rest_in_words(channel: Channel, delivered: Delivered) -> str:
         return f"{rules.waits}: {paused.reason}"
     untaken = f"{rules.untaken} ({paused.reason})"
     if channel in delivered.tried:
-        return untaken
-    return f"{rules.waits} until {in_utc(paused.paused_until)}: {untaken}"
+        return f"{rules.items} {untaken}"
+    return f"{rules.waits} until {in_utc(paused.paused_until)}, since the last one {untaken}"

@@ -197,3 +197,21 @@ def test_while_a_cycle_works_what_goes_again_waits_for_it(house: House) -> None:
     assert "waits in the outbox" in told.out
     house("run", now=THURSDAY + timedelta(hours=2))
     assert len(house.mails("ada@")) == 2
+
+
+def test_the_rest_of_issues_is_told_beside_mail_that_left(house: House) -> None:
+    entries = "\n".join(f"- {{github: {name}/papers, keywords: [Hallucination]}}" for name in "ab")
+    house.write(
+        f"subscribers:\n- {{email: lin@example.org, keywords: [Hallucination]}}\n{entries}\n"
+    )
+    told = house("run", now=THURSDAY)
+    assert (told.code, len(house.mails())) == (78, 1)
+    why = "could not be posted (there is no DIGEST_GITHUB_TOKEN, and issues are posted with one)"
+    assert told.complaints[-1].endswith(f"issues {why}")
+    status = house("status", now=THURSDAY).out
+    assert f"No issue leaves until {THURSDAY + timedelta(hours=1):%Y-%m-%d %H:%M} UTC" in status
+    assert status.count("DIGEST_GITHUB_TOKEN") == 1, "the words stand once for all"
+    told = house("run", "--wait", now=THURSDAY + timedelta(minutes=15))
+    assert told.complaints[-1].endswith(
+        f"issues wait until 2026-11-05 07:30 UTC, since the last one {why}"
+    )

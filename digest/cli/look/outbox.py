@@ -132,8 +132,7 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             context.echo("Nothing else waits." if unsure else "Nothing waits.")
         for channel in dict.fromkeys(row.channel for row in rows):
             if store.relays[channel].end_pause(machine_now()):
-                server = RULES[channel].server
-                context.echo(f"{server[:1].upper()}{server[1:]}'s rest ends with that.")
+                context.echo(f"{RULES[channel].subject}'s rest ends with that.")
 
 
 def _waiting(store: Store, *states: str) -> list[int]:
@@ -239,9 +238,10 @@ def server_words(store: Store, on: Mapping[Channel, Terms], now: datetime) -> It
                 until = in_utc(state.paused_until)
                 yield f"No {rules.item} leaves until {until}; in trouble {since}: {state.reason}"
             else:
-                # The mail server is what is spoken of where nobody else is named.
-                who = "In" if channel is Channel.MAIL else f"{rules.server} in"
-                yield f"{who} trouble {since}, and tried again with the next run: {state.reason}"
+                yield (
+                    f"{rules.subject} is in trouble {since}, and is tried again with the next run:"
+                    f" {state.reason}"
+                )
         if room_at > now:
             yield f"DIGEST_MAIL_RATE lets the next message leave at {in_utc(room_at)}."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -297,6 +297,8 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     relay, silent = report["relay"], report["silent"]
     announced = f"next announcement served {_time(report['next_announcement'])}"
     place = f"{report['home']}/{HOLIDAYS_FILE}"
+    # The servers' words, which stand above once for all that they keep back.
+    said = [line.partition(": ")[2] for line in relay["text"] if ": " in line]
     rows = [
         ("Database", report["database"]),
         ("Mail", report["mail"], *relay["text"], report["bounces"]),
@@ -308,7 +310,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 [Mistake(m["text"], tuple(m["holds_back"])) for m in report["mistakes"]]
             ),
         ),
-        ("Last run", *_run_lines(report["run"], relay["reason"])),
+        ("Last run", *_run_lines(report["run"], said)),
         ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
         (
             "Source",
@@ -329,7 +331,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     states = (f"{number} {in_words(state)}" for state, number in report["outbox"].items())
     yield from ("", "Outbox", f"  {', '.join(states) or 'empty'}")
     for row in report["waiting"]:
-        reply = f": {row['reply']}" if row["reply"] not in ("", relay["reason"]) else ""
+        reply = f": {row['reply']}" if row["reply"] and row["reply"] not in said else ""
         at = f"next at {_time(row['next'])}"
         yield f"  {row['id']} to {row['email']}: {in_words(row['state'])}, {at}{reply}"
     yield from ("", "Subscribers")
@@ -345,14 +347,14 @@ def _subscriber_lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"  {taken} took away by themselves: 'digest subscribers show EMAIL' tells each"
 
 
-def _run_lines(run: dict[str, Any] | None, reason: str) -> Iterator[str]:
+def _run_lines(run: dict[str, Any] | None, said: Sequence[str]) -> Iterator[str]:
     if run is None:
         yield "none yet: 'digest run' does one"
         return
     ended = "" if run["finished"] else " (interrupted; the next run finishes it)"
     composed = counted(run["composed"], "digest")
     yield f"{_time(run['started'])}{ended}: {composed} composed, {run['sent']} sent"
-    if not reason or reason not in run["trouble"]:  # else the mail server's words stand above
+    if not any(words in run["trouble"] for words in said):
         yield run["trouble"]
 
 
