@@ -203,6 +203,7 @@ def test_a_move_takes_sign_up_and_wishes_along(house: House) -> None:
     assert [wish.email for wish in wishes(house)] == [BOB]
 
 
+@pytest.mark.sqlite
 def test_the_file_of_a_database_is_read_without_writing(house: House, tmp_path: Path) -> None:
     assert read_own(tmp_path / "none.db").signups == ()
     house.store.signups.sign_up(SIGN_UP, MONDAY)
