@@ -142,6 +142,18 @@ MUTATIONS = {
         "d.state NOT IN ('failed', 'expired', 'suppressed') AS carried",
         "1 AS carried",
     ),
+    "an old list brings back who was forgotten": (
+        "FROM forgotten WHERE mark IN many(?)",
+        "FROM forgotten WHERE mark IN many(?) AND mark = ''",
+    ),
+    "who was forgotten can never come back": (
+        "DELETE FROM forgotten WHERE mark = ?",
+        "DELETE FROM forgotten WHERE mark = ? AND mark = ''",
+    ),
+    "a new reader has the number of one who was forgotten": (
+        "SELECT value FROM meta WHERE key = ?",
+        "SELECT value FROM meta WHERE key = ? AND key <> 'readers_until'",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",
         "maybe_accepted = 0 AND :unknown",

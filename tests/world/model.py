@@ -61,6 +61,8 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 FAR_OFF = timedelta(days=400)
 GUARD = timedelta(days=45)
 """What was submitted this long before the last good window is history, by the rules."""
+FORGOTTEN = ", forgotten"
+"""Stands behind the address of a reader in the books who was forgotten."""
 SILENT = "(all:never)"
 """A query that nothing ever matches."""
 
@@ -184,6 +186,8 @@ class World:
         self.pressing = random.Random(seed + 1)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
+        self.forgetting = random.Random(seed + 3)
+        self.forgotten: set[str] = set()
         self.away_before: dict[str, bool] = {}
         self.farewells: Counter[str] = Counter()
         self.mistaken: dict[str, bool] = {}
@@ -270,6 +274,7 @@ class World:
                 ]
                 silences = set(plans[row["subscriber"]].silences)
                 self.oracle.check_unanswered(row["address"], plans[row["subscriber"]].unplaced)
+                self.oracle.check_number(row["subscriber"], row["address"])
                 self.oracle.queued(
                     row["id"],
                     row["address"],
@@ -467,7 +472,7 @@ class World:
             return self._say_farewell(message, before_data)
         delivery = self.oracle.deliveries[self.oracle.by_message_id[message.message_id]]
         # Raised later: whatever goes wrong here concerns this message alone.
-        if delivery.address in self.oracle.held_back:
+        if delivery.address in self.oracle.held_back or FORGOTTEN in delivery.address:
             self.oracle.mailed_in_spite.append(delivery.address)
         luck = self.random.random() if self.armed else 1.0
         if luck < self.faults * 0.3 or (self.armed and self.refusing > 0):
@@ -534,6 +539,22 @@ class World:
                 away = bool(self._one("away", reader))
                 suppressions.leave_by_button(reader, self.now)
                 self.away_before[address] = away
+
+    def _forget(self) -> None:
+        """Now and then a reader asks to be forgotten, whether an old list goes on to name them or
+        not; and some subscribe anew later.
+        """
+        luck = self.forgetting.random
+        for address in self.people if self.armed else ():
+            if address in self.forgotten and address in self.roster and luck() < 0.1:
+                self.store.suppressions.lift(address)
+                self.forgotten.discard(address)
+                self.stats["subscribed anew"] += 1
+            elif address not in self.forgotten and luck() < 0.007:
+                self.store.personal.forget(address, self.clock())
+                self.forgotten.add(address)
+                self.oracle.forget(address)
+                self.stats["forgotten"] += 1
 
     def _insist(self) -> None:
         """Now and then a person lets go again what may have been delivered."""
@@ -614,6 +635,7 @@ class World:
             self._insist()
             self._return_mail()
             self._press()
+            self._forget()
             asyncio.run(run_cycle(parts))
             self.stats["cycles"] += 1
             self.stats["cycles with mistakes"] += bool(mistakes)
@@ -693,6 +715,7 @@ class Oracle:
         self.held_back: set[str] = set()
         self.asked: dict[str, datetime] = {}
         self.mailed_in_spite: list[str] = []
+        self.numbers: dict[int, str] = {}
         self.log: dict[str, list[tuple[int, str, int, Kind]]] = defaultdict(list)
         self.papers: dict[str, Paper] = {}
         self.withdrawn: dict[str, int] = {}
@@ -707,7 +730,8 @@ class Oracle:
         self.matched: dict[str, timedelta] = defaultdict(timedelta)
 
     def sync(self, roster: Roster, now: datetime) -> None:
-        present = {s.email: s for s in roster.subscribers}
+        forgotten = self.world.forgotten
+        present = {s.email: s for s in roster.subscribers if s.email not in forgotten}
         slips = {address for mistake in roster.mistakes for address in mistake.holds_back}
         missing = {address for address, _ in self.subscriptions} - present.keys()
         self.held_back = missing if "" in slips else missing & slips
@@ -733,10 +757,31 @@ class Oracle:
         # Who is held back is known as before.
         self.known = {a: r for a, r in self.known.items() if a in self.held_back} | present
 
+    def forget(self, address: str) -> None:
+        """A reader is forgotten: what comes to the address later is to a new one."""
+        for key in [key for key in self.subscriptions if key[0] == address]:
+            del self.subscriptions[key]
+        for delivery in self.deliveries.values():
+            if delivery.address == address:
+                delivery.address = f"{address}{FORGOTTEN} at {self.world.now}"
+        for number, owner in self.numbers.items():
+            if owner == address:
+                self.numbers[number] = f"{address}{FORGOTTEN} at {self.world.now}"
+        self.known.pop(address, None)
+        self.held_back.discard(address)
+        self.world.mistaken.pop(address, None)
+        self.world.away_before.pop(address, None)
+
     def judge_held_back(self) -> None:
         """After a cycle: who is held back was mailed nothing, and their keywords were asked for."""
         if self.mailed_in_spite:
-            raise BrokenError(f"mailed in spite of a mistake in the file: {self.mailed_in_spite}")
+            raise BrokenError(
+                f"mailed in spite of a mistake in the file, or forgotten: {self.mailed_in_spite}"
+            )
+        for address in self.world.forgotten:
+            number = "SELECT COUNT(*) FROM subscriber WHERE address = ?"
+            if self.world.database.number(number, [address]):
+                raise BrokenError(f"{address} is known, and was to be forgotten")
         if self.world.clocks:
             return  # while the clock is wrong, so is what is due
         line = self.world.now - timedelta(hours=36)
@@ -993,6 +1038,11 @@ class Oracle:
         self.world.stats["silences"] += len(silences)
         self.world.stats["notes"] += bool(silences) and not items
 
+    def check_number(self, reader: int, address: str) -> None:
+        """A reader's number is nobody else's, nor their own once they were forgotten."""
+        if self.numbers.setdefault(reader, address) != address:
+            raise BrokenError(f"{address} has number {reader}, which was {self.numbers[reader]}'s")
+
     def check_unanswered(self, address: str, named: tuple[str, ...]) -> None:
         """A digest knows which of its reader's keywords arXiv has not answered."""
         subscriptions = self.subscriptions.items()
@@ -1104,14 +1154,15 @@ class Oracle:
 
     def judge(self) -> None:
         """At the end, with everything well for weeks: nothing is due, nothing came twice."""
-        wanted = {(r.email, k.query) for r in self.world.roster.values() for k in r.keywords}
+        served = [r for a, r in self.world.roster.items() if a not in self.world.forgotten]
+        wanted = {(r.email, k.query) for r in served for k in r.keywords}
         for (owner, query), subscription in self.subscriptions.items():
             if (owner, query) not in wanted:
                 continue
             news = {paper for _, paper, _, kind in self.log[query] if kind in (Kind.NEW, Kind.LATE)}
             if missing := subscription.awaited - news:
                 raise BrokenError(f"{query} never had as new: {sorted(missing)}")
-        for address in self.world.roster:
+        for address in self.world.roster.keys() - self.world.forgotten:
             if left := [*self.due(address), *self.withdrawals(address)]:
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
             month_and_week = timedelta(days=38)
