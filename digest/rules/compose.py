@@ -16,6 +16,14 @@ from digest.rules.calendar import announcement_of, served_between
 NEW_VERSIONS = "New versions"
 ALSO_LISTED = "arXiv's search also lists"
 
+SHAPING = (
+    "keywords days at timezone max_papers quiet_days order abstracts format authors categories"
+    " subject_prefix channel"
+).split()
+"""The fields of a reader by which the digest of the same papers is another one; by all others
+nobody's digest differs. `days`, `at` and `quiet_days` are told to a new reader, and by the first
+two the next digest comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extras:
@@ -35,6 +43,11 @@ class Extras:
     contact: str = ""
     silences: tuple[Silence, ...] = ()
     unanswered: tuple[str, ...] = ()
+
+
+def shape(subscriber: Subscriber) -> tuple[object, ...]:
+    """All of a reader that shapes their digests: readers in whom this is equal share one."""
+    return tuple(getattr(subscriber, name) for name in SHAPING)
 
 
 def compose(

@@ -15,10 +15,10 @@ from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
-from digest.model import Digest, Origin, Paper, Roster, Silence, Subscriber
+from digest.model import Digest, Paper, Roster, Silence, Subscriber
 from digest.rendering.render import Renderer
 from digest.rules.channels import RULES
-from digest.rules.compose import Extras, compose
+from digest.rules.compose import Extras, compose, shape
 from digest.rules.quiet import why_quiet
 from digest.rules.schedule import (
     Slot,
@@ -232,8 +232,6 @@ class _Batch:
         Readers to whom the same is due in the same way have it composed once, for all of them; and
         a digest that equals an earlier one is not rendered again.
         """
-        # No name and no address stands in a body, so readers who differ in nothing else share one.
-        alike = replace(subscriber, email="", name="", mailbox="", origin=Origin.FILE, wishes=())
         silences = tuple(plan.silences.items())
         made_of = (
             plan.items,
@@ -244,7 +242,7 @@ class _Batch:
             silences,
             quiet,
             slot,
-            alike,
+            shape(subscriber),
         )
         if made_of not in self.contents:
             digest = self.digest(plan, subscriber, slot, quiet)
@@ -259,6 +257,9 @@ class _Batch:
     ) -> Digest:
         """The digest of a plan."""
         moment = max(slot, self.now)
+        # A pause that is over says nothing of when the next digest comes.
+        if not is_paused(subscriber, moment):
+            subscriber = replace(subscriber, paused_until=None)
         open_ = unanswered(self.composer.store, subscriber.keywords, self.now)
         again = max(open_.again, moment) if open_ else None
         extras = Extras(

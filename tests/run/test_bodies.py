@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import time
 from pathlib import Path
 
 import pytest
 
 from digest.errors import UsageError
-from digest.model import Outcome, Receipt
+from digest.model import (
+    Abstracts,
+    Away,
+    Channel,
+    Format,
+    Order,
+    Origin,
+    Outcome,
+    Receipt,
+    Revisions,
+    Subscriber,
+    Weekly,
+    Wish,
+)
 from digest.rendering.render import Renderer
+from digest.rules.compose import SHAPING
 from digest.run.bodies import Bodies
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
@@ -157,3 +172,49 @@ async def test_letting_bodies_go_takes_steps_and_looks_at_each_once(
         "SEARCH body USING COVERING INDEX body_passing (lasting=? AND content>?)",
         "SEARCH d USING INDEX delivery_content_open (content=?)",
     }, "however many readers a content has"
+
+
+async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: World) -> None:
+    base = reader(BOB, "Alpha")
+    other: dict[str, object] = {
+        "email": "eve@example.org",
+        "keywords": (replace(base.keywords[0], name="Beta"),),
+        "name": "Bob",
+        "days": (Weekly.MON,),
+        "at": time(6),
+        "timezone": "Africa/Abidjan",
+        "revisions": Revisions.ALL,
+        "max_papers": 1,
+        "exclude": ("cat:math.CO",),
+        "within": ("cs.*",),
+        "quiet_days": True,
+        "order": Order.NEWEST,
+        "paused_until": MONDAY.date() - DAY,
+        "abstracts": Abstracts.SHORT,
+        "format": Format.TEXT,
+        "authors": ("Ada Example",),
+        "categories": ("cs.LG",),
+        "subject_prefix": "[x]",
+        "channel": Channel.GITHUB,
+        "mailbox": "bob@example.net",
+        "origin": Origin.WEB,
+        "wishes": (Wish(BOB, Away.KEYWORD, "all:beta", "Beta", MONDAY),),
+    }
+    assert other.keys() == {field.name for field in fields(Subscriber)}
+    assert other.keys() >= set(SHAPING)
+    world.arxiv.announce("Alpha", eprint(2, MONDAY - 2 * DAY, title="alpha"))
+    readers = {
+        name: replace(base, **{"email": f"{name}@example.org", name: value})  # type: ignore[arg-type]
+        for name, value in other.items()
+        if name != "channel"
+    }
+    readers["channel"] = replace(base, email="github:ada/papers", channel=Channel.GITHUB)
+    world.readers = [base, *readers.values()]
+    await world.cycle(MONDAY)
+    rows = world.database.rows(
+        "SELECT r.address, d.content FROM delivery d JOIN subscriber r ON r.id = d.subscriber"
+    )
+    contents = {row["address"]: row["content"] for row in rows}
+    apart = {n for n, each in readers.items() if contents[each.email] != contents[BOB]}
+    assert apart == set(SHAPING)
+    assert len(set(contents.values())) == 1 + len(SHAPING)
