@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from digest.errors import QueryError, one_line
 from digest.keywords.grammar import AndNot, Node, parse
-from digest.keywords.match import stem
-from digest.keywords.standard import whole_words, with_signs
+from digest.keywords.match import searchable, spellings_of_name, stem
+from digest.keywords.standard import whole_names, whole_words, with_signs
 from digest.keywords.tokens import Term
 
 Span = tuple[int, int]
@@ -27,7 +27,7 @@ Span = tuple[int, int]
 TITLE, ABSTRACT, COMMENT = (frozenset({field, "all"}) for field in ("ti", "abs", "co"))
 """The fields whose terms look into a title, an abstract, a comment."""
 
-_WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*[\ue001-\ue006]?)+")
+_WORD = re.compile("(?:[^\\W_][\u0300-\u0331]*[\ue001-\ue008]?)+")
 _POSSESSIVE = re.compile("\ue002[sS]$")
 _NAMES = frozenset({"au", "all"})
 
@@ -84,16 +84,34 @@ def names(authors: Sequence[str], terms: Iterable[Term]) -> frozenset[int]:
     """The places of the authors whose name a term matches: in either order, or by surname and
     initial.
     """
-    phrases = [(_sought(term, False), term.prefix) for term in terms if term.field in _NAMES]
+    phrases = [
+        (spelling, term.prefix)
+        for term in terms
+        if term.field in _NAMES
+        for spelling in _spellings(term)
+    ]
     if not phrases:
         return frozenset()
     found = set()
     for place, author in enumerate(authors):
         # The name twice and its initial hold all orders of its words, as in the index of papers.
-        name = [word.folded for word in _words(f"{author} {author} {author.strip()[:1]}")]
+        name = [
+            word.folded
+            for word in _words(whole_names(searchable(f"{author} {author} {author.strip()[:1]}")))
+        ]
         if any(any(_places(name, phrase, prefix=prefix)) for phrase, prefix in phrases):
             found.add(place)
     return frozenset(found)
+
+
+@lru_cache(maxsize=4096)
+def _spellings(term: Term) -> list[list[str]]:
+    """The words of a name that is sought, in each way in which it may be written: by `au:` with
+    each hyphen as a blank, too, by `all:` as it stands.
+    """
+    text = searchable(term.text)
+    spellings = spellings_of_name(text) if term.field == "au" else [whole_names(text)]
+    return [[word.folded for word in _words(each)] for each in spellings]
 
 
 def author_term(name: str) -> Term:

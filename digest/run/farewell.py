@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -13,11 +14,14 @@ from digest.mail.message import Sender, freeze, message_id
 from digest.model import Channel, Outcome, Outgoing, Rendered
 from digest.run.deliver import Mailer, pause_of, send_one
 from digest.run.session import Session
+from digest.store import Store
 from digest.store.suppressions import Farewell
 
 log = logging.getLogger(__name__)
 
 SUBJECT = "You left: no more digests come to you"
+NO_DELIVERY = 0
+"""The number in the bounce address of a last mail, which is no delivery of the outbox."""
 _MARK = "the-line-of-the-reader"
 _TEXT = f"""\
 The button "Unsubscribe" was pressed on the page behind the link in one of
@@ -63,14 +67,26 @@ async def _say(session: Session, mailer: Mailer, farewell: Farewell) -> bool:
     return receipt.outcome is not Outcome.RELAY
 
 
-def _outgoing(uuid: str, farewell: Farewell, sender: Sender, now: datetime) -> Outgoing:
+def bounced_farewell(store: Store, message_ids: Sequence[str]) -> str | None:
+    """The reader to whom the last mail with one of these Message-IDs went; None for all others."""
+    names = {each.lstrip("<").rpartition("@")[0] for each in message_ids}
+    said = store.suppressions.said_farewells() if any(n.startswith("left.") for n in names) else []
+    return next((one.address for one in said if _name_of(store.uuid, one) in names), None)
+
+
+def _name_of(uuid: str, farewell: Farewell) -> str:
+    """The part of a last mail's Message-ID that tells it from all others."""
     unique = hashlib.sha256(f"{uuid} {farewell.address} {farewell.since}".encode()).hexdigest()
+    return f"left.{unique[:32]}"
+
+
+def _outgoing(uuid: str, farewell: Farewell, sender: Sender, now: datetime) -> Outgoing:
     return Outgoing(
-        id=0,
+        id=NO_DELIVERY,
         attempt=1,
         address=farewell.address,
         name="",
-        message_id=message_id(f"left.{unique[:32]}", sender.domain),
+        message_id=message_id(_name_of(uuid, farewell), sender.domain),
         date=now,
         subject=SUBJECT,
         pieces=freeze(Rendered(SUBJECT, _TEXT, "", _MARK)),

@@ -22,6 +22,7 @@ from digest.mail.message import bare_address
 from digest.mail.parse import key_of
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.mail.received import Incoming, MessageKind
+from digest.run.farewell import NO_DELIVERY, bounced_farewell
 from digest.store import Store
 from digest.store.suppressions import Effect
 from digest.subscribers.pseudonyms import Pseudonyms, conceal
@@ -270,6 +271,11 @@ def _bounce(
     store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
 ) -> InboxResult:
     found = _delivery(store, signer, incoming)
+    left = bounced_farewell(store, incoming.message_ids)
+    if left or NO_DELIVERY in signer.numbers(Purpose.BOUNCE, incoming.evidence):
+        store.inbox.ignore(key, now)
+        did = f"the last mail, to who has left, bounced ({incoming.said}): nothing to do"
+        return InboxResult(incoming, True, did, left or "")
     if found is None:
         return _unproven(
             incoming, "a bounce that names no mail of ours: nobody is suppressed for it"

@@ -185,6 +185,12 @@ class Suppressions(Concern):
             [now - UNDO],
         )
 
+    def said_farewells(self) -> list[Farewell]:
+        """Who was mailed that they left by the page's button."""
+        return self._db.all(
+            Farewell, "SELECT address, since FROM suppression WHERE farewell = 'handed over'"
+        )
+
     def enter_data(self, farewell: Farewell) -> None:
         """Commit that from now on a last mail may be accepted, and is not sent again. Raises
         LookupError where it is no longer wanted.

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digest.keywords.categories import in_categories
@@ -190,3 +190,28 @@ def test_categories_are_named_whole_or_by_their_archive() -> None:
     assert in_categories(("cs.LG",), ["cs.*"])
     assert not in_categories(("cs.LG",), ["cs"])
     assert not in_categories((), ["cs.*"])
+
+
+people = st.sampled_from(
+    "Jean-Pierre Serre|Ada B. Lovelace|Tullio Levi-Civita|J.-P. Serre|Conor O'Brien|Levi Civita"
+    "|Søren Kähler|Adrian Del Maestro".split("|")
+)
+wishes = st.builds(
+    lambda field, name: f'{field}:"{name}"',
+    st.sampled_from(["au", "all"]),
+    people
+    | st.sampled_from(
+        "Pierre|Jean|Jean-Pierre|Serre Jean-Pierre|Serre Jean Pierre|Civita|levi_civita|Serre J"
+        "|obrien|O'Brien|Kahler|serre_j".split("|")
+    ),
+) | st.sampled_from(["au:jean*", "au:pier*", "au:lev*", "all:civ*"])
+
+
+@given(people, wishes)
+@example("Jean-Pierre Serre", "au:pierre")
+@example("Tullio Levi-Civita", "au:levi_civita")
+def test_a_name_is_marked_where_the_search_finds_it(name: str, wish: str) -> None:
+    here = paper(title="x", abstract="y", comment="", authors=("Nobody", name), categories=())
+    with Matcher([here]) as matcher:
+        found = bool(matcher.match(parse(wish)))
+    assert names(["Nobody", name], wanted(to_text(parse(wish)))) == ({1} if found else set())

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from digest.mail.message import Message, Sender
+from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt, Standing
 from digest.rules.channels import RateLimit
 from digest.run.daemon import Daemon
-from digest.run.farewell import SUBJECT
+from digest.run.farewell import NO_DELIVERY, SUBJECT
+from digest.run.inbox import process_message
 from digest.setup.mail import make_signer
 from digest.store.suppressions import UNDO
+from tests.world.letters import postfix_bounce, qmail_bounce
 from tests.world.worlds import DAY, HOUR, World, eprint, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
@@ -92,6 +95,26 @@ async def test_who_pressed_the_button_hears_it_once_and_how_to_come_back(world: 
     assert "https://" not in text
     assert max(map(len, text.splitlines())) <= 78
     assert [await world.mail() for _ in range(3)] == [[]] * 3
+
+
+async def test_the_last_mails_bounce_is_noted_and_needs_nobody(world: Leaving) -> None:
+    world.press()
+    before = len(world.relay.taken)
+    await world.mail()
+    (last,) = [m for m in world.relay.taken[before:] if m.recipient == ADA]
+    signer, now = make_signer(world.store), world.now
+    token = signer.token(Purpose.BOUNCE, NO_DELIVERY)
+    for raw, address in (
+        (postfix_bounce("papers@example.org", message_id=last.message_id), ADA),
+        (qmail_bounce(f"bounces+{token}@example.org"), ""),
+    ):
+        done = process_message(world.store, signer, raw, now)
+        assert (done.handled, done.address) == (True, address)
+        assert "the last mail, to who has left, bounced (" in done.did
+    forged = last.message_id.replace("left.", "left.0")
+    done = process_message(world.store, signer, postfix_bounce("p@x.org", message_id=forged), now)
+    assert not done.handled
+    assert str(world.store.suppressions.of(ADA)).count("unsubscribed") == 1
 
 
 async def test_each_leave_is_heard_once(world: Leaving) -> None:
