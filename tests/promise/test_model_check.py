@@ -154,6 +154,19 @@ MUTATIONS = {
         "SELECT value FROM meta WHERE key = ?",
         "SELECT value FROM meta WHERE key = ? AND key <> 'readers_until'",
     ),
+    "a body goes while somebody waits for it": (
+        "d.content = body.content AND d.state IN ('queued', 'leased', 'in_data', 'deferred',"
+        " 'unknown')",
+        "d.content = body.content AND d.state IN ('queued', 'leased', 'in_data')",
+    ),
+    "a body stays though nobody waits for it": (
+        "DELETE FROM body WHERE content IN",
+        "DELETE FROM body WHERE 0 AND content IN",
+    ),
+    "a body takes the place of one that somebody waits for": (
+        "ON CONFLICT(content) DO NOTHING",
+        "ON CONFLICT(content) DO UPDATE SET pieces = excluded.pieces",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",
         "maybe_accepted = 0 AND :unknown",

@@ -24,7 +24,7 @@ from digest.model import (
     Wish,
 )
 from digest.rendering.render import Renderer
-from digest.rules.compose import SHAPING
+from digest.rules.compose import SHAPING, shape
 from digest.run.bodies import Bodies
 from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
 
@@ -206,11 +206,13 @@ async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: Wo
     readers = {
         name: replace(base, **{"email": f"{name}@example.org", name: value})  # type: ignore[arg-type]
         for name, value in other.items()
-        if name != "channel"
+        if name not in ("channel", "origin")
     }
     readers["channel"] = replace(base, email="github:ada/papers", channel=Channel.GITHUB)
     world.readers = [base, *readers.values()]
     await world.cycle(MONDAY)
+    # A file has nobody who signed up.
+    assert shape(base) == shape(replace(base, origin=Origin.WEB))
     rows = world.database.rows(
         "SELECT r.address, d.content FROM delivery d JOIN subscriber r ON r.id = d.subscriber"
     )

@@ -13,13 +13,13 @@ import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from digest.errors import ArxivError, ClockError, DoubtfulError
+from digest.errors import ArxivError, ClockError, DoubtfulError, UsageError
 from digest.keywords.categories import is_outside
 from digest.mail.message import Message, Sender
 from digest.model import (
@@ -41,6 +41,7 @@ from digest.model import (
     Weekly,
     Window,
 )
+from digest.run.bodies import Bodies
 from digest.run.clock import settle
 from digest.run.compose import Composer
 from digest.run.cycle import Parts, run_cycle
@@ -49,6 +50,7 @@ from digest.store import Store, ageing
 from digest.store.clock import PutRight
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
+from digest.store.rows import OPEN_STATES
 from digest.store.windows import Judgement
 from digest.times import from_text, to_text
 from tests.world.worlds import mailer_of
@@ -142,6 +144,7 @@ class Subscription:
 class Delivery:
     """What the oracle knows of one delivery; `status`: open, in_data, maybe, accepted or void.
     `copies` of it may have been handed over; its papers stand in the log beyond `from_seq`.
+    `again`: it repeats one that has gone.
     """
 
     address: str
@@ -153,6 +156,7 @@ class Delivery:
     sends: int = 0
     copies: int = 0
     insisted: bool = False
+    again: bool = False
 
 
 class World:
@@ -184,6 +188,8 @@ class World:
         self.roster: dict[str, Subscriber] = {}
         self.suppressed: set[str] = set()
         self.pressing = random.Random(seed + 1)
+        self.repeating = random.Random(seed + 4)
+        self.renderings = itertools.count()
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.forgetting = random.Random(seed + 3)
@@ -462,7 +468,9 @@ class World:
     made_by = "the model"
 
     def render(self, digest: Digest, mark: str) -> Rendered:
-        return Rendered("digest", f"text\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
+        # No two are alike, so that it shows where a body takes the place of another one.
+        text = f"text {next(self.renderings)}"
+        return Rendered("digest", f"{text}\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
 
     description = "a relay with moods"
     width = 3
@@ -474,6 +482,7 @@ class World:
         # Raised later: whatever goes wrong here concerns this message alone.
         if delivery.address in self.oracle.held_back or FORGOTTEN in delivery.address:
             self.oracle.mailed_in_spite.append(delivery.address)
+        self.oracle.handed_over(message)
         luck = self.random.random() if self.armed else 1.0
         if luck < self.faults * 0.3 or (self.armed and self.refusing > 0):
             return Receipt(Outcome.DEFERRED, "450 later")
@@ -567,6 +576,18 @@ class World:
                 self.store.outbox.retry(entry.id, self.clock())
                 self.oracle.deliveries[entry.id].insisted = True
 
+    def _repeat(self) -> None:
+        """Now and then somebody has a digest sent again that has gone."""
+        for number, delivery in list(self.oracle.deliveries.items()):
+            if not self.armed or delivery.status != "accepted" or self.repeating.random() > 0.02:
+                continue
+            made = Bodies(self.store, self)  # type: ignore[arg-type]
+            with suppress(UsageError):
+                content, _ = made.again(number) or (None, "")
+                again = self.store.outbox.again(number, self.clock(), "example.org", content)
+                self.oracle.repeated(again.id, delivery, again.message_id)
+                self.stats["repeats"] += 1
+
     def _return_mail(self) -> None:
         """Now and then mail that was accepted comes back: it never arrived."""
         for number, delivery in self.oracle.deliveries.items():
@@ -636,7 +657,9 @@ class World:
             self._return_mail()
             self._press()
             self._forget()
+            self._repeat()
             asyncio.run(run_cycle(parts))
+            self.oracle.judge_bodies(at_end=True)
             self.stats["cycles"] += 1
             self.stats["cycles with mistakes"] += bool(mistakes)
             self.oracle.judge_held_back()
@@ -645,6 +668,7 @@ class World:
             self.stats["waited for the clock"] += 1
         except Crash:
             self.stats["crashes"] += 1
+        self.oracle.judge_bodies()
 
     def _age(self) -> None:
         """Now and then the ledger ages, as if it had been kept for two months and not for days."""
@@ -723,6 +747,7 @@ class Oracle:
         self.subscriptions: dict[tuple[str, str], Subscription] = {}
         self.deliveries: dict[int, Delivery] = {}
         self.by_message_id: dict[str, int] = {}
+        self.bodies: dict[str, set[bytes]] = defaultdict(set)
         self.last_good: dict[str, datetime] = {}
         self.fleeting: dict[str, set[str]] = defaultdict(set)
         self.strangers: dict[str, set[str]] = defaultdict(set)
@@ -996,7 +1021,8 @@ class Oracle:
 
     def mailed_since(self, address: str, moment: datetime) -> bool:
         return any(
-            self._counts(d, address) and d.queued_at > moment for d in self.deliveries.values()
+            self._counts(d, address) and not d.again and d.queued_at > moment
+            for d in self.deliveries.values()
         )
 
     def queued(
@@ -1009,7 +1035,8 @@ class Oracle:
         message_id: str,
     ) -> None:
         for delivery in self.deliveries.values():
-            if delivery.address == address and delivery.status == "open" and not delivery.sends:
+            is_open = delivery.status == "open" and not delivery.sends
+            if delivery.address == address and is_open and not delivery.again:
                 delivery.status = "void"
                 self.revive(delivery)
                 self.world.stats["folded"] += 1
@@ -1042,6 +1069,36 @@ class Oracle:
         """A reader's number is nobody else's, nor their own once they were forgotten."""
         if self.numbers.setdefault(reader, address) != address:
             raise BrokenError(f"{address} has number {reader}, which was {self.numbers[reader]}'s")
+
+    def repeated(self, number: int, delivery: Delivery, message_id: str) -> None:
+        """A digest goes once more, and carries to its reader what it carried before."""
+        self.deliveries[number] = Delivery(
+            delivery.address,
+            delivery.items,
+            set(),
+            self.world.clock(),
+            delivery.from_seq,
+            again=True,
+        )
+        self.by_message_id[message_id] = number
+
+    def handed_over(self, message: Message) -> None:
+        """Remember the body that a mail server was given under a Message-ID."""
+        self.bodies[message.message_id].add(message.data.partition(b"\r\nMIME-Version")[2])
+
+    def judge_bodies(self, *, at_end: bool = False) -> None:
+        """Who waits for a body has it, and always the same one; at a cycle's end nobody else's is
+        there.
+        """
+        if twice := [known for known, bodies in self.bodies.items() if len(bodies) > 1]:
+            raise BrokenError(f"sent with two bodies: {twice}")
+        database = self.world.database
+        waiting = set(database.column(f"SELECT content FROM delivery WHERE state IN {OPEN_STATES}"))
+        there = set(database.column("SELECT content FROM body"))
+        if waiting - there:
+            raise BrokenError(f"somebody waits for contents without a body: {waiting - there}")
+        if at_end and there - waiting:
+            raise BrokenError(f"nobody waits for the bodies of contents {there - waiting}")
 
     def check_unanswered(self, address: str, named: tuple[str, ...]) -> None:
         """A digest knows which of its reader's keywords arXiv has not answered."""
@@ -1173,7 +1230,8 @@ class Oracle:
         best: dict[tuple[str, str], int] = {}
         for number, delivery in sorted(self.deliveries.items()):
             self._judge_delivery(number, delivery)
-            for paper, version, revised in delivery.items if delivery.sends else ():
+            counts = delivery.sends and not delivery.again
+            for paper, version, revised in delivery.items if counts else ():
                 key = (delivery.address, paper)
                 seen[key] += not revised
                 if seen[key] > 1 or best.get(key, 0) >= version:
