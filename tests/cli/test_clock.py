@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from digest.errors import Exit
+from digest.store import open_store
 from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, refused
 from tests.world.house import house as house
 from tests.world.standin import ScriptedAnswer
@@ -71,7 +72,7 @@ def run_unconfirmed(house: House, times: Times, moment: datetime) -> None:
 
 
 def mailed(house: House) -> set[str]:
-    """Who was mailed which paper; each once."""
+    """Who was mailed which paper, by the deliveries or by the ledger of long ago; each once."""
     with closing(sqlite3.connect(house.home / "digest.db")) as connection:
         rows = connection.execute(
             """SELECT r.address || ' ' || c.paper FROM delivery d
@@ -79,6 +80,12 @@ def mailed(house: House) -> set[str]:
                JOIN content_paper c ON c.content = d.content WHERE NOT c.revised"""
         ).fetchall()
     found = [text for (text,) in rows]
+    with open_store(house.home / "digest.db", create=False) as store:
+        for address in store.history.addresses():
+            reader = store.history.reader(address)
+            assert reader is not None
+            months = store.history.months(reader.id).values()
+            found += [f"{address} {paper}" for held in months for paper, _ in held]
     assert len(found) == len(set(found))
     return set(found)
 
