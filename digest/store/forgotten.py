@@ -12,6 +12,7 @@ from datetime import datetime
 
 from digest.model import Roster
 from digest.store.database import Database
+from digest.store.readers import note_change
 from digest.store.rows import from_text
 
 
@@ -64,5 +65,5 @@ def lift_forgotten(database: Database, address: str) -> None:
     into a transaction.
     """
     if database.write("DELETE FROM forgotten WHERE mark = ?", [marker(database)(address)]):
-        # The next run looks at the whole file again: the reader may stand there already.
-        database.set_meta("roster", "")
+        # The next run looks at all readers again: this one may stand in the file already.
+        note_change(database)

@@ -13,7 +13,7 @@ from digest.store.forgotten import note_forgotten
 from digest.store.ledger import forget as forget_long_ago
 from digest.store.ledger import papers_by_month
 from digest.store.naming import WORDS_OF_SERVERS
-from digest.store.readers import LAST_READER, next_reader
+from digest.store.readers import LAST_READER, next_reader, note_change
 
 OF_READER = (
     "bounce",
@@ -85,7 +85,7 @@ class Personal(Concern):
             )
             self._conceal(address)
             note_forgotten(self._db, address, now)
-            self._db.set_meta("roster", "")
+            note_change(self._db)
         return erased
 
     def clear_traces(self) -> None:

@@ -16,7 +16,7 @@ from digest.store.database import Database
 from digest.store.forgotten import marker
 from digest.store.papers import keep_papers, load_papers
 from digest.store.personal import erase_reader
-from digest.store.readers import next_reader
+from digest.store.readers import REVISION, end_own, next_reader, note_change
 from digest.times import to_text
 
 _SAID = ("signup", "wish", "liked", "library")
@@ -46,7 +46,9 @@ def take_over(
         taken.readers()
         signups = taken.said()
         taken.consents()
-        database.set_meta("roster", "")
+        # A daemon that knows the old database's sign-ups must not take these for the same.
+        database.set_meta(REVISION, old.meta(REVISION) or "0")
+        note_change(database)
     return TakenOver(suppressions, signups, forgotten)
 
 
@@ -115,7 +117,7 @@ class _Taking:
                 number = self._let_in(reader)
             elif mine[number]["address"].casefold() != reader["address"].casefold():
                 self._rename(number, reader["address"])
-            if reader["gone"]:
+            if reader["gone"] and not self._came_back(reader["id"], number):
                 self._let_go(number)
             self._numbers[reader["id"]] = number
 
@@ -144,8 +146,17 @@ class _Taking:
                WHERE subscriber = ? AND until IS NULL""",
             [self._now, number],
         )
-        for table in ("signup", "wish"):
-            self._db.write(f"DELETE FROM {table} WHERE subscriber = ?", [number])
+        end_own(self._db, number)
+
+    def _came_back(self, reader: int, number: int) -> bool:
+        """Whether a reader who had left the old database signed up later, by the backup."""
+        left = self._old.text(
+            """SELECT COALESCE(MAX(s.ended_at), r.since) FROM subscriber r
+               LEFT JOIN subscription s ON s.subscriber = r.id WHERE r.id = ? GROUP BY r.id""",
+            [reader],
+        )
+        at = self._db.text("SELECT at FROM signup WHERE subscriber = ?", [number])
+        return at is not None and at > (left or "")
 
     def said(self) -> int:
         """Take each reader's later word; returns how many sign-ups the backup lacked."""
@@ -178,6 +189,13 @@ class _Taking:
             keep_papers(self._db, list(papers.values()))
         for row in rows:
             _insert(self._db, table, row | {"subscriber": number})
+        if table == "signup":
+            self._db.write("UPDATE subscriber SET origin = 'web', gone = 0 WHERE id = ?", [number])
+            self._db.write(
+                """DELETE FROM suppression WHERE since < ? AND lower(address) = (
+                       SELECT lower(address) FROM subscriber WHERE id = ?)""",
+                [rows[0]["at"], number],
+            )
 
     def consents(self) -> None:
         """What a reader agreed to stays, and what is new comes in."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from digest.model import SignUp
 from digest.store import Store
 from digest.store.database import Database
 from digest.store.preferences import LibraryPaper
@@ -18,7 +19,8 @@ from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
 
 pytestmark = pytest.mark.sqlite
 
-LIN = "lin@example.org"
+pytestmark = pytest.mark.sqlite
+LIN, TOM = "lin@example.org", "tom@example.org"
 PAPER = LibraryPaper("10.1/a", "A", "of a")
 
 
@@ -29,8 +31,9 @@ class Restored:
         self.house, self.backup = house, folder / "backup.db"
         house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
         house.record("Alpha", eprint(1), eprint(2))
-        house.store.preferences.agree(1, "Mail me.", MONDAY)
-        house.store.preferences.like(2, eprint(1).id, MONDAY)
+        ada, bob = self.number(ADA), self.number(BOB)
+        house.store.preferences.agree(ada, "Mail me.", MONDAY)
+        house.store.preferences.like(bob, eprint(1).id, MONDAY)
         house.store.runs.begin(MONDAY)
         back_up(house.path, self.backup)
 
@@ -74,6 +77,38 @@ def test_what_readers_said_since_is_taken_over(restored: Restored) -> None:
     assert house.value("SELECT COUNT(*) FROM seen WHERE paper = ?", eprint(3).id) == 0
     house.record("Alpha", eprint(3, MONDAY))
     assert 3 in house.due(ADA), "a paper that is liked is due all the same"
+
+
+def test_who_signed_up_since_is_taken_over_and_who_left_since_is_gone(
+    house: House, tmp_path: Path
+) -> None:
+    house.store.signups.sign_up(SignUp(TOM, "{}"), MONDAY)
+    restored = Restored(house, tmp_path)
+    assert house.store.signups.sign_up(SignUp(LIN, '{"keywords": ["a"]}'), MONDAY + DAY)
+    assert house.store.signups.change(SignUp(LIN, '{"keywords": ["b"]}'), MONDAY + DAY)
+    house.store.subscribers.remove(TOM, MONDAY + DAY)
+    assert house.store.wishes.pause(restored.number(ADA), MONDAY.date(), "", MONDAY + DAY)
+    lin, revision = restored.number(LIN), house.store.signups.revision()
+    assert restored() == TakenOver(signups=1)
+    assert [(one.email, one.entry) for one in house.store.signups.all()] == [
+        (LIN, '{"keywords": ["b"]}')
+    ]
+    assert restored.number(LIN) > lin
+    assert house.store.signups.revision() > revision
+    assert [wish.email for wish in house.store.wishes.all()] == [ADA]
+    assert house.value("SELECT gone FROM subscriber WHERE address = ?", TOM) == 1
+
+
+def test_who_left_and_came_back_since_is_mailed(house: House, tmp_path: Path) -> None:
+    number = house.store.signups.sign_up(SignUp(TOM, "{}"), MONDAY)
+    assert number
+    house.store.suppressions.unsubscribe(number, "by the page", MONDAY)
+    house.store.subscribers.remove(TOM, MONDAY)
+    restored = Restored(house, tmp_path)
+    assert house.store.signups.sign_up(SignUp(TOM, "{}"), MONDAY + DAY) == number
+    assert restored() == TakenOver(signups=1)
+    assert house.store.suppressions.all() == []
+    assert restored.number(TOM) == number, "what went to him is known"
 
 
 def test_who_left_moved_or_was_suppressed_since_stays_so(restored: Restored) -> None:
