@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.world import statements
 from tests.world.house import house  # noqa: F401 - a fixture, for all rooms
 from tests.world.timers import place  # noqa: F401 - likewise
 
@@ -17,6 +18,10 @@ from tests.world.timers import place  # noqa: F401 - likewise
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.load_profile("steady")
 
+
+statements.watch()
+_complaints: set[str] = set()
+"""What is wrong with the store's statements that ran in the tests."""
 
 CORE = frozenset({"rules", "keywords", "store"})
 """The rooms whose tests are quick, and say most of whether a change is right: `pytest -m core`."""
@@ -43,11 +48,16 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let a worker process tell which of its tests read captured data."""
+    """Let a worker process tell which of its tests read captured data, and what is wrong with
+    the statements that ran; fail for those."""
     from tests.world.shared import readers
 
+    _complaints.update(statements.complaints())
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["readers"] = sorted(readers)
+        session.config.workeroutput["complaints"] = sorted(_complaints)
+    elif _complaints and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,7 +65,9 @@ def pytest_testnodedown(node: Any) -> None:
     """Gather what a worker process told."""
     from tests.world.shared import readers
 
-    readers.update(getattr(node, "workeroutput", {}).get("readers", ()))
+    told = getattr(node, "workeroutput", {})
+    readers.update(told.get("readers", ()))
+    _complaints.update(told.get("complaints", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -64,4 +76,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     from tests.world.shared import ROOT, readers
 
     where = "" if ROOT.is_dir() else " (it is not beside this checkout: they were skipped)"
+    for complaint in sorted(_complaints):
+        terminalreporter.write_line(f"{complaint}", red=True)
     terminalreporter.write_line(f"{len(readers)} tests read captured arXiv data{where}")

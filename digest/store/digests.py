@@ -31,7 +31,8 @@ from digest.times import to_text
 Exclude = Callable[[list[Paper]], set[str]]
 """Given papers, the base ids of those that the reader never wants."""
 FOLDABLE = "state IN ('queued', 'deferred') AND maybe_accepted = 0"
-"""Whether a newer digest may replace a delivery: no attempt can have brought it to the reader."""
+"""Whether a newer digest may replace a delivery: no attempt can have brought it to the reader. The
+index of a reader's (delivery_foldable) is in these very words."""
 INSERT_DELIVERY = """
     INSERT INTO delivery(subscriber, slot, content, message_id, queued_at, next_at, from_seq, again)
     VALUES(:reader, :slot, :content, :message_id, GREATEST(:now, :newest), :now, :from_seq, :again)

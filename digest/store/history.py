@@ -143,7 +143,7 @@ class History(Concern):
                        (SELECT m.run FROM seen m WHERE m.query = s.query AND m.seq <= s.start
                         ORDER BY m.seq DESC LIMIT 1)) AS begins_after
                FROM subscription s JOIN query q ON q.id = s.query
-               WHERE s.subscriber = ? ORDER BY q.id""",
+               WHERE s.subscriber = ? ORDER BY s.query""",
             [reader],
         )
 

@@ -32,9 +32,10 @@ class Mistakes(Concern):
         them before: what they bring meanwhile is due once it is mended.
         """
         rows = self._db.rows(
-            f"""SELECT DISTINCT q.text, s.label FROM subscription s JOIN query q ON q.id = s.query
-                WHERE s.until IS NULL AND {HELD_BACK.format("s.subscriber")}
-                ORDER BY s.query, s.label"""
+            """SELECT q.text, s.label FROM subscription s JOIN query q ON q.id = s.query
+                WHERE s.until IS NULL AND s.subscriber IN (
+                    SELECT e.subscriber FROM mistake e WHERE e.until IS NULL)
+                GROUP BY q.id, q.text, s.label ORDER BY q.id, s.label"""
         )
         known = {keyword.query for keyword in roster.keywords}
         more = {row["text"]: Keyword(row["label"], row["text"], Rule.QUERY) for row in rows}

@@ -331,7 +331,7 @@ class Outbox(Concern):
 
 _LEAVING = f"""delivery d JOIN subscriber r ON r.id = d.subscriber
     WHERE d.state IN {OPEN_STATES}
-        AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND NOT :hold))
+        AND (d.state IN ('queued', 'deferred') OR (d.state = 'unknown' AND :hold = 0))
         AND r.channel = :channel
         AND NOT {HELD_BACK.format("r.id")}"""
 
@@ -347,7 +347,7 @@ _CLAIM = f"""
               r.gone = 1 OR EXISTS (
                   SELECT 1 FROM suppression x WHERE lower(x.address) = lower(r.address)) AS stopped
           FROM {_LEAVING} AND d.next_at <= :now
-          ORDER BY d.next_at, d.id LIMIT :most)
+          ORDER BY d.next_at, d.id LIMIT :most) AS next
     WHERE id = chosen RETURNING id, state, next_at AS due"""
 
 _ROWS = f"""

@@ -92,9 +92,10 @@ class Runs(Concern):
     ) -> None:
         """Close a record."""
         numbers = {outcome.value: outcomes.get(outcome, 0) for outcome in Outcome}
+        numbers["deferred"] += numbers.pop("relay")
         self._db.write(
             """UPDATE run SET finished_at = :now, trouble = :trouble, composed = :composed,
-                   sent = :sent, deferred = :deferred + :relay, failed = :failed,
+                   sent = :sent, deferred = :deferred, failed = :failed,
                    unknown = :unknown
                WHERE id = :run""",
             {"run": run, "now": now, "composed": composed, "trouble": trouble, **numbers},

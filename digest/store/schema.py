@@ -188,6 +188,11 @@ SELECT id, pieces, 1 FROM content WHERE pieces <> x'';
     CREATE INDEX delivery_content_open ON delivery(content) \
 WHERE state IN ('queued', 'leased', 'in_data', 'deferred', 'unknown');
 
+    CREATE INDEX delivery_foldable ON delivery(subscriber) \
+WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
+    CREATE INDEX subscription_query ON subscription(query);
+    CREATE INDEX seen_listed ON seen(run) WHERE listed = 1;
+
     CREATE TABLE aged(
         id INTEGER PRIMARY KEY,
         month INTEGER NOT NULL,

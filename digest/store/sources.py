@@ -63,7 +63,8 @@ class Sources(Concern):
     def approximate(self, since: datetime) -> list[str]:
         """The base ids of papers since then of which only the announcement is known."""
         return self._db.column(
-            "SELECT id FROM paper WHERE approximate = 1 AND updated >= ? ORDER BY id LIMIT ?",
+            """SELECT id FROM paper WHERE approximate = 1 AND updated >= ?
+               ORDER BY updated, id LIMIT ?""",
             [since, CHUNK],
         )
 

@@ -306,7 +306,7 @@ class Subscribers(Concern):
                        WHERE lower(x.address) = lower(s.address)), '') AS suppressed,
                    COALESCE((SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
                        WHERE subscriber = s.id AND state <> 'expired' AND again IS NULL
-                       ORDER BY id DESC LIMIT 1), '') AS refused
+                       ORDER BY queued_at DESC, id DESC LIMIT 1), '') AS refused
                 FROM subscriber s
                 LEFT JOIN delivery d ON d.id = (
                     SELECT id FROM delivery

@@ -111,11 +111,11 @@ class Windows(Concern):
         date.
         """
         rows = self._db.rows(
-            """SELECT p.id, p.updated FROM (
-                   SELECT DISTINCT paper FROM (
-                       SELECT paper FROM seen WHERE query = ? ORDER BY seq DESC LIMIT ?)) m
-               JOIN paper p ON p.id = m.paper WHERE p.updated >= ?""",
-            [query.id, LOG_LOOKED_AT, since],
+            """SELECT id, updated FROM paper WHERE updated >= ? AND id IN (
+                   SELECT paper FROM (
+                       SELECT paper FROM seen WHERE query = ?
+                       ORDER BY seq DESC LIMIT ?) AS latest)""",
+            [since, query.id, LOG_LOOKED_AT],
         )
         return {row["id"]: from_text(row["updated"]) for row in rows}
 
@@ -149,7 +149,7 @@ class Windows(Concern):
         ids = self._db.column(
             """SELECT DISTINCT paper FROM (
                    SELECT paper FROM seen WHERE query = ? AND run IS NOT NULL AND listed = 0
-                   ORDER BY seq DESC LIMIT ?)""",
+                   ORDER BY seq DESC LIMIT ?) AS latest""",
             [query.id, RECORD_LOOKED_AT],
         )
         return [paper for paper in load_papers(self._db, ids).values() if paper.abstract]

@@ -102,8 +102,8 @@ MUTATIONS = {
         "WHERE e.subscriber = -r.id AND e.until IS NULL",
     ),
     "what is wanted by who is held back is not asked for": (
-        "WHERE e.subscriber = s.subscriber AND e.until IS NULL",
-        "WHERE e.subscriber = -s.subscriber AND e.until IS NULL",
+        "SELECT e.subscriber FROM mistake e WHERE e.until IS NULL",
+        "SELECT -e.subscriber FROM mistake e WHERE e.until IS NULL",
     ),
     "a mistake that is mended holds back for ever": (
         "UPDATE mistake SET until = ? WHERE id",

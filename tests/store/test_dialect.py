@@ -63,3 +63,8 @@ def test_the_least_and_the_greatest_of_a_row(database: Database) -> None:
         "a": 1,
         "b": 5,
     }
+
+
+def test_some_days_before_a_moment(database: Database) -> None:
+    moment = database.value("SELECT days_before(?, 7)", ["2026-03-05T23:59:58Z"])
+    assert moment == "2026-02-26T23:59:58Z"

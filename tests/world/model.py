@@ -53,6 +53,7 @@ from digest.store.digests import Queued
 from digest.store.rows import OPEN_STATES
 from digest.store.windows import Judgement
 from digest.times import from_text, to_text
+from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
@@ -103,7 +104,8 @@ class CrashingDatabase(Database):
     def _bent(self, sql: str) -> str:
         if self.mutation and self.mutation[0] in sql:
             self.mutated = True
-            return sql.replace(*self.mutation)
+            sql = sql.replace(*self.mutation)
+            pass_over(sql)
         return sql
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
