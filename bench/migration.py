@@ -45,7 +45,7 @@ def main() -> None:
     """Make such a database, migrate it, and print the figures."""
     papers = int(sys.argv[1]) if len(sys.argv) > 1 else 300_000
     readers = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
-    size = Size(readers, 4, papers, 5 * papers, papers // 10, 20 * readers)
+    size = Size(readers, 4, papers, 5 * papers, papers // 5, 20 * readers, body=12_000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "digest.db"
         with timed("an older database is made"):

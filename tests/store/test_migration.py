@@ -181,6 +181,21 @@ def test_what_is_due_is_what_was_due(older: Path, revisions: Revisions) -> None:
     house.store.close()
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("revisions", Revisions)
+def test_what_is_due_stays_so_while_the_old_ledger_ages(older: Path, revisions: Revisions) -> None:
+    before = was_due(older, revisions)
+    house = House(SqliteFile(older))
+    deliveries = house.database.number("SELECT COUNT(*) FROM delivery")
+    while house.store.ageing.step(NOW):
+        pass
+    assert house.database.number("SELECT COUNT(*) FROM delivery") < deliveries
+    for address, papers in before.items():
+        plan = house.plan(address, revisions=revisions, max_papers=10_000)
+        assert {item.paper.id: item.kind.value for item in plan.items} == papers, address
+    house.store.close()
+
+
 # -- what waits in the outbox
 
 

@@ -4,6 +4,7 @@ its tables, and rows in its form, in every state that they can be in."""
 from __future__ import annotations
 
 import itertools
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ KINDS = ("new", "late", "revised", "old", "new", "revised", "new")
 
 @dataclass(frozen=True)
 class Size:
-    """How much such a database holds; `seen` and `deliveries` at most."""
+    """How much such a database holds; `seen` at most, and bytes in the `body` of each content."""
 
     readers: int = 42
     queries: int = 7
@@ -35,6 +36,7 @@ class Size:
     seen: int = 500
     contents: int = 60
     deliveries: int = 630
+    body: int = 0
 
 
 def older_database(path: Path, size: Size | None = None) -> Path:
@@ -85,7 +87,7 @@ def _tables(size: Size) -> dict[str, Iterator[dict[str, Any]]]:
         ),
         "subscriber": map(_subscriber, range(size.readers)),
         "subscription": _subscriptions(size),
-        "content": map(_content, range(size.contents)),
+        "content": (_content(n, size.body) for n in range(size.contents)),
         "content_paper": _content_papers(size),
         "delivery": _deliveries(size),
         "suppression": (
@@ -137,7 +139,7 @@ def _paper_id(number: int) -> str:
 
 
 def _paper(number: int) -> dict[str, Any]:
-    day = number % 83
+    day = number % 40 - 45  # no delivery is older than what it carries
     return {
         "id": _paper_id(number),
         "version": 1 + number % 3,
@@ -240,9 +242,10 @@ def _subscriptions(size: Size) -> Iterator[dict[str, Any]]:
             }
 
 
-def _content(number: int) -> dict[str, Any]:
+def _content(number: int, body: int) -> dict[str, Any]:
     """A body; none is kept of every fifth, as of those that were pruned."""
-    pieces = (f"text {number}\r\n".encode() * 40, b"between\r\n" * 40, b"after\r\n" * 40)
+    rest = os.urandom(body).replace(b"\0", b"0")  # packing makes that no shorter
+    pieces = (f"text {number}\r\n".encode() * 40, b"between\r\n" * 40, b"after\r\n" + rest)
     return {
         "id": number + 1,
         "key": f"key {number}",
