@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from random import Random
 
-from digest.demo.words import AUTHORS, COMMENTS, NUMBERS, TOPICS, Topic
+from digest.demo.words import AUTHORS, COMMENTS, NUMBERS, SUBTITLES, TEAMS, TOPICS, Topic
 from digest.model import Paper
 from digest.rules.calendar import NEW_YORK, SERVED, quiet_night
 
@@ -18,6 +18,8 @@ KEYWORDS = ("Reward Model", "Hallucination", "Time Series")
 
 _THURSDAY = 3
 _DRAWS = 20
+LONG_TITLES = 0.2
+"""The share of titles with a subtitle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class World:
             version=1,
             title=title,
             abstract=self._abstract(topics, words),
-            authors=tuple(random.sample(AUTHORS, random.choice((1, 2, 3, 3, 4, 5, 7)))),
+            authors=tuple(random.sample(AUTHORS, random.choice(TEAMS))),
             categories=(
                 main.categories[0],
                 *random.sample(list(categories)[1:], random.randint(0, len(categories) - 1)),
@@ -111,9 +113,9 @@ class World:
                 "thing": random.choice(main.things),
                 "quality": random.choice(main.qualities),
             }
-            title = self._fill(
-                random.choice(main.titles), {key: _title_case(words[key]) for key in words}
-            )
+            title = self._fill(random.choice(main.titles), _capitals(words))
+            if random.random() < LONG_TITLES:
+                title += self._fill(random.choice(SUBTITLES), _capitals(words))
             if len(topics) > 1:
                 title += f", with an Eye on {_title_case(topics[1].name)}"
             title = title[0].upper() + title[1:]
@@ -126,10 +128,12 @@ class World:
 
     def _abstract(self, topics: Sequence[Topic], words: dict[str, str]) -> str:
         random, main = self._random, topics[0]
-        sentences = [random.choice(main.openings), *random.sample(main.middles, 3)]
+        middles = random.sample(main.middles, random.randint(8, 13))
+        answer = random.randint(1, 4)
+        sentences = [random.choice(main.openings), *middles[:answer], random.choice(main.answers)]
         if len(topics) > 1:
             sentences.insert(2, random.choice(topics[1].openings))
-        sentences.append(random.choice(main.ends))
+        sentences += [*middles[answer:], random.choice(main.ends)]
         return " ".join(self._fill(sentence, words) for sentence in sentences)
 
     def _fill(self, pattern: str, words: dict[str, str]) -> str:
@@ -180,6 +184,10 @@ def three_days(start: date, seed: int = 7) -> tuple[Day, Day, Day]:
         ),
         Day(third, friday, "no announcement on a Friday evening, so nothing new"),
     )
+
+
+def _capitals(words: dict[str, str]) -> dict[str, str]:
+    return {key: _title_case(text) for key, text in words.items()}
 
 
 def _title_case(words: str) -> str:

@@ -106,9 +106,10 @@ def _names() -> list[Paper]:
             "Wolfeschlegelsteinhausenbergerdorff-Montgomery de la Vega y Santa María del Río Hondo",
             "X",
         ),
+        tuple(f"{chr(65 + n % 26)}. Collaborator {n}" for n in range(3_000)),
     )
     return [
-        replace(paper, authors=authors) for paper, authors in zip(_fresh(4, 3), names, strict=True)
+        replace(paper, authors=authors) for paper, authors in zip(_fresh(5, 3), names, strict=True)
     ]
 
 

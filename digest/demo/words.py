@@ -18,12 +18,23 @@ class Topic:
     qualities: tuple[str, ...]
     titles: tuple[str, ...]
     openings: tuple[str, ...]
+    answers: tuple[str, ...]
     middles: tuple[str, ...]
     ends: tuple[str, ...]
 
 
+_ANSWERS = (
+    "We introduce {method}, which keeps {thing} {quality} with no change to the network and less "
+    "than {number} % of its cost.",
+    "In this paper we propose {method}, a way to make models of {thing} {quality} without a second "
+    "round of training.",
+    "We show that {thing} are far less {quality} than the usual tests say, and that {method} is "
+    "enough to mend that.",
+    "To close this gap, we present {method}, the first treatment of {thing} that is {quality} by "
+    "construction.",
+)
+"""What is done or found: each abstract says it once."""
 _MIDDLES = (
-    "Our answer is {method}, with no change to the network and less than {number} % of its cost.",
     "The main idea is to separate what is {quality} from what merely looks {quality}.",
     (
         "A short analysis shows that the error shrinks as $O(1/\\sqrt{{n}})$ with "
@@ -38,6 +49,33 @@ _MIDDLES = (
     (
         "An ablation shows which parts matter: without the second stage the result "
         "is {number} points worse."
+    ),
+    "Earlier work treats all {thing} as if they were alike, and averages away what is {quality}.",
+    "However, collecting {thing} by hand is slow, and what is collected is seldom {quality}.",
+    (
+        "The second stage reads the output of the first as a table of {number} rows, which makes "
+        "it cheap to repeat and easy to inspect."
+    ),
+    (
+        "Where the data are scarce, {method} falls back on a prior over {thing}, and the user is "
+        "told so."
+    ),
+    (
+        "Annotators with and without training in the field agree with its verdicts on {thing} in "
+        "more than {number} of every 250 cases, about as often as they agree with each other."
+    ),
+    "Existing benchmarks cover {thing} only in passing, so we add {number} tasks with their keys.",
+    (
+        "The cost grows linearly with the length of the input, and memory stays what it was, since "
+        "nothing but a running mean of the {quality} parts is kept."
+    ),
+    (
+        "Two observations explain the gain: errors on {thing} come in runs, and the first error of "
+        "a run can be told from the confidence of the step before it."
+    ),
+    (
+        "None of this needs labels at test time, and a model that was trained on one kind of "
+        "{thing} can be used on another after {number} minutes of adaptation."
     ),
 )
 _ENDS = (
@@ -75,6 +113,7 @@ TOPICS = (
             "Reward models decide which answer a language model is taught to prefer.",
             "It is widely believed that a larger reward model is a better one.",
         ),
+        answers=_ANSWERS,
         middles=_MIDDLES,
         ends=_ENDS,
     ),
@@ -105,6 +144,7 @@ TOPICS = (
             "We study when hallucination begins, token by token, in models that write {thing}.",
             "Detectors of hallucination agree with each other less than with a coin.",
         ),
+        answers=_ANSWERS,
         middles=_MIDDLES,
         ends=_ENDS,
     ),
@@ -129,6 +169,7 @@ TOPICS = (
             "Time series of {thing} have gaps, jumps and two calendars.",
             "We ask how much of a time series model's skill comes from its last day of data.",
         ),
+        answers=_ANSWERS,
         middles=_MIDDLES,
         ends=_ENDS,
     ),
@@ -158,6 +199,14 @@ AUTHORS = (
     "Eilidh MacAskillen",
     "Jun-ho Baeksan",
 )
+
+TEAMS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 7, 9, 12, 19)
+"""How many authors papers have."""
+SUBTITLES = (
+    ": {method}, Its {quality} Variants, and Why {thing} Need Both of Them in Practice",
+    ": An Empirical Study over {number} Collections with an Appendix of Failures",
+)
+"""What makes a title as long as the longer ones of arXiv are."""
 
 COMMENTS = (
     "{pages} pages, {figures} figures",

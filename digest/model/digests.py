@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import TypeAlias
 
 from digest.model.papers import Change, Kind, Paper
-from digest.model.readers import Abstracts, Channel, Format, Keyword, Weekly
+from digest.model.readers import Abstracts, Channel, Format, Keyword, Layout, Weekly
 
 LocalDate: TypeAlias = date
 """A day in somebody's time zone."""
@@ -84,6 +84,7 @@ class Digest:
     silences: tuple[Silence, ...] = ()
     rhythm: Rhythm | None = None
     abstract_length: Abstracts = Abstracts.FULL
+    layout: Layout = Layout.BOTH
     format: Format = Format.HTML
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()

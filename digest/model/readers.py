@@ -70,6 +70,13 @@ class Abstracts(StrEnum):
     NONE = "none"
 
 
+class Layout(StrEnum):
+    """How a digest is laid out: all papers at a glance and then in full, or in full only."""
+
+    BOTH = "both"
+    FULL = "full"
+
+
 class Format(StrEnum):
     """The form of a mail: with an HTML part, or of text alone."""
 
@@ -145,6 +152,7 @@ class Subscriber:
     order: Order = Order.LIKELIEST
     paused_until: date | None = None
     abstracts: Abstracts = Abstracts.FULL
+    layout: Layout = Layout.BOTH
     format: Format = Format.HTML
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Change, Digest, Item, Kind
+from digest.rendering.key_sentence import key_sentence
 from digest.rendering.texts import ABSTRACT_LENGTH, printable_line, readable, shorten
 from digest.rules.revision import is_withdrawn, tells_of_acceptance
 from digest.times import MONTHS
@@ -67,10 +68,13 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A short word on what is special about a paper; `warns` where it is less than it seems."""
+    """A short word on what is special about a paper; `warns` where it is less than it seems, `said`
+    where the comment says so, too.
+    """
 
     text: str
     warns: bool = False
+    said: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,9 @@ class PaperView:
     """What a template may say of one paper; every text is clean, `number` counts through the
     digest.
 
-    `besides`: arXiv's search only lists it. The `…_hits` are the pieces of a text that a keyword
+    `sentence` is the one of its abstract that says most, and `passing` says that a keyword is only
+    mentioned in it; both only where the digest has a glance. `besides`: arXiv's search only lists
+    it. The `…_hits` are the pieces of a text that a keyword
     matched; `pdf` and `html` are empty where there is none.
     """
 
@@ -113,11 +119,24 @@ class PaperView:
     abstract_hits: tuple[Span, ...]
     changed: str
     besides: bool
+    sentence: str
+    sentence_hits: tuple[Span, ...]
+    passing: bool
 
     @property
     def anchor(self) -> str:
-        """What a link from the contents can name."""
+        """What a link to all that is known of the paper can name."""
         return f"p{self.number}"
+
+    @property
+    def glance(self) -> str:
+        """What a link to its place in the glance can name."""
+        return f"g{self.number}"
+
+    @property
+    def leads(self) -> bool:
+        """Whether the glance says more of it than its title."""
+        return not self.passing and not self.besides
 
 
 def keyword_name(keyword: str) -> str:
@@ -125,16 +144,39 @@ def keyword_name(keyword: str) -> str:
     return printable_line(keyword, NAME_LENGTH) or "unnamed"
 
 
-def paper_view(
-    item: Item, number: int, digest: Digest, terms: Mapping[str, Sequence[Term]], mixed: bool
-) -> PaperView:
-    """Prepare one paper; `terms` are what each keyword looks for, by its casefolded name.
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the papers of one digest are shown: `terms` are what each keyword looks for, by its
+    casefolded name.
 
     Only where `mixed`, that is where late papers and new versions are the rule, a new one is called
-    so.
+    so. `glance`: it begins with all papers at a glance.
     """
-    paper = item.paper
-    sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
+
+    digest: Digest
+    terms: Mapping[str, Sequence[Term]]
+    mixed: bool
+    glance: bool
+
+    def sought(self, item: Item) -> list[Term]:
+        """What the keywords look for that a paper matches."""
+        return [term for name in item.keywords for term in self.terms.get(name.casefold(), ())]
+
+    def is_passing(self, item: Item) -> bool:
+        """Whether a paper only mentions a keyword: once in its abstract, and not in its title."""
+        if not self.glance or item.listed or item.kind is Kind.REVISED:
+            return False
+        paper, sought = item.paper, self.sought(item)
+        if names(paper.authors, [*sought, *map(author_term, self.digest.authors)]):
+            return False
+        mentions = find(paper.abstract, sought, ABSTRACT)
+        return len(mentions) == 1 and not find(paper.title, sought, TITLE)
+
+
+def paper_view(item: Item, number: int, manner: Manner) -> PaperView:
+    """Prepare one paper, the `number`-th of its digest."""
+    paper, digest = item.paper, manner.digest
+    sought = manner.sought(item)
     named = [*sought, *map(author_term, digest.authors)]
     shown, more, byline = _authors(paper.authors, named)
     title, comment = readable(paper.title) or paper.id, readable(paper.comment, COMMENT_LENGTH)
@@ -142,8 +184,10 @@ def paper_view(
     abstract = _abstract(whole, digest.abstract_length)
     withdrawn = is_withdrawn(paper)
     has_html = not withdrawn and paper.published >= HTML_SINCE
-    badges = tuple(_badges(item, comment, withdrawn, mixed))
+    badges = tuple(_badges(item, comment, withdrawn, manner.mixed))
     links = tuple(_links(comment, whole))
+    passing = manner.is_passing(item)
+    sentence = key_sentence(whole, title) if manner.glance and not passing else ""
     return PaperView(
         number=number,
         title=title,
@@ -167,16 +211,18 @@ def paper_view(
         abstract_hits=find(abstract, sought, ABSTRACT),
         changed=_changed(item),
         besides=item.listed,
+        sentence=sentence,
+        sentence_hits=find(sentence, sought, ABSTRACT),
+        passing=passing,
     )
 
 
 def _labels(item: Item) -> tuple[str, ...]:
-    """The keywords' names. Under a keyword's own heading its name says nothing new; several names
-    do, and new versions and what arXiv also lists have no such heading.
+    """The names of its keywords, but for the one under which it stands; new versions and what arXiv
+    also lists stand under none.
     """
-    if item.kind is Kind.REVISED or item.listed or len(item.keywords) > 1:
-        return tuple(map(keyword_name, item.keywords))
-    return ()
+    stands_under = 0 if item.kind is Kind.REVISED or item.listed else 1
+    return tuple(map(keyword_name, item.keywords[stands_under:]))
 
 
 def short_date(day: date) -> str:
@@ -216,7 +262,7 @@ def _badges(item: Item, comment: str, withdrawn: bool, mixed: bool) -> Iterator[
     if withdrawn:
         yield Badge("withdrawn", warns=True)
     elif venue := _venue(comment):
-        yield Badge(venue)
+        yield Badge(venue, said=True)
     elif Change.ACCEPTED in (item.changes or ()):
         yield Badge("accepted")
 

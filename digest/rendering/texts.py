@@ -42,6 +42,13 @@ def _sentence_ends(text: str) -> tuple[int, ...]:
     return tuple(end for end in ends if not _NO_END.search(text, max(0, end - 12), end))
 
 
+def sentences(text: str) -> tuple[str, ...]:
+    """The sentences of a text, each with its full stop."""
+    ends = (0, *_sentence_ends(text))
+    cuts = zip(ends, (*ends[1:], len(text)), strict=True)
+    return tuple(part for start, end in cuts if (part := text[start:end].strip()))
+
+
 def shorten(text: str, length: int) -> str:
     """The sentences of a text that fit into `length` characters, and an ellipsis for what is left
     out.

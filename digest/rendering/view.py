@@ -14,15 +14,17 @@ from urllib.parse import quote
 from digest.keywords import words
 from digest.keywords.grammar import describe
 from digest.keywords.marks import wanted
-from digest.model import Digest, Item, Keyword, Kind, Rhythm, Section, Weekly
-from digest.rendering.entry import PaperView, keyword_name, paper_view
+from digest.model import Digest, Item, Keyword, Kind, Layout, Rhythm, Section, Weekly
+from digest.rendering.entry import Manner, PaperView, keyword_name, paper_view
 from digest.rendering.texts import printable_line, shorten
 from digest.times import MONTHS, WEEKDAYS
 
 SUBJECT_LENGTH = 78
 SHORTEST_NAME = 8
+GLANCE_FROM = 4
+"""Papers from which on a digest begins with all of them at a glance."""
 CONTENTS_FROM = 9
-"""Papers from which on a digest begins with a list of what is in it."""
+"""Papers from which on a digest without a glance begins with a list of what is in it."""
 CONTENTS_TITLES, CONTENTS_LENGTH = 8, 70
 RULE_LENGTH, PREFIX_LENGTH, HINT_LENGTH = 200, 30, 1_000
 
@@ -52,6 +54,11 @@ class SectionView:
     first: int
     anchor: str
     groups: tuple[GroupView, ...]
+
+    @property
+    def has_abstracts(self) -> bool:
+        """Whether any of its papers has an abstract to show."""
+        return any(paper.abstract for paper in self.papers)
 
     @property
     def papers(self) -> tuple[PaperView, ...]:
@@ -93,7 +100,7 @@ class PageView:
     subject: str
     headline: str
     lead: str
-    top: str
+    glance: bool
     welcome: bool
     rhythm: str
     unanswered: str
@@ -109,6 +116,11 @@ class PageView:
     contact: str
     mailto: str
 
+    @property
+    def top(self) -> str:
+        """Nothing: templates from before the glance have a first title here."""
+        return ""
+
 
 def view(digest: Digest) -> PageView:
     """Prepare what the templates write; nothing in it is decided by a template."""
@@ -119,7 +131,7 @@ def view(digest: Digest) -> PageView:
         subject=subject,
         headline=headline,
         lead=_lead(digest, lead),
-        top=_top(digest, sections),
+        glance=_has_glance(digest),
         welcome=digest.welcome,
         rhythm=_rhythm(digest.rhythm, digest.timezone) if digest.rhythm else "",
         unanswered=_unanswered(digest.unanswered),
@@ -132,7 +144,7 @@ def view(digest: Digest) -> PageView:
             for s in digest.silences
         ),
         sections=sections,
-        contents=tuple(_contents(sections)) if digest.papers >= CONTENTS_FROM else (),
+        contents=tuple(_contents(digest, sections)),
         total=digest.papers,
         keywords=tuple(map(_keyword_view, digest.keywords)),
         previous=_day(digest.previous) if digest.previous else "",
@@ -150,11 +162,9 @@ def _lead(digest: Digest, lead: str) -> str:
     return parts
 
 
-def _top(digest: Digest, sections: Sequence[SectionView]) -> str:
-    """The first line of the mail, which stands beside the subject in a list of mails."""
-    if digest.papers > 1 and not digest.welcome:
-        return shorten(sections[0].papers[0].title, CONTENTS_LENGTH)
-    return ""
+def _has_glance(digest: Digest) -> bool:
+    """Whether a digest begins with all papers at a glance."""
+    return digest.layout is Layout.BOTH and digest.papers >= GLANCE_FROM
 
 
 def _items(digest: Digest) -> Iterator[Item]:
@@ -173,21 +183,27 @@ def _section_views(digest: Digest) -> Iterator[SectionView]:
 
 
 def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView]:
-    """The papers of a section by their announcement, as they were sorted."""
+    """The papers of a section by their announcement, as they were sorted; at a glance those that
+    only mention a keyword come last.
+    """
     terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in digest.keywords}
     mixed = 2 * sum(item.kind is Kind.NEW for item in _items(digest)) <= digest.papers
+    manner = Manner(digest, terms, mixed, _has_glance(digest))
     dated = any(item.announced for item in _items(digest))
     for day, items in groupby(section.items, key=lambda item: item.announced):
         heading = (_day(day) if day else "Held, and announced since") if dated else ""
-        papers = tuple(
-            paper_view(item, number + i, digest, terms, mixed) for i, item in enumerate(items)
-        )
+        shown = sorted(items, key=manner.is_passing)
+        papers = tuple(paper_view(item, number + i, manner) for i, item in enumerate(shown))
         yield GroupView(heading, f"d{number}", papers)
         number += len(papers)
 
 
-def _contents(sections: Sequence[SectionView]) -> Iterator[ContentView]:
-    """The headings; under a single one the days; without days the first titles."""
+def _contents(digest: Digest, sections: Sequence[SectionView]) -> Iterator[ContentView]:
+    """The headings; under a single one the days; without days the first titles. At a glance the
+    titles stand together without that.
+    """
+    if digest.papers < CONTENTS_FROM or _has_glance(digest):
+        return
     if len(sections) > 1:
         for section in sections:
             yield ContentView(section.title, section.count, section.anchor, section.first)
@@ -309,15 +325,20 @@ def _subject(digest: Digest, start: str, names: Sequence[str], *, dated: bool = 
 def _with_names(start: str, names: Sequence[str], room: int) -> str:
     """Add as many of the names to a subject as fit, and say how many do not."""
     for shown in range(len(names), 0, -1):
-        rest = f" +{len(names) - shown} more" if shown < len(names) else ""
+        rest = _more(len(names) - shown)
         subject = start + ", ".join(names[:shown]) + rest
         if len(subject) <= room:
             return subject
-    rest = f" +{len(names) - 1} more" if len(names) > 1 else ""
+    rest = _more(len(names) - 1)
     left = room - len(start) - len(rest)
     if not names or left < SHORTEST_NAME:
         return printable_line(start.rstrip(": ").removesuffix(" on"), room)
     return start + printable_line(names[0], left) + rest
+
+
+def _more(names: int) -> str:
+    """What a subject says of the keywords that it does not name."""
+    return f" +{counted(names, 'more keyword')}" if names > 0 else ""
 
 
 def _day(day: date) -> str:

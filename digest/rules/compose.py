@@ -83,6 +83,7 @@ def compose(
         silences=extras.silences,
         rhythm=rhythm if extras.welcome else None,
         abstract_length=subscriber.abstracts,
+        layout=subscriber.layout,
         format=subscriber.format,
         authors=subscriber.authors,
         categories=subscriber.categories,

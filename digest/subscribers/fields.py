@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from digest.errors import QueryError, UsageError, one_line
 from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
-from digest.model import Abstracts, Format, Order, Revisions, Weekly
+from digest.model import Abstracts, Format, Layout, Order, Revisions, Weekly
 from digest.subscribers.addresses import read_email, read_repository
 from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
@@ -307,6 +307,7 @@ FIELDS = {
         remedy="write year-month-day, such as 2026-12-01",
     ),
     "abstracts": _choice("abstracts", "an amount", {length.value: length for length in Abstracts}),
+    "layout": _choice("layout", "a layout", {layout.value: layout for layout in Layout}),
     "format": _choice("format", "a format", {form.value: form for form in MAIL_FORMATS}),
     "authors": Field(
         _author,

@@ -88,6 +88,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "paused_until": "2026-12-01",
         "suppressed": None,
         "abstracts": "none",
+        "layout": "both",
         "format": "text",
         "authors": ["Noether"],
         "categories": ["cs.LG", "stat.*"],

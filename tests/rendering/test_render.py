@@ -15,17 +15,20 @@ from hypothesis import strategies as st
 from digest.errors import ConfigError
 from digest.model import (
     Abstracts,
+    Change,
     Digest,
     Format,
     Item,
     Keyword,
     Kind,
+    Layout,
     Rendered,
     Rhythm,
     Rule,
     Weekly,
 )
 from digest.rendering.render import HTML_BYTES, TEXT_BYTES, Renderer
+from digest.rendering.view import view
 from digest.rules.compose import Extras, compose
 from tests.world.samples import ADA, MLLM, NOW, item, mixed_items, paper, sample_digest
 
@@ -71,7 +74,7 @@ class Page(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
         self.links += [value or "" for name, value in attrs if name == "href"]
         self.ids += [value or "" for name, value in attrs if name == "id"]
-        self._in = tag
+        self._in = tag if tag != "h3" or ("class", "d") in attrs else "h3 of a paper"
 
     def handle_endtag(self, tag: str) -> None:
         self.words += [] if tag in INLINE else [" "]
@@ -83,7 +86,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in not in ("style", "title"):
             self.words.append(data)
-        if self._in in ("h1", "h2") or (self._in == "h3" and data.strip()):
+        if self._in in ("h1", "h2", "h3"):
             self.headings.append(data.strip())
 
 
@@ -147,7 +150,7 @@ def test_a_long_subject_says_how_many_names_it_left_out() -> None:
     digest = sample_digest([item(n, name) for n, name in enumerate(names, 1)], reader)
 
     subject = rendered(digest).subject
-    assert subject == "8 new papers: Keyword number 1, Keyword number 2 +6 more (23 Nov)"
+    assert subject == "8 new papers: Keyword number 1, Keyword number 2 +6 more keywords (23 Nov)"
 
 
 def test_a_prefix_stands_before_every_subject_and_counts() -> None:
@@ -169,7 +172,7 @@ def test_one_endless_name_is_cut_and_line_breaks_never_reach_the_subject() -> No
 
     assert len(subject) <= 78
     assert subject.isprintable()
-    assert subject.endswith("… +1 more (23 Nov)")
+    assert subject.endswith("… +1 more keyword (23 Nov)")
 
 
 # What the reader finds in both parts
@@ -204,19 +207,23 @@ def test_both_parts_say_the_same_of_a_paper() -> None:
             assert expected in text
 
 
-def test_the_first_line_is_visible_and_tells_the_most() -> None:
+def test_a_mail_begins_with_what_it_brings_and_nothing_twice() -> None:
     text = page_of(sample_digest([item(1), item(2, "MLLM"), item(3)])).text
 
-    assert text.startswith(
-        "First: Whose Preference? Group-Aware Reward Models Without Group Labels "
-        "3 new papers for Reward Model and MLLM, Monday 23 November"
-    )
+    assert text.startswith("3 new papers for Reward Model and MLLM, Monday 23 November")
+    assert text.count("Whose Preference? Group-Aware Reward Models Without Group Labels") == 1
 
 
 def test_headings_are_the_keywords_and_then_the_new_versions() -> None:
     headings = [heading for heading in page_of(sample_digest()).headings if heading]
 
-    assert headings == ["5 new papers, 1 new version", "Reward Model", "MLLM", "New versions"]
+    assert headings == [
+        "5 new papers, 1 new version",
+        "Reward Model",
+        "MLLM",
+        "New versions",
+        "In full",
+    ]
 
 
 def test_links_go_to_the_abstract_page_and_the_files_of_the_version() -> None:
@@ -232,17 +239,18 @@ def test_links_go_to_the_abstract_page_and_the_files_of_the_version() -> None:
 
 
 def test_a_new_version_and_a_withdrawal_are_told() -> None:
-    for text in both(sample_digest()):
-        assert "withdrawn" in text.split("an error in section 4")[0].split("Do Pictures Help?")[1]
-        assert "v3" in text.split("New versions")[1]
+    for layout in Layout:
+        for text in both(sample_digest(reader=replace(ADA, layout=layout))):
+            assert "withdrawn" in text.split("an error in section 4")[0]
+            assert "v3" in text.split("New versions")[1]
 
 
 def test_labels_name_the_keywords_where_there_are_several() -> None:
     one, several = sample_digest([item(1)]), sample_digest([item(1, "MLLM", "Reward Model")])
 
     assert "<i" not in rendered(one).html
-    assert re.findall(r"<i [^>]*>([^<]*)</i>", rendered(several).html) == ["Reward Model", "MLLM"]
-    assert "· Reward Model, MLLM\n" in rendered(several).text
+    assert re.findall(r"<i [^>]*>([^<]*)</i>", rendered(several).html) == ["MLLM"]
+    assert "· MLLM\n" in rendered(several).text
 
 
 def test_a_title_line_names_all_its_keywords_too() -> None:
@@ -250,8 +258,8 @@ def test_a_title_line_names_all_its_keywords_too() -> None:
         [item(1, "MLLM", "Reward Model"), item(2, "MLLM", "Reward Model")], abstracts=1
     )
 
-    assert rendered(titles).html.count("<i ") == 4
-    assert rendered(titles).text.count("· Reward Model, MLLM\n") == 2
+    assert rendered(titles).html.count("<i ") == 2
+    assert rendered(titles).text.count("· MLLM\n") == 2
 
 
 def test_every_mail_says_which_keywords_and_rules_it_follows() -> None:
@@ -328,12 +336,14 @@ def test_the_way_out_without_a_contact_is_the_operators_command() -> None:
 
 
 def test_beyond_the_number_of_abstracts_papers_come_as_titles() -> None:
-    digest = sample_digest([item(n) for n in range(1, 7)], replace(ADA, max_papers=2))
+    for layout, words in ((Layout.FULL, "without abstracts"), (Layout.BOTH, "other abstracts")):
+        reader = replace(ADA, max_papers=2, layout=layout)
+        digest = sample_digest([item(n) for n in range(1, 7)], reader)
 
-    for text in both(digest):
-        assert text.count(paper().abstract) == 2
-        assert text.count("without abstracts") == 1
-    assert rendered(digest).text.count("https://arxiv.org/abs/") == 6
+        for text in both(digest):
+            assert text.count(paper().abstract) == 2
+            assert text.count(words) == 1
+        assert rendered(digest).text.count("https://arxiv.org/abs/") == 6
 
 
 # Size
@@ -345,8 +355,8 @@ def titles(html: str) -> int:
 
 
 def test_the_html_part_lets_abstracts_go_before_it_grows_too_long() -> None:
-    digest = sample_digest([item(n) for n in range(1, 301)], replace(ADA, max_papers=300))
-    made = rendered(digest)
+    reader = replace(ADA, max_papers=300, layout=Layout.FULL)
+    made = rendered(sample_digest([item(n) for n in range(1, 301)], reader))
 
     assert len(made.html.encode()) <= HTML_BYTES
     assert len(made.html.encode()) > HTML_BYTES - 2_000
@@ -388,7 +398,8 @@ def test_hundreds_of_hostile_keywords_leave_the_html_part_within_its_size() -> N
 
 
 def test_abstracts_end_with_a_sentence_before_one_of_them_goes() -> None:
-    made = rendered(sample_digest([item(n) for n in range(1, 91)], replace(ADA, max_papers=90)))
+    reader = replace(ADA, max_papers=90, layout=Layout.FULL)
+    made = rendered(sample_digest([item(n) for n in range(1, 91)], reader))
 
     abstracts = re.findall(r"We study how[^<]*", made.html)
     assert len(abstracts) == 90
@@ -406,14 +417,111 @@ def test_a_reader_of_text_gets_no_html() -> None:
     assert made.text == rendered(sample_digest()).text
 
 
+# At a glance
+
+
+def real(number: int, **changes: object) -> Item:
+    """A paper whose key sentence stands in the midst of its abstract."""
+    abstract = (
+        f"Reward models are all around. However, number {number} is open. "
+        f"We introduce RM-{number}, a reward model that is small. It helps in {number} cases."
+    )
+    return item(number, title=f"RM-{number}: Small Reward Models", abstract=abstract, **changes)
+
+
+def test_from_four_papers_on_all_stand_at_a_glance_and_then_in_full() -> None:
+    three, four = (
+        sample_digest([real(n) for n in range(1, count + 1)], replace(ADA, max_papers=3))
+        for count in (3, 4)
+    )
+    for text in both(three):
+        assert "In full" not in text
+        assert text.count("We introduce RM-2, a reward model that is small.") == 1
+    for text in both(four):
+        glance, full = text.split("In full", 1)
+        for number in range(1, 5):
+            sentence = f"We introduce RM-{number}, a reward model that is small."
+            assert glance.count(sentence) == 1
+            assert full.count(sentence) == (number <= 3)
+            assert f"number {number} is open" not in glance
+        assert "The other abstracts are left out, to keep this mail short." in full
+    page = page_of(four)
+    assert [link for link in page.links if link[0] == "#"] == [
+        *(f"#p{number}" for number in range(1, 4)),
+        *(f"#g{number}" for number in range(1, 4)),
+    ]
+    assert {f"{kind}{number}" for kind in "pg" for number in range(1, 4)} <= set(page.ids)
+
+
+def test_a_reader_may_have_the_one_or_the_other_alone() -> None:
+    papers = [real(n) for n in range(1, 6)]
+    full = sample_digest(papers, replace(ADA, layout=Layout.FULL))
+    glance = sample_digest(papers, replace(ADA, abstracts=Abstracts.NONE))
+    for text in both(full):
+        assert "In full" not in text
+        assert text.count("number 3 is open") == 1
+    for text in both(glance):
+        assert "In full" not in text
+        assert text.count("a reward model that is small") == 5
+        assert "is open" not in text
+        assert text.count("22 Nov 2026") + text.count("21 Nov 2026") == 5
+
+
+def test_what_only_mentions_a_keyword_stands_as_a_title_behind_the_others() -> None:
+    once = "We sort leaves. A reward model is of use in it, too."
+    items = [
+        item(1, title="Leaves in Order", abstract=once, authors=("Emmy Specimen",)),
+        item(2, title="Trees in Order", abstract=once, authors=("Grace Sample",)),
+        *(real(n) for n in range(3, 6)),
+    ]
+    reader = replace(ADA, authors=("Grace Sample",), max_papers=5)
+    digest = sample_digest(items, reader)
+    for text in both(digest):
+        glance, full = text.split("In full", 1)
+        before, passing = glance.split("Mentioned in passing")
+        assert "Trees in Order" in before
+        assert "Leaves in Order" in passing
+        assert full.count(once) == 2
+    assert "passing" not in rendered(replace(digest, layout=Layout.FULL)).text
+
+
+def test_a_new_version_says_at_a_glance_what_it_changed() -> None:
+    items = [real(n) for n in range(1, 5)]
+    changed = replace(items[0], kind=Kind.REVISED, changes=(Change.TITLE,), old_title="Before")
+    for text in both(sample_digest([changed, *items[1:]])):
+        glance = text.split("In full", 1)[0]
+        assert "Changed: title (before: Before); abstract as before" in glance
+        assert "We introduce RM-1" not in glance
+
+
+def test_a_badge_does_not_repeat_the_comment_beside_it() -> None:
+    comment = "14 pages; accepted at EXMP 2026, with an appendix"
+    for text in both(sample_digest([real(1, comment=comment)])):
+        assert text.count("accepted at EXMP 2026") == 1
+    for text in both(sample_digest([real(n, comment=comment) for n in range(1, 5)])):
+        glance, full = text.split("In full", 1)
+        assert glance.count("accepted at EXMP 2026") == 4
+        assert full.count("accepted at EXMP 2026") == 4
+
+
+def test_the_full_part_gives_way_before_the_glance() -> None:
+    made = rendered(sample_digest([real(n) for n in range(1, 121)], replace(ADA, max_papers=120)))
+    glance, full = made.html.split(">In full<")
+
+    assert len(made.html.encode()) <= HTML_BYTES
+    assert glance.count("We introduce") == 120
+    assert 0 < full.count("We introduce") < 120
+
+
 # Contents, days, marks
 
 
 def test_more_than_eight_papers_come_with_a_list_of_contents() -> None:
+    reader = replace(ADA, layout=Layout.FULL)
     eight = [item(n, "MLLM" if n % 2 else "Hallucination") for n in range(1, 9)]
-    digest = sample_digest([*eight, item(9, kind=Kind.REVISED)])
+    digest = sample_digest([*eight, item(9, kind=Kind.REVISED)], reader)
 
-    assert "#s1" not in page_of(sample_digest(eight)).links
+    assert "#s1" not in page_of(sample_digest(eight, reader)).links
     assert [link for link in page_of(digest).links if link[0] == "#"] == ["#s1", "#s2", "#s3"]
     text = rendered(digest).text
     assert (
@@ -423,7 +531,8 @@ def test_more_than_eight_papers_come_with_a_list_of_contents() -> None:
 
 
 def test_under_a_single_keyword_the_contents_are_titles() -> None:
-    digest = sample_digest([item(n) for n in range(1, 13)], replace(ADA, max_papers=3))
+    reader = replace(ADA, max_papers=3, layout=Layout.FULL)
+    digest = sample_digest([item(n) for n in range(1, 13)], reader)
 
     assert [link for link in page_of(digest).links if link[0] == "#"] == [
         f"#p{n}" for n in range(1, 9)
@@ -437,7 +546,7 @@ def test_a_catch_up_has_its_days_as_headings() -> None:
     items = [item(n, published=days[n % 3], updated=days[n % 3]) for n in range(1, 13)]
     digest = compose(
         [*items, item(13, kind=Kind.LATE)],
-        ADA,
+        replace(ADA, layout=Layout.FULL),
         now=NOW + timedelta(hours=1),
         extras=Extras(previous=NOW - timedelta(days=19)),
     )
@@ -561,6 +670,7 @@ def digests(draw: st.DrawFn) -> Digest:
         ),
         max_papers=draw(st.integers(1, 500)),
         abstracts=draw(st.sampled_from(Abstracts)),
+        layout=draw(st.sampled_from(Layout)),
         subject_prefix=draw(st.sampled_from(["", "[arXiv]", "x\r\n" * 30])),
     )
     return sample_digest(
@@ -594,7 +704,10 @@ def test_any_digest_keeps_its_form_whatever_the_papers_say(digest: Digest) -> No
     lines = made.text.split("\n")
     assert all(width(line) <= 78 or "https://" in line for line in lines)
     assert lines == [line.rstrip(" ") for line in lines]
-    urls = [item.paper.abstract_url for section in digest.sections for item in section.items]
+    urls = [paper.url for section in view(digest).sections for paper in section.papers]
+    assert sorted(urls) == sorted(
+        item.paper.abstract_url for section in digest.sections for item in section.items
+    )
     assert [
         line.strip() for line in lines if re.fullmatch(r" +https://arxiv\.org/abs/\S+", line)
     ] == urls

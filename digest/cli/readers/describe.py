@@ -62,6 +62,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "order": str(reader.order),
         "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
         "abstracts": str(reader.abstracts),
+        "layout": str(reader.layout),
         "format": "issue" if reader.channel is Channel.GITHUB else str(reader.format),
         "authors": list(reader.authors),
         "categories": list(reader.categories),

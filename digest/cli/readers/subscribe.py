@@ -28,7 +28,7 @@ from digest.cli.readers.own_words import (
     together,
 )
 from digest.errors import UsageError
-from digest.model import Abstracts, Channel, Order, Rule, Subscriber, Wish
+from digest.model import Abstracts, Channel, Layout, Order, Rule, Subscriber, Wish
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
 from digest.store.suppressions import Suppression
@@ -131,6 +131,11 @@ def _words(values: Iterable[str]) -> list[str]:
     "--abstracts",
     type=Clearable(_words(Abstracts)),
     help="How much of each abstract comes.",
+)
+@click.option(
+    "--layout",
+    type=Clearable(_words(Layout)),
+    help="both: all papers at a glance, then in full; full: in full only.",
 )
 @click.option(
     "--format", type=Clearable(_words(MAIL_FORMATS)), help="text: mails without an HTML part."

@@ -49,7 +49,7 @@ from digest.cli.readers.own_words import (
 )
 from digest.errors import UsageError
 from digest.keywords.words import counted
-from digest.model import Abstracts, Format, Origin, Revisions, Roster, Subscriber, Wish
+from digest.model import Abstracts, Format, Layout, Origin, Revisions, Roster, Subscriber, Wish
 from digest.rules.schedule import FOR_EVER, is_paused
 from digest.setup.parts import machine_now, require_subscriber
 from digest.setup.subscribers import (
@@ -172,6 +172,7 @@ def _extra_lines(reader: Subscriber) -> Iterator[str]:
         "says why nothing came": reader.quiet_days,
         "short abstracts": reader.abstracts is Abstracts.SHORT,
         "no abstracts": reader.abstracts is Abstracts.NONE,
+        "in full only": reader.layout is Layout.FULL,
         "text alone": reader.format is Format.TEXT,
         f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
     }
@@ -195,8 +196,8 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     """Set fields of one reader, such as at=07:00.
 
     The fields are name, schedule, at, timezone, revisions, max_papers, exclude, within, quiet_days,
-    order, paused_until, abstracts, format, authors, categories and subject_prefix, written as in
-    the subscribers file; several days, queries or names stand between commas. A field set to
+    order, paused_until, abstracts, layout, format, authors, categories and subject_prefix, written
+    as in the subscribers file; several days, queries or names stand between commas. A field set to
     nothing or to 'none' is cleared: the reader then has none, or the usual one ('abstracts=none'
     means none).
     """
@@ -330,8 +331,9 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     Who is a reader already gets what the row asks for beyond what they have. The first row names
     the columns: email, and any of keywords (several between semicolons), name, schedule, at,
     timezone, revisions, max_papers, exclude, within, quiet_days, order, paused_until, abstracts,
-    format, authors, categories, subject_prefix. An empty cell changes nothing, 'none' clears. All
-    rows are taken over at once, or none where one is wrong; to repeat it does no harm.
+    layout, format, authors, categories, subject_prefix. An empty cell changes nothing, 'none'
+    clears. All rows are taken over at once, or none where one is wrong; to repeat it does no
+    harm.
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
