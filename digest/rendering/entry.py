@@ -218,11 +218,12 @@ def paper_view(item: Item, number: int, manner: Manner) -> PaperView:
 
 
 def _labels(item: Item) -> tuple[str, ...]:
-    """The names of its keywords, but for the one under which it stands; new versions and what arXiv
-    also lists stand under none.
+    """The keywords' names. Under a keyword's own heading its name says nothing new; several names
+    do, and new versions and what arXiv also lists have no such heading.
     """
-    stands_under = 0 if item.kind is Kind.REVISED or item.listed else 1
-    return tuple(map(keyword_name, item.keywords[stands_under:]))
+    if item.kind is Kind.REVISED or item.listed or len(item.keywords) > 1:
+        return tuple(map(keyword_name, item.keywords))
+    return ()
 
 
 def short_date(day: date) -> str:

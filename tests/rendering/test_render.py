@@ -249,8 +249,8 @@ def test_labels_name_the_keywords_where_there_are_several() -> None:
     one, several = sample_digest([item(1)]), sample_digest([item(1, "MLLM", "Reward Model")])
 
     assert "<i" not in rendered(one).html
-    assert re.findall(r"<i [^>]*>([^<]*)</i>", rendered(several).html) == ["MLLM"]
-    assert "· MLLM\n" in rendered(several).text
+    assert re.findall(r"<i [^>]*>([^<]*)</i>", rendered(several).html) == ["Reward Model", "MLLM"]
+    assert "· Reward Model, MLLM\n" in rendered(several).text
 
 
 def test_a_title_line_names_all_its_keywords_too() -> None:
@@ -258,8 +258,8 @@ def test_a_title_line_names_all_its_keywords_too() -> None:
         [item(1, "MLLM", "Reward Model"), item(2, "MLLM", "Reward Model")], abstracts=1
     )
 
-    assert rendered(titles).html.count("<i ") == 2
-    assert rendered(titles).text.count("· MLLM\n") == 2
+    assert rendered(titles).html.count("<i ") == 4
+    assert rendered(titles).text.count("· Reward Model, MLLM\n") == 2
 
 
 def test_every_mail_says_which_keywords_and_rules_it_follows() -> None:
