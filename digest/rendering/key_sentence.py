@@ -13,28 +13,31 @@ LENGTHS = ((50, -1.0), (240, 0.0), (310, -0.4), (400, -1.0))
 is not read at a glance."""
 TOO_LONG = -1.8
 
-_WE = r"(?:we|i)\b(?: \w+ly| also| then| further| first| here| now| thus| therefore)?"
+_WE = r"\b(?:we|i)\b(?: \w+ly| also| then| further| first| here| now| thus| therefore)?"
+_THIS = (
+    r"\bthis (?:[\w-]+ )?(?:paper|work|article|study|letter|thesis|survey|note|report|chapter)\b"
+    r"(?: \w+ly| therefore| thus| then)?"
+)
 _NAMED = re.compile(
-    rf"\b{_WE} (?:introduc|propos|present|develop|design|release|devis)\w*"
-    r"|\bthis (?:[\w-]+ )?(?:paper|work|article|study|letter|thesis|survey|note|report|chapter)\b"
-    r"(?: \w+ly| therefore| thus| then)? (?:introduc|propos|present|develop|describ|establish)\w*"
+    rf"{_WE} (?:introduc|propos|present|develop|design|release|devis)\w*"
+    rf"|{_THIS} (?:introduc|propos|present|develop|describ|establish)\w*"
     r"|\bis (?:introduced|proposed|presented|developed)\b"
     r"|\b(?:are|was|were) (?:introduced|proposed|presented|developed) (?:in this|here)\b",
     re.IGNORECASE,
 )
 """What is new has a name, or is said to be new."""
 _SHOWN = re.compile(
-    rf"\b{_WE} (?:show|prove|demonstrat|find\b|found\b|establish|obtain|derive|report|reveal"
-    r"|discover|uncover|characteri[sz]e|solve|determine|construct|provide|argue|identif|formulat|formali[sz]"
-    r"|give\b|extend|generali[sz]e|classif|build|measure|detect|constrain|compute|calculate)\w*"
-    r"|\bthis (?:[\w-]+ )?(?:paper|work|article|study|letter|thesis|survey|note|report|chapter)\b"
-    r"(?: \w+ly| therefore| thus| then)? (?:show|prov|demonstrat|find|argu|deriv|reveal|address"
-    r"|investigat|stud|examin|explor|review|survey|analy|consider|discuss|offer|give|aim|focus"
-    r"|compar|evaluat|report|provid|extend|formali|generali|construct|build|asks?)\w*",
+    rf"{_WE} (?:show|prove|demonstrat|find\b|found\b|establish|obtain|derive|report|reveal"
+    r"|discover|uncover|characteri[sz]e|solve|determine|construct|provide|argue|identif|formulat"
+    r"|formali[sz]|give\b|extend|generali[sz]e|classif|build|measure|detect|constrain|compute"
+    r"|calculate)\w*"
+    rf"|{_THIS} (?:show|prov|demonstrat|find|argu|deriv|reveal|address|investigat|stud|examin"
+    r"|explor|review|survey|analy|consider|discuss|offer|give|aim|focus|compar|evaluat|report"
+    r"|provid|extend|formali|generali|construct|build|asks?)\w*",
     re.IGNORECASE,
 )
 _STUDIED = re.compile(
-    rf"\b{_WE} (?:study|studied|investigat|examin|explor|analy[sz]|consider|survey|review|discuss"
+    rf"{_WE} (?:study|studied|investigat|examin|explor|analy[sz]|consider|survey|review|discuss"
     r"|compare|evaluat|address|conduct|perform|revisit|describ|observe|suggest|employ|apply|ask\b"
     r"|use\b|focus|aim|propos)\w*",
     re.IGNORECASE,

@@ -21,6 +21,7 @@ from digest.model import (
     Item,
     Keyword,
     Kind,
+    Layout,
     Paper,
     Rhythm,
     Rule,
@@ -84,6 +85,7 @@ def digests(draw: st.DrawFn) -> Digest:
         silences=tuple(draw(st.lists(st.builds(Silence, texts, st.integers(), texts), max_size=2))),
         rhythm=draw(st.none() | rhythms),
         abstract_length=draw(st.sampled_from(Abstracts)),
+        layout=draw(st.sampled_from(Layout)),
         format=draw(st.sampled_from(Format)),
         channel=draw(st.sampled_from(Channel)),
         authors=draw(names),
@@ -166,4 +168,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 20, "add the new field to digests() too"
+    assert len(fields(Digest)) == 21, "add the new field to digests() too"
