@@ -246,7 +246,7 @@ def thirty_papers_for_forty_one(database: Database) -> None:
         write_paper(database, eprint(number))
     for content in (1, 2):
         database.write(
-            "INSERT INTO content(id, key, subject, pieces) VALUES(?, ?, 's', x'00')",
+            "INSERT INTO content(id, key, subject) VALUES(?, ?, 's')",
             [content, f"key {content}"],
         )
         database.write(
