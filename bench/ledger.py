@@ -32,7 +32,7 @@ PAPERS = 10
 """Papers in each digest, of which there is one each weekday."""
 GROUP = 100
 """Readers who have the same digest, where any have."""
-VALUE = 3_000
+VALUE = 700
 """Bytes of a digest's value with so many papers."""
 MANY = 100_000
 KINDS = (

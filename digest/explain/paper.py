@@ -175,6 +175,7 @@ def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> 
             inquiry.values(delivery) | {"version": carried.version}
             for delivery, carried in carriers
         ],
+        "months": [{"month": f"{month:%Y-%m}", "version": v} for month, v in long_ago],
         "verdict": verdict.code,
         "answer": verdict.text,
     }

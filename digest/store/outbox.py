@@ -14,6 +14,7 @@ from digest.model import NOT_CARRIED, OPEN, Channel, Outcome, Outgoing, Receipt,
 from digest.rules.bounces import bare_words
 from digest.rules.channels import Terms
 from digest.rules.delivery_retry import UNKNOWN_WAIT, effect_of
+from digest.store.ageing import KEPT
 from digest.store.bodies import Content, keep, papers_of
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
@@ -60,7 +61,9 @@ def body_gone_error(delivery: int) -> UsageError:
 def no_delivery_error(delivery: int, flag: str = "") -> UsageError:
     """The error where there is no delivery of this number."""
     return UsageError(
-        f"there is no delivery {delivery}", remedy=f"'digest outbox list{flag}' shows them"
+        f"there is no delivery {delivery}",
+        remedy=f"'digest outbox list{flag}' shows them; none is kept for longer than"
+        f" {KEPT.days} days after it ended",
     )
 
 

@@ -797,3 +797,29 @@ def test_failed_terms_are_named_exactly_where_a_query_does_not_match(query: str)
 @pytest.mark.parametrize("text", ["9913.99999", "2600.00001", "hep-th/9913001"])
 def test_an_id_of_a_month_that_does_not_exist_is_none(text: str) -> None:
     assert read_paper_name(text) is None
+
+
+async def test_what_came_long_ago_is_told_by_its_month(world: AskedWorld) -> None:
+    await started(world)
+    await world.cycle(MONDAY + 70 * DAY)
+    report = world.why(ADA, "2611.00001")
+    assert (report["verdict"], report["digests"]) == ("mailed", [])
+    assert report["months"] == [{"month": "2026-11", "version": 1}]
+    assert "was mailed to ada@example.org in 2026-11" in report["answer"]
+    day = world.why(ADA, "2026-11-09")
+    assert day["verdict"] == "no_record"
+    assert "in all of 2026-11" in day["answer"]
+    assert "Digests   not known any more" in world.ask("why", ADA, "2026-11-09").out
+    assert "single digests are kept for 60 days" in world.ask("history", ADA).out
+    past = world.ask("history", ADA, "--json", "--papers").json()["months"]
+    assert past == [{"month": "2026-11", "papers": 1, "names": ["2611.00001v1"]}]
+    world.arxiv.announce("Beta", eprint(1))
+    await world.cycle(MONDAY + 71 * DAY, fetch_all=True)
+    assert world.titles(ADA) == [[1]]
+
+
+async def test_a_paper_without_its_abstract_is_not_said_to_lack_a_term(world: AskedWorld) -> None:
+    await started(world, "Beta")
+    world.database.write("UPDATE paper SET abstract = ''")
+    keywords = {one["keyword"]: one["status"] for one in world.why(ADA, "2611.00001")["keywords"]}
+    assert set(keywords.values()) <= {"had", "no_abstract"}

@@ -175,6 +175,7 @@ def _digest_lines(report: dict[str, Any]) -> Iterator[str]:
             yield f"    {paper['id']}v{paper['version']}  {printable_line(paper['title'])}{new}"
     for month in months:
         papers = counted(month["papers"], "paper")
-        yield f"{month['month']}     {papers} (single digests are kept for {KEPT.days} days)"
+        yield f"{month['month']}     {papers} in all"
         yield from (f"    {name}" for name in month.get("names", ()))
-    yield f"(times in {report['timezone']})"
+    kept = f"single digests are kept for {KEPT.days} days; " if months else ""
+    yield f"({kept}times in {report['timezone']})"

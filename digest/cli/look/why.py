@@ -170,6 +170,7 @@ def _paper_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
         submitted += f", version {paper['version']} on {moment(from_text(paper['updated']), zone)}"
     keywords = [text for keyword in report["keywords"] for text in _keyword_texts(keyword)]
     digests = [f"{d['date']} “{d['subject']}”: {d['text']}" for d in report["digests"]]
+    digests += [f"one of {m['month']}, which is no longer kept" for m in report["months"]]
     return [
         ("Paper", paper["title"], submitted, paper["url"]),
         ("Keywords", *keywords),
@@ -196,11 +197,14 @@ def _day_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
     fetched = [one["text"] for one in report["fetched"]]
     digests = [f"“{d['subject']}”: {d['text']}" for d in report["digests"]]
+    none_asked, none = "none of the reader's keywords was asked for", "none"
+    if report["verdict"] == "no_record":
+        none_asked = none = "not known any more"
     return [
         ("Announced", *(announced or [f"nothing ({silent})"])),
-        ("Fetched", *(fetched or ["none of the reader's keywords was asked for"])),
+        ("Fetched", *(fetched or [none_asked])),
         ("Recorded", _recorded(report["recorded"])),
-        ("Digests", *(digests or ["none"])),
+        ("Digests", *(digests or [none])),
         ("Also", *report["reasons"][1:]),
         ("Next", report["next"]),
     ]
