@@ -129,7 +129,8 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)
     store.bodies.let_go(lambda: not parts.stop.is_set())
-    await _age(parts)
+    if only is None:
+        await _age(parts)
     finished = parts.clock()
     summary = _summary(started, finished, fetched, composed, delivered, store.outbox.waiting())
     summary = _with_awaited(summary, store, roster.keywords if only is None else only.keywords)

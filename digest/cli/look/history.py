@@ -136,7 +136,7 @@ def _run_lines(runs: list[dict[str, Any]]) -> Iterator[str]:
     for run in runs:
         started = moment(from_text(run["started"]), "UTC")
         ended = "" if run["finished"] else ", interrupted"
-        yield f"{started}  {', '.join(_counts(run))}{ended}"
+        yield f"{started}  {', '.join(_counts(run)) or 'nothing to ask'}{ended}"
         if run["trouble"]:
             yield f"    {printable_line(run['trouble'], LONGEST)}"
         for one in run["keyword_trouble"]:
@@ -152,8 +152,6 @@ def _counts(run: dict[str, Any]) -> Iterator[str]:
     if run["asked"]:
         yield f"{counted(run['asked'], 'keyword')} asked"
         yield f"{run['new']} new"
-    else:
-        yield "nothing to ask"
     yield from (f"{run[kind]} {kind}" for kind in ("late", "revised") if run[kind])
     if run["composed"]:
         yield f"{counted(run['composed'], 'digest')} composed"
