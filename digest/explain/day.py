@@ -77,11 +77,6 @@ def explain_day(inquiry: Inquiry, when: date) -> dict[str, Any]:
     reasons = list(_reasons(day)) or [("nothing", "nothing new came for the reader's keywords")]
     code, why = reasons[0]
     night = quiet_night(day.end - _SECOND)
-    answer = f"No digest on {when:%a %Y-%m-%d} for {inquiry.address}: {why}."
-    if code == "no_record":
-        answer = (
-            f"What came on {when:%a %Y-%m-%d} to {inquiry.address} is not known any more: {why}."
-        )
     return {
         **inquiry.head("day"),
         "date": when.isoformat(),
@@ -94,10 +89,18 @@ def explain_day(inquiry: Inquiry, when: date) -> dict[str, Any]:
         "recorded": _recorded_values(day.recorded),
         "digests": [inquiry.values(delivery) for delivery in day.digests],
         "verdict": "digest" if went else code,
-        "answer": _what_went(inquiry, when, went) if went else answer,
+        "answer": _what_went(inquiry, when, went) if went else _why_none(day, code, why),
         "reasons": [] if went else [text for _, text in reasons],
         "next": what_next(inquiry),
     }
+
+
+def _why_none(day: _Day, code: str, why: str) -> str:
+    """The answer for a day without a digest, or one of which nothing is known any more."""
+    date, address = f"{day.date:%a %Y-%m-%d}", day.inquiry.address
+    if code == "no_record":
+        return f"What came on {date} to {address} is not known any more: {why}."
+    return f"No digest on {date} for {address}: {why}."
 
 
 def _look_up(inquiry: Inquiry, when: date) -> _Day:

@@ -155,10 +155,7 @@ def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> 
     paper = history.paper(name.id) or asked.paper
     if paper is None:
         return unknown_paper(inquiry, name, asked.trouble)
-    past = inquiry.past
-    carriers = history.carriers(past.id, name.id) if past else []
-    long_ago = history.sent_long_ago(past.id, name.id) if past else []
-    facts = _Facts(inquiry, name, paper, history.log(name.id), carriers, long_ago)
+    facts = _facts(inquiry, name, paper)
     keywords = list(_keywords(facts))
     # What has happened outweighs what would have.
     verdict = (
@@ -173,12 +170,20 @@ def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> 
         "keywords": [each.values(paper, inquiry.zone) for each in keywords],
         "digests": [
             inquiry.values(delivery) | {"version": carried.version}
-            for delivery, carried in carriers
+            for delivery, carried in facts.carriers
         ],
-        "months": [{"month": f"{month:%Y-%m}", "version": v} for month, v in long_ago],
+        "months": [{"month": f"{month:%Y-%m}", "version": v} for month, v in facts.long_ago],
         "verdict": verdict.code,
         "answer": verdict.text,
     }
+
+
+def _facts(inquiry: Inquiry, name: PaperName, paper: Paper) -> _Facts:
+    """What the store knows of a paper and the reader."""
+    history, past = inquiry.store.history, inquiry.past
+    carriers = history.carriers(past.id, name.id) if past else []
+    long_ago = history.sent_long_ago(past.id, name.id) if past else []
+    return _Facts(inquiry, name, paper, history.log(name.id), carriers, long_ago)
 
 
 def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:

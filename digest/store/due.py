@@ -4,6 +4,7 @@ carried.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -52,20 +53,24 @@ def items_of(database: Database, due: dict[str, DuePaper]) -> tuple[Item, ...]:
         for paper, row in due.items()
     }
     revised = [paper for paper, row in due.items() if row.kind is Kind.REVISED]
-    untold: list[str] = []
+    steps: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for step in database.rows(_REVISIONS, [revised]) if revised else ():
         if step["version"] > (due[step["paper"]].had or 0):
-            item, changed = items[step["paper"]], loads(step["changed"])
-            if changed is None:
-                untold.append(step["paper"])
-                continue
-            changes = merged(item.changes or (), map(stored(Change), changed))
-            items[step["paper"]] = replace(
-                item, changes=changes, old_title=item.old_title or step["old_title"]
-            )
-    for paper in untold:
-        items[paper] = replace(items[paper], changes=None, old_title="")
-    return tuple(items.values())
+            steps[step["paper"]].append(step)
+    return tuple(_with_changes(item, steps.get(paper, [])) for paper, item in items.items())
+
+
+def _with_changes(item: Item, steps: list[dict[str, Any]]) -> Item:
+    """A paper with what these of its versions changed, the oldest first; nothing is told where one
+    of them is not known.
+    """
+    known = [loads(step["changed"]) for step in steps]
+    if not known or None in known:
+        return item
+    old_title = next((step["old_title"] for step in steps if step["old_title"]), "")
+    return replace(
+        item, changes=merged(*(map(stored(Change), each) for each in known)), old_title=old_title
+    )
 
 
 def withdrawn_papers(

@@ -108,19 +108,23 @@ def first_sent(database: Database, reader: int | None) -> dict[str, datetime]:
     """For each paper that a reader, or anybody, was sent long ago: the month when it was first (see
     begin_of).
     """
+    months: Iterable[tuple[int, Iterable[int]]] = (
+        _everybody(database) if reader is None else _months(database, reader, 0).items()
+    )
     first: dict[int, int] = {}
-    if reader is None:
-        for month, rows in _rows_by_month(database, 0):
-            contents = {each for row in rows for each in unpacked(row["contents"])}
-            alone = {each for row in rows for each in unpacked(row["papers"])}
-            for each in alone.union(*_contents(database, contents).values()):
-                first.setdefault(each // 256, month)
-    else:
-        for month, pairs in _months(database, reader, 0).items():
-            for each in pairs:
-                first.setdefault(each // 256, month)
+    for month, pairs in months:
+        for each in pairs:
+            first.setdefault(each // 256, month)
     ids = _ids(database, first)
     return {ids[number]: begin_of(month) for number, month in first.items()}
+
+
+def _everybody(database: Database) -> Iterator[tuple[int, set[int]]]:
+    """What anybody was sent in each month, as pairs; the oldest first, a month in several parts."""
+    for month, rows in _rows_by_month(database, 0):
+        contents = {each for row in rows for each in unpacked(row["contents"])}
+        alone = {each for row in rows for each in unpacked(row["papers"])}
+        yield month, alone.union(*_contents(database, contents).values())
 
 
 def note_withdrawal(database: Database, paper: str) -> None:

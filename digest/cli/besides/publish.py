@@ -108,8 +108,7 @@ def publish(context: Context, flags: PublishFlags) -> None:
         click.echo(page.encode("utf-8"), nl=False)
         return
     written = write_page(file, page, always=flags.always)
-    with open_store(settings.db, create=False) as store:
-        store.pages.note_shown([k.query for k in roster.keywords], flags.limit, roster.within)
+    _note_shown(settings, roster, flags.limit)
     value = {
         "file": str(file),
         "written": written,
@@ -121,6 +120,12 @@ def publish(context: Context, flags: PublishFlags) -> None:
     if written:
         line = f"{file}: {papers} under {counted(len(tables), 'keyword')}."
     context.show(value, [line], as_json=flags.as_json)
+
+
+def _note_shown(settings: Settings, roster: Roster, limit: int) -> None:
+    """Remember what the page shows: the abstracts of these papers are kept."""
+    with open_store(settings.db, create=False) as store:
+        store.pages.note_shown([k.query for k in roster.keywords], limit, roster.within)
 
 
 def _tables(settings: Settings, roster: Roster, limit: int) -> tuple[list[KeywordTable], str]:
