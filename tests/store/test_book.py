@@ -19,11 +19,6 @@ EVE = "eve@example.org"
 SIGN_UP = SignUp(EVE, '{"keywords": ["a"]}')
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path / "digest.db")
-
-
 def eve(*names: str) -> Subscriber:
     return replace(reader(EVE, *names), origin=Origin.WEB)
 
