@@ -40,7 +40,7 @@ INSERT_DELIVERY = """
 """No delivery counts as older than the newest paper that it carries, whatever the machine's clock
 says: what a reader had is found by that."""
 ERA = "clock_put_right"
-"""Meta key: when a wrong clock was put right last."""
+"""Meta key: when slots could last be used anew: a wrong clock was put right, a backup restored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ def take_over(
     database: Database, old: Database, until: datetime | None, now: datetime
 ) -> TakenOver:
     """Bring into a restored backup what it lacks of an old database's word on readers; `until`: the
-    last moment that the backup knows. Who is new to it gets a number that no mail ever bore, for
-    which the last numbers must be known by now (see upkeep).
+    last moment that the backup knows. The last numbers that the old one gave are known by now (see
+    upkeep).
     """
     with database.transaction():
         taken = _Taking(database, old, to_text(until) if until else "", now)
@@ -99,36 +99,32 @@ class _Taking:
 
     def readers(self) -> None:
         """Find the old database's readers in the restored backup, let those be gone who have left
-        since, and follow who has another address now; who is missing and said something comes in.
+        since, and follow who has another address now; who is missing comes in.
         """
         mine = {row["id"]: row for row in self._db.rows("SELECT * FROM subscriber")}
         by_address = {row["address"].casefold(): row["id"] for row in mine.values()}
-        spoke = {
-            reader
-            for table in (*_SAID, "consent")
-            for reader in self._old.column(f"SELECT DISTINCT subscriber FROM {table}")
-        }
         for reader in self._old.rows("SELECT * FROM subscriber ORDER BY id"):
-            number = reader["id"] if self._same and reader["id"] in mine else None
-            number = number or by_address.get(reader["address"].casefold())
-            if number is None:
-                if reader["id"] not in spoke:
-                    continue
-                number = self._let_in(reader)
-            elif mine[number]["address"].casefold() != reader["address"].casefold():
-                self._rename(number, reader["address"])
+            number, address = reader["id"], reader["address"]
+            # Two that began as copies of one may have given a number to two readers since.
+            if number not in mine or mine[number]["since"] != reader["since"] or not self._same:
+                number = by_address.get(address.casefold(), 0)
+            if not number:
+                number = self._let_in(reader, taken=reader["id"] in mine or not self._same)
+            elif mine[number]["address"].casefold() != address.casefold():
+                self._rename(number, address)
             if reader["gone"] and not self._came_back(reader["id"], number):
                 self._let_go(number)
             self._numbers[reader["id"]] = number
 
-    def _let_in(self, reader: dict[str, Any]) -> int:
-        number = next_reader(self._db)
+    def _let_in(self, reader: dict[str, Any], *, taken: bool) -> int:
+        """Add a reader, under the number that links in their mails bear, unless it is `taken`."""
+        number = next_reader(self._db) if taken else reader["id"]
         self._db.write(
             """INSERT INTO subscriber(id, address, name, since, due_at, origin, channel, gone)
                VALUES(:number, :address, :name, :since, :since, :origin, :channel, :gone)""",
             reader | {"number": number},
         )
-        return number
+        return int(number)
 
     def _rename(self, number: int, address: str) -> None:
         """Give a reader the address to which they moved; one who has it goes out of the way."""

@@ -13,6 +13,7 @@ from digest.store.bodies import forget
 from digest.store.clock import Clock
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database
+from digest.store.digests import ERA
 from digest.store.failures import explained_errors
 from digest.store.health import Health, examine
 from digest.store.log import head
@@ -135,7 +136,7 @@ def restore(backup: Path, path: Path, now: datetime, *, mailed: bool) -> Restore
             _copy(backup, draft)
         known, had_until = last_run_of(draft), last_run_of(path) or now
         with closing(Database.open(draft)) as database:
-            taken = _take_over(database, path, now)
+            taken = _go_on(database, path, now)
             dropped = _count_as_mailed(database, had_until, now) if mailed else 0
         aside = _swap(draft, path, f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
     finally:
@@ -168,30 +169,42 @@ def _count_as_mailed(database: Database, until: datetime, now: datetime) -> int:
         )
 
 
-def _take_over(database: Database, path: Path, now: datetime) -> TakenOver:
+def _go_on(database: Database, path: Path, now: datetime) -> TakenOver:
     """Take over what the old database knows of readers, as far as it can be read."""
-    until = Clock(database).latest()
-    _number_on(database, path)
     taken = TakenOver()
-    with suppress(DigestError), closing(Database.copy_of(path)) as old:
-        taken = take_over(database, old, until, now)
-    if taken.forgotten:
-        database.vacuum()
+    with suppress(DigestError):
+        if path.exists():
+            with closing(Database.copy_of(path)) as old:
+                taken = go_on(database, old, now)
+            if taken.forgotten:
+                database.vacuum()
+            return taken
+    number_on(database, None, now)
     return taken
 
 
-def _number_on(database: Database, path: Path) -> None:
-    """Give nobody a number that the old database gave: its mails are out, and their links and
-    bounces bear them.
+def go_on(database: Database, old: Database, now: datetime) -> TakenOver:
+    """Let a restored backup go on where an old database ended: with its numbers, and what it knows
+    of readers.
+    """
+    until = Clock(database).latest()
+    number_on(database, old, now)
+    return take_over(database, old, until, now)
+
+
+def number_on(database: Database, old: Database | None, now: datetime) -> None:
+    """Give nobody a number, and no mail a Message-ID, that the old database gave: its mails are
+    out, and their links and bounces bear them. Without that, a million numbers are left out.
     """
     known = _last_numbers(database)
     reader, delivery = (number + NUMBERS_LEFT_OUT for number in known)
-    with suppress(DigestError), closing(Database.copy_of(path)) as old:
-        if path.exists():
-            reader, delivery = map(max, _last_numbers(old), known)
+    if old is not None:
+        reader, delivery = map(max, _last_numbers(old), known)
     with database.transaction():
         database.set_meta(LAST_READER, str(reader))
         database.number_on("delivery", delivery)
+        # A slot may be used again, with other papers.
+        database.set_meta(ERA, to_text(now))
 
 
 def _last_numbers(database: Database) -> tuple[int, int]:
