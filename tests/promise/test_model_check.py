@@ -167,6 +167,10 @@ MUTATIONS = {
         "ON CONFLICT(content) DO NOTHING",
         "ON CONFLICT(content) DO UPDATE SET pieces = excluded.pieces",
     ),
+    "a channel takes what is another one's": (
+        "r.channel = :channel",
+        "r.channel <> :channel || '!'",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",
         "maybe_accepted = 0 AND :unknown",

@@ -52,12 +52,13 @@ from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
 from digest.store.rows import OPEN_STATES
 from digest.store.windows import Judgement
+from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
 from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
-WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "r3": Revisions.ALL}
+WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "gi": Revisions.ALL}
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -66,6 +67,9 @@ GUARD = timedelta(days=45)
 """What was submitted this long before the last good window is history, by the rules."""
 FORGOTTEN = ", forgotten"
 """Stands behind the address of a reader in the books who was forgotten."""
+REPOSITORY = "github:lab/papers"
+"""The fourth reader, where there are four: what was posted there is found again."""
+
 SILENT = "(all:never)"
 """A query that nothing ever matches."""
 
@@ -187,6 +191,7 @@ class World:
         self.faults = 0.35 if harsh else self.random.choice([0, 0.1, 0.35])
         self.queries = [f"(all:q{n})" for n in range(self.random.randint(2, 5))]
         self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
+        self.people[3:] = [REPOSITORY] * len(self.people[3:])
         self.roster: dict[str, Subscriber] = {}
         self.suppressed: set[str] = set()
         self.pressing = random.Random(seed + 1)
@@ -389,6 +394,7 @@ class World:
                         days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
                         at=r.choice([None, time(7), time(20)]),
                         within=r.choice([(), (), ("cs.*", "stat.*")]),
+                        channel=channel_of(address),
                     )
                 continue
             reader = self.roster[address]
@@ -490,7 +496,7 @@ class World:
             return Receipt(Outcome.DEFERRED, "450 later")
         if luck < self.faults * 0.4:
             said = self.random.choice(["550 no such user", "550 not today", "550 5.2.2 full"])
-            return Receipt(Outcome.FAILED, said, bounce=True)
+            return Receipt(Outcome.FAILED, said, bounce=delivery.address != REPOSITORY)
         if luck < self.faults * 0.5:
             return Receipt(Outcome.RELAY, "421 closing")
         self.database.point()
@@ -546,6 +552,8 @@ class World:
                 elif luck() < 0.1:
                     suppressions.lift(address)
                     del self.away_before[address]
+            elif address == REPOSITORY:
+                continue
             elif reader and luck() < 0.02 and suppressions.of(address) is None:
                 away = bool(self._one("away", reader))
                 suppressions.leave_by_button(reader, self.now)
@@ -596,6 +604,7 @@ class World:
             if (
                 self.armed
                 and delivery.status == "accepted"
+                and delivery.address != REPOSITORY
                 and self.random.random() < self.faults * 0.03
             ):
                 words = self.random.choice(
@@ -650,7 +659,7 @@ class World:
             roster=roster,
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
-            mailer=mailer_of(self, sender, hold=self.hold),
+            mailer=mailer_of(self, sender, issues=Repositories(self), hold=self.hold),
         )
         self.database.dead = False
         try:
@@ -730,6 +739,27 @@ class World:
         for hour in hours:
             self.now = midnight + timedelta(hours=hour)
             self.cycle()
+
+
+class Repositories:
+    """GitHub, with the moods of the relay; what was posted is found there, whatever was heard."""
+
+    description, width = "GitHub", 1
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        oracle = self.world.oracle
+        delivery = oracle.deliveries[oracle.by_message_id[message.message_id]]
+        if not delivery.sends:
+            return await self.world.send(message, before_data)
+        delivery.status = "accepted"
+        self.world.stats["found posted"] += 1
+        return Receipt(Outcome.SENT, "it was posted already")
+
+    async def close(self) -> None:
+        pass
 
 
 class Oracle:
@@ -1224,10 +1254,7 @@ class Oracle:
         for address in self.world.roster.keys() - self.world.forgotten:
             if left := [*self.due(address), *self.withdrawals(address)]:
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
-            month_and_week = timedelta(days=38)
-            untold = self.silent(address, month_and_week)
-            if untold and not self.mailed_since(address, self.world.now - month_and_week):
-                raise BrokenError(f"{address} was not told that {untold} are silent")
+            self._judge_silence(address)
         seen: Counter[tuple[str, str]] = Counter()
         best: dict[tuple[str, str], int] = {}
         for number, delivery in sorted(self.deliveries.items()):
@@ -1240,10 +1267,20 @@ class Oracle:
                     raise BrokenError(f"{paper} v{version} came to {delivery.address} twice")
                 best[key] = version
 
+    def _judge_silence(self, address: str) -> None:
+        month_and_week = timedelta(days=38)
+        untold = self.silent(address, month_and_week)
+        # A repository's watchers get no issue for that.
+        told = address == REPOSITORY or self.mailed_since(address, self.world.now - month_and_week)
+        if untold and not told:
+            raise BrokenError(f"{address} was not told that {untold} are silent")
+
     def _judge_delivery(self, number: int, delivery: Delivery) -> None:
         self.world.stats["sent"] += delivery.sends > 0
         if delivery.sends > 1:
             self.world.stats["repeated after unknown"] += 1
+            if delivery.address == REPOSITORY:
+                raise BrokenError(f"issue {number} was posted twice")
             if self.world.hold and not delivery.insisted:
                 raise BrokenError(f"delivery {number} left twice under the policy hold")
         if delivery.status == "void" and delivery.sends:
