@@ -97,6 +97,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     only, force = options.only, options.force_mail
     store, mailer, started = parts.store, parts.mailer, parts.clock()
     run = store.runs.begin(started)
+    store.clock.date_deliveries()
     store.outbox.recover(started)
     refused = _sync(parts, started)
     # What waits leaves before arXiv is asked: an arXiv that is slow or away holds up no mail.

@@ -37,6 +37,7 @@ LEAP = timedelta(days=2)
 """A clock that has moved on by more than this since the last run is compared with arXiv's before
 anything is stamped; a smaller step is found wrong by the first answer, and does no harm by then."""
 _TROUBLE, _PLACE = "clock_trouble", "in_earnest_at"
+_DATED = "deliveries_dated"
 _OFF, _TRUSTED = "clock_off", "dates_off"
 
 
@@ -122,6 +123,16 @@ class Clock(Concern):
     def is_in_earnest(self, path: Path) -> bool:
         """Whether it has run where it lies; a copy has not, and neither has a new one."""
         return self._db.meta(_PLACE) == _mark_of(path)
+
+    def date_deliveries(self) -> None:
+        """Let no delivery be older than a paper that it carries, once: programs before this one
+        queued some so, under a clock that was behind, and looked for papers in later ones only.
+        """
+        if self._db.meta(_DATED):
+            return
+        with self._db.transaction():
+            self._db.write(_TOO_OLD)
+            self._db.set_meta(_DATED, "yes")
 
     def put_right(self, now: datetime) -> PutRight:
         """Put right, in one transaction, what the program itself stamped beyond `now`, which is
@@ -276,3 +287,9 @@ _READERS = """
     UPDATE subscriber SET slot = (
         SELECT MAX(d.slot) FROM delivery d WHERE d.subscriber = subscriber.id AND d.again IS NULL)
     WHERE slot > :now"""
+
+_TOO_OLD = """
+    UPDATE delivery SET queued_at = newest.published
+    FROM (SELECT cp.content, MAX(p.published) AS published
+          FROM content_paper cp JOIN paper p ON p.id = cp.paper GROUP BY cp.content) AS newest
+    WHERE delivery.content = newest.content AND delivery.queued_at < newest.published"""

@@ -178,6 +178,26 @@ def test_a_clock_that_is_behind_mails_nothing_twice(house: House) -> None:
     assert house.value("SELECT queued_at FROM delivery") == to_text(MONDAY)
 
 
+def test_what_a_program_before_queued_under_a_clock_that_was_behind_is_dated_once(
+    house: House,
+) -> None:
+    """It took the moment of the clock, ten months before the papers."""
+    behind = MONDAY - 300 * DAY
+    house.sync(reader(ADA, "Alpha"), at=behind)
+    house.record("Alpha", eprint(1, MONDAY))
+    house.queue()
+    house.settle(Outcome.SENT)
+    house.database.write("UPDATE delivery SET queued_at = ?", [behind])
+    house.database.write("UPDATE subscription SET position = start")
+    assert house.due() != [], "mailed, and not found"
+    house.store.clock.date_deliveries()
+    assert house.due() == []
+    assert house.value("SELECT queued_at FROM delivery") == to_text(MONDAY)
+    house.database.write("UPDATE delivery SET queued_at = ?", [behind])
+    house.store.clock.date_deliveries()
+    assert house.value("SELECT queued_at FROM delivery") == to_text(behind)
+
+
 @pytest.mark.sqlite
 def test_a_database_is_used_in_earnest_where_it_ran_and_a_copy_is_not(house: House) -> None:
     clock, path = house.store.clock, house.path
