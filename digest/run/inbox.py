@@ -24,7 +24,7 @@ from digest.mail.reader_tokens import Purpose, Signer
 from digest.mail.received import Incoming, MessageKind
 from digest.run.farewell import NO_DELIVERY, bounced_farewell
 from digest.store import Store
-from digest.store.suppressions import Effect
+from digest.store.bounces import Effect
 from digest.subscribers.pseudonyms import Pseudonyms, conceal
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from digest.store.bounces import Effect, note_bounce
 from digest.store.database import Concern
 from digest.store.rows import from_text, loads, stored
-from digest.store.suppressions import Effect, Reason, address_of, note_bounce, suppress
+from digest.store.suppressions import Reason, address_of, suppress
 from digest.times import to_text
 
 KEPT = timedelta(days=366)

@@ -16,12 +16,12 @@ from digest.rules.channels import Terms
 from digest.rules.delivery_retry import UNKNOWN_WAIT, effect_of
 from digest.store.ageing import KEPT
 from digest.store.bodies import Content, keep, papers_of
+from digest.store.bounces import excuse_words, note_bounce
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.mistakes import HELD_BACK
 from digest.store.relay import Relay
 from digest.store.rows import OPEN_STATES, WAITING_STATES, states, stored, unpack, value_of
-from digest.store.suppressions import excuse_words, note_bounce
 
 SUBJECT = "CASE WHEN d.again IS NULL THEN c.subject ELSE 'Again: ' || c.subject END"
 """A delivery's subject, in SQL; a digest that is sent once more says so."""

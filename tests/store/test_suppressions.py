@@ -15,7 +15,8 @@ from digest.model import Outcome, Receipt
 from digest.rules.bounces import SURGE_READERS, bare_words
 from digest.run.daemon import Daemon
 from digest.setup.mail import make_signer
-from digest.store.suppressions import Effect, Suppression, excuse_words
+from digest.store.bounces import Effect, excuse_words
+from digest.store.suppressions import Suppression
 from digest.system.systemd import Notifier
 from tests.world.databases import Kind
 from tests.world.worlds import DAY, HOUR, World, eprint, reader
