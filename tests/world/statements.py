@@ -21,7 +21,7 @@ from digest.store.dialect import for_sqlite
 
 ROOT = Path(database_module.__file__).parent.parent
 _BETWEEN = {database_module.__file__, str(Path(__file__).parent / "model.py"), contextlib.__file__}
-_CONNECTION = re.compile(r"sqlite_sequence|^\s*(PRAGMA|BEGIN|COMMIT|VACUUM)")
+_CONNECTION = re.compile(r"sqlite_(sequence|master)|^\s*(PRAGMA|BEGIN|COMMIT|VACUUM)")
 """The SQL of database.py, which a second database brings itself."""
 _ran: dict[str, str] = {}
 """The statements of the program that ran, each with the module that said it first."""
@@ -132,6 +132,7 @@ ALLOWED = {
     "store/exports.py": "'export' writes all there is",
     "store/naming.py": "all names are changed, once",
     "store/personal.py": "what servers said of who is forgotten is looked for in all they said",
+    "store/taking_over.py": "'db restore' compares all that readers said",
     "store/upkeep.py": "'db restore' and 'db prune' go through the whole database",
     "UPDATE content SET digest = ''": "'db prune' goes through all digests",
     "FROM delivery GROUP BY state": "'status' counts the ledger, in one pass",
