@@ -59,10 +59,13 @@ class NetworkWait:
             raise UnreachableError(words, transient=False)
 
     async def relay(self, description: str) -> None:
-        """Wait for a mail server; not for a folder or a program. Where that was in vain the
-        transport's own words say what is wrong.
+        """Wait for a mail server, or GitHub; not for a folder or a program. Where that was in vain
+        the transport's own words say what is wrong.
         """
-        if server := _host_port(description):
+        # The address ends the description.
+        place = description.rpartition(" ")[2]
+        is_web = place.startswith(("http:", "https:"))
+        if server := _behind_proxy(place) if is_web else _host_port(place):
             await self.unreachable(server)
 
     async def mailbox(self, host: str, port: int) -> None:

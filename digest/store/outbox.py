@@ -97,12 +97,7 @@ class Outbox(Concern):
             )
 
     def claim(
-        self,
-        now: datetime,
-        channel: Channel,
-        terms: Terms,
-        *,
-        most: int = 1,
+        self, now: datetime, channel: Channel, terms: Terms, *, most: int = 1
     ) -> list[Outgoing]:
         """Take the next deliveries of a channel that may leave now, `most` at a time and on its
         terms.
@@ -174,6 +169,16 @@ class Outbox(Concern):
         with self._db.transaction():
             return [self._record(outgoing, receipt, now, jitter) for outgoing, receipt in ended]
 
+    def _judged(self, outgoing: Outgoing, receipt: Receipt, now: datetime) -> Receipt:
+        """A receipt in the light of others of its channel; who bounced in the words of what is now
+        taken for the server's failure is excused.
+        """
+        relay = self._relays[outgoing.channel]
+        judged = relay.judge(receipt, now, outgoing.reader, outgoing.address)
+        if receipt.bounce and judged.outcome is Outcome.RELAY:
+            excuse_words(self._db, bare_words(judged.reply, outgoing.address), now)
+        return judged
+
     def _record(
         self, outgoing: Outgoing, receipt: Receipt, now: datetime, jitter: Callable[[], float]
     ) -> tuple[State | None, Receipt]:
@@ -184,11 +189,7 @@ class Outbox(Concern):
         )
         if maybe_accepted is None:
             return None, receipt
-        blamed = receipt.bounce
-        relay = self._relays[outgoing.channel]
-        receipt = relay.judge(receipt, now, outgoing.reader, outgoing.address)
-        if blamed and receipt.outcome is Outcome.RELAY:
-            excuse_words(self._db, bare_words(receipt.reply, outgoing.address), now)
+        receipt = self._judged(outgoing, receipt, now)
         doubtful = receipt.outcome is Outcome.UNKNOWN
         effect = effect_of(receipt.outcome, now - outgoing.date)
         state = effect.in_doubt if doubtful or maybe_accepted else effect.state

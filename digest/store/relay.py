@@ -84,23 +84,33 @@ class Relay(Concern):
             case Outcome.RELAY:
                 self._return_token()
                 self._write(_tripped(state, receipt, now))
-            # docs/decisions.md, "Three refusals in a row, or three silences, are the server's
-            # trouble".
-            case Outcome.UNKNOWN if self._guesses:
-                self._suspect(state, receipt, now)
-            case Outcome.FAILED if receipt.policy and self._guesses:
-                # Where there are fewer readers, it is the server's when all of them were refused.
-                most = min(STREAK, count_readers(self._db) or STREAK)
-                if self._suspect(state, receipt, now, most):
-                    return Receipt(Outcome.RELAY, receipt.reply)
-            case Outcome.FAILED if self._guesses and fault_of(receipt.reply) in _WITHOUT_CAUSE:
-                if self._suspect_words(receipt, now, reader, bare_words(receipt.reply, address)):
-                    return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.SENT if state != RelayState():
                 self._write(RelayState())
+            case Outcome.UNKNOWN | Outcome.FAILED if self._guesses:
+                if self._is_everybodys(state, receipt, now, reader, address):
+                    return Receipt(Outcome.RELAY, receipt.reply)
             case Outcome.DEFERRED | Outcome.FAILED:
                 self._answered(state)
         return receipt
+
+    def _is_everybodys(
+        self, state: RelayState, receipt: Receipt, now: datetime, reader: int, address: str
+    ) -> bool:
+        """Whether a refusal is now taken for the server's failure, and not for one reader's; a
+        silence only counts towards that.
+        """
+        # docs/decisions.md, "Three refusals in a row, or three silences, are the server's trouble".
+        if receipt.outcome is Outcome.UNKNOWN:
+            self._suspect(state, receipt, now)
+            return False
+        if receipt.policy:
+            # Where there are fewer readers, it is the server's when all of them were refused.
+            most = min(STREAK, count_readers(self._db) or STREAK)
+            return self._suspect(state, receipt, now, most)
+        if fault_of(receipt.reply) in _WITHOUT_CAUSE:
+            return self._suspect_words(receipt, now, reader, bare_words(receipt.reply, address))
+        self._answered(state)
+        return False
 
     def _suspect(
         self, state: RelayState, receipt: Receipt, now: datetime, most: int = STREAK

@@ -103,6 +103,28 @@ async def test_a_name_that_is_not_found_is_waited_for_too() -> None:
     assert time.now == LONGEST
 
 
+@pytest.mark.parametrize("words", ["smtp://{}", "GitHub issues by http://{}"])
+async def test_the_server_of_each_channel_is_waited_for(words: str) -> None:
+    time, port = Time(), free_port()
+    with ExitStack() as open_sockets:
+
+        def listen() -> None:
+            server = open_sockets.enter_context(socket.create_server(("127.0.0.1", port)))
+            server.listen()
+
+        time.at[6] = listen
+        patient = patience(time)
+        await patient.relay(words.format(f"127.0.0.1:{port}"))
+    assert (time.slept, patient.in_vain) == ([2, 4], False)
+
+
+@pytest.mark.parametrize("words", ["Maildir /srv/my mail", "/usr/sbin/sendmail"])
+async def test_a_folder_and_a_program_are_not_waited_for(words: str) -> None:
+    time = Time()
+    await patience(time).relay(words)
+    assert time.slept == []
+
+
 async def test_a_stop_ends_the_waiting() -> None:
     stop = Stop()
     real = NetworkWait(stop, lambda _text: None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -130,9 +130,14 @@ def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
             context.echo(f"Delivery {row.id} to {row.address} leaves with the next run.")
         if not rows:
             context.echo("Nothing else waits." if unsure else "Nothing waits.")
-        for channel in dict.fromkeys(row.channel for row in rows):
-            if store.relays[channel].end_pause(machine_now()):
-                context.echo(f"{RULES[channel].subject}'s rest ends with that.")
+        _end_rests(context, store, {row.channel: None for row in rows})
+
+
+def _end_rests(context: Context, store: Store, channels: Iterable[Channel]) -> None:
+    """End the rests of the channels of what is tried again, as a person wishes."""
+    for channel in channels:
+        if store.relays[channel].end_pause(machine_now()):
+            context.echo(f"{RULES[channel].subject}'s rest ends with that.")
 
 
 def _waiting(store: Store, *states: str) -> list[int]:

@@ -297,8 +297,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     relay, silent = report["relay"], report["silent"]
     announced = f"next announcement served {_time(report['next_announcement'])}"
     place = f"{report['home']}/{HOLIDAYS_FILE}"
-    # The servers' words, which stand above once for all that they keep back.
-    said = [line.partition(": ")[2] for line in relay["text"] if ": " in line]
+    said = _said(relay["text"])
     rows = [
         ("Database", report["database"]),
         ("Mail", report["mail"], *relay["text"], report["bounces"]),
@@ -345,6 +344,11 @@ def _subscriber_lines(report: dict[str, Any]) -> Iterator[str]:
     if report["wishes"]:
         taken = counted(report["wishes"], "thing that a reader", "things that readers")
         yield f"  {taken} took away by themselves: 'digest subscribers show EMAIL' tells each"
+
+
+def _said(text: Sequence[str]) -> list[str]:
+    """The servers' words, which stand above once for all that they keep back."""
+    return [line.partition(": ")[2] for line in text if ": " in line]
 
 
 def _run_lines(run: dict[str, Any] | None, said: Sequence[str]) -> Iterator[str]:
