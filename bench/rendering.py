@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from digest.demo.papers import World
 from digest.demo.samples import NOW, READER
-from digest.mail.message import freeze
+from digest.mail.body import freeze
 from digest.model import Digest, Item, Kind
 from digest.rendering.render import HTML_BYTES, Renderer
 from digest.rules.compose import Extras, compose

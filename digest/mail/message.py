@@ -1,39 +1,28 @@
-"""Assembling of messages: a body is encoded once for all its readers, headers and each reader's
-line per message.
-"""
+"""Assembling of messages: headers, and a body (see `body`), for one reader each."""
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import html
 import re
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.header import Header
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from email.utils import quote as escaped
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
+from digest.mail.body import QUOTED_PRINTABLE_LINE, Lines, PaperLines, filled
 from digest.mail.reader_tokens import Purpose, Signer
-from digest.model import Outcome, Outgoing, Receipt, Rendered
+from digest.model import Outcome, Outgoing, Receipt
 
 LINE = 78
 """Characters to which a line is folded where it can be (RFC 5322 section 2.1.1)."""
 
-LONGEST_LINE = 998
-"""Octets that no line may exceed (RFC 5322 section 2.1.1)."""
-
-QUOTED_PRINTABLE_LINE = 76
-"""Characters of an encoded line at most (RFC 2045 section 6.7, rule 5)."""
-
 LONGEST_WORD = 60
 """Characters of a word, or a whole name, up to which a header line holds it as it is."""
 
-_POLICY = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
 # U+2028 and U+2029 end a line for some programs; lone surrogates cannot be encoded.
 _UNFIT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ATEXT = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x9f])"
@@ -111,7 +100,8 @@ class Sender:
     `signer` makes the tokens by which a reader can leave and a bounce proves itself; without it
     there are none. `bounce` is the bounce address, where each delivery gets one of its own (VERP);
     `leave` is where requests to leave are mailed, if not to the contact; `base_url` is the address
-    of the web side, without a slash at its end. Raises ValueError where `from_address` holds no
+    of the web side, without a slash at its end. `paper_lines` gives, for one message, the lines of
+    its papers (see `body.filled`). Raises ValueError where `from_address` holds no
     address.
     """
 
@@ -121,6 +111,7 @@ class Sender:
     bounce: str = ""
     leave: str = ""
     base_url: str = ""
+    paper_lines: Callable[[Outgoing], PaperLines] | None = None
 
     def __post_init__(self) -> None:
         if "@" not in self.address:
@@ -206,49 +197,6 @@ class WayOut:
         return f"List-Unsubscribe: <{self.url}>, <{self.mailto}>\r\n{one_click}"
 
 
-def freeze(rendered: Rendered) -> tuple[bytes, ...]:
-    """Encode a body once, as a MIME entity with its headers, and cut it at the lines that hold the
-    mark.
-
-    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text
-    alone is no multipart. Raises ValueError where a part does not hold the mark exactly once and
-    alone on its line.
-    """
-    parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][
-        : 2 if rendered.html else 1
-    ]
-    for name, _, part in parts:
-        if part.count(rendered.mark) != 1 or rendered.mark not in part.split("\n"):
-            raise ValueError(f"the {name} part does not hold the mark once and alone on its line")
-    # Plain text first: the last alternative that a program can show is preferred (RFC 2046 5.1.4).
-    sections = [_section(subtype, part) for _, subtype, part in parts]
-    entity = sections[0]
-    if len(sections) > 1:
-        entity = EmailMessage(policy=_POLICY)
-        entity["MIME-Version"] = "1.0"
-        entity["Content-Type"] = "multipart/alternative"
-        # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045
-        # section 6.7).
-        entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
-        for section in sections:
-            del section["MIME-Version"]
-            entity.attach(section)
-    # With shorter lines the generator would fold headers its own way; it does not touch the bodies.
-    flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
-    pieces = flat.split(f"\r\n{rendered.mark}\r\n".encode())
-    if len(pieces) != len(parts) + 1:
-        raise ValueError(
-            "the mark is not a plain word: its lines cannot be found once they are encoded"
-        )
-    return (*(piece + b"\r\n" for piece in pieces[:-1]), pieces[-1])
-
-
-def _section(subtype: str, content: str) -> EmailMessage:
-    section = EmailMessage(policy=_POLICY)
-    section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
-    return section
-
-
 def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     """Make one reader's message of a frozen body: the headers, and the reader's own line at each
     cut.
@@ -275,23 +223,14 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         link = html.escape(way_out.url or way_out.mailto)
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
-    # The marks stood alone on their lines, so a line's encoding does not depend on what is around.
-    lines = (_encoded_line(line), _encoded_line(page_line))
-    body = outgoing.pieces[0] + b"".join(
-        own + piece for own, piece in zip(lines, outgoing.pieces[1:], strict=False)
-    )
+    papers = sender.paper_lines(outgoing) if sender.paper_lines else None
     return Message(
         sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,
         message_id=header_text(outgoing.message_id),
-        data=headers.encode() + body,
+        data=headers.encode() + filled(outgoing.pieces, Lines(line, page_line), papers),
         smtputf8=not headers.isascii(),
     )
-
-
-def _encoded_line(line: str) -> bytes:
-    """One line in quoted-printable, with its line end; a long one gets soft breaks."""
-    return binascii.b2a_qp(line.encode(), istext=True).replace(b"\n", b"\r\n") + b"\r\n"
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,16 @@ Uses: nothing.
 """
 
 from digest.model.deliveries import NOT_CARRIED, OPEN, WAITING, Outcome, Outgoing, Receipt, State
-from digest.model.digests import Digest, Item, LocalDate, Rendered, Rhythm, Section, Silence
+from digest.model.digests import (
+    Digest,
+    Item,
+    LocalDate,
+    Rendered,
+    Rhythm,
+    Section,
+    Silence,
+    marked_lines,
+)
 from digest.model.papers import Change, Kind, Paper, Query, Window
 from digest.model.readers import (
     Abstracts,
@@ -63,4 +72,5 @@ __all__ = [
     "Weekly",
     "Window",
     "Wish",
+    "marked_lines",
 ]

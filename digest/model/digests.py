@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import TypeAlias
@@ -102,11 +103,26 @@ class Digest:
 class Rendered:
     """A digest as it will be read; the HTML part is empty where the reader wants text alone.
 
-    Each part holds `mark`, a random word, exactly once and alone on its line, where the line that
-    belongs to one reader alone will stand; so a hundred thousand readers share one body.
+    In each part `mark`, a word that stands nowhere else, holds the places of what belongs to one
+    reader alone, each on a line of its own: once the reader's own line, and, with a hyphen and the
+    number of a paper in the digest behind it, that paper's line. So a hundred thousand readers
+    share one body.
     """
 
     subject: str
     text: str
     html: str
     mark: str
+
+
+def marked_lines(part: str, mark: str) -> list[str]:
+    """The marked lines of a part, in their order: a paper's number, or "" for the reader's own.
+
+    Raises ValueError where there is not one reader's line, or the mark is not alone on its line.
+    """
+    names = [line.removeprefix(mark) for line in part.split("\n") if mark in line]
+    papers = [name for name in names if name]
+    is_right = all(re.fullmatch("-[0-9]+", name) for name in papers)
+    if not is_right or len(papers) != len(names) - 1 or len(set(papers)) < len(papers):
+        raise ValueError("the mark does not stand once and alone on its line")
+    return [name[1:] for name in names]

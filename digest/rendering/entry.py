@@ -95,8 +95,9 @@ class PaperView:
 
     `sentence` is the one of its abstract that says most, and `passing` says that a keyword is only
     mentioned in it; both only where the digest has a glance. `besides`: arXiv's search only lists
-    it. The `…_hits` are the pieces of a text that a keyword
-    matched; `pdf` and `html` are empty where there is none.
+    it. The `…_hits` are the pieces of a text that a keyword matched; `pdf` and `html` are empty
+    where there is none. `mark` takes the place of the paper's line for the reader alone; "" where
+    papers have none.
     """
 
     number: int
@@ -122,6 +123,7 @@ class PaperView:
     sentence: str
     sentence_hits: tuple[Span, ...]
     passing: bool
+    mark: str = ""
 
     @property
     def anchor(self) -> str:

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from digest import __version__
 from digest.errors import ConfigError
 from digest.keywords.marks import Span
-from digest.model import Digest, Format, Rendered
+from digest.model import Digest, Format, Rendered, marked_lines
 from digest.rendering.fold import underline, wrap
 from digest.rendering.templates import environment, fingerprint, template_errors
 from digest.rendering.texts import ABSTRACT_LENGTH, shorten
@@ -30,6 +30,8 @@ TEXT_BYTES = 120_000
 """The text part's limit beside an HTML part, as far as abstracts go: spam filters count a text that
 says several times as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT:
 three times)."""
+READERS_LINE = 500
+"""Bytes kept free in the HTML part for the reader's own line, with a link to leave."""
 HTML_KEYWORDS = 40
 """At most this many keywords are explained in the HTML part; the text part explains all."""
 LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 250)
@@ -59,10 +61,13 @@ class Extent:
 class Renderer:
     """Renders digests with the built-in templates, or those in the operator's folder of the same
     name.
+
+    `paper_line`: bytes of the line that each paper has for its reader alone, and for which room is
+    kept free; with 0 papers have none.
     """
 
-    def __init__(self, templates: Path | None = None) -> None:
-        self._folder = templates
+    def __init__(self, templates: Path | None = None, paper_line: int = 0) -> None:
+        self._folder, self._paper_line = templates, paper_line
         self._html, self._text = _environments(templates) if templates else _built_in()
         self._inliner = css_inline.CSSInliner(
             keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
@@ -71,7 +76,7 @@ class Renderer:
     @property
     def made_by(self) -> str:
         """Tells apart the programs and templates by which one digest may look otherwise."""
-        return f"{__version__} {fingerprint(self._folder)}"
+        return f"{__version__} {fingerprint(self._folder)} {self._paper_line}"
 
     def render(self, digest: Digest, mark: str) -> Rendered:
         """Render all parts; the HTML part is at most HTML_BYTES long, the text part names every
@@ -79,7 +84,7 @@ class Renderer:
 
         Raises ConfigError where a template is broken, leaves out the mark, or is itself too long.
         """
-        page = view(digest)
+        page = view(digest, mark if self._paper_line else "")
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         if digest.format is Format.HTML:
             parts = {
@@ -91,11 +96,13 @@ class Renderer:
         for name, part in parts.items():
             # The reader's own line is put in its place in the encoded body: within a line,
             # quoted-printable could break it in two.
-            if part.count(mark) != 1 or mark not in part.split("\n"):
+            try:
+                marked_lines(part, mark)
+            except ValueError as error:
                 raise ConfigError(
                     f"the template {name} does not write the mark once and alone on its line",
                     remedy="put {{ mark }} on a line of its own, without spaces before it",
-                )
+                ) from error
         return Rendered(page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark)
 
     def _text_part(self, page: PageView, extent: Extent, mark: str) -> str:
@@ -112,7 +119,7 @@ class Renderer:
         stages = (_SHORTEST, _SHORTEST + whole.abstracts)
         return _longest(
             lambda step: self._text_part(page, _reduced(whole, step), mark),
-            TEXT_BYTES,
+            lambda part: self._size(part, mark) <= TEXT_BYTES,
             _hopeless(page, whole, TEXT_BYTES),
             stages,
         )[0]
@@ -124,7 +131,7 @@ class Renderer:
         stages = (_SHORTEST, _SHORTEST + whole.abstracts + whole.details + whole.listed)
         html, fits = _longest(
             lambda step: self._html_part(page, _reduced(whole, step), mark),
-            HTML_BYTES,
+            lambda part: self._size(part, mark) + READERS_LINE <= HTML_BYTES,
             _hopeless(page, whole, HTML_BYTES),
             stages,
         )
@@ -135,6 +142,10 @@ class Renderer:
                 remedy="shorten it: mail programs clip longer mails",
             )
         return html
+
+    def _size(self, part: str, mark: str) -> int:
+        """The bytes of a part with the lines of its papers in their places."""
+        return len(part.encode()) + part.count(f"{mark}-") * (self._paper_line - len(mark))
 
     @staticmethod
     def _filled(
@@ -178,9 +189,9 @@ def marked(text: str, spans: Iterable[Span]) -> Markup:
 
 
 def _longest(
-    attempt: Callable[[int], str], limit: int, low: int, stages: Sequence[int]
+    attempt: Callable[[int], str], fits: Callable[[str], bool], low: int, stages: Sequence[int]
 ) -> tuple[str, bool]:
-    """The longest part within `limit` bytes, and that it is; or the last stage's, which is not.
+    """The longest part that fits, and that it does; or the last stage's, which does not.
 
     Every step of `attempt` makes the part shorter, so the least that has to go is found by
     bisection; in most digests that are too long an early stage is enough. None of the steps below
@@ -189,12 +200,12 @@ def _longest(
     # A part takes milliseconds to render, and bisection asks for some steps twice.
     attempt = cache(attempt)
 
-    def fits(step: int) -> bool:
-        return len(attempt(step).encode()) <= limit
+    def does(step: int) -> bool:
+        return fits(attempt(step))
 
     for high in (low, *(stage for stage in stages if stage > low)):
-        if fits(high):
-            least = bisect_left(range(high), True, min(low + 1, high), high, key=fits)
+        if does(high):
+            least = bisect_left(range(high), True, min(low + 1, high), high, key=does)
             return attempt(least), True
         low = high
     return attempt(low), False

@@ -5,7 +5,7 @@ to decide.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from itertools import groupby
@@ -122,9 +122,11 @@ class PageView:
         return ""
 
 
-def view(digest: Digest) -> PageView:
-    """Prepare what the templates write; nothing in it is decided by a template."""
-    sections = tuple(_section_views(digest))
+def view(digest: Digest, mark: str = "") -> PageView:
+    """Prepare what the templates write; nothing in it is decided by a template. With a `mark`
+    papers have lines for their reader alone.
+    """
+    sections = tuple(_section_views(digest, mark))
     headline, lead, subject = _headlines(digest)
     contact = printable_line(digest.contact)
     return PageView(
@@ -172,17 +174,17 @@ def _items(digest: Digest) -> Iterator[Item]:
         yield from section.items
 
 
-def _section_views(digest: Digest) -> Iterator[SectionView]:
+def _section_views(digest: Digest, mark: str) -> Iterator[SectionView]:
     number = 1
     for place, section in enumerate(digest.sections, 1):
         revised = all(item.kind is Kind.REVISED for item in section.items)
         count = counted(len(section.items), "version" if revised else "paper")
-        groups = tuple(_groups(section, number, digest))
+        groups = tuple(_groups(section, number, digest, mark))
         yield SectionView(keyword_name(section.title), count, number, f"s{place}", groups)
         number += len(section.items)
 
 
-def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView]:
+def _groups(section: Section, number: int, digest: Digest, mark: str) -> Iterator[GroupView]:
     """The papers of a section by their announcement, as they were sorted; at a glance those that
     only mention a keyword come last.
     """
@@ -194,6 +196,8 @@ def _groups(section: Section, number: int, digest: Digest) -> Iterator[GroupView
         heading = (_day(day) if day else "Held, and announced since") if dated else ""
         shown = sorted(items, key=manner.is_passing)
         papers = tuple(paper_view(item, number + i, manner) for i, item in enumerate(shown))
+        if mark:
+            papers = tuple(replace(paper, mark=f"{mark}-{paper.number}") for paper in papers)
         yield GroupView(heading, f"d{number}", papers)
         number += len(papers)
 

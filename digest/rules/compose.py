@@ -17,8 +17,8 @@ NEW_VERSIONS = "New versions"
 ALSO_LISTED = "arXiv's search also lists"
 
 SHAPING = (
-    "keywords days at timezone max_papers quiet_days order abstracts format authors categories"
-    " subject_prefix channel"
+    "keywords days at timezone max_papers quiet_days order abstracts layout format authors"
+    " categories subject_prefix channel"
 ).split()
 """The fields of a reader by which the digest of the same papers is another one; by all others
 nobody's digest differs. `days`, `at` and `quiet_days` are told to a new reader, and by the first

@@ -13,7 +13,8 @@ from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from pathlib import Path
 
-from digest.mail.message import LONGEST_LINE, Message, Sender, address_in, header_text
+from digest.mail.body import LONGEST_LINE
+from digest.mail.message import Message, Sender, address_in, header_text
 from digest.mail.transport import Transport
 from digest.model import Outcome, Roster
 from digest.rules.alarm import Facts, Notice, decide

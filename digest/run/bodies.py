@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass
 
 from digest.keywords.words import counted
-from digest.mail.message import freeze
+from digest.mail.body import freeze
 from digest.model import Channel, Digest
 from digest.rendering.issue import render_issues
 from digest.rendering.render import Renderer

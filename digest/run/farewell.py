@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
-from digest.mail.message import Sender, freeze, message_id
+from digest.mail.body import freeze
+from digest.mail.message import Sender, message_id
 from digest.model import Channel, Outcome, Outgoing, Rendered
 from digest.run.deliver import Mailer, pause_of, send_one
 from digest.run.session import Session

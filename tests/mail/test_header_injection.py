@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.mail.message import Sender, assemble, freeze, is_mailbox
+from digest.mail.body import freeze
+from digest.mail.message import Sender, assemble, is_mailbox
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Item, Keyword, Kind, Outgoing, Rule, Subscriber
 from digest.rendering.render import Renderer

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.mail.message import Message, Sender, assemble, freeze, header_text, message_id, words
+from digest.mail.body import freeze
+from digest.mail.message import Message, Sender, assemble, header_text, message_id, words
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Outgoing, Rendered
 from digest.setup.settings.read import LONGEST_BOUNCE

@@ -18,7 +18,8 @@ from click.testing import CliRunner
 from digest.cli import cli
 from digest.demo.gallery import WIDTHS, write_gallery
 from digest.demo.samples import NOW, READER, Sample, samples
-from digest.mail.message import Sender, assemble, freeze
+from digest.mail.body import freeze
+from digest.mail.message import Sender, assemble
 from digest.model import Outgoing
 from digest.rendering.render import HTML_BYTES, Renderer
 from tests.world.browser import CHROMIUM, Browser

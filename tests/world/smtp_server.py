@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from digest.mail.message import Message, Sender, assemble, freeze
+from digest.mail.body import freeze
+from digest.mail.message import Message, Sender, assemble
 from digest.model import Outgoing, Rendered
 
 

@@ -19,7 +19,7 @@ import click
 
 from digest.cli.begin.init_ask import ask, ask_secret, one_of
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
-from digest.mail.message import freeze
+from digest.mail.body import freeze
 from digest.mail.oauth import read_command
 from digest.mail.presets import (
     PRESETS,

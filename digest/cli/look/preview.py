@@ -18,7 +18,8 @@ import click
 from digest.cli.base import Command, Context, flags_as, now_option
 from digest.cli.daily.cycle import rehearsal
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
-from digest.mail.message import assemble, freeze
+from digest.mail.body import freeze
+from digest.mail.message import assemble
 from digest.mail.nowhere import Nowhere
 from digest.model import Channel, Digest, Format, Outgoing, Rendered, Roster, Subscriber
 from digest.rendering.issue import render_issues

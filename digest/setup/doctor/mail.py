@@ -15,7 +15,7 @@ from pathlib import Path
 import idna
 
 from digest.demo.papers import World
-from digest.mail.message import freeze
+from digest.mail.body import freeze
 from digest.mail.presets import hint_for
 from digest.mail.probe import probe
 from digest.model import (

@@ -1,0 +1,113 @@
+"""Bodies: encoded once for all their readers, and cut where lines belong to one reader alone."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+from collections.abc import Callable
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import NamedTuple, TypeAlias
+
+from digest.model import Rendered, marked_lines
+
+LONGEST_LINE = 998
+"""Octets that no line may exceed (RFC 5322 section 2.1.1)."""
+
+QUOTED_PRINTABLE_LINE = 76
+"""Characters of an encoded line at most (RFC 2045 section 6.7, rule 5)."""
+
+_POLICY = SMTP.clone(max_line_length=QUOTED_PRINTABLE_LINE)
+_OF_PAPER = b"\x01"
+"""Begins a piece that follows a paper's line, before the part and the number; nothing that is
+encoded holds it. A piece that follows the reader's line begins without it."""
+
+
+class Lines(NamedTuple):
+    """What one reader is told at a marked line, in the text part and, as HTML, in the HTML part;
+    where it is empty nothing is left of the line.
+
+    A link in the text stands on a line of its own, with at most 70 characters and no `=`: so no
+    encoding cuts it, nor spells it otherwise.
+    """
+
+    text: str
+    html: str
+
+
+PaperLines: TypeAlias = Callable[[int], Lines]
+"""Gives the lines of a paper by its number in the digest."""
+
+
+def freeze(rendered: Rendered) -> tuple[bytes, ...]:
+    """Encode a body once, as a MIME entity with its headers, and cut it at the marked lines.
+
+    Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text
+    alone is no multipart. Raises ValueError where a part does not hold the mark as `Rendered` says.
+    """
+    parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][
+        : 2 if rendered.html else 1
+    ]
+    marked: list[bytes] = []
+    for name, subtype, part in parts:
+        try:
+            own = marked_lines(part, rendered.mark)
+        except ValueError as error:
+            raise ValueError(f"in the {name} part {error}") from error
+        marked += [f"{subtype} {number}".encode() if number else b"" for number in own]
+    # Plain text first: the last alternative that a program can show is preferred (RFC 2046 5.1.4).
+    sections = [_section(subtype, part) for _, subtype, part in parts]
+    entity = sections[0]
+    if len(sections) > 1:
+        entity = EmailMessage(policy=_POLICY)
+        entity["MIME-Version"] = "1.0"
+        entity["Content-Type"] = "multipart/alternative"
+        # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045
+        # section 6.7).
+        entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
+        for section in sections:
+            del section["MIME-Version"]
+            entity.attach(section)
+    # With shorter lines the generator would fold headers its own way; it does not touch the bodies.
+    flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
+    first, *others = flat.split(f"\r\n{rendered.mark}".encode())
+    if len(others) != len(marked):
+        raise ValueError(
+            "the mark is not a plain word: its lines cannot be found once they are encoded"
+        )
+    pieces = [first + b"\r\n"]
+    for own_line, other in zip(marked, others, strict=True):
+        start = _OF_PAPER + own_line + b"\r\n" if own_line else b""
+        pieces.append(start + other.partition(b"\r\n")[2] + b"\r\n")
+    pieces[-1] = pieces[-1].removesuffix(b"\r\n")
+    return tuple(pieces)
+
+
+def filled(pieces: tuple[bytes, ...], own: Lines, papers: PaperLines | None) -> bytes:
+    """One reader's body: the pieces with the reader's `own` lines and those of the papers between
+    them, if there are any.
+    """
+    # The marks stood alone on their lines, so a line's encoding does not depend on what is around.
+    whole, readers = [pieces[0]], iter(own)
+    for piece in pieces[1:]:
+        if piece.startswith(_OF_PAPER):
+            name, _, piece = piece.partition(b"\r\n")
+            subtype, _, number = name[1:].partition(b" ")
+            line = papers(int(number))[subtype == b"html"] if papers else ""
+        else:
+            line = next(readers)
+        whole += [_encoded(line), piece]
+    return b"".join(whole)
+
+
+def _encoded(line: str) -> bytes:
+    """A line in quoted-printable, with its line end; a long one gets soft breaks."""
+    if not line:
+        return b""
+    return binascii.b2a_qp(line.encode(), istext=True).replace(b"\n", b"\r\n") + b"\r\n"
+
+
+def _section(subtype: str, content: str) -> EmailMessage:
+    section = EmailMessage(policy=_POLICY)
+    section.set_content(content, subtype=subtype, charset="utf-8", cte="quoted-printable")
+    return section
