@@ -28,6 +28,8 @@ ABSTRACTS_KEPT = timedelta(days=366)
 the run that brought it (runs.KEPT)."""
 STEP = 500
 """Deliveries, or papers, to a transaction."""
+RUNS = 20
+"""Runs to a transaction, of which each may have asked for thousands of keywords."""
 _PLACE = "ageing"
 SHARED_COSTS = 22
 """Bytes of a row of `aged`, with its place in the index, beside its papers."""
@@ -174,11 +176,10 @@ def _drop_records(database: Database, now: datetime, _place: Place) -> Place:
     """Let go of what runs did for each keyword, and of their troubles; their dates are kept, since
     the log's rows are dated by them.
     """
-    old = "SELECT id FROM run WHERE started_at < ?"
-    database.write(f"DELETE FROM run_keyword WHERE run IN ({old})", [now - KEPT])
-    database.write(
-        "UPDATE run SET trouble = '' WHERE started_at < ? AND trouble <> ''", [now - KEPT]
-    )
+    runs = database.column(_RUNS, [now - KEPT, RUNS])
+    database.write("DELETE FROM run_keyword WHERE run IN many(?)", [runs])
+    database.write("UPDATE run SET trouble = '' WHERE id IN many(?)", [runs])
+    return runs[-1] if len(runs) == RUNS else None
 
 
 def _drop_abstracts(database: Database, now: datetime, place: Place) -> Place:
@@ -220,6 +221,11 @@ _SETTLED = f"""
 _PAPERS = """
     SELECT cp.content, cp.paper, cp.version, p.number, p.withdrawn
     FROM content_paper cp JOIN paper p ON p.id = cp.paper WHERE cp.content IN many(?)"""
+
+_RUNS = """
+    SELECT r.id FROM run r WHERE r.started_at < ? AND (
+        r.trouble <> '' OR EXISTS (SELECT 1 FROM run_keyword k WHERE k.run = r.id))
+    ORDER BY r.id LIMIT ?"""
 
 # Of a digest that a hundred thousand readers had it is enough to know that several did.
 _HAD_BY = f"""

@@ -16,6 +16,7 @@ from digest.model import Change, Outcome, Revisions, State
 from digest.store import Store, ageing, ledger
 from digest.store.database import Database, Parameters
 from digest.store.papers import write_paper
+from digest.store.runs import KeywordRecord
 from digest.store.upkeep import prune
 from tests.store.house import ADA, BOB, House, Kill, numbers
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
@@ -348,3 +349,27 @@ def test_a_month_and_its_numbers_are_read_as_they_were_written() -> None:
     month = ledger.month_of(datetime(2026, 12, 31, 23, tzinfo=MONDAY.tzinfo))
     assert f"{ledger.begin_of(month):%Y-%m-%d}" == "2026-12-01"
     assert ledger.begin_of(month + 1) - ledger.begin_of(month) == timedelta(days=31)
+
+
+def test_what_runs_did_goes_by_and_by_and_their_dates_stay(settled: House) -> None:
+    for number in range(2 * ageing.RUNS):
+        run = settled.store.runs.begin(MONDAY + number * HOUR)
+        settled.store.runs.note_keyword(run, 1, KeywordRecord("Alpha", "failed", why="away"))
+        settled.store.runs.finish(
+            run, settled.now, composed=0, outcomes={}, trouble="arXiv was away"
+        )
+    settled.store.runs.begin(MONDAY + LONG + 10 * HOUR)
+    age(settled, MONDAY + LONG - DAY + 10 * HOUR)
+    left = settled.value("SELECT COUNT(*) FROM run WHERE trouble <> ''")
+    assert left == settled.value("SELECT COUNT(*) FROM run_keyword") == 2 * ageing.RUNS - 10
+    (row,) = settled.store.history.log("2611.00001")
+    assert row.recorded_at == MONDAY
+
+
+def test_a_paper_without_its_abstract_proves_nothing_of_how_well_matches_are_read(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2, MONDAY), at=MONDAY + DAY)
+    settled.database.write("UPDATE paper SET abstract = '' WHERE id = '2611.00001'")
+    on_record = settled.store.windows.matches_on_record(settled.query("Alpha"))
+    assert [paper.id for paper in on_record] == ["2611.00002"]
