@@ -18,7 +18,7 @@ from digest.store.bodies import delete
 from digest.store.database import Concern, Database
 from digest.store.ledger import month_of, note_corrections, packed, pair, row_of, unpacked
 from digest.store.pages import Pages
-from digest.store.rows import NOT_CARRIED_STATES, OPEN_STATES, from_text, loads
+from digest.store.rows import NOT_CARRIED_STATES, OPEN_STATES, from_text, loads, stored
 from digest.times import to_text
 
 KEPT = timedelta(days=60)
@@ -30,7 +30,7 @@ STEP = 500
 """Deliveries, or papers, to a transaction."""
 RUNS = 20
 """Runs to a transaction, of which each may have asked for thousands of keywords."""
-_PLACE = "ageing"
+_PLACE, _BEGINNING = "ageing", '["", 0, null]'
 SHARED_COSTS = 22
 """Bytes of a row of `aged`, with its place in the index, beside its papers."""
 _READERS_COUNTED = 10
@@ -45,9 +45,7 @@ class Ageing(Concern):
     def step(self, now: datetime) -> bool:
         """Do one small step of a day's work; false where it is done."""
         day = to_text(now)[:10]
-        known, part, place = loads(self._db.meta(_PLACE) or '["", 0, null]')
-        if known != day:
-            part, place = 0, None
+        part, place = _reached(self._db.meta(_PLACE) or _BEGINNING, day)
         if part == len(_PARTS):
             return self._db.shrink()
         with self._db.transaction():
@@ -55,6 +53,15 @@ class Ageing(Concern):
             part += place is None
             self._db.set_meta(_PLACE, json.dumps([day, part, place]))
         return True
+
+
+@stored
+def _reached(text: str, day: str) -> tuple[int, Place]:
+    """The part of a day's work that is next, and where it goes on."""
+    known, part, place = loads(text)
+    if not 0 <= part <= len(_PARTS):
+        raise ValueError("there is no such part")
+    return (part, place) if known == day else (0, None)
 
 
 def _age_deliveries(database: Database, now: datetime, place: Place) -> Place:

@@ -14,10 +14,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from digest.store.database import Database
-from digest.store.rows import from_text
+from digest.store.rows import from_text, stored
 
 HIGHEST = 255
 """A version above this counts as this; arXiv's highest are below."""
@@ -26,6 +26,8 @@ SLACK = timedelta(days=7)
 ROWS_AT_ONCE = 10_000
 _READERS = 1 << 32
 
+Named = TypeVar("Named")
+
 
 def packed(numbers: Iterable[int]) -> bytes:
     """Numbers of 32 bits as they are stored, in their order."""
@@ -33,9 +35,12 @@ def packed(numbers: Iterable[int]) -> bytes:
     return struct.pack(f"<{len(ordered)}I", *ordered)
 
 
-def unpacked(stored: bytes) -> tuple[int, ...]:
+@stored
+def unpacked(held: bytes) -> tuple[int, ...]:
     """The numbers that `packed` wrote."""
-    return struct.unpack(f"<{len(stored) // 4}I", stored)
+    if len(held) % 4:
+        raise ValueError("these are no numbers of four bytes")
+    return struct.unpack(f"<{len(held) // 4}I", held)
 
 
 def pair(number: int, version: int) -> int:
@@ -99,7 +104,7 @@ def papers_by_month(database: Database, reader: int) -> dict[datetime, list[tupl
     months = _months(database, reader, 0)
     ids = _ids(database, {each // 256 for pairs in months.values() for each in pairs})
     return {
-        begin_of(month): [(ids[each // 256], each % 256) for each in sorted(pairs)]
+        begin_of(month): [(_named(ids, each // 256), each % 256) for each in sorted(pairs)]
         for month, pairs in months.items()
     }
 
@@ -116,7 +121,7 @@ def first_sent(database: Database, reader: int | None) -> dict[str, datetime]:
         for each in pairs:
             first.setdefault(each // 256, month)
     ids = _ids(database, first)
-    return {ids[number]: begin_of(month) for number, month in first.items()}
+    return {_named(ids, number): begin_of(month) for number, month in first.items()}
 
 
 def _everybody(database: Database) -> Iterator[tuple[int, set[int]]]:
@@ -192,7 +197,7 @@ def _months(database: Database, reader: int, begin: int) -> dict[int, set[int]]:
     held = {row["id"] // _READERS: unpacked(row["contents"]) for row in rows}
     shared = _contents(database, {each for contents in held.values() for each in contents})
     return {
-        month: set(unpacked(row["papers"])).union(*(shared[each] for each in contents))
+        month: set(unpacked(row["papers"])).union(*(_named(shared, each) for each in contents))
         for row, (month, contents) in zip(rows, held.items(), strict=True)
     }
 
@@ -217,6 +222,12 @@ def _rows_by_month(database: Database, begin: int) -> Iterator[tuple[int, list[d
         ):
             yield month, rows
             last = rows[-1]["id"]
+
+
+@stored
+def _named(names: Mapping[int, Named], number: int) -> Named:
+    """What a number stands for."""
+    return names[number]
 
 
 def _ids(database: Database, numbers: Iterable[int]) -> dict[int, str]:

@@ -14,7 +14,7 @@ from digest.model import Kind, Paper
 from digest.store.database import Concern, Database
 from digest.store.log import Entry, append, known_versions
 from digest.store.papers import load_papers, write_paper
-from digest.store.rows import from_text, loads
+from digest.store.rows import from_text, loads, stored
 
 _LINKS = "page_links"
 _SHOWN = "page_shows"
@@ -66,7 +66,7 @@ class Pages(Concern):
 
     def shown(self) -> frozenset[str]:
         """The ids of the papers that the page shows, as it was written last; none without one."""
-        queries, limit, within = loads(self._db.meta(_SHOWN) or "[[], 0, []]")
+        queries, limit, within = _shown(self._db.meta(_SHOWN) or "[[], 0, []]")
         papers = (self.recent(query, limit, within) for query in queries)
         return frozenset(paper.id for some in papers for paper in some)
 
@@ -113,6 +113,13 @@ class Pages(Concern):
         if begins:
             self._db.write("UPDATE query SET imported_until = ? WHERE id = ?", [until, query["id"]])
         return PageImport(len(bases), len(added), begins)
+
+
+@stored
+def _shown(text: str) -> tuple[list[str], int, list[str]]:
+    """What `note_shown` wrote: the queries, the limit, the categories."""
+    queries, limit, within = loads(text)
+    return queries, int(limit), within
 
 
 def imported_until(database: Database, query: int) -> datetime | None:

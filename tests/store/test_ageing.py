@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from digest.errors import UsageError
+from digest.errors import StoreError, UsageError
 from digest.model import Change, Outcome, Revisions, State
 from digest.store import Store, ageing, ledger
 from digest.store.database import Database, Parameters
@@ -373,3 +373,11 @@ def test_a_paper_without_its_abstract_proves_nothing_of_how_well_matches_are_rea
     settled.database.write("UPDATE paper SET abstract = '' WHERE id = '2611.00001'")
     on_record = settled.store.windows.matches_on_record(settled.query("Alpha"))
     assert [paper.id for paper in on_record] == ["2611.00002"]
+
+
+@pytest.mark.parametrize("damage", ["papers = x'010203'", "contents = x'01000000'"])
+def test_a_damaged_row_of_long_ago_says_what_to_do(settled: House, damage: str) -> None:
+    age(settled, MONDAY + LONG)
+    settled.database.write(f"UPDATE carried SET {damage}")
+    with pytest.raises(StoreError, match="cannot be read"):
+        settled.store.history.months(1)
