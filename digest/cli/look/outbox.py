@@ -1,4 +1,4 @@
-"""`digest outbox`: what waits to be mailed, and why it waits."""
+"""`digest outbox`: what waits to leave, and why it waits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def outbox(click_context: click.Context) -> None:
 @json_option
 @pass_context
 def list_(context: Context, with_ended: bool = False, as_json: bool = False) -> None:
-    """List the deliveries on their way, with the mail server's own words."""
+    """List the deliveries on their way, with the servers' own words."""
     now, on = machine_now(), terms_of(context.settings)
     with reading_store(context.settings) as store:
         rows = store.outbox.entries(ended=with_ended)
@@ -106,7 +106,7 @@ def what_follows(
 )
 @pass_context
 def retry(context: Context, number: tuple[int, ...], everything: bool) -> None:
-    """Let deliveries leave with the next run, whatever their wait or the mail server's rest.
+    """Let deliveries leave with the next run, whatever their wait or the rest of their server.
 
     One that is "maybe delivered" is only tried again where it is named by its number.
     """
