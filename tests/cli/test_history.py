@@ -126,3 +126,41 @@ def test_nothing_yet_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         in run_main(["history", ADA, "--home", str(tmp_path)], capsys).out
     )
     assert run_main(["history", "--papers", "--home", str(tmp_path)], capsys).code == 2
+
+
+async def test_a_digest_is_shown_as_it_was_read_and_a_line_says_what_has_changed(
+    world: AskedWorld,
+) -> None:
+    world.readers = [reader(ADA, "Alpha")]
+    async with smtp_server() as server:
+        world.arxiv.announce("Alpha", eprint(1, MONDAY - DAY))
+        await world.mailed_by(server, MONDAY)
+        world.arxiv.announce("Alpha", eprint(1, MONDAY - DAY, version=2), eprint(2, MONDAY))
+        await world.mailed_by(server, MONDAY + DAY)
+    last = world.ask("history", ADA, "--show")
+    assert last.out.startswith("Subject: 1 new paper: Alpha (10 Nov)\n\n1 new paper\n")
+    assert "This mail went to ada@example.org." in last.out
+    assert "https://arxiv.org/abs/2611.00002v1" in last.out
+    assert "To leave at once" not in last.out
+    assert last.err == ""
+    first = world.ask("history", ADA, "--show", "--date", "2026-11-09")
+    assert "https://arxiv.org/abs/2611.00001v2" in first.out
+    assert first.err == (
+        "digest: rendered again, and not as it was sent: 2611.00001 is shown as version 2 now\n"
+    )
+
+
+async def test_what_is_to_be_shown_has_to_be_said(world: AskedWorld) -> None:
+    world.readers = [reader(ADA, "Alpha")]
+    await world.cycle()
+    for flags, words in {
+        "--show": "need EMAIL: digest history EMAIL --show",
+        f"{ADA} --open --json": "leave --json out",
+        f"{ADA} --show --papers": "leave --papers out",
+        f"{ADA} --date 2026-11-09": "add --show or --open",
+        f"{ADA} --show --date monday": "write it as 2026-11-23",
+        f"{ADA} --show --date 2020-01-01": f"no digest went to {ADA} on 2020-01-01",
+    }.items():
+        told = world.ask("history", *flags.split())
+        assert told.code == 2
+        assert words in told.err

@@ -120,6 +120,7 @@ async def test_the_lines_arrive_as_they_were_written() -> None:
     assert len(f"https://papers.example.org/l/{'9' * LONGEST_TOKEN}/1234") <= 70
 
 
+@pytest.mark.heavy
 def test_room_for_the_lines_is_taken_before_abstracts_are() -> None:
     reader = replace(ADA, max_papers=120)
     digest = sample_digest([item(number) for number in range(1, 121)], reader)

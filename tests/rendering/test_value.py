@@ -99,7 +99,7 @@ def papers_of(digest: Digest) -> dict[str, Paper]:
     return {item.paper.id: item.paper for part in digest.sections for item in part.items}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(digests())
 def test_a_value_gives_back_the_digest(digest: Digest) -> None:
     text = encode(digest)

@@ -11,6 +11,7 @@ import click
 
 from digest.cli.base import Command, Context, json_option, pass_context
 from digest.cli.look.reader import LONGEST, known_reader, readable_roster
+from digest.cli.look.shown import show_digest
 from digest.keywords.words import counted
 from digest.rendering.texts import printable_line
 from digest.rules.verdict import moment
@@ -30,6 +31,7 @@ TROUBLES = ("failed", "quarantined")
         "digest history",
         "digest history ada@example.org",
         "digest history ada@example.org --papers --limit 1",
+        "digest history ada@example.org --show",
     ),
 )
 @click.argument("email", required=False)
@@ -48,22 +50,31 @@ TROUBLES = ("failed", "quarantined")
     is_flag=True,
     help="Also runs in which nothing happened, each on a line of its own.",
 )
+@click.option("--show", is_flag=True, help="Print the reader's last digest (needs EMAIL).")
+@click.option("--open", "open_browser", is_flag=True, help="Show it in the browser (needs EMAIL).")
+@click.option(
+    "--date", "day", metavar="DATE", help="With --show or --open: the digest of this day."
+)
 @json_option
 @pass_context
 def history(
-    context: Context, email: str | None, papers: bool, limit: int, idle: bool, as_json: bool
+    context: Context, /, email: str | None, as_json: bool, limit: int, **flags: Any
 ) -> None:
     """List the digests of a reader, or without EMAIL the runs, newest first.
+
+    With --show or --open one digest is shown as it was read, rendered again from what is kept; a
+    line says where the program, its templates or a paper have changed since.
 
     Digests are kept one by one for 60 days after they ended, what they held for good, by month. Of
     runs the counts are kept for a year, the troubles for 60 days. Runs in which nothing was due are
     only counted.
     """
-    if papers and email is None:
-        raise click.UsageError("--papers needs EMAIL: digest history EMAIL --papers")
-    if idle and email is not None:
-        raise click.UsageError("--all is for the runs: leave EMAIL out")
+    _check(email, as_json=as_json, **flags)
+    idle, papers, in_browser = flags["idle"], flags["papers"], flags["open_browser"]
     with reading_store(context.settings) as store:
+        if email is not None and (flags["show"] or in_browser):
+            show_digest(context, store, email, flags["day"], open_browser=in_browser)
+            return
         if email is None:
             # To SQLite a negative limit is none.
             runs = [_run(run) for run in store.history.runs(limit=limit or -1, idle=idle)]
@@ -72,6 +83,22 @@ def history(
             report = _digests(context, store, email, limit or -1, with_papers=papers)
             lines = _digest_lines(report)
     context.show(report, lines, as_json=as_json)
+
+
+def _check(email: str | None, **flags: Any) -> None:
+    """Raise UsageError where flags do not go together."""
+    shows, papers = flags["show"] or flags["open_browser"], flags["papers"]
+    wrong = [
+        (papers and not email, "--papers needs EMAIL: digest history EMAIL --papers"),
+        (shows and not email, "--show and --open need EMAIL: digest history EMAIL --show"),
+        (flags["idle"] and email, "--all is for the runs: leave EMAIL out"),
+        (flags["day"] and not shows, "--date says which digest to show: add --show or --open"),
+        (shows and papers, "--show and --open show one digest: leave --papers out"),
+        (shows and flags["as_json"], "--show and --open show one digest: leave --json out"),
+    ]
+    for is_wrong, words in wrong:
+        if is_wrong:
+            raise click.UsageError(words)
 
 
 def _digests(

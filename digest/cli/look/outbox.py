@@ -19,6 +19,7 @@ from digest.cli.base import (
     labelled,
     pass_context,
 )
+from digest.cli.look.shown import revealed
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.mail.message import assemble
@@ -27,12 +28,10 @@ from digest.rules.channels import RULES, Terms
 from digest.rules.words import in_words
 from digest.run.deliver import opens_at
 from digest.setup.mail import make_sender
-from digest.setup.parts import existing_store, machine_now, message_of, reading_store, terms_of
-from digest.setup.subscribers import read_roster
+from digest.setup.parts import existing_store, machine_now, reading_store, terms_of
 from digest.store import Store
 from digest.store.history import Carried
 from digest.store.outbox import OutboxRow
-from digest.subscribers.pseudonyms import mailboxes, reveal
 from digest.system.files import write_private
 from digest.times import in_utc, text_or_none, to_text
 
@@ -208,17 +207,12 @@ def _paper_line(paper: Carried) -> str:
 
 def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
-    outgoing, differs = message_of(context.settings, store, number)
+    outgoing = revealed(context, store, number)
     if outgoing.channel is Channel.GITHUB:
         raise UsageError(
             f"delivery {number} is an issue of {outgoing.address}, and no mail",
             remedy=f"'digest outbox show {number}' lists its papers",
         )
-    # The database holds a name in the address's place: the message as it leaves has the address.
-    if context.settings.subscribers_yaml:
-        outgoing = reveal(outgoing, mailboxes(read_roster(context.settings))) or outgoing
-    if differs:
-        context.warn(differs)
     data = assemble(outgoing, make_sender(context.settings, store)).data
     if place == "-":
         click.echo(data, nl=False)

@@ -110,7 +110,7 @@ def _show_mail(
         # As bytes: a mail's lines end in CRLF, whatever the machine's do.
         sys.stdout.buffer.write(_message(context.settings, rendered, subscriber, date))
     elif flags.open_browser:
-        _open(context, html)
+        open_page(context, html)
     elif flags.as_html:
         context.echo(html)
     else:
@@ -194,7 +194,7 @@ def _gallery(context: Context, folder: Path, flags: PreviewFlags) -> None:
         _launch(page)
 
 
-def _open(context: Context, html: str) -> None:
+def open_page(context: Context, html: str) -> None:
     """Write the HTML part to a file of its own and open the browser on it."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8"

@@ -8,13 +8,11 @@ from datetime import datetime
 import click
 
 from digest.cli.base import Command, Context, now_option, pass_context
-from digest.cli.look.reader import known_reader, readable_roster
+from digest.cli.look.shown import chosen_digest
 from digest.errors import Exit, TryLaterError, UsageError
-from digest.rules.schedule import local_date
 from digest.setup.clock import check_ahead, store_clock
 from digest.setup.mail import make_sender
 from digest.setup.parts import deliver_waiting, existing_store, made_again
-from digest.store import Store
 from digest.system.locks import cycle_lock
 
 
@@ -46,7 +44,7 @@ def resend(context: Context, email: str, day: str | None, last: bool, now: datet
             )
         check_ahead(settings, store, now)
         clock = store_clock(store, now)
-        number = _chosen(context, store, email, day)
+        number = chosen_digest(context, store, email, day)
         content, differs = made_again(settings, store, number) or (None, "")
         domain = make_sender(settings).domain
         again = store.outbox.again(number, clock(), domain, content).id
@@ -65,28 +63,3 @@ def resend(context: Context, email: str, day: str | None, last: bool, now: datet
     if row.reply:
         context.warn(row.reply)
     context.exit(Exit.GIVEN_UP if row.state == "failed" else Exit.DONE)
-
-
-def _chosen(context: Context, store: Store, email: str, day: str | None) -> int:
-    """The number of the digest that is meant; UsageError where there is none."""
-    roster = readable_roster(context, why="days are in UTC")
-    reader = known_reader(context.settings, roster, store, email)
-    digests = store.history.deliveries(reader.number)
-    where = ""
-    if day is not None:
-        wanted = _day(day)
-        digests = [d for d in digests if local_date(d.queued_at, reader.zone).isoformat() == wanted]
-        where = f" on {wanted}"
-    if not digests:
-        raise UsageError(
-            f"no digest went to {email}{where}", remedy=f"'digest history {email}' lists them"
-        )
-    gone = [d for d in digests if d.state in ("sent", "dropped")]
-    return (gone or digests)[0].id
-
-
-def _day(text: str) -> str:
-    try:
-        return datetime.fromisoformat(text).date().isoformat()
-    except ValueError:
-        raise UsageError(f"--date {text!r} is no date", remedy="write it as 2026-11-23") from None
