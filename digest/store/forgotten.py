@@ -52,8 +52,17 @@ def without_forgotten(database: Database, roster: Roster) -> Roster:
     return replace(roster, subscribers=tuple(served))
 
 
+def name_of_row(reader: int, since: str) -> str:
+    """What stands for one reader's row in all copies of a database, whatever the address: by its
+    mark a restored copy knows that the row was erased, also where the address has come back.
+    """
+    return f"{reader} since {since}"
+
+
 def note_forgotten(database: Database, address: str, now: datetime) -> None:
-    """Mail this address no more; belongs into the transaction that erases its reader."""
+    """Mail this address no more, or where it is the name of a row, let no copy bring that back;
+    belongs into the transaction that erases the reader.
+    """
     database.write(
         "INSERT INTO forgotten(mark, at) VALUES(?, ?) ON CONFLICT(mark) DO NOTHING",
         [marker(database)(address), now],

@@ -9,7 +9,7 @@ from typing import Any
 
 from digest.store.bodies import delete as delete_contents
 from digest.store.database import Concern, Database
-from digest.store.forgotten import note_forgotten
+from digest.store.forgotten import name_of_row, note_forgotten
 from digest.store.ledger import forget as forget_long_ago
 from digest.store.ledger import papers_by_month
 from digest.store.naming import WORDS_OF_SERVERS
@@ -79,7 +79,7 @@ class Personal(Concern):
         erased: Counter[str] = Counter()
         with self._db.transaction():
             for reader in self._numbers(address):
-                erased += erase_reader(self._db, reader)
+                erased += erase_reader(self._db, reader, now)
             erased["suppression"] = self._db.write(
                 "DELETE FROM suppression WHERE lower(address) = lower(?)", [address]
             )
@@ -117,10 +117,12 @@ class Personal(Concern):
             )
 
 
-def erase_reader(database: Database, reader: int) -> Counter[str]:
+def erase_reader(database: Database, reader: int, now: datetime) -> Counter[str]:
     """Erase the rows of one reader, and the digests that nobody else had; returns how many went of
     each table. Belongs into a transaction.
     """
+    since = database.text("SELECT since FROM subscriber WHERE id = ?", [reader])
+    note_forgotten(database, name_of_row(reader, since or ""), now)
     # Nobody else is ever given the number, which links and addresses in mails bear.
     database.set_meta(LAST_READER, str(next_reader(database) - 1))
     contents = database.column(

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from digest.store.database import Database
-from digest.store.forgotten import marker
+from digest.store.forgotten import marker, name_of_row
 from digest.store.papers import keep_papers, load_papers
 from digest.store.personal import erase_reader
 from digest.store.readers import REVISION, end_own, next_reader, note_change
@@ -92,9 +92,10 @@ class _Taking:
                 "INSERT INTO forgotten(mark, at) VALUES(?, ?) ON CONFLICT DO NOTHING",
                 list(marks.items()),
             )
-            for reader in self._db.rows("SELECT id, address FROM subscriber") if marks else ():
-                if mark_of(reader["address"]) in marks:
-                    erased += erase_reader(self._db, reader["id"])["subscriber"]
+            for reader in self._db.rows("SELECT * FROM subscriber") if marks else ():
+                names = (reader["address"], name_of_row(reader["id"], reader["since"]))
+                if not marks.keys().isdisjoint(map(mark_of, names)):
+                    erased += erase_reader(self._db, reader["id"], self._now)["subscriber"]
         return erased
 
     def readers(self) -> None:

@@ -133,6 +133,18 @@ def test_who_was_forgotten_since_is_so_in_the_restored_copy(restored: Restored) 
     assert restored.number(ADA) == 0
 
 
+def test_what_was_erased_does_not_come_back_with_who_subscribed_anew(restored: Restored) -> None:
+    house = restored.house
+    house.store.personal.forget(ADA, MONDAY + HOUR)
+    house.store.suppressions.lift(ADA)
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"), at=MONDAY + DAY)
+    assert restored() == TakenOver(forgotten=1)
+    assert restored.number(ADA) == 3
+    assert house.store.preferences.consent(3) is None
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    assert restored.number(ADA) == 3
+
+
 def test_who_came_back_since_is_no_longer_forgotten(house: House, tmp_path: Path) -> None:
     house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
     house.store.personal.forget(LIN, MONDAY - HOUR)
