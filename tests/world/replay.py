@@ -29,6 +29,7 @@ from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from digest.rules.calendar import quiet_night
 from digest.rules.revision import is_withdrawn
+from tests.world.shell import end_where_stopped
 from tests.world.smtp_server import Script, SmtpServer, smtp_server
 from tests.world.standin import Standin
 
@@ -80,6 +81,7 @@ def run_digest(*arguments: str) -> Result:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main(list(arguments))
     except SystemExit as end:
+        end_where_stopped(err.getvalue())
         return Result(int(end.code or 0), out.getvalue(), err.getvalue())
     finally:
         root.handlers = handlers
