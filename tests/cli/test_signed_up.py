@@ -88,6 +88,7 @@ def test_who_signed_up_is_listed_and_shown_beside_the_file(eve: Shell) -> None:
     assert (shown["origin"], shown["wishes"]) == ("web", [])
 
 
+@pytest.mark.heavy
 def test_a_service_with_sign_ups_alone_needs_no_file(shell: Shell) -> None:
     sign_up(shell, keywords=["diffusion"])
     assert "eve@example.org" in shell("subscribers")
@@ -99,6 +100,7 @@ def test_a_service_with_sign_ups_alone_needs_no_file(shell: Shell) -> None:
     shell("subscribers", code=78)
 
 
+@pytest.mark.heavy
 def test_a_file_that_is_lost_is_no_service_without_one(ada: Shell) -> None:
     sign_up(ada, keywords=["diffusion"])
     ada.path.unlink()
@@ -107,6 +109,7 @@ def test_a_file_that_is_lost_is_no_service_without_one(ada: Shell) -> None:
     ada("subscribers", code=78)
 
 
+@pytest.mark.heavy
 def test_the_operator_changes_the_entry_itself(eve: Shell) -> None:
     said = eve("subscribers", "set", EVE, "at=09:30", "timezone=Europe/Berlin", "name=none")
     assert "at is now 09:30" in said
@@ -123,6 +126,7 @@ def test_the_operator_changes_the_entry_itself(eve: Shell) -> None:
     assert eve.text == KEYWORDS
 
 
+@pytest.mark.heavy
 def test_a_field_of_the_defaults_is_cleared_for_good(eve: Shell) -> None:
     eve.path.write_text(KEYWORDS + "defaults: {at: '08:00', exclude: [RL]}\n")
     eve("subscribers", "set", EVE, "at=none", "exclude=none")
@@ -130,6 +134,7 @@ def test_a_field_of_the_defaults_is_cleared_for_good(eve: Shell) -> None:
     assert (shown["at"], shown["exclude"]) == (None, [])
 
 
+@pytest.mark.heavy
 def test_unsubscribing_takes_a_keyword_or_lets_go(eve: Shell) -> None:
     assert eve("unsubscribe", EVE, "-k", "rl") == (
         "eve@example.org no longer gets RL; what stays is diffusion.\n"
@@ -156,6 +161,7 @@ def test_subscribing_takes_the_entry_over_into_the_file_whole(eve: Shell) -> Non
     assert "eve" not in eve("subscribers", "list")
 
 
+@pytest.mark.heavy
 def test_importing_takes_over_too(eve: Shell) -> None:
     people = eve.csv("email,keywords\neve@example.org,graphs\n")
     said = eve("subscribers", "import", people)
@@ -163,6 +169,7 @@ def test_importing_takes_over_too(eve: Shell) -> None:
     assert [k.name for k in eve.reader(EVE).keywords] == ["diffusion", "RL", "graphs"]
 
 
+@pytest.mark.heavy
 def test_a_move_works_for_both(eve: Shell) -> None:
     eve("subscribe", ADA, "-k", "RL")
     sync(eve)
@@ -177,6 +184,7 @@ def test_a_move_works_for_both(eve: Shell) -> None:
     assert entry(eve, "eve@example.net")
 
 
+@pytest.mark.heavy
 def test_a_keyword_that_is_gone_holds_back_who_had_it(eve: Shell) -> None:
     eve.path.write_text("keywords: {Bandits: 'ti:bandit'}\n")
     eve("subscribers", "list")
@@ -205,6 +213,7 @@ def test_what_a_reader_of_the_file_took_away_is_shown_and_counted(ada: Shell) ->
     assert "2 things that readers took away by themselves" in ada("status")
 
 
+@pytest.mark.heavy
 def test_subscribe_ends_what_it_names_and_nothing_else(ada: Shell) -> None:
     left(ada, "reward model")
     paused(ada, "2099-12-24")
@@ -217,6 +226,7 @@ def test_subscribe_ends_what_it_names_and_nothing_else(ada: Shell) -> None:
     assert json.loads(ada("subscribers", "show", ADA, "--json"))["wishes"] == []
 
 
+@pytest.mark.heavy
 def test_resuming_ends_a_pause_that_the_file_does_not_have(ada: Shell) -> None:
     paused(ada, "2099-12-24")
     said = ada("subscribers", "resume", ADA)
@@ -224,6 +234,7 @@ def test_resuming_ends_a_pause_that_the_file_does_not_have(ada: Shell) -> None:
     assert json.loads(ada("subscribers", "show", ADA, "--json"))["paused_until"] is None
 
 
+@pytest.mark.heavy
 def test_readers_in_a_secret_and_sign_ups_do_not_go_together(
     eve: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
