@@ -54,11 +54,11 @@ from digest.store.rows import OPEN_STATES
 from digest.store.windows import Judgement
 from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
+from tests.world.own_words import WISHES, OwnWords
 from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
 
 ACCEPTED, WITHDRAWN = "Accepted at a conference", "Withdrawn by the authors"
-WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "gi": Revisions.ALL}
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FAR = 10**9
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -70,7 +70,7 @@ FORGOTTEN = ", forgotten"
 REPOSITORY = "github:lab/papers"
 """The fourth reader, where there are four: what was posted there is found again."""
 
-SILENT = "(all:never)"
+SILENT = "all:never"
 """A query that nothing ever matches."""
 
 
@@ -189,7 +189,7 @@ class World:
         self.harsh = harsh
         self.clocks = self.random.random() < 0.4
         self.faults = 0.35 if harsh else self.random.choice([0, 0.1, 0.35])
-        self.queries = [f"(all:q{n})" for n in range(self.random.randint(2, 5))]
+        self.queries = [f"all:q{n}" for n in range(self.random.randint(2, 5))]
         self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
         self.people[3:] = [REPOSITORY] * len(self.people[3:])
         self.roster: dict[str, Subscriber] = {}
@@ -197,6 +197,7 @@ class World:
         self.pressing = random.Random(seed + 1)
         self.repeating = random.Random(seed + 4)
         self.renderings = itertools.count()
+        self.own = OwnWords(self, seed + 5)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.forgetting = random.Random(seed + 3)
@@ -215,6 +216,7 @@ class World:
         self.stats: Counter[str] = Counter()
         self.oracle = Oracle(self)
         self._spy()
+        self._spy_on_leaving()
         self._spy_on_the_clock()
 
     def _spy(self) -> None:
@@ -238,7 +240,8 @@ class World:
         def spied_sync(roster: Roster, now: datetime) -> bool:
             changed = sync(roster, now)
             if changed:
-                self.oracle.sync(roster, now)
+                self.oracle.sync(self.own.followed(), now)
+                self.own.end_taken(self.oracle.held_back)
             return changed
 
         def spied_record(
@@ -318,6 +321,16 @@ class World:
         windows.quarantine = spied_quarantine  # type: ignore[method-assign]
         outbox.claim, outbox.record, outbox.recover = spied_claim, spied_settle, spied_recover  # type: ignore[method-assign]
 
+    def _spy_on_leaving(self) -> None:
+        remove = self.store.subscribers.remove
+
+        def spied_remove(address: str, now: datetime) -> bool:
+            removed = remove(address, now)
+            self.oracle.left(address, now)
+            return removed
+
+        self.store.subscribers.remove = spied_remove  # type: ignore[method-assign]
+
     def _spy_on_the_clock(self) -> None:
         put_right = self.store.clock.put_right
 
@@ -384,7 +397,7 @@ class World:
         for address in self.people:
             luck = r.random()
             if address not in self.roster:
-                if luck < 0.2:
+                if luck < (0.03 if address in self.own.signed else 0.2):
                     labels = [f"L{r.randrange(3)}" for _ in range(r.randint(1, 3))]
                     self.roster[address] = Subscriber(
                         address,
@@ -540,7 +553,7 @@ class World:
         by the operator's word.
         """
         suppressions, luck = self.store.suppressions, self.pressing.random
-        for address in self.roster if self.armed else ():
+        for address in self.own.readers() if self.armed else ():
             reader = self.database.number("SELECT id FROM subscriber WHERE address = ?", [address])
             if address in self.away_before:
                 can_undo = suppressions.standing(reader, self.now) is Standing.LEFT_JUST_NOW
@@ -564,7 +577,7 @@ class World:
         not; and some subscribe anew later.
         """
         luck = self.forgetting.random
-        for address in self.people if self.armed else ():
+        for address in list(self.people) if self.armed else ():
             if address in self.forgotten and address in self.roster and luck() < 0.1:
                 self.store.suppressions.lift(address)
                 self.forgotten.discard(address)
@@ -572,6 +585,7 @@ class World:
             elif address not in self.forgotten and luck() < 0.007:
                 self.store.personal.forget(address, self.clock())
                 self.forgotten.add(address)
+                self.own.forget(address)
                 self.oracle.forget(address)
                 self.stats["forgotten"] += 1
 
@@ -644,23 +658,13 @@ class World:
             self.off = far * r.choice([1, 1, -1])
             self.stats["clock wrong"] += 1
 
-    def cycle(self) -> None:
+    def _file(self) -> tuple[list[Subscriber], list[Mistake]]:
+        """What the subscribers file says: whom it serves, and its mistakes."""
         readers = [r for address, r in self.roster.items() if address not in self.mistaken]
         slips = [(a, shown) for a, shown in self.mistaken.items() if a in self.roster]
-        if not readers and slips:
-            return  # more than half of the readers would be held back: no cycle works with that
-        keywords = {k.query: k for s in readers for k in s.keywords}
-        mistakes = [Mistake(f"slip of {a}", (a if shown else "",)) for a, shown in slips]
-        roster = Roster(tuple(readers), tuple(keywords.values()), mistakes=tuple(mistakes))
-        sender = Sender("Digest <digest@example.org>")
-        parts = Parts(
-            store=self.store,
-            clock=lambda: self.store.clock.check(self.clock()),
-            roster=roster,
-            sources=Sources(self),
-            composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
-            mailer=mailer_of(self, sender, issues=Repositories(self), hold=self.hold),
-        )
+        return readers, [Mistake(f"slip of {a}", (a if shown else "",)) for a, shown in slips]
+
+    def cycle(self) -> None:
         self.database.dead = False
         try:
             asyncio.run(settle(self.store, self.clock, self._arxiv_time))
@@ -669,10 +673,20 @@ class World:
             self._press()
             self._forget()
             self._repeat()
-            asyncio.run(run_cycle(parts))
+            if self.armed:
+                self.own.speak()
+            readers, mistakes = self._file()
+            if not readers and mistakes:
+                return  # more than half would be held back: no cycle works with that
+            if not readers:
+                self.own.let_go_by_name()
+            roster = self.own.roster(readers, mistakes)
+            if self.armed:
+                self.own.interrupt()
+            asyncio.run(run_cycle(self._parts(roster)))
             self.oracle.judge_bodies(at_end=True)
             self.stats["cycles"] += 1
-            self.stats["cycles with mistakes"] += bool(mistakes)
+            self.stats["cycles with mistakes"] += bool(roster.mistakes)
             self.oracle.judge_held_back()
             self._age()
         except ClockError:
@@ -680,6 +694,17 @@ class World:
         except Crash:
             self.stats["crashes"] += 1
         self.oracle.judge_bodies()
+
+    def _parts(self, roster: Roster) -> Parts:
+        sender = Sender("Digest <digest@example.org>")
+        return Parts(
+            store=self.store,
+            clock=lambda: self.store.clock.check(self.clock()),
+            roster=roster,
+            sources=Sources(self),
+            composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
+            mailer=mailer_of(self, sender, issues=Repositories(self), hold=self.hold),
+        )
 
     def _age(self) -> None:
         """Now and then the ledger ages, as if it had been kept for two months and not for days."""
@@ -713,7 +738,7 @@ class World:
             if (
                 outage
                 or (self.random.random() < 0.5 and self.meddle())
-                or not (self.roster or self.oracle.known)
+                or not (self.roster or self.own.signed or self.oracle.known)
             ):
                 continue
             self._day((6.5, 9, 20.5))
@@ -722,6 +747,8 @@ class World:
         self.suppressed.clear()
         self.database.write("DELETE FROM suppression")
         self.mistaken.clear()
+        self.database.dead = False
+        self.own.calm()
         for address, reader in self.roster.items():
             self.roster[address] = replace(reader, paused_until=None)
         for day in range(days, days + calm):
@@ -733,7 +760,7 @@ class World:
         return self.stats
 
     def _day(self, hours: tuple[float, ...]) -> None:
-        if not self.roster:
+        if not self.roster and not self.own.signed:
             return
         midnight = self.now
         for hour in hours:
@@ -828,6 +855,27 @@ class Oracle:
         self.held_back.discard(address)
         self.world.mistaken.pop(address, None)
         self.world.away_before.pop(address, None)
+
+    def left(self, address: str, now: datetime) -> None:
+        """The operator, or the reader, said that the reader leaves."""
+        for (owner, _query), subscription in self.subscriptions.items():
+            if owner == address and subscription.state in ("active", "unplaced"):
+                self._stop(subscription, "off", now)
+
+    def move(self, old: str, new: str) -> None:
+        """A reader has another address, and nothing else is otherwise."""
+        self.subscriptions = {
+            (new if owner == old else owner, query): subscription
+            for (owner, query), subscription in self.subscriptions.items()
+        }
+        for delivery in self.deliveries.values():
+            delivery.address = new if delivery.address == old else delivery.address
+        for number, owner in self.numbers.items():
+            self.numbers[number] = new if owner == old else owner
+        if old in self.known:
+            self.known[new] = replace(self.known.pop(old), email=new)
+        if old in self.held_back:
+            self.held_back = self.held_back - {old} | {new}
 
     def judge_held_back(self) -> None:
         """After a cycle: who is held back was mailed nothing, and their keywords were asked for."""
@@ -1243,15 +1291,16 @@ class Oracle:
 
     def judge(self) -> None:
         """At the end, with everything well for weeks: nothing is due, nothing came twice."""
-        served = [r for a, r in self.world.roster.items() if a not in self.world.forgotten]
-        wanted = {(r.email, k.query) for r in served for k in r.keywords}
+        # Who has left every keyword that the file still has is mailed nothing.
+        readers = {a: r for a, r in self.world.own.readers().items() if r.keywords}
+        wanted = {(r.email, k.query) for r in readers.values() for k in r.keywords}
         for (owner, query), subscription in self.subscriptions.items():
             if (owner, query) not in wanted:
                 continue
             news = {paper for _, paper, _, kind in self.log[query] if kind in (Kind.NEW, Kind.LATE)}
             if missing := subscription.awaited - news:
                 raise BrokenError(f"{query} never had as new: {sorted(missing)}")
-        for address in self.world.roster.keys() - self.world.forgotten:
+        for address in readers:
             if left := [*self.due(address), *self.withdrawals(address)]:
                 raise BrokenError(f"lost for {address}: {sorted(left)}")
             self._judge_silence(address)
@@ -1285,7 +1334,8 @@ class Oracle:
                 raise BrokenError(f"delivery {number} left twice under the policy hold")
         if delivery.status == "void" and delivery.sends:
             raise BrokenError(f"delivery {number} was accepted, and its papers were made due again")
-        if delivery.status in ("open", "in_data") and delivery.address in self.world.roster:
+        reader = self.world.own.readers().get(delivery.address)
+        if delivery.status in ("open", "in_data") and reader and reader.keywords:
             raise BrokenError(f"delivery {number} never left")
 
 

@@ -1,0 +1,313 @@
+"""What readers say themselves in the randomized world: they sign up, change, leave, take away what
+the file gives them, and move between file and sign-up and from address to address; and the books
+that are kept of it, in plain Python.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
+from typing import TYPE_CHECKING
+
+from digest.errors import ConfigError
+from digest.model import (
+    Away,
+    Keyword,
+    Mistake,
+    Origin,
+    Revisions,
+    Roster,
+    Rule,
+    SignUp,
+    Subscriber,
+    Weekly,
+)
+from digest.subscribers.book import Book, with_wishes
+from digest.subscribers.follow import follow_text
+
+if TYPE_CHECKING:
+    from tests.world.model import World
+
+
+# Who wants new versions, and does so for good: the books know nothing of those passed over.
+WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "gi": Revisions.ALL}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a reader of the file took away: a day, or a query and its name."""
+
+    field: Away
+    value: str
+    entry: str
+
+    def holds(self, reader: Subscriber) -> bool:
+        """Whether the file still says what it said then."""
+        if self.field is Away.PAUSE:
+            return self.entry == str(reader.paused_until or "")
+        return any(self.is_about(keyword) for keyword in reader.keywords)
+
+    def is_about(self, keyword: Keyword) -> bool:
+        return self.value == keyword.query or self.entry == keyword.name
+
+
+class OwnWords:
+    """Who signed up, what was taken away, and whom a roster is to hold for all that."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
+        self.random = random.Random(seed)
+        self.names = {f"N{n}": query for n, query in enumerate(world.queries)}
+        self.missing: set[str] = set()
+        """Names that the file lacks at present."""
+        self.signed: dict[str, Subscriber] = {}
+        self.taken: dict[str, set[Taken]] = {}
+        self.moves = 0
+
+    # -- what they do
+
+    def speak(self) -> None:
+        """Let some of them do something, each in a transaction that may be killed."""
+        if self.random.random() < 0.1:
+            self.missing ^= {self.random.choice(sorted(self.names))}
+        # A repository says nothing.
+        for address in [one for one in self.world.people if "@" in one]:
+            if address in self.signed:
+                self._change_mind(address)
+            elif address in self.world.roster:
+                self._take_away(address, self.world.roster[address])
+            elif self.random.random() < 0.1:
+                self.sign_up(address)
+            if self.random.random() < 0.01:
+                self._move(address)
+
+    def interrupt(self) -> None:
+        """Let somebody sign up or leave after a run has read the roster."""
+        address = self.random.choice([one for one in self.world.people if "@" in one])
+        if address in self.signed and address not in self.world.roster:
+            if self.random.random() < 0.1:
+                self._leave(address)
+        elif address not in self.world.roster and self.random.random() < 0.2:
+            self.sign_up(address)
+
+    def sign_up(self, address: str) -> None:
+        reader = self._reader(address)
+        number = self.world.store.signups.sign_up(self._sign_up(reader), self.world.clock())
+        if number is None:
+            return  # the file had the reader when it was last followed
+        self.signed[address] = reader
+        self.world.suppressed.discard(address)
+        self.world.forgotten.discard(address)
+        self.world.away_before.pop(address, None)
+        self.world.stats["signed up"] += 1
+
+    def _change_mind(self, address: str) -> None:
+        luck, reader = self.random.random(), self.signed[address]
+        if luck < 0.03 and address not in self.world.roster:
+            self._leave(address)
+        elif luck < 0.1:
+            until = self.world.now + timedelta(days=self.random.randint(1, 9))
+            pause = None if reader.paused_until else until.date()
+            other = replace(self._reader(address), paused_until=pause)
+            if self.world.store.signups.change(self._sign_up(other), self.world.clock()):
+                self.signed[address] = other
+
+    def _leave(self, address: str) -> None:
+        self.world.store.subscribers.remove(address, self.world.clock())
+        del self.signed[address]
+        self.world.stats["signed off"] += 1
+
+    def _take_away(self, address: str, reader: Subscriber) -> None:
+        wishes, luck = self.world.store.wishes, self.random.random()
+        number = self.world.database.number(
+            "SELECT id FROM subscriber WHERE address = ?", [address]
+        )
+        own = self.taken.setdefault(address, set())
+        kept = self.less_taken(reader).keywords
+        now = self.world.clock()
+        if luck < 0.04 and len(kept) > 1:
+            keyword = self.random.choice(kept)
+            if wishes.leave(number, keyword, now):
+                own -= {one for one in own if one.value == keyword.query}
+                own.add(Taken(Away.KEYWORD, keyword.query, keyword.name))
+                self.world.stats["keywords left"] += 1
+        elif luck < 0.06:
+            until = (self.world.now + timedelta(days=self.random.randint(1, 9))).date()
+            entry = str(reader.paused_until or "")
+            if wishes.pause(number, until, entry, now):
+                own -= {one for one in own if one.field is Away.PAUSE}
+                own.add(Taken(Away.PAUSE, until.isoformat(), entry))
+        elif luck < 0.1 and own:
+            self.end(address, self.random.choice(sorted(own, key=str)))
+
+    def end(self, address: str, taken: Taken) -> None:
+        """Let what was taken away come again, as `digest subscribe` does."""
+        wishes = self.world.store.wishes
+        named = (
+            wish
+            for wish in wishes.all()
+            if (wish.email, wish.field, wish.value) == (address, taken.field, taken.value)
+        )
+        wishes.end(named)
+        self.taken[address].discard(taken)
+
+    def _move(self, old: str) -> None:
+        """Give a reader another address: whatever is known of them goes along."""
+        world = self.world
+        new = f"{old[:2]}m{self.moves}@example.org"
+        if not world.store.subscribers.move(old, new):
+            return
+        self.moves += 1
+        world.stats["moved"] += 1
+        world.people[world.people.index(old)] = new
+        world.suppressed.discard(old)
+        for book in (world.roster, self.signed):
+            if old in book:
+                book[new] = replace(book.pop(old), email=new)
+        for each in (world.mistaken, world.away_before, self.taken):
+            if old in each:
+                each[new] = each.pop(old)  # type: ignore[index,assignment]
+        world.oracle.move(old, new)
+
+    def forget(self, address: str) -> None:
+        """A reader was forgotten, and what they said with them."""
+        self.signed.pop(address, None)
+        self.taken.pop(address, None)
+
+    def calm(self) -> None:
+        """All is well from now on: no pause of their own, and every name is there."""
+        self.missing.clear()
+        for address, reader in self.signed.items():
+            self.signed[address] = replace(reader, paused_until=None)
+            change = self._sign_up(self.signed[address])
+            self.world.store.signups.change(change, self.world.clock())
+        for address, own in self.taken.items():
+            for taken in [one for one in own if one.field is Away.PAUSE]:
+                self.end(address, taken)
+
+    # -- what a roster is to hold
+
+    def roster(self, readers: list[Subscriber], mistakes: list[Mistake]) -> Roster:
+        """The roster of the file's readers and mistakes, put together by the program; and noted for
+        the oracle, by its own reading. Raises AssertionError where the two are not alike.
+        """
+        names = {name: query for name, query in self.names.items() if name not in self.missing}
+        keywords = {k.query: k for r in readers for k in r.keywords}
+        of_file = Roster(tuple(readers), tuple(keywords.values()), mistakes=tuple(mistakes))
+        text = f"keywords: {json.dumps(names)}"
+        book = Book(follow_text(text, "file", str).checked, of_file, str)
+        store = self.world.store
+        got = with_wishes(book.with_sign_ups(store.signups.all()), store.wishes.all())
+        self.expected = self._expected(readers, mistakes)
+        want = {r.email: replace(r, wishes=()) for r in self.expected.subscribers}
+        assert {r.email: replace(r, wishes=()) for r in got.subscribers} == want
+        return got
+
+    def _expected(self, readers: list[Subscriber], mistakes: list[Mistake]) -> Roster:
+        served = [self.less_taken(reader) for reader in readers]
+        named = {r.email for r in readers} | {a for m in mistakes for a in m.holds_back}
+        mistakes = [*mistakes]
+        for address, reader in self.signed.items():
+            if address in named:
+                continue
+            if any(keyword.name in self.missing for keyword in reader.keywords):
+                mistakes.append(Mistake(f"sign-up of {address}", (address,)))
+            else:
+                served.append(replace(reader, origin=Origin.WEB))
+        return Roster(tuple(served), (), mistakes=tuple(mistakes))
+
+    def followed(self) -> Roster:
+        """What the store is to have followed by now: who left since the roster was read is gone,
+        and whom the file names is the file's.
+        """
+        served = [
+            reader
+            for reader in self.expected.subscribers
+            if reader.origin is Origin.FILE or reader.email in self.signed
+        ]
+        for reader in served:
+            if reader.origin is Origin.FILE:
+                had = self.signed.pop(reader.email, None)
+                self.world.stats["handed over"] += had is not None
+        return replace(self.expected, subscribers=tuple(served))
+
+    def end_taken(self, held_back: set[str]) -> None:
+        """End what the file has overruled, once it was followed."""
+        of_file = self.world.roster
+        for address, own in list(self.taken.items()):
+            if address in held_back:
+                continue
+            if address in of_file and address not in self.world.mistaken:
+                kept = {taken for taken in own if taken.holds(of_file[address])}
+                self.world.stats["wishes ended"] += len(own - kept)
+                self.taken[address] = kept
+            else:
+                del self.taken[address]
+
+    def less_taken(self, reader: Subscriber) -> Subscriber:
+        """A reader of the file less what they took away."""
+        own = [taken for taken in self.taken.get(reader.email, ()) if taken.holds(reader)]
+        left = [taken for taken in own if taken.field is Away.KEYWORD]
+        days = [date.fromisoformat(taken.value) for taken in own if taken.field is Away.PAUSE]
+        days += [reader.paused_until] if reader.paused_until else []
+        kept = tuple(k for k in reader.keywords if not any(one.is_about(k) for one in left))
+        return replace(
+            reader, keywords=kept, paused_until=max(days, default=None) if kept else date.max
+        )
+
+    def readers(self) -> dict[str, Subscriber]:
+        """Everybody who is to be mailed, by address, as they want it."""
+        of_file = {address: self.less_taken(r) for address, r in self.world.roster.items()}
+        everybody = self.signed | of_file
+        return {a: r for a, r in everybody.items() if a not in self.world.forgotten}
+
+    def let_go_by_name(self) -> None:
+        """Where the file names nobody any more: no run lets all go for that, and the operator says
+        it by name.
+        """
+        store = self.world.store
+        if not store.subscribers.known():
+            return
+        try:
+            store.subscribers.sync(Roster((), ()), self.world.clock())
+        except ConfigError:
+            rows = "SELECT address FROM subscriber WHERE gone = 0 AND origin = 'file'"
+            for address in self.world.database.column(rows):
+                store.subscribers.remove(address, self.world.clock())
+                self.taken.pop(address, None)
+        else:
+            raise AssertionError("an empty file let everybody go")
+
+    # -- entries
+
+    def _reader(self, address: str) -> Subscriber:
+        r = self.random
+        there = sorted(self.names.keys() - self.missing) or sorted(self.names)
+        names = r.sample(there, r.randint(1, min(3, len(there))))
+        return Subscriber(
+            address,
+            tuple(Keyword(name, self.names[name], Rule.QUERY) for name in names),
+            revisions=WISHES.get(address[:2], Revisions.NONE),
+            max_papers=r.choice([3, 50]),
+            days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
+            at=r.choice([None, time(7), time(20)]),
+            within=r.choice([(), (), ("cs.*", "stat.*")]),
+        )
+
+    def _sign_up(self, reader: Subscriber) -> SignUp:
+        """A reader's entry as the file would write it."""
+        names = [keyword.name for keyword in reader.keywords]
+        entry = {
+            "keywords": names,
+            "revisions": {"true": True, "false": False}.get(reader.revisions, "published"),
+            "max_papers": reader.max_papers,
+            "schedule": [str(day) for day in reader.days],
+            "within": list(reader.within),
+        }
+        if reader.at:
+            entry["at"] = f"{reader.at:%H:%M}"
+        if reader.paused_until:
+            entry["paused_until"] = reader.paused_until.isoformat()
+        return SignUp(reader.email, json.dumps(entry), tuple(names))
