@@ -32,7 +32,7 @@ def end_own(database: Database, reader: int) -> None:
     or makes them the file's.
     """
     for table in ("signup", "wish"):
-        database.write(f"DELETE FROM {table} WHERE subscriber = ?", [reader])
+        database.write(f"DELETE FROM {table} WHERE subscriber = :reader", {"reader": reader})
     note_change(database)
 
 

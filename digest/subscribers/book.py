@@ -25,6 +25,8 @@ from digest.subscribers.values import WrongValueError
 
 # The section under which a report has the entries of those who signed up; the file has none such.
 SIGN_UPS = "sign-ups"
+# The fields that list keywords by their names.
+NAMING = ("keywords", "exclude")
 # What one entry may hold: it comes from outside, and each run reads it.
 MAX_ENTRY = 8000
 MAX_KEYWORDS = 50
@@ -92,7 +94,7 @@ class Book:
         except ValueError as error:
             raise UsageError(f"{email!r} is no mail address: {str(error).rstrip('.')}") from error
         entry = json.dumps(dict(fields), ensure_ascii=False, sort_keys=True)
-        listed = [text for name in ("keywords", "exclude") for text in listed_in(fields, name)]
+        listed = [text for name in NAMING for text in listed_in(fields, name)]
         if len(entry) > MAX_ENTRY or len(listed) > MAX_KEYWORDS:
             raise UsageError(
                 "that is too much for one reader",
@@ -115,6 +117,21 @@ def fields_of(signup: SignUp) -> dict[str, Value]:
     """The fields of an entry."""
     fields: dict[str, Value] = json.loads(signup.entry)
     return fields
+
+
+def has_name(fields: Mapping[str, Value], name: str) -> bool:
+    """Whether an entry lists a keyword or a group (+NAME) by its name."""
+    return any(fold(text) == fold(name) for one in NAMING for text in listed_in(fields, one))
+
+
+def with_name(fields: Mapping[str, Value], old: str, new: str | None) -> dict[str, Value]:
+    """An entry in which a keyword or a group goes by another name, or is gone."""
+    changed = dict(fields)
+    for one in NAMING:
+        listed = [new if fold(text) == fold(old) else text for text in listed_in(fields, one)]
+        if listed:
+            changed[one] = [text for text in listed if text is not None]
+    return changed
 
 
 def with_wishes(roster: Roster, wishes: Iterable[Wish]) -> Roster:

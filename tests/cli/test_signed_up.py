@@ -235,6 +235,20 @@ def test_resuming_ends_a_pause_that_the_file_does_not_have(ada: Shell) -> None:
 
 
 @pytest.mark.heavy
+def test_renaming_and_removing_a_keyword_follow_those_who_signed_up(eve: Shell) -> None:
+    sign_up(eve, "tom@example.org", keywords=["rl"])
+    eve("keywords", "rename", "RL", "Learning")
+    assert entry(eve)["keywords"] == ["diffusion", "Learning"]
+    eve("keywords", "remove", "Learning", code=2)
+    assert "Learning is used by 2 readers who signed up" in eve.err
+    eve("keywords", "remove", "Learning", "--force")
+    assert entry(eve)["keywords"] == ["diffusion"]
+    assert "tom@example.org signed up for Learning alone, and is held back" in eve.err
+    eve("subscribers", "list")
+    assert "nothing is mailed to tom@example.org" in eve.err
+
+
+@pytest.mark.heavy
 def test_readers_in_a_secret_and_sign_ups_do_not_go_together(
     eve: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

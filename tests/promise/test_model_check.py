@@ -109,6 +109,34 @@ MUTATIONS = {
         "UPDATE mistake SET until = ? WHERE id",
         "UPDATE mistake SET since = ? WHERE id",
     ),
+    "a roster that was read before somebody signed up lets them go": (
+        "s.gone = 0 AND s.origin = 'file'",
+        "s.gone = 0 AND s.origin <> ''",
+    ),
+    "a roster that was read before somebody left brings them back": (
+        "u.subscriber IS NOT NULL AS signed_up",
+        "s.origin = 'web' AS signed_up",
+    ),
+    "a sign-up comes back once the file lets go": (
+        "DELETE FROM signup WHERE subscriber = :reader",
+        "DELETE FROM signup WHERE subscriber = -:reader",
+    ),
+    "a wish outlives what it took away": (
+        "DELETE FROM wish WHERE field = ? AND value = ?",
+        "DELETE FROM wish WHERE 0 AND field = ? AND value = ?",
+    ),
+    "who left and comes back still lacks what they took away": (
+        "DELETE FROM wish WHERE subscriber = :reader",
+        "DELETE FROM wish WHERE subscriber = -:reader",
+    ),
+    "a later pause does not end the one before": (
+        "DELETE FROM wish WHERE subscriber = ? AND field = ?",
+        "DELETE FROM wish WHERE subscriber = ? AND field = ? AND 0",
+    ),
+    "a reader who moved is a new one": (
+        "UPDATE subscriber SET address = ? WHERE id = ?",
+        "UPDATE subscriber SET address = ? WHERE id = -?",
+    ),
     "what arXiv only lists is dropped": (
         "AND s.start IS NOT NULL AND m.kind <> 'old'",
         "AND s.start IS NOT NULL AND m.listed = 0 AND m.kind <> 'old'",

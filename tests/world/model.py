@@ -658,6 +658,8 @@ class World:
             self.off = far * r.choice([1, 1, -1])
             self.stats["clock wrong"] += 1
 
+    broken = BrokenError
+
     def _file(self) -> tuple[list[Subscriber], list[Mistake]]:
         """What the subscribers file says: whom it serves, and its mistakes."""
         readers = [r for address, r in self.roster.items() if address not in self.mistaken]
@@ -1163,8 +1165,11 @@ class Oracle:
         self.by_message_id[message_id] = number
 
     def handed_over(self, message: Message) -> None:
-        """Remember the body that a mail server was given under a Message-ID."""
-        self.bodies[message.message_id].add(message.data.partition(b"\r\nMIME-Version")[2])
+        """Remember the body that a mail server was given under a Message-ID. Who moved since an
+        attempt failed is told the new address in their own lines.
+        """
+        known = f"{message.message_id} to {message.recipient}"
+        self.bodies[known].add(message.data.partition(b"\r\nMIME-Version")[2])
 
     def judge_bodies(self, *, at_end: bool = False) -> None:
         """Who waits for a body has it, and always the same one; at a cycle's end nobody else's is

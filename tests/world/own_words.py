@@ -191,7 +191,7 @@ class OwnWords:
 
     def roster(self, readers: list[Subscriber], mistakes: list[Mistake]) -> Roster:
         """The roster of the file's readers and mistakes, put together by the program; and noted for
-        the oracle, by its own reading. Raises AssertionError where the two are not alike.
+        the oracle, by its own reading. Raises BrokenError where the two are not alike.
         """
         names = {name: query for name, query in self.names.items() if name not in self.missing}
         keywords = {k.query: k for r in readers for k in r.keywords}
@@ -202,7 +202,8 @@ class OwnWords:
         got = with_wishes(book.with_sign_ups(store.signups.all()), store.wishes.all())
         self.expected = self._expected(readers, mistakes)
         want = {r.email: replace(r, wishes=()) for r in self.expected.subscribers}
-        assert {r.email: replace(r, wishes=()) for r in got.subscribers} == want
+        if {r.email: replace(r, wishes=()) for r in got.subscribers} != want:
+            raise self.world.broken(f"the roster is {got.subscribers}, and was to be {want}")
         return got
 
     def _expected(self, readers: list[Subscriber], mistakes: list[Mistake]) -> Roster:
@@ -278,7 +279,7 @@ class OwnWords:
                 store.subscribers.remove(address, self.world.clock())
                 self.taken.pop(address, None)
         else:
-            raise AssertionError("an empty file let everybody go")
+            raise self.world.broken("an empty file let everybody go")
 
     # -- entries
 

@@ -26,6 +26,7 @@ from digest.cli.base import (
 )
 from digest.cli.readers.describe import keyword_line
 from digest.cli.readers.keywords_check import check, match_option
+from digest.cli.readers.own_words import having, remove_from_entries, rename_in_entries
 from digest.errors import ConfigError, DigestError, QueryError, UsageError
 from digest.keywords.grammar import make_keyword
 from digest.keywords.lint import warnings
@@ -201,7 +202,14 @@ def groups(context: Context, as_json: bool) -> None:
 def remove(context: Context, words: tuple[str, ...], force: bool) -> None:
     """Take a keyword or a group (+NAME) out of the subscribers file. Several words are one name."""
     name = " ".join(words)
-    edited(context, remove_keyword(subscribers_file(context.settings), name, force=force))
+    path, own = subscribers_file(context.settings), having(context.settings, name)
+    if own.signups and not force:
+        who = counted(len(own.signups), "reader")
+        raise UsageError(
+            f"{name} is used by {who} who signed up", remedy="--force takes it from them too"
+        )
+    edited(context, remove_keyword(path, name, force=force))
+    remove_from_entries(context, name)
     context.echo(f"{name} is removed.")
 
 
@@ -214,6 +222,7 @@ def rename(context: Context, old: str, new: str) -> None:
     that was sent stay as they are.
     """
     edited(context, rename_keyword(subscribers_file(context.settings), old, new))
+    rename_in_entries(context, old, new)
     context.echo(f"{old} is now {new}.")
 
 

@@ -15,7 +15,7 @@ from digest.setup.settings import Settings
 from digest.setup.subscribers import read_book, read_own_words, subscribers_file
 from digest.store import Own
 from digest.subscribers.addresses import folded_address
-from digest.subscribers.book import Book, fields_of, named_wishes
+from digest.subscribers.book import Book, fields_of, has_name, named_wishes, with_name
 from digest.subscribers.check import Checked
 from digest.subscribers.edit import set_fields, with_fields
 from digest.subscribers.fields import Value
@@ -84,7 +84,18 @@ def signed_up(settings: Settings, emails: Iterable[str]) -> SignedUp:
     are any.
     """
     folded = {folded_address(email) for email in emails}
-    found = [one for one in _own(settings).signups if one.email.casefold() in folded]
+    return _chosen(settings, lambda signup: signup.email.casefold() in folded)
+
+
+def having(settings: Settings, name: str) -> SignedUp:
+    """Those who signed up and have a keyword, or a group (+NAME), of this name. Raises as
+    `signed_up` does.
+    """
+    return _chosen(settings, lambda signup: has_name(fields_of(signup), name))
+
+
+def _chosen(settings: Settings, is_meant: Callable[[SignUp], bool]) -> SignedUp:
+    found = [one for one in _own(settings).signups if is_meant(one)]
     if not found:
         return SignedUp(None, {}, {})
     book, _ = read_book(settings)
@@ -92,6 +103,30 @@ def signed_up(settings: Settings, emails: Iterable[str]) -> SignedUp:
     signups = {one.email.casefold(): one for one in found if one.email.casefold() not in named}
     readers = {one.email.casefold(): one for one in _readers(book, signups.values())}
     return SignedUp(book if signups else None, signups, readers)
+
+
+def rename_in_entries(context: Context, old: str, new: str) -> None:
+    """Follow in the entries of those who signed up that a keyword or a group of the file has
+    another name.
+    """
+    having(context.settings, old).change(
+        context, lambda _, entries: {a: with_name(had, old, new) for a, had in entries.items()}
+    )
+
+
+def remove_from_entries(context: Context, name: str) -> None:
+    """Take a keyword or a group out of the entries of those who signed up; who has no other one
+    keeps it, and is held back.
+    """
+
+    def change(_: Checked, entries: Entries) -> Entries:
+        left = {a: with_name(had, name, None) for a, had in entries.items()}
+        return {a: fields for a, fields in left.items() if fields["keywords"]}
+
+    own = having(context.settings, name)
+    own.change(context, change)
+    for email in having(context.settings, name).signups:
+        context.warn(f"{email} signed up for {name} alone, and is held back from now on")
 
 
 def _own(settings: Settings) -> Own:
