@@ -16,7 +16,9 @@ import pytest
 from digest.errors import DigestError, Exit, StoreError, TryLaterError
 from digest.store import database as database_module
 from digest.store import open_store, rehearsal_store, schema
+from digest.store.bodies import Bodies
 from digest.store.database import Database
+from digest.store.rows import pack
 from tests.world.worlds import hashes
 
 pytestmark = pytest.mark.sqlite
@@ -186,6 +188,24 @@ def test_a_migration_keeps_what_is_there(path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(database_module, "MIGRATIONS", LATER)
     with closing(Database.open(path)) as database:
         assert database.meta("uuid") == uuid
+
+
+def test_bodies_from_before_values_were_kept_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, body = tmp_path / "old.db", pack((b"before\r\n", b"after\r\n"))
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "MIGRATIONS", schema.MIGRATIONS[:-1])
+        Database.open(path).close()
+    with closing(sqlite3.connect(path)) as old:
+        rows = [(1, "one", body), (2, "pruned 2", b""), (3, "three", body)]
+        old.executemany("INSERT INTO content(id, key, subject, pieces) VALUES(?, ?, 's', ?)", rows)
+        old.commit()
+    with closing(Database.open(path)) as database:
+        kept = database.rows("SELECT content, pieces, lasting FROM body ORDER BY content")
+        assert kept == [{"content": n, "pieces": body, "lasting": 1} for n in (1, 3)]
+        assert database.column("SELECT id FROM content WHERE digest = '' ORDER BY id") == [1, 2, 3]
+        assert Bodies(database).let_go() == 0
 
 
 def test_a_newer_schema_is_refused_and_left_alone(path: Path) -> None:
