@@ -76,7 +76,7 @@ def main() -> None:
     count, (most, body_most, value_most) = len(sizes), max(sizes)
     value_ms, body_ms = (spent / count * 1000 for spent in seconds)
     lines = (
-        f"{count} digests of {papers} papers, {median(size[0] for size in sizes):.0f} at the median",
+        f"{count} digests of {papers} papers, {median(s[0] for s in sizes):.0f} at the median",
         f"bodies, compressed: {bodies:,} bytes, {bodies / count:,.0f} a digest",
         f"values: {values:,} bytes, {values / count:,.0f} a digest, {values / papers:.0f} a paper",
         f"a body takes {bodies / values:.1f} times as much",
