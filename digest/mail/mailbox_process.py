@@ -21,6 +21,7 @@ from typing import Any
 
 from digest.errors import ConfigError, TryLaterError
 from digest.mail.mailbox import MailboxLocation
+from digest.mail.processes import wait_until_gone
 from digest.mail.received import Incoming
 
 PATIENCE = 20.0
@@ -171,7 +172,7 @@ async def open_mailbox(
     finally:
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGKILL)
-        await process.wait()
+        await wait_until_gone(process)
 
 
 async def _start(place: MailboxLocation) -> Process:

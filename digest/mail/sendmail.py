@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from digest.mail.message import NO_ADDRESS, Message, is_mailbox, words
+from digest.mail.processes import wait_until_gone
 from digest.model import Outcome, Receipt
 
 # Exit codes of sysexits.h. EX_UNAVAILABLE is the catch-all that some programs use for a refused
@@ -110,4 +111,4 @@ async def _stop(process: Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await wait_until_gone(process)

@@ -279,3 +279,22 @@ async def test_a_stop_ends_the_process_at_once() -> None:
             mailbox.ended = True
         with pytest.raises(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_time_limit_that_ends_while_the_process_is_ended_leaves_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[asyncio.subprocess.Process] = []
+    send_signal = asyncio.subprocess.Process.send_signal
+
+    def at_the_end(process: asyncio.subprocess.Process, number: int) -> None:
+        send_signal(process, number)
+        ended.append(process)
+        reading.cancel()
+
+    monkeypatch.setattr(asyncio.subprocess.Process, "send_signal", at_the_end)
+    with imap_server({}) as server:
+        reading = asyncio.create_task(look_within(server, 30))
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    assert [process.returncode for process in ended] == [-signal.SIGKILL]
