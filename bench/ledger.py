@@ -23,6 +23,7 @@ from digest.model import Paper
 from digest.store import Store
 from digest.store.ageing import ABSTRACTS_KEPT, KEPT
 from digest.store.database import Database
+from digest.store.due import withdrawn_papers
 from digest.store.ledger import note_withdrawal
 from digest.store.papers import write_paper
 
@@ -187,6 +188,7 @@ def withdrawal(database: Database, readers: int) -> None:
     database.value("PRAGMA foreign_keys = OFF")
     begun = time.process_time()
     with database.transaction():
+        database.write("UPDATE paper SET withdrawn = 2 WHERE id = ?", [name(0)])
         note_withdrawal(database, name(0))
     spent, months = time.process_time() - begun, rows / MANY
     marked = database.number("SELECT COUNT(*) FROM correction")
@@ -194,6 +196,14 @@ def withdrawal(database: Database, readers: int) -> None:
         f"a withdrawal among {rows:,} rows of {MANY:,} readers, in {months:.0f} months:"
         f" {spent:.1f} s of CPU, {marked:,} readers had it; of a paper ten years old about"
         f" {spent / months * 120:.0f} s"
+    )
+    begun = time.process_time()
+    for reader in range(1, readers + 1):
+        assert withdrawn_papers(database, reader, (), 0)
+    each = (time.process_time() - begun) / readers * 1e3
+    print(
+        f"each who had it then has a plan that takes {each:.1f} ms more; of a paper ten years old"
+        f" about {each / months * 120:.0f} ms"
     )
 
 

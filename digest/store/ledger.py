@@ -74,11 +74,11 @@ def versions_had(
     had: dict[int, int] = {}
     # No digest is older than what it carries, so this spares looking through a reader's whole past.
     begin = month_of(min(published.values()) - SLACK)
-    for pairs in _months(database, reader, begin).values():
-        for each in pairs:
-            number, version = divmod(each, 256)
-            if number in published:
-                had[number] = max(version, had.get(number, 0))
+    for held in _packed_months(database, reader, begin).values():
+        for papers in held:
+            for number in published:
+                for version in _versions(papers, number):
+                    had[number] = max(version, had.get(number, 0))
     return had
 
 
@@ -128,8 +128,8 @@ def _everybody(database: Database) -> Iterator[tuple[int, set[int]]]:
     """What anybody was sent in each month, as pairs; the oldest first, a month in several parts."""
     for month, rows in _rows_by_month(database, 0):
         contents = {each for row in rows for each in unpacked(row["contents"])}
-        alone = {each for row in rows for each in unpacked(row["papers"])}
-        yield month, alone.union(*_contents(database, contents).values())
+        held = (*_contents(database, contents).values(), *(row["papers"] for row in rows))
+        yield month, set().union(*map(unpacked, held))
 
 
 def note_withdrawal(database: Database, paper: str) -> None:
@@ -145,13 +145,14 @@ def note_withdrawal(database: Database, paper: str) -> None:
     holding = {
         each["id"]
         for each in database.rows("SELECT id, papers FROM aged WHERE month >= ?", [begin])
-        if _holds(each["papers"], number)
+        if _versions(each["papers"], number)
     }
     for _month, rows in _rows_by_month(database, begin):
         readers = [
             each["id"] % _READERS
             for each in rows
-            if not holding.isdisjoint(unpacked(each["contents"])) or _holds(each["papers"], number)
+            if not holding.isdisjoint(unpacked(each["contents"]))
+            or _versions(each["papers"], number)
         ]
         note_corrections(database, [(reader, paper) for reader in readers])
         database.write("UPDATE subscriber SET corrections = 1 WHERE id IN many(?)", [readers])
@@ -172,12 +173,13 @@ def forget(database: Database, reader: int) -> int:
     return database.write("DELETE FROM carried WHERE id IN many(?)", [rows])
 
 
-def _holds(papers: bytes, number: int) -> bool:
-    """Whether packed papers hold one, in whatever version."""
+@stored
+def _versions(papers: bytes, number: int) -> list[int]:
+    """The versions in which packed papers hold one."""
     # A glance at the bytes first: a great many are looked at for one paper.
-    return number.to_bytes(3, "little") in papers and any(
-        each // 256 == number for each in unpacked(papers)
-    )
+    if number.to_bytes(3, "little") not in papers:
+        return []
+    return [each % 256 for each in unpacked(papers) if each // 256 == number]
 
 
 def _span(database: Database) -> tuple[int, int]:
@@ -189,6 +191,12 @@ def _span(database: Database) -> tuple[int, int]:
 
 def _months(database: Database, reader: int, begin: int) -> dict[int, set[int]]:
     """What a reader was sent in each month from one on, as pairs; the oldest first."""
+    months = _packed_months(database, reader, begin)
+    return {month: set().union(*map(unpacked, held)) for month, held in months.items()}
+
+
+def _packed_months(database: Database, reader: int, begin: int) -> dict[int, list[bytes]]:
+    """The same, as packed papers."""
     first, end = _span(database)
     rows = database.rows(
         "SELECT id, contents, papers FROM carried WHERE id IN many(?) ORDER BY id",
@@ -197,17 +205,17 @@ def _months(database: Database, reader: int, begin: int) -> dict[int, set[int]]:
     held = {row["id"] // _READERS: unpacked(row["contents"]) for row in rows}
     shared = _contents(database, {each for contents in held.values() for each in contents})
     return {
-        month: set(unpacked(row["papers"])).union(*(_named(shared, each) for each in contents))
+        month: [row["papers"], *(_named(shared, each) for each in contents)]
         for row, (month, contents) in zip(rows, held.items(), strict=True)
     }
 
 
-def _contents(database: Database, numbers: Collection[int]) -> dict[int, tuple[int, ...]]:
-    """The papers of digests that several readers had, as pairs."""
+def _contents(database: Database, numbers: Collection[int]) -> dict[int, bytes]:
+    """The packed papers of digests that several readers had."""
     if not numbers:
         return {}
     rows = database.rows("SELECT id, papers FROM aged WHERE id IN many(?)", [list(numbers)])
-    return {row["id"]: unpacked(row["papers"]) for row in rows}
+    return {row["id"]: row["papers"] for row in rows}
 
 
 def _rows_by_month(database: Database, begin: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
