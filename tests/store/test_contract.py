@@ -25,13 +25,16 @@ def is_marked(node: ast.AST) -> bool:
 def unmarked(path: Path) -> Iterator[tuple[str, str]]:
     """The parts of a module that are meant for every kind of database: name and text."""
     text = path.read_text()
-    parts = ast.parse(text).body
+    parts, lines = ast.parse(text).body, text.splitlines()
     if any(isinstance(part, ast.Assign) and is_marked(part) for part in parts):
         return
     for part in parts:
         marks = getattr(part, "decorator_list", [])
         if not any(is_marked(mark) for mark in marks):
-            yield getattr(part, "name", "imports"), ast.get_source_segment(text, part) or ""
+            yield (
+                getattr(part, "name", "imports"),
+                "\n".join(lines[part.lineno - 1 : part.end_lineno]),
+            )
 
 
 MODULES = sorted(path for path in HERE.glob("*.py") if path.name not in NOT_TESTS)
