@@ -139,6 +139,14 @@ class Database:
         """Bring what the write-ahead log holds into the file itself."""
         self._execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
+    def tidy(self) -> None:
+        """Bring up to date, where it has changed much, what the database knows of how its rows are
+        spread; by that it chooses among its indexes. Takes milliseconds.
+        """
+        self._execute("PRAGMA analysis_limit = 400").fetchone()
+        measured = self.value("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'")
+        self._execute("PRAGMA optimize" if measured else "ANALYZE").fetchall()
+
     def vacuum(self) -> None:
         """Give all the room that rows have left back to the disk; from then on `shrink` can."""
         self._execute("PRAGMA auto_vacuum = INCREMENTAL")

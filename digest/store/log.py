@@ -12,8 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from digest.store.database import Database
+from digest.store.rows import from_text
+from digest.times import to_text
+
+LOOKED_AT, AT_ONCE = 2_000, 100
+"""At most this many of the newest rows of a query's log are read for what is known of the last
+days, and so many at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,25 @@ def known_versions(database: Database, query: int, papers: list[str]) -> dict[st
         [query, papers],
     )
     return {row["paper"]: row["version"] for row in rows}
+
+
+def versions_since(database: Database, query: int, since: datetime) -> dict[str, datetime]:
+    """The papers of a query's log whose last version is younger than that, with its date.
+
+    A row that was written before then tells of an older version; so does what stands before it.
+    """
+    found: dict[str, datetime] = {}
+    last = head(database) + 1
+    for _ in range(LOOKED_AT // AT_ONCE):
+        rows = database.rows(
+            """SELECT m.seq, m.paper, p.updated, r.started_at
+               FROM seen m JOIN paper p ON p.id = m.paper LEFT JOIN run r ON r.id = m.run
+               WHERE m.query = ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?""",
+            [query, last, AT_ONCE],
+        )
+        young = (row for row in rows if row["updated"] >= to_text(since))
+        found |= {row["paper"]: from_text(row["updated"]) for row in young}
+        if len(rows) < AT_ONCE or (rows[-1]["started_at"] or "9") < to_text(since):
+            break
+        last = rows[-1]["seq"]
+    return found

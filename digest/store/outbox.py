@@ -220,8 +220,9 @@ class Outbox(Concern):
 
     def next_at(self, channel: Channel, terms: Terms) -> datetime | None:
         """The earliest moment at which a delivery of a channel may leave (see `claim`)."""
+        # Asked like this SQLite takes the index of these moments, however little it knows.
         return self._db.moment(
-            f"SELECT d.next_at FROM {_LEAVING} ORDER BY d.next_at LIMIT 1",
+            f"SELECT d.next_at FROM {_LEAVING} AND d.next_at > '' ORDER BY d.next_at LIMIT 1",
             {"channel": channel, "hold": terms.hold_unknown},
         )
 

@@ -90,7 +90,7 @@ class Runs(Concern):
         outcomes: Mapping[Outcome, int],
         trouble: str,
     ) -> None:
-        """Close a record."""
+        """Close a record, and let the database look how it has grown."""
         numbers = {outcome.value: outcomes.get(outcome, 0) for outcome in Outcome}
         numbers["deferred"] += numbers.pop("relay")
         self._db.write(
@@ -100,6 +100,7 @@ class Runs(Concern):
                WHERE id = :run""",
             {"run": run, "now": now, "composed": composed, "trouble": trouble, **numbers},
         )
+        self._db.tidy()
 
     def latest(self) -> RunRecord | None:
         """The last run."""

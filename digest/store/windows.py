@@ -16,7 +16,7 @@ from digest.rules.calendar import last_served, submitted_by
 from digest.rules.diff import Seen, diff
 from digest.store.database import Concern, Database
 from digest.store.held import Held
-from digest.store.log import Entry, append, head, known_versions
+from digest.store.log import Entry, append, head, known_versions, versions_since
 from digest.store.pages import MOVED, before_the_page, imported_until
 from digest.store.papers import keep_papers, load_papers
 from digest.store.rows import from_text, loads, moment_or_none, stored
@@ -33,9 +33,6 @@ FAR_BACK = timedelta(days=30)
 RECORD_LOOKED_AT = 500
 """So many of the newest rows of a query's log tell how well this program's reading agrees with
 arXiv's."""
-LOG_LOOKED_AT = 2_000
-"""At most this many of the newest rows of a query's log are read for what is known of the last
-days."""
 WATCHED_AT_ONCE = timedelta(days=7)
 """The most that one good window adds to the days for which its query was watched: an outage is no
 silence."""
@@ -110,14 +107,7 @@ class Windows(Concern):
         """The papers of a query's log whose last version is younger than that, with the version's
         date.
         """
-        rows = self._db.rows(
-            """SELECT id, updated FROM paper WHERE updated >= ? AND id IN (
-                   SELECT paper FROM (
-                       SELECT paper FROM seen WHERE query = ?
-                       ORDER BY seq DESC LIMIT ?) AS latest)""",
-            [since, query.id, LOG_LOOKED_AT],
-        )
-        return {row["id"]: from_text(row["updated"]) for row in rows}
+        return versions_since(self._db, query.id, since)
 
     def growth(self) -> Growth:
         """How far the index has come, and how fast it grows."""

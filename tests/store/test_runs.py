@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from digest.model import (
-    Outcome,
-)
+import pytest
+
+from digest.model import Outcome
 from digest.store.runs import KeywordRecord
 from tests.store.house import ADA, House
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
@@ -57,3 +57,20 @@ def test_records_of_runs_are_let_go_after_a_year_and_the_log_stays(house: House)
     assert house.value("SELECT COUNT(*) FROM run") == 2
     assert house.value("SELECT COUNT(*) FROM run_keyword") == 0
     assert house.value("SELECT COUNT(*) FROM seen") == 1
+
+
+@pytest.mark.sqlite
+def test_after_a_run_the_database_knows_how_its_rows_are_spread(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"))
+    house.record("Alpha", *map(eprint, range(1, 40)))
+
+    def finish() -> str:
+        outcomes = dict.fromkeys(Outcome, 0)
+        house.store.runs.finish(house.run, house.now, composed=0, outcomes=outcomes, trouble="")
+        return str(house.value("SELECT stat FROM sqlite_stat1 WHERE idx = 'seen_log'"))
+
+    assert finish() == "39 39 1"
+    house.record("Alpha", *map(eprint, range(40, 1000)))
+    house.plan(ADA)
+    # An estimate, since it looks at a part of them.
+    assert int(finish().split()[0]) > 400
