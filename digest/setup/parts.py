@@ -175,8 +175,9 @@ async def deliver_waiting(
     mailer = make_mailer(settings, store, read_roster(settings), transport, rehearsed=False)
     store.outbox.recover(clock())
     try:
-        delivered = deliver(session, mailer, force=True)
-        return await run_stoppable(delivered, session.stop) or Delivered()
+        done = await run_stoppable(deliver(session, mailer, force=True), session.stop)
+        store.bodies.let_go()
+        return done or Delivered()
     finally:
         await mailer.close()
 
