@@ -222,3 +222,6 @@ def test_readers_come_and_go_beside_a_mistake_which_is_told(begun: House) -> Non
         assert (told.code, "Europe/Berln" in told.err) == (78, True)
     gone = "SELECT group_concat(address) FROM subscriber WHERE gone"
     assert begun.value(gone) == "mia@example.org"
+    begun.write("keywords: {Torn: '(ti:x'}\n" + RIGHT.replace(f"[{KEYWORDS[2]}]", "[Torn]"))
+    told = begun("keywords", "set", "Torn", "ti:x")
+    assert (told.code, "from now on for lin@example.org" in told.out) == (0, True)

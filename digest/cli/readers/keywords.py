@@ -128,7 +128,9 @@ def _read_otherwise(edit: Edit) -> Iterator[str]:
     """Which readers get other keywords than before."""
     before = {reader.email: reader.keywords for reader in edit.before.subscribers}
     changed = [
-        reader.email for reader in edit.after.subscribers if before[reader.email] != reader.keywords
+        reader.email
+        for reader in edit.after.subscribers
+        if before.get(reader.email) != reader.keywords
     ]
     if changed:
         others = " and others" if changed[5:] else ""
