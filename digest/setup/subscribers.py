@@ -32,7 +32,8 @@ def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
     """
     if not settings.subscribers_yaml:
         if whole:
-            return load_roster(settings.subscribers)
+            needless = _needs_no_file(read_own_words(settings))
+            return load_roster(settings.subscribers, may_be_missing=needless)
         book, own = read_book(settings)
         return with_wishes(book.with_sign_ups(own.signups), own.wishes)
     names = Pseudonyms(settings.secret)
@@ -55,13 +56,14 @@ def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
 def read_book(settings: Settings) -> tuple[Book, Own]:
     """What the subscribers file says, and what readers said themselves. Raises as `read_roster`
     does.
-
-    A service whose readers all signed up needs no file; one that lost its file is not such a
-    service.
     """
     own = read_own_words(settings)
-    needless = bool(own.signups) and not own.of_file
-    return follow_file(settings.subscribers, may_be_missing=needless), own
+    return follow_file(settings.subscribers, may_be_missing=_needs_no_file(own)), own
+
+
+def _needs_no_file(own: Own) -> bool:
+    """Whether all readers signed up; one that lost its file is no such service."""
+    return bool(own.signups) and not own.of_file
 
 
 def read_own_words(settings: Settings) -> Own:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from digest.errors import DigestError
+from digest.errors import ConfigError, DigestError
 from digest.keywords.words import counted
+from digest.model import Origin, Roster
 from digest.setup.doctor.check import (
     Cause,
     Finding,
@@ -41,8 +42,6 @@ LONG_CYCLE = timedelta(hours=2)
 def check_subscribers(settings: Settings) -> Finding:
     """The subscribers file: whether it is there, and what is wrong in it."""
     path = settings.subscribers
-    if not settings.subscribers_yaml and not path.exists():
-        return fail(f"there is no subscribers file {path}", BEGIN)
     try:
         roster = read_roster(settings)
     except SubscribersFileError as error:
@@ -52,15 +51,25 @@ def check_subscribers(settings: Settings) -> Finding:
             f"{path.name}:{mistake.line}:{mistake.column}: {mistake.message}{more}",
             "'digest subscribers check' shows each; until then nobody gets mail",
         )
+    except ConfigError:
+        if settings.subscribers_yaml or path.exists():
+            raise
+        return fail(f"there is no subscribers file {path}", BEGIN)
     if roster.mistakes:
         more = f"; {len(roster.mistakes) - 1} more" if roster.mistakes[1:] else ""
         return fail(f"{roster.mistakes[0]}{more}", "'digest subscribers check' shows each")
     place = place_of_subscribers(settings)
     if not roster.subscribers:
         return warn(f"{place} names no reader", "'digest subscribe EMAIL -k KEYWORD' adds one")
+    return ok(f"{_counts(roster)} in {place}")
+
+
+def _counts(roster: Roster) -> str:
     readers = counted(len(roster.subscribers), "reader", separator=",")
+    signed_up = sum(reader.origin is Origin.WEB for reader in roster.subscribers)
+    readers += f" ({signed_up:,} signed up)" if signed_up else ""
     queries = len({keyword.query for keyword in roster.keywords})
-    return ok(f"{readers}, {counted(queries, 'query', 'queries', separator=',')} in {place}")
+    return f"{readers}, {counted(queries, 'query', 'queries', separator=',')}"
 
 
 def check_database(path: Path, subscribers: Path) -> Finding:
