@@ -339,7 +339,13 @@ def _known_keywords(context: Context) -> Sequence[Keyword]:
     """
     roster = read_roster(context.settings)
     with existing_store(context.settings) as store:
-        return (store.mistakes.completed(roster) if store else roster).keywords
+        if store is None:
+            return roster.keywords
+        # A run has noted who is held back; of a mistake since then the file alone tells.
+        held = filter(None, map(store.history.reader, roster.held_back))
+        parts = [part for reader in held for part in store.history.parts(reader.id)]
+        own = (Keyword(p.label, p.query, Rule.QUERY) for p in parts if p.until is None)
+        return (*store.mistakes.completed(roster).keywords, *own)
 
 
 def quarantine_advice(name: str) -> tuple[str, str]:
