@@ -381,3 +381,16 @@ def test_a_damaged_row_of_long_ago_says_what_to_do(settled: House, damage: str) 
     settled.database.write(f"UPDATE carried SET {damage}")
     with pytest.raises(StoreError, match="cannot be read"):
         settled.store.history.months(1)
+
+
+def test_who_was_told_of_a_silence_is_known_where_the_mail_arrived(house: House) -> None:
+    house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    house.record("Alpha", eprint(1))
+    for address, outcome in ((ADA, Outcome.SENT), (BOB, Outcome.FAILED)):
+        delivery = house.queue(address)
+        house.settle(outcome)
+        house.database.write(
+            "INSERT INTO silence(subscriber, query, delivery) VALUES(?, 1, ?)", [delivery, delivery]
+        )
+    age(house, MONDAY + LONG)
+    assert house.database.column("SELECT subscriber FROM silence") == [1]
