@@ -602,15 +602,15 @@ class World:
 
     def _repeat(self) -> None:
         """Now and then somebody has a digest sent again that has gone."""
-        for number, delivery in list(self.oracle.deliveries.items()):
-            if not self.armed or delivery.status != "accepted" or self.repeating.random() > 0.02:
-                continue
-            made = Bodies(self.store, self)  # type: ignore[arg-type]
-            with suppress(UsageError):
-                content, _ = made.again(number) or (None, "")
-                again = self.store.outbox.again(number, self.clock(), "example.org", content)
-                self.oracle.repeated(again.id, delivery, again.message_id)
-                self.stats["repeats"] += 1
+        gone = [n for n, each in self.oracle.deliveries.items() if each.status == "accepted"]
+        if not self.armed or not gone or self.repeating.random() > 0.2:
+            return
+        number, made = self.repeating.choice(gone), Bodies(self.store, self)  # type: ignore[arg-type]
+        with suppress(UsageError):
+            content, _ = made.again(number) or (None, "")
+            again = self.store.outbox.again(number, self.clock(), "example.org", content)
+            self.oracle.repeated(again.id, self.oracle.deliveries[number], again.message_id)
+            self.stats["repeats"] += 1
 
     def _return_mail(self) -> None:
         """Now and then mail that was accepted comes back: it never arrived."""
