@@ -49,6 +49,9 @@ class Book:
         An entry that cannot be read, since a keyword was taken out of the file, holds back its
         reader and nobody else. 100,000 of them take about 3 s.
         """
+        signups = list(signups)
+        if not signups:
+            return self.roster
         beside = self.checked.beside()
         readers, unread = [], []
         served = (reader.email for reader in self.roster.subscribers)

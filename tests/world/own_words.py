@@ -9,6 +9,7 @@ import json
 import random
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from digest.errors import ConfigError
@@ -25,6 +26,7 @@ from digest.model import (
     Weekly,
 )
 from digest.subscribers.book import Book, with_wishes
+from digest.subscribers.check import Checked
 from digest.subscribers.follow import follow_text
 
 if TYPE_CHECKING:
@@ -51,6 +53,12 @@ class Taken:
 
     def is_about(self, keyword: Keyword) -> bool:
         return self.value == keyword.query or self.entry == keyword.name
+
+
+@cache
+def _checked(text: str) -> Checked:
+    """The rest of the file, which seldom differs from day to day."""
+    return follow_text(text, "file", str).checked
 
 
 class OwnWords:
@@ -196,8 +204,7 @@ class OwnWords:
         names = {name: query for name, query in self.names.items() if name not in self.missing}
         keywords = {k.query: k for r in readers for k in r.keywords}
         of_file = Roster(tuple(readers), tuple(keywords.values()), mistakes=tuple(mistakes))
-        text = f"keywords: {json.dumps(names)}"
-        book = Book(follow_text(text, "file", str).checked, of_file, str)
+        book = Book(_checked(f"keywords: {json.dumps(names)}"), of_file, str)
         store = self.world.store
         got = with_wishes(book.with_sign_ups(store.signups.all()), store.wishes.all())
         self.expected = self._expected(readers, mistakes)
