@@ -199,6 +199,10 @@ MUTATIONS = {
         "r.channel = :channel",
         "r.channel <> :channel || '!'",
     ),
+    "a restored copy brings back who was forgotten since": (
+        "SELECT * FROM forgotten",
+        "SELECT * FROM forgotten WHERE mark = ''",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",
         "maybe_accepted = 0 AND :unknown",

@@ -9,6 +9,7 @@ them.
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import random
 from collections import Counter, defaultdict
@@ -51,6 +52,7 @@ from digest.store.clock import PutRight
 from digest.store.database import Database, Parameters
 from digest.store.digests import Queued
 from digest.store.rows import OPEN_STATES
+from digest.store.upkeep import go_on
 from digest.store.windows import Judgement
 from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
@@ -104,6 +106,10 @@ class CrashingDatabase(Database):
         with super().transaction():
             yield
             self.point()
+
+    def copy_into(self, other: CrashingDatabase) -> None:
+        """Replace all that another database holds by what this one does."""
+        self._connection.backup(other._connection)
 
     def _bent(self, sql: str) -> str:
         if self.mutation and self.mutation[0] in sql:
@@ -202,6 +208,9 @@ class World:
         self.ages = self.ageing.random() < 0.6
         self.forgetting = random.Random(seed + 3)
         self.forgotten: set[str] = set()
+        self.restoring = random.Random(seed + 6)
+        self.restores = not self.clocks and self.restoring.random() < 0.4
+        self.backup: Backup | None = None
         self.away_before: dict[str, bool] = {}
         self.farewells: Counter[str] = Counter()
         self.mistaken: dict[str, bool] = {}
@@ -587,7 +596,32 @@ class World:
                 self.forgotten.add(address)
                 self.own.forget(address)
                 self.oracle.forget(address)
+                self.oracle.give_number_up(address)
+                if self.backup:
+                    self.backup.forgotten_since.add(address)
                 self.stats["forgotten"] += 1
+
+    def _back_up_or_restore(self) -> None:
+        """Now and then a backup is made, and put back some days later; what came since counts as
+        not mailed. Not where the clock goes wrong, since then nobody can tell what came first, and
+        not where readers say things themselves (tests/store/test_taking_over.py).
+        """
+        if not self.restores or self.restoring.random() > 0.08:
+            return
+        if self.backup is None:
+            self.backup = Backup(self)
+            return
+        left = self.database.column("SELECT address FROM subscriber WHERE gone = 1")
+        known = set(self.database.column("SELECT address FROM subscriber"))
+        self.backup.restore(self)
+        forgotten, self.backup = self.backup.forgotten_since, None
+        # Who had asked to come back, and was not known by then, has to ask again.
+        marked = self.store.suppressions.forgotten(self.people).keys()
+        if known - self.forgotten & marked:
+            raise BrokenError(f"{known & marked} came back, and are forgotten in a restored copy")
+        self.forgotten |= marked
+        self.oracle.restored(left, forgotten)
+        self.stats["restored"] += 1
 
     def _insist(self) -> None:
         """Now and then a person lets go again what may have been delivered."""
@@ -675,7 +709,7 @@ class World:
             self._press()
             self._forget()
             self._repeat()
-            if self.armed:
+            if self.armed and not self.restores:
                 self.own.speak()
             readers, mistakes = self._file()
             if not readers and mistakes:
@@ -683,7 +717,7 @@ class World:
             if not readers:
                 self.own.let_go_by_name()
             roster = self.own.roster(readers, mistakes)
-            if self.armed:
+            if self.armed and not self.restores:
                 self.own.interrupt()
             asyncio.run(run_cycle(self._parts(roster)))
             self.oracle.judge_bodies(at_end=True)
@@ -743,6 +777,7 @@ class World:
                 or not (self.roster or self.own.signed or self.oracle.known)
             ):
                 continue
+            self._back_up_or_restore()
             self._day((6.5, 9, 20.5))
         self.armed = False
         self._set_clock()
@@ -789,6 +824,33 @@ class Repositories:
 
     async def close(self) -> None:
         pass
+
+
+class Backup:
+    """A copy of a world's database, with the books as they were then."""
+
+    def __init__(self, world: World) -> None:
+        self.copy = CrashingDatabase.copy_of(_NOWHERE)
+        self.forgotten_since: set[str] = set()
+        world.database.copy_into(self.copy)
+        kept = ("world", "asked", "mailed_in_spite", "numbers", "bodies")
+        books = {name: held for name, held in vars(world.oracle).items() if name not in kept}
+        self.books = copy.deepcopy(books)
+        self.pressed = copy.deepcopy((world.away_before, world.farewells))
+
+    def restore(self, world: World) -> None:
+        """Put the copy in the place of the database, as `digest db restore --not-mailed` does."""
+        self.copy.mutation = world.database.mutation
+        go_on(self.copy, world.database, world.now)
+        self.copy.copy_into(world.database)
+        world.database.mutated |= self.copy.mutated
+        self.copy.close()
+        awaited = {key: s.awaited for key, s in world.oracle.subscriptions.items()}
+        vars(world.oracle).update(self.books)
+        for key, subscription in world.oracle.subscriptions.items():
+            if subscription.state == "active":
+                subscription.awaited |= awaited.get(key, set())
+        world.away_before, world.farewells = self.pressed
 
 
 class Oracle:
@@ -850,9 +912,6 @@ class Oracle:
         for delivery in self.deliveries.values():
             if delivery.address == address:
                 delivery.address = f"{address}{FORGOTTEN} at {self.world.now}"
-        for number, owner in self.numbers.items():
-            if owner == address:
-                self.numbers[number] = f"{address}{FORGOTTEN} at {self.world.now}"
         self.known.pop(address, None)
         self.held_back.discard(address)
         self.world.mistaken.pop(address, None)
@@ -878,6 +937,20 @@ class Oracle:
             self.known[new] = replace(self.known.pop(old), email=new)
         if old in self.held_back:
             self.held_back = self.held_back - {old} | {new}
+
+    def give_number_up(self, address: str) -> None:
+        """The number of a reader who was forgotten is nobody's any more."""
+        for number, owner in self.numbers.items():
+            if owner == address:
+                self.numbers[number] = f"{address}{FORGOTTEN} at {self.world.now}"
+
+    def restored(self, left: list[str], forgotten: set[str]) -> None:
+        """A backup was restored: who left or was forgotten since stays so."""
+        for address in forgotten:
+            self.forget(address)
+        for (address, _query), subscription in self.subscriptions.items():
+            if address in left and subscription.state in ("active", "unplaced"):
+                self._stop(subscription, "off", self.world.now)
 
     def judge_held_back(self) -> None:
         """After a cycle: who is held back was mailed nothing, and their keywords were asked for."""

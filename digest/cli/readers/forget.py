@@ -118,4 +118,4 @@ def _lines(settings: Settings, rows: list[dict[str, Any]]) -> Iterator[str]:
     yield from (f"  {path}" for path in backups(settings.db))
     if not settings.mails_for_real:
         yield f"  mails in the {make_transport(settings).description}"
-    yield "  backups that lie elsewhere, and the logs of mail servers"
+    yield "  backups elsewhere or under other names, and the logs of mail servers"
