@@ -78,12 +78,13 @@ class _Taking:
         """Erase those whom either was told to forget and who did not come back to the other later;
         returns how many were erased.
         """
-        present = [row for database in (self._old, self._db) for row in database.rows(_PRESENT)]
+        readers = "SELECT address, since FROM subscriber"
+        known = [row for database in (self._old, self._db) for row in database.rows(readers)]
         erased = 0
         for database in (self._old, self._db):
             mark_of = marker(database)
             marks = {row["mark"]: row["at"] for row in database.rows("SELECT * FROM forgotten")}
-            for reader in present if marks else ():
+            for reader in known if marks else ():
                 mark = mark_of(reader["address"])
                 if reader["since"] > marks.get(mark, reader["since"]):
                     del marks[mark]
@@ -210,6 +211,3 @@ def _insert(database: Database, table: str, row: dict[str, Any]) -> None:
     names = ", ".join(row)
     values = ", ".join(f":{name}" for name in row)
     database.write(f"INSERT INTO {table}({names}) VALUES({values})", row)
-
-
-_PRESENT = "SELECT address, since FROM subscriber WHERE gone = 0"
