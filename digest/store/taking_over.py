@@ -84,7 +84,7 @@ class _Taking:
         for database in (self._old, self._db):
             mark_of = marker(database)
             marks = {row["mark"]: row["at"] for row in database.rows("SELECT * FROM forgotten")}
-            for reader in known if marks else ():
+            for reader in known:
                 mark = mark_of(reader["address"])
                 if reader["since"] > marks.get(mark, reader["since"]):
                     del marks[mark]
@@ -93,7 +93,7 @@ class _Taking:
                 "INSERT INTO forgotten(mark, at) VALUES(?, ?) ON CONFLICT DO NOTHING",
                 list(marks.items()),
             )
-            for reader in self._db.rows("SELECT * FROM subscriber") if marks else ():
+            for reader in self._db.rows("SELECT * FROM subscriber"):
                 names = (reader["address"], name_of_row(reader["id"], reader["since"]))
                 if not marks.keys().isdisjoint(map(mark_of, names)):
                     erased += erase_reader(self._db, reader["id"], self._now)["subscriber"]
@@ -106,16 +106,17 @@ class _Taking:
         mine = {row["id"]: row for row in self._db.rows("SELECT * FROM subscriber")}
         by_address = {row["address"].casefold(): row["id"] for row in mine.values()}
         for reader in self._old.rows("SELECT * FROM subscriber ORDER BY id"):
-            number, address = reader["id"], reader["address"]
+            address = reader["address"]
+            number = by_address.get(address.casefold(), 0)
             # Two that began as copies of one may have given a number to two readers since.
-            if number not in mine or mine[number]["since"] != reader["since"] or not self._same:
-                number = by_address.get(address.casefold(), 0)
+            if self._same and mine.get(reader["id"], {}).get("since") == reader["since"]:
+                number = reader["id"]
             if not number:
                 number = self._let_in(reader, taken=reader["id"] in mine or not self._same)
             elif mine[number]["address"].casefold() != address.casefold():
                 self._rename(number, address)
-            if reader["gone"] and not self._came_back(reader["id"], number):
-                self._let_go(number)
+            if reader["gone"]:
+                self._let_go(reader["id"], number)
             self._numbers[reader["id"]] = number
 
     def _let_in(self, reader: dict[str, Any], *, taken: bool) -> int:
@@ -137,7 +138,9 @@ class _Taking:
         )
         self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [address, number])
 
-    def _let_go(self, number: int) -> None:
+    def _let_go(self, reader: int, number: int) -> None:
+        if self._came_back(reader, number):
+            return
         self._db.write("UPDATE subscriber SET gone = 1 WHERE id = ?", [number])
         self._db.write(
             """UPDATE subscription SET until = 0, ended_at = ?

@@ -845,11 +845,7 @@ class Backup:
         self.copy.copy_into(world.database)
         world.database.mutated |= self.copy.mutated
         self.copy.close()
-        awaited = {key: s.awaited for key, s in world.oracle.subscriptions.items()}
         vars(world.oracle).update(self.books)
-        for key, subscription in world.oracle.subscriptions.items():
-            if subscription.state == "active":
-                subscription.awaited |= awaited.get(key, set())
         world.away_before, world.farewells = self.pressed
 
 
