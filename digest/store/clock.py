@@ -18,7 +18,7 @@ from digest.errors import ClockError
 from digest.model import Kind
 from digest.rules.bounces import SURGE_SPAN
 from digest.rules.delivery_retry import UNKNOWN_WAIT
-from digest.rules.diff import diff
+from digest.rules.diff import GUARD, diff
 from digest.rules.plan import COMPARED_LATEST
 from digest.store.alarms import Alarms
 from digest.store.database import Concern
@@ -170,15 +170,15 @@ class Clock(Concern):
         """
         queries = self._db.rows(_QUERIES, {"now": now})
         for query in queries:
-            good = moment_or_none(query["whole_until"] or query["oldest"])
+            known = query["whole_until"] or query["oldest"] or query["last_run"]
+            good = moment_or_none(known) or now - GUARD
             self._db.write(
                 """UPDATE query SET last_good_at = :good,
-                       deep_at = CASE WHEN deep_at > :deep OR :deep IS NULL THEN :deep
-                                      ELSE deep_at END,
+                       deep_at = CASE WHEN deep_at > :deep THEN :deep ELSE deep_at END,
                        covered_since = CASE WHEN covered_since > :now THEN :oldest
                                             ELSE covered_since END
                    WHERE id = :id""",
-                query | {"now": now, "good": good, "deep": good and good - COMPARED_LATEST},
+                query | {"now": now, "good": good, "deep": good - COMPARED_LATEST},
             )
         rows = self._db.rows(_DOUBTFUL, {"now": now})
         return len(queries), sum(self._judge_again(row, now) for row in rows)
@@ -254,7 +254,9 @@ before the hour, or a query that is asked before its time, does no harm."""
 
 # The first window under a wrong clock still reached back to the last good one; those after it may
 # have been too shallow. So what counts is the youngest paper that came before all of these, or else
-# the oldest that came at all; no clock is asked for either.
+# the oldest that came at all; no clock is asked for either. Where none came it is the last run
+# under a right clock, and where none is known the guard's span: to whoever reads the query since an
+# empty answer, nothing that was announced later is history.
 _QUERIES = """
     SELECT q.id,
         (SELECT MAX(p.published) FROM seen m JOIN paper p ON p.id = m.paper
@@ -262,7 +264,8 @@ _QUERIES = """
          WHERE m.query = q.id AND p.published <= :now AND (r.id IS NULL OR r.started_at <= :now))
             AS whole_until,
         (SELECT MIN(p.updated) FROM seen m JOIN paper p ON p.id = m.paper WHERE m.query = q.id)
-            AS oldest
+            AS oldest,
+        (SELECT MAX(r.started_at) FROM run r WHERE r.started_at <= :now) AS last_run
     FROM query q WHERE q.last_good_at > :now OR q.covered_since > :now OR q.deep_at > :now"""
 
 _DOUBTFUL = """

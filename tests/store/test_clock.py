@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from digest.errors import ClockError, Exit
 from digest.model import Kind, Outcome, Receipt, Window
 from digest.rules.alarm import KnownTrouble, Trouble
+from digest.rules.diff import GUARD
 from digest.store.clock import _STAMPS, LEAP, SKEW
 from digest.times import to_text
 from tests.store.house import ADA, MINUTE, House
@@ -136,6 +138,26 @@ def test_a_database_that_began_under_a_wrong_clock_goes_on_from_its_oldest_row(
     query = house.query("Alpha")
     assert (query.last_good_at, query.covered_since) == (MONDAY - 4 * DAY, MONDAY - 4 * DAY)
     assert query.deep_at is None or query.deep_at < MONDAY - 4 * DAY
+
+
+@pytest.mark.parametrize(
+    ("ahead", "good"),
+    [(MONDAY + 80 * DAY, MONDAY), (AHEAD, MONDAY + 24 * DAY - GUARD)],
+    ids=["the last run is known", "its record has gone"],
+)
+def test_who_reads_a_query_without_papers_has_all_that_was_announced_since(
+    house: House, ahead: datetime, good: datetime
+) -> None:
+    """They were promised so by an empty answer, and what moderation held is no history to them."""
+    house.sync(reader(ADA, "Alpha"))
+    house.run = house.store.runs.begin(ahead)
+    house.record("Alpha", at=ahead)
+    later = MONDAY + 24 * DAY
+    house.store.clock.put_right(later)
+    assert house.query("Alpha").last_good_at == good
+    house.run = house.store.runs.begin(later)
+    house.record("Alpha", eprint(1, MONDAY - 34 * DAY), at=later)
+    assert house.due() == [1]
 
 
 def test_what_was_first_seen_in_a_later_version_was_no_new_version(house: House) -> None:

@@ -193,7 +193,7 @@ class World:
         self.database.mutation = mutation
         self.hold = self.random.random() < 0.5
         self.harsh = harsh
-        self.clocks = self.random.random() < 0.4
+        self.clocks = self.random.random() < 0.4 or clocks
         self.faults = 0.35 if harsh else self.random.choice([0, 0.1, 0.35])
         self.queries = [f"all:q{n}" for n in range(self.random.randint(2, 5))]
         self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
