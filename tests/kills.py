@@ -329,7 +329,7 @@ def nursery() -> None:
 
     # Compiling the templates is half of a run's work, and no step that a kill could disturb.
     renderer = digest.rendering.render.Renderer()
-    renderer.render(trial_digest(MONDAY, ""), "mark")
+    renderer.render(trial_digest(MONDAY, ""), "k7f3a9c0d1e2b")
     digest.rendering.render.Renderer = lambda _templates=None: renderer  # type: ignore[assignment, misc]
 
     for line in sys.stdin:

@@ -41,6 +41,10 @@ ANSWERS = {
 }
 
 
+MOST = 10_485_760
+"""Octets of a message at most."""
+
+
 @dataclass(frozen=True)
 class Taken:
     """A message that the server got whole, whatever it answered."""
@@ -58,7 +62,7 @@ class SmtpServer:
     """
 
     script: Script
-    extensions: Sequence[str] = ("8BITMIME", "SMTPUTF8", "SIZE 10485760")
+    extensions: Sequence[str] = ("8BITMIME", "SMTPUTF8", f"SIZE {MOST}")
     tls: ssl.SSLContext | None = None
     port: int = 0
     connections: int = 0
@@ -158,7 +162,7 @@ async def smtp_server(
         writer.close()
 
     listener = await asyncio.start_server(
-        serve, "127.0.0.1", 0, ssl=tls if tls_from_start else None
+        serve, "127.0.0.1", 0, ssl=tls if tls_from_start else None, limit=MOST
     )
     server.port = listener.sockets[0].getsockname()[1]
     try:
