@@ -269,8 +269,8 @@ class Outbox(Concern):
             (row,) = self._db.rows(_REPEATED, [delivery])
             _refuse_repeat(delivery, row)
             # Its moment is a little past the full second, so that no digest's slot is ever taken by
-            # it.
-            slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['times'] + 1:06}Z"
+            # it. The reader's last repeat tells it from the others: a count would go back with age.
+            slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['last'] % 900_000 + 1:06}Z"
             number = self._db.number(
                 INSERT_DELIVERY,
                 {
@@ -367,8 +367,8 @@ _REPEATED = """
     SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
         COALESCE(d.again, d.id) AS first,
         EXISTS (SELECT 1 FROM body b WHERE b.content = d.content) AS has_body,
-        (SELECT COUNT(*) FROM delivery o
-         WHERE o.subscriber = d.subscriber AND o.again > 0) AS times
+        (SELECT COALESCE(MAX(o.id), 0) FROM delivery o
+         WHERE o.subscriber = d.subscriber AND o.again > 0) AS last
     FROM delivery d
     JOIN subscriber r ON r.id = d.subscriber
     LEFT JOIN suppression x ON lower(x.address) = lower(r.address)

@@ -86,6 +86,17 @@ def test_a_repeat_ages_before_what_it_repeats(settled: House) -> None:
     assert settled.plan().previous == MONDAY
 
 
+def test_a_repeat_takes_the_moment_of_no_other_one_though_some_have_aged(settled: House) -> None:
+    """A clock that had run ahead can let the ledger age and tell the same second again."""
+    again, moment = settled.store.outbox.again, settled.now
+    again(1, moment, "example.org")
+    settled.settle(Outcome.SENT)
+    second = again(1, moment, "example.org")
+    age(settled, MONDAY + LONG)
+    assert settled.value("SELECT group_concat(id) FROM delivery") == f"1,{second.id}"
+    assert again(1, moment, "example.org").id > second.id
+
+
 def test_a_bounce_keeps_its_delivery_while_it_counts(settled: House) -> None:
     settled.store.inbox.bounce(
         "key", 1, "550 5.1.1 gone", MONDAY + 50 * DAY, status="", undelivered=False
