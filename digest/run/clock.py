@@ -79,10 +79,10 @@ async def settle(
         now = clock()
         if there is not None:
             compare(now, there, store.clock.trusted())
-        elif always or store.clock.is_ahead_of(now):
+        elif always or store.clock.is_stamped_ahead_of(now):
             raise ClockError(
                 f"this machine's clock says {in_utc(now)}, the last run was at"
-                f" {in_utc(store.clock.latest() or now)}, and arXiv's answer tells no time",
+                f" {in_utc(store.clock.stamped() or now)}, and arXiv's answer tells no time",
                 remedy="where the clock is right, say so: 'digest db clock --trust'",
             )
     except ClockError as error:
@@ -90,7 +90,7 @@ async def settle(
         raise
     store.clock.note_trouble("")
     # Whoever was away for days is right to be ahead of what was seen.
-    if not store.clock.is_ahead_of(now):
+    if not store.clock.is_stamped_ahead_of(now):
         return ""
     return in_words(store.clock.put_right(now), now)
 
@@ -101,7 +101,7 @@ async def _asked(
     try:
         return await ask()
     except ArxivError as error:
-        seen = store.clock.latest() or now
+        seen = store.clock.stamped() or now
         raise ClockError(
             f"this machine's clock says {in_utc(now)}, the last run was at {in_utc(seen)}, and"
             f" arXiv could not be asked for the time ({error.message})",

@@ -92,6 +92,7 @@ class SignUps(Concern):
                     " the database keeps no addresses then",
                     remedy="keep the readers in a file (DIGEST_SUBSCRIBERS)",
                 )
+            self._db.note_time(now)
             known = self._db.row(
                 "SELECT id, origin, gone FROM subscriber WHERE lower(address) = lower(?)",
                 [signup.email],
@@ -125,6 +126,7 @@ class SignUps(Concern):
         file has taken them over.
         """
         with self._db.transaction():
+            self._db.note_time(now)
             changed = self._db.write(
                 """UPDATE signup SET entry = ?, names = ?, at = ?
                    WHERE subscriber = (
@@ -172,6 +174,7 @@ class Wishes(Concern):
                 "SELECT 1 FROM subscriber WHERE id = ? AND origin = 'file' AND gone = 0", [reader]
             ):
                 return False
+            self._db.note_time(now)
             if field is Away.PAUSE:
                 self._db.write(
                     "DELETE FROM wish WHERE subscriber = ? AND field = ?", [reader, field]

@@ -21,7 +21,7 @@ from digest.rules.delivery_retry import UNKNOWN_WAIT
 from digest.rules.diff import GUARD, diff
 from digest.rules.plan import COMPARED_LATEST
 from digest.store.alarms import Alarms
-from digest.store.database import Concern
+from digest.store.database import STAMPED_UNTIL, Concern
 from digest.store.digests import ERA
 from digest.store.papers import load_papers
 from digest.store.relay import PAUSES
@@ -65,6 +65,13 @@ class Clock(Concern):
         moments = (self._db.meta(LATEST_NOW), self._db.text("SELECT MAX(at) FROM bounce"))
         return moment_or_none(max(filter(None, moments), default=None))
 
+    def stamped(self) -> datetime | None:
+        """The latest time by which anything was stamped, commands included; None where nothing was.
+        What they say holds up no rehearsal of an earlier day.
+        """
+        moments = (self.latest(), moment_or_none(self._db.meta(STAMPED_UNTIL)))
+        return max(filter(None, moments), default=None)
+
     def check(self, now: datetime) -> datetime:
         """The time to work with. Raises ClockError where it would go back."""
         latest = self.latest()
@@ -85,13 +92,19 @@ class Clock(Concern):
         latest = self.latest()
         return latest is not None and latest - now >= SKEW
 
+    def is_stamped_ahead_of(self, now: datetime) -> bool:
+        """Whether anything, by a run or a command, was stamped ahead of this time."""
+        stamped = self.stamped()
+        return stamped is not None and stamped - now >= SKEW
+
     def is_doubtful(self, now: datetime) -> bool:
         """Whether this time lies too far from what the database has seen to be believed as it is.
 
-        A database that has seen none is as good as its first answer of arXiv's.
+        A database without a run is as good as its first answer of arXiv's. What a command saw is
+        no proof of a later time, since nothing compares its clock.
         """
         latest = self.latest()
-        return latest is not None and (latest - now >= SKEW or now - latest > LEAP)
+        return self.is_stamped_ahead_of(now) or (latest is not None and now - latest > LEAP)
 
     def note_trouble(self, words: str, off: timedelta | None = None) -> None:
         """Remember what is wrong with the machine's clock, and how far it is off; "": nothing is
@@ -138,7 +151,7 @@ class Clock(Concern):
         """Put right, in one transaction, what the program itself stamped beyond `now`, which is
         known to be the time. What persons said, such as a pause, stays.
         """
-        seen, moment = self.latest(), {"now": now}
+        seen, moment = self.stamped(), {"now": now}
         with self._db.transaction():
             keywords, papers = self._put_logs_right(now)
             digests = self._db.write(_DELIVERIES, moment)
@@ -157,7 +170,7 @@ class Clock(Concern):
             # What a feed held on a day that has not come is nothing to compare the next one with.
             self._db.write("DELETE FROM feed WHERE at > :now", moment)
             self._put_trouble_right(now)
-            for key in (LATEST_NOW, "mailed_until", "folder_answered"):
+            for key in (LATEST_NOW, STAMPED_UNTIL, "mailed_until", "folder_answered"):
                 if (self._db.meta(key) or "") > to_text(now):
                     self._db.set_meta(key, to_text(now))
             # Slots that were used under the wrong clock come again: their Message-IDs must not.

@@ -24,11 +24,14 @@ from digest.store.dialect import for_sqlite
 from digest.store.failures import explained_errors
 from digest.store.rows import moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
+from digest.times import to_text
 
 SPARE = 8
 """A file keeps this part of its pages for new rows where they are empty …"""
 FREED_AT_ONCE = 1_000
 """… and is shortened by so many pages at once."""
+STAMPED_UNTIL = "stamped_until"
+"""Meta key: the latest time by which something was stamped without a run."""
 
 T = TypeVar("T")
 Parameters = Sequence[Any] | dict[str, Any]
@@ -283,6 +286,13 @@ class Database:
             "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
             [key, value],
         )
+
+    def note_time(self, now: datetime) -> None:
+        """Remember a time by which a command stamps something: where the machine's clock is ahead,
+        the next run under the right time finds it by that, and puts right what was stamped.
+        """
+        if (self.meta(STAMPED_UNTIL) or "") < to_text(now):
+            self.set_meta(STAMPED_UNTIL, to_text(now))
 
     def close(self) -> None:
         """Close the connection."""

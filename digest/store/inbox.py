@@ -75,6 +75,7 @@ class Inbox(Concern):
         and never ended.
         """
         with self._db.transaction():
+            self._db.note_time(now)
             return any(self._note(key, number, now) for number in range(TRIES))
 
     def is_begun(self, key: str) -> bool:
@@ -157,6 +158,7 @@ class Inbox(Concern):
     def _first(self, key: str, now: datetime) -> bool:
         """Remember a message; false where it is remembered already."""
         # docs/decisions.md, "The inbox is remembered twice"
+        self._db.note_time(now)
         self._db.write("DELETE FROM inbox_message WHERE at < ?", [now - KEPT])
         return bool(
             self._db.write(

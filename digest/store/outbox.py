@@ -268,6 +268,7 @@ class Outbox(Concern):
             self._require(delivery)
             (row,) = self._db.rows(_REPEATED, [delivery])
             _refuse_repeat(delivery, row)
+            self._db.note_time(now)
             # Its moment is a little past the full second, so that no digest's slot is ever taken by
             # it. The reader's last repeat tells it from the others: a count would go back with age.
             slot = f"{now:%Y-%m-%dT%H:%M:%S}.{row['last'] % 900_000 + 1:06}Z"

@@ -85,6 +85,7 @@ class Personal(Concern):
             )
             self._conceal(address)
             note_forgotten(self._db, address, now)
+            self._db.note_time(now)
             note_change(self._db)
         return erased
 

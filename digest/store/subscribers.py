@@ -256,6 +256,7 @@ class Subscribers(Concern):
             )
             if reader is None:
                 return False
+            self._db.note_time(now)
             self._leave([reader], now)
             self._db.set_meta("roster", "")
         return True

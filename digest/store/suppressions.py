@@ -261,6 +261,7 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
             "UPDATE suppression SET farewell = NULL WHERE lower(address) = lower(?)", [address]
         )
         return False
+    database.note_time(now)
     database.write(
         """INSERT INTO suppression(address, reason, since) VALUES(?, ?, ?)
            ON CONFLICT(lower(address))

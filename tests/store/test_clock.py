@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from digest.errors import ClockError, Exit
-from digest.model import Kind, Outcome, Receipt, Window
+from digest.model import Kind, Outcome, Receipt, SignUp, Window
 from digest.rules.alarm import KnownTrouble, Trouble
 from digest.rules.diff import GUARD
+from digest.store import Store
 from digest.store.clock import _STAMPS, LEAP, SKEW
 from digest.times import to_text
-from tests.store.house import ADA, MINUTE, House
+from tests.store.house import ADA, BOB, MINUTE, House
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, keyword, reader
 
 AHEAD = MONDAY + 3650 * DAY
@@ -52,6 +54,46 @@ def test_a_bounce_that_a_wrong_clock_dated_is_found_without_a_run(house: House) 
     house.store.clock.put_right(MONDAY + HOUR)
     assert not house.store.clock.is_doubtful(MONDAY + HOUR)
     assert house.value("SELECT at FROM bounce") == to_text(MONDAY)
+
+
+COMMANDS: dict[str, Callable[[Store], object]] = {
+    "repeat": lambda store: store.outbox.again(1, AHEAD, "example.org"),
+    "remove": lambda store: store.subscribers.remove(ADA, AHEAD),
+    "suppress": lambda store: store.suppressions.unsubscribe(1, "by hand", AHEAD),
+    "forget": lambda store: store.personal.forget(ADA, AHEAD),
+    "read a mail": lambda store: store.inbox.ignore("key", AHEAD),
+    "begin a mail": lambda store: store.inbox.begin("key", AHEAD),
+    "sign up": lambda store: store.signups.sign_up(SignUp(BOB, "{}"), AHEAD),
+    "pause": lambda store: store.wishes.pause(1, AHEAD.date(), "", AHEAD),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_command_stamped_under_a_wrong_clock_is_found_without_a_run(
+    settled: House, command: str
+) -> None:
+    settled.record("Alpha", eprint(2))
+    settled.queue()
+    COMMANDS[command](settled.store)
+    now = settled.now + HOUR
+    assert settled.store.clock.is_doubtful(now)
+    # A rehearsal of an earlier day knows of runs alone.
+    assert settled.store.clock.check(now) == now
+    settled.store.clock.put_right(now)
+    assert not settled.store.clock.is_doubtful(now)
+    # What a command says of the time makes no wrong clock believed.
+    COMMANDS["remove"](settled.store)
+    COMMANDS["read a mail"](settled.store)
+    assert settled.store.clock.is_doubtful(AHEAD)
+
+
+def test_a_repeat_that_a_wrong_clock_dated_leaves_once_that_is_known(settled: House) -> None:
+    settled.store.outbox.again(1, AHEAD, "example.org")
+    now = settled.now + HOUR
+    assert settled.store.clock.is_stamped_ahead_of(now)
+    settled.store.clock.put_right(now)
+    settled.now = now + DAY
+    assert settled.claim() is not None
 
 
 @pytest.mark.sqlite

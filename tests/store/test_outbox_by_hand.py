@@ -12,6 +12,7 @@ from digest.model import (
     State,
 )
 from digest.rules.channels import Terms
+from digest.store.ageing import KEPT
 from tests.store.house import ADA, BOB, PIECES, House
 from tests.world.worlds import DAY, eprint, reader
 
@@ -137,3 +138,24 @@ def test_a_repeat_of_a_repeat_names_the_digest_that_carries_the_papers(settled: 
     slots = settled.database.column("SELECT slot FROM delivery WHERE again > 0")
     assert len(set(slots)) == 3
     assert settled.due() == []
+
+
+def test_a_repeat_has_a_moment_of_its_own_however_many_have_aged(settled: House) -> None:
+    """A clock that was set back comes by the same second twice."""
+
+    def repeat() -> tuple[str, str]:
+        number = settled.store.outbox.again(1, settled.now, "example.org").id
+        row = settled.database.row("SELECT slot, message_id FROM delivery WHERE id = ?", [number])
+        assert row is not None
+        settled.settle(Outcome.SENT)
+        return row["slot"], row["message_id"]
+
+    first = repeat()
+    settled.now += DAY
+    made = [repeat(), repeat()]
+    while settled.store.ageing.step(settled.now + KEPT):
+        pass
+    assert settled.value("SELECT COUNT(*) FROM delivery WHERE again > 0") == 2
+    made.append(repeat())
+    slots, message_ids = zip(first, *made, strict=True)
+    assert len(set(slots)) == len(set(message_ids)) == 4

@@ -163,7 +163,7 @@ def clock(context: Context, trust: bool, as_json: bool) -> None:
     """
     path = _existing(context)
     with cycle_lock(path), open_store(path, create=False) as store:
-        seen = store.clock.latest()
+        seen = store.clock.stamped()
         said = asyncio.run(settle_clock(context.settings, store, always=True, trusted=trust))
     now = machine_now()
     value = {"now": to_text(now), "seen": text_or_none(seen), "put_right": said}
