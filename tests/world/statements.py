@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from digest.store import database as database_module
@@ -20,7 +21,9 @@ from digest.store.database import Database
 from digest.store.dialect import for_sqlite
 
 ROOT = Path(database_module.__file__).parent.parent
-_BETWEEN = {database_module.__file__, str(Path(__file__).parent / "model.py"), contextlib.__file__}
+_BETWEEN = {database_module.__file__, contextlib.__file__}
+_CRASHING = (str(Path(__file__).parent / "model.py"), {"rows", "value", "write_many", "_execute"})
+"""The functions that the random histories put between the program and its connection."""
 _CONNECTION = re.compile(r"sqlite_(sequence|master)|^\s*(PRAGMA|BEGIN|COMMIT|VACUUM|ANALYZE)")
 """The SQL of database.py, which a second database brings itself."""
 _ran: dict[str, str] = {}
@@ -232,12 +235,17 @@ def _speaker() -> str:
     """The module of the program that the connection was asked by; "" where it was a test, or the
     schema."""
     frame = sys._getframe(2)
-    while frame.f_back and frame.f_code.co_filename in _BETWEEN:
+    while frame.f_back and _is_between(frame.f_code):
         if frame.f_code.co_name == "_migrate":
             return ""
         frame = frame.f_back
     path = Path(frame.f_code.co_filename)
     return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else ""
+
+
+def _is_between(code: CodeType) -> bool:
+    file, functions = _CRASHING
+    return code.co_filename in _BETWEEN or (code.co_filename == file and code.co_name in functions)
 
 
 def complaints() -> list[str]:
