@@ -1327,8 +1327,8 @@ class Oracle:
         for (owner, _query), subscription in self.subscriptions.items():
             # The log begins anew behind what was let go. Should this digest fail, a paper of it
             # whose only later row is a new version comes again as one: in another section, but it
-            # comes.
-            if owner == address:
+            # comes. A log that is not read at present, and may be again, stays as it is.
+            if owner == address and subscription.state != "off":
                 subscription.entries = [e for e in subscription.entries if e[0] > cut]
                 subscription.passed = [e for e in subscription.passed if e[0] > cut]
         self.world.stats["let go"] += len(want) - limit
