@@ -18,7 +18,11 @@ TITLE_LENGTH, ABSTRACT_LENGTH = 500, 6_000
 # direction of writing, with which a title could rearrange the line around it.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # A full stop ends no sentence behind an initial or one of these; behind it another one begins.
-_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*(?= +[\"'“‘(\[$]?[^\Wa-z_])|[。！？]")
+# Some authors leave out the blank behind it; a name with a dot in it is not followed by a sentence.
+_SENTENCE_END = re.compile(
+    r"[.!?][\"'”’)\]]*(?= +[\"'“‘(\[$]?[^\Wa-z_])|[。！？]"
+    r"|(?<=[a-z]{5})\.(?=[A-Z][a-z]* [a-z]+ )"
+)
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|e\.g|i\.e|cf|vs|al|etc|resp|approx|Fig|Figs|Eq|Eqs|Sec|Ref|Refs"
     r"|No|Thm|Dr|Prof|St|viz|w\.r\.t))\.$"
@@ -39,7 +43,15 @@ def readable(text: str, length: int = TITLE_LENGTH) -> str:
 @lru_cache(maxsize=4096)
 def _sentence_ends(text: str) -> tuple[int, ...]:
     ends = (match.end() for match in _SENTENCE_END.finditer(text))
-    return tuple(end for end in ends if not _NO_END.search(text, max(0, end - 12), end))
+    return tuple(
+        end
+        for end in ends
+        if not _NO_END.search(text, max(0, end - 12), end) and not _in_a_link(text, end)
+    )
+
+
+def _in_a_link(text: str, end: int) -> bool:
+    return text[end : end + 1] != " " and "/" in text[text.rfind(" ", 0, end) + 1 : end]
 
 
 def sentences(text: str) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def real_days(*names: str) -> Iterator[tuple[str, Digest]]:
 
 @pytest.mark.heavy
 def test_of_real_abstracts_nine_of_ten_sentences_say_what_was_done() -> None:
-    """By their words; three hundred of them were read by people as well (docs/digest.md)."""
+    """By their words alone: whether another one would have said more, a person has to judge."""
     done = re.compile(
         r"\b(?:we|i|this \w+|this \w+ \w+|our \w+|is|are|was|were)\b.*\b(?:introduc|propos|present"
         r"|develop|design|show|prov|demonstrat|find|found|study|studied|investigat|examin|explor"
