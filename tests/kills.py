@@ -134,6 +134,7 @@ class Trial:
         self.report = Report()
         self.papers: list[Paper] = []
         self.expected: list[tuple[str, str]] = []
+        self.unsure: set[str] = set()
         self.now = START
 
     def live(self, kills: int, *, seconds: float = 600.0) -> Report:
@@ -237,6 +238,11 @@ class Trial:
             ended = nursery.run(self._arguments)
             assert ended["code"] == 0, ended
             self.now += QUIET
+            # Read day by day: after two months the ledger keeps no Message-IDs.
+            self.unsure |= {
+                row[0]
+                for row in self._rows("SELECT message_id FROM delivery WHERE maybe_accepted = 1")
+            }
             if not self._value(
                 "SELECT COUNT(*) FROM delivery WHERE state IN ('queued', 'leased', 'in_data', "
                 "'deferred')"
@@ -269,9 +275,6 @@ class Trial:
             copies[message_id[1]] += 1
             for paper in re.findall(r"arxiv\.org/abs/(2611\.\d{5})v", text):
                 carried[recipient[1], paper].add(message_id[1])
-        unsure = {
-            row[0] for row in self._rows("SELECT message_id FROM delivery WHERE maybe_accepted = 1")
-        }
         held = {
             (row[0], row[1])
             for row in self._rows(
@@ -280,10 +283,10 @@ class Trial:
                 " JOIN content_paper cp ON cp.content = d.content WHERE d.state = 'unknown'"
             )
         }
-        report.unknown = len(unsure)
+        report.unknown = len(self.unsure)
         report.doubled = sum(times - 1 for times in copies.values())
         report.unsaid = [
-            message for message, times in copies.items() if times > 1 and message not in unsure
+            message for message, times in copies.items() if times > 1 and message not in self.unsure
         ]
         report.lost = [f"{key}" for key in self.expected if key not in carried and key not in held]
         report.twice = [f"{key} in {ids}" for key, ids in carried.items() if len(ids) > 1]
