@@ -235,7 +235,7 @@ class History(Concern):
             LedgerEntry,
             f"""SELECT {_DELIVERY} FROM {_DELIVERIES} WHERE d.subscriber = :reader
                     AND COALESCE(d.ended_at, '9999') >= COALESCE(:since, '')
-                    AND d.queued_at < COALESCE(:until, '9999')
+                    AND d.queued_at < COALESCE(:until, '~')
                 ORDER BY d.queued_at DESC, d.id DESC LIMIT :limit""",
             {"reader": reader, "since": since, "until": until, "limit": limit},
         )
