@@ -57,8 +57,8 @@ _KINDS = (
         re.compile(
             rf"(?:{_WE}|{_THIS}) (?:show|prov(?:e|ing)\b|demonstrat|find\b|found\b|finds\b"
             r"|establish|obtain|deriv|report|reveal|discover|uncover|characteri[sz]|solv|determin"
-            r"|construct|provid|argu|identif|formulat|formali[sz]|give|extend|generali[sz]|classif|build"
-            r"|measur|detect|constrain|comput|calculat|observ|offer|releas|contribut)\w*",
+            r"|construct|provid|argu|identif|formulat|formali[sz]|give|extend|generali[sz]|classif"
+            r"|build|measur|detect|constrain|comput|calculat|observ|offer|releas|contribut)\w*",
             re.IGNORECASE,
         ),
         2.4,
