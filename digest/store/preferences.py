@@ -97,7 +97,7 @@ class Preferences(Concern):
             )
         return True
 
-    def library(self, reader: int) -> list[LibraryPaper]:
+    def library_of(self, reader: int) -> list[LibraryPaper]:
         """The papers of a reader's library."""
         return self._db.all(
             LibraryPaper,
