@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from digest.errors import ArxivError, DoubtfulError
 from digest.model import Paper
 from digest.store.database import Concern
-from digest.store.rows import decompress, from_text, loads, stored, value_of
+from digest.store.rows import columns_of, decompress, from_text, loads, stored, value_of
 from digest.times import to_text
 
 RAW_BYTES = 1_000_000
@@ -161,7 +161,7 @@ class Held(Concern):
 
 
 def _paper_text(paper: Paper) -> str:
-    return json.dumps(asdict(paper), default=to_text, ensure_ascii=False)
+    return json.dumps(columns_of(paper), default=to_text, ensure_ascii=False)
 
 
 @stored

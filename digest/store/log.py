@@ -11,11 +11,11 @@ bears the one below it is committed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from digest.store.database import Database
-from digest.store.rows import from_text
+from digest.store.rows import columns_of, from_text
 from digest.times import to_text
 
 LOOKED_AT, AT_ONCE = 2_000, 100
@@ -52,7 +52,7 @@ def append(database: Database, entries: Sequence[Entry]) -> None:
         """INSERT INTO seen(seq, query, paper, version, kind, run, listed)
            VALUES(:seq, :query, :paper, :version, :kind, :run, :listed)""",
         [
-            asdict(entry) | {"seq": number}
+            columns_of(entry) | {"seq": number}
             for number, entry in enumerate(entries, head(database) + 1)
         ],
     )

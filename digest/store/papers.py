@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,7 @@ from digest.model import Change, Paper
 from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
 from digest.store.ledger import note_withdrawal
-from digest.store.rows import loads, stored, value_of
+from digest.store.rows import columns_of, loads, stored, value_of
 
 _COLUMNS = [field.name for field in fields(Paper)]
 _UPSERT = f"""
@@ -46,7 +46,7 @@ def write_paper(database: Database, paper: Paper, *, redate: bool = False) -> No
     """
     database.write(
         _UPSERT,
-        asdict(paper)
+        columns_of(paper)
         | {
             "authors": json.dumps(paper.authors, ensure_ascii=False),
             "categories": json.dumps(paper.categories),

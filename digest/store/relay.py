@@ -5,7 +5,7 @@ why, and how much it was given lately.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from digest.model import Channel, Outcome, Receipt
@@ -13,7 +13,7 @@ from digest.rules.bounces import Fault, bare_words, fault_of
 from digest.rules.channels import RULES, RateLimit
 from digest.store.database import Concern, Database
 from digest.store.readers import count_readers
-from digest.store.rows import from_text
+from digest.store.rows import columns_of, from_text
 
 PAUSES = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60))
 """The rest after each failure of the server in a row; the last one repeats, and is taken at once
@@ -174,7 +174,7 @@ class Relay(Concern):
                    failures = :failures, streak = :streak, tripped_since = :tripped_since,
                    paused_until = :paused_until, reason = :reason, permanent = :permanent,
                    refusal = :refusal, refused = :refused""",
-            asdict(state) | {"name": self._name},
+            columns_of(state) | {"name": self._name},
         )
 
     def room(self, now: datetime, limits: Sequence[RateLimit], most: int) -> int:

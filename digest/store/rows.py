@@ -81,6 +81,12 @@ def value_of(cls: Callable[..., T], row: Mapping[str, Any], **given: Any) -> T:
     return cls(**(found | given))
 
 
+def columns_of(value: Any) -> dict[str, Any]:
+    """A dataclass as the parameters of a statement: each field under its name, and as it is."""
+    # `asdict` would copy each moment and tuple, which takes longer than the statement itself.
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
 _READERS: dict[Any, Callable[[Any], Any]] = {
     bool: bool,
     date | None: stored(lambda text: date.fromisoformat(text) if text else None),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from digest.model import Outcome
 from digest.store.clock import LATEST_NOW
 from digest.store.database import Concern, Database
-from digest.store.rows import from_text, moment_or_none, value_of
+from digest.store.rows import columns_of, from_text, moment_or_none, value_of
 from digest.times import to_text
 
 KEPT = timedelta(days=366)
@@ -70,7 +70,7 @@ class Runs(Concern):
                    status = excluded.status, fetched = excluded.fetched, new = excluded.new,
                    revised = excluded.revised, late = excluded.late,
                    requests = excluded.requests, why = excluded.why""",
-            asdict(record) | {"run": run, "query": query},
+            columns_of(record) | {"run": run, "query": query},
         )
 
     def explain_silence(self, run: int, why: str) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from digest.model import Paper
 from digest.store.database import Concern
 from digest.store.papers import load_papers
+from digest.store.rows import columns_of
 
 CHUNK = 500
 
@@ -51,7 +52,7 @@ class Sources(Concern):
                        keys = excluded.keys, proven = excluded.proven,
                        trouble = excluded.trouble, at = excluded.at""",
                 [
-                    asdict(state) | {"keys": json.dumps(sorted(state.keys)), "at": now}
+                    columns_of(state) | {"keys": json.dumps(sorted(state.keys)), "at": now}
                     for state in states
                 ],
             )
