@@ -15,9 +15,10 @@ import pytest
 
 from digest.demo.feeds import feed
 from digest.demo.papers import World, newest_first
-from digest.demo.words import TOPICS
+from digest.demo.words import TOPICS, Topic
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper
+from digest.rendering.texts import sentences
 from tests.world.replay import Home, Result, subscribers_file
 from tests.world.standin import ScriptedAnswer, Standin
 
@@ -28,6 +29,13 @@ ADA = "ada@example.org"
 TOPIC = TOPICS[0]
 NAME = TOPIC.name.title()
 QUERY = make_keyword(NAME).query
+
+
+def brief(world: World, at: datetime, topic: Topic) -> Paper:
+    """A paper with the first sentences of its abstract: windows are judged by rows, not by texts,
+    and hundreds of long ones take seconds to read."""
+    paper = world.paper(at, topic)
+    return replace(paper, abstract=" ".join(sentences(paper.abstract)[:2]))
 
 
 class House:
@@ -43,7 +51,7 @@ class House:
         self.announced: list[str] = []
 
     def paper(self, at: datetime) -> Paper:
-        return self.world.paper(at, TOPIC)
+        return brief(self.world, at, TOPIC)
 
     def announce(self, now: datetime, number: int = 4) -> list[Paper]:
         """New papers of the last day."""
@@ -117,7 +125,7 @@ def another(house: House) -> tuple[Paper, ...]:
     """A sorted answer that has nothing in common with what came before."""
     world = World(12)
     return newest_first(
-        [world.paper(MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(240)]
+        [brief(world, MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(240)]
     )
 
 
@@ -125,7 +133,7 @@ def wider(house: House) -> tuple[Paper, ...]:
     """A sorted answer to a query that also matches what this one does not."""
     world = World(13)
     return newest_first(
-        [*house.rows, *(world.paper(MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(450))]
+        [*house.rows, *(brief(world, MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(450))]
     )
 
 
