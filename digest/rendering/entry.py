@@ -5,7 +5,7 @@ safe to click.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -164,36 +164,29 @@ class Manner:
         """What the keywords look for that a paper matches."""
         return [term for name in item.keywords for term in self.terms.get(name.casefold(), ())]
 
-    def is_passing(self, item: Item) -> bool:
-        """Whether a paper only mentions a keyword: once in its abstract, and not in its title."""
-        if not self.glance or item.listed or item.kind is Kind.REVISED:
-            return False
-        paper, sought = item.paper, self.sought(item)
-        if names(paper.authors, [*sought, *map(author_term, self.digest.authors)]):
-            return False
-        mentions = find(paper.abstract, sought, ABSTRACT)
-        return len(mentions) == 1 and not find(paper.title, sought, TITLE)
 
-
-def paper_view(item: Item, number: int, manner: Manner) -> PaperView:
-    """Prepare one paper, the `number`-th of its digest."""
+def paper_view(item: Item, manner: Manner) -> PaperView:
+    """Prepare one paper, which has no number yet."""
     paper, digest = item.paper, manner.digest
     sought = manner.sought(item)
     named = [*sought, *map(author_term, digest.authors)]
     shown, more, byline = _authors(paper.authors, named)
     title, comment = readable(paper.title) or paper.id, readable(paper.comment, COMMENT_LENGTH)
     whole = readable(paper.abstract, ABSTRACT_LENGTH)
-    abstract = _abstract(whole, digest.abstract_length)
     withdrawn = is_withdrawn(paper)
     has_html = not withdrawn and paper.published >= HTML_SINCE
     badges = tuple(_badges(item, comment, withdrawn, manner.mixed))
     links = tuple(_links(comment, whole))
-    passing = manner.is_passing(item)
+    title_hits, abstract_hits = find(title, sought, TITLE), find(whole, sought, ABSTRACT)
+    # Once in the abstract and not in the title, that is a keyword mentioned in passing.
+    is_mentioned = len(abstract_hits) == 1 and not title_hits
+    is_news = item.kind is not Kind.REVISED and not item.listed
+    passing = manner.glance and is_news and is_mentioned and not any(a.named for a in shown)
     sentence = key_sentence(whole, title) if manner.glance and not passing else ""
     return PaperView(
-        number=number,
+        number=0,
         title=title,
-        title_hits=find(title, sought, TITLE),
+        title_hits=title_hits,
         url=paper.abstract_url,
         pdf="" if withdrawn else paper.pdf_url,
         html=paper.html_url if has_html else "",
@@ -209,14 +202,21 @@ def paper_view(item: Item, number: int, manner: Manner) -> PaperView:
         links=links,
         comment="" if _is_said(comment, badges, links) else comment,
         comment_hits=find(comment, sought, COMMENT),
-        abstract=abstract,
-        abstract_hits=find(abstract, sought, ABSTRACT),
+        abstract=_abstract(whole, digest.abstract_length),
+        abstract_hits=abstract_hits,
         changed=_changed(item),
         besides=item.listed,
         sentence=sentence,
-        sentence_hits=find(sentence, sought, ABSTRACT),
+        sentence_hits=_within(whole, sentence, abstract_hits),
         passing=passing,
     )
+
+
+def _within(whole: str, part: str, hits: Iterable[Span]) -> tuple[Span, ...]:
+    """Those of a text's pieces that lie in a part of it, by their places in that."""
+    begin = whole.find(part)
+    end = begin + len(part)
+    return tuple((a - begin, b - begin) for a, b in hits if begin <= a and b <= end)
 
 
 def _labels(item: Item) -> tuple[str, ...]:

@@ -194,10 +194,11 @@ def _groups(section: Section, number: int, digest: Digest, mark: str) -> Iterato
     dated = any(item.announced for item in _items(digest))
     for day, items in groupby(section.items, key=lambda item: item.announced):
         heading = (_day(day) if day else "Held, and announced since") if dated else ""
-        shown = sorted(items, key=manner.is_passing)
-        papers = tuple(paper_view(item, number + i, manner) for i, item in enumerate(shown))
-        if mark:
-            papers = tuple(replace(paper, mark=f"{mark}-{paper.number}") for paper in papers)
+        shown = sorted((paper_view(item, manner) for item in items), key=lambda p: p.passing)
+        papers = tuple(
+            replace(paper, number=n, mark=f"{mark}-{n}" if mark else "")
+            for n, paper in enumerate(shown, number)
+        )
         yield GroupView(heading, f"d{number}", papers)
         number += len(papers)
 
