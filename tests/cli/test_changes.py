@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, time
-from pathlib import Path
+from datetime import date, time
 
 import pytest
 
@@ -12,7 +11,6 @@ from digest.model import Abstracts, Format, Order, Revisions, Weekly
 from digest.subscribers.fields import FIELDS, SETTABLE, split
 from tests.world.shell import Shell
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = """\
 # the group's own list
 defaults: {timezone: Europe/Berlin, at: "08:00"}   # for all
@@ -31,11 +29,7 @@ subscribers:
 
 
 @pytest.fixture
-def shell(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Shell:
-    monkeypatch.setattr("digest.cli.readers.subscribers.machine_now", lambda: NOW)
-    shell = Shell(tmp_path, capfd)
+def shell(shell: Shell) -> Shell:
     shell.path.write_text(FILE, encoding="utf-8")
     return shell
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -16,18 +14,7 @@ from digest.cli.readers.subscribers import subscribers
 from digest.store import open_store
 from digest.subscribers import load_roster
 from digest.system.locks import cycle_lock
-from tests.world.shell import Shell
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Shell:
-    for module in ("subscribe", "subscribers"):
-        monkeypatch.setattr(f"digest.cli.readers.{module}.machine_now", lambda: NOW)
-    return Shell(tmp_path, capfd)
+from tests.world.shell import NOW, Shell
 
 
 @pytest.fixture

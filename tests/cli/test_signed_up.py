@@ -5,8 +5,7 @@ them.
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 
 import pytest
 
@@ -15,9 +14,8 @@ from digest.subscribers import load_roster
 from digest.subscribers.book import fields_of
 from digest.subscribers.fields import Value
 from digest.subscribers.load import follow_file
-from tests.world.shell import Shell
+from tests.world.shell import NOW, Shell
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVE, ADA = "eve@example.org", "ada@example.org"
 FIELDS: dict[str, Value] = {
     "keywords": ["diffusion", "RL"],
@@ -26,15 +24,6 @@ FIELDS: dict[str, Value] = {
     "schedule": "weekly",
 }
 KEYWORDS = "keywords: {RL: 'ti:\"reinforcement learning\"'}\n"
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Shell:
-    for module in ("subscribe", "subscribers"):
-        monkeypatch.setattr(f"digest.cli.readers.{module}.machine_now", lambda: NOW)
-    return Shell(tmp_path, capfd)
 
 
 def sign_up(shell: Shell, email: str = EVE, **fields: Value) -> None:

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from digest.store import open_store
 from digest.subscribers import load_roster
-from tests.world.shell import Shell
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Shell:
-    for module in ("subscribe", "subscribers"):
-        monkeypatch.setattr(f"digest.cli.readers.{module}.machine_now", lambda: NOW)
-    return Shell(tmp_path, capfd)
+from tests.world.shell import NOW, Shell
 
 
 @pytest.fixture

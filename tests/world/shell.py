@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from digest.model import Subscriber
 from digest.subscribers import load_roster
 
 MAILDIR_LINE = "nobody's inbox"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+"""A Monday at noon."""
 
 
 @dataclass
