@@ -25,6 +25,7 @@ from digest.cli.besides.manual import _commands, reference
 from digest.demo.papers import three_days
 from digest.setup.settings import SETTINGS
 from digest.store.bodies import Bodies
+from tests.world.shell import run_main
 from tests.world.standin import Standin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +82,11 @@ EXAMPLES = [
 ]
 
 
+def is_service(example: str) -> bool:
+    """Whether an example runs until it is stopped."""
+    return example.split()[1] in ("daemon", "serve")
+
+
 @pytest.fixture(scope="module")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Standin]]:
     """A home with two readers and a day of history, and the small arXiv that it asks."""
@@ -106,48 +112,56 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
         yield home, standin
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_each_example_works_as_printed(
-    example: str, lived_in: tuple[Path, Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def at_home(
+    lived_in: tuple[Path, Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A copy of that home, the files beside it that the examples name, and its settings."""
     lived, standin = lived_in
     home = tmp_path / "home"
     shutil.copytree(lived, home)
     shutil.copy(lived / "backup.db", tmp_path)
-    environment = {
-        "DIGEST_HOME": str(home),
-        "DIGEST_ARXIV_API": standin.url,
-        "DIGEST_ARXIV_DELAY": "0",
-        "HOME": str(tmp_path),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
     (tmp_path / "people.csv").write_text(
         "email,keywords\nkim@example.org,reward model\n", encoding="utf-8"
     )
     (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
     (tmp_path / "README.md").write_text(PAGE, encoding="utf-8")
-    command = shlex.split(example)
-    assert command[0] == "digest"
+    monkeypatch.setenv("DIGEST_HOME", str(home))
+    monkeypatch.setenv("DIGEST_ARXIV_API", standin.url)
+    monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if not is_service(e)])
+@pytest.mark.usefixtures("at_home")
+def test_each_example_works_as_printed(example: str, capfd: pytest.CaptureFixture[str]) -> None:
+    told = run_main(shlex.split(example)[1:], capfd)
+    assert told.code == 0, f"{told.out}\n{told.err}"
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if is_service(e)])
+def test_each_service_works_as_printed_until_it_is_stopped(example: str, at_home: Path) -> None:
+    had = len(list((at_home / "mail" / "new").iterdir()))
     process = subprocess.Popen(
-        [sys.executable, "-m", "digest", *command[1:]],
-        cwd=tmp_path,
-        env=environment,
+        [sys.executable, "-m", *shlex.split(example)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    if command[1] == "daemon":
+    if "daemon" in example:
         # Its first cycle mails what came since; then it only waits, and can be stopped.
-        had = len(list((lived / "mail" / "new").iterdir()))
         patience = time.monotonic() + 30
-        while len(list((home / "mail" / "new").iterdir())) == had and time.monotonic() < patience:
+        while (
+            len(list((at_home / "mail" / "new").iterdir())) == had and time.monotonic() < patience
+        ):
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-    if command[1] == "serve":
+    else:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Listening")
-        process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, f"{out}\n{err}"
     assert "Traceback" not in err
