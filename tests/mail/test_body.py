@@ -122,11 +122,11 @@ async def test_the_lines_arrive_as_they_were_written() -> None:
 
 @pytest.mark.heavy
 def test_room_for_the_lines_is_taken_before_abstracts_are() -> None:
-    reader = replace(ADA, max_papers=120)
-    digest = sample_digest([item(number) for number in range(1, 121)], reader)
+    reader = replace(ADA, max_papers=90)
+    digest = sample_digest([item(number) for number in range(1, 91)], reader)
     page = parts(message(Renderer(paper_line=PAPER_LINE).render(digest, MARK)).data)[1]
     assert HTML_BYTES - 3_000 < len(page.encode()) <= HTML_BYTES
-    assert page.count("https://arxiv.org/abs/") == page.count(f'href="{SITE}') == 120
+    assert page.count("https://arxiv.org/abs/") == page.count(f'href="{SITE}') == 90
     bare = Renderer().render(digest, MARK).html
     assert 0 < page.count("We study how") < bare.count("We study how"), "abstracts give way"
 

@@ -1191,6 +1191,8 @@ class Oracle:
                 delivery.status = "void"
                 self.revive(delivery)
                 self.world.stats["folded"] += 1
+        if address not in self.known:
+            raise BrokenError(f"{address} has left, and a digest was queued")
         want = self.due(address)
         # A digest without papers of the logs begins at their end.
         from_seq = min((seq for seq, _, _ in self.rows(address)), default=self.head() + 1) - 1
