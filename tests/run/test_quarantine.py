@@ -32,10 +32,11 @@ QUERY = make_keyword(NAME).query
 
 
 def brief(world: World, at: datetime, topic: Topic) -> Paper:
-    """A paper with the first sentences of its abstract: windows are judged by rows, not by texts,
-    and hundreds of long ones take seconds to read."""
+    """A paper with its first author and the first sentences of its abstract: windows are judged by
+    rows, not by texts, and hundreds of long ones take seconds to read."""
     paper = world.paper(at, topic)
-    return replace(paper, abstract=" ".join(sentences(paper.abstract)[:2]))
+    abstract = " ".join(sentences(paper.abstract)[:2])
+    return replace(paper, abstract=abstract, authors=paper.authors[:1])
 
 
 class House:
