@@ -5,6 +5,7 @@ Uses: nothing.
 
 from digest.model.deliveries import NOT_CARRIED, OPEN, WAITING, Outcome, Outgoing, Receipt, State
 from digest.model.digests import (
+    CloseTo,
     Digest,
     Item,
     LocalDate,
@@ -43,6 +44,7 @@ __all__ = [
     "Away",
     "Change",
     "Channel",
+    "CloseTo",
     "Digest",
     "Format",
     "Item",

@@ -15,6 +15,16 @@ LocalDate: TypeAlias = date
 
 
 @dataclass(frozen=True, slots=True)
+class CloseTo:
+    """One of a reader's own papers to which a paper in the digest is close; `id` is its arXiv id or
+    DOI, or what else the reader's program knows it by.
+    """
+
+    title: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One paper in a digest, with the names of all the reader's keywords that it matches.
 
@@ -22,6 +32,7 @@ class Item:
     not known), and `old_title` what the title was, where that changed. `announced` is the day of
     its announcement, as arXiv's lists date it, in a digest that covers several. `listed`: arXiv's
     search lists it for these keywords, and by this program's own reading it matches none.
+    `close_to`: the one of the reader's own papers for which it stands high.
     """
 
     paper: Paper
@@ -31,6 +42,7 @@ class Item:
     old_title: str = ""
     announced: date | None = None
     listed: bool = False
+    close_to: CloseTo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +73,17 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The content of one mail or issue, free of anything that belongs to one reader alone.
+    """The content of one mail or issue, free of anything that belongs to one reader alone, but for
+    the order and the reasons of a `ranked` one.
 
     `date` and `next_at` are in `timezone`; `previous` is the local date of the reader's digest
     before this one; `abstracts` is how many papers come with their abstract (as much of it as
     `abstract_length` says), the others as title lines; `skipped` counts papers left out after an
     absence; `quiet` is the reason where nothing came; `silences` are the keywords of which the
     reader is told, once, that they match nothing. A `welcome` names the `rhythm`, and the keywords
-    that are still `unanswered`.
+    that are still `unanswered`. A `ranked` one has its papers in the order of what the reader has,
+    whatever their keywords and days. Where there is a `top`, so many papers stand at a glance with
+    what they say, and all others as titles.
     """
 
     date: LocalDate
@@ -92,6 +107,8 @@ class Digest:
     subject_prefix: str = ""
     channel: Channel = Channel.MAIL
     unanswered: tuple[str, ...] = ()
+    ranked: bool = False
+    top: int | None = None
 
     @property
     def papers(self) -> int:

@@ -133,7 +133,8 @@ class Subscriber:
     which a digest may come; `at` is the local time before which it does not come (None: as soon as
     the papers are in); `exclude` holds canonical queries; where `within` names categories (`cs.LG`,
     `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
-    come before others that match as well.
+    come before others that match as well. `top`: so many papers stand at a glance with what they
+    say, and all others as titles (None: all with what they say).
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers. What `wishes` name the reader took away from what the file says.
     """
@@ -157,6 +158,7 @@ class Subscriber:
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
+    top: int | None = None
     channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)
     origin: Origin = Origin.FILE

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
 from digest.keywords.tokens import Term
-from digest.model import Abstracts, Change, Digest, Item, Kind
+from digest.model import Abstracts, Change, CloseTo, Digest, Item, Kind
 from digest.rendering.key_sentence import key_sentence
 from digest.rendering.texts import ABSTRACT_LENGTH, printable_line, readable, shorten
 from digest.rules.revision import is_withdrawn, tells_of_acceptance
+from digest.rules.verdict import read_paper_name
 from digest.times import MONTHS
 
 NAMED_AUTHORS = 3
@@ -26,6 +27,8 @@ SHORT_ABSTRACT = 320
 NAME_LENGTH, COMMENT_LENGTH = 80, 1_000
 VENUE_LENGTH, LINK_LENGTH, LABEL_LENGTH = 40, 70, 40
 NAMED_LINKS = 2
+CLOSE_LENGTH = 100
+"""Characters of the title of a reader's own paper to which one is close; it ends with a word."""
 
 _ACCEPTED = re.compile(
     r"\b(?P<how>accepted|published|presented|to appear|to be (?:published|presented))"
@@ -54,6 +57,8 @@ _EMPTY_WORDS = frozenset(
     "a and at available code github here homepage is link page project our the url webpage "
     "website".split()
 )
+# As Crossref has them, without what a link in a mail cannot bear.
+_DOI = re.compile(r"10\.[0-9]{4,9}/[A-Za-z0-9._;()/:-]{1,200}")
 HTML_SINCE = datetime(2023, 12, 1, tzinfo=UTC)
 """The day since which arXiv makes web pages of new submissions (its blog of 18 December 2023)."""
 
@@ -95,9 +100,10 @@ class PaperView:
 
     `sentence` is the one of its abstract that says most, and `passing` says that a keyword is only
     mentioned in it; both only where the digest has a glance. `besides`: arXiv's search only lists
-    it. The `…_hits` are the pieces of a text that a keyword matched; `pdf` and `html` are empty
-    where there is none. `mark` takes the place of the paper's line for the reader alone; "" where
-    papers have none.
+    it. `brief`: nothing is said of it but its title, badges and labels. `close_to`: one of the
+    reader's own papers; its `url` is empty where no address of it is known. The `…_hits` are the
+    pieces of a text that a keyword matched; `pdf` and `html` are empty where there is none. `mark`
+    takes the place of the paper's line for the reader alone; "" where papers have none.
     """
 
     number: int
@@ -123,6 +129,8 @@ class PaperView:
     sentence: str
     sentence_hits: tuple[Span, ...]
     passing: bool
+    close_to: Link | None
+    brief: bool = False
     mark: str = ""
 
     @property
@@ -138,7 +146,7 @@ class PaperView:
     @property
     def leads(self) -> bool:
         """Whether the glance says more of it than its title."""
-        return not self.passing and not self.besides
+        return not self.passing and not self.besides and not self.brief
 
 
 def keyword_name(keyword: str) -> str:
@@ -181,7 +189,9 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
     # Once in the abstract and not in the title, that is a keyword mentioned in passing.
     is_mentioned = len(abstract_hits) == 1 and not title_hits
     is_news = item.kind is not Kind.REVISED and not item.listed
-    passing = manner.glance and is_news and is_mentioned and not any(a.named for a in shown)
+    # By their own papers readers may want most what only mentions a keyword.
+    is_passed_over = is_news and is_mentioned and not any(a.named for a in shown)
+    passing = manner.glance and is_passed_over and not digest.ranked
     sentence = key_sentence(whole, title) if manner.glance and not passing else ""
     return PaperView(
         number=0,
@@ -197,7 +207,7 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
         categories=", ".join(
             printable_line(category, NAME_LENGTH) for category in paper.categories
         ),
-        labels=_labels(item),
+        labels=_labels(item, under_names=not (digest.ranked and digest.keywords[1:])),
         badges=badges,
         links=links,
         comment="" if _is_said(comment, badges, links) else comment,
@@ -209,7 +219,18 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
         sentence=sentence,
         sentence_hits=_within(whole, sentence, abstract_hits),
         passing=passing,
+        close_to=_close_to(item.close_to) if item.close_to else None,
     )
+
+
+def _close_to(own: CloseTo) -> Link:
+    """One of the reader's own papers, as a link where its id leads to it."""
+    title, url = readable(own.title), ""
+    if name := read_paper_name(own.id):
+        url = f"https://arxiv.org/abs/{name}"
+    elif _DOI.fullmatch(own.id):
+        url = f"https://doi.org/{own.id}"
+    return Link("close to", url, shorten(title, CLOSE_LENGTH))
 
 
 def _within(whole: str, part: str, hits: Iterable[Span]) -> tuple[Span, ...]:
@@ -219,11 +240,11 @@ def _within(whole: str, part: str, hits: Iterable[Span]) -> tuple[Span, ...]:
     return tuple((a - begin, b - begin) for a, b in hits if begin <= a and b <= end)
 
 
-def _labels(item: Item) -> tuple[str, ...]:
+def _labels(item: Item, *, under_names: bool) -> tuple[str, ...]:
     """The keywords' names. Under a keyword's own heading its name says nothing new; several names
-    do, and new versions and what arXiv also lists have no such heading.
+    do, and new versions, what arXiv also lists and what is ranked have no such heading.
     """
-    if item.kind is Kind.REVISED or item.listed or len(item.keywords) > 1:
+    if not under_names or item.kind is Kind.REVISED or item.listed or len(item.keywords) > 1:
         return tuple(map(keyword_name, item.keywords))
     return ()
 

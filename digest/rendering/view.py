@@ -127,6 +127,8 @@ def view(digest: Digest, mark: str = "") -> PageView:
     papers have lines for their reader alone.
     """
     sections = tuple(_section_views(digest, mark))
+    if digest.top is not None and _has_glance(digest):
+        sections = _with_top(sections, digest.top)
     headline, lead, subject = _headlines(digest)
     contact = printable_line(digest.contact)
     return PageView(
@@ -201,6 +203,28 @@ def _groups(section: Section, number: int, digest: Digest, mark: str) -> Iterato
         )
         yield GroupView(heading, f"d{number}", papers)
         number += len(papers)
+
+
+def _with_top(sections: tuple[SectionView, ...], top: int) -> tuple[SectionView, ...]:
+    """Sections in which the first `top` of the papers that lead do so, and all others are titles;
+    as they were where no more do.
+    """
+    leading = [paper.number for section in sections for paper in section.papers if paper.leads]
+    if len(leading) <= top:
+        return sections
+    kept = frozenset(leading[:top])
+
+    def titled(paper: PaperView) -> PaperView:
+        # Hundreds of these must fit.
+        return replace(paper, brief=True, byline="", date="", abstract="")
+
+    def group_view(group: GroupView) -> GroupView:
+        papers = (paper if paper.number in kept else titled(paper) for paper in group.papers)
+        return replace(group, papers=tuple(papers))
+
+    return tuple(
+        replace(section, groups=tuple(map(group_view, section.groups))) for section in sections
+    )
 
 
 def _contents(digest: Digest, sections: Sequence[SectionView]) -> Iterator[ContentView]:

@@ -5,20 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from math import inf
 from zoneinfo import ZoneInfo
 
 from digest.keywords.categories import in_categories
 from digest.keywords.marks import ABSTRACT, TITLE, author_term, find, names, wanted
 from digest.keywords.tokens import Term
-from digest.model import Digest, Item, Kind, Order, Paper, Rhythm, Section, Silence, Subscriber
+from digest.model import (
+    CloseTo,
+    Digest,
+    Item,
+    Kind,
+    Order,
+    Paper,
+    Rhythm,
+    Section,
+    Silence,
+    Subscriber,
+)
 from digest.rules.calendar import announcement_of, served_between
 
 NEW_VERSIONS = "New versions"
 ALSO_LISTED = "arXiv's search also lists"
+LIKELIEST = "Likeliest first"
 
 SHAPING = (
     "keywords days at timezone max_papers quiet_days order abstracts layout format authors"
-    " categories subject_prefix channel"
+    " categories subject_prefix top channel"
 ).split()
 """The fields of a reader by which the digest of the same papers is another one; by all others
 nobody's digest differs. `days`, `at` and `quiet_days` are told to a new reader, and by the first
@@ -45,13 +58,28 @@ class Extras:
     unanswered: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How likely a reader wants a paper, by what they have: the higher the `score`, the likelier;
+    and the paper of theirs for which it is high, if there is one.
+    """
+
+    score: float
+    close_to: CloseTo | None = None
+
+
 def shape(subscriber: Subscriber) -> tuple[object, ...]:
     """All of a reader that shapes their digests: readers in whom this is equal share one."""
     return tuple(getattr(subscriber, name) for name in SHAPING)
 
 
 def compose(
-    items: Sequence[Item], subscriber: Subscriber, *, now: datetime, extras: Extras = Extras()
+    items: Sequence[Item],
+    subscriber: Subscriber,
+    *,
+    now: datetime,
+    extras: Extras = Extras(),
+    ranks: Mapping[str, Rank] | None = None,
 ) -> Digest:
     """Build the digest that carries `items`; `now` is UTC, its dates are the reader's own.
 
@@ -60,10 +88,14 @@ def compose(
     the first of its keywords. The same items in any order give the same
     digest. One that covers several announcements has the papers of each under each heading by the
     announcement's day.
+
+    With `ranks`, by the papers' base ids, what is new stands together, the highest score first,
+    whatever its keyword and its day; equal scores stand in the order without them. A paper without
+    a rank comes last, and none is left out.
     """
     zone = ZoneInfo(subscriber.timezone)
     previous, next_at = extras.previous, extras.next_at
-    covered = _announced_days(previous, now) if previous else frozenset()
+    covered = _announced_days(previous, now) if previous and ranks is None else frozenset()
     # docs/decisions.md, “The announcement of a paper is computed from its dates”.
     if len(covered) > 1:
         items = [replace(item, announced=_announced(item, covered)) for item in items]
@@ -71,7 +103,7 @@ def compose(
     return Digest(
         date=now.astimezone(zone).date(),
         timezone=subscriber.timezone,
-        sections=_sections(_each_paper_once(items), subscriber),
+        sections=_sections(_each_paper_once(items), subscriber, ranks),
         keywords=subscriber.keywords,
         welcome=extras.welcome,
         previous=previous.astimezone(zone).date() if previous else None,
@@ -90,6 +122,8 @@ def compose(
         subject_prefix=subscriber.subject_prefix,
         channel=subscriber.channel,
         unanswered=extras.unanswered if extras.welcome else (),
+        ranked=ranks is not None,
+        top=subscriber.top,
     )
 
 
@@ -132,9 +166,11 @@ def _merge(one: Item, other: Item) -> Item:
     )
 
 
-def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, ...]:
-    """Group by the first keyword in the reader's order, then sort each group; empty ones are left
-    out.
+def _sections(
+    items: Iterable[Item], subscriber: Subscriber, ranks: Mapping[str, Rank] | None
+) -> tuple[Section, ...]:
+    """Group by the first keyword in the reader's order, but for what is ranked; then sort each
+    group. Empty ones are left out.
     """
     rank: dict[str, int] = {}
     labels: dict[str, str] = {}
@@ -148,18 +184,24 @@ def _sections(items: Iterable[Item], subscriber: Subscriber) -> tuple[Section, .
     besides: list[Item] = []
     for item in items:
         known = _in_reader_order(item.keywords, rank, labels)
-        named = replace(item, keywords=_foremost(known, item.paper, terms))
+        named = replace(
+            item,
+            keywords=_foremost(known, item.paper, terms),
+            close_to=ranks[item.paper.id].close_to if ranks and item.paper.id in ranks else None,
+        )
         if item.listed:
             besides.append(named)
         elif item.kind is Kind.REVISED:
             revised.append(named)
+        elif ranks is not None:
+            groups.setdefault(LIKELIEST, []).append(named)
         else:
             groups.setdefault(named.keywords[0] if named.keywords else "", []).append(named)
 
     # A name that the reader no longer has comes after theirs: better an odd heading than a lost
     # paper.
     order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
-    sort_key = _sort_key(subscriber, terms)
+    sort_key = _sort_key(subscriber, terms, ranks or {})
     sections = [
         Section(title or "Other papers", tuple(sorted(groups[title], key=sort_key)))
         for title in order
@@ -197,31 +239,34 @@ def _foremost(
     return known
 
 
-SortKey = tuple[float, bool, int, bool, bool, float, str]
+SortKey = tuple[float, float, bool, int, bool, bool, float, str]
 
 
 def _sort_key(
-    subscriber: Subscriber, terms: Mapping[str, Sequence[Term]]
+    subscriber: Subscriber, terms: Mapping[str, Sequence[Term]], ranks: Mapping[str, Rank]
 ) -> Callable[[Item], SortKey]:
     """What a section is sorted by: the latest announcement first, in it the likeliest to matter,
     then the newest.
 
-    Likeliest: a keyword stands in the title; of more keywords; by an author, in a category that the
-    reader named. What counts for a new version is its own submission, not that of the paper's first
-    one. The id makes it stable.
+    Likeliest: the highest rank; a keyword stands in the title; of more keywords; by an author, in a
+    category that the reader named. What counts for a new version is its own submission, not that of
+    the paper's first one. The id makes it stable.
     """
     authors = [author_term(name) for name in subscriber.authors]
+    none = Rank(-inf if ranks else 0.0)
 
     def sort_key(item: Item) -> SortKey:
         paper = item.paper
         day = -item.announced.toordinal() if item.announced else 0
+        score = ranks.get(paper.id, none).score
         submitted = paper.updated if item.kind is Kind.REVISED else paper.published
         newest = (-submitted.timestamp(), paper.id)
         if subscriber.order is Order.NEWEST:
-            return (day, False, 0, False, False, *newest)
+            return (day, -score, False, 0, False, False, *newest)
         sought = [term for name in item.keywords for term in terms.get(name.casefold(), ())]
         return (
             day,
+            -score,
             not find(paper.title, sought, TITLE),
             -len(item.keywords),
             not names(paper.authors, authors),

@@ -145,7 +145,7 @@ def _zone(text: str) -> str:
     return ZoneInfo(text).key
 
 
-def _max_papers(text: str) -> int:
+def _number(text: str) -> int:
     number = int(_matching(r"[0-9]{1,4}", text)[0])
     if not 1 <= number <= MAX_PAPERS:
         raise ValueError(text)
@@ -154,7 +154,22 @@ def _max_papers(text: str) -> int:
 
 def _digits(text: str) -> str:
     digits = text.strip("\"' -+")
-    return str(int(digits)) if fits(_max_papers, digits) else ""
+    return str(int(digits)) if fits(_number, digits) else ""
+
+
+def _papers(name: str, **options: Any) -> Field:
+    """A field that holds a number of papers."""
+    return Field(
+        _number,
+        mistake=f"{name} is a whole number from 1 to {MAX_PAPERS}",
+        suggest=_digits,
+        typed=True,
+        unquoted=True,
+        kind="a number of papers",
+        remedy=f"write a whole number from 1 to {MAX_PAPERS}",
+        from_flag=_number,
+        **options,
+    )
 
 
 def _days(text: str) -> list[str]:
@@ -284,16 +299,7 @@ FIELDS = {
         remedy="write true, false, or published for the published ones alone",
         from_flag=_revisions_flag,
     ),
-    "max_papers": Field(
-        _max_papers,
-        mistake=f"max_papers is a whole number from 1 to {MAX_PAPERS}",
-        suggest=_digits,
-        typed=True,
-        unquoted=True,
-        kind="a number of papers",
-        remedy=f"write a whole number from 1 to {MAX_PAPERS}",
-        from_flag=_max_papers,
-    ),
+    "max_papers": _papers("max_papers"),
     "quiet_days": _choice("quiet_days", "an answer", QUIET_DAYS),
     "order": _choice("order", "an order", {order.value: order for order in Order}),
     "paused_until": Field(
@@ -308,6 +314,7 @@ FIELDS = {
     ),
     "abstracts": _choice("abstracts", "an amount", {length.value: length for length in Abstracts}),
     "layout": _choice("layout", "a layout", {layout.value: layout for layout in Layout}),
+    "top": _papers("top", optional=True, cleared="null"),
     "format": _choice("format", "a format", {form.value: form for form in MAIL_FORMATS}),
     "authors": Field(
         _author,

@@ -55,7 +55,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
     looks = (
         "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
     )
-    looks += ["--subject-prefix", "[arXiv]"]
+    looks += ["--subject-prefix", "[arXiv]", "--top", "10"]
     shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more, *looks)
     (value,) = json.loads(shell("subscribers", "--json"))
     assert value == {
@@ -76,6 +76,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "suppressed": None,
         "abstracts": "none",
         "layout": "both",
+        "top": 10,
         "format": "text",
         "authors": ["Noether"],
         "categories": ["cs.LG", "stat.*"],

@@ -16,6 +16,7 @@ from digest.model import (
     Abstracts,
     Change,
     Channel,
+    CloseTo,
     Digest,
     Format,
     Item,
@@ -53,6 +54,7 @@ items = st.builds(
     texts,
     days,
     st.booleans(),
+    st.none() | st.builds(CloseTo, texts, texts),
 )  # fmt: skip
 rhythms = st.builds(
     Rhythm,
@@ -92,6 +94,8 @@ def digests(draw: st.DrawFn) -> Digest:
         categories=draw(names),
         subject_prefix=draw(texts),
         unanswered=draw(names),
+        ranked=draw(st.booleans()),
+        top=draw(st.none() | st.integers(1, 2000)),
     )
 
 
@@ -168,4 +172,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 21, "add the new field to digests() too"
+    assert len(fields(Digest)) == 23, "add the new field to digests() too"

@@ -78,6 +78,8 @@ def test_defaults_hold_for_whoever_does_not_say_otherwise() -> None:
         ("revisions: true", "revisions", Revisions.ALL),
         ("revisions: published", "revisions", Revisions.PUBLISHED),
         ("max_papers: 7", "max_papers", 7),
+        ("top: 7", "top", 7),
+        ("top: null", "top", None),
         ("quiet_days: silent", "quiet_days", False),
         ("order: newest", "order", Order.NEWEST),
         ("paused_until: 2026-12-01", "paused_until", date(2026, 12, 1)),

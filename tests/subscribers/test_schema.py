@@ -70,7 +70,7 @@ def test_schema_and_loader_know_the_same_values() -> None:
     assert set(schedule[1]["items"]["enum"]) == set(Weekly)
     assert set(definitions["order"]["enum"]) == set(Order)
     assert set(definitions["quiet_days"]["enum"]) == set(QUIET_DAYS)
-    assert definitions["max_papers"]["maximum"] == MAX_PAPERS
+    assert definitions["max_papers"]["maximum"] == definitions["top"]["maximum"] == MAX_PAPERS
     assert definitions["name"]["maxLength"] == MAX_NAME
     assert definitions["authors"]["items"]["maxLength"] == MAX_AUTHOR
     assert definitions["subject_prefix"]["maxLength"] == MAX_PREFIX
@@ -146,6 +146,8 @@ def test_what_the_loader_accepts_the_schema_accepts(text: str) -> None:
                 "max_papers: -1",
                 "max_papers: 0",
                 "max_papers: many",
+                "top: 0",
+                "top: many",
                 "quiet_days: true",
                 "order: oldest",
                 "paused_until: 1.12.2026",

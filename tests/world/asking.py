@@ -92,6 +92,7 @@ def _as_file(reader: Subscriber) -> dict[str, Any]:
         "timezone": reader.timezone,
         "revisions": {"true": True, "false": False}.get(reader.revisions, reader.revisions.value),
         "max_papers": reader.max_papers,
+        "top": reader.top,
         "exclude": list(reader.exclude),
         "within": list(reader.within),
     }

@@ -63,6 +63,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "paused_until": reader.paused_until.isoformat() if reader.paused_until else None,
         "abstracts": str(reader.abstracts),
         "layout": str(reader.layout),
+        "top": reader.top,
         "format": "issue" if reader.channel is Channel.GITHUB else str(reader.format),
         "authors": list(reader.authors),
         "categories": list(reader.categories),

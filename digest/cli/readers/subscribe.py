@@ -138,6 +138,11 @@ def _words(values: Iterable[str]) -> list[str]:
     help="both: all papers at a glance, then in full; full: in full only.",
 )
 @click.option(
+    "--top",
+    metavar="N",
+    help="So many papers at a glance with what they say, the others as titles; '' or none: all.",
+)
+@click.option(
     "--format", type=Clearable(_words(MAIL_FORMATS)), help="text: mails without an HTML part."
 )
 @click.option(

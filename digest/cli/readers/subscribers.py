@@ -173,6 +173,7 @@ def _extra_lines(reader: Subscriber) -> Iterator[str]:
         "short abstracts": reader.abstracts is Abstracts.SHORT,
         "no abstracts": reader.abstracts is Abstracts.NONE,
         "in full only": reader.layout is Layout.FULL,
+        f"top {reader.top} at a glance, the others as titles": reader.top,
         "text alone": reader.format is Format.TEXT,
         f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
     }
@@ -196,10 +197,10 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     """Set fields of one reader, such as at=07:00.
 
     The fields are name, schedule, at, timezone, revisions, max_papers, exclude, within, quiet_days,
-    order, paused_until, abstracts, layout, format, authors, categories and subject_prefix, written
-    as in the subscribers file; several days, queries or names stand between commas. A field set to
-    nothing or to 'none' is cleared: the reader then has none, or the usual one ('abstracts=none'
-    means none).
+    order, paused_until, abstracts, layout, top, format, authors, categories and subject_prefix,
+    written as in the subscribers file; several days, queries or names stand between commas. A field
+    set to nothing or to 'none' is cleared: the reader then has none, or the usual one
+    ('abstracts=none' means none).
     """
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
@@ -331,7 +332,7 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     Who is a reader already gets what the row asks for beyond what they have. The first row names
     the columns: email, and any of keywords (several between semicolons), name, schedule, at,
     timezone, revisions, max_papers, exclude, within, quiet_days, order, paused_until, abstracts,
-    layout, format, authors, categories, subject_prefix. An empty cell changes nothing, 'none'
+    layout, top, format, authors, categories, subject_prefix. An empty cell changes nothing, 'none'
     clears. All rows are taken over at once, or none where one is wrong; to repeat it does no
     harm.
     """
