@@ -168,6 +168,18 @@ class Manner:
     mixed: bool
     glance: bool
 
+    @property
+    def passes_over(self) -> bool:
+        """Whether papers that only mention a keyword come last: by their own papers readers may
+        want those most.
+        """
+        return self.glance and not self.digest.ranked
+
+    @property
+    def under_names(self) -> bool:
+        """Whether new papers stand under the name of their keyword, or all are of one."""
+        return not self.digest.ranked or len(self.digest.keywords) < 2
+
     def sought(self, item: Item) -> list[Term]:
         """What the keywords look for that a paper matches."""
         return [term for name in item.keywords for term in self.terms.get(name.casefold(), ())]
@@ -189,9 +201,7 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
     # Once in the abstract and not in the title, that is a keyword mentioned in passing.
     is_mentioned = len(abstract_hits) == 1 and not title_hits
     is_news = item.kind is not Kind.REVISED and not item.listed
-    # By their own papers readers may want most what only mentions a keyword.
-    is_passed_over = is_news and is_mentioned and not any(a.named for a in shown)
-    passing = manner.glance and is_passed_over and not digest.ranked
+    passing = manner.passes_over and is_news and is_mentioned and not any(a.named for a in shown)
     sentence = key_sentence(whole, title) if manner.glance and not passing else ""
     return PaperView(
         number=0,
@@ -207,7 +217,7 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
         categories=", ".join(
             printable_line(category, NAME_LENGTH) for category in paper.categories
         ),
-        labels=_labels(item, under_names=not (digest.ranked and digest.keywords[1:])),
+        labels=_labels(item, under_names=manner.under_names),
         badges=badges,
         links=links,
         comment="" if _is_said(comment, badges, links) else comment,
@@ -219,12 +229,14 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
         sentence=sentence,
         sentence_hits=_within(whole, sentence, abstract_hits),
         passing=passing,
-        close_to=_close_to(item.close_to) if item.close_to else None,
+        close_to=_close_to(item.close_to),
     )
 
 
-def _close_to(own: CloseTo) -> Link:
+def _close_to(own: CloseTo | None) -> Link | None:
     """One of the reader's own papers, as a link where its id leads to it."""
+    if own is None:
+        return None
     title, url = readable(own.title), ""
     if name := read_paper_name(own.id):
         url = f"https://arxiv.org/abs/{name}"

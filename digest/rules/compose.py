@@ -68,6 +68,9 @@ class Rank:
     close_to: CloseTo | None = None
 
 
+UNRANKED = Rank(-inf)
+
+
 def shape(subscriber: Subscriber) -> tuple[object, ...]:
     """All of a reader that shapes their digests: readers in whom this is equal share one."""
     return tuple(getattr(subscriber, name) for name in SHAPING)
@@ -172,6 +175,7 @@ def _sections(
     """Group by the first keyword in the reader's order, but for what is ranked; then sort each
     group. Empty ones are left out.
     """
+    given = ranks or {}
     rank: dict[str, int] = {}
     labels: dict[str, str] = {}
     for position, keyword in enumerate(subscriber.keywords):
@@ -179,37 +183,36 @@ def _sections(
         labels.setdefault(keyword.name.casefold(), keyword.name)
 
     terms = {keyword.name.casefold(): wanted(keyword.query) for keyword in subscriber.keywords}
-    groups: dict[str, list[Item]] = {}
-    revised: list[Item] = []
-    besides: list[Item] = []
+    groups: dict[tuple[int, str], list[Item]] = {}
     for item in items:
         known = _in_reader_order(item.keywords, rank, labels)
         named = replace(
             item,
             keywords=_foremost(known, item.paper, terms),
-            close_to=ranks[item.paper.id].close_to if ranks and item.paper.id in ranks else None,
+            close_to=given.get(item.paper.id, UNRANKED).close_to,
         )
-        if item.listed:
-            besides.append(named)
-        elif item.kind is Kind.REVISED:
-            revised.append(named)
-        elif ranks is not None:
-            groups.setdefault(LIKELIEST, []).append(named)
-        else:
-            groups.setdefault(named.keywords[0] if named.keywords else "", []).append(named)
+        groups.setdefault(_heading(named, is_ranked=ranks is not None), []).append(named)
 
-    # A name that the reader no longer has comes after theirs: better an odd heading than a lost
-    # paper.
-    order = sorted(groups, key=lambda title: (rank.get(title.casefold(), len(rank)), title))
-    sort_key = _sort_key(subscriber, terms, ranks or {})
-    sections = [
-        Section(title or "Other papers", tuple(sorted(groups[title], key=sort_key)))
-        for title in order
-    ]
-    for title, rest in ((NEW_VERSIONS, revised), (ALSO_LISTED, besides)):
-        if rest:
-            sections.append(Section(title, tuple(sorted(rest, key=sort_key))))
-    return tuple(sections)
+    def place(heading: tuple[int, str]) -> tuple[int, int, str]:
+        # A name that the reader no longer has comes after theirs: better an odd heading than a lost
+        # paper.
+        kind, title = heading
+        return kind, rank.get(title.casefold(), len(rank)), title
+
+    sort_key = _sort_key(subscriber, terms, given)
+    return tuple(
+        Section(heading[1] or "Other papers", tuple(sorted(groups[heading], key=sort_key)))
+        for heading in sorted(groups, key=place)
+    )
+
+
+def _heading(item: Item, *, is_ranked: bool) -> tuple[int, str]:
+    """What a paper stands under: the kind of heading, and its words."""
+    if item.listed:
+        return 2, ALSO_LISTED
+    if item.kind is Kind.REVISED:
+        return 1, NEW_VERSIONS
+    return 0, LIKELIEST if is_ranked else next(iter(item.keywords), "")
 
 
 def _in_reader_order(
@@ -253,12 +256,11 @@ def _sort_key(
     the paper's first one. The id makes it stable.
     """
     authors = [author_term(name) for name in subscriber.authors]
-    none = Rank(-inf if ranks else 0.0)
 
     def sort_key(item: Item) -> SortKey:
         paper = item.paper
         day = -item.announced.toordinal() if item.announced else 0
-        score = ranks.get(paper.id, none).score
+        score = ranks.get(paper.id, UNRANKED).score
         submitted = paper.updated if item.kind is Kind.REVISED else paper.published
         newest = (-submitted.timestamp(), paper.id)
         if subscriber.order is Order.NEWEST:
