@@ -1,0 +1,127 @@
+"""The taste of a reader: what the papers that they have are about, and the feed is not.
+
+A candidate's score is, over the candidates of the day and in their standard deviations,
+
+    z(vector . (mean of the library - mean of the feed))
+        + NEAREST * z(mean of the five greatest likenesses to single library papers)
+
+where the likeness of two papers is the product of their vectors, without the terms that a fifth of
+the feed has. The first part is Rocchio's (1971) with the feed as what is not wanted: without taking
+it away, what all papers of a field have in common ranks them. The second finds papers for who has
+several interests, of which the mean is none. The constants were chosen by leaving out one reader at
+a time: docs/decisions.md, bench/ranking.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from math import fsum, sqrt
+
+from digest.model import Paper
+from digest.ranking.vectors import Feed, Vector, mean, product
+
+ENOUGH = 5
+"""From so many papers on a taste is better than the order by keywords."""
+CLOSE = 0.15
+"""From this likeness on a paper is called close to another: of the real pairs that were looked at,
+nearly all above it are about one subject, and of those at 0.1 every other one is not."""
+NEAREST = 0.5
+_NEIGHBOURS = 5
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryText:
+    """A paper that a reader has. `id`: what it is known by; without an abstract its title does."""
+
+    id: str
+    title: str
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A paper that the reader has, and how like it a candidate is, from 0 to 1."""
+
+    text: LibraryText
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a paper is wanted: `value` is the sum of `parts`, which say by what; `nearest` are
+    at most three papers of the reader, the most alike first.
+    """
+
+    value: float
+    parts: Mapping[str, float]
+    nearest: tuple[Near, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """A reader's papers, seen against a feed."""
+
+    library: tuple[LibraryText, ...]
+    feed: Feed
+
+    @classmethod
+    def of(cls, library: Sequence[LibraryText], feed: Feed) -> Taste | None:
+        """The taste of who has these papers; None where they are fewer than `ENOUGH`."""
+        return cls(tuple(library), feed) if len(library) >= ENOUGH else None
+
+    def rank(self, candidates: Sequence[Paper]) -> list[Score]:
+        """The scores of these papers, in the order given; each depends on which papers they are,
+        not on their order.
+        """
+        vectors = [self.feed.vector(paper.title, paper.abstract) for paper in candidates]
+        own = [self.feed.vector(text.title, text.abstract) for text in self.library]
+        library = mean(own)
+        rows = self._likenesses(vectors, own)
+        numbers = range(len(own))
+        nearest = [nlargest(_NEIGHBOURS, numbers, key=row.__getitem__) for row in rows]
+        wanted = _standard([product(v, library) - product(v, self.feed.mean) for v in vectors])
+        close = _standard(
+            [
+                fsum(row[number] for number in five) / len(five)
+                for row, five in zip(rows, nearest, strict=True)
+            ]
+        )
+        return [
+            Score(
+                want + NEAREST * likeness,
+                {"library": want, "nearest": NEAREST * likeness},
+                tuple(Near(self.library[n], row[n]) for n in five[:_SHOWN] if row[n]),
+            )
+            for want, likeness, row, five in zip(wanted, close, rows, nearest, strict=True)
+        ]
+
+    def _likenesses(self, vectors: Sequence[Vector], own: Sequence[Vector]) -> list[list[float]]:
+        """For each candidate its likeness to each paper of the library."""
+        # Looked up by term, so that a pair of papers costs what the two have in common.
+        found: dict[str, list[tuple[int, float]]] = {}
+        for number, vector in enumerate(own):
+            for term, weight in vector.items():
+                if term not in self.feed.common:
+                    found.setdefault(term, []).append((number, weight))
+        rows = []
+        for vector in vectors:
+            row = [0.0] * len(own)
+            for term, weight in vector.items():
+                for number, other in found.get(term, ()):
+                    row[number] += weight * other
+            rows.append(row)
+        return rows
+
+
+def _standard(values: Sequence[float]) -> list[float]:
+    """The values in standard deviations from their mean; zeros where all are one."""
+    if not values:
+        return []
+    middle = fsum(values) / len(values)
+    deviation = sqrt(fsum((x - middle) ** 2 for x in values) / len(values))
+    # What differs by the rounding of sums alone does not differ.
+    return [(x - middle) / deviation if deviation > 1e-12 else 0.0 for x in values]

@@ -1,0 +1,121 @@
+"""Papers as vectors of their words, weighed by what is rare in the feed (TF-IDF).
+
+A paper's terms are its words and the pairs of neighbouring words; the title counts three times.
+A term that stands n times in it weighs (1 + ln n) times its inverse document frequency in the feed,
+and each vector has length one (Manning, Raghavan, Schütze: Introduction to Information Retrieval,
+2008, chapter 6). A plural counts as its singular (the S-stemmer of Harman: How effective is
+suffixing?, 1991).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import fsum, log, sqrt
+
+from digest.model import Paper
+
+TITLE_WEIGHT = 3
+_COMMON_SHARE = 0.2
+
+Vector = Mapping[str, float]
+"""Weights by term; what is not in it weighs nothing."""
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_FUNCTION_WORDS = frozenset(
+    """a about above after again all also although always am among an and any are as at be because
+    been before being between both but by can could did do does doing down during each either et al
+    few for from further had has have having he her here him his how however i if in into is it its
+    itself just less many may me might more moreover most much must my near no nor not now of off on
+    once one only or other our out over own per rather s same she should since so some such t than
+    that the their them then there these they this those through thus to too two under until up upon
+    us use used using very via was we were what when where whether which while who whom why will
+    with within without would you your""".split()
+)
+"""Words that tell nothing of what a paper is about; no pair reaches across one."""
+
+
+def terms(title: str, abstract: str) -> Counter[str]:
+    """How often each term stands in a paper's text."""
+    found = Counter(_terms(abstract))
+    for term in _terms(title):
+        found[term] += TITLE_WEIGHT
+    return found
+
+
+def _terms(text: str) -> Iterator[str]:
+    before = ""
+    for match in _WORD.finditer(text.lower()):
+        word = _singular(match[0])
+        if _FUNCTION_WORDS.intersection((word, match[0])):
+            before = ""
+            continue
+        yield word
+        if before:
+            yield f"{before} {word}"
+        before = word
+
+
+def _singular(word: str) -> str:
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return word
+    return f"{word[:-3]}y" if len(word) > 4 and word.endswith("ies") else word[:-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """What the papers that were fetched lately have in common: how rare each term is, which are
+    `common` to a fifth of them, and their mean vector.
+
+    Vectors are kept with it, since the readers of one day have papers and candidates in common:
+    what a day costs are the day's papers.
+    """
+
+    rarity: Mapping[str, float]
+    rarest: float
+    common: frozenset[str]
+    mean: Vector = field(default_factory=dict)
+    _vectors: dict[tuple[str, str], Vector] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, papers: Sequence[Paper]) -> Feed:
+        """The feed of these papers, such as the last 1,000 that were fetched, in any order."""
+        frequency: Counter[str] = Counter()
+        for paper in papers:
+            frequency.update(terms(paper.title, paper.abstract).keys())
+        rarest = log(len(papers) + 1) + 1
+        rarity = {term: rarest - log(found + 1) for term, found in frequency.items()}
+        # Of a few papers nothing can be said to be common.
+        least = _COMMON_SHARE * max(len(papers), 100)
+        common = {term for term, found in frequency.items() if found > least}
+        feed = cls(rarity, rarest, frozenset(common))
+        return replace(feed, mean=mean([feed.vector(p.title, p.abstract) for p in papers]))
+
+    def vector(self, title: str, abstract: str) -> Vector:
+        """The vector of a paper's text, of length one; empty where it has no term."""
+        known = self._vectors.get((title, abstract))
+        if known is None:
+            weights = {
+                term: (1 + log(times)) * self.rarity.get(term, self.rarest)
+                for term, times in terms(title, abstract).items()
+            }
+            length = sqrt(fsum(weight * weight for weight in weights.values()))
+            known = {term: weight / length for term, weight in weights.items()}
+            self._vectors[title, abstract] = known
+        return known
+
+
+def mean(vectors: Sequence[Vector]) -> Vector:
+    """The mean of vectors."""
+    sums: dict[str, float] = {}
+    for vector in vectors:
+        for term, weight in vector.items():
+            sums[term] = sums.get(term, 0.0) + weight
+    return {term: weight / len(vectors) for term, weight in sums.items()}
+
+
+def product(one: Vector, other: Vector) -> float:
+    """The scalar product of two vectors."""
+    return fsum(weight * other[term] for term, weight in one.items() if term in other)
