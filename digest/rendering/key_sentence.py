@@ -1,5 +1,9 @@
 """The sentence of an abstract that says what was done or found, picked by rules and shown word for
 word.
+
+Every sentence gets the sum of what its signs are worth. The signs were chosen, and their worth
+fitted (a logistic choice among an abstract's sentences), on papers of many fields whose sentences
+had been read and marked by hand; docs/decisions.md tells how that was done and judged.
 """
 
 from __future__ import annotations
@@ -8,124 +12,164 @@ import re
 
 from digest.rendering.texts import sentences
 
-LENGTHS = ((50, -1.0), (240, 0.0), (310, -0.4), (400, -1.0))
-"""What a sentence up to so many characters gains or loses: a short one says too little, a long one
-is not read at a glance."""
-TOO_LONG = -1.8
-
-_WE = r"\b(?:we|i)\b(?: \w+ly| also| then| further| first| here| now| thus| therefore)?"
+_WE = (
+    r"\b(?:we|i)\b(?: have| can)?"
+    r"(?: \w+ly| also| then| further| first| here| now| thus| therefore| still| instead| next)?"
+)
 _THIS = (
     r"\b(?:this|our) (?:[\w-]+ )?(?:paper|work|article|study|letter|thesis|survey|note|report"
-    r"|chapter)\b(?: \w+ly| therefore| thus| then)?"
+    r"|chapter)\b(?: \w+ly| therefore| thus| then| first)?"
 )
-_STUDY = (
-    r"(?:study|studied|studies|investigat|examin|explor|analy[sz]|consider|survey|review|discuss"
-    r"|compar|evaluat|address|conduct|perform|revisit|describ|employ|apply|ask|use\b|focus|aim"
-    r"|look|tackle|test)\w*|present an? (?:[\w-]+ ){0,3}(?:study|analysis|evaluation|comparison)\b"
+_BY = rf"(?:{_WE}|{_THIS})"
+_PAPER = r"(?:paper|work|article|study|letter|survey|note|thesis|chapter)\b"
+
+
+def _sign(pattern: str) -> re.Pattern[str]:
+    """What is looked for in a sentence in small letters (many times faster than either case)."""
+    return re.compile(pattern)
+
+
+_NEW = _sign(
+    rf"{_BY} (?:introduc|propos|present|develop|design|devis|creat)\w*"
+    r"|\b(?:is|are) (?:introduced|proposed|presented|developed)\b"
 )
-_KINDS = (
-    # What was looked at, whatever came of it.
+"""What was made."""
+_FOUND = _sign(
+    rf"{_BY} (?:show|prove|demonstrate|find|found|observe|argue|reveal|discover|conclude|confirm"
+    r"|suggest)\w* (?:\w+ ){0,3}(?:that|how)\b"
+)
+"""What was found, told as a fact."""
+_RESULTS = _sign(
+    r"\b(?:results?|experiments?|evaluations?|findings|analys[ei]s|tests?|stud(?:y|ies))\b.{0,60}"
+    r"\b(?:show|demonstrat|reveal|indicat|suggest|find|confirm)\w*\b"
+)
+"""What the experiments say."""
+_PROVED = _sign(
+    rf"{_BY} (?:prov(?:e|ing|ed)\b|show\b|demonstrat|find\b|found\b|finds\b|establish|obtain"
+    r"|deriv|reveal|discover|uncover|characteri[sz]|solv|determin|construct|identif|formali[sz]"
+    r"|give\b|generali[sz]|classif|detect|constrain|observ|offer|exhibit|settl|resolv|predict"
+    r"|suggest|confirm|improv|lift|clarif|unif|refut|disprov|complet|explain|recover|design)\w*"
+)
+"""What was shown or got, in one word."""
+_DONE = _sign(
+    rf"{_BY} (?:describ|employ|appl(?:y|ied)|use\b|used\b|compar|build|measur|comput|calculat"
+    r"|implement|simulat|adopt|instantiate|report|releas|extend|provid)\w*"
+)
+"""How it was done."""
+_STUDIED = _sign(
+    rf"{_BY} (?:study|studied|studies|investigat|examin|explor|analy[sz]|consider|survey|review"
+    r"|discuss|evaluat|address|conduct|perform|revisit|ask|focus|aim|look|tackle|test|formulat"
+    r"|argue|give an? (?:survey|overview))\w*"
+)
+"""What was looked at, whatever came of it."""
+_PASSIVE = _sign(
+    r"\b(?:is|are|was|were|has been|have been) (?:\w+ly )?(?:also )?(?:derived|obtained"
+    r"|established|prov(?:ed|en)|shown|found|measured|observed|constructed|described"
+    r"|demonstrated|calculated|determined|given|studied|investigated)\b"
+)
+"""The same without anybody who did it."""
+_FINDING = (_FOUND, _RESULTS, _PROVED)
+_KINDS = (_NEW, *_FINDING, _DONE, _STUDIED, _PASSIVE)
+
+SIGNS: tuple[tuple[float, re.Pattern[str]], ...] = (
+    (0.7, _NEW),
+    (1.4, _FOUND),
+    (1.1, _PROVED),
+    (0.7, _DONE),
+    (-0.6, _STUDIED),
+    (0.7, _PASSIVE),
+    (0.5, _sign(r"\b(?:outperform|achiev|surpass|improv|reduc|exceed|attain)\w* ")),
+    (1.4, _sign(rf"^(?:here|in this {_PAPER})\b")),
     (
-        re.compile(
-            rf"(?:{_WE}|{_THIS}) (?:{_STUDY})(?!.*\band (?:show|find|propose|develop|prove))",
-            re.IGNORECASE,
-        ),
         1.0,
-    ),
-    # What was found.
-    (
-        re.compile(
-            rf"(?:{_WE}|{_THIS}) (?:show|prove|demonstrate|find|found|observe|argue|reveal"
-            r"|discover)\w* (?:\w+ ){0,3}(?:that|how)\b"
-            r"|\b(?:results?|experiments?|evaluations?|findings|analys[ei]s|tests?)\b.{0,40}"
-            r"\b(?:show|demonstrat|reveal|indicat|suggest|find)\w* that\b",
-            re.IGNORECASE,
+        _sign(
+            r"^(?:to (?:address|bridge|tackle|overcome|close|fill|resolve|solve|mitigate|this end"
+            r"|achieve)|motivated by|inspired by|building on|therefore)\b"
         ),
-        2.7,
     ),
-    # What is new has a name, or is said to be new.
+    # What is known, or wanting.
     (
-        re.compile(
-            rf"(?:{_WE}|{_THIS}) (?:introduc|propos|present|develop|design|devis)\w*"
-            r"|\bis (?:introduced|proposed|presented|developed)\b"
-            r"|\b(?:are|was|were) (?:introduced|proposed|presented|developed) (?:in this|here)\b",
-            re.IGNORECASE,
-        ),
-        3.0,
-    ),
-    (
-        re.compile(
-            rf"(?:{_WE}|{_THIS}) (?:show|prov(?:e|ing)\b|demonstrat|find\b|found\b|finds\b"
-            r"|establish|obtain|deriv|report|reveal|discover|uncover|characteri[sz]|solv|determin"
-            r"|construct|provid|argu|identif|formulat|formali[sz]|give|extend|generali[sz]|classif"
-            r"|build|measur|detect|constrain|comput|calculat|observ|offer|releas|contribut)\w*",
-            re.IGNORECASE,
-        ),
-        2.4,
-    ),
-    (re.compile(r"\b(?:outperform|achiev|surpass|improv|reduc|exceed)\w* ", re.IGNORECASE), 0.9),
-)
-"""What kinds of sentences there are, in the order in which they are tried, and what each is
-worth."""
-_TURNS = (
-    (
-        re.compile(
-            r"^(?:here|in this (?:paper|work|article|study|letter|survey|note|thesis|chapter)"
-            r"|to (?:address|bridge|tackle|overcome|close|fill|resolve|solve|mitigate|this end)"
-            r"|motivated by|inspired by|building on)\b",
-            re.IGNORECASE,
-        ),
-        0.6,
-    ),
-    (
-        re.compile(
+        -1.3,
+        _sign(
             r"^(?:however|yet|but|despite|although|while|recent(?:ly)?|existing|current|prior"
             r"|previous|traditional|conventional|many|most|unfortunately|a common|it is well"
-            r"|nevertheless|understanding|for example|for instance|in particular|specifically"
-            r"|moreover|furthermore|additionally|finally|besides|in addition|lastly|as a|first"
-            r"|second|third|\([\di]+\))\b",
-            re.IGNORECASE,
+            r"|nevertheless|understanding|as a|suppose|let|given)\b"
         ),
-        -1.0,
     ),
-    # What can be downloaded.
-    (
-        re.compile(
-            r"\b(?:code|dataset|data|models?|implementation|project page|website|supplementary)\b"
-            r".{0,60}\b(?:available|released|found|open-sourced?)\b|https?://|\bgithub\b",
-            re.IGNORECASE,
-        ),
-        -3.0,
-    ),
-    (re.compile(rf"{_WE} (?:releas|open-sourc|conclud|conced|hope)\w*", re.IGNORECASE), -1.0),
     # What is done besides, or next.
     (
-        re.compile(
-            r"\b(?:we|i) (?:also|further(?:more)?|additionally|then|finally|lastly)\b"
-            r"|\bbased on (?:this|these|our)\b|\busing (?:this|these)\b",
-            re.IGNORECASE,
+        -1.0,
+        _sign(
+            r"^(?:moreover|furthermore|additionally|finally|besides|in addition|lastly|second"
+            r"|third|next|also|further)\b"
+            r"|\b(?:we|i) (?:also|further(?:more)?|additionally|then|finally|lastly|next)\b"
+            r"|^as an? (?:\w+ )?(?:application|consequence|corollary|by-?product|example)"
         ),
-        -0.7,
     ),
+    (-0.7, _sign(r"^first\b|\b(?:we|i) first\b")),
+    (0.3, _sign(r"^(?:for example|for instance|in particular|specifically|namely|concretely)\b")),
+    # What can be downloaded, or is hoped for.
+    (
+        -0.6,
+        _sign(
+            r"\b(?:code|dataset|data|models?|implementation|project page|website|supplementary)\b"
+            r".{0,60}\b(?:available|released|found|open-sourced?)\b|https?://|\bgithub\b"
+        ),
+    ),
+    (-0.4, _sign(rf"{_WE} (?:releas|open-sourc|conced|hope)\w*")),
     # What leans on the sentence before.
     (
-        re.compile(
-            r"^(?:it|they|these|those|such|this (?!paper|work|article|study|letter|survey|note)"
-            r"|both|our (?:code|data))\b|\b(?:such an?|the above|both of these)\b",
-            re.IGNORECASE,
+        -1.0,
+        _sign(
+            r"\bbased on (?:this|these|our)\b|\busing (?:this|these)\b|\bbuilding (?:up)?on\b"
+            r"|\bexploiting this\b"
         ),
-        -0.8,
     ),
-    (re.compile(r"[?？]$"), -2.0),
+    (
+        -1.2,
+        _sign(
+            rf"^(?:it|they|these|those|such|its|their|this (?!{_PAPER})|both|our (?:code|data))\b"
+            r"|\b(?:such an?|the above|both of these|the latter|the former)\b"
+        ),
+    ),
+    # What a structured abstract calls by its name.
+    (0.9, _sign(r"^(?:results?|findings?|conclusions?) ?:")),
+    # What every paper could say of itself.
+    (
+        -0.4,
+        _sign(
+            r"\b(?:effectiveness|superiority|valuable|promising|pav\w+ the way|highlights? the"
+            r"|opens? (?:up )?(?:new|the)|lays? the|outlook|future (?:work|research|study)"
+            r"|potential)\b"
+        ),
+    ),
+    (0.6, _sign(r"\bfor the first time\b|\bthe first\b")),
+    # How much, in figures.
+    (
+        1.5,
+        _sign(r"\d ?(?:%|x\b|×|times\b|(?:percentage )?points?\b|-fold|db\b|pp\b|gev\b)"),
+    ),
+    # A sentence in which nobody speaks of this work.
+    (-1.3, _sign(rf"^(?!.*\b(?:we|our|this {_PAPER}|here)\b)")),
 )
-"""What else in a sentence counts for it, or against it."""
+"""What a sign in a sentence is worth, however often it occurs."""
+FIRST_NEW, FIRST_FINDING = 2.6, 0.9
+"""What the first sentence gains that says what was made, or found."""
+NO_KIND = -1.5
+"""What an abstract's opening loses that says nothing of the kind: it is motivation."""
+LENGTHS = ((60, -0.8), (100, -0.9), (240, 0.0), (310, 0.6), (400, 0.3))
+"""What a sentence up to so many characters gains or loses: a short one says too little."""
+LATE = -0.8
+"""What the last sentence loses by its place, those before it in proportion."""
+NAMED, THIN = 3.4, -0.4
+"""What is gained by naming all that the title names, and lost by each word too few beside it."""
+OWN_WORDS = 6
+"""Words of its own that a sentence has at least, beside the title's, if it is to say something."""
+NAME_FIRST, NAME, NAME_NEW = 1.9, 0.9, 0.6
+"""What is gained by opening with the name that the title gives, by having it, by announcing it."""
+
+_QUESTION = re.compile(r"[?？][\"'”’)]*$")
 _OPENING = re.compile(r"^[^,]{0,60}, ")
-_HANGS = re.compile(
-    r"\b(?:these|such|both"
-    r"|this (?!paper|work|article|study|letter|survey|note|thesis|chapter|end\b))",
-    re.IGNORECASE,
-)
-"""How a sentence speaks, behind its opening, of what stands before it."""
 _NAME = re.compile(r"^[\w./+-]*[A-Z][\w./+-]*(?= ?:)")
 """What a title calls the thing that it is about: `BiWM: Advancing …`."""
 _WORDS = re.compile(r"[^\W\d_]{3,}")
@@ -134,43 +178,54 @@ _COMMON = frozenset(
     " towards toward using via was were what when where which with without how why does introduce"
     " propose present framework method approach novel paper work address".split()
 )
-HOLLOW = 5
-"""Words of its own that a sentence has at least, beside the title's, if it is to say something."""
 
 
 def key_sentence(abstract: str, title: str) -> str:
     """The sentence of an abstract that a reader would have underlined; "" where there is none.
 
-    It is one of the abstract's own, uncut. What was made goes before what was found, that before
-    what was studied, and motivation comes last; the words of the title count, but who says nothing
-    else says little; among equals the earlier one is chosen.
+    It is one of the abstract's own, uncut, and no question unless there is nothing else; among
+    equals the earlier one is chosen.
     """
     parts = sentences(abstract)
-    scores = [_score(part, place / len(parts), title) for place, part in enumerate(parts)]
-    return parts[scores.index(max(scores))] if parts else ""
+    told = [part for part in parts if not _QUESTION.search(part)] or parts
+    small = [part.lower() for part in told]
+    named, name = _stems(title), _NAME.match(title)
+    scores = [
+        _signs(low) + _place(low, place / len(told)) + _by_title(part, low, named, name and name[0])
+        for place, (part, low) in enumerate(zip(told, small, strict=True))
+    ]
+    for gain, kinds in ((FIRST_NEW, (_NEW,)), (FIRST_FINDING, _FINDING)):
+        first = next((place for place, low in enumerate(small) if _any(kinds, low)), None)
+        if first is not None:
+            scores[first] += gain
+    return told[scores.index(max(scores))] if told else ""
 
 
-def _score(sentence: str, place: float, title: str) -> float:
-    """How much a sentence says of what was done or found; `place`: 0 for the first one."""
-    kind = next((worth for pattern, worth in _KINDS if pattern.search(sentence)), 0.0)
-    score = kind + sum(worth for pattern, worth in _TURNS if pattern.search(sentence))
-    score += next((gain for most, gain in LENGTHS if len(sentence) <= most), TOO_LONG)
-    # Motivation stands first, details and outlook last.
-    score -= 1.0 if not place and kind < 2 else 0.8 * place
-    return score + _by_title(sentence, kind, title)
+def _signs(sentence: str) -> float:
+    """What a sentence is worth by what it says."""
+    return sum(worth for worth, sign in SIGNS if sign.search(sentence))
 
 
-def _by_title(sentence: str, kind: float, title: str) -> float:
-    """What a sentence gains by naming what the title names, and loses where it says no more."""
-    own = _OPENING.sub("", sentence)
-    named, said = _stems(title), _stems(own)
-    gain = 1.6 * len(named & said) / max(len(named), 1)
-    gain -= 1.2 * (len(said - named) < HOLLOW) + 0.5 * bool(_HANGS.search(own))
-    name = _NAME.match(title)
-    if name and sentence.startswith(name[0]):
-        gain += 2.2 - kind
-    elif name and name[0] in sentence and kind:
-        gain += 0.6
+def _any(signs: tuple[re.Pattern[str], ...], sentence: str) -> bool:
+    return any(sign.search(sentence) for sign in signs)
+
+
+def _place(sentence: str, place: float) -> float:
+    """What it is worth by its length and place; `place`: 0 for the first one."""
+    length = next((gain for most, gain in LENGTHS if len(sentence) <= most), 0.0)
+    bare = not place and not _any(_KINDS, sentence)
+    return length + LATE * place + NO_KIND * bare
+
+
+def _by_title(sentence: str, low: str, named: frozenset[str], name: str | None) -> float:
+    """What it gains by naming what the title names, and loses where it says no more."""
+    said = _stems(_OPENING.sub("", sentence))
+    gain = NAMED * len(named & said) / max(len(named), 1)
+    gain += THIN * max(OWN_WORDS - len(said - named), 0)
+    if name and sentence.startswith(name):
+        gain += NAME_FIRST
+    elif name and name in sentence:
+        gain += NAME + NAME_NEW * bool(_NEW.search(low))
     return gain
 
 

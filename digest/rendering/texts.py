@@ -25,8 +25,16 @@ _SENTENCE_END = re.compile(
 )
 _NO_END = re.compile(
     r"(?:\b(?:[A-Z]|e\.g|i\.e|cf|vs|al|etc|resp|approx|Fig|Figs|Eq|Eqs|Sec|Ref|Refs"
-    r"|No|Thm|Dr|Prof|St|viz|w\.r\.t))\.$"
+    r"|No|Thm|Dr|Prof|St|viz|w\.r\.t|Jan|Feb|Aug|Sept?|Oct|Nov|Dec|Phys|Math|Lett|Rev"
+    r"|Sci|Proc|Int|Vol))\.$"
 )
+# … unless a word follows that opens sentences and no names: "over the field K. We show".
+_OPENS = re.compile(
+    r" +(?:We|The|This|These|That|It|In|As|Our|Here|For|To|If|When|Moreover|Furthermore"
+    r"|However|Then|Thus|Hence|Both|They|Such|Comparison|By|On|Using|Finally)\b"
+)
+BRACKET = 200
+"""Characters that a bracket holds at most; a full stop within one ends no sentence."""
 
 
 def printable_line(text: str, length: int = TITLE_LENGTH) -> str:
@@ -46,8 +54,22 @@ def _sentence_ends(text: str) -> tuple[int, ...]:
     return tuple(
         end
         for end in ends
-        if not _NO_END.search(text, max(0, end - 12), end) and not _in_a_link(text, end)
+        if (not _NO_END.search(text, max(0, end - 12), end) or _OPENS.match(text, end))
+        and not _in_a_link(text, end)
+        and not _in_brackets(text, end)
     )
+
+
+def _in_brackets(text: str, end: int) -> bool:
+    """Whether a bracket is open before `end` that is closed soon after it."""
+    before, after = text[max(0, end - BRACKET) : end], text[end : end + BRACKET]
+    for opening, closing in ("()", "[]"):
+        start = before.rfind(opening)
+        if start > before.rfind(closing) and closing in after:
+            shut = after.index(closing)
+            if opening not in after[:shut] and len(before) - start + shut < BRACKET:
+                return True
+    return False
 
 
 def _in_a_link(text: str, end: int) -> bool:

@@ -58,7 +58,20 @@ SCREEN = 812
             "A Simple Account of Influence",
             "This viewpoint paper proposes",
         ),
+        (
+            "Blazars vary. We study their jets with a new model. The evolution of the Doppler "
+            "factor reduces the observed flux by 30 %. How do flares begin?",
+            "Flares of Blazars",
+            "The evolution of the Doppler factor",
+        ),
+        (
+            "Let G be a group over a field K. We prove that every finite group of odd order acts "
+            "freely on a sphere. Furthermore, we give an example.",
+            "Groups That Act Freely",
+            "We prove that every finite group",
+        ),
         ("One sentence only.", "A Title", "One sentence only."),
+        ("Is this a question? It is one.", "A Title", "It is one."),
         ("没有句号", "标题", "没有句号"),
         ("", "A Title", ""),
         ("   ", "", ""),
@@ -70,6 +83,26 @@ def test_what_was_done_is_picked_before_results_and_motivation(
     found = key_sentence(abstract, title)
     assert found.startswith(expected)
     assert bool(found) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("Every x is in V.", "We find all functions."),
+        ("It occurs between 350 K and 500 K.", "As it is heated, a wall moves."),
+        ("This follows Charlier et al.", "In particular, we prove it."),
+        ("The bound of Akagi [Inf. & Comput. 2023] is met.", "Here r is constant."),
+        (
+            "Yu and Sun [Int. J. Theor. Phys. 3] were first (cf. A. Smith et al. 1987).",
+            "We follow.",
+        ),
+        ("It was found on Oct. 26.4 by A. B. Smith.", "It fades."),
+        ("(Operations may overlap. They add up.)", "We count them."),
+        ("Numbers in [0, 1) are counted.", "All (of them.", "We stop."),
+    ],
+)
+def test_sentences_end_where_a_reader_would_end_them(parts: tuple[str, ...]) -> None:
+    assert sentences(" ".join(parts)) == parts
 
 
 @given(st.text(), st.text())
