@@ -5,7 +5,7 @@ A candidate's score is, over the candidates of the day and in their standard dev
     z(vector . (mean of the library - mean of the feed))
         + NEAREST * z(mean of the five greatest likenesses to single library papers)
 
-where the likeness of two papers is the product of their vectors, without the terms that a fifth of
+where the likeness of two papers is the product of their vectors, without the terms that a tenth of
 the feed has. The first part is Rocchio's (1971) with the feed as what is not wanted: without taking
 it away, what all papers of a field have in common ranks them. The second finds papers for who has
 several interests, of which the mean is none. The constants were chosen by leaving out one reader at
@@ -63,27 +63,30 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """A reader's papers, seen against a feed."""
+    """A reader's papers, their vectors as seen against a feed, and the mean of these."""
 
     library: tuple[LibraryText, ...]
     feed: Feed
+    vectors: tuple[Vector, ...]
+    mean: Vector
 
     @classmethod
     def of(cls, library: Sequence[LibraryText], feed: Feed) -> Taste | None:
         """The taste of who has these papers; None where they are fewer than `ENOUGH`."""
-        return cls(tuple(library), feed) if len(library) >= ENOUGH else None
+        if len(library) < ENOUGH:
+            return None
+        vectors = tuple(feed.vector(text.title, text.abstract) for text in library)
+        return cls(tuple(library), feed, vectors, mean(vectors))
 
     def rank(self, candidates: Sequence[Paper]) -> list[Score]:
         """The scores of these papers, in the order given; each depends on which papers they are,
         not on their order.
         """
-        vectors = [self.feed.vector(paper.title, paper.abstract) for paper in candidates]
-        own = [self.feed.vector(text.title, text.abstract) for text in self.library]
-        library = mean(own)
-        rows = self._likenesses(vectors, own)
-        numbers = range(len(own))
+        known = [self.feed.candidate(paper) for paper in candidates]
+        rows = self._likenesses([vector for vector, _ in known])
+        numbers = range(len(self.library))
         nearest = [nlargest(_NEIGHBOURS, numbers, key=row.__getitem__) for row in rows]
-        wanted = _standard([product(v, library) - product(v, self.feed.mean) for v in vectors])
+        wanted = _standard([product(vector, self.mean) - usual for vector, usual in known])
         close = _standard(
             [
                 fsum(row[number] for number in five) / len(five)
@@ -99,17 +102,17 @@ class Taste:
             for want, likeness, row, five in zip(wanted, close, rows, nearest, strict=True)
         ]
 
-    def _likenesses(self, vectors: Sequence[Vector], own: Sequence[Vector]) -> list[list[float]]:
+    def _likenesses(self, vectors: Sequence[Vector]) -> list[list[float]]:
         """For each candidate its likeness to each paper of the library."""
         # Looked up by term, so that a pair of papers costs what the two have in common.
         found: dict[str, list[tuple[int, float]]] = {}
-        for number, vector in enumerate(own):
-            for term, weight in vector.items():
+        for number, own in enumerate(self.vectors):
+            for term, weight in own.items():
                 if term not in self.feed.common:
                     found.setdefault(term, []).append((number, weight))
         rows = []
         for vector in vectors:
-            row = [0.0] * len(own)
+            row = [0.0] * len(self.vectors)
             for term, weight in vector.items():
                 for number, other in found.get(term, ()):
                     row[number] += weight * other

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import pairwise
 from math import fsum, log, sqrt
 
 from digest.model import Paper
 
 TITLE_WEIGHT = 3
-_COMMON_SHARE = 0.2
+_COMMON_SHARE = 0.1
 
 Vector = Mapping[str, float]
 """Weights by term; what is not in it weighs nothing."""
@@ -39,72 +41,74 @@ _FUNCTION_WORDS = frozenset(
 
 def terms(title: str, abstract: str) -> Counter[str]:
     """How often each term stands in a paper's text."""
-    found = Counter(_terms(abstract))
-    for term in _terms(title):
-        found[term] += TITLE_WEIGHT
-    return found
+    return Counter(_terms(abstract) + TITLE_WEIGHT * _terms(title))
 
 
-def _terms(text: str) -> Iterator[str]:
-    before = ""
-    for match in _WORD.finditer(text.lower()):
-        word = _singular(match[0])
-        if _FUNCTION_WORDS.intersection((word, match[0])):
-            before = ""
-            continue
-        yield word
-        if before:
-            yield f"{before} {word}"
-        before = word
+def _terms(text: str) -> list[str]:
+    words = [_singular(word) for word in _WORD.findall(text.lower())]
+    pairs = [f"{one} {other}" for one, other in pairwise(words) if one and other]
+    return [word for word in words if word] + pairs
 
 
+@lru_cache(maxsize=65_536)
 def _singular(word: str) -> str:
-    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    return f"{word[:-3]}y" if len(word) > 4 and word.endswith("ies") else word[:-1]
+    """A word in the singular; "" for a function word."""
+    singular = word
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        singular = f"{word[:-3]}y" if len(word) > 4 and word.endswith("ies") else word[:-1]
+    return "" if _FUNCTION_WORDS.intersection((word, singular)) else singular
 
 
 @dataclass(frozen=True, eq=False)
 class Feed:
     """What the papers that were fetched lately have in common: how rare each term is, which are
-    `common` to a fifth of them, and their mean vector.
+    `common` to a tenth of them, and their mean vector.
 
-    Vectors are kept with it, since the readers of one day have papers and candidates in common:
-    what a day costs are the day's papers.
+    The vectors of candidates are kept with it, since readers of one day are sent the same papers: a
+    day costs the day's papers once. Those of libraries are not, which would fill the memory.
     """
 
     rarity: Mapping[str, float]
     rarest: float
     common: frozenset[str]
     mean: Vector = field(default_factory=dict)
-    _vectors: dict[tuple[str, str], Vector] = field(default_factory=dict, repr=False)
+    _candidates: dict[tuple[str, str], tuple[Vector, float]] = field(
+        default_factory=dict, repr=False
+    )
 
     @classmethod
     def of(cls, papers: Sequence[Paper]) -> Feed:
         """The feed of these papers, such as the last 1,000 that were fetched, in any order."""
-        frequency: Counter[str] = Counter()
-        for paper in papers:
-            frequency.update(terms(paper.title, paper.abstract).keys())
+        counts = [terms(paper.title, paper.abstract) for paper in papers]
+        frequency = Counter(term for count in counts for term in count)
         rarest = log(len(papers) + 1) + 1
         rarity = {term: rarest - log(found + 1) for term, found in frequency.items()}
         # Of a few papers nothing can be said to be common.
         least = _COMMON_SHARE * max(len(papers), 100)
         common = {term for term, found in frequency.items() if found > least}
         feed = cls(rarity, rarest, frozenset(common))
-        return replace(feed, mean=mean([feed.vector(p.title, p.abstract) for p in papers]))
+        return replace(feed, mean=mean([feed._weighed(count) for count in counts]))
 
     def vector(self, title: str, abstract: str) -> Vector:
         """The vector of a paper's text, of length one; empty where it has no term."""
-        known = self._vectors.get((title, abstract))
-        if known is None:
-            weights = {
-                term: (1 + log(times)) * self.rarity.get(term, self.rarest)
-                for term, times in terms(title, abstract).items()
-            }
-            length = sqrt(fsum(weight * weight for weight in weights.values()))
-            known = {term: weight / length for term, weight in weights.items()}
-            self._vectors[title, abstract] = known
-        return known
+        return self._weighed(terms(title, abstract))
+
+    def candidate(self, paper: Paper) -> tuple[Vector, float]:
+        """The vector of a paper that many readers may be sent, and its product with the mean."""
+        text = (paper.title, paper.abstract)
+        if text not in self._candidates:
+            vector = self.vector(*text)
+            self._candidates[text] = (vector, product(vector, self.mean))
+        return self._candidates[text]
+
+    def _weighed(self, counts: Mapping[str, int]) -> Vector:
+        rarity, rarest = self.rarity, self.rarest
+        weights = {
+            term: rarity.get(term, rarest) * (1 + log(times) if times > 1 else 1)
+            for term, times in counts.items()
+        }
+        length = sqrt(fsum([weight * weight for weight in weights.values()]))
+        return {term: weight / length for term, weight in weights.items()}
 
 
 def mean(vectors: Sequence[Vector]) -> Vector:

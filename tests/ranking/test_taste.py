@@ -119,7 +119,8 @@ def test_a_title_alone_is_enough_and_nothing_else_is_needed() -> None:
     candidates = [about(900, "neutron star"), about(901, "knot invariant")]
     star, knot = taste_of(own).rank(candidates)
     assert star.value > knot.value
-    for taste in (taste_of(empty), Taste(tuple(own), Feed.of([]))):
+    for taste in (taste_of(empty), Taste.of(own, Feed.of([]))):
+        assert taste
         assert taste.rank([]) == []
         assert [score.nearest for score in taste_of(empty).rank(candidates)] == [(), ()]
         assert len(taste.rank(candidates)) == 2
