@@ -24,6 +24,10 @@ TOPICS = (
     "gene drive",
     "tax reform",
     "sea ice",
+    "bird song",
+    "heat pump",
+    "river delta",
+    "protein fold",
 )
 
 
@@ -33,7 +37,7 @@ def about(number: int, topic: str) -> Paper:
     return replace(paper(1), id=f"2611.{number:05}", title=f"{topic} {number}", abstract=text)
 
 
-FEED = Feed.of([about(number, TOPICS[number % 8]) for number in range(160)])
+FEED = Feed.of([about(number, TOPICS[number % len(TOPICS)]) for number in range(160)])
 
 
 def library(topic: str, number: int = ENOUGH, start: int = 500) -> list[LibraryText]:
