@@ -16,6 +16,7 @@ from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
 from digest.model import Digest, Paper, Roster, Silence, Subscriber
+from digest.ranking import Taste
 from digest.rendering.render import Renderer
 from digest.rules.channels import RULES
 from digest.rules.compose import Extras, compose, shape
@@ -31,6 +32,7 @@ from digest.rules.schedule import (
 )
 from digest.run.bodies import Bodies
 from digest.run.fetch import unanswered
+from digest.run.tastes import Tastes, ranks
 from digest.store import Store
 from digest.store.bodies import Content
 from digest.store.digests import DigestPlan, Due, Exclude, Queued
@@ -79,11 +81,12 @@ async def compose_due(
     """
     subscribers = {s.email.casefold(): s for s in roster.subscribers}
     due = [d for d in composer.store.digests.due(now) if d.address.casefold() in subscribers]
+    tastes = Tastes(composer.store)
     composed, failed = 0, []
     for start in range(0, len(due), CHUNK):
         if stop.is_set():
             break
-        batch = _Batch(composer, now)
+        batch = _Batch(composer, now, tastes)
         for reader in due[start : start + CHUNK]:
             try:
                 batch.consider(reader, subscribers[reader.address.casefold()])
@@ -110,7 +113,9 @@ def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Di
     plan = make_plan(composer.store, reader, subscriber)
     if _occasion(plan, subscriber, now, waited=timedelta.max) is Occasion.NOTHING:
         return None
-    return _Batch(composer, now).digest(plan, subscriber, latest_slot(subscriber, now))
+    batch = _Batch(composer, now, Tastes(composer.store))
+    taste = batch.tastes.of(reader.id, subscriber)
+    return batch.digest(plan, subscriber, latest_slot(subscriber, now), taste=taste)
 
 
 def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool:
@@ -130,7 +135,7 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
     # docs/decisions.md, “`digest send` has a moment of its own for a slot”.
     is_first = plan.first and reader.slot is None
-    batch = _Batch(composer, now)
+    batch = _Batch(composer, now, Tastes(composer.store))
     apart = None if is_first else digests.unscheduled_slot(reader.id, now)
     batch.queue(plan, subscriber, taken, apart=apart)
     # Nothing is queued where the deliveries that were to be folded have moved meanwhile.
@@ -156,6 +161,7 @@ class _Batch:
 
     composer: Composer
     now: datetime
+    tastes: Tastes
     queued: list[Queued] = field(default_factory=list)
     contents: dict[object, Content] = field(default_factory=dict)
     next_slots: dict[int, datetime] = field(default_factory=dict)
@@ -229,9 +235,11 @@ class _Batch:
         """Take the digest for a slot in its stored form, queued `apart` from it where that is
         given.
 
-        Readers to whom the same is due in the same way have it composed once, for all of them; and
-        a digest that equals an earlier one is not rendered again.
+        Readers to whom the same is due in the same way have it composed once, for all of them, but
+        for those who have papers of their own; and a digest that equals an earlier one is not
+        rendered again.
         """
+        taste = self.tastes.of(plan.reader, subscriber) if plan.items else None
         silences = tuple(plan.silences.items())
         made_of = (
             plan.items,
@@ -243,9 +251,10 @@ class _Batch:
             quiet,
             slot,
             shape(subscriber),
+            taste and plan.reader,
         )
         if made_of not in self.contents:
-            digest = self.digest(plan, subscriber, slot, quiet)
+            digest = self.digest(plan, subscriber, slot, quiet, taste)
             self.contents[made_of] = self.composer.bodies.of(digest)
         self.queued.append(
             Queued(plan, apart or slot, self.contents[made_of], unscheduled=apart is not None)
@@ -253,9 +262,14 @@ class _Batch:
         self.next_slots[plan.reader] = next_slot(subscriber, apart or slot)
 
     def digest(
-        self, plan: DigestPlan, subscriber: Subscriber, slot: datetime, quiet: str = ""
+        self,
+        plan: DigestPlan,
+        subscriber: Subscriber,
+        slot: datetime,
+        quiet: str = "",
+        taste: Taste | None = None,
     ) -> Digest:
-        """The digest of a plan."""
+        """The digest of a plan, ranked by a taste where there is one."""
         moment = max(slot, self.now)
         # A pause that is over says nothing of when the next digest comes.
         if not is_paused(subscriber, moment):
@@ -276,7 +290,9 @@ class _Batch:
             ),
             unanswered=plan.unplaced,
         )
-        return compose(plan.items, subscriber, now=self.now, extras=extras)
+        papers = [item.paper for item in plan.items]
+        ranked = ranks(taste, papers, subscriber) if taste else None
+        return compose(plan.items, subscriber, now=self.now, extras=extras, ranks=ranked)
 
     def write(self) -> int:
         """Write what the chunk came to; nothing is written where there is nothing."""

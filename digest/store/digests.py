@@ -39,6 +39,9 @@ INSERT_DELIVERY = """
     RETURNING id"""
 """No delivery counts as older than the newest paper that it carries, whatever the machine's clock
 says: what a reader had is found by that."""
+ROWS_OF_PAPER = 20
+"""At most so many rows of the log are read for each of the latest papers: a paper has one for each
+keyword and version."""
 ERA = "clock_put_right"
 """Meta key: when slots could last be used anew: a wrong clock was put right, a backup restored."""
 
@@ -147,6 +150,15 @@ class Digests(Concern):
         while slot.second == 0 or to_text(slot) in taken:
             slot += timedelta(seconds=1)
         return slot
+
+    def latest_papers(self, count: int) -> list[Paper]:
+        """The papers that came last into any log, at most `count`, by id."""
+        latest = self._db.column(
+            "SELECT paper FROM seen WHERE seq > ? ORDER BY seq DESC",
+            [head(self._db) - ROWS_OF_PAPER * count],
+        )
+        found = load_papers(self._db, list(dict.fromkeys(latest))[:count])
+        return [found[paper] for paper in sorted(found)]
 
     def plan(
         self, due: Due, *, revisions: Revisions, max_papers: int, exclude: Exclude | None = None

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from digest.errors import UsageError
+from digest.model import Paper
 from digest.store.database import Concern
+from digest.store.papers import load_papers
 from digest.store.rows import from_text
 
 LIBRARY_PAPERS = 5_000
@@ -73,6 +75,19 @@ class Preferences(Concern):
             "SELECT paper, at FROM liked WHERE subscriber = ? ORDER BY at, paper", [reader]
         )
         return {row["paper"]: from_text(row["at"]) for row in rows}
+
+    def liked_papers(self, reader: int) -> list[Paper]:
+        """The papers that a reader likes, as they are kept, by id."""
+        found = load_papers(self._db, list(self.liked(reader)))
+        return [found[paper] for paper in sorted(found)]
+
+    def readers(self) -> list[int]:
+        """Who has a library, or likes a paper."""
+        return self._db.column(
+            """SELECT r.id FROM subscriber r WHERE r.gone = 0
+                   AND (EXISTS (SELECT 1 FROM library l WHERE l.subscriber = r.id)
+                       OR EXISTS (SELECT 1 FROM liked l WHERE l.subscriber = r.id))"""
+        )
 
     def replace_library(self, reader: int, papers: Sequence[LibraryPaper], now: datetime) -> bool:
         """Put these papers in the place of a reader's library, whole; of those with one id the last

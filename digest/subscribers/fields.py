@@ -37,23 +37,14 @@ QUIET_DAYS = {"tell": True, "silent": False}
 # The formats of a mailed digest; a repository gets an issue.
 MAIL_FORMATS = (Format.HTML, Format.TEXT)
 # The words for yes and no in a flag.
-TRUTH = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+TRUTH = dict.fromkeys("true yes on 1".split(), True) | dict.fromkeys(
+    "false no off 0".split(), False
+)
 
 # A field's value as the file shows it; None takes the field out.
 Value = str | bool | int | list[str] | None
 
-
-# The errors by which `parse` and `from_flag` of a field refuse a text: a zone that is a folder of
-# zones is an OSError.
+# How `parse` and `from_flag` of a field refuse a text: a zone that is a folder is an OSError.
 WRONG = (ValueError, KeyError, OSError, QueryError)
 
 
