@@ -155,6 +155,7 @@ async def open_parts(
                 sources=Sources(arxiv, feeds, oai, settings.source, line),
                 composer=composer,
                 mailer=mailer,
+                home=settings.home,
             )
             apply_naming(settings, store, roster)
     finally:

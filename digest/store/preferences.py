@@ -5,7 +5,7 @@ what they agreed to. None of it changes which papers come.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from digest.errors import UsageError
@@ -22,12 +22,18 @@ LIBRARY_BYTES = 10_000_000
 @dataclass(frozen=True, slots=True)
 class LibraryPaper:
     """A paper in a reader's own library. `id`: what the reader's program knows it by, such as an
-    arXiv id or a DOI.
+    arXiv id or a DOI; `source`: the item of the reader's field `library` that it comes from, ""
+    where it was imported; `mark` says what that item held. `arxiv`: the id is one of arXiv's, which
+    has been `asked` for what is missing or not. Without a title it is not known yet what it is.
     """
 
     id: str
     title: str
     abstract: str
+    source: str = ""
+    mark: str = ""
+    asked: bool = False
+    arxiv: bool = False
 
     @property
     def size(self) -> int:
@@ -90,12 +96,12 @@ class Preferences(Concern):
         )
 
     def replace_library(self, reader: int, papers: Sequence[LibraryPaper], now: datetime) -> bool:
-        """Put these papers in the place of a reader's library, whole; of those with one id the last
-        counts. False where there is no such reader.
+        """Put these papers in the place of a reader's library, whole; of those with one id
+        from one source the last counts. False where there is no such reader.
 
         Raises UsageError where they are more than a library may hold; then nothing changed.
         """
-        held = {paper.id: paper for paper in papers}.values()
+        held = {(paper.source, paper.id): paper for paper in papers}.values()
         size = sum(paper.size for paper in held)
         if len(held) > LIBRARY_PAPERS or size > LIBRARY_BYTES:
             raise UsageError(
@@ -107,18 +113,70 @@ class Preferences(Concern):
                 return False
             self._db.write("DELETE FROM library WHERE subscriber = ?", [reader])
             self._db.write_many(
-                "INSERT INTO library(subscriber, id, title, abstract, at) VALUES(?, ?, ?, ?, ?)",
-                [[reader, paper.id, paper.title, paper.abstract, now] for paper in held],
+                """INSERT INTO library(subscriber, at, id, title, abstract, source, mark, asked,
+                       arxiv)
+                   VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                [[reader, now, *astuple(paper)] for paper in held],
             )
         return True
 
     def library_of(self, reader: int) -> list[LibraryPaper]:
-        """The papers of a reader's library."""
+        """The papers of a reader's library of which it is known what they are, each once."""
+        known = {paper.id: paper for paper in self.library_rows(reader) if paper.title}
+        return list(known.values())
+
+    def library_rows(self, reader: int) -> list[LibraryPaper]:
+        """All that is kept of a reader's library, by id; one paper may come from several
+        sources.
+        """
         return self._db.all(
             LibraryPaper,
-            "SELECT id, title, abstract FROM library WHERE subscriber = ? ORDER BY id",
+            """SELECT id, title, abstract, source, mark, asked, arxiv FROM library
+               WHERE subscriber = ? ORDER BY id, source""",
             [reader],
         )
+
+    def readers_with_library(self) -> dict[str, int]:
+        """The numbers of the readers of whose files something is kept, by address in lower case."""
+        numbers = self._db.column("SELECT DISTINCT subscriber FROM library WHERE source <> ''")
+        rows = self._db.rows(
+            "SELECT lower(address) AS address, id FROM subscriber WHERE id IN many(?)", [numbers]
+        )
+        return {row["address"]: row["id"] for row in rows}
+
+    def number_of(self, address: str) -> int | None:
+        """The number of the reader with this address; None where the database knows none."""
+        number: int | None = self._db.value(
+            "SELECT id FROM subscriber WHERE lower(address) = lower(?)", [address]
+        )
+        return number
+
+    def on_record(self, ids: Sequence[str]) -> dict[str, Paper]:
+        """Those of these papers that the database knows with their abstracts."""
+        papers = load_papers(self._db, list(ids))
+        return {name: paper for name, paper in papers.items() if paper.abstract}
+
+    def unasked(self, most: int) -> list[str]:
+        """Some arXiv ids of papers in libraries that lack a title or an abstract, and for which
+        arXiv has not been asked yet.
+        """
+        ids: list[str] = self._db.column(
+            """SELECT DISTINCT id FROM library
+               WHERE asked = 0 AND abstract = '' AND arxiv = 1 ORDER BY id LIMIT ?""",
+            [most],
+        )
+        return ids
+
+    def note_answer(self, ids: Sequence[str], papers: Sequence[Paper]) -> None:
+        """Note what arXiv said when it was asked for these papers; of some it may know nothing."""
+        with self._db.transaction():
+            self._db.write_many(
+                """UPDATE library SET abstract = ?,
+                       title = CASE WHEN title = '' THEN ? ELSE title END
+                   WHERE id = ? AND abstract = ''""",
+                [[paper.abstract, paper.title, paper.id] for paper in papers],
+            )
+            self._db.write("UPDATE library SET asked = 1 WHERE id IN many(?)", [list(ids)])
 
     def agree(self, reader: int, words: str, now: datetime) -> bool:
         """Note that a reader agreed to something, in the words that were shown; what they agreed to

@@ -169,9 +169,16 @@ CHECK(origin IN ('file', 'web'));
         title TEXT NOT NULL,
         abstract TEXT NOT NULL,
         at TEXT NOT NULL,
-        PRIMARY KEY(subscriber, id)
+        source TEXT NOT NULL DEFAULT '',
+        mark TEXT NOT NULL DEFAULT '',
+        asked INTEGER NOT NULL DEFAULT 0,
+        arxiv INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY(subscriber, source, id)
     ) WITHOUT ROWID;
     CREATE INDEX library_paper ON library(id);
+    CREATE INDEX library_sourced ON library(subscriber) WHERE source <> '';
+    CREATE INDEX library_unasked ON library(id) \
+WHERE asked = 0 AND abstract = '' AND arxiv = 1;
 
     CREATE TABLE forgotten(mark TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 

@@ -15,10 +15,11 @@ from digest.model import Keyword, Roster, Rule, Subscriber
 from digest.subscribers import repair
 from digest.subscribers.addresses import channel_of
 from digest.subscribers.document import Document, NodeKind, YamlNode
-from digest.subscribers.fields import ADDRESSES, FIELDS, read_field
+from digest.subscribers.fields import ADDRESSES, FIELDS
 from digest.subscribers.guesses import nearest, probably_meant
 from digest.subscribers.problems import Entry, Problem, SubscribersFileError
 from digest.subscribers.quoting import write
+from digest.subscribers.read_fields import read_field
 from digest.subscribers.values import Report, WrongValueError, fits
 
 # The names that may stand at the top level of the file.

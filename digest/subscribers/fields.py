@@ -16,10 +16,9 @@ from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Format, Layout, Order, Revisions, Weekly
 from digest.subscribers.addresses import read_email, read_repository
-from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
 from digest.subscribers.quoting import quote
-from digest.subscribers.values import Report, WrongValueError, fits, split
+from digest.subscribers.values import WrongValueError, fits, split
 
 # The most abstracts a digest may be asked to have: the most papers arXiv gives in one answer.
 MAX_PAPERS = 2000
@@ -27,6 +26,7 @@ MAX_NAME = 200
 MAX_AUTHOR = 100
 # Characters that may stand before each subject, which has 78 in all.
 MAX_PREFIX = 30
+MAX_LIBRARY_ITEM = 500
 SCHEDULES = {
     "daily": tuple(Weekly),
     "weekdays": (Weekly.MON, Weekly.TUE, Weekly.WED, Weekly.THU, Weekly.FRI),
@@ -320,14 +320,14 @@ FIELDS = {
         mistake=f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters",
         cleared='""',
     ),
+    "library": Field(
+        _printable(MAX_LIBRARY_ITEM),
+        one="one of library",
+        mistake=f"a library is a file or an arXiv id, of at most {MAX_LIBRARY_ITEM} characters",
+        cleared="[]",
+        settable=False,
+    ),
 }
-# An item of a schedule that is a list.
-DAY = Field(
-    Weekly,
-    one="a day",
-    mistake="{!r} is no day: mon, tue, wed, thu, fri, sat, sun",
-    suggest=nearest_day,
-)
 # Of these fields a subscriber has one.
 ADDRESSES = ("email", "github")
 # The fields that most people set: messages that list the settable ones begin with these.
@@ -338,40 +338,6 @@ SETTABLE = tuple(
 )
 # The values of a flag that take its field away again.
 NOTHING = ("", "none")
-
-
-def read_field(report: Report, name: str, node: YamlNode) -> Any:
-    """The model's value of a field that needs nothing else of the file. Raises WrongValueError."""
-    field = FIELDS[name]
-    if name == "schedule" and node.kind is not NodeKind.TEXT:
-        return _read_days(report, node)
-    if field.one:
-        return tuple(dict.fromkeys(report.values(node, name, field.one, field.read)))
-    if name == "subject_prefix" and node.kind is NodeKind.LIST:
-        written = report.document.text[node.start : node.end]
-        suggestion = quote(written) if fits(field.read, written) else ""
-        raise WrongValueError("a subject_prefix in brackets needs quotes", suggestion, node=node)
-    return _read_single(report, name, node)
-
-
-def _read_single(report: Report, name: str, node: YamlNode) -> Any:
-    field = FIELDS[name]
-    if not field.typed or node.kind is not NodeKind.TEXT:
-        return report.value(node, name, field.read)
-    if field.optional and node.is_nothing:
-        return None
-    in_quotes = field.unquoted and not node.plain
-    return report.read(node, field.read, quote(node.value) if in_quotes else node.value)
-
-
-def _read_days(report: Report, node: YamlNode) -> tuple[Weekly, ...]:
-    days = report.values(node, "schedule", DAY.one, DAY.read)
-    if not node.items:
-        raise WrongValueError(
-            "the list of days is empty: nothing would ever come; to pause, set paused_until",
-            node=node,
-        )
-    return tuple(day for day in Weekly if day in days)
 
 
 def read_flag(name: str, given: str, called: str = "") -> Value:

@@ -81,6 +81,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "authors": ["Noether"],
         "categories": ["cs.LG", "stat.*"],
         "subject_prefix": "[arXiv]",
+        "library": [],
         "wishes": [],
     }
 

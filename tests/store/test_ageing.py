@@ -304,7 +304,11 @@ def test_an_abstract_stays_that_is_young_liked_in_a_library_or_on_a_page(settled
     old = MONDAY - 400 * DAY
     settled.record("Alpha", *(eprint(number, old) for number in range(2, 6)))
     settled.database.write("INSERT INTO liked VALUES(1, '2611.00002', ?)", [MONDAY])
-    settled.database.write("INSERT INTO library VALUES(1, '2611.00003', 't', 'a', ?)", [MONDAY])
+    settled.database.write(
+        "INSERT INTO library(subscriber, id, title, abstract, at)"
+        " VALUES(1, '2611.00003', 't', 'a', ?)",
+        [MONDAY],
+    )
     settled.store.pages.note_shown(["all:alpha"], 2, ())
     settled.run = settled.store.runs.begin(MONDAY + 2 * YEAR)
     settled.sync(reader(ADA, "Alpha", "Beta"), at=MONDAY + 2 * YEAR)

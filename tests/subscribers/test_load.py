@@ -79,6 +79,8 @@ def test_defaults_hold_for_whoever_does_not_say_otherwise() -> None:
         ("revisions: published", "revisions", Revisions.PUBLISHED),
         ("max_papers: 7", "max_papers", 7),
         ("top: 7", "top", 7),
+        ("library: refs.bib", "library", ("refs.bib",)),
+        ("library: [refs.bib, 2301.00010]", "library", ("refs.bib", "2301.00010")),
         ("top: null", "top", None),
         ("quiet_days: silent", "quiet_days", False),
         ("order: newest", "order", Order.NEWEST),

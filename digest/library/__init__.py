@@ -1,0 +1,9 @@
+"""What readers have: papers read from BibTeX, RIS and CSL-JSON files and from lists of arXiv ids.
+
+Uses: the ground alone.
+"""
+
+from digest.library.entries import Entry, Odd, Reading
+from digest.library.files import LibraryError, read_item, read_library
+
+__all__ = ["Entry", "LibraryError", "Odd", "Reading", "read_item", "read_library"]
