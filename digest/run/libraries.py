@@ -57,33 +57,38 @@ class Trouble:
 
 async def refresh(session: Session, arxiv: Arxiv, home: Path | None, roster: Roster) -> Libraries:
     """Read again what has changed, and ask arXiv for some of what is missing."""
-    store, held = session.store, {}
+    store = session.store
+    libraries = Libraries(store)
     if home is None:
-        return Libraries(store)
+        return libraries
     end = asyncio.get_running_loop().time() + SECONDS
-    # Strangers may see a database that knows its readers by other names: it keeps no libraries.
-    is_kept = not store.naming.mark
-    kept = store.preferences.readers_with_library() if is_kept else {}
+    kept = store.preferences.readers_with_library()
     for reader in roster.subscribers:
         if session.stop.is_set() or asyncio.get_running_loop().time() > end:
             break
-        number = kept.get(reader.email.lower())
-        if number is None and fields_of(reader):
-            number = store.preferences.number_of(reader.email)
-        if number is None:
-            continue
-        before = store.preferences.library_rows(number) if is_kept else []
-        papers, troubles = _read(reader, home, before)
-        for trouble in troubles:
-            log.warning("%s", trouble)
-        if not is_kept:
-            held[reader.email] = _known(store, papers)
-        elif papers != before:
-            _keep(session, number, reader, _completed(store, papers))
-        await asyncio.sleep(0)
-    if is_kept:
-        await _ask(session, arxiv)
-    return Libraries(store, held)
+        if fields_of(reader) or reader.email.lower() in kept:
+            _refresh_one(session, home, reader, libraries)
+            await asyncio.sleep(0)
+    await _ask(session, arxiv)
+    return libraries
+
+
+def _refresh_one(session: Session, home: Path, reader: Subscriber, libraries: Libraries) -> None:
+    """Read one reader's library again. Strangers may see a database that knows its readers by other
+    names: it keeps no libraries.
+    """
+    preferences, is_kept = session.store.preferences, not session.store.naming.mark
+    number = preferences.number_of(reader.email)
+    if number is None:
+        return
+    before = preferences.library_rows(number) if is_kept else []
+    papers, troubles = _read(reader, home, before)
+    for trouble in troubles:
+        log.warning("%s", trouble)
+    if not is_kept:
+        libraries.held[reader.email] = _known(session.store, papers)
+    elif papers != before:
+        _keep(session, number, reader, _completed(session.store, papers))
 
 
 def fields_of(reader: Subscriber) -> tuple[str, ...]:

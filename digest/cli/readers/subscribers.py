@@ -317,6 +317,16 @@ def check(context: Context, as_json: bool) -> None:
         warn_of(context, roster.keywords, (*roster.within, *wanted))
         # The file is right, and those who signed up may still rest on what it no longer has.
         warn_of_mistakes(context, read_roster(context.settings).mistakes)
+        _warn_of_libraries(context, roster)
+
+
+def _warn_of_libraries(context: Context, roster: Roster) -> None:
+    """Say what is wrong with readers' libraries, which holds none of them back."""
+    from digest.run.libraries import troubles_of
+
+    for reader in roster.subscribers:
+        for trouble in troubles_of(reader, context.settings.home):
+            context.warn(str(trouble))
 
 
 @subscribers.command(
