@@ -17,6 +17,7 @@ from digest.subscribers.document import YamlNode
 from digest.subscribers.draft import Draft, Member, entry_member, single
 from digest.subscribers.edit_keywords import Definition, define
 from digest.subscribers.fields import ADDRESSES, FIELDS, Value
+from digest.subscribers.follow import entries_held_back
 from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
 from digest.subscribers.transaction import Edit, Guard, edit_file, refuse_unread
@@ -119,7 +120,7 @@ def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -
 
 def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str] = ()) -> Edit:
     """Take readers out, or only some of their keywords; one left without any goes. Unknown ones are
-    passed over.
+    passed over. An entry with a mistake can only go as a whole.
 
     Raises UsageError where a keyword comes with a group, so that taking it out would mean more than
     was asked.
@@ -128,9 +129,10 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
     unwanted = list(keywords)
 
     def change(checked: Checked, draft: Draft) -> None:
-        refuse_unread(checked, folded, path.name)
+        held = {} if unwanted else checked.roster.held_back
+        refuse_unread(checked, folded - set(map(folded_address, held)), path.name)
         section = checked.document.section("subscribers")
-        leaving = []
+        leaving = entries_held_back(checked, folded) if held else []
         for email in folded & checked.entries.keys():
             entry, listed = checked.entries[email], listed_keywords(checked, checked.entries[email])
             kept = kept_keywords(checked, email, listed, unwanted)

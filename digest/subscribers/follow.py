@@ -5,7 +5,7 @@ who rest on it, and nobody else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -75,13 +75,26 @@ def _held_back(checked: Checked) -> dict[str, tuple[str, list[Problem]]]:
     """The readers whom mistakes hold back: address ("" where it cannot be told) and mistakes, by
     the casefolded address, or else by the number of the entry.
     """
-    entries = checked.document.part("subscribers").items
     found: dict[str, tuple[str, list[Problem]]] = {}
+    for number, (address, _, problems) in enumerate(_spoilt(checked)):
+        found.setdefault(address.casefold() or str(number), (address, []))[1].extend(problems)
+    return found
+
+
+def entries_held_back(checked: Checked, addresses: Container[str]) -> list[YamlNode]:
+    """The entries with a mistake that are certainly those of these casefolded addresses."""
+    return [entry for address, entry, _ in _spoilt(checked) if address.casefold() in addresses]
+
+
+def _spoilt(checked: Checked) -> Iterator[tuple[str, YamlNode, list[Problem]]]:
+    """The entries of readers that have a mistake, or rest on one: address ("" where it cannot be
+    told), entry, mistakes.
+    """
+    entries = checked.document.part("subscribers").items
     for (section, number), problems in checked.report.spoilt.items():
         if section == "subscribers":
-            address = _address(entries[int(number) - 1], checked.document.text)
-            found.setdefault(address.casefold() or number, (address, []))[1].extend(problems)
-    return found
+            entry = entries[int(number) - 1]
+            yield _address(entry, checked.document.text), entry, problems
 
 
 def _address(entry: YamlNode, text: str) -> str:

@@ -284,7 +284,7 @@ def test_beside_somebody_elses_mistake_readers_come_change_and_go(mistaken: Path
     [
         lambda path: edit.add_subscribers(path, ["lin@example.org"], ["z"]),
         lambda path: edit.set_fields(path, ["LIN@example.org"], {"timezone": "UTC"}),
-        lambda path: edit.remove_subscribers(path, ["lin@example.org"]),
+        lambda path: edit.remove_subscribers(path, ["lin@example.org"], ["reward model"]),
         lambda path: edit.move_subscriber(path, "lin@example.org", "n@example.org"),
         lambda path: edit.move_subscriber(path, "ada@example.org", "lin@example.org"),
         lambda path: edit.remove_subscribers(path, ["eve@example"]),
@@ -302,6 +302,26 @@ def test_what_a_mistake_is_in_or_would_be_meant_otherwise_is_not_edited(
     with pytest.raises((SubscribersFileError, UsageError)):
         change(mistaken)
     assert mistaken.read_text() == MISTAKEN
+
+
+@pytest.mark.parametrize(
+    ("entry", "again"),
+    [
+        ("  - {email: lin@example.org, keywords: [reward model], timezone: Europe/Berln}\n", ""),
+        ("  - {email: mia@example.org, keywords: [x, Robots]}\n", "Mia@example.org"),
+    ],
+)
+def test_who_has_a_mistake_in_their_own_entry_can_leave(
+    mistaken: Path, entry: str, again: str
+) -> None:
+    second = f"  - {{email: {again}, keywords: [z]}}\n" if again else ""
+    others = "".join(f"  - {{email: u{n}@example.org, keywords: [x]}}\n" for n in range(3))
+    mistaken.write_text(MISTAKEN + others + second)
+    address = entry.split()[2].strip(",")
+    done = edit.remove_subscribers(mistaken, [address.upper()])
+    assert mistaken.read_text() == MISTAKEN.replace(entry, "") + others
+    assert done.before.why_held_back(address)
+    assert not done.after.why_held_back(address)
 
 
 def test_an_address_that_a_mistake_hides_in_anothers_entry_is_not_taken_for_a_new_one(

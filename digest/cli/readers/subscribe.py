@@ -281,9 +281,12 @@ def unsubscribe(
             old, new = roster_entry(edit.before, email), roster_entry(edit.after, email)
             name = old.email if old else email
             known = store is not None and not new and store.subscribers.remove(name, machine_now())
+            known = known or bool(edit.before.why_held_back(name))
             rows.append({"email": name, "status": _status(old, new, known), **_keywords(old, new)})
     context.show(
-        rows, (_farewell(**row, by_keyword=bool(keywords)) for row in rows), as_json=as_json
+        rows,
+        (_farewell(**row, edit=edit, by_keyword=bool(keywords)) for row in rows),
+        as_json=as_json,
     )
 
 
@@ -322,7 +325,13 @@ def _keywords(old: Subscriber | None, new: Subscriber | None) -> dict[str, list[
 
 
 def _farewell(
-    email: str, status: str, removed: list[str], keywords: list[str], *, by_keyword: bool
+    email: str,
+    status: str,
+    removed: list[str],
+    keywords: list[str],
+    *,
+    edit: Edit,
+    by_keyword: bool,
 ) -> str:
     """What became of a reader, for people; `by_keyword`: keywords were named, not the reader
     alone.
@@ -331,7 +340,7 @@ def _farewell(
     match status, removed:
         case "unknown", _:
             return f"{email} was not subscribed."
-        case "removed", []:
+        case "removed", [] if not edit.before.why_held_back(email):
             return f"{email} is let go: only the database knew it."
         case "removed", _:
             why = ", since no keyword is left" if by_keyword else ""
