@@ -34,7 +34,16 @@ def read_item(item: str, home: Path, known: str = "") -> tuple[str, Reading | No
         )
     data = _bytes_of(home, item)
     mark = hashlib.sha256(data).hexdigest()
-    return mark, None if mark == known else read_library(data, item)
+    if mark == known:
+        return mark, None
+    reading = read_library(data, item)
+    # Damaged, or caught while it was being written: nothing in it is worth what was read last.
+    if reading.odd and not reading.entries:
+        raise LibraryError(
+            f"the library {item} holds no entry that can be read ({reading.odd[0]})",
+            remedy="export it anew",
+        )
+    return mark, reading
 
 
 def _bytes_of(home: Path, item: str) -> bytes:

@@ -54,6 +54,8 @@ async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path:
     assert desk.asked == [["2301.00001", "2301.00002"]]
     bib.write_text("@article{n, title={Other}}")
     assert {p.id for p in (await again()).of(number, ADA)} == {"n", "2301.00001"}
+    bib.write_text("@article{n, title={")
+    assert {p.id for p in (await again()).of(number, ADA)} == {"n", "2301.00001"}
     bib.unlink()
     assert {p.id for p in (await again()).of(number, ADA)} == {"n", "2301.00001"}
     assert len(desk.asked) == 1
