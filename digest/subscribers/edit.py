@@ -17,7 +17,7 @@ from digest.subscribers.document import YamlNode
 from digest.subscribers.draft import Draft, Member, entry_member, single
 from digest.subscribers.edit_keywords import Definition, define
 from digest.subscribers.fields import ADDRESSES, FIELDS, Value
-from digest.subscribers.follow import entries_held_back
+from digest.subscribers.follow import entries_of_readers
 from digest.subscribers.guesses import unknown_reader
 from digest.subscribers.quoting import quote, write
 from digest.subscribers.transaction import Edit, Guard, edit_file, refuse_unread
@@ -103,24 +103,34 @@ def add_all(
 
 
 def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -> Edit:
-    """Set fields of readers who are there, None for a cleared one. Raises ConfigError for an
-    unknown reader.
+    """Set fields of readers who are there, also of those whose entry has a mistake, None for a
+    cleared one. Raises ConfigError for an unknown reader.
     """
+    emails = list(emails)
     wanted = [Wanted(email, fields=fields) for email in emails]
 
     def change(checked: Checked, draft: Draft) -> None:
-        refuse_unread(checked, [reader.email for reader in wanted], path.name)
+        entries = entries_of_readers(checked)
+        refuse_unread(checked, emails, path.name, readers=entries)
         _parse_excluded(checked, wanted)
         for reader in wanted:
-            _entry(checked, path, reader.email)
-        _apply(checked, draft, wanted)
+            if folded_address(reader.email) not in entries:
+                raise unknown_reader(
+                    path, reader.email, (r.email for r in checked.roster.subscribers)
+                )
+        written = _written(checked, fields)
+        for entry in (
+            e for one in dict.fromkeys(map(folded_address, emails)) for e in entries[one]
+        ):
+            for name, text in written.items():
+                draft.set_field(entry, name, text)
 
-    return edit_file(path, change, _only([reader.email for reader in wanted], path.name))
+    return edit_file(path, change, _only(emails, path.name), however_few=True)
 
 
 def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str] = ()) -> Edit:
     """Take readers out, or only some of their keywords; one left without any goes. Unknown ones are
-    passed over. An entry with a mistake can only go as a whole.
+    passed over. To leave wholly, an entry need not be right, nor the rest of the file.
 
     Raises UsageError where a keyword comes with a group, so that taking it out would mean more than
     was asked.
@@ -129,14 +139,18 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
     unwanted = list(keywords)
 
     def change(checked: Checked, draft: Draft) -> None:
-        held = {} if unwanted else checked.roster.held_back
-        refuse_unread(checked, folded - set(map(folded_address, held)), path.name)
+        theirs = entries_of_readers(checked)
+        refuse_unread(checked, folded, path.name, readers=None if unwanted else theirs)
         section = checked.document.section("subscribers")
-        leaving = entries_held_back(checked, folded) if held else []
-        for email in folded & checked.entries.keys():
-            entry, listed = checked.entries[email], listed_keywords(checked, checked.entries[email])
-            kept = kept_keywords(checked, email, listed, unwanted)
-            if not unwanted or (listed and not kept):
+        leaving = []
+        for address in folded & theirs.keys():
+            if not unwanted:
+                leaving += theirs[address]
+                continue
+            entry = theirs[address][0]
+            listed = listed_keywords(checked, entry)
+            kept = kept_keywords(checked, address, listed, unwanted)
+            if listed and not kept:
                 leaving.append(entry)
             else:
                 _list_keywords(draft, entry, listed, kept)
@@ -145,7 +159,7 @@ def remove_subscribers(path: Path, emails: Iterable[str], keywords: Iterable[str
             indexes = {i for i, node in enumerate(entries.items) if any(node is e for e in leaving)}
             draft.remove(key, entries, indexes)
 
-    return edit_file(path, change, _only(folded, path.name))
+    return edit_file(path, change, _only(folded, path.name), however_few=not unwanted)
 
 
 def kept_keywords(

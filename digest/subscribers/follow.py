@@ -5,7 +5,7 @@ who rest on it, and nobody else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -19,14 +19,19 @@ from digest.subscribers.values import fits
 
 
 def follow_text(
-    text: str, name: str, words: Callable[[Problem], str], *, may_be_empty: bool = False
+    text: str,
+    name: str,
+    words: Callable[[Problem], str],
+    *,
+    may_be_empty: bool = False,
+    however_few: bool = False,
 ) -> Book:
     """What a file's text says; `name` is the file's, `words` tells a mistake in a line.
 
     Whose entry is wrong, or uses a keyword, a group or a default that is, stands under `mistakes`
     and not among the readers. Raises SubscribersFileError with every mistake where nobody can be
-    served in good faith: the YAML cannot be read, a section as a whole is wrong, or more readers
-    would be held back than served.
+    served in good faith: the YAML cannot be read, a section as a whole is wrong, or (unless
+    `however_few` will do) more readers would be held back than served.
     """
     checked, error = examine_text(text, name)
     if may_be_empty and checked is not None and checked.document.root is None:
@@ -36,20 +41,34 @@ def follow_text(
     assert error is not None
     if checked is None or any(problem.entry.name == "" for problem in error.problems):
         raise error
-    return Book(checked, _followed(checked, error, words), words)
+    roster, held = _followed(checked, error, words)
+    if held > len(roster.subscribers) and not however_few:
+        raise error
+    return Book(checked, roster, words)
+
+
+def entries_of_readers(checked: Checked) -> dict[str, list[YamlNode]]:
+    """The entries of each reader, by the casefolded address: those that are right, and those with a
+    mistake that are certainly theirs.
+    """
+    addresses = {id(entry): address for address, entry in checked.entries.items()}
+    found: dict[str, list[YamlNode]] = defaultdict(list)
+    spoilt = {id(entry): address for address, entry, _ in _spoilt(checked)}
+    for entry in checked.document.part("subscribers").items:
+        if address := spoilt.get(id(entry), addresses.get(id(entry), "")).casefold():
+            found[address].append(entry)
+    return found
 
 
 def _followed(
     checked: Checked, error: SubscribersFileError, words: Callable[[Problem], str]
-) -> Roster:
-    """The roster of those whom no mistake holds back. Raises the error where they are too few."""
+) -> tuple[Roster, int]:
+    """The roster of those whom no mistake holds back, and how many others there are."""
     held = _held_back(checked)
     readers = [r for r in checked.roster.subscribers if r.email.casefold() not in held]
-    if len(held) > len(readers):
-        raise error
     whom = _whom(held)
     mistakes = (Mistake(words(problem), tuple(whom[problem])) for problem in error.problems)
-    return replace(checked.roster, subscribers=tuple(readers), mistakes=tuple(mistakes))
+    return replace(checked.roster, subscribers=tuple(readers), mistakes=tuple(mistakes)), len(held)
 
 
 def problem_words(name: str) -> Callable[[Problem], str]:
@@ -79,11 +98,6 @@ def _held_back(checked: Checked) -> dict[str, tuple[str, list[Problem]]]:
     for number, (address, _, problems) in enumerate(_spoilt(checked)):
         found.setdefault(address.casefold() or str(number), (address, []))[1].extend(problems)
     return found
-
-
-def entries_held_back(checked: Checked, addresses: Container[str]) -> list[YamlNode]:
-    """The entries with a mistake that are certainly those of these casefolded addresses."""
-    return [entry for address, entry, _ in _spoilt(checked) if address.casefold() in addresses]
 
 
 def _spoilt(checked: Checked) -> Iterator[tuple[str, YamlNode, list[Problem]]]:

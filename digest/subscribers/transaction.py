@@ -68,8 +68,10 @@ def edit_file(
     *,
     create: bool = False,
     dry_run: bool = False,
+    however_few: bool = False,
 ) -> Edit:
-    """Make one change; the guard refuses one that means more than was asked.
+    """Make one change; the guard refuses one that means more than was asked. `however_few`: also
+    in a file by whose mistakes more readers are held back than served.
 
     Raises UsageError where the file would become wrong, SubscribersFileError where it is already
     and cannot be followed, ConfigError where it is missing (and not to be created) or cannot be
@@ -83,13 +85,13 @@ def edit_file(
         ready_folder(target.parent)
     with nullcontext() if dry_run else file_lock(target, WAIT):
         is_new = not target.exists()
-        checked = check_or_begin(target, path.name)
+        checked = check_or_begin(target, path.name, however_few=however_few)
         draft = Draft(checked.document, path.name)
         change(checked, draft)
         result = draft.result()
         if result == checked.document.text:
             return Edit(checked.roster, checked.roster)
-        after = _check_result(result, checked, path.name)
+        after = _check_result(result, checked, path.name, however_few)
         edit = Edit(checked.roster, after.roster, _redefines(checked, after))
         guard(edit)
         if not dry_run:
@@ -117,9 +119,9 @@ def ready_folder(folder: Path) -> None:
         )
 
 
-def check_or_begin(path: Path, name: str = "") -> Checked:
+def check_or_begin(path: Path, name: str = "", *, however_few: bool = False) -> Checked:
     """The file as an edit finds it: checked and followed as far as it is right, or the beginning of
-    one where there is none yet. Raises SubscribersFileError where nobody could be served by it.
+    one where there is none yet. Raises SubscribersFileError as `follow_text` does.
     """
     text = read_text(path) if path.exists() else ""
     name = name or path.name
@@ -128,22 +130,30 @@ def check_or_begin(path: Path, name: str = "") -> Checked:
     checked, error = examine_text(text, name)
     if checked is None or checked.document.root is None or error is None:
         return check_text(text, name, may_be_empty=True)
-    checked.roster = follow_text(text, name, problem_words(name)).roster
+    checked.roster = _roster(text, name, however_few)
     return checked
 
 
-def refuse_unread(checked: Checked, addresses: Iterable[str], name: str) -> None:
+def _roster(text: str, name: str, however_few: bool) -> Roster:
+    return follow_text(text, name, problem_words(name), however_few=however_few).roster
+
+
+def refuse_unread(
+    checked: Checked, addresses: Iterable[str], name: str, *, readers: Iterable[str] | None = None
+) -> None:
     """Raise SubscribersFileError where one of these addresses stands in a file with mistakes, and
-    not as that of a reader: the mistake is in their entry, or hides it.
+    not as that of a reader (or one of `readers`, casefolded): the mistake is in their entry, or
+    hides it.
     """
     problems, text = checked.report.problems, checked.document.text
-    readers = {reader.email.casefold() for reader in checked.roster.subscribers}
-    unread = {folded_address(address) for address in addresses} - readers
+    if readers is None:
+        readers = (reader.email.casefold() for reader in checked.roster.subscribers)
+    unread = {folded_address(address) for address in addresses} - set(readers)
     if problems and any(address in text.casefold() for address in unread):
         raise SubscribersFileError(problems, name=name, lines=text.split("\n"))
 
 
-def _check_result(text: str, before: Checked, name: str) -> Checked:
+def _check_result(text: str, before: Checked, name: str, however_few: bool) -> Checked:
     """The edited text, checked: its mistakes are those of before, or of the edit that was asked
     for.
     """
@@ -158,7 +168,7 @@ def _check_result(text: str, before: Checked, name: str) -> Checked:
             f"not done: {first.message}" + (f" (and {more} more)" if more else ""),
             remedy=f"did you mean {first.suggestion}?" if first.suggestion else "",
         ) from error
-    checked.roster = follow_text(text, name, problem_words(name)).roster
+    checked.roster = _roster(text, name, however_few)
     return checked
 
 

@@ -80,7 +80,9 @@ def test_status_why_and_show_tell_the_line(begun: House) -> None:
     assert f"a mistake in the subscribers file held the reader back: {ZONE}" in why.out
     assert f"lin@example.org is held back by a mistake in subscribers.yaml: {ZONE}." in why.out
     assert "What is due comes once the mistake in the subscribers file is mended." in why.out
-    for command in ("send", "preview", "resend", "subscribers show"):
+    shown = begun("subscribers", "show", "lin@example.org")
+    assert (shown.code, ZONE in shown.out) == (0, True)
+    for command in ("send", "preview", "resend"):
         told = begun(*command.split(), "lin@example.org")
         if command != "resend":
             refused(told, 78, "lin@example.org is held back by a mistake", ZONE)
@@ -217,7 +219,7 @@ def test_readers_come_and_go_beside_a_mistake_which_is_told(begun: House) -> Non
     told = begun("unsubscribe", "mia@example.org")
     assert (told.code, told.err.count(ZONE)) == (0, 1)
     assert "mia@example.org" not in (begun.home / "subscribers.yaml").read_text()
-    for command in (("unsubscribe",), ("subscribe", "-k", "robots")):
+    for command in (("unsubscribe", "-k", "robots"), ("subscribe", "-k", "robots")):
         told = begun(*command, "lin@example.org")
         assert (told.code, "Europe/Berln" in told.err) == (78, True)
     gone = "SELECT group_concat(address) FROM subscriber WHERE gone"
@@ -225,3 +227,56 @@ def test_readers_come_and_go_beside_a_mistake_which_is_told(begun: House) -> Non
     begun.write("keywords: {Torn: '(ti:x'}\n" + RIGHT.replace(f"[{KEYWORDS[2]}]", "[Torn]"))
     told = begun("keywords", "set", "Torn", "ti:x")
     assert (told.code, "from now on for lin@example.org" in told.out) == (0, True)
+
+
+WRONG = RIGHT.replace("Europe/Berlin", "Europe/Berln")
+LIN = WRONG[WRONG.index("  - email: lin") :]
+TWO_IN_ONE = RIGHT.replace("  - email: lin@", "    email: lin@")
+"""Without its dash lin's entry is a part of ada's: whose it is nobody can tell."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WRONG,
+        WRONG + LIN.removesuffix(MIA),
+        "subscribers:\n" + LIN.removesuffix(MIA),
+        "subscribers:\n" + LIN.replace(f"[{KEYWORDS[2]}]", "[+nobody]"),
+        "defaults: {at: '25:99'}\n" + RIGHT,
+    ],
+    ids=["own mistake", "stands twice", "alone", "no such group", "mistake in the defaults"],
+)
+def test_leaving_does_not_depend_on_the_entry(house: House, text: str) -> None:
+    house.write(text)
+    others = [name for name in ("ada@", "mia@") if name in text]
+    told = house("unsubscribe", "lin@example.org")
+    assert (told.code, told.out) == (0, "lin@example.org is unsubscribed.\n")
+    left = (house.home / "subscribers.yaml").read_text(encoding="utf-8")
+    assert [name for name in ("ada@", "lin@", "mia@") if name in left] == others
+    assert "was not subscribed" in house("unsubscribe", "lin@example.org").out
+
+
+@pytest.mark.parametrize("text", [TWO_IN_ONE, RIGHT + "  - {email: [\n"], ids=["merged", "no YAML"])
+def test_who_cannot_be_taken_out_of_the_file_leaves_all_the_same(begun: House, text: str) -> None:
+    begun.write(text)
+    told = begun("unsubscribe", "lin@example.org")
+    assert (told.code, told.out) == (
+        0,
+        "lin@example.org is unsubscribed, and nothing is mailed there.\n",
+    )
+    assert "stays in the subscribers file" in told.err
+    assert (begun.home / "subscribers.yaml").read_text(encoding="utf-8") == text
+    assert begun("unsubscribe", "lin@example.org", "eve@example.org").code == 78
+    begun.write(RIGHT)
+    begun("run", now=FRIDAY)
+    assert [len(begun.mails(name)) for name in ("ada@", "lin@", "mia@")] == [2, 1, 2]
+
+
+def test_who_is_held_back_can_be_paused_and_mended_by_command(begun: House) -> None:
+    begun.write(WRONG)
+    assert begun("subscribers", "pause", "lin@example.org").code == 0
+    text = (begun.home / "subscribers.yaml").read_text(encoding="utf-8")
+    assert "Berln\n    paused_until: " in text
+    told = begun("subscribers", "set", "lin@example.org", "timezone=Europe/Berlin")
+    assert (told.code, told.err) == (0, "")
+    assert begun("subscribers", "check").code == 0

@@ -283,7 +283,7 @@ def test_beside_somebody_elses_mistake_readers_come_change_and_go(mistaken: Path
     "change",
     [
         lambda path: edit.add_subscribers(path, ["lin@example.org"], ["z"]),
-        lambda path: edit.set_fields(path, ["LIN@example.org"], {"timezone": "UTC"}),
+        lambda path: edit.set_fields(path, ["LIN@example.org"], {"timezone": "Europe/Pars"}),
         lambda path: edit.remove_subscribers(path, ["lin@example.org"], ["reward model"]),
         lambda path: edit.move_subscriber(path, "lin@example.org", "n@example.org"),
         lambda path: edit.move_subscriber(path, "ada@example.org", "lin@example.org"),

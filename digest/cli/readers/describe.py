@@ -271,18 +271,29 @@ def stored_json(context: Context, address: str) -> dict[str, Any]:
 
 
 def show_left(
-    context: Context, email: str, name: str, stored: dict[str, Any], *, as_json: bool
+    context: Context,
+    email: str,
+    name: str,
+    stored: dict[str, Any],
+    *,
+    held_back: str,
+    as_json: bool,
 ) -> None:
-    """Show what is remembered of a reader whom the subscribers file does not name."""
+    """Show what is remembered of a reader whom the subscribers file does not name, or names in an
+    entry with a mistake.
+    """
     held = suppressions(context, ()).get(name.casefold())
     digests = counted(len(stored["delivery"]), "digest")
+    known = f"is not in {place_of_subscribers(context.settings)}"
+    if held_back:
+        known = f"is held back by a mistake in the subscribers file: {held_back}"
     lines = [
-        f"{email} is not in {place_of_subscribers(context.settings)};"
-        f" the database remembers {digests}.",
+        f"{email} {known};",
+        f"  the database remembers {digests}.",
         *([f"  {suppression_line(held)}"] if held else []),
         f"  --json shows all of it, and 'digest subscribers forget {email}' erases it.",
     ]
-    value: dict[str, Any] = {"email": email, "keywords": [], "stored": stored}
+    value = {"email": email, "keywords": [], "held_back": held_back, "stored": stored}
     context.show({**value, "suppressed": suppression_json(held)}, lines, as_json=as_json)
 
 

@@ -27,11 +27,12 @@ from digest.cli.readers.own_words import (
     signed_up,
     together,
 )
-from digest.errors import UsageError
+from digest.errors import DigestError, UsageError
 from digest.model import Abstracts, Channel, Layout, Order, Rule, Subscriber, Wish
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import subscribers_file
 from digest.store.suppressions import Suppression
+from digest.subscribers import SubscribersFileError
 from digest.subscribers.addresses import channel_of
 from digest.subscribers.book import listed_in
 from digest.subscribers.check import Checked
@@ -268,11 +269,19 @@ def unsubscribe(
 ) -> None:
     """Take readers out of the subscribers file, or only some of their keywords.
 
-    Who signed up leaves, or loses the keywords, in the same way.
+    Who signed up leaves, or loses the keywords, in the same way. To leave, an entry need not be
+    right: where the file cannot be edited, the database notes that the reader has left.
     """
     _refuse_stray_words(emails, keywords)
-    edit = edited(context, _removed(context, emails, keywords))
+    try:
+        edit = edited(context, _removed(context, emails, keywords))
+    except (SubscribersFileError, UsageError) as error:
+        if keywords:
+            raise
+        _leave_without_the_file(context, emails, error, as_json=as_json)
+        return
     rows: list[dict[str, Any]] = []
+    lines: list[str] = []
     # What the file no longer says the database learns here, and not only with the next run: a run
     # refuses to let everybody go because of an empty file, so whoever is last in it must be let go
     # by name.
@@ -281,13 +290,32 @@ def unsubscribe(
             old, new = roster_entry(edit.before, email), roster_entry(edit.after, email)
             name = old.email if old else email
             known = store is not None and not new and store.subscribers.remove(name, machine_now())
-            known = known or bool(edit.before.why_held_back(name))
-            rows.append({"email": name, "status": _status(old, new, known), **_keywords(old, new)})
-    context.show(
-        rows,
-        (_farewell(**row, edit=edit, by_keyword=bool(keywords)) for row in rows),
-        as_json=as_json,
-    )
+            named = bool(old or edit.before.why_held_back(email))
+            status = _status(old, new, named or known)
+            rows.append({"email": name, "status": status, **_keywords(old, new)})
+            lines.append(_farewell(**rows[-1], named=named, by_keyword=bool(keywords)))
+    context.show(rows, lines, as_json=as_json)
+
+
+def _leave_without_the_file(
+    context: Context, emails: Iterable[str], error: DigestError, *, as_json: bool
+) -> None:
+    """Let readers leave whose entries cannot be taken out of the file, as by the link in a mail.
+    Raises the error where the database knows one of them not.
+    """
+    now = machine_now()
+    with existing_store(context.settings) as store:
+        known = {one: store.history.reader(one) if store else None for one in dict.fromkeys(emails)}
+        readers = [reader for reader in known.values() if reader is not None]
+        if store is None or len(readers) < len(known):
+            raise error
+        for reader in readers:
+            store.suppressions.unsubscribe(reader.id, "by command", now)
+    rows = [{"email": r.address, "status": "left", "removed": [], "keywords": []} for r in readers]
+    lines = (f"{r.address} is unsubscribed, and nothing is mailed there." for r in readers)
+    context.show(rows, lines, as_json=as_json)
+    why = error.message.splitlines()[0]
+    context.warn(f"the entry stays in the subscribers file, to be taken out by hand: {why}")
 
 
 def _removed(context: Context, emails: tuple[str, ...], keywords: tuple[str, ...]) -> Edit:
@@ -310,9 +338,9 @@ def _removed(context: Context, emails: tuple[str, ...], keywords: tuple[str, ...
 
 
 def _status(old: Subscriber | None, new: Subscriber | None, known: bool) -> str:
-    """The stable word for what became of a reader; `known`: the database had one."""
+    """The stable word for what became of a reader; `known`: the file or the database had one."""
     if new is None:
-        return "removed" if old or known else "unknown"
+        return "removed" if known else "unknown"
     return "unchanged" if old == new else "changed"
 
 
@@ -330,17 +358,17 @@ def _farewell(
     removed: list[str],
     keywords: list[str],
     *,
-    edit: Edit,
+    named: bool,
     by_keyword: bool,
 ) -> str:
-    """What became of a reader, for people; `by_keyword`: keywords were named, not the reader
-    alone.
+    """What became of a reader, for people; `named`: the file had an entry, `by_keyword`: keywords
+    were named, not the reader alone.
     """
     left = ", ".join(keywords)
     match status, removed:
         case "unknown", _:
             return f"{email} was not subscribed."
-        case "removed", [] if not edit.before.why_held_back(email):
+        case "removed", [] if not named:
             return f"{email} is let go: only the database knew it."
         case "removed", _:
             why = ", since no keyword is left" if by_keyword else ""

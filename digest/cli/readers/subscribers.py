@@ -129,12 +129,14 @@ def show(context: Context, email: str, as_json: bool) -> None:
     """Show one reader: keywords, options, what they took away by themselves, and when the next
     digest comes.
 
-    With --json, all that the database knows of the reader as well ('stored'), also of one who left.
+    With --json, all that the database knows of the reader as well ('stored'), also of one who left
+    or is held back by a mistake.
     """
     roster, name = read_roster(context.settings), known_as(context.settings, email).strip()
     stored = stored_json(context, name)
-    if stored and not roster_entry(roster, name) and not roster.why_held_back(name):
-        show_left(context, email, name, stored, as_json=as_json)
+    if stored and not roster_entry(roster, name):
+        why = roster.why_held_back(name)
+        show_left(context, email, name, stored, held_back=why, as_json=as_json)
         return
     reader = require_subscriber(roster, email, context.settings)
     now, first = machine_now(), bool(without_digest(context, [reader]))
