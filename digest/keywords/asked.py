@@ -160,8 +160,11 @@ def _excluded(term: Term) -> Node | None:
 
 def _asked_for(term: Term, *, names: bool) -> Iterator[Term]:
     """The terms one of which finds what `term` matches here; none where arXiv looks for none."""
-    if term.field == "cat" or (term.prefix and term.field == "au"):
+    if term.field == "cat":
         yield term
+    elif term.prefix and term.field == "au":
+        # Names are indexed without their accents; what begins a word is compared as it stands.
+        yield Term("au", unaccented(term.text), prefix=True)
     elif term.field == "au":
         yield from _names(term.text)
     elif term.prefix:

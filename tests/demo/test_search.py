@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
@@ -11,8 +12,9 @@ from itertools import islice
 import pytest
 
 from digest.demo.search import Search
-from digest.keywords.asked import is_left_out
+from digest.keywords.asked import asked, is_left_out, unaccented
 from digest.keywords.grammar import parse
+from digest.keywords.match import Matcher, searchable
 from digest.model import Paper
 from tests.world.samples import paper
 from tests.world.searches import KINDS, Difference, differences, queries
@@ -128,3 +130,25 @@ def test_queries_of_all_kinds_over_some_real_papers_miss_nothing() -> None:
     papers = _real_papers(60)
     missed, unexplained = _told(differences(papers, queries(papers, 48, seed=7)))
     assert not missed | unexplained
+
+
+@pytest.mark.heavy
+def test_names_typed_with_or_without_their_accents_lose_no_real_paper() -> None:
+    papers = [p for p in _real_papers(4_846) if not "".join(map(searchable, p.authors)).isascii()]
+    accented = {
+        name
+        for paper in papers
+        for name in map(searchable, paper.authors)
+        if unaccented(name) != name and re.fullmatch("[A-Za-z .'-]+", unaccented(name))
+    }
+    surnames = {name.split()[-1] for name in accented}
+    texts = [f'au:"{spelt}"' for name in accented | surnames for spelt in (name, unaccented(name))]
+    begun = [f"au:{name[:5]}*" for name in surnames if re.fullmatch(r"\w{5,}", name)]
+    search = Search(papers)
+    with Matcher(papers) as matcher:
+        found = 0
+        for query in map(parse, [*texts, *begun, *map(unaccented, begun)]):
+            here = matcher.match(query)
+            assert here <= search.find(asked(query)), query
+            found += len(here)
+    assert found > len(texts) > 1_000

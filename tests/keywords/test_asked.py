@@ -71,6 +71,7 @@ def test_a_stem_of_fewer_than_three_letters_is_asked_for_as_a_word() -> None:
         ("abs:Rényi", "(abs:rényi OR abs:renyi)"),
         ("abs:weiß", "(abs:weiß OR abs:weiss)"),
         ("au:lovelace_a", "au:lovelace"),
+        ("au:müll*", "au:mull*"),
         ('au:"Lovelace, Ada"', '(au:"lovelace ada" OR au:"lovelace-ada")'),
         ("au:levi-civita", '(au:"levi civita" OR au:"levi-civita")'),
         (
