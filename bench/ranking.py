@@ -166,6 +166,8 @@ def machine(reader: Reader, day: Day) -> Scores:
     other = [feed.vector(paper.title, paper.abstract) for paper in day.fetched]
     vectorizer = DictVectorizer()
     rows = vectorizer.fit_transform([*own, *other])
+    # scikit-learn's machine takes no others, and newer versions of it make 64-bit ones.
+    rows.indices, rows.indptr = rows.indices.astype("int32"), rows.indptr.astype("int32")
     fitted = LinearSVC(class_weight="balanced", C=0.1, dual=True, random_state=0).fit(
         rows, [1] * len(own) + [0] * len(other)
     )

@@ -10,8 +10,7 @@ where the likeness of two papers is the product of their vectors, without the te
 the feed has. The first part is Rocchio's (1971) with the feed as what is not wanted: without taking
 it away, what all papers of a field have in common ranks them. The second finds papers for who has
 several interests, of which the mean is none; of a library of five it would only bring back what all
-have in common, so it counts for nothing there. The constants were chosen by leaving out one reader
-at a time: docs/decisions.md.
+have in common, so it counts for nothing there. How the constants were chosen: docs/decisions.md.
 """
 
 from __future__ import annotations
