@@ -280,7 +280,9 @@ class Outbox(Concern):
                     "content": self._repeated(delivery, row, content),
                     "message_id": make_message_id(self._db, row["subscriber"], slot, domain),
                     "now": now,
-                    "newest": now,
+                    # By a clock that is behind it would go into the ledger of years before its
+                    # papers were, where nobody looks for who had one that is withdrawn.
+                    "newest": row["queued_at"],
                     "from_seq": row["from_seq"],
                     # A repeat of a repeat names the digest that carries the papers.
                     "again": row["first"],
@@ -365,7 +367,7 @@ _ROWS = f"""
     JOIN content c ON c.id = d.content"""
 
 _REPEATED = """
-    SELECT d.subscriber, d.content, d.state, d.from_seq, r.address, r.gone, x.reason,
+    SELECT d.subscriber, d.content, d.state, d.from_seq, d.queued_at, r.address, r.gone, x.reason,
         COALESCE(d.again, d.id) AS first,
         EXISTS (SELECT 1 FROM body b WHERE b.content = d.content) AS has_body,
         (SELECT COALESCE(MAX(o.id), 0) FROM delivery o

@@ -176,6 +176,21 @@ def test_a_withdrawal_is_told_of_a_paper_whose_delivery_aged_after_it(settled: H
     assert settled.due() == []
 
 
+def test_a_repeat_by_a_clock_that_is_behind_hides_no_withdrawal(
+    settled: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ages first, with the contents that it shares."""
+    monkeypatch.setattr(ageing, "SHARED_COSTS", -1_000_000)
+    settled.store.outbox.again(1, MONDAY - YEAR, "example.org")
+    settled.settle(Outcome.SENT)
+    for later in (MONDAY + LONG, MONDAY + LONG + DAY):
+        age(settled, later)
+    assert settled.value("SELECT COUNT(*) FROM delivery") == 0
+    gone = eprint(1, version=2, updated=MONDAY + YEAR, comment="Withdrawn by the authors")
+    settled.record("Alpha", gone, at=MONDAY + YEAR)
+    assert [item.paper.version for item in settled.plan().items] == [2]
+
+
 class Fragile(Database):
     """A database whose process is killed at one of its statements."""
 
