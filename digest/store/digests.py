@@ -217,10 +217,12 @@ class Digests(Concern):
     def _previous(self, reader: int, folded: Collection[int]) -> datetime | None:
         """When the reader's last digest was queued, those left out that are to be folded."""
         return self._db.moment(
-            f"""SELECT COALESCE(MAX(queued_at),
-                    (SELECT digest_at FROM subscriber WHERE id = :reader)) FROM delivery
-                WHERE subscriber = :reader AND state NOT IN {NOT_CARRIED_STATES}
-                    AND again IS NULL AND id NOT IN many(:folded)""",
+            # The last one may have aged while an earlier one is open.
+            f"""SELECT MAX(at) FROM (
+                    SELECT queued_at AS at FROM delivery
+                    WHERE subscriber = :reader AND state NOT IN {NOT_CARRIED_STATES}
+                        AND again IS NULL AND id NOT IN many(:folded)
+                    UNION ALL SELECT digest_at FROM subscriber WHERE id = :reader) AS digests""",
             {"reader": reader, "folded": list(folded)},
         )
 

@@ -307,12 +307,13 @@ class Subscribers(Concern):
                        WHERE lower(x.address) = lower(s.address)), '') AS suppressed,
                    COALESCE((SELECT CASE state WHEN 'failed' THEN reply END FROM delivery
                        WHERE subscriber = s.id AND state <> 'expired' AND again IS NULL
+                           AND queued_at >= COALESCE(s.digest_at, '')
                        ORDER BY queued_at DESC, id DESC LIMIT 1), '') AS refused
                 FROM subscriber s
                 LEFT JOIN delivery d ON d.id = (
                     SELECT id FROM delivery
                     WHERE subscriber = s.id AND state NOT IN {NOT_CARRIED_STATES}
-                        AND again IS NULL
+                        AND again IS NULL AND queued_at >= COALESCE(s.digest_at, '')
                     ORDER BY queued_at DESC, id DESC LIMIT 1)
                 WHERE lower(s.address) = lower(?) AND s.gone = 0""",
             [address],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from digest.errors import StoreError, UsageError
-from digest.model import Change, Outcome, Revisions, State
+from digest.model import Change, Outcome, Receipt, Revisions, State
 from digest.store import Store, ageing, ledger
 from digest.store.database import Database, Parameters
 from digest.store.papers import write_paper
@@ -63,6 +63,33 @@ def test_what_has_not_ended_or_ended_lately_stays(settled: House) -> None:
     assert settled.state(2) == "dropped"
     age(settled, settled.now + LONG)
     assert settled.due() == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.FAILED])
+def test_the_last_digest_is_the_last_though_it_has_aged_and_an_earlier_one_has_not(
+    settled: House, outcome: Outcome
+) -> None:
+    """Else a reader is told of a silence within the month after a digest."""
+    settled.record("Alpha", eprint(2, MONDAY), at=MONDAY + DAY)
+    settled.queue(at=MONDAY + DAY)
+    earlier = settled.claim(hold=True)
+    assert earlier is not None
+    settled.store.outbox.enter_data(earlier)
+    if outcome is Outcome.UNKNOWN:
+        settled.ended(earlier, Receipt(outcome, "the server hung up"))
+    settled.record("Alpha", eprint(3, MONDAY + DAY), at=MONDAY + 2 * DAY)
+    settled.queue(at=MONDAY + 2 * DAY)
+    assert settled.settle(Outcome.SENT, hold=True) == State.SENT
+    if outcome is Outcome.FAILED:
+        settled.now += 9 * DAY
+        settled.ended(earlier, Receipt(outcome, "550 no"))
+    age(settled, MONDAY + LONG + 2 * DAY)
+    assert settled.value("SELECT group_concat(id) FROM delivery") == "2"
+    assert settled.plan().previous == MONDAY + 2 * DAY
+    state = settled.store.subscribers.state(ADA)
+    assert state is not None
+    assert (state.last_digest_at, state.last_state) == (MONDAY + 2 * DAY, "sent")
+    assert state.refused == ""
 
 
 def test_what_did_not_arrive_is_not_remembered(house: House) -> None:
