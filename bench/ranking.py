@@ -48,10 +48,10 @@ class Day:
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader's library as it stood before, its latest paper last, and the days after."""
+    """A reader: what the library held before, its latest paper last, and the days after."""
 
     name: str
-    library: Sequence[LibraryText]
+    texts: Sequence[LibraryText]
     days: Sequence[Day]
 
 
@@ -127,7 +127,7 @@ def bm25(reader: Reader, day: Day) -> Scores:
     fetched = [_words(paper.title, paper.abstract) for paper in day.fetched]
     found = Counter(word for text in fetched for word in text)
     length = fmean(text.total() for text in fetched)
-    query = Counter(word for own in reader.library for word in _words(own.title, own.abstract))
+    query = Counter(word for own in reader.texts for word in _words(own.title, own.abstract))
 
     def score(text: Counter[str]) -> float:
         damped = 1.2 * (0.25 + 0.75 * text.total() / length)
@@ -147,7 +147,7 @@ def bm25(reader: Reader, day: Day) -> Scores:
 def recent(reader: Reader, day: Day) -> Scores:
     """zotero-arxiv-daily's rule on our vectors: likeness to each paper, the latest weigh most."""
     feed = feed_of(day)
-    newest_first = reader.library[::-1]
+    newest_first = reader.texts[::-1]
     weights = [1 / (1 + log(rank + 1, 10)) for rank in range(len(newest_first))]
     own: dict[str, float] = {}
     for weight, text in zip(weights, newest_first, strict=True):
@@ -162,7 +162,7 @@ def machine(reader: Reader, day: Day) -> Scores:
     from sklearn.svm import LinearSVC
 
     feed = feed_of(day)
-    own = [feed.vector(text.title, text.abstract) for text in reader.library]
+    own = [feed.vector(text.title, text.abstract) for text in reader.texts]
     other = [feed.vector(paper.title, paper.abstract) for paper in day.fetched]
     vectorizer = DictVectorizer()
     rows = vectorizer.fit_transform([*own, *other])
@@ -177,7 +177,7 @@ def machine(reader: Reader, day: Day) -> Scores:
 
 def own_score(reader: Reader, day: Day) -> Scores:
     """The program's own scorer."""
-    taste = Taste.of(reader.library, feed_of(day))
+    taste = Taste.of(reader.texts, feed_of(day))
     if taste is None:
         return newest(reader, day)
     return [score.value for score in taste.rank(day.candidates)]
@@ -238,7 +238,7 @@ def by_reader(
 
 def with_five(reader: Reader, seed: int) -> Reader:
     """The reader with five papers of the library, and every third day."""
-    library = Random(seed).sample(list(reader.library), min(5, len(reader.library)))
+    library = Random(seed).sample(list(reader.texts), min(5, len(reader.texts)))
     return Reader(reader.name, library, reader.days[seed::3])
 
 
@@ -249,7 +249,7 @@ def mixtures(data: Data) -> list[Reader]:
         [records[(at + step) % len(records)] for step in range(3)] for at in range(len(records))
     ]
     mixed = [data.reader(*of_them) for of_them in three if len(records) > 2]
-    return [Reader(m.name, m.library, m.days[::3]) for m in mixed]
+    return [Reader(m.name, m.texts, m.days[::3]) for m in mixed]
 
 
 # What it costs

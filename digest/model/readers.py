@@ -134,8 +134,8 @@ class Subscriber:
     the papers are in); `exclude` holds canonical queries; where `within` names categories (`cs.LG`,
     `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
     come before others that match as well. `top`: so many papers stand at a glance with what they
-    say, and all others as titles (None: all with what they say). `library` names what the reader
-    has: files in the home folder, and papers of arXiv's.
+    say, and all others as titles (None: all with what they say). `library_items` names what the
+    reader has: files in the home folder, and papers of arXiv's.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers. What `wishes` name the reader took away from what the file says.
     """
@@ -160,7 +160,7 @@ class Subscriber:
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
     top: int | None = None
-    library: tuple[str, ...] = ()
+    library_items: tuple[str, ...] = ()
     channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)
     origin: Origin = Origin.FILE

@@ -69,7 +69,7 @@ class Score:
 class Taste:
     """A reader's papers, seen against a feed."""
 
-    library: tuple[LibraryText, ...]
+    texts: tuple[LibraryText, ...]
     feed: Feed
 
     @classmethod
@@ -80,7 +80,7 @@ class Taste:
     @cached_property
     def vectors(self) -> Sequence[Vector]:
         """The vectors of the library, in its order."""
-        return [self.feed.vector(text.title, text.abstract) for text in self.library]
+        return [self.feed.vector(text.title, text.abstract) for text in self.texts]
 
     def rank(self, candidates: Sequence[Paper]) -> list[Score]:
         """The scores of these papers, in the order given; each depends on which papers they are,
@@ -88,7 +88,7 @@ class Taste:
         """
         known = [self.feed.candidate(paper) for paper in candidates]
         rows = self._likenesses([vector for vector, _ in known])
-        numbers = range(len(self.library))
+        numbers = range(len(self.texts))
         library = mean(self.vectors)
         weight = NEAREST * (1 - min(1, _NEIGHBOURS / len(numbers)))
         nearest = [nlargest(_NEIGHBOURS, numbers, key=row.__getitem__) for row in rows]
@@ -103,7 +103,7 @@ class Taste:
             Score(
                 want + weight * likeness,
                 {"library": want, "nearest": weight * likeness},
-                tuple(Near(self.library[n], row[n]) for n in five[:_SHOWN] if row[n]),
+                tuple(Near(self.texts[n], row[n]) for n in five[:_SHOWN] if row[n]),
             )
             for want, likeness, row, five in zip(wanted, close, rows, nearest, strict=True)
         ]

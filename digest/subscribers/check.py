@@ -24,6 +24,8 @@ from digest.subscribers.values import Report, WrongValueError, fits
 
 # The names that may stand at the top level of the file.
 SECTIONS = ("defaults", "keywords", "groups", "subscribers")
+_IN_MODEL = {"schedule": "days", "library": "library_items"}
+"""What a field is called in model.Subscriber, where not as in the file."""
 KEYWORD_FIELDS = ("query", "match", "within")
 MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}
 
@@ -268,7 +270,7 @@ class Checked:
         if name == "exclude":
             queries = self.report.values(node, name, "a query", self._excluded)
             return {name: tuple(dict.fromkeys(queries))}
-        return {"days" if name == "schedule" else name: read_field(self.report, name, node)}
+        return {_IN_MODEL.get(name, name): read_field(self.report, name, node)}
 
     def _excluded(self, text: str) -> str:
         """A query that is never wanted, in canonical form: that of a keyword of this name, or its

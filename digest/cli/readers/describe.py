@@ -68,7 +68,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "authors": list(reader.authors),
         "categories": list(reader.categories),
         "subject_prefix": reader.subject_prefix,
-        "library": list(reader.library),
+        "library": list(reader.library_items),
     }
 
 

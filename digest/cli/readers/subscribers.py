@@ -168,8 +168,8 @@ def _extra_lines(reader: Subscriber) -> Iterator[str]:
     """What differs from the usual."""
     if foremost := ", ".join([*reader.authors, *reader.categories]):
         yield f"  foremost: {foremost}"
-    if reader.library:
-        yield f"  library: {', '.join(reader.library)}"
+    if reader.library_items:
+        yield f"  library: {', '.join(reader.library_items)}"
     extras = {
         "new versions too": reader.revisions is Revisions.ALL,
         "accepted and published papers too": reader.revisions is Revisions.PUBLISHED,
