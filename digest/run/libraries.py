@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from digest.errors import ArxivError, DigestError
-from digest.library import Entry, LibraryError, read_item
+from digest.library import Entry, LibraryError, Odd, read_item
 from digest.model import Origin, Paper, Roster, Subscriber
 from digest.rendering.tex.text import to_unicode
 from digest.run.fetch import why_paused
@@ -30,6 +30,8 @@ BATCH = 100
 """So many papers arXiv is asked for at once, and"""
 BATCHES = 5
 """so many times in a cycle: digests wait for it."""
+NAMED = 5
+"""So many of a file's entries that are formed strangely are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +48,15 @@ class Libraries:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why an item of a reader's library could not be read; its last good state stays."""
+    """What is wrong with a reader's library, in a line. An item that could not be read stays as it
+    was last; of entries that are formed strangely there is what could be read.
+    """
 
     email: str
-    error: LibraryError
+    words: str
 
     def __str__(self) -> str:
-        return f"{self.email}: {self.error}"
+        return f"{self.email}: {self.words}"
 
 
 async def refresh(session: Session, arxiv: Arxiv, home: Path | None, roster: Roster) -> Libraries:
@@ -93,11 +97,11 @@ def _refresh_one(session: Session, home: Path, reader: Subscriber, libraries: Li
 
 def fields_of(reader: Subscriber) -> tuple[str, ...]:
     """The items of a reader's library that may be read: who signed up names no files of ours."""
-    return reader.library if reader.origin is Origin.FILE else ()
+    return reader.library_items if reader.origin is Origin.FILE else ()
 
 
 def troubles_of(reader: Subscriber, home: Path) -> list[Trouble]:
-    """What keeps items of a reader's library from being read now."""
+    """What is wrong with a reader's library now."""
     return _read(reader, home, [])[1]
 
 
@@ -114,17 +118,25 @@ def _read(
         try:
             mark, reading = read_item(item, home, old[0].mark if old else "")
         except LibraryError as error:
-            troubles.append(Trouble(reader.email, error))
+            troubles.append(Trouble(reader.email, str(error)))
             reading = None
         if reading is None:
             found += old
             continue
+        troubles += [Trouble(reader.email, words) for words in _strange(item, reading.odd)]
         known = {paper.id: paper for paper in old}
         for paper in papers_of(reading.entries):
             had = known.get(paper.id)
             paper = replace(paper, source=item, mark=mark)
             found.append(_merged(paper, had.title, had.abstract, asked=had.asked) if had else paper)
     return sorted(found, key=lambda paper: (paper.id, paper.source)), troubles
+
+
+def _strange(item: str, odd: Sequence[Odd]) -> list[str]:
+    """The entries that are formed strangely, the first of them by name."""
+    more = len(odd) - NAMED
+    told = [f"the library {item}, {one}" for one in odd[:NAMED]]
+    return [*told, f"the library {item}: {more} more such entries"] if more > 0 else told
 
 
 def papers_of(entries: Iterable[Entry]) -> list[LibraryPaper]:

@@ -35,7 +35,7 @@ class Desk:
 
 
 async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path: Path) -> None:
-    ada = replace(reader(ADA, "a"), library=("refs.bib", "2301.00001", "2301.00002"))
+    ada = replace(reader(ADA, "a"), library_items=("refs.bib", "2301.00001", "2301.00002"))
     await world.cycle() if not hasattr(world, "readers") else None
     world.readers = [ada]
     await world.cycle()
@@ -63,13 +63,27 @@ async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path:
     assert not (await again(signed)).of(number, ADA)
 
 
+def test_entries_that_are_formed_strangely_are_named(tmp_path: Path) -> None:
+    none = "".join(f"@article{{d{number}, author={{A}}}}\n" for number in range(7))
+    (tmp_path / "refs.bib").write_text(f"@article{{a, title={{Fine}}}}\n{none}")
+    told = troubles_of(replace(reader(ADA, "a"), library_items=("refs.bib",)), tmp_path)
+    assert [str(trouble) for trouble in told] == [
+        *(
+            f"{ADA}: the library refs.bib, line {number + 2}: d{number} has no title and no"
+            " arXiv id"
+            for number in range(5)
+        ),
+        f"{ADA}: the library refs.bib: 2 more such entries",
+    ]
+
+
 def test_what_lies_outside_of_the_home_folder_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "out.bib").write_text("@article{n, title={Other}}")
     (home / "link.bib").symlink_to(tmp_path / "out.bib")
     for item in ("../out.bib", str(tmp_path / "out.bib"), "link.bib"):
-        (trouble,) = troubles_of(replace(reader(ADA, "a"), library=(item,)), home)
+        (trouble,) = troubles_of(replace(reader(ADA, "a"), library_items=(item,)), home)
         assert "outside of the home folder" in str(trouble)
     for item in ("none.bib", "zotero:user/1", "https://example.org/x", "a\0b"):
-        assert troubles_of(replace(reader(ADA, "a"), library=(item,)), home)
+        assert troubles_of(replace(reader(ADA, "a"), library_items=(item,)), home)
