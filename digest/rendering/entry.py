@@ -14,7 +14,7 @@ from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, f
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Change, CloseTo, Digest, Item, Kind
 from digest.rendering.key_sentence import key_sentence
-from digest.rendering.texts import ABSTRACT_LENGTH, printable_line, readable, shorten
+from digest.rendering.texts import ABSTRACT_LENGTH, printable_line, readable, sentences, shorten
 from digest.rules.revision import is_withdrawn, tells_of_acceptance
 from digest.rules.verdict import read_paper_name
 from digest.times import MONTHS
@@ -198,11 +198,11 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
     badges = tuple(_badges(item, comment, withdrawn, manner.mixed))
     links = tuple(_links(comment, whole))
     title_hits, abstract_hits = find(title, sought, TITLE), find(whole, sought, ABSTRACT)
-    # Once in the abstract and not in the title, that is a keyword mentioned in passing.
-    is_mentioned = len(abstract_hits) == 1 and not title_hits
+    sentence = key_sentence(whole, title) if manner.glance else ""
+    sentence_hits = _within(whole, sentence, abstract_hits)
     is_news = item.kind is not Kind.REVISED and not item.listed
-    passing = manner.passes_over and is_news and is_mentioned and not any(a.named for a in shown)
-    sentence = key_sentence(whole, title) if manner.glance and not passing else ""
+    is_named = bool(title_hits) or any(author.named for author in shown)
+    is_mentioned = not is_named and not sentence_hits and _is_mentioned(whole, abstract_hits)
     return PaperView(
         number=0,
         title=title,
@@ -227,8 +227,8 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
         changed=_changed(item),
         besides=item.listed,
         sentence=sentence,
-        sentence_hits=_within(whole, sentence, abstract_hits),
-        passing=passing,
+        sentence_hits=sentence_hits,
+        passing=manner.passes_over and is_news and is_mentioned,
         close_to=_close_to(item.close_to),
     )
 
@@ -243,6 +243,12 @@ def _close_to(own: CloseTo | None) -> Link | None:
     elif _DOI.fullmatch(own.id):
         url = f"https://doi.org/{own.id}"
     return Link("close to", url, shorten(title, CLOSE_LENGTH))
+
+
+def _is_mentioned(abstract: str, hits: Sequence[Span]) -> bool:
+    """Whether a keyword stands in an abstract only once, and not in what opens it."""
+    opening = "".join(sentences(abstract)[:1])
+    return len(hits) == 1 and not _within(abstract, opening, hits)
 
 
 def _within(whole: str, part: str, hits: Iterable[Span]) -> tuple[Span, ...]:
@@ -277,8 +283,8 @@ def _authors(authors: Sequence[str], terms: Sequence[Term]) -> tuple[tuple[Autho
     known = [name for author in authors if (name := readable(author, NAME_LENGTH))]
     named = names(known, terms)
     shown = [Author(a, i in named) for i, a in enumerate(known) if i < NAMED_AUTHORS or i in named]
-    others = " et al." if len(known) > 1 else ""
-    return tuple(shown), len(known) - len(shown), "".join(known[:1]) + others
+    byline = " and ".join(known) if len(known) < 3 else f"{known[0]} et al."
+    return tuple(shown), len(known) - len(shown), byline
 
 
 def _dates(item: Item, zone: ZoneInfo) -> str:

@@ -45,7 +45,13 @@ def test_all_that_is_new_stands_together_by_rank_and_says_its_keywords() -> None
 
 def test_by_rank_comes_what_only_mentions_a_keyword() -> None:
     items = [
-        item(n, abstract="A reward model, once." if n == 5 else "No word of it.", title="T")
+        item(
+            n,
+            abstract="We sort leaves. A reward model is of use in it, too."
+            if n == 5
+            else "No word of it.",
+            title="T",
+        )
         for n in range(1, 6)
     ]
     assert [paper.passing for paper in view(ranked(items)).sections[0].papers] == [False] * 5

@@ -470,18 +470,24 @@ def test_a_reader_may_have_the_one_or_the_other_alone() -> None:
 def test_what_only_mentions_a_keyword_stands_as_a_title_behind_the_others() -> None:
     once = "We sort leaves. A reward model is of use in it, too."
     items = [
-        item(1, title="Leaves in Order", abstract=once, authors=("Emmy Specimen",)),
+        item(1, title="Leaves in Order", abstract=once, authors=("Emmy Specimen", "Ida Sample")),
         item(2, title="Trees in Order", abstract=once, authors=("Grace Sample",)),
-        *(real(n) for n in range(3, 6)),
+        item(3, title="Roots in Order", abstract="A reward model is it. We sort roots by hand."),
+        *(real(n) for n in range(4, 7)),
     ]
-    reader = replace(ADA, authors=("Grace Sample",), max_papers=5)
+    reader = replace(ADA, authors=("Grace Sample",), max_papers=6)
     digest = sample_digest(items, reader)
     for text in both(digest):
         glance, full = text.split("In full", 1)
         before, passing = glance.split("Mentioned in passing")
         assert "Trees in Order" in before
+        assert "Roots in Order" in before, "the abstract opens with it"
         assert "Leaves in Order" in passing
         assert full.count(once) == 2
+        assert "Emmy Specimen and Ida Sample" in " ".join(passing.split())
+        assert full.count("Emmy Specimen, Ida Sample") == 1
+    links = page_of(digest).links
+    assert all(links.count(f"#p{number}") == 1 for number in range(1, 7))
     assert "passing" not in rendered(replace(digest, layout=Layout.FULL)).text
 
 
