@@ -1,4 +1,5 @@
-"""What readers have: papers read from BibTeX, RIS and CSL-JSON files and from lists of arXiv ids.
+"""What readers have: papers read from BibTeX, RIS and CSL-JSON files, from lists of arXiv ids, and
+from Zotero.
 
 Uses: the ground alone.
 """

@@ -40,9 +40,14 @@ def _entry_of(item: dict[str, Any]) -> Entry:
         return one_line(str(value)) if isinstance(value, str | int) else ""
 
     return Entry(
-        title=one_line(_MARKUP.sub("", text("title"))),
-        abstract=one_line(_MARKUP.sub("", text("abstract"))),
+        title=one_line(without_markup(text("title"))),
+        abstract=one_line(without_markup(text("abstract"))),
         arxiv=arxiv_id_within(map(text, _PLACES)),
         doi=doi_in(text("DOI")),
         key=text("citation-key") or text("id"),
     )
+
+
+def without_markup(text: str) -> str:
+    """A text without the HTML that titles and abstracts may bear."""
+    return _MARKUP.sub("", text)

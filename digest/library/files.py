@@ -27,10 +27,11 @@ def read_item(item: str, home: Path, known: str = "") -> tuple[str, Reading | No
     """
     if arxiv := arxiv_id(item):
         return arxiv, None if known == arxiv else Reading((Entry(arxiv=arxiv),))
-    if "://" in item or item.startswith("zotero:"):
+    if "://" in item:
         raise LibraryError(
             f"the library {item} is no file and no paper of arXiv's",
-            remedy="name a BibTeX, RIS or CSL-JSON file, a list of arXiv ids, or an arXiv id",
+            remedy="name a BibTeX, RIS or CSL-JSON file, a list of arXiv ids, an arXiv id, or a"
+            " Zotero library as zotero:user/123456",
         )
     data = _bytes_of(home, item)
     mark = hashlib.sha256(data).hexdigest()

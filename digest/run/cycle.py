@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 
 from digest.errors import ClockError, ConfigError, Exit
 from digest.keywords.words import counted, listed
@@ -21,7 +20,7 @@ from digest.run.compose import Composer, compose_due, queue_now
 from digest.run.deliver import Delivered, Mailer, deliver
 from digest.run.farewell import say_farewell
 from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unanswered
-from digest.run.libraries import refresh
+from digest.run.libraries import Places, refresh
 from digest.run.session import Session
 from digest.store import Store
 from digest.store.relay import RelayState
@@ -34,15 +33,15 @@ AGEING_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts(Session):
-    """The parts of a cycle: who gets what, whom it asks, and what makes and takes the mail. `home`
-    is the folder in which readers' libraries lie (None: none are read).
+    """The parts of a cycle: who gets what, whom it asks, and what makes and takes the mail.
+    `libraries`: where readers' libraries lie (None: none are read).
     """
 
     roster: Roster
     sources: Sources
     composer: Composer
     mailer: Mailer
-    home: Path | None = None
+    libraries: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,8 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
             store.clock.note_trouble(error.message, error.off)
         raise
     fetched = explain_silence(parts, fetched, run)
-    await refresh(parts, parts.sources.arxiv, parts.home, parts.roster)
+    asked = any(each.record.status != "skipped" for each in fetched)
+    await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
     composed = 0
     if only is None:
         composed, not_composed = await compose_due(

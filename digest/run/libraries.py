@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
 from digest.errors import ArxivError, DigestError
-from digest.library import Entry, LibraryError, Odd, read_item
+from digest.library import LibraryError, Odd, read_item
+from digest.library.zotero import Access, is_zotero
 from digest.model import Origin, Paper, Roster, Subscriber
-from digest.rendering.tex.text import to_unicode
 from digest.run.fetch import why_paused
+from digest.run.library_papers import merged, papers_of
 from digest.run.session import Session
 from digest.run.sources.base import Arxiv
+from digest.run.zotero import is_incomplete, read_again, require_zotero
 from digest.store import Store
 from digest.store.preferences import LIBRARY_PAPERS, LibraryPaper
 
@@ -32,18 +37,25 @@ BATCHES = 5
 """so many times in a cycle: digests wait for it."""
 NAMED = 5
 """So many of a file's entries that are formed strangely are named."""
+UNNAMED = (
+    "something is wrong with the library: 'digest subscribers check' on your own machine, with the"
+    " same text in a file, names it"
+)
+
+Shelves: TypeAlias = dict[str, list[LibraryPaper]]
+"""What is kept of libraries at Zotero, by the item that names each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Libraries:
-    """What readers have. Where the database keeps no libraries they stand in `held`, by email."""
+class Places:
+    """Where readers' libraries lie: in files below `home`, and at Zotero."""
 
-    store: Store
-    held: dict[str, list[LibraryPaper]] = field(default_factory=dict)
+    home: Path
+    zotero: Access
 
-    def of(self, reader: int, email: str) -> Sequence[LibraryPaper]:
-        """The papers of a reader's library."""
-        return self.held.get(email) or self.store.preferences.library_of(reader)
+
+Libraries: TypeAlias = dict[int, list[LibraryPaper]]
+"""Papers by readers' numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,40 +71,89 @@ class Trouble:
         return f"{self.email}: {self.words}"
 
 
-async def refresh(session: Session, arxiv: Arxiv, home: Path | None, roster: Roster) -> Libraries:
-    """Read again what has changed, and ask arXiv for some of what is missing."""
-    store = session.store
-    libraries = Libraries(store)
-    if home is None:
-        return libraries
-    end = asyncio.get_running_loop().time() + SECONDS
-    kept = store.preferences.readers_with_library()
+async def refresh(
+    session: Session, arxiv: Arxiv, places: Places | None, roster: Roster, *, fetched: bool = True
+) -> Libraries:
+    """Read again what has changed, and ask arXiv for some of what is missing. Zotero is asked in
+    cycles that `fetched` something, and in those that go on with a library read in part.
+
+    Returns the libraries that the database does not keep.
+    """
+    held: Libraries = {}
+    if places is None:
+        return held
+    refreshing = _Refreshing(session, places, fetched, time.monotonic() + SECONDS)
+    kept = session.store.preferences.readers_with_library()
     for reader in roster.subscribers:
-        if session.stop.is_set() or asyncio.get_running_loop().time() > end:
+        if refreshing.is_over():
             break
         if fields_of(reader) or reader.email.lower() in kept:
-            _refresh_one(session, home, reader, libraries)
+            await refreshing.take(reader, held)
             await asyncio.sleep(0)
     await _ask(session, arxiv)
-    return libraries
+    return held
 
 
-def _refresh_one(session: Session, home: Path, reader: Subscriber, libraries: Libraries) -> None:
-    """Read one reader's library again. Strangers may see a database that knows its readers by other
-    names: it keeps no libraries.
-    """
-    preferences, is_kept = session.store.preferences, not session.store.naming.mark
-    number = preferences.number_of(reader.email)
-    if number is None:
-        return
-    before = preferences.library_rows(number) if is_kept else []
-    papers, troubles = _read(reader, home, before)
-    for trouble in troubles:
-        log.warning("%s", trouble)
-    if not is_kept:
-        libraries.held[reader.email] = _known(session.store, papers)
-    elif papers != before:
-        _keep(session, number, reader, _completed(session.store, papers))
+@dataclass(frozen=True, slots=True)
+class _Refreshing:
+    """One such step of a cycle, which ends at `end` of the event loop's clock."""
+
+    session: Session
+    places: Places
+    fetched: bool
+    end: float
+
+    def is_over(self) -> bool:
+        """Whether the step is to end; asked from threads, too."""
+        return self.session.stop.is_set() or time.monotonic() > self.end
+
+    async def take(self, reader: Subscriber, held: Libraries) -> None:
+        """Read one reader's library again. Strangers may see a database that knows its readers by
+        other names: it keeps no libraries, and the log, which they may see too, names no papers.
+        """
+        store = self.session.store
+        preferences, is_kept = store.preferences, not store.naming.mark
+        number = preferences.number_of(reader.email)
+        if number is None:
+            return
+        before = preferences.library_rows(number) if is_kept else []
+        shelves, troubles = await self._zotero(reader, before)
+        papers, more = _read(reader, self.places.home, before, shelves)
+        troubles += more
+        for trouble in troubles if is_kept else []:
+            log.warning("%s", trouble)
+        if not is_kept:
+            if troubles:
+                log.warning("%s: %s", reader.email, UNNAMED)
+            held[number] = _known(store, papers)
+        elif papers != before:
+            _keep(self.session, number, reader, _completed(store, papers))
+
+    async def _zotero(
+        self, reader: Subscriber, before: Sequence[LibraryPaper]
+    ) -> tuple[Shelves, list[Trouble]]:
+        """What a reader has at Zotero."""
+        preferences, now = self.session.store.preferences, self.session.clock()
+        shelves: Shelves = {}
+        troubles = []
+        for item in filter(is_zotero, fields_of(reader)):
+            old = [paper for paper in before if paper.source == item]
+            resting = preferences.zotero_rests_until()
+            is_wanted = self.fetched or is_incomplete(old)
+            if not is_wanted or self.is_over() or (resting and now < resting):
+                continue
+            try:
+                require_zotero(item)
+            except LibraryError as error:
+                troubles.append(Trouble(reader.email, str(error)))
+                continue
+            shelf = await asyncio.to_thread(read_again, item, old, self.places.zotero, self.is_over)
+            shelves[item] = shelf.papers
+            if shelf.words:
+                troubles.append(Trouble(reader.email, shelf.words))
+            if shelf.rest:
+                preferences.let_zotero_rest(now + shelf.rest)
+        return shelves, troubles
 
 
 def fields_of(reader: Subscriber) -> tuple[str, ...]:
@@ -101,20 +162,34 @@ def fields_of(reader: Subscriber) -> tuple[str, ...]:
 
 
 def troubles_of(reader: Subscriber, home: Path) -> list[Trouble]:
-    """What is wrong with a reader's library now."""
-    return _read(reader, home, [])[1]
+    """What is wrong with a reader's library now, as far as files tell."""
+    troubles = _read(reader, home, [])[1]
+    for item in filter(is_zotero, fields_of(reader)):
+        try:
+            require_zotero(item)
+        except LibraryError as error:
+            troubles.append(Trouble(reader.email, str(error)))
+    return troubles
 
 
 def _read(
-    reader: Subscriber, home: Path, before: Iterable[LibraryPaper]
+    reader: Subscriber,
+    home: Path,
+    before: Sequence[LibraryPaper],
+    shelves: Mapping[str, list[LibraryPaper]] = MappingProxyType({}),
 ) -> tuple[list[LibraryPaper], list[Trouble]]:
-    """A reader's library as it is now: what has not changed, or cannot be read, stays."""
+    """A reader's library as it is now, with what was read at Zotero: what has not changed, or
+    cannot be read, stays.
+    """
     by_source: dict[str, list[LibraryPaper]] = {"": []}
     for paper in before:
         by_source.setdefault(paper.source, []).append(paper)
     found, troubles = list(by_source[""]), []
     for item in fields_of(reader):
         old = by_source.get(item, [])
+        if is_zotero(item):
+            found += shelves.get(item, old)
+            continue
         try:
             mark, reading = read_item(item, home, old[0].mark if old else "")
         except LibraryError as error:
@@ -128,7 +203,7 @@ def _read(
         for paper in papers_of(reading.entries):
             had = known.get(paper.id)
             paper = replace(paper, source=item, mark=mark)
-            found.append(_merged(paper, had.title, had.abstract, asked=had.asked) if had else paper)
+            found.append(merged(paper, had) if had else paper)
     return sorted(found, key=lambda paper: (paper.id, paper.source)), troubles
 
 
@@ -137,39 +212,6 @@ def _strange(item: str, odd: Sequence[Odd]) -> list[str]:
     more = len(odd) - NAMED
     told = [f"the library {item}, {one}" for one in odd[:NAMED]]
     return [*told, f"the library {item}: {more} more such entries"] if more > 0 else told
-
-
-def papers_of(entries: Iterable[Entry]) -> list[LibraryPaper]:
-    """Entries as papers, each with an id of its own: two that share a key are two."""
-    found: dict[str, LibraryPaper] = {}
-    for entry in entries:
-        name, number = entry.id, 2
-        title, abstract = _plain(entry.title, entry), _plain(entry.abstract, entry)
-        while name in found and title and found[name].title not in ("", title):
-            if name == entry.arxiv:
-                break
-            name, number = f"{entry.id} ({number})", number + 1
-        paper = LibraryPaper(name, title, abstract, arxiv=name == entry.arxiv)
-        had = found.get(name)
-        found[name] = _merged(paper, had.title, had.abstract, asked=False) if had else paper
-    return list(found.values())
-
-
-def _plain(text: str, entry: Entry) -> str:
-    """A text as people read it: braces in TeX only keep capitals."""
-    if not entry.tex or not set(text) & set("\\{}$~-"):
-        return text
-    return to_unicode(text).replace("{", "").replace("}", "")
-
-
-def _merged(paper: LibraryPaper, title: str, abstract: str, *, asked: bool) -> LibraryPaper:
-    """A paper with what is known besides of what it lacks."""
-    return replace(
-        paper,
-        title=paper.title or title,
-        abstract=paper.abstract or abstract,
-        asked=paper.asked or asked,
-    )
 
 
 def _completed(store: Store, papers: Sequence[LibraryPaper]) -> list[LibraryPaper]:
@@ -182,7 +224,9 @@ def _completed(store: Store, papers: Sequence[LibraryPaper]) -> list[LibraryPape
 def _told(paper: LibraryPaper, known: dict[str, Paper]) -> LibraryPaper:
     """A paper with what arXiv says of it."""
     told = known.get(paper.id)
-    return _merged(paper, told.title, told.abstract, asked=paper.asked) if told else paper
+    if told is None:
+        return paper
+    return replace(paper, title=paper.title or told.title, abstract=paper.abstract or told.abstract)
 
 
 def _known(store: Store, papers: Sequence[LibraryPaper]) -> list[LibraryPaper]:

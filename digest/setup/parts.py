@@ -133,10 +133,12 @@ async def open_parts(
     """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by
     `transport`. What one cycle alone wants is put in its place by `dataclasses.replace`.
     """
+    from digest.library.zotero import Access
     from digest.rendering.render import Renderer
     from digest.run.compose import Composer
     from digest.run.cycle import Parts
     from digest.run.fetch import Sources
+    from digest.run.libraries import Places
     from digest.setup.arxiv import make_arxiv, make_feeds, make_oai
 
     mailer = make_mailer(settings, store, roster, transport, rehearsed=rehearsed)
@@ -155,7 +157,7 @@ async def open_parts(
                 sources=Sources(arxiv, feeds, oai, settings.source, line),
                 composer=composer,
                 mailer=mailer,
-                home=settings.home,
+                libraries=Places(settings.home, Access(settings.zotero_api, settings.zotero_key)),
             )
             apply_naming(settings, store, roster)
     finally:

@@ -24,6 +24,7 @@ from digest.store.alarms import Alarms
 from digest.store.database import STAMPED_UNTIL, Concern
 from digest.store.digests import ERA
 from digest.store.papers import load_papers
+from digest.store.preferences import ZOTERO_REST
 from digest.store.relay import PAUSES
 from digest.store.rows import loads, moment_or_none, stored
 from digest.store.windows import ARXIV_PAUSE, counted_as_mailed
@@ -170,7 +171,7 @@ class Clock(Concern):
             # What a feed held on a day that has not come is nothing to compare the next one with.
             self._db.write("DELETE FROM feed WHERE at > :now", moment)
             self._put_trouble_right(now)
-            for key in (LATEST_NOW, STAMPED_UNTIL, "mailed_until", "folder_answered"):
+            for key in (LATEST_NOW, STAMPED_UNTIL, "mailed_until", "folder_answered", ZOTERO_REST):
                 if (self._db.meta(key) or "") > to_text(now):
                     self._db.set_meta(key, to_text(now))
             # Slots that were used under the wrong clock come again: their Message-IDs must not.

@@ -12,11 +12,14 @@ from digest.errors import UsageError
 from digest.model import Paper
 from digest.store.database import Concern
 from digest.store.papers import load_papers
-from digest.store.rows import from_text
+from digest.store.rows import from_text, moment_or_none
+from digest.times import to_text
 
 LIBRARY_PAPERS = 5_000
 LIBRARY_BYTES = 10_000_000
 """How much one reader's library may hold: so many papers, and so many bytes of text (UTF-8)."""
+ZOTERO_REST = "zotero_rest"
+"""Meta key: the moment before which nobody is to ask Zotero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,14 @@ class Preferences(Concern):
                 [[paper.abstract, paper.title, paper.id] for paper in papers],
             )
             self._db.write("UPDATE library SET asked = 1 WHERE id IN many(?)", [list(ids)])
+
+    def zotero_rests_until(self) -> datetime | None:
+        """The moment before which nobody is to ask Zotero."""
+        return moment_or_none(self._db.meta(ZOTERO_REST))
+
+    def let_zotero_rest(self, until: datetime) -> None:
+        """Note that Zotero is in trouble, or asked to be left alone."""
+        self._db.set_meta(ZOTERO_REST, to_text(until))
 
     def agree(self, reader: int, words: str, now: datetime) -> bool:
         """Note that a reader agreed to something, in the words that were shown; what they agreed to

@@ -323,7 +323,8 @@ FIELDS = {
     "library": Field(
         _printable(MAX_LIBRARY_ITEM),
         one="one of library",
-        mistake=f"a library is a file or an arXiv id, of at most {MAX_LIBRARY_ITEM} characters",
+        mistake="a library is a file, an arXiv id or a Zotero library, of at most"
+        f" {MAX_LIBRARY_ITEM} characters",
         cleared="[]",
         settable=False,
     ),

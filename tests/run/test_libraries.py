@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from digest.library.zotero import Access
 from digest.model import Origin, Roster
-from digest.run.libraries import Libraries, refresh, troubles_of
-from tests.world.worlds import World, eprint, reader
+from digest.run.cycle import run_cycle
+from digest.run.libraries import Places, refresh, troubles_of
+from tests.world.worlds import HOUR, World, eprint, reader
+from tests.world.zotero_server import KEY, Answer, zotero
 
 ADA = "ada@example.org"
 
@@ -34,33 +37,68 @@ class Desk:
         return (paper,) if "2301.00001" in ids else ()
 
 
+def library_of(world: World) -> dict[str, tuple[str, str]]:
+    """The title and abstract of each paper that is kept of the reader's library."""
+    number = world.store.preferences.number_of(ADA)
+    assert number is not None
+    return {p.id: (p.title, p.abstract) for p in world.store.preferences.library_of(number)}
+
+
 async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path: Path) -> None:
     ada = replace(reader(ADA, "a"), library_items=("refs.bib", "2301.00001", "2301.00002"))
-    await world.cycle() if not hasattr(world, "readers") else None
     world.readers = [ada]
     await world.cycle()
     bib = tmp_path / "refs.bib"
     bib.write_text('@article{k, title={Na{\\"\\i}ve {BERT}}, abstract={Of it}}')
     roster, desk = Roster((ada,), ada.keywords), Desk()
-    session = world.parts() if callable(getattr(world, "parts", None)) else world
+    places = Places(tmp_path, Access("http://127.0.0.1:9"))
 
-    async def again(who: Roster = roster) -> Libraries:
-        return await refresh(session, desk, tmp_path, who)  # type: ignore[arg-type]
+    async def again(who: Roster = roster) -> dict[str, tuple[str, str]]:
+        assert await refresh(world.parts(), desk, places, who) == {}  # type: ignore[arg-type]
+        return library_of(world)
 
-    number = world.store.preferences.number_of(ADA)
-    assert number is not None
-    held = {p.id: (p.title, p.abstract) for p in (await again()).of(number, ADA)}
+    held = await again()
     assert held == {"k": ("Naïve BERT", "Of it"), "2301.00001": ("Known", "to arXiv")}
     assert desk.asked == [["2301.00001", "2301.00002"]]
     bib.write_text("@article{n, title={Other}}")
-    assert {p.id for p in (await again()).of(number, ADA)} == {"n", "2301.00001"}
+    assert set(await again()) == {"n", "2301.00001"}
     bib.write_text("@article{n, title={")
-    assert {p.id for p in (await again()).of(number, ADA)} == {"n", "2301.00001"}
+    assert set(await again()) == {"n", "2301.00001"}
     bib.unlink()
-    assert {p.id for p in (await again()).of(number, ADA)} == {"n", "2301.00001"}
+    assert set(await again()) == {"n", "2301.00001"}
     assert len(desk.asked) == 1
     signed = Roster((replace(ada, origin=Origin.WEB),), ada.keywords)
-    assert not (await again(signed)).of(number, ADA)
+    assert not await again(signed)
+
+
+async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.readers = [replace(reader(ADA, "a"), library_items=("zotero:user/7",))]
+    with zotero() as server:
+        server.put("AAAAAAAA", "One of mine", abstractNote="Of it")
+
+        async def cycle(hours: int, key: str = KEY) -> list[int]:
+            server.requests.clear()
+            world.now += hours * HOUR
+            parts = replace(world.parts(), libraries=Places(tmp_path, Access(server.url, key)))
+            await run_cycle(parts)
+            return [status for *_, status in server.requests]
+
+        assert await cycle(0) == [200, 200]
+        assert library_of(world) == {"AAAAAAAA": ("One of mine", "Of it")}
+        assert await cycle(1) == [], "nothing was due at arXiv"
+        assert await cycle(24) == [304]
+        assert await cycle(24, "wrong") == [403]
+        assert "lets nobody read library of user 7" in caplog.text
+        assert "wrong" not in caplog.text
+        server.next = [Answer(429, headers={"Retry-After": "86400"})]
+        assert await cycle(24) == [429]
+        assert await cycle(23) == [], "it asked to be left alone for a day"
+        assert library_of(world) == {"AAAAAAAA": ("One of mine", "Of it")}
+        server.remove("AAAAAAAA")
+        assert await cycle(24) == [200]
+        assert library_of(world) == {}
 
 
 def test_entries_that_are_formed_strangely_are_named(tmp_path: Path) -> None:
@@ -85,5 +123,5 @@ def test_what_lies_outside_of_the_home_folder_is_refused(tmp_path: Path) -> None
     for item in ("../out.bib", str(tmp_path / "out.bib"), "link.bib"):
         (trouble,) = troubles_of(replace(reader(ADA, "a"), library_items=(item,)), home)
         assert "outside of the home folder" in str(trouble)
-    for item in ("none.bib", "zotero:user/1", "https://example.org/x", "a\0b"):
+    for item in ("none.bib", "zotero:user", "https://example.org/x", "a\0b"):
         assert troubles_of(replace(reader(ADA, "a"), library_items=(item,)), home)

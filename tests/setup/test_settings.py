@@ -240,6 +240,7 @@ def test_a_password_has_no_flag() -> None:
         "DIGEST_INBOX_PASSWORD",
         "DIGEST_HEARTBEAT_URL",
         "DIGEST_GITHUB_TOKEN",
+        "DIGEST_ZOTERO_KEY",
     ]
 
 

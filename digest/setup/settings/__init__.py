@@ -21,6 +21,7 @@ from digest.setup.settings.table import (
     GITHUB_API,
     IN_PLACE,
     SETTINGS,
+    ZOTERO_API,
     Setting,
 )
 from digest.system.timers.job import STATE
@@ -85,6 +86,8 @@ class Settings:
     github_api: str = GITHUB_API
     issue_label: str = ""
     page_url: str = ""
+    zotero_key: str = field(default="", repr=False)
+    zotero_api: str = ZOTERO_API
     unknown: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -102,6 +105,7 @@ class Settings:
             self.heartbeat_url,
             self.secret,
             self.github_token,
+            self.zotero_key,
         )
         return tuple(filter(None, secrets))
 

@@ -14,11 +14,12 @@ ARXIV_API = "https://export.arxiv.org/api/query"
 ARXIV_FEEDS = "https://rss.arxiv.org/atom"
 ARXIV_OAI = "https://oaipmh.arxiv.org/oai"
 GITHUB_API = "https://api.github.com"
+ZOTERO_API = "https://api.zotero.org"
 IN_PLACE = "DIGEST_SUBSCRIBERS_YAML"
 """The setting that may stand in the place of the subscribers file."""
-CREDENTIAL, INBOX_CREDENTIAL = "mail-password", "inbox-password"
-"""The names under which systemd hands over the passwords of SMTP and IMAP (systemd.exec(5),
-LoadCredential)."""
+CREDENTIAL, INBOX_CREDENTIAL, ZOTERO_CREDENTIAL = "mail-password", "inbox-password", "zotero-key"
+"""The names under which systemd hands over the passwords of SMTP and IMAP, and the key for Zotero
+(systemd.exec(5), LoadCredential)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,22 @@ SETTINGS = (
         "page_url",
         "",
         "Where the page is read; each issue begins with a link to it",
+        read.url,
+    ),
+    Setting(
+        "DIGEST_ZOTERO_KEY",
+        "zotero_key",
+        "",
+        "The key with which readers' Zotero libraries are read",
+        secret=True,
+        credential=ZOTERO_CREDENTIAL,
+    ),
+    Setting("DIGEST_ZOTERO_KEY_FILE", "", "", "A file that holds that key"),
+    Setting(
+        "DIGEST_ZOTERO_API",
+        "zotero_api",
+        ZOTERO_API,
+        "The address of Zotero's web API",
         read.url,
     ),
     Setting(
