@@ -34,6 +34,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "readers.subscribers:subscribers",
             "List, show, set, pause, move, forget, import; check.",
         ),
+        "library": (
+            "readers.library:library",
+            "What readers have: import, list and check papers.",
+        ),
         "keywords": ("readers.keywords:keywords", "List, check, name, rename and remove keywords."),
     },
     "Every day": {

@@ -5,6 +5,15 @@ Uses: the ground alone.
 """
 
 from digest.library.entries import Entry, Odd, Reading
-from digest.library.files import LibraryError, read_item, read_library
+from digest.library.files import LibraryError, path_of, read_file, read_item, read_library
 
-__all__ = ["Entry", "LibraryError", "Odd", "Reading", "read_item", "read_library"]
+__all__ = [
+    "Entry",
+    "LibraryError",
+    "Odd",
+    "Reading",
+    "path_of",
+    "read_file",
+    "read_item",
+    "read_library",
+]

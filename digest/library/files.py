@@ -33,21 +33,37 @@ def read_item(item: str, home: Path, known: str = "") -> tuple[str, Reading | No
             remedy="name a BibTeX, RIS or CSL-JSON file, a list of arXiv ids, an arXiv id, or a"
             " Zotero library as zotero:user/123456",
         )
-    data = _bytes_of(home, item)
+    data = _bytes_of(path_of(item, home), item)
     mark = hashlib.sha256(data).hexdigest()
     if mark == known:
         return mark, None
     reading = read_library(data, item)
     # Damaged, or caught while it was being written: nothing in it is worth what was read last.
     if reading.odd and not reading.entries:
-        raise LibraryError(
-            f"the library {item} holds no entry that can be read ({reading.odd[0]})",
-            remedy="export it anew",
-        )
+        raise _unreadable(item, str(reading.odd[0]))
     return mark, reading
 
 
-def _bytes_of(home: Path, item: str) -> bytes:
+def read_file(path: Path) -> Reading:
+    """What a file holds that somebody names. Raises LibraryError where it cannot be read, or holds
+    nothing.
+    """
+    reading = read_library(_bytes_of(path, str(path)), str(path))
+    if not reading.entries:
+        raise _unreadable(str(path), str(next(iter(reading.odd), "it is empty")))
+    return reading
+
+
+def _unreadable(name: str, why: str) -> LibraryError:
+    return LibraryError(
+        f"the library {name} holds no entry that can be read ({why})", remedy="export it anew"
+    )
+
+
+def path_of(item: str, home: Path) -> Path:
+    """The file that an item names. Raises LibraryError where it is none, or lies elsewhere than in
+    the home folder.
+    """
     try:
         path, within = (home / item).resolve(), home.resolve()
         if not path.is_relative_to(within):
@@ -60,16 +76,22 @@ def _bytes_of(home: Path, item: str) -> bytes:
                 f"the library {item}: there is no such file in {within}",
                 remedy="check its name; paths are relative to the home folder",
             )
-        return read_bytes(path, item)
+        return path
     except (OSError, ValueError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise LibraryError(f"the library {item} cannot be read ({why})") from error
+        raise _closed(item, error) from error
 
 
-def read_bytes(path: Path, name: str) -> bytes:
-    """The bytes of a library's file. Raises LibraryError where it is too big, and OSError."""
-    with path.open("rb") as stream:
-        data = stream.read(MAX_BYTES + 1)
+def _closed(name: str, error: Exception) -> LibraryError:
+    why = getattr(error, "strerror", None) or error
+    return LibraryError(f"the library {name} cannot be read ({why})")
+
+
+def _bytes_of(path: Path, name: str) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise _closed(name, error) from error
     if len(data) > MAX_BYTES:
         raise LibraryError(
             f"the library {name} has more than {MAX_BYTES // 1_000_000} MB",

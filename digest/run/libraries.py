@@ -127,7 +127,7 @@ class _Refreshing:
                 log.warning("%s: %s", reader.email, UNNAMED)
             held[number] = _known(store, papers)
         elif papers != before:
-            _keep(self.session, number, reader, _completed(store, papers))
+            _keep(self.session, number, reader, completed(store, papers))
 
     async def _zotero(
         self, reader: Subscriber, before: Sequence[LibraryPaper]
@@ -214,7 +214,7 @@ def _strange(item: str, odd: Sequence[Odd]) -> list[str]:
     return [*told, f"the library {item}: {more} more such entries"] if more > 0 else told
 
 
-def _completed(store: Store, papers: Sequence[LibraryPaper]) -> list[LibraryPaper]:
+def completed(store: Store, papers: Sequence[LibraryPaper]) -> list[LibraryPaper]:
     """The papers with what the database knows of those with an arXiv id."""
     lacking = [paper.id for paper in papers if not paper.abstract and paper.arxiv]
     known = store.preferences.on_record(lacking) if lacking else {}
@@ -230,7 +230,7 @@ def _told(paper: LibraryPaper, known: dict[str, Paper]) -> LibraryPaper:
 
 
 def _known(store: Store, papers: Sequence[LibraryPaper]) -> list[LibraryPaper]:
-    return [paper for paper in _completed(store, papers) if paper.title]
+    return [paper for paper in completed(store, papers) if paper.title]
 
 
 def _keep(

@@ -139,6 +139,24 @@ class Preferences(Concern):
             [reader],
         )
 
+    def library_kept_since(self, reader: int) -> datetime | None:
+        """When a reader's library was read last with anything new in it."""
+        return moment_or_none(
+            self._db.value("SELECT max(at) FROM library WHERE subscriber = ?", [reader])
+        )
+
+    def own_papers(self) -> dict[str, tuple[int, int]]:
+        """How many papers each reader has, by address in lower case: in the library, and liked."""
+        rows = self._db.rows(
+            """SELECT lower(r.address) AS address,
+                   (SELECT COUNT(DISTINCT l.id) FROM library l
+                    WHERE l.subscriber = r.id AND l.title <> '') AS held,
+                   (SELECT COUNT(*) FROM liked l WHERE l.subscriber = r.id) AS liked
+               FROM subscriber r WHERE r.id IN many(?)""",
+            [self.readers()],
+        )
+        return {row["address"]: (row["held"], row["liked"]) for row in rows}
+
     def readers_with_library(self) -> dict[str, int]:
         """The numbers of the readers of whose files something is kept, by address in lower case."""
         numbers = self._db.column("SELECT DISTINCT subscriber FROM library WHERE source <> ''")

@@ -1,0 +1,126 @@
+"""`digest library`: what readers have, taken over from files, listed, and checked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.world.house import DAYS, THURSDAY, House, house, refused
+from tests.world.zotero_server import KEY, zotero
+
+__all__ = ["house"]
+
+ADA = "ada@example.org"
+KNOWN = DAYS[0].papers[0]
+BIB = f"""\
+@article{{one, title={{{KNOWN.title.upper()}!}}}}
+@article{{two, title={{Na{{\\"\\i}}ve Entries}}, abstract={{Of them.}}}}
+@article{{three, eprint={{2301.00001}}, archiveprefix={{arXiv}}, title={{Three}}}}
+@article{{four, author={{Nobody}}}}
+"""
+
+
+def give(house: House, library: str) -> None:
+    """Give the reader a library."""
+    text = (house.home / "subscribers.yaml").read_text()
+    house.write(text.replace("name: Ada\n", f"name: Ada\n    library: {library}\n", 1))
+
+
+def test_a_file_is_checked_without_storing_anything(house: House) -> None:
+    (house.home / "refs.bib").write_text(BIB)
+    told = house("library", "check", ADA, "refs.bib")
+    assert (told.code, told.err) == (0, "")
+    assert told.out.splitlines() == [
+        "refs.bib: 3 papers can be used, 1 with an abstract and 1 with an arXiv id;"
+        " 1 place is formed strangely",
+        "  line 4: four has no title and no arXiv id",
+    ]
+    assert not (house.home / "digest.db").exists()
+    assert not house.arxiv.requests
+    told = house("library", "check", ADA, "refs.bib", "--find", "--json")
+    (item,) = json.loads(told.out)["items"]
+    assert (item["found_by_title"], item["with_arxiv_id"], item["papers"]) == (1, 2, 3)
+    assert len(house.arxiv.requests) == 2, "what has an id is not asked for"
+
+
+def test_titles_that_are_like_others_or_of_several_papers_are_none(house: House) -> None:
+    from dataclasses import replace
+
+    twin = replace(KNOWN, id="2611.99999")
+    house.arxiv.serve([*DAYS[0].papers, twin])
+    (house.home / "refs.bib").write_text(
+        f"@article{{one, title={{{KNOWN.title}}}}}\n@article{{two, title={{{KNOWN.title[:-4]}}}}}"
+        "@article{three, title={?!}}"
+    )
+    told = house("library", "check", ADA, "refs.bib", "--find", "--json")
+    (item,) = json.loads(told.out)["items"]
+    assert (item["found_by_title"], item["papers"]) == (0, 3)
+
+
+def test_what_cannot_be_is_said_in_one_line(house: House) -> None:
+    (house.home / "empty.bib").write_text("")
+    (house.home / "torn.json").write_text('[{"title": "One"')
+    for words, code, said in (
+        (("check", ADA, "none.bib"), 78, "none.bib cannot be read (No such file"),
+        (("check", ADA, "."), 78, "cannot be read (Is a directory)"),
+        (("check", ADA, "empty.bib"), 78, "holds no entry that can be read (it is empty)"),
+        (("check", ADA, "torn.json"), 78, "it is no JSON from here on"),
+        (("check", ADA), 2, "names no library: name a file"),
+        (("check", "bob@example.org", "empty.bib"), 78, "bob@example.org"),
+        (("import", ADA, "empty.bib"), 78, "it is empty"),
+    ):
+        refused(house("library", *words), code, said)
+    (house.home / "refs.bib").write_text(BIB)
+    refused(house("library", "import", ADA, "refs.bib"), 78, "call 'digest run' first")
+
+
+def test_papers_are_imported_listed_and_put_in_each_others_place(house: House) -> None:
+    assert house("run", now=THURSDAY).code == 0
+    (house.home / "refs.bib").write_text(BIB)
+    told = house("library", "import", ADA, "refs.bib", "--find")
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith(f"{ADA}: 3 papers of refs.bib imported, 3 of them new\n")
+    assert "arXiv was asked for 2 titles and has 1 of them" in told.out
+    assert "line 4: four has no title" in told.out
+    assert "ranks nothing yet: 3 and 0 likes of the 5 papers" in told.out
+    (house.home / "more.ris").write_text("TY  - JOUR\nTI  - Five\nER  -\n")
+    assert "1 of them new" in house("library", "import", ADA, "more.ris").out
+    told = house("library", "list", ADA)
+    assert told.out.startswith(f"{ADA} has 4 papers, 2 with an abstract, as of ")
+    assert "  imported: 4 papers, 2 with abstract; arXiv is still to be asked for 1" in told.out
+    listed = json.loads(house("library", "list", ADA, "--json").out)
+    ids = {paper["id"] for paper in listed["papers"]}
+    assert ids == {KNOWN.id, "two", "2301.00001", "five"}
+    told = house("library", "import", ADA, "more.ris", "--replace", "--json")
+    assert json.loads(told.out)["in_all"] == 1
+
+
+def test_zotero_is_checked_and_a_key_that_may_not_read_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(house, "zotero:user/7")
+    with zotero() as server:
+        server.put("AAAAAAAA", "One of mine")
+        monkeypatch.setenv("DIGEST_ZOTERO_API", server.url)
+        told = house("library", "check", ADA)
+        assert told.code == 78
+        assert "without a key: set DIGEST_ZOTERO_KEY" in told.out
+        monkeypatch.setenv("DIGEST_ZOTERO_KEY", KEY)
+        told = house("library", "check", ADA)
+        assert told.code == 0
+        assert told.out.startswith("zotero:user/7: 1 paper can be used")
+
+
+def test_a_database_that_strangers_see_takes_nothing_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (house.home / "refs.bib").write_text(BIB)
+    monkeypatch.setenv("DIGEST_SUBSCRIBERS_YAML", (house.home / "subscribers.yaml").read_text())
+    monkeypatch.setenv("DIGEST_SECRET", "a long random text for tests")
+    refused(
+        house("library", "import", ADA, "refs.bib"),
+        2,
+        "each run reads it: name the file in the field 'library' of DIGEST_SUBSCRIBERS_YAML",
+    )
+    assert house("library", "check", ADA, "refs.bib").code == 0
