@@ -124,6 +124,7 @@ def at_home(
     (tmp_path / "people.csv").write_text(
         "email,keywords\nkim@example.org,reward model\n", encoding="utf-8"
     )
+    (tmp_path / "refs.bib").write_text("@misc{one, title={One}}\n", encoding="utf-8")
     (tmp_path / "request.eml").write_bytes(b"From: ada@example.org\r\nSubject: unsubscribe\r\n\r\n")
     (tmp_path / "README.md").write_text(PAGE, encoding="utf-8")
     monkeypatch.setenv("DIGEST_HOME", str(home))

@@ -18,7 +18,6 @@ from digest.run.zotero import is_incomplete, require_zotero
 from digest.store import Store
 from digest.store.preferences import LIBRARY_PAPERS, LibraryPaper
 
-NOT_KEPT = "the database keeps no library where the readers come from a secret: each run reads it"
 IMPORTED = "imported"
 
 

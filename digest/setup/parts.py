@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from digest.model import Outgoing, Roster, Subscriber
     from digest.run.cycle import Parts, Summary
     from digest.run.deliver import Delivered, Mailer
+    from digest.run.libraries import Places
     from digest.store import Store
     from digest.store.bodies import Content
 
@@ -72,6 +73,14 @@ def held_back_error(address: str, why: str) -> ConfigError:
         f"{address} is held back by a mistake in the subscribers file: {why}",
         remedy="'digest subscribers check' shows it",
     )
+
+
+def places_of(settings: Settings) -> Places:
+    """Where readers' libraries lie."""
+    from digest.library.zotero import Access
+    from digest.run.libraries import Places
+
+    return Places(settings.home, Access(settings.zotero_api, settings.zotero_key))
 
 
 def terms_of(settings: Settings) -> dict[Channel, Terms]:
@@ -133,12 +142,10 @@ async def open_parts(
     """Everything that a cycle works with, closed at the end. `rehearsed`: nothing leaves but by
     `transport`. What one cycle alone wants is put in its place by `dataclasses.replace`.
     """
-    from digest.library.zotero import Access
     from digest.rendering.render import Renderer
     from digest.run.compose import Composer
     from digest.run.cycle import Parts
     from digest.run.fetch import Sources
-    from digest.run.libraries import Places
     from digest.setup.arxiv import make_arxiv, make_feeds, make_oai
 
     mailer = make_mailer(settings, store, roster, transport, rehearsed=rehearsed)
@@ -157,7 +164,7 @@ async def open_parts(
                 sources=Sources(arxiv, feeds, oai, settings.source, line),
                 composer=composer,
                 mailer=mailer,
-                libraries=Places(settings.home, Access(settings.zotero_api, settings.zotero_key)),
+                libraries=places_of(settings),
             )
             apply_naming(settings, store, roster)
     finally:
