@@ -9,6 +9,7 @@ from typing import Any
 
 from digest.explain.inquiry import Inquiry, keeps_mail, next_chance
 from digest.explain.missing import unknown_paper, why_not_recorded
+from digest.explain.ranking import explain_ranking
 from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
@@ -173,6 +174,7 @@ def explain_paper(inquiry: Inquiry, name: PaperName, asked: Asked = Asked()) -> 
             for delivery, carried in facts.carriers
         ],
         "months": [{"month": f"{month:%Y-%m}", "version": v} for month, v in facts.long_ago],
+        "ranking": _ranking(facts),
         "verdict": verdict.code,
         "answer": verdict.text,
     }
@@ -184,6 +186,23 @@ def _facts(inquiry: Inquiry, name: PaperName, paper: Paper) -> _Facts:
     carriers = history.carriers(past.id, name.id) if past else []
     long_ago = history.sent_long_ago(past.id, name.id) if past else []
     return _Facts(inquiry, name, paper, history.log(name.id), carriers, long_ago)
+
+
+def _ranking(facts: _Facts) -> dict[str, Any] | None:
+    """How the paper is ranked among those with which it came last, or would come now; None where it
+    does neither, or it is not known any more with which.
+    """
+    inquiry, name = facts.inquiry, facts.name.id
+    if inquiry.subscriber is None:
+        return None
+    together = [item.paper for item in inquiry.plan.items] if inquiry.plan else []
+    if all(paper.id != name for paper in together):
+        last = max((delivery.id for delivery, _ in facts.carried()), default=0)
+        kept = inquiry.store.bodies.kept(last)
+        together = list(kept.papers.values()) if kept else []
+    if all(paper.id != name for paper in together):
+        return None
+    return explain_ranking(inquiry.store, inquiry.subscriber, together).values(name)
 
 
 def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:

@@ -64,6 +64,8 @@ class Tastes:
         if subscriber.order is not Order.LIKELIEST:
             return f"the order is {subscriber.order}"
         held = len(self.texts(reader))
+        if not held and subscriber.library_items:
+            return "nothing of the reader's library is known yet; 'digest run' reads it"
         if not held:
             return "the reader has no library and likes no paper"
         if held < ENOUGH:

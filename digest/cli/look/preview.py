@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import make_msgid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from digest.cli.base import Command, Context, flags_as, now_option
 from digest.cli.daily.cycle import rehearsal
+from digest.cli.look.ranked import order_lines
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
 from digest.mail.body import freeze
 from digest.mail.message import assemble
@@ -29,6 +31,9 @@ from digest.setup.settings import Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.system.signals import run_stoppable
 
+if TYPE_CHECKING:
+    from digest.explain.ranking import Ranking
+
 
 @dataclass(frozen=True, slots=True)
 class PreviewFlags:
@@ -38,6 +43,7 @@ class PreviewFlags:
     open_browser: bool
     as_html: bool
     as_eml: bool
+    rank: bool
     gallery: Path | None
     now: datetime | None
 
@@ -50,6 +56,9 @@ class PreviewFlags:
 @click.option("--html", "as_html", is_flag=True, help="Print the HTML part.")
 @click.option(
     "--eml", "as_eml", is_flag=True, help="Print the whole message as it would be mailed."
+)
+@click.option(
+    "--rank", is_flag=True, help="Print in which order the papers come, and by what, instead."
 )
 @click.option(
     "--gallery",
@@ -66,8 +75,10 @@ def preview(context: Context, flags: PreviewFlags) -> None:
     are asked for, as a run would, but nothing is kept. The gallery shows invented papers, with your
     templates where you have some, and needs no subscribers file.
     """
-    if flags.open_browser + flags.as_html + flags.as_eml > 1:
-        raise UsageError("--open, --html and --eml ask for different things", remedy="choose one")
+    if flags.open_browser + flags.as_html + flags.as_eml + flags.rank > 1:
+        raise UsageError(
+            "--open, --html, --eml and --rank ask for different things", remedy="choose one"
+        )
     if flags.gallery is not None:
         _gallery(context, flags.gallery, flags)
         return
@@ -77,13 +88,23 @@ def preview(context: Context, flags: PreviewFlags) -> None:
         raise UsageError(
             f"{subscriber.email} gets text alone", remedy="leave --html and --open out"
         )
-    digest = asyncio.run(_next_digest(context, roster, subscriber, flags.now))
+    digest, ranking = asyncio.run(_next_digest(context, roster, subscriber, flags))
     if digest is None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
+    elif ranking is not None:
+        _show_order(context, digest, subscriber, ranking)
     elif subscriber.channel is Channel.GITHUB:
         _show_issues(context, digest, flags)
     else:
         _show_mail(context, digest, subscriber, flags)
+
+
+def _show_order(context: Context, digest: Digest, subscriber: Subscriber, ranking: Ranking) -> None:
+    """Print in which order the papers come, and by what."""
+    if ranking.why_not:
+        context.echo(f"{subscriber.email} has no order of their own: {ranking.why_not}.")
+    else:
+        context.echo(*order_lines(digest, ranking))
 
 
 def _show_issues(context: Context, digest: Digest, flags: PreviewFlags) -> None:
@@ -135,14 +156,17 @@ def _chosen(settings: Settings, roster: Roster, email: str | None) -> Subscriber
 
 
 async def _next_digest(
-    context: Context, roster: Roster, subscriber: Subscriber, now: datetime | None
-) -> Digest | None:
-    """Fetch what is due into a copy of the database, and compose there."""
+    context: Context, roster: Roster, subscriber: Subscriber, flags: PreviewFlags
+) -> tuple[Digest | None, Ranking | None]:
+    """Fetch what is due into a copy of the database, and compose there; with the ranking of its
+    papers where the flags ask for it.
+    """
+    from digest.explain.ranking import explain_ranking
     from digest.run.compose import compose_now
     from digest.run.fetch import fetch_due
 
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
-    async with rehearsal(context.settings, only, Nowhere(), now) as parts:
+    async with rehearsal(context.settings, only, Nowhere(), flags.now) as parts:
         store, clock = parts.store, parts.clock
         # Only this reader's keywords are fetched; but all readers are synced, as by the next run,
         # since the file would otherwise seem to have lost the others.
@@ -158,7 +182,11 @@ async def _next_digest(
             raise TryLaterError(
                 "arXiv has answered for none of the keywords yet", remedy="try again later"
             )
-        return compose_now(parts.composer, subscriber, clock())
+        digest = compose_now(parts.composer, subscriber, clock())
+        if digest is None or not flags.rank:
+            return digest, None
+        papers = [item.paper for section in digest.sections for item in section.items]
+        return digest, explain_ranking(store, subscriber, papers)
 
 
 def _message(
@@ -184,7 +212,7 @@ def _gallery(context: Context, folder: Path, flags: PreviewFlags) -> None:
     from digest.demo.gallery import write_gallery
     from digest.rendering.render import Renderer
 
-    if flags.email or flags.as_html or flags.as_eml or flags.now:
+    if flags.email or flags.as_html or flags.as_eml or flags.rank or flags.now:
         raise UsageError(
             "--gallery shows samples only", remedy="leave the rest out, but for --open"
         )

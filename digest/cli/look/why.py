@@ -18,6 +18,7 @@ from digest.cli.base import (
     now_option,
     pass_context,
 )
+from digest.cli.look.ranked import ranking_texts
 from digest.cli.look.reader import LONGEST, known_reader
 from digest.cli.readers.describe import suppression_line
 from digest.errors import ArxivError, TryLaterError, UsageError
@@ -53,9 +54,9 @@ def why(
     """Tell why a paper came to a reader or did not, or how a day went.
 
     The chain in plain lines: announced, fetched, matched (or which term failed), in which digest,
-    how delivered, in the mail server's own words. A paper that no keyword brought is asked for at
-    arXiv by its id. Without DATE or ARXIV-ID: the last day with something to tell, and what comes
-    next.
+    how delivered, in the mail server's own words; where the reader has papers of their own, how it
+    is ranked by them now. A paper that no keyword brought is asked for at arXiv by its id. Without
+    DATE or ARXIV-ID: the last day with something to tell, and what comes next.
     """
     from digest.explain.day import explain_day, latest_day
     from digest.explain.inquiry import Inquiry
@@ -175,6 +176,7 @@ def _paper_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
         ("Paper", paper["title"], submitted, paper["url"]),
         ("Keywords", *keywords),
         ("Digests", *(digests or ["none with this paper"])),
+        ("Ranked", *ranking_texts(report["ranking"])),
     ]
 
 
