@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 from digest.errors import StoreError
-from digest.model import Digest, Paper
+from digest.model import Digest, Item, Paper
 
 FORM = 1
 """The form in which values are written; a program that knows only lower ones refuses them."""
@@ -58,6 +58,21 @@ def decode(text: str, papers: Mapping[str, Paper]) -> Digest:
         ) from error
     # An offset from UTC alone cannot tell the two hours apart of which one is repeated in autumn.
     return replace(digest, next_at=digest.next_at and digest.next_at.astimezone(zone))
+
+
+def impersonal(text: str) -> str:
+    """A value without the papers of the reader's own to which others are close; the same text
+    where it names none.
+    """
+    named = json.loads(text)
+    items = [item for _, items in named.get("sections", ()) for item in items]
+    personal = [item for item in items if item[_CLOSE_TO:]]
+    for item in personal:
+        del item[_CLOSE_TO:]
+    return json.dumps(named, separators=(",", ":")) if personal else text
+
+
+_CLOSE_TO = [field.name for field in fields(Item)].index("close_to")
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -36,6 +37,7 @@ from digest.run.tastes import Tastes, ranks
 from digest.store import Store
 from digest.store.bodies import Content
 from digest.store.digests import DigestPlan, Due, Exclude, Queued
+from digest.store.preferences import LibraryPaper
 from digest.store.silences import SILENCE
 from digest.system.signals import Stop
 
@@ -57,17 +59,25 @@ class Occasion(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Composes digests; `contact` and `domain` are the sender's."""
+    """Composes digests; `contact` and `domain` are the sender's; `held` are the libraries that the
+    database does not keep, by readers' numbers.
+    """
 
     store: Store
     renderer: Renderer
     contact: str
     domain: str
+    held: Mapping[int, Sequence[LibraryPaper]] = field(default_factory=dict)
 
     @property
     def bodies(self) -> Bodies:
         """The maker of bodies."""
         return Bodies(self.store, self.renderer)
+
+    @property
+    def tastes(self) -> Tastes:
+        """What readers have, for one cycle."""
+        return Tastes(self.store, self.held)
 
 
 async def compose_due(
@@ -81,7 +91,7 @@ async def compose_due(
     """
     subscribers = {s.email.casefold(): s for s in roster.subscribers}
     due = [d for d in composer.store.digests.due(now) if d.address.casefold() in subscribers]
-    tastes = Tastes(composer.store)
+    tastes = composer.tastes
     composed, failed = 0, []
     for start in range(0, len(due), CHUNK):
         if stop.is_set():
@@ -113,7 +123,7 @@ def compose_now(composer: Composer, subscriber: Subscriber, now: datetime) -> Di
     plan = make_plan(composer.store, reader, subscriber)
     if _occasion(plan, subscriber, now, waited=timedelta.max) is Occasion.NOTHING:
         return None
-    batch = _Batch(composer, now, Tastes(composer.store))
+    batch = _Batch(composer, now, composer.tastes)
     taste = batch.tastes.of(reader.id, subscriber)
     return batch.digest(plan, subscriber, latest_slot(subscriber, now), taste=taste)
 
@@ -135,7 +145,7 @@ def queue_now(composer: Composer, subscriber: Subscriber, now: datetime) -> bool
     taken = latest_slot(subscriber, now) if reader.slot is None else reader.slot
     # docs/decisions.md, “`digest send` has a moment of its own for a slot”.
     is_first = plan.first and reader.slot is None
-    batch = _Batch(composer, now, Tastes(composer.store))
+    batch = _Batch(composer, now, composer.tastes)
     apart = None if is_first else digests.unscheduled_slot(reader.id, now)
     batch.queue(plan, subscriber, taken, apart=apart)
     # Nothing is queued where the deliveries that were to be folded have moved meanwhile.
@@ -291,7 +301,9 @@ class _Batch:
             unanswered=plan.unplaced,
         )
         papers = [item.paper for item in plan.items]
-        ranked = ranks(taste, papers, subscriber) if taste else None
+        # Strangers may see a database that knows its readers by other names.
+        is_private = not self.composer.store.naming.mark
+        ranked = ranks(taste, papers, subscriber, named=is_private) if taste else None
         return compose(plan.items, subscriber, now=self.now, extras=extras, ranks=ranked)
 
     def write(self) -> int:

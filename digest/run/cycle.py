@@ -123,15 +123,16 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         raise
     fetched = explain_silence(parts, fetched, run)
     asked = any(each.record.status != "skipped" for each in fetched)
-    await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
+    held = await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
+    composer = replace(parts.composer, held=held)
     composed = 0
     if only is None:
         composed, not_composed = await compose_due(
-            parts.composer, parts.roster, parts.clock(), parts.stop
+            composer, parts.roster, parts.clock(), parts.stop
         )
         delivered.given_up += not_composed
     for subscriber in options.at_once if only is None else (only,):
-        composed += queue_now(parts.composer, subscriber, parts.clock())
+        composed += queue_now(composer, subscriber, parts.clock())
     # A server that failed a moment ago is given its rest within the same run, too.
     await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)

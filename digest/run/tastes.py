@@ -4,8 +4,8 @@ become a taste.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from digest.model import Channel, CloseTo, Order, Paper, Subscriber
@@ -13,6 +13,7 @@ from digest.ranking import CLOSE, ENOUGH, Feed, LibraryText, Score, Taste
 from digest.rules.compose import Rank
 from digest.rules.verdict import read_paper_name
 from digest.store import Store
+from digest.store.preferences import LibraryPaper
 
 FEED = 1_000
 """From so many of the papers that were fetched last is learnt what is common."""
@@ -25,6 +26,8 @@ class Tastes:
     """
 
     store: Store
+    held: Mapping[int, Sequence[LibraryPaper]] = field(default_factory=dict)
+    """The libraries that the database does not keep, by readers' numbers."""
 
     @cached_property
     def feed(self) -> Feed:
@@ -34,7 +37,7 @@ class Tastes:
     @cached_property
     def _readers(self) -> frozenset[int]:
         """Who has anything: most readers have nothing, and cost no question each."""
-        return frozenset(self.store.preferences.readers())
+        return frozenset([*self.store.preferences.readers(), *self.held])
 
     def texts(self, reader: int) -> list[LibraryText]:
         """All that a reader has: the library, and what they like. A paper that is in both counts
@@ -43,7 +46,7 @@ class Tastes:
         preferences = self.store.preferences
         texts = {
             _key(own.id): LibraryText(own.id, own.title, own.abstract)
-            for own in preferences.library_of(reader)
+            for own in self.held.get(reader) or preferences.library_of(reader)
         }
         for paper in preferences.liked_papers(reader):
             known = texts.get(paper.id)
@@ -73,9 +76,13 @@ class Tastes:
         return ""
 
 
-def ranks(taste: Taste, papers: Sequence[Paper], subscriber: Subscriber) -> dict[str, Rank]:
-    """The ranks of papers, by base id. Many watch a repository: nobody's papers are named there."""
-    is_private = subscriber.channel is not Channel.GITHUB
+def ranks(
+    taste: Taste, papers: Sequence[Paper], subscriber: Subscriber, *, named: bool = True
+) -> dict[str, Rank]:
+    """The ranks of papers, by base id; `named`: with the papers of the reader's that others are
+    close to. Many watch a repository: nobody's papers are named there.
+    """
+    is_private = named and subscriber.channel is not Channel.GITHUB
     return {
         paper.id: Rank(score.value, close_to(score) if is_private else None)
         for paper, score in zip(papers, taste.rank(papers), strict=True)

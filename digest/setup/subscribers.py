@@ -13,6 +13,8 @@ from digest.mail.message import address_in
 from digest.model import Channel, Roster
 from digest.setup.settings import IN_PLACE, Settings
 from digest.store import Own, Store, read_own
+from digest.store.naming import Disguise
+from digest.store.rows import pack
 from digest.subscribers import Problem, SubscribersFileError, load_roster
 from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.check import check_text
@@ -126,7 +128,7 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
         contact = address_in(settings.contact)
         # docs/decisions.md: A database that forgets addresses renames its readers.
         if not mark:
-            store.naming.hide(names.mark, names.of, conceal, lambda body: without(body, contact))
+            store.naming.hide(names.mark, _disguise(settings, store, names, contact))
         store.naming.drop_bodies()
     # Only the key by which they were hidden tells whose the names are.
     elif mark == names.mark and roster is not None:
@@ -139,6 +141,18 @@ def apply_naming(settings: Settings, store: Store, roster: Roster | None = None)
             )
         addresses = [*(reader.email for reader in roster.subscribers), *held]
         store.naming.show({names.of(address): address for address in addresses})
+
+
+def _disguise(settings: Settings, store: Store, names: Pseudonyms, contact: str) -> Disguise:
+    from digest.rendering.render import Renderer
+    from digest.rendering.value import impersonal
+    from digest.run.bodies import Bodies
+
+    def body_of(delivery: int) -> bytes:
+        made = Bodies(store, Renderer(settings.templates)).again(delivery)
+        return made[0].body if made else pack(())
+
+    return Disguise(names.of, conceal, lambda body: without(body, contact), impersonal, body_of)
 
 
 def _refuse_sign_ups(store: Store) -> None:

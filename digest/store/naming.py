@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from digest.store.alarms import ERROR, MEMORY
 from digest.store.bodies import HAS_ENDED
@@ -28,6 +29,25 @@ WORDS_OF_SERVERS = (
 that may be among the words, and the rows to look at."""
 
 
+OWN = ("liked", "library")
+"""The tables of what readers have: who sees them may know whose they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """What makes a database fit for strangers' eyes. `name_of` makes the pseudonym of an address;
+    `conceal` takes one address (or none), and all that looks like one, out of what a server said;
+    `plain` takes the contact out of a body that waits; `impersonal` takes what a reader has out of
+    a digest's value, and `body_of` renders the digest of a delivery again, packed (see rows.pack).
+    """
+
+    name_of: Callable[[str], str]
+    conceal: Callable[[str, str], str]
+    plain: Callable[[bytes], bytes]
+    impersonal: Callable[[str], str]
+    body_of: Callable[[int], bytes]
+
+
 class Naming(Concern):
     """Renames readers. Their history goes on: by it nobody gets a paper twice, whatever they are
     called.
@@ -46,31 +66,26 @@ class Naming(Concern):
         self._db.value("PRAGMA secure_delete = ON")
         self._db.write(DROP_BODIES)
 
-    def hide(
-        self,
-        mark: str,
-        name_of: Callable[[str], str],
-        conceal: Callable[[str, str], str],
-        plain: Callable[[bytes], bytes],
-    ) -> None:
-        """Give every reader a pseudonym, and leave no address in the file, not even in what
-        was deleted.
+    def hide(self, mark: str, disguise: Disguise) -> None:
+        """Give every reader a pseudonym, and leave no address in the file, and nothing of what
+        readers have, not even in what was deleted.
 
-        `name_of` makes the pseudonym of an address; `conceal` takes one address (or none), and all
-        that looks like one, out of what a server said; `plain` takes the contact out of the bodies
-        that wait, and it goes from the values of digests. The secret that signs links goes, since
-        in this mode the operator's is used. The mark is set last: an interrupted change is made
-        again.
+        The contact goes from the bodies that wait and the values of digests. The secret that signs
+        links goes, since in this mode the operator's is used. The mark is set last: an interrupted
+        change is made again.
         """
         with self._db.transaction():
-            self._conceal_words(conceal)
-            self._rename_all(name_of, conceal)
+            self._conceal_words(disguise.conceal)
+            self._rename_all(disguise.name_of, disguise.conceal)
+            for table in OWN:
+                self._db.write(f"DELETE FROM {table}")
             self._db.write("UPDATE subscriber SET name = ''")
             # Its names hold the login; which messages were handled is remembered elsewhere.
             self._db.write("DELETE FROM inbox_place")
             self._db.write(DROP_BODIES)
+            self._forget_own(disguise)
             for row in self._db.rows("SELECT content, pieces FROM body"):
-                pieces = pack(tuple(plain(piece) for piece in unpack(row["pieces"])))
+                pieces = pack(tuple(map(disguise.plain, unpack(row["pieces"]))))
                 self._db.write(
                     "UPDATE body SET pieces = ? WHERE content = ?", [pieces, row["content"]]
                 )
@@ -80,6 +95,26 @@ class Naming(Concern):
         # docs/decisions.md, "A database that forgets addresses renames its readers"
         self._db.vacuum()
         self._db.set_meta(MARK, mark)
+
+    def _forget_own(self, disguise: Disguise) -> None:
+        """Take out of digests which papers of a reader's own others are close to; those that wait
+        are rendered anew.
+        """
+        for row in self._db.rows("SELECT id, digest FROM content WHERE digest <> ''"):
+            value = disguise.impersonal(row["digest"])
+            if value == row["digest"]:
+                continue
+            self._db.write("UPDATE content SET digest = ? WHERE id = ?", [value, row["id"]])
+            waiting = self._db.value(
+                """SELECT MIN(d.id) FROM delivery d JOIN body b ON b.content = d.content
+                   WHERE d.content = ?""",
+                [row["id"]],
+            )
+            if waiting is not None:
+                self._db.write(
+                    "UPDATE body SET pieces = ? WHERE content = ?",
+                    [disguise.body_of(waiting), row["id"]],
+                )
 
     def _forget_contact(self) -> None:
         for row in self._db.rows("SELECT id, digest FROM content WHERE digest <> ''"):

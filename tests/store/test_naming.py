@@ -13,18 +13,22 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError
+from digest.library.zotero import Access
 from digest.mail.message import Sender
 from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt, Roster
+from digest.run.cycle import run_cycle
 from digest.run.inbox import process_message
+from digest.run.libraries import Places
 from digest.setup.mail import make_signer
 from digest.setup.parts import existing_store
 from digest.setup.settings import Settings, load_settings
 from digest.setup.subscribers import apply_naming
 from digest.store import Store
+from digest.store.preferences import LibraryPaper
 from digest.subscribers.pseudonyms import Pseudonyms, without
 from tests.world.letters import postfix_bounce
-from tests.world.worlds import DAY, MONDAY, World, eprint, reader
+from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, numbers, reader, text
 
 pytestmark = pytest.mark.sqlite
 
@@ -90,9 +94,63 @@ async def test_history_goes_on_under_the_new_name_and_no_address_is_left(
     assert [message.recipient for message in world.relay.taken] == [ADA, ADA]
     assert [b"Title 1" in message.data for message in world.relay.taken] == [True, False]
     world.store.close()
-    text = told(world.path)
+    kept = told(world.path)
     for word in (ADA, LIN, "ada.l", "lin has", "write@example.net"):
-        assert word not in text
+        assert word not in kept
+
+
+WORDS = ("walrus tusks on sea ice", "comet tails in winter skies", "yeast in old bread ovens")
+OWN = [LibraryPaper(f"2401.{n:05}", f"Ownish comet tails {n}", "Kept apart.") for n in range(5)]
+
+
+def tell(world: World, *numbers: int) -> None:
+    """Announce papers on walruses, comets and yeast in turn."""
+    for n in numbers:
+        words = f"We tell of {WORDS[n % 3]}. " * 3
+        world.arxiv.announce("Alpha", eprint(n, MONDAY - DAY, title=WORDS[n % 3], abstract=words))
+
+
+async def test_nothing_of_what_readers_have_is_left_and_what_waits_still_leaves(
+    world: World, tmp_path: Path
+) -> None:
+    assert world.store.preferences.replace_library(1, OWN, MONDAY)
+    assert world.store.preferences.like(1, "2611.00001", MONDAY)
+    tell(world, *range(2, 9))
+    world.relay.answers[ADA] = [Receipt(Outcome.DEFERRED, "451 later")] * 2
+    await world.cycle(MONDAY + DAY)
+    assert "ownish" in told(world.path)
+    apply_naming(settings(tmp_path), world.store)
+    assert "ownish" not in told(world.path)
+    assert "2401.0000" not in told(world.path)
+    assert world.value("SELECT COUNT(*) FROM liked") == 0
+    world.readers = [
+        replace(r, email=NAMES.of(r.email), mailbox=r.email, name="") for r in world.readers
+    ]
+    await world.cycle(MONDAY + DAY + HOUR, mailboxes={NAMES.of(ADA): ADA}, contact="")
+    sent = max(world.titles(ADA), key=len)
+    assert sorted(sent) == [*range(2, 9)]
+    assert [n % 3 for n in sent[:2]] == [1, 1], "the order stays"
+    assert "ownish" not in " ".join(map(text, world.mails(ADA))).lower()
+
+
+async def test_a_library_ranks_where_the_database_keeps_nothing_of_it(
+    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    apply_naming(settings(tmp_path), world.store)
+    entries = (f"@article{{own{n}, title={{{p.title}}}}}\n" for n, p in enumerate(OWN))
+    (tmp_path / "refs.bib").write_text("".join(entries) + "@article{odd_one, author={A}}\n")
+    ada = replace(world.readers[0], email=NAMES.of(ADA), mailbox=ADA, library_items=("refs.bib",))
+    world.readers = [ada]
+    tell(world, *range(2, 9))
+    parts = world.parts(mailboxes={NAMES.of(ADA): ADA}, contact="")
+    world.now = MONDAY + DAY
+    await run_cycle(replace(parts, libraries=Places(tmp_path, Access(""))))
+    message = world.mails(ADA)[-1]
+    assert [n % 3 for n in numbers(message)][:2] == [1, 1]
+    assert "ownish" not in text(message).lower()
+    assert "ownish" not in told(world.path)
+    assert "odd_one" not in caplog.text
+    assert "'digest subscribers check' on your own machine" in caplog.text
 
 
 def test_another_key_is_refused_and_the_old_one_brings_addresses_back(
