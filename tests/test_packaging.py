@@ -13,7 +13,7 @@ import pytest
 import digest
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ("*.html", "*.md", "*.txt", "*.json", "py.typed")
+DATA = ("*.html", "*.md", "*.txt", "*.json", "py.typed", "web/*.html", "web/*.css")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def packages() -> dict[str, Path]:
 def data_files() -> dict[str, Path]:
     """Every file beside the modules that the packages need, by its place in an installation."""
     return {
-        f"{name.replace('.', '/')}/{path.name}": path
+        f"{name.replace('.', '/')}/{path.relative_to(folder)}": path
         for name, folder in packages().items()
         for pattern in DATA
         for path in folder.glob(pattern)
@@ -56,7 +56,8 @@ def test_every_data_file_is_named(setup: configparser.ConfigParser) -> None:
         for name, patterns in setup["options.package_data"].items()
     }
     for place, path in data_files().items():
-        package = ".".join(Path(place).parts[:-1])
+        # The templates' own folders are no packages.
+        package = ".".join(Path(place.replace("/templates/web/", "/templates/")).parts[:-1])
         assert any(path.match(pattern) for pattern in named.get(package, [])), place
     assert "digest/templates/digest.html" in data_files()
     assert "digest/rules/holidays.json" in data_files()

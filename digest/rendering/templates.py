@@ -16,15 +16,19 @@ from jinja2.sandbox import SandboxedEnvironment
 from digest.errors import ConfigError
 
 
-def environment(folder: Path | None, *, autoescape: bool) -> jinja2.Environment:
-    """The built-in templates, behind those of a folder.
+def environment(folder: Path | None, *, autoescape: bool, room: str = "") -> jinja2.Environment:
+    """The built-in templates, behind those of a folder. What stands in their folders `room` comes
+    before all others.
 
     Escaping is a matter of the part that is written, never of what a template file is called. An
     operator's templates say how a page looks, and Jinja's sandbox keeps them from all else.
     """
-    own: list[jinja2.BaseLoader] = [jinja2.FileSystemLoader(folder)] if folder else []
+    loaders: list[jinja2.BaseLoader] = []
+    for place in filter(None, dict.fromkeys((room, "."))):
+        loaders += [jinja2.FileSystemLoader(folder / place)] if folder else []
+        loaders.append(jinja2.PackageLoader("digest.templates", place))
     return (SandboxedEnvironment if folder else jinja2.Environment)(
-        loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("digest.templates", "")]),
+        loader=jinja2.ChoiceLoader(loaders),
         autoescape=autoescape,
         # A misspelt name in an operator's template is told, not printed as nothing.
         undefined=jinja2.StrictUndefined,

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import socket
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from digest.system.signals import Stop
 
 # What is taken must find a descriptor, beside the database's.
 MOST = min(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
@@ -80,6 +83,16 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Install no handlers."""
         yield
+
+
+async def serve_until(server: Server, listener: socket.socket, stop: Stop) -> None:
+    """Serve until a stop is asked for."""
+    stopping = asyncio.ensure_future(stop.wait())
+    stopping.add_done_callback(lambda _: setattr(server, "should_exit", True))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        stopping.cancel()
 
 
 def make_server(application: Any) -> Server:

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from digest.cli.daily import serve as serving
 from digest.mail.reader_tokens import Purpose
 from digest.model import Roster
 from digest.setup.doctor.check import Level
@@ -29,8 +28,12 @@ from digest.setup.mail import make_signer
 from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from digest.web import server as serving_pages
-from digest.web.app import HEADERS, make_app
-from digest.web.pages import Deed
+from digest.web.answers import HEADERS
+from digest.web.app import Site as Parts
+from digest.web.app import make_app
+from digest.web.desk import Desk
+from digest.web.front import Front
+from digest.web.pages import Pages
 from tests.world.worlds import MONDAY, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
@@ -53,27 +56,14 @@ class Site:
         return [one.address for one in self.store.suppressions.all()]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    home = tmp_path_factory.mktemp("site")
-    store = open_store(home / "digest.db")
-    readers = (reader(ADA, "Reasoning"), reader(LIN, "Reasoning"))
-    store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
+@contextlib.contextmanager
+def running(home: Path, command: str, *flags: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A command that listens, and where it is reached."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "digest",
-        "serve",
-        "--home",
-        str(home),
-        "--listen",
-        f"127.0.0.1:{port}",
-    ]
-    command += ["--base-url", "https://example.org/digest", "-vv"]
+    listen = ("--home", str(home), "--listen", f"127.0.0.1:{port}")
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "digest", command, *listen, *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -87,11 +77,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 break
             except OSError:
                 time.sleep(0.05)
-        yield Site(f"http://127.0.0.1:{port}", store, process)
+        yield f"http://127.0.0.1:{port}", process
     finally:
         process.kill()
         process.communicate()
-        store.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("site")
+    store = open_store(home / "digest.db")
+    readers = (reader(ADA, "Reasoning"), reader(LIN, "Reasoning"))
+    store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
+    flags = ("--base-url", "https://example.org/digest", "-vv")
+    with running(home, "serve", *flags) as (url, process):
+        yield Site(url, store, process)
+    store.close()
 
 
 @pytest.fixture(autouse=True)
@@ -274,13 +275,19 @@ def _asked(url: str, tries: int = 5) -> httpx.Response:
     raise AssertionError(f"no answer to {tries} requests")
 
 
-async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def make_front(store: Store, desk: Desk, **settings: str) -> Front:
+    """The pages of a database, without a server."""
+    home = Path(store._database.name).parent
+    survey = survey_settings({"DIGEST_HOME": str(home), **settings}, {}, home)
+    return make_app(Parts(survey.settings, Pages(), make_signer(store), desk))
+
+
+async def test_half_a_request_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
     monkeypatch.setattr(serving_pages, "SECONDS", 0.1)
-
-    async def nobody(_deed: Deed, _token: str) -> None:
-        return None
-
-    server = serving_pages.make_server(make_app(nobody))
+    desk = Desk(Path(site.store._database.name))
+    server = serving_pages.make_server(make_front(site.store, desk))
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     for half in (
@@ -300,17 +307,14 @@ async def test_half_a_request_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-async def desk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[httpx.AsyncClient, Store, str]]:
+async def desk(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Store, str]]:
     """The pages without a server, before a database of their own; they wait for it only briefly."""
-    monkeypatch.setattr(serving, "SECONDS", 0.05)
     with open_store(tmp_path / "digest.db") as store:
         readers = (reader(ADA, "Reasoning"),)
         store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
         signer = make_signer(store)
-        with contextlib.closing(serving._Desk(tmp_path / "digest.db", signer)) as desk:
-            transport = httpx.ASGITransport(make_app(desk.act))
+        with contextlib.closing(Desk(tmp_path / "digest.db", seconds=0.05)) as desk:
+            transport = httpx.ASGITransport(make_front(store, desk))
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
                 yield client, store, f"/u/{signer.token(Purpose.LEAVE, 1)}"
 
@@ -364,3 +368,14 @@ def test_it_ends_on_a_signal_and_its_log_holds_no_token(site: Site) -> None:
     assert "/u/" not in err
     assert "Traceback" not in err
     assert "uvicorn" not in err
+
+
+@pytest.mark.heavy
+def test_the_daemon_answers_the_same_beside_its_work(tmp_path: Path) -> None:
+    text = f"subscribers: [{{email: {ADA}, keywords: [Reasoning]}}]\n"
+    (tmp_path / "subscribers.yaml").write_text(text)
+    nowhere = ("--arxiv-api", "http://127.0.0.1:9", "--arxiv-delay", "0")
+    with running(tmp_path, "daemon", *nowhere) as (url, process):
+        assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from digest.cli.daily.cycle import warn_of_trouble
 from digest.cli.daily.folder import say_what_the_folder_holds
 from digest.cli.daily.health import after_cycle, alarm_on_failure, tell_of_failure
 from digest.cli.daily.inbox import MailboxWatch
+from digest.cli.daily.serve import beside, open_web
 from digest.errors import ClockError
 from digest.model import Roster
 from digest.setup.clock import keep_comparing, settle_clock, store_clock
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
     from digest.run.cycle import Summary
 
 
-@click.command(cls=Command, examples=("digest daemon -v",))
+@click.command(cls=Command, examples=("digest daemon -v", "digest daemon --listen 127.0.0.1:8080"))
+@click.option("--listen", metavar="ADDRESS:PORT", help="Do the work of 'digest serve', too.")
 @pass_context
-def daemon(context: Context) -> None:
+def daemon(context: Context, listen: str | None) -> None:
     """Stay, and do a cycle whenever one is due: an announcement, a reader's hour, a retry.
 
     SIGHUP reads the subscribers file again; SIGTERM stops after the message in flight.
@@ -41,10 +44,10 @@ def daemon(context: Context) -> None:
     say_where_mail_goes(context)
     say_what_the_folder_holds(context, machine_now())
     with alarm_on_failure(context):
-        asyncio.run(_serve(context))
+        asyncio.run(_serve(context, listen))
 
 
-async def _serve(context: Context) -> None:
+async def _serve(context: Context, listen: str | None) -> None:
     """Put the daemon together and let it run until a signal ends it."""
     from digest.run.cycle import run_cycle
     from digest.run.daemon import Daemon, watch
@@ -58,8 +61,10 @@ async def _serve(context: Context) -> None:
         for future in waiting:
             future.cancel()
 
-    with open_store(settings.db) as store:
+    with ExitStack() as stack:
+        store = stack.enter_context(open_store(settings.db))
         apply_naming(settings, store)
+        web = stack.enter_context(open_web(context, store, listen)) if listen else None
 
         def stamp() -> object:
             return file_stamp(settings.subscribers), store.signups.revision()
@@ -105,7 +110,8 @@ async def _serve(context: Context) -> None:
         ]
         # These two never end by themselves: the notifier's watch, and the reading of the mailbox.
         try:
-            await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
+            async with beside(web, stop):
+                await run_stoppable(daemon.serve(), stop, on_hangup=daemon.hang_up)
         finally:
             for task in background:
                 task.cancel()

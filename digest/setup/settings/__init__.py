@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ class Settings:
     operator: str = ""
     heartbeat_url: str = field(default="", repr=False)
     base_url: str = ""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     arxiv_api: str = ARXIV_API
     arxiv_feeds: str = ""
     arxiv_oai: str = ""

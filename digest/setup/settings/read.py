@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -182,6 +183,14 @@ def base_url(written: Written) -> str:
             f"{written.variable} holds what no link can", remedy="write it in ASCII, without blanks"
         )
     return written.text.rstrip("/")
+
+
+def networks(written: Written) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks, such as `127.0.0.1, 10.0.0.0/8`."""
+    try:
+        return tuple(map(ip_network, filter(None, re.split(r"[,\s]+", written.text))))
+    except ValueError:
+        raise written.wrong("write addresses or networks, such as 127.0.0.1, ::1") from None
 
 
 def secret(written: Written) -> str:

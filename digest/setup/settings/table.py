@@ -209,6 +209,13 @@ SETTINGS = (
         read.base_url,
     ),
     Setting(
+        "DIGEST_PROXIES",
+        "proxies",
+        "",
+        "The web servers in front of 'digest serve' that say for whom they ask: 127.0.0.1, ::1",
+        read.networks,
+    ),
+    Setting(
         "DIGEST_GITHUB_TOKEN",
         "github_token",
         "",
