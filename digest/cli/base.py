@@ -294,6 +294,13 @@ def mistake_lines(mistakes: Sequence[Mistake]) -> Iterator[str]:
         yield f"{more} more mistakes in the file: 'digest subscribers check' shows them"
 
 
+def shortened(lines: Sequence[str], command: str) -> Iterator[str]:
+    """As many of some lines as are shown beside other things, and which command shows them all."""
+    yield from lines[:MOST_MISTAKES]
+    if more := len(lines[MOST_MISTAKES:]):
+        yield f"{more} more: {command} shows them"
+
+
 def mistakes_json(mistakes: Sequence[Mistake]) -> list[dict[str, Any]]:
     """The mistakes of the subscribers file with their readers, for programs."""
     return [{"text": one.words, "holds_back": list(one.holds_back)} for one in mistakes]

@@ -237,6 +237,9 @@ def _keep(
     session: Session, number: int, reader: Subscriber, papers: Sequence[LibraryPaper]
 ) -> None:
     """Put a library in the place of the old one, as much of it as is kept."""
+    if len(papers) > LIBRARY_PAPERS:
+        words = f"{len(papers)} papers, and {LIBRARY_PAPERS} are kept: name fewer in it"
+        log.warning("the library of %s has %s", reader.email, words)
     try:
         session.store.preferences.replace_library(number, papers[:LIBRARY_PAPERS], session.clock())
     except DigestError as error:

@@ -87,8 +87,10 @@ def test_papers_are_imported_listed_and_put_in_each_others_place(house: House) -
     (house.home / "more.ris").write_text("TY  - JOUR\nTI  - Five\nER  -\n")
     assert "1 of them new" in house("library", "import", ADA, "more.ris").out
     told = house("library", "list", ADA)
-    assert told.out.startswith(f"{ADA} has 4 papers, 2 with an abstract, as of ")
-    assert "  imported: 4 papers, 2 with an abstract; arXiv is still to be asked for 1" in told.out
+    assert told.out.startswith(f"{ADA}\n  library: 4 papers, 2 with an abstract, as of ")
+    assert (
+        "    imported: 4 papers, 2 with an abstract; arXiv is still to be asked for 1" in told.out
+    )
     listed = json.loads(house("library", "list", ADA, "--json").out)
     ids = {paper["id"] for paper in listed["papers"]}
     assert ids == {KNOWN.id, "two", "2301.00001", "five"}
@@ -110,6 +112,31 @@ def test_zotero_is_checked_and_a_key_that_may_not_read_is_named(
         told = house("library", "check", ADA)
         assert told.code == 0
         assert told.out.startswith("zotero:user/7: 1 paper can be used")
+
+
+@pytest.mark.heavy
+def test_status_doctor_and_show_tell_what_a_library_is_good_for(house: House) -> None:
+    give(house, "[refs.bib, gone.ris]")
+    (house.home / "refs.bib").write_text(BIB)
+    assert house("run", now=THURSDAY).code == 0
+    gone = "the library gone.ris: there is no such file"
+    status = house("status", now=THURSDAY).out
+    assert f"Libraries {ADA}: {gone}" in status
+    assert gone in " ".join(house("doctor").out.split())
+    (house.home / "gone.ris").write_text("TY  - JOUR\nTI  - Five\nER  -\n")
+    few = "ranks nothing yet: 3 and 0 likes of the 5 papers"
+    assert few in house("status", now=THURSDAY).out
+    shown = house("subscribers", "show", ADA)
+    assert "  library: 3 papers, 1 with an abstract, as of " in shown.out
+    assert "    refs.bib: 3 papers, 1 with an abstract; the file is of " in shown.out
+    assert few in shown.out
+    value = json.loads(house("subscribers", "show", ADA, "--json").out)["library_held"]
+    assert [source["papers"] for source in value["sources"]] == [3, 0]
+    titles = "".join(f"TY  - JOUR\nTI  - T{n}\nER  -\n" for n in range(5_003))
+    (house.home / "gone.ris").write_text(titles)
+    told = house("run", now=THURSDAY)
+    assert "has 5006 papers, and 5000 are kept" in told.err
+    assert "has 5000 papers or more, and no more are kept" in house("status", now=THURSDAY).out
 
 
 def test_a_database_that_strangers_see_takes_nothing_over(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from digest.cli.base import fit_for_log
+from digest.setup.mail import make_sender
 from digest.setup.settings import Settings
 from digest.store import Store
 from digest.store.rows import from_text
@@ -23,6 +24,17 @@ def tell_mailbox(mailbox: dict[str, Any] | None) -> str:
         return ""
     since = in_utc(from_text(mailbox["since"]))
     return f"FAILED: the mailbox is not read since {since}: {mailbox['trouble']}"
+
+
+def report_leaving(settings: Settings) -> dict[str, Any] | None:
+    """Where requests to leave arrive by mail, and whether a program reads them there."""
+    if not settings.mails_for_real:
+        return None
+    read_there = settings.bounce if settings.inbox else ""
+    return {
+        "to": read_there or make_sender(settings).reply_address,
+        "read": bool(settings.inbox),
+    }
 
 
 def tell_leaving(leaving: dict[str, Any] | None) -> str:

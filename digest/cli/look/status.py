@@ -19,9 +19,15 @@ from digest.cli.base import (
     now_option,
     pass_context,
     say_where_mail_goes,
+    shortened,
 )
 from digest.cli.daily.folder import say_what_the_folder_holds
-from digest.cli.look.mailbox import report_mailbox, tell_leaving, tell_mailbox
+from digest.cli.look.mailbox import (
+    report_leaving,
+    report_mailbox,
+    tell_leaving,
+    tell_mailbox,
+)
 from digest.cli.look.outbox import leaves_at, openings, server_words
 from digest.cli.look.status_held_back import held_back_readers
 from digest.cli.look.status_sources import report_sources, tell_sources
@@ -45,7 +51,7 @@ from digest.rules.verdict import moment
 from digest.rules.words import in_words
 from digest.setup.arxiv import source_order
 from digest.setup.holidays import HOLIDAYS_FILE
-from digest.setup.mail import make_sender, make_transport
+from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, reading_store, terms_of
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
@@ -88,6 +94,7 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
 
 def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
+    from digest.explain.library import doubtful_libraries
     from digest.run.fetch import why_paused
 
     last, coming = last_served(now), next_served(now)
@@ -107,7 +114,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "database": str(settings.db),
         "mail": make_transport(settings).description,
         "relay": _relay(settings, store, len(roster.subscribers), now),
-        "leaving": _leaving(settings),
+        "leaving": report_leaving(settings),
         "mailbox": report_mailbox(store, settings),
         "bounces": surge.words if surge else "",
         "last_announcement": last.evening.isoformat(),
@@ -121,6 +128,7 @@ def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> 
         "outbox": {state.value: number for state, number in counts if state in COUNTED},
         "waiting": _waiting(store, openings(store, terms_of(settings), now)),
         "mistakes": mistakes_json(roster.mistakes),
+        "libraries": list(doubtful_libraries(store, roster, settings.home)),
         "wishes": sum(len(one.wishes) for one in roster.subscribers),
         "subscribers": [
             *(_reader(store, one, now, explained=explained) for one in roster.subscribers),
@@ -138,17 +146,6 @@ def clock_words(store: Store, now: datetime) -> str:
             " clock; to do: 'digest db clock'"
         )
     return f"FAILED: {trouble}" if (trouble := store.clock.trouble()) else ""
-
-
-def _leaving(settings: Settings) -> dict[str, Any] | None:
-    """Where requests to leave arrive by mail, and whether a program reads them there."""
-    if not settings.mails_for_real:
-        return None
-    read_there = settings.bounce if settings.inbox else ""
-    return {
-        "to": read_there or make_sender(settings).reply_address,
-        "read": bool(settings.inbox),
-    }
 
 
 def _run(run: RunRecord | None) -> dict[str, Any] | None:
@@ -309,6 +306,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 [Mistake(m["text"], tuple(m["holds_back"])) for m in report["mistakes"]]
             ),
         ),
+        ("Libraries", *shortened(report["libraries"], "'digest doctor'")),
         ("Last run", *_run_lines(report["run"], said)),
         ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
         (

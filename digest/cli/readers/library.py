@@ -56,12 +56,9 @@ def list_(context: Context, email: str, as_json: bool) -> None:
 
     With --json, all its papers as well.
     """
-    from digest.explain.library import holding_of
-
     settings = context.settings
     reader = require_subscriber(read_roster(settings), email, settings)
-    with reading_store(settings) as store:
-        holding = holding_of(store, reader, settings.home)
+    holding = held_by(context, reader)
     value = {
         "email": reader.email,
         **holding_json(holding),
@@ -72,6 +69,14 @@ def list_(context: Context, email: str, as_json: bool) -> None:
     }
     kept = [f"  {NOT_KEPT}"] if settings.subscribers_yaml else []
     context.show(value, [*_list_lines(reader, holding), *kept], as_json=as_json)
+
+
+def held_by(context: Context, reader: Subscriber) -> Holding:
+    """What is known of a reader's library."""
+    from digest.explain.library import holding_of
+
+    with reading_store(context.settings) as store:
+        return holding_of(store, reader, context.settings.home)
 
 
 def holding_json(holding: Holding) -> dict[str, Any]:
@@ -90,14 +95,22 @@ def _list_lines(reader: Subscriber, holding: Holding) -> Iterator[str]:
     if not holding.sources:
         yield f"{reader.email} has no library: the field 'library' names one (docs/subscribers.md)."
         return
+    yield reader.email
+    yield from library_lines(holding)
+
+
+def library_lines(holding: Holding) -> Iterator[str]:
+    """What is known of a library, and what it is good for; nothing where there is none."""
+    if not holding.sources:
+        return
     papers = counted(len(holding.papers), "paper")
     since = f", as of {in_utc(holding.since)}" if holding.since else ""
-    yield f"{reader.email} has {papers}, {holding.with_abstract} with an abstract{since}"
-    yield from (f"  {source_words(source)}" for source in holding.sources)
-    yield from (f"  {doubt}" for doubt in holding.doubts)
+    yield f"  library: {papers}, {holding.with_abstract} with an abstract{since}"
+    yield from (f"    {_source_words(source)}" for source in holding.sources)
+    yield from (f"    {doubt}" for doubt in holding.doubts)
 
 
-def source_words(source: Source) -> str:
+def _source_words(source: Source) -> str:
     """One source of a library, in a line."""
     papers = counted(source.papers, "paper")
     words = f"{source.name}: {papers}, {source.with_abstract} with an abstract"

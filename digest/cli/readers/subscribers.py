@@ -39,6 +39,7 @@ from digest.cli.readers.describe import (
     without_digest,
 )
 from digest.cli.readers.forget import forget
+from digest.cli.readers.library import held_by, holding_json, library_lines
 from digest.cli.readers.move import move
 from digest.cli.readers.own_words import (
     end_wishes,
@@ -142,12 +143,14 @@ def show(context: Context, email: str, as_json: bool) -> None:
     now, first = machine_now(), bool(without_digest(context, [reader]))
     held = suppressions(context, [reader]).get(reader.email.casefold())
     awaited = awaited_answers(context, [reader], now).get(reader.email)
+    library = held_by(context, reader)
     coming = next_digest_json(reader, now, first=first, awaited=awaited)
     value = {
         **subscriber_json(reader),
         **coming,
         "suppressed": suppression_json(held),
         "stored": stored,
+        "library_held": holding_json(library),
     }
     lines = [
         address_and_name(reader) + (", signed up" if reader.origin is Origin.WEB else ""),
@@ -157,6 +160,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
         *([f"  only within: {', '.join(reader.within)}"] if reader.within else []),
         f"  {schedule_words(reader)}; {content_words(reader)}",
         *_extra_lines(reader),
+        *library_lines(library),
         f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
         if held
         else next_digest_line(reader, now, first=first, awaited=awaited),
@@ -168,8 +172,6 @@ def _extra_lines(reader: Subscriber) -> Iterator[str]:
     """What differs from the usual."""
     if foremost := ", ".join([*reader.authors, *reader.categories]):
         yield f"  foremost: {foremost}"
-    if reader.library_items:
-        yield f"  library: {', '.join(reader.library_items)}"
     extras = {
         "new versions too": reader.revisions is Revisions.ALL,
         "accepted and published papers too": reader.revisions is Revisions.PUBLISHED,

@@ -19,6 +19,7 @@ from digest.setup.doctor.files import (
     check_others,
     check_subscribers,
 )
+from digest.setup.doctor.libraries import check_libraries, has_libraries
 from digest.setup.doctor.machine import check_caller, check_holidays, check_last_run, check_zones
 from digest.setup.doctor.network import check_arxiv, check_source
 from digest.setup.doctor.returns import (
@@ -76,6 +77,12 @@ def local_checks(
         Check("subscribers", lambda: check_subscribers(s), ("DIGEST_SUBSCRIBERS", *secret)),
         Check("database", lambda: check_database(s.db, s.subscribers), ("DIGEST_DB",)),
         Check("disk", lambda: check_disk(s.db)),
+        Check(
+            "libraries",
+            lambda: check_libraries(s),
+            ("DIGEST_DB", "DIGEST_SUBSCRIBERS", *secret),
+            wanted=has_libraries(s),
+        ),
         Check("timer", lambda: check_caller(s.home, find_timers())),
         Check("last run", lambda: check_last_run(s.db, now)),
         Check("cycle", lambda: check_cycle(s.db, now)),
