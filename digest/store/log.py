@@ -18,9 +18,9 @@ from digest.store.database import Database
 from digest.store.rows import columns_of, from_text
 from digest.times import to_text
 
-LOOKED_AT, AT_ONCE = 2_000, 100
-"""At most this many of the newest rows of a query's log are read for what is known of the last
-days, and so many at a time."""
+LOOKED_AT = (20, 40, 80, 160, 300, 500, 900)
+"""So many of the newest rows of a query's log are read at a time for what is known of the last
+days: of most queries the first few tell all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +74,17 @@ def versions_since(database: Database, query: int, since: datetime) -> dict[str,
     A row that was written before then tells of an older version; so does what stands before it.
     """
     found: dict[str, datetime] = {}
-    last = head(database) + 1
-    for _ in range(LOOKED_AT // AT_ONCE):
+    line, last = to_text(since), head(database) + 1
+    for most in LOOKED_AT:
         rows = database.rows(
             """SELECT m.seq, m.paper, p.updated, r.started_at
                FROM seen m JOIN paper p ON p.id = m.paper LEFT JOIN run r ON r.id = m.run
                WHERE m.query = ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?""",
-            [query, last, AT_ONCE],
+            [query, last, most],
         )
-        young = (row for row in rows if row["updated"] >= to_text(since))
+        young = (row for row in rows if row["updated"] >= line)
         found |= {row["paper"]: from_text(row["updated"]) for row in young}
-        if len(rows) < AT_ONCE or (rows[-1]["started_at"] or "9") < to_text(since):
+        if len(rows) < most or (rows[-1]["started_at"] or "9") < line:
             break
         last = rows[-1]["seq"]
     return found

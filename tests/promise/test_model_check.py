@@ -223,6 +223,22 @@ CLOCK_MUTATIONS = {
         "UPDATE query SET last_good_at = COALESCE(last_good_at, :good)",
     ),
     "a slot stays used until a wrong clock's time": ("WHERE slot > :now", "WHERE 0 AND :now"),
+    "nobody remembers by which time a command stamped": (
+        "SELECT value FROM meta WHERE key = ?",
+        "SELECT value FROM meta WHERE key = ? AND key <> 'stamped_until'",
+    ),
+    "who left by a wrong clock left in the future": (
+        "UPDATE subscription SET ended_at = :now WHERE",
+        "UPDATE subscription SET ended_at = :now WHERE 0 AND",
+    ),
+    "a repeat waits for a wrong clock's time": (
+        "UPDATE delivery SET next_at = :then WHERE",
+        "UPDATE delivery SET next_at = :then WHERE 0 AND",
+    ),
+    "the time that a run has seen goes back": (
+        "SELECT value FROM meta WHERE key = ?",
+        "SELECT value FROM meta WHERE key = ? AND key <> 'latest_now'",
+    ),
     "a mail is older than what it carries": ("GREATEST(:now, :newest)", "COALESCE(:now, :newest)"),
 }
 """Those that only a clock that goes wrong can show."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
 from digest.errors import TryLaterError
 from digest.model import Outcome, State
-from digest.store.log import Entry, append, head
+from digest.store.log import LOOKED_AT, Entry, append, head, versions_since
 from tests.store.house import ADA, House
 from tests.world.databases import Kind
-from tests.world.worlds import HOUR, eprint, reader
+from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
 
 
 class Writer(Protocol):
@@ -156,3 +156,27 @@ def test_what_comes_between_a_plan_and_its_digest_is_due_to_the_next(settled: Ho
     assert settled.settle(Outcome.SENT) == State.SENT
     settled.now += HOUR
     assert settled.due(ADA) == [3]
+
+
+@pytest.mark.parametrize(("young", "batches"), [(3, 1), (30, 2), (200, 4)])
+def test_of_a_long_log_only_the_last_days_are_looked_at(
+    house: House, monkeypatch: pytest.MonkeyPatch, young: int, batches: int
+) -> None:
+    later = MONDAY + 30 * DAY
+    house.sync(reader(ADA, "Alpha"))
+    house.record("Alpha", *map(eprint, range(300)))
+    house.run = house.store.runs.begin(later)
+    papers = [eprint(1_000 + number, later - DAY) for number in range(young)]
+    house.record("Alpha", *papers, at=later)
+    read: list[int] = []
+
+    def spied(*asked: Any) -> Any:
+        found = rows(*asked)
+        read.append(len(found))
+        return found
+
+    query, rows = house.query("Alpha").id, house.database.rows
+    monkeypatch.setattr(house.database, "rows", spied)
+    known = versions_since(house.database, query, later - 8 * DAY)
+    assert known == {paper.id: later - DAY for paper in papers}
+    assert read == [*LOOKED_AT[:batches]]

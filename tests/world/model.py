@@ -206,6 +206,9 @@ class World:
         self.own = OwnWords(self, seed + 5)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
+        self.commanding = random.Random(seed + 7)
+        self.dated = self.commanding.random() < 0.5
+        """Whether each of arXiv's answers tells the time."""
         self.forgetting = random.Random(seed + 3)
         self.forgotten: set[str] = set()
         self.restoring = random.Random(seed + 6)
@@ -565,9 +568,9 @@ class World:
         for address in self.own.readers() if self.armed else ():
             reader = self.database.number("SELECT id FROM subscriber WHERE address = ?", [address])
             if address in self.away_before:
-                can_undo = suppressions.standing(reader, self.now) is Standing.LEFT_JUST_NOW
+                can_undo = suppressions.standing(reader, self.clock()) is Standing.LEFT_JUST_NOW
                 if can_undo and luck() < 0.3:
-                    suppressions.undo(reader, self.now)
+                    suppressions.undo(reader, self.clock())
                     if bool(self._one("away", reader)) != self.away_before.pop(address):
                         raise BrokenError(f"{address} took a leave back and is not as before")
                     self.stats["undone"] += 1
@@ -578,7 +581,7 @@ class World:
                 continue
             elif reader and luck() < 0.02 and suppressions.of(address) is None:
                 away = bool(self._one("away", reader))
-                suppressions.leave_by_button(reader, self.now)
+                suppressions.leave_by_button(reader, self.clock())
                 self.away_before[address] = away
 
     def _forget(self) -> None:
@@ -640,9 +643,9 @@ class World:
         if not self.armed or not gone or self.repeating.random() > 0.2:
             return
         number, made = self.repeating.choice(gone), Bodies(self.store, self)  # type: ignore[arg-type]
-        with suppress(UsageError):
+        with suppress(UsageError, ClockError):
             content, _ = made.again(number) or (None, "")
-            again = self.store.outbox.again(number, self.clock(), "example.org", content)
+            again = self.store.outbox.again(number, self._steady(), "example.org", content)
             self.oracle.repeated(again.id, self.oracle.deliveries[number], again.message_id)
             self.stats["repeats"] += 1
 
@@ -658,9 +661,10 @@ class World:
                 words = self.random.choice(
                     ["452 4.2.2 full", "550 5.1.1 gone", "550 5.7.1 blocked", "550 not today"]
                 )
-                self.store.inbox.bounce(
-                    str(number), number, words, self.clock(), status="", undelivered=True
-                )
+                with suppress(ClockError):
+                    self.store.inbox.bounce(
+                        str(number), number, words, self._steady(), status="", undelivered=True
+                    )
                 if self._ended().get(number) == State.FAILED:
                     if delivery.copies > 1:
                         raise BrokenError(
@@ -674,11 +678,16 @@ class World:
         """What the machine's clock says."""
         return self.now + self.off
 
+    def _steady(self) -> datetime:
+        """The same, for commands whose time never goes back. Raises ClockError where it would."""
+        return self.store.clock.check(self.clock())
+
     async def _arxiv_time(self) -> datetime | None:
         """arXiv's time, where its answers tell any; sometimes it cannot be asked."""
         if self.armed and self.random.random() < self.faults * 0.3:
             raise ArxivError("arXiv did not answer in time")
-        return self.now if not self.armed or self.random.random() < 0.5 else None
+        tells = self.dated or not self.armed or self.random.random() < 0.5
+        return self.now if tells else None
 
     def _set_clock(self) -> None:
         """Now and then the clock goes wrong for a few days, both ways, by hours or months."""
@@ -703,14 +712,16 @@ class World:
     def cycle(self) -> None:
         self.database.dead = False
         try:
+            # No command waits until it is known whether the clock is right.
+            early = self.clocks and self.commanding.random() < 0.5
+            for _ in range(3 if early and self.off else early):
+                self._give_commands()
+                self.stats["commands by a wrong clock"] += bool(self.off)
             asyncio.run(settle(self.store, self.clock, self._arxiv_time))
-            self._insist()
-            self._return_mail()
-            self._press()
-            self._forget()
-            self._repeat()
-            if self.armed and not self.restores:
-                self.own.speak()
+            if not self.off:
+                self.oracle.let_nothing_be_later(self.now)
+            if not early:
+                self._give_commands()
             readers, mistakes = self._file()
             if not readers and mistakes:
                 return  # more than half would be held back: no cycle works with that
@@ -731,11 +742,21 @@ class World:
             self.stats["crashes"] += 1
         self.oracle.judge_bodies()
 
+    def _give_commands(self) -> None:
+        """What people do between two runs, by the clock that the machine has then."""
+        self._insist()
+        self._return_mail()
+        self._press()
+        self._forget()
+        self._repeat()
+        if self.armed and not self.restores:
+            self.own.speak()
+
     def _parts(self, roster: Roster) -> Parts:
         sender = Sender("Digest <digest@example.org>")
         return Parts(
             store=self.store,
-            clock=lambda: self.store.clock.check(self.clock()),
+            clock=self._steady,
             roster=roster,
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
@@ -1273,8 +1294,6 @@ class Oracle:
             if moment > now:
                 raise BrokenError(f"{query} still had its last good window at {moment}")
         self.last_good = good
-        for delivery in self.deliveries.values():
-            delivery.queued_at = min(delivery.queued_at, now)
         changed = {
             query: min((e[0] for e in log if kinds[e[0]] is not e[3]), default=FAR)
             for query, log in self.log.items()
@@ -1289,6 +1308,12 @@ class Oracle:
             subscription.entries = _judged(subscription.entries, kinds)
             subscription.passed = _judged(subscription.passed, kinds)
             subscription.stash = _judged(subscription.stash, kinds)
+
+    def let_nothing_be_later(self, now: datetime) -> None:
+        """The clock is known to be right: whatever was said to be later than now was not."""
+        for delivery in self.deliveries.values():
+            delivery.queued_at = min(delivery.queued_at, now)
+        for subscription in self.subscriptions.values():
             if subscription.ended is not None:
                 subscription.ended = min(subscription.ended, now)
 
