@@ -168,8 +168,8 @@ class Subscriber:
 
 
 class Standing(StrEnum):
-    """How a reader stands to the digests: gets them, has left, or left just now by the button of
-    the web's page, which can be undone.
+    """How a reader stands to the digests: gets them, has left, or left just now by the link in a
+    mail, which can be undone.
     """
 
     READS = "reads"

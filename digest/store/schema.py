@@ -57,6 +57,7 @@ MIGRATIONS: tuple[str, ...] = (
     # that the file defined then. `wish`: what a reader of the file took away by themselves: digests
     # until the day `value`, where `entry` is the day that the file had then, or the keyword with
     # the query `value`, where `entry` is its name.
+    # `farewell` 'none': none follows, and leaving can be undone all the same.
     # `consent`: what the reader agreed to, in the words that were shown.
     # `forgotten`: a keyed hash of each address of which all else was erased.
     # `digest`: the digest's value as JSON, from which its body is rendered again. `body`: there
@@ -118,7 +119,7 @@ MIGRATIONS: tuple[str, ...] = (
         address TEXT NOT NULL,
         reason TEXT NOT NULL,
         since TEXT NOT NULL,
-        farewell TEXT CHECK(farewell IN ('wanted', 'handed over')),
+        farewell TEXT CHECK(farewell IN ('none', 'wanted', 'handed over')),
         was_away INTEGER NOT NULL DEFAULT 0
     );
     INSERT INTO suppression(address, reason, since, farewell, was_away)

@@ -22,8 +22,10 @@ from digest.store.forgotten import forgotten_since, lift_forgotten
 from digest.store.readers import count_readers
 from digest.store.rows import from_text
 
-UNDO = timedelta(days=1)
-"""How long a press of the page's button can be undone, and its last mail is tried."""
+UNDO = timedelta(days=7)
+"""How long leaving by the link can be undone."""
+FAREWELL = timedelta(days=1)
+"""How long the last mail to who left by the page's button is tried."""
 
 
 class Reason(StrEnum):
@@ -118,22 +120,37 @@ class Suppressions(Concern):
 
         Returns the reader's address, or None where there is no such reader.
         """
+        return self._leave(reader, "by the button of the page", "wanted", now)
+
+    def leave_by_one_click(self, reader: int, now: datetime) -> str | None:
+        """Suppress a reader whose mail program said so (RFC 8058), by number, as
+        `leave_by_button` does, but without a last mail: no scanner presses that.
+        """
+        return self._leave(reader, "by the link in a mail", "none", now)
+
+    def _leave(self, reader: int, words: str, farewell: str, now: datetime) -> str | None:
         with self._db.transaction():
             address = address_of(self._db, reader)
             known = self.of(address) if address else None
             if self.standing(reader, now) is not Standing.LEFT_JUST_NOW:
-                suppress(self._db, reader, Reason.UNSUBSCRIBED, "by the button of the page", now)
+                suppress(self._db, reader, Reason.UNSUBSCRIBED, words, now)
+            elif farewell == "none":
+                self._db.write(
+                    """UPDATE suppression SET farewell = 'none'
+                       WHERE farewell = 'wanted' AND lower(address) = lower(?)""",
+                    [address],
+                )
             if known is None:
                 self._db.write(
-                    """UPDATE suppression SET farewell = 'wanted', was_away = r.away
+                    """UPDATE suppression SET farewell = ?, was_away = r.away
                        FROM subscriber r
                        WHERE r.id = ? AND lower(r.address) = lower(suppression.address)""",
-                    [reader],
+                    [farewell, reader],
                 )
         return address
 
     def undo(self, reader: int, now: datetime) -> None:
-        """Take back that a reader left just now by the page's button: all is as it was before."""
+        """Take back that a reader left just now by the link: all is as it was before."""
         with self._db.transaction():
             if self.standing(reader, now) is Standing.LEFT_JUST_NOW:
                 # docs/decisions.md, "What a scanner's press undoes, and what it does not"
@@ -168,7 +185,7 @@ class Suppressions(Concern):
             Farewell,
             """SELECT address, since FROM suppression
                WHERE farewell = 'wanted' AND since > ? ORDER BY since""",
-            [now - UNDO],
+            [now - FAREWELL],
         )
 
     def said_farewells(self) -> list[Farewell]:
@@ -256,7 +273,7 @@ def suppress(database: Database, reader: int, reason: Reason, words: str, now: d
         "SELECT reason FROM suppression WHERE lower(address) = lower(?)", [address]
     )
     if known is not None and weights.get(known.partition(":")[0], len(weights)) >= weights[reason]:
-        # A second reason stands, whatever becomes of a press of the page's button.
+        # A second reason stands, whatever becomes of what was done with the link.
         database.write(
             "UPDATE suppression SET farewell = NULL WHERE lower(address) = lower(?)", [address]
         )

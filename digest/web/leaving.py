@@ -3,7 +3,7 @@ changes nothing.
 
 RFC 8058: mail services send the POST themselves, in either form encoding, and follow no redirect;
 programs that only look for viruses follow links by GET. The token in the path is all that counts;
-the body is only looked at for the page's own buttons, since a press can be undone.
+the body is only looked at for the page's own buttons. For some days the same link takes it back.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from starlette.routing import Route
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Standing
 from digest.store import Store
+from digest.store.suppressions import UNDO
 from digest.web.answers import secret_page
 from digest.web.desk import Desk
 from digest.web.forms import read_form
@@ -31,27 +32,31 @@ LONGEST_FORM = 100
 """Octets that the form of a button can have."""
 FIELD = "button"
 """The field of the page's own buttons, by which they differ from what mail services post."""
+MEANT = "meant"
+"""The box that is ticked by who returns later."""
 
 
 class Deed(StrEnum):
     """What is done with a reader's link: looking at it, RFC 8058's one click, a press of one of the
-    page's own buttons.
+    page's own buttons, `RETURN` by who also ticked that they mean it.
     """
 
     LOOK = "look"
     ONE_CLICK = "one click"
     LEAVE = "leave"
     UNDO = "undo"
+    RETURN = "return"
 
 
-# Only the answer to a press offers to undo it: whatever presses the buttons of pages that mails
-# lead to would bring back a reader who left.
+# docs/decisions.md, "What a scanner's press undoes, and what it does not"
 SHOWN = {
     (Deed.LOOK, Standing.READS): "question",
     (Deed.UNDO, Standing.READS): "back",
+    (Deed.RETURN, Standing.READS): "back",
     (Deed.LEAVE, Standing.LEFT_JUST_NOW): "gone just now",
 }
-"""What is shown after a deed to whom it left so; to all others, that they are unsubscribed."""
+"""What is shown after a deed to whom it left so; to all others, that they are unsubscribed, and how
+to return if they left lately."""
 
 
 class Leaving:
@@ -79,18 +84,21 @@ class Leaving:
         if standing is None:
             log.info("a link that leads nowhere")
             return secret_page(self._page("unknown"), 404)
-        return secret_page(self._page(SHOWN.get((deed, standing), "gone")))
+        lately = standing is Standing.LEFT_JUST_NOW
+        return secret_page(
+            self._page(SHOWN.get((deed, standing), "gone lately" if lately else "gone"))
+        )
 
     def _page(self, shown: str) -> str:
-        return self._pages.page("leave.html", shown=shown, field=FIELD)
+        return self._pages.page("leave.html", shown=shown, field=FIELD, meant=MEANT, days=UNDO.days)
 
     def _do(self, store: Store, deed: Deed, reader: int) -> Standing | None:
         suppressions, now = store.suppressions, self._clock()
         if deed is Deed.ONE_CLICK:
-            suppressions.unsubscribe(reader, "by the link in a mail", now)
+            suppressions.leave_by_one_click(reader, now)
         elif deed is Deed.LEAVE:
             suppressions.leave_by_button(reader, now)
-        elif deed is Deed.UNDO:
+        elif deed in (Deed.UNDO, Deed.RETURN):
             suppressions.undo(reader, now)
         standing = suppressions.standing(reader, now)
         if deed is not Deed.LOOK:
@@ -105,5 +113,8 @@ async def _deed(request: Request) -> Deed:
     # Programs that look for viruses follow links: a GET changes nothing.
     if request.method != "POST":
         return Deed.LOOK
-    pressed = (await read_form(request, longest=LONGEST_FORM)).get(FIELD, "")
+    form = await read_form(request, longest=LONGEST_FORM)
+    pressed = form.get(FIELD, "")
+    if pressed == Deed.RETURN:
+        return Deed.RETURN if MEANT in form else Deed.LOOK
     return Deed(pressed) if pressed in (Deed.LEAVE, Deed.UNDO) else Deed.ONE_CLICK

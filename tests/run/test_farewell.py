@@ -18,7 +18,7 @@ from digest.run.daemon import Daemon
 from digest.run.farewell import NO_DELIVERY, SUBJECT
 from digest.run.inbox import process_message
 from digest.setup.mail import make_signer
-from digest.store.suppressions import UNDO
+from digest.store.suppressions import FAREWELL, UNDO
 from tests.world.letters import postfix_bounce, qmail_bounce
 from tests.world.worlds import DAY, HOUR, World, eprint, reader
 
@@ -127,7 +127,10 @@ async def test_each_leave_is_heard_once(world: Leaving) -> None:
 
 async def test_who_leaves_by_mail_or_one_click_or_comes_back_hears_nothing(world: Leaving) -> None:
     suppressions, now = world.store.suppressions, world.now
-    suppressions.unsubscribe(world.number, "by the link in a mail", now)
+    suppressions.leave_by_one_click(world.number, now)
+    assert await world.mail() == []
+    assert world.undo() is Standing.READS
+    suppressions.unsubscribe(world.number, "by mail", now)
     world.press()  # of an old mail
     assert await world.mail() == []
     suppressions.lift(ADA)
@@ -139,11 +142,11 @@ async def test_who_leaves_by_mail_or_one_click_or_comes_back_hears_nothing(world
     assert await world.mail() == []
 
 
-@pytest.mark.parametrize("how", ["one click", "complaint", "bounce"])
+@pytest.mark.parametrize("how", ["mail", "complaint", "bounce"])
 async def test_a_second_reason_ends_the_undo_and_the_last_mail(world: Leaving, how: str) -> None:
     world.press()
-    if how == "one click":
-        world.store.suppressions.unsubscribe(world.number, "by the link in a mail", world.now)
+    if how == "mail":
+        world.store.suppressions.unsubscribe(world.number, "by mail", world.now)
     elif how == "complaint":
         world.store.inbox.complain("key", world.number, "abuse", world.now)
     else:
@@ -154,6 +157,15 @@ async def test_a_second_reason_ends_the_undo_and_the_last_mail(world: Leaving, h
         world.store.inbox.bounce("key", delivery, words, world.now, status="", undelivered=True)
     assert await world.mail() == []
     assert world.undo() is Standing.LEFT
+
+
+async def test_one_click_after_a_press_is_no_scanners_and_can_be_undone(world: Leaving) -> None:
+    world.press()
+    world.store.suppressions.leave_by_one_click(world.number, world.now)
+    assert await world.mail() == []
+    world.press()
+    assert await world.mail() == []
+    assert world.undo() is Standing.READS
 
 
 async def test_a_bounced_address_hears_nothing_when_its_reader_leaves(world: Leaving) -> None:
@@ -178,7 +190,7 @@ async def test_a_later_return_brings_the_most_recent_papers(world: Leaving) -> N
     world.press()
     world.announce(*range(2, 9))
     await world.mail(DAY - HOUR)
-    world.now += 2 * HOUR
+    world.now += UNDO
     assert world.undo() is Standing.LEFT
     world.store.suppressions.lift(ADA)
     assert papers(await world.mail()) == 2
@@ -231,7 +243,8 @@ async def test_a_kill_loses_and_doubles_no_last_mail(world: Leaving, before: boo
 
 async def test_it_is_given_up_when_it_is_no_news_any_more(world: Leaving) -> None:
     world.press()
-    assert await world.mail(UNDO) == []
+    assert await world.mail(FAREWELL) == []
+    assert world.undo() is Standing.READS
 
 
 async def test_the_limits_are_kept(world: Leaving) -> None:

@@ -161,11 +161,21 @@ def test_a_second_press_is_the_same_leave(site: Site) -> None:
     assert len(site.store.suppressions.farewells(datetime.now(UTC))) == 1
 
 
-def test_whoever_looks_after_a_press_is_offered_no_button(site: Site) -> None:
-    httpx.post(site.link(), data={"button": "leave"})
+@pytest.mark.parametrize("way", [{"button": "leave"}, {"List-Unsubscribe": "One-Click"}])
+def test_whoever_looks_after_leaving_returns_by_a_box_that_no_scanner_ticks(
+    site: Site, way: dict[str, str]
+) -> None:
+    httpx.post(site.link(), data=way)
     answer = httpx.get(site.link())
     assert "You are unsubscribed" in answer.text
-    assert "<button" not in answer.text
+    assert '<input type="checkbox" name="meant" required>' in answer.text
+    assert button_of(answer) == {"button": "return"}
+    untouched = httpx.post(site.link(), data=button_of(answer))
+    assert "You are unsubscribed" in untouched.text
+    assert site.suppressed() == [ADA]
+    back = httpx.post(site.link(), data=button_of(answer) | {"meant": "on"})
+    assert "You are subscribed" in back.text
+    assert site.suppressed() == []
 
 
 @pytest.mark.parametrize(
@@ -180,15 +190,29 @@ def test_whoever_looks_after_a_press_is_offered_no_button(site: Site) -> None:
     ],
 )
 @pytest.mark.parametrize("before", [None, "leave"])
-def test_mail_services_posts_are_followed_by_no_mail_and_cannot_be_undone(
+def test_mail_services_posts_are_followed_by_no_mail(
     site: Site, body: dict[str, object], before: str | None
 ) -> None:
     if before:
         httpx.post(site.link(), data={"button": before})
-    assert "<button" not in httpx.post(site.link(), **body).text  # type: ignore[arg-type]
+    answer = httpx.post(site.link(), **body)  # type: ignore[arg-type]
+    assert button_of(answer) == {"button": "return"}
     assert site.store.suppressions.farewells(datetime.now(UTC)) == []
-    assert "You are unsubscribed" in httpx.post(site.link(), data={"button": "undo"}).text
     assert site.suppressed() == [ADA]
+
+
+def test_who_left_in_another_way_cannot_undo_it_by_the_link(site: Site) -> None:
+    for left_before in (True, False):
+        if left_before:
+            httpx.post(site.link())
+        site.store.suppressions.unsubscribe(1, "by mail", datetime.now(UTC))
+        httpx.post(site.link())
+        for form in ({"button": "undo"}, {"button": "return", "meant": "on"}):
+            answer = httpx.post(site.link(), data=form)
+            assert "You are unsubscribed" in answer.text
+            assert "<button" not in answer.text
+        assert site.suppressed() == [ADA]
+        site.store.suppressions.lift(ADA)
 
 
 def test_the_path_of_the_public_address_may_be_there(site: Site) -> None:

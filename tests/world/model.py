@@ -216,6 +216,7 @@ class World:
         self.backup: Backup | None = None
         self.away_before: dict[str, bool] = {}
         self.farewells: Counter[str] = Counter()
+        self.clicked: set[str] = set()
         self.mistaken: dict[str, bool] = {}
         """Whose entry in the file has a mistake, and whether it still shows the address."""
         self.papers: dict[str, Paper] = {}
@@ -555,14 +556,14 @@ class World:
         before_data()
         self.database.point()
         self.farewells[message.message_id] += 1
-        if message.recipient not in self.away_before:
+        if message.recipient not in self.away_before or message.recipient in self.clicked:
             self.farewells[f"{message.recipient}, who has not left"] += 2
         self.stats["farewells"] += 1
         return Receipt(Outcome.SENT if luck < 0.8 else Outcome.UNKNOWN, "250 ok")
 
     def _press(self) -> None:
-        """Now and then a reader presses the page's button, and takes it back; or comes back later,
-        by the operator's word.
+        """Now and then a reader presses the page's button, or the mail program's, and takes it
+        back; or comes back later, by the operator's word.
         """
         suppressions, luck = self.store.suppressions, self.pressing.random
         for address in self.own.readers() if self.armed else ():
@@ -581,7 +582,12 @@ class World:
                 continue
             elif reader and luck() < 0.02 and suppressions.of(address) is None:
                 away = bool(self._one("away", reader))
-                suppressions.leave_by_button(reader, self.clock())
+                if luck() < 0.7:
+                    suppressions.leave_by_button(reader, self.clock())
+                    self.clicked.discard(address)
+                else:
+                    suppressions.leave_by_one_click(reader, self.clock())
+                    self.clicked.add(address)
                 self.away_before[address] = away
 
     def _forget(self) -> None:
@@ -857,7 +863,7 @@ class Backup:
         kept = ("world", "asked", "mailed_in_spite", "numbers", "bodies")
         books = {name: held for name, held in vars(world.oracle).items() if name not in kept}
         self.books = copy.deepcopy(books)
-        self.pressed = copy.deepcopy((world.away_before, world.farewells))
+        self.pressed = copy.deepcopy((world.away_before, world.farewells, world.clicked))
 
     def restore(self, world: World) -> None:
         """Put the copy in the place of the database, as `digest db restore --not-mailed` does."""
@@ -867,7 +873,7 @@ class Backup:
         world.database.mutated |= self.copy.mutated
         self.copy.close()
         vars(world.oracle).update(self.books)
-        world.away_before, world.farewells = self.pressed
+        world.away_before, world.farewells, world.clicked = self.pressed
 
 
 class Oracle:
