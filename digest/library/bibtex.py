@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from digest.library.entries import Entry, Odd, Reading, arxiv_id, arxiv_id_within, doi_in, one_line
 
 _HEAD = re.compile(r"@[ \t]*([A-Za-z]+)[ \t\r\n]*([{(])")
-_KEY = re.compile(r"\s*([^\s,{}()\"=#]*)\s*(?:,|(?=[})]))")
+# Possessive, so that no run of blanks is looked at again and again.
+_KEY = re.compile(r"\s*+([^,{}\"=#\n]*+)(?:,|(?=[})]))")
 _NAME = re.compile(r"[\s,]*([^\s={}(),\"#@]+)\s*=\s*")
 _BARE = re.compile(r"[^\s,{}()\"#]+")
 _BRACES = re.compile(r"[{}]|\n[ \t]*@[A-Za-z]+[ \t]*\{[^\s,{}]*,")
@@ -71,7 +72,7 @@ class _Parser:
     def _entry(self, kind: str, head: re.Match[str]) -> None:
         key = ""
         if kind != "string" and (match := _KEY.match(self.text, self.place)):
-            key, self.place = match[1], match.end()
+            key, self.place = match[1].strip(), match.end()
         values: dict[str, str] = {}
         try:
             self._fields(values)
@@ -96,11 +97,12 @@ class _Parser:
                 values.setdefault(name, error.text)
                 raise _UnclosedError(f"the value of {name} does not end", error.place) from None
             values.setdefault(name, value)
-        self.place = _BLANK.match(text, self.place).end()  # type: ignore[union-attr]
+        end = self.place
+        self.place = _BLANK.match(text, end).end()  # type: ignore[union-attr]
         if text[self.place : self.place + 1] in ("}", ")"):
             self.place += 1
             return
-        after = _NEXT.search(text, self.place)
+        after = _NEXT.search(text, end)
         seen = one_line(text[self.place : self.place + 30])
         words = f"stands with {seen!r} where a field is due" if seen else "the file ends in it"
         raise _UnclosedError(words, after.start() if after else len(text))
@@ -109,10 +111,10 @@ class _Parser:
         parts = []
         while True:
             parts.append(self._part())
-            self.place = _BLANKS.match(self.text, self.place).end()  # type: ignore[union-attr]
-            if self.text[self.place : self.place + 1] != "#":
+            after = _BLANKS.match(self.text, self.place).end()  # type: ignore[union-attr]
+            if self.text[after : after + 1] != "#":
                 return "".join(parts)
-            self.place = _BLANKS.match(self.text, self.place + 1).end()  # type: ignore[union-attr]
+            self.place = _BLANKS.match(self.text, after + 1).end()  # type: ignore[union-attr]
 
     def _part(self) -> str:
         first = self.text[self.place : self.place + 1]
@@ -174,7 +176,7 @@ def _entry_of(key: str, line: int, values: dict[str, str], parent: dict[str, str
         arxiv=arxiv_id(eprint.strip("{} "))
         or arxiv_id(values.get("arxivid", "").strip("{} "))
         or arxiv_id_within(values.get(name, "") for name in _PLACES),
-        doi=doi_in(values.get("doi", "").replace("\\_", "_")),
+        doi=doi_in(re.sub(r"[{}\\]", "", values.get("doi", ""))),
         key=key,
         line=line,
         tex=True,

@@ -6,7 +6,15 @@ import json
 import re
 from typing import Any
 
-from digest.library.entries import Entry, Odd, Reading, arxiv_id_within, doi_in, one_line
+from digest.library.entries import (
+    Entry,
+    Odd,
+    Reading,
+    arxiv_id_kept,
+    arxiv_id_within,
+    doi_in,
+    one_line,
+)
 
 _MARKUP = re.compile(r"</?(?:i|b|sub|sup|span|sc|jats:[a-z]+|p)(?:\s[^<>]*)?>", re.IGNORECASE)
 _PLACES = ("DOI", "URL", "number", "note", "archive_location", "container-title", "publisher")
@@ -37,12 +45,15 @@ def read_csl(text: str) -> Reading:
 def _entry_of(item: dict[str, Any]) -> Entry:
     def text(name: str) -> str:
         value = item.get(name)
+        # As doi.org has it: a list of one.
+        value = next(iter(value), "") if isinstance(value, list) else value
         return one_line(str(value)) if isinstance(value, str | int) else ""
 
     return Entry(
         title=one_line(without_markup(text("title"))),
         abstract=one_line(without_markup(text("abstract"))),
-        arxiv=arxiv_id_within(map(text, _PLACES)),
+        arxiv=arxiv_id_within(map(text, _PLACES))
+        or arxiv_id_kept(text("archive"), text("archive_location")),
         doi=doi_in(text("DOI")),
         key=text("citation-key") or text("id"),
     )

@@ -75,6 +75,11 @@ def arxiv_id_within(texts: Iterable[str]) -> str:
     return ""
 
 
+def arxiv_id_kept(archive: str, place: str) -> str:
+    """The base id that a bare place in an archive is, where the archive is arXiv; else ""."""
+    return arxiv_id(place) if "arxiv" in archive.casefold() else ""
+
+
 def doi_in(text: str) -> str:
     """The DOI in a text, or ""."""
     match = _DOI.search(text)

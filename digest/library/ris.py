@@ -6,7 +6,9 @@ import re
 
 from digest.library.entries import Entry, Odd, Reading, arxiv_id_within, doi_in, one_line
 
-_TAG = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,3}- ?(.*)")
+_TAG = re.compile(r"([A-Z][A-Z0-9]) {0,3}- ?(.*)")
+_LONG_TAG = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,3}- ?(.*)")
+"""As PubMed has them; in RIS a longer word before a hyphen goes on with a text."""
 _TITLES = ("TI", "T1", "CT", "BT")
 _ABSTRACTS = ("AB", "N2")
 _DOIS = ("DO", "LID", "AID", "M3")
@@ -21,13 +23,13 @@ class _Lines:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.odd: list[Odd] = []
-        self._record: dict[str, list[str]] = {}
+        self._record: dict[str, list[list[str]]] = {}
         self._start, self._last = 0, ""
 
     def take(self, number: int, line: str) -> None:
-        match = _TAG.match(line)
+        match = (_TAG if "TY" in self._record else _LONG_TAG).match(line)
         if match is None:
-            self._go_on(number, line.strip())
+            self._go_on(line.strip())
         elif match[1] in _BEGINNINGS:
             self.end(expected=match[1] == "PMID")
             self._start = number
@@ -39,21 +41,21 @@ class _Lines:
         else:
             self._add(match[1], match[2])
 
-    def _go_on(self, number: int, words: str) -> None:
+    def _go_on(self, words: str) -> None:
+        # Between entries some databases say which one comes.
         if words and self._record:
-            self._record[self._last].append(f"{self._record[self._last].pop()} {words}")
-        elif words:
-            self.odd.append(Odd(number, f"{one_line(words)[:30]!r} stands outside an entry"))
+            self._record[self._last][-1].append(words)
 
     def _add(self, tag: str, value: str) -> None:
-        self._record.setdefault(tag, []).append(value)
+        self._record.setdefault(tag, []).append([value])
         self._last = tag
 
     def end(self, *, expected: bool) -> None:
         if self._record and not expected and "PMID" not in self._record:
             self.odd.append(Odd(self._start, "an entry has no line ER at its end"))
         if self._record:
-            _take(self._record, self._start, self.entries, self.odd)
+            texts = {tag: [" ".join(v) for v in values] for tag, values in self._record.items()}
+            _take(texts, self._start, self.entries, self.odd)
         self._record = {}
 
 

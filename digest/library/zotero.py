@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from digest.library.csl import without_markup
-from digest.library.entries import Entry, arxiv_id_within, one_line
+from digest.library.entries import Entry, arxiv_id_kept, arxiv_id_within, one_line
 from digest.library.files import LibraryError
 
 OWN_TAG = "added by Digest"
@@ -85,7 +85,12 @@ def entry_of(item: Any) -> tuple[str, int, Entry] | None:
     if data.get("itemType") in _NO_PAPERS or _is_ours(data.get("tags")):
         return key, version, Entry(key=key)
     # Known by its key and not by its DOI, which all chapters of a book may share.
-    arxiv = arxiv_id_within(map(text, _PLACES))
+    archive = f"{text('archive')} {text('repository')}"
+    arxiv = (
+        arxiv_id_within(map(text, _PLACES))
+        or arxiv_id_kept(archive, text("archiveID"))
+        or arxiv_id_kept(archive, text("archiveLocation"))
+    )
     return key, version, Entry(text("title"), text("abstractNote"), arxiv=arxiv, key=key)
 
 

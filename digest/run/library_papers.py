@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -9,18 +10,26 @@ from digest.library import Entry
 from digest.rendering.tex.text import to_unicode
 from digest.store.preferences import LibraryPaper
 
+LONGEST_TITLE, LONGEST_ABSTRACT = 1_000, 20_000
+"""Characters of a text that are kept: arXiv's own have a fifth of it at most."""
+
 
 def papers_of(entries: Iterable[Entry]) -> list[LibraryPaper]:
     """Entries as papers, each with an id of its own: two that share a key are two."""
     found: dict[str, LibraryPaper] = {}
+    names: dict[tuple[str, str], str] = {}
+    numbers: Counter[str] = Counter()
     for entry in entries:
-        name, number = entry.id, 2
-        title, abstract = _plain(entry.title, entry), _plain(entry.abstract, entry)
-        while name in found and title and found[name].title not in ("", title):
-            if name == entry.arxiv:
-                break
-            name, number = f"{entry.id} ({number})", number + 1
-        paper = LibraryPaper(name, title, abstract, arxiv=name == entry.arxiv)
+        title = _plain(entry.title[:LONGEST_TITLE], entry)
+        abstract = _plain(entry.abstract[:LONGEST_ABSTRACT], entry)
+        name = entry.arxiv or names.get((entry.id, title), "")
+        while not name:
+            numbers[entry.id] += 1
+            number = numbers[entry.id]
+            free = entry.id if number == 1 else f"{entry.id} ({number})"
+            name = "" if free in found else free
+        names[entry.id, title] = name
+        paper = LibraryPaper(name, title, abstract, arxiv=bool(entry.arxiv))
         had = found.get(name)
         found[name] = merged(paper, had) if had else paper
     return list(found.values())

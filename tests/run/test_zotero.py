@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from digest.library import LibraryError
-from digest.library.zotero import OWN_TAG, Access, place_of
+from digest.library.zotero import OWN_TAG, Access, entry_of, place_of
 from digest.run.zotero import Shelf, is_incomplete, read_again, require_zotero
 from digest.store.preferences import LibraryPaper
 from tests.world.zotero_server import KEY, Answer, ZoteroServer, zotero
@@ -195,6 +195,17 @@ def test_an_item_of_which_nothing_is_said_stays_until_it_is_listed_no_more(
     assert titles(shelf)["2301.00001"] == "A first one"
     server.remove("BBBBBBBB")
     assert titles(read(server, shelf.papers)) == {"2301.00001": "Changed"}
+
+
+def test_an_id_may_stand_bare_beside_the_name_of_the_archive() -> None:
+    for data in (
+        {"archive": "arXiv", "archiveLocation": "2301.00001"},
+        {"repository": "arXiv", "archiveID": "2301.00001"},
+        {"extra": "arXiv: 2301.00001 [cs]\nPublisher: arXiv"},
+    ):
+        read = entry_of({"data": {"key": "AAAAAAAA", "version": 1, "title": "One", **data}})
+        assert read is not None
+        assert read[2].arxiv == "2301.00001"
 
 
 def test_items_that_are_formed_strangely_are_passed_over(server: ZoteroServer) -> None:
