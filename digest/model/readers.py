@@ -200,7 +200,8 @@ class Mistake:
 class Roster:
     """Who gets what: readers in the order of the file, then those who signed up, every keyword that
     is to be fetched, the categories to which the page keeps, the mistakes for which other readers
-    are missing, and the wishes that have ended since the file says something else now.
+    are missing, the wishes that have ended since the file says something else now, and those of the
+    file's keywords that strangers may see.
     """
 
     subscribers: tuple[Subscriber, ...]
@@ -208,6 +209,7 @@ class Roster:
     within: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     ended_wishes: tuple[Wish, ...] = ()
+    public: tuple[Keyword, ...] = ()
 
     @property
     def names_readers(self) -> bool:

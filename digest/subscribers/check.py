@@ -18,12 +18,14 @@ from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS
 from digest.subscribers.guesses import nearest, probably_meant
 from digest.subscribers.problems import Entry, Problem, SubscribersFileError
+from digest.subscribers.public import SECTION as PUBLIC
+from digest.subscribers.public import read_public
 from digest.subscribers.quoting import write
 from digest.subscribers.read_fields import read_field
 from digest.subscribers.values import Report, WrongValueError, fits
 
 # The names that may stand at the top level of the file.
-SECTIONS = ("defaults", "keywords", "groups", "subscribers")
+SECTIONS = ("defaults", "keywords", "groups", "subscribers", PUBLIC)
 _IN_MODEL = {"schedule": "days", "library": "library_items"}
 """What a field is called in model.Subscriber, where not as in the file."""
 KEYWORD_FIELDS = ("query", "match", "within")
@@ -131,7 +133,10 @@ class Checked:
             self._read()
         own = (keyword for reader in self._readers for keyword in reader.keywords)
         keywords = _distinct([*filter(None, self.names.values()), *own])
-        self.roster = Roster(tuple(self._readers), keywords, self._defaults.get("within", ()))
+        found = self.document.section(PUBLIC)
+        public = read_public(self.report, found[1], self.names, keywords) if found else ()
+        within = self._defaults.get("within", ())
+        self.roster = Roster(tuple(self._readers), keywords, within, public=public)
 
     def find(self, text: str) -> Keyword:
         """The keyword that this text means in a reader's list (not a group's). Raises

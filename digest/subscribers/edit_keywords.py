@@ -13,6 +13,7 @@ from digest.subscribers.check import Checked, fold
 from digest.subscribers.document import NodeKind, YamlNode
 from digest.subscribers.draft import Draft, pair, single
 from digest.subscribers.load import read_text
+from digest.subscribers.public import SECTION as PUBLIC
 from digest.subscribers.quoting import write
 from digest.subscribers.transaction import Edit, check_or_begin, edit_file
 
@@ -283,6 +284,8 @@ def _lists(checked: Checked) -> list[tuple[str, YamlNode, YamlNode]]:
     """
     groups = checked.document.part("groups").pairs
     lists = [(f"the group {name.value}", name, members) for name, members in groups]
+    if public := checked.document.section(PUBLIC):
+        lists.append(("the public list", *public))
     # An entry whose address cannot be read is one all the same.
     known = {id(entry): address for address, entry in checked.entries.items()}
     entries = checked.document.part("subscribers").items
