@@ -1,4 +1,4 @@
-"""Papers as JSON, CSV and BibTeX, safe to read for the programs on the other side."""
+"""Papers as JSON, CSV, BibTeX and RIS, safe to read for the programs on the other side."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from digest.errors import one_line
 from digest.model import Paper
+from digest.rendering.ris import to_ris
 from digest.rendering.texts import UNPRINTABLE
 from digest.times import to_text
 
@@ -239,7 +240,8 @@ WRITERS: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {
     "json": to_json,
     "csv": to_csv,
     "bibtex": to_bibtex,
+    "ris": to_ris,
 }
 """The formats by name."""
-ENDINGS = {".json": "json", ".csv": "csv", ".bib": "bibtex", ".bibtex": "bibtex"}
+ENDINGS = {".json": "json", ".csv": "csv", ".bib": "bibtex", ".bibtex": "bibtex", ".ris": "ris"}
 """The formats by the ending of a file's name."""

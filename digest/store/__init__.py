@@ -15,6 +15,7 @@ from types import TracebackType
 from digest.model import Channel
 from digest.store.ageing import Ageing
 from digest.store.alarms import Alarms
+from digest.store.archive import Archive
 from digest.store.bodies import Bodies
 from digest.store.book import Own, SignUps, Wishes, read_own
 from digest.store.clock import Clock
@@ -55,6 +56,7 @@ class Store:
         self.bodies = Bodies(database)
         self.digests = Digests(database)
         self.exports = Exports(database)
+        self.archive = Archive(database)
         self.folder = Folder(database)
         self.history = History(database)
         self.suppressions = Suppressions(database)

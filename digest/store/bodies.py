@@ -72,15 +72,8 @@ class Bodies(Concern):
         """What the digest of a delivery was; None where no value of it is kept, or there is no such
         delivery.
         """
-        row = self._db.row(
-            """SELECT c.id, c.key, c.digest FROM delivery d JOIN content c ON c.id = d.content
-               WHERE d.id = ? AND c.digest <> ''""",
-            [delivery],
-        )
-        if row is None:
-            return None
-        versions = {paper: version for paper, version, _ in papers_of(self._db, row["id"])}
-        return Kept(row["key"], row["digest"], load_papers(self._db, [*versions]), versions)
+        content = self._db.number("SELECT content FROM delivery WHERE id = ?", [delivery])
+        return kept_content(self._db, content)
 
     def let_go(self, go_on: Callable[[], bool] = lambda: True) -> int:
         """Delete the bodies that nobody waits for and that can be rendered again; returns how many.
@@ -130,6 +123,15 @@ def keep(database: Database, content: Content, papers: Iterable[tuple[str, int, 
         [number, content.body, content.digest == ""],
     )
     return number
+
+
+def kept_content(database: Database, content: int) -> Kept | None:
+    """What the digest of a content was; None where no value of it is kept."""
+    row = database.row("SELECT key, digest FROM content WHERE id = ? AND digest <> ''", [content])
+    if row is None:
+        return None
+    versions = {paper: version for paper, version, _ in papers_of(database, content)}
+    return Kept(row["key"], row["digest"], load_papers(database, [*versions]), versions)
 
 
 def papers_of(database: Database, content: int) -> list[tuple[str, int, bool]]:

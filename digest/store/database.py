@@ -276,6 +276,10 @@ class Database:
         self.write("DELETE FROM sqlite_sequence WHERE name = ?", [table])
         self.write("INSERT INTO sqlite_sequence(name, seq) VALUES(?, ?)", [table, last])
 
+    def changes(self) -> int:
+        """Another number than before where somebody else has written meanwhile."""
+        return self.number("PRAGMA data_version")
+
     def meta(self, key: str) -> str | None:
         """A remembered fact about the database itself."""
         return self.text("SELECT value FROM meta WHERE key = ?", [key])

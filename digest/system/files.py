@@ -71,3 +71,13 @@ def write_private(path: Path, data: bytes) -> None:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.fchmod(descriptor, 0o600)
         stream.write(data)
+
+
+def file_stamp(path: Path) -> object:
+    """What changes when a file does; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # Editors put a new file in the old one's place: its number tells that in any case.
+    return status.st_mtime_ns, status.st_size, status.st_ino

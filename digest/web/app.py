@@ -21,10 +21,12 @@ from digest.setup.parts import machine_now
 from digest.setup.settings import Settings
 from digest.store import Store
 from digest.web.answers import SAFE, Errors, error_page
+from digest.web.archive import Archive
 from digest.web.desk import Desk
 from digest.web.front import Front
 from digest.web.leaving import Leaving
 from digest.web.pages import Pages
+from digest.web.public import PublicFile
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +35,27 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the routes work with: `desk` is where readers' deeds are done."""
+    """What the routes work with: at the `desk` readers' deeds are done, in the `library` people
+    read.
+    """
 
     settings: Settings
     pages: Pages
     signer: Signer
     desk: Desk
+    library: Desk
+    file: PublicFile
     clock: Callable[[], datetime] = machine_now
 
 
 @contextmanager
-def open_site(settings: Settings, store: Store) -> Iterator[Front]:
-    """The application for an installation, with threads of its own that end with it."""
+def open_site(settings: Settings, store: Store) -> Iterator[Site]:
+    """What the application works with in an installation: threads of its own end with it."""
     pages = Pages(urlsplit(settings.base_url).path, settings.templates)
-    with closing(Desk(settings.db)) as desk:
-        yield make_app(Site(settings, pages, make_signer(store, settings.secret), desk))
+    signer, file = make_signer(store, settings.secret), PublicFile(settings)
+    file.look()
+    with closing(Desk(settings.db)) as desk, closing(Desk(settings.db)) as library:
+        yield Site(settings, pages, signer, desk, library, file)
 
 
 def make_app(site: Site) -> Front:
@@ -61,6 +69,7 @@ def make_app(site: Site) -> Front:
     )
     # It would lead to whatever host the request names.
     app.router.redirect_slashes = False
+    app.router.default = Archive(site.pages, site.library, site.file, site.settings.base_url)
     return Front(
         app,
         prefix=site.pages.prefix,

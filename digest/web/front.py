@@ -24,7 +24,8 @@ _FORWARDED = re.compile(r"(?:^|[;,])\s*for=(?:\"([^\"]*)\"|([^;,\s]*))", re.IGNO
 
 class Front:
     """Stands before an application: refuses bodies that are too long before they come, puts the
-    client's address in the place of the server's in front, and names the path under which all is.
+    client's address in the place of the server's in front, and takes off the path under which all
+    is.
 
     `trusted` are the networks of those servers: of nobody else it is believed for whom a request
     is forwarded.
@@ -45,15 +46,18 @@ class Front:
         """Answer a request (ASGI)."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            # The server in front may pass the public path on, or take its beginning off: Starlette
-            # takes this off where it is there.
-            scope["root_path"] = self._prefix
+            scope["path"] = self._below(scope["path"])
             if client := scope.get("client"):
                 scope["client"] = (client_of(client[0], headers, self._trusted), client[1])
             if _length(headers) > LONGEST_BODY:
                 await self._refuse()(scope, receive, send)
                 return
         await self._application(scope, receive, send)
+
+    def _below(self, path: str) -> str:
+        # The server in front may pass the public path on, or take its beginning off.
+        begins = self._prefix and path.startswith(f"{self._prefix}/")
+        return path[len(self._prefix) :] if begins else path
 
 
 def _length(headers: Mapping[str, str]) -> int:

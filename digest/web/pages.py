@@ -24,7 +24,7 @@ class Pages:
         self._templates = environment(templates, autoescape=True, room=ROOM)
         self._templates.filters |= {"marked": marked, "shorten": shorten}
         self.style = self._style(templates)
-        self._templates.globals |= {"root": prefix, "style": f"{prefix}/{self.style_name}"}
+        self._templates.globals |= {"root": prefix, "style": self.style_name}
 
     @property
     def style_name(self) -> str:
@@ -34,7 +34,10 @@ class Pages:
         return f"static/{hashlib.sha256(self.style.encode()).hexdigest()[:16]}.css"
 
     def page(self, name: str, **values: Any) -> str:
-        """A page. Raises ConfigError where an operator's template is wrong."""
+        """A page. Its links begin with `root`, where that is not among the values: the prefix.
+
+        Raises ConfigError where an operator's template is wrong.
+        """
         with template_errors(f"{ROOM}/{name}"):
             return self._templates.get_template(name).render(values)
 

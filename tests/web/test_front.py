@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from digest.store import open_store
 from digest.web.desk import Desk
 from digest.web.front import LONGEST_BODY, client_of
-from tests.web.test_serve import make_front
+from tests.web.reading_room import make_front
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1")]
 

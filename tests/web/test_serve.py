@@ -29,11 +29,8 @@ from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from digest.web import server as serving_pages
 from digest.web.answers import HEADERS
-from digest.web.app import Site as Parts
-from digest.web.app import make_app
 from digest.web.desk import Desk
-from digest.web.front import Front
-from digest.web.pages import Pages
+from tests.web.reading_room import make_front
 from tests.world.worlds import MONDAY, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
@@ -299,13 +296,6 @@ def _asked(url: str, tries: int = 5) -> httpx.Response:
     raise AssertionError(f"no answer to {tries} requests")
 
 
-def make_front(store: Store, desk: Desk, **settings: str) -> Front:
-    """The pages of a database, without a server."""
-    home = Path(store._database.name).parent
-    survey = survey_settings({"DIGEST_HOME": str(home), **settings}, {}, home)
-    return make_app(Parts(survey.settings, Pages(), make_signer(store), desk))
-
-
 async def test_half_a_request_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, site: Site
 ) -> None:
@@ -388,6 +378,7 @@ def test_it_ends_on_a_signal_and_its_log_holds_no_token(site: Site) -> None:
     out, err = site.process.communicate(timeout=15)
     assert site.process.returncode == 0
     assert "Listening on" in out
+    assert "Strangers see the page by which readers leave, and nothing else" in out
     assert f"{ADA}: unsubscribed" in err
     assert "/u/" not in err
     assert "Traceback" not in err

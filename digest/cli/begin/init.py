@@ -33,10 +33,11 @@ from digest.mail.presets import Preset, find_preset
 from digest.model import Roster, Rule, Subscriber
 from digest.setup.parts import machine_now
 from digest.setup.settings import find_home, load_settings, survey_settings
-from digest.setup.subscribers import subscribers_file
+from digest.setup.subscribers import roster_or_empty, subscribers_file
 from digest.subscribers.edit import add_subscribers, roster_entry
 from digest.subscribers.fields import Value
 from digest.subscribers.transaction import check_or_begin
+from digest.web.public import Public
 
 KeywordChoice = tuple[str, Rule | None]
 """A keyword as it was written, and the rule that was chosen for it if it is a plain one."""
@@ -386,3 +387,6 @@ def _say_what_follows(context: Context, home: Path, form: Form) -> None:
         f"'digest preview{elsewhere}' shows what would come,"
         f" 'digest status{elsewhere}' what goes on."
     )
+    settings = load_settings({**context.flags, "DIGEST_HOME": str(home)})
+    public = Public.of(roster_or_empty(settings))
+    context.echo(f"'digest serve' would show strangers {public.words}.")

@@ -61,7 +61,7 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
 @click.option(
     "--format",
     "wanted",
-    type=click.Choice(("json", "csv", "bibtex")),
+    type=click.Choice(("json", "csv", "bibtex", "ris")),
     help="How to write; else by the file's ending, else JSON.",
 )
 @click.option(
@@ -96,7 +96,7 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
 )
 @flags_as(ExportFlags)
 def export(context: Context, flags: ExportFlags) -> None:
-    """Write the papers that were seen or mailed as JSON, CSV or BibTeX.
+    """Write the papers that were seen or mailed as JSON, CSV, BibTeX or RIS.
 
     Every paper in the database, or with --email those that were mailed to one reader; with
     --unmailed the others of their keywords, such as those let go after a pause, by the day on which

@@ -6,7 +6,6 @@ import asyncio
 import os
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +24,7 @@ from digest.setup.mail import make_transport
 from digest.setup.parts import machine_now, open_parts, terms_of
 from digest.setup.subscribers import apply_naming
 from digest.store import open_store
+from digest.system.files import file_stamp
 from digest.system.locks import cycle_lock
 from digest.system.signals import Stop, run_stoppable
 from digest.system.systemd import Notifier
@@ -115,13 +115,3 @@ async def _serve(context: Context, listen: str | None) -> None:
         finally:
             for task in background:
                 task.cancel()
-
-
-def file_stamp(path: Path) -> object:
-    """What changes when a file does; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    # Editors put a new file in the old one's place: its number tells that in any case.
-    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,4 +1,4 @@
-"""`digest serve`: the web side, by which readers leave with one click."""
+"""`digest serve`: the web side."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ Serve: TypeAlias = Callable[[Stop], Coroutine[Any, Any, None]]
 )
 @pass_context
 def serve(context: Context, listen: str) -> None:
-    """Answer the links by which readers leave: DIGEST_BASE_URL/u/….
+    """Answer on the web: the links by which readers leave, and an archive of what is public.
 
+    Nothing but the page to leave is public until 'public:' in the subscribers file names keywords.
     It speaks plain HTTP, for a web server in front that has a certificate and passes https requests
     on. Each mail holds such a link as soon as DIGEST_BASE_URL is set.
     """
@@ -57,7 +58,7 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
     host, port = _address(listen)
     settings = context.settings
     try:
-        from digest.web.app import open_site
+        from digest.web.app import make_app, open_site
         from digest.web.server import make_server, serve_until
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -68,15 +69,16 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
         context.warn("DIGEST_BASE_URL is not set: no mail leads here yet")
     with (
         contextlib.closing(_socket(host, port)) as listener,
-        open_site(settings, store) as application,
+        open_site(settings, store) as site,
     ):
 
         async def answer(stop: Stop) -> None:
             # Not before: whoever reads the line may send a signal, which must find its handler.
             context.echo(
-                f"Listening on http://{listen}, for {settings.base_url or 'links to come'}"
+                f"Listening on http://{listen}, for {settings.base_url or 'links to come'}",
+                f"Strangers see {site.file.public.words}.",
             )
-            await serve_until(make_server(application), listener, stop)
+            await serve_until(make_server(make_app(site)), listener, stop)
 
         yield answer
 

@@ -1,0 +1,138 @@
+"""What the logs hold, for those who read back: by day, by keyword, by paper. It only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from digest.model import Kind, Paper
+from digest.store.bodies import Kept, kept_content
+from digest.store.database import Concern
+from digest.store.log import head
+from digest.store.papers import load_papers
+
+SHOWN = "m.kind <> 'revised' AND m.listed = 0"
+"""Which rows of the log (m) stand in the archive: each paper where it came, and not again with its
+new versions; and none that by our own reading does not match."""
+_ROW = """SELECT m.seq, q.text AS query, m.paper, m.kind, r.started_at AS at
+    FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A paper as a query brought it. `at` is when, in UTC; None where nobody knows any more."""
+
+    seq: int
+    query: str
+    paper: str
+    kind: Kind
+    at: datetime | None
+
+
+class Archive(Concern):
+    """The logs of some queries, as strangers may see them."""
+
+    def state(self) -> str:
+        """Another text where anything in the database may have changed since; quickly told."""
+        return f"{self._db.changes()} {head(self._db)}"
+
+    def papers(self, ids: Sequence[str]) -> dict[str, Paper]:
+        """Papers by their base ids, each in the highest version ever served."""
+        return load_papers(self._db, list(ids))
+
+    def last_day(self, queries: Sequence[str], before: date | None = None) -> date | None:
+        """The last day (UTC) on which one of the queries brought a paper, before another one."""
+        rows = self._rows_of(before) if before else []
+        if before and not rows:
+            return None
+        return self._day_of(_LAST, queries, min(rows, default=head(self._db) + 1))
+
+    def next_day(self, queries: Sequence[str], after: date) -> date | None:
+        """The first day on which one of the queries brought a paper, after another one."""
+        rows = self._rows_of(after)
+        return self._day_of(_NEXT, queries, max(rows)) if rows else None
+
+    def _day_of(self, sql: str, queries: Sequence[str], seq: int) -> date | None:
+        found = self._db.value(sql, {"queries": list(queries), "seq": seq})
+        at = self._db.moment(
+            "SELECT r.started_at FROM seen m JOIN run r ON r.id = m.run WHERE m.seq = ?", [found]
+        )
+        return at.date() if at else None
+
+    def _rows_of(self, day: date) -> list[int]:
+        """The first and the last row of the log that a day brought; none where it brought none."""
+        row = self._db.row(
+            "SELECT MIN(seq) AS first, MAX(seq) AS last FROM seen WHERE run IN many(?)",
+            [self._runs_of(day)],
+        )
+        return [row["first"], row["last"]] if row and row["first"] else []
+
+    def _runs_of(self, day: date) -> list[int]:
+        begin = datetime.combine(day, time(), UTC)
+        return self._db.column(
+            "SELECT id FROM run WHERE started_at >= ? AND started_at < ?",
+            [begin, begin + timedelta(days=1)],
+        )
+
+    def day(self, day: date, queries: Sequence[str]) -> list[Shelved]:
+        """What the queries brought on a day, as it came. Of days that are longer ago than a year
+        nobody knows what they brought.
+        """
+        return self._db.all(
+            Shelved,
+            f"""{_ROW} WHERE m.run IN many(:runs) AND q.text IN many(:queries) AND {SHOWN}
+                ORDER BY m.seq""",
+            {"runs": self._runs_of(day), "queries": list(queries)},
+        )
+
+    def count(self, query: str) -> int:
+        """How many papers stand in a query's log."""
+        return self._db.number(
+            f"""SELECT COUNT(*) FROM query q JOIN seen m ON m.query = q.id
+                WHERE q.text = ? AND {SHOWN}""",
+            [query],
+        )
+
+    def newest(self, query: str, most: int, skipped: int = 0) -> list[Shelved]:
+        """The papers that came last into a query's log, the last first, but for the first
+        `skipped` of them.
+        """
+        return self._db.all(
+            Shelved,
+            f"""{_ROW} WHERE q.text = ? AND {SHOWN} ORDER BY m.seq DESC LIMIT ? OFFSET ?""",
+            [query, most, skipped],
+        )
+
+    def newest_of(self, queries: Sequence[str], most: int) -> list[Shelved]:
+        """The papers that came last into any of some logs, the last first."""
+        return self._db.all(
+            Shelved,
+            f"""{_ROW} WHERE m.seq IN (
+                    SELECT s.seq FROM query o JOIN seen s ON s.query = o.id
+                    WHERE o.text IN many(:queries) AND s.seq >= COALESCE((
+                        SELECT m.seq FROM seen m WHERE m.query = o.id AND {SHOWN}
+                        ORDER BY m.seq DESC LIMIT 1 OFFSET :before), 0))
+                AND {SHOWN} ORDER BY m.seq DESC LIMIT :most""",
+            {"queries": list(queries), "before": most - 1, "most": most},
+        )
+
+    def of_paper(self, paper: str, queries: Sequence[str]) -> list[Shelved]:
+        """How a paper, in its versions, came by some queries."""
+        return self._db.all(
+            Shelved,
+            f"""{_ROW} WHERE m.paper = ? AND q.text IN many(?) AND m.listed = 0 ORDER BY m.seq""",
+            [paper, list(queries)],
+        )
+
+    def content(self, number: int) -> Kept | None:
+        """The digest that a content is; None where its value is no longer kept."""
+        return kept_content(self._db, number)
+
+
+_NEIGHBOUR = """
+    SELECT {0}((SELECT m.seq FROM seen m WHERE m.query = q.id AND m.seq {1} :seq AND {2}
+                AND m.run IS NOT NULL ORDER BY m.seq {3} LIMIT 1))
+    FROM query q WHERE q.text IN many(:queries)"""
+_LAST = _NEIGHBOUR.format("MAX", "<", SHOWN, "DESC")
+_NEXT = _NEIGHBOUR.format("MIN", ">", SHOWN, "ASC")

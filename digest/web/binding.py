@@ -1,0 +1,130 @@
+"""A shelf as it is sent: a page in the digest's typography, a file for reference managers, a feed.
+
+All links are relative: so the same pages work under any path, and as files.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from markupsafe import Markup
+
+from digest.model import Digest, Paper
+from digest.rendering.export import WRITERS, Record
+from digest.rendering.render import HTML_KEYWORDS, Extent
+from digest.rendering.texts import readable
+from digest.rendering.view import view
+from digest.web.cite import coins, metas
+from digest.web.feeds import ATOM, write_feed
+from digest.web.pages import Pages
+from digest.web.public import Public
+from digest.web.shelves import Shelf, Shelves
+
+HTML = "text/html"
+EXPORTS = {
+    ".bib": ("bibtex", "application/x-bibtex"),
+    ".ris": ("ris", "application/x-research-info-systems"),
+}
+"""The formats in which a page's papers can be taken along, by the ending: the writer's name, and
+the type."""
+ENDINGS = (".html", ".atom", *EXPORTS)
+MARK = secrets.token_hex(16)
+"""Holds the place of what stands behind each paper; nobody can write it into an abstract."""
+_BEHIND = re.compile(rf"^{MARK}-(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at an address; `modified` is when it last changed, where that is known."""
+
+    text: str
+    media: str = HTML
+    modified: datetime | None = None
+
+
+class Binder:
+    """Makes what is sent of shelves. `static`: for files, of which none is a single paper's, and
+    that nobody searches. `address` is the web side's public one, "" where it is not known.
+    """
+
+    def __init__(
+        self, pages: Pages, public: Public, *, address: str = "", static: bool = False
+    ) -> None:
+        self._pages, self._public = pages, public
+        self._address, self._static = address, static
+
+    def find(self, shelves: Shelves, path: str) -> Found | None:
+        """What stands at a path below the web side's; None where nothing public does."""
+        bare, dot, ending = (path or "index.html").rpartition(".")
+        shelf = shelves.find(bare) if dot + ending in ENDINGS else None
+        if shelf is None:
+            return None
+        if dot + ending == ".atom":
+            return self._feed(shelf) if shelf.path == shelf.feed else None
+        if shelf.path == "feed":
+            return None
+        return self._page(shelf) if ending == "html" else self._export(shelf, dot + ending)
+
+    def _page(self, shelf: Shelf) -> Found:
+        papers = [item.paper for item in shelf.items]
+        html = digest_page(
+            self._pages,
+            "archive.html",
+            shelf.digest,
+            title=shelf.title,
+            lead=shelf.lead,
+            shelf=shelf,
+            root=root_of(shelf.path),
+            static=self._static,
+            keywords=[(slug, keyword.name) for slug, keyword in self._public.slugs.items()],
+            metas=metas(papers[0]) if shelf.came else [],
+        )
+        return Found(_BEHIND.sub(lambda mark: self._behind(papers[int(mark[1]) - 1], shelf), html))
+
+    def _behind(self, paper: Paper, shelf: Shelf) -> str:
+        """What stands behind a paper: its anchor, for good, and what reference managers read."""
+        root = root_of(shelf.path)
+        place = f"#{paper.id}" if self._static else f"{root}/paper/{paper.id}.html"
+        data = (
+            ""
+            if shelf.came
+            else Markup('<span class="Z3988" title="{}"></span>').format(coins(paper))
+        )
+        line = Markup('<p class="r k" id="{}"><a href="{}">Permanent link</a>{}</p>')
+        return str(line.format(paper.id, place, data))
+
+    def _export(self, shelf: Shelf, ending: str) -> Found:
+        writer, media = EXPORTS[ending]
+        records = (Record(item.paper, item.keywords, None, None) for item in shelf.items)
+        return Found("".join(WRITERS[writer](records)), media)
+
+    def _feed(self, shelf: Shelf) -> Found:
+        title = shelf.title if shelf.feed == "feed" else f"arXiv: {shelf.title}"
+        text = write_feed(
+            self._address, shelf.feed, title=title, subtitle=shelf.lead, papers=shelf.items
+        )
+        newest = max((item.paper.updated for item in shelf.items), default=None)
+        return Found(text, ATOM, newest)
+
+
+def digest_page(
+    pages: Pages, name: str, digest: Digest, *, title: str = "", lead: str = "", **values: object
+) -> str:
+    """A page of the papers of a digest, by the mail's own templates: none is left out. With a
+    `title` each paper has a line with the mark.
+    """
+    page = view(digest, MARK if title else "")
+    if title:
+        page = replace(page, headline=readable(title), lead=lead, contents=(), glance=False)
+    extent = Extent(page.total, page.total, page.total)
+    return pages.page(
+        name, page=page, extent=extent, mark="", shown_keywords=HTML_KEYWORDS, **values
+    )
+
+
+def root_of(path: str) -> str:
+    """The way from a page to where the web side begins."""
+    return "/".join([".."] * path.count("/")) or "."

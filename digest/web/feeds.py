@@ -1,0 +1,94 @@
+"""Feeds (Atom, RFC 4287) of papers.
+
+An entry is a paper, whatever number of keywords brought it: its id never changes, and it is updated
+by a new version alone, so that a feed reader shows it once, or once more where it is told to.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+
+from digest.model import Item
+from digest.rendering.texts import UNPRINTABLE, readable
+from digest.times import to_text
+
+ATOM = "application/atom+xml"
+LONGEST_ABSTRACT = 4_000
+_NO_CHARACTERS = dict.fromkeys((0xFFFE, 0xFFFF), " ")
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a feed without an entry was updated."""
+
+
+def write_feed(
+    address: str, path: str, *, title: str, subtitle: str, papers: Sequence[Item], origin: str = ""
+) -> str:
+    """A feed with the papers in their order. `address` is the web side's public one: without it the
+    feed has an id all the same, and names no place of its own. `origin` tells feeds apart that have
+    no address: the same one gives the same id.
+    """
+    own = f"{address}/{path}.atom" if address else ""
+    updated = max((item.paper.updated for item in papers), default=NEVER)
+    lines = [
+        Markup('<?xml version="1.0" encoding="utf-8"?>'),
+        Markup('<feed xmlns="http://www.w3.org/2005/Atom">'),
+        _tag("id", own or f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{origin}/{path}')}"),
+        _tag("title", title),
+        _tag("subtitle", subtitle),
+        _tag("updated", to_text(updated)),
+        Markup("<generator>Digest</generator>"),
+        Markup("<author><name>arXiv</name><uri>https://arxiv.org/</uri></author>"),
+        _tag(
+            "rights",
+            "Metadata of arXiv, CC0. Thank you to arXiv for use of its open access"
+            " interoperability.",
+        ),
+    ]
+    if own:
+        lines += [
+            Markup('<link rel="self" type="{}" href="{}"/>').format(ATOM, own),
+            Markup('<link rel="alternate" type="text/html" href="{}"/>').format(f"{address}/"),
+        ]
+    return "\n".join([*lines, *map(_entry, papers), Markup("</feed>\n")])
+
+
+def _entry(item: Item) -> Markup:
+    paper = item.paper
+    abstract = readable(paper.abstract, LONGEST_ABSTRACT)
+    comment = readable(paper.comment)
+    content = Markup("<p>{}</p>").format(abstract)
+    if comment:
+        content += Markup("<p>{}</p>").format(comment)
+    return Markup("\n").join(
+        [
+            Markup("<entry>"),
+            _tag("id", f"https://arxiv.org/abs/{paper.id}"),
+            _tag("title", readable(paper.title) or paper.id),
+            Markup('<link rel="alternate" type="text/html" href="{}"/>').format(paper.abstract_url),
+            _tag("published", to_text(paper.published)),
+            _tag("updated", to_text(paper.updated)),
+            *(
+                Markup("<author><name>{}</name></author>").format(_clean(readable(author)))
+                for author in paper.authors or ("unknown",)
+            ),
+            *(Markup('<category term="{}"/>').format(_clean(name)) for name in paper.categories),
+            *(
+                Markup('<category scheme="urn:digest:keyword" term="{}"/>').format(_clean(name))
+                for name in item.keywords
+            ),
+            Markup('<content type="html">{}</content>').format(_clean(str(content))),
+            Markup("</entry>"),
+        ]
+    )
+
+
+def _tag(name: str, text: str) -> Markup:
+    return Markup(f"<{name}>{escape(_clean(text))}</{name}>")  # noqa: S704 - it is escaped
+
+
+def _clean(text: str) -> str:
+    """A text without what XML 1.0 cannot hold."""
+    return UNPRINTABLE.sub(" ", text).translate(_NO_CHARACTERS)

@@ -1,0 +1,241 @@
+"""The archive's shelves: which papers stand at an address below the web side's, by the logs.
+
+`digest serve` and `digest publish --site` show the same; so nothing here depends on when it is
+asked for, but on what is on record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from digest.keywords.categories import is_outside
+from digest.keywords.grammar import describe
+from digest.keywords.words import counted, listed
+from digest.model import Digest, Item, Keyword, Kind, Layout, Paper, Section, Subscriber
+from digest.rendering.entry import keyword_name
+from digest.rules.calendar import announcement_of
+from digest.rules.compose import compose
+from digest.rules.verdict import read_paper_name
+from digest.store import Store
+from digest.store.archive import Shelved
+from digest.times import MONTHS, WEEKDAYS
+from digest.web.public import Public
+
+PAGE = 25
+"""Papers on a page."""
+LEAST = 13
+"""A keyword's newest page has at least so many, where there are: else it begins with the page
+before it."""
+IN_FEED = 50
+"""Entries of a feed."""
+_DAY = timedelta(days=1)
+_PATH = re.compile(
+    r"(?P<kind>day|keyword)/(?P<name>[a-z0-9-]{1,80})(?:/(?P<number>[1-9]\d{0,6}))?"
+    r"|paper/(?P<paper>[a-zA-Z0-9./-]{4,40})|(?P<all>index|feed)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A link to another page: its path without an ending, and the words."""
+
+    path: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The papers at one path, put together as a digest would; `title` and `lead` say what they are.
+
+    `feed` is the path of the feed that goes on with them; `came` says of a single paper how it
+    came.
+    """
+
+    path: str
+    title: str
+    lead: str
+    digest: Digest
+    newer: Way | None = None
+    older: Way | None = None
+    feed: str = "feed"
+    came: tuple[str, ...] = ()
+
+    @property
+    def items(self) -> list[Item]:
+        """The papers in their order."""
+        return [item for section in self.digest.sections for item in section.items]
+
+
+class Shelves:
+    """The shelves of one database, as far as they are `public`."""
+
+    def __init__(self, store: Store, public: Public) -> None:
+        self._archive, self._public = store.archive, public
+
+    def find(self, path: str) -> Shelf | None:
+        """The shelf at a path without an ending; None where nothing public stands there."""
+        found = _PATH.fullmatch(path) if self._public.keywords else None
+        if found is None:
+            return None
+        if found["all"]:
+            return self._today() if found["all"] == "index" else self.newest()
+        if found["paper"]:
+            return self._paper(found["paper"])
+        number = int(found["number"]) if found["number"] else 0
+        return (self._day if found["kind"] == "day" else self._keyword)(found["name"], number)
+
+    def days(self) -> Iterable[date]:
+        """The days of which pages are, the last first."""
+        day = self._archive.last_day(self._public.queries)
+        while day:
+            yield day
+            day = self._archive.last_day(self._public.queries, before=day)
+
+    def _today(self) -> Shelf:
+        day = self._archive.last_day(self._public.queries)
+        shelf = self._day(day.isoformat(), 0) if day else None
+        if shelf is None:
+            lead = "Nothing is on record yet: the first papers will stand here."
+            return Shelf("index", "New arXiv papers", lead, self._digest([], date.min))
+        return replace(shelf, path="index")
+
+    def _day(self, name: str, number: int) -> Shelf | None:
+        """A page of a day; 0 is the first."""
+        with suppress(ValueError):
+            day = date.fromisoformat(name)
+            whole = self._digest(self._items(self._archive.day(day, self._public.queries)), day)
+            first = max(number - 1, 0) * PAGE
+            if first < whole.papers and number != 1:
+                newer, older = self._beside_day(day, number or 1, whole.papers)
+                return Shelf(
+                    path=f"day/{day}/{number}" if number else f"day/{day}",
+                    title=day_words(day),
+                    lead=f"{counted(whole.papers, 'new paper')} for {_headings(whole)}",
+                    digest=_cut(whole, first),
+                    newer=newer,
+                    older=older,
+                )
+        return None
+
+    def _beside_day(self, day: date, number: int, papers: int) -> tuple[Way | None, Way | None]:
+        if number > 1:
+            newer: Way | None = Way(f"day/{day}/{number - 1}".removesuffix("/1"), "Back")
+        else:
+            following = self._archive.next_day(self._public.queries, day)
+            newer = Way(f"day/{following}", day_words(following)) if following else None
+        if number * PAGE < papers:
+            return newer, Way(f"day/{day}/{number + 1}", f"More of {day_words(day)}")
+        before = self._archive.last_day(self._public.queries, before=day)
+        return newer, Way(f"day/{before}", day_words(before)) if before else None
+
+    def _keyword(self, slug: str, number: int) -> Shelf | None:
+        """A page of a keyword: 0 is the newest; the others are numbered from the oldest on, so that
+        each of them holds the same papers for ever.
+        """
+        keyword = self._public.slugs.get(slug)
+        if keyword is None:
+            return None
+        full, rest = divmod(self._archive.count(keyword.query), PAGE)
+        if number > full:
+            return None
+        last = full - 1 if rest < LEAST and full else full
+        skipped, most = (full - number) * PAGE + rest, PAGE
+        if not number:
+            skipped, most = 0, rest + (full - last) * PAGE
+        before = number - 1 if number else last
+        after = f"keyword/{slug}/{number + 1}" if number < last else f"keyword/{slug}"
+        items = self._items(self._archive.newest(keyword.query, most, skipped), dated=True)
+        return Shelf(
+            path=f"keyword/{slug}/{number}" if number else f"keyword/{slug}",
+            title=keyword_name(keyword.name),
+            lead=f"All new arXiv papers that match {describe(keyword)}",
+            digest=self._digest(items, date.min, keyword),
+            newer=Way(after, "Newer") if number else None,
+            older=Way(f"keyword/{slug}/{before}", "Older") if before else None,
+            feed=f"keyword/{slug}",
+        )
+
+    def _paper(self, text: str) -> Shelf | None:
+        name = read_paper_name(text)
+        rows = self._archive.of_paper(name.id, self._public.queries) if name else []
+        items = self._items(rows[:1])
+        if name is None or not items:
+            return None
+        names = self._public.names
+        keywords = tuple(dict.fromkeys(names[row.query] for row in rows))
+        digest = self._digest([replace(items[0], keywords=keywords)], date.min)
+        return Shelf(
+            path=f"paper/{name.id}",
+            title=items[0].paper.title,
+            lead=f"arXiv:{name.id}, for {listed([keyword_name(k) for k in keywords], all_=True)}",
+            digest=digest,
+            came=tuple(_came(row, keyword_name(names[row.query])) for row in rows),
+        )
+
+    def newest(self) -> Shelf:
+        """What came last for all keywords together, as a feed has it."""
+        rows = self._archive.newest_of(self._public.queries, IN_FEED)
+        lead = f"New arXiv papers for {_named(self._public.keywords)}"
+        return Shelf("feed", "New arXiv papers", lead, self._digest(self._items(rows), date.min))
+
+    def _items(self, rows: Sequence[Shelved], *, dated: bool = False) -> list[Item]:
+        """Rows of the logs as papers that a digest can hold; `dated`: under the days of their
+        announcements.
+        """
+        papers = self._archive.papers([row.paper for row in rows])
+        kept = (row for row in rows if not self._is_outside(papers[row.paper]))
+        return [_item(papers[row.paper], row, self._public.names[row.query], dated) for row in kept]
+
+    def _is_outside(self, paper: Paper) -> bool:
+        return is_outside(paper.categories, self._public.within)
+
+    def _digest(self, items: Sequence[Item], day: date, keyword: Keyword | None = None) -> Digest:
+        keywords = (keyword,) if keyword else self._public.keywords
+        reader = Subscriber("", keywords, layout=Layout.FULL, max_papers=len(items))
+        now = datetime.combine(day, time(12), UTC)
+        return compose(items, reader, now=now)
+
+
+def _item(paper: Paper, row: Shelved, name: str, dated: bool) -> Item:
+    # What a page brought that was imported, or a paper's late version, is an old one to nobody who
+    # reads back.
+    kind = Kind.LATE if row.kind is Kind.LATE else Kind.NEW
+    announced = announcement_of(paper.published).evening + _DAY if dated else None
+    return Item(paper, kind, (name,), announced=None if kind is Kind.LATE else announced)
+
+
+def _cut(digest: Digest, first: int) -> Digest:
+    """A page of a digest, from a number on."""
+    sections: list[Section] = []
+    room = PAGE
+    for section in digest.sections:
+        items = section.items[first : first + room]
+        first = max(first - len(section.items), 0)
+        if items:
+            sections.append(replace(section, items=items))
+            room -= len(items)
+    return replace(digest, sections=tuple(sections))
+
+
+def _headings(digest: Digest) -> str:
+    return listed([keyword_name(section.title) for section in digest.sections])
+
+
+def _named(keywords: Sequence[Keyword]) -> str:
+    return listed([keyword_name(keyword.name) for keyword in keywords])
+
+
+def _came(row: Shelved, name: str) -> str:
+    """How a paper came, in a line."""
+    what = {Kind.REVISED: "a new version", Kind.LATE: "late"}.get(row.kind, "new")
+    when = f"on {day_words(row.at.date())}" if row.at else "more than a year ago"
+    return f"{what}, for {name}, {when}"
+
+
+def day_words(day: date) -> str:
+    """`Monday 23 November 2026`."""
+    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]} {day.year}"
