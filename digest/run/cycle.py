@@ -125,6 +125,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     asked = any(each.record.status != "skipped" for each in fetched)
     held = await refresh(parts, parts.sources.arxiv, parts.libraries, parts.roster, fetched=asked)
     composer = replace(parts.composer, held=held)
+    await _look_for_readers_of_withdrawn(parts)
     composed = 0
     if only is None:
         composed, not_composed = await compose_due(
@@ -147,6 +148,14 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
         run, summary.finished, composed=composed, outcomes=summary.outcomes, trouble=summary.trouble
     )
     return summary
+
+
+async def _look_for_readers_of_withdrawn(parts: Parts) -> None:
+    """Find who was sent long ago what is withdrawn now, so that their next digest tells it."""
+    for _ in iter(parts.store.withdrawals.step, False):
+        if parts.stop.is_set():
+            return
+        await asyncio.sleep(0)
 
 
 async def _age(parts: Parts) -> None:

@@ -37,6 +37,7 @@ from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
+from digest.store.withdrawals import Withdrawals
 
 __all__ = ["Own", "Store", "is_there", "open_store", "read_own", "rehearsal_store"]
 
@@ -52,6 +53,7 @@ class Store:
         self.signups = SignUps(database)
         self.wishes = Wishes(database)
         self.windows = Windows(database)
+        self.withdrawals = Withdrawals(database)
         self.sources = Sources(database)
         self.bodies = Bodies(database)
         self.digests = Digests(database)

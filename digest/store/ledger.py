@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from digest.store.database import Database
-from digest.store.rows import from_text, stored
+from digest.store.rows import stored
 
 HIGHEST = 255
 """A version above this counts as this; arXiv's highest are below."""
@@ -132,30 +132,22 @@ def _everybody(database: Database) -> Iterator[tuple[int, set[int]]]:
         yield month, set().union(*map(unpacked, held))
 
 
-def note_withdrawal(database: Database, paper: str) -> None:
-    """Note who was sent a paper long ago that was withdrawn now; belongs into the transaction that
-    keeps its new version.
+def holders(database: Database, number: int, place: int, most: int) -> tuple[list[int], int | None]:
+    """Of those whose rows come next behind a place, the readers who were sent a paper, by its
+    number; and the last row that was looked at, None where no more follow.
     """
-    row = database.row(
-        "SELECT number, published FROM paper WHERE id = ? AND number IS NOT NULL", [paper]
+    rows = database.rows(
+        "SELECT id, contents, papers FROM carried WHERE id > ? ORDER BY id LIMIT ?", [place, most]
     )
-    if row is None:
-        return
-    number, begin = row["number"], month_of(from_text(row["published"]) - SLACK)
-    holding = {
-        each["id"]
-        for each in database.rows("SELECT id, papers FROM aged WHERE month >= ?", [begin])
-        if _versions(each["papers"], number)
-    }
-    for _month, rows in _rows_by_month(database, begin):
-        readers = [
-            each["id"] % _READERS
-            for each in rows
-            if not holding.isdisjoint(unpacked(each["contents"]))
-            or _versions(each["papers"], number)
-        ]
-        note_corrections(database, [(reader, paper) for reader in readers])
-        database.write("UPDATE subscriber SET corrections = 1 WHERE id IN many(?)", [readers])
+    had = [unpacked(row["contents"]) for row in rows]
+    shared = _contents(database, set().union(*had))
+    holding = {content for content, papers in shared.items() if _versions(papers, number)}
+    readers = [
+        row["id"] % _READERS
+        for row, contents in zip(rows, had, strict=True)
+        if not holding.isdisjoint(contents) or _versions(row["papers"], number)
+    ]
+    return readers, rows[-1]["id"] if len(rows) == most else None
 
 
 def note_corrections(database: Database, had: Iterable[tuple[int, str]]) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 from digest.model import Change, Paper
 from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
-from digest.store.ledger import note_withdrawal
 from digest.store.rows import columns_of, loads, stored, value_of
+from digest.store.withdrawals import search
 
 _COLUMNS = [field.name for field in fields(Paper)]
 _UPSERT = f"""
@@ -108,7 +108,9 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
 
 
 def _note_withdrawal(database: Database, paper: Paper) -> None:
-    """Note from which version on a paper is withdrawn, and who was sent it before."""
+    """Note from which version on a paper is withdrawn, and who was sent it before; who was long ago
+    is looked for later.
+    """
     if not is_withdrawn(paper):
         database.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
     elif database.write(
@@ -120,7 +122,7 @@ def _note_withdrawal(database: Database, paper: Paper) -> None:
                    JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)""",
             [paper.id],
         )
-        note_withdrawal(database, paper.id)
+        search(database, paper.id)
 
 
 def _is_guess(paper: Paper) -> bool:

@@ -166,6 +166,11 @@ MUTATIONS = {
         "SET corrections = 1 WHERE id IN many(?)",
         "SET corrections = corrections WHERE id IN many(?)",
     ),
+    "the search for who had it ends with a step": (
+        "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value ="
+        " CASE WHEN key = 'withdrawals' AND value <> '[]' THEN '[]' ELSE excluded.value END",
+    ),
     "what has not arrived counts once it is old": (
         "d.state NOT IN ('failed', 'expired', 'suppressed') AS carried",
         "1 AS carried",

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from digest.errors import StoreError, UsageError
 from digest.model import Change, Outcome, Receipt, Revisions, State
-from digest.store import Store, ageing, ledger
-from digest.store.database import Database, Parameters
+from digest.store import Store, ageing, ledger, withdrawals
+from digest.store.database import Database
 from digest.store.papers import write_paper
 from digest.store.runs import KeywordRecord
 from digest.store.upkeep import prune
-from tests.store.house import ADA, BOB, House, Kill, numbers
+from tests.store.house import ADA, BOB, House, numbers, stopped_at_each_statement
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
 
 YEAR = 366 * DAY
@@ -29,6 +26,12 @@ def age(house: House, at: datetime | None = None) -> None:
     """Do all of a day's ageing."""
     house.now = at or house.now
     while house.store.ageing.step(house.now):
+        pass
+
+
+def look_for_readers(house: House) -> None:
+    """Take all the steps of the search for those who had what is withdrawn."""
+    while house.store.withdrawals.step():
         pass
 
 
@@ -177,6 +180,7 @@ def test_ten_years_forget_no_paper_no_version_and_no_withdrawal(house: House) ->
         1, oldest.published, version=9, updated=house.now, comment="This paper is withdrawn."
     )
     house.record("Beta", withdrawn, at=house.now + DAY)
+    look_for_readers(house)
     for address in readers:
         told = [item for item in house.plan(address).items if item.paper.version == 9]
         assert bool(told) is (1 in had[address])
@@ -203,6 +207,30 @@ def test_a_withdrawal_is_told_of_a_paper_whose_delivery_aged_after_it(settled: H
     assert settled.due() == []
 
 
+@pytest.mark.sqlite
+def test_the_search_for_who_had_what_is_withdrawn_may_be_stopped_at_each_statement(
+    settled: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withdrawals, "ROWS", 2)
+    others = [f"r{number}@example.org" for number in range(7)]
+    settled.sync(*(reader(each, "Alpha") for each in (ADA, BOB, *others)))
+    settled.record("Alpha", eprint(2, MONDAY - DAY))
+    for address in (BOB, *others[:6]):
+        carried(settled, at=MONDAY + HOUR, address=address)
+    age(settled, MONDAY + LONG + DAY)
+    gone = [
+        eprint(n, MONDAY - DAY, version=2, updated=settled.now, comment="Withdrawn by the authors")
+        for n in (1, 2)
+    ]
+    settled.record("Alpha", *gone, at=settled.now)
+    assert not settled.value("SELECT COUNT(*) FROM correction"), "all in one transaction"
+    assert stopped_at_each_statement(settled, lambda store: store.withdrawals.step()) > 20
+    marked = "SELECT COUNT(*) FROM subscriber WHERE corrections = 1"
+    assert settled.value("SELECT COUNT(*) FROM correction WHERE paper = '2611.00002'") == 7
+    assert settled.value(marked) == 8
+    assert [item.paper.version for item in settled.plan(BOB).items] == [2, 2]
+
+
 def test_a_repeat_by_a_clock_that_is_behind_hides_no_withdrawal(
     settled: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,36 +243,8 @@ def test_a_repeat_by_a_clock_that_is_behind_hides_no_withdrawal(
     assert settled.value("SELECT COUNT(*) FROM delivery") == 0
     gone = eprint(1, version=2, updated=MONDAY + YEAR, comment="Withdrawn by the authors")
     settled.record("Alpha", gone, at=MONDAY + YEAR)
+    look_for_readers(settled)
     assert [item.paper.version for item in settled.plan().items] == [2]
-
-
-class Fragile(Database):
-    """A database whose process is killed at one of its statements."""
-
-    left = -1
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Kill
-
-    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-        self._count()
-        return super().rows(sql, parameters)
-
-    def write_many(self, sql: str, parameters: Any) -> None:
-        self._count()
-        super().write_many(sql, parameters)
-
-    def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
-        self._count()
-        return super()._execute(sql, parameters)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with super().transaction():
-            yield
-            self._count()
 
 
 @pytest.mark.sqlite
@@ -254,35 +254,8 @@ def test_ageing_may_be_stopped_at_each_statement(settled: House) -> None:
     for address in (ADA, BOB):
         settled.queue(address)
         settled.settle(Outcome.SENT)
-    settled.store.close()
-    now, stopped = MONDAY + DAY + LONG, 0
-    whole = settled.path.read_bytes()
-    wanted: list[str] | None = None
-    for at in (0, *range(1, 200)):
-        settled.path.write_bytes(whole)
-        database = Fragile.open(settled.path)
-        store = Store(database)
-        database.left = at
-        try:
-            while store.ageing.step(now):
-                pass
-        except Kill:
-            stopped += 1
-        database.left = -1
-        while store.ageing.step(now):
-            pass
-        held = [
-            str(database.rows(f"SELECT * FROM {table} ORDER BY 1"))
-            for table in ("carried", "aged", "paper", "delivery", "subscriber", "meta")
-        ]
-        wanted = wanted or held
-        assert held == wanted
-        store.close()
-        if at > stopped:
-            break
-    assert stopped > 20
-    settled.database = Database.open(settled.path)
-    settled.store = Store(settled.database)
+    now = MONDAY + DAY + LONG
+    assert stopped_at_each_statement(settled, lambda store: store.ageing.step(now)) > 20
 
 
 def test_a_pair_takes_few_bytes(house: House) -> None:
