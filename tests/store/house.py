@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,6 @@ from digest.model import (
 from digest.rules.channels import Terms
 from digest.store import Store
 from digest.store.bodies import Content
-from digest.store.database import Database, Parameters
 from digest.store.digests import DigestPlan, Queued
 from digest.store.papers import write_paper
 from digest.store.rows import pack
@@ -51,6 +48,11 @@ class House:
         self.now = MONDAY
         self.run = self.store.runs.begin(self.now)
         self.roster = Roster((), ())
+
+    def open_again(self) -> None:
+        """Open the database that was closed."""
+        self.database = self.kind.open()
+        self.store = Store(self.database)
 
     @property
     def path(self) -> Path:
@@ -140,70 +142,6 @@ class House:
             return other.value(sql, parameters)
         finally:
             other.close()
-
-
-class Fragile(Database):
-    """A database whose process is killed at one of its statements."""
-
-    left = -1
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Kill
-
-    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-        self._count()
-        return super().rows(sql, parameters)
-
-    def write_many(self, sql: str, parameters: Any) -> None:
-        self._count()
-        super().write_many(sql, parameters)
-
-    def _execute(self, sql: str, parameters: Parameters = ()) -> Any:
-        self._count()
-        return super()._execute(sql, parameters)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with super().transaction():
-            yield
-            self._count()
-
-
-def stopped_at_each_statement(house: House, step: Callable[[Store], bool]) -> int:
-    """Take the steps until none is left, being killed at each statement once and going on after it:
-    what the database then holds is always the same. Returns how often it was killed.
-    """
-    house.store.close()
-    whole, stopped = house.path.read_bytes(), 0
-    wanted: list[str] | None = None
-    for at in (0, *range(1, 300)):
-        house.path.write_bytes(whole)
-        database = Fragile.open(house.path)
-        store = Store(database)
-        database.left = at
-        try:
-            while step(store):
-                pass
-        except Kill:
-            stopped += 1
-        database.left = -1
-        while step(store):
-            pass
-        held = [str(database.rows(f"SELECT * FROM {table} ORDER BY 1")) for table in _STEPPED]
-        wanted = wanted or held
-        assert held == wanted
-        store.close()
-        if at > stopped:
-            break
-    house.database = Database.open(house.path)
-    house.store = Store(house.database)
-    return stopped
-
-
-_STEPPED = ("carried", "aged", "correction", "paper", "delivery", "subscriber", "meta")
-"""The tables in which steps are taken."""
 
 
 def numbers(plan: DigestPlan) -> list[int]:

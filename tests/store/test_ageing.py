@@ -15,7 +15,8 @@ from digest.store.database import Database
 from digest.store.papers import write_paper
 from digest.store.runs import KeywordRecord
 from digest.store.upkeep import prune
-from tests.store.house import ADA, BOB, House, numbers, stopped_at_each_statement
+from tests.store.house import ADA, BOB, House, numbers
+from tests.world.stopping import stopped_at_each_statement
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
 
 YEAR = 366 * DAY
@@ -224,7 +225,9 @@ def test_the_search_for_who_had_what_is_withdrawn_may_be_stopped_at_each_stateme
     ]
     settled.record("Alpha", *gone, at=settled.now)
     assert not settled.value("SELECT COUNT(*) FROM correction"), "all in one transaction"
-    assert stopped_at_each_statement(settled, lambda store: store.withdrawals.step()) > 20
+    settled.store.close()
+    assert stopped_at_each_statement(settled.path, lambda store: store.withdrawals.step()) > 20
+    settled.open_again()
     marked = "SELECT COUNT(*) FROM subscriber WHERE corrections = 1"
     assert settled.value("SELECT COUNT(*) FROM correction WHERE paper = '2611.00002'") == 7
     assert settled.value(marked) == 8
@@ -255,7 +258,8 @@ def test_ageing_may_be_stopped_at_each_statement(settled: House) -> None:
         settled.queue(address)
         settled.settle(Outcome.SENT)
     now = MONDAY + DAY + LONG
-    assert stopped_at_each_statement(settled, lambda store: store.ageing.step(now)) > 20
+    settled.store.close()
+    assert stopped_at_each_statement(settled.path, lambda store: store.ageing.step(now)) > 20
 
 
 def test_a_pair_takes_few_bytes(house: House) -> None:
