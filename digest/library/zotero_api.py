@@ -6,9 +6,11 @@ Nothing here waits: where Zotero asks to be left alone for a while, the caller i
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -47,6 +49,7 @@ class ZoteroClient:
         self._place, self._is_over = place, is_over
         self._http = httpx2.Client(
             timeout=SECONDS,
+            verify=_certificates(),
             # A packed answer could unpack to any size.
             headers={"Accept-Encoding": "identity"},
             event_hooks={"response": [self._look]},
@@ -126,9 +129,9 @@ class ZoteroClient:
     def _trouble(self, status: int, error: Exception) -> ZoteroError:
         if status in (401, 403):
             return ZoteroError(
-                f"Zotero lets nobody read {self._name} with this key"
+                f"Zotero lets nobody read the {self._name} with this key"
                 if self._zotero.api_key
-                else f"Zotero lets nobody read {self._name} without a key",
+                else f"Zotero lets nobody read the {self._name} without a key",
                 remedy="set DIGEST_ZOTERO_KEY to one that may read it"
                 " (zotero.org/settings/keys makes one)",
             )
@@ -188,6 +191,12 @@ class _Bounded(httpx2.SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; reading that for each library takes longer than asking."""
+    return httpx2.create_ssl_context()
 
 
 def _rest_of(text: str) -> timedelta:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SECONDS = 60.0
 """So much of a cycle may be spent on libraries; the next one goes on."""
+ZOTERO_SECONDS = 20.0
+"""So much of that one library at Zotero may take: others wait behind it."""
 BATCH = 100
 """So many papers arXiv is asked for at once, and"""
 BATCHES = 5
@@ -107,6 +109,11 @@ class _Refreshing:
         """Whether the step is to end; asked from threads, too."""
         return self.session.stop.is_set() or time.monotonic() > self.end
 
+    def _over_in(self, seconds: float) -> Callable[[], bool]:
+        """Whether the step is to end, or so much time is up."""
+        end = time.monotonic() + seconds
+        return lambda: self.is_over() or time.monotonic() > end
+
     async def take(self, reader: Subscriber, held: Libraries) -> None:
         """Read one reader's library again. Strangers may see a database that knows its readers by
         other names: it keeps no libraries, and the log, which they may see too, names no papers.
@@ -133,13 +140,15 @@ class _Refreshing:
         self, reader: Subscriber, before: Sequence[LibraryPaper]
     ) -> tuple[Shelves, list[Trouble]]:
         """What a reader has at Zotero."""
-        preferences, now = self.session.store.preferences, self.session.clock()
+        store, now = self.session.store, self.session.clock()
+        preferences = store.preferences
         shelves: Shelves = {}
         troubles = []
         for item in filter(is_zotero, fields_of(reader)):
             old = [paper for paper in before if paper.source == item]
             resting = preferences.zotero_rests_until()
-            is_wanted = self.fetched or is_incomplete(old)
+            # What is not kept is to be read whenever a digest may be ranked by it.
+            is_wanted = self.fetched or is_incomplete(old) or bool(store.naming.mark)
             if not is_wanted or self.is_over() or (resting and now < resting):
                 continue
             try:
@@ -147,7 +156,9 @@ class _Refreshing:
             except LibraryError as error:
                 troubles.append(Trouble(reader.email, str(error)))
                 continue
-            shelf = await asyncio.to_thread(read_again, item, old, self.places.zotero, self.is_over)
+            shelf = await asyncio.to_thread(
+                read_again, item, old, self.places.zotero, self._over_in(ZOTERO_SECONDS)
+            )
             shelves[item] = shelf.papers
             if shelf.words:
                 troubles.append(Trouble(reader.email, shelf.words))

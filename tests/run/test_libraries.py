@@ -72,7 +72,10 @@ async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path:
 
 
 async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
-    world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    world: World,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world.readers = [replace(reader(ADA, "a"), library_items=("zotero:user/7",))]
     with zotero() as server:
@@ -90,7 +93,7 @@ async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
         assert await cycle(1) == [], "nothing was due at arXiv"
         assert await cycle(24) == [304]
         assert await cycle(24, "wrong") == [403]
-        assert "lets nobody read library of user 7" in caplog.text
+        assert "lets nobody read the library of user 7" in caplog.text
         assert "wrong" not in caplog.text
         server.next = [Answer(429, headers={"Retry-After": "86400"})]
         assert await cycle(24) == [429]
@@ -99,6 +102,13 @@ async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
         server.remove("AAAAAAAA")
         assert await cycle(24) == [200]
         assert library_of(world) == {}
+        monkeypatch.setattr("digest.run.zotero.STEP", 50)
+        for number in range(60):
+            server.put(f"X{number:07}", f"Paper {number}")
+        assert await cycle(24) == [200, 200]
+        assert await cycle(1) == [200, 200], "it goes on where it was"
+        assert await cycle(1) == []
+        assert len(library_of(world)) == 60
 
 
 def test_entries_that_are_formed_strangely_are_named(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_zotero_that_asks_to_be_left_alone_is_asked_no_more(server: ZoteroServer
 
 def test_who_may_not_read_and_what_is_not_there_is_said(server: ZoteroServer) -> None:
     for item, key, words in (
-        ("zotero:user/7", "wrong", "lets nobody read library of user 7 with this key"),
+        ("zotero:user/7", "wrong", "lets nobody read the library of user 7 with this key"),
         ("zotero:user/7", "", "without a key: set DIGEST_ZOTERO_KEY to one that may read it"),
         ("zotero:group/8", KEY, "Zotero knows no library of group 8"),
         ("zotero:user/7/collections/ABCD1234", KEY, "no collection ABCD1234 of user 7"),

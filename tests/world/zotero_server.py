@@ -98,6 +98,7 @@ def zotero() -> Iterator[ZoteroServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # in one piece, which is not waited for
 
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
