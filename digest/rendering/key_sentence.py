@@ -9,6 +9,7 @@ and marked by hand; docs/decisions.md tells how that was done and judged.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from digest.rendering.texts import sentences
 
@@ -55,45 +56,42 @@ _STUDIED = _sign(
 """What was looked at, whatever came of it."""
 
 SIGNS: tuple[tuple[float, re.Pattern[str]], ...] = (
-    (1.4, _sign(rf"{_BY} (?:introduc|propos|present)\w*")),
-    (0.5, _TOLD),
-    (-1.0, _STUDIED),
+    (0.8, _sign(rf"{_BY} (?:introduc|propos|present)\w*")),
+    (
+        1.0,
+        _sign(
+            rf"{_BY} (?:find|found|observ|discover|uncover|reveal|identif|show|prov"
+            r"|demonstrat)\w*"
+        ),
+    ),
+    (-0.6, _STUDIED),
     # What comes of the whole work.
     (
-        0.9,
+        1.1,
         _sign(
             r"\b(?:these|the|our|overall|together|taken together),? (?:\w+ )?(?:results?"
             r"|findings)\b"
         ),
     ),
-    (
-        1.2,
-        _sign(
-            r"\b(?:main|key|central|principal|core) (?:result|finding|contribution|theorem"
-            r"|insight)s?\b|\bfinding is\b"
-        ),
-    ),
-    # How much, in figures; to beat others says little of what does it.
-    (
-        1.4,
-        _sign(r"\d ?(?:%|percent|x\b|×|times\b|(?:percentage )?points?\b|-fold|db\b|pp\b|gev\b)"),
-    ),
-    (-0.8, _sign(r"\boutperform|\bsurpass|\bexceed")),
-    # A theorem.
+    (0.7, _sign(r"\bachiev|\battain|\byield|\bdeliver|\bset\w* (?:a )?new")),
+    # How much, in figures.
     (
         0.7,
-        _sign(
-            r"[=≤≥⩽⩾∈∀]|\b(?:every|all|any|if and only if|conjecture|bounds?|polynomial"
-            r"|algorithm)\b"
-        ),
+        _sign(r"\d ?(?:%|percent|x\b|×|times\b|(?:percentage )?points?\b|-fold|db\b|pp\b|gev\b)"),
     ),
-    # Who speaks; where nobody does, it is mostly motivation, or a detail.
-    (0.8, _sign(r"\b(?:we|i)\b")),
-    (0.8, _sign(rf"\b(?:this|our|the present) {_PAPER}")),
-    (-1.1, _sign(rf"^(?!.*\b(?:we|our|this {_PAPER}|here)\b)")),
+    (0.8, _sign(r"\d\D+\d")),
+    # What is new in it.
+    (0.6, _sign(r"\b(?:novel|new|the first)\b")),
+    (
+        0.6,
+        _sign(r"\b(?:instead of|rather than|without|unlike|while (?:\w+ly )?(?:\w+ing|using))\b"),
+    ),
+    (0.5, _sign(r"\b(?:that|which|whose|where|by) ")),
+    # A sentence in which nobody speaks: mostly motivation, or a detail.
+    (-0.8, _sign(rf"^(?!.*\b(?:we|our|this {_PAPER}|here)\b)")),
     # What is known, or wanting.
     (
-        -0.9,
+        -1.4,
         _sign(
             r"^(?:however|yet|but|despite|although|while|recent(?:ly)?|existing|current|prior"
             r"|previous|traditional|conventional|many|most|unfortunately|nevertheless)\b"
@@ -101,27 +99,41 @@ SIGNS: tuple[tuple[float, re.Pattern[str]], ...] = (
     ),
     # What is done besides, or next, or before.
     (
-        -1.3,
+        -1.7,
         _sign(
             r"^(?:moreover|furthermore|additionally|finally|besides|in addition|lastly|also"
             r"|further|then|next|second|third)\b"
             r"|\b(?:we|i) (?:also|further(?:more)?|additionally|then|finally|lastly|next|first)\b"
         ),
     ),
-    # It says something of what it names.
-    (0.4, _sign(r"\b(?:that|which|whose|where|by) ")),
+    # What leans on the sentence before.
+    (
+        -0.6,
+        _sign(
+            r"^to (?:this end|address|bridge|tackle|overcome|close|fill|resolve|solve|mitigate"
+            r"|achieve|do|explain|evaluate|support|test|answer|study|investigate|isolate|explore"
+            r"|quantify|benchmark|assess|measure)\b"
+        ),
+    ),
+    (-0.6, _sign(r"^(?:it|they|this|these|its|such|those)\b")),
 )
 """What a sign in a sentence is worth, however often it occurs."""
-FIRST = 1.4
-"""What the first sentence gains that says what was made, and the first that says what was found."""
-OPENING, BARE, ENDING = -0.7, -0.7, -0.5
-"""What an abstract's opening loses, once more where it says nothing of the kind (it is motivation),
-and what its last two sentences lose."""
-SHORT, SHORTER = -0.6, -0.9
-"""What a sentence of up to 100 characters loses, and each by a hundred characters under 140."""
-NAMED, NAMED_MOST, NAME = 1.6, 0.5, 1.6
-"""What is gained by having all words of the title (in proportion), most of them among the
-abstract's sentences, and the name that the title gives."""
+MADE_FIRST, FOUND_FIRST = 1.2, 0.9
+"""What the first sentence gains that says what was made, or what was found."""
+AFTER_MADE, AFTER_TITLE = 0.6, 1.9
+"""What the sentence gains after the first that says what was made, and more where that one has
+fewer than `ENOUGH` words beside the title's: it says what the title has said already."""
+ENOUGH = 8
+LATE, ENDING, BARE = 0.8, -0.7, -1.1
+"""What the last sentence gains by its place, those before it in proportion; what the last two lose;
+what an opening loses that says nothing of the kind: it is motivation."""
+LENGTH, SHORT = 1.0, -1.1
+"""What a sentence gains by a hundred characters, up to 300; loses by a hundred under 140."""
+NAMED, NAME = 1.1, 1.3
+"""What is gained by having all words of the title (in proportion), and by the name it gives."""
+MADE_OWN, THIN = 0.6, -1.3
+"""What is gained by ten words, 14 at most, that the title has not, where they say what was made;
+what is lost where there are fewer than four of them."""
 
 _QUESTION = re.compile(r"[?？][\"'”’)]*$")
 _BEFORE_COMMA = re.compile(r"^[^,]{0,60}, ")
@@ -146,39 +158,44 @@ def key_sentence(abstract: str, title: str) -> str:
     if not told:
         return ""
     small = [part.lower() for part in told]
+    named, name = _stems(title), _NAME.match(title)
+    words = [_stems(_BEFORE_COMMA.sub("", part)) for part in told]
+    own = [len(said - named) for said in words]
+    made = [bool(_MADE.search(low)) for low in small]
     scores = [
-        by_place + by_title + sum(worth for worth, sign in SIGNS if sign.search(low))
-        for by_place, by_title, low in zip(_by_place(small), _by_title(told, title), small)
+        sum(worth for worth, sign in SIGNS if sign.search(low))
+        + LENGTH * min(len(low), 300) / 100
+        + SHORT * max(140 - len(low), 0) / 100
+        + NAMED * len(named & said) / max(len(named), 1)
+        + NAME * bool(name and name[0] in part)
+        + MADE_OWN * new * min(fresh, 14) / 10
+        + THIN * (fresh < 4)
+        for part, low, said, fresh, new in zip(told, small, words, own, made, strict=True)
     ]
+    for place, gain in _by_place(small, made, own):
+        scores[place] += gain
     return told[scores.index(max(scores))]
 
 
-def _by_place(small: list[str]) -> list[float]:
-    """What each sentence, in small letters, is worth by its place among the others and its
-    length."""
-    gains = [SHORT * (len(low) <= 100) + SHORTER * max(140 - len(low), 0) / 100 for low in small]
-    for kind in (_MADE, _FOUND):
-        first = next((place for place, low in enumerate(small) if kind.search(low)), None)
-        if first is not None:
-            gains[first] += FIRST
-    gains[0] += OPENING
-    gains[0] += BARE * (not any(kind.search(small[0]) for kind in (_MADE, _FOUND, _STUDIED)))
-    for place in range(len(small))[-2:]:
-        gains[place] += ENDING
-    return gains
+def _by_place(small: list[str], made: list[bool], own: list[int]) -> Iterator[tuple[int, float]]:
+    """What sentences are worth by their place among the others: the place, and a gain.
 
-
-def _by_title(told: list[str], title: str) -> list[float]:
-    """What each sentence gains by naming what the title names."""
-    named, name = _stems(title), _NAME.match(title)
-    shares = [
-        len(named & _stems(_BEFORE_COMMA.sub("", part))) / max(len(named), 1) for part in told
-    ]
-    most = max(shares) or 1
-    return [
-        NAMED * share + NAMED_MOST * (share == most) + NAME * bool(name and name[0] in part)
-        for share, part in zip(shares, told, strict=True)
-    ]
+    `small`: the sentences in small letters; `made`: which of them say what was made; `own`: how
+    many words each has that the title has not.
+    """
+    count = len(small)
+    for place in range(count):
+        yield place, LATE * place / count + ENDING * (place >= count - 2)
+    found = next((place for place, low in enumerate(small) if _FOUND.search(low)), None)
+    if found is not None:
+        yield found, FOUND_FIRST
+    if not (made[0] or found == 0 or _STUDIED.search(small[0])):
+        yield 0, BARE
+    if True in made:
+        first = made.index(True)
+        yield first, MADE_FIRST
+        if first + 1 < count:
+            yield first + 1, AFTER_MADE + AFTER_TITLE * (own[first] < ENOUGH)
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -54,7 +54,7 @@ SCREEN = 812
         ),
         (
             "Influence is hard to maximise. This viewpoint paper proposes a simple account of it. "
-            "Experiments show an improvement of 3 %. Our code will be released.",
+            "It has been studied for long. Our code will be released.",
             "A Simple Account of Influence",
             "This viewpoint paper proposes",
         ),
