@@ -47,8 +47,8 @@ class House:
         self.home = Home.make(folder, arxiv, subscribers_file({ADA: [NAME]}))
         self.arxiv = arxiv
         self.world = World(11)
-        self.papers = [self.paper(MONDAY - timedelta(hours=7 * n + 40)) for n in range(120)]
-        self.old = [self.paper(MONDAY - timedelta(days=400 + 18 * n)) for n in range(150)]
+        self.papers = [self.paper(MONDAY - timedelta(hours=12 * n + 40)) for n in range(70)]
+        self.old = [self.paper(MONDAY - timedelta(days=400 + 45 * n)) for n in range(60)]
         self.announced: list[str] = []
 
     def paper(self, at: datetime) -> Paper:
