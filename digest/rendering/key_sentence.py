@@ -127,8 +127,9 @@ ENOUGH = 8
 LATE, ENDING, BARE = 0.8, -0.7, -1.1
 """What the last sentence gains by its place, those before it in proportion; what the last two lose;
 what an opening loses that says nothing of the kind: it is motivation."""
-LENGTH, SHORT = 1.0, -1.1
-"""What a sentence gains by a hundred characters, up to 300; loses by a hundred under 140."""
+LENGTH, SHORT, LONG = 1.0, -1.1, -1.8
+"""What a sentence gains by a hundred characters, up to 300; loses by a hundred under 140, and by a
+hundred over 300: thirteen papers are to be read on three and a half screens of a phone."""
 NAMED, NAME = 1.1, 1.3
 """What is gained by having all words of the title (in proportion), and by the name it gives."""
 MADE_OWN, THIN = 0.6, -1.3
@@ -166,6 +167,7 @@ def key_sentence(abstract: str, title: str) -> str:
         sum(worth for worth, sign in SIGNS if sign.search(low))
         + LENGTH * min(len(low), 300) / 100
         + SHORT * max(140 - len(low), 0) / 100
+        + LONG * max(len(low) - 300, 0) / 100
         + NAMED * len(named & said) / max(len(named), 1)
         + NAME * bool(name and name[0] in part)
         + MADE_OWN * new * min(fresh, 14) / 10

@@ -47,7 +47,7 @@ def test_by_rank_comes_what_only_mentions_a_keyword() -> None:
     items = [
         item(
             n,
-            abstract="We sort leaves. A reward model is of use in it, too."
+            abstract="We show in which order leaves fall. A reward model is of use in it, too."
             if n == 5
             else "No word of it.",
             title="T",

@@ -468,7 +468,7 @@ def test_a_reader_may_have_the_one_or_the_other_alone() -> None:
 
 
 def test_what_only_mentions_a_keyword_stands_as_a_title_behind_the_others() -> None:
-    once = "We sort leaves. A reward model is of use in it, too."
+    once = "We show in which order leaves fall. A reward model is of use in it, too."
     items = [
         item(1, title="Leaves in Order", abstract=once, authors=("Emmy Specimen", "Ida Sample")),
         item(2, title="Trees in Order", abstract=once, authors=("Grace Sample",)),
