@@ -156,6 +156,14 @@ class Sender:
             f"{self.base_url}/u/{token}" if self.base_url else "",
         )
 
+    def view(self, content: int) -> str:
+        """Where a digest is read on the web: an address that nobody can guess, and that names no
+        reader; "" where there is none.
+        """
+        if self.signer is None or not self.base_url or not content:
+            return ""
+        return f"{self.base_url}/d/{self.signer.token(Purpose.VIEW, content)}"
+
     @cached_property
     def first_headers(self) -> str:
         """The headers about the sender that are the same in every message."""
@@ -223,6 +231,9 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         link = html.escape(way_out.url or way_out.mailto)
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
+    if view := sender.view(outgoing.content):
+        page_line += f' <a href="{html.escape(view)}" style="color:inherit">View in browser</a>'
+        line += f"\nIn a browser: {view}"
     papers = sender.paper_lines(outgoing) if sender.paper_lines else None
     return Message(
         sender=sender.envelope_sender(outgoing.id),

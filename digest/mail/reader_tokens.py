@@ -33,6 +33,8 @@ class Purpose(StrEnum):
 
     LEAVE = "leave"
     BOUNCE = "bounce"
+    VIEW = "view"
+    FEED = "feed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Signer:
     database: str
 
     def token(self, purpose: Purpose, number: int) -> str:
-        """The token for a reader (LEAVE) or a delivery (BOUNCE)."""
+        """The token for a reader (LEAVE, FEED), a delivery (BOUNCE) or a digest (VIEW)."""
         text = f"{self.database} {purpose} {number}"
         code = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).digest()
         return f"{number}-{base64.b32encode(code).decode()[:CODE_LETTERS].lower()}"

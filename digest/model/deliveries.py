@@ -76,7 +76,8 @@ class Outgoing:
     `pieces` is the MIME body, encoded once for all its readers and cut where each reader's own line
     goes: before the text part's, between, and after the HTML part's; two pieces where there is no
     HTML part. Of an issue they are the text of each of its parts. `reader` is the subscriber's
-    number, 0 where the message belongs to no delivery (a test, a preview).
+    number, 0 where the message belongs to no delivery (a test, a preview); `content` is that of the
+    digest, which all who get the same share, 0 where there is none.
     """
 
     id: int
@@ -89,3 +90,4 @@ class Outgoing:
     pieces: tuple[bytes, ...]
     reader: int = 0
     channel: Channel = Channel.MAIL
+    content: int = 0

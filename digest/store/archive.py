@@ -11,6 +11,7 @@ from digest.store.bodies import Kept, kept_content
 from digest.store.database import Concern
 from digest.store.log import head
 from digest.store.papers import load_papers
+from digest.store.rows import NOT_CARRIED_STATES
 
 SHOWN = "m.kind <> 'revised' AND m.listed = 0"
 """Which rows of the log (m) stand in the archive: each paper where it came, and not again with its
@@ -28,6 +29,14 @@ class Shelved:
     paper: str
     kind: Kind
     at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailed:
+    """A paper as a digest carried it; `revised`: as a new version."""
+
+    paper: str
+    revised: bool
 
 
 class Archive(Concern):
@@ -128,6 +137,17 @@ class Archive(Concern):
     def content(self, number: int) -> Kept | None:
         """The digest that a content is; None where its value is no longer kept."""
         return kept_content(self._db, number)
+
+    def mailed(self, reader: int, most: int) -> list[Mailed]:
+        """The papers that a reader's last digests carried, or may yet, the last first."""
+        return self._db.all(
+            Mailed,
+            f"""SELECT cp.paper, cp.revised FROM delivery d
+                JOIN content_paper cp ON cp.content = d.content
+                WHERE d.subscriber = ? AND d.state NOT IN {NOT_CARRIED_STATES}
+                ORDER BY d.queued_at DESC, cp.paper DESC LIMIT ?""",
+            [reader, most],
+        )
 
 
 _NEIGHBOUR = """

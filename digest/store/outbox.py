@@ -126,7 +126,7 @@ class Outbox(Concern):
         given. Raises UsageError where there is no such delivery, or its body is gone.
         """
         row = self._db.row(
-            f"""SELECT d.id, d.attempt, r.address, r.channel, r.name, d.message_id,
+            f"""SELECT d.id, d.attempt, r.address, r.channel, r.name, d.message_id, d.content,
                    d.queued_at AS date, {SUBJECT} AS subject, b.pieces AS body, r.id AS reader
                FROM delivery d
                JOIN subscriber r ON r.id = d.subscriber

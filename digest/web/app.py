@@ -25,6 +25,7 @@ from digest.web.archive import Archive
 from digest.web.desk import Desk
 from digest.web.front import Front
 from digest.web.leaving import Leaving
+from digest.web.own import Own
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
 
@@ -63,6 +64,7 @@ def make_app(site: Site) -> Front:
     app = Starlette(
         routes=[
             *_common(site),
+            *Own(site.pages, site.library, site.signer, site.settings.base_url).routes,
             *Leaving(site.pages, site.desk, site.signer, site.clock).routes,
         ],
         exception_handlers=Errors(site.pages).handlers,  # type: ignore[arg-type]

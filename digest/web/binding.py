@@ -21,7 +21,7 @@ from digest.web.cite import coins, metas
 from digest.web.feeds import ATOM, write_feed
 from digest.web.pages import Pages
 from digest.web.public import Public
-from digest.web.shelves import Shelf, Shelves
+from digest.web.shelves import Feed, Shelf, Shelves
 
 HTML = "text/html"
 EXPORTS = {
@@ -30,7 +30,7 @@ EXPORTS = {
 }
 """The formats in which a page's papers can be taken along, by the ending: the writer's name, and
 the type."""
-ENDINGS = (".html", ".atom", *EXPORTS)
+ENDINGS = (".html", *EXPORTS)
 MARK = secrets.token_hex(16)
 """Holds the place of what stands behind each paper; nobody can write it into an abstract."""
 _BEHIND = re.compile(rf"^{MARK}-(\d+)$", re.MULTILINE)
@@ -59,12 +59,11 @@ class Binder:
     def find(self, shelves: Shelves, path: str) -> Found | None:
         """What stands at a path below the web side's; None where nothing public does."""
         bare, dot, ending = (path or "index.html").rpartition(".")
+        if ending == "atom":
+            feed = shelves.feed(bare)
+            return bound_feed(self._address, feed) if feed else None
         shelf = shelves.find(bare) if dot + ending in ENDINGS else None
         if shelf is None:
-            return None
-        if dot + ending == ".atom":
-            return self._feed(shelf) if shelf.path == shelf.feed else None
-        if shelf.path == "feed":
             return None
         return self._page(shelf) if ending == "html" else self._export(shelf, dot + ending)
 
@@ -101,13 +100,11 @@ class Binder:
         records = (Record(item.paper, item.keywords, None, None) for item in shelf.items)
         return Found("".join(WRITERS[writer](records)), media)
 
-    def _feed(self, shelf: Shelf) -> Found:
-        title = shelf.title if shelf.feed == "feed" else f"arXiv: {shelf.title}"
-        text = write_feed(
-            self._address, shelf.feed, title=title, subtitle=shelf.lead, papers=shelf.items
-        )
-        newest = max((item.paper.updated for item in shelf.items), default=None)
-        return Found(text, ATOM, newest)
+
+def bound_feed(address: str, feed: Feed) -> Found:
+    """A feed as it is sent."""
+    newest = max((item.paper.updated for item in feed.items), default=None)
+    return Found(write_feed(address, feed), ATOM, newest)
 
 
 def digest_page(

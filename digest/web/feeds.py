@@ -7,7 +7,6 @@ by a new version alone, so that a feed reader shows it once, or once more where 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
@@ -15,6 +14,7 @@ from markupsafe import Markup, escape
 from digest.model import Item
 from digest.rendering.texts import UNPRINTABLE, readable
 from digest.times import to_text
+from digest.web.shelves import Feed
 
 ATOM = "application/atom+xml"
 LONGEST_ABSTRACT = 4_000
@@ -23,21 +23,18 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """When a feed without an entry was updated."""
 
 
-def write_feed(
-    address: str, path: str, *, title: str, subtitle: str, papers: Sequence[Item], origin: str = ""
-) -> str:
-    """A feed with the papers in their order. `address` is the web side's public one: without it the
-    feed has an id all the same, and names no place of its own. `origin` tells feeds apart that have
-    no address: the same one gives the same id.
+def write_feed(address: str, feed: Feed) -> str:
+    """A feed. `address` is the web side's public one: without it the feed has an id all the same,
+    and names no place of its own.
     """
-    own = f"{address}/{path}.atom" if address else ""
-    updated = max((item.paper.updated for item in papers), default=NEVER)
+    own = f"{address}/{feed.path}.atom" if address else ""
+    updated = max((item.paper.updated for item in feed.items), default=NEVER)
     lines = [
         Markup('<?xml version="1.0" encoding="utf-8"?>'),
         Markup('<feed xmlns="http://www.w3.org/2005/Atom">'),
-        _tag("id", own or f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{origin}/{path}')}"),
-        _tag("title", title),
-        _tag("subtitle", subtitle),
+        _tag("id", own or f"urn:uuid:{uuid.uuid5(uuid.UUID(feed.origin), feed.path)}"),
+        _tag("title", feed.title),
+        _tag("subtitle", feed.subtitle),
         _tag("updated", to_text(updated)),
         Markup("<generator>Digest</generator>"),
         Markup("<author><name>arXiv</name><uri>https://arxiv.org/</uri></author>"),
@@ -52,7 +49,7 @@ def write_feed(
             Markup('<link rel="self" type="{}" href="{}"/>').format(ATOM, own),
             Markup('<link rel="alternate" type="text/html" href="{}"/>').format(f"{address}/"),
         ]
-    return "\n".join([*lines, *map(_entry, papers), Markup("</feed>\n")])
+    return "\n".join([*lines, *map(_entry, feed.items), Markup("</feed>\n")])
 
 
 def _entry(item: Item) -> Markup:

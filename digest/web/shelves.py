@@ -35,7 +35,7 @@ IN_FEED = 50
 _DAY = timedelta(days=1)
 _PATH = re.compile(
     r"(?P<kind>day|keyword)/(?P<name>[a-z0-9-]{1,80})(?:/(?P<number>[1-9]\d{0,6}))?"
-    r"|paper/(?P<paper>[a-zA-Z0-9./-]{4,40})|(?P<all>index|feed)"
+    r"|paper/(?P<paper>[a-zA-Z0-9./-]{4,40})|index"
 )
 
 
@@ -70,19 +70,32 @@ class Shelf:
         return [item for section in self.digest.sections for item in section.items]
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The papers of a feed, the last that came first, each once; `path` is without its ending, and
+    `origin` the database's uuid.
+    """
+
+    path: str
+    title: str
+    subtitle: str
+    items: Sequence[Item]
+    origin: str
+
+
 class Shelves:
     """The shelves of one database, as far as they are `public`."""
 
     def __init__(self, store: Store, public: Public) -> None:
-        self._archive, self._public = store.archive, public
+        self._archive, self._public, self._origin = store.archive, public, store.uuid
 
     def find(self, path: str) -> Shelf | None:
         """The shelf at a path without an ending; None where nothing public stands there."""
         found = _PATH.fullmatch(path) if self._public.keywords else None
         if found is None:
             return None
-        if found["all"]:
-            return self._today() if found["all"] == "index" else self.newest()
+        if path == "index":
+            return self._today()
         if found["paper"]:
             return self._paper(found["paper"])
         number = int(found["number"]) if found["number"] else 0
@@ -176,11 +189,22 @@ class Shelves:
             came=tuple(_came(row, keyword_name(names[row.query])) for row in rows),
         )
 
-    def newest(self) -> Shelf:
-        """What came last for all keywords together, as a feed has it."""
-        rows = self._archive.newest_of(self._public.queries, IN_FEED)
-        lead = f"New arXiv papers for {_named(self._public.keywords)}"
-        return Shelf("feed", "New arXiv papers", lead, self._digest(self._items(rows), date.min))
+    def feed(self, path: str) -> Feed | None:
+        """The feed at a path without its ending: of all public keywords, or of one."""
+        kind, _, slug = path.partition("/")
+        keyword = self._public.slugs.get(slug) if kind == "keyword" else None
+        if not self._public.keywords or (keyword is None and path != "feed"):
+            return None
+        keywords = [keyword] if keyword else self._public.keywords
+        title = f"arXiv: {keyword_name(keyword.name)}" if keyword else "New arXiv papers"
+        found: dict[str, Item] = {}
+        queries = [each.query for each in keywords]
+        for item in self._items(self._archive.newest_of(queries, IN_FEED)):
+            known = found.get(item.paper.id, item).keywords
+            names = dict.fromkeys((*known, *item.keywords))
+            found[item.paper.id] = replace(item, keywords=tuple(names))
+        subtitle = f"New arXiv papers for {_named(keywords)}"
+        return Feed(path, title, subtitle, [*found.values()], self._origin)
 
     def _items(self, rows: Sequence[Shelved], *, dated: bool = False) -> list[Item]:
         """Rows of the logs as papers that a digest can hold; `dated`: under the days of their

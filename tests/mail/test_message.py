@@ -279,6 +279,17 @@ def test_with_a_web_side_one_click_is_enough() -> None:
     assert len(url) <= 70
 
 
+def test_a_mail_leads_to_its_digest_on_the_web_by_an_address_that_names_no_reader() -> None:
+    sender = replace(SENDER, signer=SIGNER, base_url="https://digest.example.org")
+    url = f"https://digest.example.org/d/{SIGNER.token(Purpose.VIEW, 5)}"
+    for recipient in (FOR_ADA, replace(FOR_ADA, reader=8, address="lin@example.org")):
+        text, page = parts(assemble(replace(recipient, content=5), sender))
+        assert f"\nIn a browser: {url}\n" in text
+        assert f'<a href="{url}" style="color:inherit">View in browser</a>' in page
+    text, page = parts(assemble(replace(FOR_ADA, content=5), replace(sender, base_url="")))
+    assert "browser" not in text + page
+
+
 def test_a_long_list_unsubscribe_is_neither_encoded_nor_folded() -> None:
     contact = "c" * 60 + "@" + "d" * 60 + ".example.org"
     base = "https://" + "e" * 60 + ".example.org/digest"

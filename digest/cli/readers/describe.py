@@ -11,6 +11,7 @@ from digest.errors import StoreError
 from digest.keywords.grammar import describe
 from digest.keywords.lint import warnings
 from digest.keywords.words import counted
+from digest.mail.reader_tokens import Purpose
 from digest.model import Away, Channel, Keyword, Rule, Subscriber, Weekly, Wish
 from digest.rules.schedule import (
     FOR_EVER,
@@ -23,6 +24,7 @@ from digest.rules.schedule import (
     pause_in_words,
     resumes_at,
 )
+from digest.setup.mail import make_signer
 from digest.setup.parts import reading_store, require_subscriber
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store import Store
@@ -253,6 +255,19 @@ def suppressions(context: Context, readers: Iterable[Subscriber]) -> dict[str, S
         return {one.address.casefold(): one for one in (*store.suppressions.all(), *forgotten)}
 
     return _from_store(context, read, {})
+
+
+def feed_lines(context: Context, reader: Subscriber) -> list[str]:
+    """The address of a reader's own feed, where there is a web side."""
+
+    def read(store: Store) -> list[str]:
+        known, base = store.history.reader(reader.email), context.settings.base_url
+        if known is None or not base or reader.channel is not Channel.MAIL:
+            return []
+        token = make_signer(store, context.settings.secret).token(Purpose.FEED, known.id)
+        return [f"  feed: {base}/reader/{token}.atom"]
+
+    return _from_store(context, read, [])
 
 
 def stored_json(context: Context, address: str) -> dict[str, Any]:

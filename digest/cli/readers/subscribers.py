@@ -23,6 +23,7 @@ from digest.cli.readers.describe import (
     address_and_name,
     awaited_answers,
     content_words,
+    feed_lines,
     keyword_line,
     keyword_names,
     next_digest_json,
@@ -161,6 +162,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
         f"  {schedule_words(reader)}; {content_words(reader)}",
         *_extra_lines(reader),
         *library_lines(library),
+        *feed_lines(context, reader),
         f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
         if held
         else next_digest_line(reader, now, first=first, awaited=awaited),

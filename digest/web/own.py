@@ -1,0 +1,77 @@
+"""What a reader reads at addresses that nobody can guess: a digest as it was mailed, and a feed of
+all that is.
+"""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from digest.mail.reader_tokens import Purpose, Signer
+from digest.model import Item, Kind
+from digest.rendering.value import decode
+from digest.store import Store
+from digest.web.answers import secret_page
+from digest.web.archive import conditional
+from digest.web.binding import Found, bound_feed, digest_page
+from digest.web.desk import Desk
+from digest.web.pages import Pages
+from digest.web.shelves import IN_FEED, Feed
+
+OWN = {"Cache-Control": "private, max-age=300", "X-Robots-Tag": "noindex"}
+GONE = "Was the address copied whole? A digest of long ago is no longer kept; its papers are."
+
+
+class Own:
+    """Answers readers' own addresses: none of them names a reader, and what cannot be guessed is
+    public to whom it is given.
+    """
+
+    def __init__(self, pages: Pages, desk: Desk, signer: Signer, address: str) -> None:
+        self._pages, self._desk, self._signer, self._address = pages, desk, signer, address
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where it answers."""
+        return [
+            Route("/d/{token}", self.digest),
+            Route("/reader/{token}.atom", self.feed),
+        ]
+
+    async def digest(self, request: Request) -> Response:
+        """The digest behind "View in browser", its papers as they are known now."""
+        content = self._signer.number(Purpose.VIEW, request.path_params["token"])
+        page = None
+        if content is not None:
+            page = await self._desk.do(lambda store: self._digest(store, content))
+        if page is None:
+            raise HTTPException(404, GONE)
+        return secret_page(page)
+
+    def _digest(self, store: Store, content: int) -> str | None:
+        kept = store.archive.content(content)
+        if kept is None:
+            return None
+        return digest_page(self._pages, "view.html", decode(kept.digest, kept.papers))
+
+    async def feed(self, request: Request) -> Response:
+        """All that one reader is mailed, as a feed."""
+        token = request.path_params["token"]
+        reader = self._signer.number(Purpose.FEED, token)
+        if reader is None:
+            raise HTTPException(404)
+        found = await self._desk.do(lambda store: self._feed(store, reader, token))
+        return conditional(request, found, OWN)
+
+    def _feed(self, store: Store, reader: int, token: str) -> Found:
+        rows = store.archive.mailed(reader, IN_FEED)
+        papers = store.archive.papers([row.paper for row in rows])
+        items = {
+            row.paper: Item(papers[row.paper], Kind.REVISED if row.revised else Kind.NEW, ())
+            for row in rows
+        }
+        subtitle = "The papers of one reader's digests"
+        own = Feed(f"reader/{token}", "My arXiv digest", subtitle, list(items.values()), store.uuid)
+        return bound_feed(self._address, own)

@@ -1,0 +1,73 @@
+"""What a reader reads by addresses of their own: a digest behind its mail, and a feed of all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import feedparser
+import html5lib
+
+from digest.mail.reader_tokens import Purpose
+from digest.model import Revisions, Roster, Subscriber
+from digest.rendering.render import Renderer
+from digest.rules.compose import compose
+from digest.run.bodies import Bodies
+from digest.setup.mail import make_signer
+from digest.store.digests import Queued
+from tests.web.reading_room import FILE, RL, SECRET, VISION, Room, reading_room
+from tests.world.worlds import DAY
+
+ADA = Subscriber("ada@example.org", (RL,), name="Ada Lovelace")
+
+
+def mail(room: Room) -> int:
+    """Queue what is due to Ada; returns the content's number."""
+    room.store.subscribers.sync(Roster((ADA,), (RL, VISION, SECRET)), room.now)
+    due = room.store.digests.reader(ADA.email)
+    assert due is not None
+    plan = room.store.digests.plan(due, revisions=Revisions.NONE, max_papers=50)
+    content = Bodies(room.store, Renderer()).of(compose(plan.items, ADA, now=room.now))
+    queued = Queued(plan, room.now, content)
+    assert room.store.digests.queue([queued], room.now, "example.org", lambda _: room.now + DAY)
+    (row,) = room.store.outbox.entries()
+    return room.store.outbox.message(row.id).content
+
+
+async def test_view_in_browser_shows_the_digest_and_names_no_reader(tmp_path: Path) -> None:
+    async with reading_room(tmp_path, FILE) as room:
+        content = mail(room)
+        signer = make_signer(room.store)
+        answer = await room.get(f"/d/{signer.token(Purpose.VIEW, content)}")
+        assert answer.status_code == 200
+        html5lib.HTMLParser(strict=True).parse(answer.text)
+        assert len(re.findall('<h4 |<h3 class="g"|<h3>', answer.text)) >= 20
+        assert "Ada Lovelace" not in answer.text
+        assert ADA.email not in answer.text
+        assert answer.headers["x-robots-tag"] == "noindex"
+        assert answer.headers["cache-control"] == "no-store"
+        # Nothing else is public, and no other token opens it.
+        assert (await room.get("/")).status_code == 404
+        for purpose in (Purpose.LEAVE, Purpose.FEED, Purpose.BOUNCE):
+            assert (await room.get(f"/d/{signer.token(purpose, content)}")).status_code == 404
+        room.store._database.write("UPDATE content SET digest = ''")
+        gone = await room.get(f"/d/{signer.token(Purpose.VIEW, content)}")
+        assert gone.status_code == 404
+        assert "no longer kept" in gone.text
+
+
+async def test_a_readers_own_feed_has_what_was_mailed(tmp_path: Path) -> None:
+    async with reading_room(tmp_path, FILE) as room:
+        mail(room)
+        signer = make_signer(room.store)
+        path = f"/reader/{signer.token(Purpose.FEED, 1)}.atom"
+        answer = await room.get(path)
+        feed = feedparser.parse(answer.content)
+        assert not feed.bozo
+        assert len(feed.entries) >= 20
+        assert ADA.email not in answer.text
+        again = await room.client.get(path, headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304
+        assert "private" in again.headers["cache-control"]
+        for token in (signer.token(Purpose.VIEW, 1), "1-aaaaaaaaaaaaaaaaaaaa", "1"):
+            assert (await room.get(f"/reader/{token}.atom")).status_code == 404
