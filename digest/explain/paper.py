@@ -27,6 +27,7 @@ from digest.rules.verdict import (
     why_not_matched,
 )
 from digest.rules.words import in_words
+from digest.run.tastes import Tastes
 from digest.store.ageing import KEPT
 from digest.store.history import Carried
 from digest.times import text_or_none, to_text
@@ -202,7 +203,8 @@ def _ranking(facts: _Facts) -> dict[str, Any] | None:
         together = list(kept.papers.values()) if kept else []
     if all(paper.id != name for paper in together):
         return None
-    return explain_ranking(inquiry.store, inquiry.subscriber, together).values(name)
+    tastes = Tastes(inquiry.store)
+    return explain_ranking(tastes, inquiry.subscriber, together).values(name)
 
 
 def _keywords(facts: _Facts) -> Iterator[_KeywordVerdict]:

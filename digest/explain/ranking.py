@@ -11,7 +11,6 @@ from typing import Any
 from digest.model import Paper, Subscriber
 from digest.ranking import Score
 from digest.run.tastes import Tastes
-from digest.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class Ranking:
         }
 
 
-def explain_ranking(store: Store, subscriber: Subscriber, papers: Sequence[Paper]) -> Ranking:
+def explain_ranking(tastes: Tastes, subscriber: Subscriber, papers: Sequence[Paper]) -> Ranking:
     """The ranking of papers that come to a reader together, by what the reader has now."""
-    known, tastes = store.digests.reader(subscriber.email), Tastes(store)
+    known = tastes.store.digests.reader(subscriber.email)
     number = known.id if known else 0
     taste = tastes.of(number, subscriber)
     if taste is None:

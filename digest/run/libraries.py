@@ -74,10 +74,16 @@ class Trouble:
 
 
 async def refresh(
-    session: Session, arxiv: Arxiv, places: Places | None, roster: Roster, *, fetched: bool = True
+    session: Session,
+    arxiv: Arxiv | None,
+    places: Places | None,
+    roster: Roster,
+    *,
+    fetched: bool = True,
 ) -> Libraries:
-    """Read again what has changed, and ask arXiv for some of what is missing. Zotero is asked in
-    cycles that `fetched` something, and in those that go on with a library read in part.
+    """Read again what has changed, and ask arXiv, where it is given, for some of what is missing.
+    Zotero is asked in cycles that `fetched` something, and in those that go on with a library read
+    in part.
 
     Returns the libraries that the database does not keep.
     """
@@ -92,7 +98,8 @@ async def refresh(
         if fields_of(reader) or reader.email.lower() in kept:
             await refreshing.take(reader, held)
             await asyncio.sleep(0)
-    await _ask(session, arxiv)
+    if arxiv is not None:
+        await _ask(session, arxiv)
     return held
 
 

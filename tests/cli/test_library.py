@@ -139,6 +139,20 @@ def test_status_doctor_and_show_tell_what_a_library_is_good_for(house: House) ->
     assert "has 5000 papers or more, and no more are kept" in house("status", now=THURSDAY).out
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_preview_reads_the_library_as_it_is_now(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+) -> None:
+    give(house, "own.bib")
+    papers = (f"@misc{{{p.id}, title={{{p.title}}}}}" for p in DAYS[0].papers[:6])
+    (house.home / "own.bib").write_text("\n".join(papers))
+    if not is_kept:
+        monkeypatch.setenv("DIGEST_SUBSCRIBERS_YAML", (house.home / "subscribers.yaml").read_text())
+        monkeypatch.setenv("DIGEST_SECRET", "a long random text for tests")
+    told = house("preview", ADA, "--rank", now=THURSDAY)
+    assert "by 6 papers of the reader's own" in told.out
+
+
 def test_a_database_that_strangers_see_takes_nothing_over(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

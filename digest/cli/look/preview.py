@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import make_msgid
 from pathlib import Path
@@ -164,6 +164,7 @@ async def _next_digest(
     from digest.explain.ranking import explain_ranking
     from digest.run.compose import compose_now
     from digest.run.fetch import fetch_due
+    from digest.run.libraries import refresh
 
     only = Roster(subscribers=(subscriber,), keywords=subscriber.keywords)
     async with rehearsal(context.settings, only, Nowhere(), flags.now) as parts:
@@ -182,11 +183,14 @@ async def _next_digest(
             raise TryLaterError(
                 "arXiv has answered for none of the keywords yet", remedy="try again later"
             )
-        digest = compose_now(parts.composer, subscriber, clock())
+        # Another reader's papers are not asked for: what is learnt here is forgotten.
+        held = await refresh(parts, None, parts.libraries, only, fetched=bool(fetched))
+        composer = replace(parts.composer, held=held)
+        digest = compose_now(composer, subscriber, clock())
         if digest is None or not flags.rank:
             return digest, None
         papers = [item.paper for section in digest.sections for item in section.items]
-        return digest, explain_ranking(store, subscriber, papers)
+        return digest, explain_ranking(composer.tastes, subscriber, papers)
 
 
 def _message(
