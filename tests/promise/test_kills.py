@@ -11,7 +11,10 @@ import pytest
 from tests.kills import Trial, check, quick_folder
 
 
-@pytest.mark.parametrize("hold", [False, True], ids=["retry", "hold"])
+@pytest.mark.parametrize(
+    "hold",
+    [pytest.param(False, id="retry", marks=pytest.mark.heavy), pytest.param(True, id="hold")],
+)
 def test_a_killed_run_loses_nothing_and_repeats_only_what_it_said_it_might(hold: bool) -> None:
     with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
         report = Trial(Path(folder), 7, hold=hold).live(3)

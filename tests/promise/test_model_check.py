@@ -284,8 +284,8 @@ def run(
 
 
 def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
-    run(range(8))
-    run(range(3), harsh=True)
+    run(range(5))
+    run(range(2), harsh=True)
 
 
 @pytest.mark.heavy

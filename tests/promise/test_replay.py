@@ -105,6 +105,7 @@ def replay_with_faults(folder: Path, days: Sequence[Day], seed: int) -> tuple[Fi
     return figures, faults
 
 
+@pytest.mark.heavy
 def test_with_a_third_of_all_answers_bad_a_few_days_lose_and_repeat_nothing(tmp_path):
     figures, faults = replay_with_faults(tmp_path, recorded_days(shared("arxiv/replay"))[35:40], 1)
     assert faults.given.total() > 5

@@ -165,7 +165,7 @@ def check_hours(
 @pytest.mark.parametrize(
     ("start", "days"),
     [
-        pytest.param(START, 7, id="a-week-in-summer"),
+        pytest.param(START, 7, id="a-week-in-summer", marks=pytest.mark.heavy),
         pytest.param(datetime(2026, 3, 6, tzinfo=UTC), 4, id="the-clock-goes-forward-in-New-York"),
         pytest.param(datetime(2026, 10, 23, tzinfo=UTC), 4, id="the-clock-goes-back-in-Berlin"),
     ],
