@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from digest.keywords.marks import ABSTRACT, COMMENT, TITLE, Span, author_term, find, names
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Change, CloseTo, Digest, Item, Kind
 from digest.rendering.key_sentence import key_sentence
+from digest.rendering.said import Link, links_of, venue_of
 from digest.rendering.texts import ABSTRACT_LENGTH, printable_line, readable, sentences, shorten
-from digest.rules.revision import is_withdrawn, tells_of_acceptance
+from digest.rules.revision import is_withdrawn
 from digest.rules.verdict import read_paper_name
 from digest.times import MONTHS
 
@@ -25,33 +27,9 @@ SHORT_ABSTRACT = 320
 
 # What is longer than any real one is cut, so that one odd paper cannot push out all others.
 NAME_LENGTH, COMMENT_LENGTH = 80, 1_000
-VENUE_LENGTH, LINK_LENGTH, LABEL_LENGTH = 40, 70, 40
-NAMED_LINKS = 2
 CLOSE_LENGTH = 100
 """Characters of the title of a reader's own paper to which one is close; it ends with a word."""
 
-_ACCEPTED = re.compile(
-    r"\b(?P<how>accepted|published|presented|to appear|to be (?:published|presented))"
-    r"(?: (?:as an? [\w -]{1,30}|for (?:publication|presentation)))?"
-    r" (?P<where>at|to|by|in|for|with) (?:the )?(?P<venue>[^.;,()\[\]:]{2,120})"
-    r"(?:\((?P<short>[^()]{2,40})\))?",
-    re.IGNORECASE,
-)
-_VENUE = re.compile(
-    r"^[A-Z][\w&-]*[A-Z][\w-]*[ ,-]*(?:['’]\d\d|20\d\d)"
-    r"(?: (?:Findings|Main|Oral|Spotlight|Workshop))?(?=[.;,(]|$)"
-)
-_LINK = re.compile(r"https://[^\s<>\"'`()\[\]{}|\\^]+")
-# A plain host name without login or port, all in ASCII, so that a reader sees where it leads. With
-# a "=" a link would be broken by quoted-printable.
-_PLAIN_LINK = re.compile(
-    r"https://(?P<host>(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})(?P<path>[/?#][!-<>-~]*)?"
-)
-_CODE = re.compile(r"\b(?:code|implementation|repository|repo)\b", re.IGNORECASE)
-_CODE_HOSTS = frozenset(
-    "github.com gitlab.com codeberg.org bitbucket.org huggingface.co anonymous.4open.science "
-    "sourceforge.net".split()
-)
 _WORDS = re.compile(r"[^\W_]+")
 _EMPTY_WORDS = frozenset(
     "a and at available code github here homepage is link page project our the url webpage "
@@ -80,17 +58,6 @@ class Badge:
     text: str
     warns: bool = False
     said: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link that the authors gave: what it leads to, its address, and the address as it is shown,
-    host first.
-    """
-
-    what: str
-    url: str
-    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +147,54 @@ class Manner:
         """Whether new papers stand under the name of their keyword, or all are of one."""
         return not self.digest.ranked or len(self.digest.keywords) < 2
 
-    def sought(self, item: Item) -> list[Term]:
-        """What the keywords look for that a paper matches."""
-        return [term for name in item.keywords for term in self.terms.get(name.casefold(), ())]
+    def look(self, item: Item) -> Look:
+        """What a paper's looks go by, besides the paper."""
+        digest = self.digest
+        sought = [term for name in item.keywords for term in self.terms.get(name.casefold(), ())]
+        of_reader = (digest.authors, digest.timezone, digest.abstract_length)
+        return Look(tuple(sought), *of_reader, self.mixed, self.glance)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All by which one paper looks otherwise in another digest, but for its labels, its place and
+    what is one reader's own. `sought` is what those of the keywords look for that it matches.
+    """
+
+    sought: tuple[Term, ...]
+    authors: tuple[str, ...]
+    timezone: str
+    length: Abstracts
+    mixed: bool
+    glance: bool
 
 
 def paper_view(item: Item, manner: Manner) -> PaperView:
     """Prepare one paper, which has no number yet."""
-    paper, digest = item.paper, manner.digest
-    sought = manner.sought(item)
-    named = [*sought, *map(author_term, digest.authors)]
+    shared = _shared_view(replace(item, keywords=(), close_to=None), manner.look(item))
+    return replace(
+        shared,
+        labels=_labels(item, under_names=manner.under_names),
+        passing=shared.passing and manner.passes_over,
+        close_to=_close_to(item.close_to),
+    )
+
+
+# As many as come on a day with most keywords: each takes some ten kilobytes.
+@lru_cache(maxsize=2_000)
+def _shared_view(item: Item, look: Look) -> PaperView:
+    """What is the same in all digests of a day, however their readers' own papers order them."""
+    paper, sought = item.paper, look.sought
+    named = [*sought, *map(author_term, look.authors)]
     shown, more, byline = _authors(paper.authors, named)
     title, comment = readable(paper.title) or paper.id, readable(paper.comment, COMMENT_LENGTH)
     whole = readable(paper.abstract, ABSTRACT_LENGTH)
     withdrawn = is_withdrawn(paper)
     has_html = not withdrawn and paper.published >= HTML_SINCE
-    badges = tuple(_badges(item, comment, withdrawn, manner.mixed))
-    links = tuple(_links(comment, whole))
+    badges = tuple(_badges(item, comment, withdrawn, look.mixed))
+    links = tuple(links_of(comment, whole))
     title_hits, abstract_hits = find(title, sought, TITLE), find(whole, sought, ABSTRACT)
-    sentence = key_sentence(whole, title) if manner.glance else ""
+    sentence = key_sentence(whole, title) if look.glance else ""
     sentence_hits = _within(whole, sentence, abstract_hits)
     is_news = item.kind is not Kind.REVISED and not item.listed
     is_named = bool(title_hits) or any(author.named for author in shown)
@@ -213,23 +209,23 @@ def paper_view(item: Item, manner: Manner) -> PaperView:
         authors=shown,
         more_authors=f" + {more} more" if more else "",
         byline=byline,
-        date=_dates(item, ZoneInfo(digest.timezone)),
+        date=_dates(item, ZoneInfo(look.timezone)),
         categories=", ".join(
             printable_line(category, NAME_LENGTH) for category in paper.categories
         ),
-        labels=_labels(item, under_names=manner.under_names),
+        labels=(),
         badges=badges,
         links=links,
         comment="" if _is_said(comment, badges, links) else comment,
         comment_hits=find(comment, sought, COMMENT),
-        abstract=_abstract(whole, digest.abstract_length),
+        abstract=_abstract(whole, look.length),
         abstract_hits=abstract_hits,
         changed=_changed(item),
         besides=item.listed,
         sentence=sentence,
         sentence_hits=sentence_hits,
-        passing=manner.passes_over and is_news and is_mentioned,
-        close_to=_close_to(item.close_to),
+        passing=look.glance and is_news and is_mentioned,
+        close_to=None,
     )
 
 
@@ -303,7 +299,7 @@ def _badges(item: Item, comment: str, withdrawn: bool, mixed: bool) -> Iterator[
         yield Badge("new")
     if withdrawn:
         yield Badge("withdrawn", warns=True)
-    elif venue := _venue(comment):
+    elif venue := venue_of(comment):
         yield Badge(venue, said=True)
     elif Change.ACCEPTED in (item.changes or ()):
         yield Badge("accepted")
@@ -335,48 +331,3 @@ def _is_said(comment: str, badges: Sequence[Badge], links: Sequence[Link]) -> bo
     for said in (*(badge.text for badge in badges), *(link.url for link in links)):
         rest = rest.replace(said.casefold(), " ")
     return set(_WORDS.findall(rest)) <= _EMPTY_WORDS
-
-
-def _venue(comment: str) -> str:
-    """`accepted at ICML 2026`, or `ICML 2026` alone, as the authors write it; nothing where they
-    need many words.
-    """
-    for found in _ACCEPTED.finditer(comment):
-        venue, short = found["venue"].strip(), (found["short"] or "").strip()
-        if len(venue) > VENUE_LENGTH and _has_capitals(short):
-            venue = short
-        if len(venue) <= VENUE_LENGTH and _has_capitals(venue):
-            return f"{found['how'].lower()} {found['where'].lower()} {venue}"
-    alone = _VENUE.match(comment)
-    return alone[0] if alone and tells_of_acceptance(comment) else ""
-
-
-def _has_capitals(text: str) -> bool:
-    return any(map(str.isupper, text))
-
-
-def _links(comment: str, abstract: str) -> Iterator[Link]:
-    """The first links to code and to other places that the authors give, the comment's before the
-    abstract's.
-    """
-    found: dict[str, Link] = {}
-    for text in (comment, abstract):
-        for match in _LINK.finditer(text):
-            # What a link leads to is said just before it, as in "Code: https://…".
-            before = text[max(0, match.start() - 60) : match.start()]
-            if link := _link(match[0].rstrip(".,;:!?*_~"), before):
-                found.setdefault(link.what, link)
-    yield from sorted(found.values(), key=lambda link: link.what != "code")[:NAMED_LINKS]
-
-
-def _link(url: str, before: str) -> Link | None:
-    """A link, if a reader can see where it leads; `before` is the text before it."""
-    plain = _PLAIN_LINK.fullmatch(url)
-    if not plain or len(url) > LINK_LENGTH:
-        return None
-    host = plain["host"]
-    what = "code" if host.removeprefix("www.") in _CODE_HOSTS or _CODE.search(before) else "page"
-    if host == "huggingface.co" and (plain["path"] or "").startswith("/datasets/"):
-        what = "data"
-    shown = url.removeprefix("https://").rstrip("/")
-    return Link(what, url, printable_line(shown, LABEL_LENGTH))
