@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 
 import css_inline
@@ -116,24 +115,25 @@ class Renderer:
         """The text part with all papers; where it would be far longer than the HTML part, with
         shorter abstracts.
         """
-        stages = (_SHORTEST, _SHORTEST + whole.abstracts)
         return _longest(
             lambda step: self._text_part(page, _reduced(whole, step), mark),
-            lambda part: self._size(part, mark) <= TEXT_BYTES,
-            _hopeless(page, whole, TEXT_BYTES),
-            stages,
+            lambda part: self._size(part, mark),
+            _abstract_bytes(page, whole),
+            TEXT_BYTES,
+            (_SHORTEST, _SHORTEST + whole.abstracts),
         )[0]
 
     def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
         """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is
         short enough.
         """
-        stages = (_SHORTEST, _SHORTEST + whole.abstracts + whole.details + whole.listed)
+        stages = (_SHORTEST, _SHORTEST + whole.abstracts)
         html, fits = _longest(
             lambda step: self._html_part(page, _reduced(whole, step), mark),
-            lambda part: self._size(part, mark) + READERS_LINE <= HTML_BYTES,
-            _hopeless(page, whole, HTML_BYTES),
-            stages,
+            lambda part: self._size(part, mark) + READERS_LINE,
+            _abstract_bytes(page, whole),
+            HTML_BYTES,
+            (*stages, stages[-1] + whole.details + whole.listed),
         )
         if not fits:
             raise ConfigError(
@@ -189,25 +189,37 @@ def marked(text: str, spans: Iterable[Span]) -> Markup:
 
 
 def _longest(
-    attempt: Callable[[int], str], fits: Callable[[str], bool], low: int, stages: Sequence[int]
+    attempt: Callable[[int], str],
+    size: Callable[[str], int],
+    abstracts: Callable[[int], int],
+    limit: int,
+    stages: Sequence[int],
 ) -> tuple[str, bool]:
-    """The longest part that fits, and that it does; or the last stage's, which does not.
+    """The longest part whose size is within the limit, and that it is; or the last stage's, which
+    is not.
 
     Every step of `attempt` makes the part shorter, so the least that has to go is found by
-    bisection; in most digests that are too long an early stage is enough. None of the steps below
-    `low` fits.
+    bisection. `abstracts` is what the abstracts alone take at a step, which costs little to know.
     """
     # A part takes milliseconds to render, and bisection asks for some steps twice.
     attempt = cache(attempt)
 
-    def does(step: int) -> bool:
-        return fits(attempt(step))
+    def least(of: Callable[[int], int], most: int, low: int, high: int) -> int:
+        return bisect_left(range(high), True, low, high, key=lambda step: of(step) <= most)
 
-    for high in (low, *(stage for stage in stages if stage > low)):
-        if does(high):
-            least = bisect_left(range(high), True, min(low + 1, high), high, key=does)
-            return attempt(least), True
-        low = high
+    def whole(step: int) -> int:
+        return size(attempt(step))
+
+    low = least(abstracts, limit, 0, stages[1])
+    if whole(low) <= limit:
+        return attempt(low), True
+    # What stands around the abstracts is much the same at all steps.
+    near = least(abstracts, limit - whole(low) + abstracts(low), low, stages[1])
+    for high in (near - 1, near, near + 1, *stages):
+        if high > low:
+            if whole(high) <= limit:
+                return attempt(least(whole, limit, low + 1, high)), True
+            low = high
     return attempt(low), False
 
 
@@ -223,15 +235,14 @@ def _reduced(whole: Extent, step: int) -> Extent:
     return Extent(abstracts, details, listed, LENGTHS[min(step, _SHORTEST)])
 
 
-def _hopeless(page: PageView, whole: Extent, limit: int) -> int:
-    """How many steps are needed at least, going by the abstracts' bytes alone: those need no
-    attempt.
-    """
-    abstracts = [paper.abstract for section in page.sections for paper in section.papers][
-        : whole.abstracts
-    ]
-    for step, length in enumerate(LENGTHS):
-        sizes = list(accumulate(len(shorten(abstract, length).encode()) for abstract in abstracts))
-        if not sizes or sizes[-1] <= limit:
-            return step
-    return _SHORTEST + whole.abstracts - bisect_left(sizes, limit)
+def _abstract_bytes(page: PageView, whole: Extent) -> Callable[[int], int]:
+    """What the abstracts take at each step."""
+    abstracts = [paper.abstract for section in page.sections for paper in section.papers]
+
+    @cache
+    def at(step: int) -> int:
+        extent = _reduced(whole, step)
+        shown = abstracts[: extent.abstracts]
+        return sum(len(shorten(abstract, extent.length).encode()) for abstract in shown)
+
+    return at
