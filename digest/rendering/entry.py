@@ -71,6 +71,7 @@ class PaperView:
     reader's own papers; its `url` is empty where no address of it is known. The `…_hits` are the
     pieces of a text that a keyword matched; `pdf` and `html` are empty where there is none. `mark`
     takes the place of the paper's line for the reader alone; "" where papers have none.
+    `place` is what stands in anchors for the number, where that is not known yet.
     """
 
     number: int
@@ -99,16 +100,17 @@ class PaperView:
     close_to: Link | None
     brief: bool = False
     mark: str = ""
+    place: str = ""
 
     @property
     def anchor(self) -> str:
         """What a link to all that is known of the paper can name."""
-        return f"p{self.number}"
+        return f"p{self.place or self.number}"
 
     @property
     def glance(self) -> str:
         """What a link to its place in the glance can name."""
-        return f"g{self.number}"
+        return f"g{self.place or self.number}"
 
     @property
     def leads(self) -> bool:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import css_inline
 import jinja2
@@ -18,7 +18,9 @@ from digest import __version__
 from digest.errors import ConfigError
 from digest.keywords.marks import Span
 from digest.model import Digest, Format, Rendered, marked_lines
+from digest.rendering.entry import PaperView
 from digest.rendering.fold import underline, wrap
+from digest.rendering.pieces import Extent, HtmlPieces, Macro, Pieces, Shelf
 from digest.rendering.templates import environment, fingerprint, template_errors
 from digest.rendering.texts import ABSTRACT_LENGTH, shorten
 from digest.rendering.view import PageView, view
@@ -38,25 +40,6 @@ LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 25
 _SHORTEST = len(LENGTHS) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much is said: of papers 1 to `abstracts` all, to `details` a byline, to `listed` the
-    title.
-
-    An abstract ends with the last sentence within `length` characters.
-    """
-
-    abstracts: int
-    details: int
-    listed: int
-    length: int = ABSTRACT_LENGTH
-
-    @property
-    def shortened(self) -> bool:
-        """Whether an abstract may end before its end."""
-        return self.abstracts > 0 and self.length < ABSTRACT_LENGTH
-
-
 class Renderer:
     """Renders digests with the built-in templates, or those in the operator's folder of the same
     name.
@@ -68,6 +51,7 @@ class Renderer:
     def __init__(self, templates: Path | None = None, paper_line: int = 0) -> None:
         self._folder, self._paper_line = templates, paper_line
         self._html, self._text = _environments(templates) if templates else _built_in()
+        self._html_shelf, self._text_shelf = Shelf(), Shelf()
         self._inliner = css_inline.CSSInliner(
             keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
         )
@@ -84,14 +68,15 @@ class Renderer:
         Raises ConfigError where a template is broken, leaves out the mark, or is itself too long.
         """
         page = view(digest, mark if self._paper_line else "")
+        text = Pieces(self._text_shelf, page)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         if digest.format is Format.HTML:
             parts = {
-                "digest.txt": self._text_beside_html(page, whole, mark),
-                "digest.html": self._within_budget(page, whole, mark),
+                "digest.txt": self._text_beside_html(text, whole, mark),
+                "digest.html": self._within_budget(Pieces(self._html_shelf, page), whole, mark),
             }
         else:
-            parts = {"digest.txt": self._text_part(page, whole, mark)}
+            parts = {"digest.txt": self._text_part(text, whole, mark)}
         for name, part in parts.items():
             # The reader's own line is put in its place in the encoded body: within a line,
             # quoted-printable could break it in two.
@@ -104,34 +89,41 @@ class Renderer:
                 ) from error
         return Rendered(page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark)
 
-    def _text_part(self, page: PageView, extent: Extent, mark: str) -> str:
-        return self._filled(self._text, "digest.txt", page, extent, mark).rstrip("\n") + "\n"
+    def _text_part(self, pieces: Pieces, extent: Extent, mark: str) -> str:
+        # What an operator's templates write may depend on all that they are given.
+        piece = _written if self._folder else pieces.in_text
+        given = {"page": pieces.page, "extent": extent, "mark": mark, "piece": piece}
+        return _filled(self._text, "digest.txt", given).rstrip("\n") + "\n"
 
-    def _html_part(self, page: PageView, extent: Extent, mark: str) -> str:
-        html = self._filled(self._html, "digest.html", page, extent, mark)
-        return self._inliner.inline(html)
+    def _html_part(self, pieces: Pieces, extent: Extent, mark: str) -> str:
+        given = {"page": pieces.page, "extent": extent, "mark": mark, "piece": _written}
+        if self._folder:
+            return self._inliner.inline(_filled(self._html, "digest.html", given))
+        placed = HtmlPieces(pieces, extent)
+        frame = _filled(self._html, "digest.html", given | {"piece": placed.place})
+        return placed.whole(frame, self._inliner.inline)
 
-    def _text_beside_html(self, page: PageView, whole: Extent, mark: str) -> str:
+    def _text_beside_html(self, pieces: Pieces, whole: Extent, mark: str) -> str:
         """The text part with all papers; where it would be far longer than the HTML part, with
         shorter abstracts.
         """
         return _longest(
-            lambda step: self._text_part(page, _reduced(whole, step), mark),
+            lambda step: self._text_part(pieces, _reduced(whole, step), mark),
             lambda part: self._size(part, mark),
-            _abstract_bytes(page, whole),
+            _abstract_bytes(pieces.page, whole),
             TEXT_BYTES,
             (_SHORTEST, _SHORTEST + whole.abstracts),
         )[0]
 
-    def _within_budget(self, page: PageView, whole: Extent, mark: str) -> str:
+    def _within_budget(self, pieces: Pieces, whole: Extent, mark: str) -> str:
         """The HTML part: shorter abstracts, then less of them, of bylines, of titles, until it is
         short enough.
         """
         stages = (_SHORTEST, _SHORTEST + whole.abstracts)
         html, fits = _longest(
-            lambda step: self._html_part(page, _reduced(whole, step), mark),
+            lambda step: self._html_part(pieces, _reduced(whole, step), mark),
             lambda part: self._size(part, mark) + READERS_LINE,
-            _abstract_bytes(page, whole),
+            _abstract_bytes(pieces.page, whole),
             HTML_BYTES,
             (*stages, stages[-1] + whole.details + whole.listed),
         )
@@ -147,14 +139,15 @@ class Renderer:
         """The bytes of a part with the lines of its papers in their places."""
         return len(part.encode()) + part.count(f"{mark}-") * (self._paper_line - len(mark))
 
-    @staticmethod
-    def _filled(
-        templates: jinja2.Environment, name: str, page: PageView, extent: Extent, mark: str
-    ) -> str:
-        with template_errors(name):
-            return templates.get_template(name).render(
-                page=page, extent=extent, mark=mark, shown_keywords=HTML_KEYWORDS
-            )
+
+def _filled(templates: jinja2.Environment, name: str, given: dict[str, Any]) -> str:
+    with template_errors(name):
+        return templates.get_template(name).render(**given, shown_keywords=HTML_KEYWORDS)
+
+
+def _written(macro: Macro, paper: PaperView, *more: Any) -> str:
+    """A piece as a template writes it here and now."""
+    return macro(paper, *more)
 
 
 def _environments(folder: Path | None) -> tuple[jinja2.Environment, jinja2.Environment]:

@@ -50,7 +50,8 @@ decompress = stored(zlib.decompress)
 
 def pack(pieces: tuple[bytes, ...]) -> bytes:
     """A body as it is stored; encoded MIME text holds no NUL."""
-    return zlib.compress(b"\0".join(pieces))
+    # Better compression takes three times as long, for what is let go once it was sent.
+    return zlib.compress(b"\0".join(pieces), level=1)
 
 
 def unpack(packed: bytes) -> tuple[bytes, ...]:
