@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from heapq import nlargest
 from math import fsum, sqrt
 
 from digest.model import Paper
-from digest.ranking.vectors import Feed, Vector, mean, product
+from digest.ranking.vectors import Feed, Vector, product
 
 ENOUGH = 5
 """From so many papers on a taste is better than the order by keywords."""
@@ -77,22 +76,22 @@ class Taste:
         """The taste of who has these papers; None where they are fewer than `ENOUGH`."""
         return cls(tuple(library), feed) if len(library) >= ENOUGH else None
 
-    @cached_property
-    def vectors(self) -> Sequence[Vector]:
-        """The vectors of the library, in its order."""
-        return [self.feed.vector(text.title, text.abstract) for text in self.texts]
-
     def rank(self, candidates: Sequence[Paper]) -> list[Score]:
         """The scores of these papers, in the order given; each depends on which papers they are,
         not on their order.
         """
         known = [self.feed.candidate(paper) for paper in candidates]
-        rows = self._likenesses([vector for vector, _ in known])
+        rows, besides = self._likenesses([vector for vector, _ in known])
         numbers = range(len(self.texts))
-        library = mean(self.vectors)
         weight = NEAREST * (1 - min(1, _NEIGHBOURS / len(numbers)))
         nearest = [nlargest(_NEIGHBOURS, numbers, key=row.__getitem__) for row in rows]
-        wanted = _standard([product(vector, library) - usual for vector, usual in known])
+        # The likeness to a mean is the mean of the likenesses.
+        wanted = _standard(
+            [
+                (fsum(row) + more) / len(numbers) - usual
+                for row, more, (_, usual) in zip(rows, besides, known, strict=True)
+            ]
+        )
         close = _standard(
             [
                 fsum(row[number] for number in five) / len(five)
@@ -108,22 +107,28 @@ class Taste:
             for want, likeness, row, five in zip(wanted, close, rows, nearest, strict=True)
         ]
 
-    def _likenesses(self, vectors: Sequence[Vector]) -> list[list[float]]:
-        """For each candidate its likeness to each paper of the library."""
+    def _likenesses(self, vectors: Sequence[Vector]) -> tuple[list[tuple[float, ...]], list[float]]:
+        """For each candidate its likeness to each paper of the library, without the common terms;
+        and what these add to all of them.
+        """
+        sums = dict.fromkeys(self.feed.common, 0.0)
         # Looked up by term, so that a pair of papers costs what the two have in common.
-        found: dict[str, list[tuple[int, float]]] = {}
-        for number, own in enumerate(self.vectors):
-            for term, weight in own.items():
-                if term not in self.feed.common:
-                    found.setdefault(term, []).append((number, weight))
-        rows = []
-        for vector in vectors:
-            row = [0.0] * len(self.vectors)
+        having: dict[str, list[tuple[int, float]]] = {}
+        for number, vector in enumerate(vectors):
             for term, weight in vector.items():
-                for number, other in found.get(term, ()):
-                    row[number] += weight * other
-            rows.append(row)
-        return rows
+                if term not in sums:
+                    having.setdefault(term, []).append((number, weight))
+        columns = []
+        for text in self.texts:
+            column = [0.0] * len(vectors)
+            for term, weight in self.feed.weights(text.title, text.abstract):
+                if term in having:
+                    for candidate, other in having[term]:
+                        column[candidate] += weight * other
+                elif term in sums:
+                    sums[term] += weight
+            columns.append(column)
+        return list(zip(*columns, strict=True)), [product(vector, sums) for vector in vectors]
 
 
 def _standard(values: Sequence[float]) -> list[float]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
-from math import fsum, log, sqrt
+from math import fsum, hypot, log
 
 from digest.model import Paper
 
@@ -87,10 +87,14 @@ class Feed:
         least = _COMMON_SHARE * max(len(papers), 100)
         common = {term for term, found in frequency.items() if found > least}
         feed = cls(rarity, rarest, frozenset(common))
-        return replace(feed, mean=mean([feed._weighed(count) for count in counts]))
+        return replace(feed, mean=mean([dict(feed._weighed(count)) for count in counts]))
 
     def vector(self, title: str, abstract: str) -> Vector:
         """The vector of a paper's text, of length one; empty where it has no term."""
+        return dict(self.weights(title, abstract))
+
+    def weights(self, title: str, abstract: str) -> Iterator[tuple[str, float]]:
+        """The same term by term."""
         return self._weighed(terms(title, abstract))
 
     def candidate(self, paper: Paper) -> tuple[Vector, float]:
@@ -101,14 +105,14 @@ class Feed:
             self._candidates[text] = (vector, product(vector, self.mean))
         return self._candidates[text]
 
-    def _weighed(self, counts: Mapping[str, int]) -> Vector:
-        rarity, rarest = self.rarity, self.rarest
-        weights = {
-            term: rarity.get(term, rarest) * (1 + log(times) if times > 1 else 1)
+    def _weighed(self, counts: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+        known, rarest = self.rarity.get, self.rarest
+        weights = [
+            known(term, rarest) if times == 1 else known(term, rarest) * (1 + log(times))
             for term, times in counts.items()
-        }
-        length = sqrt(fsum([weight * weight for weight in weights.values()]))
-        return {term: weight / length for term, weight in weights.items()}
+        ]
+        length = hypot(*weights)
+        return zip(counts, [weight / length for weight in weights], strict=True)
 
 
 def mean(vectors: Sequence[Vector]) -> Vector:
