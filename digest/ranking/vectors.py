@@ -10,8 +10,9 @@ suffixing?, 1991).
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -21,6 +22,8 @@ from digest.model import Paper
 
 TITLE_WEIGHT = 3
 _COMMON_SHARE = 0.1
+_OWNED = 5_000
+"""So many papers of readers' are kept, in some thirty megabytes."""
 
 Vector = Mapping[str, float]
 """Weights by term; what is not in it weighs nothing."""
@@ -65,7 +68,8 @@ class Feed:
     `common` to a tenth of them, and their mean vector.
 
     The vectors of candidates are kept with it, since readers of one day are sent the same papers: a
-    day costs the day's papers once. Those of libraries are not, which would fill the memory.
+    day costs the day's papers once. Of what readers have, papers that several of them have are as
+    common; as texts and arrays, of which each takes a tenth of a vector's memory.
     """
 
     rarity: Mapping[str, float]
@@ -73,6 +77,9 @@ class Feed:
     common: frozenset[str]
     mean: Vector = field(default_factory=dict)
     _candidates: dict[tuple[str, str], tuple[Vector, float]] = field(
+        default_factory=dict, repr=False
+    )
+    _owned: dict[tuple[str, str], tuple[str, array[float]]] = field(
         default_factory=dict, repr=False
     )
 
@@ -87,15 +94,22 @@ class Feed:
         least = _COMMON_SHARE * max(len(papers), 100)
         common = {term for term, found in frequency.items() if found > least}
         feed = cls(rarity, rarest, frozenset(common))
-        return replace(feed, mean=mean([dict(feed._weighed(count)) for count in counts]))
+        return replace(feed, mean=mean([feed._weighed(count) for count in counts]))
 
     def vector(self, title: str, abstract: str) -> Vector:
         """The vector of a paper's text, of length one; empty where it has no term."""
-        return dict(self.weights(title, abstract))
-
-    def weights(self, title: str, abstract: str) -> Iterator[tuple[str, float]]:
-        """The same term by term."""
         return self._weighed(terms(title, abstract))
+
+    def weights(self, title: str, abstract: str) -> Iterable[tuple[str, float]]:
+        """The same term by term, of a paper that some readers have."""
+        text = (title, abstract)
+        if text not in self._owned:
+            vector = self.vector(title, abstract)
+            if len(self._owned) == _OWNED:
+                return vector.items()
+            self._owned[text] = "\n".join(vector), array("d", vector.values())
+        named, values = self._owned[text]
+        return zip(named.split("\n"), values, strict=False)
 
     def candidate(self, paper: Paper) -> tuple[Vector, float]:
         """The vector of a paper that many readers may be sent, and its product with the mean."""
@@ -105,14 +119,14 @@ class Feed:
             self._candidates[text] = (vector, product(vector, self.mean))
         return self._candidates[text]
 
-    def _weighed(self, counts: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+    def _weighed(self, counts: Mapping[str, int]) -> Vector:
         known, rarest = self.rarity.get, self.rarest
         weights = [
             known(term, rarest) if times == 1 else known(term, rarest) * (1 + log(times))
             for term, times in counts.items()
         ]
         length = hypot(*weights)
-        return zip(counts, [weight / length for weight in weights], strict=True)
+        return dict(zip(counts, [weight / length for weight in weights], strict=True))
 
 
 def mean(vectors: Sequence[Vector]) -> Vector:
