@@ -62,10 +62,15 @@ def find(text: str, terms: Iterable[Term], fields: frozenset[str]) -> tuple[Span
     """The pieces of a text that the terms of these fields match; what only a blank or a hyphen
     parts is one piece.
     """
-    phrases = [term for term in terms if term.field in fields]
-    words = _words(text) if phrases else []
+    phrases = tuple(term for term in terms if term.field in fields)
+    return _found(text, phrases, fields != COMMENT) if phrases else ()
+
+
+# Of each paper of a day it is asked for each digest that holds it.
+@lru_cache(maxsize=4096)
+def _found(text: str, phrases: Sequence[Term], by_stem: bool) -> tuple[Span, ...]:
+    words = _words(text)
     plain = [word.folded for word in words]
-    by_stem = fields != COMMENT
     stems = list(map(stem, plain)) if by_stem else plain
     places = set(
         chain.from_iterable(

@@ -60,13 +60,14 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
     entity = sections[0]
     if len(sections) > 1:
         entity = EmailMessage(policy=_POLICY)
+        entity["MIME-Version"] = "1.0"
         entity["Content-Type"] = "multipart/alternative"
         # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045
         # section 6.7).
         entity.set_boundary(f"=_{hashlib.sha256(rendered.mark.encode()).hexdigest()[:24]}")
         for section in sections:
+            del section["MIME-Version"]
             entity.attach(section)
-    entity["MIME-Version"] = "1.0"
     # With shorter lines the generator would fold headers its own way; it does not touch the bodies.
     flat = entity.as_bytes(policy=SMTP.clone(max_line_length=LONGEST_LINE))
     first, *others = flat.split(f"\r\n{rendered.mark}".encode())
@@ -108,6 +109,7 @@ def _encoded(line: str) -> bytes:
 
 def _section(subtype: str, content: str) -> EmailMessage:
     section = EmailMessage(policy=_POLICY)
+    section["MIME-Version"] = "1.0"
     section["Content-Type"] = f'text/{subtype}; charset="utf-8"'
     section["Content-Transfer-Encoding"] = "quoted-printable"
     # The package's own encoder takes several times as long.

@@ -191,29 +191,38 @@ def _longest(
     """The longest part whose size is within the limit, and that it is; or the last stage's, which
     is not.
 
-    Every step of `attempt` makes the part shorter, so the least that has to go is found by
-    bisection. `abstracts` is what the abstracts alone take at a step, which costs little to know.
+    Every step of `attempt` makes the part shorter, at most steps by much the same, so the least
+    that has to go is guessed from what is known to be too long and to fit. `abstracts` is what the
+    abstracts alone take at a step, which costs little to know.
     """
-    # A part takes milliseconds to render, and bisection asks for some steps twice.
+    # A part takes milliseconds to render, and some steps are asked for twice.
     attempt = cache(attempt)
 
-    def least(of: Callable[[int], int], most: int, low: int, high: int) -> int:
-        return bisect_left(range(high), True, low, high, key=lambda step: of(step) <= most)
+    def least(most: int) -> int:
+        return bisect_left(range(stages[1]), True, key=lambda step: abstracts(step) <= most)
 
-    def whole(step: int) -> int:
-        return size(attempt(step))
+    def over(step: int) -> int:
+        return size(attempt(step)) - limit
 
-    low = least(abstracts, limit, 0, stages[1])
-    if whole(low) <= limit:
+    low = least(limit)
+    if over(low) <= 0:
         return attempt(low), True
-    # What stands around the abstracts is much the same at all steps.
-    near = least(abstracts, limit - whole(low) + abstracts(low), low, stages[1])
-    for high in (near - 1, near, near + 1, *stages):
-        if high > low:
-            if whole(high) <= limit:
-                return attempt(least(whole, limit, low + 1, high)), True
-            low = high
-    return attempt(low), False
+    # What stands around the abstracts is much the same as long as none of them goes.
+    near = least(abstracts(low) - over(low))
+    for high in sorted({near, *stages}):
+        if high > low and over(high) <= 0:
+            break
+        low = max(low, high)
+    else:
+        return attempt(low), False
+    is_middle = False
+    while high - low > 1:
+        share = 0.5 if is_middle else over(low) / (over(low) - over(high))
+        step = min(max(low + round(share * (high - low)), low + 1), high - 1)
+        low, high = (low, step) if over(step) <= 0 else (step, high)
+        # Every other step halves the range, whatever the sizes are like.
+        is_middle = not is_middle
+    return attempt(high), True
 
 
 def _reduced(whole: Extent, step: int) -> Extent:
