@@ -4,7 +4,7 @@ as a ratio to the same run without.
     python -m bench.libraries [READERS] [DAYS] [FILE]
 
 FILE holds real papers (../shared/arxiv/bulk/papers_2026-06.jsonl.xz beside the checkout, if none is
-named). READERS (5,000 if not given) have three of thirty keywords each, in fifty ways; each keyword
+named). READERS (5,000 if not given) have three of thirty keywords each, in 51 ways; each keyword
 brings twenty papers a day. Two databases take turns, day by day; what leaves goes nowhere.
 """
 
@@ -33,7 +33,7 @@ from digest.store.preferences import LibraryPaper
 from tests.world.worlds import DAY, MONDAY, Arxiv, World, reader
 
 FILE = Path(__file__).resolve().parents[2] / "shared/arxiv/bulk/papers_2026-06.jsonl.xz"
-KEYWORDS, OF_READER, WAYS = 30, 3, 50
+KEYWORDS, OF_READER, WAYS = 30, 3, 51
 PAPERS = 20
 """New papers of a keyword each day."""
 LIBRARY = 100
@@ -63,7 +63,7 @@ class Answering(Arxiv):
         rows = tuple(paper for paper in self.rows if asked & set(paper.comment.split()))
         return Window(query, rows, len(rows), since, 1)
 
-    async def by_ids(self, ids: Sequence[str], *, attempts: int = 1) -> list[Paper]:
+    async def by_ids(self, _ids: Sequence[str], **_options: int) -> list[Paper]:
         """Know no paper of a library."""
         return []
 
