@@ -18,9 +18,8 @@ from digest import __version__
 from digest.errors import ConfigError
 from digest.keywords.marks import Span
 from digest.model import Digest, Format, Rendered, marked_lines
-from digest.rendering.entry import PaperView
 from digest.rendering.fold import underline, wrap
-from digest.rendering.pieces import Extent, HtmlPieces, Macro, Pieces, Shelf
+from digest.rendering.pieces import Extent, HtmlPieces, Pieces, Shelf
 from digest.rendering.templates import environment, fingerprint, template_errors
 from digest.rendering.texts import ABSTRACT_LENGTH, shorten
 from digest.rendering.view import PageView, view
@@ -90,13 +89,14 @@ class Renderer:
         return Rendered(page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark)
 
     def _text_part(self, pieces: Pieces, extent: Extent, mark: str) -> str:
+        given: dict[str, Any] = {"page": pieces.page, "extent": extent, "mark": mark}
         # What an operator's templates write may depend on all that they are given.
-        piece = _written if self._folder else pieces.in_text
-        given = {"page": pieces.page, "extent": extent, "mark": mark, "piece": piece}
+        if not self._folder:
+            given["piece"] = pieces.in_text
         return _filled(self._text, "digest.txt", given).rstrip("\n") + "\n"
 
     def _html_part(self, pieces: Pieces, extent: Extent, mark: str) -> str:
-        given = {"page": pieces.page, "extent": extent, "mark": mark, "piece": _written}
+        given: dict[str, Any] = {"page": pieces.page, "extent": extent, "mark": mark}
         if self._folder:
             return self._inliner.inline(_filled(self._html, "digest.html", given))
         placed = HtmlPieces(pieces, extent)
@@ -143,11 +143,6 @@ class Renderer:
 def _filled(templates: jinja2.Environment, name: str, given: dict[str, Any]) -> str:
     with template_errors(name):
         return templates.get_template(name).render(**given, shown_keywords=HTML_KEYWORDS)
-
-
-def _written(macro: Macro, paper: PaperView, *more: Any) -> str:
-    """A piece as a template writes it here and now."""
-    return macro(paper, *more)
 
 
 def _environments(folder: Path | None) -> tuple[jinja2.Environment, jinja2.Environment]:

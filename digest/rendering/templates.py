@@ -27,7 +27,7 @@ def environment(folder: Path | None, *, autoescape: bool, room: str = "") -> jin
     for place in filter(None, dict.fromkeys((room, "."))):
         loaders += [jinja2.FileSystemLoader(folder / place)] if folder else []
         loaders.append(jinja2.PackageLoader("digest.templates", place))
-    return (SandboxedEnvironment if folder else jinja2.Environment)(
+    made = (SandboxedEnvironment if folder else jinja2.Environment)(
         loader=jinja2.ChoiceLoader(loaders),
         autoescape=autoescape,
         # A misspelt name in an operator's template is told, not printed as nothing.
@@ -35,6 +35,9 @@ def environment(folder: Path | None, *, autoescape: bool, room: str = "") -> jin
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # What templates write of a paper; mails are given pieces.Pieces for it.
+    made.globals["piece"] = lambda macro, *given: macro(*given)
+    return made
 
 
 def fingerprint(folder: Path | None) -> str:

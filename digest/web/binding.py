@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from digest.model import Digest, Paper
 from digest.rendering.export import WRITERS, Record
-from digest.rendering.render import HTML_KEYWORDS, Extent
+from digest.rendering.pieces import Extent
+from digest.rendering.render import HTML_KEYWORDS
 from digest.rendering.texts import readable
 from digest.rendering.view import view
 from digest.web.cite import coins, metas
