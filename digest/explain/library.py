@@ -13,7 +13,7 @@ from digest.library.entries import arxiv_id
 from digest.library.zotero import is_zotero
 from digest.model import Order, Roster, Subscriber
 from digest.ranking import ENOUGH
-from digest.run.libraries import fields_of
+from digest.run.libraries import UNNAMED, fields_of
 from digest.run.zotero import is_incomplete, require_zotero
 from digest.store import Store
 from digest.store.preferences import LIBRARY_PAPERS, LibraryPaper
@@ -104,7 +104,8 @@ def _doubts(
 ) -> Iterator[str]:
     items = fields_of(reader)
     troubles = [trouble for item in items if (trouble := _trouble(item, home)[0])]
-    yield from troubles
+    # Where the database keeps nothing, strangers may read what is said.
+    yield from troubles if is_kept else [UNNAMED][: len(troubles)]
     if held >= LIBRARY_PAPERS:
         yield f"the library has {LIBRARY_PAPERS} papers or more, and no more are kept"
     if not (items or held) or not is_kept:

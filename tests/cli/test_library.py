@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from digest.setup.doctor.check import Level
+from digest.setup.doctor.libraries import check_zotero
+from digest.setup.settings import load_settings
 from tests.world.house import DAYS, THURSDAY, House, house, refused
 from tests.world.zotero_server import KEY, zotero
 
@@ -112,6 +115,12 @@ def test_zotero_is_checked_and_a_key_that_may_not_read_is_named(
         told = house("library", "check", ADA)
         assert told.code == 0
         assert told.out.startswith("zotero:user/7: 1 paper can be used")
+        settings = load_settings({"DIGEST_HOME": str(house.home)})
+        assert check_zotero(settings).level is Level.OK
+        monkeypatch.setenv("DIGEST_ZOTERO_KEY", "another")
+        wrong = check_zotero(load_settings({"DIGEST_HOME": str(house.home)}))
+        assert (wrong.level, "another" in wrong.found) == (Level.WARN, False)
+        assert "DIGEST_ZOTERO_KEY" in wrong.remedy
 
 
 @pytest.mark.heavy
@@ -165,3 +174,18 @@ def test_a_database_that_strangers_see_takes_nothing_over(
         "with DIGEST_SUBSCRIBERS_YAML the database keeps no library: each run reads it: name",
     )
     assert house("library", "check", ADA, "refs.bib").code == 0
+
+
+@pytest.mark.heavy
+def test_a_log_that_strangers_read_names_no_file_of_a_library(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(house, "[gone.ris, 'zotero:user']")
+    monkeypatch.setenv("DIGEST_SUBSCRIBERS_YAML", (house.home / "subscribers.yaml").read_text())
+    monkeypatch.setenv("DIGEST_SECRET", "a long random text for tests")
+    for command in ("run", "status", "doctor"):
+        told = house(command) if command == "doctor" else house(command, now=THURSDAY)
+        said = " ".join((told.out + told.err).split())
+        assert "something is wrong with the library" in said
+        assert "gone.ris" not in said
+        assert "zotero:user " not in said

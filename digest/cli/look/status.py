@@ -306,7 +306,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 [Mistake(m["text"], tuple(m["holds_back"])) for m in report["mistakes"]]
             ),
         ),
-        ("Libraries", *shortened(report["libraries"], "'digest doctor'")),
+        ("Libraries", *shortened(report["libraries"], "'digest status --json'")),
         ("Last run", *_run_lines(report["run"], said)),
         ("arXiv", f"nothing last evening ({silent}); {announced}" if silent else announced),
         (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from digest.keywords.words import counted
+from digest.library.zotero import is_zotero
 from digest.run.libraries import fields_of
 from digest.setup.doctor.check import Finding, ok, skip, warn
-from digest.setup.parts import existing_store
+from digest.setup.parts import existing_store, places_of
 from digest.setup.settings import Settings
 from digest.setup.subscribers import roster_or_empty
 
@@ -15,6 +16,33 @@ SHOWN = 3
 def has_libraries(settings: Settings) -> bool:
     """Whether any reader's entry names a library."""
     return any(map(fields_of, roster_or_empty(settings).subscribers))
+
+
+def zotero_items(settings: Settings) -> list[str]:
+    """The libraries at Zotero that readers' entries name, each once."""
+    readers = roster_or_empty(settings).subscribers
+    return list(dict.fromkeys(filter(is_zotero, (i for r in readers for i in fields_of(r)))))
+
+
+def check_zotero(settings: Settings) -> Finding:
+    """Whether readers' libraries at Zotero can be read; the first few are tried."""
+    from digest.library import LibraryError
+    from digest.library.zotero import place_of
+    from digest.run.zotero import require_zotero
+
+    items, access = zotero_items(settings), places_of(settings).zotero
+    for item in items[:SHOWN]:
+        try:
+            require_zotero(item)
+            from digest.library.zotero_api import ZoteroClient
+
+            ZoteroClient(place_of(item), access, lambda: False).listing(0)
+        except LibraryError as error:
+            # Where the readers come from a secret, strangers may read what is said.
+            what = "one of them" if settings.subscribers_yaml else f"{item}: {error.message}"
+            return warn(f"not readable: {what}", error.remedy)
+    tried = counted(len(items[:SHOWN]), "library", "libraries")
+    return ok(f"{tried} at {access.api} can be read")
 
 
 def check_libraries(settings: Settings) -> Finding:

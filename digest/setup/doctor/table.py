@@ -19,7 +19,12 @@ from digest.setup.doctor.files import (
     check_others,
     check_subscribers,
 )
-from digest.setup.doctor.libraries import check_libraries, has_libraries
+from digest.setup.doctor.libraries import (
+    check_libraries,
+    check_zotero,
+    has_libraries,
+    zotero_items,
+)
 from digest.setup.doctor.machine import check_caller, check_holidays, check_last_run, check_zones
 from digest.setup.doctor.network import check_arxiv, check_source
 from digest.setup.doctor.returns import (
@@ -125,6 +130,12 @@ def remote_checks(
             "source",
             lambda: check_source(s, clock()),
             wanted="DIGEST_SOURCE" not in survey.mistakes,
+        ),
+        Check(
+            "Zotero",
+            lambda: check_zotero(s),
+            ("DIGEST_ZOTERO_API", "DIGEST_ZOTERO_KEY"),
+            wanted=zotero_items(s),
         ),
         Check("mail", lambda: mail.check_mail(s), MAIL, wanted=probe_mail),
         Check("issues", lambda: check_repositories(s)),
