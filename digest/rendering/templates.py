@@ -40,12 +40,12 @@ def environment(folder: Path | None, *, autoescape: bool, room: str = "") -> jin
     return made
 
 
-def fingerprint(folder: Path | None) -> str:
-    """A hash of the templates, the built-in ones and those that stand in a folder: another one
-    where anything in them has changed.
+def fingerprint(folder: Path | None, room: str = ".") -> str:
+    """A hash of the templates, the built-in ones and those that stand in a folder, in their folders
+    `room`: another one where anything in them has changed.
     """
     found = hashlib.sha256()
-    for name, text in (*_built_in(), *(_texts(folder) if folder else ())):
+    for name, text in (*_built_in(room), *(_texts(folder / room) if folder else ())):
         found.update(f"{name} {len(text)} ".encode() + text)
     return found.hexdigest()[:16]
 
@@ -56,13 +56,13 @@ def _texts(folder: Path | Traversable) -> tuple[tuple[str, bytes], ...]:
     return tuple(
         (file.name, file.read_bytes())
         for file in files
-        if file.name.endswith((".html", ".txt")) and file.is_file()
+        if file.name.endswith((".html", ".txt", ".css")) and file.is_file()
     )
 
 
 @cache
-def _built_in() -> tuple[tuple[str, bytes], ...]:
-    return _texts(resources.files("digest.templates"))
+def _built_in(room: str) -> tuple[tuple[str, bytes], ...]:
+    return _texts(resources.files("digest.templates") / room)
 
 
 @contextmanager

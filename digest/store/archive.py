@@ -84,15 +84,25 @@ class Archive(Concern):
             [begin, begin + timedelta(days=1)],
         )
 
-    def day(self, day: date, queries: Sequence[str]) -> list[Shelved]:
-        """What the queries brought on a day, as it came. Of days that are longer ago than a year
-        nobody knows what they brought.
+    def day(self, day: date, queries: Sequence[str]) -> list[str]:
+        """The papers that the queries brought on a day, by their ids, as they came. Of days that
+        are longer ago than a year nobody knows what they brought.
         """
+        return self._db.column(
+            f"""SELECT m.paper, MIN(m.seq) AS first FROM seen m JOIN query q ON q.id = m.query
+                WHERE m.run IN many(:runs) AND q.text IN many(:queries) AND {SHOWN}
+                GROUP BY m.paper ORDER BY first""",
+            {"runs": self._runs_of(day), "queries": list(queries)},
+        )
+
+    def on_day(self, day: date, papers: Sequence[str], queries: Sequence[str]) -> list[Shelved]:
+        """How some papers came on a day, by some queries."""
         return self._db.all(
             Shelved,
-            f"""{_ROW} WHERE m.run IN many(:runs) AND q.text IN many(:queries) AND {SHOWN}
+            f"""{_ROW} WHERE m.paper IN many(:papers) AND m.run IN many(:runs)
+                    AND q.text IN many(:queries) AND {SHOWN}
                 ORDER BY m.seq""",
-            {"runs": self._runs_of(day), "queries": list(queries)},
+            {"papers": list(papers), "runs": self._runs_of(day), "queries": list(queries)},
         )
 
     def count(self, query: str) -> int:

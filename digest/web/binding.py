@@ -68,6 +68,11 @@ class Binder:
             return None
         return self._page(shelf) if ending == "html" else self._export(shelf, dot + ending)
 
+    def text(self, shelves: Shelves, path: str) -> str:
+        """What stands at a path that is known to lead somewhere."""
+        found = self.find(shelves, path)
+        return found.text if found else ""
+
     def _page(self, shelf: Shelf) -> Found:
         papers = [item.paper for item in shelf.items]
         html = digest_page(

@@ -7,7 +7,7 @@ asked for, but on what is on record.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from digest.keywords.categories import is_outside
 from digest.keywords.grammar import describe
 from digest.keywords.words import counted, listed
-from digest.model import Digest, Item, Keyword, Kind, Layout, Paper, Section, Subscriber
+from digest.model import Digest, Item, Keyword, Kind, Layout, Paper, Subscriber
 from digest.rendering.entry import keyword_name
 from digest.rules.calendar import announcement_of
 from digest.rules.compose import compose
@@ -101,12 +101,31 @@ class Shelves:
         number = int(found["number"]) if found["number"] else 0
         return (self._day if found["kind"] == "day" else self._keyword)(found["name"], number)
 
-    def days(self) -> Iterable[date]:
-        """The days of which pages are, the last first."""
+    def all(self) -> Iterator[Shelf]:
+        """Every shelf but those of single papers: the latest day, days with their pages, keywords
+        with theirs.
+        """
+        yield self._today()
         day = self._archive.last_day(self._public.queries)
         while day:
-            yield day
+            yield from self._follow(f"day/{day}", f"day/{day}/")
             day = self._archive.last_day(self._public.queries, before=day)
+        for slug in self._public.slugs:
+            yield from self._follow(f"keyword/{slug}", f"keyword/{slug}/")
+
+    def _follow(self, path: str, within: str) -> Iterator[Shelf]:
+        """A shelf, and those older ones whose paths begin so."""
+        shelf = self.find(path)
+        while shelf:
+            yield shelf
+            older = shelf.older.path if shelf.older else ""
+            shelf = self.find(older) if older.startswith(within) else None
+
+    def feeds(self) -> Iterator[Feed]:
+        """Every feed."""
+        for path in ("feed", *(f"keyword/{slug}" for slug in self._public.slugs)):
+            if feed := self.feed(path):
+                yield feed
 
     def _today(self) -> Shelf:
         day = self._archive.last_day(self._public.queries)
@@ -117,30 +136,36 @@ class Shelves:
         return replace(shelf, path="index")
 
     def _day(self, name: str, number: int) -> Shelf | None:
-        """A page of a day; 0 is the first."""
+        """A page of a day; 0 is the first, 1 is none."""
         with suppress(ValueError):
             day = date.fromisoformat(name)
-            whole = self._digest(self._items(self._archive.day(day, self._public.queries)), day)
-            first = max(number - 1, 0) * PAGE
-            if first < whole.papers and number != 1:
-                newer, older = self._beside_day(day, number or 1, whole.papers)
+            papers = self._archive.day(day, self._public.queries)
+            pages, first = -(-len(papers) // PAGE), max(number - 1, 0) * PAGE
+            if number != 1 and first < len(papers):
+                wanted = papers[first : first + PAGE]
+                rows = self._archive.on_day(day, wanted, self._public.queries)
+                digest = self._digest(self._items(rows), day)
+                count, named = counted(len(papers), "new paper"), _headings(digest)
+                newer, older = self._beside_day(day, number or 1, pages)
                 return Shelf(
                     path=f"day/{day}/{number}" if number else f"day/{day}",
                     title=day_words(day),
-                    lead=f"{counted(whole.papers, 'new paper')} for {_headings(whole)}",
-                    digest=_cut(whole, first),
+                    lead=f"{count}, page {number or 1} of {pages}"
+                    if pages > 1
+                    else f"{count} for {named}",
+                    digest=digest,
                     newer=newer,
                     older=older,
                 )
         return None
 
-    def _beside_day(self, day: date, number: int, papers: int) -> tuple[Way | None, Way | None]:
+    def _beside_day(self, day: date, number: int, pages: int) -> tuple[Way | None, Way | None]:
         if number > 1:
             newer: Way | None = Way(f"day/{day}/{number - 1}".removesuffix("/1"), "Back")
         else:
             following = self._archive.next_day(self._public.queries, day)
             newer = Way(f"day/{following}", day_words(following)) if following else None
-        if number * PAGE < papers:
+        if number < pages:
             return newer, Way(f"day/{day}/{number + 1}", f"More of {day_words(day)}")
         before = self._archive.last_day(self._public.queries, before=day)
         return newer, Way(f"day/{before}", day_words(before)) if before else None
@@ -230,19 +255,6 @@ def _item(paper: Paper, row: Shelved, name: str, dated: bool) -> Item:
     kind = Kind.LATE if row.kind is Kind.LATE else Kind.NEW
     announced = announcement_of(paper.published).evening + _DAY if dated else None
     return Item(paper, kind, (name,), announced=None if kind is Kind.LATE else announced)
-
-
-def _cut(digest: Digest, first: int) -> Digest:
-    """A page of a digest, from a number on."""
-    sections: list[Section] = []
-    room = PAGE
-    for section in digest.sections:
-        items = section.items[first : first + room]
-        first = max(first - len(section.items), 0)
-        if items:
-            sections.append(replace(section, items=items))
-            room -= len(items)
-    return replace(digest, sections=tuple(sections))
 
 
 def _headings(digest: Digest) -> str:

@@ -1,11 +1,11 @@
-"""`digest publish`: the Daily Papers page from the database."""
+"""`digest publish`: the Daily Papers page and a site from the database."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
@@ -32,6 +32,7 @@ class PublishFlags:
     """The flags of `digest publish`."""
 
     markdown: Path | None
+    site: Path | None
     limit: int
     always: bool
     template: Path | None
@@ -43,13 +44,23 @@ class PublishFlags:
 
 @click.command(
     cls=Command,
-    examples=("digest publish --markdown README.md", "digest publish --markdown - --limit 5"),
+    examples=(
+        "digest publish --markdown README.md",
+        "digest publish --markdown - --limit 5",
+        "digest publish --site public",
+    ),
 )
 @click.option(
     "--markdown",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
     help="The page; - prints it.",
+)
+@click.option(
+    "--site",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The archive of what is public, as files in this folder.",
 )
 @click.option(
     "--limit",
@@ -83,21 +94,38 @@ class PublishFlags:
 @json_option
 @flags_as(PublishFlags)
 def publish(context: Context, flags: PublishFlags) -> None:
-    """Write the Daily Papers page: a table of the most recent papers of each keyword.
+    """Write the Daily Papers page, a table of the most recent papers of each keyword; or a site.
 
-    The keywords come in the order of the subscribers file, the papers by their submission, the
-    newest first. Nothing is fetched: 'digest run' does that. A page that would differ only in its
-    date is left alone.
+    A site has the pages and feeds of 'digest serve', of the keywords that 'public:' in the
+    subscribers file names. On the page the keywords come in the order of that file, the papers by
+    their submission, the newest first. Nothing is fetched: 'digest run' does that. What has not
+    changed is left alone, and so is a page that would differ only in its date.
     """
+    if flags.markdown is None and flags.site is None:
+        raise UsageError(
+            "nothing to write was named", remedy="such as with --markdown README.md, or --site DIR"
+        )
+    # What strangers read loses no keyword for a mistake: it stays as it was.
+    roster = read_roster(context.settings, whole=True)
+    value, lines = dict[str, Any](), list[str]()
+    for wanted, write in ((flags.markdown, _write_page), (flags.site, _write_site)):
+        if wanted is not None:
+            said, line = write(context.settings, roster, flags, wanted)
+            value |= said
+            lines.append(line)
+    # The page itself went to the standard output.
+    if str(flags.markdown) != "-" or flags.site:
+        context.show(value, filter(None, lines), as_json=flags.as_json)
+
+
+def _write_page(
+    settings: Settings, roster: Roster, flags: PublishFlags, file: Path
+) -> tuple[dict[str, Any], str]:
+    """Write the Daily Papers page; returns what is said of that, as a value and in a line."""
     from digest.rendering.page.render import render_page
     from digest.run.publish import write_page
 
-    settings, file = context.settings, flags.markdown
     zone = ZoneInfo(str(read_flag("timezone", flags.timezone) or "UTC"))
-    if file is None:
-        raise UsageError("nothing to write was named", remedy="such as with --markdown README.md")
-    # A page that strangers read loses no keyword for a mistake: it stays as it was.
-    roster = read_roster(settings, whole=True)
     tables, imported = _tables(settings, roster, flags.limit)
     links = flags.links or imported or HTTPS
     updated = clock_at(flags.now)().astimezone(zone).date()
@@ -106,7 +134,7 @@ def publish(context: Context, flags: PublishFlags) -> None:
     )
     if str(file) == "-":  # as UTF-8, which the terminal's encoding may not be
         click.echo(page.encode("utf-8"), nl=False)
-        return
+        return {}, ""
     written = write_page(file, page, always=flags.always)
     _note_shown(settings, roster, flags.limit)
     value = {
@@ -116,10 +144,35 @@ def publish(context: Context, flags: PublishFlags) -> None:
         "keywords": [{"keyword": t.keyword, "papers": len(t.papers)} for t in tables],
     }
     papers = counted(len({paper.id for table in tables for paper in table.papers}), "paper")
-    line = f"{file} says all that already; it was left alone (--always writes it)."
-    if written:
-        line = f"{file}: {papers} under {counted(len(tables), 'keyword')}."
-    context.show(value, [line], as_json=flags.as_json)
+    if not written:
+        return value, f"{file} says all that already; it was left alone (--always writes it)."
+    return value, f"{file}: {papers} under {counted(len(tables), 'keyword')}."
+
+
+def _write_site(
+    settings: Settings, roster: Roster, _flags: PublishFlags, folder: Path
+) -> tuple[dict[str, Any], str]:
+    """Write the site; returns what is said of that, as a value and in a line."""
+    from digest.web.binding import Binder
+    from digest.web.pages import Pages
+    from digest.web.public import Public
+    from digest.web.shelves import Shelves
+    from digest.web.site_files import SiteFiles
+
+    public = Public.of(roster)
+    if not public.keywords:
+        raise ConfigError(
+            "no keyword is public",
+            remedy=f"add a line 'public: all', or some of their names, to"
+            f" {place_of_subscribers(settings)}",
+        )
+    pages = Pages(templates=settings.templates)
+    with open_store(settings.db, create=False) as store:
+        shelves, binder = Shelves(store, public), Binder(pages, public, static=True)
+        done = SiteFiles(folder, settings.templates).publish(shelves, binder, pages)
+    value = {"folder": str(folder), **asdict(done)}
+    changed = f"{counted(done.written, 'file')} written, {done.removed} removed"
+    return {"site": value}, f"{folder}: {changed}, {done.left} as before."
 
 
 def _note_shown(settings: Settings, roster: Roster, limit: int) -> None:
