@@ -46,7 +46,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "digest.timer"])
+@pytest.mark.parametrize("name", [*SERVICES, "digest.timer", "digest-web.service"])
 def test_systemd_accepts_the_unit_without_a_word(installed, name):
     result = analyze("verify", "--man=no", str(installed / name))
     own = [line for line in (result.stdout + result.stderr).splitlines() if "digest" in line]
@@ -54,7 +54,7 @@ def test_systemd_accepts_the_unit_without_a_word(installed, name):
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", [*SERVICES, "digest-web.service"])
 def test_the_service_is_little_exposed(installed, name):
     result = analyze(
         "security", "--offline=true", "--threshold=25", "--no-pager", str(installed / name)
@@ -95,6 +95,7 @@ def test_both_services_stand_behind_the_same_walls():
         ]
 
     assert walls("digest.service") == walls("digest-daemon.service")
+    assert walls("digest.service") == walls("digest-web.service")
     assert len(walls("digest.service")) > 30
 
 

@@ -69,6 +69,23 @@ def test_a_users_timer_is_shown_installed_and_removed(place: Place) -> None:
     assert place.calls == []
 
 
+def test_a_service_for_the_web_is_set_up_and_removed_with_the_timer(place: Place) -> None:
+    shown = place("install", "--user", "--web", "--print")
+    assert "digest-web.service" in shown.out
+    assert place("install", "--user", "--web", "--yes").code == 0
+    unit = place.user_units / "digest-web.service"
+    assert f"Environment=DIGEST_HOME={place.home}" in unit.read_text()
+    verify(unit, "--user")
+    assert place.calls[-1] == "systemctl --user enable --now digest-web.service"
+    # Whoever brings the timer up to date without naming it keeps it.
+    place("install", "--user", "--yes")
+    assert unit.exists()
+    place.forget()
+    place("remove", "--user", "--yes")
+    assert not unit.exists()
+    assert "systemctl --user disable --now digest.timer digest-web.service" in place.calls
+
+
 def test_the_program_is_this_installations_own(place: Place) -> None:
     place("install", "--user", "--yes")
     text = (place.user_units / "digest.service").read_text()

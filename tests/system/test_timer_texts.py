@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ from digest.system.timers.units import (
     shipped,
     system_service,
     user_service,
+    web_service,
 )
 from tests.world.timers import ODD, UNITS, verify
 
@@ -69,12 +71,16 @@ def test_systemd_accepts_each_variant_without_a_word(name: str, tmp_path: Path) 
         ("system", system_service, ()),
         ("daemon", daemon_service, ()),
         ("user", user_service, ("--user",)),
+        ("web", partial(web_service, of_system=True), ()),
+        ("my web", partial(web_service, of_system=False), ("--user",)),
     ):
         (tmp_path / folder).mkdir()
         unit = (
             tmp_path
             / folder
-            / ("digest-daemon.service" if folder == "daemon" else "digest.service")
+            / {"daemon": "digest-daemon.service", "web": "digest-web.service"}.get(
+                folder, "digest.service"
+            )
         )
         unit.write_text(maker(job))
         (tmp_path / folder / "digest.timer").write_text(TIMER_UNIT)

@@ -57,14 +57,10 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
     """
     host, port = _address(listen)
     settings = context.settings
-    try:
-        from digest.web.app import make_app, open_site
-        from digest.web.server import make_server, serve_until
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"the web side needs {error.name}, which is not installed",
-            remedy="in the clone: pip install '.[web]'",
-        ) from error
+    require_web()
+    from digest.web.app import make_app, open_site
+    from digest.web.server import make_server, serve_until
+
     if not settings.base_url:
         context.warn("DIGEST_BASE_URL is not set: no mail leads here yet")
     with (
@@ -81,6 +77,18 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
             await serve_until(make_server(make_app(site)), listener, stop)
 
         yield answer
+
+
+def require_web() -> None:
+    """Raise ConfigError where the web side is not installed."""
+    try:
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the web side needs {error.name}, which is not installed",
+            remedy="in the clone: pip install '.[web]'",
+        ) from error
 
 
 @contextlib.asynccontextmanager

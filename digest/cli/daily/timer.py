@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from digest.cli.base import Command, Context, json_option, labelled, pass_context
+from digest.cli.base import Command, Context, flags_as, json_option, labelled, pass_context
+from digest.cli.daily.serve import require_web
 from digest.errors import ConfigError, DigestError, UsageError
 from digest.setup.settings import SYSTEM_HOME, Settings, find_home
 from digest.setup.timer import make_job, what_a_timer_misses
@@ -25,6 +27,18 @@ from digest.system.timers.kinds import (
 )
 from digest.system.timers.machine import Machine
 from digest.system.timers.plan import Installed, TimerPlan, carry_out
+
+
+@dataclass(frozen=True, slots=True)
+class InstallFlags:
+    """The flags of `digest timer install`."""
+
+    scope: str | None
+    linger: bool
+    web: bool
+    yes: bool
+    only_print: bool
+
 
 ACTIVE = {True: "active", False: "not active", None: "installed"}
 
@@ -63,22 +77,24 @@ def timer() -> None:
 @click.option(
     "--linger/--no-linger", default=True, help="Let a user's timer go on after logout (systemd)."
 )
+@click.option("--web", is_flag=True, help="A service for 'digest serve', too (systemd).")
 @yes_option
 @print_option
-@pass_context
-def install(context: Context, scope: str | None, linger: bool, yes: bool, only_print: bool) -> None:
+@flags_as(InstallFlags)
+def install(context: Context, flags: InstallFlags) -> None:
     """Set up the timer, or bring it up to date. What will be done is shown first.
 
     As root it is for the whole machine, else for you alone; --user and --system choose.
     """
-    machine = _machine()
-    system = _is_system(machine, scope)
+    machine, only_print = _machine(), flags.only_print
+    system = _is_system(machine, flags.scope)
     settings = _settings(context, system=system)
-    plan = plan_install(
-        machine, make_job(settings), system=system, linger=linger, only_print=only_print
-    )
+    job = replace(make_job(settings), web=flags.web)
+    if flags.web:
+        require_web()
+    plan = plan_install(machine, job, system=system, linger=flags.linger, only_print=only_print)
     context.echo(*plan.lines(what_a_timer_misses(settings, context.flags, system=system)))
-    if only_print or not _is_agreed(context, assume_yes=yes):
+    if only_print or not _is_agreed(context, assume_yes=flags.yes):
         return
     carry_out(plan, machine, context.warn)
     remove = "digest timer remove" + ("" if system == (machine.uid == 0) else " --user")

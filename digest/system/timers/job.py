@@ -26,7 +26,8 @@ class Job:
 
     `command` is the program with its first arguments; `account` runs it where a system's manager
     calls; `writes` are folders beside the home folder that a run writes to, `reads` what else it
-    must be able to see; `sendmail`: mail leaves through a program that needs its set-group-ID bit.
+    must be able to see; `sendmail`: mail leaves through a program that needs its set-group-ID bit;
+    `web`: a service beside it answers on the web.
     """
 
     command: tuple[str, ...]
@@ -35,6 +36,7 @@ class Job:
     writes: tuple[Path, ...] = ()
     reads: tuple[Path, ...] = ()
     sendmail: bool = False
+    web: bool = False
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -34,6 +34,11 @@ def plan_install(
             "a path holds a line break, which no service manager can read",
             remedy="rename the folder",
         )
+    if job.web and not machine.systemd:
+        raise ConfigError(
+            "--web needs systemd, which does not run here",
+            remedy="let 'digest serve' run, or 'digest daemon --listen ADDRESS:PORT'",
+        )
     if not system:
         _check_own(machine, job)
     if system:

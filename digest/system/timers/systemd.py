@@ -27,8 +27,10 @@ from digest.system.timers.units import (
     SYSUSERS,
     TIMER,
     TIMER_UNIT,
+    WEB,
     system_service,
     user_service,
+    web_service,
 )
 
 _NEVER = ("", "n/a", "0")
@@ -153,33 +155,37 @@ class Systemd:
     ) -> TimerPlan:
         units = self.folder(machine)
         service = system_service(job) if self.of_system else user_service(job)
+        web = web_service(job, of_system=self.of_system)
         moved = replacing(home_of_unit(read(units / SERVICE)), job.home)
         steps = (
             *before,
             File(units / SERVICE, _marked(service)),
             File(units / TIMER, _marked(TIMER_UNIT)),
+            *applicable((job.web, File(units / WEB, _marked(web)))),
             # A user's manager that was only just started may not listen yet.
             Call(self.systemctl("daemon-reload"), retries=0 if self.of_system else 3),
             Call(self.systemctl("enable", "--now", TIMER)),
+            *applicable((job.web, Call(self.systemctl("enable", "--now", WEB)))),
         )
         notes = [*moved, *notes] if self.of_system else [*notes, *moved]
         return TimerPlan(self.name, f"{summary}, for {job.home}", steps, tuple(notes))
 
     def plan_removal(self, machine: Machine) -> TimerPlan | None:
         """End the timer and remove the units, as far as they were made here."""
-        places = [self.folder(machine) / name for name in (TIMER, SERVICE)]
+        places = [self.folder(machine) / name for name in (TIMER, SERVICE, WEB)]
         if self.of_system:
             places.append(_account(machine))
         ours = [path for path in places if is_marked(read(path))]
         if not ours:
             return None
+        units = [path.name for path in ours if path.name in (TIMER, WEB)]
         disable, reload = (
             Call(
                 self.systemctl(*words),
                 may_fail=True,
                 missing="the timer may still run until the next restart",
             )
-            for words in (("disable", "--now", TIMER), ("daemon-reload",))
+            for words in (("disable", "--now", *(units or [TIMER])), ("daemon-reload",))
         )
         steps: tuple[File | Call, ...] = (
             *applicable((machine.systemd, disable)),

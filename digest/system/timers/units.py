@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from digest.system.timers.job import ACCOUNT, SHIPPED, STATE, Job
@@ -13,6 +14,7 @@ from digest.system.timers.job import ACCOUNT, SHIPPED, STATE, Job
 SERVICE = "digest.service"
 TIMER = "digest.timer"
 DAEMON = "digest-daemon.service"
+WEB = "digest-web.service"
 
 # A backslash at a line's end joins it with the next one: the files have longer lines than this.
 
@@ -201,6 +203,35 @@ Environment={quoted(f"DIGEST_HOME={job.home}")}
 {walls}"""
 
 
+def web_service(job: Job, *, of_system: bool) -> str:
+    """The web side, beside whatever calls the cycles; a sender's program it needs never."""
+    job = replace(job, sendmail=False)
+    own = f"""\
+WorkingDirectory={_percent(job.home)}
+UMask=0077
+Environment={quoted(f"DIGEST_HOME={job.home}")}
+
+{_WALLS_OF_A_USER}"""
+    return f"""\
+# The web side: links in mails, and the archive of what is public. A web server in front has the \
+certificate;
+# it listens on 127.0.0.1:8080 unless --listen is added here.
+[Unit]
+Description=Digest on the web
+
+[Service]
+ExecStart={exec_line((*job.command, "serve"))}
+# Also where there is no database yet: the first run makes it.
+Restart=on-failure
+RestartSec=30s
+RestartPreventExitStatus=2
+
+{_behind_walls(job) if of_system else own}
+[Install]
+WantedBy={"multi-user" if of_system else "default"}.target
+"""
+
+
 def _behind_walls(job: Job) -> str:
     """Account, folders, settings and walls: the same for the timer's cycle and the daemon."""
     is_state = job.home == STATE
@@ -286,5 +317,6 @@ def shipped() -> dict[str, str]:
         SERVICE: system_service(SHIPPED),
         TIMER: TIMER_UNIT,
         DAEMON: daemon_service(SHIPPED),
+        WEB: web_service(SHIPPED, of_system=True),
         "digest.sysusers": SYSUSERS,
     }
