@@ -143,6 +143,15 @@ class Sender:
             return f"{local}@{domain}"
         return f"{local}+{self.signer.token(Purpose.BOUNCE, delivery)}@{domain}"
 
+    def choices(self, reader: int, links: int) -> str:
+        """Where one reader changes what comes; "" without a web side. `links` says which of the
+        reader's links count.
+        """
+        if self.signer is None or not reader or not self.base_url:
+            return ""
+        token = self.signer.token(Purpose.CHOICES, reader, str(links or ""))
+        return f"{self.base_url}/p/{token}"
+
     def way_out(self, reader: int) -> WayOut:
         """The ways by which one reader can leave; reader 0 is nobody, who cannot."""
         if self.signer is not None and not reader:
@@ -228,6 +237,13 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     line = f"This mail went to {address}."
     page_line = html.escape(line)
     if outgoing.reader and sender.signer is not None:
+        choices = sender.choices(outgoing.reader, outgoing.links)
+        if choices:
+            line = f"{_told(outgoing, choices)}{line}\nChange what comes: {choices}"
+            page_line = (
+                f"{_told_in_page(outgoing, choices)}{page_line}"
+                f' <a href="{html.escape(choices)}" style="color:inherit">Change what comes</a>'
+            )
         link = html.escape(way_out.url or way_out.mailto)
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
@@ -242,6 +258,18 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         data=headers.encode() + filled(outgoing.pieces, Lines(line, page_line), papers),
         smtputf8=not headers.isascii(),
     )
+
+
+def _told(outgoing: Outgoing, choices: str) -> str:
+    """What a reader changed, and where that is undone, in the text part."""
+    told = "".join(f"You changed what comes: {words(each)}\n" for each in outgoing.told)
+    return f"{told}If that was not you, undo it: {choices}\n\n" if told else ""
+
+
+def _told_in_page(outgoing: Outgoing, choices: str) -> str:
+    told = " ".join(f"You changed what comes: {words(each)}" for each in outgoing.told)
+    undo = f'<a href="{html.escape(choices)}" style="color:inherit">Undo</a>'
+    return f"{html.escape(told)} {undo}<br>" if told else ""
 
 
 @lru_cache(maxsize=256)

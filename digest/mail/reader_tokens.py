@@ -1,9 +1,10 @@
 """Short tokens that nobody else can make: by them a mail, a link or a bounce proves whom it is
 about.
 
-A token is a number and a message authentication code over its purpose, the database and the number:
-`42-k3jq…`. It has no `=`, no case that matters and 20 letters of code, so it fits into a local part
-and into a short link, and survives mail systems that change the case of addresses.
+A token is a number and a message authentication code over its purpose, the database, the number and
+whatever else it is bound to: `42-k3jq…`. It has no `=`, no case that matters and 20 letters of
+code, so it fits into a local part and into a short link, and survives mail systems that change the
+case of addresses.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ class Purpose(StrEnum):
     BOUNCE = "bounce"
     VIEW = "view"
     FEED = "feed"
+    CHOICES = "choices"
+    LETTER = "letter"
+    FORM = "form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,12 @@ class Signer:
     secret: str = field(repr=False)
     database: str
 
-    def token(self, purpose: Purpose, number: int) -> str:
-        """The token for a reader (LEAVE, FEED), a delivery (BOUNCE) or a digest (VIEW)."""
-        text = f"{self.database} {purpose} {number}"
+    def token(self, purpose: Purpose, number: int, bound_to: str = "") -> str:
+        """The token for a reader (LEAVE, CHOICES, FEED), a delivery (BOUNCE), a digest (VIEW), a
+        letter, or the minute in which a form was shown; it counts as long as what it is `bound_to`
+        beside that stays so.
+        """
+        text = f"{self.database} {purpose} {number}" + (f" {bound_to}" if bound_to else "")
         code = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).digest()
         return f"{number}-{base64.b32encode(code).decode()[:CODE_LETTERS].lower()}"
 
@@ -65,3 +72,16 @@ class Signer:
         """The number of one token, or None where it is not genuine."""
         is_token = TOKEN.fullmatch(token.lower())
         return next(self.numbers(purpose, token), None) if is_token else None
+
+    def is_genuine(self, purpose: Purpose, token: str, bound_to: str) -> bool:
+        """Whether a token counts that is bound to something beside its number."""
+        number = claimed_number(token)
+        return number is not None and hmac.compare_digest(
+            self.token(purpose, number, bound_to), token.lower()
+        )
+
+
+def claimed_number(token: str) -> int | None:
+    """The number that a token names, genuine or not; None where it is no token."""
+    found = TOKEN.fullmatch(token.lower())
+    return int(found[1]) if found else None

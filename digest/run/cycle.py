@@ -20,6 +20,7 @@ from digest.run.compose import Composer, compose_due, queue_now
 from digest.run.deliver import Delivered, Mailer, deliver
 from digest.run.farewell import say_farewell
 from digest.run.fetch import Fetched, Sources, explain_silence, fetch_due, unanswered
+from digest.run.letters import mail_letters
 from digest.run.libraries import Places, refresh
 from digest.run.session import Session
 from digest.store import Store
@@ -137,6 +138,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
     # A server that failed a moment ago is given its rest within the same run, too.
     await deliver(parts, mailer, delivered, force=force, patient=True)
     await say_farewell(parts, mailer)
+    await mail_letters(parts, mailer, parts.roster)
     store.bodies.let_go(lambda: not parts.stop.is_set())
     if only is None:
         await _age(parts)

@@ -106,13 +106,18 @@ class Daemon:
             )
 
     def _is_due(self, next_work: datetime) -> bool:
-        """Whether there is work: the hour has come, or somebody left by the web's page meanwhile
-        and is to hear it.
+        """Whether there is work: the hour has come, or somebody left or asked for a letter on the
+        web meanwhile.
         """
-        if next_work <= self.clock():
+        now, limits = self.clock(), self.terms[Channel.MAIL].limits
+        if next_work <= now:
             return True
         with suppress(TryLaterError):
-            return bool(self.store.suppressions.farewells(self.clock()))
+            return bool(self.store.suppressions.farewells(now)) or (
+                bool(self.store.letters.wanted(now))
+                and self.store.letters.has_room(now, limits)
+                and opens_at(self.store, Channel.MAIL, self.terms[Channel.MAIL], now) <= now
+            )
         return False
 
     def _reload(self, roster: Roster) -> Roster:

@@ -13,7 +13,8 @@ from functools import partial
 from digest.mail.body import freeze
 from digest.mail.message import Sender, message_id
 from digest.model import Channel, Outcome, Outgoing, Rendered
-from digest.run.deliver import Mailer, pause_of, send_one
+from digest.run.alone import AGAIN, mail_alone
+from digest.run.deliver import Mailer, pause_of
 from digest.run.session import Session
 from digest.store import Store
 from digest.store.suppressions import Farewell
@@ -52,18 +53,12 @@ async def say_farewell(session: Session, mailer: Mailer) -> None:
 
 async def _say(session: Session, mailer: Mailer, farewell: Farewell) -> bool:
     """Try one last mail; returns whether the mail server can be used for the next one."""
-    store, now = session.store, session.clock()
-    suppressions = store.suppressions
-    outgoing = _outgoing(store.uuid, farewell, mailer.sender, now)
-    session.progress(f"mailing {farewell.address}")
-    session.stop.in_flight = True
-    try:
-        receipt = await send_one(mailer, outgoing, partial(suppressions.enter_data, farewell))
-    finally:
-        session.stop.in_flight = False
-    receipt = store.relay.judge_one(receipt, session.clock(), farewell.address)
-    again = receipt.outcome in (Outcome.DEFERRED, Outcome.RELAY)
-    suppressions.settle(farewell, again=again)
+    store, suppressions = session.store, session.store.suppressions
+    outgoing = _outgoing(store.uuid, farewell, mailer.sender, session.clock())
+    receipt = await mail_alone(
+        session, mailer, outgoing, partial(suppressions.enter_data, farewell)
+    )
+    suppressions.settle(farewell, again=receipt.outcome in AGAIN)
     log.info("%s: told of having left: %s", farewell.address, receipt.reply)
     return receipt.outcome is not Outcome.RELAY
 

@@ -18,6 +18,7 @@ from digest.store.alarms import Alarms
 from digest.store.archive import Archive
 from digest.store.bodies import Bodies
 from digest.store.book import Own, SignUps, Wishes, read_own
+from digest.store.choices import Choices
 from digest.store.clock import Clock
 from digest.store.database import Database, is_there
 from digest.store.digests import Digests
@@ -25,6 +26,7 @@ from digest.store.exports import Exports
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
+from digest.store.letters import Letters
 from digest.store.mistakes import Mistakes
 from digest.store.naming import Naming
 from digest.store.outbox import Outbox
@@ -52,6 +54,8 @@ class Store:
         self.subscribers = Subscribers(database)
         self.signups = SignUps(database)
         self.wishes = Wishes(database)
+        self.choices = Choices(database)
+        self.letters = Letters(database)
         self.windows = Windows(database)
         self.withdrawals = Withdrawals(database)
         self.sources = Sources(database)

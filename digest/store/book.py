@@ -16,11 +16,22 @@ from pathlib import Path
 
 from digest.errors import ConfigError
 from digest.model import Away, Keyword, SignUp, Wish
+from digest.store.choices import note_choice
 from digest.store.copying import BUSY_SECONDS, open_to_read
 from digest.store.database import Concern, Database, is_there
 from digest.store.failures import explained_errors
+from digest.store.letters import Letter, use
 from digest.store.naming import MARK
-from digest.store.readers import REVISION, count_readers, end_wish, next_reader, note_change
+from digest.store.readers import (
+    REVISION,
+    count_readers,
+    end_wish,
+    is_of_file,
+    next_reader,
+    note_change,
+    rename,
+)
+from digest.store.rows import loads
 from digest.store.schema import MIGRATIONS
 from digest.store.suppressions import lift
 
@@ -86,55 +97,99 @@ class SignUps(Concern):
         Raises ConfigError where the database is to hold no addresses: mail could not reach one.
         """
         with self._db.transaction():
-            if self._db.meta(MARK):
-                raise ConfigError(
-                    "nobody can sign up while the subscribers come from a secret:"
-                    " the database keeps no addresses then",
-                    remedy="keep the readers in a file (DIGEST_SUBSCRIBERS)",
-                )
-            self._db.note_time(now)
-            known = self._db.row(
-                "SELECT id, origin, gone FROM subscriber WHERE lower(address) = lower(?)",
-                [signup.email],
-            )
-            if known is None:
-                reader = next_reader(self._db)
-                self._db.write(
-                    """INSERT INTO subscriber(id, address, name, since, due_at, origin)
-                       VALUES(?, ?, '', ?, ?, 'web')""",
-                    [reader, signup.email, now, now],
-                )
-            elif known["origin"] == "file" and not known["gone"]:
-                return None
-            else:
-                reader = known["id"]
-                self._db.write(
-                    "UPDATE subscriber SET origin = 'web', gone = 0 WHERE id = ?", [reader]
-                )
-            self._db.write(
-                """INSERT INTO signup(subscriber, entry, names, at) VALUES(?, ?, ?, ?)
-                   ON CONFLICT(subscriber) DO UPDATE
-                   SET entry = excluded.entry, names = excluded.names, at = excluded.at""",
-                [reader, signup.entry, json.dumps(signup.names), now],
-            )
-            lift(self._db, signup.email)
-            note_change(self._db)
-        return int(reader)
+            return self._take_in(signup, now)
 
-    def change(self, signup: SignUp, now: datetime) -> bool:
-        """Give somebody who signed up another entry; false where they have left meanwhile, or the
-        file has taken them over.
+    def confirm(self, letter: Letter, now: datetime) -> int | None:
+        """Take in the sign-up of a letter whose link was followed, once, with what was agreed to.
+        Whom the subscribers file names meanwhile is mailed again, as it says. Returns the reader's
+        number, or None where the letter has done what it was for.
         """
         with self._db.transaction():
-            self._db.note_time(now)
-            changed = self._db.write(
-                """UPDATE signup SET entry = ?, names = ?, at = ?
-                   WHERE subscriber = (
-                       SELECT id FROM subscriber WHERE lower(address) = lower(?))""",
-                [signup.entry, json.dumps(signup.names), now, signup.email],
+            if not use(self._db, letter):
+                return None
+            reader = self._take_in(letter.signup, now)
+            if reader is None:
+                lift(self._db, letter.address)
+            else:
+                self._db.write(
+                    "INSERT INTO consent(subscriber, words, at, place) VALUES(?, ?, ?, ?)",
+                    [reader, letter.words, now, letter.place],
+                )
+            return self._db.number(
+                "SELECT id FROM subscriber WHERE lower(address) = lower(?)", [letter.address]
             )
+
+    def move(self, letter: Letter, now: datetime) -> bool:
+        """Give somebody who signed up the new address of a letter whose link was followed; false
+        where it has done what it was for, or they have left meanwhile.
+        """
+        with self._db.transaction():
+            signed_up = self._db.value("SELECT 1 FROM signup WHERE subscriber = ?", [letter.reader])
+            if not signed_up or not use(self._db, letter):
+                return False
+            self._db.note_time(now)
+            rename(self._db, letter.reader or 0, letter.address)
+        return True
+
+    def _take_in(self, signup: SignUp, now: datetime) -> int | None:
+        if self._db.meta(MARK):
+            raise ConfigError(
+                "nobody can sign up while the subscribers come from a secret:"
+                " the database keeps no addresses then",
+                remedy="keep the readers in a file (DIGEST_SUBSCRIBERS)",
+            )
+        self._db.note_time(now)
+        known = self._db.row(
+            "SELECT id, origin, gone FROM subscriber WHERE lower(address) = lower(?)",
+            [signup.email],
+        )
+        if known is None:
+            reader = next_reader(self._db)
+            self._db.write(
+                """INSERT INTO subscriber(id, address, name, since, due_at, origin)
+                   VALUES(?, ?, '', ?, ?, 'web')""",
+                [reader, signup.email, now, now],
+            )
+        elif known["origin"] == "file" and not known["gone"]:
+            return None
+        else:
+            reader = known["id"]
+            self._db.write("UPDATE subscriber SET origin = 'web', gone = 0 WHERE id = ?", [reader])
+        self._db.write(
+            """INSERT INTO signup(subscriber, entry, names, at) VALUES(?, ?, ?, ?)
+               ON CONFLICT(subscriber) DO UPDATE
+               SET entry = excluded.entry, names = excluded.names, at = excluded.at""",
+            [reader, signup.entry, json.dumps(signup.names), now],
+        )
+        lift(self._db, signup.email)
+        note_change(self._db)
+        return int(reader)
+
+    def change(self, signup: SignUp, now: datetime, words: str = "") -> bool:
+        """Give somebody who signed up another entry; false where they have left meanwhile, or the
+        file has taken them over. With `words` the reader hears in the next digest what changed.
+        """
+        with self._db.transaction():
+            before = self.of(signup.email)
+            if before is None:
+                return False
+            self._db.note_time(now)
+            reader = self._db.number(
+                "SELECT id FROM subscriber WHERE lower(address) = lower(?)", [signup.email]
+            )
+            self._db.write(
+                "UPDATE signup SET entry = ?, names = ?, at = ? WHERE subscriber = ?",
+                [signup.entry, json.dumps(signup.names), now, reader],
+            )
+            if words:
+                note_choice(self._db, reader, words, before, now)
             note_change(self._db)
-        return changed > 0
+        return True
+
+    def brought(self, since: datetime) -> int:
+        """How many keywords came with the sign-ups since then."""
+        entries = self._db.column("SELECT entry FROM signup WHERE at > ?", [since])
+        return sum(len(loads(entry).get("keywords", ())) for entry in entries)
 
 
 class Wishes(Concern):
@@ -149,17 +204,28 @@ class Wishes(Concern):
                ORDER BY r.id, w.field, w.value""",
         )
 
-    def pause(self, reader: int, until: date, entry: str, now: datetime) -> bool:
-        """Let no digest come to a reader before a day, in place of an earlier such wish; `entry` is
-        the day that the file has ("": none). False where the file does not name the reader.
-        """
-        return self._set(reader, Away.PAUSE, until.isoformat(), entry, now)
+    def of(self, reader: int) -> list[Wish]:
+        """The wishes of one reader."""
+        return self._db.all(
+            Wish,
+            """SELECT r.address AS email, w.field, w.value, w.entry, w.at AS since
+               FROM wish w JOIN subscriber r ON r.id = w.subscriber
+               WHERE w.subscriber = ? ORDER BY w.field, w.value""",
+            [reader],
+        )
 
-    def leave(self, reader: int, keyword: Keyword, now: datetime) -> bool:
+    def pause(self, reader: int, until: date, entry: str, now: datetime, words: str = "") -> bool:
+        """Let no digest come to a reader before a day, in place of an earlier such wish; `entry` is
+        the day that the file has ("": none). False where the file does not name the reader. With
+        `words` the reader hears of it in the next digest.
+        """
+        return self._set(reader, (Away.PAUSE, until.isoformat(), entry), now, words)
+
+    def leave(self, reader: int, keyword: Keyword, now: datetime, words: str = "") -> bool:
         """Let a keyword bring nothing more to a reader. False where the file does not name the
         reader. Who leaves the last one leaves altogether, which is a suppression.
         """
-        return self._set(reader, Away.KEYWORD, keyword.query, keyword.name, now)
+        return self._set(reader, (Away.KEYWORD, keyword.query, keyword.name), now, words)
 
     def end(self, wishes: Iterable[Wish]) -> None:
         """End these wishes: what they took away comes again."""
@@ -168,11 +234,17 @@ class Wishes(Concern):
                 end_wish(self._db, wish)
             note_change(self._db)
 
-    def _set(self, reader: int, field: Away, value: str, entry: str, now: datetime) -> bool:
+    def take_back(self, reader: int, wish: Wish, now: datetime, words: str) -> None:
+        """End one wish of a reader's, who hears of it in the next digest."""
         with self._db.transaction():
-            if not self._db.value(
-                "SELECT 1 FROM subscriber WHERE id = ? AND origin = 'file' AND gone = 0", [reader]
-            ):
+            self._db.note_time(now)
+            end_wish(self._db, wish)
+            note_choice(self._db, reader, words, None, now)
+
+    def _set(self, reader: int, wish: tuple[Away, str, str], now: datetime, words: str) -> bool:
+        field, value, entry = wish
+        with self._db.transaction():
+            if not is_of_file(self._db, reader):
                 return False
             self._db.note_time(now)
             if field is Away.PAUSE:
@@ -185,5 +257,7 @@ class Wishes(Concern):
                    DO UPDATE SET entry = excluded.entry, at = excluded.at""",
                 [reader, field, value, entry, now],
             )
+            if words:
+                note_choice(self._db, reader, words, None, now)
             note_change(self._db)
         return True

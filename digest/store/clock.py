@@ -238,6 +238,7 @@ def _mark_of(path: Path) -> str:
 
 _STAMPS = (
     ("answer", "at"),
+    ("choice", "at"),
     ("consent", "at"),
     ("delivery", "ended_at"),
     ("forgotten", "at"),
@@ -245,6 +246,9 @@ _STAMPS = (
     ("inbox_message", "at"),
     ("lack", "at"),
     ("library", "at"),
+    ("letter", "at"),
+    ("letter", "next_at"),
+    ("letter", "sent_at"),
     ("liked", "at"),
     ("mistake", "since"),
     ("mistake", "until"),

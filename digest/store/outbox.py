@@ -17,6 +17,7 @@ from digest.rules.delivery_retry import UNKNOWN_WAIT, effect_of
 from digest.store.ageing import KEPT
 from digest.store.bodies import Content, keep, papers_of
 from digest.store.bounces import excuse_words, note_bounce
+from digest.store.choices import told_in
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.mistakes import HELD_BACK
@@ -126,10 +127,9 @@ class Outbox(Concern):
         given. Raises UsageError where there is no such delivery, or its body is gone.
         """
         row = self._db.row(
-            f"""SELECT d.id, d.attempt, r.address, r.channel, r.name, d.message_id, d.content,
+            f"""SELECT d.id, d.attempt, d.content, d.message_id, r.address, r.channel, r.name, r.links,
                    d.queued_at AS date, {SUBJECT} AS subject, b.pieces AS body, r.id AS reader
-               FROM delivery d
-               JOIN subscriber r ON r.id = d.subscriber
+               FROM delivery d JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
                LEFT JOIN body b ON b.content = d.content
                WHERE d.id = ?""",
@@ -139,7 +139,8 @@ class Outbox(Concern):
             raise no_delivery_error(delivery, " --all")
         if not pieces and row["body"] is None:
             raise body_gone_error(delivery)
-        return value_of(Outgoing, row, pieces=pieces or unpack(row["body"]))
+        told = told_in(self._db, delivery)
+        return value_of(Outgoing, row, pieces=pieces or unpack(row["body"]), told=told)
 
     def enter_data(self, outgoing: Outgoing) -> None:
         """Commit that from now on the message may be accepted. Raises LookupError where the claim

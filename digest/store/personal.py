@@ -24,6 +24,8 @@ OF_READER = (
     "signup",
     "wish",
     "consent",
+    "choice",
+    "letter",
     "liked",
     "library",
     "correction",
@@ -82,6 +84,9 @@ class Personal(Concern):
                 erased += erase_reader(self._db, reader, now)
             erased["suppression"] = self._db.write(
                 "DELETE FROM suppression WHERE lower(address) = lower(?)", [address]
+            )
+            erased["letter"] += self._db.write(
+                "DELETE FROM letter WHERE lower(address) = lower(?)", [address]
             )
             self._conceal(address)
             note_forgotten(self._db, address, now)

@@ -46,10 +46,13 @@ class LibraryPaper:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a reader agreed to, in the words that were shown, and when (UTC)."""
+    """What a reader agreed to, in the words that were shown, when (UTC), and from which network,
+    shortened.
+    """
 
     words: str
     at: datetime
+    place: str = ""
 
 
 class Preferences(Concern):
@@ -223,6 +226,6 @@ class Preferences(Concern):
         """What a reader agreed to last."""
         return self._db.first(
             Consent,
-            "SELECT words, at FROM consent WHERE subscriber = ? ORDER BY id DESC LIMIT 1",
+            "SELECT words, at, place FROM consent WHERE subscriber = ? ORDER BY id DESC LIMIT 1",
             [reader],
         )

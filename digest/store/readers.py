@@ -36,6 +36,42 @@ def end_own(database: Database, reader: int) -> None:
     note_change(database)
 
 
+def rename(database: Database, reader: int, new: str) -> None:
+    """Give a reader another address; belongs into a transaction. A row that has it from earlier is
+    renamed out of the way (see Subscribers.move).
+    """
+    old = database.text("SELECT address FROM subscriber WHERE id = ?", [reader])
+    other = database.value(
+        "SELECT id FROM subscriber WHERE lower(address) = lower(?) AND id <> ?", [new, reader]
+    )
+    if other is not None:
+        database.write(
+            """UPDATE subscriber
+               SET address = address || ' (before ' || id || ')', gone = 1 WHERE id = ?""",
+            [other],
+        )
+        end_own(database, other)
+    database.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
+    # What a reader wants goes along; a bounce is the old address's.
+    database.write(
+        """UPDATE suppression SET address = :new
+           WHERE lower(address) = lower(:old) AND reason NOT LIKE 'bounced%'
+               AND NOT EXISTS (
+                   SELECT 1 FROM suppression x WHERE lower(x.address) = lower(:new))""",
+        {"new": new, "old": old},
+    )
+    note_change(database)
+
+
+def is_of_file(database: Database, reader: int) -> bool:
+    """Whether the subscribers file speaks for a reader, who is there."""
+    return bool(
+        database.value(
+            "SELECT 1 FROM subscriber WHERE id = ? AND origin = 'file' AND gone = 0", [reader]
+        )
+    )
+
+
 def end_wish(database: Database, wish: Wish) -> None:
     """End one wish, unless it was made anew since; belongs into a transaction."""
     database.write(

@@ -58,7 +58,10 @@ MIGRATIONS: tuple[str, ...] = (
     # until the day `value`, where `entry` is the day that the file had then, or the keyword with
     # the query `value`, where `entry` is its name.
     # `farewell` 'none': none follows, and leaving can be undone all the same.
-    # `consent`: what the reader agreed to, in the words that were shown.
+    # `consent`: what the reader agreed to, in the words that were shown, and from which network.
+    # `links`: how often the reader made older links to their choices worthless. `choice`: a change
+    # that a reader made on the web, in words, with the entry before it. `letter`: a mail with a
+    # link that was asked for there, or (`forget`) that the next run is to erase the reader.
     # `forgotten`: a keyed hash of each address of which all else was erased.
     # `digest`: the digest's value as JSON, from which its body is rendered again. `body`: there
     # while a delivery of it is on its way, and `lasting` until it is pruned, where there is no
@@ -152,9 +155,43 @@ CHECK(origin IN ('file', 'web'));
         id INTEGER PRIMARY KEY,
         subscriber INTEGER NOT NULL REFERENCES subscriber(id),
         words TEXT NOT NULL,
-        at TEXT NOT NULL
+        at TEXT NOT NULL,
+        place TEXT NOT NULL DEFAULT ''
     );
     CREATE INDEX consent_subscriber ON consent(subscriber);
+
+    ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE choice(
+        id INTEGER PRIMARY KEY,
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        words TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        names TEXT NOT NULL,
+        at TEXT NOT NULL
+    );
+    CREATE INDEX choice_subscriber ON choice(subscriber);
+
+    CREATE TABLE letter(
+        id INTEGER PRIMARY KEY,
+        subscriber INTEGER REFERENCES subscriber(id),
+        kind TEXT NOT NULL CHECK(kind IN ('sign up', 'key', 'move', 'forget')),
+        address TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        names TEXT NOT NULL,
+        words TEXT NOT NULL,
+        place TEXT NOT NULL,
+        at TEXT NOT NULL,
+        next_at TEXT NOT NULL,
+        sent_at TEXT,
+        state TEXT NOT NULL CHECK(state IN ('wanted', 'handed over', 'used', 'ended'))
+    );
+    CREATE INDEX letter_subscriber ON letter(subscriber);
+    CREATE INDEX letter_address ON letter(lower(address), at);
+    CREATE INDEX letter_place ON letter(place, at);
+    CREATE INDEX letter_at ON letter(at);
+    CREATE INDEX letter_sent ON letter(sent_at);
+    CREATE INDEX letter_wanted ON letter(next_at) WHERE state = 'wanted';
 
     CREATE TABLE liked(
         subscriber INTEGER NOT NULL REFERENCES subscriber(id),

@@ -17,7 +17,7 @@ from digest.store.database import Concern, Database
 from digest.store.forgotten import without_forgotten
 from digest.store.log import head
 from digest.store.mistakes import HELD_BACK, note_mistakes
-from digest.store.readers import count_readers, end_own, end_wish, next_reader
+from digest.store.readers import count_readers, end_own, end_wish, next_reader, rename
 from digest.store.rows import NOT_CARRIED_STATES, moment_or_none, value_of
 from digest.times import to_text
 
@@ -273,28 +273,15 @@ class Subscribers(Concern):
             )
             if reader is None:
                 return False
-            other = self._db.value(
-                "SELECT id FROM subscriber WHERE lower(address) = lower(?) AND id <> ?",
-                [new, reader],
-            )
-            if other is not None:
-                self._db.write(
-                    """UPDATE subscriber
-                       SET address = address || ' (before ' || id || ')', gone = 1 WHERE id = ?""",
-                    [other],
-                )
-                end_own(self._db, other)
-            self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [new, reader])
-            # What a reader wants goes along; a bounce is the old address's.
-            self._db.write(
-                """UPDATE suppression SET address = :new
-                   WHERE lower(address) = lower(:old) AND reason NOT LIKE 'bounced%'
-                       AND NOT EXISTS (
-                           SELECT 1 FROM suppression x WHERE lower(x.address) = lower(:new))""",
-                {"new": new, "old": old},
-            )
-            self._db.set_meta("roster", "")
+            rename(self._db, reader, new)
         return True
+
+    def number(self, address: str) -> int | None:
+        """A reader's number, by which links and addresses in mails name them; None where none with
+        this address is there.
+        """
+        known = "SELECT id FROM subscriber WHERE lower(address) = lower(?) AND gone = 0"
+        return self._db.number(known, [address]) or None
 
     def state(self, address: str) -> SubscriberState | None:
         """What is remembered of one reader, or None."""

@@ -118,6 +118,11 @@ class _Taking:
             if reader["gone"]:
                 self._let_go(reader["id"], number)
             self._numbers[reader["id"]] = number
+            # What a reader made worthless stays so.
+            self._db.write(
+                "UPDATE subscriber SET links = GREATEST(links, ?) WHERE id = ?",
+                [reader["links"], number],
+            )
 
     def _let_in(self, reader: dict[str, Any], *, taken: bool) -> int:
         """Add a reader, under the number that links in their mails bear, unless it is `taken`."""
@@ -199,15 +204,18 @@ class _Taking:
             )
 
     def consents(self) -> None:
-        """What a reader agreed to stays, and what is new comes in."""
-        for row in self._old.rows("SELECT subscriber, words, at FROM consent ORDER BY id"):
-            row |= {"subscriber": self._numbers[row["subscriber"]]}
-            if not self._db.value(
-                """SELECT 1 FROM consent
-                   WHERE subscriber = :subscriber AND words = :words AND at = :at""",
-                row,
+        """What a reader agreed to, or changed, stays, and what is new comes in."""
+        for table, others in (("consent", "place"), ("choice", "entry, names")):
+            for row in self._old.rows(
+                f"SELECT subscriber, words, at, {others} FROM {table} ORDER BY id"
             ):
-                _insert(self._db, "consent", row)
+                row |= {"subscriber": self._numbers[row["subscriber"]]}
+                if not self._db.value(
+                    f"""SELECT 1 FROM {table}
+                        WHERE subscriber = :subscriber AND words = :words AND at = :at""",
+                    row,
+                ):
+                    _insert(self._db, table, row)
 
 
 def _insert(database: Database, table: str, row: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from digest.mail.message import Message, Sender
 from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt, Standing
-from digest.rules.channels import RateLimit
+from digest.rules.channels import RateLimit, make_terms
 from digest.run.daemon import Daemon
 from digest.run.farewell import NO_DELIVERY, SUBJECT
 from digest.run.inbox import process_message
@@ -276,7 +276,7 @@ async def test_a_server_that_cannot_be_used_gets_its_rest_and_the_limit_its_mess
 
 async def test_a_daemon_that_sleeps_notices_it(world: Leaving) -> None:
     daemon = Daemon.__new__(Daemon)
-    daemon.store, daemon.clock = world.store, lambda: world.now
+    daemon.store, daemon.clock, daemon.terms = world.store, lambda: world.now, make_terms()
     assert not daemon._is_due(world.now + HOUR)
     world.press()
     assert daemon._is_due(world.now + HOUR)

@@ -64,7 +64,8 @@ def _tables(world: World) -> dict[str, dict[str, str]]:
             found[table] = {
                 column["name"]: column["type"]
                 for column in columns
-                if column["notnull"] and column["dflt_value"] is None
+                if column["name"] == "subscriber"
+                or (column["notnull"] and column["dflt_value"] is None)
             }
     return found
 
@@ -75,8 +76,8 @@ def _value(world: World, table: str, name: str, kind: str, number: int) -> Any:
     for key in world.database.rows(f"PRAGMA foreign_key_list({table})"):
         if key["from"] == name:
             return world.value(f"SELECT MAX({key['to'] or 'id'}) FROM {key['table']}")
-    if name in ("blame", "field"):
-        return {"blame": "soft", "field": "keyword"}[name]
+    if name in ("blame", "field", "state") or (table, name) == ("letter", "kind"):
+        return {"blame": "soft", "field": "keyword", "kind": "key", "state": "ended"}[name]
     return {"INTEGER": 1, "BLOB": b"x"}.get(kind, f"words on {ADA} in {table}")
 
 
