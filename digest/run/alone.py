@@ -1,4 +1,4 @@
-"""Mails that are no digests, one at a time: they stand in no outbox, and keep the server's rests."""
+"""Mails that are no digests, one at a time. They stand in no outbox, and keep its rests."""
 
 from __future__ import annotations
 

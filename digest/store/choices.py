@@ -60,12 +60,14 @@ def note_choice(
 
 
 def told_in(database: Database, delivery: int) -> tuple[str, ...]:
-    """The changes that a digest tells of: those since the one before it that reached its reader."""
+    """The changes that a digest tells of: those since the one before it that reached its reader;
+    one of the same second is rather told twice than never.
+    """
     return tuple(
         database.column(
             f"""SELECT c.words FROM delivery d JOIN choice c ON c.subscriber = d.subscriber
                 WHERE d.id = :delivery AND d.again IS NULL AND c.at <= d.queued_at
-                    AND c.at > COALESCE((
+                    AND c.at >= COALESCE((
                         SELECT MAX(e.queued_at) FROM delivery e
                         WHERE e.subscriber = d.subscriber AND e.id < d.id AND e.again IS NULL
                             AND e.state NOT IN {NOT_CARRIED_STATES}), '')

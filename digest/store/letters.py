@@ -110,7 +110,10 @@ class Letters(Concern):
         TryLaterError where the network, or everybody together, has.
         """
         with self._db.transaction():
-            self._db.write("DELETE FROM letter WHERE at < ?", [now - KEPT])
+            self._db.write(
+                "DELETE FROM letter WHERE at < ? AND NOT (kind = 'forget' AND state = 'wanted')",
+                [now - KEPT],
+            )
             since = now - TRIED
             if self._asked(since, asked.place) >= FROM_ONE_PLACE or self._asked(since) >= IN_ALL:
                 raise TryLaterError(
@@ -150,11 +153,14 @@ class Letters(Concern):
         return self._db.number("SELECT COUNT(*) FROM letter WHERE at > ?", [since])
 
     def wanted(self, now: datetime) -> list[Letter]:
-        """The letters that are to leave now, by their limits or not, the oldest first."""
+        """The letters that are to leave now, by their limits or not, the oldest first; who is to be
+        forgotten is, however late.
+        """
         return self._db.all(
             Letter,
             f"""SELECT {_COLUMNS} FROM letter
-                WHERE state = 'wanted' AND next_at <= ? AND at > ? ORDER BY id""",
+                WHERE state = 'wanted' AND next_at <= ? AND (at > ? OR kind = 'forget')
+                ORDER BY id""",
             [now, now - TRIED],
         )
 

@@ -130,8 +130,7 @@ class Outbox(Concern):
             f"""SELECT d.id, d.attempt, d.content, d.message_id, r.address, r.channel, r.name, r.links,
                    d.queued_at AS date, {SUBJECT} AS subject, b.pieces AS body, r.id AS reader
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber
-               JOIN content c ON c.id = d.content
-               LEFT JOIN body b ON b.content = d.content
+               JOIN content c ON c.id = d.content LEFT JOIN body b ON b.content = d.content
                WHERE d.id = ?""",
             [delivery],
         )

@@ -56,6 +56,19 @@ class Pages(Concern):
             ]
         return tuple(found[:limit])
 
+    def latest(self, since: datetime, most: int) -> list[Paper]:
+        """The papers on record that were submitted since then, the newest first, `most` of them;
+        those whose abstract is no longer kept are older.
+        """
+        ids = self._db.column(
+            """SELECT id FROM paper WHERE updated >= :since AND abstract <> ''
+                   AND published >= :since
+               ORDER BY updated DESC LIMIT :most""",
+            {"since": since, "most": most},
+        )
+        papers = load_papers(self._db, ids).values()
+        return sorted(papers, key=lambda paper: (paper.published, paper.id), reverse=True)
+
     def note_shown(self, queries: Sequence[str], limit: int, within: Sequence[str]) -> None:
         """Remember what the page shows: so many papers of each of these queries, as `recent` gives
         them.

@@ -22,12 +22,17 @@ from digest.setup.settings import Settings
 from digest.store import Store
 from digest.web.answers import SAFE, Errors, error_page
 from digest.web.archive import Archive
+from digest.web.choices import Choices
+from digest.web.counts import Counts
 from digest.web.desk import Desk
 from digest.web.front import Front
 from digest.web.leaving import Leaving
+from digest.web.letters import Letters
 from digest.web.own import Own
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
+from digest.web.readers import Readers
+from digest.web.signing_up import SigningUp
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +71,7 @@ def make_app(site: Site) -> Front:
             *_common(site),
             *Own(site.pages, site.library, site.signer, site.settings.base_url).routes,
             *Leaving(site.pages, site.desk, site.signer, site.clock).routes,
+            *_for_readers(site),
         ],
         exception_handlers=Errors(site.pages).handlers,  # type: ignore[arg-type]
     )
@@ -79,6 +85,15 @@ def make_app(site: Site) -> Front:
         # What is left of the body is not waited for.
         refuse=lambda: error_page(site.pages, 413, {"Connection": "close"}),
     )
+
+
+def _for_readers(site: Site) -> Iterator[Route]:
+    """Where people sign up, change what comes, and follow the links that they asked for."""
+    readers, counts = Readers(site.settings), Counts()
+    pages, desk, signer, clock = site.pages, site.desk, site.signer, site.clock
+    yield from Choices(pages, desk, signer, clock, readers, counts).routes
+    yield from Letters(site.settings, pages, desk, signer, clock, readers).routes
+    yield from SigningUp(site.settings, pages, desk, signer, clock, readers, counts).routes
 
 
 def _common(site: Site) -> list[Route]:

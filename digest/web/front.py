@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Any, TypeAlias
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -79,6 +87,16 @@ def client_of(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
             break
         address = str(found)
     return address
+
+
+def place_of(request: Request) -> str:
+    """The network that a request comes from, shortened so that it names nobody: of IPv4 the first
+    24 bits, of IPv6 the first 48.
+    """
+    found = _address(request.client.host) if request.client else None
+    if found is None:
+        return "unknown"
+    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
 def is_within(address: str, networks: Sequence[Network]) -> bool:

@@ -76,6 +76,7 @@ class Settings:
     heartbeat_url: str = field(default="", repr=False)
     base_url: str = ""
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    signup: bool = False
     arxiv_api: str = ARXIV_API
     arxiv_feeds: str = ""
     arxiv_oai: str = ""
@@ -256,9 +257,30 @@ def _contradictions(
             "set it, such as DIGEST_FROM='Daily Papers <papers@example.org>'",
         ),
     )
-    for applies, name, message, remedy in cases:
+    for applies, name, message, remedy in (*cases, *_for_sign_ups(settings, mistakes)):
         if applies:
             yield name, ConfigError(message, remedy=remedy)
+
+
+def _for_sign_ups(
+    settings: Settings, mistakes: Mapping[str, ConfigError]
+) -> tuple[tuple[object, str, str, str], ...]:
+    """What strangers who sign up need; as `_contradictions` has it."""
+    return (
+        (
+            settings.signup and not settings.base_url and "DIGEST_BASE_URL" not in mistakes,
+            "DIGEST_SIGNUP",
+            "DIGEST_SIGNUP is open, and DIGEST_BASE_URL is not set: no link could confirm an"
+            " address",
+            "set DIGEST_BASE_URL, or DIGEST_SIGNUP=closed",
+        ),
+        (
+            settings.signup and settings.subscribers_yaml,
+            "DIGEST_SIGNUP",
+            f"DIGEST_SIGNUP is open, and with {IN_PLACE} the database keeps no addresses",
+            "keep the readers in a file (DIGEST_SUBSCRIBERS), or set DIGEST_SIGNUP=closed",
+        ),
+    )
 
 
 def find_home(named: str, folder: Path) -> Path:

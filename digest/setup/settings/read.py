@@ -246,6 +246,11 @@ def hold(written: Written) -> bool:
     return written.one_of("retry", "hold") == "hold"
 
 
+def signup(written: Written) -> bool:
+    """Whether strangers may sign up."""
+    return written.one_of("closed", "open") == "open"
+
+
 def seconds(written: Written) -> float:
     """A pause in seconds, an hour at most."""
     try:

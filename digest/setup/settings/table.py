@@ -216,6 +216,13 @@ SETTINGS = (
         read.networks,
     ),
     Setting(
+        "DIGEST_SIGNUP",
+        "signup",
+        "closed",
+        "Whether strangers may sign up on the web side: open or closed",
+        read.signup,
+    ),
+    Setting(
         "DIGEST_GITHUB_TOKEN",
         "github_token",
         "",

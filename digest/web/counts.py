@@ -1,0 +1,86 @@
+"""What keywords would have brought in the last days, of the papers on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from digest.errors import QueryError
+from digest.keywords.grammar import describe, parse
+from digest.keywords.match import Matcher, stems
+from digest.keywords.words import reading
+from digest.model import Keyword, Paper, Rule
+from digest.store import Store
+from digest.subscribers.book import Book
+from digest.subscribers.check import fold
+from digest.web.wanted import Fault, fault_of
+
+SPAN = timedelta(days=7)
+MOST = 5_000
+"""Papers that are looked through, the newest: a second's work once a run."""
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A keyword as it was written, how it is read, and how many papers it would have brought, with
+    the newest; or its mistake.
+    """
+
+    text: str
+    reading: tuple[str, ...] = ()
+    papers: int = 0
+    newest: tuple[Paper, ...] = ()
+    fault: Fault | None = None
+
+
+class Counts:
+    """Counts on the thread that works with the database; the index of papers lasts until the next
+    run, or for an hour.
+    """
+
+    def __init__(self) -> None:
+        self._matcher: Matcher | None = None
+        self._papers: list[Paper] = []
+        self._made: object = None
+
+    def of(self, store: Store, book: Book, texts: Iterable[str], now: datetime) -> list[Count]:
+        """The counts of some keywords, in their order."""
+        self._refresh(store, now)
+        return [self._count(book, text) for text in texts]
+
+    def _refresh(self, store: Store, now: datetime) -> None:
+        latest = store.runs.latest()
+        made = (latest, now.replace(minute=0, second=0))
+        if self._matcher is not None and made == self._made:
+            return
+        if self._matcher is not None:
+            self._matcher.close()
+        self._papers = store.pages.latest(now - SPAN, MOST)
+        self._matcher, self._made = Matcher(self._papers), made
+
+    def _count(self, book: Book, text: str) -> Count:
+        assert self._matcher is not None
+        try:
+            keywords = _meant(book, text)
+        except QueryError as error:
+            return Count(text, fault=fault_of(error))
+        if not keywords:
+            return Count(text, fault=Fault(f"there is no group {text[1:].strip()!r} here"))
+        found: set[str] = set()
+        words: list[str] = []
+        for keyword in keywords:
+            node = parse(keyword.query)
+            found |= self._matcher.match(node)
+            is_query = keyword.rule is Rule.QUERY
+            words += reading(node, stems) if is_query else [describe(keyword)]
+        papers = [paper for paper in self._papers if paper.id in found]
+        return Count(text, tuple(words), len(papers), tuple(papers[:EXAMPLES]))
+
+
+def _meant(book: Book, text: str) -> tuple[Keyword, ...]:
+    """The keywords of a line: a group's, a name's, or itself."""
+    if text.startswith("+"):
+        return book.checked.groups.get(fold(text[1:]), ())
+    return (book.checked.find(text),)

@@ -1,0 +1,81 @@
+"""The readers as the web knows them: by their numbers, with what the subscribers file or they
+themselves say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from digest.model import Origin, Roster, SignUp, Subscriber, Wish
+from digest.setup.settings import Settings
+from digest.setup.subscribers import read_roster
+from digest.store import Store
+from digest.subscribers.book import Book, with_wishes
+from digest.subscribers.load import follow_file
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A reader: `now` is what comes to them, `whole` the same without what they took away (None
+    where a mistake holds them back); `signup` is there for who signed up.
+    """
+
+    number: int
+    address: str
+    now: Subscriber | None
+    whole: Subscriber | None
+    signup: SignUp | None
+    wishes: tuple[Wish, ...]
+
+    @property
+    def masked(self) -> str:
+        """The address as whoever holds a forwarded mail may see it."""
+        local, at, domain = self.address.rpartition("@")
+        return f"{local[:1]}…@{domain}" if at else ""
+
+
+class Readers:
+    """Reads the subscribers file again when it has changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stamp: object = object()
+        self._book: Book | None = None
+
+    def book(self) -> Book:
+        """What the subscribers file says. Raises ConfigError where it cannot be followed."""
+        path = self._settings.subscribers
+        try:
+            status = path.stat()
+            stamp: object = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            stamp = None
+        if self._book is None or stamp != self._stamp:
+            self._book, self._stamp = follow_file(path, may_be_missing=True), stamp
+        return self._book
+
+    def of(self, store: Store, number: int) -> Known | None:
+        """One reader by number; None where neither the file nor themselves say anything of them."""
+        address = store.inbox.address_of(number)
+        if address is None:
+            return None
+        signup, wishes = store.signups.of(address), tuple(store.wishes.of(number))
+        roster = self._roster(signup)
+        whole = _named(roster, address)
+        if whole is not None and whole.origin is Origin.FILE:
+            signup = None
+        if whole is None and signup is None and not roster.why_held_back(address):
+            return None
+        now = _named(with_wishes(roster, wishes), address)
+        return Known(number, address, now, whole, signup, wishes)
+
+    def _roster(self, signup: SignUp | None) -> Roster:
+        if self._settings.subscribers_yaml:
+            return read_roster(self._settings)
+        book = self.book()
+        return book.with_sign_ups([signup] if signup else [])
+
+
+def _named(roster: Roster, address: str) -> Subscriber | None:
+    folded = address.casefold()
+    return next((one for one in roster.subscribers if one.email.casefold() == folded), None)

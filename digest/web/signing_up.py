@@ -1,0 +1,128 @@
+"""Signing up: a form with a preview of what would come, and a mail that confirms the address.
+
+The answer is the same for every address, in words, status and time: what becomes of it is decided
+when the mail leaves (run/letters).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from digest.errors import UsageError
+from digest.mail.reader_tokens import Purpose, Signer
+from digest.setup.settings import Settings
+from digest.store import Store
+from digest.store.letters import Asked, LetterKind
+from digest.subscribers.addresses import normal_email
+from digest.web.answers import secret_page
+from digest.web.choices import LONGEST_FORM, WORDS
+from digest.web.counts import Counts
+from digest.web.desk import Desk
+from digest.web.forms import read_form
+from digest.web.front import place_of
+from digest.web.pages import Pages
+from digest.web.readers import Readers
+from digest.web.wanted import Fault, as_posted, fault_of, posted, shown
+
+log = logging.getLogger(__name__)
+
+CONSENT = (
+    "Mail me new arXiv papers for these keywords. I can change what comes, and leave, by a link in"
+    " each mail."
+)
+"""The words that a sign-up agrees to, as the page shows them."""
+HONEYPOT = "website"
+"""A field that no person sees, and programs fill."""
+FORM_LASTS = timedelta(hours=24)
+MINUTE = timedelta(minutes=1)
+EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningUp:
+    """The page on which strangers sign up."""
+
+    settings: Settings
+    pages: Pages
+    desk: Desk
+    signer: Signer
+    clock: Callable[[], datetime]
+    readers: Readers
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where it answers, if the operator lets strangers sign up."""
+        if not self.settings.signup:
+            return []
+        return [Route("/signup", self.answer, methods=["GET", "POST"])]
+
+    async def answer(self, request: Request) -> Response:
+        """Show the form, what its keywords would bring, or that a mail is on its way. Raises
+        TryLaterError where the database is busy, or too many mails were asked for.
+        """
+        form: dict[str, str] = {}
+        if request.method == "POST":
+            form = await read_form(request, longest=LONGEST_FORM)
+        place = place_of(request)
+        return secret_page(await self.desk.do(lambda store: self._answer(store, form, place)))
+
+    def _answer(self, store: Store, form: Mapping[str, str], place: str) -> str:
+        if form.get("button") != "sign up":
+            return self._page(store, form)
+        try:
+            self._sign_up(store, form, place)
+        except UsageError as error:
+            return self._page(store, form, fault_of(error))
+        return self.pages.page("signed-up.html")
+
+    def _sign_up(self, store: Store, form: Mapping[str, str], place: str) -> None:
+        """Ask for the mail that confirms an address."""
+        now = self.clock()
+        if not self._is_fresh(form.get("form", ""), now):
+            raise UsageError("the page was open for too long", remedy="press the button again")
+        if "agreed" not in form:
+            raise UsageError("the box below is not ticked", remedy="tick it, if you agree")
+        try:
+            address = normal_email(form.get("address", "").strip())
+        except ValueError as error:
+            words = str(error).rstrip(".")
+            raise UsageError("that is no mail address", remedy=words) from error
+        book = self.readers.book()
+        signup = book.sign_up(address, posted(form, {}), ())
+        if form.get(HONEYPOT):
+            log.info("a program signed up")
+            return
+        store.letters.ask(
+            Asked(LetterKind.SIGN_UP, signup.email, place, signup=signup, words=CONSENT), now
+        )
+
+    def _is_fresh(self, token: str, now: datetime) -> bool:
+        """Whether a form was shown by this side lately."""
+        minute = self.signer.number(Purpose.FORM, token)
+        return minute is not None and abs(now - (EPOCH + minute * MINUTE)) <= FORM_LASTS
+
+    def _page(self, store: Store, form: Mapping[str, str], fault: Fault | None = None) -> str:
+        now = self.clock()
+        filled: dict[str, Any] = as_posted(form) if form else shown(None, {})
+        texts = [text for text in filled["keywords"].splitlines()[:50] if text.strip()]
+        return self.pages.page(
+            "signup.html",
+            form=filled,
+            address=form.get("address", ""),
+            agreed="agreed" in form,
+            counts=self.counts.of(store, self.readers.book(), texts, now) if texts else [],
+            fault=fault,
+            consent=CONSENT,
+            honeypot=HONEYPOT,
+            token=self.signer.token(Purpose.FORM, (now - EPOCH) // MINUTE),
+            **WORDS,
+        )

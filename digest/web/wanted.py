@@ -1,0 +1,154 @@
+"""What a reader wants, between the forms of the web and an entry as the subscribers file has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import available_timezones
+
+from digest.errors import QueryError, UsageError
+from digest.model import Abstracts, Order, Revisions, Subscriber, Weekly
+from digest.subscribers.book import listed_in
+from digest.subscribers.fields import FIELDS, Value
+from digest.subscribers.problems import excerpt
+from digest.subscribers.values import WrongValueError
+
+KEYWORDS = 20
+"""Keywords that somebody who signed up may have: arXiv is asked for each of them."""
+DAYS = {
+    Weekly.MON: "Monday",
+    Weekly.TUE: "Tuesday",
+    Weekly.WED: "Wednesday",
+    Weekly.THU: "Thursday",
+    Weekly.FRI: "Friday",
+    Weekly.SAT: "Saturday",
+    Weekly.SUN: "Sunday",
+}
+ORDERS = {Order.LIKELIEST: "the likeliest first", Order.NEWEST: "the newest first"}
+ABSTRACTS = {
+    Abstracts.FULL: "whole",
+    Abstracts.SHORT: "their first sentences",
+    Abstracts.NONE: "none",
+}
+REVISIONS = {
+    Revisions.NONE: "none",
+    Revisions.PUBLISHED: "those that tell of publication",
+    Revisions.ALL: "all",
+}
+ZONES = ("UTC", *sorted(z for z in available_timezones() if "/" in z and z[:4] != "Etc/"))
+CHOICES: dict[str, Mapping[Any, str]] = {
+    "order": ORDERS,
+    "abstracts": ABSTRACTS,
+    "revisions": REVISIONS,
+}
+"""The fields of which one value is chosen, with the words for each."""
+_SAID: dict[str, Callable[[Any], str]] = {
+    "schedule": lambda days: ", ".join(days) if isinstance(days, list) else str(days),
+    "at": lambda at: str(at or "as soon as the papers are in"),
+    "paused_until": lambda day: str(day or "no day"),
+    "order": lambda order: ORDERS[Order(order)],
+    "abstracts": lambda some: ABSTRACTS[Abstracts(some)],
+    "revisions": lambda some: REVISIONS[Revisions(str(some).lower())],
+}
+_CALLED = {
+    "schedule": "days",
+    "at": "time of day",
+    "timezone": "time zone",
+    "paused_until": "paused until",
+    "revisions": "new versions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A mistake in a form: the line with a caret under the character at fault where it is known,
+    what is wrong, and what to do.
+    """
+
+    words: str
+    source: str = ""
+    caret: str = ""
+
+
+def fault_of(error: UsageError | WrongValueError) -> Fault:
+    """A mistake for the page."""
+    if isinstance(error, QueryError) and error.text.strip():
+        source, column = excerpt(error.text, error.position)
+        return Fault(str(error), source, f"{' ' * column}^")
+    return Fault(str(error))
+
+
+def posted(form: Mapping[str, str], before: Mapping[str, Value]) -> dict[str, Value]:
+    """The entry that a form asks for, in place of one `before`; what the form does not show stays.
+    Raises UsageError with the first mistake that is not a keyword's.
+    """
+    texts = [" ".join(line.split()) for line in form.get("keywords", "").splitlines()]
+    keywords: list[str] = list(dict.fromkeys(text for text in texts if text))
+    if not keywords:
+        raise UsageError("there is no keyword", remedy="write one on a line")
+    if len(keywords) > KEYWORDS:
+        raise UsageError(f"these are {len(keywords)} keywords, and {KEYWORDS} are the most")
+    fields = dict(before) | {"keywords": keywords}
+    days = [day.value for day in Weekly if f"day_{day}" in form]
+    fields["schedule"] = "daily" if len(days) in (0, len(Weekly)) else list(days)
+    for name in ("at", "timezone", "order", "abstracts", "revisions", "paused_until"):
+        text = form.get(name, "").strip()
+        if not text:
+            # What the file's defaults say of it is not meant either.
+            _clear(fields, name)
+            continue
+        try:
+            FIELDS[name].read(text)
+        except WrongValueError as error:
+            raise UsageError(str(error)) from error
+        fields[name] = {"true": True, "false": False}.get(text, text)
+    return fields
+
+
+def _clear(fields: dict[str, Value], name: str) -> None:
+    if FIELDS[name].optional:
+        fields[name] = None
+    else:
+        fields.pop(name, None)
+
+
+def shown(reader: Subscriber | None, fields: Mapping[str, Value]) -> dict[str, Any]:
+    """What a form begins with: as it comes to a reader, with the keywords as they were written."""
+    base = reader or Subscriber("", ())
+    return {
+        "keywords": "\n".join(listed_in(fields)),
+        "days": {str(day) for day in base.days},
+        "at": f"{base.at:%H:%M}" if base.at else "",
+        "timezone": base.timezone,
+        "order": base.order,
+        "abstracts": base.abstracts,
+        "revisions": base.revisions,
+        "paused_until": base.paused_until.isoformat() if base.paused_until else "",
+    }
+
+
+def as_posted(form: Mapping[str, str]) -> dict[str, Any]:
+    """A form as it was filled, to be shown with its mistakes."""
+    names = ("keywords", "at", "timezone", "order", "abstracts", "revisions", "paused_until")
+    return {name: form.get(name, "") for name in names} | {
+        "days": {str(day) for day in Weekly if f"day_{day}" in form}
+    }
+
+
+def changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
+    """What another entry changes, in a line; "" where it changes nothing."""
+    return "; ".join(_changes(before, after))
+
+
+def _changes(before: Mapping[str, Value], after: Mapping[str, Value]) -> Iterator[str]:
+    had, has = listed_in(before), listed_in(after)
+    if new := [text for text in has if text not in had]:
+        yield f"keywords added: {', '.join(new)}"
+    if gone := [text for text in had if text not in has]:
+        yield f"keywords left: {', '.join(gone)}"
+    for name in dict.fromkeys([*before, *after]):
+        if name == "keywords" or before.get(name) == after.get(name):
+            continue
+        said = _SAID.get(name, str)(after[name]) if name in after else "as the service has it"
+        yield f"{_CALLED.get(name, name)}: {said}"

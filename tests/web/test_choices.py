@@ -1,0 +1,206 @@
+"""The page of a reader's choices, and what the mailed second link opens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from digest.mail.reader_tokens import Purpose
+from digest.store import Store
+from digest.subscribers.book import fields_of
+from digest.subscribers.load import follow_file
+from tests.world.web_side import WebSide, web_side
+from tests.world.worlds import DAY, HOUR, eprint, text
+
+ADA, EVE = "ada@example.org", "eve@example.org"
+FIELDS = {
+    "keywords": "all:diffusion",
+    "timezone": "UTC",
+    "order": "likeliest",
+    "abstracts": "full",
+    "revisions": "false",
+    "at": "",
+    "paused_until": "",
+    "button": "save",
+}
+
+
+@pytest.fixture
+async def side(tmp_path: Path) -> Iterator[WebSide]:  # type: ignore[misc]
+    with web_side(tmp_path) as side:
+        signup = follow_file(side.settings.subscribers).sign_up(
+            EVE, {"keywords": ["all:diffusion"]}
+        )
+        assert side.store.signups.sign_up(signup, side.now)
+        side.arxiv.announce("diffusion", eprint(1, side.now - HOUR))
+        side.arxiv.announce("Reasoning", eprint(2, side.now - HOUR))
+        await side.run()
+        yield side
+
+
+def entry(side: WebSide) -> dict[str, object]:
+    found = side.store.signups.of(EVE)
+    assert found is not None
+    return dict(fields_of(found))
+
+
+def suppressed(store: Store) -> list[str]:
+    return [one.address for one in store.suppressions.all()]
+
+
+async def test_a_change_is_told_in_the_next_digest_and_taken_back_by_its_link(
+    side: WebSide,
+) -> None:
+    link = side.link(EVE, "p")
+    assert len(link) <= 70 - len("https://digest.example.org")
+    page = await side.ask(link)
+    assert "e…@example.org" in page.text
+    assert EVE not in page.text
+    changed = {
+        "keywords": "all:diffusion\nti:Title",
+        "at": "07:00",
+        "abstracts": "none",
+        "day_mon": "on",
+    }
+    saved = await side.ask(link, FIELDS | changed)
+    said = "keywords added: ti:Title; days: mon; time of day: 07:00; "
+    assert said in saved.text
+    assert entry(side)["keywords"] == ["all:diffusion", "ti:Title"]
+    assert "Nothing was changed" in (await side.ask(link, FIELDS | changed)).text
+    side.arxiv.announce("diffusion", eprint(3, side.now))
+    await side.run(7 * 24)
+    told = text(side.mails(EVE)[-1])
+    assert "You changed what comes: keywords added: ti:Title; days: mon;" in told
+    assert "If that was not you, undo it:" in told
+    number = side.store.choices.of(side.store.subscribers.number(EVE) or 0, side.now)[0].id
+    back = await side.ask(side.link(EVE, "p"), {"button": f"undo:{number}"})
+    assert "taken back: " not in back.text.partition("Saved")[0]
+    assert entry(side)["keywords"] == ["all:diffusion"]
+    assert "at" not in entry(side)
+    side.arxiv.announce("diffusion", eprint(4, side.now))
+    await side.run(24)
+    assert "You changed what comes: taken back: keywords left: ti:Title" in text(
+        side.mails(EVE)[-1]
+    )
+    side.arxiv.announce("diffusion", eprint(5, side.now))
+    await side.run(24)
+    assert "You changed" not in text(side.mails(EVE)[-1])
+    assert side.titles(EVE) == [[1], [3], [4], [5]]
+
+
+@pytest.mark.heavy
+async def test_one_keyword_or_all_are_left(side: WebSide) -> None:
+    link = side.link(EVE, "p")
+    await side.ask(link, FIELDS | {"keywords": "all:diffusion\ngraphs"})
+    assert (
+        "Saved: keywords left: graphs." in (await side.ask(link, {"button": "leave:graphs"})).text
+    )
+    assert "the last keyword" in (await side.ask(link, {"button": "leave:all:diffusion"})).text
+    gone = await side.ask(link, {"button": "leave all"})
+    assert "You are unsubscribed" in gone.text
+    assert suppressed(side.store) == [EVE]
+    await side.ask(link, {"button": "return"})
+    assert suppressed(side.store) == [EVE]
+    back = await side.ask(link, {"button": "return", "meant": "on"})
+    assert "Your digests come as before" in back.text
+    assert suppressed(side.store) == []
+
+
+@pytest.mark.heavy
+async def test_a_reader_of_the_file_only_takes_away(side: WebSide) -> None:
+    link = side.link(ADA, "p")
+    page = await side.ask(link)
+    assert "The operator of this service keeps the list" in page.text
+    assert "<textarea" not in page.text
+    await side.ask(link, FIELDS | {"keywords": "everything"})
+    assert "Saved: keywords left: RL." in (await side.ask(link, {"button": "leave:RL"})).text
+    assert "the last keyword" in (await side.ask(link, {"button": "leave:Reasoning"})).text
+    until = (side.now + 3 * DAY).date().isoformat()
+    await side.ask(link, {"button": "pause", "paused_until": until})
+    assert "is no date" in (await side.ask(link, {"button": "pause", "paused_until": "x"})).text
+    ada = next(one for one in side.roster.subscribers if one.email == ADA)
+    assert [keyword.name for keyword in ada.keywords] == ["Reasoning"]
+    assert ada.paused_until == (side.now + 3 * DAY).date()
+    side.arxiv.announce("Reasoning", eprint(3, side.now))
+    await side.run(24)
+    assert len(side.mails(ADA)) == 1
+    await side.ask(link, {"button": f"back:paused_until {until}"})
+    await side.run(24)
+    told = text(side.mails(ADA)[-1])
+    assert "keywords left: RL" in told
+    assert "taken back: the pause" in told
+
+
+async def test_the_mailed_link_opens_what_is_kept(side: WebSide) -> None:
+    await side.ask(side.link(EVE, "p"), {"button": "key"})
+    assert await side.run() == ["Your link"]
+    link = side.link(EVE, "c")
+    page = await side.ask(link)
+    assert EVE in page.text
+    data = await side.ask(link, {"button": "data"})
+    assert data.headers["content-type"] == "application/json"
+    assert json.loads(data.text)["subscriber"][0]["address"] == EVE
+    await side.ask(link, {"button": "move", "address": "eve@example.net"})
+    assert await side.run(0.1) == ["Confirm your new address"]
+    moved = await side.ask(side.link("eve@example.net", "c"), {"button": "confirm"})
+    assert "Your digests come to this address" in moved.text
+    assert [one.email for one in side.store.signups.all()] == ["eve@example.net"]
+    old = side.link(EVE, "c")
+    side.now += HOUR
+    assert (await side.ask(old)).status_code == 410
+    side.arxiv.announce("diffusion", eprint(3, side.now))
+    await side.run(24)
+    assert side.titles("eve@example.net")[-1] == [3]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("address", [ADA, EVE])
+async def test_who_asks_to_be_forgotten_is_with_the_next_run(side: WebSide, address: str) -> None:
+    await side.ask(side.link(address, "p"), {"button": "key"})
+    await side.run()
+    link = side.link(address, "c")
+    await side.ask(link, {"button": "forget"})
+    assert suppressed(side.store) == []
+    done = await side.ask(link, {"button": "forget", "meant": "on"})
+    assert "You are being forgotten" in done.text
+    assert suppressed(side.store) == [address]
+    mails = len(side.mails(address))
+    side.arxiv.announce("diffusion", eprint(3, side.now))
+    await side.run(24)
+    assert len(side.mails(address)) == mails
+    found = side.store.suppressions.of(address)
+    assert found is not None
+    assert found.reason == "forgotten"
+    assert address.encode() not in side.settings.db.read_bytes()
+    assert (await side.ask(link)).status_code == 404
+
+
+@pytest.mark.heavy
+async def test_older_links_can_be_made_worthless(side: WebSide) -> None:
+    old = side.link(EVE, "p")
+    await side.ask(old, {"button": "key"})
+    await side.run()
+    await side.ask(side.link(EVE, "c"), {"button": "renew"})
+    assert (await side.ask(old)).status_code == 404
+    leave = side.link(EVE, "c").replace("/c/", "/u/")
+    assert (await side.ask(leave)).status_code == 404
+    side.arxiv.announce("diffusion", eprint(3, side.now))
+    await side.run(24)
+    new = side.link(EVE, "p")
+    assert new != old
+    assert (await side.ask(new)).status_code == 200
+
+
+async def test_no_token_counts_for_another_purpose_or_cut(side: WebSide) -> None:
+    number = side.store.subscribers.number(EVE) or 0
+    leave, choices = (side.token(p, number) for p in (Purpose.LEAVE, Purpose.CHOICES))
+    wrong = [f"/p/{leave}", f"/u/{choices}", f"/c/{choices}", f"/p/{choices[:-1]}"]
+    wrong += [f"/p/{choices}a", f"/p/{number + 1}{choices[1:]}", "/p/1", "/p/", "/c/9-x"]
+    for path in wrong:
+        for form in (None, FIELDS, {"button": "leave all"}):
+            assert (await side.ask(path, form)).status_code == 404, path
+    assert suppressed(side.store) == []
+    assert entry(side) == {"keywords": ["all:diffusion"]}
