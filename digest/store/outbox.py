@@ -127,11 +127,11 @@ class Outbox(Concern):
         given. Raises UsageError where there is no such delivery, or its body is gone.
         """
         row = self._db.row(
-            f"""SELECT d.id, d.attempt, d.content, d.message_id, r.address, r.channel, r.name, r.links,
-                   d.queued_at AS date, {SUBJECT} AS subject, b.pieces AS body, r.id AS reader
+            f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date, b.pieces AS body,
+                   r.address, r.channel, r.name, r.links, r.id AS reader, {SUBJECT} AS subject
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber
-               JOIN content c ON c.id = d.content LEFT JOIN body b ON b.content = d.content
-               WHERE d.id = ?""",
+               JOIN content c ON c.id = d.content
+               LEFT JOIN body b ON b.content = c.id WHERE d.id = ?""",
             [delivery],
         )
         if row is None:

@@ -12,6 +12,7 @@ from digest.setup.subscribers import read_roster
 from digest.store import Store
 from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.load import follow_file
+from digest.system.files import file_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,7 @@ class Readers:
     def book(self) -> Book:
         """What the subscribers file says. Raises ConfigError where it cannot be followed."""
         path = self._settings.subscribers
-        try:
-            status = path.stat()
-            stamp: object = (status.st_mtime_ns, status.st_size, status.st_ino)
-        except OSError:
-            stamp = None
+        stamp = file_stamp(path)
         if self._book is None or stamp != self._stamp:
             self._book, self._stamp = follow_file(path, may_be_missing=True), stamp
         return self._book

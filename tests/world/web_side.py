@@ -19,6 +19,7 @@ from digest.setup.subscribers import read_roster
 from digest.web.app import Site, make_app
 from digest.web.desk import Desk
 from digest.web.pages import Pages
+from digest.web.public import PublicFile
 from tests.world.worlds import HOUR, World, text
 
 BASE = "https://digest.example.org"
@@ -42,7 +43,8 @@ class WebSide(World):
             signer=self.signer,
             base_url=BASE,
         )
-        site = Site(settings, Pages(), self.signer, desk, lambda: self.now)
+        file = PublicFile(settings)
+        site = Site(settings, Pages(), self.signer, desk, desk, file, lambda: self.now)
         self.app = make_app(site)
 
     @property
