@@ -127,8 +127,8 @@ class Outbox(Concern):
         given. Raises UsageError where there is no such delivery, or its body is gone.
         """
         row = self._db.row(
-            f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date, b.pieces AS body,
-                   r.address, r.channel, r.name, r.links, r.id AS reader, {SUBJECT} AS subject
+            f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date, r.address,
+                   r.channel, r.name, r.links, r.id AS reader, {SUBJECT} AS subject, b.pieces AS body
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
                LEFT JOIN body b ON b.content = c.id WHERE d.id = ?""",
