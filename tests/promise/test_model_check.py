@@ -4,10 +4,15 @@ teeth."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
+from digest.model import Digest, Item, Paper, Subscriber
+from digest.ranking import Taste
+from digest.rules.compose import Rank, compose
+from digest.run.tastes import ranks
 from tests.world.model import BrokenError, World
 
 MUTATIONS = {
@@ -140,6 +145,16 @@ MUTATIONS = {
     "what arXiv only lists is dropped": (
         "AND s.start IS NOT NULL AND m.kind <> 'old'",
         "AND s.start IS NOT NULL AND m.listed = 0 AND m.kind <> 'old'",
+    ),
+    "what a reader has in a library is not due": (
+        "AND s.start IS NOT NULL AND m.kind <> 'old'",
+        "AND s.start IS NOT NULL AND m.kind <> 'old' AND NOT EXISTS (SELECT 1 FROM library l"
+        " WHERE l.subscriber = s.subscriber AND l.id = m.paper)",
+    ),
+    "who likes a paper is not sent it again as a new version": (
+        "AND s.start IS NOT NULL AND m.kind <> 'old'",
+        "AND s.start IS NOT NULL AND m.kind <> 'old' AND NOT EXISTS (SELECT 1 FROM liked l"
+        " WHERE l.subscriber = s.subscriber AND l.paper = m.paper)",
     ),
     "what was carried long ago is lost": (
         "SET contents = excluded.contents, papers = excluded.papers",
@@ -303,6 +318,28 @@ def test_the_oracle_notices_when_a_rule_is_taken_out(rule: str) -> None:
             more, broken = run(seeds, MUTATIONS[rule], harsh=harsh)
             played += more
     assert broken, f"{played} histories, and nobody noticed: {rule}"
+
+
+@pytest.mark.heavy
+def test_the_oracle_notices_when_ranking_drops_a_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_the_last(
+        taste: Taste, candidates: Sequence[Paper], subscriber: Subscriber, **how: bool
+    ) -> dict[str, Rank]:
+        found = ranks(taste, candidates, subscriber, **how)
+        worst = min(found, key=lambda paper: found[paper].score)
+        return {paper: rank for paper, rank in found.items() if paper != worst}
+
+    def of_the_ranked(
+        items: Sequence[Item], reader: Subscriber, *, ranks: Any = None, **how: Any
+    ) -> Digest:
+        chosen = [item for item in items if ranks is None or item.paper.id in ranks]
+        return compose(chosen, reader, ranks=ranks, **how)
+
+    monkeypatch.setattr("digest.run.compose.ranks", without_the_last)
+    assert run(range(2)) == (2, False), "what has no rank comes last"
+    monkeypatch.setattr("digest.run.compose.compose", of_the_ranked)
+    with pytest.raises(BrokenError, match="and told"):
+        run(range(20))
 
 
 @pytest.mark.heavy

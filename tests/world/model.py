@@ -56,6 +56,7 @@ from digest.store.upkeep import go_on
 from digest.store.windows import Judgement
 from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
+from tests.world.own_papers import SUBJECTS, OwnPapers
 from tests.world.own_words import WISHES, OwnWords
 from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
@@ -204,6 +205,7 @@ class World:
         self.repeating = random.Random(seed + 4)
         self.renderings = itertools.count()
         self.own = OwnWords(self, seed + 5)
+        self.owned = OwnPapers(self, seed + 8)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.commanding = random.Random(seed + 7)
@@ -289,6 +291,7 @@ class World:
         def spied_queue(batch: list[Queued], *args: Any) -> int:
             away = {q.plan.reader: bool(self._one("away", q.plan.reader)) for q in batch}
             before = self.database.value("SELECT COALESCE(MAX(id), 0) FROM delivery")
+            self.owned.judge(batch)
             count = queue(batch, *args)
             rows = self.database.rows(
                 "SELECT d.id, d.message_id, d.subscriber, r.address FROM delivery d"
@@ -386,9 +389,9 @@ class World:
                 microsecond=0
             )
             categories = r.choice([("cs.LG",)] * 4 + [("math.CO",), ("math.CO", "cs.DM")])
-            paper = Paper(
-                f"2603.{next(self.numbers):05}", 1, "T", "A", (), categories, moment, moment
-            )
+            number = next(self.numbers)
+            title = SUBJECTS[number % len(SUBJECTS)]
+            paper = Paper(f"2603.{number:05}", 1, title, "A", (), categories, moment, moment)
             self.papers[paper.id], self.announced[paper.id] = paper, self.now
             self.matches[paper.id] = {q for q in self.queries if r.random() < 0.4}
             self.oracle.announced(paper.id, self.matches[paper.id])
@@ -758,6 +761,7 @@ class World:
         self._repeat()
         if self.armed and not self.restores:
             self.own.speak()
+        self.owned.change()
 
     def _parts(self, roster: Roster) -> Parts:
         sender = Sender("Digest <digest@example.org>")
