@@ -123,12 +123,11 @@ class Outbox(Concern):
                 return [self.message(row["id"]) for row in leased]
 
     def message(self, delivery: int, pieces: tuple[bytes, ...] = ()) -> Outgoing:
-        """All that the message of a delivery is made of, its body being `pieces` where they are
-        given. Raises UsageError where there is no such delivery, or its body is gone.
-        """
+        """A delivery's message, of the body `pieces` if given. Raises UsageError where it is gone."""
         row = self._db.row(
-            f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date, r.address,
-                   r.channel, r.name, r.links, r.id AS reader, {SUBJECT} AS subject, b.pieces AS body
+            f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date,
+                   r.address, r.channel, r.name, r.links, r.id AS reader,
+                   {SUBJECT} AS subject, b.pieces AS body
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
                LEFT JOIN body b ON b.content = c.id WHERE d.id = ?""",
