@@ -123,7 +123,9 @@ class Outbox(Concern):
                 return [self.message(row["id"]) for row in leased]
 
     def message(self, delivery: int, pieces: tuple[bytes, ...] = ()) -> Outgoing:
-        """A delivery's message, of the body `pieces` if given. Raises UsageError where it is gone."""
+        """What a delivery's message is made of, its body being `pieces` where they are given.
+        Raises UsageError where there is no such delivery, or its body is gone.
+        """
         row = self._db.row(
             f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date,
                    r.address, r.channel, r.name, r.links, r.id AS reader,
