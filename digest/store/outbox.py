@@ -123,9 +123,7 @@ class Outbox(Concern):
                 return [self.message(row["id"]) for row in leased]
 
     def message(self, delivery: int, pieces: tuple[bytes, ...] = ()) -> Outgoing:
-        """What a delivery's message is made of, its body being `pieces` where they are given.
-        Raises UsageError where there is no such delivery, or its body is gone.
-        """
+        """A delivery's message, of `pieces` if given. Raises UsageError where it is gone."""
         row = self._db.row(
             f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date,
                    r.address, r.channel, r.name, r.links, r.id AS reader,
