@@ -56,7 +56,8 @@ def read_file(path: Path) -> Reading:
 
 def _unreadable(name: str, why: str) -> LibraryError:
     return LibraryError(
-        f"the library {name} holds no entry that can be read ({why})", remedy="export it anew"
+        f"the library {name} holds no entry that can be read ({why})",
+        remedy="export it anew, as BibTeX, RIS or CSL-JSON",
     )
 
 

@@ -16,7 +16,9 @@ from digest.library.files import LibraryError
 OWN_TAG = "added by Digest"
 """What Digest puts into a Zotero library bears this tag, and does not count there."""
 PREFIX = "zotero:"
-_NAME = re.compile(r"zotero:(user|group)/([0-9]{1,12})(?:/collections/([A-Za-z0-9]{8}))?/?")
+_NAME = re.compile(
+    r"zotero:(user|group)/([0-9]{1,12})(?:/collections/([A-Za-z0-9]{8}))?/?", re.IGNORECASE
+)
 _PLACES = (
     *("archiveID", "DOI", "url", "extra", "number", "reportNumber", "archiveLocation"),
     *("publicationTitle", "callNumber"),
@@ -52,7 +54,7 @@ class Listing:
 
 def is_zotero(item: str) -> bool:
     """Whether an item of a reader's field `library` means Zotero."""
-    return item.startswith(PREFIX)
+    return item.lower().startswith(PREFIX)
 
 
 def place_of(item: str) -> Place:
@@ -64,7 +66,7 @@ def place_of(item: str) -> Place:
             remedy="write zotero:user/123456 or zotero:group/123456,"
             " for one collection with /collections/ABCD1234 after it",
         )
-    return Place(match[1], match[2], (match[3] or "").upper())
+    return Place(match[1].lower(), match[2], (match[3] or "").upper())
 
 
 def entry_of(item: Any) -> tuple[str, int, Entry] | None:

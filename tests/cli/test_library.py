@@ -112,9 +112,10 @@ def test_zotero_is_checked_and_a_key_that_may_not_read_is_named(
         assert told.code == 78
         assert "without a key: set DIGEST_ZOTERO_KEY" in told.out
         monkeypatch.setenv("DIGEST_ZOTERO_KEY", KEY)
-        told = house("library", "check", ADA)
+        told = house("-vv", "library", "check", ADA)
         assert told.code == 0
         assert told.out.startswith("zotero:user/7: 1 paper can be used")
+        assert KEY not in told.out + told.err
         settings = load_settings({"DIGEST_HOME": str(house.home)})
         assert check_zotero(settings).level is Level.OK
         monkeypatch.setenv("DIGEST_ZOTERO_KEY", "another")

@@ -216,7 +216,8 @@ def test_items_that_are_formed_strangely_are_passed_over(server: ZoteroServer) -
 
 
 def test_how_a_library_is_named() -> None:
-    assert place_of("zotero:user/7/collections/abcd1234").collection == "ABCD1234"
+    place = place_of("Zotero:User/7/collections/abcd1234")
+    assert (place.kind, place.number, place.collection) == ("user", "7", "ABCD1234")
     for item in ("zotero:user/x", "zotero:users/7", "zotero:", "zotero:group/7/collections/AB"):
         with pytest.raises(LibraryError, match="write zotero:user/123456"):
             place_of(item)
