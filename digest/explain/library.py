@@ -82,7 +82,7 @@ def _source(item: str, kept: Sequence[LibraryPaper], home: Path) -> Source:
         len(known),
         sum(bool(paper.abstract) for paper in known),
         sum(paper.arxiv and not paper.asked and not paper.abstract for paper in kept),
-        is_zotero(item) and is_incomplete(kept),
+        is_zotero(item) and is_incomplete(kept[0].mark if kept else ""),
         changed,
         trouble,
     )

@@ -130,6 +130,8 @@ class _Refreshing:
         number = preferences.number_of(reader.email)
         if number is None:
             return
+        if is_kept and self._is_as_it_was(reader, preferences.library_marks(number)):
+            return
         before = preferences.library_rows(number) if is_kept else []
         shelves, troubles = await self._zotero(reader, before)
         papers, more = _read(reader, self.places.home, before, shelves)
@@ -143,6 +145,22 @@ class _Refreshing:
         elif papers != before:
             _keep(self.session, number, reader, completed(store, papers))
 
+    def _is_as_it_was(self, reader: Subscriber, marks: Mapping[str, str]) -> bool:
+        """Whether all that the reader's entry names is known, and none of it has changed."""
+        items = fields_of(reader)
+        if marks.keys() != set(items):
+            return False
+        try:
+            return not any(self._has_changed(item, marks[item]) for item in items)
+        except LibraryError:
+            return False
+
+    def _has_changed(self, item: str, mark: str) -> bool:
+        """Whether an item is another one than its mark says, or that is to be asked for."""
+        if is_zotero(item):
+            return self.fetched or is_incomplete(mark)
+        return read_item(item, self.places.home, mark)[1] is not None
+
     async def _zotero(
         self, reader: Subscriber, before: Sequence[LibraryPaper]
     ) -> tuple[Shelves, list[Trouble]]:
@@ -155,7 +173,9 @@ class _Refreshing:
             old = [paper for paper in before if paper.source == item]
             resting = preferences.zotero_rests_until()
             # What is not kept is to be read whenever a digest may be ranked by it.
-            is_wanted = self.fetched or is_incomplete(old) or bool(store.naming.mark)
+            is_wanted = (
+                self.fetched or is_incomplete(old[0].mark if old else "") or bool(store.naming.mark)
+            )
             if not is_wanted or self.is_over() or (resting and now < resting):
                 continue
             try:

@@ -79,7 +79,11 @@ def read_items(places: Places, reader: Subscriber) -> Iterator[Reading]:
 def _read_zotero(places: Places, item: str) -> Reading:
     require_zotero(item)
     shelf = read_again(item, (), places.zotero, lambda: False)
-    more = " (its latest items; runs read the rest)" if is_incomplete(shelf.papers) else ""
+    more = (
+        " (its latest items; runs read the rest)"
+        if is_incomplete(shelf.papers[0].mark if shelf.papers else "")
+        else ""
+    )
     papers = [paper for paper in shelf.papers if paper.title]
     return Reading(item + more, papers, trouble=shelf.words)
 

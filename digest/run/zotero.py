@@ -41,9 +41,11 @@ def require_zotero(item: str) -> None:
         )
 
 
-def is_incomplete(papers: Sequence[LibraryPaper]) -> bool:
-    """Whether a part of a library has been read, and more is to come."""
-    return bool(papers) and _version_of(papers) == 0
+def is_incomplete(mark: str) -> bool:
+    """Whether of the library of a paper with this mark more is to be asked for; `""`: nothing is
+    known of it.
+    """
+    return mark.startswith("0 ")
 
 
 def read_again(
