@@ -16,6 +16,8 @@ from digest.store.rows import NOT_CARRIED_STATES
 SHOWN = "m.kind <> 'revised' AND m.listed = 0"
 """Which rows of the log (m) stand in the archive: each paper where it came, and not again with its
 new versions; and none that by our own reading does not match."""
+NEAR = 20
+"""The last papers of some logs are looked for among so many times as many rows of the log."""
 _ROW = """SELECT m.seq, q.text AS query, m.paper, m.kind, r.started_at AS at
     FROM seen m JOIN query q ON q.id = m.query LEFT JOIN run r ON r.id = m.run"""
 
@@ -89,7 +91,8 @@ class Archive(Concern):
         are longer ago than a year nobody knows what they brought.
         """
         return self._db.column(
-            f"""SELECT m.paper, MIN(m.seq) AS first FROM seen m JOIN query q ON q.id = m.query
+            # The plus keeps SQLite from reading all that the queries ever brought.
+            f"""SELECT m.paper, MIN(m.seq) AS first FROM seen m JOIN query q ON q.id = +m.query
                 WHERE m.run IN many(:runs) AND q.text IN many(:queries) AND {SHOWN}
                 GROUP BY m.paper ORDER BY first""",
             {"runs": self._runs_of(day), "queries": list(queries)},
@@ -125,16 +128,11 @@ class Archive(Concern):
 
     def newest_of(self, queries: Sequence[str], most: int) -> list[Shelved]:
         """The papers that came last into any of some logs, the last first."""
-        return self._db.all(
-            Shelved,
-            f"""{_ROW} WHERE m.seq IN (
-                    SELECT s.seq FROM query o JOIN seen s ON s.query = o.id
-                    WHERE o.text IN many(:queries) AND s.seq >= COALESCE((
-                        SELECT m.seq FROM seen m WHERE m.query = o.id AND {SHOWN}
-                        ORDER BY m.seq DESC LIMIT 1 OFFSET :before), 0))
-                AND {SHOWN} ORDER BY m.seq DESC LIMIT :most""",
-            {"queries": list(queries), "before": most - 1, "most": most},
-        )
+        wanted = {"queries": list(queries), "most": most, "before": most - 1}
+        # As a rule they stand near the log's end; else each log's own end is looked at.
+        near = head(self._db) - NEAR * most
+        found = self._db.all(Shelved, _NEAR_END, wanted | {"near": near})
+        return found if len(found) == most or near <= 0 else self._db.all(Shelved, _ENDS, wanted)
 
     def of_paper(self, paper: str, queries: Sequence[str]) -> list[Shelved]:
         """How a paper, in its versions, came by some queries."""
@@ -160,6 +158,15 @@ class Archive(Concern):
         )
 
 
+_NEAR_END = f"""{_ROW.replace("= m.query", "= +m.query")}
+    WHERE m.seq > :near AND q.text IN many(:queries) AND {SHOWN}
+    ORDER BY m.seq DESC LIMIT :most"""
+_ENDS = f"""{_ROW} WHERE m.seq IN (
+        SELECT s.seq FROM query o JOIN seen s ON s.query = o.id
+        WHERE o.text IN many(:queries) AND s.seq >= COALESCE((
+            SELECT m.seq FROM seen m WHERE m.query = o.id AND {SHOWN}
+            ORDER BY m.seq DESC LIMIT 1 OFFSET :before), 0))
+    AND {SHOWN} ORDER BY m.seq DESC LIMIT :most"""
 _NEIGHBOUR = """
     SELECT {0}((SELECT m.seq FROM seen m WHERE m.query = q.id AND m.seq {1} :seq AND {2}
                 AND m.run IS NOT NULL ORDER BY m.seq {3} LIMIT 1))

@@ -224,12 +224,13 @@ class Shelves:
         title = f"arXiv: {keyword_name(keyword.name)}" if keyword else "New arXiv papers"
         found: dict[str, Item] = {}
         queries = [each.query for each in keywords]
-        for item in self._items(self._archive.newest_of(queries, IN_FEED)):
+        # Several keywords may have brought a paper.
+        for item in self._items(self._archive.newest_of(queries, 2 * IN_FEED)):
             known = found.get(item.paper.id, item).keywords
             names = dict.fromkeys((*known, *item.keywords))
             found[item.paper.id] = replace(item, keywords=tuple(names))
         subtitle = f"New arXiv papers for {_named(keywords)}"
-        return Feed(path, title, subtitle, [*found.values()], self._origin)
+        return Feed(path, title, subtitle, [*found.values()][:IN_FEED], self._origin)
 
     def _items(self, rows: Sequence[Shelved], *, dated: bool = False) -> list[Item]:
         """Rows of the logs as papers that a digest can hold; `dated`: under the days of their
