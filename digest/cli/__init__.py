@@ -45,6 +45,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "daemon": ("daily.daemon:daemon", "Stay, and do a cycle whenever one is due."),
         "send": ("daily.send:send", "Mail one reader what is due now, whatever the hour."),
         "serve": ("daily.serve:serve", "The link by which readers leave, on the web."),
+        "notice": ("daily.notice:notice", "Tell all readers something for a while."),
         "inbox": ("daily.inbox:inbox", "Act on bounces, complaints and requests to leave."),
         "timer": ("daily.timer:timer", "Let the machine call 'digest run'."),
     },

@@ -83,7 +83,7 @@ class Digest:
     reader is told, once, that they match nothing. A `welcome` names the `rhythm`, and the keywords
     that are still `unanswered`. A `ranked` one has its papers in the order of what the reader has,
     whatever their keywords and days. Where there is a `top`, so many papers stand at a glance with
-    what they say, and all others as titles.
+    what they say, and all others as titles. A `notice` is what the operator tells all readers.
     """
 
     date: LocalDate
@@ -109,6 +109,7 @@ class Digest:
     unanswered: tuple[str, ...] = ()
     ranked: bool = False
     top: int | None = None
+    notice: str = ""
 
     @property
     def papers(self) -> int:

@@ -65,7 +65,7 @@ def render_issues(digest: Digest) -> Issues:
     begin = f"{page.headline} {page.lead}." + (
         " To begin with, those of the last days.\n" if digest.welcome else "\n"
     )
-    for said in filter(None, (page.unanswered, page.skipped)):
+    for said in filter(None, (_plain(page.notice), page.unanswered, page.skipped)):
         begin += f"\n{said}\n"
     for silence in page.silences:
         name, hint = _plain(silence.name), _plain(silence.hint)

@@ -115,6 +115,7 @@ class PageView:
     next: str
     contact: str
     mailto: str
+    notice: str
 
     @property
     def top(self) -> str:
@@ -155,6 +156,7 @@ def view(digest: Digest, mark: str = "") -> PageView:
         next=_moment(digest.next_at, digest.timezone) if digest.next_at else "",
         contact=contact,
         mailto=f"mailto:{quote(contact, safe='@+')}?subject=unsubscribe" if contact else "",
+        notice=printable_line(digest.notice),
     )
 
 

@@ -45,7 +45,7 @@ class Extras:
     `welcome`: it is the reader's first; `previous` and `next_at` are when the one before came and
     the next can come; `skipped` papers were left out on the return from an absence; `quiet` tells
     why nothing came; `silences` are keywords that have matched nothing for long, `unanswered` those
-    for which arXiv has not answered yet.
+    for which arXiv has not answered yet; `notice` is the operator's.
     """
 
     welcome: bool = False
@@ -56,6 +56,7 @@ class Extras:
     contact: str = ""
     silences: tuple[Silence, ...] = ()
     unanswered: tuple[str, ...] = ()
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def compose(
         unanswered=extras.unanswered if extras.welcome else (),
         ranked=ranks is not None,
         top=subscriber.top,
+        notice=extras.notice,
     )
 
 

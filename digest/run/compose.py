@@ -299,6 +299,7 @@ class _Batch:
                 if keyword.query in plan.silences
             ),
             unanswered=plan.unplaced,
+            notice=self.composer.store.notices.text(self.now),
         )
         papers = [item.paper for item in plan.items]
         # Strangers may see a database that knows its readers by other names.

@@ -29,6 +29,7 @@ from digest.store.inbox import Inbox
 from digest.store.letters import Letters
 from digest.store.mistakes import Mistakes
 from digest.store.naming import Naming
+from digest.store.notices import Notices
 from digest.store.outbox import Outbox
 from digest.store.pages import Pages
 from digest.store.personal import Personal
@@ -56,6 +57,7 @@ class Store:
         self.wishes = Wishes(database)
         self.choices = Choices(database)
         self.letters = Letters(database)
+        self.notices = Notices(database)
         self.windows = Windows(database)
         self.withdrawals = Withdrawals(database)
         self.sources = Sources(database)

@@ -33,6 +33,7 @@ from digest.web.pages import Pages
 from digest.web.public import PublicFile
 from digest.web.readers import Readers
 from digest.web.signing_up import SigningUp
+from digest.web.told import Told, legal_routes
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def make_app(site: Site) -> Front:
             *Own(site.pages, site.library, site.signer, site.settings.base_url).routes,
             *Leaving(site.pages, site.desk, site.signer, site.clock).routes,
             *_for_readers(site),
+            *legal_routes(site.pages),
         ],
         exception_handlers=Errors(site.pages).handlers,  # type: ignore[arg-type]
     )
@@ -79,7 +81,7 @@ def make_app(site: Site) -> Front:
     app.router.redirect_slashes = False
     app.router.default = Archive(site.pages, site.library, site.file, site.settings.base_url)
     return Front(
-        app,
+        Told(app, site.pages, site.desk, site.clock),
         prefix=site.pages.prefix,
         trusted=site.settings.proxies,
         # What is left of the body is not waited for.

@@ -16,14 +16,24 @@ ROOM = "web"
 before a mail's template of the same name."""
 
 
+LEGAL = ("privacy", "imprint")
+"""The pages of an operator that all others lead to, by the names of their templates."""
+
+
 class Pages:
-    """Fills the web's templates. `prefix` is the path of the web side in its public address."""
+    """Fills the web's templates. `prefix` is the path of the web side in its public address;
+    `notice` tops each page, `legal` are the pages in the operator's folder that all lead to.
+    """
 
     def __init__(self, prefix: str = "", templates: Path | None = None) -> None:
         self.prefix = prefix
         self._templates = environment(templates, autoescape=True, room=ROOM)
         self._templates.filters |= {"marked": marked, "shorten": shorten}
         self.style = self._style(templates)
+        self.notice = ""
+        own = templates / ROOM if templates else None
+        self.legal = [name for name in LEGAL if own and (own / f"{name}.html").is_file()]
+        self._templates.globals |= {"notice": lambda: self.notice, "legal": self.legal}
         self._templates.globals |= {"root": prefix, "style": self.style_name}
 
     @property

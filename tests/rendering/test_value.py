@@ -96,6 +96,7 @@ def digests(draw: st.DrawFn) -> Digest:
         unanswered=draw(names),
         ranked=draw(st.booleans()),
         top=draw(st.none() | st.integers(1, 2000)),
+        notice=draw(st.text(max_size=20)),
     )
 
 
@@ -172,4 +173,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 23, "add the new field to digests() too"
+    assert len(fields(Digest)) == 24, "add the new field to digests() too"

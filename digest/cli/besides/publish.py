@@ -15,7 +15,7 @@ from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.model import Roster
 from digest.rendering.page.cells import HTTP, HTTPS
-from digest.setup.parts import clock_at
+from digest.setup.parts import clock_at, machine_now
 from digest.setup.settings import Settings
 from digest.setup.subscribers import place_of_subscribers, read_roster
 from digest.store import open_store
@@ -167,7 +167,10 @@ def _write_site(
             f" {place_of_subscribers(settings)}",
         )
     pages = Pages(templates=settings.templates)
+    # Pages that are read without their server: none of them leads to what only that has.
+    pages.legal.clear()
     with open_store(settings.db, create=False) as store:
+        pages.notice = store.notices.text(machine_now())
         shelves, binder = Shelves(store, public), Binder(pages, public, static=True)
         done = SiteFiles(folder, settings.templates).publish(shelves, binder, pages)
     value = {"folder": str(folder), **asdict(done)}
