@@ -6,6 +6,7 @@ Nothing here waits: where Zotero asks to be left alone for a while, the caller i
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ MAX_BYTES = 10_000_000
 """The most that one answer may hold: fifty items with their abstracts have some 200 kB."""
 SECONDS = 10.0
 """For a connection, and for each piece of an answer."""
+_KEY = re.compile("[A-Za-z0-9]{8}")
 REST = timedelta(hours=1)
 """How long a Zotero that is in trouble is left alone, where it names no time itself."""
 LONGEST_REST = timedelta(days=1)
@@ -73,7 +75,7 @@ class ZoteroClient:
                 if not isinstance(found, dict):
                     raise TypeError
                 version = int(self._headers["Last-Modified-Version"])
-                items = {str(key): int(value) for key, value in found.items()}
+                items = {key: int(value) for key, value in found.items() if _KEY.fullmatch(key)}
                 return Listing(version, items)
         except _UnchangedError:
             return None
@@ -103,10 +105,12 @@ class ZoteroClient:
         for name in ("backoff", "retry-after"):
             if asked := response.headers.pop(name, ""):
                 self.rest = max(self.rest or timedelta(), _rest_of(asked))
-        if response.status_code == httpx2.codes.NOT_MODIFIED:
+        asked_for_changes = "if-modified-since-version" in response.request.headers
+        if response.status_code == httpx2.codes.NOT_MODIFIED and asked_for_changes:
             raise _UnchangedError
         is_json = response.headers.get("content-type", "").startswith("application/json")
-        is_packed = response.headers.get("content-encoding", "identity") != "identity"
+        # What is said of an error is left packed.
+        is_packed = response.headers.pop("content-encoding", "identity") != "identity"
         if response.is_success and (is_packed or not is_json):
             raise ValueError
         response.stream = _Bounded(response.stream, self._is_over)

@@ -84,11 +84,8 @@ class _Shelving:
 
     def __init__(self, item: str, listing: Listing, before: Sequence[LibraryPaper]) -> None:
         latest = sorted(listing.items.items(), key=lambda one: (-one[1], one[0]))
-        self._item, self._version, self._listed = (
-            item,
-            listing.version,
-            dict(latest[:LIBRARY_PAPERS]),
-        )
+        self._item, self._version = item, listing.version
+        self._listed = dict(latest[:LIBRARY_PAPERS])
         self._before = {paper.id: paper for paper in before}
         self._made_of = {paper.id: _items_of(paper) for paper in before}
         self._current = {

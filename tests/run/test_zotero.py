@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -140,6 +141,12 @@ TROUBLES = {
     "truncated": (Answer(200, b'{"AAAAAAAA": 10', JSON), "cannot be read", 3600),
     "nested": (Answer(200, b"[" * 100_000, JSON), "cannot be read", 3600),
     "a text": (Answer(200, b'"AAAAAAAA"', JSON), "cannot be read", 3600),
+    "unchanged, which was not asked": (Answer(304), "with an error (304)", 3600),
+    "packed error": (
+        Answer(500, zlib.compress(b" " * 1_000_000), {"Content-Encoding": "deflate"}),
+        "with an error (500)",
+        3600,
+    ),
     "no version": (Answer(200, b"{}", {"Content-Type": "application/json"}), "be read", 3600),
     "a page": (Answer(200, b"<html>", {"Content-Type": "text/html"}), "cannot be read", 3600),
     "an archive": (Answer(200, b"PK", {"Content-Type": "application/zip"}), "be read", 3600),
@@ -157,6 +164,8 @@ def test_what_cannot_be_read_stays_as_it_was(server: ZoteroServer, name: str, at
     server.next = [answer] if at == "listing" else [None, answer]
     shelf = read(server, before)
     assert titles(shelf) == {"2301.00001": "A first one", "BBBBBBBB": "A second"}
+    if name.startswith("unchanged") and at == "listing":
+        return
     assert words in shelf.words
     assert "\n" not in shelf.words
     assert shelf.rest is not None
@@ -183,6 +192,16 @@ def test_who_may_not_read_and_what_is_not_there_is_said(server: ZoteroServer) ->
         assert words in shelf.words
         assert shelf.rest is None
         assert "wrong" not in shelf.words
+
+
+def test_what_is_listed_under_no_key_is_passed_over(server: ZoteroServer) -> None:
+    body = b'{"A B:1": 5, "": 6, "AAAAAAAA": 101, "BBBBBBBB": "x"}'
+    server.next = [Answer(200, body, JSON)]
+    assert "cannot be read" in read(server).words
+    server.next = [Answer(200, body.replace(b'"x"', b"102"), JSON)]
+    shelf = read(server)
+    assert (len(shelf.papers), shelf.words) == (2, "")
+    assert read(server, shelf.papers).words == ""
 
 
 def test_an_item_of_which_nothing_is_said_stays_until_it_is_listed_no_more(
