@@ -93,6 +93,10 @@ class ZoteroClient:
             read = filter(None, map(entry_of, found))
             return {key: (version, entry) for key, version, entry in read if key in keys}
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
     @property
     def _headers(self) -> httpx2.Headers:
         answer = self._zotero.request

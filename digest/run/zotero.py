@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -56,21 +57,21 @@ def read_again(
     """
     from digest.library.zotero_api import AT_ONCE, ZoteroClient, ZoteroError
 
-    client = ZoteroClient(place_of(item), access, is_over)
     shelving = None
-    try:
-        listing = client.listing(_version_of(before))
-        if listing is None:
-            return Shelf(list(before), rest=client.rest)
-        shelving = _Shelving(item, listing, before)
-        for _ in range(STEP // AT_ONCE):
-            if client.rest or not shelving.missing:
-                break
-            asked = shelving.missing[:AT_ONCE]
-            shelving.put(asked, client.items(asked))
-    except ZoteroError as error:
-        papers = shelving.papers() if shelving else list(before)
-        return Shelf(papers, f"the library {item}: {error}", error.rest)
+    with closing(ZoteroClient(place_of(item), access, is_over)) as client:
+        try:
+            listing = client.listing(_version_of(before))
+            if listing is None:
+                return Shelf(list(before), rest=client.rest)
+            shelving = _Shelving(item, listing, before)
+            for _ in range(STEP // AT_ONCE):
+                if client.rest or not shelving.missing:
+                    break
+                asked = shelving.missing[:AT_ONCE]
+                shelving.put(asked, client.items(asked))
+        except ZoteroError as error:
+            papers = shelving.papers() if shelving else list(before)
+            return Shelf(papers, f"the library {item}: {error}", error.rest)
     more, words = len(listing.items) - LIBRARY_PAPERS, ""
     if more > 0:
         words = f"the library {item} has {more} items more than the {LIBRARY_PAPERS} that are read"

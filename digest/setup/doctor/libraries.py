@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from digest.keywords.words import counted
 from digest.library.zotero import is_zotero
 from digest.run.libraries import fields_of
@@ -36,7 +38,8 @@ def check_zotero(settings: Settings) -> Finding:
             require_zotero(item)
             from digest.library.zotero_api import ZoteroClient
 
-            ZoteroClient(place_of(item), access, lambda: False).listing(0)
+            with closing(ZoteroClient(place_of(item), access, lambda: False)) as client:
+                client.listing(0)
         except LibraryError as error:
             # Where the readers come from a secret, strangers may read what is said.
             what = "one of them" if settings.subscribers_yaml else f"{item}: {error.message}"
