@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.rules.verdict import read_paper_name
 from digest.store import Store
 from digest.web.answers import SAFE
 from digest.web.binding import Binder, Found
@@ -21,6 +22,12 @@ from digest.web.shelves import Shelves
 
 MOST_KEPT = 200
 """Pages that are kept, made, until something is written into the database."""
+NOT_HERE = (
+    "None of the keywords that are public here has brought this paper. It may be on arXiv all the"
+    " same: they are matched with title, abstract and authors, and from the day on since which they"
+    " are asked for."
+)
+NO_ID = "That is no id of arXiv's, which are written as 2611.01234 or hep-th/9901001."
 FRESH = {"Cache-Control": "public, max-age=60"}
 
 
@@ -44,11 +51,13 @@ class Archive:
         busy.
         """
         public, path = await self._file.now(), request.scope["path"].removeprefix("/")
-        found = None
-        if public.keywords:
-            found = await self._desk.do(lambda store: self._find(store, public, path))
-        if found is None:
+        if not public.keywords:
             raise HTTPException(404)
+        if path == "find":
+            return _to_paper(request.query_params.get("id", ""))
+        found = await self._desk.do(lambda store: self._find(store, public, path))
+        if found is None:
+            raise HTTPException(404, NOT_HERE if path.startswith("paper/") else None)
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         return conditional(request, found)
@@ -68,6 +77,14 @@ class Archive:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(path)
         return self._kept[path]
+
+
+def _to_paper(text: str) -> Response:
+    """The way to the page of a paper that somebody asks for, by its id or its address on arXiv."""
+    name = read_paper_name(text)
+    if name is None:
+        raise HTTPException(404, NO_ID)
+    return Response(status_code=303, headers=SAFE | {"Location": f"paper/{name.id}.html"})
 
 
 def conditional(request: Request, found: Found, headers: dict[str, str] = FRESH) -> Response:

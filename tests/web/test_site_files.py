@@ -44,7 +44,7 @@ async def test_a_site_is_written_where_it_has_changed(tmp_path: Path) -> None:
         assert files(site) == before
         page = (site / "keyword/reward-model.html").read_text()
         assert 'href="#2611.00200"' in page
-        assert "search" not in page
+        assert "<form" not in page
         assert before.keys() >= {"index.html", "day/2026-11-09/2.ris", "feed.atom", MANIFEST}
         assert "keyword/secret-plan.html" not in before
 
