@@ -23,6 +23,7 @@ from digest.store.clock import Clock
 from digest.store.database import Database, is_there
 from digest.store.digests import Digests
 from digest.store.exports import Exports
+from digest.store.figures import Watched
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
@@ -65,6 +66,7 @@ class Store:
         self.digests = Digests(database)
         self.exports = Exports(database)
         self.archive = Archive(database)
+        self.watched = Watched(database)
         self.folder = Folder(database)
         self.history = History(database)
         self.suppressions = Suppressions(database)

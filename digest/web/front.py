@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import (
@@ -49,18 +50,26 @@ class Front:
     ) -> None:
         self._application, self._prefix = application, prefix
         self._trusted, self._refuse = trusted, refuse
+        self.answers: Counter[str] = Counter()
+        """How many answers were sent, by the class of their status."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request (ASGI)."""
+
+        async def counted(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.answers[f"{message['status'] // 100}xx"] += 1
+            await send(message)
+
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             scope["path"] = self._below(scope["path"])
             if client := scope.get("client"):
                 scope["client"] = (client_of(client[0], headers, self._trusted), client[1])
             if _length(headers) > LONGEST_BODY:
-                await self._refuse()(scope, receive, send)
+                await self._refuse()(scope, receive, counted)
                 return
-        await self._application(scope, receive, send)
+        await self._application(scope, receive, counted)
 
     def _below(self, path: str) -> str:
         # The server in front may pass the public path on, or take its beginning off.

@@ -63,10 +63,13 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
 
     if not settings.base_url:
         context.warn("DIGEST_BASE_URL is not set: no mail leads here yet")
-    with (
-        contextlib.closing(_socket(host, port)) as listener,
-        open_site(settings, store) as site,
-    ):
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(_socket(host, port)))
+        site = stack.enter_context(open_site(settings, store))
+        front = make_app(site)
+        beside = None
+        if settings.metrics:
+            beside = stack.enter_context(contextlib.closing(_socket(*_address(settings.metrics))))
 
         async def answer(stop: Stop) -> None:
             # Not before: whoever reads the line may send a signal, which must find its handler.
@@ -74,7 +77,13 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
                 f"Listening on http://{listen}, for {settings.base_url or 'links to come'}",
                 f"Strangers see {site.file.public.words}.",
             )
-            await serve_until(make_server(make_app(site)), listener, stop)
+            serving = [serve_until(make_server(front), listener, stop)]
+            if beside:
+                from digest.web.metrics import make_watch
+
+                watch = make_watch(site.library, front.answers, site.clock)
+                serving.append(serve_until(make_server(watch), beside, stop))
+            await asyncio.gather(*serving)
 
         yield answer
 
@@ -82,6 +91,7 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
 def require_web() -> None:
     """Raise ConfigError where the web side is not installed."""
     try:
+        import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:

@@ -76,6 +76,7 @@ class Settings:
     heartbeat_url: str = field(default="", repr=False)
     base_url: str = ""
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    metrics: str = ""
     signup: bool = False
     arxiv_api: str = ARXIV_API
     arxiv_feeds: str = ""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -191,6 +191,18 @@ def networks(written: Written) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(map(ip_network, filter(None, re.split(r"[,\s]+", written.text))))
     except ValueError:
         raise written.wrong("write addresses or networks, such as 127.0.0.1, ::1") from None
+
+
+def listen(written: Written) -> str:
+    """An address and port to listen on."""
+    host, _, port = written.text.rpartition(":")
+    try:
+        ip_address(host.strip("[]"))
+        if 0 < int(port) < 65_536:
+            return written.text
+    except ValueError:
+        pass
+    raise written.wrong("write an address and a port, such as 127.0.0.1:9464")
 
 
 def secret(written: Written) -> str:

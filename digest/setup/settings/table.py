@@ -216,6 +216,13 @@ SETTINGS = (
         read.networks,
     ),
     Setting(
+        "DIGEST_METRICS",
+        "metrics",
+        "",
+        "Where 'digest serve' shows figures and the details of health: 127.0.0.1:9464",
+        read.listen,
+    ),
+    Setting(
         "DIGEST_SIGNUP",
         "signup",
         "closed",
