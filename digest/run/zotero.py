@@ -38,7 +38,7 @@ def require_zotero(item: str) -> None:
     if importlib.util.find_spec("pyzotero") is None:
         raise LibraryError(
             f"the library {item} needs pyzotero, which is not installed",
-            remedy="pip install 'arxiv-digest[zotero]'",
+            remedy="in the clone: pip install '.[zotero]'",
         )
 
 

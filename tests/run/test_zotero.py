@@ -245,5 +245,5 @@ def test_how_a_library_is_named() -> None:
 def test_without_the_extra_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     require_zotero("zotero:user/7")
     monkeypatch.setitem(sys.modules, "pyzotero", None)
-    with pytest.raises(LibraryError, match=r"pip install 'arxiv-digest\[zotero\]'"):
+    with pytest.raises(LibraryError, match=r"pip install '\.\[zotero\]'"):
         require_zotero("zotero:user/7")
