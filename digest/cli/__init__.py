@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "What readers have: import, list and check papers.",
         ),
         "keywords": ("readers.keywords:keywords", "List, check, name, rename and remove keywords."),
+        "likes": ("readers.likes:likes", "The papers that a reader likes: listed, added, removed."),
     },
     "Every day": {
         "run": ("daily.run:run", "One cycle: fetch what is due, mail what is new."),

@@ -34,17 +34,21 @@ READER = Subscriber(
     name="Ada",
     timezone="Europe/Berlin",
 )
+SITE = "https://papers.example.org"
 _DAY = timedelta(days=1)
 _CLOSED = NOW - timedelta(hours=12, minutes=30)  # 14:00 in New York, the afternoon before
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A digest, the name of its files, and what it is there to show."""
+    """A digest, the name of its files, and what it is there to show; with a `site`, the address of
+    a web side, its links lead there.
+    """
 
     name: str
     title: str
     digest: Digest
+    site: str = ""
 
 
 def samples() -> tuple[Sample, ...]:
@@ -62,6 +66,8 @@ def samples() -> tuple[Sample, ...]:
         Sample("revisions", "Late, revised and withdrawn papers", _revisions()),
         Sample("catch-up", "Three weeks away: by announcement", _catch_up()),
         Sample("short", "Short abstracts, favourites first, a prefix", _favourites()),
+        Sample("likes", "More like this: by links", _likes(9), SITE),
+        Sample("likes-by-mail", "More like this: by mail, without a web side", _likes(3)),
         Sample("welcome", "The first digest", _welcome()),
         Sample("silent", "A keyword that has matched nothing for a month", _silent()),
         Sample("quiet", "A day without papers, for a reader who wants to be told", _quiet()),
@@ -252,6 +258,11 @@ def _favourites() -> Digest:
         subject_prefix="[arXiv]",
     )
     return _digest(_fresh(6, 13), reader)
+
+
+def _likes(number: int) -> Digest:
+    withdrawn = replace(_fresh(1, 15)[0], comment="Withdrawn by the authors")
+    return _digest((*_fresh(number - 1, 16), withdrawn), replace(READER, feedback=True))
 
 
 def _welcome() -> Digest:

@@ -83,9 +83,14 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
     return tuple(pieces)
 
 
-def filled(pieces: tuple[bytes, ...], own: Lines, papers: PaperLines | None) -> bytes:
+def has_paper_lines(pieces: tuple[bytes, ...]) -> bool:
+    """Whether papers have lines in a body."""
+    return any(piece.startswith(_OF_PAPER) for piece in pieces)
+
+
+def filled(pieces: tuple[bytes, ...], own: Lines, papers: PaperLines) -> bytes:
     """One reader's body: the pieces with the reader's `own` lines and those of the papers between
-    them, if there are any.
+    them.
     """
     # The marks stood alone on their lines, so a line's encoding does not depend on what is around.
     whole, readers = [pieces[0]], iter(own)
@@ -93,11 +98,29 @@ def filled(pieces: tuple[bytes, ...], own: Lines, papers: PaperLines | None) -> 
         if piece.startswith(_OF_PAPER):
             name, _, piece = piece.partition(b"\r\n")
             subtype, _, number = name[1:].partition(b" ")
-            line = papers(int(number))[subtype == b"html"] if papers else ""
+            line = papers(int(number))[subtype == b"html"]
         else:
             line = next(readers)
         whole += [_encoded(line), piece]
     return b"".join(whole)
+
+
+def shown(rendered: Rendered, own: Lines, papers: PaperLines) -> Lines:
+    """Both parts of a digest as a reader will see them, nothing of them encoded."""
+
+    def put_in(line: str, kind: int) -> str:
+        if line == rendered.mark:
+            return own[kind]
+        return papers(int(line.removeprefix(f"{rendered.mark}-")))[kind]
+
+    def whole(part: str, kind: int) -> str:
+        lines = (
+            (put_in(line, kind) or None) if line.startswith(rendered.mark) else line
+            for line in part.split("\n")
+        )
+        return "\n".join(line for line in lines if line is not None)
+
+    return Lines(whole(rendered.text, 0), whole(rendered.html, 1))
 
 
 def _encoded(line: str) -> bytes:

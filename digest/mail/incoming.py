@@ -13,6 +13,7 @@ from email.message import Message
 from urllib.parse import unquote
 
 from digest.mail.leaving import asks_to_leave, text_of_page
+from digest.mail.liking import numbers_in
 from digest.mail.message import words
 from digest.mail.parse import LONGEST_HEADER, RefusedError, content, glimpse, parse, text
 from digest.mail.reader_tokens import TOKEN
@@ -36,8 +37,9 @@ log = logging.getLogger(__name__)
 MOST_NAMED = 200
 """Message-IDs and failed recipients of which more are not looked up."""
 
-# The subject that our List-Unsubscribe makes; gateways put "[EXT]" before it.
+# The subjects that our List-Unsubscribe and our likes make; gateways put "[EXT]" before it.
 _REQUEST = re.compile(rf"(?:\s*\[[^\]]*\])*\s*unsubscribe[\s+]+{TOKEN.pattern}\s*")
+_LIKES = re.compile(rf"(?:\s*\[[^\]]*\])*\s*more[\s+]+like[\s+]+{TOKEN.pattern}(?P<more>.*)")
 _WORD = re.compile(r"\bunsubscribe\b", re.IGNORECASE)
 _REPLY_PREFIX = re.compile(
     r"(?:\s*(?:re|aw|antw|sv|vs|tr|r|rif|ref|odp|ynt|回复|回覆|答复|返信)\s*[:：])*\s*",
@@ -78,7 +80,14 @@ def read_incoming(raw: bytes) -> Incoming:
 
 def _read(message: Message) -> Incoming:
     """The first reading that fits; what proves most comes first."""
-    readings = (read_report, _leave_by_token, _older_bounce, _automatic_reply, _leave_in_words)
+    readings = (
+        read_report,
+        _leave_by_token,
+        _like_by_token,
+        _older_bounce,
+        _automatic_reply,
+        _leave_in_words,
+    )
     return next(
         filter(None, (reading(message) for reading in readings)), Incoming(MessageKind.OTHER)
     )
@@ -96,6 +105,18 @@ def _leave_by_token(message: Message) -> Incoming | None:
     if _REQUEST.fullmatch(subject.lower()) or (asked and not _is_automatic(message)):
         return Incoming(MessageKind.LEAVE, subject)
     return None
+
+
+def _like_by_token(message: Message) -> Incoming | None:
+    """The mail that a digest offers for its papers: the subject has the token, and behind it or in
+    what was written stand their numbers.
+    """
+    subject = unquote(header(message, "Subject")).lower()
+    asked = _LIKES.fullmatch(subject)
+    if asked is None or _is_automatic(message):
+        return None
+    numbers = numbers_in(f"{asked['more']}\n{_written(message)}")
+    return Incoming(MessageKind.LIKE, subject, numbers=numbers)
 
 
 def _older_bounce(message: Message) -> Incoming | None:

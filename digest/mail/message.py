@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Callable
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import format_datetime, parseaddr
@@ -13,8 +12,9 @@ from email.utils import quote as escaped
 from functools import cached_property, lru_cache
 from urllib.parse import quote
 
-from digest.mail.body import QUOTED_PRINTABLE_LINE, Lines, PaperLines, filled
-from digest.mail.reader_tokens import Purpose, Signer
+from digest.mail.body import QUOTED_PRINTABLE_LINE, Lines, filled, has_paper_lines
+from digest.mail.liking import Offer, by_links, by_mail
+from digest.mail.reader_tokens import NOBODYS, Purpose, Signer
 from digest.model import Outcome, Outgoing, Receipt
 
 LINE = 78
@@ -100,8 +100,7 @@ class Sender:
     `signer` makes the tokens by which a reader can leave and a bounce proves itself; without it
     there are none. `bounce` is the bounce address, where each delivery gets one of its own (VERP);
     `leave` is where requests to leave are mailed, if not to the contact; `base_url` is the address
-    of the web side, without a slash at its end. `paper_lines` gives, for one message, the lines of
-    its papers (see `body.filled`). Raises ValueError where `from_address` holds no
+    of the web side, without a slash at its end. Raises ValueError where `from_address` holds no
     address.
     """
 
@@ -111,7 +110,6 @@ class Sender:
     bounce: str = ""
     leave: str = ""
     base_url: str = ""
-    paper_lines: Callable[[Outgoing], PaperLines] | None = None
 
     def __post_init__(self) -> None:
         if "@" not in self.address:
@@ -152,11 +150,28 @@ class Sender:
         token = self.signer.token(Purpose.CHOICES, reader, str(links or ""))
         return f"{self.base_url}/p/{token}"
 
+    @property
+    def request_address(self) -> str:
+        """The bare address to which readers mail what they want of the program."""
+        return address_in(self.leave) if self.leave else self.reply_address
+
+    def offer(self, delivery: int) -> Offer:
+        """What is put into one delivery's mail for papers that its reader may like; of delivery 0,
+        which is only shown, nothing comes.
+        """
+        token = NOBODYS
+        if self.signer is not None and delivery:
+            token = self.signer.token(Purpose.LIKE, delivery)
+        if self.base_url:
+            return by_links(f"{self.base_url}/u/{token}")
+        to = self.request_address
+        return by_mail(to, quote(to, safe="@+"), token)
+
     def way_out(self, reader: int) -> WayOut:
         """The ways by which one reader can leave; reader 0 is nobody, who cannot."""
         if self.signer is not None and not reader:
             return WayOut()
-        to = quote(address_in(self.leave) if self.leave else self.reply_address, safe="@+")
+        to = quote(self.request_address, safe="@+")
         if self.signer is None:
             return WayOut(f"mailto:{to}?subject=unsubscribe")
         token = self.signer.token(Purpose.LEAVE, reader)
@@ -250,12 +265,14 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     if view := sender.view(outgoing.content):
         page_line += f' <a href="{html.escape(view)}" style="color:inherit">View in browser</a>'
         line += f"\nIn a browser: {view}"
-    papers = sender.paper_lines(outgoing) if sender.paper_lines else None
+    offer = sender.offer(outgoing.id if outgoing.reader else 0)
+    if has_paper_lines(outgoing.pieces):
+        line, page_line = line + offer.own.text, page_line + offer.own.html
     return Message(
         sender=sender.envelope_sender(outgoing.id),
         recipient=recipient,
         message_id=header_text(outgoing.message_id),
-        data=headers.encode() + filled(outgoing.pieces, Lines(line, page_line), papers),
+        data=headers.encode() + filled(outgoing.pieces, Lines(line, page_line), offer.papers),
         smtputf8=not headers.isascii(),
     )
 

@@ -27,6 +27,8 @@ TOKEN = re.compile(
     rf"(?<![a-z0-9])([0-9]{{1,{LONGEST_NUMBER}}})-([a-z2-7]{{{CODE_LETTERS}}})(?![a-z0-9])"
 )
 """Matches what looks like a token, in lower case."""
+NOBODYS = f"0-{'a' * CODE_LETTERS}"
+"""A token that leads nowhere, for what is only shown."""
 
 
 class Purpose(StrEnum):
@@ -39,6 +41,7 @@ class Purpose(StrEnum):
     CHOICES = "choices"
     LETTER = "letter"
     FORM = "form"
+    LIKE = "like"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,8 @@ class Signer:
     database: str
 
     def token(self, purpose: Purpose, number: int, bound_to: str = "") -> str:
-        """The token for a reader (LEAVE, CHOICES, FEED), a delivery (BOUNCE), a digest (VIEW), a
-        letter, or the minute in which a form was shown; it counts as long as what it is `bound_to`
+        """The token for a reader (LEAVE, CHOICES, FEED), a delivery (BOUNCE, LIKE), a digest (VIEW),
+        a letter, or the minute in which a form was shown; it counts as long as what it is `bound_to`
         beside that stays so.
         """
         text = f"{self.database} {purpose} {number}" + (f" {bound_to}" if bound_to else "")

@@ -31,6 +31,7 @@ class MessageKind(StrEnum):
     DELAY = "delay"
     COMPLAINT = "complaint"
     LEAVE = "leave"
+    LIKE = "like"
     REPLY = "automatic reply"
     OTHER = "other"
 
@@ -42,7 +43,8 @@ class Incoming:
     `evidence` is the text in which a token may stand, and `message_ids` those of mails that it is
     about: whoever knows one of ours has had the mail. For a bounce, `status` is the enhanced status
     code (RFC 3463), empty where there is none; `said` is the remote server's own words;
-    `recipients` are the addresses that failed. `sender` and `subject` are for people.
+    `recipients` are the addresses that failed; `numbers` are those of the papers in a mail of which
+    more like them are wanted. `sender` and `subject` are for people.
     """
 
     kind: MessageKind
@@ -51,6 +53,7 @@ class Incoming:
     status: str = ""
     said: str = ""
     recipients: frozenset[str] = frozenset()
+    numbers: tuple[int, ...] = ()
     sender: str = ""
     subject: str = ""
 
@@ -67,6 +70,7 @@ class Incoming:
                 "kind": MessageKind(found["kind"]),
                 "message_ids": tuple(found["message_ids"]),
                 "recipients": frozenset(found["recipients"]),
+                "numbers": tuple(found["numbers"]),
             }
         )
 

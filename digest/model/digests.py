@@ -84,6 +84,7 @@ class Digest:
     that are still `unanswered`. A `ranked` one has its papers in the order of what the reader has,
     whatever their keywords and days. Where there is a `top`, so many papers stand at a glance with
     what they say, and all others as titles. A `notice` is what the operator tells all readers.
+    With `feedback` each paper has a line for its reader alone.
     """
 
     date: LocalDate
@@ -110,6 +111,7 @@ class Digest:
     ranked: bool = False
     top: int | None = None
     notice: str = ""
+    feedback: bool = False
 
     @property
     def papers(self) -> int:
@@ -124,13 +126,14 @@ class Rendered:
     In each part `mark`, a word that stands nowhere else, holds the places of what belongs to one
     reader alone, each on a line of its own: once the reader's own line, and, with a hyphen and the
     number of a paper in the digest behind it, that paper's line. So a hundred thousand readers
-    share one body.
+    share one body. `papers` are the base ids of all papers, in the order of their numbers.
     """
 
     subject: str
     text: str
     html: str
     mark: str
+    papers: tuple[str, ...] = ()
 
 
 def marked_lines(part: str, mark: str) -> list[str]:

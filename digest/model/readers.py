@@ -135,7 +135,8 @@ class Subscriber:
     `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
     come before others that match as well. `top`: so many papers stand at a glance with what they
     say, and all others as titles (None: all with what they say). `library_items` names what the
-    reader has: files in the home folder, and papers of arXiv's.
+    reader has: files in the home folder, and papers of arXiv's. With `feedback` each paper in their
+    mails has a way to say: more like this.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers. What `wishes` name the reader took away from what the file says.
     """
@@ -161,6 +162,7 @@ class Subscriber:
     subject_prefix: str = ""
     top: int | None = None
     library_items: tuple[str, ...] = ()
+    feedback: bool = False
     channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)
     origin: Origin = Origin.FILE

@@ -74,6 +74,7 @@ class PaperView:
     `place` is what stands in anchors for the number, where that is not known yet.
     """
 
+    id: str
     number: int
     title: str
     title_hits: tuple[Span, ...]
@@ -202,6 +203,7 @@ def _shared_view(item: Item, look: Look) -> PaperView:
     is_named = bool(title_hits) or any(author.named for author in shown)
     is_mentioned = not is_named and not sentence_hits and _is_mentioned(whole, abstract_hits)
     return PaperView(
+        id=paper.id,
         number=0,
         title=title,
         title_hits=title_hits,

@@ -32,6 +32,9 @@ says several times as much as the HTML part against a mail (SpamAssassin's MPART
 three times)."""
 READERS_LINE = 500
 """Bytes kept free in the HTML part for the reader's own line, with a link to leave."""
+PAPERS_LINE, ASKING = 130, 400
+"""Bytes kept free for the line that each paper has for its reader alone, and besides for what the
+reader's own line says of those; only where the reader wants them."""
 HTML_KEYWORDS = 40
 """At most this many keywords are explained in the HTML part; the text part explains all."""
 LENGTHS = (ABSTRACT_LENGTH, *range(2000, 1000, -100), *range(1000, 250, -50), 250)
@@ -42,13 +45,10 @@ _SHORTEST = len(LENGTHS) - 1
 class Renderer:
     """Renders digests with the built-in templates, or those in the operator's folder of the same
     name.
-
-    `paper_line`: bytes of the line that each paper has for its reader alone, and for which room is
-    kept free; with 0 papers have none.
     """
 
-    def __init__(self, templates: Path | None = None, paper_line: int = 0) -> None:
-        self._folder, self._paper_line = templates, paper_line
+    def __init__(self, templates: Path | None = None) -> None:
+        self._folder = templates
         self._html, self._text = _environments(templates) if templates else _built_in()
         self._html_shelf, self._text_shelf = Shelf(), Shelf()
         self._inliner = css_inline.CSSInliner(
@@ -58,7 +58,7 @@ class Renderer:
     @property
     def made_by(self) -> str:
         """Tells apart the programs and templates by which one digest may look otherwise."""
-        return f"{__version__} {fingerprint(self._folder)} {self._paper_line}"
+        return f"{__version__} {fingerprint(self._folder)}"
 
     def render(self, digest: Digest, mark: str) -> Rendered:
         """Render all parts; the HTML part is at most HTML_BYTES long, the text part names every
@@ -66,7 +66,7 @@ class Renderer:
 
         Raises ConfigError where a template is broken, leaves out the mark, or is itself too long.
         """
-        page = view(digest, mark if self._paper_line else "")
+        page = view(digest, mark if digest.feedback else "")
         text = Pieces(self._text_shelf, page)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         if digest.format is Format.HTML:
@@ -86,7 +86,10 @@ class Renderer:
                     f"the template {name} does not write the mark once and alone on its line",
                     remedy="put {{ mark }} on a line of its own, without spaces before it",
                 ) from error
-        return Rendered(page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark)
+        papers = tuple(paper.id for section in page.sections for paper in section.papers)
+        return Rendered(
+            page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark, papers
+        )
 
     def _text_part(self, pieces: Pieces, extent: Extent, mark: str) -> str:
         given: dict[str, Any] = {"page": pieces.page, "extent": extent, "mark": mark}
@@ -109,7 +112,7 @@ class Renderer:
         """
         return _longest(
             lambda step: self._text_part(pieces, _reduced(whole, step), mark),
-            lambda part: self._size(part, mark),
+            lambda part: _size(part, mark),
             _abstract_bytes(pieces.page, whole),
             TEXT_BYTES,
             (_SHORTEST, _SHORTEST + whole.abstracts),
@@ -122,7 +125,7 @@ class Renderer:
         stages = (_SHORTEST, _SHORTEST + whole.abstracts)
         html, fits = _longest(
             lambda step: self._html_part(pieces, _reduced(whole, step), mark),
-            lambda part: self._size(part, mark) + READERS_LINE,
+            lambda part: _size(part, mark) + READERS_LINE,
             _abstract_bytes(pieces.page, whole),
             HTML_BYTES,
             (*stages, stages[-1] + whole.details + whole.listed),
@@ -135,9 +138,11 @@ class Renderer:
             )
         return html
 
-    def _size(self, part: str, mark: str) -> int:
-        """The bytes of a part with the lines of its papers in their places."""
-        return len(part.encode()) + part.count(f"{mark}-") * (self._paper_line - len(mark))
+
+def _size(part: str, mark: str) -> int:
+    """The bytes of a part with the lines of its papers in their places."""
+    marked = part.count(f"{mark}-")
+    return len(part.encode()) + marked * (PAPERS_LINE - len(mark)) + (ASKING if marked else 0)
 
 
 def _filled(templates: jinja2.Environment, name: str, given: dict[str, Any]) -> str:

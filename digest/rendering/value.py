@@ -61,15 +61,16 @@ def decode(text: str, papers: Mapping[str, Paper]) -> Digest:
 
 
 def impersonal(text: str) -> str:
-    """A value without the papers of the reader's own to which others are close; the same text
-    where it names none.
+    """A value without the papers of the reader's own to which others are close, and without places
+    for what the reader likes; the same text where it has neither.
     """
     named = json.loads(text)
+    asks = named.pop("feedback", False)
     items = [item for _, items in named.get("sections", ()) for item in items]
     personal = [item for item in items if item[_CLOSE_TO:]]
     for item in personal:
         del item[_CLOSE_TO:]
-    return json.dumps(named, separators=(",", ":")) if personal else text
+    return json.dumps(named, separators=(",", ":")) if personal or asks else text
 
 
 _CLOSE_TO = [field.name for field in fields(Item)].index("close_to")

@@ -53,14 +53,18 @@ class Bodies:
     def _rendered(self, digest: Digest, value: str, key: str) -> Content:
         if digest.channel is Channel.GITHUB:
             issues = render_issues(digest)
-            subject, pieces = issues.title, tuple(body.encode() for body in issues.bodies)
-        else:
-            # Nobody can guess it and put it into an abstract; and each time it is the same, so what
-            # is rendered again by the same program is the same to the byte.
-            mark = hashlib.sha256(f"{self.store.uuid} {key}".encode()).hexdigest()[:32]
-            rendered = self.renderer.render(digest, mark)
-            subject, pieces = rendered.subject, freeze(rendered)
-        return Content(key, subject, value, pack(pieces))
+            return Content(
+                key, issues.title, value, pack(tuple(body.encode() for body in issues.bodies))
+            )
+        # Nobody can guess it and put it into an abstract; and each time it is the same, so what is
+        # rendered again by the same program is the same to the byte.
+        mark = hashlib.sha256(f"{self.store.uuid} {key}".encode()).hexdigest()[:32]
+        rendered = self.renderer.render(digest, mark)
+        papers = rendered.papers if digest.feedback else ()
+        # By their numbers readers of mails that are out may still name the papers of those.
+        if papers and self.store.bodies.numbered(key) not in ((), papers):
+            key = hashlib.sha256(f"{key} {papers}".encode()).hexdigest()
+        return Content(key, rendered.subject, value, pack(freeze(rendered)), papers)
 
 
 def _differences(kept: Kept, *, is_changed: bool) -> str:

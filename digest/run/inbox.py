@@ -23,6 +23,7 @@ from digest.mail.parse import key_of
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.mail.received import Incoming, MessageKind
 from digest.run.farewell import NO_DELIVERY, bounced_farewell
+from digest.run.likes import choose
 from digest.store import Store
 from digest.store.bounces import Effect
 from digest.subscribers.pseudonyms import Pseudonyms, conceal
@@ -295,6 +296,20 @@ def _bounce(
     return _done(store, incoming, reader, EFFECTS[effect or Effect.KNOWN].format(incoming.said))
 
 
+def _like(store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime) -> InboxResult:
+    chosen = choose(store, signer, incoming.evidence, incoming.numbers)
+    if chosen is None:
+        return _unproven(incoming, "asks for more like some papers, of no mail that is known")
+    if not chosen.papers:
+        return _unproven(incoming, "asks for more like some papers, and names none of its mail")
+    if store.naming.mark:
+        return _unproven(incoming, "likes are not kept where strangers may see the database")
+    store.inbox.like(key, chosen.reader, chosen.papers, now)
+    others = ", ".join(map(str, chosen.missing))
+    missing = f"; its mail has no paper {others}" if others else ""
+    return _done(store, incoming, chosen.reader, f"likes {', '.join(chosen.papers)}{missing}")
+
+
 def _ignore(
     store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
 ) -> InboxResult:
@@ -318,6 +333,7 @@ def _other(
 
 _ACTIONS = {
     MessageKind.LEAVE: _leave,
+    MessageKind.LIKE: _like,
     MessageKind.COMPLAINT: _complaint,
     MessageKind.BOUNCE: _bounce,
     MessageKind.DELAY: _ignore,

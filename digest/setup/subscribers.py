@@ -10,7 +10,7 @@ from pathlib import Path
 from digest.errors import ConfigError, StoreError, UsageError
 from digest.keywords.words import counted
 from digest.mail.message import address_in
-from digest.model import Channel, Roster
+from digest.model import Channel, Mistake, Roster
 from digest.setup.settings import IN_PLACE, Settings
 from digest.store import Own, Store, read_own
 from digest.store.naming import Disguise
@@ -21,6 +21,9 @@ from digest.subscribers.check import check_text
 from digest.subscribers.follow import follow_text
 from digest.subscribers.load import follow_file
 from digest.subscribers.pseudonyms import Pseudonyms, conceal, without
+
+LIKES_NOT_KEPT = f"with {IN_PLACE} strangers may see the database, which keeps no likes"
+"""Why a reader's `feedback` is refused there."""
 
 
 def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
@@ -41,7 +44,12 @@ def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
     names = Pseudonyms(settings.secret)
     try:
         if whole:
-            return names.hide(check_text(settings.subscribers_yaml, IN_PLACE).roster)
+            roster = _without_feedback(
+                names.hide(check_text(settings.subscribers_yaml, IN_PLACE).roster)
+            )
+            if roster.mistakes:
+                raise ConfigError(LIKES_NOT_KEPT, remedy="take feedback out of it")
+            return roster
         book = follow_text(settings.subscribers_yaml, IN_PLACE, _line_alone)
     except SubscribersFileError as error:
         lines = sorted({problem.line for problem in error.problems})[:5]
@@ -52,7 +60,18 @@ def read_roster(settings: Settings, *, whole: bool = False) -> Roster:
             "with the same text in a file, shows what is wrong",
         ) from None
     wishes = (replace(wish, email=names.of(wish.email)) for wish in read_own_words(settings).wishes)
-    return with_wishes(names.hide(book.roster), wishes)
+    return _without_feedback(with_wishes(names.hide(book.roster), wishes))
+
+
+def _without_feedback(roster: Roster) -> Roster:
+    """The same readers, none of whom is asked what they like, and a mistake where one was to be."""
+    if not any(reader.feedback for reader in roster.subscribers):
+        return roster
+    return replace(
+        roster,
+        subscribers=tuple(replace(reader, feedback=False) for reader in roster.subscribers),
+        mistakes=(*roster.mistakes, Mistake(f"{LIKES_NOT_KEPT}: feedback is left out")),
+    )
 
 
 def read_book(settings: Settings) -> tuple[Book, Own]:

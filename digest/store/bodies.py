@@ -28,13 +28,15 @@ HAS_ENDED = f"""NOT EXISTS (
 class Content:
     """A digest as it is kept. `key` tells it from all others: equal digests that are rendered in
     the same way have the same. `digest` is the value of which it can be rendered again, "" where
-    there is none; `body` is that of Outgoing, packed (see rows.pack).
+    there is none; `body` is that of Outgoing, packed (see rows.pack). `papers` are the base ids in
+    the order of the papers' numbers, where they have such.
     """
 
     key: str
     subject: str
     digest: str
     body: bytes
+    papers: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> tuple[bytes, ...]:
@@ -67,6 +69,17 @@ class Bodies(Concern):
                FROM content c JOIN body b ON b.content = c.id WHERE c.key = ?""",
             [key],
         )
+
+    def numbered(self, key: str) -> tuple[str, ...]:
+        """The base ids of the papers of the content with this key, in the order of their numbers;
+        nothing where there is no such content, or they have none.
+        """
+        ids: list[str] = self._db.column(
+            """SELECT cp.paper FROM content c JOIN content_paper cp ON cp.content = c.id
+               WHERE c.key = ? AND cp.number > 0 ORDER BY cp.number""",
+            [key],
+        )
+        return tuple(ids)
 
     def kept(self, delivery: int) -> Kept | None:
         """What the digest of a delivery was; None where no value of it is kept, or there is no such
@@ -112,9 +125,11 @@ def keep(database: Database, content: Content, papers: Iterable[tuple[str, int, 
             "INSERT INTO content(key, subject, digest) VALUES(?, ?, ?) RETURNING id",
             [content.key, content.subject, content.digest],
         )
+        places = {paper: place for place, paper in enumerate(content.papers, 1)}
         database.write_many(
-            "INSERT INTO content_paper(content, paper, version, revised) VALUES(?, ?, ?, ?)",
-            [[number, *paper] for paper in papers],
+            """INSERT INTO content_paper(content, paper, version, revised, number)
+               VALUES(?, ?, ?, ?, ?)""",
+            [[number, *paper, places.get(paper[0], 0)] for paper in papers],
         )
     # Where there is one, somebody may have been sent it, and may be sent it again.
     database.write(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from digest.store.bounces import Effect, note_bounce
 from digest.store.database import Concern
+from digest.store.preferences import note_like
 from digest.store.rows import from_text, loads, stored
 from digest.store.suppressions import Reason, address_of, suppress
 from digest.times import to_text
@@ -132,6 +133,15 @@ class Inbox(Concern):
             return note_bounce(
                 self._db, delivery, words, now, status=status, undelivered=undelivered
             )
+
+    def like(self, key: str, reader: int, papers: Iterable[str], now: datetime) -> bool | None:
+        """Note that a reader likes papers, by their base ids."""
+        with self._db.transaction():
+            if not self._first(key, now):
+                return None
+            for paper in papers:
+                note_like(self._db, reader, paper, now)
+            return True
 
     def ignore(self, key: str, now: datetime) -> bool | None:
         """Remember a message of ours to which nothing is to be done."""

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from digest.errors import UsageError
 from digest.model import Paper
-from digest.store.database import Concern
+from digest.store.database import Concern, Database
+from digest.store.naming import MARK
 from digest.store.papers import load_papers
 from digest.store.rows import from_text, moment_or_none
 from digest.times import to_text
@@ -45,6 +46,16 @@ class LibraryPaper:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """The papers in a mail for which its reader can say that they want more like them: their base
+    ids, by their numbers there.
+    """
+
+    reader: int
+    papers: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """What a reader agreed to, in the words that were shown, when (UTC), and from which network,
     shortened.
@@ -60,20 +71,24 @@ class Preferences(Concern):
     database does not know, such as one who was forgotten meanwhile, changes nothing.
     """
 
+    def offered(self, delivery: int) -> Offered | None:
+        """What the mail of a delivery offers; None where it offers nothing, or is no longer
+        kept.
+        """
+        rows = self._db.rows(
+            """SELECT d.subscriber, cp.number, cp.paper
+               FROM delivery d JOIN content_paper cp ON cp.content = d.content
+               WHERE d.id = ? AND cp.number > 0""",
+            [delivery],
+        )
+        papers = {row["number"]: row["paper"] for row in rows}
+        return Offered(rows[0]["subscriber"], papers) if rows else None
+
     def like(self, reader: int, paper: str, now: datetime) -> bool:
         """Note that a reader likes a paper, by its base id; false where the database does not know
-        the one or the other.
+        the one or the other, or keeps no likes since strangers may see it.
         """
-        # What is liked already stays as it is, and counts as a changed row all the same.
-        return bool(
-            self._db.write(
-                """INSERT INTO liked(subscriber, paper, at)
-                   SELECT r.id, p.id, :now FROM subscriber r, paper p
-                   WHERE r.id = :reader AND p.id = :paper
-                   ON CONFLICT(subscriber, paper) DO UPDATE SET at = liked.at""",
-                {"reader": reader, "paper": paper, "now": now},
-            )
-        )
+        return note_like(self._db, reader, paper, now)
 
     def unlike(self, reader: int, paper: str) -> bool:
         """Take a like back; false where there was none."""
@@ -244,3 +259,19 @@ class Preferences(Concern):
             "SELECT words, at, place FROM consent WHERE subscriber = ? ORDER BY id DESC LIMIT 1",
             [reader],
         )
+
+
+def note_like(database: Database, reader: int, paper: str, now: datetime) -> bool:
+    """See Preferences.like."""
+    if database.meta(MARK):
+        return False
+    # What is liked already stays as it is, and counts as a changed row all the same.
+    return bool(
+        database.write(
+            """INSERT INTO liked(subscriber, paper, at)
+               SELECT r.id, p.id, :now FROM subscriber r, paper p
+               WHERE r.id = :reader AND p.id = :paper
+               ON CONFLICT(subscriber, paper) DO UPDATE SET at = liked.at""",
+            {"reader": reader, "paper": paper, "now": now},
+        )
+    )

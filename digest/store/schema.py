@@ -72,6 +72,8 @@ MIGRATIONS: tuple[str, ...] = (
     # `correction`: the reader had the paper so long ago, before it was withdrawn.
     # `number`: the paper's in that ledger, NULL where it never came there. `aged`: a content's.
     # `digest_at`: when the last of a reader's digests was queued that went there.
+    # `content_paper.number`: the paper's in its mail, by which a reader names it, 0 where it has
+    # none.
     """
     ALTER TABLE "window" RENAME TO answer;
     DROP INDEX window_query;
@@ -263,5 +265,6 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
     ALTER TABLE content ADD COLUMN aged INTEGER;
     ALTER TABLE subscriber ADD COLUMN digest_at TEXT;
     CREATE INDEX delivery_again ON delivery(again) WHERE again IS NOT NULL;
+    ALTER TABLE content_paper ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
     """,
 )

@@ -233,8 +233,15 @@ def _revisions_flag(text: str) -> Value:
 
 
 def _meant_revisions(text: str) -> str:
+    return _meant_truth(text) or nearest(text, _REVISIONS)
+
+
+_TRUE_OR_FALSE = {"true": True, "false": False}
+
+
+def _meant_truth(text: str) -> str:
     truth = TRUTH.get(text.strip("\"'").lower())
-    return nearest(text, _REVISIONS) if truth is None else str(truth).lower()
+    return "" if truth is None else str(truth).lower()
 
 
 # All fields of a subscriber, in the order in which a new entry shows them. What keywords and
@@ -319,6 +326,16 @@ FIELDS = {
         _printable(MAX_PREFIX),
         mistake=f"a subject_prefix is one line of at most {MAX_PREFIX} printable characters",
         cleared='""',
+    ),
+    "feedback": Field(
+        _TRUE_OR_FALSE.__getitem__,
+        mistake="feedback is true or false, without quotes",
+        meant=_meant_truth,
+        typed=True,
+        unquoted=True,
+        kind="an answer",
+        remedy="write true or false",
+        from_flag=lambda text: TRUTH[text.lower()],
     ),
     "library": Field(
         _printable(MAX_LIBRARY_ITEM),

@@ -1,8 +1,8 @@
 """The web side: pages that readers and strangers open, and what answers them.
 
-`app` puts the routes together, each of which stands with what it does (`leaving`); `answers` and
-`pages` make what is sent back, `front` looks at each request before it, `desk` works with the
-database, and `server` keeps connections cheap.
+`app` puts the routes together, each of which stands with what it does (`leaving`, `liking`);
+`answers` and `pages` make what is sent back, `front` looks at each request before it, `desk` works
+with the database, and `server` keeps connections cheap.
 
 Uses: setup and below.
 """

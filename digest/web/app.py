@@ -28,6 +28,7 @@ from digest.web.desk import Desk
 from digest.web.front import Front
 from digest.web.leaving import Leaving
 from digest.web.letters import Letters
+from digest.web.liking import Liking
 from digest.web.own import Own
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
@@ -72,6 +73,7 @@ def make_app(site: Site) -> Front:
             *_common(site),
             *Own(site.pages, site.library, site.signer, site.settings.base_url).routes,
             *Leaving(site.pages, site.desk, site.signer, site.clock).routes,
+            *Liking(site.pages, site.desk, site.signer, site.clock).routes,
             *_for_readers(site),
             *legal_routes(site.pages),
         ],

@@ -98,7 +98,7 @@ class Binder:
             if shelf.came
             else Markup('<span class="Z3988" title="{}"></span>').format(coins(paper))
         )
-        line = Markup('<p class="r k" id="{}"><a href="{}">Permanent link</a>{}</p>')
+        line = Markup('&nbsp; <a id="{}" href="{}">Permanent link</a>{}')
         return str(line.format(paper.id, place, data))
 
     def _export(self, shelf: Shelf, ending: str) -> Found:

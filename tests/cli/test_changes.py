@@ -61,7 +61,7 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
         "timezone=Asia/Kolkata", "revisions=yes", "max_papers=7",
         "exclude=cat:cs.RO, ti:survey", "quiet_days=tell", "order=newest",
         "paused_until=2026-12-24", "abstracts=short", "format=text", "categories=cs.RO",
-        "authors=Ada Lovelace, Alan Turing", "subject_prefix=[arXiv]",
+        "authors=Ada Lovelace, Alan Turing", "subject_prefix=[arXiv]", "feedback=on",
         "within=cs.*, stat.ML",
     )  # fmt: skip
     lin = shell.reader("lin@example.org")
@@ -82,12 +82,12 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
         Format.TEXT,
         ("Ada Lovelace", "Alan Turing"),
     )
-    assert (lin.categories, lin.subject_prefix) == (("cs.RO",), "[arXiv]")
+    assert (lin.categories, lin.subject_prefix, lin.feedback) == (("cs.RO",), "[arXiv]", True)
     assert lin.within == ("cs.*", "stat.ML")
     shell("subscribers", "set", "lin@example.org", *(f"{name}=" for name in SETTABLE))
     lin = shell.reader("lin@example.org")
     assert (lin.abstracts, lin.format, lin.authors) == (Abstracts.FULL, Format.HTML, ())
-    assert (lin.categories, lin.within, lin.subject_prefix) == ((), (), "")
+    assert (lin.categories, lin.within, lin.subject_prefix, lin.feedback) == ((), (), "", False)
     assert (lin.name, lin.days, lin.at, lin.timezone) == ("", tuple(Weekly), None, "Europe/Berlin")
     assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.NONE, 50, ())
     assert (lin.quiet_days, lin.order, lin.paused_until) == (False, Order.LIKELIEST, None)

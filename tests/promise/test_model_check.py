@@ -4,7 +4,8 @@ teeth."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from digest.model import Digest, Item, Paper, Subscriber
 from digest.ranking import Taste
 from digest.rules.compose import Rank, compose
 from digest.run.tastes import ranks
+from tests.world.likes import BENT
 from tests.world.model import BrokenError, World
 
 MUTATIONS = {
@@ -229,6 +231,17 @@ MUTATIONS = {
     ),
 }
 
+LIKE_MUTATIONS = {
+    "a link likes what the mail before had": (
+        "WHERE d.id = ? AND cp.number > 0",
+        "WHERE d.id = ? - 1 AND cp.number > 0",
+    ),
+    "papers have other numbers than in the mail": (
+        "SELECT d.subscriber, cp.number, cp.paper",
+        "SELECT d.subscriber, 1 + cp.number % 2 AS number, cp.paper",
+    ),
+}
+
 CLOCK_MUTATIONS = {
     "what a wrong clock took for old stays so": (
         "UPDATE seen SET kind = ? WHERE seq = ?",
@@ -278,17 +291,20 @@ def run(
     *,
     harsh: bool = False,
     clocks: bool = False,
+    bend: Callable[[World], None] | None = None,
 ) -> tuple[int, bool]:
     """Play histories until one breaks; how many were played, and whether one broke. `clocks`: in
-    each of them the clock goes wrong.
+    each of them the clock goes wrong; `bend` takes a rule out of the program's code.
     """
     touched = False
     for number, seed in enumerate(seeds, 1):
         world = World(seed, mutation, harsh=harsh, clocks=clocks)
+        if bend:
+            bend(world)
         try:
             world.live()
         except BrokenError as broken:
-            if mutation is None:
+            if mutation is None and bend is None:
                 raise BrokenError(f"seed {seed}: {broken}") from broken
             return number, True
         finally:
@@ -347,3 +363,33 @@ def test_the_oracle_notices_when_ranking_drops_a_paper(monkeypatch: pytest.Monke
 def test_the_oracle_notices_when_a_wrong_clock_is_not_put_right(rule: str) -> None:
     played, broken = run(range(20, 80), CLOCK_MUTATIONS[rule], clocks=True)
     assert broken, f"{played} histories, and nobody noticed: {rule}"
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("rule", [*LIKE_MUTATIONS, *BENT])
+def test_the_book_of_likes_notices_when_a_rule_is_taken_out(rule: str) -> None:
+    played, broken = run(range(60), LIKE_MUTATIONS.get(rule), bend=BENT.get(rule))
+    assert broken, f"{played} histories, and nobody noticed: {rule}"
+
+
+def carried(seed: int, *, likes: bool) -> tuple[list[tuple[object, ...]], int]:
+    """Which papers came to whom in a history, when, and how often; and how often one was liked."""
+    random.seed(seed)  # the waits of deliveries have the program's own dice
+    world = World(seed, likes=likes)
+    liked = world.live()["liked"]
+    came = [
+        (each.address, each.queued_at, sorted(each.items), each.status, each.sends)
+        for each in world.oracle.deliveries.values()
+    ]
+    world.store.close()
+    return came, liked
+
+
+@pytest.mark.heavy
+def test_with_likes_and_without_the_same_papers_come_at_the_same_time() -> None:
+    liked = 0
+    for seed in range(3000, 3008):
+        with_likes, count = carried(seed, likes=True)
+        assert with_likes == carried(seed, likes=False)[0], seed
+        liked += count
+    assert liked > 100

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,10 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from digest.cli import cli
-from digest.demo.gallery import WIDTHS, write_gallery
+from digest.demo.gallery import WIDTHS, completed, write_gallery
 from digest.demo.samples import NOW, READER, Sample, samples
 from digest.mail.body import freeze
 from digest.mail.message import Sender, assemble
+from digest.mail.reader_tokens import Signer
 from digest.model import Outgoing
 from digest.rendering.render import HTML_BYTES, Renderer
 from tests.world.browser import CHROMIUM, Browser
@@ -27,7 +29,11 @@ from tests.world.browser import browser as opened_browser
 
 SAMPLES = samples()
 SPAMASSASSIN = shutil.which("spamassassin")
-SENDER = Sender("Daily Papers <papers@example.org>", "papers@example.org")
+SENDER = Sender(
+    "Daily Papers <papers@example.org>",
+    "papers@example.org",
+    signer=Signer("a secret of the operator's", "a database"),
+)
 each_sample = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 
 
@@ -86,7 +92,7 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
 
 @each_sample
 def test_a_sample_is_valid_html_and_refers_to_nothing_but_links_to_click(sample: Sample) -> None:
-    html = Renderer().render(sample.digest, "MARK").html
+    html = completed(sample, Renderer().render(sample.digest, "MARK")).html
     assert len(html.encode()) <= HTML_BYTES
 
     tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(html)
@@ -258,8 +264,9 @@ def test_a_filter_takes_no_sample_for_spam(sample: Sample, tmp_path: Path) -> No
             NOW,
             made.subject,
             freeze(made),
+            reader=42,
         ),
-        SENDER,
+        replace(SENDER, base_url=sample.site),
     )
     answer = subprocess.run(
         [str(SPAMASSASSIN), "-L", "-t", "--siteconfigpath", str(_rules(tmp_path))],

@@ -28,18 +28,22 @@ def shuffled(digest: Digest, seed: int) -> Digest:
 
 
 @pytest.mark.parametrize(
-    ("paper_line", "names"),
-    [(60, {"many", "hostile", "revisions"}), pytest.param(0, set(), marks=pytest.mark.heavy)],
+    ("feedback", "names"),
+    [
+        (True, {"many", "hostile", "revisions"}),
+        pytest.param(False, set(), marks=pytest.mark.heavy),
+    ],
 )
 def test_a_digest_is_what_it_is_without_others_before_it(
-    tmp_path: Path, paper_line: int, names: set[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, names: set[str], monkeypatch: pytest.MonkeyPatch, *, feedback: bool
 ) -> None:
-    sharing, alone = Renderer(paper_line=paper_line), Renderer(tmp_path, paper_line)
+    sharing, alone = Renderer(), Renderer(tmp_path)
     monkeypatch.setattr(pieces, "MOST", 60)
     for sample in samples():
         if names and sample.name not in names:
             continue
-        for one in (sample.digest, shuffled(sample.digest, 1), shuffled(sample.digest, 2)):
+        digest = replace(sample.digest, feedback=feedback or sample.digest.feedback)
+        for one in (digest, shuffled(digest, 1), shuffled(digest, 2)):
             found, wanted = sharing.render(one, MARK), alone.render(one, MARK)
             assert found.text == wanted.text, sample.name
             assert found.html == wanted.html, sample.name

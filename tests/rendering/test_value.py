@@ -31,7 +31,7 @@ from digest.model import (
     Weekly,
 )
 from digest.rendering.render import Renderer
-from digest.rendering.value import FORM, decode, encode
+from digest.rendering.value import FORM, decode, encode, impersonal
 from tests.world.samples import NOW, mixed_items, paper, sample_digest
 
 texts = st.text(st.one_of(st.characters(), st.sampled_from('\ud800\u2028"\\\n\0')), max_size=12)
@@ -97,6 +97,7 @@ def digests(draw: st.DrawFn) -> Digest:
         ranked=draw(st.booleans()),
         top=draw(st.none() | st.integers(1, 2000)),
         notice=draw(st.text(max_size=20)),
+        feedback=draw(st.booleans()),
     )
 
 
@@ -165,6 +166,12 @@ def test_a_value_that_cannot_be_read_is_told_in_a_line(
     assert "\n" not in str(told.value)
 
 
+def test_what_strangers_may_see_asks_nobody_what_they_like() -> None:
+    digest = sample_digest(mixed_items())
+    assert impersonal(encode(replace(digest, feedback=True))) == encode(digest)
+    assert impersonal(encode(digest)) == encode(digest)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"form":1}', "\x00"])
 def test_no_text_brings_down_who_reads_it(text: str) -> None:
     with pytest.raises(StoreError):
@@ -173,4 +180,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 24, "add the new field to digests() too"
+    assert len(fields(Digest)) == 25, "add the new field to digests() too"

@@ -12,7 +12,7 @@ import pytest
 
 from digest.cli import main
 from digest.setup.doctor.check import Cause, Finding, Level, run_checks
-from digest.setup.doctor.table import remote_checks
+from digest.setup.doctor.table import local_checks, remote_checks
 from digest.setup.parts import machine_now
 from digest.setup.settings import survey_settings
 
@@ -114,3 +114,29 @@ def test_secrets_are_shown_nowhere(
     shown = {row["variable"]: row["value"] for row in json.loads(out)["settings"]}
     assert {shown[name] for name in (*secrets, "DIGEST_INBOX")} == {"***"}
     assert "tr0ub4dor" not in out + err
+
+
+ASKED = """subscribers:
+  - {email: ada@example.org, keywords: [x1], feedback: true}
+  - {github: ada/papers, keywords: [x1], feedback: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "level", "words"),
+    [
+        ({}, Level.WARN, "1 reader can like papers, and nothing reads what they answer"),
+        (INBOX, Level.OK, "by mail to papers@example.org"),
+        ({**INBOX, "DIGEST_BOUNCE": "b@example.org"}, Level.OK, "by mail to b@example.org"),
+        ({"DIGEST_BASE_URL": "https://x.example"}, Level.OK, "by links to https://x.example"),
+    ],
+)
+def test_likes_that_nothing_reads_are_a_warning(
+    tmp_path: Path, environ: dict[str, str], level: Level, words: str
+) -> None:
+    survey = survey_settings({"DIGEST_HOME": str(tmp_path)}, {**MAIL, **environ}, tmp_path)
+    rows = [row for row in local_checks(survey, list, machine_now()) if row.name == "likes"]
+    assert list(run_checks(rows)) == []
+    (tmp_path / "subscribers.yaml").write_text(ASKED, encoding="utf-8")
+    [found] = run_checks(rows)
+    assert (found.level, words in found.found) == (level, True)

@@ -82,6 +82,8 @@ def test_defaults_hold_for_whoever_does_not_say_otherwise() -> None:
         ("library: refs.bib", "library_items", ("refs.bib",)),
         ("library: [refs.bib, 2301.00010]", "library_items", ("refs.bib", "2301.00010")),
         ("top: null", "top", None),
+        ("feedback: true", "feedback", True),
+        ("feedback: false", "feedback", False),
         ("quiet_days: silent", "quiet_days", False),
         ("order: newest", "order", Order.NEWEST),
         ("paused_until: 2026-12-01", "paused_until", date(2026, 12, 1)),

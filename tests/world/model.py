@@ -56,6 +56,7 @@ from digest.store.upkeep import go_on
 from digest.store.windows import Judgement
 from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
+from tests.world.likes import SITE, Likes, rendered
 from tests.world.own_papers import SUBJECTS, OwnPapers
 from tests.world.own_words import WISHES, OwnWords
 from tests.world.statements import pass_over
@@ -174,7 +175,8 @@ class Delivery:
 
 class World:
     """One random history; a `harsh` one has more pauses, refusals and people who insist than real
-    ones. With `clocks` the machine's clock goes wrong for days, else it does so in some."""
+    ones. With `clocks` the machine's clock goes wrong for days, else it does so in some. Without
+    `likes` the same history is played, and nobody has or likes anything."""
 
     def __init__(
         self,
@@ -184,6 +186,7 @@ class World:
         harsh: bool = False,
         clocks: bool = False,
         kind: Callable[[], CrashingDatabase] = in_memory,
+        likes: bool = True,
     ) -> None:
         self.random = random.Random(seed)
         self.database = kind()
@@ -206,6 +209,8 @@ class World:
         self.renderings = itertools.count()
         self.own = OwnWords(self, seed + 5)
         self.owned = OwnPapers(self, seed + 8)
+        self.owned.some &= likes
+        self.likes = Likes(self, seed + 9, on=likes)
         self.ageing = random.Random(seed + 2)
         self.ages = self.ageing.random() < 0.6
         self.commanding = random.Random(seed + 7)
@@ -424,6 +429,7 @@ class World:
                         at=r.choice([None, time(7), time(20)]),
                         within=r.choice([(), (), ("cs.*", "stat.*")]),
                         channel=channel_of(address),
+                        feedback=self.likes.asks(address),
                     )
                 continue
             reader = self.roster[address]
@@ -506,8 +512,7 @@ class World:
 
     def render(self, digest: Digest, mark: str) -> Rendered:
         # No two are alike, so that it shows where a body takes the place of another one.
-        text = f"text {next(self.renderings)}"
-        return Rendered("digest", f"{text}\n{mark}\n", f"<p>\n{mark}\n</p>\n", mark)
+        return rendered(self, digest, mark, f"text {next(self.renderings)}")
 
     description = "a relay with moods"
     width = 3
@@ -542,6 +547,7 @@ class World:
             return Receipt(Outcome.UNKNOWN, "no answer")
         delivery.sends += 1
         delivery.status = "maybe"
+        self.likes.received(delivery.address, message.data)
         self.database.point()
         if luck < self.faults * 0.4:
             return Receipt(Outcome.UNKNOWN, "no answer")
@@ -607,6 +613,7 @@ class World:
                 self.store.personal.forget(address, self.clock())
                 self.forgotten.add(address)
                 self.own.forget(address)
+                self.likes.forget(address)
                 self.oracle.forget(address)
                 self.oracle.give_number_up(address)
                 if self.backup:
@@ -751,6 +758,7 @@ class World:
         except Crash:
             self.stats["crashes"] += 1
         self.oracle.judge_bodies()
+        self.likes.judge()
 
     def _give_commands(self) -> None:
         """What people do between two runs, by the clock that the machine has then."""
@@ -761,10 +769,11 @@ class World:
         self._repeat()
         if self.armed and not self.restores:
             self.own.speak()
+            self.likes.press()
         self.owned.change()
 
     def _parts(self, roster: Roster) -> Parts:
-        sender = Sender("Digest <digest@example.org>")
+        sender = Sender("Digest <digest@example.org>", signer=self.likes.signer, base_url=SITE)
         return Parts(
             store=self.store,
             clock=self._steady,

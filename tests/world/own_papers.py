@@ -47,7 +47,9 @@ class OwnPapers:
                 library = [LibraryPaper(paper.id, paper.title, "") for paper in chosen]
                 preferences.replace_library(number, library, world.clock())
             elif luck < 0.2:
-                preferences.like(number, r.choice(papers).id, world.clock())
+                paper = r.choice(papers).id
+                if preferences.like(number, paper, world.clock()):
+                    world.likes.note(number, paper)
 
     def judge(self, batch: Iterable[Queued]) -> None:
         """Nothing that was due is missing in what a digest says, and nothing is told twice."""

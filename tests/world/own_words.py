@@ -178,6 +178,7 @@ class OwnWords:
             if old in each:
                 each[new] = each.pop(old)  # type: ignore[index,assignment]
         world.oracle.move(old, new)
+        world.likes.move(old, new)
 
     def forget(self, address: str) -> None:
         """A reader was forgotten, and what they said with them."""
@@ -302,6 +303,7 @@ class OwnWords:
             days=r.choice([tuple(Weekly), tuple(Weekly), (Weekly.MON,)]),
             at=r.choice([None, time(7), time(20)]),
             within=r.choice([(), (), ("cs.*", "stat.*")]),
+            feedback=self.world.likes.asks(address),
         )
 
     def _sign_up(self, reader: Subscriber) -> SignUp:
@@ -313,6 +315,7 @@ class OwnWords:
             "max_papers": reader.max_papers,
             "schedule": [str(day) for day in reader.days],
             "within": list(reader.within),
+            "feedback": reader.feedback,
         }
         if reader.at:
             entry["at"] = f"{reader.at:%H:%M}"

@@ -29,10 +29,10 @@ Serve: TypeAlias = Callable[[Stop], Coroutine[Any, Any, None]]
 )
 @pass_context
 def serve(context: Context, listen: str) -> None:
-    """Answer on the web: the links by which readers leave, and an archive of what is public.
+    """Answer on the web: the links in readers' mails, and an archive of what is public.
 
-    Nothing but the page to leave is public until 'public:' in the subscribers file names keywords.
-    It speaks plain HTTP, for a web server in front that has a certificate and passes https requests
+    Nothing but those links is public until 'public:' in the subscribers file names keywords. It
+    speaks plain HTTP, for a web server in front that has a certificate and passes https requests
     on. Each mail holds such a link as soon as DIGEST_BASE_URL is set.
     """
     with open_store(context.settings.db, create=False) as store:

@@ -5,6 +5,7 @@ sent.
 from __future__ import annotations
 
 import asyncio
+import html
 import secrets
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from digest.cli.base import Command, Context, flags_as, now_option
 from digest.cli.daily.cycle import rehearsal
 from digest.cli.look.ranked import order_lines
 from digest.errors import ConfigError, DigestError, TryLaterError, UsageError
-from digest.mail.body import freeze
+from digest.mail.body import Lines, freeze, shown
 from digest.mail.message import assemble
 from digest.mail.nowhere import Nowhere
 from digest.model import Channel, Digest, Format, Outgoing, Rendered, Roster, Subscriber
@@ -124,18 +125,27 @@ def _show_mail(
     from digest.rendering.render import Renderer
 
     rendered = Renderer(context.settings.templates).render(digest, secrets.token_hex(16))
-    line = f"This mail went to {subscriber.email}."
-    html = rendered.html.replace(rendered.mark, line)
+    text, page = _shown(context.settings, rendered, subscriber)
     if flags.as_eml:
         date = clock_at(flags.now)()
         # As bytes: a mail's lines end in CRLF, whatever the machine's do.
         sys.stdout.buffer.write(_message(context.settings, rendered, subscriber, date))
     elif flags.open_browser:
-        open_page(context, html)
+        open_page(context, page)
     elif flags.as_html:
-        context.echo(html)
+        context.echo(page)
     else:
-        context.echo(f"Subject: {rendered.subject}\n\n{rendered.text.replace(rendered.mark, line)}")
+        context.echo(f"Subject: {rendered.subject}\n\n{text}")
+
+
+def _shown(settings: Settings, rendered: Rendered, subscriber: Subscriber) -> Lines:
+    """Both parts as the reader will see them, but for links, which lead nowhere yet."""
+    offer = make_sender(settings).offer(0)
+    line = f"This mail went to {subscriber.email}."
+    own = Lines(line, html.escape(line))
+    if subscriber.feedback:
+        own = Lines(own.text + offer.own.text, own.html + offer.own.html)
+    return shown(rendered, own, offer.papers)
 
 
 def _chosen(settings: Settings, roster: Roster, email: str | None) -> Subscriber:
@@ -226,12 +236,12 @@ def _gallery(context: Context, folder: Path, flags: PreviewFlags) -> None:
         _launch(page)
 
 
-def open_page(context: Context, html: str) -> None:
+def open_page(context: Context, page: str) -> None:
     """Write the HTML part to a file of its own and open the browser on it."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="digest-", suffix=".html", delete=False, encoding="utf-8"
     ) as file:
-        file.write(html)
+        file.write(page)
     context.echo(f"The preview lies at {file.name}")
     _launch(Path(file.name))
 

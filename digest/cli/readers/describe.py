@@ -70,6 +70,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "authors": list(reader.authors),
         "categories": list(reader.categories),
         "subject_prefix": reader.subject_prefix,
+        "feedback": reader.feedback,
         "library": list(reader.library_items),
     }
 

@@ -27,10 +27,10 @@ from digest.cli.readers.own_words import (
     signed_up,
     together,
 )
-from digest.errors import DigestError, UsageError
+from digest.errors import ConfigError, DigestError, UsageError
 from digest.model import Abstracts, Channel, Layout, Order, Rule, Subscriber, Wish
 from digest.setup.parts import existing_store, machine_now
-from digest.setup.subscribers import subscribers_file
+from digest.setup.subscribers import LIKES_NOT_KEPT, subscribers_file
 from digest.store.suppressions import Suppression
 from digest.subscribers import SubscribersFileError
 from digest.subscribers.addresses import channel_of
@@ -163,6 +163,13 @@ def _words(values: Iterable[str]) -> list[str]:
 @click.option(
     "--subject-prefix", metavar="TEXT", help="What each subject begins with, such as '[arXiv]'."
 )
+@click.option(
+    "--feedback",
+    flag_value="true",
+    default=None,
+    help="Each paper has a way to say: more like this.",
+)
+@click.option("--no-feedback", "feedback", flag_value="false", help="It has none.")
 @json_option
 @pass_context
 def subscribe(
@@ -180,6 +187,8 @@ def subscribe(
     up the file takes over all; what a reader took away by themselves comes again where it is named.
     A setting given as '' or none is cleared: the reader then has none, or the usual one.
     """
+    if context.settings.subscribers_yaml and flags["feedback"] == "true":
+        raise ConfigError(LIKES_NOT_KEPT, remedy="leave --feedback out")
     # With readers from a secret there is no file to edit; that somebody is mailed again is the
     # database's matter.
     if context.settings.subscribers_yaml and not keywords:

@@ -184,6 +184,7 @@ def _extra_lines(reader: Subscriber) -> Iterator[str]:
         f"top {reader.top} at a glance, the others as titles": reader.top,
         "text alone": reader.format is Format.TEXT,
         f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
+        "asked what they like": reader.feedback,
     }
     if said := ", ".join(text for text, wanted in extras.items() if wanted):
         yield f"  {said}"
@@ -205,10 +206,10 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     """Set fields of one reader, such as at=07:00.
 
     The fields are name, schedule, at, timezone, revisions, max_papers, exclude, within, quiet_days,
-    order, paused_until, abstracts, layout, top, format, authors, categories and subject_prefix,
-    written as in the subscribers file; several days, queries or names stand between commas. A field
-    set to nothing or to 'none' is cleared: the reader then has none, or the usual one
-    ('abstracts=none' means none).
+    order, paused_until, abstracts, layout, top, format, authors, categories, subject_prefix and
+    feedback, written as in the subscribers file; several days, queries or names stand between
+    commas. A field set to nothing or to 'none' is cleared: the reader then has none, or the usual
+    one ('abstracts=none' means none).
     """
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
@@ -350,9 +351,9 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     Who is a reader already gets what the row asks for beyond what they have. The first row names
     the columns: email, and any of keywords (several between semicolons), name, schedule, at,
     timezone, revisions, max_papers, exclude, within, quiet_days, order, paused_until, abstracts,
-    layout, top, format, authors, categories, subject_prefix. An empty cell changes nothing, 'none'
-    clears. All rows are taken over at once, or none where one is wrong; to repeat it does no
-    harm.
+    layout, top, format, authors, categories, subject_prefix, feedback. An empty cell changes
+    nothing, 'none' clears. All rows are taken over at once, or none where one is wrong; to repeat
+    it does no harm.
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))

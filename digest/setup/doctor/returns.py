@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from digest.keywords.words import counted
 from digest.mail.mailbox import read_mailbox
 from digest.mail.mailbox_process import open_mailbox
+from digest.mail.reader_tokens import NOBODYS
 from digest.model import Channel, Outcome, Receipt
 from digest.setup.doctor.check import (
     Cause,
@@ -26,14 +28,14 @@ from digest.setup.doctor.check import (
     unresolved,
     warn,
 )
-from digest.setup.mail import make_issues
+from digest.setup.mail import make_issues, make_sender
 from digest.setup.settings import Settings
 from digest.setup.subscribers import roster_or_empty
 from digest.subscribers.addresses import repository_of
 
 TIMEOUT = 8.0
 """Seconds for an answer from the web side."""
-PROBE = f"/u/0-{'a' * 20}"
+PROBE = f"/u/{NOBODYS}"
 """A link that leads nowhere, which only `digest serve` says in its own words."""
 REMEDY = (
     "make a fine-grained token with 'Issues: read and write' on it, and set DIGEST_GITHUB_TOKEN"
@@ -103,6 +105,25 @@ def check_base_url(base_url: str) -> Finding:
         "and every mail leads there",
         "pass /u/ on to 'digest serve', or take DIGEST_BASE_URL out",
     )
+
+
+def check_likes(settings: Settings) -> list[Finding]:
+    """Whether anything reads what readers answer who are asked what they like."""
+    readers = roster_or_empty(settings).subscribers
+    asked = [reader for reader in readers if reader.feedback and reader.channel is Channel.MAIL]
+    if not asked:
+        return []
+    whom = counted(len(asked), "reader")
+    if settings.base_url:
+        return [ok(f"{whom} can like papers, by links to {settings.base_url}")]
+    if settings.inbox:
+        return [ok(f"{whom} can like papers, by mail to {make_sender(settings).request_address}")]
+    return [
+        warn(
+            f"{whom} can like papers, and nothing reads what they answer",
+            "set DIGEST_BASE_URL and start 'digest serve', or set DIGEST_INBOX",
+        )
+    ]
 
 
 def check_repositories(settings: Settings) -> list[Finding]:

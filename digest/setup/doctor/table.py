@@ -31,6 +31,7 @@ from digest.setup.doctor.returns import (
     check_base_url,
     check_bounce,
     check_inbox,
+    check_likes,
     check_repositories,
 )
 from digest.setup.doctor.settings import all_mistakes, check_settings
@@ -93,6 +94,7 @@ def local_checks(
         Check("cycle", lambda: check_cycle(s.db, now)),
         Check("other installs", others),
         Check("zone data", lambda: check_zones(now)),
+        Check("likes", lambda: check_likes(s), ("DIGEST_SUBSCRIBERS", *secret)),
         Check("holidays", lambda: check_holidays(now.date(), s.home)),
         Check("addresses", lambda: _check_exposure(s), wanted=in_workflow(os.environ)),
         Check(
