@@ -54,9 +54,9 @@ class Signer:
     database: str
 
     def token(self, purpose: Purpose, number: int, bound_to: str = "") -> str:
-        """The token for a reader (LEAVE, CHOICES, FEED), a delivery (BOUNCE, LIKE), a digest (VIEW),
-        a letter, or the minute in which a form was shown; it counts as long as what it is `bound_to`
-        beside that stays so.
+        """The token for a reader (LEAVE, CHOICES, FEED), a delivery (BOUNCE, LIKE), a digest
+        (VIEW), a letter, or the minute in which a form was shown; it counts as long as what it is
+        `bound_to` beside that stays so.
         """
         text = f"{self.database} {purpose} {number}" + (f" {bound_to}" if bound_to else "")
         code = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).digest()
