@@ -102,8 +102,9 @@ class Browser:
             self.asked.append(event["params"]["request"]["url"])
         return event
 
-    def show(self, page: Path, width: int, *, dark: bool = False) -> None:
-        """Open a file at a width, and wait until it is there."""
+    def show(self, page: Path | str, width: int, *, dark: bool = False) -> None:
+        """Open a file, or an address, at a width, and wait until it is there."""
+        address = page if isinstance(page, str) else page.as_uri()
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -114,10 +115,10 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media="screen", features=[scheme])
         self.asked.clear()
-        self.call("Page.navigate", url=page.as_uri())
+        self.call("Page.navigate", url=address)
         while self._read().get("method") != "Page.loadEventFired":
             pass
-        self.asked = [address for address in self.asked if address != page.as_uri()]
+        self.asked = [asked for asked in self.asked if asked != address]
 
     def ask(self, script: str) -> Any:
         """The value of an expression in the page."""
