@@ -47,11 +47,18 @@ def secret_page(content: str, status: int = 200) -> Response:
 
 
 def error_page(
-    pages: Pages, status: int, headers: Mapping[str, str] | None = None, words: str = ""
+    pages: Pages,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    words: str = "",
+    *,
+    archive: bool = False,
 ) -> Response:
-    """An error as a page; `words` in the place of the usual sentence."""
+    """An error as a page; `words` in the place of the usual sentence. With the ways to the other
+    pages where it stands among those of the `archive`.
+    """
     heading, sentence = WORDS.get(status, ("This did not work", "Please try again."))
-    content = pages.page("error.html", heading=heading, sentence=words or sentence)
+    content = pages.page("error.html", heading=heading, sentence=words or sentence, archive=archive)
     return HTMLResponse(content, status_code=status, headers=HEADERS | dict(headers or {}))
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from digest.rules.verdict import read_paper_name
 from digest.store import Store
-from digest.web.answers import SAFE
+from digest.web.answers import SAFE, error_page
 from digest.web.binding import Binder, Found
 from digest.web.desk import Desk
 from digest.web.pages import Pages
@@ -54,13 +54,21 @@ class Archive:
         if not public.keywords:
             raise HTTPException(404)
         if path == "find":
-            return _to_paper(request.query_params.get("id", ""))
+            return self._to_paper(request.query_params.get("id", ""))
         found = await self._desk.do(lambda store: self._find(store, public, path))
         if found is None:
-            raise HTTPException(404, NOT_HERE if path.startswith("paper/") else None)
+            words = NOT_HERE if path.startswith("paper/") else ""
+            return error_page(self._pages, 404, words=words, archive=True)
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         return conditional(request, found)
+
+    def _to_paper(self, text: str) -> Response:
+        """The way to the page of a paper that is asked for, by its id or its address on arXiv."""
+        name = read_paper_name(text)
+        if name is None:
+            return error_page(self._pages, 404, words=NO_ID, archive=True)
+        return Response(status_code=303, headers=SAFE | {"Location": f"paper/{name.id}.html"})
 
     def _find(self, store: Store, public: Public, path: str) -> Found | None:
         state = store.archive.state(), public
@@ -77,14 +85,6 @@ class Archive:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(path)
         return self._kept[path]
-
-
-def _to_paper(text: str) -> Response:
-    """The way to the page of a paper that somebody asks for, by its id or its address on arXiv."""
-    name = read_paper_name(text)
-    if name is None:
-        raise HTTPException(404, NO_ID)
-    return Response(status_code=303, headers=SAFE | {"Location": f"paper/{name.id}.html"})
 
 
 def conditional(request: Request, found: Found, headers: dict[str, str] = FRESH) -> Response:

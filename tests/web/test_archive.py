@@ -132,6 +132,7 @@ async def test_whether_a_paper_came_is_asked_by_its_id(room: Room) -> None:
     other = await room.client.get("/find", params={"id": "2611.00500"}, follow_redirects=True)
     assert other.status_code == 404
     assert "None of the keywords that are public here" in other.text
+    assert 'href="/index.html"' in other.text
     assert "no id of arXiv" in (await room.client.get("/find", params={"id": "x"})).text
     assert (await room.get("/find")).status_code == 404
 
