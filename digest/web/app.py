@@ -59,7 +59,8 @@ class Site:
 @contextmanager
 def open_site(settings: Settings, store: Store) -> Iterator[Site]:
     """What the application works with in an installation: threads of its own end with it."""
-    pages = Pages(urlsplit(settings.base_url).path, settings.templates)
+    prefix = urlsplit(settings.base_url).path
+    pages = Pages(prefix, settings.templates, signup=settings.signup)
     signer, file = make_signer(store, settings.secret), PublicFile(settings)
     file.look()
     with closing(Desk(settings.db)) as desk, closing(Desk(settings.db)) as library:

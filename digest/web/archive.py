@@ -39,7 +39,7 @@ class Archive:
     def __init__(self, pages: Pages, desk: Desk, file: PublicFile, address: str) -> None:
         self._pages, self._desk, self._file, self._address = pages, desk, file, address
         self._kept: OrderedDict[str, Found | None] = OrderedDict()
-        self._state: tuple[str, Public] | None = None
+        self._state: tuple[str, Public, str] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer where no other route does (ASGI)."""
@@ -71,7 +71,7 @@ class Archive:
         return Response(status_code=303, headers=SAFE | {"Location": f"paper/{name.id}.html"})
 
     def _find(self, store: Store, public: Public, path: str) -> Found | None:
-        state = store.archive.state(), public
+        state = store.archive.state(), public, self._pages.notice
         if state != self._state:
             self._kept.clear()
             self._state = state

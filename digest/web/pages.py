@@ -22,10 +22,13 @@ LEGAL = ("privacy", "imprint")
 
 class Pages:
     """Fills the web's templates. `prefix` is the path of the web side in its public address;
-    `notice` tops each page, `legal` are the pages in the operator's folder that all lead to.
+    `notice` tops each page, `legal` are the pages in the operator's folder that all lead to, and
+    with `signup` the archive leads to where people sign up.
     """
 
-    def __init__(self, prefix: str = "", templates: Path | None = None) -> None:
+    def __init__(
+        self, prefix: str = "", templates: Path | None = None, *, signup: bool = False
+    ) -> None:
         self.prefix = prefix
         self._templates = environment(templates, autoescape=True, room=ROOM)
         self._templates.filters |= {"marked": marked, "shorten": shorten}
@@ -34,7 +37,7 @@ class Pages:
         own = templates / ROOM if templates else None
         self.legal = [name for name in LEGAL if own and (own / f"{name}.html").is_file()]
         self._templates.globals |= {"notice": lambda: self.notice, "legal": self.legal}
-        self._templates.globals |= {"root": prefix, "style": self.style_name}
+        self._templates.globals |= {"root": prefix, "style": self.style_name, "signup": signup}
 
     @property
     def style_name(self) -> str:

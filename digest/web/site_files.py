@@ -47,7 +47,12 @@ class SiteFiles:
         """Bring the folder up to date. Raises ConfigError where it cannot be written."""
         written = int(self._update(pages.style_name, "", lambda: pages.style))
         for path, made_of in _sources(shelves):
-            written += self._update(path, made_of, partial(binder.text, shelves, path))
+            with_notice = f"{pages.notice} {made_of}"
+            written += self._update(path, with_notice, partial(binder.text, shelves, path))
+        for name in pages.legal:
+            # All pages lead to the folder: so the address is the one that a server has for it.
+            text = pages.page(f"{name}.html", root="..")
+            written += self._update(f"{name}/index.html", text, partial(str, text))
         gone = self._before.keys() - self._now.keys()
         for path in gone:
             (self._folder / path).unlink(missing_ok=True)

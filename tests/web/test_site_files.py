@@ -17,11 +17,15 @@ from tests.web.reading_room import FILE, RL, Room, papers, reading_room
 from tests.world.worlds import DAY
 
 
-def write(room: Room) -> Published:
+def write(room: Room, notice: str = "") -> Published:
     settings = survey_settings({"DIGEST_HOME": str(room.home)}, {}, room.home).settings
-    public, pages = Public.of(read_roster(settings)), Pages()
+    templates = room.home / "own"
+    public, pages = Public.of(read_roster(settings)), Pages(templates=templates)
+    pages.notice = notice
     binder = Binder(pages, public, static=True)
-    return SiteFiles(room.home / "site").publish(Shelves(room.store, public), binder, pages)
+    return SiteFiles(room.home / "site", templates).publish(
+        Shelves(room.store, public), binder, pages
+    )
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -67,6 +71,9 @@ async def test_a_site_is_written_where_it_has_changed(tmp_path: Path) -> None:
 
 
 async def test_every_link_of_a_site_leads_to_a_file(tmp_path: Path) -> None:
+    own = tmp_path / "own" / "web"
+    own.mkdir(parents=True)
+    (own / "imprint.html").write_text('{% extends "legal.html" %}')
     async with reading_room(tmp_path) as room:
         write(room)
         site = (tmp_path / "site").resolve()
@@ -74,9 +81,21 @@ async def test_every_link_of_a_site_leads_to_a_file(tmp_path: Path) -> None:
             text = page.read_text()
             for link in re.findall(r'href="([^"#]+)', text):
                 if not link.startswith("https://"):
-                    assert (page.parent / link).resolve().is_file(), (page, link)
+                    target = (page.parent / link).resolve()
+                    assert target.is_file() or (target / "index.html").is_file(), (page, link)
             for anchor in re.findall(r'href="#([^"]+)', text):
                 assert f'id="{anchor}"' in text
+
+
+async def test_a_notice_is_told_by_all_pages_and_no_longer_once_it_has_ended(
+    tmp_path: Path,
+) -> None:
+    async with reading_room(tmp_path) as room:
+        write(room)
+        pages = len([*(tmp_path / "site").rglob("*.html")])
+        assert write(room, "No digests on Friday").written == pages
+        assert "No digests on Friday" in (tmp_path / "site/keyword/vision.html").read_text()
+        assert write(room).written == pages
 
 
 async def test_a_damaged_note_of_what_was_written_harms_nothing(tmp_path: Path) -> None:
