@@ -54,9 +54,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def running(home: Path, command: str, *flags: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(
+    home: Path, command: str, *flags: str, port: int = 0
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A command that listens, and where it is reached."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server(("127.0.0.1", port)) as free:
         port = free.getsockname()[1]
     listen = ("--home", str(home), "--listen", f"127.0.0.1:{port}")
     process = subprocess.Popen(

@@ -73,6 +73,7 @@ class Browser:
         self._socket = socket
         self._calls = 0
         self._session = ""
+        self._loaded = False
         self.asked: list[str] = []
         """The addresses that the page asked for, but for itself."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -98,13 +99,22 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(self._socket.recv(timeout=_PATIENCE))
+        self._loaded |= event.get("method") == "Page.loadEventFired"
         if event.get("method") == "Network.requestWillBeSent":
             self.asked.append(event["params"]["request"]["url"])
         return event
 
     def show(self, page: Path | str, width: int, *, dark: bool = False) -> None:
-        """Open a file, or an address, at a width, and wait until it is there."""
+        """Open a file or an address at a width, and wait until it is there."""
         address = page if isinstance(page, str) else page.as_uri()
+        self.look(width, dark=dark)
+        self.asked.clear()
+        with self.loading():
+            self.call("Page.navigate", url=address)
+        self.asked = [one for one in self.asked if one != address]
+
+    def look(self, width: int, *, dark: bool = False) -> None:
+        """Show the page that is there at a width, in light or dark."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -114,11 +124,36 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media="screen", features=[scheme])
-        self.asked.clear()
-        self.call("Page.navigate", url=address)
-        while self._read().get("method") != "Page.loadEventFired":
-            pass
-        self.asked = [asked for asked in self.asked if asked != address]
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Wait until the page is there to which what is done here leads."""
+        self._loaded = False
+        yield
+        while not self._loaded:
+            self._read()
+
+    def without_scripts(self) -> None:
+        """Run no script of a page's from now on."""
+        self.call("Emulation.setScriptExecutionDisabled", value=True)
+
+    def key(self, key: str, code: int, text: str = "") -> None:
+        """Press a key, by its name and its number in Windows."""
+        event = {"key": key, "windowsVirtualKeyCode": code}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until something has the focus."""
+        for _ in range(100):
+            if self.ask(f"document.activeElement.matches({selector!r})"):
+                return
+            self.key("Tab", 9)
+        raise AssertionError(f"no Tab leads to {selector}")
+
+    def type(self, text: str) -> None:
+        """Write into what has the focus."""
+        self.call("Input.insertText", text=text)
 
     def ask(self, script: str) -> Any:
         """The value of an expression in the page."""
