@@ -154,7 +154,7 @@ class Choices:
         after = before
         match button:
             case "save":
-                after = posted(form, before)
+                after = posted(form, before, shown(known.now, before))
             case "leave":
                 after = before | {"keywords": [k for k in _texts(before) if k != item]}
                 if not after["keywords"]:

@@ -79,10 +79,16 @@ def fault_of(error: UsageError | WrongValueError) -> Fault:
     return Fault(str(error))
 
 
-def posted(form: Mapping[str, str], before: Mapping[str, Value]) -> dict[str, Value]:
-    """The entry that a form asks for, in place of one `before`; what the form does not show stays.
-    Raises UsageError with the first mistake that is not a keyword's.
+def posted(
+    form: Mapping[str, str],
+    before: Mapping[str, Value],
+    was_shown: Mapping[str, Any] | None = None,
+) -> dict[str, Value]:
+    """The entry that a form asks for, in place of one `before`; what the form does not show stays,
+    and so does what `was_shown` in it and that entry leaves to the defaults. Raises UsageError with
+    the first mistake that is not a keyword's.
     """
+    was_shown = was_shown or {}
     texts = [" ".join(line.split()) for line in form.get("keywords", "").splitlines()]
     keywords: list[str] = list(dict.fromkeys(text for text in texts if text))
     if not keywords:
@@ -91,9 +97,12 @@ def posted(form: Mapping[str, str], before: Mapping[str, Value]) -> dict[str, Va
         raise UsageError(f"these are {len(keywords)} keywords, and {KEYWORDS} are the most")
     fields = dict(before) | {"keywords": keywords}
     days = [day.value for day in Weekly if f"day_{day}" in form]
-    fields["schedule"] = "daily" if len(days) in (0, len(Weekly)) else list(days)
+    if "schedule" in before or set(days) != was_shown.get("days"):
+        fields["schedule"] = "daily" if len(days) in (0, len(Weekly)) else list(days)
     for name in ("at", "timezone", "order", "abstracts", "revisions", "paused_until"):
         text = form.get(name, "").strip()
+        if name not in before and text == was_shown.get(name):
+            continue
         if not text:
             # What the file's defaults say of it is not meant either.
             _clear(fields, name)

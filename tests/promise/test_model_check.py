@@ -99,6 +99,14 @@ MUTATIONS = {
         "UPDATE suppression SET farewell = ?",
         "UPDATE suppression SET farewell = COALESCE(farewell, ?)",
     ),
+    "a link confirms an address again": (
+        "UPDATE letter SET state = 'used' WHERE id = ? AND state = 'handed over'",
+        "UPDATE letter SET state = 'used' WHERE id = ?",
+    ),
+    "what is changed on the page is not": (
+        "UPDATE signup SET entry = ?, names = ?, at = ? WHERE subscriber = ?",
+        "UPDATE signup SET entry = COALESCE(entry, ?), names = ?, at = ? WHERE subscriber = ?",
+    ),
     "who takes a leave back was away": ("SET away = x.was_away", "SET away = away"),
     "who is held back by a mistake is taken for one who left": (
         "AND NOT EXISTS (SELECT 1 FROM mistake e WHERE e.subscriber = s.id AND",

@@ -25,9 +25,13 @@ from digest.model import (
     Subscriber,
     Weekly,
 )
+from digest.store.letters import Asked, LetterKind
+from digest.store.readers import is_of_file
 from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.check import Checked
 from digest.subscribers.follow import follow_text
+from digest.web.choices import Choices
+from digest.web.readers import Known
 
 if TYPE_CHECKING:
     from tests.world.model import World
@@ -53,6 +57,31 @@ class Taken:
 
     def is_about(self, keyword: Keyword) -> bool:
         return self.value == keyword.query or self.entry == keyword.name
+
+
+@dataclass(frozen=True)
+class _Readers:
+    """The readers of a web side, of which a press of a button needs the file alone."""
+
+    of_file: Book
+
+    def book(self) -> Book:
+        """What the file says."""
+        return self.of_file
+
+
+def _form(reader: Subscriber) -> dict[str, str]:
+    """The page of choices as a reader fills it."""
+    days = {f"day_{day}": "on" for day in reader.days}
+    return days | {
+        "keywords": "\n".join(keyword.name for keyword in reader.keywords),
+        "at": f"{reader.at:%H:%M}" if reader.at else "",
+        "timezone": reader.timezone,
+        "order": reader.order,
+        "abstracts": reader.abstracts,
+        "revisions": reader.revisions,
+        "paused_until": reader.paused_until.isoformat() if reader.paused_until else "",
+    }
 
 
 @cache
@@ -101,15 +130,60 @@ class OwnWords:
             self.sign_up(address)
 
     def sign_up(self, address: str) -> None:
-        reader = self._reader(address)
-        number = self.world.store.signups.sign_up(self._sign_up(reader), self.world.clock())
-        if number is None:
-            return  # the file had the reader when it was last followed
-        self.signed[address] = reader
+        reader, store, now = self._reader(address), self.world.store, self.world.clock()
+        if self.random.random() < 0.5:
+            if store.signups.sign_up(self._sign_up(reader), now) is None:
+                return  # the file had the reader when it was last followed
+        elif not self._by_letter(self._sign_up(reader)):
+            return
+        # Whom the file has is mailed again, and stays the file's.
+        if store.signups.of(address) is not None:
+            self.signed[address] = reader
         self.world.suppressed.discard(address)
         self.world.forgotten.discard(address)
         self.world.away_before.pop(address, None)
         self.world.stats["signed up"] += 1
+
+    def _by_letter(self, signup: SignUp) -> bool:
+        """Ask for a letter, and confirm the address by it; false where that was one too many."""
+        letters, now = self.world.store.letters, self.world.clock()
+        letters.ask(Asked(LetterKind.SIGN_UP, signup.email, "here", None, signup, "Yes."), now)
+        asked = [one for one in letters.wanted(now) if one.signup == signup]
+        if not asked:
+            return False
+        letters.enter_data(asked[-1], now)
+        letter = letters.of(asked[-1].id)
+        assert letter is not None
+        self.world.stats["confirmed"] += 1
+        if self.world.store.signups.confirm(letter, now) is None:
+            raise self.world.broken(f"{signup.email} could not confirm")
+        # No kill may come before the books know of what was confirmed.
+        armed, self.world.armed = self.world.armed, False
+        if self.world.store.signups.confirm(letter, now) is not None:
+            raise self.world.broken(f"{signup.email} confirmed twice")
+        self.world.armed = armed
+        return True
+
+    def _on_the_page(self, address: str, reader: Subscriber, **form: str) -> None:
+        """Press a button of the page of choices."""
+        store = self.world.store
+        number = store.subscribers.number(address) or 0
+        known = Known(
+            number,
+            address,
+            self.less_taken(reader),
+            reader,
+            store.signups.of(address),
+            tuple(store.wishes.of(number)),
+        )
+        book = Book(_checked(f"keywords: {json.dumps(self._there())}"), Roster((), ()), str)
+        page = Choices(None, None, None, self.world.clock, _Readers(book))  # type: ignore[arg-type]
+        page._do(store, known, form, "here")
+        self.world.stats["pages"] += 1
+
+    def _there(self) -> dict[str, str]:
+        """The names that the file has at present."""
+        return {name: query for name, query in self.names.items() if name not in self.missing}
 
     def _change_mind(self, address: str) -> None:
         luck, reader = self.random.random(), self.signed[address]
@@ -118,8 +192,14 @@ class OwnWords:
         elif luck < 0.1:
             until = self.world.now + timedelta(days=self.random.randint(1, 9))
             pause = None if reader.paused_until else until.date()
-            other = replace(self._reader(address), paused_until=pause)
-            if self.world.store.signups.change(self._sign_up(other), self.world.clock()):
+            other = replace(
+                self._reader(address),
+                paused_until=pause,
+                max_papers=reader.max_papers,
+                within=reader.within,
+            )
+            if self.world.store.signups.of(address) is not None:
+                self._on_the_page(address, reader, button="save", **_form(other))
                 self.signed[address] = other
 
     def _leave(self, address: str) -> None:
@@ -128,27 +208,38 @@ class OwnWords:
         self.world.stats["signed off"] += 1
 
     def _take_away(self, address: str, reader: Subscriber) -> None:
-        wishes, luck = self.world.store.wishes, self.random.random()
+        luck = self.random.random()
         number = self.world.database.number(
             "SELECT id FROM subscriber WHERE address = ?", [address]
         )
         own = self.taken.setdefault(address, set())
         kept = self.less_taken(reader).keywords
-        now = self.world.clock()
         if luck < 0.04 and len(kept) > 1:
             keyword = self.random.choice(kept)
-            if wishes.leave(number, keyword, now):
+            if self._is_the_files(number):
+                self._on_the_page(address, reader, button=f"leave:{keyword.name}")
                 own -= {one for one in own if one.value == keyword.query}
                 own.add(Taken(Away.KEYWORD, keyword.query, keyword.name))
                 self.world.stats["keywords left"] += 1
         elif luck < 0.06:
             until = (self.world.now + timedelta(days=self.random.randint(1, 9))).date()
             entry = str(reader.paused_until or "")
-            if wishes.pause(number, until, entry, now):
+            if self._is_the_files(number):
+                day = until.isoformat()
+                self._on_the_page(address, reader, button="pause", paused_until=day)
                 own -= {one for one in own if one.field is Away.PAUSE}
                 own.add(Taken(Away.PAUSE, until.isoformat(), entry))
         elif luck < 0.1 and own:
-            self.end(address, self.random.choice(sorted(own, key=str)))
+            one = self.random.choice(sorted(own, key=str))
+            if self.random.random() < 0.5:
+                self.end(address, one)
+            elif self._is_the_files(number):
+                self._on_the_page(address, reader, button=f"back:{one.field} {one.value}")
+                own.discard(one)
+
+    def _is_the_files(self, number: int) -> bool:
+        """Whether the file had the reader when it was last followed."""
+        return is_of_file(self.world.database, number)
 
     def end(self, address: str, taken: Taken) -> None:
         """Let what was taken away come again, as `digest subscribe` does."""
@@ -202,7 +293,7 @@ class OwnWords:
         """The roster of the file's readers and mistakes, put together by the program; and noted for
         the oracle, by its own reading. Raises BrokenError where the two are not alike.
         """
-        names = {name: query for name, query in self.names.items() if name not in self.missing}
+        names = self._there()
         keywords = {k.query: k for r in readers for k in r.keywords}
         of_file = Roster(tuple(readers), tuple(keywords.values()), mistakes=tuple(mistakes))
         book = Book(_checked(f"keywords: {json.dumps(names)}"), of_file, str)
