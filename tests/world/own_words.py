@@ -198,7 +198,9 @@ class OwnWords:
                 max_papers=reader.max_papers,
                 within=reader.within,
             )
-            if self.world.store.signups.of(address) is not None:
+            # The page takes no name that the file lacks.
+            there = self.missing.isdisjoint(keyword.name for keyword in other.keywords)
+            if there and self.world.store.signups.of(address) is not None:
                 self._on_the_page(address, reader, button="save", **_form(other))
                 self.signed[address] = other
 
