@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import jinja2
 
 from digest.rendering.render import marked
 from digest.rendering.templates import environment, template_errors
@@ -30,14 +33,18 @@ class Pages:
         self, prefix: str = "", templates: Path | None = None, *, signup: bool = False
     ) -> None:
         self.prefix = prefix
-        self._templates = environment(templates, autoescape=True, room=ROOM)
-        self._templates.filters |= {"marked": marked, "shorten": shorten}
+        self._templates = _environment(templates) if templates else _built_in()
         self.style = self._style(templates)
         self.notice = ""
         own = templates / ROOM if templates else None
         self.legal = [name for name in LEGAL if own and (own / f"{name}.html").is_file()]
-        self._templates.globals |= {"notice": lambda: self.notice, "legal": self.legal}
-        self._templates.globals |= {"root": prefix, "style": self.style_name, "signup": signup}
+        self._values = {
+            "root": prefix,
+            "style": self.style_name,
+            "signup": signup,
+            "notice": lambda: self.notice,
+            "legal": self.legal,
+        }
 
     @property
     def style_name(self) -> str:
@@ -52,7 +59,7 @@ class Pages:
         Raises ConfigError where an operator's template is wrong.
         """
         with template_errors(f"{ROOM}/{name}"):
-            return self._templates.get_template(name).render(values)
+            return self._templates.get_template(name).render(self._values | values)
 
     @staticmethod
     def _style(folder: Path | None) -> str:
@@ -60,3 +67,15 @@ class Pages:
         if own is not None and own.is_file():
             return own.read_text(encoding="utf-8")
         return (resources.files("digest.templates") / ROOM / "style.css").read_text("utf-8")
+
+
+def _environment(folder: Path | None) -> jinja2.Environment:
+    templates = environment(folder, autoescape=True, room=ROOM)
+    templates.filters |= {"marked": marked, "shorten": shorten}
+    return templates
+
+
+@cache
+def _built_in() -> jinja2.Environment:
+    # Compiling them takes longer than filling them.
+    return _environment(None)

@@ -72,7 +72,7 @@ async def test_the_feed_of_all_has_the_newest_of_each_keyword(tmp_path: Path) ->
 
 
 @given(title=st.text(), abstract=st.text(), author=st.text(), name=st.text())
-@settings(max_examples=50)
+@settings(max_examples=20)
 def test_whatever_a_paper_says_the_feed_is_whole(
     title: str, abstract: str, author: str, name: str
 ) -> None:

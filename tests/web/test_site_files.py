@@ -6,6 +6,8 @@ import hashlib
 import re
 from pathlib import Path
 
+import pytest
+
 from digest.setup.settings import survey_settings
 from digest.setup.subscribers import read_roster
 from digest.web.binding import Binder
@@ -19,7 +21,8 @@ from tests.world.worlds import DAY
 
 def write(room: Room, notice: str = "") -> Published:
     settings = survey_settings({"DIGEST_HOME": str(room.home)}, {}, room.home).settings
-    templates = room.home / "own"
+    own = room.home / "own"
+    templates = own if own.is_dir() else None
     public, pages = Public.of(read_roster(settings)), Pages(templates=templates)
     pages.notice = notice
     binder = Binder(pages, public, static=True)
@@ -70,6 +73,7 @@ async def test_a_site_is_written_where_it_has_changed(tmp_path: Path) -> None:
         assert "reward" not in re.sub("<title>.*", "", left)
 
 
+@pytest.mark.heavy
 async def test_every_link_of_a_site_leads_to_a_file(tmp_path: Path) -> None:
     own = tmp_path / "own" / "web"
     own.mkdir(parents=True)
@@ -87,6 +91,7 @@ async def test_every_link_of_a_site_leads_to_a_file(tmp_path: Path) -> None:
                 assert f'id="{anchor}"' in text
 
 
+@pytest.mark.heavy
 async def test_a_notice_is_told_by_all_pages_and_no_longer_once_it_has_ended(
     tmp_path: Path,
 ) -> None:
@@ -98,6 +103,7 @@ async def test_a_notice_is_told_by_all_pages_and_no_longer_once_it_has_ended(
         assert write(room).written == pages
 
 
+@pytest.mark.heavy
 async def test_a_damaged_note_of_what_was_written_harms_nothing(tmp_path: Path) -> None:
     async with reading_room(tmp_path) as room:
         write(room)
