@@ -47,7 +47,6 @@ class PublishFlags:
     examples=(
         "digest publish --markdown README.md",
         "digest publish --markdown - --limit 5",
-        "digest publish --site public",
     ),
 )
 @click.option(
