@@ -16,7 +16,6 @@ from digest.model import Digest, Paper
 from digest.rendering.export import WRITERS, Record
 from digest.rendering.pieces import Extent
 from digest.rendering.render import HTML_KEYWORDS
-from digest.rendering.texts import readable
 from digest.rendering.view import view
 from digest.web.cite import coins, metas
 from digest.web.feeds import ATOM, write_feed
@@ -121,7 +120,7 @@ def digest_page(
     """
     page = view(digest, MARK if title else "")
     if title:
-        page = replace(page, headline=readable(title), lead=lead, contents=(), glance=False)
+        page = replace(page, headline=title, lead=lead, contents=(), glance=False)
     extent = Extent(page.total, page.total, page.total)
     return pages.page(
         name, page=page, extent=extent, mark="", shown_keywords=HTML_KEYWORDS, **values

@@ -17,6 +17,7 @@ from digest.keywords.grammar import describe
 from digest.keywords.words import counted, listed
 from digest.model import Digest, Item, Keyword, Kind, Layout, Paper, Subscriber
 from digest.rendering.entry import keyword_name
+from digest.rendering.texts import readable
 from digest.rules.calendar import announcement_of
 from digest.rules.compose import compose
 from digest.rules.verdict import read_paper_name
@@ -208,7 +209,7 @@ class Shelves:
         digest = self._digest([replace(items[0], keywords=keywords)], date.min)
         return Shelf(
             path=f"paper/{name.id}",
-            title=items[0].paper.title,
+            title=readable(items[0].paper.title) or name.id,
             lead=f"arXiv:{name.id}, for {listed([keyword_name(k) for k in keywords], all_=True)}",
             digest=digest,
             came=tuple(_came(row, keyword_name(names[row.query])) for row in rows),

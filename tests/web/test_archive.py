@@ -117,7 +117,12 @@ async def test_a_paper_has_an_address_for_good_and_says_how_it_came(own_room: Ro
     assert "new, for reward model, on Wednesday 11 November 2026" in page
     assert '<meta name="citation_arxiv_id" content="2611.00100">' in page
     assert 'id="2611.00100"' in await own_room.page("/day/2026-11-10.html")
-    newer = replace(papers(100, 1, MONDAY + DAY)[0], version=2, updated=own_room.now + DAY)
+    newer = replace(
+        papers(100, 1, MONDAY + DAY)[0],
+        version=2,
+        updated=own_room.now + DAY,
+        title=r"A \emph{new} title for $\alpha$ <b>",
+    )
     own_room.record(own_room.now + DAY, RL, newer)
     assert "a new version, for reward model, on Thursday" in await own_room.page(
         "/paper/2611.00100.html"
