@@ -126,6 +126,17 @@ class Archive(Concern):
             [query, most, skipped],
         )
 
+    def oldest(self, query: str, most: int, skipped: int = 0) -> list[Shelved]:
+        """The papers that came first into a query's log, but for the first `skipped` of them; the
+        last of these first, as by `newest`, which takes long to reach them in a long log.
+        """
+        found = self._db.all(
+            Shelved,
+            f"""{_ROW} WHERE q.text = ? AND {SHOWN} ORDER BY m.seq LIMIT ? OFFSET ?""",
+            [query, most, skipped],
+        )
+        return found[::-1]
+
     def newest_of(self, queries: Sequence[str], most: int) -> list[Shelved]:
         """The papers that came last into any of some logs, the last first."""
         wanted = {"queries": list(queries), "most": most, "before": most - 1}

@@ -187,12 +187,16 @@ class Shelves:
             skipped, most = 0, rest + (full - last) * PAGE
         before = number - 1 if number else last
         after = f"keyword/{slug}/{number + 1}" if number < last else f"keyword/{slug}"
-        items = self._items(self._archive.newest(keyword.query, most, skipped), dated=True)
+        before_it = max(number - 1, 0) * PAGE
+        if number and before_it < skipped:
+            rows = self._archive.oldest(keyword.query, most, before_it)
+        else:
+            rows = self._archive.newest(keyword.query, most, skipped)
         return Shelf(
             path=f"keyword/{slug}/{number}" if number else f"keyword/{slug}",
             title=keyword_name(keyword.name),
             lead=f"All new arXiv papers that match {describe(keyword)}",
-            digest=self._digest(items, date.min, keyword),
+            digest=self._digest(self._items(rows, dated=True), date.min, keyword),
             newer=Way(after, "Newer") if number else None,
             older=Way(f"keyword/{slug}/{before}", "Older") if before else None,
             feed=f"keyword/{slug}",
