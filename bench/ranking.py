@@ -16,9 +16,11 @@ import lzma
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import combinations
 from math import log, log2
 from pathlib import Path
 from random import Random
@@ -31,6 +33,7 @@ from digest.ranking.vectors import product, terms
 
 FEED = 1_000
 TOP = 10
+MIXTURES = 12
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 Scores = Sequence[float]
@@ -243,13 +246,19 @@ def with_five(reader: Reader, seed: int) -> Reader:
 
 
 def mixtures(data: Data) -> list[Reader]:
-    """Readers taken three at a time for one, where their days overlap; every third day."""
-    records = data.records
-    three = [
-        [records[(at + step) % len(records)] for step in range(3)] for at in range(len(records))
-    ]
-    mixed = [data.reader(*of_them) for of_them in three if len(records) > 2]
+    """Readers taken three at a time for one who has the interests of all: their libraries in one,
+    and on the days of which there are candidates of each, the candidates and positives of all;
+    every third day. Of many such threes some.
+    """
+    threes = [three for three in combinations(data.records, 3) if len(_common(three)) > 3]
+    chosen = Random(0).sample(threes, min(MIXTURES, len(threes)))
+    mixed = [data.reader(*three) for three in chosen]
     return [Reader(m.name, m.texts, m.days[::3]) for m in mixed]
+
+
+def _common(records: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The days on which all of these have candidates."""
+    return set.intersection(*(set(record["candidates"].values()) for record in records))
 
 
 # What it costs
@@ -272,12 +281,16 @@ def costs(data: Data) -> list[str]:
     told.append(f"feed of {FEED:,} papers: {time.process_time() - started:.2f} s")
     candidates, own = some(1_000), library(1_000)
     started = time.process_time()
-    Taste(tuple(own), feed).rank(candidates)
+    taste = Taste(tuple(own), feed)
+    taste.rank(candidates)
+    taste.nearest(candidates)
     told.append(f"1,000 candidates, a library of 1,000: {time.process_time() - started:.2f} s")
     candidates, libraries = some(60), [library(100) for _ in range(1_000)]
     started = time.process_time()
     for texts in libraries:
-        Taste(tuple(texts), feed).rank(candidates)
+        taste = Taste(tuple(texts), feed)
+        taste.rank(candidates)
+        taste.nearest(candidates)
     told.append(
         f"1,000 readers, libraries of 100, 60 candidates: {time.process_time() - started:.1f} s"
     )
@@ -319,9 +332,10 @@ def main() -> None:
                 print(f"    {reader:28} " + "  ".join(f"{key} {x:.3f}" for key, x in each.items()))
     five = [by_reader([with_five(r, seed) for r in readers], own_score) for seed in range(3)]
     _print("five papers", {n: mean_figures([f[n] for f in five if n in f]) for n in five[0]})
-    if len(readers) > 2:
-        mixed = by_reader(mixtures(data), own_score)
-        _print("three readers in one", mixed)
+    if mixed := mixtures(data):
+        for name in ("this program", "linear SVM"):
+            with suppress(ImportError):
+                _print(f"three in one: {name}", by_reader(mixed, WAYS[name]))
     print(*costs(data), sep="\n")
 
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from digest.model import Paper, Subscriber
-from digest.ranking import Score
+from digest.ranking import Near, Score
 from digest.run.tastes import Tastes
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The scores of papers that come together, by their base ids, and by how many papers of the
-    reader's own; or `why_not`, in words.
+    """The scores of papers that come together, by their base ids, the papers of the reader's own
+    that are nearest to each, and how many they are; or `why_not`, in words.
     """
 
     scores: Mapping[str, Score]
+    nearest: Mapping[str, Sequence[Near]]
     own: int
     why_not: str
 
@@ -40,7 +41,7 @@ class Ranking:
                     "title": near.text.title,
                     "likeness": round(near.likeness, 3),
                 }
-                for near in score.nearest
+                for near in self.nearest[paper]
             ],
         }
 
@@ -51,6 +52,8 @@ def explain_ranking(tastes: Tastes, subscriber: Subscriber, papers: Sequence[Pap
     number = known.id if known else 0
     taste = tastes.of(number, subscriber)
     if taste is None:
-        return Ranking({}, 0, tastes.why_not(number, subscriber))
-    scores = zip((paper.id for paper in papers), taste.rank(papers), strict=True)
-    return Ranking(dict(scores), len(taste.texts), "")
+        return Ranking({}, {}, 0, tastes.why_not(number, subscriber))
+    ids = [paper.id for paper in papers]
+    scores = dict(zip(ids, taste.rank(papers), strict=True))
+    nearest = dict(zip(ids, taste.nearest(papers), strict=True))
+    return Ranking(scores, nearest, len(taste.texts), "")

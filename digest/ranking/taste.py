@@ -2,36 +2,38 @@
 
 A candidate's score is, over the candidates of the day and in their standard deviations,
 
-    z(vector . (mean of the library - mean of the feed))
-        + NEAREST * (1 - 5 / size of the library)
-            * z(mean of the five greatest likenesses to single library papers)
+    vector . (weighted mean of the library - mean of the feed)
 
-where the likeness of two papers is the product of their vectors, without the terms that a tenth of
-the feed has. The first part is Rocchio's (1971) with the feed as what is not wanted: without taking
-it away, what all papers of a field have in common ranks them. The second finds papers for who has
-several interests, of which the mean is none; of a library of five it would only bring back what all
-have in common, so it counts for nothing there. How the constants were chosen: docs/decisions.md.
+where a paper of the library weighs 1 / sqrt(d), and d is its own
+
+    vector . (mean of the library - mean of the feed),
+
+at least what it adds to that itself, 1 / size of the library. This is Rocchio's formula (1971) with
+the feed as what is not wanted: without taking it away, what all papers of a field have in common
+ranks them. The weights let an interest of few papers stand beside one of many, in whose mean it
+would vanish: with the root, one that has a hundredth of another's papers counts a tenth as much.
+How this and the constants were chosen: docs/decisions.md.
+
+The likeness of two papers is the product of their vectors, without the terms that a tenth of the
+feed has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import nlargest
 from math import fsum, sqrt
 
 from digest.model import Paper
-from digest.ranking.vectors import Feed, Vector, product
+from digest.ranking.vectors import Feed, Vector, Weighed, product
 
 ENOUGH = 5
 """From so many papers on a taste is better than the order by keywords."""
 CLOSE = 0.12
 """From this likeness on a paper is called close to another: of the 50 real pairs of titles that
 were looked at, six of seven were about one subject from here on, two of three at 0.1."""
-NEAREST = 0.25
-"""The share of the nearest papers in a score, for a large library: better than 0.5 whichever of
-seven readers was left out; without them a mixture of three libraries is ranked 0.01 worse."""
-_NEIGHBOURS = 5
 _SHOWN = 3
 
 
@@ -55,13 +57,10 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How likely a paper is wanted: `value` is the sum of `parts`, which say by what; `nearest` are
-    at most three papers of the reader, the most alike first.
-    """
+    """How likely a paper is wanted: `value` is the sum of `parts`, which say by what."""
 
     value: float
     parts: Mapping[str, float]
-    nearest: tuple[Near, ...]
 
 
 @dataclass(frozen=True)
@@ -76,66 +75,88 @@ class Taste:
         """The taste of who has these papers; None where they are fewer than `ENOUGH`."""
         return cls(tuple(library), feed) if len(library) >= ENOUGH else None
 
+    @cached_property
+    def _papers(self) -> Sequence[Weighed]:
+        return [self.feed.paper(text.title, text.abstract) for text in self.texts]
+
+    @cached_property
+    def _wanted(self) -> Vector:
+        """The weighted mean of the library."""
+        size = len(self._papers)
+        mean = _sum(self._papers, [1 / size] * size)
+        weights = []
+        for paper in self._papers:
+            of_library = fsum(
+                weight * mean[term] for term, weight in zip(paper.terms, paper.weights, strict=True)
+            )
+            weights.append(1 / sqrt(max(of_library - paper.usual, 1 / size)))
+        whole = fsum(weights)
+        return _sum(self._papers, [weight / whole for weight in weights])
+
     def rank(self, candidates: Sequence[Paper]) -> list[Score]:
         """The scores of these papers, in the order given; each depends on which papers they are,
         not on their order.
         """
         known = [self.feed.candidate(paper) for paper in candidates]
-        rows, besides = self._likenesses([vector for vector, _ in known])
-        numbers = range(len(self.texts))
-        weight = NEAREST * (1 - min(1, _NEIGHBOURS / len(numbers)))
-        nearest = [nlargest(_NEIGHBOURS, numbers, key=row.__getitem__) for row in rows]
-        # The likeness to a mean is the mean of the likenesses.
-        wanted = _standard(
-            [
-                (fsum(row) + more) / len(numbers) - usual
-                for row, more, (_, usual) in zip(rows, besides, known, strict=True)
-            ]
-        )
-        close = _standard(
-            [
-                fsum(row[number] for number in five) / len(five)
-                for row, five in zip(rows, nearest, strict=True)
-            ]
-        )
-        return [
-            Score(
-                want + weight * likeness,
-                {"library": want, "nearest": weight * likeness},
-                tuple(Near(self.texts[n], row[n]) for n in five[:_SHOWN] if row[n]),
-            )
-            for want, likeness, row, five in zip(wanted, close, rows, nearest, strict=True)
+        wanted = [product(vector, self._wanted) for vector, _ in known]
+        usual = [often for _, often in known]
+        values = [want - often for want, often in zip(wanted, usual, strict=True)]
+        deviation = _deviation(values)
+        if not deviation:
+            return [Score(0.0, {"library": 0.0, "feed": 0.0}) for _ in candidates]
+        library, feed = _mean(wanted), _mean(usual)
+        parts = [
+            ((want - library) / deviation, (feed - often) / deviation)
+            for want, often in zip(wanted, usual, strict=True)
         ]
+        return [Score(plus + minus, {"library": plus, "feed": minus}) for plus, minus in parts]
 
-    def _likenesses(self, vectors: Sequence[Vector]) -> tuple[list[tuple[float, ...]], list[float]]:
-        """For each candidate its likeness to each paper of the library, without the common terms;
-        and what these add to all of them.
+    def nearest(self, candidates: Sequence[Paper]) -> list[tuple[Near, ...]]:
+        """For each of these papers, in the order given, at most three of the reader's, the most
+        alike first.
         """
-        sums = dict.fromkeys(self.feed.common, 0.0)
         # Looked up by term, so that a pair of papers costs what the two have in common.
         having: dict[str, list[tuple[int, float]]] = {}
-        for number, vector in enumerate(vectors):
-            for term, weight in vector.items():
-                if term not in sums:
+        for number, candidate in enumerate(candidates):
+            for term, weight in self.feed.candidate(candidate)[0].items():
+                if term not in self.feed.common:
                     having.setdefault(term, []).append((number, weight))
         columns = []
-        for text in self.texts:
-            column = [0.0] * len(vectors)
-            for term, weight in self.feed.weights(text.title, text.abstract):
+        for paper in self._papers:
+            column = [0.0] * len(candidates)
+            for term, weight in zip(paper.terms, paper.weights, strict=True):
                 if term in having:
-                    for candidate, other in having[term]:
-                        column[candidate] += weight * other
-                elif term in sums:
-                    sums[term] += weight
+                    for number, other in having[term]:
+                        column[number] += weight * other
             columns.append(column)
-        return list(zip(*columns, strict=True)), [product(vector, sums) for vector in vectors]
+        return [
+            tuple(
+                Near(self.texts[n], row[n])
+                for n in nlargest(_SHOWN, range(len(row)), key=row.__getitem__)
+                if row[n]
+            )
+            for row in zip(*columns, strict=True)
+        ]
 
 
-def _standard(values: Sequence[float]) -> list[float]:
-    """The values in standard deviations from their mean; zeros where all are one."""
+def _sum(papers: Sequence[Weighed], shares: Sequence[float]) -> Vector:
+    """The sum of papers' vectors, each with its share."""
+    sums: dict[str, float] = {}
+    for paper, share in zip(papers, shares, strict=True):
+        for term, weight in zip(paper.terms, paper.weights, strict=True):
+            sums[term] = sums.get(term, 0.0) + share * weight
+    return sums
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fsum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """The standard deviation; 0 where all are one."""
     if not values:
-        return []
-    middle = fsum(values) / len(values)
-    deviation = sqrt(fsum((x - middle) ** 2 for x in values) / len(values))
+        return 0.0
+    middle = _mean(values)
+    deviation = sqrt(fsum((value - middle) ** 2 for value in values) / len(values))
     # What differs by the rounding of sums alone does not differ.
-    return [(x - middle) / deviation if deviation > 1e-12 else 0.0 for x in values]
+    return deviation if deviation > 1e-12 else 0.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -62,6 +62,15 @@ def _singular(word: str) -> str:
     return "" if _FUNCTION_WORDS.intersection((word, singular)) else singular
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A paper's vector, term by term, and its product with the mean of the feed."""
+
+    terms: Sequence[str]
+    weights: Sequence[float]
+    usual: float
+
+
 @dataclass(frozen=True, eq=False)
 class Feed:
     """What the papers that were fetched lately have in common: how rare each term is, which are
@@ -79,7 +88,7 @@ class Feed:
     _candidates: dict[tuple[str, str], tuple[Vector, float]] = field(
         default_factory=dict, repr=False
     )
-    _owned: dict[tuple[str, str], tuple[str, array[float]]] = field(
+    _owned: dict[tuple[str, str], tuple[str, array[float], float]] = field(
         default_factory=dict, repr=False
     )
 
@@ -100,16 +109,18 @@ class Feed:
         """The vector of a paper's text, of length one; empty where it has no term."""
         return self._weighed(terms(title, abstract))
 
-    def weights(self, title: str, abstract: str) -> Iterable[tuple[str, float]]:
-        """The same term by term, of a paper that some readers have."""
+    def paper(self, title: str, abstract: str) -> Weighed:
+        """A paper that a reader has, and others may have, too."""
         text = (title, abstract)
-        if text not in self._owned:
+        packed = self._owned.get(text)
+        if packed is None:
             vector = self.vector(title, abstract)
-            if len(self._owned) == _OWNED:
-                return vector.items()
-            self._owned[text] = "\n".join(vector), array("d", vector.values())
-        named, values = self._owned[text]
-        return zip(named.split("\n"), values, strict=False)
+            usual = product(vector, self.mean)
+            packed = "\n".join(vector), array("d", vector.values()), usual
+            if len(self._owned) < _OWNED:
+                self._owned[text] = packed
+        terms, weights, usual = packed
+        return Weighed(terms.split("\n") if terms else [], weights, usual)
 
     def candidate(self, paper: Paper) -> tuple[Vector, float]:
         """The vector of a paper that many readers may be sent, and its product with the mean."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from digest.model import Channel, CloseTo, Order, Paper, Subscriber
-from digest.ranking import CLOSE, ENOUGH, Feed, LibraryText, Score, Taste
+from digest.ranking import CLOSE, ENOUGH, Feed, LibraryText, Near, Taste
 from digest.rules.compose import Rank
 from digest.rules.verdict import read_paper_name
 from digest.store import Store
@@ -82,19 +82,24 @@ def ranks(
     """The ranks of papers, by base id; `named`: with the papers of the reader's that others are
     close to. Many watch a repository: nobody's papers are named there.
     """
-    is_private = named and subscriber.channel is not Channel.GITHUB
-    return {
-        paper.id: Rank(score.value, close_to(score) if is_private else None)
-        for paper, score in zip(papers, taste.rank(papers), strict=True)
+    scores = {
+        paper.id: score.value for paper, score in zip(papers, taste.rank(papers), strict=True)
     }
+    high: list[Paper] = []
+    if named and subscriber.channel is not Channel.GITHUB:
+        high = [paper for paper in papers if scores[paper.id] > 0]
+    close = {
+        paper.id: close_to(nearest)
+        for paper, nearest in zip(high, taste.nearest(high), strict=True)
+    }
+    return {paper: Rank(score, close.get(paper)) for paper, score in scores.items()}
 
 
-def close_to(score: Score) -> CloseTo | None:
-    """The paper of the reader's for which another one stands high, if it does and there is one."""
-    if score.value <= 0 or not score.nearest or score.nearest[0].likeness < CLOSE:
+def close_to(nearest: Sequence[Near]) -> CloseTo | None:
+    """The paper of the reader's for which another one stands high, if there is one."""
+    if not nearest or nearest[0].likeness < CLOSE:
         return None
-    text = score.nearest[0].text
-    return CloseTo(text.title, text.id)
+    return CloseTo(nearest[0].text.title, nearest[0].text.id)
 
 
 def _key(own: str) -> str:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import json
 from math import isclose, log2
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
-from bench.ranking import by_reader, figures, main, own_score, read
+from bench.ranking import (
+    Reader,
+    by_reader,
+    figures,
+    main,
+    mean_figures,
+    mixtures,
+    own_score,
+    read,
+    with_five,
+)
+from tests.world.shared import shared
 
 
 def made_up() -> dict[str, object]:
@@ -47,3 +59,17 @@ def test_a_reader_of_a_file_finds_what_was_taken_up(
     monkeypatch.setattr("sys.argv", ["ranking", str(file), "--json"])
     main()
     assert json.loads(capsys.readouterr().out) == {"readers": found, "mean": found["stars"]}
+
+
+@pytest.mark.heavy
+def test_real_readers_find_what_they_took_up_as_well_as_ever() -> None:
+    data = read(shared("ranking/readers.json.xz"))
+    readers = [data.reader(record) for record in data.records]
+
+    def reached(some: list[Reader]) -> float:
+        return mean_figures(list(by_reader(some, own_score).values()))["ndcg10"]
+
+    assert reached(readers) >= 0.79
+    assert reached(mixtures(data)) >= 0.75, "three interests in one library"
+    five = (reached([with_five(reader, seed) for reader in readers]) for seed in range(3))
+    assert fmean(five) >= 0.67
