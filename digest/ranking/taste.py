@@ -20,11 +20,13 @@ feed has.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import nlargest
 from math import fsum, sqrt
+from operator import mul
 
 from digest.model import Paper
 from digest.ranking.vectors import Feed, Vector, Weighed, product
@@ -86,9 +88,7 @@ class Taste:
         mean = _sum(self._papers, [1 / size] * size)
         weights = []
         for paper in self._papers:
-            of_library = fsum(
-                weight * mean[term] for term, weight in zip(paper.terms, paper.weights, strict=True)
-            )
+            of_library = fsum(map(mul, paper.weights, map(mean.__getitem__, paper.terms)))
             weights.append(1 / sqrt(max(of_library - paper.usual, 1 / size)))
         whole = fsum(weights)
         return _sum(self._papers, [weight / whole for weight in weights])
@@ -141,10 +141,10 @@ class Taste:
 
 def _sum(papers: Sequence[Weighed], shares: Sequence[float]) -> Vector:
     """The sum of papers' vectors, each with its share."""
-    sums: dict[str, float] = {}
+    sums: defaultdict[str, float] = defaultdict(float)
     for paper, share in zip(papers, shares, strict=True):
         for term, weight in zip(paper.terms, paper.weights, strict=True):
-            sums[term] = sums.get(term, 0.0) + share * weight
+            sums[term] += share * weight
     return sums
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from math import fsum, hypot, log
+from operator import mul
 
 from digest.model import Paper
 
@@ -150,5 +151,6 @@ def mean(vectors: Sequence[Vector]) -> Vector:
 
 
 def product(one: Vector, other: Vector) -> float:
-    """The scalar product of two vectors."""
-    return fsum(weight * other[term] for term, weight in one.items() if term in other)
+    """The scalar product of two vectors; the same whatever the order of their terms."""
+    both = one.keys() & other.keys()
+    return fsum(map(mul, map(one.__getitem__, both), map(other.__getitem__, both)))
