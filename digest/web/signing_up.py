@@ -30,7 +30,7 @@ from digest.web.forms import read_form
 from digest.web.front import place_of
 from digest.web.pages import Pages
 from digest.web.readers import Readers
-from digest.web.wanted import Fault, as_posted, fault_of, posted, shown
+from digest.web.wanted import PICKED, Fault, as_posted, fault_of, posted, shown, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +113,17 @@ class SigningUp:
     def _page(self, store: Store, form: Mapping[str, str], fault: Fault | None = None) -> str:
         now = self.clock()
         filled: dict[str, Any] = as_posted(form) if form else shown(None, {})
-        texts = [text for text in filled["keywords"].splitlines()[:50] if text.strip()]
+        texts = texts_of(form)[:50]
+        book = self.readers.book()
         return self.pages.page(
             "signup.html",
             form=filled,
             address=form.get("address", ""),
             agreed="agreed" in form,
-            counts=self.counts.of(store, self.readers.book(), texts, now) if texts else [],
+            counts=self.counts.of(store, book, texts, now) if texts else [],
+            offered=[keyword.name for keyword in book.roster.public],
+            picked=PICKED,
+            texts=texts,
             fault=fault,
             consent=CONSENT,
             honeypot=HONEYPOT,

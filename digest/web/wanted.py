@@ -25,6 +25,8 @@ DAYS = {
     Weekly.SAT: "Saturday",
     Weekly.SUN: "Sunday",
 }
+PICKED = "pick:"
+"""Begins the name of the field by which a keyword is picked that the operator offers."""
 ORDERS = {Order.LIKELIEST: "the likeliest first", Order.NEWEST: "the newest first"}
 ABSTRACTS = {
     Abstracts.FULL: "whole",
@@ -89,8 +91,7 @@ def posted(
     the first mistake that is not a keyword's.
     """
     was_shown = was_shown or {}
-    texts = [" ".join(line.split()) for line in form.get("keywords", "").splitlines()]
-    keywords: list[str] = list(dict.fromkeys(text for text in texts if text))
+    keywords = texts_of(form)
     if not keywords:
         raise UsageError("there is no keyword", remedy="write one on a line")
     if len(keywords) > KEYWORDS:
@@ -113,6 +114,13 @@ def posted(
             raise UsageError(str(error)) from error
         fields[name] = {"true": True, "false": False}.get(text, text)
     return fields
+
+
+def texts_of(form: Mapping[str, str]) -> list[str]:
+    """The keywords of a form, those that were picked before those that were written."""
+    picked = [name.removeprefix(PICKED) for name in form if name.startswith(PICKED)]
+    written = [" ".join(line.split()) for line in form.get("keywords", "").splitlines()]
+    return list(dict.fromkeys(text for text in [*picked, *written] if text))
 
 
 def _clear(fields: dict[str, Value], name: str) -> None:

@@ -4,6 +4,7 @@ known.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -184,6 +185,22 @@ async def test_the_preview_counts_what_is_on_record(side: WebSide) -> None:
     assert shown.status_code == 200
     assert "<b>Reasoning</b>: " in shown.text
     assert "Look into" not in shown.text
+
+
+@pytest.mark.heavy
+async def test_keywords_that_are_public_can_be_picked(side: WebSide) -> None:
+    assert "offered here" not in (await side.ask("/signup")).text
+    file = side.settings.subscribers
+    file.write_text("public: [RL]\n" + file.read_text())
+    page = await side.ask("/signup")
+    assert 'name="pick:RL"' in page.text
+    assert "pick:Reasoning" not in page.text
+    token = page.text.partition('name="form" value="')[2].partition('"')[0]
+    form = {"form": token, "pick:RL": "on", "keywords": "graphs\n", "address": EVE}
+    await side.ask("/signup", form | {"agreed": "on", "button": "sign up"})
+    (letter,) = side.store.letters.wanted(side.now)
+    assert json.loads(letter.entry)["keywords"] == ["RL", "graphs"]
+    assert letter.names == ("RL",)
 
 
 @pytest.mark.heavy
