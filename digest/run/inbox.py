@@ -23,6 +23,7 @@ from digest.mail.parse import key_of
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.mail.received import Incoming, MessageKind
 from digest.run.farewell import NO_DELIVERY, bounced_farewell
+from digest.run.letters import bounced_letter
 from digest.run.likes import choose
 from digest.store import Store
 from digest.store.bounces import Effect
@@ -272,6 +273,11 @@ def _bounce(
     store: Store, signer: Signer, key: str, incoming: Incoming, now: datetime
 ) -> InboxResult:
     found = _delivery(store, signer, incoming)
+    if letter := bounced_letter(store, incoming.message_ids):
+        store.letters.note_bounce(letter)
+        store.inbox.ignore(key, now)
+        did = f"a letter that was asked for on the web bounced ({incoming.said}): no more go there"
+        return InboxResult(incoming, True, did, letter.address)
     left = bounced_farewell(store, incoming.message_ids)
     if left or NO_DELIVERY in signer.numbers(Purpose.BOUNCE, incoming.evidence):
         store.inbox.ignore(key, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from digest.store.suppressions import Reason
 
 if TYPE_CHECKING:
     from digest.model import Roster, Subscriber
+    from digest.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +111,8 @@ def _kind(session: Session, letter: Letter, known: Subscriber | None, *, held: b
     suppressed = session.store.suppressions.of(letter.address)
     if suppressed and suppressed.reason in (Reason.BOUNCED, Reason.COMPLAINED):
         return None
+    if session.store.letters.has_bounced(letter.address):
+        return None
     reads = (known is not None or held) and suppressed is None
     match letter.kind:
         case LetterKind.SIGN_UP:
@@ -136,10 +140,22 @@ def _forget(session: Session, letter: Letter) -> None:
     log.info("a reader was forgotten, as they asked for")
 
 
+def bounced_letter(store: Store, message_ids: Sequence[str]) -> Letter | None:
+    """The letter that bears one of these Message-IDs; None for all others."""
+    names = {each.lstrip("<").rpartition("@")[0] for each in message_ids}
+    sent = store.letters.sent() if any(n.startswith("letter.") for n in names) else []
+    return next((one for one in sent if _name_of(store.uuid, one) in names), None)
+
+
+def _name_of(uuid: str, letter: Letter) -> str:
+    """The part of a letter's Message-ID that tells it from all others."""
+    unique = hashlib.sha256(f"{uuid} {letter.id} {letter.secret}".encode()).hexdigest()
+    return f"letter.{unique[:32]}"
+
+
 def _outgoing(session: Session, mailer: Mailer, letter: Letter, kind: str) -> Outgoing:
     store, sender, now = session.store, mailer.sender, session.clock()
     subject, text = _TEXTS[kind]
-    unique = hashlib.sha256(f"{store.uuid} {letter.id} {letter.secret}".encode()).hexdigest()[:32]
     links = {"link": "", "choices": ""}
     if sender.signer is not None:
         token = sender.signer.token(Purpose.LETTER, letter.id, letter.secret)
@@ -153,7 +169,7 @@ def _outgoing(session: Session, mailer: Mailer, letter: Letter, kind: str) -> Ou
         attempt=1,
         address=letter.address,
         name="",
-        message_id=message_id(f"letter.{unique}", sender.domain),
+        message_id=message_id(_name_of(store.uuid, letter), sender.domain),
         date=now,
         subject=subject,
         pieces=freeze(Rendered(subject, body, "", _MARK)),

@@ -66,8 +66,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter as it is kept; `state` is wanted, handed over, used or ended. Times are UTC;
-    `sent_at` is when it was handed over.
+    """A letter as it is kept; `state` is wanted, handed over, used, ended or bounced. Times are
+    UTC; `sent_at` is when it was handed over.
     """
 
     id: int
@@ -191,6 +191,25 @@ class Letters(Concern):
     def end(self, letter: Letter) -> None:
         """Let a letter be mailed no more."""
         self._db.write("UPDATE letter SET state = 'ended' WHERE id = ?", [letter.id])
+
+    def sent(self) -> list[Letter]:
+        """The letters that were mailed and are still kept."""
+        return self._db.all(
+            Letter, f"SELECT {_COLUMNS} FROM letter WHERE sent_at IS NOT NULL ORDER BY id"
+        )
+
+    def note_bounce(self, letter: Letter) -> None:
+        """Note that a letter came back: as long as it is kept, none goes to its address."""
+        self._db.write("UPDATE letter SET state = 'bounced' WHERE id = ?", [letter.id])
+
+    def has_bounced(self, address: str) -> bool:
+        """Whether a letter to this address came back."""
+        return bool(
+            self._db.value(
+                "SELECT 1 FROM letter WHERE lower(address) = lower(?) AND state = 'bounced'",
+                [address],
+            )
+        )
 
     def retry(self, letter: Letter, now: datetime) -> None:
         """Try a letter once more later, which was not accepted."""

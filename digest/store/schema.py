@@ -186,7 +186,8 @@ CHECK(origin IN ('file', 'web'));
         at TEXT NOT NULL,
         next_at TEXT NOT NULL,
         sent_at TEXT,
-        state TEXT NOT NULL CHECK(state IN ('wanted', 'handed over', 'used', 'ended'))
+        state TEXT NOT NULL CHECK(state IN ('wanted', 'handed over', 'used', 'ended', \
+'bounced'))
     );
     CREATE INDEX letter_subscriber ON letter(subscriber);
     CREATE INDEX letter_address ON letter(lower(address), at);

@@ -14,9 +14,11 @@ import pytest
 from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt
 from digest.rules.channels import RateLimit
+from digest.run.inbox import process_message
 from digest.store.letters import FROM_ONE_PLACE, TO_ONE_ADDRESS
 from digest.web.letters import KEYWORDS_A_DAY
 from digest.web.signing_up import CONSENT
+from tests.world.letters import postfix_bounce
 from tests.world.web_side import WebSide, web_side
 from tests.world.worlds import DAY, HOUR, eprint, text
 
@@ -103,6 +105,20 @@ async def test_no_mail_goes_to_who_bounced_or_complained(side: WebSide, reason: 
     side.database.write("UPDATE suppression SET reason = ?", [reason])
     await side.sign_up(EVE)
     assert "Confirm your address" not in await side.run()
+
+
+@pytest.mark.heavy
+async def test_no_second_letter_goes_where_one_bounced(side: WebSide) -> None:
+    await side.sign_up(EVE)
+    await side.run()
+    last = side.relay.taken[-1].message_id
+    raw = postfix_bounce("papers@example.org", message_id=last)
+    done = process_message(side.store, side.signer, raw, side.now)
+    assert done.handled
+    assert "a letter that was asked for on the web bounced (" in done.did
+    await side.sign_up(EVE.upper())
+    assert await side.run() == []
+    assert (await side.ask(side.link(EVE, "c"))).status_code == 410
 
 
 @pytest.mark.heavy
