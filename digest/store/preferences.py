@@ -88,7 +88,9 @@ class Preferences(Concern):
         """Note that a reader likes a paper, by its base id; false where the database does not know
         the one or the other, or keeps no likes since strangers may see it.
         """
-        return note_like(self._db, reader, paper, now)
+        with self._db.transaction():
+            self._db.note_time(now)
+            return note_like(self._db, reader, paper, now)
 
     def unlike(self, reader: int, paper: str) -> bool:
         """Take a like back; false where there was none."""
@@ -244,13 +246,14 @@ class Preferences(Concern):
         """Note that a reader agreed to something, in the words that were shown; what they agreed to
         before stays. False where there is no such reader.
         """
-        return bool(
-            self._db.write(
+        with self._db.transaction():
+            self._db.note_time(now)
+            changed = self._db.write(
                 """INSERT INTO consent(subscriber, words, at)
                    SELECT id, ?, ? FROM subscriber WHERE id = ?""",
                 [words, now, reader],
             )
-        )
+        return changed > 0
 
     def consent(self, reader: int) -> Consent | None:
         """What a reader agreed to last."""

@@ -233,6 +233,18 @@ MUTATIONS = {
         "SELECT * FROM forgotten",
         "SELECT * FROM forgotten WHERE mark = ''",
     ),
+    "a restored copy loses who signed up since": (
+        "MAX(at) AS at FROM signup GROUP BY",
+        "MAX(at) AS at FROM signup WHERE at = '' GROUP BY",
+    ),
+    "a restored copy brings back who had signed up and left since": (
+        "SELECT COALESCE(MAX(s.ended_at), r.since) FROM",
+        "SELECT '' FROM",
+    ),
+    "a restored copy forgets what was agreed to since": (
+        "SELECT subscriber, words, at, place FROM consent ORDER BY id",
+        "SELECT subscriber, words, at, place FROM consent WHERE at = '' ORDER BY id",
+    ),
     "maybe accepted is forgotten": (
         "maybe_accepted = GREATEST(maybe_accepted, :unknown)",
         "maybe_accepted = 0 AND :unknown",

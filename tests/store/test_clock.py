@@ -64,6 +64,8 @@ COMMANDS: dict[str, Callable[[Store], object]] = {
     "read a mail": lambda store: store.inbox.ignore("key", AHEAD),
     "begin a mail": lambda store: store.inbox.begin("key", AHEAD),
     "sign up": lambda store: store.signups.sign_up(SignUp(BOB, "{}"), AHEAD),
+    "agree": lambda store: store.preferences.agree(1, "I agree.", AHEAD),
+    "like": lambda store: store.preferences.like(1, eprint(1).id, AHEAD),
     "pause": lambda store: store.wishes.pause(1, AHEAD.date(), "", AHEAD),
 }
 

@@ -63,6 +63,7 @@ def test_what_readers_said_since_is_taken_over(restored: Restored) -> None:
         said.replace_library(number, [PAPER], MONDAY + DAY)
         said.agree(number, "Keep my likes.", MONDAY + DAY)
     said.unlike(2, eprint(1).id)
+    house.database.write("UPDATE consent SET place = '192.0.2.0/24' WHERE words LIKE 'Keep%'")
     restored()
     said = house.store.preferences
     assert restored.number(LIN) == lin, "by that the links in her mails know her"
@@ -71,6 +72,9 @@ def test_what_readers_said_since_is_taken_over(restored: Restored) -> None:
         assert said.library_of(number) == [PAPER]
     assert house.value("SELECT COUNT(*) FROM consent WHERE subscriber = 1") == 2
     assert house.value("SELECT COUNT(*) FROM consent") == 3
+    agreed = said.consent(lin)
+    assert agreed is not None
+    assert agreed.place == "192.0.2.0/24"
     assert list(said.liked(2)) == [eprint(1).id], "what was taken back alone is not known"
     assert house.sync(reader(ADA, "Alpha"), reader(BOB, "Alpha"), reader(LIN, "Alpha"))
     assert restored.number(LIN) == lin

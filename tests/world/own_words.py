@@ -5,6 +5,7 @@ that are kept of it, in plain Python.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from dataclasses import dataclass, replace
@@ -95,12 +96,15 @@ class OwnWords:
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
-        self.random = random.Random(seed)
+        self.random, self.agreeing = random.Random(seed), random.Random(seed + 3)
         self.names = {f"N{n}": query for n, query in enumerate(world.queries)}
         self.missing: set[str] = set()
         """Names that the file lacks at present."""
         self.signed: dict[str, Subscriber] = {}
         self.taken: dict[str, set[Taken]] = {}
+        self.agreed: dict[str, list[str]] = {}
+        """In what words each agreed to what, in their order."""
+        self.paragraphs = itertools.count()
         self.moves = 0
 
     # -- what they do
@@ -109,16 +113,19 @@ class OwnWords:
         """Let some of them do something, each in a transaction that may be killed."""
         if self.random.random() < 0.1:
             self.missing ^= {self.random.choice(sorted(self.names))}
+        often = 0.02 if self.world.backup else 0.1
         # A repository says nothing.
         for address in [one for one in self.world.people if "@" in one]:
             if address in self.signed:
                 self._change_mind(address)
-            elif address in self.world.roster:
+            elif address in self.world.roster and not self.world.restores:
                 self._take_away(address, self.world.roster[address])
-            elif self.random.random() < 0.1:
+            elif address not in self.world.roster and self.random.random() < often:
                 self.sign_up(address)
-            if self.random.random() < 0.01:
+            if self.random.random() < 0.01 and not self.world.restores:
                 self._move(address)
+            if self.agreeing.random() < 0.02:
+                self._agree(address)
 
     def interrupt(self) -> None:
         """Let somebody sign up or leave after a run has read the roster."""
@@ -131,26 +138,32 @@ class OwnWords:
 
     def sign_up(self, address: str) -> None:
         reader, store, now = self._reader(address), self.world.store, self.world.clock()
+        words = ""
         if self.random.random() < 0.5:
             if store.signups.sign_up(self._sign_up(reader), now) is None:
                 return  # the file had the reader when it was last followed
-        elif not self._by_letter(self._sign_up(reader)):
+        elif not (words := self._by_letter(self._sign_up(reader))):
             return
         # Whom the file has is mailed again, and stays the file's.
         if store.signups.of(address) is not None:
             self.signed[address] = reader
+            if words:
+                self.agreed.setdefault(address, []).append(words)
         self.world.suppressed.discard(address)
         self.world.forgotten.discard(address)
         self.world.away_before.pop(address, None)
         self.world.stats["signed up"] += 1
 
-    def _by_letter(self, signup: SignUp) -> bool:
-        """Ask for a letter, and confirm the address by it; false where that was one too many."""
+    def _by_letter(self, signup: SignUp) -> str:
+        """Ask for a letter, and confirm the address by it; returns what was agreed to by that, ""
+        where it was one too many.
+        """
+        words = self._words()
         letters, now = self.world.store.letters, self.world.clock()
-        letters.ask(Asked(LetterKind.SIGN_UP, signup.email, "here", None, signup, "Yes."), now)
+        letters.ask(Asked(LetterKind.SIGN_UP, signup.email, "here", None, signup, words), now)
         asked = [one for one in letters.wanted(now) if one.signup == signup]
         if not asked:
-            return False
+            return ""
         letters.enter_data(asked[-1], now)
         letter = letters.of(asked[-1].id)
         assert letter is not None
@@ -162,7 +175,7 @@ class OwnWords:
         if self.world.store.signups.confirm(letter, now) is not None:
             raise self.world.broken(f"{signup.email} confirmed twice")
         self.world.armed = armed
-        return True
+        return letter.words
 
     def _on_the_page(self, address: str, reader: Subscriber, **form: str) -> None:
         """Press a button of the page of choices."""
@@ -185,11 +198,25 @@ class OwnWords:
         """The names that the file has at present."""
         return {name: query for name, query in self.names.items() if name not in self.missing}
 
+    def _words(self) -> str:
+        return f"I agree to this, and to paragraph {next(self.paragraphs)}."
+
+    def _agree(self, address: str) -> None:
+        """Let a reader agree to something, if they are one."""
+        words = self._words()
+        reader = self.world.database.number(
+            "SELECT id FROM subscriber WHERE address = ?", [address]
+        )
+        if self.world.store.preferences.agree(reader, words, self.world.clock()):
+            self.agreed.setdefault(address, []).append(words)
+
     def _change_mind(self, address: str) -> None:
         luck, reader = self.random.random(), self.signed[address]
-        if luck < 0.03 and address not in self.world.roster:
+        # Else hardly anybody who had signed up has left when a backup is restored.
+        often = 0.08 if self.world.backup else 0.03
+        if luck < often and address not in self.world.roster:
             self._leave(address)
-        elif luck < 0.1:
+        elif luck < often + 0.07:
             until = self.world.now + timedelta(days=self.random.randint(1, 9))
             pause = None if reader.paused_until else until.date()
             other = replace(
@@ -267,7 +294,7 @@ class OwnWords:
         for book in (world.roster, self.signed):
             if old in book:
                 book[new] = replace(book.pop(old), email=new)
-        for each in (world.mistaken, world.away_before, self.taken):
+        for each in (world.mistaken, world.away_before, self.taken, self.agreed):
             if old in each:
                 each[new] = each.pop(old)  # type: ignore[index,assignment]
         world.oracle.move(old, new)
@@ -277,6 +304,31 @@ class OwnWords:
         """A reader was forgotten, and what they said with them."""
         self.signed.pop(address, None)
         self.taken.pop(address, None)
+        self.agreed.pop(address, None)
+
+    def restored(self, by_then: dict[str, Subscriber], left: set[str]) -> None:
+        """A backup was restored, from the time when those had signed up: who did so since has, who
+        left or was forgotten stays so, and whom the file took over is handed over once more.
+        """
+        self.world.stats["signed off since a backup"] += len(
+            by_then.keys() & left - self.signed.keys()
+        )
+        for address in by_then.keys() - self.signed.keys() - left:
+            self.signed[address] = by_then[address]
+        for address in self.signed.keys() - by_then.keys():
+            self.world.away_before.pop(address, None)
+            self.world.stats["signed up since a backup"] += 1
+
+    def judge_agreed(self) -> None:
+        """Whatever readers agreed to is kept in their own words, and nothing else."""
+        kept: dict[str, list[str]] = {}
+        for row in self.world.database.rows(
+            """SELECT r.address, c.words FROM consent c JOIN subscriber r ON r.id = c.subscriber
+               ORDER BY c.id"""
+        ):
+            kept.setdefault(row["address"], []).append(row["words"])
+        if kept != self.agreed:
+            raise self.world.broken(f"agreed is {kept}, and was {self.agreed}")
 
     def calm(self) -> None:
         """All is well from now on: no pause of their own, and every name is there."""
