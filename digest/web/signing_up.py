@@ -6,14 +6,16 @@ when the mail leaves (run/letters).
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib import resources
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from digest.errors import UsageError
@@ -22,7 +24,7 @@ from digest.setup.settings import Settings
 from digest.store import Store
 from digest.store.letters import Asked, LetterKind
 from digest.subscribers.addresses import normal_email
-from digest.web.answers import secret_page
+from digest.web.answers import SAFE, secret_page
 from digest.web.choices import LONGEST_FORM, WORDS
 from digest.web.counts import Counts
 from digest.web.desk import Desk
@@ -41,6 +43,10 @@ CONSENT = (
 """The words that a sign-up agrees to, as the page shows them."""
 HONEYPOT = "website"
 """A field that no person sees, and programs fill."""
+SCRIPT = (resources.files("digest.templates") / "web" / "zone.js").read_text("utf-8")
+SCRIPT_NAME = f"static/{hashlib.sha256(SCRIPT.encode()).hexdigest()[:16]}.js"
+"""Offers the browser's time zone; all works without it."""
+POLICY = "Content-Security-Policy"
 FORM_LASTS = timedelta(hours=24)
 MINUTE = timedelta(minutes=1)
 EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
@@ -63,7 +69,10 @@ class SigningUp:
         """Where it answers, if the operator lets strangers sign up."""
         if not self.settings.signup:
             return []
-        return [Route("/signup", self.answer, methods=["GET", "POST"])]
+        return [
+            Route("/signup", self.answer, methods=["GET", "POST"]),
+            Route(f"/{SCRIPT_NAME}", _script),
+        ]
 
     async def answer(self, request: Request) -> Response:
         """Show the form, what its keywords would bring, or that a mail is on its way. Raises
@@ -73,7 +82,9 @@ class SigningUp:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         place = place_of(request)
-        return secret_page(await self.desk.do(lambda store: self._answer(store, form, place)))
+        answer = secret_page(await self.desk.do(lambda store: self._answer(store, form, place)))
+        answer.headers["Content-Security-Policy"] = f"{SAFE[POLICY]}; script-src 'self'"
+        return answer
 
     def _answer(self, store: Store, form: Mapping[str, str], place: str) -> str:
         if form.get("button") != "sign up":
@@ -127,6 +138,12 @@ class SigningUp:
             fault=fault,
             consent=CONSENT,
             honeypot=HONEYPOT,
+            script="" if form else SCRIPT_NAME,
             token=self.signer.token(Purpose.FORM, (now - EPOCH) // MINUTE),
             **WORDS,
         )
+
+
+async def _script(_request: Request) -> Response:
+    kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return PlainTextResponse(SCRIPT, media_type="text/javascript", headers=SAFE | kept)

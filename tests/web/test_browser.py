@@ -148,7 +148,10 @@ def person(
 
 def test_a_reader_signs_up_changes_reads_leaves_and_comes_back(person: Person) -> None:
     one, url = person, person.url
+    one.browser.call("Emulation.setTimezoneOverride", timezoneId="Asia/Tokyo")
     one.open(f"{url}/signup")
+    zone = one.browser.ask("document.getElementById('timezone').value")
+    assert zone == ("UTC" if one.keys else "Asia/Tokyo")
     one.write("keywords", 'ti:"no end')
     assert "Look into your mail" not in one.press("show")
     assert "\n   ^" in one.words
