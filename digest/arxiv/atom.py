@@ -11,6 +11,7 @@ from typing import Any
 
 import feedparser
 
+from digest.arxiv.authors import NO_NAME
 from digest.arxiv.documents import (
     VERSION,
     carrying,
@@ -184,9 +185,8 @@ def _paper(entry: dict[str, Any]) -> Paper:
         )
     base = _base_id(entry)
     title = plain_text(_text(entry, "title"))
-    authors = tuple(
-        filter(None, (plain_text(_text(each, "name")) for each in _items(entry, "authors")))
-    )
+    names = (plain_text(_text(each, "name")) for each in _items(entry, "authors"))
+    authors = tuple(name for name in names if name not in ("", NO_NAME))
     categories = _categories(entry)
     # An abstract may be empty, but not its element: a feed that leaves it out is no whole one.
     present = "summary" in entry

@@ -13,6 +13,10 @@ _BETWEEN = re.compile(r"\s*[,;]\s*(?:and\s+)?|\s+and\s+")
 _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|I{2,3}|IV", re.IGNORECASE)
 
 
+NO_NAME = ":"
+"""What stands among the names of arXiv's where a group's name was written before a colon."""
+
+
 def split_authors(line: str) -> tuple[str, ...]:
     """Return the names in one line of authors, without their affiliations, which stand in
     parentheses.
@@ -28,7 +32,7 @@ def split_authors(line: str) -> tuple[str, ...]:
         # "Ada Smith, Jr." is one author.
         if names and _SUFFIX.fullmatch(name):
             names[-1] += f", {name}"
-        elif name and name != "and":
+        elif name and name not in ("and", NO_NAME):
             names.append(name)
     return tuple(names)
 

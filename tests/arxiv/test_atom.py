@@ -287,6 +287,14 @@ def test_markup_in_a_title_is_text() -> None:
     assert paper.title == "a <b>bold</b> $x &lt; y$ <script>"
 
 
+def test_a_collaborations_colon_is_no_author() -> None:
+    """arXiv reads "NVIDIA: Ada Smith" as three names."""
+    (sample,) = World(1).papers(1, NOW - timedelta(days=5), NOW)
+    several = replace(sample, authors=("NVIDIA", ":", "Ada Smith"))
+    (paper,) = parse_feed(feed([several], query="a", start=0, max_results=1, total=1)).papers
+    assert paper.authors == ("NVIDIA", "Ada Smith")
+
+
 def test_categories_are_split_primary_first_each_once() -> None:
     body = whole(1).decode()
     start, end = body.index("    <category"), body.index("    <published>")

@@ -52,6 +52,7 @@ def test_accents(written: str, read: str) -> None:
         ("A. Lie (Oslo, B. Bo", ["A. Lie Oslo", "B. Bo"]),
         ("", []),
         (" , and ", []),
+        ("NVIDIA, :, Ada Smith", ["NVIDIA", "Ada Smith"]),
     ],
 )
 def test_names(line: str, names: list[str]) -> None:
