@@ -126,6 +126,7 @@ def test_a_category_that_arxiv_does_not_have_is_told_of(shell: Shell) -> None:
             2,
             "'digest subscribers move ada@example.org NEW'",
         ),
+        ("ada@example.org", "library=refs.bib", 2, "write it into the subscribers file by hand"),
         ("adda@example.org", "at=07:00", 78, "did you mean ada@example.org?"),
     ],
 )
