@@ -25,7 +25,8 @@ IMPORTED = "imported"
 class Source:
     """What is kept of one item of a reader's field `library`, or of what was imported. `unasked`:
     papers of which arXiv is still to be asked for what is missing; `changed`: when the file was
-    written last (UTC); `trouble` says what is wrong with it now, or "".
+    written last (UTC); `trouble` says what is wrong with it now, or ""; `unknown`: ids that arXiv
+    does not know.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Source:
     incomplete: bool = False
     changed: datetime | None = None
     trouble: str = ""
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def _source(item: str, kept: Sequence[LibraryPaper], home: Path) -> Source:
         is_zotero(item) and is_incomplete(kept[0].mark if kept else ""),
         changed,
         trouble,
+        sum(paper.asked and not paper.title for paper in kept),
     )
 
 

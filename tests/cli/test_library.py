@@ -101,6 +101,16 @@ def test_papers_are_imported_listed_and_put_in_each_others_place(house: House) -
     assert json.loads(told.out)["in_all"] == 1
 
 
+def test_an_id_that_arxiv_does_not_know_is_told(house: House) -> None:
+    (house.home / "ids.txt").write_text(f"{KNOWN.id}\n2301.00001\n")
+    give(house, "ids.txt")
+    assert house("run", now=THURSDAY).code == 0
+    told = house("library", "list", ADA)
+    assert "    ids.txt: 1 paper, 1 with an abstract; " in told.out
+    assert "; arXiv does not know 1 of its ids" in told.out
+    assert "asked for" not in house("library", "import", ADA, "ids.txt", "--find").out
+
+
 def test_zotero_is_checked_and_a_key_that_may_not_read_is_named(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

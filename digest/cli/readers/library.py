@@ -118,6 +118,8 @@ def _source_words(source: Source) -> str:
         words += f"; the file is of {source.changed:%Y-%m-%d}"
     if source.unasked:
         words += f"; arXiv is still to be asked for {source.unasked}"
+    if source.unknown:
+        words += f"; arXiv does not know {source.unknown} of its ids"
     return f"{words}; the next runs read the rest" if source.incomplete else words
 
 
@@ -181,13 +183,15 @@ def _check_lines(reading: Reading) -> Iterator[str]:
         return
     yield f"{reading.name}: {reading.figures}"
     yield from (f"  {odd}" for odd in reading.odd)
-    if reading.found:
-        yield f"  {_found_words(reading.found)}"
+    yield from _found_lines(reading.found)
 
 
-def _found_words(found: Found) -> str:
+def _found_lines(found: Found | None) -> Iterator[str]:
+    if found is None or not (found.asked or found.trouble):
+        return
     words = f"arXiv was asked for {counted(found.asked, 'title')} and has {found.found} of them"
-    return f"{words}; no more were asked for: {found.trouble}" if found.trouble else words
+    trouble = f"; no more were asked for: {found.trouble}" if found.trouble else ""
+    yield f"  {words}{trouble}"
 
 
 def _json(reading: Reading) -> dict[str, Any]:
@@ -248,8 +252,7 @@ def _import_lines(reader: Subscriber, reading: Reading, new: int) -> Iterator[st
     papers = counted(len(reading.papers), "paper")
     yield f"{reader.email}: {papers} of {reading.name} imported, {new} of them new"
     yield f"  {reading.figures}"
-    if reading.found:
-        yield f"  {_found_words(reading.found)}"
+    yield from _found_lines(reading.found)
     yield from (f"  {odd}" for odd in reading.odd[:NAMED])
     if more := len(reading.odd[NAMED:]):
         yield f"  {more} more: 'digest library check' names them all"
