@@ -45,7 +45,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("daily.run:run", "One cycle: fetch what is due, mail what is new."),
         "daemon": ("daily.daemon:daemon", "Stay, and do a cycle whenever one is due."),
         "send": ("daily.send:send", "Mail one reader what is due now, whatever the hour."),
-        "serve": ("daily.serve:serve", "The link by which readers leave, on the web."),
+        "serve": ("daily.serve:serve", "The web side: the links in mails, an archive, sign-up."),
         "notice": ("daily.notice:notice", "Tell all readers something for a while."),
         "inbox": ("daily.inbox:inbox", "Act on bounces, complaints and requests to leave."),
         "timer": ("daily.timer:timer", "Let the machine call 'digest run'."),
@@ -61,12 +61,12 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Besides": {
         "db": ("besides.db:db", "Back up, restore, check and prune the database."),
         "config": ("besides.config:config", "Each setting, and where it came from."),
-        "publish": ("besides.publish:publish", "Write the Daily Papers page."),
+        "publish": ("besides.publish:publish", "Write the Daily Papers page, or the archive as a site."),
         "import": (
             "besides.import_page:import_page",
             "Take the papers of such a page in, as seen.",
         ),
-        "export": ("besides.export:export", "Papers seen or mailed: JSON, CSV, BibTeX."),
+        "export": ("besides.export:export", "Papers seen or mailed: JSON, CSV, BibTeX, RIS."),
         "completion": (
             "besides.manual:completion",
             "Make the Tab key complete commands and flags.",
