@@ -60,8 +60,7 @@ class Public:
     def words(self) -> str:
         """In one line what strangers see."""
         if not self.keywords:
-            return "the page by which readers leave, and nothing else ('public:' in the"
-            " subscribers file opens more)"
+            return "nothing that was found ('public:' in the subscribers file opens it)"
         names = listed([keyword_name(keyword.name) for keyword in self.keywords])
         return f"{counted(len(self.keywords), 'keyword')} with all that was found: {names}"
 

@@ -380,7 +380,7 @@ def test_it_ends_on_a_signal_and_its_log_holds_no_token(site: Site) -> None:
     out, err = site.process.communicate(timeout=15)
     assert site.process.returncode == 0
     assert "Listening on" in out
-    assert "Strangers see the page by which readers leave, and nothing else" in out
+    assert "nothing that was found ('public:' in the subscribers file opens it)." in out
     assert f"{ADA}: unsubscribed" in err
     assert "/u/" not in err
     assert "Traceback" not in err
