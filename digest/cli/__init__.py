@@ -61,7 +61,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Besides": {
         "db": ("besides.db:db", "Back up, restore, check and prune the database."),
         "config": ("besides.config:config", "Each setting, and where it came from."),
-        "publish": ("besides.publish:publish", "Write the Daily Papers page, or the archive as a site."),
+        "publish": ("besides.publish:publish", "Write the Daily Papers page, or the archive."),
         "import": (
             "besides.import_page:import_page",
             "Take the papers of such a page in, as seen.",

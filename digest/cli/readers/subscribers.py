@@ -75,8 +75,7 @@ _KEYWORDS = (
 )
 SET_OTHERWISE = {
     "email": ("an address is", "'digest subscribers move {email} NEW' gives another"),
-    "keyword": _KEYWORDS,
-    "keywords": _KEYWORDS,
+    **dict.fromkeys(("keyword", "keywords"), _KEYWORDS),
     "library": ("a library is", "write it into the subscribers file by hand (docs/subscribers.md)"),
 }
 """The fields of a reader that are changed in other ways."""
