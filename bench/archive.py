@@ -104,7 +104,7 @@ def pages(home: Path, public: Public) -> None:
             f"day/{day}.html",
             f"day/{day}/2.html",
             "keyword/subject0.html",
-            "keyword/subject0/100.html",
+            "keyword/subject0/1500.html",
             "keyword/subject299.html",
             "keyword/subject0.atom",
             "feed.atom",
