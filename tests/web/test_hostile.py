@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -90,7 +91,7 @@ def paths(side: WebSide) -> st.SearchStrategy[str]:
     )
     cut = st.tuples(st.sampled_from(genuine), st.integers(0, 30)).map(lambda t: t[0][: t[1]])
     return st.just("/signup") | st.tuples(st.sampled_from("upc"), tokens | cut).map(
-        lambda t: f"/{t[0]}/{httpx.URL(BASE).copy_with(path='/' + t[1]).raw_path.decode()[1:]}"
+        lambda t: f"/{t[0]}/{quote(t[1], safe='', errors='replace')}"
     )
 
 
