@@ -113,15 +113,14 @@ class Feed:
     def paper(self, title: str, abstract: str) -> Weighed:
         """A paper that a reader has, and others may have, too."""
         text = (title, abstract)
-        packed = self._owned.get(text)
-        if packed is None:
-            vector = self.vector(title, abstract)
-            usual = product(vector, self.mean)
-            packed = "\n".join(vector), array("d", vector.values()), usual
-            if len(self._owned) < _OWNED:
-                self._owned[text] = packed
-        terms, weights, usual = packed
-        return Weighed(terms.split("\n") if terms else [], weights, usual)
+        if packed := self._owned.get(text):
+            terms, weights, usual = packed
+            return Weighed(terms.split("\n") if terms else [], weights, usual)
+        vector = self.vector(title, abstract)
+        weights, usual = array("d", vector.values()), product(vector, self.mean)
+        if len(self._owned) < _OWNED:
+            self._owned[text] = "\n".join(vector), weights, usual
+        return Weighed(list(vector), weights, usual)
 
     def candidate(self, paper: Paper) -> tuple[Vector, float]:
         """The vector of a paper that many readers may be sent, and its product with the mean."""
