@@ -25,10 +25,10 @@ from digest.demo.words import TOPICS
 from digest.keywords.grammar import make_keyword
 from digest.store import open_store
 from digest.store.database import Database
-from digest.web.binding import Binder
+from digest.web.archive_pages import ArchivePages
+from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public
-from digest.web.shelves import Shelves
 
 KEYWORDS, LOGS, LONG, ROUNDS = 300, 3, 5_000, 9
 BOUND_MS, BOUND_MB = 50.0, 90.0
@@ -96,7 +96,10 @@ def fill(path: Path, papers: int, queries: Sequence[str]) -> None:
 def pages(home: Path, public: Public) -> None:
     """Make each kind of page some times."""
     with open_store(home / "digest.db", create=False) as store:
-        binder, shelves = Binder(Pages(), public, address="https://x"), Shelves(store, public)
+        pages_of_archive, listings = (
+            ArchivePages(Pages(), public, address="https://x"),
+            Listings(store, public),
+        )
         day = store.archive.last_day(public.queries)
 
         for path in (
@@ -110,11 +113,11 @@ def pages(home: Path, public: Public) -> None:
             "feed.atom",
             "index.bib",
         ):
-            found = binder.find(shelves, path)
+            found = pages_of_archive.find(listings, path)
             times = []
             for _ in range(ROUNDS):
                 begin = time.process_time()
-                binder.find(shelves, path)
+                pages_of_archive.find(listings, path)
                 times.append((time.process_time() - begin) * 1000)
             took = statistics.median(times)
             said = f"{len(found.text.encode()) / 1000:.0f} kB" if found else "not there"

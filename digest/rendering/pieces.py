@@ -51,7 +51,7 @@ class Extent:
 
 
 @dataclass(slots=True)
-class Shelf:
+class PieceCache:
     """The pieces of one kind of part, by all that they depend on. Papers are known by a number,
     since it takes long to compare their views.
     """
@@ -80,8 +80,8 @@ class _Known:
 class Pieces:
     """The pieces of one part of a digest."""
 
-    def __init__(self, shelf: Shelf, page: PageView) -> None:
-        shelf.make_room()
+    def __init__(self, cache: PieceCache, page: PageView) -> None:
+        cache.make_room()
         self.page = page
         own: dict[object, str] = {}
         self.papers: dict[int, _Known] = {}
@@ -91,8 +91,8 @@ class Pieces:
                 # What names a paper of the reader's own is of use to no other digest.
                 self.papers[paper.number] = _Known(bare, own, -paper.number)
             else:
-                number = shelf.papers.setdefault(bare, len(shelf.papers))
-                self.papers[paper.number] = _Known(bare, shelf.pieces, number)
+                number = cache.papers.setdefault(bare, len(cache.papers))
+                self.papers[paper.number] = _Known(bare, cache.pieces, number)
 
     def in_text(self, macro: Macro, paper: PaperView, indent: int, *more: Any) -> str:
         """A piece of the text part, which begins with the paper's number and a full stop."""

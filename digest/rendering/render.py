@@ -19,7 +19,7 @@ from digest.errors import ConfigError
 from digest.keywords.marks import Span
 from digest.model import Digest, Format, Rendered, marked_lines
 from digest.rendering.fold import underline, wrap
-from digest.rendering.pieces import Extent, HtmlPieces, Pieces, Shelf
+from digest.rendering.pieces import Extent, HtmlPieces, PieceCache, Pieces
 from digest.rendering.templates import environment, fingerprint, template_errors
 from digest.rendering.texts import ABSTRACT_LENGTH, shorten
 from digest.rendering.view import PageView, view
@@ -50,7 +50,7 @@ class Renderer:
     def __init__(self, templates: Path | None = None) -> None:
         self._folder = templates
         self._html, self._text = _environments(templates) if templates else _built_in()
-        self._html_shelf, self._text_shelf = Shelf(), Shelf()
+        self._html_cache, self._text_cache = PieceCache(), PieceCache()
         self._inliner = css_inline.CSSInliner(
             keep_at_rules=True, minify_css=True, load_remote_stylesheets=False
         )
@@ -67,12 +67,12 @@ class Renderer:
         Raises ConfigError where a template is broken, leaves out the mark, or is itself too long.
         """
         page = view(digest, mark if digest.feedback else "")
-        text = Pieces(self._text_shelf, page)
+        text = Pieces(self._text_cache, page)
         whole = Extent(min(digest.abstracts, page.total), page.total, page.total)
         if digest.format is Format.HTML:
             parts = {
                 "digest.txt": self._text_beside_html(text, whole, mark),
-                "digest.html": self._within_budget(Pieces(self._html_shelf, page), whole, mark),
+                "digest.html": self._within_budget(Pieces(self._html_cache, page), whole, mark),
             }
         else:
             parts = {"digest.txt": self._text_part(text, whole, mark)}

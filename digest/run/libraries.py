@@ -44,7 +44,7 @@ UNNAMED = (
     " same text in a file, names it"
 )
 
-Shelves: TypeAlias = dict[str, list[LibraryPaper]]
+ByItem: TypeAlias = dict[str, list[LibraryPaper]]
 """What is kept of libraries at Zotero, by the item that names each."""
 
 
@@ -133,8 +133,8 @@ class _Refreshing:
         if is_kept and self._is_as_it_was(reader, preferences.library_marks(number)):
             return
         before = preferences.library_rows(number) if is_kept else []
-        shelves, troubles = await self._zotero(reader, before)
-        papers, more = _read(reader, self.places.home, before, shelves)
+        by_item, troubles = await self._zotero(reader, before)
+        papers, more = _read(reader, self.places.home, before, by_item)
         troubles += more
         for trouble in troubles if is_kept else []:
             log.warning("%s", trouble)
@@ -163,11 +163,11 @@ class _Refreshing:
 
     async def _zotero(
         self, reader: Subscriber, before: Sequence[LibraryPaper]
-    ) -> tuple[Shelves, list[Trouble]]:
+    ) -> tuple[ByItem, list[Trouble]]:
         """What a reader has at Zotero."""
         store, now = self.session.store, self.session.clock()
         preferences = store.preferences
-        shelves: Shelves = {}
+        by_item: ByItem = {}
         troubles = []
         for item in filter(is_zotero, fields_of(reader)):
             old = [paper for paper in before if paper.source == item]
@@ -183,15 +183,15 @@ class _Refreshing:
             except LibraryError as error:
                 troubles.append(Trouble(reader.email, str(error)))
                 continue
-            shelf = await asyncio.to_thread(
+            fetched = await asyncio.to_thread(
                 read_again, item, old, self.places.zotero, self._over_in(ZOTERO_SECONDS)
             )
-            shelves[item] = shelf.papers
-            if shelf.words:
-                troubles.append(Trouble(reader.email, shelf.words))
-            if shelf.rest:
-                preferences.let_zotero_rest(now + shelf.rest)
-        return shelves, troubles
+            by_item[item] = fetched.papers
+            if fetched.words:
+                troubles.append(Trouble(reader.email, fetched.words))
+            if fetched.rest:
+                preferences.let_zotero_rest(now + fetched.rest)
+        return by_item, troubles
 
 
 def fields_of(reader: Subscriber) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ def _read(
     reader: Subscriber,
     home: Path,
     before: Sequence[LibraryPaper],
-    shelves: Mapping[str, list[LibraryPaper]] = MappingProxyType({}),
+    by_item: Mapping[str, list[LibraryPaper]] = MappingProxyType({}),
 ) -> tuple[list[LibraryPaper], list[Trouble]]:
     """A reader's library as it is now, with what was read at Zotero: what has not changed, or
     cannot be read, stays.
@@ -226,7 +226,7 @@ def _read(
     for item in fields_of(reader):
         old = by_source.get(item, [])
         if is_zotero(item):
-            found += shelves.get(item, old)
+            found += by_item.get(item, old)
             continue
         try:
             mark, reading = read_item(item, home, old[0].mark if old else "")

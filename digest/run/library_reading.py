@@ -78,14 +78,14 @@ def read_items(places: Places, reader: Subscriber) -> Iterator[Reading]:
 
 def _read_zotero(places: Places, item: str) -> Reading:
     require_zotero(item)
-    shelf = read_again(item, (), places.zotero, lambda: False)
+    fetched = read_again(item, (), places.zotero, lambda: False)
     more = (
         " (its latest items; runs read the rest)"
-        if is_incomplete(shelf.papers[0].mark if shelf.papers else "")
+        if is_incomplete(fetched.papers[0].mark if fetched.papers else "")
         else ""
     )
-    papers = [paper for paper in shelf.papers if paper.title]
-    return Reading(item + more, papers, trouble=shelf.words)
+    papers = [paper for paper in fetched.papers if paper.title]
+    return Reading(item + more, papers, trouble=fetched.words)
 
 
 async def with_titles(

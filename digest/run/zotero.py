@@ -22,7 +22,7 @@ STEP = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Fetched:
     """What is kept of a library now. `rest`: for how long nobody is to ask Zotero; `words` say
     what is wrong, or "".
     """
@@ -51,34 +51,34 @@ def is_incomplete(mark: str) -> bool:
 
 def read_again(
     item: str, before: Sequence[LibraryPaper], access: Access, is_over: Callable[[], bool]
-) -> Shelf:
+) -> Fetched:
     """A Zotero library as it is now; what cannot be read stays as it was `before`. Asks over the
     network, and blocks.
     """
     from digest.library.zotero_api import AT_ONCE, ZoteroClient, ZoteroError
 
-    shelving = None
+    merging = None
     with closing(ZoteroClient(place_of(item), access, is_over)) as client:
         try:
             listing = client.listing(_version_of(before))
             if listing is None:
-                return Shelf(list(before), rest=client.rest)
-            shelving = _Shelving(item, listing, before)
+                return Fetched(list(before), rest=client.rest)
+            merging = _Merging(item, listing, before)
             for _ in range(STEP // AT_ONCE):
-                if client.rest or not shelving.missing:
+                if client.rest or not merging.missing:
                     break
-                asked = shelving.missing[:AT_ONCE]
-                shelving.put(asked, client.items(asked))
+                asked = merging.missing[:AT_ONCE]
+                merging.put(asked, client.items(asked))
         except ZoteroError as error:
-            papers = shelving.papers() if shelving else list(before)
-            return Shelf(papers, f"the library {item}: {error}", error.rest)
+            papers = merging.papers() if merging else list(before)
+            return Fetched(papers, f"the library {item}: {error}", error.rest)
     more, words = len(listing.items) - LIBRARY_PAPERS, ""
     if more > 0:
         words = f"the library {item} has {more} items more than the {LIBRARY_PAPERS} that are read"
-    return Shelf(shelving.papers(), words, client.rest)
+    return Fetched(merging.papers(), words, client.rest)
 
 
-class _Shelving:
+class _Merging:
     """A library that is brought up to a listing: what is `missing` has changed, or is new, the
     latest first.
     """

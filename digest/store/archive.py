@@ -23,7 +23,7 @@ _ROW = """SELECT m.seq, q.text AS query, m.paper, m.kind, r.started_at AS at
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class ArchivedPaper:
     """A paper as a query brought it. `at` is when, in UTC; None where nobody knows any more."""
 
     seq: int
@@ -98,10 +98,12 @@ class Archive(Concern):
             {"runs": self._runs_of(day), "queries": list(queries)},
         )
 
-    def on_day(self, day: date, papers: Sequence[str], queries: Sequence[str]) -> list[Shelved]:
+    def on_day(
+        self, day: date, papers: Sequence[str], queries: Sequence[str]
+    ) -> list[ArchivedPaper]:
         """How some papers came on a day, by some queries."""
         return self._db.all(
-            Shelved,
+            ArchivedPaper,
             f"""{_ROW} WHERE m.paper IN many(:papers) AND m.run IN many(:runs)
                     AND q.text IN many(:queries) AND {SHOWN}
                 ORDER BY m.seq""",
@@ -116,39 +118,41 @@ class Archive(Concern):
             [query],
         )
 
-    def newest(self, query: str, most: int, skipped: int = 0) -> list[Shelved]:
+    def newest(self, query: str, most: int, skipped: int = 0) -> list[ArchivedPaper]:
         """The papers that came last into a query's log, the last first, but for the first
         `skipped` of them.
         """
         return self._db.all(
-            Shelved,
+            ArchivedPaper,
             f"""{_ROW} WHERE q.text = ? AND {SHOWN} ORDER BY m.seq DESC LIMIT ? OFFSET ?""",
             [query, most, skipped],
         )
 
-    def oldest(self, query: str, most: int, skipped: int = 0) -> list[Shelved]:
+    def oldest(self, query: str, most: int, skipped: int = 0) -> list[ArchivedPaper]:
         """The papers that came first into a query's log, but for the first `skipped` of them; the
         last of these first, as by `newest`, which takes long to reach them in a long log.
         """
         found = self._db.all(
-            Shelved,
+            ArchivedPaper,
             f"""{_ROW} WHERE q.text = ? AND {SHOWN} ORDER BY m.seq LIMIT ? OFFSET ?""",
             [query, most, skipped],
         )
         return found[::-1]
 
-    def newest_of(self, queries: Sequence[str], most: int) -> list[Shelved]:
+    def newest_of(self, queries: Sequence[str], most: int) -> list[ArchivedPaper]:
         """The papers that came last into any of some logs, the last first."""
         wanted = {"queries": list(queries), "most": most, "before": most - 1}
         # As a rule they stand near the log's end; else each log's own end is looked at.
         near = head(self._db) - NEAR * most
-        found = self._db.all(Shelved, _NEAR_END, wanted | {"near": near})
-        return found if len(found) == most or near <= 0 else self._db.all(Shelved, _ENDS, wanted)
+        found = self._db.all(ArchivedPaper, _NEAR_END, wanted | {"near": near})
+        return (
+            found if len(found) == most or near <= 0 else self._db.all(ArchivedPaper, _ENDS, wanted)
+        )
 
-    def of_paper(self, paper: str, queries: Sequence[str]) -> list[Shelved]:
+    def of_paper(self, paper: str, queries: Sequence[str]) -> list[ArchivedPaper]:
         """How a paper, in its versions, came by some queries."""
         return self._db.all(
-            Shelved,
+            ArchivedPaper,
             f"""{_ROW} WHERE m.paper = ? AND q.text IN many(?) AND m.listed = 0 ORDER BY m.seq""",
             [paper, list(queries)],
         )

@@ -24,13 +24,13 @@ from digest.web.answers import SAFE, Errors, error_page
 from digest.web.archive import Archive
 from digest.web.choices import Choices
 from digest.web.counts import Counts
-from digest.web.desk import Desk
-from digest.web.front import Front
+from digest.web.database_thread import DatabaseThread
+from digest.web.gateway import Gateway
 from digest.web.leaving import Leaving
 from digest.web.letters import Letters
 from digest.web.liking import Liking
-from digest.web.own import Own
 from digest.web.pages import Pages
+from digest.web.private_pages import PrivatePages
 from digest.web.public import PublicFile
 from digest.web.readers import Readers
 from digest.web.signing_up import SigningUp
@@ -43,15 +43,15 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the routes work with: at the `desk` readers' deeds are done, in the `library` people
-    read.
+    """What the routes work with: a thread with the database for what readers do, and one for what
+    people read, so that neither waits for the other.
     """
 
     settings: Settings
     pages: Pages
     signer: Signer
-    desk: Desk
-    library: Desk
+    database: DatabaseThread
+    reading: DatabaseThread
     file: PublicFile
     clock: Callable[[], datetime] = machine_now
 
@@ -63,18 +63,21 @@ def open_site(settings: Settings, store: Store) -> Iterator[Site]:
     pages = Pages(prefix, settings.templates, signup=settings.signup)
     signer, file = make_signer(store, settings.secret), PublicFile(settings)
     file.look()
-    with closing(Desk(settings.db)) as desk, closing(Desk(settings.db)) as library:
-        yield Site(settings, pages, signer, desk, library, file)
+    with (
+        closing(DatabaseThread(settings.db)) as database,
+        closing(DatabaseThread(settings.db)) as reading,
+    ):
+        yield Site(settings, pages, signer, database, reading, file)
 
 
-def make_app(site: Site) -> Front:
-    """The application. Each request passes its front first."""
+def make_app(site: Site) -> Gateway:
+    """The application. Each request passes the gateway first."""
     app = Starlette(
         routes=[
             *_common(site),
-            *Own(site.pages, site.library, site.signer, site.settings.base_url).routes,
-            *Leaving(site.pages, site.desk, site.signer, site.clock).routes,
-            *Liking(site.pages, site.desk, site.signer, site.clock).routes,
+            *PrivatePages(site.pages, site.reading, site.signer, site.settings.base_url).routes,
+            *Leaving(site.pages, site.database, site.signer, site.clock).routes,
+            *Liking(site.pages, site.database, site.signer, site.clock).routes,
             *_for_readers(site),
             *legal_routes(site.pages),
         ],
@@ -82,9 +85,9 @@ def make_app(site: Site) -> Front:
     )
     # It would lead to whatever host the request names.
     app.router.redirect_slashes = False
-    app.router.default = Archive(site.pages, site.library, site.file, site.settings.base_url)
-    return Front(
-        Told(app, site.pages, site.desk, site.clock),
+    app.router.default = Archive(site.pages, site.reading, site.file, site.settings.base_url)
+    return Gateway(
+        Told(app, site.pages, site.database, site.clock),
         prefix=site.pages.prefix,
         trusted=site.settings.proxies,
         # What is left of the body is not waited for.
@@ -95,10 +98,10 @@ def make_app(site: Site) -> Front:
 def _for_readers(site: Site) -> Iterator[Route]:
     """Where people sign up, change what comes, and follow the links that they asked for."""
     readers, counts = Readers(site.settings), Counts()
-    pages, desk, signer, clock = site.pages, site.desk, site.signer, site.clock
-    yield from Choices(pages, desk, signer, clock, readers, counts).routes
-    yield from Letters(site.settings, pages, desk, signer, clock, readers).routes
-    yield from SigningUp(site.settings, pages, desk, signer, clock, readers, counts).routes
+    pages, database, signer, clock = site.pages, site.database, site.signer, site.clock
+    yield from Choices(pages, database, signer, clock, readers, counts).routes
+    yield from Letters(site.settings, pages, database, signer, clock, readers).routes
+    yield from SigningUp(site.settings, pages, database, signer, clock, readers, counts).routes
 
 
 def _common(site: Site) -> list[Route]:
@@ -110,7 +113,7 @@ def _common(site: Site) -> list[Route]:
     async def health(_request: Request) -> Response:
         status, headers = "ok", SAFE | {"Cache-Control": "no-store"}
         try:
-            await site.desk.do(lambda store: store.runs.latest())
+            await site.database.do(lambda store: store.runs.latest())
         except DigestError as error:
             log.warning("%s", error)
             status = "unavailable"

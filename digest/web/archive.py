@@ -14,11 +14,11 @@ from starlette.responses import Response
 from digest.rules.verdict import read_paper_name
 from digest.store import Store
 from digest.web.answers import SAFE, error_page
-from digest.web.binding import Binder, Found
-from digest.web.desk import Desk
+from digest.web.archive_pages import ArchivePages, Found
+from digest.web.database_thread import DatabaseThread
+from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public, PublicFile
-from digest.web.shelves import Shelves
 
 MOST_KEPT = 200
 """Pages that are kept, made, until something is written into the database."""
@@ -32,12 +32,14 @@ FRESH = {"Cache-Control": "public, max-age=60"}
 
 
 class Archive:
-    """Answers for all public pages; with a desk of its own, so that no reader's deed waits for
+    """Answers for all public pages; with a database of its own, so that no reader's deed waits for
     them.
     """
 
-    def __init__(self, pages: Pages, desk: Desk, file: PublicFile, address: str) -> None:
-        self._pages, self._desk, self._file, self._address = pages, desk, file, address
+    def __init__(
+        self, pages: Pages, database: DatabaseThread, file: PublicFile, address: str
+    ) -> None:
+        self._pages, self._database, self._file, self._address = pages, database, file, address
         self._kept: OrderedDict[str, Found | None] = OrderedDict()
         self._state: tuple[str, Public, str] | None = None
 
@@ -55,7 +57,7 @@ class Archive:
             raise HTTPException(404)
         if path == "find":
             return self._to_paper(request.query_params.get("id", ""))
-        found = await self._desk.do(lambda store: self._find(store, public, path))
+        found = await self._database.do(lambda store: self._find(store, public, path))
         if found is None:
             words = NOT_HERE if path.startswith("paper/") else ""
             return error_page(self._pages, 404, words=words, archive=True)
@@ -76,8 +78,8 @@ class Archive:
             self._kept.clear()
             self._state = state
         if path not in self._kept:
-            binder = Binder(self._pages, public, address=self._address)
-            found = binder.find(Shelves(store, public), path)
+            pages_of_archive = ArchivePages(self._pages, public, address=self._address)
+            found = pages_of_archive.find(Listings(store, public), path)
             if found is None:
                 return None
             self._kept[path] = found

@@ -25,9 +25,9 @@ from digest.store.suppressions import UNDO
 from digest.subscribers.book import fields_of, pause_text
 from digest.web.answers import secret_page
 from digest.web.counts import Counts
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
-from digest.web.front import place_of
+from digest.web.gateway import place_of
 from digest.web.leaving import MEANT
 from digest.web.pages import Pages
 from digest.web.readers import Known, Readers
@@ -77,7 +77,7 @@ class Choices:
     """Answers the links to readers' choices."""
 
     pages: Pages
-    desk: Desk
+    database: DatabaseThread
     signer: Signer
     clock: Callable[[], datetime]
     readers: Readers
@@ -96,7 +96,7 @@ class Choices:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         token, place = request.path_params["token"], place_of(request)
-        page = await self.desk.do(lambda store: self._answer(store, token, form, place))
+        page = await self.database.do(lambda store: self._answer(store, token, form, place))
         if page is None:
             log.info("a link that leads nowhere")
             return secret_page(self.pages.page("leave.html", shown="unknown"), 404)

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from digest.model import Item
 from digest.rendering.texts import UNPRINTABLE, readable
 from digest.times import to_text
-from digest.web.shelves import Feed
+from digest.web.listings import Feed
 
 ATOM = "application/atom+xml"
 LONGEST_ABSTRACT = 4_000

@@ -22,7 +22,7 @@ from digest.model import Standing
 from digest.store import Store
 from digest.store.suppressions import UNDO
 from digest.web.answers import secret_page
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
 from digest.web.pages import Pages
 
@@ -63,9 +63,9 @@ class Leaving:
     """Answers the links by which readers leave."""
 
     def __init__(
-        self, pages: Pages, desk: Desk, signer: Signer, clock: Callable[[], datetime]
+        self, pages: Pages, database: DatabaseThread, signer: Signer, clock: Callable[[], datetime]
     ) -> None:
-        self._pages, self._desk, self._signer, self._clock = pages, desk, signer, clock
+        self._pages, self._database, self._signer, self._clock = pages, database, signer, clock
 
     @property
     def routes(self) -> list[Route]:
@@ -80,7 +80,7 @@ class Leaving:
         reader = self._signer.number(Purpose.LEAVE, request.path_params["token"])
         standing = None
         if reader is not None:
-            standing = await self._desk.do(lambda store: self._do(store, deed, reader))
+            standing = await self._database.do(lambda store: self._do(store, deed, reader))
         if standing is None:
             log.info("a link that leads nowhere")
             return secret_page(self._page("unknown"), 404)

@@ -22,9 +22,9 @@ from digest.store import Store
 from digest.store.letters import Asked, Letter, LetterKind
 from digest.subscribers.addresses import normal_email
 from digest.web.answers import HEADERS, secret_page
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
-from digest.web.front import place_of
+from digest.web.gateway import place_of
 from digest.web.pages import Pages
 from digest.web.readers import Readers
 
@@ -42,7 +42,7 @@ class Letters:
 
     settings: Settings
     pages: Pages
-    desk: Desk
+    database: DatabaseThread
     signer: Signer
     clock: Callable[[], datetime]
     readers: Readers
@@ -58,7 +58,7 @@ class Letters:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         token, place = request.path_params["token"], place_of(request)
-        return await self.desk.do(lambda store: self._answer(store, token, form, place))
+        return await self.database.do(lambda store: self._answer(store, token, form, place))
 
     def _answer(
         self, store: Store, token: str, form: dict[str, str] | None, place: str

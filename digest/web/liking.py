@@ -24,7 +24,7 @@ from digest.rendering.texts import readable
 from digest.run.likes import choose
 from digest.store import Store
 from digest.web.answers import secret_page
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
 from digest.web.leaving import FIELD, LONGEST_FORM
 from digest.web.pages import Pages
@@ -54,9 +54,9 @@ class Liking:
     """Answers the links beside papers."""
 
     def __init__(
-        self, pages: Pages, desk: Desk, signer: Signer, clock: Callable[[], datetime]
+        self, pages: Pages, database: DatabaseThread, signer: Signer, clock: Callable[[], datetime]
     ) -> None:
-        self._pages, self._desk, self._signer, self._clock = pages, desk, signer, clock
+        self._pages, self._database, self._signer, self._clock = pages, database, signer, clock
 
     @property
     def routes(self) -> list[Route]:
@@ -71,7 +71,7 @@ class Liking:
         token, number = request.path_params["token"], request.path_params["number"]
         liked = None
         if _NUMBER.fullmatch(number) and self._signer.number(Purpose.LIKE, token) is not None:
-            liked = await self._desk.do(lambda store: self._do(store, deed, token, int(number)))
+            liked = await self._database.do(lambda store: self._do(store, deed, token, int(number)))
         if liked is None:
             log.info("a link that leads nowhere")
             return secret_page(self._pages.page("like.html", shown="unknown", field=FIELD), 404)

@@ -22,19 +22,21 @@ from digest.store import Store
 from digest.store.figures import Figures
 from digest.times import text_or_none
 from digest.web.answers import SAFE
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 
 HEADERS = SAFE | {"Cache-Control": "no-store"}
 
 
-def make_watch(desk: Desk, requests: Mapping[str, int], clock: Callable[[], datetime]) -> Starlette:
+def make_watch(
+    database: DatabaseThread, requests: Mapping[str, int], clock: Callable[[], datetime]
+) -> Starlette:
     """The application of the other listener; `requests` are those of the web side, counted by the
     class of their status.
     """
 
     async def metrics(_request: Request) -> Response:
         try:
-            gathered = await desk.do(lambda store: list(_metrics(store, clock())))
+            gathered = await database.do(lambda store: list(_metrics(store, clock())))
         except DigestError:
             gathered = [_gauge("digest_up", "Whether the database can be read", 0)]
         counted = CounterMetricFamily("digest_web_requests", "Answers", labels=["status"])
@@ -46,7 +48,7 @@ def make_watch(desk: Desk, requests: Mapping[str, int], clock: Callable[[], date
 
     async def health(_request: Request) -> Response:
         try:
-            value = await desk.do(lambda store: _health(store, clock()))
+            value = await database.do(lambda store: _health(store, clock()))
         except DigestError as error:
             return JSONResponse({"status": "unavailable", "why": str(error)}, 503, HEADERS)
         return JSONResponse(value, headers=HEADERS)

@@ -27,9 +27,9 @@ from digest.subscribers.addresses import normal_email
 from digest.web.answers import SAFE, secret_page
 from digest.web.choices import LONGEST_FORM, WORDS
 from digest.web.counts import Counts
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
-from digest.web.front import place_of
+from digest.web.gateway import place_of
 from digest.web.pages import Pages
 from digest.web.readers import Readers
 from digest.web.wanted import PICKED, Fault, as_posted, fault_of, posted, shown, texts_of
@@ -58,7 +58,7 @@ class SigningUp:
 
     settings: Settings
     pages: Pages
-    desk: Desk
+    database: DatabaseThread
     signer: Signer
     clock: Callable[[], datetime]
     readers: Readers
@@ -82,7 +82,7 @@ class SigningUp:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         place = place_of(request)
-        answer = secret_page(await self.desk.do(lambda store: self._answer(store, form, place)))
+        answer = secret_page(await self.database.do(lambda store: self._answer(store, form, place)))
         answer.headers["Content-Security-Policy"] = f"{SAFE[POLICY]}; script-src 'self'"
         return answer
 

@@ -15,9 +15,9 @@ from digest import __version__
 from digest.errors import ConfigError
 from digest.rendering.templates import fingerprint
 from digest.system.files import PUBLIC, replace_file
-from digest.web.binding import ENDINGS, Binder
+from digest.web.archive_pages import ENDINGS, ArchivePages
+from digest.web.listings import Listings
 from digest.web.pages import ROOM, Pages
-from digest.web.shelves import Shelves
 
 MANIFEST = ".digest-site.json"
 """In the folder: the files that were written there, and of what. No others are touched."""
@@ -43,12 +43,16 @@ class SiteFiles:
         self._made_by = f"{__version__} {' '.join(marks)}"
         self._before, self._now = self._manifest(), dict[str, str]()
 
-    def publish(self, shelves: Shelves, binder: Binder, pages: Pages) -> Published:
+    def publish(
+        self, listings: Listings, pages_of_archive: ArchivePages, pages: Pages
+    ) -> Published:
         """Bring the folder up to date. Raises ConfigError where it cannot be written."""
         written = int(self._update(pages.style_name, "", lambda: pages.style))
-        for path, made_of in _sources(shelves):
+        for path, made_of in _sources(listings):
             with_notice = f"{pages.notice} {made_of}"
-            written += self._update(path, with_notice, partial(binder.text, shelves, path))
+            written += self._update(
+                path, with_notice, partial(pages_of_archive.text, listings, path)
+            )
         for name in pages.legal:
             # All pages lead to the folder: so the address is the one that a server has for it.
             text = pages.page(f"{name}.html", root="..")
@@ -94,11 +98,11 @@ def _is_ours(path: str) -> bool:
     return not path.startswith("/") and ".." not in path.split("/")
 
 
-def _sources(shelves: Shelves) -> Iterator[tuple[str, str]]:
+def _sources(listings: Listings) -> Iterator[tuple[str, str]]:
     """The path of each file, and what it is made of."""
-    for shelf in shelves.all():
-        made_of = repr(shelf)
+    for listing in listings.all():
+        made_of = repr(listing)
         for ending in ENDINGS:
-            yield f"{shelf.path}{ending}", made_of
-    for feed in shelves.feeds():
+            yield f"{listing.path}{ending}", made_of
+    for feed in listings.feeds():
         yield f"{feed.path}.atom", repr(feed)

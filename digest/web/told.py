@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from digest.errors import DigestError
 from digest.web.answers import SAFE
-from digest.web.desk import Desk
-from digest.web.front import Application
+from digest.web.database_thread import DatabaseThread
+from digest.web.gateway import Application
 from digest.web.pages import Pages
 
 log = logging.getLogger(__name__)
@@ -27,9 +27,13 @@ class Told:
     """Stands before an application, and puts the notice that holds now on its pages."""
 
     def __init__(
-        self, application: Application, pages: Pages, desk: Desk, clock: Callable[[], datetime]
+        self,
+        application: Application,
+        pages: Pages,
+        database: DatabaseThread,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._application, self._pages, self._desk = application, pages, desk
+        self._application, self._pages, self._database = application, pages, database
         self._clock = clock
         self._looked: datetime | None = None
 
@@ -40,7 +44,7 @@ class Told:
             self._looked = now
             # A database that is busy keeps no page back that needs none.
             try:
-                self._pages.notice = await self._desk.do(lambda store: store.notices.text(now))
+                self._pages.notice = await self._database.do(lambda store: store.notices.text(now))
             except DigestError as error:
                 log.info("the notice was not looked up: %s", error)
         await self._application(scope, receive, send)

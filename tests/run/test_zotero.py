@@ -10,7 +10,7 @@ import pytest
 
 from digest.library import LibraryError
 from digest.library.zotero import OWN_TAG, Access, entry_of, place_of
-from digest.run.zotero import Shelf, is_incomplete, read_again, require_zotero
+from digest.run.zotero import Fetched, is_incomplete, read_again, require_zotero
 from digest.store.preferences import LibraryPaper
 from tests.world.zotero_server import KEY, Answer, ZoteroServer, zotero
 
@@ -39,12 +39,12 @@ def read(
     before: Sequence[LibraryPaper] = (),
     item: str = "zotero:user/7",
     key: str = KEY,
-) -> Shelf:
+) -> Fetched:
     return read_again(item, before, Access(server.url, key), lambda: False)
 
 
-def titles(shelf: Shelf) -> dict[str, str]:
-    return {paper.id: paper.title for paper in shelf.papers}
+def titles(fetched: Fetched) -> dict[str, str]:
+    return {paper.id: paper.title for paper in fetched.papers}
 
 
 def test_what_has_changed_is_asked_for_and_nothing_else(server: ZoteroServer) -> None:
@@ -68,12 +68,12 @@ def test_what_has_changed_is_asked_for_and_nothing_else(server: ZoteroServer) ->
 
 
 def test_one_collection_is_read_alone(server: ZoteroServer) -> None:
-    shelf = read(server, item="zotero:user/7/collections/cccccccc")
-    assert titles(shelf) == {"BBBBBBBB": "A second"}
+    fetched = read(server, item="zotero:user/7/collections/cccccccc")
+    assert titles(fetched) == {"BBBBBBBB": "A second"}
     server.put("BBBBBBBB", "A second", collections=[])
     server.put("EEEEEEEE", "Another", collections=["CCCCCCCC"])
-    shelf = read(server, shelf.papers, "zotero:user/7/collections/cccccccc")
-    assert titles(shelf) == {"EEEEEEEE": "Another"}
+    fetched = read(server, fetched.papers, "zotero:user/7/collections/cccccccc")
+    assert titles(fetched) == {"EEEEEEEE": "Another"}
 
 
 def test_what_digest_put_there_and_what_is_no_paper_does_not_count(server: ZoteroServer) -> None:
@@ -162,23 +162,23 @@ def test_what_cannot_be_read_stays_as_it_was(server: ZoteroServer, name: str, at
     before = read(server).papers
     server.put("AAAAAAAA", "Changed", archiveID="arXiv:2301.00001")
     server.next = [answer] if at == "listing" else [None, answer]
-    shelf = read(server, before)
-    assert titles(shelf) == {"2301.00001": "A first one", "BBBBBBBB": "A second"}
+    fetched = read(server, before)
+    assert titles(fetched) == {"2301.00001": "A first one", "BBBBBBBB": "A second"}
     if name.startswith("unchanged") and at == "listing":
         return
-    assert words in shelf.words
-    assert "\n" not in shelf.words
-    assert shelf.rest is not None
-    assert shelf.rest.total_seconds() == rest
-    assert titles(read(server, shelf.papers))["2301.00001"] == "Changed"
+    assert words in fetched.words
+    assert "\n" not in fetched.words
+    assert fetched.rest is not None
+    assert fetched.rest.total_seconds() == rest
+    assert titles(read(server, fetched.papers))["2301.00001"] == "Changed"
 
 
 def test_zotero_that_asks_to_be_left_alone_is_asked_no_more(server: ZoteroServer) -> None:
     server.headers = {"Backoff": "30"}
-    shelf = read(server)
-    assert (shelf.papers, shelf.words, len(server.requests)) == ([], "", 1)
-    assert shelf.rest is not None
-    assert shelf.rest.total_seconds() == 30
+    fetched = read(server)
+    assert (fetched.papers, fetched.words, len(server.requests)) == ([], "", 1)
+    assert fetched.rest is not None
+    assert fetched.rest.total_seconds() == 30
 
 
 def test_who_may_not_read_and_what_is_not_there_is_said(server: ZoteroServer) -> None:
@@ -188,10 +188,10 @@ def test_who_may_not_read_and_what_is_not_there_is_said(server: ZoteroServer) ->
         ("zotero:group/8", KEY, "Zotero knows no library of group 8"),
         ("zotero:user/7/collections/ABCD1234", KEY, "no collection ABCD1234 of user 7"),
     ):
-        shelf = read(server, item=item, key=key)
-        assert words in shelf.words
-        assert shelf.rest is None
-        assert "wrong" not in shelf.words
+        fetched = read(server, item=item, key=key)
+        assert words in fetched.words
+        assert fetched.rest is None
+        assert "wrong" not in fetched.words
 
 
 def test_what_is_listed_under_no_key_is_passed_over(server: ZoteroServer) -> None:
@@ -199,9 +199,9 @@ def test_what_is_listed_under_no_key_is_passed_over(server: ZoteroServer) -> Non
     server.next = [Answer(200, body, JSON)]
     assert "cannot be read" in read(server).words
     server.next = [Answer(200, body.replace(b'"x"', b"102"), JSON)]
-    shelf = read(server)
-    assert (len(shelf.papers), shelf.words) == (2, "")
-    assert read(server, shelf.papers).words == ""
+    fetched = read(server)
+    assert (len(fetched.papers), fetched.words) == (2, "")
+    assert read(server, fetched.papers).words == ""
 
 
 def test_an_item_of_which_nothing_is_said_stays_until_it_is_listed_no_more(
@@ -210,10 +210,10 @@ def test_an_item_of_which_nothing_is_said_stays_until_it_is_listed_no_more(
     before = read(server).papers
     server.put("AAAAAAAA", "Changed", archiveID="arXiv:2301.00001")
     server.next = [None, Answer(200, b"[]", JSON)]
-    shelf = read(server, before)
-    assert titles(shelf)["2301.00001"] == "A first one"
+    fetched = read(server, before)
+    assert titles(fetched)["2301.00001"] == "A first one"
     server.remove("BBBBBBBB")
-    assert titles(read(server, shelf.papers)) == {"2301.00001": "Changed"}
+    assert titles(read(server, fetched.papers)) == {"2301.00001": "Changed"}
 
 
 def test_an_id_may_stand_bare_beside_the_name_of_the_archive() -> None:

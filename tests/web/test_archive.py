@@ -18,7 +18,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.web.reading_room import FILE, RL, Room, papers, reading_room
+from tests.web.archive_world import FILE, RL, Room, papers, reading_room
 from tests.world.worlds import DAY, MONDAY
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "25"))

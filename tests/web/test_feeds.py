@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from digest.model import Item, Kind
 from digest.web.feeds import write_feed
-from digest.web.shelves import Feed
-from tests.web.reading_room import ADDRESS, RL, Room, papers, reading_room
+from digest.web.listings import Feed
+from tests.web.archive_world import ADDRESS, RL, Room, papers, reading_room
 from tests.world.worlds import DAY, MONDAY, eprint
 
 REQUIRED = {"id", "title", "updated", "author", "link"}

@@ -17,8 +17,8 @@ from digest.setup.mail import make_signer
 from digest.store import Store, open_store
 from digest.store.database import Database
 from digest.store.papers import write_paper
-from digest.web.desk import Desk
-from tests.web.reading_room import make_front
+from digest.web.database_thread import DatabaseThread
+from tests.web.archive_world import make_gateway
 from tests.world.worlds import MONDAY, eprint, reader
 
 ADA = "ada@example.org"
@@ -65,11 +65,11 @@ def offer(path: Path) -> None:
 @pytest.fixture
 async def web(tmp_path: Path) -> AsyncIterator[Web]:
     path = tmp_path / "digest.db"
-    with open_store(path) as store, contextlib.closing(Desk(path)) as desk:
+    with open_store(path) as store, contextlib.closing(DatabaseThread(path)) as database:
         readers = (reader(ADA, "Reasoning"),)
         store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
         offer(path)
-        transport = httpx.ASGITransport(make_front(store, desk))
+        transport = httpx.ASGITransport(make_gateway(store, database))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             yield Web(client, store, make_signer(store))
 

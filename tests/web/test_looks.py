@@ -13,8 +13,8 @@ import pytest
 from digest.mail.reader_tokens import Purpose
 from digest.setup.mail import make_signer
 from digest.store import open_store
-from tests.web.reading_room import PUBLIC, reading_room
-from tests.web.test_own import mail
+from tests.web.archive_world import PUBLIC, reading_room
+from tests.web.test_private_pages import mail
 from tests.web.test_serve import running
 from tests.world.browser import CHROMIUM, Browser, browser
 

@@ -8,19 +8,19 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.metrics import make_watch
-from tests.web.reading_room import Room, reading_room
-from tests.web.test_own import ADA, mail
+from tests.web.archive_world import Room, reading_room
+from tests.web.test_private_pages import ADA, mail
 
 
 async def asked(room: Room, path: str) -> httpx.Response:
-    desk = Desk(room.home / "digest.db", seconds=0.5)
-    watch = make_watch(desk, Counter(room.front.answers), lambda: room.now)
+    database = DatabaseThread(room.home / "digest.db", seconds=0.5)
+    watch = make_watch(database, Counter(room.gateway.answers), lambda: room.now)
     transport = httpx.ASGITransport(watch)
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         answer = await client.get(path)
-    desk.close()
+    database.close()
     return answer
 
 

@@ -29,8 +29,8 @@ from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from digest.web import server as serving_pages
 from digest.web.answers import HEADERS
-from digest.web.desk import Desk
-from tests.web.reading_room import make_front
+from digest.web.database_thread import DatabaseThread
+from tests.web.archive_world import make_gateway
 from tests.world.worlds import MONDAY, reader
 
 ADA, LIN = "ada@example.org", "lin@example.org"
@@ -302,8 +302,8 @@ async def test_half_a_request_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, site: Site
 ) -> None:
     monkeypatch.setattr(serving_pages, "SECONDS", 0.1)
-    desk = Desk(Path(site.store._database.name))
-    server = serving_pages.make_server(make_front(site.store, desk))
+    database = DatabaseThread(Path(site.store._database.name))
+    server = serving_pages.make_server(make_gateway(site.store, database))
     listener = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     for half in (
@@ -323,22 +323,22 @@ async def test_half_a_request_is_not_waited_for(
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Store, str]]:
+async def database(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Store, str]]:
     """The pages without a server, before a database of their own; they wait for it only briefly."""
     with open_store(tmp_path / "digest.db") as store:
         readers = (reader(ADA, "Reasoning"),)
         store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
         signer = make_signer(store)
-        with contextlib.closing(Desk(tmp_path / "digest.db", seconds=0.05)) as desk:
-            transport = httpx.ASGITransport(make_front(store, desk))
+        with contextlib.closing(DatabaseThread(tmp_path / "digest.db", seconds=0.05)) as database:
+            transport = httpx.ASGITransport(make_gateway(store, database))
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
                 yield client, store, f"/u/{signer.token(Purpose.LEAVE, 1)}"
 
 
 async def test_a_locked_database_keeps_nobody_else_waiting(
-    desk: tuple[httpx.AsyncClient, Store, str],
+    database: tuple[httpx.AsyncClient, Store, str],
 ) -> None:
-    client, store, link = desk
+    client, store, link = database
     done = []
 
     async def ask(method: str, path: str) -> httpx.Response:
@@ -357,9 +357,9 @@ async def test_a_locked_database_keeps_nobody_else_waiting(
 
 
 async def test_a_database_that_is_gone_is_a_page_too(
-    desk: tuple[httpx.AsyncClient, Store, str], tmp_path: Path
+    database: tuple[httpx.AsyncClient, Store, str], tmp_path: Path
 ) -> None:
-    client, _, link = desk
+    client, _, link = database
     (tmp_path / "digest.db").rename(tmp_path / "away.db")
     answer = await client.get(link)
     assert answer.status_code == 503

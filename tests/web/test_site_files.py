@@ -10,12 +10,12 @@ import pytest
 
 from digest.setup.settings import survey_settings
 from digest.setup.subscribers import read_roster
-from digest.web.binding import Binder
+from digest.web.archive_pages import ArchivePages
+from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public
-from digest.web.shelves import Shelves
 from digest.web.site_files import MANIFEST, Published, SiteFiles
-from tests.web.reading_room import FILE, RL, Room, papers, reading_room
+from tests.web.archive_world import FILE, RL, Room, papers, reading_room
 from tests.world.worlds import DAY
 
 
@@ -25,9 +25,9 @@ def write(room: Room, notice: str = "") -> Published:
     templates = own if own.is_dir() else None
     public, pages = Public.of(read_roster(settings)), Pages(templates=templates)
     pages.notice = notice
-    binder = Binder(pages, public, static=True)
+    pages_of_archive = ArchivePages(pages, public, static=True)
     return SiteFiles(room.home / "site", templates).publish(
-        Shelves(room.store, public), binder, pages
+        Listings(room.store, public), pages_of_archive, pages
     )
 
 

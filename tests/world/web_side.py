@@ -17,7 +17,7 @@ from digest.setup.mail import make_signer
 from digest.setup.settings import Settings, survey_settings
 from digest.setup.subscribers import read_roster
 from digest.web.app import Site, make_app
-from digest.web.desk import Desk
+from digest.web.database_thread import DatabaseThread
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
 from tests.world.worlds import HOUR, World, text
@@ -33,7 +33,7 @@ subscribers:
 class WebSide(World):
     """A world whose subscribers file and web side are those of an installation."""
 
-    def __init__(self, home: Path, desk: Desk, settings: Settings) -> None:
+    def __init__(self, home: Path, database: DatabaseThread, settings: Settings) -> None:
         super().__init__(settings.db)
         self.home, self.settings = home, settings
         self.signer: Signer = make_signer(self.store)
@@ -44,7 +44,7 @@ class WebSide(World):
             base_url=BASE,
         )
         file = PublicFile(settings)
-        site = Site(settings, Pages(), self.signer, desk, desk, file, lambda: self.now)
+        site = Site(settings, Pages(), self.signer, database, database, file, lambda: self.now)
         self.app = make_app(site)
 
     @property
@@ -91,6 +91,9 @@ def web_side(home: Path, now: datetime | None = None) -> Iterator[WebSide]:
     (home / "subscribers.yaml").write_text(FILE)
     flags = {"DIGEST_HOME": str(home), "DIGEST_BASE_URL": BASE, "DIGEST_SIGNUP": "open"}
     settings = survey_settings(flags, {}, home).settings
-    with closing(Desk(settings.db, 20)) as desk, closing(WebSide(home, desk, settings)) as side:
+    with (
+        closing(DatabaseThread(settings.db, 20)) as database,
+        closing(WebSide(home, database, settings)) as side,
+    ):
         side.now = now or side.now
         yield side

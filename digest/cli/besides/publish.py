@@ -152,10 +152,10 @@ def _write_site(
     settings: Settings, roster: Roster, _flags: PublishFlags, folder: Path
 ) -> tuple[dict[str, Any], str]:
     """Write the site; returns what is said of that, as a value and in a line."""
-    from digest.web.binding import Binder
+    from digest.web.archive_pages import ArchivePages
+    from digest.web.listings import Listings
     from digest.web.pages import Pages
     from digest.web.public import Public
-    from digest.web.shelves import Shelves
     from digest.web.site_files import SiteFiles
 
     public = Public.of(roster)
@@ -170,8 +170,11 @@ def _write_site(
     pages.legal.clear()
     with open_store(settings.db, create=False) as store:
         pages.notice = store.notices.text(machine_now())
-        shelves, binder = Shelves(store, public), Binder(pages, public, static=True)
-        done = SiteFiles(folder, settings.templates).publish(shelves, binder, pages)
+        listings, pages_of_archive = (
+            Listings(store, public),
+            ArchivePages(pages, public, static=True),
+        )
+        done = SiteFiles(folder, settings.templates).publish(listings, pages_of_archive, pages)
     value = {"folder": str(folder), **asdict(done)}
     changed = f"{counted(done.written, 'file')} written, {done.removed} removed"
     return {"site": value}, f"{folder}: {changed}, {done.left} as before."

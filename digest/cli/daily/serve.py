@@ -81,7 +81,7 @@ def open_web(context: Context, store: Store, listen: str) -> Iterator[Serve]:
             if beside:
                 from digest.web.metrics import make_watch
 
-                watch = make_watch(site.library, front.answers, site.clock)
+                watch = make_watch(site.reading, front.answers, site.clock)
                 serving.append(serve_until(make_server(watch), beside, stop))
             await asyncio.gather(*serving)
 

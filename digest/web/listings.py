@@ -1,4 +1,4 @@
-"""The archive's shelves: which papers stand at an address below the web side's, by the logs.
+"""The archive's listings: which papers stand at an address below the web side's, by the logs.
 
 `digest serve` and `digest publish --site` show the same; so nothing here depends on when it is
 asked for, but on what is on record.
@@ -22,7 +22,7 @@ from digest.rules.calendar import announcement_of
 from digest.rules.compose import compose
 from digest.rules.verdict import read_paper_name
 from digest.store import Store
-from digest.store.archive import Shelved
+from digest.store.archive import ArchivedPaper
 from digest.times import MONTHS, WEEKDAYS
 from digest.web.public import Public
 
@@ -41,7 +41,7 @@ _PATH = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PageLink:
     """A link to another page: its path without an ending, and the words."""
 
     path: str
@@ -49,7 +49,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Listing:
     """The papers at one path, put together as a digest would; `title` and `lead` say what they are.
 
     `feed` is the path of the feed that goes on with them; `came` says of a single paper how it
@@ -60,8 +60,8 @@ class Shelf:
     title: str
     lead: str
     digest: Digest
-    newer: Way | None = None
-    older: Way | None = None
+    newer: PageLink | None = None
+    older: PageLink | None = None
     feed: str = "feed"
     came: tuple[str, ...] = ()
 
@@ -84,14 +84,14 @@ class Feed:
     origin: str
 
 
-class Shelves:
-    """The shelves of one database, as far as they are `public`."""
+class Listings:
+    """The listings of one database, as far as they are `public`."""
 
     def __init__(self, store: Store, public: Public) -> None:
         self._archive, self._public, self._origin = store.archive, public, store.uuid
 
-    def find(self, path: str) -> Shelf | None:
-        """The shelf at a path without an ending; None where nothing public stands there."""
+    def find(self, path: str) -> Listing | None:
+        """The listing at a path without an ending; None where nothing public stands there."""
         found = _PATH.fullmatch(path) if self._public.keywords else None
         if found is None:
             return None
@@ -102,8 +102,8 @@ class Shelves:
         number = int(found["number"]) if found["number"] else 0
         return (self._day if found["kind"] == "day" else self._keyword)(found["name"], number)
 
-    def all(self) -> Iterator[Shelf]:
-        """Every shelf but those of single papers: the latest day, days with their pages, keywords
+    def all(self) -> Iterator[Listing]:
+        """Every listing but those of single papers: the latest day, days with their pages, keywords
         with theirs.
         """
         yield self._today()
@@ -114,13 +114,13 @@ class Shelves:
         for slug in self._public.slugs:
             yield from self._follow(f"keyword/{slug}", f"keyword/{slug}/")
 
-    def _follow(self, path: str, within: str) -> Iterator[Shelf]:
-        """A shelf, and those older ones whose paths begin so."""
-        shelf = self.find(path)
-        while shelf:
-            yield shelf
-            older = shelf.older.path if shelf.older else ""
-            shelf = self.find(older) if older.startswith(within) else None
+    def _follow(self, path: str, within: str) -> Iterator[Listing]:
+        """A listing, and those older ones whose paths begin so."""
+        listing = self.find(path)
+        while listing:
+            yield listing
+            older = listing.older.path if listing.older else ""
+            listing = self.find(older) if older.startswith(within) else None
 
     def feeds(self) -> Iterator[Feed]:
         """Every feed."""
@@ -128,15 +128,15 @@ class Shelves:
             if feed := self.feed(path):
                 yield feed
 
-    def _today(self) -> Shelf:
+    def _today(self) -> Listing:
         day = self._archive.last_day(self._public.queries)
-        shelf = self._day(day.isoformat(), 0) if day else None
-        if shelf is None:
+        listing = self._day(day.isoformat(), 0) if day else None
+        if listing is None:
             lead = "Nothing is on record yet: the first papers will stand here."
-            return Shelf("index", "New arXiv papers", lead, self._digest([], date.min))
-        return replace(shelf, path="index")
+            return Listing("index", "New arXiv papers", lead, self._digest([], date.min))
+        return replace(listing, path="index")
 
-    def _day(self, name: str, number: int) -> Shelf | None:
+    def _day(self, name: str, number: int) -> Listing | None:
         """A page of a day; 0 is the first, 1 is none."""
         with suppress(ValueError):
             day = date.fromisoformat(name)
@@ -148,7 +148,7 @@ class Shelves:
                 digest = self._digest(self._items(rows), day)
                 count, named = counted(len(papers), "new paper"), _headings(digest)
                 newer, older = self._beside_day(day, number or 1, pages)
-                return Shelf(
+                return Listing(
                     path=f"day/{day}/{number}" if number else f"day/{day}",
                     title=day_words(day),
                     lead=f"{count}, page {number or 1} of {pages}"
@@ -160,18 +160,20 @@ class Shelves:
                 )
         return None
 
-    def _beside_day(self, day: date, number: int, pages: int) -> tuple[Way | None, Way | None]:
+    def _beside_day(
+        self, day: date, number: int, pages: int
+    ) -> tuple[PageLink | None, PageLink | None]:
         if number > 1:
-            newer: Way | None = Way(f"day/{day}/{number - 1}".removesuffix("/1"), "Back")
+            newer: PageLink | None = PageLink(f"day/{day}/{number - 1}".removesuffix("/1"), "Back")
         else:
             following = self._archive.next_day(self._public.queries, day)
-            newer = Way(f"day/{following}", day_words(following)) if following else None
+            newer = PageLink(f"day/{following}", day_words(following)) if following else None
         if number < pages:
-            return newer, Way(f"day/{day}/{number + 1}", f"More of {day_words(day)}")
+            return newer, PageLink(f"day/{day}/{number + 1}", f"More of {day_words(day)}")
         before = self._archive.last_day(self._public.queries, before=day)
-        return newer, Way(f"day/{before}", day_words(before)) if before else None
+        return newer, PageLink(f"day/{before}", day_words(before)) if before else None
 
-    def _keyword(self, slug: str, number: int) -> Shelf | None:
+    def _keyword(self, slug: str, number: int) -> Listing | None:
         """A page of a keyword: 0 is the newest; the others are numbered from the oldest on, so that
         each of them holds the same papers for ever.
         """
@@ -192,17 +194,17 @@ class Shelves:
             rows = self._archive.oldest(keyword.query, most, before_it)
         else:
             rows = self._archive.newest(keyword.query, most, skipped)
-        return Shelf(
+        return Listing(
             path=f"keyword/{slug}/{number}" if number else f"keyword/{slug}",
             title=keyword_name(keyword.name),
             lead=f"All new arXiv papers that match {describe(keyword)}",
             digest=self._digest(self._items(rows, dated=True), date.min, keyword),
-            newer=Way(after, "Newer") if number else None,
-            older=Way(f"keyword/{slug}/{before}", "Older") if before else None,
+            newer=PageLink(after, "Newer") if number else None,
+            older=PageLink(f"keyword/{slug}/{before}", "Older") if before else None,
             feed=f"keyword/{slug}",
         )
 
-    def _paper(self, text: str) -> Shelf | None:
+    def _paper(self, text: str) -> Listing | None:
         name = read_paper_name(text)
         rows = self._archive.of_paper(name.id, self._public.queries) if name else []
         items = self._items(rows[:1])
@@ -211,7 +213,7 @@ class Shelves:
         names = self._public.names
         keywords = tuple(dict.fromkeys(names[row.query] for row in rows))
         digest = self._digest([replace(items[0], keywords=keywords)], date.min)
-        return Shelf(
+        return Listing(
             path=f"paper/{name.id}",
             title=readable(items[0].paper.title) or name.id,
             lead=f"arXiv:{name.id}, for {listed([keyword_name(k) for k in keywords], all_=True)}",
@@ -237,7 +239,7 @@ class Shelves:
         subtitle = f"New arXiv papers for {_named(keywords)}"
         return Feed(path, title, subtitle, [*found.values()][:IN_FEED], self._origin)
 
-    def _items(self, rows: Sequence[Shelved], *, dated: bool = False) -> list[Item]:
+    def _items(self, rows: Sequence[ArchivedPaper], *, dated: bool = False) -> list[Item]:
         """Rows of the logs as papers that a digest can hold; `dated`: under the days of their
         announcements.
         """
@@ -255,7 +257,7 @@ class Shelves:
         return compose(items, reader, now=now)
 
 
-def _item(paper: Paper, row: Shelved, name: str, dated: bool) -> Item:
+def _item(paper: Paper, row: ArchivedPaper, name: str, dated: bool) -> Item:
     # What a page brought that was imported, or a paper's late version, is an old one to nobody who
     # reads back.
     kind = Kind.LATE if row.kind is Kind.LATE else Kind.NEW
@@ -271,7 +273,7 @@ def _named(keywords: Sequence[Keyword]) -> str:
     return listed([keyword_name(keyword.name) for keyword in keywords])
 
 
-def _came(row: Shelved, name: str) -> str:
+def _came(row: ArchivedPaper, name: str) -> str:
     """How a paper came, in a line."""
     what = {Kind.REVISED: "a new version", Kind.LATE: "late"}.get(row.kind, "new")
     when = f"on {day_words(row.at.date())}" if row.at else "more than a year ago"

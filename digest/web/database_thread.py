@@ -17,7 +17,7 @@ SECONDS = 2.0
 T = TypeVar("T")
 
 
-class Desk:
+class DatabaseThread:
     """A thread with a connection of its own. What takes longer than `seconds` is given up."""
 
     def __init__(self, path: Path, seconds: float = SECONDS) -> None:

@@ -31,7 +31,7 @@ MOST_HOPS = 20
 _FORWARDED = re.compile(r"(?:^|[;,])\s*for=(?:\"([^\"]*)\"|([^;,\s]*))", re.IGNORECASE)
 
 
-class Front:
+class Gateway:
     """Stands before an application: refuses bodies that are too long before they come, puts the
     client's address in the place of the server's in front, and takes off the path under which all
     is.

@@ -16,8 +16,8 @@ from digest.setup.mail import make_signer
 from digest.setup.settings import survey_settings
 from digest.store import Store, open_store
 from digest.web.app import Site, make_app
-from digest.web.desk import Desk
-from digest.web.front import Front
+from digest.web.database_thread import DatabaseThread
+from digest.web.gateway import Gateway
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint
@@ -37,7 +37,7 @@ class Room:
 
     home: Path
     store: Store
-    front: Front
+    gateway: Gateway
     client: httpx.AsyncClient
     now: datetime = MONDAY
 
@@ -68,13 +68,15 @@ def papers(first: int, count: int, at: datetime, word: str = "Title") -> list[Pa
     ]
 
 
-def make_front(store: Store, desk: Desk, library: Desk | None = None, **settings: str) -> Front:
+def make_gateway(
+    store: Store, database: DatabaseThread, library: DatabaseThread | None = None, **settings: str
+) -> Gateway:
     """The pages of a database, without a server."""
     home = Path(store._database.name).parent
     found = survey_settings({"DIGEST_HOME": str(home), **settings}, {}, home).settings
     file = PublicFile(found)
     file.look()
-    return make_app(Site(found, Pages(), make_signer(store), desk, library or desk, file))
+    return make_app(Site(found, Pages(), make_signer(store), database, library or database, file))
 
 
 @contextlib.asynccontextmanager
@@ -84,13 +86,13 @@ async def reading_room(home: Path, text: str = PUBLIC, **settings: str) -> Async
     (home / "subscribers.yaml").write_text(text)
     with (
         open_store(home / "digest.db") as store,
-        contextlib.closing(Desk(home / "digest.db")) as desk,
+        contextlib.closing(DatabaseThread(home / "digest.db")) as database,
     ):
         store.subscribers.sync(Roster((), (RL, VISION, SECRET)), MONDAY)
-        front = make_front(store, desk, **settings)
-        transport = httpx.ASGITransport(front)
+        gateway = make_gateway(store, database, **settings)
+        transport = httpx.ASGITransport(gateway)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
-            room = Room(home, store, front, client)
+            room = Room(home, store, gateway, client)
             room.record(MONDAY, RL, *papers(1, 30, MONDAY))
             room.record(MONDAY + HOUR, SECRET, *papers(500, 3, MONDAY, "Secret"))
             room.record(MONDAY + DAY, VISION, *papers(100, 2, MONDAY + DAY))

@@ -15,22 +15,24 @@ from digest.rendering.value import decode
 from digest.store import Store
 from digest.web.answers import secret_page
 from digest.web.archive import conditional
-from digest.web.binding import Found, bound_feed, digest_page
-from digest.web.desk import Desk
+from digest.web.archive_pages import Found, digest_page, feed_content
+from digest.web.database_thread import DatabaseThread
+from digest.web.listings import IN_FEED, Feed
 from digest.web.pages import Pages
-from digest.web.shelves import IN_FEED, Feed
 
 OWN = {"Cache-Control": "private, max-age=300", "X-Robots-Tag": "noindex"}
 GONE = "Was the address copied whole? A digest of long ago is no longer kept; its papers are."
 
 
-class Own:
+class PrivatePages:
     """Answers readers' own addresses: none of them names a reader, and what cannot be guessed is
     public to whom it is given.
     """
 
-    def __init__(self, pages: Pages, desk: Desk, signer: Signer, address: str) -> None:
-        self._pages, self._desk, self._signer, self._address = pages, desk, signer, address
+    def __init__(
+        self, pages: Pages, database: DatabaseThread, signer: Signer, address: str
+    ) -> None:
+        self._pages, self._database, self._signer, self._address = pages, database, signer, address
 
     @property
     def routes(self) -> list[Route]:
@@ -45,7 +47,7 @@ class Own:
         content = self._signer.number(Purpose.VIEW, request.path_params["token"])
         page = None
         if content is not None:
-            page = await self._desk.do(lambda store: self._digest(store, content))
+            page = await self._database.do(lambda store: self._digest(store, content))
         if page is None:
             raise HTTPException(404, GONE)
         return secret_page(page)
@@ -62,7 +64,7 @@ class Own:
         reader = self._signer.number(Purpose.FEED, token)
         if reader is None:
             raise HTTPException(404)
-        found = await self._desk.do(lambda store: self._feed(store, reader, token))
+        found = await self._database.do(lambda store: self._feed(store, reader, token))
         return conditional(request, found, OWN)
 
     def _feed(self, store: Store, reader: int, token: str) -> Found:
@@ -74,4 +76,4 @@ class Own:
         }
         subtitle = "The papers of one reader's digests"
         own = Feed(f"reader/{token}", "My arXiv digest", subtitle, list(items.values()), store.uuid)
-        return bound_feed(self._address, own)
+        return feed_content(self._address, own)

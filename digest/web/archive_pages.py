@@ -1,4 +1,5 @@
-"""A shelf as it is sent: a page in the digest's typography, a file for reference managers, a feed.
+"""What is sent of a listing: a page in the digest's typography, a file for reference managers, a
+feed.
 
 All links are relative: so the same pages work under any path, and as files.
 """
@@ -19,9 +20,9 @@ from digest.rendering.render import HTML_KEYWORDS
 from digest.rendering.view import view
 from digest.web.cite import coins, metas
 from digest.web.feeds import ATOM, write_feed
+from digest.web.listings import Feed, Listing, Listings
 from digest.web.pages import Pages
 from digest.web.public import Public
-from digest.web.shelves import Feed, Shelf, Shelves
 
 HTML = "text/html"
 EXPORTS = {
@@ -45,8 +46,8 @@ class Found:
     modified: datetime | None = None
 
 
-class Binder:
-    """Makes what is sent of shelves. `static`: for files, of which none is a single paper's, and
+class ArchivePages:
+    """Makes what is sent of listings. `static`: for files, of which none is a single paper's, and
     that nobody searches. `address` is the web side's public one, "" where it is not known.
     """
 
@@ -56,57 +57,59 @@ class Binder:
         self._pages, self._public = pages, public
         self._address, self._static = address, static
 
-    def find(self, shelves: Shelves, path: str) -> Found | None:
+    def find(self, listings: Listings, path: str) -> Found | None:
         """What stands at a path below the web side's; None where nothing public does."""
         bare, dot, ending = (path or "index.html").rpartition(".")
         if ending == "atom":
-            feed = shelves.feed(bare)
-            return bound_feed(self._address, feed) if feed else None
-        shelf = shelves.find(bare) if dot + ending in ENDINGS else None
-        if shelf is None:
+            feed = listings.feed(bare)
+            return feed_content(self._address, feed) if feed else None
+        listing = listings.find(bare) if dot + ending in ENDINGS else None
+        if listing is None:
             return None
-        return self._page(shelf) if ending == "html" else self._export(shelf, dot + ending)
+        return self._page(listing) if ending == "html" else self._export(listing, dot + ending)
 
-    def text(self, shelves: Shelves, path: str) -> str:
+    def text(self, listings: Listings, path: str) -> str:
         """What stands at a path that is known to lead somewhere."""
-        found = self.find(shelves, path)
+        found = self.find(listings, path)
         return found.text if found else ""
 
-    def _page(self, shelf: Shelf) -> Found:
-        papers = [item.paper for item in shelf.items]
+    def _page(self, listing: Listing) -> Found:
+        papers = [item.paper for item in listing.items]
         html = digest_page(
             self._pages,
             "archive.html",
-            shelf.digest,
-            title=shelf.title,
-            lead=shelf.lead,
-            shelf=shelf,
-            root=root_of(shelf.path),
+            listing.digest,
+            title=listing.title,
+            lead=listing.lead,
+            listing=listing,
+            root=root_of(listing.path),
             static=self._static,
             keywords=[(slug, keyword.name) for slug, keyword in self._public.slugs.items()],
-            metas=metas(papers[0]) if shelf.came else [],
+            metas=metas(papers[0]) if listing.came else [],
         )
-        return Found(_BEHIND.sub(lambda mark: self._behind(papers[int(mark[1]) - 1], shelf), html))
+        return Found(
+            _BEHIND.sub(lambda mark: self._behind(papers[int(mark[1]) - 1], listing), html)
+        )
 
-    def _behind(self, paper: Paper, shelf: Shelf) -> str:
+    def _behind(self, paper: Paper, listing: Listing) -> str:
         """What stands behind a paper: its anchor, for good, and what reference managers read."""
-        root = root_of(shelf.path)
+        root = root_of(listing.path)
         place = f"#{paper.id}" if self._static else f"{root}/paper/{paper.id}.html"
         data = (
             ""
-            if shelf.came
+            if listing.came
             else Markup('<span class="Z3988" title="{}"></span>').format(coins(paper))
         )
         line = Markup('&nbsp; <a id="{}" href="{}">Permanent link</a>{}')
         return str(line.format(paper.id, place, data))
 
-    def _export(self, shelf: Shelf, ending: str) -> Found:
+    def _export(self, listing: Listing, ending: str) -> Found:
         writer, media = EXPORTS[ending]
-        records = (Record(item.paper, item.keywords, None, None) for item in shelf.items)
+        records = (Record(item.paper, item.keywords, None, None) for item in listing.items)
         return Found("".join(WRITERS[writer](records)), media)
 
 
-def bound_feed(address: str, feed: Feed) -> Found:
+def feed_content(address: str, feed: Feed) -> Found:
     """A feed as it is sent."""
     newest = max((item.paper.updated for item in feed.items), default=None)
     return Found(write_feed(address, feed), ATOM, newest)

@@ -15,7 +15,7 @@ from digest.rules.compose import compose
 from digest.run.bodies import Bodies
 from digest.setup.mail import make_signer
 from digest.store.digests import Queued
-from tests.web.reading_room import FILE, RL, SECRET, VISION, Room, reading_room
+from tests.web.archive_world import FILE, RL, SECRET, VISION, Room, reading_room
 from tests.world.worlds import DAY
 
 ADA = Subscriber("ada@example.org", (RL,), name="Ada Lovelace")

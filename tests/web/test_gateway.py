@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from digest.store import open_store
-from digest.web.desk import Desk
-from digest.web.front import LONGEST_BODY, client_of
-from tests.web.reading_room import make_front
+from digest.web.database_thread import DatabaseThread
+from digest.web.gateway import LONGEST_BODY, client_of
+from tests.web.archive_world import make_gateway
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1")]
 
@@ -25,9 +25,9 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("::1")]
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     with (
         open_store(tmp_path / "digest.db") as store,
-        contextlib.closing(Desk(tmp_path / "digest.db", seconds=0.05)) as desk,
+        contextlib.closing(DatabaseThread(tmp_path / "digest.db", seconds=0.05)) as database,
     ):
-        transport = httpx.ASGITransport(make_front(store, desk))
+        transport = httpx.ASGITransport(make_gateway(store, database))
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             yield client
 
