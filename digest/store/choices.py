@@ -59,19 +59,27 @@ def note_choice(
     )
 
 
-def told_in(database: Database, delivery: int) -> tuple[str, ...]:
-    """The changes that a digest tells of: those since the one before it that reached its reader;
-    one of the same second is rather told twice than never.
+def tell(database: Database, reader: int, delivery: int) -> None:
+    """Let a digest that is queued tell of the reader's changes of which none has told that reached
+    them, nor may; belongs into its transaction. It tells of these for good: one Message-ID never
+    carries two bodies.
     """
+    database.write(
+        f"""UPDATE choice SET delivery = :delivery
+            WHERE subscriber = :reader AND (delivery IS NULL OR EXISTS (
+                SELECT 1 FROM delivery d
+                WHERE d.id = choice.delivery AND d.state IN {NOT_CARRIED_STATES}))""",
+        {"reader": reader, "delivery": delivery},
+    )
+
+
+def told_in(database: Database, delivery: int) -> tuple[str, ...]:
+    """The changes that a digest tells of."""
     return tuple(
         database.column(
-            f"""SELECT c.words FROM delivery d JOIN choice c ON c.subscriber = d.subscriber
-                WHERE d.id = :delivery AND d.again IS NULL AND c.at <= d.queued_at
-                    AND c.at >= COALESCE((
-                        SELECT MAX(e.queued_at) FROM delivery e
-                        WHERE e.subscriber = d.subscriber AND e.id < d.id AND e.again IS NULL
-                            AND e.state NOT IN {NOT_CARRIED_STATES}), '')
-                ORDER BY c.id""",
-            {"delivery": delivery},
+            """SELECT c.words FROM delivery d
+               JOIN choice c ON c.subscriber = d.subscriber AND c.delivery = d.id
+               WHERE d.id = ? ORDER BY c.id""",
+            [delivery],
         )
     )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from digest.model import Item, Kind, Paper, Revisions
 from digest.store.bodies import Content, keep
+from digest.store.choices import tell
 from digest.store.database import Concern, Database
 from digest.store.due import (
     NO_END,
@@ -296,6 +297,7 @@ class Digests(Concern):
             {"end": plan.end, "reader": plan.reader},
         )
         note_silences(self._db, plan.reader, delivery, plan.silences)
+        tell(self._db, plan.reader, delivery)
         self._db.write(
             "UPDATE subscriber SET away = 0, corrections = 0 WHERE id = ?", [plan.reader]
         )

@@ -60,7 +60,8 @@ MIGRATIONS: tuple[str, ...] = (
     # `farewell` 'none': none follows, and leaving can be undone all the same.
     # `consent`: what the reader agreed to, in the words that were shown, and from which network.
     # `links`: how often the reader made older links to their choices worthless. `choice`: a change
-    # that a reader made on the web, in words, with the entry before it. `letter`: a mail with a
+    # that a reader made on the web, in words, with the entry before it, and the `delivery` that
+    # tells of it. `letter`: a mail with a
     # link that was asked for there, or (`forget`) that the next run is to erase the reader.
     # `forgotten`: a keyed hash of each address of which all else was erased.
     # `digest`: the digest's value as JSON, from which its body is rendered again. `body`: there
@@ -170,7 +171,8 @@ CHECK(origin IN ('file', 'web'));
         words TEXT NOT NULL,
         entry TEXT NOT NULL,
         names TEXT NOT NULL,
-        at TEXT NOT NULL
+        at TEXT NOT NULL,
+        delivery INTEGER
     );
     CREATE INDEX choice_subscriber ON choice(subscriber);
 

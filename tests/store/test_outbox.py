@@ -15,10 +15,11 @@ from digest.model import (
 from digest.rules.channels import Terms
 from digest.rules.delivery_retry import GIVE_UP, RELAY_WAIT, RETRIES, UNKNOWN_WAIT
 from digest.store.bodies import Content
+from digest.store.choices import note_choice
 from digest.store.digests import Queued
 from digest.store.rows import pack
 from tests.store.house import ADA, BOB, MINUTE, PIECES, House
-from tests.world.worlds import DAY, HOUR, eprint, reader
+from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
 
 PAGE = "github:ada/papers"
 
@@ -349,3 +350,27 @@ def test_what_may_have_been_accepted_at_the_last_attempt_is_not_due_again(settle
     settled.queue()
     assert settled.settle(Outcome.UNKNOWN, settled.now + GIVE_UP) == State.DROPPED
     assert settled.due() == []
+
+
+def test_a_digest_tells_of_the_same_changes_at_each_attempt(settled: House) -> None:
+    """Though a clock that is behind dates a change before it, or the digest before it fails."""
+    note_choice(settled.database, 1, "paused", None, settled.now)
+    for number in (2, 3):
+        settled.record("Alpha", eprint(number))
+        settled.queue(at=settled.now + DAY)
+        if number == 2:
+            waiting = settled.claim()
+            assert waiting is not None
+            assert waiting.told == ("paused",)
+            settled.store.outbox.enter_data(waiting)
+    note_choice(settled.database, 1, "resumed", None, MONDAY)
+    settled.ended(waiting, Receipt(Outcome.FAILED, "550"))
+    other = settled.claim()
+    assert other is not None
+    assert other.told == ()
+    settled.record("Alpha", eprint(4))
+    settled.ended(other, Receipt(Outcome.SENT, "250"))
+    settled.queue(at=settled.now + DAY)
+    last = settled.claim()
+    assert last is not None
+    assert last.told == ("paused", "resumed")
