@@ -180,7 +180,7 @@ class Database:
         raise StoreError(f"{path} is empty", remedy=_how_to_restore(path, path))
 
     def _migrate(self) -> None:
-        """Run the steps that the file lacks, each in one transaction with its record."""
+        """Run the steps that the file lacks, all in one transaction with their record."""
         version = self.number("PRAGMA user_version")
         if version > len(MIGRATIONS):
             raise StoreError(
@@ -188,18 +188,19 @@ class Database:
                 f" (schema {version}, known {len(MIGRATIONS)})",
                 remedy="install that version again, or restore a backup",
             )
-        for number in range(version, len(MIGRATIONS)):
-            with self.transaction():
-                # Another process may have taken this step while we waited for the transaction.
-                if self.number("PRAGMA user_version") > number:
-                    continue
-                for statement in filter(str.strip, MIGRATIONS[number].split(";")):
+        if version == len(MIGRATIONS):
+            return
+        with self.transaction():
+            # Another process may have taken them while we waited for the transaction.
+            version = self.number("PRAGMA user_version")
+            for step in MIGRATIONS[version:]:
+                for statement in filter(str.strip, step.split(";")):
                     self._execute(statement)
-                if number == 0:
-                    self._execute("INSERT INTO meta VALUES('uuid', ?)", [str(uuid.uuid4())])
-                    self._execute("INSERT INTO meta VALUES('secret', ?)", [secrets.token_hex(32)])
-                self._execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                self._execute(f"PRAGMA user_version = {number + 1}")
+            if version == 0:
+                self._execute("INSERT INTO meta VALUES('uuid', ?)", [str(uuid.uuid4())])
+                self._execute("INSERT INTO meta VALUES('secret', ?)", [secrets.token_hex(32)])
+            self._execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -57,12 +57,7 @@ MIGRATIONS: tuple[str, ...] = (
     # that the file defined then. `wish`: what a reader of the file took away by themselves: digests
     # until the day `value`, where `entry` is the day that the file had then, or the keyword with
     # the query `value`, where `entry` is its name.
-    # `farewell` 'none': none follows, and leaving can be undone all the same.
-    # `consent`: what the reader agreed to, in the words that were shown, and from which network.
-    # `links`: how often the reader made older links to their choices worthless. `choice`: a change
-    # that a reader made on the web, in words, with the entry before it, and the `delivery` that
-    # tells of it. `letter`: a mail with a
-    # link that was asked for there, or (`forget`) that the next run is to erase the reader.
+    # `consent`: what the reader agreed to, in the words that were shown.
     # `forgotten`: a keyed hash of each address of which all else was erased.
     # `digest`: the digest's value as JSON, from which its body is rendered again. `body`: there
     # while a delivery of it is on its way, and `lasting` until it is pruned, where there is no
@@ -73,8 +68,6 @@ MIGRATIONS: tuple[str, ...] = (
     # `correction`: the reader had the paper so long ago, before it was withdrawn.
     # `number`: the paper's in that ledger, NULL where it never came there. `aged`: a content's.
     # `digest_at`: when the last of a reader's digests was queued that went there.
-    # `content_paper.number`: the paper's in its mail, by which a reader names it, 0 where it has
-    # none.
     """
     ALTER TABLE "window" RENAME TO answer;
     DROP INDEX window_query;
@@ -125,7 +118,7 @@ MIGRATIONS: tuple[str, ...] = (
         address TEXT NOT NULL,
         reason TEXT NOT NULL,
         since TEXT NOT NULL,
-        farewell TEXT CHECK(farewell IN ('none', 'wanted', 'handed over')),
+        farewell TEXT CHECK(farewell IN ('wanted', 'handed over')),
         was_away INTEGER NOT NULL DEFAULT 0
     );
     INSERT INTO suppression(address, reason, since, farewell, was_away)
@@ -158,45 +151,9 @@ CHECK(origin IN ('file', 'web'));
         id INTEGER PRIMARY KEY,
         subscriber INTEGER NOT NULL REFERENCES subscriber(id),
         words TEXT NOT NULL,
-        at TEXT NOT NULL,
-        place TEXT NOT NULL DEFAULT ''
+        at TEXT NOT NULL
     );
     CREATE INDEX consent_subscriber ON consent(subscriber);
-
-    ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
-
-    CREATE TABLE choice(
-        id INTEGER PRIMARY KEY,
-        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
-        words TEXT NOT NULL,
-        entry TEXT NOT NULL,
-        names TEXT NOT NULL,
-        at TEXT NOT NULL,
-        delivery INTEGER
-    );
-    CREATE INDEX choice_subscriber ON choice(subscriber);
-
-    CREATE TABLE letter(
-        id INTEGER PRIMARY KEY,
-        subscriber INTEGER REFERENCES subscriber(id),
-        kind TEXT NOT NULL CHECK(kind IN ('sign up', 'key', 'move', 'forget')),
-        address TEXT NOT NULL,
-        entry TEXT NOT NULL,
-        names TEXT NOT NULL,
-        words TEXT NOT NULL,
-        place TEXT NOT NULL,
-        at TEXT NOT NULL,
-        next_at TEXT NOT NULL,
-        sent_at TEXT,
-        state TEXT NOT NULL CHECK(state IN ('wanted', 'handed over', 'used', 'ended', \
-'bounced'))
-    );
-    CREATE INDEX letter_subscriber ON letter(subscriber);
-    CREATE INDEX letter_address ON letter(lower(address), at);
-    CREATE INDEX letter_place ON letter(place, at);
-    CREATE INDEX letter_at ON letter(at);
-    CREATE INDEX letter_sent ON letter(sent_at);
-    CREATE INDEX letter_wanted ON letter(next_at) WHERE state = 'wanted';
 
     CREATE TABLE liked(
         subscriber INTEGER NOT NULL REFERENCES subscriber(id),
@@ -268,6 +225,66 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
     ALTER TABLE content ADD COLUMN aged INTEGER;
     ALTER TABLE subscriber ADD COLUMN digest_at TEXT;
     CREATE INDEX delivery_again ON delivery(again) WHERE again IS NOT NULL;
+    """,
+    # What readers do on the web, and like.
+    # `farewell` 'none': no last mail follows, and leaving can be undone all the same.
+    # `consent.place`: from which network. `links`: how often the reader made older links to their
+    # choices worthless. `choice`: a change that a reader made on the web, in words, with the entry
+    # before it, and the `delivery` that tells of it. `letter`: a mail with a link that was asked
+    # for there, or (`forget`) that the next run is to erase the reader.
+    # `content_paper.number`: the paper's in its mail, by which a reader names it, 0 where it has
+    # none.
+    """
+    CREATE TEMP TABLE rebuilt AS SELECT * FROM suppression;
+    DROP TABLE suppression;
+    CREATE TABLE suppression(
+        address TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since TEXT NOT NULL,
+        farewell TEXT CHECK(farewell IN ('none', 'wanted', 'handed over')),
+        was_away INTEGER NOT NULL DEFAULT 0
+    );
+    INSERT INTO suppression(address, reason, since, farewell, was_away)
+        SELECT address, reason, since, farewell, was_away FROM rebuilt;
+    DROP TABLE rebuilt;
+    CREATE UNIQUE INDEX suppression_address ON suppression(lower(address));
+
+    ALTER TABLE consent ADD COLUMN place TEXT NOT NULL DEFAULT '';
+    ALTER TABLE subscriber ADD COLUMN links INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE choice(
+        id INTEGER PRIMARY KEY,
+        subscriber INTEGER NOT NULL REFERENCES subscriber(id),
+        words TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        names TEXT NOT NULL,
+        at TEXT NOT NULL,
+        delivery INTEGER
+    );
+    CREATE INDEX choice_subscriber ON choice(subscriber);
+
+    CREATE TABLE letter(
+        id INTEGER PRIMARY KEY,
+        subscriber INTEGER REFERENCES subscriber(id),
+        kind TEXT NOT NULL CHECK(kind IN ('sign up', 'key', 'move', 'forget')),
+        address TEXT NOT NULL,
+        entry TEXT NOT NULL,
+        names TEXT NOT NULL,
+        words TEXT NOT NULL,
+        place TEXT NOT NULL,
+        at TEXT NOT NULL,
+        next_at TEXT NOT NULL,
+        sent_at TEXT,
+        state TEXT NOT NULL CHECK(state IN ('wanted', 'handed over', 'used', 'ended', \
+'bounced'))
+    );
+    CREATE INDEX letter_subscriber ON letter(subscriber);
+    CREATE INDEX letter_address ON letter(lower(address), at);
+    CREATE INDEX letter_place ON letter(place, at);
+    CREATE INDEX letter_at ON letter(at);
+    CREATE INDEX letter_sent ON letter(sent_at);
+    CREATE INDEX letter_wanted ON letter(next_at) WHERE state = 'wanted';
+
     ALTER TABLE content_paper ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
     """,
 )

@@ -19,6 +19,7 @@ from digest.store import open_store, rehearsal_store, schema
 from digest.store.bodies import Bodies
 from digest.store.database import Database
 from digest.store.rows import pack
+from tests.world.older import BEFORE
 from tests.world.worlds import hashes
 
 pytestmark = pytest.mark.sqlite
@@ -195,7 +196,7 @@ def test_bodies_from_before_values_were_kept_last(
 ) -> None:
     path, body = tmp_path / "old.db", pack((b"before\r\n", b"after\r\n"))
     with monkeypatch.context() as patch:
-        patch.setattr(database_module, "MIGRATIONS", schema.MIGRATIONS[:-1])
+        patch.setattr(database_module, "MIGRATIONS", schema.MIGRATIONS[:BEFORE])
         Database.open(path).close()
     with closing(sqlite3.connect(path)) as old:
         rows = [(1, "one", body), (2, "pruned 2", b""), (3, "three", body)]

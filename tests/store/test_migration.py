@@ -1,5 +1,5 @@
-"""A database of the version before the schema's last step, in all its states: that step loses
-nothing of it and makes nothing due that was not, and may be stopped anywhere."""
+"""A database of the version before the schema's last steps, in all its states: these lose nothing
+of it and make nothing due that was not, and may be stopped anywhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import pytest
 from digest.model import Channel, Revisions, State
 from digest.rules.channels import Terms
 from digest.store import Store
+from digest.store import database as database_module
 from digest.store.database import Database
+from digest.store.schema import MIGRATIONS
 from digest.times import from_text
 from tests.store.house import House
 from tests.world.databases import SqliteFile
@@ -77,6 +79,30 @@ def test_nothing_that_stood_there_is_lost(older: Path) -> None:
     with closing(sqlite3.connect(older)) as database:
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("version", range(BEFORE + 1, len(MIGRATIONS)))
+def test_a_database_that_has_taken_some_of_the_steps_loses_nothing_by_the_others(
+    older: Path, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "MIGRATIONS", MIGRATIONS[:version])
+        Database.open(older).close()
+    with closing(sqlite3.connect(older)) as database, database:
+        database.execute("INSERT INTO consent VALUES(1, 1, 'I agree', '2026-11-01T06:00:00Z')")
+        database.execute(
+            "INSERT INTO suppression VALUES('gone@example.org', 'link',"
+            " '2026-11-01T06:00:00Z', 'wanted', 1)"
+        )
+    before = dump(older)
+    Database.open(older).close()
+    after = dump(older)
+    for table, rows in before.items():
+        kept = [{name: row[name] for name in rows[0]} for row in after[table]] if rows else []
+        assert sorted(kept, key=repr) == rows, table
+    with closing(sqlite3.connect(older)) as database:
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert older.with_name(f"{older.name}.schema-{version}").exists()
 
 
 def test_numbers_are_not_given_again(older: Path) -> None:
