@@ -632,7 +632,12 @@ class World:
             return
         left = self.database.column("SELECT address FROM subscriber WHERE gone = 1")
         known = set(self.database.column("SELECT address FROM subscriber"))
+        liked = set(self.database.column("SELECT paper FROM liked"))
+        papers = dict(self.oracle.papers)
         self.backup.restore(self)
+        # A like is taken over with its paper, as the old database knew it.
+        for paper in sorted(liked.intersection(self.database.column("SELECT paper FROM liked"))):
+            self.oracle._know(papers[paper])
         forgotten, by_then = self.backup.forgotten_since, self.backup.signed
         self.backup = None
         # Who had asked to come back, and was not known by then, has to ask again.
