@@ -45,8 +45,15 @@ class Choices(Concern):
 def note_choice(
     database: Database, reader: int, words: str, before: SignUp | None, now: datetime
 ) -> None:
-    """Note a change, with the entry that it replaced; belongs into its transaction."""
-    database.write("DELETE FROM choice WHERE subscriber = ? AND at <= ?", [reader, now - KEPT])
+    """Note a change, with the entry that it replaced; belongs into its transaction. Old ones go
+    once a digest that told of them was sent: until then its next attempt tells of them, too.
+    """
+    database.write(
+        """DELETE FROM choice WHERE subscriber = ? AND at <= ? AND delivery IS NOT NULL
+               AND NOT EXISTS (
+                   SELECT 1 FROM delivery d WHERE d.id = choice.delivery AND d.state <> 'sent')""",
+        [reader, now - KEPT],
+    )
     database.write(
         "INSERT INTO choice(subscriber, words, entry, names, at) VALUES(?, ?, ?, ?, ?)",
         [

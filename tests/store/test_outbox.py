@@ -374,3 +374,23 @@ def test_a_digest_tells_of_the_same_changes_at_each_attempt(settled: House) -> N
     last = settled.claim()
     assert last is not None
     assert last.told == ("paused", "resumed")
+
+
+def test_a_change_that_was_dated_long_ago_is_told_until_its_digest_was_sent(
+    settled: House,
+) -> None:
+    note_choice(settled.database, 1, "paused", None, settled.now - 365 * DAY)
+    note_choice(settled.database, 1, "resumed", None, settled.now)
+    settled.record("Alpha", eprint(2))
+    settled.queue(at=settled.now + DAY)
+    first = settled.claim()
+    assert first is not None
+    assert first.told == ("paused", "resumed")
+    settled.ended(first, Receipt(Outcome.DEFERRED, "451"))
+    note_choice(settled.database, 1, "other days", None, settled.now)
+    again = settled.claim(settled.now + DAY)
+    assert again is not None
+    assert again.told == first.told
+    settled.ended(again, Receipt(Outcome.SENT, "250"))
+    note_choice(settled.database, 1, "another hour", None, settled.now)
+    assert "paused" not in settled.database.column("SELECT words FROM choice")
