@@ -35,7 +35,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "List, show, set, pause, move, forget, import; check.",
         ),
         "library": (
-            "readers.library:library",
+            "readers.libraries:library",
             "What readers have: import, list and check papers.",
         ),
         "keywords": ("readers.keywords:keywords", "List, check, name, rename and remove keywords."),

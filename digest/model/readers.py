@@ -134,7 +134,7 @@ class Subscriber:
     the papers are in); `exclude` holds canonical queries; where `within` names categories (`cs.LG`,
     `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
     come before others that match as well. `top`: so many papers stand at a glance with what they
-    say, and all others as titles (None: all with what they say). `library_items` names what the
+    say, and all others as titles (None: all with what they say). `items_of_library` names what the
     reader has: files in the home folder, and papers of arXiv's. With `feedback` each paper in their
     mails has a way to say: more like this.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
@@ -161,7 +161,7 @@ class Subscriber:
     categories: tuple[str, ...] = ()
     subject_prefix: str = ""
     top: int | None = None
-    library_items: tuple[str, ...] = ()
+    items_of_library: tuple[str, ...] = ()
     feedback: bool = False
     channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)

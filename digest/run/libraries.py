@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from digest.errors import ArxivError, DigestError
-from digest.library import LibraryError, Odd, read_item
-from digest.library.zotero import Access, is_zotero
+from digest.libraries import LibraryError, Odd, read_item
+from digest.libraries.zotero import Access, is_zotero
 from digest.model import Origin, Paper, Roster, Subscriber
 from digest.run.fetch import why_paused
-from digest.run.library_papers import merged, papers_of
+from digest.run.papers_of_library import merged, papers_of
 from digest.run.session import Session
 from digest.run.sources.base import Arxiv
 from digest.run.zotero import is_incomplete, read_again, require_zotero
@@ -130,9 +130,9 @@ class _Refreshing:
         number = preferences.number_of(reader.email)
         if number is None:
             return
-        if is_kept and self._is_as_it_was(reader, preferences.library_marks(number)):
+        if is_kept and self._is_as_it_was(reader, preferences.marks_of_library(number)):
             return
-        before = preferences.library_rows(number) if is_kept else []
+        before = preferences.rows_of_library(number) if is_kept else []
         by_item, troubles = await self._zotero(reader, before)
         papers, more = _read(reader, self.places.home, before, by_item)
         troubles += more
@@ -196,7 +196,7 @@ class _Refreshing:
 
 def fields_of(reader: Subscriber) -> tuple[str, ...]:
     """The items of a reader's library that may be read: who signed up names no files of ours."""
-    return reader.library_items if reader.origin is Origin.FILE else ()
+    return reader.items_of_library if reader.origin is Origin.FILE else ()
 
 
 def troubles_of(reader: Subscriber, home: Path) -> list[Trouble]:

@@ -46,7 +46,7 @@ class Tastes:
         preferences = self.store.preferences
         texts = {
             _key(own.id): LibraryText(own.id, own.title, own.abstract)
-            for own in self.held.get(reader) or preferences.library_of(reader)
+            for own in self.held.get(reader) or preferences.papers_of_library(reader)
         }
         for paper in preferences.liked_papers(reader):
             known = texts.get(paper.id)
@@ -67,7 +67,7 @@ class Tastes:
         if subscriber.order is not Order.LIKELIEST:
             return f"the order is {subscriber.order}"
         held = len(self.texts(reader))
-        if not held and subscriber.library_items:
+        if not held and subscriber.items_of_library:
             return "nothing of the reader's library is known yet; 'digest run' reads it"
         if not held:
             return "the reader has no library and likes no paper"

@@ -12,9 +12,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from digest.library import Entry, LibraryError
-from digest.library.zotero import Access, Listing, place_of
-from digest.run.library_papers import merged, papers_of
+from digest.libraries import Entry, LibraryError
+from digest.libraries.zotero import Access, Listing, place_of
+from digest.run.papers_of_library import merged, papers_of
 from digest.store.preferences import LIBRARY_PAPERS, LibraryPaper
 
 STEP = 1_000
@@ -55,7 +55,7 @@ def read_again(
     """A Zotero library as it is now; what cannot be read stays as it was `before`. Asks over the
     network, and blocks.
     """
-    from digest.library.zotero_api import AT_ONCE, ZoteroClient, ZoteroError
+    from digest.libraries.zotero_api import AT_ONCE, ZoteroClient, ZoteroError
 
     merging = None
     with closing(ZoteroClient(place_of(item), access, is_over)) as client:

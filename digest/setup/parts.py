@@ -77,7 +77,7 @@ def held_back_error(address: str, why: str) -> ConfigError:
 
 def places_of(settings: Settings) -> Places:
     """Where readers' libraries lie."""
-    from digest.library.zotero import Access
+    from digest.libraries.zotero import Access
     from digest.run.libraries import Places
 
     return Places(settings.home, Access(settings.zotero_api, settings.zotero_key))

@@ -143,12 +143,12 @@ class Preferences(Concern):
             )
         return True
 
-    def library_of(self, reader: int) -> list[LibraryPaper]:
+    def papers_of_library(self, reader: int) -> list[LibraryPaper]:
         """The papers of a reader's library of which it is known what they are, each once."""
-        known = {paper.id: paper for paper in self.library_rows(reader) if paper.title}
+        known = {paper.id: paper for paper in self.rows_of_library(reader) if paper.title}
         return list(known.values())
 
-    def library_rows(self, reader: int) -> list[LibraryPaper]:
+    def rows_of_library(self, reader: int) -> list[LibraryPaper]:
         """All that is kept of a reader's library, by id; one paper may come from several
         sources.
         """
@@ -159,7 +159,7 @@ class Preferences(Concern):
             [reader],
         )
 
-    def library_marks(self, reader: int) -> dict[str, str]:
+    def marks_of_library(self, reader: int) -> dict[str, str]:
         """The mark of each source of a reader's library, by its first paper; cheaper by far than
         the papers.
         """
@@ -174,7 +174,7 @@ class Preferences(Concern):
             marks[last] = row["mark"]
         return marks
 
-    def library_kept_since(self, reader: int) -> datetime | None:
+    def kept_of_library_since(self, reader: int) -> datetime | None:
         """When a reader's library was read last with anything new in it."""
         return moment_or_none(
             self._db.value("SELECT max(at) FROM library WHERE subscriber = ?", [reader])

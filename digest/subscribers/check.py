@@ -26,7 +26,7 @@ from digest.subscribers.values import Report, WrongValueError, fits
 
 # The names that may stand at the top level of the file.
 SECTIONS = ("defaults", "keywords", "groups", "subscribers", PUBLIC)
-_IN_MODEL = {"schedule": "days", "library": "library_items"}
+_IN_MODEL = {"schedule": "days", "library": "items_of_library"}
 """What a field is called in model.Subscriber, where not as in the file."""
 KEYWORD_FIELDS = ("query", "match", "within")
 MATCHES = {rule.value: rule for rule in (Rule.EITHER, Rule.BOTH, Rule.TITLE)}

@@ -196,7 +196,7 @@ async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: Wo
         "layout": Layout.FULL,
         "top": 9,
         "feedback": True,
-        "library_items": ("refs.bib",),
+        "items_of_library": ("refs.bib",),
         "authors": ("Ada Example",),
         "categories": ("cs.LG",),
         "subject_prefix": "[x]",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.library.zotero import Access
+from digest.libraries.zotero import Access
 from digest.model import Origin, Roster
 from digest.run.cycle import run_cycle
 from digest.run.libraries import Places, refresh, troubles_of
@@ -37,15 +37,15 @@ class Desk:
         return (paper,) if "2301.00001" in ids else ()
 
 
-def library_of(world: World) -> dict[str, tuple[str, str]]:
+def papers_of_library(world: World) -> dict[str, tuple[str, str]]:
     """The title and abstract of each paper that is kept of the reader's library."""
     number = world.store.preferences.number_of(ADA)
     assert number is not None
-    return {p.id: (p.title, p.abstract) for p in world.store.preferences.library_of(number)}
+    return {p.id: (p.title, p.abstract) for p in world.store.preferences.papers_of_library(number)}
 
 
 async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path: Path) -> None:
-    ada = replace(reader(ADA, "a"), library_items=("refs.bib", "2301.00001", "2301.00002"))
+    ada = replace(reader(ADA, "a"), items_of_library=("refs.bib", "2301.00001", "2301.00002"))
     world.readers = [ada]
     await world.cycle()
     bib = tmp_path / "refs.bib"
@@ -55,7 +55,7 @@ async def test_a_library_is_read_kept_and_completed_once(world: World, tmp_path:
 
     async def again(who: Roster = roster) -> dict[str, tuple[str, str]]:
         assert await refresh(world.parts(), desk, places, who) == {}  # type: ignore[arg-type]
-        return library_of(world)
+        return papers_of_library(world)
 
     held = await again()
     assert held == {"k": ("Naïve BERT", "Of it"), "2301.00001": ("Known", "to arXiv")}
@@ -77,7 +77,7 @@ async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world.readers = [replace(reader(ADA, "a"), library_items=("zotero:user/7",))]
+    world.readers = [replace(reader(ADA, "a"), items_of_library=("zotero:user/7",))]
     with zotero() as server:
         server.put("AAAAAAAA", "One of mine", abstractNote="Of it")
 
@@ -89,7 +89,7 @@ async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
             return [status for *_, status in server.requests]
 
         assert await cycle(0) == [200, 200]
-        assert library_of(world) == {"AAAAAAAA": ("One of mine", "Of it")}
+        assert papers_of_library(world) == {"AAAAAAAA": ("One of mine", "Of it")}
         assert await cycle(1) == [], "nothing was due at arXiv"
         assert await cycle(24) == [304]
         assert await cycle(24, "wrong") == [403]
@@ -98,23 +98,23 @@ async def test_zotero_is_asked_with_arxiv_and_left_alone_where_it_wants_that(
         server.next = [Answer(429, headers={"Retry-After": "86400"})]
         assert await cycle(24) == [429]
         assert await cycle(23) == [], "it asked to be left alone for a day"
-        assert library_of(world) == {"AAAAAAAA": ("One of mine", "Of it")}
+        assert papers_of_library(world) == {"AAAAAAAA": ("One of mine", "Of it")}
         server.remove("AAAAAAAA")
         assert await cycle(24) == [200]
-        assert library_of(world) == {}
+        assert papers_of_library(world) == {}
         monkeypatch.setattr("digest.run.zotero.STEP", 50)
         for number in range(60):
             server.put(f"X{number:07}", f"Paper {number}")
         assert await cycle(24) == [200, 200]
         assert await cycle(1) == [200, 200], "it goes on where it was"
         assert await cycle(1) == []
-        assert len(library_of(world)) == 60
+        assert len(papers_of_library(world)) == 60
 
 
 def test_entries_that_are_formed_strangely_are_named(tmp_path: Path) -> None:
     none = "".join(f"@article{{d{number}, author={{A}}}}\n" for number in range(7))
     (tmp_path / "refs.bib").write_text(f"@article{{a, title={{Fine}}}}\n{none}")
-    told = troubles_of(replace(reader(ADA, "a"), library_items=("refs.bib",)), tmp_path)
+    told = troubles_of(replace(reader(ADA, "a"), items_of_library=("refs.bib",)), tmp_path)
     assert [str(trouble) for trouble in told] == [
         *(
             f"{ADA}: the library refs.bib, line {number + 2}: d{number} has no title and no"
@@ -131,7 +131,7 @@ def test_what_lies_outside_of_the_home_folder_is_refused(tmp_path: Path) -> None
     (tmp_path / "out.bib").write_text("@article{n, title={Other}}")
     (home / "link.bib").symlink_to(tmp_path / "out.bib")
     for item in ("../out.bib", str(tmp_path / "out.bib"), "link.bib"):
-        (trouble,) = troubles_of(replace(reader(ADA, "a"), library_items=(item,)), home)
+        (trouble,) = troubles_of(replace(reader(ADA, "a"), items_of_library=(item,)), home)
         assert "outside of the home folder" in str(trouble)
     for item in ("none.bib", "zotero:user", "https://example.org/x", "a\0b"):
-        assert troubles_of(replace(reader(ADA, "a"), library_items=(item,)), home)
+        assert troubles_of(replace(reader(ADA, "a"), items_of_library=(item,)), home)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from digest.library import LibraryError
-from digest.library.zotero import OWN_TAG, Access, entry_of, place_of
+from digest.libraries import LibraryError
+from digest.libraries.zotero import OWN_TAG, Access, entry_of, place_of
 from digest.run.zotero import Fetched, is_incomplete, read_again, require_zotero
 from digest.store.preferences import LibraryPaper
 from tests.world.zotero_server import KEY, Answer, ZoteroServer, zotero

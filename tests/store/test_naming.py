@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import ConfigError
-from digest.library.zotero import Access
+from digest.libraries.zotero import Access
 from digest.mail.message import Sender
 from digest.mail.reader_tokens import Purpose
 from digest.model import Outcome, Receipt, Roster
@@ -139,7 +139,9 @@ async def test_a_library_ranks_where_the_database_keeps_nothing_of_it(
     apply_naming(settings(tmp_path), world.store)
     entries = (f"@article{{own{n}, title={{{p.title}}}}}\n" for n, p in enumerate(OWN))
     (tmp_path / "refs.bib").write_text("".join(entries) + "@article{odd_one, author={A}}\n")
-    ada = replace(world.readers[0], email=NAMES.of(ADA), mailbox=ADA, library_items=("refs.bib",))
+    ada = replace(
+        world.readers[0], email=NAMES.of(ADA), mailbox=ADA, items_of_library=("refs.bib",)
+    )
     world.readers = [ada]
     tell(world, *range(2, 9))
     parts = world.parts(mailboxes={NAMES.of(ADA): ADA}, contact="")

@@ -39,9 +39,9 @@ def test_a_library_is_replaced_whole_or_stays(two: House, monkeypatch: pytest.Mo
     libraries = two.store.preferences
     first, second = LibraryPaper("10.1/a", "A", "of a"), LibraryPaper("2611.00001", "Ä", "of ä")
     assert libraries.replace_library(1, [first, first, second], MONDAY)
-    assert libraries.library_of(1) == [first, second]
+    assert libraries.papers_of_library(1) == [first, second]
     assert libraries.replace_library(1, [second], MONDAY)
-    assert libraries.library_of(1) == [second]
+    assert libraries.papers_of_library(1) == [second]
     monkeypatch.setattr(preferences, "LIBRARY_PAPERS", 1)
     with pytest.raises(UsageError, match="2 papers"):
         libraries.replace_library(1, [first, second], MONDAY)
@@ -50,10 +50,10 @@ def test_a_library_is_replaced_whole_or_stays(two: House, monkeypatch: pytest.Mo
     assert libraries.replace_library(1, [second], MONDAY)
     with pytest.raises(UsageError, match="at most 1 papers"):
         libraries.replace_library(1, [LibraryPaper("2611.00001", "Ä", "of ä.")], MONDAY)
-    assert libraries.library_of(1) == [second]
+    assert libraries.papers_of_library(1) == [second]
     assert not libraries.replace_library(NOBODY, [first], MONDAY)
     assert libraries.replace_library(1, [], MONDAY)
-    assert libraries.library_of(1) == []
+    assert libraries.papers_of_library(1) == []
 
 
 def test_what_was_agreed_to_stays_and_the_latest_counts(two: House) -> None:

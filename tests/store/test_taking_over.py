@@ -69,7 +69,7 @@ def test_what_readers_said_since_is_taken_over(restored: Restored) -> None:
     assert restored.number(LIN) == lin, "by that the links in her mails know her"
     for number in (1, lin):
         assert list(said.liked(number)) == [eprint(3).id]
-        assert said.library_of(number) == [PAPER]
+        assert said.papers_of_library(number) == [PAPER]
     assert house.value("SELECT COUNT(*) FROM consent WHERE subscriber = 1") == 2
     assert house.value("SELECT COUNT(*) FROM consent") == 3
     agreed = said.consent(lin)

@@ -93,7 +93,7 @@ def _as_file(reader: Subscriber) -> dict[str, Any]:
         "revisions": {"true": True, "false": False}.get(reader.revisions, reader.revisions.value),
         "max_papers": reader.max_papers,
         "top": reader.top,
-        "library": list(reader.library_items),
+        "library": list(reader.items_of_library),
         "exclude": list(reader.exclude),
         "within": list(reader.within),
     }

@@ -94,7 +94,7 @@ def status(context: Context, as_json: bool, now: datetime | None) -> None:
 
 def _report(settings: Settings, store: Store, roster: Roster, now: datetime) -> dict[str, Any]:
     """Everything that status knows, as plain values."""
-    from digest.explain.library import doubtful_libraries
+    from digest.explain.libraries import doubtful_libraries
     from digest.run.fetch import why_paused
 
     last, coming = last_served(now), next_served(now)

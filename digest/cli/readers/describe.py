@@ -71,7 +71,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "categories": list(reader.categories),
         "subject_prefix": reader.subject_prefix,
         "feedback": reader.feedback,
-        "library": list(reader.library_items),
+        "library": list(reader.items_of_library),
     }
 
 

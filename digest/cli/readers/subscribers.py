@@ -40,7 +40,7 @@ from digest.cli.readers.describe import (
     without_digest,
 )
 from digest.cli.readers.forget import forget
-from digest.cli.readers.library import held_by, holding_json, library_lines
+from digest.cli.readers.libraries import held_by, holding_json, library_lines
 from digest.cli.readers.move import move
 from digest.cli.readers.own_words import (
     end_wishes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from digest.keywords.words import counted
-from digest.library.zotero import is_zotero
+from digest.libraries.zotero import is_zotero
 from digest.run.libraries import fields_of
 from digest.setup.doctor.check import Finding, ok, skip, warn
 from digest.setup.parts import existing_store, places_of
@@ -28,15 +28,15 @@ def zotero_items(settings: Settings) -> list[str]:
 
 def check_zotero(settings: Settings) -> Finding:
     """Whether readers' libraries at Zotero can be read; the first few are tried."""
-    from digest.library import LibraryError
-    from digest.library.zotero import place_of
+    from digest.libraries import LibraryError
+    from digest.libraries.zotero import place_of
     from digest.run.zotero import require_zotero
 
     items, access = zotero_items(settings), places_of(settings).zotero
     for item in items[:SHOWN]:
         try:
             require_zotero(item)
-            from digest.library.zotero_api import ZoteroClient
+            from digest.libraries.zotero_api import ZoteroClient
 
             with closing(ZoteroClient(place_of(item), access, lambda: False)) as client:
                 client.listing(0)
@@ -50,7 +50,7 @@ def check_zotero(settings: Settings) -> Finding:
 
 def check_libraries(settings: Settings) -> Finding:
     """What is wrong with readers' libraries, as far as it shows without reading them."""
-    from digest.explain.library import doubtful_libraries
+    from digest.explain.libraries import doubtful_libraries
 
     roster = roster_or_empty(settings)
     owners = sum(bool(fields_of(reader)) for reader in roster.subscribers)

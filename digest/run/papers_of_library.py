@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from digest.library import Entry
+from digest.libraries import Entry
 from digest.rendering.tex.text import to_unicode
 from digest.store.preferences import LibraryPaper
 

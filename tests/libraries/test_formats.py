@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.library import Entry, read_library
-from digest.library.bibtex import MOST_EXPANDED
-from digest.run.library_papers import papers_of
+from digest.libraries import Entry, read_library
+from digest.libraries.bibtex import MOST_EXPANDED
+from digest.run.papers_of_library import papers_of
 
 FORMS = {
     "jabref": (

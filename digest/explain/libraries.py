@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from digest.keywords.words import counted
-from digest.library import LibraryError, path_of
-from digest.library.entries import arxiv_id
-from digest.library.zotero import is_zotero
+from digest.libraries import LibraryError, path_of
+from digest.libraries.entries import arxiv_id
+from digest.libraries.zotero import is_zotero
 from digest.model import Order, Roster, Subscriber
 from digest.ranking import ENOUGH
 from digest.run.libraries import UNNAMED, fields_of
@@ -61,17 +61,17 @@ def holding_of(store: Store, reader: Subscriber, home: Path) -> Holding:
     """All that is known of a reader's library, without reading it again."""
     preferences = store.preferences
     number = preferences.number_of(reader.email)
-    rows = [] if number is None else preferences.library_rows(number)
+    rows = [] if number is None else preferences.rows_of_library(number)
     by_source: dict[str, list[LibraryPaper]] = {item: [] for item in fields_of(reader)}
     for row in rows:
         by_source.setdefault(row.source, []).append(row)
-    papers = [] if number is None else preferences.library_of(number)
+    papers = [] if number is None else preferences.papers_of_library(number)
     liked = 0 if number is None else len(preferences.liked(number))
     return Holding(
         tuple(_source(item, kept, home) for item, kept in by_source.items()),
         tuple(papers),
         liked,
-        None if number is None else preferences.library_kept_since(number),
+        None if number is None else preferences.kept_of_library_since(number),
         tuple(_doubts(reader, len(papers), liked, home, is_kept=not store.naming.mark)),
     )
 

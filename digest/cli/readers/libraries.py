@@ -28,9 +28,9 @@ from digest.system.locks import cycle_lock
 from digest.times import in_utc, text_or_none
 
 if TYPE_CHECKING:
-    from digest.explain.library import Holding, Source
+    from digest.explain.libraries import Holding, Source
     from digest.run.find_titles import Found
-    from digest.run.library_reading import Reading
+    from digest.run.read_library import Reading
 
 NAMED = 10
 """So many entries that are formed strangely an import names; `check` names all."""
@@ -73,7 +73,7 @@ def list_(context: Context, email: str, as_json: bool) -> None:
 
 def held_by(context: Context, reader: Subscriber) -> Holding:
     """What is known of a reader's library."""
-    from digest.explain.library import holding_of
+    from digest.explain.libraries import holding_of
 
     with reading_store(context.settings) as store:
         return holding_of(store, reader, context.settings.home)
@@ -140,8 +140,8 @@ def check(context: Context, email: str, file: Path | None, find: bool, as_json: 
 
     Says how many entries can be used, and names those that are formed strangely, with their lines.
     """
-    from digest.library import LibraryError
-    from digest.run.library_reading import read_given, read_items
+    from digest.libraries import LibraryError
+    from digest.run.read_library import read_given, read_items
 
     settings = context.settings
     reader = require_subscriber(read_roster(settings), email, settings)
@@ -163,7 +163,7 @@ def check(context: Context, email: str, file: Path | None, find: bool, as_json: 
 
 
 def _with_titles(context: Context, reading: Reading) -> Reading:
-    from digest.run.library_reading import with_titles
+    from digest.run.read_library import with_titles
     from digest.setup.arxiv import make_arxiv
 
     async def ask() -> Reading:
@@ -225,8 +225,8 @@ def import_(
     changes goes into the home folder, and its name into the field 'library' of the subscribers
     file.
     """
-    from digest.explain.library import holding_of
-    from digest.run.library_reading import read_given, take_over
+    from digest.explain.libraries import holding_of
+    from digest.run.read_library import read_given, take_over
 
     settings = context.settings
     if settings.subscribers_yaml:

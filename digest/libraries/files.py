@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from digest.errors import ConfigError
-from digest.library.bibtex import read_bibtex
-from digest.library.csl import read_csl
-from digest.library.entries import Entry, Odd, Reading, arxiv_id, one_line
-from digest.library.ris import read_ris
+from digest.libraries.bibtex import read_bibtex
+from digest.libraries.csl import read_csl
+from digest.libraries.entries import Entry, Odd, Reading, arxiv_id, one_line
+from digest.libraries.ris import read_ris
 
 MAX_BYTES = 20_000_000
 _SEPARATORS = re.compile(r"[\s,;]+")

@@ -4,8 +4,8 @@ from Zotero.
 Uses: the ground alone.
 """
 
-from digest.library.entries import Entry, Odd, Reading
-from digest.library.files import LibraryError, path_of, read_file, read_item, read_library
+from digest.libraries.entries import Entry, Odd, Reading
+from digest.libraries.files import LibraryError, path_of, read_file, read_item, read_library
 
 __all__ = [
     "Entry",

@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.keywords.words import counted
-from digest.library import LibraryError, Odd, read_file, read_item
-from digest.library.zotero import is_zotero
+from digest.libraries import LibraryError, Odd, read_file, read_item
+from digest.libraries.zotero import is_zotero
 from digest.model import Subscriber
 from digest.run.fetch import why_paused
 from digest.run.find_titles import Found, find_titles
 from digest.run.libraries import Places, completed, fields_of
-from digest.run.library_papers import merged, papers_of
+from digest.run.papers_of_library import merged, papers_of
 from digest.run.sources.base import Arxiv
 from digest.run.zotero import is_incomplete, read_again, require_zotero
 from digest.store import Store
@@ -106,7 +106,7 @@ def take_over(store: Store, reader: int, reading: Reading, now: datetime, *, is_
     """Put what was read among the papers that a reader imported, or in their place; returns how
     many are new. Raises UsageError where they are more than a library may hold.
     """
-    rows = store.preferences.library_rows(reader)
+    rows = store.preferences.rows_of_library(reader)
     others = [paper for paper in rows if paper.source]
     imported = {paper.id: paper for paper in rows if not paper.source}
     given = {paper.id: paper for paper in reading.papers}

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from digest.library.csl import without_markup
-from digest.library.entries import Entry, arxiv_id_kept, arxiv_id_within, one_line
-from digest.library.files import LibraryError
+from digest.libraries.csl import without_markup
+from digest.libraries.entries import Entry, arxiv_id_kept, arxiv_id_within, one_line
+from digest.libraries.files import LibraryError
 
 OWN_TAG = "added by Digest"
 """What Digest puts into a Zotero library bears this tag, and does not count there."""

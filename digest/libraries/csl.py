@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from digest.library.entries import (
+from digest.libraries.entries import (
     Entry,
     Odd,
     Reading,

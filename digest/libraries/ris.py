@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from digest.library.entries import Entry, Odd, Reading, arxiv_id_within, doi_in, one_line
+from digest.libraries.entries import Entry, Odd, Reading, arxiv_id_within, doi_in, one_line
 
 _TAG = re.compile(r"([A-Z][A-Z0-9]) {0,3}- ?(.*)")
 _LONG_TAG = re.compile(r"([A-Z][A-Z0-9]{1,3}) {0,3}- ?(.*)")

@@ -18,9 +18,9 @@ import httpx2
 from pyzotero import zotero
 from pyzotero.errors import PyZoteroError
 
-from digest.library.entries import Entry
-from digest.library.files import LibraryError
-from digest.library.zotero import Access, Listing, Place, entry_of
+from digest.libraries.entries import Entry
+from digest.libraries.files import LibraryError
+from digest.libraries.zotero import Access, Listing, Place, entry_of
 
 AT_ONCE = 50
 """So many items are asked for by their keys at once: the API takes no more."""

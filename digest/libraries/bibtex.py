@@ -11,7 +11,15 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from digest.library.entries import Entry, Odd, Reading, arxiv_id, arxiv_id_within, doi_in, one_line
+from digest.libraries.entries import (
+    Entry,
+    Odd,
+    Reading,
+    arxiv_id,
+    arxiv_id_within,
+    doi_in,
+    one_line,
+)
 
 _HEAD = re.compile(r"@[ \t]*([A-Za-z]+)[ \t\r\n]*([{(])")
 # Possessive, so that no run of blanks is looked at again and again.
