@@ -13,7 +13,7 @@ import pytest
 import digest
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ("*.html", "*.md", "*.txt", "*.json", "py.typed", "web/*.html", "web/*.css")
+TEMPLATES = ROOT / "templates"
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,16 @@ def packages() -> dict[str, Path]:
         ".".join(p.parent.relative_to(ROOT).parts): p.parent
         for p in (ROOT / "digest").rglob("__init__.py")
     }
-    return found | {"digest.templates": ROOT / "templates"}
+    return found | {"digest.templates": TEMPLATES}
 
 
 def data_files() -> dict[str, Path]:
-    """Every file beside the modules that the packages need, by its place in an installation."""
+    """Every file beside the modules, by its place in an installation."""
     return {
-        f"{name.replace('.', '/')}/{path.relative_to(folder)}": path
-        for name, folder in packages().items()
-        for pattern in DATA
-        for path in folder.glob(pattern)
+        f"{place}/{path.relative_to(folder)}": path
+        for place, folder in {"digest": ROOT / "digest", "digest/templates": TEMPLATES}.items()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
     }
 
 
