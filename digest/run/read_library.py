@@ -58,6 +58,11 @@ class Reading:
 
 def read_given(file: Path) -> Reading:
     """A file that somebody names. Raises LibraryError where it cannot be read."""
+    if is_zotero(str(file)):
+        raise LibraryError(
+            f"the library {file} is no file",
+            remedy="name it in the reader's field 'library', and call 'digest library check EMAIL'",
+        )
     read = read_file(file)
     return Reading(str(file), papers_of(read.entries), read.odd)
 

@@ -65,6 +65,8 @@ def test_what_cannot_be_is_said_in_one_line(house: House) -> None:
     (house.home / "empty.bib").write_text("")
     (house.home / "torn.json").write_text('[{"title": "One"')
     for words, code, said in (
+        (("check", ADA, "zotero:user/7"), 78, "the library zotero:user/7 is no file: name it in"),
+        (("import", ADA, "zotero:user/7"), 78, "the library zotero:user/7 is no file: name it in"),
         (("check", ADA, "none.bib"), 78, "none.bib cannot be read (No such file"),
         (("check", ADA, "."), 78, "cannot be read (Is a directory)"),
         (("check", ADA, "empty.bib"), 78, "holds no entry that can be read (it is empty)"),
