@@ -163,10 +163,10 @@ def test_of_real_abstracts_nine_of_ten_sentences_say_what_was_done() -> None:
         r"|develop|design|show|prov|demonstrat|find|found|study|studied|investigat|examin|explor"
         r"|releas|build|built|construct|argue|analy|evaluat|review|formul|establish|deriv|describ"
         r"|address|report|identif|reveal|conduct|compar|test|ask|aim|give|extend|learn|train|use)"
-        # … or what came of it, whoever speaks.
+        # … or what came of it, or what the named thing does, whoever speaks.
         r"|\b(?:show|prov|demonstrat|reveal|indicat|suggest|achiev|improv|outperform|surpass|reduc"
-        r"|increas|yield|exceed|attain|enabl|allow|learn|predict|combin|integrat|decreas|generat"
-        r"|us(?:e|es|ing)\b|consist|compris|contain)\w*|\d ?%|\d[^.]*\d",
+        r"|increas|yield|exceed|attain|decreas|enabl|allow|learn|predict|combin|integrat|generat"
+        r"|consist|compris|contain)\w*",
         re.IGNORECASE,
     )
     papers = random.Random(11).sample([paper for _, paper in real_papers()], 1_000)
