@@ -7,7 +7,7 @@ digest tells of each change. For readers of the subscribers file it only takes a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -42,6 +42,7 @@ from digest.web.wanted import (
     changes,
     fault_of,
     posted,
+    require_offered,
     shown,
 )
 
@@ -168,7 +169,9 @@ class Choices:
         said = changes(before, after)
         if not said:
             return Done("Nothing was changed.")
-        new = self.readers.book().sign_up(known.address, after, names)
+        book = self.readers.book()
+        require_offered(book, _texts(after), names)
+        new = book.sign_up(known.address, after, names)
         store.signups.change(new, self.clock(), f"{words}{said}")
         log.info("%s: %s", known.address, said)
         return Done(SAVED.format(said))
@@ -223,9 +226,10 @@ class Choices:
         standing = store.suppressions.standing(known.number, now)
         fields = fields_of(known.signup) if known.signup else {}
         form = done.form or shown(known.now, fields)
-        texts = form["keywords"].splitlines()[:50]
+        texts = [text for text in form["keywords"].splitlines()[:50] if text.strip()]
+        names: Collection[str] = known.signup.names if known.signup else ()
         if known.signup is None:
-            texts = [k.name for k in known.now.keywords] if known.now else []
+            names = texts = [k.name for k in known.now.keywords] if known.now else []
         book = self.readers.book()
         own = known.signup is not None
         return self.pages.page(
@@ -238,7 +242,7 @@ class Choices:
             reader=known.now,
             wishes=known.wishes,
             changed=[c for c in store.choices.of(known.number, now) if c.entry][:5],
-            counts=self.counts.of(store, book, [t for t in texts if t.strip()], now),
+            counts=self.counts.of(store, book, texts, names, now),
             form=form,
             said=done.said,
             fault=done.fault,

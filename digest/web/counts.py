@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from digest.model import Keyword, Paper, Rule
 from digest.store import Store
 from digest.subscribers.book import Book
 from digest.subscribers.check import fold
-from digest.web.wanted import Fault, fault_of
+from digest.web.wanted import Fault, fault_of, is_offered, not_offered
 
 SPAN = timedelta(days=7)
 MOST = 5_000
@@ -45,10 +45,26 @@ class Counts:
         self._papers: list[Paper] = []
         self._made: object = None
 
-    def of(self, store: Store, book: Book, texts: Iterable[str], now: datetime) -> list[Count]:
-        """The counts of some keywords, in their order."""
+    def of(
+        self,
+        store: Store,
+        book: Book,
+        texts: Collection[str],
+        names: Collection[str],
+        now: datetime,
+    ) -> list[Count]:
+        """The counts of some keywords, in their order; `names` are those that are known to whom
+        they are shown.
+        """
+        if not texts:
+            return []
         self._refresh(store, now)
-        return [self._count(book, text) for text in texts]
+        return [
+            self._count(book, text)
+            if is_offered(book, text, names)
+            else Count(text, fault=Fault(not_offered(text)))
+            for text in texts
+        ]
 
     def _refresh(self, store: Store, now: datetime) -> None:
         latest = store.runs.latest()
@@ -66,8 +82,6 @@ class Counts:
             keywords = _meant(book, text)
         except QueryError as error:
             return Count(text, fault=fault_of(error))
-        if not keywords:
-            return Count(text, fault=Fault(f"there is no group {text[1:].strip()!r} here"))
         found: set[str] = set()
         words: list[str] = []
         for keyword in keywords:

@@ -32,7 +32,16 @@ from digest.web.forms import read_form
 from digest.web.gateway import place_of
 from digest.web.pages import Pages
 from digest.web.readers import Readers
-from digest.web.wanted import PICKED, Fault, as_posted, fault_of, posted, shown, texts_of
+from digest.web.wanted import (
+    PICKED,
+    Fault,
+    as_posted,
+    fault_of,
+    posted,
+    require_offered,
+    shown,
+    texts_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +117,7 @@ class SigningUp:
             words = str(error).rstrip(".")
             raise UsageError("that is no mail address", remedy=words) from error
         book = self.readers.book()
+        require_offered(book, texts_of(form))
         signup = book.sign_up(address, posted(form, {}), ())
         if form.get(HONEYPOT):
             log.info("a program signed up")
@@ -131,7 +141,7 @@ class SigningUp:
             form=filled,
             address=form.get("address", ""),
             agreed="agreed" in form,
-            counts=self.counts.of(store, book, texts, now) if texts else [],
+            counts=self.counts.of(store, book, texts, (), now),
             offered=[keyword.name for keyword in book.roster.public],
             picked=PICKED,
             texts=texts,

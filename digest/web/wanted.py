@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import available_timezones
 
 from digest.errors import QueryError, UsageError
+from digest.keywords.grammar import make_keyword
 from digest.model import Abstracts, Order, Revisions, Subscriber, Weekly
-from digest.subscribers.book import listed_in
+from digest.subscribers.book import Book, listed_in
+from digest.subscribers.check import fold
 from digest.subscribers.fields import FIELDS, Value
 from digest.subscribers.problems import excerpt
 from digest.subscribers.values import WrongValueError
@@ -114,6 +117,39 @@ def posted(
             raise UsageError(str(error)) from error
         fields[name] = {"true": True, "false": False}.get(text, text)
     return fields
+
+
+def is_offered(book: Book, text: str, names: Collection[str] = ()) -> bool:
+    """Whether somebody on the web may write a keyword and mean by it what the subscribers file
+    means: where it is no name there, is public, was theirs before (`names`), or says no more than
+    its words. All else is the operator's and the other readers'.
+    """
+    public = {keyword.query for keyword in book.roster.public}
+    if text in names:
+        return True
+    if text.startswith("+"):
+        group = book.checked.groups.get(fold(text[1:]), ())
+        return bool(group) and public.issuperset(keyword.query for keyword in group)
+    named = book.checked.names.get(fold(text))
+    if named is None or named.query in public:
+        return True
+    with suppress(QueryError):
+        return make_keyword(text).query == named.query
+    return False
+
+
+def not_offered(text: str) -> str:
+    """What is said of a name that is not offered; of a group the same as where there is none."""
+    if text.startswith("+"):
+        return f"there is no group {text[1:].strip()!r} here"
+    return f"{text!r} has a meaning of its own here that is not public"
+
+
+def require_offered(book: Book, texts: Iterable[str], names: Collection[str] = ()) -> None:
+    """Raises UsageError for the first keyword that is not offered."""
+    for text in texts:
+        if not is_offered(book, text, names):
+            raise UsageError(not_offered(text), remedy="write a query, such as all:reasoning")
 
 
 def texts_of(form: Mapping[str, str]) -> list[str]:

@@ -197,9 +197,9 @@ async def test_a_form_is_good_for_a_day(side: WebSide) -> None:
 async def test_the_preview_counts_what_is_on_record(side: WebSide) -> None:
     side.arxiv.announce("Reasoning", *(eprint(n, side.now - HOUR) for n in range(1, 4)))
     await side.run()
-    shown = await side.ask("/signup", {"button": "show", "keywords": "Title\nReasoning\nti:(x"})
+    shown = await side.ask("/signup", {"button": "show", "keywords": "Title\nall:reasoning\nti:(x"})
     assert shown.status_code == 200
-    assert "<b>Reasoning</b>: " in shown.text
+    assert "<b>all:reasoning</b>: " in shown.text
     assert "Look into" not in shown.text
 
 
@@ -220,6 +220,32 @@ async def test_keywords_that_are_public_can_be_picked(side: WebSide) -> None:
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("text", ["RL", "rl", "+all"])
+async def test_what_the_file_means_by_a_name_is_told_to_nobody(side: WebSide, text: str) -> None:
+    path = side.home / "subscribers.yaml"
+    path.write_text(path.read_text() + "groups: {all: [RL, Reasoning]}\n")
+    shown = (await side.ask("/signup", {"keywords": text, "button": "show"})).text
+    assert "reinforcement" not in shown
+    refused = await side.sign_up(EVE, text)
+    assert "reinforcement" not in refused.text
+    assert "on its way" not in refused.text
+    assert await side.run() == []
+    assert not side.mails(EVE)
+    path.write_text(path.read_text() + "public: all\n")
+    assert "reinforcement" in (await side.ask("/signup", {"keywords": text, "button": "show"})).text
+    await side.sign_up(EVE, text)
+    assert await side.run() == ["Confirm your address"]
+
+
+async def test_a_name_that_says_no_more_than_its_words_is_anybodys(side: WebSide) -> None:
+    path = side.home / "subscribers.yaml"
+    path.write_text(
+        path.read_text().replace("Reasoning: 'all:reasoning'", "Long Reasoning: long reasoning")
+    )
+    await side.sign_up(EVE, "long reasoning")
+    assert await side.run() == ["Confirm your address"]
+
+
 async def test_a_days_sign_ups_bring_no_more_keywords_than_may(side: WebSide) -> None:
     for number in range(KEYWORDS_A_DAY // 20):
         words = [f"word{number}x{n}" for n in range(20)]
