@@ -189,7 +189,10 @@ class OwnWords:
             store.signups.of(address),
             tuple(store.wishes.of(number)),
         )
-        book = Book(_checked(f"keywords: {json.dumps(self._there())}"), Roster((), ()), str)
+        there = self._there()
+        public = tuple(Keyword(name, query, Rule.QUERY) for name, query in there.items())
+        file = Roster((), (), public=public)
+        book = Book(_checked(f"keywords: {json.dumps(there)}"), file, str)
         page = Choices(None, None, None, self.world.clock, _Readers(book))  # type: ignore[arg-type]
         page._do(store, known, form, "here")
         self.world.stats["pages"] += 1
