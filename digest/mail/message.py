@@ -147,7 +147,7 @@ class Sender:
         """
         if self.signer is None or not reader or not self.base_url:
             return ""
-        token = self.signer.token(Purpose.CHOICES, reader, str(links or ""))
+        token = self.signer.own(Purpose.CHOICES, reader, links)
         return f"{self.base_url}/p/{token}"
 
     @property
@@ -155,13 +155,13 @@ class Sender:
         """The bare address to which readers mail what they want of the program."""
         return address_in(self.leave) if self.leave else self.reply_address
 
-    def offer(self, delivery: int) -> Offer:
-        """What is put into one delivery's mail for papers that its reader may like; of delivery 0,
-        which is only shown, nothing comes.
+    def offer(self, delivery: int, links: int = 0) -> Offer:
+        """What is put into one delivery's mail for papers that its reader may like, who made older
+        `links` worthless so often; of delivery 0, which is only shown, nothing comes.
         """
         token = NOBODYS
         if self.signer is not None and delivery:
-            token = self.signer.token(Purpose.LIKE, delivery)
+            token = self.signer.own(Purpose.LIKE, delivery, links)
         if self.base_url:
             return by_links(f"{self.base_url}/u/{token}")
         to = self.request_address
@@ -265,7 +265,7 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
     if view := sender.view(outgoing.content):
         page_line += f' <a href="{html.escape(view)}" style="color:inherit">View in browser</a>'
         line += f"\nIn a browser: {view}"
-    offer = sender.offer(outgoing.id if outgoing.reader else 0)
+    offer = sender.offer(outgoing.id if outgoing.reader else 0, outgoing.links)
     if has_paper_lines(outgoing.pieces):
         line, page_line = line + offer.own.text, page_line + offer.own.html
     return Message(

@@ -62,6 +62,10 @@ class Signer:
         code = hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).digest()
         return f"{number}-{base64.b32encode(code).decode()[:CODE_LETTERS].lower()}"
 
+    def own(self, purpose: Purpose, number: int, links: int) -> str:
+        """A token that its reader can make worthless; `links` says how often they did."""
+        return self.token(purpose, number, str(links or ""))
+
     def numbers(self, purpose: Purpose, text: str) -> Iterator[int]:
         """The numbers of all genuine tokens of this purpose in a text, whatever stands around
         them.
@@ -82,6 +86,10 @@ class Signer:
         return number is not None and hmac.compare_digest(
             self.token(purpose, number, bound_to), token.lower()
         )
+
+    def is_own(self, purpose: Purpose, token: str, links: int) -> bool:
+        """Whether a token counts that its reader can make worthless (`own`)."""
+        return self.is_genuine(purpose, token, str(links or ""))
 
 
 def claimed_number(token: str) -> int | None:

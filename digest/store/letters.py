@@ -214,18 +214,27 @@ class Letters(Concern):
     def retry(self, letter: Letter, now: datetime) -> None:
         """Try a letter once more later, which was not accepted."""
         self._db.write(
-            "UPDATE letter SET state = 'wanted', sent_at = NULL, next_at = ? WHERE id = ?",
+            """UPDATE letter SET state = 'wanted', sent_at = NULL, next_at = ?
+               WHERE id = ? AND state = 'handed over'""",
             [now + AGAIN, letter.id],
         )
 
-    def renew_links(self, reader: int) -> None:
-        """Make all links to a reader's choices worthless that were mailed before."""
+    def renew_links(self, letter: Letter) -> None:
+        """Make all links of a reader's worthless that were mailed before a letter, which goes on:
+        those to choices, the feed, beside papers, and of all other letters that were asked for.
+        """
+        reader = letter.reader
         with self._db.transaction():
+            self._db.write(
+                """UPDATE letter SET state = 'ended' WHERE subscriber = ? AND id <> ?
+                       AND kind IN ('key', 'move') AND state IN ('wanted', 'handed over')""",
+                [reader, letter.id],
+            )
             self._db.write("UPDATE subscriber SET links = links + 1 WHERE id = ?", [reader])
             note_change(self._db)
 
     def links(self, reader: int) -> int:
-        """The number of the links to a reader's choices that count; they were renewed so often."""
+        """How often a reader made all older links worthless."""
         return self._db.number("SELECT links FROM subscriber WHERE id = ?", [reader])
 
 

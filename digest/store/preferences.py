@@ -48,10 +48,11 @@ class LibraryPaper:
 @dataclass(frozen=True, slots=True)
 class Offered:
     """The papers in a mail for which its reader can say that they want more like them: their base
-    ids, by their numbers there.
+    ids, by their numbers there. The reader made older `links` worthless so often.
     """
 
     reader: int
+    links: int
     papers: dict[int, str]
 
 
@@ -76,13 +77,14 @@ class Preferences(Concern):
         kept.
         """
         rows = self._db.rows(
-            """SELECT d.subscriber, cp.number, cp.paper
+            """SELECT d.subscriber, r.links, cp.number, cp.paper
                FROM delivery d JOIN content_paper cp ON cp.content = d.content
+               JOIN subscriber r ON r.id = d.subscriber
                WHERE d.id = ? AND cp.number > 0""",
             [delivery],
         )
         papers = {row["number"]: row["paper"] for row in rows}
-        return Offered(rows[0]["subscriber"], papers) if rows else None
+        return Offered(rows[0]["subscriber"], rows[0]["links"], papers) if rows else None
 
     def like(self, reader: int, paper: str, now: datetime) -> bool:
         """Note that a reader likes a paper, by its base id; false where the database does not know

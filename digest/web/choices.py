@@ -107,8 +107,8 @@ class Choices:
         self, store: Store, token: str, form: dict[str, str] | None, place: str
     ) -> str | None:
         number = claimed_number(token)
-        if number is None or not self.signer.is_genuine(
-            Purpose.CHOICES, token, str(store.letters.links(number) or "")
+        if number is None or not self.signer.is_own(
+            Purpose.CHOICES, token, store.letters.links(number)
         ):
             return None
         known = self.readers.of(store, number)

@@ -34,6 +34,10 @@ LONGEST_FORM = 2_000
 KEYWORDS_A_DAY = 500
 """Keywords that a day's sign-ups may bring together: arXiv is asked for each."""
 DAY = timedelta(days=1)
+RENEWED = (
+    "All links in older mails are worthless from now on, but those to leave and to read a digest in"
+    " a browser, and your feed has another address."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +106,18 @@ class Letters:
 
     def _choices(self, store: Store, number: int) -> str:
         """The address of a reader's choices, on this side."""
-        token = self.signer.token(Purpose.CHOICES, number, str(store.letters.links(number) or ""))
-        return f"{urlsplit(self.settings.base_url).path}/p/{token}"
+        prefix = urlsplit(self.settings.base_url).path
+        return f"{prefix}/p/{self._own(store, Purpose.CHOICES, number)}"
+
+    def _own(self, store: Store, purpose: Purpose, number: int) -> str:
+        return self.signer.own(purpose, number, store.letters.links(number))
 
     def _key(self, store: Store, letter: Letter, form: Mapping[str, str], place: str) -> Response:
         """What is kept of a reader: shown, erased, put under another address."""
         known = self.readers.of(store, letter.reader or 0)
         if known is None:
             return secret_page(self._page("over", letter), 410)
-        said, fault, now = "", "", self.clock()
+        said, fault, now, base = "", "", self.clock(), self.settings.base_url
         match form.get("button", ""):
             case "data":
                 data = store.personal.known(known.address)
@@ -135,8 +142,8 @@ class Letters:
                     store.letters.ask(Asked(LetterKind.MOVE, new, place, known.number), now)
                     said = "If the new address can get digests, a mail with a link is on its way."
             case "renew":
-                store.letters.renew_links(known.number)
-                said = "All links to your choices in older mails are worthless from now on."
+                store.letters.renew_links(letter)
+                said = RENEWED
         page = self._page(
             "key",
             letter,
@@ -145,6 +152,7 @@ class Letters:
             own=known.signup is not None,
             address=known.address,
             choices=self._choices(store, known.number),
+            feed=f"{base}/reader/{self._own(store, Purpose.FEED, known.number)}.atom",
         )
         return secret_page(page)
 

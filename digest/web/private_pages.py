@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digest.mail.reader_tokens import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Item, Kind
 from digest.rendering.value import decode
 from digest.store import Store
@@ -61,13 +61,17 @@ class PrivatePages:
     async def feed(self, request: Request) -> Response:
         """All that one reader is mailed, as a feed."""
         token = request.path_params["token"]
-        reader = self._signer.number(Purpose.FEED, token)
-        if reader is None:
+        found = await self._database.do(lambda store: self._feed(store, token))
+        if found is None:
             raise HTTPException(404)
-        found = await self._database.do(lambda store: self._feed(store, reader, token))
         return conditional(request, found, OWN)
 
-    def _feed(self, store: Store, reader: int, token: str) -> Found:
+    def _feed(self, store: Store, token: str) -> Found | None:
+        reader = claimed_number(token)
+        if reader is None or store.inbox.address_of(reader) is None:
+            return None
+        if not self._signer.is_own(Purpose.FEED, token, store.letters.links(reader)):
+            return None
         rows = store.archive.mailed(reader, IN_FEED)
         papers = store.archive.papers([row.paper for row in rows])
         items = {

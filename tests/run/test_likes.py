@@ -113,6 +113,19 @@ async def test_a_link_works_once_the_body_is_gone_and_until_the_delivery_is(post
     assert choose(post.store, post.signer, token, [number]) is None
 
 
+async def test_links_that_were_made_worthless_like_nothing(post: Post) -> None:
+    await post.mail()
+    token, number = post.links(ADA)[0]
+    raw = letter(f"More like {token}", "1", to="papers@example.org")
+    post.database.write("UPDATE subscriber SET links = 1 WHERE id = 1")
+    assert choose(post.store, post.signer, token, [number]) is None
+    assert not process_message(post.store, post.signer, raw, MONDAY).handled
+    post.arxiv.announce("Alpha", eprint(20))
+    await post.mail(1)
+    assert choose(post.store, post.signer, *first_of(post.links(ADA)))
+    assert choose(post.store, post.signer, *first_of(post.links(LIN)))
+
+
 async def test_numbers_of_a_mail_that_is_out_stay_though_a_repeat_has_others(post: Post) -> None:
     await post.mail()
     number = post.value("SELECT id FROM delivery WHERE subscriber = 1")

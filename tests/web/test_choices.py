@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from digest.mail.reader_tokens import Purpose
 from digest.store import Store
 from digest.subscribers.book import fields_of
 from digest.subscribers.load import follow_file
-from tests.world.web_side import WebSide, web_side
+from tests.world.web_side import BASE, WebSide, web_side
 from tests.world.worlds import DAY, HOUR, eprint, text
 
 ADA, EVE = "ada@example.org", "eve@example.org"
@@ -178,12 +179,31 @@ async def test_who_asks_to_be_forgotten_is_with_the_next_run(side: WebSide, addr
     assert (await side.ask(link)).status_code == 404
 
 
+async def feed_of(side: WebSide, key: str) -> str:
+    """The path of the feed of which the page behind a mailed link tells."""
+    page = await side.ask(key)
+    return re.findall(rf"{BASE}(/reader/[^<\"]+)", page.text)[0]
+
+
 @pytest.mark.heavy
 async def test_older_links_can_be_made_worthless(side: WebSide) -> None:
     old = side.link(EVE, "p")
-    await side.ask(old, {"button": "key"})
-    await side.run()
-    await side.ask(side.link(EVE, "c"), {"button": "renew"})
+    for _ in range(2):
+        await side.ask(old, {"button": "key"})
+    assert await side.run() == ["Your link"] * 2
+    first, key = (re.findall(rf"{BASE}(/c/\S+)", text(m))[0] for m in side.mails(EVE)[-2:])
+    feed = await feed_of(side, key)
+    assert (await side.ask(feed)).status_code == 200
+    # Whoever has got hold of the first may have asked to move the digests elsewhere.
+    await side.ask(first, {"button": "move", "address": "eve@example.net"})
+    await side.run(0.1)
+    await side.ask(key, {"button": "renew"})
+    assert (await side.ask(feed)).status_code == 404
+    assert (await side.ask(await feed_of(side, key))).status_code == 200
+    assert (await side.ask(first)).status_code == 410
+    move = side.link("eve@example.net", "c")
+    assert (await side.ask(move, {"button": "confirm"})).status_code == 410
+    assert [one.email for one in side.store.signups.all()] == [EVE]
     assert (await side.ask(old)).status_code == 404
     leave = side.link(EVE, "c").replace("/c/", "/u/")
     assert (await side.ask(leave)).status_code == 404

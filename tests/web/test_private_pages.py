@@ -69,5 +69,14 @@ async def test_a_readers_own_feed_has_what_was_mailed(tmp_path: Path) -> None:
         again = await room.client.get(path, headers={"If-None-Match": answer.headers["etag"]})
         assert again.status_code == 304
         assert "private" in again.headers["cache-control"]
-        for token in (signer.token(Purpose.VIEW, 1), "1-aaaaaaaaaaaaaaaaaaaa", "1"):
+        room.store._database.write("UPDATE subscriber SET links = 1")
+        assert (await room.get(path)).status_code == 404
+        path = f"/reader/{signer.own(Purpose.FEED, 1, 1)}.atom"
+        assert (await room.get(path)).status_code == 200
+        for token in (
+            signer.token(Purpose.VIEW, 1),
+            "1-aaaaaaaaaaaaaaaaaaaa",
+            "1",
+            signer.token(Purpose.FEED, 2),
+        ):
             assert (await room.get(f"/reader/{token}.atom")).status_code == 404

@@ -162,8 +162,9 @@ def rendered(world: World, digest: Digest, mark: str, name: str) -> Rendered:
 class _OneToken(Signer):
     """A signer for whom a reader's token and a mail's are the same."""
 
-    def token(self, purpose: Purpose, number: int) -> str:
-        return super().token(Purpose.LEAVE if purpose is Purpose.LIKE else purpose, number)
+    def token(self, purpose: Purpose, number: int, bound_to: str = "") -> str:
+        purpose = Purpose.LEAVE if purpose is Purpose.LIKE else purpose
+        return super().token(purpose, number, bound_to)
 
 
 def _share_tokens(world: World) -> None:

@@ -265,7 +265,8 @@ def feed_lines(context: Context, reader: Subscriber) -> list[str]:
         known, base = store.history.reader(reader.email), context.settings.base_url
         if known is None or not base or reader.channel is not Channel.MAIL:
             return []
-        token = make_signer(store, context.settings.secret).token(Purpose.FEED, known.id)
+        signer = make_signer(store, context.settings.secret)
+        token = signer.own(Purpose.FEED, known.id, store.letters.links(known.id))
         return [f"  feed: {base}/reader/{token}.atom"]
 
     return _from_store(context, read, [])
