@@ -66,7 +66,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "besides.import_page:import_page",
             "Take the papers of such a page in, as seen.",
         ),
-        "export": ("besides.export:export", "Papers seen or mailed: JSON, CSV, BibTeX, RIS."),
+        "export": ("besides.export:export", "Papers seen or mailed: JSON, CSV, BibTeX, RIS, CSL."),
         "completion": (
             "besides.manual:completion",
             "Make the Tab key complete commands and flags.",

@@ -36,6 +36,13 @@ class Paper:
         return f"https://arxiv.org/abs/{self.id}v{self.version}"
 
     @property
+    def arxiv_doi(self) -> str:
+        """The DOI that arXiv registers for the e-print in all its versions
+        (info.arxiv.org/help/doi.html); `doi` is the publisher's, where the authors named one.
+        """
+        return f"10.48550/arXiv.{self.id}"
+
+    @property
     def pdf_url(self) -> str:
         """The PDF of this version."""
         return f"https://arxiv.org/pdf/{self.id}v{self.version}"

@@ -1,4 +1,4 @@
-"""Papers as JSON, CSV, BibTeX and RIS, safe to read for the programs on the other side."""
+"""Papers in formats that other programs read, safe for those."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 
 from digest.errors import one_line
 from digest.model import Paper
+from digest.rendering.csl import to_csl
+from digest.rendering.names import published_in
 from digest.rendering.ris import to_ris
 from digest.rendering.texts import UNPRINTABLE
 from digest.times import to_text
@@ -113,7 +115,8 @@ def _row(cells: Iterable[str]) -> str:
 
 def to_bibtex(records: Iterable[Record]) -> Iterator[str]:
     """An @misc entry each, as arXiv itself recommends (help page "BibTeX and arXiv"): eprint,
-    archivePrefix, primaryClass. The key is `arXiv:` and the base id, so it never changes.
+    archivePrefix, primaryClass. The key is `arXiv:` and the base id, so it never changes; the DOI
+    is the e-print's, and that of the publisher stands in the note.
     """
     before = ""
     for record in records:
@@ -132,9 +135,9 @@ def _bibtex(record: Record) -> str:
         "primaryClass": _verbatim(paper.categories[0]) if paper.categories else "",
         "version": str(paper.version),
         "url": f"https://arxiv.org/abs/{paper.id}v{paper.version}",
-        "doi": _verbatim(paper.doi),
+        "doi": _verbatim(paper.arxiv_doi),
         # An @misc has no journal.
-        "note": latex(paper.journal_ref),
+        "note": latex(published_in(paper)),
         "abstract": latex(paper.abstract),
         "comment": latex(paper.comment),
         "keywords": latex(", ".join(record.keywords)),
@@ -241,7 +244,22 @@ WRITERS: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {
     "csv": to_csv,
     "bibtex": to_bibtex,
     "ris": to_ris,
+    "csl": to_csl,
 }
 """The formats by name."""
-ENDINGS = {".json": "json", ".csv": "csv", ".bib": "bibtex", ".bibtex": "bibtex", ".ris": "ris"}
-"""The formats by the ending of a file's name."""
+ENDINGS = {
+    ".json": "json",
+    ".csv": "csv",
+    ".bib": "bibtex",
+    ".bibtex": "bibtex",
+    ".ris": "ris",
+    ".csljson": "csl",
+    ".csl.json": "csl",
+}
+"""The formats by the ending of a file's name; of two that fit, the longer one counts."""
+
+
+def format_of(name: str) -> str | None:
+    """The format that the ending of a file's name stands for; None where it stands for none."""
+    fitting = [ending for ending in ENDINGS if name.casefold().endswith(ending)]
+    return ENDINGS[max(fitting, key=len)] if fitting else None

@@ -237,7 +237,13 @@ async def test_keywords_and_days_narrow_it(world: AskedWorld) -> None:
 
 async def test_the_ending_of_the_file_says_the_format(world: AskedWorld, tmp_path: Path) -> None:
     await two_days(world)
-    for name, begins in (("a.bib", "@misc{arXiv:"), ("a.csv", "id,version,"), ("a.JSON", "[\n{")):
+    for name, begins in (
+        ("a.bib", "@misc{arXiv:"),
+        ("a.csv", "id,version,"),
+        ("a.JSON", "[\n{"),
+        ("a.ris", "TY  - UNPB"),
+        ("a.csl.json", '[\n{"id": "arXiv:'),
+    ):
         told = world.ask("export", "--output", str(tmp_path / name))
         assert (told.code, "4 papers written" in told.out) == (0, True)
         assert (tmp_path / name).read_text(encoding="utf-8").startswith(begins)

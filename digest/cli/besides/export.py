@@ -17,7 +17,7 @@ from digest.cli.look.reader import known_reader, readable_roster
 from digest.errors import ConfigError, UsageError
 from digest.keywords.words import counted
 from digest.model import Keyword, Roster
-from digest.rendering.export import ENDINGS, WRITERS, Record
+from digest.rendering.export import ENDINGS, WRITERS, Record, format_of
 from digest.rules.schedule import local_date
 from digest.setup.parts import reading_store
 from digest.store import Store
@@ -61,7 +61,7 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
 @click.option(
     "--format",
     "wanted",
-    type=click.Choice(("json", "csv", "bibtex", "ris")),
+    type=click.Choice(tuple(WRITERS)),
     help="How to write; else by the file's ending, else JSON.",
 )
 @click.option(
@@ -96,7 +96,7 @@ def _date(_ctx: click.Context, param: click.Parameter, value: str | None) -> dat
 )
 @flags_as(ExportFlags)
 def export(context: Context, flags: ExportFlags) -> None:
-    """Write the papers that were seen or mailed as JSON, CSV, BibTeX or RIS.
+    """Write the papers that were seen or mailed as JSON, CSV, BibTeX, RIS or CSL-JSON.
 
     Every paper in the database, or with --email those that were mailed to one reader; with
     --unmailed the others of their keywords, such as those let go after a pause, by the day on which
@@ -106,13 +106,13 @@ def export(context: Context, flags: ExportFlags) -> None:
     output = flags.output
     if flags.unmailed and flags.email is None:
         raise UsageError("--unmailed needs a reader", remedy="add --email ADDRESS")
-    ending = output.suffix.casefold() if output else ".json"
-    if flags.wanted is None and ending not in ENDINGS:
+    wanted = flags.wanted or (format_of(output.name) if output else "json")
+    if wanted is None:
         raise UsageError(
             f"the ending of {output} says no format",
             remedy=f"add --format, or end it in {', '.join(ENDINGS)}",
         )
-    write = WRITERS[flags.wanted or ENDINGS[ending]]
+    write = WRITERS[wanted]
     with reading_store(context.settings) as store:
         records = _records(context, store, flags)
         if output is None:
