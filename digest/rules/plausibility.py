@@ -39,16 +39,18 @@ _SMALL_RECORD = 60
 class Baseline:
     """The record of one query, with which its next window is compared.
 
-    `since` is how far back is compared (UTC); `known` has the papers that the query's log holds
-    with the date of their last version, from there on; `total` is how many matches arXiv counted
-    last, None where it was not asked for this query alone. `same_question`: the window answers what
-    the ones before it did; a wider question brings rows that were never seen.
+    `since` is how far back is compared (UTC); `known` has the papers whose last version stands in
+    the query's log, with its date, from there on; `total` is how many matches arXiv counted last,
+    None where it was not asked for this query alone. `same_question`: the window answers what the
+    ones before it did; a wider question brings rows that were never seen. `older` are further
+    papers of the log: a version of theirs may be in the window that is not the last.
     """
 
     since: datetime
     known: Mapping[str, datetime]
     total: int | None = None
     same_question: bool = True
+    older: Collection[str] = ()
 
 
 def compared_since(query: Query) -> datetime | None:
@@ -125,7 +127,7 @@ def _unknown_rows(papers: Sequence[Paper], baseline: Baseline) -> str:
         return ""
     begin, end = min(dates), max(dates) - MODERATION_HOLD
     old = [paper for paper in papers if begin <= paper.updated < end]
-    unknown = sum(paper.id not in baseline.known for paper in old)
+    unknown = len({paper.id for paper in old} - baseline.known.keys() - {*baseline.older})
     if len(old) < _LEAST_OLD or unknown * 3 <= len(old) * 2:
         return ""
     return f"{unknown} of its {len(old)} rows of days long known were never there before"

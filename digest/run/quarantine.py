@@ -67,7 +67,9 @@ def _why_doubtful(
 ) -> str:
     """Why a window does not fit what is known of its query from `since` on; "" where it does."""
     same = query.asked == window.asked
-    baseline = Baseline(since, known, query.total if same else None, same)
+    strangers = {paper.id for paper in store.windows.first_seen(query, window.papers)}
+    older = {paper.id for paper in window.papers} - strangers
+    baseline = Baseline(since, known, query.total if same else None, same, older)
     return doubt(window.papers, baseline, total=window.total) or doubt_of_unmatched(
         window.papers,
         baseline,

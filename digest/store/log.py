@@ -69,7 +69,8 @@ def known_versions(database: Database, query: int, papers: list[str]) -> dict[st
 
 
 def versions_since(database: Database, query: int, since: datetime) -> dict[str, datetime]:
-    """The papers of a query's log whose last version is younger than that, with its date.
+    """The papers whose last version stands in a query's log and is younger than that, with its
+    date.
 
     A row that was written before then tells of an older version; so does what stands before it.
     """
@@ -77,12 +78,12 @@ def versions_since(database: Database, query: int, since: datetime) -> dict[str,
     line, last = to_text(since), head(database) + 1
     for most in LOOKED_AT:
         rows = database.rows(
-            """SELECT m.seq, m.paper, p.updated, r.started_at
+            """SELECT m.seq, m.paper, m.version = p.version AS last, p.updated, r.started_at
                FROM seen m JOIN paper p ON p.id = m.paper LEFT JOIN run r ON r.id = m.run
                WHERE m.query = ? AND m.seq < ? ORDER BY m.seq DESC LIMIT ?""",
             [query, last, most],
         )
-        young = (row for row in rows if row["updated"] >= line)
+        young = (row for row in rows if row["last"] and row["updated"] >= line)
         found |= {row["paper"]: from_text(row["updated"]) for row in young}
         if len(rows) < most or (rows[-1]["started_at"] or "9") < line:
             break

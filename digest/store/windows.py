@@ -104,8 +104,8 @@ class Windows(Concern):
         return [known[text] for text in named if text in known]
 
     def known_since(self, query: Query, since: datetime) -> dict[str, datetime]:
-        """The papers of a query's log whose last version is younger than that, with the version's
-        date.
+        """The papers whose last version stands in a query's log and is younger than that, with the
+        version's date.
         """
         return versions_since(self._db, query.id, since)
 

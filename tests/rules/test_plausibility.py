@@ -216,6 +216,10 @@ def test_rows_of_days_long_known_that_nobody_saw_are_doubted() -> None:
     assert doubt(newest_first([*PAPERS, *few]), HISTORY, total=540) == "", (
         "some were held by moderation"
     )
+    behind = replace(HISTORY, older={paper.id for paper in strangers})
+    assert doubt(newest_first([*PAPERS, *strangers]), behind, total=900) == "", (
+        "another query has seen later versions of them already"
+    )
 
 
 def test_an_index_that_stood_still_and_goes_on_fits() -> None:

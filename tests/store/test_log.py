@@ -180,3 +180,17 @@ def test_of_a_long_log_only_the_last_days_are_looked_at(
     known = versions_since(house.database, query, later - 8 * DAY)
     assert known == {paper.id: later - DAY for paper in papers}
     assert read == [*LOOKED_AT[:batches]]
+
+
+@pytest.mark.parametrize("rows", [1, 30], ids=["all of the log is read", "its last days are read"])
+def test_a_version_that_only_another_query_brought_is_none_of_a_query(
+    house: House, rows: int
+) -> None:
+    later = MONDAY + 30 * DAY
+    house.sync(reader(ADA, "Alpha", "Beta"))
+    house.record("Alpha", *map(eprint, range(rows)))
+    house.run = house.store.runs.begin(later)
+    house.record("Beta", eprint(0, later - DAY, version=2), at=later)
+    since = later - 8 * DAY
+    assert versions_since(house.database, house.query("Alpha").id, since) == {}
+    assert [*versions_since(house.database, house.query("Beta").id, since)] == [eprint(0).id]

@@ -778,8 +778,19 @@ class World:
         self._repeat()
         if self.armed:
             self.own.speak()
-            self.likes.press()
-        self.owned.change()
+            with self.without_faults():
+                self.likes.press()
+        with self.without_faults():
+            self.owned.change()
+
+    @contextmanager
+    def without_faults(self) -> Iterator[None]:
+        """Let nothing fail, and throw no dice for it: a history goes on as it would without."""
+        self.armed, armed = False, self.armed
+        try:
+            yield
+        finally:
+            self.armed = armed
 
     def _parts(self, roster: Roster) -> Parts:
         sender = Sender("Digest <digest@example.org>", signer=self.likes.signer, base_url=SITE)

@@ -30,12 +30,9 @@ class OwnPapers:
 
     def change(self) -> None:
         """Let some readers have others, or none any more."""
-        world, papers = self.world, list(self.world.papers.values())
+        papers = list(self.world.papers.values())
         if self.some and papers:
-            # Histories go on as they would without.
-            world.armed, armed = False, world.armed
             self._change(papers)
-            world.armed = armed
 
     def _change(self, papers: list[Paper]) -> None:
         world, r = self.world, self.random

@@ -171,10 +171,10 @@ class OwnWords:
         if self.world.store.signups.confirm(letter, now) is None:
             raise self.world.broken(f"{signup.email} could not confirm")
         # No kill may come before the books know of what was confirmed.
-        armed, self.world.armed = self.world.armed, False
-        if self.world.store.signups.confirm(letter, now) is not None:
+        with self.world.without_faults():
+            again = self.world.store.signups.confirm(letter, now)
+        if again is not None:
             raise self.world.broken(f"{signup.email} confirmed twice")
-        self.world.armed = armed
         return letter.words
 
     def _on_the_page(self, address: str, reader: Subscriber, **form: str) -> None:
