@@ -69,7 +69,7 @@ class Decade:
         every = (END - n * DAY for n in range(self.years * 365, 0, -1))
         return [day for day in every if day.weekday() < 5]
 
-    @property
+    @cached_property
     def aged(self) -> int:
         """How many of the days are in the ledger of long ago."""
         return sum(day < END - KEPT for day in self.days)
