@@ -108,20 +108,14 @@ def _note_changes(database: Database, before: Paper, paper: Paper) -> None:
 
 
 def _note_withdrawal(database: Database, paper: Paper) -> None:
-    """Note from which version on a paper is withdrawn, and who was sent it before; who was long ago
-    is looked for later.
+    """Note from which version on a paper is withdrawn; who was sent it before is looked for
+    later.
     """
     if not is_withdrawn(paper):
         database.write("UPDATE paper SET withdrawn = 0 WHERE id = ? AND withdrawn > 0", [paper.id])
     elif database.write(
         "UPDATE paper SET withdrawn = version WHERE id = ? AND withdrawn = 0", [paper.id]
     ):
-        database.write(
-            """UPDATE subscriber SET corrections = 1 WHERE id IN (
-                   SELECT d.subscriber FROM content_paper cp
-                   JOIN delivery d ON d.content = cp.content WHERE cp.paper = ?)""",
-            [paper.id],
-        )
         search(database, paper.id)
 
 

@@ -62,8 +62,8 @@ MUTATIONS = {
         "SET state = 'queued', owner",
     ),
     "nobody remembers who was sent what is withdrawn": (
-        "SET corrections = 1 WHERE id IN",
-        "SET corrections = 0 WHERE id IN",
+        "WHERE cp.paper = :paper AND cp.content >= :content",
+        "WHERE cp.paper = :paper AND cp.content < 0 * :content",
     ),
     "the word of a withdrawal is lost with its mail": (
         "SET corrections = 1 WHERE id = (",
@@ -187,7 +187,11 @@ MUTATIONS = {
         "INSERT INTO correction(subscriber, paper) SELECT s.id, p.id FROM subscriber s, paper p"
         " WHERE s.id = -? AND p.id = ?",
     ),
-    "who was sent long ago what is withdrawn is not marked": (
+    "nobody looks for who was sent long ago what is withdrawn": (
+        "FROM carried WHERE id > ? ORDER BY id LIMIT ?",
+        "FROM carried WHERE id < 0 * ? ORDER BY id LIMIT ?",
+    ),
+    "who was sent what is withdrawn is not marked": (
         "SET corrections = 1 WHERE id IN many(?)",
         "SET corrections = corrections WHERE id IN many(?)",
     ),

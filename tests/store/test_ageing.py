@@ -193,11 +193,19 @@ def test_ten_years_forget_no_paper_no_version_and_no_withdrawal(house: House) ->
     assert house.value("SELECT COUNT(*) FROM correction") == 0
 
 
-def test_a_withdrawal_is_told_of_a_paper_whose_delivery_aged_after_it(settled: House) -> None:
-    """The reader is marked while the delivery is there, and away until long after it is gone."""
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_withdrawal_is_told_of_a_paper_whose_delivery_aged_after_it(
+    settled: House, stopped: bool
+) -> None:
+    """The reader is marked while the delivery is there, or where the run was stopped before, in a
+    later one, and is away until long after it is gone.
+    """
     gone = eprint(1, version=2, updated=MONDAY + DAY, comment="Withdrawn by the authors")
     settled.record("Alpha", gone, at=MONDAY + 2 * DAY)
+    if not stopped:
+        look_for_readers(settled)
     age(settled, MONDAY + LONG)
+    look_for_readers(settled)
     age(settled, MONDAY + 10 * YEAR)
     (item,) = settled.plan().items
     assert (item.paper.version, settled.store.digests.has_news(1)) == (2, True)
@@ -232,6 +240,24 @@ def test_the_search_for_who_had_what_is_withdrawn_may_be_stopped_at_each_stateme
     assert settled.value("SELECT COUNT(*) FROM correction WHERE paper = '2611.00002'") == 7
     assert settled.value(marked) == 8
     assert [item.paper.version for item in settled.plan(BOB).items] == [2, 2]
+
+
+def test_who_had_what_is_withdrawn_is_marked_in_small_steps(
+    settled: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among deliveries a step ends within a digest that several had, and between two."""
+    monkeypatch.setattr(withdrawals, "ROWS", 2)
+    others = [f"r{number}@example.org" for number in range(5)]
+    settled.sync(*(reader(each, "Alpha") for each in (ADA, *others)))
+    for address in others:
+        carried(settled, at=MONDAY + HOUR, address=address)
+    settled.database.write("UPDATE delivery SET content = 2 WHERE content > 2")
+    gone = eprint(1, version=2, updated=MONDAY + DAY, comment="Withdrawn by the authors")
+    settled.record("Alpha", gone, at=MONDAY + 2 * DAY)
+    marked = [0]
+    while settled.store.withdrawals.step():
+        marked.append(settled.value("SELECT COUNT(*) FROM subscriber WHERE corrections = 1"))
+    assert marked == [0, 2, 4, 6, 6]
 
 
 def test_a_repeat_by_a_clock_that_is_behind_hides_no_withdrawal(
