@@ -35,6 +35,7 @@ WORDS = {
     ),
     405: ("That cannot be done here", "The page is there, but not for this kind of request."),
     408: ("The rest did not come", "The request ended before its end. Please try again."),
+    410: ("This digest is no longer kept", "It was here for a while."),
     413: ("That is too much", "The request is longer than anything that is wanted here."),
     503: ("Not now", "The database is busy. Please try again in a minute."),
 }

@@ -75,7 +75,9 @@ def make_app(site: Site) -> Gateway:
     app = Starlette(
         routes=[
             *_common(site),
-            *PrivatePages(site.pages, site.reading, site.signer, site.settings.base_url).routes,
+            *PrivatePages(
+                site.pages, site.reading, site.signer, site.file, site.settings.base_url
+            ).routes,
             *Leaving(site.pages, site.database, site.signer, site.clock).routes,
             *Liking(site.pages, site.database, site.signer, site.clock).routes,
             *_for_readers(site),

@@ -13,15 +13,21 @@ from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Item, Kind
 from digest.rendering.value import decode
 from digest.store import Store
-from digest.web.answers import secret_page
+from digest.store.ageing import KEPT
+from digest.web.answers import error_page, secret_page
 from digest.web.archive import conditional
 from digest.web.archive_pages import Found, digest_page, feed_content
 from digest.web.database_thread import DatabaseThread
 from digest.web.listings import IN_FEED, Feed
 from digest.web.pages import Pages
+from digest.web.public import PublicFile
 
 OWN = {"Cache-Control": "private, max-age=300", "X-Robots-Tag": "noindex"}
-GONE = "Was the address copied whole? A digest of long ago is no longer kept; its papers are."
+GONE = (
+    f"A digest can be read here for {KEPT.days} days after it was mailed. The mail stays yours, and"
+    " each paper in it leads to arXiv."
+)
+IN_ARCHIVE = " What came to public keywords stands under the links above, by day and by keyword."
 
 
 class PrivatePages:
@@ -30,9 +36,15 @@ class PrivatePages:
     """
 
     def __init__(
-        self, pages: Pages, database: DatabaseThread, signer: Signer, address: str
+        self,
+        pages: Pages,
+        database: DatabaseThread,
+        signer: Signer,
+        file: PublicFile,
+        address: str,
     ) -> None:
-        self._pages, self._database, self._signer, self._address = pages, database, signer, address
+        self._pages, self._database, self._signer = pages, database, signer
+        self._file, self._address = file, address
 
     @property
     def routes(self) -> list[Route]:
@@ -45,11 +57,13 @@ class PrivatePages:
     async def digest(self, request: Request) -> Response:
         """The digest behind "View in browser", its papers as they are known now."""
         content = self._signer.number(Purpose.VIEW, request.path_params["token"])
-        page = None
-        if content is not None:
-            page = await self._database.do(lambda store: self._digest(store, content))
+        if content is None:
+            raise HTTPException(404)
+        page = await self._database.do(lambda store: self._digest(store, content))
         if page is None:
-            raise HTTPException(404, GONE)
+            public = await self._file.now()
+            way = IN_ARCHIVE if public.keywords else ""
+            return error_page(self._pages, 410, words=GONE + way, archive=bool(public.keywords))
         return secret_page(page)
 
     def _digest(self, store: Store, content: int) -> str | None:

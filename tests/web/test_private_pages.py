@@ -7,6 +7,7 @@ from pathlib import Path
 
 import feedparser
 import html5lib
+import pytest
 
 from digest.mail.reader_tokens import Purpose
 from digest.model import Revisions, Roster, Subscriber
@@ -14,8 +15,9 @@ from digest.rendering.render import Renderer
 from digest.rules.compose import compose
 from digest.run.bodies import Bodies
 from digest.setup.mail import make_signer
+from digest.store.ageing import KEPT
 from digest.store.digests import Queued
-from tests.web.archive_world import FILE, RL, SECRET, VISION, Room, reading_room
+from tests.web.archive_world import FILE, PUBLIC, RL, SECRET, VISION, Room, reading_room
 from tests.world.worlds import DAY
 
 ADA = Subscriber("ada@example.org", (RL,), name="Ada Lovelace")
@@ -50,10 +52,25 @@ async def test_view_in_browser_shows_the_digest_and_names_no_reader(tmp_path: Pa
         assert (await room.get("/")).status_code == 404
         for purpose in (Purpose.LEAVE, Purpose.FEED, Purpose.BOUNCE):
             assert (await room.get(f"/d/{signer.token(purpose, content)}")).status_code == 404
-        room.store._database.write("UPDATE content SET digest = ''")
-        gone = await room.get(f"/d/{signer.token(Purpose.VIEW, content)}")
-        assert gone.status_code == 404
-        assert "no longer kept" in gone.text
+
+
+@pytest.mark.parametrize("text", [FILE, PUBLIC])
+async def test_a_digest_of_long_ago_says_so_and_where_its_papers_are(
+    tmp_path: Path, text: str
+) -> None:
+    async with reading_room(tmp_path, text) as room:
+        path = f"/d/{make_signer(room.store).token(Purpose.VIEW, mail(room))}"
+        room.store._database.write("UPDATE delivery SET state = 'sent', ended_at = queued_at")
+        while room.store.ageing.step(room.now + KEPT + DAY):
+            pass
+        gone = await room.get(path)
+        assert gone.status_code == 410
+        assert "This digest is no longer kept" in gone.text
+        assert "for 60 days after it was mailed. The mail stays yours" in gone.text
+        assert (await room.get(f"{path}a")).status_code == 404
+        html5lib.HTMLParser(strict=True).parse(gone.text)
+        # The way on, where there is one.
+        assert ('href="/index.html"' in gone.text) is (text == PUBLIC)
 
 
 async def test_a_readers_own_feed_has_what_was_mailed(tmp_path: Path) -> None:
