@@ -278,15 +278,21 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
 
 
 def _told(outgoing: Outgoing, choices: str) -> str:
-    """What a reader changed, and where that is undone, in the text part."""
-    told = "".join(f"You changed what comes: {words(each)}\n" for each in outgoing.told)
-    return f"{told}If that was not you, undo it: {choices}\n\n" if told else ""
+    """What a reader changed, and where each change is undone, in the text part."""
+    told = "".join(
+        f"You changed what comes: {words(each.words)}\n"
+        f"If that was not you, undo it:\n{choices}/{each.number}\n"
+        for each in outgoing.told
+    )
+    return f"{told}\n" if told else ""
 
 
 def _told_in_page(outgoing: Outgoing, choices: str) -> str:
-    told = " ".join(f"You changed what comes: {words(each)}" for each in outgoing.told)
-    undo = f'<a href="{html.escape(choices)}" style="color:inherit">Undo</a>'
-    return f"{html.escape(told)} {undo}<br>" if told else ""
+    return "".join(
+        f"You changed what comes: {html.escape(words(each.words))}"
+        f' <a href="{html.escape(choices)}/{each.number}" style="color:inherit">Undo</a><br>'
+        for each in outgoing.told
+    )
 
 
 @lru_cache(maxsize=256)

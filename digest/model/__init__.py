@@ -3,7 +3,16 @@
 Uses: nothing.
 """
 
-from digest.model.deliveries import NOT_CARRIED, OPEN, WAITING, Outcome, Outgoing, Receipt, State
+from digest.model.deliveries import (
+    NOT_CARRIED,
+    OPEN,
+    WAITING,
+    Outcome,
+    Outgoing,
+    Receipt,
+    State,
+    Told,
+)
 from digest.model.digests import (
     CloseTo,
     Digest,
@@ -71,6 +80,7 @@ __all__ = [
     "Standing",
     "State",
     "Subscriber",
+    "Told",
     "Weekly",
     "Window",
     "Wish",

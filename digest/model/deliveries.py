@@ -70,6 +70,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A change that a reader made by themselves, in words, and the number by which it is undone."""
+
+    number: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One delivery that is to leave now, with all that its message is made of. `date` is UTC.
 
@@ -93,4 +101,4 @@ class Outgoing:
     channel: Channel = Channel.MAIL
     content: int = 0
     links: int = 0
-    told: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()

@@ -8,7 +8,7 @@ leaves, and when the file takes them over (`Subscribers.sync`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from digest.errors import ConfigError
 from digest.model import Away, Keyword, SignUp, Wish
-from digest.store.choices import note_choice
+from digest.store.choices import Taken, note_choice
 from digest.store.copying import BUSY_SECONDS, open_to_read
 from digest.store.database import Concern, Database, is_there
 from digest.store.failures import explained_errors
@@ -219,13 +219,13 @@ class Wishes(Concern):
         the day that the file has ("": none). False where the file does not name the reader. With
         `words` the reader hears of it in the next digest.
         """
-        return self._set(reader, (Away.PAUSE, until.isoformat(), entry), now, words)
+        return self._set(reader, Taken(Away.PAUSE, until.isoformat(), entry), now, words)
 
     def leave(self, reader: int, keyword: Keyword, now: datetime, words: str = "") -> bool:
         """Let a keyword bring nothing more to a reader. False where the file does not name the
         reader. Who leaves the last one leaves altogether, which is a suppression.
         """
-        return self._set(reader, (Away.KEYWORD, keyword.query, keyword.name), now, words)
+        return self._set(reader, Taken(Away.KEYWORD, keyword.query, keyword.name), now, words)
 
     def end(self, wishes: Iterable[Wish]) -> None:
         """End these wishes: what they took away comes again."""
@@ -238,26 +238,47 @@ class Wishes(Concern):
         """End one wish of a reader's, who hears of it in the next digest."""
         with self._db.transaction():
             self._db.note_time(now)
+            note_choice(self._db, reader, words, self.of(reader), now)
             end_wish(self._db, wish)
-            note_choice(self._db, reader, words, None, now)
 
-    def _set(self, reader: int, wish: tuple[Away, str, str], now: datetime, words: str) -> bool:
-        field, value, entry = wish
+    def put_back(self, reader: int, taken: Collection[Taken], now: datetime, words: str) -> bool:
+        """Put these in the place of all that a reader took away, who hears of it in the next
+        digest. False where the file does not name the reader.
+        """
         with self._db.transaction():
             if not is_of_file(self._db, reader):
                 return False
             self._db.note_time(now)
-            if field is Away.PAUSE:
-                self._db.write(
-                    "DELETE FROM wish WHERE subscriber = ? AND field = ?", [reader, field]
-                )
-            self._db.write(
-                """INSERT INTO wish(subscriber, field, value, entry, at) VALUES(?, ?, ?, ?, ?)
-                   ON CONFLICT(subscriber, field, value)
-                   DO UPDATE SET entry = excluded.entry, at = excluded.at""",
-                [reader, field, value, entry, now],
-            )
-            if words:
-                note_choice(self._db, reader, words, None, now)
+            before = self.of(reader)
+            note_choice(self._db, reader, words, before, now)
+            for wish in before:
+                if Taken(wish.field, wish.value, wish.entry) not in taken:
+                    end_wish(self._db, wish)
+            for one in taken:
+                self._write(reader, one, now)
             note_change(self._db)
         return True
+
+    def _set(self, reader: int, taken: Taken, now: datetime, words: str) -> bool:
+        with self._db.transaction():
+            if not is_of_file(self._db, reader):
+                return False
+            self._db.note_time(now)
+            before = self.of(reader)
+            if taken.field is Away.PAUSE:
+                self._db.write(
+                    "DELETE FROM wish WHERE subscriber = ? AND field = ?", [reader, taken.field]
+                )
+            self._write(reader, taken, now)
+            if words:
+                note_choice(self._db, reader, words, before, now)
+            note_change(self._db)
+        return True
+
+    def _write(self, reader: int, taken: Taken, now: datetime) -> None:
+        self._db.write(
+            """INSERT INTO wish(subscriber, field, value, entry, at) VALUES(?, ?, ?, ?, ?)
+               ON CONFLICT(subscriber, field, value)
+               DO UPDATE SET entry = excluded.entry, at = excluded.at""",
+            [reader, *taken, now],
+        )

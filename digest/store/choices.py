@@ -5,21 +5,31 @@ reached by links in mails, and mails are forwarded.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from digest.model import SignUp
+from digest.model import Away, SignUp, Told, Wish
 from digest.store.database import Concern, Database
-from digest.store.rows import NOT_CARRIED_STATES
+from digest.store.rows import NOT_CARRIED_STATES, loads, stored
 
 KEPT = timedelta(days=60)
 """For how long a change is kept, and can be undone."""
 
 
+class Taken(NamedTuple):
+    """What a reader of the file took away, as in a Wish."""
+
+    field: Away
+    value: str
+    entry: str
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A change in words, when it was made (UTC), and the `entry` with its `names` before it; "" for
-    a reader of the file.
+    """A change in words, when it was made (UTC), and what was before it: the `entry` of somebody
+    who signed up, with its `names`, or `taken`, what a reader of the file had taken away.
     """
 
     id: int
@@ -28,9 +38,35 @@ class Choice:
     names: tuple[str, ...]
     at: datetime
 
+    @property
+    def taken(self) -> frozenset[Taken] | None:
+        """See above; None where somebody had signed up."""
+        before = _before(self.entry)
+        return frozenset(map(_taken, before)) if isinstance(before, list) else None
+
+
+@stored
+def _before(entry: str) -> Any:
+    return loads(entry)
+
+
+@stored
+def _taken(row: Any) -> Taken:
+    field, value, entry = row
+    return Taken(Away(field), str(value), str(entry))
+
 
 class Choices(Concern):
     """The changes of readers, the latest first."""
+
+    def one(self, reader: int, number: int, now: datetime) -> Choice | None:
+        """One change of a reader's, by its number; None where it is no longer kept."""
+        return self._db.first(
+            Choice,
+            """SELECT id, words, entry, names, at FROM choice
+               WHERE subscriber = ? AND id = ? AND at > ? AND entry <> ''""",
+            [reader, number, now - KEPT],
+        )
 
     def of(self, reader: int, now: datetime, most: int = 10) -> list[Choice]:
         """The last changes of one reader."""
@@ -43,9 +79,9 @@ class Choices(Concern):
 
 
 def note_choice(
-    database: Database, reader: int, words: str, before: SignUp | None, now: datetime
+    database: Database, reader: int, words: str, before: SignUp | Iterable[Wish], now: datetime
 ) -> None:
-    """Note a change, with the entry that it replaced; belongs into its transaction. Old ones go
+    """Note a change, with the entry or the wishes `before` it; belongs into its transaction. Old go
     once a digest that told of them was sent: until then its next attempt tells of them, too.
     """
     database.write(
@@ -54,15 +90,14 @@ def note_choice(
                    SELECT 1 FROM delivery d WHERE d.id = choice.delivery AND d.state <> 'sent')""",
         [reader, now - KEPT],
     )
+    if isinstance(before, SignUp):
+        entry, names = before.entry, before.names
+    else:
+        taken = [[wish.field, wish.value, wish.entry] for wish in before]
+        entry, names = json.dumps(taken, ensure_ascii=False), ()
     database.write(
         "INSERT INTO choice(subscriber, words, entry, names, at) VALUES(?, ?, ?, ?, ?)",
-        [
-            reader,
-            words,
-            before.entry if before else "",
-            json.dumps(before.names if before else ()),
-            now,
-        ],
+        [reader, words, entry, json.dumps(names), now],
     )
 
 
@@ -80,11 +115,12 @@ def tell(database: Database, reader: int, delivery: int) -> None:
     )
 
 
-def told_in(database: Database, delivery: int) -> tuple[str, ...]:
+def told_in(database: Database, delivery: int) -> tuple[Told, ...]:
     """The changes that a digest tells of."""
     return tuple(
-        database.column(
-            """SELECT c.words FROM delivery d
+        database.all(
+            Told,
+            """SELECT c.id AS number, c.words FROM delivery d
                JOIN choice c ON c.subscriber = d.subscriber AND c.delivery = d.id
                WHERE d.id = ? ORDER BY c.id""",
             [delivery],

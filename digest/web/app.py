@@ -35,6 +35,7 @@ from digest.web.public import PublicFile
 from digest.web.readers import Readers
 from digest.web.signing_up import SigningUp
 from digest.web.told import Told, legal_routes
+from digest.web.undoing import Undoing
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,7 @@ def _for_readers(site: Site) -> Iterator[Route]:
     readers, counts = Readers(site.settings), Counts()
     pages, database, signer, clock = site.pages, site.database, site.signer, site.clock
     yield from Choices(pages, database, signer, clock, readers, counts).routes
+    yield from Undoing(pages, database, signer, clock, readers).routes
     yield from Letters(site.settings, pages, database, signer, clock, readers).routes
     yield from SigningUp(site.settings, pages, database, signer, clock, readers, counts).routes
 

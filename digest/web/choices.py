@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from digest.errors import UsageError
-from digest.mail.reader_tokens import Purpose, Signer, claimed_number
+from digest.mail.reader_tokens import Signer
 from digest.model import Away, Standing
 from digest.store import Store
 from digest.store.letters import Asked, LetterKind
@@ -31,9 +31,11 @@ from digest.web.gateway import place_of
 from digest.web.leaving import MEANT
 from digest.web.pages import Pages
 from digest.web.readers import Known, Readers
+from digest.web.undoing import numbered, undo
 from digest.web.wanted import (
     ABSTRACTS,
     DAYS,
+    FEEDBACK,
     ORDERS,
     REVISIONS,
     ZONES,
@@ -55,9 +57,11 @@ WORDS = {
     "orders": ORDERS,
     "abstracts": ABSTRACTS,
     "revisions": REVISIONS,
+    "feedback": FEEDBACK,
     "zones": ZONES,
 }
 """What a form lets choose."""
+UNCHANGED = "Nothing was changed."
 SAVED = "Saved: {}. It counts from the next digest on, which tells of it."
 LAST_KEYWORD = UsageError("that is the last keyword", remedy="leave altogether, at the end")
 
@@ -106,12 +110,7 @@ class Choices:
     def _answer(
         self, store: Store, token: str, form: dict[str, str] | None, place: str
     ) -> str | None:
-        number = claimed_number(token)
-        if number is None or not self.signer.is_own(
-            Purpose.CHOICES, token, store.letters.links(number)
-        ):
-            return None
-        known = self.readers.of(store, number)
+        known = self.readers.by_link(store, self.signer, token)
         if known is None:
             return None
         done = Done()
@@ -120,7 +119,7 @@ class Choices:
                 done = self._do(store, known, form, place)
             except UsageError as error:
                 done = Done(fault=fault_of(error), form=as_posted(form))
-            known = self.readers.of(store, number) or known
+            known = self.readers.of(store, known.number) or known
         return self._page(store, known, done)
 
     def _do(self, store: Store, known: Known, form: Mapping[str, str], place: str) -> Done:
@@ -141,6 +140,10 @@ class Choices:
                 return Done("A mail with a link is on its way to your address.")
             case "show":
                 return Done(form=as_posted(form))
+            case "undo":
+                was = store.choices.one(known.number, numbered(item), now)
+                said = undo(store, self.readers.book(), known, was, now) if was else ""
+                return Done(SAVED.format(said) if said else UNCHANGED)
         if known.signup is None:
             return self._take_away(store, known, button, item, form)
         return self._change(store, known, button, item, form)
@@ -150,8 +153,7 @@ class Choices:
     ) -> Done:
         """Change the entry of somebody who signed up."""
         assert known.signup is not None
-        signup, names, words = known.signup, known.signup.names, ""
-        before = fields_of(signup)
+        names, before = known.signup.names, fields_of(known.signup)
         after = before
         match button:
             case "save":
@@ -160,19 +162,13 @@ class Choices:
                 after = before | {"keywords": [k for k in _texts(before) if k != item]}
                 if not after["keywords"]:
                     raise LAST_KEYWORD
-            case "undo":
-                was = [c for c in store.choices.of(known.number, self.clock()) if str(c.id) == item]
-                if not was or not was[0].entry:
-                    return Done()
-                earlier = replace(signup, entry=was[0].entry, names=was[0].names)
-                after, names, words = fields_of(earlier), was[0].names, "taken back: "
         said = changes(before, after)
         if not said:
-            return Done("Nothing was changed.")
+            return Done(UNCHANGED)
         book = self.readers.book()
         require_offered(book, _texts(after), names)
         new = book.sign_up(known.address, after, names)
-        store.signups.change(new, self.clock(), f"{words}{said}")
+        store.signups.change(new, self.clock(), said)
         log.info("%s: %s", known.address, said)
         return Done(SAVED.format(said))
 
@@ -192,7 +188,7 @@ class Choices:
             case _:
                 said = ""
         if not said:
-            return Done("Nothing was changed.")
+            return Done(UNCHANGED)
         log.info("%s: %s", known.address, said)
         return Done(SAVED.format(said))
 
@@ -241,7 +237,9 @@ class Choices:
             undo_days=UNDO.days,
             reader=known.now,
             wishes=known.wishes,
-            changed=[c for c in store.choices.of(known.number, now) if c.entry][:5],
+            changed=[c for c in store.choices.of(known.number, now) if c.entry and c.taken is None][
+                :5
+            ],
             counts=self.counts.of(store, book, texts, names, now),
             form=form,
             said=done.said,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Origin, Roster, SignUp, Subscriber, Wish
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
@@ -50,6 +51,15 @@ class Readers:
         if self._book is None or stamp != self._stamp:
             self._book, self._stamp = follow_file(path, may_be_missing=True), stamp
         return self._book
+
+    def by_link(self, store: Store, signer: Signer, token: str) -> Known | None:
+        """The reader whose link to their choices has a token; None where it no longer counts."""
+        number = claimed_number(token)
+        if number is None:
+            return None
+        links = store.letters.links(number)
+        is_theirs = signer.is_own(Purpose.CHOICES, token, links)
+        return self.of(store, number) if is_theirs else None
 
     def of(self, store: Store, number: int) -> Known | None:
         """One reader by number; None where neither the file nor themselves say anything of them."""

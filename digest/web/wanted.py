@@ -41,13 +41,10 @@ REVISIONS = {
     Revisions.PUBLISHED: "those that tell of publication",
     Revisions.ALL: "all",
 }
+FEEDBACK = {"false": "no", "true": "yes"}
 ZONES = ("UTC", *sorted(z for z in available_timezones() if "/" in z and z[:4] != "Etc/"))
-CHOICES: dict[str, Mapping[Any, str]] = {
-    "order": ORDERS,
-    "abstracts": ABSTRACTS,
-    "revisions": REVISIONS,
-}
-"""The fields of which one value is chosen, with the words for each."""
+SINGLE = ("at", "timezone", "order", "abstracts", "revisions", "feedback", "paused_until")
+"""The fields of which a form has one text each."""
 _SAID: dict[str, Callable[[Any], str]] = {
     "schedule": lambda days: ", ".join(days) if isinstance(days, list) else str(days),
     "at": lambda at: str(at or "as soon as the papers are in"),
@@ -55,6 +52,7 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "order": lambda order: ORDERS[Order(order)],
     "abstracts": lambda some: ABSTRACTS[Abstracts(some)],
     "revisions": lambda some: REVISIONS[Revisions(str(some).lower())],
+    "feedback": lambda asked: FEEDBACK[str(asked).lower()],
 }
 _CALLED = {
     "schedule": "days",
@@ -62,6 +60,7 @@ _CALLED = {
     "timezone": "time zone",
     "paused_until": "paused until",
     "revisions": "new versions",
+    "feedback": "more like this beside each paper",
 }
 
 
@@ -103,9 +102,9 @@ def posted(
     days = [day.value for day in Weekly if f"day_{day}" in form]
     if "schedule" in before or set(days) != was_shown.get("days"):
         fields["schedule"] = "daily" if len(days) in (0, len(Weekly)) else list(days)
-    for name in ("at", "timezone", "order", "abstracts", "revisions", "paused_until"):
+    for name in SINGLE:
         text = form.get(name, "").strip()
-        if name not in before and text == was_shown.get(name):
+        if name not in form or (name not in before and text == was_shown.get(name)):
             continue
         if not text:
             # What the file's defaults say of it is not meant either.
@@ -177,14 +176,14 @@ def shown(reader: Subscriber | None, fields: Mapping[str, Value]) -> dict[str, A
         "order": base.order,
         "abstracts": base.abstracts,
         "revisions": base.revisions,
+        "feedback": str(base.feedback).lower(),
         "paused_until": base.paused_until.isoformat() if base.paused_until else "",
     }
 
 
 def as_posted(form: Mapping[str, str]) -> dict[str, Any]:
     """A form as it was filled, to be shown with its mistakes."""
-    names = ("keywords", "at", "timezone", "order", "abstracts", "revisions", "paused_until")
-    return {name: form.get(name, "") for name in names} | {
+    return {name: form.get(name, "") for name in ("keywords", *SINGLE)} | {
         "days": {str(day) for day in Weekly if f"day_{day}" in form}
     }
 

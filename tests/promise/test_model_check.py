@@ -107,6 +107,10 @@ MUTATIONS = {
         "UPDATE signup SET entry = ?, names = ?, at = ? WHERE subscriber = ?",
         "UPDATE signup SET entry = COALESCE(entry, ?), names = ?, at = ? WHERE subscriber = ?",
     ),
+    "an undo brings back what was before another change": (
+        "WHERE subscriber = ? AND id = ? AND at > ? AND entry <> ''",
+        "WHERE subscriber = ? AND id <= ? AND at > ? AND entry <> '' ORDER BY id",
+    ),
     "who takes a leave back was away": ("SET away = x.was_away", "SET away = away"),
     "who is held back by a mistake is taken for one who left": (
         "AND NOT EXISTS (SELECT 1 FROM mistake e WHERE e.subscriber = s.id AND",

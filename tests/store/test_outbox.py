@@ -354,16 +354,16 @@ def test_what_may_have_been_accepted_at_the_last_attempt_is_not_due_again(settle
 
 def test_a_digest_tells_of_the_same_changes_at_each_attempt(settled: House) -> None:
     """Though a clock that is behind dates a change before it, or the digest before it fails."""
-    note_choice(settled.database, 1, "paused", None, settled.now)
+    note_choice(settled.database, 1, "paused", (), settled.now)
     for number in (2, 3):
         settled.record("Alpha", eprint(number))
         settled.queue(at=settled.now + DAY)
         if number == 2:
             waiting = settled.claim()
             assert waiting is not None
-            assert waiting.told == ("paused",)
+            assert [one.words for one in waiting.told] == ["paused"]
             settled.store.outbox.enter_data(waiting)
-    note_choice(settled.database, 1, "resumed", None, MONDAY)
+    note_choice(settled.database, 1, "resumed", (), MONDAY)
     settled.ended(waiting, Receipt(Outcome.FAILED, "550"))
     other = settled.claim()
     assert other is not None
@@ -373,24 +373,24 @@ def test_a_digest_tells_of_the_same_changes_at_each_attempt(settled: House) -> N
     settled.queue(at=settled.now + DAY)
     last = settled.claim()
     assert last is not None
-    assert last.told == ("paused", "resumed")
+    assert [one.words for one in last.told] == ["paused", "resumed"]
 
 
 def test_a_change_that_was_dated_long_ago_is_told_until_its_digest_was_sent(
     settled: House,
 ) -> None:
-    note_choice(settled.database, 1, "paused", None, settled.now - 365 * DAY)
-    note_choice(settled.database, 1, "resumed", None, settled.now)
+    note_choice(settled.database, 1, "paused", (), settled.now - 365 * DAY)
+    note_choice(settled.database, 1, "resumed", (), settled.now)
     settled.record("Alpha", eprint(2))
     settled.queue(at=settled.now + DAY)
     first = settled.claim()
     assert first is not None
-    assert first.told == ("paused", "resumed")
+    assert [one.words for one in first.told] == ["paused", "resumed"]
     settled.ended(first, Receipt(Outcome.DEFERRED, "451"))
-    note_choice(settled.database, 1, "other days", None, settled.now)
+    note_choice(settled.database, 1, "other days", (), settled.now)
     again = settled.claim(settled.now + DAY)
     assert again is not None
     assert again.told == first.told
     settled.ended(again, Receipt(Outcome.SENT, "250"))
-    note_choice(settled.database, 1, "another hour", None, settled.now)
+    note_choice(settled.database, 1, "another hour", (), settled.now)
     assert "paused" not in settled.database.column("SELECT words FROM choice")

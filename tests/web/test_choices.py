@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from digest.mail.reader_tokens import Purpose
@@ -24,6 +25,7 @@ FIELDS = {
     "abstracts": "full",
     "revisions": "false",
     "at": "",
+    "feedback": "false",
     "paused_until": "",
     "button": "save",
 }
@@ -76,9 +78,13 @@ async def test_a_change_is_told_in_the_next_digest_and_taken_back_by_its_link(
     told = text(side.mails(EVE)[-1])
     assert "You changed what comes: keywords added: ti:Title; days: mon;" in told
     assert "If that was not you, undo it:" in told
-    number = side.store.choices.of(side.store.subscribers.number(EVE) or 0, side.now)[0].id
-    back = await side.ask(side.link(EVE, "p"), {"button": f"undo:{number}"})
-    assert "taken back: " not in back.text.partition("Saved")[0]
+    undo = side.link(EVE, r"p/[^/\s]+")
+    shown = await side.ask(undo)
+    assert "was changed: keywords added: ti:Title; days: mon;" in shown.text
+    assert "keywords left: ti:Title; " in shown.text
+    assert entry(side)["keywords"] == ["all:diffusion", "ti:Title"]
+    back = await side.ask(undo, {"button": "undo"})
+    assert "taken back: keywords left: ti:Title; " in back.text
     assert entry(side)["keywords"] == ["all:diffusion"]
     assert "at" not in entry(side)
     side.arxiv.announce("diffusion", eprint(4, side.now))
@@ -90,6 +96,70 @@ async def test_a_change_is_told_in_the_next_digest_and_taken_back_by_its_link(
     await side.run(24)
     assert "You changed" not in text(side.mails(EVE)[-1])
     assert side.titles(EVE) == [[1], [3], [4], [5]]
+
+
+def undo_links(page: httpx.Response) -> list[str]:
+    return re.findall(r'<form method="post" action="([^"]+)">', page.text)
+
+
+async def test_an_undo_is_one_press_and_so_is_its_own(side: WebSide) -> None:
+    link = side.link(EVE, "p")
+    await side.ask(link, FIELDS | {"keywords": "all:diffusion\ngraphs"})
+    await side.ask(link, FIELDS | {"keywords": "graphs\nhorses"})
+    number = side.store.subscribers.number(EVE) or 0
+    _, first = (one.id for one in side.store.choices.of(number, side.now))
+    # It says what it would do, later changes included; looking and other presses do nothing.
+    shown = await side.ask(f"{link}/{first}")
+    effect = "keywords added: all:diffusion; keywords left: graphs, horses"
+    assert f"as it was before: {effect}" in shown.text
+    await side.ask(f"{link}/{first}", {"List-Unsubscribe": "One-Click"})
+    assert entry(side)["keywords"] == ["graphs", "horses"]
+    done = await side.ask(*undo_links(shown), {"button": "undo"})
+    assert entry(side)["keywords"] == ["all:diffusion"]
+    # What presses all buttons, as scanners do, leaves all as it was, and finds no third one.
+    twice = await side.ask(*undo_links(done), {"button": "undo"})
+    assert entry(side)["keywords"] == ["graphs", "horses"]
+    assert undo_links(twice) == []
+    await side.ask(f"{link}/{first}", {"button": "undo"})
+    assert undo_links(await side.ask(f"{link}/{first}", {"button": "undo"})) == []
+    assert "All is as it was" in (await side.ask(f"{link}/{first}")).text
+    for wrong in ("0", "99", "9" * 5000, "x", "%C2%B9"):
+        assert "no longer kept" in (await side.ask(f"{link}/{wrong}", {"button": "undo"})).text
+    assert (await side.ask(f"{link}a/{first}", {"button": "undo"})).status_code == 404
+    side.now += 61 * DAY
+    assert "no longer kept" in (await side.ask(f"{link}/{first}")).text
+
+
+async def test_what_a_reader_of_the_file_took_away_is_undone_in_one_press(side: WebSide) -> None:
+    link, until = side.link(ADA, "p"), (side.now + 3 * DAY).date().isoformat()
+    await side.ask(link, {"button": "leave:RL"})
+    side.arxiv.announce("Reasoning", eprint(3, side.now))
+    await side.run(24)
+    undo = side.link(ADA, r"p/[^/\s]+")
+    await side.ask(link, {"button": "pause", "paused_until": until})
+    shown = await side.ask(undo)
+    assert "was changed: keywords left: RL." in shown.text
+    assert "before: taken back: RL; taken back: the pause." in shown.text
+    done = await side.ask(undo, {"button": "undo"})
+    assert side.store.wishes.all() == []
+    again = await side.ask(*undo_links(done), {"button": "undo"})
+    assert "keywords left: RL; paused until" in again.text
+    assert [one.entry for one in side.store.wishes.all()] == ["RL", ""]
+
+
+async def test_who_signed_up_may_ask_for_links_beside_papers(side: WebSide) -> None:
+    link = side.link(EVE, "p")
+    assert "More like this" in (await side.ask(link)).text
+    saved = await side.ask(link, FIELDS | {"feedback": "true"})
+    assert "more like this beside each paper: yes." in saved.text
+    assert entry(side)["feedback"] is True
+    assert "Nothing was changed" in (await side.ask(link, FIELDS | {"feedback": "true"})).text
+    side.arxiv.announce("diffusion", eprint(3, side.now))
+    await side.run(24)
+    assert re.search(rf"Like  {BASE}/u/\S+/1\r?\n", text(side.mails(EVE)[-1]))
+    await side.ask(link, FIELDS | {"feedback": "false"})
+    assert entry(side)["feedback"] is False
+    assert "More like this" not in (await side.ask(side.link(ADA, "p"))).text
 
 
 @pytest.mark.heavy

@@ -97,6 +97,7 @@ class OwnWords:
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
         self.random, self.agreeing = random.Random(seed), random.Random(seed + 3)
+        self.undoing = random.Random(seed + 7)
         self.names = {f"N{n}": query for n, query in enumerate(world.queries)}
         self.missing: set[str] = set()
         """Names that the file lacks at present."""
@@ -104,6 +105,8 @@ class OwnWords:
         self.taken: dict[str, set[Taken]] = {}
         self.agreed: dict[str, list[str]] = {}
         """In what words each agreed to what, in their order."""
+        self.before: dict[str, Subscriber | frozenset[Taken]] = {}
+        """What came to a reader, or had been taken away, before the last press on the page."""
         self.paragraphs = itertools.count()
         self.moves = 0
 
@@ -126,6 +129,8 @@ class OwnWords:
                 self._move(address)
             if self.agreeing.random() < 0.02:
                 self._agree(address)
+            if self.undoing.random() < 0.03:
+                self._undo(address)
 
     def interrupt(self) -> None:
         """Let somebody sign up or leave after a run has read the roster."""
@@ -147,6 +152,7 @@ class OwnWords:
         # Whom the file has is mailed again, and stays the file's.
         if store.signups.of(address) is not None:
             self.signed[address] = reader
+            self.before.pop(address, None)
             if words:
                 self.agreed.setdefault(address, []).append(words)
         self.world.suppressed.discard(address)
@@ -233,10 +239,33 @@ class OwnWords:
             if there and self.world.store.signups.of(address) is not None:
                 self._on_the_page(address, reader, button="save", **_form(other))
                 self.signed[address] = other
+                self.before.pop(address, None)
+                # What changes nothing leaves nothing to undo.
+                if _form(other) != _form(reader):
+                    self.before[address] = reader
+
+    def _undo(self, address: str) -> None:
+        """Let a reader undo the last press on the page, if nothing else came in between."""
+        before, world = self.before.pop(address, None), self.world
+        number = world.store.subscribers.number(address) or 0
+        last = world.store.choices.of(number, world.clock(), most=1)
+        if before is None or not last or world.restores:
+            return
+        if isinstance(before, Subscriber):
+            there = self.missing.isdisjoint(keyword.name for keyword in before.keywords)
+            if not there or address not in self.signed or world.store.signups.of(address) is None:
+                return
+            self._on_the_page(address, self.signed[address], button=f"undo:{last[0].id}")
+            self.signed[address] = replace(before, email=address)
+        elif address in world.roster and address not in self.signed and self._is_the_files(number):
+            self._on_the_page(address, world.roster[address], button=f"undo:{last[0].id}")
+            self.taken[address] = set(before)
+        world.stats["undone"] += 1
 
     def _leave(self, address: str) -> None:
         self.world.store.subscribers.remove(address, self.world.clock())
         del self.signed[address]
+        self.before.pop(address, None)
         self.world.stats["signed off"] += 1
 
     def _take_away(self, address: str, reader: Subscriber) -> None:
@@ -250,6 +279,7 @@ class OwnWords:
             keyword = self.random.choice(kept)
             if self._is_the_files(number):
                 self._on_the_page(address, reader, button=f"leave:{keyword.name}")
+                self.before[address] = frozenset(own)
                 own -= {one for one in own if one.value == keyword.query}
                 own.add(Taken(Away.KEYWORD, keyword.query, keyword.name))
                 self.world.stats["keywords left"] += 1
@@ -259,6 +289,7 @@ class OwnWords:
             if self._is_the_files(number):
                 day = until.isoformat()
                 self._on_the_page(address, reader, button="pause", paused_until=day)
+                self.before[address] = frozenset(own)
                 own -= {one for one in own if one.field is Away.PAUSE}
                 own.add(Taken(Away.PAUSE, until.isoformat(), entry))
         elif luck < 0.1 and own:
@@ -267,6 +298,7 @@ class OwnWords:
                 self.end(address, one)
             elif self._is_the_files(number):
                 self._on_the_page(address, reader, button=f"back:{one.field} {one.value}")
+                self.before[address] = frozenset(own)
                 own.discard(one)
 
     def _is_the_files(self, number: int) -> bool:
@@ -297,7 +329,7 @@ class OwnWords:
         for book in (world.roster, self.signed):
             if old in book:
                 book[new] = replace(book.pop(old), email=new)
-        for each in (world.mistaken, world.away_before, self.taken, self.agreed):
+        for each in (world.mistaken, world.away_before, self.taken, self.agreed, self.before):
             if old in each:
                 each[new] = each.pop(old)  # type: ignore[index,assignment]
         world.oracle.move(old, new)
@@ -308,6 +340,7 @@ class OwnWords:
         self.signed.pop(address, None)
         self.taken.pop(address, None)
         self.agreed.pop(address, None)
+        self.before.pop(address, None)
 
     def restored(self, by_then: dict[str, Subscriber], left: set[str]) -> None:
         """A backup was restored, from the time when those had signed up: who did so since has, who
