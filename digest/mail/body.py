@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from digest.model import Rendered, marked_lines
+from digest.model import Attachment, Rendered, marked_lines
 
 LONGEST_LINE = 998
 """Octets that no line may exceed (RFC 5322 section 2.1.1)."""
@@ -40,7 +41,8 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
     """Encode a body once, as a MIME entity with its headers, and cut it at the marked lines.
 
     Text comes before HTML in a multipart/alternative, both quoted-printable UTF-8 with CRLF; text
-    alone is no multipart. Raises ValueError where a part does not hold the mark as `Rendered` says.
+    alone is no multipart. A file follows them in a multipart/mixed. Raises ValueError where a part
+    does not hold the mark as `Rendered` says.
     """
     parts = [("text", "plain", rendered.text), ("HTML", "html", rendered.html)][
         : 2 if rendered.html else 1
@@ -52,7 +54,12 @@ def freeze(rendered: Rendered) -> tuple[bytes, ...]:
         except ValueError as error:
             raise ValueError(f"in the {name} part {error}") from error
         marked += [f"{subtype} {number}".encode() if number else b"" for number in own]
-    flat = _entity([(subtype, part) for _, subtype, part in parts], rendered.mark)
+    entity = _alternative([(subtype, part) for _, subtype, part in parts], rendered.mark)
+    if rendered.attachment:
+        entity = _multipart(
+            "mixed", [entity, _attached(rendered.attachment)], f"{rendered.mark} and a file"
+        )
+    flat = b"MIME-Version: 1.0\r\n" + entity
     first, *others = flat.split(f"\r\n{rendered.mark}".encode())
     if len(others) != len(marked):
         raise ValueError(
@@ -113,7 +120,7 @@ def _encoded(line: str) -> bytes:
     return binascii.b2a_qp(line.encode(), istext=True).replace(b"\n", b"\r\n") + b"\r\n"
 
 
-def _entity(parts: Sequence[tuple[str, str]], mark: str) -> bytes:
+def _alternative(parts: Sequence[tuple[str, str]], mark: str) -> bytes:
     """Texts as one MIME entity; the email package would make the same in ten times as long."""
     sections = [
         f'Content-Type: text/{subtype}; charset="utf-8"\r\n'
@@ -121,13 +128,27 @@ def _entity(parts: Sequence[tuple[str, str]], mark: str) -> bytes:
         + binascii.b2a_qp(text.encode(), istext=True).replace(b"\n", b"\r\n")
         for subtype, text in parts
     ]
-    if len(sections) == 1:
-        return b"MIME-Version: 1.0\r\n" + sections[0]
-    # "=_" cannot occur in a quoted-printable body, so no paper can end a part early (RFC 2045
-    # section 6.7). Plain text first: the last alternative that a program can show is preferred
-    # (RFC 2046 section 5.1.4).
-    boundary = f"=_{hashlib.sha256(mark.encode()).hexdigest()[:24]}"
-    begin = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n'
+    # Plain text first: the last alternative that a program can show is preferred (RFC 2046 section
+    # 5.1.4).
+    return sections[0] if len(sections) == 1 else _multipart("alternative", sections, mark)
+
+
+def _attached(attachment: Attachment) -> bytes:
+    """A file as a MIME entity (RFC 2183); its name is of our own making, in ASCII."""
+    head = (
+        f'Content-Type: {attachment.media}; name="{attachment.name}"\r\n'
+        "Content-Transfer-Encoding: base64\r\n"
+        f'Content-Disposition: attachment; filename="{attachment.name}"\r\n\r\n'
+    )
+    return head.encode() + base64.encodebytes(attachment.text.encode()).replace(b"\n", b"\r\n")
+
+
+def _multipart(subtype: str, sections: Sequence[bytes], seed: str) -> bytes:
+    """Entities as one; each `seed` gives a boundary of its own, and always the same."""
+    # "=_" cannot occur in a quoted-printable body, nor in base64, so no paper can end a part early
+    # (RFC 2045 section 6.7).
+    boundary = f"=_{hashlib.sha256(seed.encode()).hexdigest()[:24]}"
+    begin = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n'
     next_ = f"\r\n--{boundary}".encode()
     return b"".join(
         [begin.encode(), *(next_ + b"\r\n" + section for section in sections), next_, b"--\r\n"]

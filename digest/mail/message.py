@@ -262,9 +262,8 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         link = html.escape(way_out.url or way_out.mailto)
         page_line += f' <a href="{link}" style="color:inherit">Unsubscribe</a>'
         line += f"\nTo leave at once: {way_out.url}" if way_out.url else ""
-    if view := sender.view(outgoing.content):
-        page_line += f' <a href="{html.escape(view)}" style="color:inherit">View in browser</a>'
-        line += f"\nIn a browser: {view}"
+    on_the_web = _on_the_web(sender.view(outgoing.content), has_papers=outgoing.has_papers)
+    line, page_line = line + on_the_web.text, page_line + on_the_web.html
     offer = sender.offer(outgoing.id if outgoing.reader else 0, outgoing.links)
     if has_paper_lines(outgoing.pieces):
         line, page_line = line + offer.own.text, page_line + offer.own.html
@@ -275,6 +274,17 @@ def assemble(outgoing: Outgoing, sender: Sender) -> Message:
         data=headers.encode() + filled(outgoing.pieces, Lines(line, page_line), offer.papers),
         smtputf8=not headers.isascii(),
     )
+
+
+def _on_the_web(view: str, *, has_papers: bool) -> Lines:
+    """Where the digest is read in a browser, and where its papers are taken along."""
+    if not view:
+        return Lines("", "")
+    page = f' <a href="{html.escape(view)}" style="color:inherit">View in browser</a>'
+    if not has_papers:
+        return Lines(f"\nIn a browser: {view}", page)
+    bibtex = f' <a href="{html.escape(view)}.bib" style="color:inherit">BibTeX of these papers</a>'
+    return Lines(f"\nIn a browser: {view}\nBibTeX: {view}.bib", page + bibtex)
 
 
 def _told(outgoing: Outgoing, choices: str) -> str:

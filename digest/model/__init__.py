@@ -14,6 +14,7 @@ from digest.model.deliveries import (
     Told,
 )
 from digest.model.digests import (
+    Attachment,
     CloseTo,
     Digest,
     Item,
@@ -27,6 +28,7 @@ from digest.model.digests import (
 from digest.model.papers import Change, Kind, Paper, Query, Window
 from digest.model.readers import (
     Abstracts,
+    Attach,
     Away,
     Channel,
     Format,
@@ -50,6 +52,8 @@ __all__ = [
     "OPEN",
     "WAITING",
     "Abstracts",
+    "Attach",
+    "Attachment",
     "Away",
     "Change",
     "Channel",

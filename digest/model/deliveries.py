@@ -87,6 +87,7 @@ class Outgoing:
     number, 0 where the message belongs to no delivery (a test, a preview); `content` is that of the
     digest, which all who get the same share, 0 where there is none. `links` says which of the links
     to that reader's choices count, `told` what the reader changed since the last digest.
+    `has_papers`: the digest carries some.
     """
 
     id: int
@@ -102,3 +103,4 @@ class Outgoing:
     content: int = 0
     links: int = 0
     told: tuple[Told, ...] = ()
+    has_papers: bool = False

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from typing import TypeAlias
 
 from digest.model.papers import Change, Kind, Paper
-from digest.model.readers import Abstracts, Channel, Format, Keyword, Layout, Weekly
+from digest.model.readers import Abstracts, Attach, Channel, Format, Keyword, Layout, Weekly
 
 LocalDate: TypeAlias = date
 """A day in somebody's time zone."""
@@ -84,7 +84,8 @@ class Digest:
     that are still `unanswered`. A `ranked` one has its papers in the order of what the reader has,
     whatever their keywords and days. Where there is a `top`, so many papers stand at a glance with
     what they say, and all others as titles. A `notice` is what the operator tells all readers.
-    With `feedback` each paper has a line for its reader alone.
+    With `feedback` each paper has a line for its reader alone. `attach`: the mail brings the papers
+    as a file.
     """
 
     date: LocalDate
@@ -112,11 +113,21 @@ class Digest:
     top: int | None = None
     notice: str = ""
     feedback: bool = False
+    attach: Attach = Attach.NONE
 
     @property
     def papers(self) -> int:
         """How many papers the digest names."""
         return sum(len(section.items) for section in self.sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that comes with a mail; `media` is its media type, `text` goes out as UTF-8."""
+
+    name: str
+    media: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +137,8 @@ class Rendered:
     In each part `mark`, a word that stands nowhere else, holds the places of what belongs to one
     reader alone, each on a line of its own: once the reader's own line, and, with a hyphen and the
     number of a paper in the digest behind it, that paper's line. So a hundred thousand readers
-    share one body. `papers` are the base ids of all papers, in the order of their numbers.
+    share one body. `papers` are the base ids of all papers, in the order of their numbers;
+    `attachment` is the same for all, too.
     """
 
     subject: str
@@ -134,6 +146,7 @@ class Rendered:
     html: str
     mark: str
     papers: tuple[str, ...] = ()
+    attachment: Attachment | None = None
 
 
 def marked_lines(part: str, mark: str) -> list[str]:

@@ -84,6 +84,14 @@ class Format(StrEnum):
     TEXT = "text"
 
 
+class Attach(StrEnum):
+    """The file with a digest's papers that comes with the mail, for reference managers."""
+
+    NONE = "none"
+    BIBTEX = "bibtex"
+    RIS = "ris"
+
+
 class Origin(StrEnum):
     """Who says what a reader wants: the subscribers file, or the reader, on the web."""
 
@@ -136,7 +144,7 @@ class Subscriber:
     come before others that match as well. `top`: so many papers stand at a glance with what they
     say, and all others as titles (None: all with what they say). `items_of_library` names what the
     reader has: files in the home folder, and papers of arXiv's. With `feedback` each paper in their
-    mails has a way to say: more like this.
+    mails has a way to say: more like this. `attach`: their mails bring the papers as a file.
     `mailbox` is the address where `email` is only a name for it, since database and log may be seen
     by strangers. What `wishes` name the reader took away from what the file says.
     """
@@ -163,6 +171,7 @@ class Subscriber:
     top: int | None = None
     items_of_library: tuple[str, ...] = ()
     feedback: bool = False
+    attach: Attach = Attach.NONE
     channel: Channel = Channel.MAIL
     mailbox: str = field(default="", repr=False)
     origin: Origin = Origin.FILE

@@ -7,12 +7,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from digest.errors import one_line
-from digest.model import Paper
+from digest.model import Digest, Paper
 from digest.rendering.csl import to_csl
 from digest.rendering.names import published_in
 from digest.rendering.ris import to_ris
@@ -52,6 +52,19 @@ class Record:
     keywords: tuple[str, ...]
     first_seen: date | None
     mailed: date | None
+
+
+def records_of(digest: Digest, *, abstracts: bool = True) -> Iterator[Record]:
+    """The papers of a digest in their order, `abstracts` or not."""
+    for section in digest.sections:
+        for item in section.items:
+            paper = item.paper if abstracts else replace(item.paper, abstract="")
+            yield Record(paper, item.keywords, None, None)
+
+
+def file_name(digest: Digest, ending: str) -> str:
+    """What a file with the papers of a digest is called."""
+    return f"arxiv-{digest.date}{ending}"
 
 
 def _values(record: Record) -> dict[str, Any]:
@@ -247,6 +260,11 @@ WRITERS: dict[str, Callable[[Iterable[Record]], Iterator[str]]] = {
     "csl": to_csl,
 }
 """The formats by name."""
+FILES = {
+    "bibtex": (".bib", "application/x-bibtex"),
+    "ris": (".ris", "application/x-research-info-systems"),
+}
+"""The formats in which papers are taken along from a mail or a page: ending, and media type."""
 ENDINGS = {
     ".json": "json",
     ".csv": "csv",

@@ -18,6 +18,7 @@ from digest import __version__
 from digest.errors import ConfigError
 from digest.keywords.marks import Span
 from digest.model import Digest, Format, Rendered, marked_lines
+from digest.rendering.attached import attachment_of
 from digest.rendering.fold import underline, wrap
 from digest.rendering.pieces import Extent, HtmlPieces, PieceCache, Pieces
 from digest.rendering.templates import environment, fingerprint, template_errors
@@ -30,8 +31,8 @@ TEXT_BYTES = 120_000
 """The text part's limit beside an HTML part, as far as abstracts go: spam filters count a text that
 says several times as much as the HTML part against a mail (SpamAssassin's MPART_ALT_DIFF_COUNT:
 three times)."""
-READERS_LINE = 500
-"""Bytes kept free in the HTML part for the reader's own line, with a link to leave."""
+READERS_LINE = 800
+"""Bytes kept free in the HTML part for the reader's own line, with its links."""
 PAPERS_LINE, ASKING = 130, 400
 """Bytes kept free for the line that each paper has for its reader alone, and besides for what the
 reader's own line says of those; only where the reader wants them."""
@@ -87,9 +88,8 @@ class Renderer:
                     remedy="put {{ mark }} on a line of its own, without spaces before it",
                 ) from error
         papers = tuple(paper.id for section in page.sections for paper in section.papers)
-        return Rendered(
-            page.subject, parts["digest.txt"], parts.get("digest.html", ""), mark, papers
-        )
+        html, attachment = parts.get("digest.html", ""), attachment_of(digest)
+        return Rendered(page.subject, parts["digest.txt"], html, mark, papers, attachment)
 
     def _text_part(self, pieces: Pieces, extent: Extent, mark: str) -> str:
         given: dict[str, Any] = {"page": pieces.page, "extent": extent, "mark": mark}

@@ -31,7 +31,7 @@ LIKELIEST = "Likeliest first"
 
 SHAPING = (
     "keywords days at timezone max_papers quiet_days order abstracts layout format authors"
-    " categories subject_prefix top feedback channel"
+    " categories subject_prefix top feedback attach channel"
 ).split()
 """The fields of a reader by which the digest of the same papers is another one; by all others
 nobody's digest differs. `days`, `at` and `quiet_days` are told to a new reader, and by the first
@@ -130,6 +130,7 @@ def compose(
         top=subscriber.top,
         notice=extras.notice,
         feedback=subscriber.feedback,
+        attach=subscriber.attach,
     )
 
 

@@ -127,7 +127,8 @@ class Outbox(Concern):
         row = self._db.row(
             f"""SELECT d.id, d.attempt, d.content, d.message_id, d.queued_at AS date,
                    r.address, r.channel, r.name, r.links, r.id AS reader,
-                   {SUBJECT} AS subject, b.pieces AS body
+                   {SUBJECT} AS subject, b.pieces AS body,
+                   EXISTS (SELECT 1 FROM content_paper p WHERE p.content = c.id) AS has_papers
                FROM delivery d JOIN subscriber r ON r.id = d.subscriber
                JOIN content c ON c.id = d.content
                LEFT JOIN body b ON b.content = c.id WHERE d.id = ?""",

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from digest.errors import QueryError, UsageError, one_line
 from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
-from digest.model import Abstracts, Format, Layout, Order, Revisions, Weekly
+from digest.model import Abstracts, Attach, Format, Layout, Order, Revisions, Weekly
 from digest.subscribers.addresses import read_email, read_repository
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
 from digest.subscribers.quoting import quote
@@ -208,7 +208,7 @@ def _categories(name: str) -> Field:
     )
 
 
-def _choice(name: str, kind: str, choices: Mapping[str, Any]) -> Field:
+def _choice(name: str, kind: str, choices: Mapping[str, Any], *, cleared: str = "") -> Field:
     """A field that holds one of a few words, or what the model makes of one, such as `true`."""
     by_value = {str(value).lower(): word for word, value in choices.items()}
 
@@ -219,6 +219,7 @@ def _choice(name: str, kind: str, choices: Mapping[str, Any]) -> Field:
         mistake=f"{name} is {words}, and not {{!r}}",
         meant=lambda text: by_value.get(text.lower(), "") or nearest(text, choices),
         typed=True,
+        cleared=cleared,
         kind=kind,
         remedy=f"write {words}",
         from_flag=lambda text: same[text.lower()],
@@ -336,6 +337,9 @@ FIELDS = {
         kind="an answer",
         remedy="write true or false",
         from_flag=lambda text: TRUTH[text.lower()],
+    ),
+    "attach": _choice(
+        "attach", "a kind of file", {kind.value: kind for kind in Attach}, cleared='"none"'
     ),
     "library": Field(
         _printable(MAX_LIBRARY_ITEM),

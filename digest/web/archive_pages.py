@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from markupsafe import Markup
 
 from digest.model import Digest, Paper
-from digest.rendering.export import WRITERS, Record
+from digest.rendering.export import FILES, WRITERS, Record
 from digest.rendering.pieces import Extent
 from digest.rendering.render import HTML_KEYWORDS
 from digest.rendering.view import view
@@ -25,10 +26,7 @@ from digest.web.pages import Pages
 from digest.web.public import Public
 
 HTML = "text/html"
-EXPORTS = {
-    ".bib": ("bibtex", "application/x-bibtex"),
-    ".ris": ("ris", "application/x-research-info-systems"),
-}
+EXPORTS = {ending: (writer, media) for writer, (ending, media) in FILES.items()}
 """The formats in which a page's papers can be taken along, by the ending: the writer's name, and
 the type."""
 ENDINGS = (".html", *EXPORTS)
@@ -104,9 +102,15 @@ class ArchivePages:
         return str(line.format(paper.id, place, data))
 
     def _export(self, listing: Listing, ending: str) -> Found:
-        writer, media = EXPORTS[ending]
-        records = (Record(item.paper, item.keywords, None, None) for item in listing.items)
-        return Found("".join(WRITERS[writer](records)), media)
+        return taken_along(
+            ending, (Record(item.paper, item.keywords, None, None) for item in listing.items)
+        )
+
+
+def taken_along(ending: str, records: Iterable[Record]) -> Found:
+    """Papers as the file that has this ending."""
+    writer, media = EXPORTS[ending]
+    return Found("".join(WRITERS[writer](records)), media)
 
 
 def feed_content(address: str, feed: Feed) -> Found:

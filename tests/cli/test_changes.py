@@ -7,7 +7,7 @@ from datetime import date, time
 
 import pytest
 
-from digest.model import Abstracts, Format, Order, Revisions, Weekly
+from digest.model import Abstracts, Attach, Format, Order, Revisions, Weekly
 from digest.subscribers.fields import FIELDS, SETTABLE, split
 from tests.world.shell import Shell
 
@@ -61,7 +61,7 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
         "timezone=Asia/Kolkata", "revisions=yes", "max_papers=7",
         "exclude=cat:cs.RO, ti:survey", "quiet_days=tell", "order=newest",
         "paused_until=2026-12-24", "abstracts=short", "format=text", "categories=cs.RO",
-        "authors=Ada Lovelace, Alan Turing", "subject_prefix=[arXiv]", "feedback=on",
+        "authors=Ada Lovelace, Alan Turing", "subject_prefix=[arXiv]", "feedback=on", "attach=RIS",
         "within=cs.*, stat.ML",
     )  # fmt: skip
     lin = shell.reader("lin@example.org")
@@ -83,7 +83,7 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
         ("Ada Lovelace", "Alan Turing"),
     )
     assert (lin.categories, lin.subject_prefix, lin.feedback) == (("cs.RO",), "[arXiv]", True)
-    assert lin.within == ("cs.*", "stat.ML")
+    assert (lin.within, lin.attach) == (("cs.*", "stat.ML"), Attach.RIS)
     shell("subscribers", "set", "lin@example.org", *(f"{name}=" for name in SETTABLE))
     lin = shell.reader("lin@example.org")
     assert (lin.abstracts, lin.format, lin.authors) == (Abstracts.FULL, Format.HTML, ())
@@ -91,6 +91,7 @@ def test_every_field_can_be_set_and_cleared(shell: Shell) -> None:
     assert (lin.name, lin.days, lin.at, lin.timezone) == ("", tuple(Weekly), None, "Europe/Berlin")
     assert (lin.revisions, lin.max_papers, lin.exclude) == (Revisions.NONE, 50, ())
     assert (lin.quiet_days, lin.order, lin.paused_until) == (False, Order.LIKELIEST, None)
+    assert lin.attach is Attach.NONE
 
 
 def test_a_category_that_arxiv_does_not_have_is_told_of(shell: Shell) -> None:

@@ -55,7 +55,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
     looks = (
         "--abstracts none --format text --author Noether --category cs.lg --category stat.*".split()
     )
-    looks += ["--subject-prefix", "[arXiv]", "--top", "10", "--feedback"]
+    looks += ["--subject-prefix", "[arXiv]", "--top", "10", "--feedback", "--attach", "ris"]
     shell("subscribe", "ada@example.org", "-k", "x1", "--match", "title", *flags, *more, *looks)
     (value,) = json.loads(shell("subscribers", "--json"))
     assert value == {
@@ -82,6 +82,7 @@ def test_every_field_has_its_flag(shell: Shell) -> None:
         "categories": ["cs.LG", "stat.*"],
         "subject_prefix": "[arXiv]",
         "feedback": True,
+        "attach": "ris",
         "library": [],
         "wishes": [],
     }

@@ -286,6 +286,11 @@ def test_a_mail_leads_to_its_digest_on_the_web_by_an_address_that_names_no_reade
         text, page = parts(assemble(replace(recipient, content=5), sender))
         assert f"\nIn a browser: {url}\n" in text
         assert f'<a href="{url}" style="color:inherit">View in browser</a>' in page
+        assert ".bib" not in text + page
+        text, page = parts(assemble(replace(recipient, content=5, has_papers=True), sender))
+        assert f"\nIn a browser: {url}\nBibTeX: {url}.bib\n" in text
+        assert f'<a href="{url}.bib" style="color:inherit">BibTeX of these papers</a>' in page
+        assert len(f"BibTeX: {url}.bib") <= 76
     text, page = parts(assemble(replace(FOR_ADA, content=5), replace(sender, base_url="")))
     assert "browser" not in text + page
 

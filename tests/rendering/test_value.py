@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from digest.errors import StoreError
 from digest.model import (
     Abstracts,
+    Attach,
     Change,
     Channel,
     CloseTo,
@@ -98,6 +99,7 @@ def digests(draw: st.DrawFn) -> Digest:
         top=draw(st.none() | st.integers(1, 2000)),
         notice=draw(st.text(max_size=20)),
         feedback=draw(st.booleans()),
+        attach=draw(st.sampled_from(Attach)),
     )
 
 
@@ -180,4 +182,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 25, "add the new field to digests() too"
+    assert len(fields(Digest)) == 26, "add the new field to digests() too"

@@ -11,6 +11,7 @@ import pytest
 from digest.errors import UsageError
 from digest.model import (
     Abstracts,
+    Attach,
     Away,
     Channel,
     Format,
@@ -196,6 +197,7 @@ async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: Wo
         "layout": Layout.FULL,
         "top": 9,
         "feedback": True,
+        "attach": Attach.RIS,
         "items_of_library": ("refs.bib",),
         "authors": ("Ada Example",),
         "categories": ("cs.LG",),

@@ -48,6 +48,15 @@ async def test_view_in_browser_shows_the_digest_and_names_no_reader(tmp_path: Pa
         assert ADA.email not in answer.text
         assert answer.headers["x-robots-tag"] == "noindex"
         assert answer.headers["cache-control"] == "no-store"
+        for ending, count in ((".bib", "@misc{arXiv:"), (".ris", "TY  - UNPB")):
+            file = await room.get(f"/d/{signer.token(Purpose.VIEW, content)}{ending}")
+            assert f'href="{signer.token(Purpose.VIEW, content)}{ending}"' in answer.text
+            assert file.text.count(count) == 20
+            assert "reward model" in file.text
+            assert ADA.email not in file.text
+            assert file.headers["content-disposition"].startswith('attachment; filename="arxiv-20')
+            assert file.headers["cache-control"] == "no-store"
+            assert (await room.get(f"/d/{signer.token(Purpose.FEED, content)}{ending}")).is_error
         # Nothing else is public, and no other token opens it.
         assert (await room.get("/")).status_code == 404
         for purpose in (Purpose.LEAVE, Purpose.FEED, Purpose.BOUNCE):

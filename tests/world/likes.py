@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Digest, Rendered
+from digest.rendering.attached import attachment_of
 from digest.run.likes import choose
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def rendered(world: World, digest: Digest, mark: str, name: str) -> Rendered:
     """A digest as this world's readers see it."""
     text, papers = world.likes.text(digest, mark)
     page = f"<p>\n{mark}\n</p>\n"
-    return Rendered("digest", f"{name}\n{text}{mark}\n", page, mark, papers)
+    file = attachment_of(digest)
+    return Rendered("digest", f"{name}\n{text}{mark}\n", page, mark, papers, file)
 
 
 # -- what must not be

@@ -24,6 +24,7 @@ from digest.errors import ArxivError, ClockError, DoubtfulError, UsageError
 from digest.keywords.categories import is_outside
 from digest.mail.message import Message, Sender
 from digest.model import (
+    Attach,
     Digest,
     Keyword,
     Kind,
@@ -430,6 +431,7 @@ class World:
                         within=r.choice([(), (), ("cs.*", "stat.*")]),
                         channel=channel_of(address),
                         feedback=self.likes.asks(address),
+                        attach=Attach.RIS if address[:2] == "r2" else Attach.NONE,
                     )
                 continue
             reader = self.roster[address]

@@ -71,6 +71,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "categories": list(reader.categories),
         "subject_prefix": reader.subject_prefix,
         "feedback": reader.feedback,
+        "attach": str(reader.attach),
         "library": list(reader.items_of_library),
     }
 

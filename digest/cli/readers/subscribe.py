@@ -28,7 +28,7 @@ from digest.cli.readers.own_words import (
     together,
 )
 from digest.errors import ConfigError, DigestError, UsageError
-from digest.model import Abstracts, Channel, Layout, Order, Rule, Subscriber, Wish
+from digest.model import Abstracts, Attach, Channel, Layout, Order, Rule, Subscriber, Wish
 from digest.setup.parts import existing_store, machine_now
 from digest.setup.subscribers import LIKES_NOT_KEPT, subscribers_file
 from digest.store.suppressions import Suppression
@@ -170,6 +170,11 @@ def _words(values: Iterable[str]) -> list[str]:
     help="Each paper has a way to say: more like this.",
 )
 @click.option("--no-feedback", "feedback", flag_value="false", help="It has none.")
+@click.option(
+    "--attach",
+    type=Clearable(_words(Attach)),
+    help="A file with the papers comes with each mail; '' or none: no file.",
+)
 @json_option
 @pass_context
 def subscribe(

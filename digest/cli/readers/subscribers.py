@@ -39,6 +39,7 @@ from digest.cli.readers.describe import (
     warn_of,
     without_digest,
 )
+from digest.cli.readers.extras import extra_lines
 from digest.cli.readers.forget import forget
 from digest.cli.readers.libraries import held_by, holding_json, library_lines
 from digest.cli.readers.move import move
@@ -51,7 +52,7 @@ from digest.cli.readers.own_words import (
 )
 from digest.errors import UsageError
 from digest.keywords.words import counted
-from digest.model import Abstracts, Format, Layout, Origin, Revisions, Roster, Subscriber, Wish
+from digest.model import Origin, Roster, Wish
 from digest.rules.schedule import FOR_EVER, is_paused
 from digest.setup.parts import machine_now, require_subscriber
 from digest.setup.subscribers import (
@@ -160,7 +161,7 @@ def show(context: Context, email: str, as_json: bool) -> None:
         *(f"  never: {query}" for query in reader.exclude),
         *([f"  only within: {', '.join(reader.within)}"] if reader.within else []),
         f"  {schedule_words(reader)}; {content_words(reader)}",
-        *_extra_lines(reader),
+        *extra_lines(reader),
         *library_lines(library),
         *feed_lines(context, reader),
         f"  {suppression_line(held)}; 'digest subscribe {reader.email}' lifts that"
@@ -168,26 +169,6 @@ def show(context: Context, email: str, as_json: bool) -> None:
         else next_digest_line(reader, now, first=first, awaited=awaited),
     ]
     context.show(value, lines, as_json=as_json)
-
-
-def _extra_lines(reader: Subscriber) -> Iterator[str]:
-    """What differs from the usual."""
-    if foremost := ", ".join([*reader.authors, *reader.categories]):
-        yield f"  foremost: {foremost}"
-    extras = {
-        "new versions too": reader.revisions is Revisions.ALL,
-        "accepted and published papers too": reader.revisions is Revisions.PUBLISHED,
-        "says why nothing came": reader.quiet_days,
-        "short abstracts": reader.abstracts is Abstracts.SHORT,
-        "no abstracts": reader.abstracts is Abstracts.NONE,
-        "in full only": reader.layout is Layout.FULL,
-        f"top {reader.top} at a glance, the others as titles": reader.top,
-        "text alone": reader.format is Format.TEXT,
-        f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
-        "asked what they like": reader.feedback,
-    }
-    if said := ", ".join(text for text, wanted in extras.items() if wanted):
-        yield f"  {said}"
 
 
 @subscribers.command(
@@ -206,10 +187,10 @@ def set_(context: Context, email: str, fields: tuple[str, ...], as_json: bool) -
     """Set fields of one reader, such as at=07:00.
 
     The fields are name, schedule, at, timezone, revisions, max_papers, exclude, within, quiet_days,
-    order, paused_until, abstracts, layout, top, format, authors, categories, subject_prefix and
-    feedback, written as in the subscribers file; several days, queries or names stand between
-    commas. A field set to nothing or to 'none' is cleared: the reader then has none, or the usual
-    one ('abstracts=none' means none).
+    order, paused_until, abstracts, layout, top, format, authors, categories, subject_prefix,
+    feedback and attach, written as in the subscribers file; several days, queries or names stand
+    between commas. A field set to nothing or to 'none' is cleared: the reader then has none, or
+    the usual one ('abstracts=none' means none).
     """
     values = dict(_read_pair(pair, email) for pair in fields)
     if len(values) < len(fields):
@@ -351,9 +332,9 @@ def import_(context: Context, file: Path, dry_run: bool, as_json: bool) -> None:
     Who is a reader already gets what the row asks for beyond what they have. The first row names
     the columns: email, and any of keywords (several between semicolons), name, schedule, at,
     timezone, revisions, max_papers, exclude, within, quiet_days, order, paused_until, abstracts,
-    layout, top, format, authors, categories, subject_prefix, feedback. An empty cell changes
-    nothing, 'none' clears. All rows are taken over at once, or none where one is wrong; to repeat
-    it does no harm.
+    layout, top, format, authors, categories, subject_prefix, feedback, attach. An empty cell
+    changes nothing, 'none' clears. All rows are taken over at once, or none where one is
+    wrong; to repeat it does no harm.
     """
     path = subscribers_file(context.settings)
     people = read_table(file, check_or_begin(path))
