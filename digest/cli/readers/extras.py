@@ -22,7 +22,7 @@ def extra_lines(reader: Subscriber) -> Iterator[str]:
         "text alone": reader.format is Format.TEXT,
         f"subjects begin with {reader.subject_prefix}": reader.subject_prefix,
         "asked what they like": reader.feedback,
-        f"{reader.attach} attached": reader.attach is not Attach.NONE,
+        f"with its papers as a file ({reader.attach})": reader.attach is not Attach.NONE,
     }
     if said := ", ".join(text for text, wanted in extras.items() if wanted):
         yield f"  {said}"
