@@ -120,7 +120,7 @@ def pages(home: Path, public: Public) -> None:
                 pages_of_archive.find(listings, path)
                 times.append((time.process_time() - begin) * 1000)
             took = statistics.median(times)
-            said = f"{len(found.text.encode()) / 1000:.0f} kB" if found else "not there"
+            said = f"{len(found.content) / 1000:.0f} kB" if found else "not there"
             over = "" if took <= BOUND_MS else f" (aim: at most {BOUND_MS:.0f})"
             print(f"{path}: {said}, {took:.0f} ms{over}")
 

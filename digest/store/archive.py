@@ -44,9 +44,13 @@ class Mailed:
 class Archive(Concern):
     """The logs of some queries, as strangers may see them."""
 
-    def state(self) -> str:
-        """Another text where anything in the database may have changed since; quickly told."""
-        return f"{self._db.changes()} {head(self._db)}"
+    def head(self) -> int:
+        """The log's end: another number once papers have come."""
+        return head(self._db)
+
+    def changes(self) -> int:
+        """Another number where somebody else has written anything meanwhile."""
+        return self._db.changes()
 
     def papers(self, ids: Sequence[str]) -> dict[str, Paper]:
         """Papers by their base ids, each in the highest version ever served."""

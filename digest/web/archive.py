@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections import OrderedDict
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -20,8 +20,11 @@ from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public, PublicFile
 
-MOST_KEPT = 200
-"""Pages that are kept, made, until something is written into the database."""
+KEPT = 12_000_000
+"""Octets of pages that are kept, made, as long as they are current."""
+LOOKED = 10.0
+"""Seconds for which a page that is kept holds, whatever is written that brings no paper: a run that
+mails writes many times a second."""
 NOT_HERE = (
     "None of the keywords that are public here has brought this paper. It may be on arXiv all the"
     " same: they are matched with title, abstract and authors, and from the day on since which they"
@@ -40,8 +43,7 @@ class Archive:
         self, pages: Pages, database: DatabaseThread, file: PublicFile, address: str
     ) -> None:
         self._pages, self._database, self._file, self._address = pages, database, file, address
-        self._kept: OrderedDict[str, Found | None] = OrderedDict()
-        self._state: tuple[str, Public, str] | None = None
+        self._kept = Kept()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer where no other route does (ASGI)."""
@@ -73,39 +75,65 @@ class Archive:
         return Response(status_code=303, headers=SAFE | {"Location": f"paper/{name.id}.html"})
 
     def _find(self, store: Store, public: Public, path: str) -> Found | None:
-        state = store.archive.state(), public, self._pages.notice
-        if state != self._state:
-            self._kept.clear()
-            self._state = state
-        if path not in self._kept:
+        self._kept.look(store, public, self._pages.notice)
+        found = self._kept.get(path)
+        if found is None:
             pages_of_archive = ArchivePages(self._pages, public, address=self._address)
             found = pages_of_archive.find(Listings(store, public), path)
-            if found is None:
-                return None
-            self._kept[path] = found
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(path)
-        return self._kept[path]
+            if found is not None:
+                self._kept.put(path, found)
+        return found
+
+
+class Kept:
+    """Pages that were made: those that were asked for last."""
+
+    def __init__(self) -> None:
+        self._pages: OrderedDict[str, Found] = OrderedDict()
+        self._octets, self._changes, self._looked = 0, 0, -LOOKED
+        self._state: object = None
+
+    def look(self, store: Store, public: Public, notice: str) -> None:
+        """Let go of all where it may no longer be current: papers that came, what is public and the
+        notice count at once, all else within LOOKED.
+        """
+        if time.monotonic() - self._looked >= LOOKED:
+            self._changes, self._looked = store.archive.changes(), time.monotonic()
+        state = self._changes, store.archive.head(), public, notice
+        if state != self._state:
+            self._pages.clear()
+            self._octets, self._state = 0, state
+
+    def get(self, path: str) -> Found | None:
+        """What was made for a path, as long as it is kept."""
+        if path in self._pages:
+            self._pages.move_to_end(path)
+        return self._pages.get(path)
+
+    def put(self, path: str, found: Found) -> None:
+        """Keep what was made for a path."""
+        self._pages[path] = found
+        self._octets += len(found.content)
+        while self._octets > KEPT:
+            _, gone = self._pages.popitem(last=False)
+            self._octets -= len(gone.content)
 
 
 def conditional(request: Request, found: Found, headers: dict[str, str] = FRESH) -> Response:
     """The answer with what was found, or 304 (RFC 9110 section 13) where who asks has it."""
-    content = found.text.encode()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-    own = SAFE | headers | {"ETag": tag}
+    own = SAFE | headers | {"ETag": found.tag}
     if found.modified:
         own["Last-Modified"] = format_datetime(found.modified, usegmt=True)
-    if _has_it(request, found, tag):
+    if _has_it(request, found):
         return Response(status_code=304, headers=own)
-    return Response(content, media_type=found.media, headers=own)
+    return Response(found.content, media_type=found.media, headers=own)
 
 
-def _has_it(request: Request, found: Found, tag: str) -> bool:
+def _has_it(request: Request, found: Found) -> bool:
     named = request.headers.get("if-none-match")
     if named is not None:
         tags = {each.strip().removeprefix("W/") for each in named.split(",")}
-        return bool(tags & {tag, "*"})
+        return bool(tags & {found.tag, "*"})
     since = request.headers.get("if-modified-since")
     if since is None or found.modified is None:
         return False

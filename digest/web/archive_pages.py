@@ -6,13 +6,14 @@ All links are relative: so the same pages work under any path, and as files.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from markupsafe import Markup
+from markupsafe import escape
 
 from digest.model import Digest, Paper
 from digest.rendering.export import FILES, WRITERS, Record
@@ -37,11 +38,23 @@ _BEHIND = re.compile(rf"^{MARK}-(\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands at an address; `modified` is when it last changed, where that is known."""
+    """What stands at an address; `modified` is when it last changed, where that is known; `tag` is
+    another one with other content.
+    """
 
-    text: str
+    content: bytes
     media: str = HTML
     modified: datetime | None = None
+    tag: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        tag = f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
+        object.__setattr__(self, "tag", tag)
+
+    @classmethod
+    def of(cls, text: str, media: str = HTML, modified: datetime | None = None) -> Found:
+        """What is sent of a text."""
+        return cls(text.encode(), media, modified)
 
 
 class ArchivePages:
@@ -69,7 +82,7 @@ class ArchivePages:
     def text(self, listings: Listings, path: str) -> str:
         """What stands at a path that is known to lead somewhere."""
         found = self.find(listings, path)
-        return found.text if found else ""
+        return found.content.decode() if found else ""
 
     def _page(self, listing: Listing) -> Found:
         papers = [item.paper for item in listing.items]
@@ -85,7 +98,7 @@ class ArchivePages:
             keywords=[(slug, keyword.name) for slug, keyword in self._public.slugs.items()],
             metas=metas(papers[0]) if listing.came else [],
         )
-        return Found(
+        return Found.of(
             _BEHIND.sub(lambda mark: self._behind(papers[int(mark[1]) - 1], listing), html)
         )
 
@@ -93,13 +106,8 @@ class ArchivePages:
         """What stands behind a paper: its anchor, for good, and what reference managers read."""
         root = root_of(listing.path)
         place = f"#{paper.id}" if self._static else f"{root}/paper/{paper.id}.html"
-        data = (
-            ""
-            if listing.came
-            else Markup('<span class="Z3988" title="{}"></span>').format(coins(paper))
-        )
-        line = Markup('&nbsp; <a id="{}" href="{}">Permanent link</a>{}')
-        return str(line.format(paper.id, place, data))
+        data = "" if listing.came else f'<span class="Z3988" title="{escape(coins(paper))}"></span>'
+        return f'&nbsp; <a id="{escape(paper.id)}" href="{escape(place)}">Permanent link</a>{data}'
 
     def _export(self, listing: Listing, ending: str) -> Found:
         return taken_along(
@@ -110,13 +118,13 @@ class ArchivePages:
 def taken_along(ending: str, records: Iterable[Record]) -> Found:
     """Papers as the file that has this ending."""
     writer, media = EXPORTS[ending]
-    return Found("".join(WRITERS[writer](records)), media)
+    return Found.of("".join(WRITERS[writer](records)), media)
 
 
 def feed_content(address: str, feed: Feed) -> Found:
     """A feed as it is sent."""
     newest = max((item.paper.updated for item in feed.items), default=None)
-    return Found(write_feed(address, feed), ATOM, newest)
+    return Found.of(write_feed(address, feed), ATOM, newest)
 
 
 def digest_page(

@@ -38,7 +38,6 @@ from digest.web.wanted import (
     FEEDBACK,
     ORDERS,
     REVISIONS,
-    ZONES,
     Fault,
     as_posted,
     changes,
@@ -46,6 +45,7 @@ from digest.web.wanted import (
     posted,
     require_offered,
     shown,
+    zone_options,
 )
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ WORDS = {
     "abstracts": ABSTRACTS,
     "revisions": REVISIONS,
     "feedback": FEEDBACK,
-    "zones": ZONES,
+    "zones": zone_options,
 }
 """What a form lets choose."""
 UNCHANGED = "Nothing was changed."

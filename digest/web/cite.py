@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from digest.model import Paper
 
 
+# A paper stands on several pages, and goes from each to the next as more come.
+@lru_cache(maxsize=1024)
 def coins(paper: Paper) -> str:
     """A paper as a ContextObject (ANSI/NISO Z39.88-2004, key/value), for the title of a span of the
     class Z3988: the Zotero connector offers all papers of a page that has several.

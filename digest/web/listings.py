@@ -251,7 +251,13 @@ class Listings:
         return is_outside(paper.categories, self._public.within)
 
     def _digest(self, items: Sequence[Item], day: date, keyword: Keyword | None = None) -> Digest:
-        keywords = (keyword,) if keyword else self._public.keywords
+        # Telling of hundreds that brought nothing would take longer than all else.
+        named = {name for item in items for name in item.keywords}
+        keywords = (
+            (keyword,)
+            if keyword
+            else tuple(each for each in self._public.keywords if each.name in named)
+        )
         reader = Subscriber("", keywords, layout=Layout.FULL, max_papers=len(items))
         now = datetime.combine(day, time(12), UTC)
         return compose(items, reader, now=now)

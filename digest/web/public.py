@@ -27,34 +27,28 @@ stays so until it is read."""
 @dataclass(frozen=True)
 class Public:
     """Public keywords, each under a name that can stand in an address; and the categories to which
-    all pages keep.
+    all pages keep. `names` are the keywords' names by their queries.
     """
 
     keywords: tuple[Keyword, ...] = ()
     within: tuple[str, ...] = ()
     slugs: dict[str, Keyword] = field(init=False, compare=False)
+    queries: list[str] = field(init=False, compare=False)
+    names: dict[str, str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         slugs: dict[str, Keyword] = {}
         for keyword in self.keywords:
             slug = _slug(keyword.name)
             slugs[_marked(slug, keyword) if not slug or slug in slugs else slug] = keyword
-        object.__setattr__(self, "slugs", slugs)
+        names = {keyword.query: keyword.name for keyword in self.keywords}
+        for name, value in (("slugs", slugs), ("queries", [*names]), ("names", names)):
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, roster: Roster) -> Public:
         """What a roster makes public."""
         return cls(roster.public, roster.within)
-
-    @property
-    def queries(self) -> list[str]:
-        """The queries of the keywords."""
-        return [keyword.query for keyword in self.keywords]
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The names of the keywords by their queries."""
-        return {keyword.query: keyword.name for keyword in self.keywords}
 
     @property
     def words(self) -> str:

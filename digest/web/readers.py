@@ -4,7 +4,7 @@ themselves say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Origin, Roster, SignUp, Subscriber, Wish
@@ -43,6 +43,7 @@ class Readers:
         self._settings = settings
         self._stamp: object = object()
         self._book: Book | None = None
+        self._served: dict[str, Subscriber] = {}
 
     def book(self) -> Book:
         """What the subscribers file says. Raises ConfigError where it cannot be followed."""
@@ -50,6 +51,8 @@ class Readers:
         stamp = file_stamp(path)
         if self._book is None or stamp != self._stamp:
             self._book, self._stamp = follow_file(path, may_be_missing=True), stamp
+            served = self._book.roster.subscribers
+            self._served = {reader.email.casefold(): reader for reader in served}
         return self._book
 
     def by_link(self, store: Store, signer: Signer, token: str) -> Known | None:
@@ -67,7 +70,7 @@ class Readers:
         if address is None:
             return None
         signup, wishes = store.signups.of(address), tuple(store.wishes.of(number))
-        roster = self._roster(signup)
+        roster = self._roster(address, signup)
         whole = _named(roster, address)
         if whole is not None and whole.origin is Origin.FILE:
             signup = None
@@ -76,11 +79,13 @@ class Readers:
         now = _named(with_wishes(roster, wishes), address)
         return Known(number, address, now, whole, signup, wishes)
 
-    def _roster(self, signup: SignUp | None) -> Roster:
+    def _roster(self, address: str, signup: SignUp | None) -> Roster:
+        """A roster that holds one reader, if anybody serves them."""
         if self._settings.subscribers_yaml:
             return read_roster(self._settings)
-        book = self.book()
-        return book.with_sign_ups([signup] if signup else [])
+        book, served = self.book(), self._served.get(address.casefold())
+        alone = replace(book.roster, subscribers=(served,) if served else (), keywords=())
+        return replace(book, roster=alone).with_sign_ups([signup] if signup else [])
 
 
 def _named(roster: Roster, address: str) -> Subscriber | None:

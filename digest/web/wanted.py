@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import available_timezones
 
+from markupsafe import Markup, escape
+
 from digest.errors import QueryError, UsageError
 from digest.keywords.grammar import make_keyword
 from digest.model import Abstracts, Order, Revisions, Subscriber, Weekly
@@ -43,6 +45,7 @@ REVISIONS = {
 }
 FEEDBACK = {"false": "no", "true": "yes"}
 ZONES = ("UTC", *sorted(z for z in available_timezones() if "/" in z and z[:4] != "Etc/"))
+_ZONE_OPTIONS = "".join(f"<option>{zone}</option>" for zone in ZONES)
 SINGLE = ("at", "timezone", "order", "abstracts", "revisions", "feedback", "paused_until")
 """The fields of which a form has one text each."""
 _SAID: dict[str, Callable[[Any], str]] = {
@@ -81,6 +84,15 @@ def fault_of(error: UsageError | WrongValueError) -> Fault:
         source, column = excerpt(error.text, error.position)
         return Fault(str(error), source, f"{' ' * column}^")
     return Fault(str(error))
+
+
+def zone_options(chosen: str) -> Markup:
+    """The options of all time zones. A template would take longer for these hundreds than for all
+    else on its page.
+    """
+    option = f"<option>{escape(chosen)}<"
+    # What is chosen is escaped, and all others are names of zones.
+    return Markup(_ZONE_OPTIONS.replace(option, option.replace(">", " selected>", 1)))  # noqa: S704
 
 
 def posted(
@@ -123,18 +135,21 @@ def is_offered(book: Book, text: str, names: Collection[str] = ()) -> bool:
     means: where it is no name there, is public, was theirs before (`names`), or says no more than
     its words. All else is the operator's and the other readers'.
     """
-    public = {keyword.query for keyword in book.roster.public}
     if text in names:
         return True
     if text.startswith("+"):
         group = book.checked.groups.get(fold(text[1:]), ())
-        return bool(group) and public.issuperset(keyword.query for keyword in group)
+        return bool(group) and _public(book).issuperset(keyword.query for keyword in group)
     named = book.checked.names.get(fold(text))
-    if named is None or named.query in public:
+    if named is None or named.query in _public(book):
         return True
     with suppress(QueryError):
         return make_keyword(text).query == named.query
     return False
+
+
+def _public(book: Book) -> set[str]:
+    return {keyword.query for keyword in book.roster.public}
 
 
 def not_offered(text: str) -> str:

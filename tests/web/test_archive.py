@@ -18,6 +18,9 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from digest.web import archive
+from digest.web.archive_pages import ArchivePages, Found
+from digest.web.listings import Listings
 from tests.web.archive_world import FILE, RL, Room, papers, reading_room
 from tests.world.worlds import DAY, MONDAY
 
@@ -177,6 +180,36 @@ async def test_who_has_a_page_is_not_sent_it_again(room: Room) -> None:
         assert (again.status_code, again.content) == (304, b"")
     assert (await room.get("/", **{"If-None-Match": '"x"'})).status_code == 200
     assert (await room.get("/feed.atom", **{"If-Modified-Since": "soon"})).status_code == 200
+
+
+async def test_a_page_is_made_anew_for_papers_at_once_and_for_what_a_run_mails_seldom(
+    own_room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    find = ArchivePages.find
+
+    def noted(self: ArchivePages, listings: Listings, path: str) -> Found | None:
+        made.append(path)
+        return find(self, listings, path)
+
+    monkeypatch.setattr(ArchivePages, "find", noted)
+    for _ in range(3):
+        await own_room.page("/")
+        own_room.store.runs.begin(own_room.now)
+    assert made == [""]
+    monkeypatch.setattr(archive, "LOOKED", 0)
+    await own_room.page("/")
+    assert made == [""] * 2
+    monkeypatch.setattr(archive, "LOOKED", 3600)
+    own_room.record(own_room.now + DAY, RL, *papers(300, 1, own_room.now + DAY))
+    assert 300 in titles(await own_room.page("/"))
+    monkeypatch.setattr(archive, "KEPT", 20_000)
+    for path in ("/", "/keyword/vision.html", "/keyword/reward-model.html"):
+        await own_room.page(path)
+    made.clear()
+    for path in ("/keyword/vision.html", "/"):
+        await own_room.page(path)
+    assert made == ["keyword/vision.html", ""]
 
 
 PIECES = st.sampled_from(
