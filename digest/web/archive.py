@@ -20,7 +20,7 @@ from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public, PublicFile
 
-KEPT = 12_000_000
+KEPT = 6_000_000
 """Octets of pages that are kept, made, as long as they are current."""
 LOOKED = 10.0
 """Seconds for which a page that is kept holds, whatever is written that brings no paper: a run that

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from digest.model import Item
 from digest.rendering.texts import UNPRINTABLE, readable
@@ -30,14 +30,14 @@ def write_feed(address: str, feed: Feed) -> str:
     own = f"{address}/{feed.path}.atom" if address else ""
     updated = max((item.paper.updated for item in feed.items), default=NEVER)
     lines = [
-        Markup('<?xml version="1.0" encoding="utf-8"?>'),
-        Markup('<feed xmlns="http://www.w3.org/2005/Atom">'),
+        '<?xml version="1.0" encoding="utf-8"?>',
+        '<feed xmlns="http://www.w3.org/2005/Atom">',
         _tag("id", own or f"urn:uuid:{uuid.uuid5(uuid.UUID(feed.origin), feed.path)}"),
         _tag("title", feed.title),
         _tag("subtitle", feed.subtitle),
         _tag("updated", to_text(updated)),
-        Markup("<generator>Digest</generator>"),
-        Markup("<author><name>arXiv</name><uri>https://arxiv.org/</uri></author>"),
+        "<generator>Digest</generator>",
+        "<author><name>arXiv</name><uri>https://arxiv.org/</uri></author>",
         _tag(
             "rights",
             "Metadata of arXiv, CC0. Thank you to arXiv for use of its open access"
@@ -46,46 +46,49 @@ def write_feed(address: str, feed: Feed) -> str:
     ]
     if own:
         lines += [
-            Markup('<link rel="self" type="{}" href="{}"/>').format(ATOM, own),
-            Markup('<link rel="alternate" type="text/html" href="{}"/>').format(f"{address}/"),
+            f'<link rel="self" type="{ATOM}" href="{_escaped(own)}"/>',
+            _link(f"{address}/"),
         ]
-    return "\n".join([*lines, *map(_entry, feed.items), Markup("</feed>\n")])
+    return "\n".join([*lines, *map(_entry, feed.items), "</feed>\n"])
 
 
-def _entry(item: Item) -> Markup:
+def _entry(item: Item) -> str:
     paper = item.paper
-    abstract = readable(paper.abstract, LONGEST_ABSTRACT)
     comment = readable(paper.comment)
-    content = Markup("<p>{}</p>").format(abstract)
+    content = f"<p>{escape(readable(paper.abstract, LONGEST_ABSTRACT))}</p>"
     if comment:
-        content += Markup("<p>{}</p>").format(comment)
-    return Markup("\n").join(
+        content += f"<p>{escape(comment)}</p>"
+    return "\n".join(
         [
-            Markup("<entry>"),
+            "<entry>",
             _tag("id", f"https://arxiv.org/abs/{paper.id}"),
             _tag("title", readable(paper.title) or paper.id),
-            Markup('<link rel="alternate" type="text/html" href="{}"/>').format(paper.abstract_url),
+            _link(paper.abstract_url),
             _tag("published", to_text(paper.published)),
             _tag("updated", to_text(paper.updated)),
             *(
-                Markup("<author><name>{}</name></author>").format(_clean(readable(author)))
+                f"<author>{_tag('name', readable(author))}</author>"
                 for author in paper.authors or ("unknown",)
             ),
-            *(Markup('<category term="{}"/>').format(_clean(name)) for name in paper.categories),
+            *(f'<category term="{_escaped(name)}"/>' for name in paper.categories),
             *(
-                Markup('<category scheme="urn:digest:keyword" term="{}"/>').format(_clean(name))
+                f'<category scheme="urn:digest:keyword" term="{_escaped(name)}"/>'
                 for name in item.keywords
             ),
-            Markup('<content type="html">{}</content>').format(_clean(str(content))),
-            Markup("</entry>"),
+            f'<content type="html">{_escaped(content)}</content>',
+            "</entry>",
         ]
     )
 
 
-def _tag(name: str, text: str) -> Markup:
-    return Markup(f"<{name}>{escape(_clean(text))}</{name}>")  # noqa: S704 - it is escaped
+def _tag(name: str, text: str) -> str:
+    return f"<{name}>{_escaped(text)}</{name}>"
 
 
-def _clean(text: str) -> str:
-    """A text without what XML 1.0 cannot hold."""
-    return UNPRINTABLE.sub(" ", text).translate(_NO_CHARACTERS)
+def _link(address: str) -> str:
+    return f'<link rel="alternate" type="text/html" href="{_escaped(address)}"/>'
+
+
+def _escaped(text: str) -> str:
+    """A text without what XML 1.0 cannot hold, and with what it must not say escaped."""
+    return str(escape(UNPRINTABLE.sub(" ", text).translate(_NO_CHARACTERS)))

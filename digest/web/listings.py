@@ -232,7 +232,8 @@ class Listings:
         found: dict[str, Item] = {}
         queries = [each.query for each in keywords]
         # Several keywords may have brought a paper.
-        for item in self._items(self._archive.newest_of(queries, 2 * IN_FEED)):
+        most = IN_FEED if keyword else 2 * IN_FEED
+        for item in self._items(self._archive.newest_of(queries, most)):
             known = found.get(item.paper.id, item).keywords
             names = dict.fromkeys((*known, *item.keywords))
             found[item.paper.id] = replace(item, keywords=tuple(names))
