@@ -26,7 +26,7 @@ from digest.subscribers.book import fields_of, pause_text
 from digest.web.answers import secret_page
 from digest.web.counts import Counts
 from digest.web.database_thread import DatabaseThread
-from digest.web.forms import read_form
+from digest.web.forms import read_form, require_fresh, stamp
 from digest.web.gateway import place_of
 from digest.web.leaving import MEANT
 from digest.web.pages import Pages
@@ -126,11 +126,13 @@ class Choices:
         """Do what a press of one of the page's buttons says."""
         button, _, item = form.get("button", "").partition(":")
         now = self.clock()
+        if button == "leave all":
+            # To leave, no page is too old.
+            store.suppressions.leave_by_button(known.number, now)
+            log.info("%s: unsubscribed", known.address)
+            return Done()
+        require_fresh(self.signer, form, now, _whose(known))
         match button:
-            case "leave all":
-                store.suppressions.leave_by_button(known.number, now)
-                log.info("%s: unsubscribed", known.address)
-                return Done()
             case "return" if MEANT in form:
                 store.suppressions.undo(known.number, now)
                 return Done("Your digests come as before, with all that was announced meanwhile.")
@@ -245,8 +247,13 @@ class Choices:
             said=done.said,
             fault=done.fault,
             today=now.date(),
+            stamp=stamp(self.signer, now, _whose(known)),
             **WORDS,
         )
+
+
+def _whose(known: Known) -> str:
+    return f"reader {known.number}"
 
 
 def _texts(fields: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib import resources
 from typing import Any
 
@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from digest.errors import UsageError
-from digest.mail.reader_tokens import Purpose, Signer
+from digest.mail.reader_tokens import Signer
 from digest.setup.settings import Settings
 from digest.store import Store
 from digest.store.letters import Asked, LetterKind
@@ -28,7 +28,7 @@ from digest.web.answers import SAFE, secret_page
 from digest.web.choices import LONGEST_FORM, WORDS
 from digest.web.counts import Counts
 from digest.web.database_thread import DatabaseThread
-from digest.web.forms import read_form
+from digest.web.forms import read_form, require_fresh, stamp
 from digest.web.gateway import place_of
 from digest.web.pages import Pages
 from digest.web.readers import Readers
@@ -56,9 +56,6 @@ SCRIPT = (resources.files("digest.templates") / "web" / "zone.js").read_text("ut
 SCRIPT_NAME = f"static/{hashlib.sha256(SCRIPT.encode()).hexdigest()[:16]}.js"
 """Offers the browser's time zone; all works without it."""
 POLICY = "Content-Security-Policy"
-FORM_LASTS = timedelta(hours=24)
-MINUTE = timedelta(minutes=1)
-EPOCH = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +104,7 @@ class SigningUp:
     def _sign_up(self, store: Store, form: Mapping[str, str], place: str) -> None:
         """Ask for the mail that confirms an address."""
         now = self.clock()
-        if not self._is_fresh(form.get("form", ""), now):
-            raise UsageError("the page was open for too long", remedy="press the button again")
+        require_fresh(self.signer, form, now)
         if "agreed" not in form:
             raise UsageError("the box below is not ticked", remedy="tick it, if you agree")
         try:
@@ -125,11 +121,6 @@ class SigningUp:
         store.letters.ask(
             Asked(LetterKind.SIGN_UP, signup.email, place, signup=signup, words=CONSENT), now
         )
-
-    def _is_fresh(self, token: str, now: datetime) -> bool:
-        """Whether a form was shown by this side lately."""
-        minute = self.signer.number(Purpose.FORM, token)
-        return minute is not None and abs(now - (EPOCH + minute * MINUTE)) <= FORM_LASTS
 
     def _page(self, store: Store, form: Mapping[str, str], fault: Fault | None = None) -> str:
         now = self.clock()
@@ -149,7 +140,7 @@ class SigningUp:
             consent=CONSENT,
             honeypot=HONEYPOT,
             script="" if form else SCRIPT_NAME,
-            token=self.signer.token(Purpose.FORM, (now - EPOCH) // MINUTE),
+            stamp=stamp(self.signer, now),
             **WORDS,
         )
 

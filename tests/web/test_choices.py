@@ -14,6 +14,7 @@ from digest.mail.reader_tokens import Purpose
 from digest.store import Store
 from digest.subscribers.book import fields_of
 from digest.subscribers.load import follow_file
+from digest.web.forms import stamp
 from tests.world.web_side import BASE, WebSide, web_side
 from tests.world.worlds import DAY, HOUR, eprint, text
 
@@ -160,6 +161,32 @@ async def test_who_signed_up_may_ask_for_links_beside_papers(side: WebSide) -> N
     await side.ask(link, FIELDS | {"feedback": "false"})
     assert entry(side)["feedback"] is False
     assert "More like this" not in (await side.ask(side.link(ADA, "p"))).text
+
+
+async def test_a_form_counts_for_its_reader_and_a_day_and_leaving_needs_none(side: WebSide) -> None:
+    link, number = side.link(EVE, "p"), side.store.subscribers.number(EVE)
+    shown = (await side.ask(link)).text
+    own = stamp(side.signer, side.now, f"reader {number}")
+    assert shown.count("<form") == shown.count(f'name="form" value="{own}"') > 3
+    change = FIELDS | {"keywords": "all:diffusion\nti:Title"}
+    early = side.now - 25 * HOUR
+    for token in (
+        "",
+        stamp(side.signer, side.now),
+        stamp(side.signer, side.now, "reader 99"),
+        stamp(side.signer, early, f"reader {number}"),
+        stamp(side.signer, side.now + 25 * HOUR, f"reader {number}"),
+        stamp(side.signer, side.now, f"reader {number}")[:-1],
+        side.token(Purpose.CHOICES, number or 0),
+    ):
+        refused = await side.ask(link, change | {"form": token})
+        assert "open for too long" in refused.text
+        assert "ti:Title" in refused.text
+        assert entry(side)["keywords"] == ["all:diffusion"]
+    assert "Saved" in (await side.ask(link, change)).text
+    for path, form in ((link, {"button": "leave all"}), (side.link(ADA, "u"), {})):
+        await side.ask(path, {"form": ""} | form)
+    assert sorted(suppressed(side.store)) == [ADA, EVE]
 
 
 @pytest.mark.heavy

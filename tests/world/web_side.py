@@ -11,13 +11,14 @@ from pathlib import Path
 import httpx
 
 from digest.mail.message import Sender
-from digest.mail.reader_tokens import Purpose, Signer
+from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Roster
 from digest.setup.mail import make_signer
 from digest.setup.settings import Settings, survey_settings
 from digest.setup.subscribers import read_roster
 from digest.web.app import Site, make_app
 from digest.web.database_thread import DatabaseThread
+from digest.web.forms import STAMP, stamp
 from digest.web.pages import Pages
 from digest.web.public import PublicFile
 from tests.world.worlds import HOUR, World, text
@@ -55,12 +56,16 @@ class WebSide(World):
     async def ask(
         self, path: str, form: dict[str, str] | None = None, client: str = "198.51.100.7"
     ) -> httpx.Response:
-        """An answer of the web side: to a GET, or to a form."""
+        """An answer of the web side: to a GET, or to a form, which has the stamp that the page of a
+        reader's choices would give it.
+        """
         transport = httpx.ASGITransport(self.app, client=(client, 4000))
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as asking:
             if form is None:
                 return await asking.get(path)
-            return await asking.post(path, data=form)
+            number = claimed_number(path.removeprefix("/p/"))
+            stamped = {STAMP: stamp(self.signer, self.now, f"reader {number}")} if number else {}
+            return await asking.post(path, data=stamped | form)
 
     async def run(self, hours: float = 1) -> list[str]:
         """A cycle later on; the subjects of the mails that it brought."""
