@@ -122,4 +122,4 @@ def _file_of(digest: Digest, ending: str) -> Response:
     """The papers of a digest as the file with this ending."""
     found = taken_along(ending, records_of(digest))
     named = {"Content-Disposition": f'attachment; filename="{file_name(digest, ending)}"'}
-    return Response(found.text, media_type=found.media, headers=HEADERS | named)
+    return Response(found.content, media_type=found.media, headers=HEADERS | named)
