@@ -23,7 +23,10 @@ from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 
 from digest.demo.papers import Day, three_days
+from digest.store import open_store
+from tests.web.test_serve import running
 from tests.world.github_server import TOKEN, GithubServer, Refuse, github
+from tests.world.mail_servers import free_port
 from tests.world.smtp_server import smtp_server
 from tests.world.standin import ScriptedAnswer, Standin
 from tests.world.threads import in_a_thread
@@ -32,6 +35,7 @@ from tests.world.workflow import Expression, Run, Runner
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TEMPLATE = EXAMPLES / "github-actions"
 WORKFLOW = TEMPLATE / ".github" / "workflows" / "daily-papers.yml"
+COMPOSE = EXAMPLES / "docker" / "compose.yaml"
 REPOSITORY = "ada/papers"
 DAYS = three_days(date(2026, 11, 1))
 THURSDAY, FRIDAY, SATURDAY = DAYS
@@ -146,15 +150,12 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
 
 
 @pytest.mark.heavy
-def test_the_workflow_fits_githubs_schema() -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "check_jsonschema",
-        "--builtin-schema",
-        "vendor.github-workflows",
-        str(WORKFLOW),
-    ]
+@pytest.mark.parametrize(
+    ("schema", "file"), [("github-workflows", WORKFLOW), ("compose-spec", COMPOSE)]
+)
+def test_the_files_fit_the_schemas_of_what_reads_them(schema: str, file: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema"]
+    command += ["--builtin-schema", f"vendor.{schema}", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -171,6 +172,7 @@ def test_actions_are_pinned_and_jobs_may_do_no_more_than_they_need() -> None:
     assert {name: job["permissions"] for name, job in jobs.items()} == {
         "digest": {"contents": "read", "issues": "write"},
         "save": {"contents": "write"},
+        "site": {"pages": "write", "id-token": "write"},
         "after": {"actions": "write", "issues": "write"},
     }
     assert plan["concurrency"] == {"group": "daily-papers", "cancel-in-progress": False}
@@ -183,7 +185,7 @@ def test_actions_are_pinned_and_jobs_may_do_no_more_than_they_need() -> None:
     assert [
         job["steps"][0]["with"].get("persist-credentials")
         for job in jobs.values()
-        if "uses" in job["steps"][0]
+        if "checkout" in job["steps"][0].get("uses", "")
     ] == [False, True]
 
 
@@ -201,6 +203,7 @@ def test_secrets_are_known_to_the_steps_that_need_them_alone() -> None:
     assert known == {
         *(("Fetch and notify", name) for name in readers | mail),
         *(("Write the page", name) for name in readers),
+        *(("Write the site", name) for name in readers),
     }
     # Of the job only whether there is one.
     layers = [plan["env"], *(job.get("env", {}) for job in plan["jobs"].values())]
@@ -267,12 +270,36 @@ def test_the_image_is_small_and_runs_as_nobody_in_particular() -> None:
         r"^!(.+)$", (folder / "Dockerfile.dockerignore").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert [name for name in kept if not (EXAMPLES.parent / name).exists()] == []
-    service = YAML(typ="safe", pure=True).load(folder / "compose.yaml")["services"]["digest"]
-    context = (folder / service["build"]["context"]).resolve()
+    services = YAML(typ="safe", pure=True).load(COMPOSE)["services"]
+    build = services["digest"]["build"]
+    context = (folder / build["context"]).resolve()
     assert context == EXAMPLES.parent
-    assert (context / service["build"]["dockerfile"]).is_file()
-    assert service["read_only"]
-    assert service["volumes"] == ["data:/data"]
+    assert (context / build["dockerfile"]).is_file()
+    assert services.keys() == {"digest", "web"}
+    for service in services.values():
+        assert service["image"] == "digest"
+        assert service["read_only"]
+        assert service["volumes"] == ["data:/data"]
+
+
+@pytest.mark.heavy
+def test_the_containers_web_side_says_whether_it_is_well(tmp_path: Path) -> None:
+    web = YAML(typ="safe", pure=True).load(COMPOSE)["services"]["web"]
+    assert web["ports"] == ["127.0.0.1:8080:8080"]
+    command, (_, _, *ask) = web["command"], web["healthcheck"]["test"]
+    port = free_port()
+    ask = [word.replace(":8080", f":{port}") for word in ask]
+    assert command == ["serve", "--listen", "0.0.0.0:8080"]
+
+    def is_well() -> bool:
+        done = subprocess.run([sys.executable, *ask], capture_output=True, check=False, timeout=30)
+        return done.returncode == 0
+
+    with open_store(tmp_path / "digest.db"):
+        pass
+    assert not is_well()
+    with running(tmp_path, command[0], port=port):
+        assert is_well()
 
 
 def test_the_line_for_cron_mails_a_digest_and_says_nothing(tmp_path: Path) -> None:
@@ -311,6 +338,7 @@ def test_the_line_for_cron_mails_a_digest_and_says_nothing(tmp_path: Path) -> No
 def test_each_day_brings_what_is_new_and_a_quiet_one_says_why(repository: Repository) -> None:
     first = repository.day(THURSDAY)
     assert not first.failed, first.log
+    assert first.outcome("Write the site") == first.outcome("Hand the site over") == "skipped"
     assert "install --no-index --no-deps --no-build-isolation ./program" in first.log
     [began] = repository.listed()
     assert began
@@ -341,6 +369,27 @@ def test_each_day_brings_what_is_new_and_a_quiet_one_says_why(repository: Reposi
         "the page did not change"
     )
     assert git("rev-list", "--count", "digest-data", at=repository.remote) == "1\n"
+
+
+@pytest.mark.heavy
+@needs_tools
+def test_a_site_is_shown_where_it_is_wanted_and_something_is_public(
+    repository: Repository,
+) -> None:
+    site = repository.folder / "site"
+    repository.runner.vars["SITE"] = "yes"
+    first = repository.day(THURSDAY)
+    assert first.outcome("Write the site") == "failure"
+    assert "no keyword is public" in first.log
+    assert first.outcome("Hand over") == "success"
+    assert not site.exists()
+    public = "echo 'public: all' >> subscribers.yaml"
+    second = repository.day(FRIDAY, before={"Fetch and notify": public})
+    assert not second.failed, second.log
+    assert second.outcome("Show the site") == "success"
+    assert "Reward Model" in (site / "index.html").read_text(encoding="utf-8")
+    assert (site / "keyword" / "reward-model.atom").is_file()
+    assert [each.name for each in site.iterdir() if each.name.startswith(".")] == []
 
 
 @pytest.mark.heavy

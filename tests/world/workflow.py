@@ -4,9 +4,9 @@ after each other, and each step in bash.
 It runs the steps of each job in order as GitHub's runner does (its documentation, "Workflow
 syntax", `shell`, and "Evaluate expressions"), each job in a workspace of its own. Four things are
 replaced: the clock, by libfaketime; `actions/checkout`, by the git commands that it runs; the two
-actions that hand files from job to job, by copies; and, unless `installs`, the environment that the
-program is installed into, by one that notes what it was to install, since the program under test is
-installed already.
+actions that hand files from job to job, and the one that shows a site, by copies; and, unless
+`installs`, the environment that the program is installed into, by one that notes what it was to
+install, since the program under test is installed already.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ STATUS = ("success", "failure", "cancelled", "always")
 STEP_KEYS = {"name", "id", "uses", "with", "run", "if", "env", "shell"}
 JOB_KEYS = {
     "name", "runs-on", "timeout-minutes", "permissions", "outputs", "env", "steps", "needs", "if",
+    "environment",
 }  # fmt: skip
 _TOKEN = re.compile(r"\s*(\|\||&&|==|!=|!|\(|\)|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")
 
@@ -292,12 +293,16 @@ class _Job:
 
     def _action(self, step: dict[str, Any]) -> str:
         """What an action comes to, as a script."""
-        action, given = step["uses"].partition("@")[0], self._filled(step["with"])
+        action, given = step["uses"].partition("@")[0], self._filled(step.get("with", {}))
         kept = self.place / "artifacts" / given.get("name", "")
         if action == "actions/upload-artifact":
             return f"cp -r '{given['path']}' '{kept}'\n"
         if action == "actions/download-artifact":
             return f"mkdir -p '{given['path']}' && cp -r '{kept}/.' '{given['path']}'\n"
+        if action == "actions/deploy-pages":
+            site = self.runner.folder / "site"
+            archive = self.place / "artifacts" / "github-pages" / "artifact.tar"
+            return f"rm -rf '{site}' && mkdir '{site}' && tar -xf '{archive}' -C '{site}'\n"
         assert action == "actions/checkout", action
         remote = self.runner.remote
         if "repository" in given:
