@@ -55,7 +55,7 @@ class Receipt:
     """The outcome of one attempt; `reply` is the server's own words, `bounce` blames the address.
 
     `permanent` on RELAY: trying again in this run cannot help (a refused login); `rest`: for how
-    long the server asks to be left alone. `policy` on
+    long the server asks to be left alone, by all on RELAY, by this reader on DEFERRED. `policy` on
     FAILED: the server refused as a matter of policy (5.7.x of RFC 3463), which may be meant for the
     sender. `folder`: it went to a folder of this machine, and to nobody's inbox.
     """

@@ -8,10 +8,13 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """The channel by which digests come to a reader: a mail, or an issue of a GitHub repository."""
+    """The channel by which digests come to a reader: a mail, an issue of a GitHub repository, or
+    JSON for a program.
+    """
 
     MAIL = "mail"
     GITHUB = "github"
+    WEBHOOK = "webhook"
 
 
 class Rule(StrEnum):
@@ -137,7 +140,9 @@ class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
     `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the
-    digest as an issue; `channel` follows from it (subscribers/addresses). `days` are the days on
+    digest as an issue, or `webhook:NAME`; `channel` follows from it (subscribers/addresses).
+    `target` is the URL to which it goes then, or the `$VARIABLE` that holds it, and `secret` what
+    signs it. `days` are the days on
     which a digest may come; `at` is the local time before which it does not come (None: as soon as
     the papers are in); `exclude` holds canonical queries; where `within` names categories (`cs.LG`,
     `cs.*`), only papers in one of them come; papers by these `authors` or in these `categories`
@@ -173,6 +178,8 @@ class Subscriber:
     feedback: bool = False
     attach: Attach = Attach.NONE
     channel: Channel = Channel.MAIL
+    target: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
     mailbox: str = field(default="", repr=False)
     origin: Origin = Origin.FILE
     wishes: tuple[Wish, ...] = ()

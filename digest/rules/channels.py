@@ -83,6 +83,18 @@ RULES: Mapping[Channel, ChannelRules] = {
         leaving="posting to",
         would_leave="posted to",
     ),
+    Channel.WEBHOOK: ChannelRules(
+        finds=False,
+        guesses=False,
+        empty=True,
+        server="the receiver",
+        item="message",
+        items="messages",
+        waits="messages wait",
+        untaken="could not be posted",
+        leaving="posting to",
+        would_leave="posted to",
+    ),
 }
 
 

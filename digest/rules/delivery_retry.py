@@ -39,9 +39,14 @@ class Effect:
     counts: bool = True
     spread: bool = True
 
-    def wait(self, number: int) -> timedelta:
-        """The least time before the next attempt, after the one of this number, from 1."""
-        return self.waits[min(number, len(self.waits)) - 1] if self.waits else timedelta()
+    def wait(self, number: int, rest: timedelta | None = None, factor: float = 1.0) -> timedelta:
+        """The least time before the next attempt, after the one of this number, from 1; longer or
+        shorter by the factor where it is spread. A `rest` that was asked for is the least, but for
+        one of the whole server, which keeps it itself.
+        """
+        wait = self.waits[min(number, len(self.waits)) - 1] if self.waits else timedelta()
+        wait *= factor if self.spread else 1
+        return max(wait, rest) if rest and self.counts else wait
 
 
 EFFECTS: Mapping[Outcome, Effect] = {

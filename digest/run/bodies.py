@@ -11,6 +11,7 @@ from digest.keywords.words import counted
 from digest.mail.body import freeze
 from digest.model import Channel, Digest
 from digest.rendering.issue import render_issues
+from digest.rendering.payload import render_payload
 from digest.rendering.render import Renderer
 from digest.rendering.value import decode, encode
 from digest.store import Store
@@ -56,6 +57,9 @@ class Bodies:
             return Content(
                 key, issues.title, value, pack(tuple(body.encode() for body in issues.bodies))
             )
+        if digest.channel is Channel.WEBHOOK:
+            payload = render_payload(digest)
+            return Content(key, payload.title, value, pack((payload.data,)))
         # Nobody can guess it and put it into an abstract; and each time it is the same, so what is
         # rendered again by the same program is the same to the byte.
         mark = hashlib.sha256(f"{self.store.uuid} {key}".encode()).hexdigest()[:32]

@@ -80,13 +80,13 @@ def ranks(
     taste: Taste, papers: Sequence[Paper], subscriber: Subscriber, *, named: bool = True
 ) -> dict[str, Rank]:
     """The ranks of papers, by base id; `named`: with the papers of the reader's that others are
-    close to. Many watch a repository: nobody's papers are named there.
+    close to. Many watch a repository or read a chat: nobody's papers are named there.
     """
     scores = {
         paper.id: score.value for paper, score in zip(papers, taste.rank(papers), strict=True)
     }
     high: list[Paper] = []
-    if named and subscriber.channel is not Channel.GITHUB:
+    if named and subscriber.channel is Channel.MAIL:
         high = [paper for paper in papers if scores[paper.id] > 0]
     close = {
         paper.id: close_to(nearest)

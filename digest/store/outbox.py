@@ -193,7 +193,7 @@ class Outbox(Concern):
         doubtful = receipt.outcome is Outcome.UNKNOWN
         effect = effect_of(receipt.outcome, now - outgoing.date)
         state = effect.in_doubt if doubtful or maybe_accepted else effect.state
-        wait = effect.wait(outgoing.attempt) * (0.9 + 0.2 * jitter() if effect.spread else 1)
+        wait = effect.wait(outgoing.attempt, receipt.rest, 0.9 + 0.2 * jitter())
         self._db.write(
             """UPDATE delivery
                SET state = :state, next_at = :next_at, ended_at = :ended_at, reply = :reply,

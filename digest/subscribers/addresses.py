@@ -1,14 +1,20 @@
-"""The addresses of readers: a mail address, or a GitHub repository as `github:OWNER/REPO`."""
+"""The addresses of readers: a mail address, a GitHub repository as `github:OWNER/REPO`, or a name
+as `webhook:NAME`.
+"""
 
 from __future__ import annotations
 
 import re
 
+from digest.errors import one_line
 from digest.model import Channel
 from digest.subscribers.values import WrongValueError, fits
 
 REPOSITORY = f"{Channel.GITHUB}:"
 """Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
+
+NAMED = (Channel.WEBHOOK,)
+"""The channels by which digests go to a URL; their readers are known by a name."""
 
 _REPOSITORY = re.compile(
     r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}"
@@ -17,17 +23,28 @@ _REPOSITORY_IN_TEXT = re.compile(
     r"(?:https?://github\.com/|git@github\.com:|github:)"
     r"([A-Za-z0-9-]+/[A-Za-z0-9._-]+?)(?:\.git)?/?$"
 )
+VARIABLE = re.compile(r"\$(?:\{\w+\}|\w+)")
+"""What stands in the place of a text that a variable of the environment holds."""
+_SECRET = re.compile(
+    r"(?:whsec_)?(?:[A-Za-z0-9+/]{4}){8,21}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+)
 _MAIL_IN_TEXT = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 
 
 def channel_of(address: str) -> Channel:
     """The channel by which digests come to who is called so."""
-    return Channel.GITHUB if address.lower().startswith(REPOSITORY) else Channel.MAIL
+    kind = address.partition(":")[0].lower()
+    return Channel(kind) if kind in (Channel.GITHUB, *NAMED) and ":" in address else Channel.MAIL
 
 
 def repository_of(address: str) -> str:
     """The repository of an address of GitHub's channel, as `OWNER/REPO`."""
     return address[len(REPOSITORY) :].strip()
+
+
+def address_by_name(kind: str, name: str) -> str:
+    """The address of a reader who is known by a name."""
+    return f"{kind}:{one_line(name)}"
 
 
 def normal_email(text: str) -> str:
@@ -49,13 +66,19 @@ def normal_email(text: str) -> str:
 
 
 def normal_address(text: str) -> str:
-    """The stored form of what the digests of a reader go to: a mail address, or
-    `github:OWNER/REPO`.
+    """The stored form of what the digests of a reader go to: a mail address,
+    `github:OWNER/REPO`, or `webhook:NAME`.
 
     Raises ValueError.
     """
-    if channel_of(text) is Channel.MAIL:
+    channel = channel_of(text)
+    if channel is Channel.MAIL:
         return normal_email(text)
+    if channel in NAMED:
+        name = text.partition(":")[2]
+        if not name.strip() or not name.isprintable():
+            raise ValueError(f"a reader of this kind is written {channel}:NAME")
+        return address_by_name(channel, name)
     repository = repository_of(text)
     if not _REPOSITORY.fullmatch(repository):
         raise ValueError("a GitHub repository is written OWNER/REPO")
@@ -94,3 +117,24 @@ def read_repository(text: str) -> str:
             else ""
         )
         raise WrongValueError(f"{text!r}: {error}", meant) from error
+
+
+def read_webhook(text: str) -> str:
+    """A webhook's URL, or the variable that holds it. Raises WrongValueError, which does not repeat
+    it: it may hold a token.
+    """
+    if not VARIABLE.fullmatch(text) and not re.fullmatch(r"https?://[!-~]+", text):
+        raise WrongValueError("a webhook is a URL that begins with https://, or a $VARIABLE")
+    return text
+
+
+def read_secret(text: str) -> str:
+    """The text of a webhook's secret, or the variable that holds it. Raises WrongValueError, which
+    does not repeat it.
+    """
+    if not VARIABLE.fullmatch(text) and not _SECRET.fullmatch(text):
+        raise WrongValueError(
+            "a secret is whsec_ and base64 of 24 to 64 bytes, as 'openssl rand -base64 32' prints"
+            " it, or a $VARIABLE that holds such a text"
+        )
+    return text

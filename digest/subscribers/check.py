@@ -17,6 +17,7 @@ from digest.subscribers.addresses import channel_of
 from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS
 from digest.subscribers.guesses import nearest, probably_meant
+from digest.subscribers.identity import clashing, read_identity
 from digest.subscribers.problems import Entry, Problem, SubscribersFileError
 from digest.subscribers.public import SECTION as PUBLIC
 from digest.subscribers.public import read_public
@@ -324,16 +325,18 @@ class Checked:
         self._refuse_bare_address(node)
         problems, before = self.report.problems, len(self.report.problems)
         fields = self.report.fields(node, FIELDS, "a subscriber")
-        addresses = {name: fields.pop(name) for name in ADDRESSES if name in fields}
+        addresses = [name for name in ADDRESSES if name in fields]
         misnamed = len(problems) > before
-        values = self.options(fields)
+        values = self.options({n: field for n, field in fields.items() if n not in ADDRESSES})
         if len(addresses) > 1:
             raise WrongValueError(
-                "a subscriber has an email or a github repository: write two subscribers",
-                node=addresses["github"],
+                f"a subscriber has {' or '.join(addresses)}: write two subscribers",
+                node=fields[addresses[1]],
             )
-        for name, place in addresses.items():
-            values["email"] = email = read_field(self.report, name, place)
+        for name in addresses:
+            place = fields[name]
+            values |= read_identity(self.report, name, fields, values)
+            email = values["email"]
             self._refuse_second_address(place, email, node)
             if self.report.is_spoilt:
                 return
@@ -355,7 +358,8 @@ class Checked:
             )
 
     def _refuse_second_address(self, place: YamlNode, email: str, entry: YamlNode) -> None:
-        first = self.entries.setdefault(email.casefold(), entry)
+        taken = [self.entries[key] for key in clashing(email) if key in self.entries]
+        first = taken[0] if taken else self.entries.setdefault(email.casefold(), entry)
         if first is not entry:
             line = self.document.place(first.start)[0]
             raise WrongValueError(

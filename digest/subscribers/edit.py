@@ -10,7 +10,7 @@ from pathlib import Path
 from digest.errors import UsageError
 from digest.keywords.grammar import parse
 from digest.model import Channel, Roster, Rule, Subscriber
-from digest.subscribers.addresses import channel_of, folded_address, normal_address, repository_of
+from digest.subscribers.addresses import NAMED, channel_of, folded_address, normal_address
 from digest.subscribers.book import listed_in
 from digest.subscribers.check import Checked, fold
 from digest.subscribers.document import YamlNode
@@ -19,6 +19,7 @@ from digest.subscribers.edit_keywords import Definition, define
 from digest.subscribers.fields import ADDRESSES, FIELDS, Value
 from digest.subscribers.follow import entries_of_readers
 from digest.subscribers.guesses import unknown_reader
+from digest.subscribers.identity import identity_field, kind_of, refuse_renaming
 from digest.subscribers.quoting import quote, write
 from digest.subscribers.transaction import Edit, Guard, edit_file, refuse_unread
 
@@ -87,6 +88,8 @@ def add_all(
     say what it is.
     """
     wanted = [replace(reader, email=address_of(reader.email)) for reader in readers]
+    for reader in wanted:
+        refuse_renaming(reader.email, reader.fields)
 
     def change(checked: Checked, draft: Draft) -> None:
         refuse_unread(checked, [reader.email for reader in wanted], path.name)
@@ -108,6 +111,8 @@ def set_fields(path: Path, emails: Iterable[str], fields: Mapping[str, Value]) -
     """
     emails = list(emails)
     wanted = [Wanted(email, fields=fields) for email in emails]
+    for reader in wanted:
+        refuse_renaming(reader.email, reader.fields)
 
     def change(checked: Checked, draft: Draft) -> None:
         entries = entries_of_readers(checked)
@@ -188,8 +193,8 @@ def move_subscriber(path: Path, old: str, new: str) -> Edit:
                 f"{address} is a subscriber already",
                 remedy=f"'digest unsubscribe {old}' lets one go",
             )
-        name, value = _identity(address)
-        if entry.get(name) is None:
+        name, value = identity_field(address)
+        if entry.get(kind_of(address)) is None:
             raise UsageError(
                 f"{old} and {new} are not of one kind", remedy="'digest subscribe' adds the new one"
             )
@@ -296,22 +301,20 @@ def _written(checked: Checked, fields: Mapping[str, Value]) -> dict[str, str]:
 
 
 def _new_entry(checked: Checked, reader: Wanted, texts: list[str]) -> Member:
+    if channel_of(reader.email) in NAMED:
+        raise UsageError(
+            f"{reader.email} is not in the file, and where its digests go can only be said there",
+            remedy="write the entry by hand (docs/channels.md)",
+        )
     if not texts and not listed_keywords(checked):
         raise UsageError(
             f"{reader.email} needs a keyword", remedy="name one or more, such as -k 'reward model'"
         )
     own = {"keywords": texts} if texts else {}
-    values = dict([_identity(reader.email)]) | dict(reader.fields) | own
+    values = dict([identity_field(reader.email)]) | dict(reader.fields) | own
     written = _written(checked, values)
     order = dict.fromkeys((*ADDRESSES, "name", "keywords", *FIELDS))
     return entry_member((name, written[name]) for name in order if written.get(name))
-
-
-def _identity(address: str) -> tuple[str, str]:
-    """The field that says who a subscriber is."""
-    if channel_of(address) is Channel.GITHUB:
-        return "github", repository_of(address)
-    return "email", address
 
 
 def field_text(name: str, value: Value) -> str:
@@ -373,6 +376,6 @@ def address_of(text: str) -> str:
     try:
         return normal_address(text.strip())
     except ValueError as error:
-        is_mail = channel_of(text.strip()) is Channel.MAIL
-        what = "mail address" if is_mail else "repository"
+        kinds = {Channel.MAIL: "mail address", Channel.GITHUB: "repository"}
+        what = kinds.get(channel_of(text.strip()), "reader")
         raise UsageError(f"{text!r} is no {what}: {str(error).rstrip('.')}") from error

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import chain
 
 from digest.model import Mistake, Roster
+from digest.subscribers.addresses import NAMED, address_by_name
 from digest.subscribers.book import Book
 from digest.subscribers.check import Checked, examine_text
 from digest.subscribers.document import NodeKind, YamlNode
@@ -125,6 +126,10 @@ def _address(entry: YamlNode, text: str) -> str:
     is_whole = len(fields) == len(entry.pairs) and all(_is_line(part, text) for part in parts)
     if len(named) != 1 or not is_whole:
         return ""
+    if named[0] in NAMED:
+        name = fields["name"].value if "name" in fields else ""
+        is_right = bool(name.strip()) and fits(FIELDS["name"].read, name)
+        return address_by_name(named[0], name) if is_right else ""
     read, written = FIELDS[named[0]].read, fields[named[0]].value
     return read(written) if fits(read, written) else ""
 

@@ -4,11 +4,20 @@ meant.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from digest.errors import ConfigError, one_line
+
+_TOKENS = (
+    re.compile(r"\b((?:webhook|apprise|secret)[\"']?\s*:\s*[\"']?)(?!\$)([^\s\"']+)"),
+    re.compile(
+        r"(\b[a-z][a-z0-9+-]*://)(?!(?:www\.)?(?:github\.com|arxiv\.org))([^\s\"',}]+)", re.I
+    ),
+)
+"""What stands behind a name that holds a token, and any URL: it may stand behind a wrong name."""
 
 
 class Entry(NamedTuple):
@@ -69,11 +78,18 @@ def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:
     """
     shown = [f"{name}:{problem.line}:{problem.column}: {problem.message}"]
     if problem.line <= len(lines) and lines[problem.line - 1].strip():
-        source, caret = excerpt(lines[problem.line - 1], problem.column - 1)
+        source, caret = excerpt(concealed(lines[problem.line - 1]), problem.column - 1)
         shown += [f"  {source}", f"  {' ' * caret}^"]
     if problem.suggestion:
         shown.append(f"  did you mean: {problem.suggestion}")
     return "\n".join(shown)
+
+
+def concealed(line: str) -> str:
+    """A line of the file without what may be a token: the same length, so that carets stay."""
+    for pattern in _TOKENS:
+        line = pattern.sub(lambda found: found[1] + "*" * len(found[2]), line)
+    return line
 
 
 def excerpt(line: str, position: int) -> tuple[str, int]:

@@ -28,10 +28,10 @@ class Pseudonyms:
     key: str = field(repr=False)
 
     def of(self, address: str) -> str:
-        """The name of a mail address, in whatever case it is written; a repository is public, and
+        """The name of an address, in whatever case it is written; a repository is public, and
         keeps its own.
         """
-        if channel_of(address) is not Channel.MAIL or address.startswith(PREFIX):
+        if channel_of(address) is Channel.GITHUB or address.startswith(PREFIX):
             return address
         code = hmac.new(self.key.encode(), address.strip().casefold().encode(), hashlib.sha256)
         return PREFIX + code.hexdigest()[:HEX_DIGITS]
@@ -56,7 +56,7 @@ class Pseudonyms:
         )
 
     def _hidden(self, reader: Subscriber) -> Subscriber:
-        if reader.channel is not Channel.MAIL:
+        if reader.channel is Channel.GITHUB:
             return reader
         return replace(reader, email=self.of(reader.email), name="", mailbox=reader.email)
 

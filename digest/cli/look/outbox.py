@@ -208,9 +208,10 @@ def _paper_line(paper: Carried) -> str:
 def _write(context: Context, store: Store, number: int, place: str) -> None:
     """Write a delivery's message, byte for byte as it leaves."""
     outgoing = revealed(context, store, number)
-    if outgoing.channel is Channel.GITHUB:
+    if outgoing.channel is not Channel.MAIL:
+        item = RULES[outgoing.channel].item
         raise UsageError(
-            f"delivery {number} is an issue of {outgoing.address}, and no mail",
+            f"delivery {number} to {outgoing.address} is of the kind {item!r}, and no mail",
             remedy=f"'digest outbox show {number}' lists its papers",
         )
     data = assemble(outgoing, make_sender(context.settings, store)).data

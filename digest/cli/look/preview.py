@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import html
+import json
 import secrets
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import make_msgid
@@ -26,6 +28,8 @@ from digest.mail.message import assemble
 from digest.mail.nowhere import Nowhere
 from digest.model import Channel, Digest, Format, Outgoing, Rendered, Roster, Subscriber
 from digest.rendering.issue import render_issues
+from digest.rendering.payload import render_payload
+from digest.rules.channels import RULES
 from digest.setup.mail import make_sender
 from digest.setup.parts import clock_at, require_subscriber
 from digest.setup.settings import Settings
@@ -94,8 +98,9 @@ def preview(context: Context, flags: PreviewFlags) -> None:
         context.echo(f"Nothing is due to {subscriber.email}: 'digest status' tells why.")
     elif ranking is not None:
         _show_order(context, digest, subscriber, ranking)
-    elif subscriber.channel is Channel.GITHUB:
-        _show_issues(context, digest, flags)
+    elif subscriber.channel is not Channel.MAIL:
+        _refuse_mail(subscriber, flags)
+        context.echo(*_posted(digest))
     else:
         _show_mail(context, digest, subscriber, flags)
 
@@ -108,14 +113,29 @@ def _show_order(context: Context, digest: Digest, subscriber: Subscriber, rankin
         context.echo(*order_lines(digest, ranking))
 
 
-def _show_issues(context: Context, digest: Digest, flags: PreviewFlags) -> None:
-    """Print what would be posted, part by part."""
+def _refuse_mail(subscriber: Subscriber, flags: PreviewFlags) -> None:
+    """Raise UsageError where a mail is asked for and none would go."""
     if flags.as_eml or flags.as_html or flags.open_browser:
+        items = RULES[subscriber.channel].items
         raise UsageError(
-            "a repository gets issues, and no mail", remedy="leave --eml, --html and --open out"
+            f"{subscriber.email} gets {items}, and no mail",
+            remedy="leave --eml, --html and --open out",
         )
+
+
+def _posted(digest: Digest) -> Iterator[str]:
+    """What would be posted, part by part."""
+    if digest.channel is Channel.WEBHOOK:
+        yield readable_json(render_payload(digest).data)
+        return
     issues = render_issues(digest)
-    context.echo(f"Title: {issues.title}", *(f"\n{body}" for body in issues.bodies))
+    yield f"Title: {issues.title}"
+    yield from (f"\n{body}" for body in issues.bodies)
+
+
+def readable_json(data: bytes) -> str:
+    """What a program gets, for people to look at."""
+    return json.dumps(json.loads(data), indent=2, ensure_ascii=True)
 
 
 def _show_mail(

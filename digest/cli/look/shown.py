@@ -8,11 +8,12 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from digest.cli.base import Context
-from digest.cli.look.preview import open_page
+from digest.cli.look.preview import open_page, readable_json
 from digest.cli.look.reader import known_reader, readable_roster
 from digest.errors import UsageError
 from digest.mail.message import assemble
 from digest.model import Channel, Outgoing
+from digest.rules.channels import RULES
 from digest.rules.schedule import local_date
 from digest.setup.mail import make_sender
 from digest.setup.parts import message_of
@@ -68,9 +69,13 @@ def show_digest(
     its reader leaves.
     """
     outgoing = revealed(context, store, chosen_digest(context, store, email, day))
-    if outgoing.channel is Channel.GITHUB:
+    if outgoing.channel is not Channel.MAIL:
         if open_browser:
-            raise UsageError("a repository gets issues, and no mail", remedy="leave --open out")
+            items = RULES[outgoing.channel].items
+            raise UsageError(f"{email} gets {items}, and no mail", remedy="leave --open out")
+        if outgoing.channel is Channel.WEBHOOK:
+            context.echo(readable_json(outgoing.pieces[0]))
+            return
         bodies = (piece.decode() for piece in outgoing.pieces)
         context.echo(f"Title: {outgoing.subject}", *(f"\n{body}" for body in bodies))
         return

@@ -78,7 +78,7 @@ class Change:
         return (
             self._summary(),
             *map(keyword_line, reader.keywords),
-            *([f"It gets {content_words(reader)}."] if reader.channel is Channel.GITHUB else []),
+            *([f"It gets {content_words(reader)}."] if reader.channel is not Channel.MAIL else []),
             next_digest_line(reader, now, first=self.first, awaited=self.awaited),
         )
 

@@ -39,6 +39,10 @@ def address_and_name(reader: Subscriber) -> str:
     return f"{reader.email} ({reader.name})" if reader.name else reader.email
 
 
+_FORMATS = {Channel.GITHUB: "issue", Channel.WEBHOOK: "json"}
+"""What is made of a digest where no mail is."""
+
+
 def keyword_names(reader: Subscriber) -> str:
     """The wishes of a reader, by name."""
     return ", ".join(keyword.name for keyword in reader.keywords)
@@ -66,7 +70,7 @@ def options_json(reader: Subscriber) -> dict[str, Any]:
         "abstracts": str(reader.abstracts),
         "layout": str(reader.layout),
         "top": reader.top,
-        "format": "issue" if reader.channel is Channel.GITHUB else str(reader.format),
+        "format": _FORMATS.get(reader.channel) or str(reader.format),
         "authors": list(reader.authors),
         "categories": list(reader.categories),
         "subject_prefix": reader.subject_prefix,
@@ -179,6 +183,8 @@ def content_words(reader: Subscriber) -> str:
     """What comes then, for people."""
     if reader.channel is Channel.GITHUB:
         return "an issue with all papers that no earlier one listed"
+    if reader.channel is Channel.WEBHOOK:
+        return "all papers as JSON"
     return f"{reader.max_papers} papers with abstracts, {reader.order} first"
 
 

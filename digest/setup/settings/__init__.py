@@ -55,7 +55,8 @@ class Settings:
     `unknown` are DIGEST_ variables that mean nothing, each with the nearest that does, or nothing.
     `origins` tells for each variable where its value came from: `flag`, `environment`, `.env`,
     `default`; for a password also `password file` or `systemd credential`; for the home folder also
-    `current folder`. `arxiv_feeds` and `arxiv_oai` are "" where there is no such service.
+    `current folder`. `arxiv_feeds` and `arxiv_oai` are "" where there is no such service. `variables`
+    are all of the environment and of .env: the subscribers file may name some.
     """
 
     home: Path
@@ -90,10 +91,12 @@ class Settings:
     github_api: str = GITHUB_API
     issue_label: str = ""
     page_url: str = ""
+    private_targets: bool = False
     zotero_key: str = field(default="", repr=False)
     zotero_api: str = ZOTERO_API
     unknown: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def mails_for_real(self) -> bool:
@@ -171,7 +174,8 @@ def survey_settings(
         refuse_foreign_files(home, values)
     found = _read(values, origins, home, environ, mistakes)
     unknown = _unknown([*environ, *dotenv])
-    settings = Settings(home=home, **found, unknown=unknown, origins=origins)
+    variables = {**dotenv, **environ}
+    settings = Settings(home=home, **found, unknown=unknown, origins=origins, variables=variables)
     for name, mistake in _contradictions(settings, mistakes):
         mistakes.setdefault(name, mistake)
     in_dotenv = frozenset(name for name, value in dotenv.items() if value)

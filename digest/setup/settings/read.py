@@ -263,6 +263,11 @@ def signup(written: Written) -> bool:
     return written.one_of("closed", "open") == "open"
 
 
+def targets(written: Written) -> bool:
+    """Whether webhooks may lead to this machine and its network."""
+    return written.one_of("public", "any") == "any"
+
+
 def seconds(written: Written) -> float:
     """A pause in seconds, an hour at most."""
     try:

@@ -252,6 +252,13 @@ SETTINGS = (
         read.url,
     ),
     Setting(
+        "DIGEST_WEBHOOK_TARGETS",
+        "private_targets",
+        "public",
+        "Where webhooks may lead: to public addresses, or to any, this machine's network included",
+        read.targets,
+    ),
+    Setting(
         "DIGEST_ZOTERO_KEY",
         "zotero_key",
         "",
