@@ -14,6 +14,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -30,6 +31,8 @@ from digest.times import to_text
 WIDTH = 4
 CONNECT, ANSWER = 20.0, 60.0
 """Seconds for a connection with its handshake, and for the question and the answer's head."""
+CLOSE = 1.0
+"""Seconds for the end of a connection."""
 LONGEST_REST = timedelta(days=1)
 """A receiver that asks for more is asked again after this all the same."""
 LONGEST_HEAD = 64 * 1024
@@ -84,8 +87,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     """
     if isinstance(address, IPv6Address):
         within = IPv4Address(address.packed[-4:]) if address in _NAT64 else None
-        inner = address.ipv4_mapped or address.sixtofour or within
-        if inner is not None:
+        if inner := address.ipv4_mapped or address.sixtofour or within:
             return is_public(inner)
     return address.is_global and not address.is_multicast
 
@@ -141,7 +143,7 @@ class WebhookTransport:
         except (HTTPException, ValueError):
             return Receipt(Outcome.UNKNOWN, "the answer cannot be read")
         finally:
-            writer.close()
+            await _close(writer)
         return _receipt(status, answer, self._clock())
 
     async def examine(self, address: str) -> Receipt:
@@ -153,7 +155,7 @@ class WebhookTransport:
             _, writer = await self._connected(url)
         except EndedError as ended:
             return ended.receipt
-        writer.close()
+        await _close(writer)
         return Receipt(Outcome.SENT, "can be connected to; nothing was sent")
 
     async def close(self) -> None:
@@ -211,6 +213,14 @@ class WebhookTransport:
         if not public and not self._private:
             raise not_now(_WITHIN)
         return places if self._private else public
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    # Whoever does not answer a TLS connection's end is not waited for.
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE):
+            await writer.wait_closed()
 
 
 def _tls_words(error: ssl.SSLError) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from digest.model import Digest, Item
 from digest.rendering.texts import readable
-from digest.rendering.view import view
+from digest.rendering.view import headlines
 from digest.times import to_text
 
 
@@ -24,16 +24,16 @@ class Payload:
 
 def render_payload(digest: Digest) -> Payload:
     """Put all of a digest into JSON of ASCII letters alone; no paper is left out, none is cut."""
-    page = view(digest)
+    _, _, title = headlines(digest)
     data = {
-        "title": page.subject,
+        "title": title,
         "date": digest.date.isoformat(),
         "timezone": digest.timezone,
         "previous": digest.previous.isoformat() if digest.previous else None,
         "next": digest.next_at.isoformat() if digest.next_at else None,
         "welcome": digest.welcome,
-        "quiet": page.quiet,
-        "notice": page.notice,
+        "quiet": "" if digest.papers else digest.quiet,
+        "notice": digest.notice,
         "skipped": digest.skipped,
         "unanswered": list(digest.unanswered),
         "silences": [
@@ -47,7 +47,7 @@ def render_payload(digest: Digest) -> Payload:
         ],
         "contact": digest.contact,
     }
-    return Payload(page.subject, json.dumps(data, separators=(",", ":")).encode("ascii"))
+    return Payload(title, json.dumps(data, separators=(",", ":")).encode("ascii"))
 
 
 def _paper(item: Item) -> dict[str, Any]:

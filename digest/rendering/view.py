@@ -130,7 +130,7 @@ def view(digest: Digest, mark: str = "") -> PageView:
     sections = tuple(_section_views(digest, mark))
     if digest.top is not None and _has_glance(digest):
         sections = _with_top(sections, digest.top)
-    headline, lead, subject = _headlines(digest)
+    headline, lead, subject = headlines(digest)
     contact = printable_line(digest.contact)
     return PageView(
         subject=subject,
@@ -258,7 +258,7 @@ def _keyword_view(keyword: Keyword) -> KeywordView:
     return KeywordView(keyword_name(keyword.name), printable_line(describe(keyword), RULE_LENGTH))
 
 
-def _headlines(digest: Digest) -> tuple[str, str, str]:
+def headlines(digest: Digest) -> tuple[str, str, str]:
     """Return the headline, what follows it on the next line, and the subject."""
     names = _names(digest)
     on = words.listed(names)

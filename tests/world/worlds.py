@@ -18,6 +18,7 @@ from digest.errors import ArxivError
 from digest.mail.github import assemble_issues
 from digest.mail.message import Message, Sender, assemble
 from digest.mail.transport import Carrier, Transport
+from digest.mail.webhook import assemble_webhook
 from digest.model import Channel, Keyword, Outcome, Paper, Receipt, Roster, Rule, Subscriber, Window
 from digest.rendering.render import Renderer
 from digest.rules.channels import RateLimit, make_terms
@@ -108,16 +109,21 @@ def mailer_of(
     sender: Sender,
     *,
     issues: Transport | None = None,
+    webhooks: Transport | None = None,
     limits: Sequence[RateLimit] = (),
     hold: bool = False,
 ) -> Mailer:
-    """What carries all digests by one transport, or issues by another one."""
+    """What carries all digests by one transport, or what is no mail by others."""
     terms = make_terms(limits, hold_unknown=hold)
     carriers = {
         Channel.MAIL: Carrier(mail, partial(assemble, sender=sender), terms[Channel.MAIL]),
         Channel.GITHUB: Carrier(issues or mail, assemble_issues, terms[Channel.GITHUB]),
+        Channel.WEBHOOK: Carrier(webhooks or mail, assemble_webhook, terms[Channel.WEBHOOK]),
     }
     return Mailer(carriers, sender)
+
+
+_WAYS = ("issues", "webhooks", "limits")
 
 
 @dataclass
@@ -198,7 +204,7 @@ class World:
     ) -> Parts:
         """What a cycle works with; `mailing` is for the mailer."""
         contact = sender.contact if contact is None else contact
-        others = {name: mailing.pop(name) for name in ("issues", "limits") if name in mailing}
+        others = {name: mailing.pop(name) for name in _WAYS if name in mailing}
         mail = mailing.pop("transport", self.relay)
         mailer = mailer_of(mail, sender, hold=self.hold, **others)
         return Parts(

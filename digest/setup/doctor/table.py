@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.setup.doctor import mail, names
+from digest.setup.doctor.channels import check_webhooks
 from digest.setup.doctor.check import Check, Finding, ok, run_checks
 from digest.setup.doctor.files import (
     candidate_homes,
@@ -141,6 +142,7 @@ def remote_checks(
         ),
         Check("mail", lambda: mail.check_mail(s), MAIL, wanted=probe_mail),
         Check("issues", lambda: check_repositories(s)),
+        Check("webhooks", lambda: check_webhooks(s)),
         Check(
             "inbox",
             lambda: check_inbox(s.inbox, s.inbox_password, s.mail_ca),

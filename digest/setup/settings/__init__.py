@@ -55,8 +55,8 @@ class Settings:
     `unknown` are DIGEST_ variables that mean nothing, each with the nearest that does, or nothing.
     `origins` tells for each variable where its value came from: `flag`, `environment`, `.env`,
     `default`; for a password also `password file` or `systemd credential`; for the home folder also
-    `current folder`. `arxiv_feeds` and `arxiv_oai` are "" where there is no such service. `variables`
-    are all of the environment and of .env: the subscribers file may name some.
+    `current folder`. `arxiv_feeds` and `arxiv_oai` are "" where there is no such service. The
+    subscribers file may name some of the `variables`, of the environment and of .env.
     """
 
     home: Path

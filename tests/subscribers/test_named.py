@@ -1,0 +1,125 @@
+"""Readers who are known by a name: read, refused where something is missing, changed and moved by
+commands, and no token of theirs in any word of a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from digest.errors import UsageError
+from digest.model import Channel
+from digest.subscribers.edit import (
+    add_subscribers,
+    move_subscriber,
+    remove_subscribers,
+    set_fields,
+)
+from digest.subscribers.follow import follow_text, problem_words
+from digest.subscribers.load import load_roster
+from digest.subscribers.problems import SubscribersFileError
+
+TOKEN = "T0KEN-of-the-lab"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+FILE = f"""\
+subscribers:
+  - email: ada@example.org
+    keywords: [MLLM]
+  - webhook: https://hooks.example.org/{TOKEN}   # the lab's own program
+    name: Lab chat
+    secret: {SECRET}
+    keywords: [MLLM, Reward Model]
+    schedule: weekdays
+"""
+
+
+def written(tmp_path: Path, text: str = FILE) -> Path:
+    path = tmp_path / "subscribers.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_webhook_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
+    _, lab = load_roster(written(tmp_path)).subscribers
+    assert (lab.email, lab.channel) == ("webhook:Lab chat", Channel.WEBHOOK)
+    assert (lab.target, lab.secret) == (f"https://hooks.example.org/{TOKEN}", SECRET)
+    assert len(lab.days) == 5
+    assert TOKEN not in repr(lab)
+    assert SECRET not in repr(lab)
+
+
+def test_variables_stand_in_the_place_of_url_and_secret(tmp_path: Path) -> None:
+    text = FILE.replace(f"https://hooks.example.org/{TOKEN}", "$HOOK").replace(SECRET, "${KEY}")
+    _, lab = load_roster(written(tmp_path, text)).subscribers
+    assert (lab.target, lab.secret) == ("$HOOK", "${KEY}")
+
+
+def test_a_secret_of_the_defaults_is_every_webhooks_and_no_mails(tmp_path: Path) -> None:
+    text = "defaults: {secret: $KEY}\n" + FILE.replace(f"    secret: {SECRET}\n", "")
+    ada, lab = load_roster(written(tmp_path, text)).subscribers
+    assert (ada.secret, lab.secret) == ("", "$KEY")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    name: Lab chat\n", "", "webhook: needs a name: beside it"),
+        (f"    secret: {SECRET}\n", "", "webhook: needs a secret: beside it"),
+        ("https://hooks", "hooks", "a webhook is a URL that begins with https://"),
+        (f"secret: {SECRET}", f"secret: {TOKEN}", "a secret is whsec_ and base64"),
+        ("webhook:", "webhok:", "webhok: means nothing in a subscriber"),
+        ("    name: Lab", f"    secret: {SECRET}\n    name: Lab", "for the second time"),
+        ("keywords: [MLLM, Reward Model]", "keywords: []", "webhook:Lab chat has no keywords"),
+        ("  - email: ada@example.org", f"  - email: a@example.org\n    secret: {SECRET}", "alone"),
+        ("    name: Lab chat", "    name: Lab chat\n    email: b@example.org", "write two"),
+    ],
+)
+def test_what_is_wrong_is_told_without_a_token(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in FILE
+    with pytest.raises(SubscribersFileError) as error:
+        load_roster(written(tmp_path, FILE.replace(old, new)))
+    assert said in str(error.value)
+    assert TOKEN not in str(error.value)
+    assert SECRET[6:] not in str(error.value)
+
+
+def test_a_name_is_one_readers_in_whatever_case(tmp_path: Path) -> None:
+    again = "  - {webhook: $OTHER, name: LAB CHAT, secret: $KEY, keywords: [MLLM]}\n"
+    with pytest.raises(SubscribersFileError, match="webhook:LAB CHAT stands here for the second"):
+        load_roster(written(tmp_path, FILE + again))
+
+
+def test_a_mistake_holds_back_the_reader_whose_name_stands_beside_it() -> None:
+    text = FILE.replace("https://hooks", "hooks")
+    book = follow_text(text, "subscribers.yaml", problem_words("subscribers.yaml"))
+    assert [reader.email for reader in book.roster.subscribers] == ["ada@example.org"]
+    assert book.roster.why_held_back("webhook:lab chat").startswith("subscribers.yaml:4:14")
+
+
+def test_commands_change_and_take_out_whoever_is_there(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    add_subscribers(path, ["webhook:lab chat"], ["RLHF"])
+    set_fields(path, ["webhook:Lab chat"], {"at": "07:00"})
+    move_subscriber(path, "webhook:Lab chat", "webhook:The lab")
+    _, lab = load_roster(path).subscribers
+    assert lab.email == "webhook:The lab"
+    assert [keyword.name for keyword in lab.keywords] == ["MLLM", "Reward Model", "RLHF"]
+    assert f"  - webhook: https://hooks.example.org/{TOKEN}   # the lab's" in path.read_text()
+    remove_subscribers(path, ["webhook:The lab"])
+    assert [reader.email for reader in load_roster(path).subscribers] == ["ada@example.org"]
+
+
+def test_what_only_the_file_can_say_is_refused_by_commands(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    with pytest.raises(UsageError, match="only be said there") as error:
+        add_subscribers(path, ["webhook:New"], ["MLLM"])
+    assert "docs/channels.md" in str(error.value.remedy)
+    with pytest.raises(UsageError, match="is known by its name"):
+        set_fields(path, ["webhook:Lab chat"], {"name": "Other"})
+    with pytest.raises(UsageError, match="not of one kind"):
+        move_subscriber(path, "webhook:Lab chat", "ada@lab.example.org")
+    with pytest.raises(UsageError, match="is no reader"):
+        add_subscribers(path, ["webhook: "], ["MLLM"])
+    assert path.read_text() == FILE
