@@ -197,22 +197,25 @@ class WebhookTransport:
         raise not_now(f"it could not be connected to ({why})")
 
     async def _addresses(self, host: str, port: int, *, plain: bool) -> list[str]:
-        """The addresses of a host to which a message may go, each once. Raises EndedError."""
-        try:
-            loop = asyncio.get_running_loop()
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise not_now("its host has no address") from None
-        places = list(dict.fromkeys(str(place[0]) for *_, place in found))
+        """The addresses of a host to which a message may go. Raises EndedError."""
+        places = await _resolved(host, port)
         # The zone of a link-local address stands behind a %.
         public = [place for place in places if is_public(ip_address(place.partition("%")[0]))]
-        if plain:
-            if public or not self._private:
-                raise not_now("its URL begins with http://, and only https:// is safe on the way")
-            return places
+        if plain and (public or not self._private):
+            raise not_now("its URL begins with http://, and only https:// is safe on the way")
         if not public and not self._private:
             raise not_now(_WITHIN)
         return places if self._private else public
+
+
+async def _resolved(host: str, port: int) -> list[str]:
+    """All addresses of a host, each once. Raises EndedError where it has none."""
+    try:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise not_now("its host has no address") from None
+    return list(dict.fromkeys(str(place[0]) for *_, place in found))
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

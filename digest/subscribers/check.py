@@ -17,7 +17,7 @@ from digest.subscribers.addresses import channel_of
 from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.fields import ADDRESSES, FIELDS
 from digest.subscribers.guesses import nearest, probably_meant
-from digest.subscribers.identity import clashing, read_identity
+from digest.subscribers.identity import clashing, read_identity, refuse_several
 from digest.subscribers.problems import Entry, Problem, SubscribersFileError
 from digest.subscribers.public import SECTION as PUBLIC
 from digest.subscribers.public import read_public
@@ -328,11 +328,7 @@ class Checked:
         addresses = [name for name in ADDRESSES if name in fields]
         misnamed = len(problems) > before
         values = self.options({n: field for n, field in fields.items() if n not in ADDRESSES})
-        if len(addresses) > 1:
-            raise WrongValueError(
-                f"a subscriber has {' or '.join(addresses)}: write two subscribers",
-                node=fields[addresses[1]],
-            )
+        refuse_several(fields, addresses)
         for name in addresses:
             place = fields[name]
             values |= read_identity(self.report, name, fields, values)

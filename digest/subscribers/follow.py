@@ -5,7 +5,7 @@ who rest on it, and nobody else.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -124,14 +124,18 @@ def _address(entry: YamlNode, text: str) -> str:
     named = [name for name in ADDRESSES if name in fields]
     parts = chain(*map(_parts, fields.values()))
     is_whole = len(fields) == len(entry.pairs) and all(_is_line(part, text) for part in parts)
-    if len(named) != 1 or not is_whole:
+    return _told_by(named[0], fields) if len(named) == 1 and is_whole else ""
+
+
+def _told_by(kind: str, fields: Mapping[str, YamlNode]) -> str:
+    """The address that an entry's fields mean, if they mean one: a URL may be what is wrong, and
+    the name beside it tells whose it is.
+    """
+    field = "name" if kind in NAMED else kind
+    read, written = FIELDS[field].read, fields[field].value if field in fields else ""
+    if not written.strip() or not fits(read, written):
         return ""
-    if named[0] in NAMED:
-        name = fields["name"].value if "name" in fields else ""
-        is_right = bool(name.strip()) and fits(FIELDS["name"].read, name)
-        return address_by_name(named[0], name) if is_right else ""
-    read, written = FIELDS[named[0]].read, fields[named[0]].value
-    return read(written) if fits(read, written) else ""
+    return address_by_name(kind, read(written)) if kind in NAMED else str(read(written))
 
 
 def _parts(value: YamlNode) -> Sequence[YamlNode]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from digest.errors import UsageError
@@ -11,6 +11,15 @@ from digest.subscribers.addresses import NAMED, address_by_name, channel_of, rep
 from digest.subscribers.document import YamlNode
 from digest.subscribers.read_fields import read_field
 from digest.subscribers.values import Report, WrongValueError
+
+
+def refuse_several(fields: Mapping[str, YamlNode], addresses: Sequence[str]) -> None:
+    """Raise WrongValueError where a subscriber's digests would go to more than one place."""
+    if len(addresses) > 1:
+        raise WrongValueError(
+            f"a subscriber has {' or '.join(addresses)}: write two subscribers",
+            node=fields[addresses[1]],
+        )
 
 
 def read_identity(

@@ -17,4 +17,5 @@ def test_limits_are_mails_and_nothing_is_held_that_can_be_looked_for() -> None:
     assert make_terms(limits, hold_unknown=True) == {
         Channel.MAIL: Terms(limits, hold_unknown=True),
         Channel.GITHUB: Terms(),
+        Channel.WEBHOOK: Terms(hold_unknown=True),
     }

@@ -203,6 +203,8 @@ async def test_readers_share_a_digest_but_for_the_fields_that_shape_it(world: Wo
         "categories": ("cs.LG",),
         "subject_prefix": "[x]",
         "channel": Channel.GITHUB,
+        "target": "$HOOK",
+        "secret": "$KEY",
         "mailbox": "bob@example.net",
         "origin": Origin.WEB,
         "wishes": (Wish(BOB, Away.KEYWORD, "all:beta", "Beta", MONDAY),),

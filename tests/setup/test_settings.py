@@ -350,5 +350,5 @@ def test_a_source_that_is_chosen_must_be_there(tmp_path: Path) -> None:
 def test_each_field_is_filled_from_one_setting() -> None:
     """A row of the table that named no field, or none that exists, would be read and never used."""
     filled = [setting.field for setting in SETTINGS if setting.field]
-    derived = {"home", "unknown", "origins"}
+    derived = {"home", "unknown", "origins", "variables"}
     assert sorted(filled) == sorted({field.name for field in fields(Settings)} - derived)

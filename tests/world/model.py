@@ -75,6 +75,10 @@ FORGOTTEN = ", forgotten"
 REPOSITORY = "github:lab/papers"
 """The fourth reader, where there are four: what was posted there is found again."""
 
+PROGRAM = "webhook:lab"
+"""The third reader of some histories: it gets all that a mail would bring, and no mail."""
+UNMAILED = (REPOSITORY, PROGRAM)
+
 SILENT = "all:never"
 """A query that nothing ever matches."""
 
@@ -201,8 +205,7 @@ class World:
         self.clocks = self.random.random() < 0.4 or clocks
         self.faults = 0.35 if harsh else self.random.choice([0, 0.1, 0.35])
         self.queries = [f"all:q{n}" for n in range(self.random.randint(2, 5))]
-        self.people = [f"r{n}@example.org" for n in range(self.random.randint(1, 4))]
-        self.people[3:] = [REPOSITORY] * len(self.people[3:])
+        self.people = _people(seed)[: self.random.randint(1, 4)]
         self.roster: dict[str, Subscriber] = {}
         self.suppressed: set[str] = set()
         self.pressing = random.Random(seed + 1)
@@ -532,7 +535,7 @@ class World:
             return Receipt(Outcome.DEFERRED, "450 later")
         if luck < self.faults * 0.4:
             said = self.random.choice(["550 no such user", "550 not today", "550 5.2.2 full"])
-            return Receipt(Outcome.FAILED, said, bounce=delivery.address != REPOSITORY)
+            return Receipt(Outcome.FAILED, said, bounce=delivery.address not in UNMAILED)
         if luck < self.faults * 0.5:
             return Receipt(Outcome.RELAY, "421 closing")
         self.database.point()
@@ -589,7 +592,7 @@ class World:
                 elif luck() < 0.1:
                     suppressions.lift(address)
                     del self.away_before[address]
-            elif address == REPOSITORY:
+            elif address in UNMAILED:
                 continue
             elif reader and luck() < 0.02 and suppressions.of(address) is None:
                 away = bool(self._one("away", reader))
@@ -681,7 +684,7 @@ class World:
             if (
                 self.armed
                 and delivery.status == "accepted"
-                and delivery.address != REPOSITORY
+                and delivery.address not in UNMAILED
                 and self.random.random() < self.faults * 0.03
             ):
                 words = self.random.choice(
@@ -802,7 +805,9 @@ class World:
             roster=roster,
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
-            mailer=mailer_of(self, sender, issues=Repositories(self), hold=self.hold),
+            mailer=mailer_of(
+                self, sender, issues=Repositories(self), webhooks=Programs(self), hold=self.hold
+            ),
         )
 
     def _age(self) -> None:
@@ -894,6 +899,33 @@ class Repositories:
         delivery.status = "accepted"
         self.world.stats["found posted"] += 1
         return Receipt(Outcome.SENT, "it was posted already")
+
+    async def close(self) -> None:
+        pass
+
+
+def _people(seed: int) -> list[str]:
+    """The addresses of all who may be readers in a history."""
+    third = PROGRAM if seed % 4 == 1 else "r2@example.org"
+    return ["r0@example.org", "r1@example.org", third, REPOSITORY]
+
+
+class Programs:
+    """What takes webhooks, with the moods of the relay: each refusal is one reader's alone, and
+    says how long to wait.
+    """
+
+    description, width = "webhooks", 4
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        receipt = await self.world.send(message, before_data)
+        self.world.stats["to a program"] += receipt.outcome is Outcome.SENT
+        if receipt.outcome in (Outcome.RELAY, Outcome.DEFERRED):
+            return Receipt(Outcome.DEFERRED, "503 later", rest=timedelta(hours=1))
+        return receipt
 
     async def close(self) -> None:
         pass
