@@ -35,8 +35,9 @@ T = TypeVar("T")
 
 
 def address_and_name(reader: Subscriber) -> str:
-    """A reader's address, with the name where there is one."""
-    return f"{reader.email} ({reader.name})" if reader.name else reader.email
+    """A reader's address, with the name where there is one that it does not hold."""
+    is_known = not reader.name or reader.target
+    return reader.email if is_known else f"{reader.email} ({reader.name})"
 
 
 _FORMATS = {Channel.GITHUB: "issue", Channel.WEBHOOK: "json"}
