@@ -13,7 +13,7 @@ MONTHS = tuple(
 
 def to_text(moment: datetime) -> str:
     """Write an aware moment as `2026-11-23T07:00:00Z`; such texts sort in the order of time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
 
 
 def in_utc(moment: datetime) -> str:

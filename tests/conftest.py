@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from hypothesis import settings
 from tests.world import statements
 from tests.world.house import house  # noqa: F401 - a fixture, for all rooms
 from tests.world.timers import place  # noqa: F401 - likewise
+
+# Bytecode is kept: without it each start of the program would compile all of it anew, and each
+# run of the tests all of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The same examples in every run, and no time limit for one: the suite must not depend on luck or
 # load.

@@ -46,6 +46,8 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self.name = name
+        # SQLite's own way: a statement outside a transaction is one by itself.
+        connection.isolation_level = None
         self._connection = connection
         # Importing it takes longer than all of the store, which commands import for its types too.
         import sqlite_utils
@@ -222,7 +224,10 @@ class Database:
         open.
         """
         with explained_errors(self.name):
-            return list(self._db.query(for_sqlite(sql), parameters))
+            # sqlite_utils' own query() opens a savepoint first, which takes as long as asking.
+            found = self._db.execute(for_sqlite(sql), parameters)
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def row(self, sql: str, parameters: Parameters = ()) -> dict[str, Any] | None:
         """The first row, or None."""
