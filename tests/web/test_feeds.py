@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import feedparser
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,19 +15,8 @@ from digest.model import Item, Kind
 from digest.web.feeds import write_feed
 from digest.web.listings import Feed
 from tests.web.archive_world import ADDRESS, RL, Room, papers, reading_room
+from tests.web.atom import faults, parsed
 from tests.world.worlds import DAY, MONDAY, eprint
-
-REQUIRED = {"id", "title", "updated", "author", "link"}
-
-
-def parsed(text: str) -> Any:
-    feed = feedparser.parse(text.encode())
-    assert not feed.bozo, feed.bozo_exception
-    assert feed.version == "atom10"
-    assert feed.feed.keys() >= {"id", "title", "updated", "author"}
-    for entry in feed.entries:
-        assert entry.keys() >= REQUIRED
-    return feed
 
 
 async def follow(room: Room, path: str) -> dict[str, str]:
@@ -82,3 +70,37 @@ def test_whatever_a_paper_says_the_feed_is_whole(
     (entry,) = parsed(text).entries
     assert entry.id == "https://arxiv.org/abs/2611.00001"
     assert datetime.fromisoformat(entry.updated) == MONDAY.astimezone(UTC)
+
+
+WRONG = {
+    "no date": ("<updated>", "<updated>x", "B: "),
+    "an attribute of nobody's": ('rel="self"', 'rel="self" foo="x"', "B: "),
+    "a type that does not fit": ('type="html"', 'type="xhtml"', "B: "),
+    "no id": ("<id>https://arxiv.org/abs/2611.00001</id>", "", "B: "),
+    "an element of an entry's": (
+        "<generator>",
+        "<published>2026-11-09T06:00:00Z</published><generator>",
+        "B: ",
+    ),
+    "no author": ("<author><name>", "<contributor><name>", "4.1.1"),
+    "a second link": ("<entry>", '<entry><link type="text/html" href="https://e.org"/>', "4.1.1"),
+    "a blank in a link": ('href="https://arxiv.org', 'href="https: //arxiv.org', "4.2.6"),
+    "a relative id": ("<id>https://arxiv.org/abs/", "<id>", "4.2.6"),
+    "a zone that is none": ("Z</updated>", "</updated>", "3.3"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_the_checker_sees_what_is_wrong(fault: str) -> None:
+    item = Item(eprint(1, MONDAY), Kind.NEW, ("vision",))
+    text = write_feed(ADDRESS, Feed("feed", "Name", "Title", [item], str(UUID(int=1))))
+    assert faults(text) == []
+    old, new, section = WRONG[fault]
+    assert old in text
+    spoilt = text.replace(old, new)
+    if fault == "no author":
+        spoilt = spoilt.replace("</name></author>", "</name></contributor>").replace(
+            "</uri></author>", "</uri></contributor>"
+        )
+    found = faults(spoilt)
+    assert any(each.startswith(section) for each in found), found

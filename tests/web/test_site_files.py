@@ -16,6 +16,7 @@ from digest.web.pages import Pages
 from digest.web.public import Public
 from digest.web.site_files import MANIFEST, Published, SiteFiles
 from tests.web.archive_world import FILE, RL, Room, papers, reading_room
+from tests.web.atom import parsed
 from tests.world.worlds import DAY
 
 
@@ -52,6 +53,7 @@ async def test_a_site_is_written_where_it_has_changed(tmp_path: Path) -> None:
         page = (site / "keyword/reward-model.html").read_text()
         assert 'href="#2611.00200"' in page
         assert "<form" not in page
+        assert len(parsed((site / "feed.atom").read_text()).entries) == 35
         assert before.keys() >= {"index.html", "day/2026-11-09/2.ris", "feed.atom", MANIFEST}
         assert "keyword/secret-plan.html" not in before
 
