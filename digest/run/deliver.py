@@ -229,12 +229,16 @@ async def send_one(mailer: Mailer, outgoing: Outgoing, enter_data: Callable[[], 
     """Try one message. What goes wrong unforeseen concerns this message alone, by how far it had
     come; `enter_data` commits that it may be accepted from now on.
     """
-    carrier, handed_over = mailer.carriers[outgoing.channel], False
+    carrier, handed_over, withheld = mailer.carriers[outgoing.channel], False, ""
 
     def before_data() -> None:
-        nonlocal handed_over
+        nonlocal handed_over, withheld
         # docs/decisions.md, “Each message is marked as in data by itself”.
-        enter_data()
+        try:
+            enter_data()
+        except LookupError as error:
+            withheld = str(error)
+            raise
         handed_over = True
 
     named = outgoing if mailer.mailboxes is None else reveal(outgoing, mailer.mailboxes)
@@ -249,10 +253,19 @@ async def send_one(mailer: Mailer, outgoing: Outgoing, enter_data: Callable[[], 
     except DigestError:
         raise
     except Exception as error:
-        kind = type(error).__name__
-        # A traceback may hold the address that the database, and so the log, is not to know.
-        words = "delivery %d to %s: %s"
-        log.error(words, outgoing.id, outgoing.address, kind, exc_info=not hidden)
-        outcome = Outcome.UNKNOWN if handed_over else Outcome.DEFERRED
-        receipt = Receipt(outcome, f"an error of the program itself ({kind}: {error})")
+        receipt = Receipt(Outcome.DEFERRED, withheld)
+        if not withheld:
+            receipt = _unforeseen(outgoing, error, handed_over=handed_over, hidden=hidden)
     return replace(receipt, reply=conceal(receipt.reply, named.address)) if hidden else receipt
+
+
+def _unforeseen(
+    outgoing: Outgoing, error: Exception, *, handed_over: bool, hidden: bool
+) -> Receipt:
+    """What came of a message at which the program itself failed."""
+    kind = type(error).__name__
+    # A traceback may hold the address that the database, and so the log, is not to know.
+    words = "delivery %d to %s: %s"
+    log.error(words, outgoing.id, outgoing.address, kind, exc_info=None if hidden else error)
+    outcome = Outcome.UNKNOWN if handed_over else Outcome.DEFERRED
+    return Receipt(outcome, f"an error of the program itself ({kind}: {error})")

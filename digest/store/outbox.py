@@ -21,6 +21,7 @@ from digest.store.choices import told_in
 from digest.store.database import Concern, Database
 from digest.store.digests import INSERT_DELIVERY, make_message_id, rewind
 from digest.store.mistakes import HELD_BACK
+from digest.store.readers import HAS_LEFT
 from digest.store.relay import Relay
 from digest.store.rows import OPEN_STATES, WAITING_STATES, states, stored, unpack, value_of
 
@@ -143,16 +144,16 @@ class Outbox(Concern):
 
     def enter_data(self, outgoing: Outgoing) -> None:
         """Commit that from now on the message may be accepted. Raises LookupError where the claim
-        was lost.
+        was lost, or the reader has left since.
         """
         # Each message by itself (docs/decisions.md, "Each message is marked as in data by itself").
-        changed = self._db.write(
-            """UPDATE delivery SET state = 'in_data'
-               WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased'""",
+        if not self._db.write(
+            f"""UPDATE delivery SET state = 'in_data'
+               WHERE id = ? AND owner = ? AND attempt = ? AND state = 'leased' AND NOT EXISTS (
+                   SELECT 1 FROM subscriber r WHERE r.id = delivery.subscriber AND {HAS_LEFT})""",
             [outgoing.id, self._owner, outgoing.attempt],
-        )
-        if changed != 1:
-            raise LookupError(f"delivery {outgoing.id} is no longer ours")
+        ):
+            raise LookupError("not sent: the reader has left, or another run took it")
 
     def record(
         self,
@@ -352,8 +353,7 @@ _CLAIM = f"""
                      WHEN maybe_accepted = 1 THEN 'dropped'
                      ELSE 'suppressed' END
     FROM (SELECT d.id AS chosen,
-              r.gone = 1 OR EXISTS (
-                  SELECT 1 FROM suppression x WHERE lower(x.address) = lower(r.address)) AS stopped
+              {HAS_LEFT} AS stopped
           FROM {_LEAVING} AND d.next_at <= :now
           ORDER BY d.next_at, d.id LIMIT :most) AS next
     WHERE id = chosen RETURNING id, state, next_at AS due"""

@@ -13,6 +13,11 @@ REVISION = "book"
 """Meta key: a number that grows with each change of what readers said themselves."""
 
 
+HAS_LEFT = """(r.gone = 1 OR EXISTS (
+    SELECT 1 FROM suppression x WHERE lower(x.address) = lower(r.address)))"""
+"""Whether a reader (r) is not to be mailed."""
+
+
 def next_reader(database: Database) -> int:
     """The number for one more reader, which no mail ever bore in its links and addresses; belongs
     into the transaction that gives it.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from digest.errors import ConfigError, Exit
+from digest.mail.message import Message
 from digest.mail.presets import limit_hint
 from digest.model import Channel, Outcome, Receipt, State
 from digest.rules.channels import RateLimit, make_terms
@@ -19,7 +20,7 @@ from digest.store import Store
 from digest.store.database import Database
 from digest.store.relay import PAUSES, STREAK, RelayState
 from digest.system.signals import Stop
-from tests.world.worlds import DAY, HOUR, MONDAY, World, eprint, reader
+from tests.world.worlds import DAY, HOUR, MONDAY, Relay, World, eprint, reader
 
 MINUTE = timedelta(minutes=1)
 AWAY = Receipt(Outcome.RELAY, "421 closing")
@@ -304,6 +305,35 @@ async def test_a_stop_in_the_middle_of_a_group_settles_each_by_how_far_it_came(
     assert world.value("SELECT COUNT(*) FROM delivery WHERE state = 'sent'") == 3
     assert world.store.relay.state() == RelayState(), "a stop is not the server's failure"
     assert not world.stop.in_flight
+
+
+class Slow(Relay):
+    """A relay during whose talk a reader leaves."""
+
+    def __init__(self, world: World, leaves: str) -> None:
+        super().__init__()
+        self.world, self.leaves = world, leaves
+
+    async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
+        if message.recipient == self.leaves:
+            number = self.world.store.subscribers.number(self.leaves) or 0
+            self.world.store.suppressions.leave_by_one_click(number, self.world.now)
+        return await super().send(message, before_data)
+
+
+async def test_who_leaves_while_the_server_is_talked_to_gets_no_mail(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    people = crowd(world, 4)
+    relay = Slow(world, people[2])
+    await world.cycle(transport=relay)
+    assert sorted(mail.recipient for mail in relay.taken) == [*people[:2], people[3]]
+    (left,) = world.store.outbox.entries()
+    assert (left.address, left.state) == (people[2], State.DEFERRED)
+    assert "the reader has left" in left.reply
+    assert "Traceback" not in caplog.text
+    await world.cycle(world.now + HOUR, transport=relay)
+    assert world.value("SELECT state FROM delivery WHERE id = ?", left.id) == State.SUPPRESSED
 
 
 async def test_a_lost_database_ends_the_group_and_blames_nobody(world: World) -> None:

@@ -51,6 +51,23 @@ def test_a_stopped_cycle_leaves_leased_ones_unsent_and_those_in_data_unknown(
     assert settled.claim() is None
 
 
+def test_who_leaves_before_data_is_mailed_no_more_and_loses_nothing_by_coming_back(
+    settled: House,
+) -> None:
+    settled.record("Alpha", eprint(2))
+    delivery = settled.queue()
+    outgoing = settled.claim()
+    assert outgoing is not None
+    settled.store.suppressions.leave_by_one_click(outgoing.reader, settled.now)
+    with pytest.raises(LookupError, match="has left"):
+        settled.store.outbox.enter_data(outgoing)
+    assert settled.ended(outgoing, Receipt(Outcome.DEFERRED, "has left")) == State.DEFERRED
+    assert settled.claim(settled.now + HOUR) is None
+    assert settled.state(delivery) == "suppressed"
+    settled.store.suppressions.lift(ADA)
+    assert settled.due() == [2]
+
+
 def test_whoever_lost_the_claim_writes_nothing(settled: House) -> None:
     settled.record("Alpha", eprint(2))
     delivery = settled.queue()
