@@ -116,6 +116,9 @@ class Choices:
         done = Done()
         if form is not None:
             try:
+                # To leave, no page is too old.
+                if form.get("button") != "leave all":
+                    require_fresh(self.signer, form, self.clock(), _whose(known))
                 done = self._do(store, known, form, place)
             except UsageError as error:
                 done = Done(fault=fault_of(error), form=as_posted(form))
@@ -126,13 +129,11 @@ class Choices:
         """Do what a press of one of the page's buttons says."""
         button, _, item = form.get("button", "").partition(":")
         now = self.clock()
-        if button == "leave all":
-            # To leave, no page is too old.
-            store.suppressions.leave_by_button(known.number, now)
-            log.info("%s: unsubscribed", known.address)
-            return Done()
-        require_fresh(self.signer, form, now, _whose(known))
         match button:
+            case "leave all":
+                store.suppressions.leave_by_button(known.number, now)
+                log.info("%s: unsubscribed", known.address)
+                return Done()
             case "return" if MEANT in form:
                 store.suppressions.undo(known.number, now)
                 return Done("Your digests come as before, with all that was announced meanwhile.")
