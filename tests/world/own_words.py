@@ -32,6 +32,7 @@ from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.check import Checked
 from digest.subscribers.follow import follow_text
 from digest.web.choices import Choices
+from digest.web.forms import STAMP, stamp
 from digest.web.readers import Known
 
 if TYPE_CHECKING:
@@ -199,8 +200,10 @@ class OwnWords:
         public = tuple(Keyword(name, query, Rule.QUERY) for name, query in there.items())
         file = Roster((), (), public=public)
         book = Book(_checked(f"keywords: {json.dumps(there)}"), file, str)
-        page = Choices(None, None, None, self.world.clock, _Readers(book))  # type: ignore[arg-type]
-        page._do(store, known, form, "here")
+        signer, clock = self.world.likes.signer, self.world.clock
+        page = Choices(None, None, signer, clock, _Readers(book))  # type: ignore[arg-type]
+        shown = {STAMP: stamp(signer, clock(), f"reader {number}")}
+        page._do(store, known, form | shown, "here")
         self.world.stats["pages"] += 1
 
     def _there(self) -> dict[str, str]:
