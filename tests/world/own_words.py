@@ -32,7 +32,6 @@ from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.check import Checked
 from digest.subscribers.follow import follow_text
 from digest.web.choices import Choices
-from digest.web.forms import STAMP, stamp
 from digest.web.readers import Known
 
 if TYPE_CHECKING:
@@ -200,10 +199,8 @@ class OwnWords:
         public = tuple(Keyword(name, query, Rule.QUERY) for name, query in there.items())
         file = Roster((), (), public=public)
         book = Book(_checked(f"keywords: {json.dumps(there)}"), file, str)
-        signer, clock = self.world.likes.signer, self.world.clock
-        page = Choices(None, None, signer, clock, _Readers(book))  # type: ignore[arg-type]
-        shown = {STAMP: stamp(signer, clock(), f"reader {number}")}
-        page._do(store, known, form | shown, "here")
+        page = Choices(None, None, None, self.world.clock, _Readers(book))  # type: ignore[arg-type]
+        page._do(store, known, form, "here")
         self.world.stats["pages"] += 1
 
     def _there(self) -> dict[str, str]:
