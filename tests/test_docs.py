@@ -84,7 +84,7 @@ EXAMPLES = [
 
 def is_service(example: str) -> bool:
     """Whether an example runs until it is stopped."""
-    return example.split()[1] in ("daemon", "serve")
+    return example.split()[1] in ("daemon", "serve", "mcp")
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +159,8 @@ def test_each_service_works_as_printed_until_it_is_stopped(example: str, at_home
             len(list((at_home / "mail" / "new").iterdir())) == had and time.monotonic() < patience
         ):
             time.sleep(0.05)
+    elif "mcp" in example:
+        process.wait(60)  # for it ends with its input
     else:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("Listening")

@@ -67,6 +67,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Take the papers of such a page in, as seen.",
         ),
         "export": ("besides.export:export", "Papers seen or mailed: JSON, CSV, BibTeX, RIS, CSL."),
+        "mcp": ("besides.mcp:mcp", "Let an AI assistant read what is on record (MCP)."),
         "completion": (
             "besides.manual:completion",
             "Make the Tab key complete commands and flags.",

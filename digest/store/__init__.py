@@ -28,6 +28,7 @@ from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox
 from digest.store.letters import Letters
+from digest.store.looking import database_to_look_at
 from digest.store.mistakes import Mistakes
 from digest.store.naming import Naming
 from digest.store.notices import Notices
@@ -43,7 +44,7 @@ from digest.store.suppressions import Suppressions
 from digest.store.windows import Windows
 from digest.store.withdrawals import Withdrawals
 
-__all__ = ["Own", "Store", "is_there", "open_store", "read_own", "rehearsal_store"]
+__all__ = ["Own", "Store", "is_there", "open_store", "open_to_look", "read_own", "rehearsal_store"]
 
 
 class Store:
@@ -118,6 +119,11 @@ def open_store(path: Path, *, create: bool = True, busy_seconds: float | None = 
     errors: see Database.open.
     """
     return Store(Database.open(path, create=create, busy_seconds=busy_seconds))
+
+
+def open_to_look(path: Path) -> Store:
+    """Open the database file for reading alone (errors: see looking)."""
+    return Store(database_to_look_at(path))
 
 
 def rehearsal_store(path: Path) -> Store:

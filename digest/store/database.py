@@ -181,8 +181,8 @@ class Database:
         path = Path(self.name)
         raise StoreError(f"{path} is empty", remedy=_how_to_restore(path, path))
 
-    def _migrate(self) -> None:
-        """Run the steps that the file lacks, all in one transaction with their record."""
+    def lacks_steps(self) -> bool:
+        """Whether the file is older than this program. Raises StoreError where it is newer."""
         version = self.number("PRAGMA user_version")
         if version > len(MIGRATIONS):
             raise StoreError(
@@ -190,7 +190,11 @@ class Database:
                 f" (schema {version}, known {len(MIGRATIONS)})",
                 remedy="install that version again, or restore a backup",
             )
-        if version == len(MIGRATIONS):
+        return version < len(MIGRATIONS)
+
+    def _migrate(self) -> None:
+        """Run the steps that the file lacks, all in one transaction with their record."""
+        if not self.lacks_steps():
             return
         with self.transaction():
             # Another process may have taken them while we waited for the transaction.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -77,6 +78,19 @@ class Exports(Concern):
                 queries_of, first = seen.get(base, ((), None))
                 yield Exported(papers[base], queries_of, first, mailed.get(base))
 
+    def containing(self, words: Sequence[str], most: int) -> list[str]:
+        """The papers that have all these words, or parts of words, in title, abstract or authors,
+        by their ids, the newest first. It reads every paper.
+        """
+        text = "lower(p.title || ' ' || p.abstract || ' ' || p.authors)"
+        holds = [f"{text} LIKE :word{number} ESCAPE '!'" for number in range(len(words))]
+        found: list[str] = self._db.column(
+            f"""SELECT p.id FROM paper p WHERE {" AND ".join(holds) or "1 = 1"}
+                ORDER BY p.published DESC, p.id DESC LIMIT :most""",
+            {f"word{n}": f"%{_like(word)}%" for n, word in enumerate(words)} | {"most": most},
+        )
+        return found
+
     def _mailed(self, reader: int | None) -> dict[str, datetime]:
         rows = self._db.rows(
             """SELECT cp.paper, MIN(COALESCE(d.ended_at, d.queued_at)) AS at FROM delivery d
@@ -106,3 +120,8 @@ def _seen_in(logs: list[dict[str, Any]]) -> tuple[tuple[str, ...], datetime | No
     known = not any(row["unknown"] for row in logs)
     first = from_text(min(row["first"] for row in logs)) if known else None
     return tuple(row["text"] for row in logs), first
+
+
+def _like(word: str) -> str:
+    """A word of which LIKE takes no sign for its own."""
+    return re.sub(r"[!%_]", r"!\g<0>", word.lower())

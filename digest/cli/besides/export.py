@@ -145,7 +145,7 @@ def _records(context: Context, store: Store, flags: ExportFlags) -> Iterator[Rec
     )
     reader = known_reader(context.settings, roster, store, flags.email) if flags.email else None
     names = store.exports.labels() | {k.query: k.name for k in _all_keywords(roster)}
-    queries = _queries(names, flags.keywords) if flags.keywords else None
+    queries = queries_of(names, flags.keywords) if flags.keywords else None
     if reader is not None and flags.unmailed:
         queries = _own_queries(store, reader.number, queries)
     found = store.exports.export(
@@ -184,7 +184,7 @@ def _all_keywords(roster: Roster) -> Iterator[Keyword]:
         yield from subscriber.keywords
 
 
-def _queries(names: dict[str, str], keywords: tuple[str, ...]) -> list[str]:
+def queries_of(names: dict[str, str], keywords: tuple[str, ...]) -> list[str]:
     """The queries of keywords given by name or by query; ConfigError, with the nearest, for one
     that is unknown.
     """

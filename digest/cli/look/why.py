@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from digest.cli.base import (
     pass_context,
 )
 from digest.cli.look.ranked import ranking_texts
-from digest.cli.look.reader import LONGEST, known_reader
+from digest.cli.look.reader import LONGEST, KnownReader, known_reader
 from digest.cli.readers.describe import suppression_line
 from digest.errors import ArxivError, TryLaterError, UsageError
 from digest.rendering.texts import printable_line
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from digest.explain.inquiry import Inquiry
     from digest.explain.paper import Asked
     from digest.setup.settings import Settings
+    from digest.store import Store
 
 
 @click.command(
@@ -58,25 +60,11 @@ def why(
     is ranked by them now. A paper that no keyword brought is asked for at arXiv by its id. Without
     DATE or ARXIV-ID: the last day with something to tell, and what comes next.
     """
-    from digest.explain.day import explain_day, latest_day
-    from digest.explain.inquiry import Inquiry
-    from digest.explain.paper import explain_paper
-
     settings = context.settings
     roster = read_roster(settings)
-    name = read_paper_name(about) if about else None
     with reading_store(settings) as store:
         reader = known_reader(settings, roster, store, email)
-        hold = holds_unknown(settings, reader.channel)
-        asked = Inquiry(
-            store,
-            now or machine_now(),
-            reader.address,
-            reader.subscriber,
-            reader.past,
-            hold_unknown=hold,
-            held_back=reader.held_back,
-        )
+        asked = inquiry_of(settings, store, reader, now or machine_now())
         if not settings.db.exists():
             report = {
                 "email": email,
@@ -85,14 +73,42 @@ def why(
                 "answer": f"Nothing has happened yet: there is no database at {settings.db};"
                 " 'digest run' makes it.",
             }
-        elif name is not None:
-            report = explain_paper(asked, name, _ask_arxiv(settings, asked, name))
         else:
-            report = explain_day(asked, _day(about, asked) if about else latest_day(asked))
+            report = explained(asked, about, partial(_ask_arxiv, settings, asked))
         # Without a database the file alone knows the reader, which is nothing odd.
         if settings.db.exists():
             report["note"] = _note(asked, settings.subscribers.name)
-    context.show(report, _lines(report), as_json=as_json)
+    context.show(report, report_lines(report), as_json=as_json)
+
+
+def inquiry_of(settings: Settings, store: Store, reader: KnownReader, now: datetime) -> Inquiry:
+    """A question about one reader, to be answered from the database."""
+    from digest.explain.inquiry import Inquiry
+
+    return Inquiry(
+        store,
+        now,
+        reader.address,
+        reader.subscriber,
+        reader.past,
+        hold_unknown=holds_unknown(settings, reader.channel),
+        held_back=reader.held_back,
+    )
+
+
+def explained(
+    asked: Inquiry, about: str | None, ask: Callable[[PaperName], Asked]
+) -> dict[str, Any]:
+    """The report on a paper, on a day, or on the last day with something to tell; `ask` is asked
+    for a paper that the database lacks.
+    """
+    from digest.explain.day import explain_day, latest_day
+    from digest.explain.paper import explain_paper
+
+    name = read_paper_name(about) if about else None
+    if name is not None:
+        return explain_paper(asked, name, ask(name))
+    return explain_day(asked, _day(about, asked) if about else latest_day(asked))
 
 
 def _ask_arxiv(settings: Settings, asked: Inquiry, name: PaperName) -> Asked:
@@ -148,7 +164,7 @@ def _day(text: str, asked: Inquiry) -> date:
     return day
 
 
-def _lines(report: dict[str, Any]) -> Iterator[str]:
+def report_lines(report: dict[str, Any]) -> Iterator[str]:
     """The report in lines for people: the answer first, then the chain that leads to it."""
     yield printable_line(report["answer"], LONGEST)
     if report.get("note"):

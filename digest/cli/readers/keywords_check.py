@@ -91,8 +91,8 @@ def check(
     doubts = [*warnings(text, rule), *_too_many(recent, keyword), *_too_broad(recent, keyword)]
     value = _values(keyword, recent, counter.trouble) | {"warnings": doubts}
     unknown = [] if offline else [f"\nNot counted: {counter.trouble}"]
-    figures = _figures(keyword, recent) if recent else unknown
-    context.show(value, [*_reading(keyword), *figures], as_json=as_json)
+    figures = figure_lines(keyword, recent) if recent else unknown
+    context.show(value, [*reading_lines(keyword), *figures], as_json=as_json)
     for doubt in doubts if not as_json else ():
         context.warn(doubt)
 
@@ -137,7 +137,7 @@ def _too_broad(recent: Recent | None, keyword: Keyword) -> list[str]:
     ]
 
 
-def _reading(keyword: Keyword) -> Iterator[str]:
+def reading_lines(keyword: Keyword) -> Iterator[str]:
     """How the keyword is read, here and by arXiv."""
     node = parse(keyword.query)
     if keyword.rule is Rule.QUERY:
@@ -153,7 +153,7 @@ def _reading(keyword: Keyword) -> Iterator[str]:
         yield "That may list more: of its answer counts what matches as said above."
 
 
-def _figures(keyword: Keyword, recent: Recent) -> Iterator[str]:
+def figure_lines(keyword: Keyword, recent: Recent) -> Iterator[str]:
     """The table of rules and days, and examples."""
     yield f"\n{'New papers of the last':<38}{'7 days':>10}{'30 days':>10}"
     for rule in recent.papers:
