@@ -21,7 +21,7 @@ from digest.store.copying import (
     save_whole,
 )
 from digest.store.dialect import for_sqlite
-from digest.store.failures import explained_errors
+from digest.store.failures import belongs_to_another_program, explained_errors
 from digest.store.rows import moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 from digest.times import to_text
@@ -392,10 +392,3 @@ def _user(number: int) -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return f"user {number}"
-
-
-def belongs_to_another_program(name: str) -> StoreError:
-    """The error where a file is no database of this program."""
-    return StoreError(
-        f"{name} is a database of another program", remedy="name another file with DIGEST_DB"
-    )

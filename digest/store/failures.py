@@ -73,3 +73,10 @@ def _known(error: sqlite3.DatabaseError, name: str) -> DigestError | None:
         if code.startswith(begins):
             return cls(f"{name} {wrong.format(error)}", remedy=remedy)
     return None
+
+
+def belongs_to_another_program(name: str) -> StoreError:
+    """The error where a file is no database of this program."""
+    return StoreError(
+        f"{name} is a database of another program", remedy="name another file with DIGEST_DB"
+    )
