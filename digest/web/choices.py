@@ -118,7 +118,7 @@ class Choices:
             try:
                 # To leave, no page is too old.
                 if form.get("button") != "leave all":
-                    require_fresh(self.signer, form, self.clock(), _whose(known))
+                    require_fresh(self.signer, form, self.clock(), known.whose)
                 done = self._do(store, known, form, place)
             except UsageError as error:
                 done = Done(fault=fault_of(error), form=as_posted(form))
@@ -248,13 +248,9 @@ class Choices:
             said=done.said,
             fault=done.fault,
             today=now.date(),
-            stamp=stamp(self.signer, now, _whose(known)),
+            stamp=stamp(self.signer, now, known.whose),
             **WORDS,
         )
-
-
-def _whose(known: Known) -> str:
-    return f"reader {known.number}"
 
 
 def _texts(fields: Mapping[str, Any]) -> list[str]:

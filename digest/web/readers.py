@@ -30,6 +30,11 @@ class Known:
     wishes: tuple[Wish, ...]
 
     @property
+    def whose(self) -> str:
+        """Whose the stamp is of a form that is shown to this reader."""
+        return f"reader {self.number}"
+
+    @property
     def masked(self) -> str:
         """The address as whoever holds a forwarded mail may see it."""
         local, at, domain = self.address.rpartition("@")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -25,7 +25,7 @@ from digest.store.choices import KEPT, Choice, Taken
 from digest.subscribers.book import Book, fields_of, listed_in
 from digest.web.answers import secret_page
 from digest.web.database_thread import DatabaseThread
-from digest.web.forms import read_form
+from digest.web.forms import read_form, require_fresh, stamp
 from digest.web.leaving import FIELD, LONGEST_FORM
 from digest.web.pages import Pages
 from digest.web.readers import Known, Readers
@@ -56,39 +56,40 @@ class Undoing:
 
     async def answer(self, request: Request) -> Response:
         """Show what a change was, or undo it. Raises TryLaterError where the database is busy."""
-        pressed = ""
+        form: dict[str, str] = {}
         if request.method == "POST":
-            pressed = (await read_form(request, longest=LONGEST_FORM)).get(FIELD, "")
+            form = await read_form(request, longest=LONGEST_FORM)
         token, number = request.path_params["token"], numbered(request.path_params["number"])
-        page = await self.database.do(
-            lambda store: self._answer(store, token, number, pressed == UNDO)
-        )
+        page = await self.database.do(lambda store: self._answer(store, token, number, form))
         if page is None:
             log.info("a link that leads nowhere")
             return secret_page(self.pages.page("leave.html", shown="unknown"), 404)
         return secret_page(page)
 
-    def _answer(self, store: Store, token: str, number: int, pressed: bool) -> str | None:
+    def _answer(self, store: Store, token: str, number: int, form: Mapping[str, str]) -> str | None:
         known, now = self.readers.by_link(store, self.signer, token), self.clock()
         if known is None:
             return None
+        values = {"token": token, "stamp": stamp(self.signer, now, known.whose)}
         was = store.choices.one(known.number, number, now)
         if was is None:
-            return self._page("over", token)
-        if not pressed:
-            return self._page("question", token, was=was, effect=effect(known, was), number=number)
-        try:
-            said = undo(store, self.readers.book(), known, was, now)
-        except UsageError as error:
-            return self._page("fault", token, was=was, fault=fault_of(error))
-        made = store.choices.of(known.number, now, most=1)
-        again = made[0].id if said and not was.words.startswith(BACK) else None
-        return self._page("done", token, was=was, effect=said, number=again)
+            return self._page("over", **values)
+        said, fault = "", None
+        if form.get(FIELD) == UNDO:
+            try:
+                require_fresh(self.signer, form, now, known.whose)
+                said = undo(store, self.readers.book(), known, was, now)
+            except UsageError as error:
+                fault = fault_of(error)
+        if not said:
+            values |= {"was": was, "effect": effect(known, was), "fault": fault}
+            return self._page("question", number=number, **values)
+        (made,) = store.choices.of(known.number, now, most=1)
+        again = None if was.words.startswith(BACK) else made.id
+        return self._page("done", effect=said, number=again, **values)
 
-    def _page(self, shown: str, token: str, **values: object) -> str:
-        return self.pages.page(
-            "undo.html", shown=shown, token=token, field=FIELD, days=KEPT.days, **values
-        )
+    def _page(self, shown: str, **values: object) -> str:
+        return self.pages.page("undo.html", shown=shown, field=FIELD, days=KEPT.days, **values)
 
 
 def numbered(text: str) -> int:

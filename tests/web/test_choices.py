@@ -114,6 +114,9 @@ async def test_an_undo_is_one_press_and_so_is_its_own(side: WebSide) -> None:
     effect = "keywords added: all:diffusion; keywords left: graphs, horses"
     assert f"as it was before: {effect}" in shown.text
     await side.ask(f"{link}/{first}", {"List-Unsubscribe": "One-Click"})
+    refused = await side.ask(f"{link}/{first}", {"button": "undo", "form": ""})
+    assert "open for too long" in refused.text
+    assert undo_links(refused) == undo_links(shown)
     assert entry(side)["keywords"] == ["graphs", "horses"]
     done = await side.ask(*undo_links(shown), {"button": "undo"})
     assert entry(side)["keywords"] == ["all:diffusion"]

@@ -63,7 +63,7 @@ class WebSide(World):
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as asking:
             if form is None:
                 return await asking.get(path)
-            number = claimed_number(path.removeprefix("/p/"))
+            number = claimed_number(path.removeprefix("/p/").partition("/")[0])
             stamped = {STAMP: stamp(self.signer, self.now, f"reader {number}")} if number else {}
             return await asking.post(path, data=stamped | form)
 
