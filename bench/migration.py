@@ -1,4 +1,5 @@
-"""How long the schema's last step takes, and how much room, for a database of the version before.
+"""How long the schema's last step takes, and how much room, for a database of the version before;
+and then a prune, beside which another program writes.
 
 Run it from the project: python -m bench.migration [PAPERS [READERS]] (300,000 and 100,000, if they
 are left out). It needs about three times the room that it prints, in the folder for temporary
@@ -14,11 +15,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from digest.store import database as store
 from digest.store.database import Database
-from tests.world.older import BEFORE, Size, older_database
+from digest.store.pruning import prune
+from tests.world.older import BEFORE, NOW, Size, older_database
 
 
 @contextmanager
@@ -75,6 +78,33 @@ def main() -> None:
         printed_size("its size afterwards", path.stat().st_size)
         with timed("opening it again"):
             Database.open(path).close()
+        prune_beside_a_writer(path)
+
+
+def prune_beside_a_writer(path: Path) -> None:
+    """Prune all that there is, while another connection writes all the time."""
+    with closing(Database.open(path)) as database:
+        database.write("UPDATE delivery SET state = 'sent', ended_at = queued_at")
+    ended, waits = threading.Event(), [0.0]
+    writer = threading.Thread(target=write_on, args=(path, ended, waits))
+    writer.start()
+    with timed("a prune"):
+        pruned = prune(path, NOW + timedelta(days=1), NOW + timedelta(days=900))
+    ended.set()
+    writer.join()
+    print(f"  {pruned}")
+    print(f"{'another writes meanwhile, so often':<44}{len(waits):>9,}")
+    print(f"{'it waited at most':<44}{max(waits):>9.2f} s")
+    printed_size("its size afterwards", path.stat().st_size)
+
+
+def write_on(path: Path, ended: threading.Event, waits: list[float]) -> None:
+    """Write a little every 20 ms, and find out how long that waits."""
+    with closing(Database.open(path)) as database:
+        while not ended.wait(0.02):
+            began = time.perf_counter()
+            database.set_meta("bench", str(began))
+            waits.append(time.perf_counter() - began)
 
 
 if __name__ == "__main__":

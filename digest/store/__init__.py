@@ -20,10 +20,11 @@ from digest.store.bodies import Bodies
 from digest.store.book import Own, SignUps, Wishes, read_own
 from digest.store.choices import Choices
 from digest.store.clock import Clock
-from digest.store.database import Database, is_there
+from digest.store.database import Database
 from digest.store.digests import Digests
 from digest.store.exports import Exports
 from digest.store.figures import Watched
+from digest.store.files import is_there
 from digest.store.folder import Folder
 from digest.store.history import History
 from digest.store.inbox import Inbox

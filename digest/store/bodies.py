@@ -8,7 +8,7 @@ written only where there is none: so one Message-ID never carries two bodies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,9 @@ from digest.store.papers import load_papers
 from digest.store.rows import OPEN_STATES, unpack
 
 STEP = 500
-"""Bodies that are let go in one transaction."""
+"""Bodies that are let go in one transaction …"""
+FORGOTTEN_AT_ONCE = 200
+"""… and digests of which nothing is to be left; a body of theirs has up to 90 kB."""
 HAS_ENDED = f"""NOT EXISTS (
     SELECT 1 FROM delivery d WHERE d.content = body.content AND d.state IN {OPEN_STATES})"""
 """Whether nobody waits for a body any more."""
@@ -163,20 +165,34 @@ def delete(database: Database, contents: list[int]) -> None:
         database.write(f"DELETE FROM {table} WHERE {column} IN many(?)", [contents])
 
 
-def forget(database: Database, before: datetime) -> None:
+def forget(database: Database, before: datetime) -> Iterator[None]:
     """Let go of what digests said whose deliveries all ended before a moment, for good: their
-    values, and bodies that lasted without one. Belongs into a transaction.
+    values, and bodies that lasted without one. Yields after each small transaction.
     """
-    database.write(
-        f"DELETE FROM body WHERE lasting = 1 AND {_ENDED_BEFORE.format('body.content')}", [before]
-    )
-    database.write(
-        f"""UPDATE content SET digest = ''
-            WHERE digest <> '' AND {_ENDED_BEFORE.format("content.id")}""",
-        [before],
-    )
+    for number, held, let_go in _SAID:
+        ended = _ENDED_BEFORE.format(number)
+        last = 0
+        while chosen := database.column(
+            f"""SELECT {number} FROM {held} AND {number} > :last AND {ended}
+                ORDER BY {number} LIMIT :most""",
+            {"last": last, "before": before, "most": FORGOTTEN_AT_ONCE},
+        ):
+            with database.transaction():
+                database.write(
+                    f"{let_go} WHERE {number} IN many(:chosen) AND {ended}",
+                    {"chosen": chosen, "before": before},
+                )
+            last = chosen[-1]
+            yield
 
+
+_SAID = (
+    ("body.content", "body WHERE body.lasting = 1", "DELETE FROM body"),
+    ("content.id", "content WHERE content.digest <> ''", "UPDATE content SET digest = ''"),
+)
+"""What a digest says stands in two places: the column of its number, how it is found there, and how
+it goes."""
 
 _ENDED_BEFORE = f"""NOT EXISTS (
     SELECT 1 FROM delivery d WHERE d.content = {{0}}
-        AND (d.state IN {OPEN_STATES} OR COALESCE(d.ended_at, d.queued_at) >= ?))"""
+        AND (d.state IN {OPEN_STATES} OR COALESCE(d.ended_at, d.queued_at) >= :before))"""

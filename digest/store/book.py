@@ -18,8 +18,9 @@ from digest.errors import ConfigError
 from digest.model import Away, Keyword, SignUp, Wish
 from digest.store.choices import Taken, note_choice
 from digest.store.copying import BUSY_SECONDS, open_to_read
-from digest.store.database import Concern, Database, is_there
+from digest.store.database import Concern, Database
 from digest.store.failures import explained_errors
+from digest.store.files import is_there
 from digest.store.letters import Letter, use
 from digest.store.naming import MARK
 from digest.store.readers import (

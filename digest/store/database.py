@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import uuid
@@ -12,24 +11,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from digest.errors import StoreError
-from digest.store.copying import (
-    BUSY_SECONDS,
-    backups,
-    copy_whole,
-    open_to_read,
-    save_whole,
-)
+from digest.errors import DigestError, StoreError, TryLaterError
+from digest.store.copying import BUSY_SECONDS, copy_whole, open_to_read, save_whole
 from digest.store.dialect import for_sqlite
 from digest.store.failures import belongs_to_another_program, explained_errors
+from digest.store.files import check_owner, how_to_restore, is_there
 from digest.store.rows import moment_or_none, value_of
 from digest.store.schema import APPLICATION_ID, MIGRATIONS
 from digest.times import to_text
 
 SPARE = 8
 """A file keeps this part of its pages for new rows where they are empty …"""
-FREED_AT_ONCE = 1_000
-"""… and is shortened by so many pages at once."""
+FREED_AT_ONCE, SEARCHED_AT_ONCE = 1_000, 100_000_000
+"""… and is shortened by at most so many pages at once, for each of which SQLite may look through
+the list of all that are empty: at most so many in all, about 0.1 s."""
 STAMPED_UNTIL = "stamped_until"
 """Meta key: the latest time by which something was stamped without a run."""
 
@@ -65,7 +60,7 @@ class Database:
         Raises StoreError where it is foreign, damaged, unwritable, newer, or belongs to another
         user; TryLaterError where it stays locked.
         """
-        _check_owner(path)
+        check_owner(path)
         if not is_there(path):
             if not create:
                 raise StoreError(f"there is no database at {path}", remedy="'digest run' makes one")
@@ -123,10 +118,16 @@ class Database:
         self._execute("PRAGMA synchronous = FULL")
         # A step cannot be undone, so the file is kept as it was before.
         version = self.number("PRAGMA user_version")
-        if 0 < version < len(MIGRATIONS):
+        is_older = 0 < version < len(MIGRATIONS)
+        if is_older:
             with explained_errors(self.name):
                 copy_whole(path, path.with_name(f"{path.name}.schema-{version}"))
         self._migrate()
+        if is_older and not self.can_shrink():
+            # The file was locked till now, and what the steps moved has left as much room. Where
+            # the disk has none for that, a prune can do it.
+            with suppress(DigestError):
+                self.vacuum()
 
     @classmethod
     def overwrite(cls, path: Path, source: Path) -> None:
@@ -153,21 +154,43 @@ class Database:
         self._execute("PRAGMA optimize" if measured else "ANALYZE").fetchall()
 
     def vacuum(self) -> None:
-        """Give all the room that rows have left back to the disk; from then on `shrink` can."""
+        """Give all the room that rows have left back to the disk; from then on `shrink` can. Nobody
+        else can write while it copies what is left.
+        """
         self._execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._execute("VACUUM")
         self.checkpoint()
 
-    def shrink(self) -> bool:
+    def can_shrink(self) -> bool:
+        """Whether `shrink` can: not where an older version began the file, before a `vacuum`."""
+        return self.number("PRAGMA auto_vacuum") > 0
+
+    def shrink(self, *, whole: bool = False) -> bool:
         """Give a little of the room that rows have left back to the disk, where that is more than
-        what new rows will soon take; false where it is not. Belongs outside a transaction.
+        what new rows will soon take, or where there is any and the `whole` is to go; false where it
+        is not. Belongs outside a transaction.
         """
         free, pages = self.number("PRAGMA freelist_count"), self.number("PRAGMA page_count")
-        if free <= max(pages // SPARE, FREED_AT_ONCE) or not self.number("PRAGMA auto_vacuum"):
+        if free <= (0 if whole else max(pages // SPARE, FREED_AT_ONCE)) or not self.can_shrink():
             return False
+        some = min(FREED_AT_ONCE, SEARCHED_AT_ONCE // free)
         # As a script it is run to its end, else it frees a single page.
         with explained_errors(self.name):
-            self._connection.executescript(f"PRAGMA incremental_vacuum({FREED_AT_ONCE})")
+            self._connection.executescript(f"PRAGMA incremental_vacuum({max(some, 1)})")
+        return True
+
+    def is_alone(self) -> bool:
+        """Whether nobody else has the file open."""
+        waits = self.number("PRAGMA busy_timeout")
+        self._execute("PRAGMA busy_timeout = 0")
+        try:
+            # WAL is for several, and is left by one (sqlite.org/wal.html).
+            self._execute("PRAGMA journal_mode = DELETE").fetchone()
+            self._execute("PRAGMA journal_mode = WAL").fetchone()
+        except TryLaterError:
+            return False
+        finally:
+            self._execute(f"PRAGMA busy_timeout = {waits}")
         return True
 
     def check_application(self) -> None:
@@ -179,7 +202,7 @@ class Database:
         if self.number("SELECT COUNT(*) FROM sqlite_master"):
             raise belongs_to_another_program(self.name)
         path = Path(self.name)
-        raise StoreError(f"{path} is empty", remedy=_how_to_restore(path, path))
+        raise StoreError(f"{path} is empty", remedy=how_to_restore(path, path))
 
     def lacks_steps(self) -> bool:
         """Whether the file is older than this program. Raises StoreError where it is newer."""
@@ -323,72 +346,3 @@ class Concern:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-
-
-def is_there(path: Path) -> bool:
-    """Whether there is a database, or none yet. Raises StoreError where there was one: for a link
-    that leads nowhere, and for a log without its database.
-    """
-    if path.exists():
-        return True
-    if path.is_symlink():
-        raise StoreError(
-            f"{path} is a link to {path.readlink()}, which is not there",
-            remedy="is a disk not mounted? Remove the link to begin anew",
-        )
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists():
-        raise StoreError(
-            f"{path} is gone, and its log {log.name} is there", remedy=_how_to_restore(path, log)
-        )
-    return False
-
-
-def _how_to_restore(path: Path, rest: Path) -> str:
-    """What to do where a database has lost what it held, and `rest` is left of it."""
-    found = backups(path)
-    restore = (
-        f"restore the newest backup: digest db restore {found[-1]}"
-        if found
-        else "restore a backup ('digest db restore'; there is none beside it)"
-    )
-    return f"{restore}; or, to begin anew with all first digests, remove {rest.name}"
-
-
-def _check_owner(path: Path) -> None:
-    """A file of another user's is refused: what we would write beside it would lock its owner
-    out.
-    """
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder", remedy="name a file in it with DIGEST_DB")
-    try:
-        owner = path.stat().st_uid
-    except FileNotFoundError:
-        folder = path.parent
-        if not folder.is_dir():
-            raise StoreError(
-                f"the folder {folder} does not exist",
-                remedy="make it, or name another with DIGEST_HOME",
-            ) from None
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise StoreError(
-                f"the folder {folder} is not writable for {_user(os.geteuid())}",
-                remedy=f"it belongs to {_user(folder.stat().st_uid)}: run as that user",
-            ) from None
-        return
-    except OSError as error:
-        raise StoreError(f"{path} cannot be reached ({error.strerror})") from error
-    if owner != os.geteuid():
-        raise StoreError(
-            f"{path} belongs to {_user(owner)}, and this runs as {_user(os.geteuid())}",
-            remedy=f"run as {_user(owner)}, such as with: sudo -u {_user(owner)} digest …",
-        )
-
-
-def _user(number: int) -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,9 @@ from digest.times import to_text
 
 KEPT = timedelta(days=366)
 """Run records are kept for a year."""
+RUNS_AT_ONCE, ROWS_AT_ONCE = 20, 5_000
+"""So many are deleted in one transaction, once the log's rows no longer name them: so many rows in
+one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,10 @@ class Runs(Concern):
     """The records of runs."""
 
     def begin(self, now: datetime) -> int:
-        """Open a record, and delete old ones."""
+        """Open a record, and delete a few old ones."""
         with self._db.transaction():
             self._db.set_meta(LATEST_NOW, to_text(now))
-            delete_runs(self._db, now - KEPT)
+            delete_some_runs(self._db, now - KEPT)
             return self._db.number("INSERT INTO run(started_at) VALUES(?) RETURNING id", [now])
 
     def note_keyword(self, run: int, query: int, record: KeywordRecord) -> None:
@@ -133,10 +136,30 @@ def record_of(database: Database, row: dict[str, Any]) -> RunRecord:
     )
 
 
-def delete_runs(database: Database, before: datetime) -> int:
-    """Delete the records of runs that began before a moment; returns how many. The log stays."""
-    aged = "SELECT id FROM run WHERE started_at < ?"
-    database.write(f"DELETE FROM run_keyword WHERE run IN ({aged})", [before])
-    database.write(f"UPDATE seen SET run = NULL WHERE run IN ({aged})", [before])
+def delete_runs(database: Database, before: datetime) -> Iterator[None]:
+    """Delete the records of runs that began before a moment; the log stays. Yields after each small
+    transaction.
+    """
+    more = True
+    while more:
+        with database.transaction():
+            more = delete_some_runs(database, before)
+        yield
+
+
+def delete_some_runs(database: Database, before: datetime) -> bool:
+    """Do one step of that; false where it was the last. Belongs into a transaction."""
+    runs = database.column(
+        "SELECT id FROM run WHERE started_at < ? ORDER BY id LIMIT ?", [before, RUNS_AT_ONCE]
+    )
+    unnamed = database.write(
+        """UPDATE seen SET run = NULL WHERE seq IN (
+               SELECT seq FROM seen WHERE run IN many(?) LIMIT ?)""",
+        [runs, ROWS_AT_ONCE],
+    )
+    if unnamed == ROWS_AT_ONCE:
+        return True
+    database.write("DELETE FROM run_keyword WHERE run IN many(?)", [runs])
+    database.write("DELETE FROM run WHERE id IN many(?)", [runs])
     database.write("DELETE FROM mistake WHERE until < ?", [before])
-    return database.write("DELETE FROM run WHERE started_at < ?", [before])
+    return len(runs) == RUNS_AT_ONCE

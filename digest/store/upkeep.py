@@ -1,4 +1,4 @@
-"""The care of a database: backups, restoring one, and letting go of what is no longer needed."""
+"""The care of a database: backups, and restoring one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.errors import DigestError, StoreError, UsageError
-from digest.store.ageing import Ageing
-from digest.store.bodies import forget
 from digest.store.clock import Clock
 from digest.store.copying import copy_whole, move_aside
 from digest.store.database import Database
@@ -19,27 +17,12 @@ from digest.store.health import Health, examine
 from digest.store.log import head
 from digest.store.readers import LAST_READER, next_reader
 from digest.store.rows import OPEN_STATES
-from digest.store.runs import delete_runs
 from digest.store.taking_over import TakenOver, take_over
 from digest.times import to_text
 
 NUMBERS_LEFT_OUT = 1_000_000
 """The most numbers that a database may have given since its backup, where it cannot be asked any
 more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """How much was deleted: bodies of old digests, deliveries that the ledger of long ago took in,
-    records of runs, kept answers of arXiv's, abstracts; and bytes of the file.
-    """
-
-    bodies: int
-    deliveries: int
-    runs: int
-    windows: int
-    abstracts: int
-    freed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,36 +219,3 @@ def _swap(draft: Path, path: Path, name: str) -> Path | None:
     aside = move_aside(path, name)
     draft.replace(path)
     return aside
-
-
-def prune(path: Path, before: datetime, now: datetime) -> Pruned:
-    """Delete what ended before a moment: bodies of digests, records of runs, kept answers; do what
-    is left of the ageing by `now`; then give back the room.
-
-    The seen-table and what was mailed to whom stay whole. For whoever holds the cycle lock.
-    """
-    with closing(Database.open(path, create=False)) as database:
-        database.checkpoint()
-        size, held = path.stat().st_size, _held(database)
-        ageing = Ageing(database)
-        while ageing.step(now):
-            pass
-        with database.transaction():
-            forget(database, before)
-            runs = delete_runs(database, before)
-            windows = database.write("DELETE FROM answer WHERE at < ?", [before])
-        left = _held(database)
-        database.vacuum()
-    bodies, deliveries, abstracts = (was - is_ for was, is_ in zip(held, left, strict=True))
-    freed = max(size - path.stat().st_size, 0)
-    return Pruned(bodies, deliveries, runs, windows, abstracts, freed)
-
-
-def _held(database: Database) -> tuple[int, int, int]:
-    """How many texts of digests, deliveries and abstracts there are."""
-    return (
-        database.number("SELECT COUNT(*) FROM content WHERE digest <> ''")
-        + database.number("SELECT COUNT(*) FROM body WHERE lasting = 1"),
-        database.number("SELECT COUNT(*) FROM delivery"),
-        database.number("SELECT COUNT(*) FROM paper WHERE abstract <> ''"),
-    )

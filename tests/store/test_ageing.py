@@ -13,8 +13,8 @@ from digest.model import Change, Outcome, Receipt, Revisions, State
 from digest.store import Store, ageing, ledger, withdrawals
 from digest.store.database import Database
 from digest.store.papers import write_paper
+from digest.store.pruning import prune
 from digest.store.runs import KeywordRecord
-from digest.store.upkeep import prune
 from tests.store.house import ADA, BOB, House, numbers
 from tests.world.stopping import stopped_at_each_statement
 from tests.world.worlds import DAY, HOUR, MONDAY, eprint, reader
@@ -397,7 +397,7 @@ def test_a_new_file_gives_room_back_by_itself_and_an_older_one_after_a_prune(
         assert path.stat().st_size < full / 1.5
         store._database.value("PRAGMA auto_vacuum = NONE")
         store._database._execute("VACUUM")
-        assert not store._database.shrink()
+        assert not store._database.shrink(whole=True)
     prune(path, MONDAY, MONDAY)
     with Store(Database.open(path)) as store:
         assert store._database.number("PRAGMA auto_vacuum") == 2

@@ -25,7 +25,8 @@ from digest.store import database as database_module
 from digest.store import open_store, schema
 from digest.store.database import Database
 from digest.store.health import examine
-from digest.store.upkeep import back_up, prune, restore
+from digest.store.pruning import prune
+from digest.store.upkeep import back_up, restore
 from digest.system.locks import cycle_lock
 from digest.times import to_text
 from tests.world.house import DAYS, FRIDAY, SATURDAY, THURSDAY, House, house, refused

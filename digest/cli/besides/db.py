@@ -23,7 +23,7 @@ from digest.errors import Exit, StoreError, UsageError
 from digest.keywords.words import counted, listed
 from digest.setup.clock import settle_clock
 from digest.setup.parts import clock_at, machine_now
-from digest.store import health, is_there, open_store, upkeep
+from digest.store import health, is_there, open_store, pruning, upkeep
 from digest.store.taking_over import TakenOver
 from digest.system.locks import cycle_lock
 from digest.times import in_utc, text_or_none, to_text
@@ -183,7 +183,7 @@ def clock(context: Context, trust: bool, as_json: bool) -> None:
 @pass_context
 def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> None:
     """Let go of bodies of digests, records of runs and refused answers that are older, and shrink
-    the file.
+    the file, in small steps between which others can write.
 
     What was seen, and what was mailed to whom and in which month, stays for good: nothing comes
     again. Whatever N is, deliveries go 60 days after they ended, and the abstract of a paper that
@@ -191,7 +191,7 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
     """
     path, moment = _existing(context), clock_at(now)()
     with cycle_lock(path):
-        done = upkeep.prune(path, moment - timedelta(days=days), moment)
+        done = pruning.prune(path, moment - timedelta(days=days), moment)
     value = {
         "bodies": done.bodies,
         "deliveries": done.deliveries,
@@ -199,6 +199,7 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
         "windows": done.windows,
         "abstracts": done.abstracts,
         "freed_bytes": done.freed,
+        "empty_bytes": done.empty,
     }
     counts = (
         counted(done.bodies, "mail text"),
@@ -209,7 +210,15 @@ def prune(context: Context, days: int, as_json: bool, now: datetime | None) -> N
     )
     gone = ", ".join(filter(None, counts))
     left = f"{_size(done.freed)} freed, {_size(path.stat().st_size)} left"
-    context.show(value, [f"Let go of {gone}; {left}."], as_json=as_json)
+    lines = [f"Let go of {gone}; {left}."]
+    if done.empty:
+        lines += [
+            f"Of that {_size(done.empty)} are empty, for new rows: an older version began the"
+            " file, and another",
+            "program has it open. Stop 'digest daemon' and 'digest serve' and prune once more to"
+            " give them back.",
+        ]
+    context.show(value, lines, as_json=as_json)
 
 
 def _existing(context: Context) -> Path:
