@@ -7,8 +7,9 @@ from pathlib import Path
 
 from digest.errors import StoreError
 from digest.store.copying import BUSY_SECONDS, open_to_read
-from digest.store.database import Database, is_there
+from digest.store.database import Database
 from digest.store.failures import explained_errors
+from digest.store.files import is_there
 
 
 def database_to_look_at(path: Path) -> Database:
