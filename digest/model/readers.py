@@ -8,13 +8,14 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """The channel by which digests come to a reader: a mail, an issue of a GitHub repository, or
-    JSON for a program.
+    """The channel by which digests come to a reader: a mail, an issue of a GitHub repository, JSON
+    for a program, or a message in a chat that Apprise reaches.
     """
 
     MAIL = "mail"
     GITHUB = "github"
     WEBHOOK = "webhook"
+    APPRISE = "apprise"
 
 
 class Rule(StrEnum):
@@ -140,7 +141,8 @@ class Subscriber:
     """One reader as the subscribers file describes them, defaults and groups applied.
 
     `email` is a mail address, or `github:OWNER/REPO` for a repository, whose watchers get the
-    digest as an issue, or `webhook:NAME`; `channel` follows from it (subscribers/addresses).
+    digest as an issue, `webhook:NAME` or `apprise:NAME`; `channel` follows from it
+    (subscribers/addresses).
     `target` is the URL to which it goes then, or the `$VARIABLE` that holds it, and `secret` what
     signs it. `days` are the days on
     which a digest may come; `at` is the local time before which it does not come (None: as soon as

@@ -95,6 +95,18 @@ RULES: Mapping[Channel, ChannelRules] = {
         leaving="posting to",
         would_leave="posted to",
     ),
+    Channel.APPRISE: ChannelRules(
+        finds=False,
+        guesses=False,
+        empty=True,
+        server="the chat",
+        item="message",
+        items="messages",
+        waits="messages wait",
+        untaken="could not be sent",
+        leaving="sending to",
+        would_leave="sent to",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from digest.keywords.words import counted
 from digest.mail.body import freeze
 from digest.model import Channel, Digest
+from digest.rendering.chat import render_chat
 from digest.rendering.issue import render_issues
 from digest.rendering.payload import render_payload
 from digest.rendering.render import Renderer
@@ -60,6 +61,9 @@ class Bodies:
         if digest.channel is Channel.WEBHOOK:
             payload = render_payload(digest)
             return Content(key, payload.title, value, pack((payload.data,)))
+        if digest.channel is Channel.APPRISE:
+            chat = render_chat(digest)
+            return Content(key, chat.title, value, pack((chat.data,)))
         # Nobody can guess it and put it into an abstract; and each time it is the same, so what is
         # rendered again by the same program is the same to the byte.
         mark = hashlib.sha256(f"{self.store.uuid} {key}".encode()).hexdigest()[:32]

@@ -13,7 +13,7 @@ from digest.mail.message import assemble
 from digest.mail.transport import Carrier
 from digest.model import OPEN, Channel
 from digest.rules.channels import Terms, make_terms
-from digest.setup.channels import make_webhooks
+from digest.setup.channels import make_chats, make_webhooks
 from digest.setup.mail import make_issues, make_sender, make_transport
 from digest.setup.settings import Settings
 from digest.setup.subscribers import apply_naming, known_as, place_of_subscribers, read_roster
@@ -111,6 +111,7 @@ def make_mailer(
     """How digests leave, mail by this transport. `rehearsed`: nothing leaves otherwise, and readers
     keep the names by which the database knows them.
     """
+    from digest.mail.apprise import assemble_chat
     from digest.mail.github import assemble_issues
     from digest.mail.webhook import assemble_webhook
     from digest.run.deliver import Mailer
@@ -122,11 +123,15 @@ def make_mailer(
     on = make_terms(limits, hold_unknown=settings.hold_unknown)
     issues = transport if rehearsed else make_issues(settings)
     webhooks = transport if rehearsed else make_webhooks(settings, roster)
+    chats = transport if rehearsed else make_chats(settings, roster)
     return Mailer(
         carriers={
             Channel.MAIL: Carrier(transport, partial(assemble, sender=sender), on[Channel.MAIL]),
             Channel.GITHUB: Carrier(issues, assemble_issues, on[Channel.GITHUB]),
             Channel.WEBHOOK: Carrier(webhooks, assemble_webhook, on[Channel.WEBHOOK]),
+            Channel.APPRISE: Carrier(
+                chats, partial(assemble_chat, sender=sender), on[Channel.APPRISE]
+            ),
         },
         sender=sender,
         mailboxes=None if rehearsed else mailboxes(roster),

@@ -5,15 +5,17 @@ as `webhook:NAME`.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from digest.errors import one_line
 from digest.model import Channel
 from digest.subscribers.values import WrongValueError, fits
+from digest.system.apprise_urls import NoLibraryError, WrongUrlError, open_service
 
 REPOSITORY = f"{Channel.GITHUB}:"
 """Begins the address of a reader that is a GitHub repository: `github:OWNER/REPO`."""
 
-NAMED = (Channel.WEBHOOK,)
+NAMED = (Channel.WEBHOOK, Channel.APPRISE)
 """The channels by which digests go to a URL; their readers are known by a name."""
 
 _REPOSITORY = re.compile(
@@ -137,4 +139,22 @@ def read_secret(text: str) -> str:
             "a secret is whsec_ and base64 of 24 to 64 bytes, as 'openssl rand -base64 32' prints"
             " it, or a $VARIABLE that holds such a text"
         )
+    return text
+
+
+def read_apprise(text: str) -> str:
+    """A URL of Apprise's with one target, or the variable that holds it. Raises WrongValueError,
+    which does not repeat it.
+
+    What only Apprise can tell is asked where it is installed.
+    """
+    if VARIABLE.fullmatch(text):
+        return text
+    if not re.fullmatch(r"[a-z][a-z0-9+-]*://\S+", text, re.IGNORECASE):
+        raise WrongValueError("this is no URL of Apprise's, such as tgram://…, nor a $VARIABLE")
+    with suppress(NoLibraryError):
+        try:
+            open_service(text)
+        except WrongUrlError as error:
+            raise WrongValueError(str(error)) from None
     return text

@@ -15,7 +15,13 @@ from digest.errors import QueryError, UsageError, one_line
 from digest.keywords.grammar import parse
 from digest.keywords.tokens import Term
 from digest.model import Abstracts, Attach, Format, Layout, Order, Revisions, Weekly
-from digest.subscribers.addresses import read_email, read_repository, read_secret, read_webhook
+from digest.subscribers.addresses import (
+    read_apprise,
+    read_email,
+    read_repository,
+    read_secret,
+    read_webhook,
+)
 from digest.subscribers.guesses import guess_date, guess_time, nearest, nearest_day, nearest_zone
 from digest.subscribers.quoting import quote
 from digest.subscribers.values import WrongValueError, fits, split
@@ -251,6 +257,7 @@ FIELDS = {
     "email": Field(read_email, settable=False),
     "github": Field(read_repository, settable=False),
     "webhook": Field(read_webhook, settable=False),
+    "apprise": Field(read_apprise, settable=False),
     "keywords": Field(one="a keyword", settable=False),
     "exclude": Field(one="a query", cleared="[]", from_flag=split),
     "within": _categories("within"),
@@ -353,7 +360,7 @@ FIELDS = {
     "secret": Field(read_secret, settable=False),
 }
 # Of these fields a subscriber has one.
-ADDRESSES = ("email", "github", "webhook")
+ADDRESSES = ("email", "github", "webhook", "apprise")
 # The fields that most people set: messages that list the settable ones begin with these.
 _FIRST = ("name", "at", "schedule", "timezone", "revisions", "max_papers", "exclude", "within")
 # The fields that can be given as a flag or in a cell of a table.

@@ -31,11 +31,12 @@ class Answer:
 
 @dataclass
 class HttpServer:
-    """`script` holds the next answers; after them each request gets `usual`."""
+    """`script` holds the next answers to requests whose path holds `at`; all others get `usual`."""
 
     requests: list[Request] = field(default_factory=list)
     script: list[Answer] = field(default_factory=list)
     usual: Answer = field(default_factory=Answer)
+    at: str = ""
     port: int = 0
     serving: set[asyncio.Task[None]] = field(default_factory=set)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,7 +58,9 @@ class HttpServer:
             headers = {k.lower(): v.strip() for k, _, v in (x.partition(":") for x in lines if x)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
             self.requests.append(Request(method, path, headers, body))
-            await self._answer(writer, self.script.pop(0) if self.script else self.usual)
+            await self._answer(
+                writer, self.script.pop(0) if self.script and self.at in path else self.usual
+            )
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()

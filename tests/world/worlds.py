@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from digest.errors import ArxivError
+from digest.mail.apprise import assemble_chat
 from digest.mail.github import assemble_issues
 from digest.mail.message import Message, Sender, assemble
 from digest.mail.transport import Carrier, Transport
@@ -108,22 +109,28 @@ def mailer_of(
     mail: Transport,
     sender: Sender,
     *,
-    issues: Transport | None = None,
-    webhooks: Transport | None = None,
     limits: Sequence[RateLimit] = (),
     hold: bool = False,
+    **others: Transport,
 ) -> Mailer:
-    """What carries all digests by one transport, or what is no mail by others."""
+    """What carries all digests by one transport, or issues, webhooks and chats by others."""
     terms = make_terms(limits, hold_unknown=hold)
     carriers = {
         Channel.MAIL: Carrier(mail, partial(assemble, sender=sender), terms[Channel.MAIL]),
-        Channel.GITHUB: Carrier(issues or mail, assemble_issues, terms[Channel.GITHUB]),
-        Channel.WEBHOOK: Carrier(webhooks or mail, assemble_webhook, terms[Channel.WEBHOOK]),
+        Channel.GITHUB: Carrier(others.get("issues", mail), assemble_issues, terms[Channel.GITHUB]),
+        Channel.WEBHOOK: Carrier(
+            others.get("webhooks", mail), assemble_webhook, terms[Channel.WEBHOOK]
+        ),
+        Channel.APPRISE: Carrier(
+            others.get("chats", mail),
+            partial(assemble_chat, sender=sender),
+            terms[Channel.APPRISE],
+        ),
     }
     return Mailer(carriers, sender)
 
 
-_WAYS = ("issues", "webhooks", "limits")
+_WAYS = ("issues", "webhooks", "chats", "limits")
 
 
 @dataclass

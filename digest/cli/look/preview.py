@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +27,11 @@ from digest.mail.body import Lines, freeze, shown
 from digest.mail.message import assemble
 from digest.mail.nowhere import Nowhere
 from digest.model import Channel, Digest, Format, Outgoing, Rendered, Roster, Subscriber
+from digest.rendering.chat import render_chat
 from digest.rendering.issue import render_issues
 from digest.rendering.payload import render_payload
 from digest.rules.channels import RULES
+from digest.setup.channels import chat_text
 from digest.setup.mail import make_sender
 from digest.setup.parts import clock_at, require_subscriber
 from digest.setup.settings import Settings
@@ -100,7 +102,7 @@ def preview(context: Context, flags: PreviewFlags) -> None:
         _show_order(context, digest, subscriber, ranking)
     elif subscriber.channel is not Channel.MAIL:
         _refuse_mail(subscriber, flags)
-        context.echo(*_posted(digest))
+        context.echo(*_posted(context.settings, roster, subscriber, digest))
     else:
         _show_mail(context, digest, subscriber, flags)
 
@@ -123,8 +125,16 @@ def _refuse_mail(subscriber: Subscriber, flags: PreviewFlags) -> None:
         )
 
 
-def _posted(digest: Digest) -> Iterator[str]:
+def _posted(
+    settings: Settings, roster: Roster, reader: Subscriber, digest: Digest
+) -> Iterator[str]:
     """What would be posted, part by part."""
+    if digest.channel is Channel.APPRISE:
+        chat = render_chat(digest)
+        outgoing = _outgoing(reader, chat.title, (chat.data,))
+        outgoing = replace(outgoing, address=reader.mailbox or reader.email)
+        yield chat_text(settings, roster, outgoing)
+        return
     if digest.channel is Channel.WEBHOOK:
         yield readable_json(render_payload(digest).data)
         return
@@ -228,17 +238,24 @@ def _message(
 ) -> bytes:
     """The message as it would leave, under a Message-ID of its own."""
     sender = make_sender(settings)
-    outgoing = Outgoing(
+    outgoing = _outgoing(subscriber, rendered.subject, freeze(rendered))
+    unique = make_msgid("preview", domain=sender.domain)
+    return assemble(replace(outgoing, message_id=unique, date=date), sender).data
+
+
+def _outgoing(reader: Subscriber, subject: str, pieces: tuple[bytes, ...]) -> Outgoing:
+    """A message of no delivery."""
+    return Outgoing(
         id=0,
         attempt=1,
-        address=subscriber.email,
-        name=subscriber.name,
-        message_id=make_msgid("preview", domain=sender.domain),
-        date=date,
-        subject=rendered.subject,
-        pieces=freeze(rendered),
+        address=reader.email,
+        name=reader.name,
+        message_id="<preview@localhost>",
+        date=datetime.now(UTC),
+        subject=subject,
+        pieces=pieces,
+        channel=reader.channel,
     )
-    return assemble(outgoing, sender).data
 
 
 def _gallery(context: Context, folder: Path, flags: PreviewFlags) -> None:

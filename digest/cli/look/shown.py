@@ -15,9 +15,10 @@ from digest.mail.message import assemble
 from digest.model import Channel, Outgoing
 from digest.rules.channels import RULES
 from digest.rules.schedule import local_date
+from digest.setup.channels import chat_text
 from digest.setup.mail import make_sender
 from digest.setup.parts import message_of
-from digest.setup.subscribers import read_roster
+from digest.setup.subscribers import read_roster, roster_or_empty
 from digest.store import Store
 from digest.subscribers.pseudonyms import mailboxes, reveal
 
@@ -75,6 +76,9 @@ def show_digest(
             raise UsageError(f"{email} gets {items}, and no mail", remedy="leave --open out")
         if outgoing.channel is Channel.WEBHOOK:
             context.echo(readable_json(outgoing.pieces[0]))
+            return
+        if outgoing.channel is Channel.APPRISE:
+            context.echo(chat_text(context.settings, roster_or_empty(context.settings), outgoing))
             return
         bodies = (piece.decode() for piece in outgoing.pieces)
         context.echo(f"Title: {outgoing.subject}", *(f"\n{body}" for body in bodies))

@@ -40,7 +40,7 @@ def address_and_name(reader: Subscriber) -> str:
     return reader.email if is_known else f"{reader.email} ({reader.name})"
 
 
-_FORMATS = {Channel.GITHUB: "issue", Channel.WEBHOOK: "json"}
+_FORMATS = {Channel.GITHUB: "issue", Channel.WEBHOOK: "json", Channel.APPRISE: "message"}
 """What is made of a digest where no mail is."""
 
 
@@ -186,6 +186,8 @@ def content_words(reader: Subscriber) -> str:
         return "an issue with all papers that no earlier one listed"
     if reader.channel is Channel.WEBHOOK:
         return "all papers as JSON"
+    if reader.channel is Channel.APPRISE:
+        return "a message with as many papers as its chat takes at once"
     return f"{reader.max_papers} papers with abstracts, {reader.order} first"
 
 
