@@ -34,7 +34,7 @@ LISTING = "https://export.arxiv.org/api/query?max_results={}&id_list={}"
 INSTALL = "Apprise is not installed: pip install 'arxiv-digest[channels]'"
 
 _FORMS = ("html", "markdown", "text")
-_STATUS = re.compile(r"error=(\d{3})\b")
+_STATUS = re.compile(r"error=(\d{3})\b|requested we throttle")
 _NOT_CONNECTED = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|SSLError|ProxyError"
 )
@@ -111,7 +111,7 @@ def meaning(said: Sequence[str]) -> Receipt:
     broken = [line for line in said if "Exception" in line]
     if any(not _NOT_CONNECTED.search(line) for line in broken):
         return Receipt(Outcome.UNKNOWN, "the connection to the service broke")
-    statuses = [found[1] for line in said if (found := _STATUS.search(line))]
+    statuses = [found[1] or "429" for line in said if (found := _STATUS.search(line))]
     if statuses:
         why = "look whether its token is still right" if statuses[-1][0] in "24" else "later again"
         return Receipt(Outcome.DEFERRED, f"the service answered {statuses[-1]}: {why}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -37,6 +36,8 @@ def make_chats(settings: Settings, roster: Roster) -> AppriseTransport:
 
 def chat_text(settings: Settings, roster: Roster, outgoing: Outgoing) -> str:
     """A chat's message as its service gets it; as plain text where that cannot be opened here."""
+    import asyncio  # takes long to import
+
     from digest.mail.apprise import LONGEST, assemble_chat, fitted, written
     from digest.mail.message import EndedError
 

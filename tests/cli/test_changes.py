@@ -35,7 +35,7 @@ def shell(shell: Shell) -> Shell:
 
 
 def test_what_the_file_may_say_of_a_reader_can_be_set(shell: Shell) -> None:
-    by_hand = {"email", "github", "webhook", "secret", "keywords", "library"}
+    by_hand = {"email", "github", "webhook", "apprise", "secret", "keywords", "library"}
     assert {*SETTABLE, *by_hand} == set(FIELDS)
     text = " ".join(shell("subscribers", "set", "--help").split())
     assert [name for name in SETTABLE if name not in text] == []

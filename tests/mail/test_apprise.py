@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from apprise import NotifyBase
 from apprise.plugins.discord import NotifyDiscord
+from apprise.plugins.matrix import NotifyMatrix
 from apprise.plugins.slack import NotifySlack
 from apprise.plugins.telegram import NotifyTelegram
 from markdown_it import MarkdownIt
@@ -104,6 +105,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No pause between requests; and short ones for a service that says nothing."""
     for plugin in (NotifyBase, NotifySlack, NotifyDiscord, NotifyTelegram):
         monkeypatch.setattr(plugin, "request_rate_per_sec", 0)
+    monkeypatch.setattr(NotifyMatrix, "default_wait_ms", 1)
     monkeypatch.setattr(apprise_urls, "READ", 0.2)
     return
 
@@ -216,8 +218,7 @@ async def test_where_no_connection_stood_nothing_was_delivered(
 async def test_no_message_is_longer_than_its_service_takes_and_no_paper_is_cut(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One of hundreds of papers takes long to render.
-    name = "hundreds" if service.name == "discord" else "hostile"
+    name = "catch-up" if service.name == "discord" else "hostile"
     async with running(service, monkeypatch) as (server, way):
         receipt, _ = await attempt(way, name)
     assert receipt.outcome is Outcome.SENT
@@ -233,22 +234,27 @@ async def test_no_message_is_longer_than_its_service_takes_and_no_paper_is_cut(
 
 
 def test_what_is_left_leads_to_the_digests_page_where_there_is_one() -> None:
-    message = json.loads(message_of(DIGESTS["hundreds"]).data)
-    message["link"] = "https://papers.example.org/d/abc"
+    ids = [f"2611.{number:05}" for number in range(300)]
+    papers = {"head": "For MLLM.", "papers": [f"A title ({each})" for each in ids]}
+    message = {
+        "title": "300 new papers",
+        "leave": "To leave, say so.",
+        "link": "https://papers.example.org/d/abc",
+        "digest": {"ids": ids, "forms": {"text": papers, "markdown": papers}},
+    }
     text = written(message, "markdown", 2_000, titled=False, lines=0)
     assert "more papers](<https://papers.example.org/d/abc>)" in text
-    message["link"] = ""
-    text = written(message, "text", 2_000, titled=False, lines=0)
+    text = written(message | {"link": ""}, "text", 2_000, titled=False, lines=0)
     found = re.search(
         r"and ([0-9]+) more papers, the first ([0-9]+) of them: https://export\.arxiv\.org/api/query"
         r"\?max_results=([0-9]+)&id_list=(\S+)",
         text,
     )
     assert found
-    ids = found[4].split(",")
-    assert int(found[1]) > int(found[2]) == int(found[3]) == len(ids)
-    order = message["digest"]["ids"]
-    assert order[len(order) - int(found[1]) :][: len(ids)] == ids
+    listed = found[4].split(",")
+    assert int(found[1]) > int(found[2]) == int(found[3]) == len(listed)
+    assert ids[len(ids) - int(found[1]) :][: len(listed)] == listed
+    assert f"A title ({ids[len(ids) - int(found[1]) - 1]})" in text
 
 
 def test_a_service_of_two_lines_gets_what_is_around_the_papers() -> None:

@@ -18,4 +18,5 @@ def test_limits_are_mails_and_nothing_is_held_that_can_be_looked_for() -> None:
         Channel.MAIL: Terms(limits, hold_unknown=True),
         Channel.GITHUB: Terms(),
         Channel.WEBHOOK: Terms(hold_unknown=True),
+        Channel.APPRISE: Terms(hold_unknown=True),
     }

@@ -4,6 +4,7 @@ once, whatever breaks, and no token in the database."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from digest.mail.apprise import AppriseTransport
 from digest.mail.targets import Target, Targets
 from digest.mail.webhook import WebhookTransport
 from digest.model import Outcome, State
@@ -145,3 +147,32 @@ async def test_a_new_url_keeps_the_history_and_none_is_in_the_database(program: 
     assert b"Lab chat" in kept
     assert b"T0KEN" not in kept
     assert SECRET.encode() not in kept
+
+
+CHAT = "apprise:Lab chat"
+
+
+@pytest.mark.parametrize("broken", [Answer(503), Answer(then="reset"), Answer(429), None])
+async def test_a_chat_gets_what_a_mail_gets_each_once_or_maybe(
+    tmp_path: Path, broken: Answer | None
+) -> None:
+    async with http_server(*filter(None, [broken])) as server:
+        server.usual = Answer(body=b'{"id": "1"}')
+        world = World(tmp_path / "digest.db")
+        target = Target(f"ntfy://tk_T0KEN@127.0.0.1:{server.port}/papers?auth=token")
+        named: dict[str, Any] = {"name": "Lab chat", "target": target.url}
+        world.readers = [reader(CHAT, "Alpha", **named), reader("ada@example.org", "Alpha")]
+        way = AppriseTransport(Targets({CHAT.casefold(): target}, {}))
+        world.arxiv.announce("Alpha", eprint(1), eprint(2))
+        await world.cycle(MONDAY, chats=way)
+        await world.cycle(MONDAY + HOUR, chats=way)
+        world.arxiv.announce("Alpha", eprint(3, TUESDAY - DAY))
+        await world.cycle(TUESDAY, chats=way)
+        texts = [json.loads(request.body)["message"] for request in server.requests]
+    got = [[int(n) for n in re.findall(r"abs/2611\.([0-9]{5})v", text)] for text in texts]
+    mailed = world.titles("ada@example.org")
+    assert got == ([mailed[0], *mailed] if broken else mailed)
+    assert world.store.outbox.counts() == {State.SENT: 4}
+    world.close()
+    kept = b"".join(path.read_bytes() for path in world.path.parent.glob("digest.db*"))
+    assert b"T0KEN" not in kept

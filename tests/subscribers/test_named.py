@@ -123,3 +123,36 @@ def test_what_only_the_file_can_say_is_refused_by_commands(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="is no reader"):
         add_subscribers(path, ["webhook: "], ["MLLM"])
     assert path.read_text() == FILE
+
+
+def test_a_chat_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
+    text = (
+        "subscribers:\n  - apprise: discord://4174216298/T0KENabc\n    name: Lab chat\n"
+        "    keywords: [MLLM]\n"
+    )
+    [lab] = load_roster(written(tmp_path, text)).subscribers
+    assert (lab.email, lab.channel) == ("apprise:Lab chat", Channel.APPRISE)
+    assert lab.target == "discord://4174216298/T0KENabc"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"ntfy://{TOKEN}@ntfy.example.org/papers/more", "this URL names 2 targets"),
+        (f"nothing://{TOKEN}", "Apprise knows no service"),
+        (TOKEN, "this is no URL of Apprise's"),
+        (f"discord://4174216298/{TOKEN}'\n    secret: '$KEY", "a secret is a webhook's alone"),
+    ],
+)
+def test_a_wrong_chat_is_a_mistake_that_shows_no_token(tmp_path: Path, url: str, said: str) -> None:
+    text = f"subscribers:\n  - apprise: '{url}'\n    name: Lab\n    keywords: [MLLM]\n"
+    with pytest.raises(SubscribersFileError) as error:
+        load_roster(written(tmp_path, text))
+    assert said in str(error.value)
+    assert TOKEN not in str(error.value)
+
+
+def test_a_webhook_and_a_chat_have_names_of_their_own(tmp_path: Path) -> None:
+    again = "  - {apprise: $CHAT, name: lab chat, keywords: [MLLM]}\n"
+    with pytest.raises(SubscribersFileError, match="apprise:lab chat stands here for the second"):
+        load_roster(written(tmp_path, FILE + again))

@@ -75,9 +75,9 @@ FORGOTTEN = ", forgotten"
 REPOSITORY = "github:lab/papers"
 """The fourth reader, where there are four: what was posted there is found again."""
 
-PROGRAM = "webhook:lab"
+PROGRAM, CHAT = "webhook:lab", "apprise:lab"
 """The third reader of some histories: it gets all that a mail would bring, and no mail."""
-UNMAILED = (REPOSITORY, PROGRAM)
+UNMAILED = (REPOSITORY, PROGRAM, CHAT)
 
 SILENT = "all:never"
 """A query that nothing ever matches."""
@@ -814,7 +814,12 @@ class World:
             sources=Sources(self),
             composer=Composer(self.store, self, "", sender.domain),  # type: ignore[arg-type]
             mailer=mailer_of(
-                self, sender, issues=Repositories(self), webhooks=Programs(self), hold=self.hold
+                self,
+                sender,
+                issues=Repositories(self),
+                webhooks=Programs(self),
+                chats=Programs(self),
+                hold=self.hold,
             ),
         )
 
@@ -914,13 +919,13 @@ class Repositories:
 
 def _people(seed: int) -> list[str]:
     """The addresses of all who may be readers in a history."""
-    third = PROGRAM if seed % 4 == 1 else "r2@example.org"
+    third = {1: PROGRAM, 5: CHAT}.get(seed % 8, "r2@example.org")
     return ["r0@example.org", "r1@example.org", third, REPOSITORY]
 
 
 class Programs:
-    """What takes webhooks, with the moods of the relay: each refusal is one reader's alone, and
-    says how long to wait.
+    """What takes webhooks or is a chat, with the moods of the relay: each refusal is one reader's
+    alone, and says how long to wait.
     """
 
     description, width = "webhooks", 4

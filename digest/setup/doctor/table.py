@@ -11,6 +11,7 @@ from pathlib import Path
 
 from digest.setup.doctor import mail, names
 from digest.setup.doctor.channels import check_webhooks
+from digest.setup.doctor.chats import check_chats
 from digest.setup.doctor.check import Check, Finding, ok, run_checks
 from digest.setup.doctor.files import (
     candidate_homes,
@@ -143,6 +144,7 @@ def remote_checks(
         Check("mail", lambda: mail.check_mail(s), MAIL, wanted=probe_mail),
         Check("issues", lambda: check_repositories(s)),
         Check("webhooks", lambda: check_webhooks(s)),
+        Check("chats", lambda: check_chats(s)),
         Check(
             "inbox",
             lambda: check_inbox(s.inbox, s.inbox_password, s.mail_ca),
