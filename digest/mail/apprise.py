@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from itertools import accumulate
@@ -63,17 +64,14 @@ def written(message: Mapping[str, Any], form: str, room: int, *, titled: bool, l
     What is around the papers stands there even where there is no room for any.
     """
     told, ids = message["digest"]["forms"][form], message["digest"]["ids"]
-    gap, (title, leave) = (
-        _LINE[form] * 2,
-        (escape(message[name]) if form == "html" else message[name] for name in ("title", "leave")),
-    )
-    begin = [told["head"]] if titled else [_BOLD[form].format(title), told["head"]]
+    gap, title = _LINE[form] * 2, _BOLD[form].format(_escaped(message["title"], form))
+    begin = [told["head"]] if titled else [title, told["head"]]
     sizes = [0, *accumulate(_size(paper + gap, form) for paper in told["papers"])]
     # With less around them than there is, so many papers fit at most.
-    most = sum(size <= room for size in sizes) - 1
-    for number in range(most, -1, -1):
+    for number in range(bisect_right(sizes, room) - 1, -1, -1):
         more = [_more(ids[number:], message["link"], form, room // 4)] if ids[number:] else []
-        text = gap.join([*filter(None, begin), *told["papers"][:number], *more, leave])
+        parts = [*begin, *told["papers"][:number], *more, _escaped(message["leave"], form)]
+        text = gap.join(filter(None, parts))
         if _size(text, form) <= room and (not lines or text.count("\n") < lines):
             break
     return text
@@ -95,7 +93,11 @@ def _more(ids: Sequence[str], link: str, form: str, room: int) -> str:
         )
         link = LISTING.format(most, ",".join(ids[:most]))
     words = papers if most == len(ids) else f"{papers}, the first {most} of them"
-    return "… and " + _LINK[form].format(words, escape(link) if form == "html" else link)
+    return "… and " + _LINK[form].format(words, _escaped(link, form))
+
+
+def _escaped(text: str, form: str) -> str:
+    return escape(text) if form == "html" else text
 
 
 def _size(text: str, form: str) -> int:
@@ -109,12 +111,11 @@ def meaning(said: Sequence[str]) -> Receipt:
     service's status is told, or no connection stood.
     """
     broken = [line for line in said if "Exception" in line]
-    if any(not _NOT_CONNECTED.search(line) for line in broken):
+    statuses = [found[1] or "429" for found in map(_STATUS.search, said) if found]
+    if not all(map(_NOT_CONNECTED.search, broken)):
         return Receipt(Outcome.UNKNOWN, "the connection to the service broke")
-    statuses = [found[1] or "429" for line in said if (found := _STATUS.search(line))]
     if statuses:
-        why = "look whether its token is still right" if statuses[-1][0] in "24" else "later again"
-        return Receipt(Outcome.DEFERRED, f"the service answered {statuses[-1]}: {why}")
+        return Receipt(Outcome.DEFERRED, f"the service refused it ({statuses[-1]})")
     if broken:
         return Receipt(Outcome.DEFERRED, "the service could not be connected to")
     return Receipt(Outcome.UNKNOWN, "Apprise says no, and not why")
