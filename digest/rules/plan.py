@@ -42,6 +42,9 @@ COMPARED_AT_ONCE = 400
 """Where feeds or OAI are read, the API is asked for each query once a week too, on a night without
 an announcement, or on any other once that is overdue, and for at most COMPARED_AT_ONCE queries a
 cycle: what it brings then, the other source lacked."""
+NEW_AT_ONCE = 100
+"""So many queries that came with sign-ups are asked for the first time in one cycle; the rest waits
+for the next one."""
 FIRST_HARVEST = timedelta(days=7)
 LONGEST_HARVEST = timedelta(days=31)
 """OAI gives a query its first week, since a first digest shows no more, and no more than a month
@@ -112,6 +115,14 @@ def at_once(due: Sequence[Query], now: datetime, first: str = API) -> list[Query
     )
     later = {query.id for query in compared[COMPARED_AT_ONCE:]}
     return [query for query in due if query.id not in later]
+
+
+def put_off(due: Sequence[Query], brought: Container[str]) -> list[Query]:
+    """Those due queries of `brought`, by their texts, that wait for a later cycle since too many
+    others are new: arXiv is asked first for those that it has never failed in, then for the oldest.
+    """
+    new = [query for query in due if query.last_good_at is None and query.text in brought]
+    return sorted(new, key=lambda query: (query.failures, query.id))[NEW_AT_ONCE:]
 
 
 def rows_per_day(query: Query) -> float | None:

@@ -33,6 +33,8 @@ clock was set, so it looks at the time this often; looking touches no file but t
 file's date."""
 BUSY_WAIT = timedelta(minutes=1)
 """The wait when another cycle holds the lock."""
+NEXT_CYCLE = timedelta(minutes=1)
+"""The wait for new queries for which a cycle had no room."""
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ def next_work(
     What fell due while that cycle worked may have come too late for it, and counts. A delivery is
     not tried again before its channel opens, by the terms that it is `on`.
     """
-    moments = [next_served(started).served_at, *_fetches(store, roster)]
+    moments = [next_served(started).served_at, *_fetches(store, roster, now)]
     for channel, terms in on.items():
         due = store.outbox.next_at(channel, terms)
         if due is not None:
@@ -164,15 +166,17 @@ def next_work(
     return min(moment for moment in moments if moment > started)
 
 
-def _fetches(store: Store, roster: Roster) -> Iterator[datetime]:
+def _fetches(store: Store, roster: Roster, now: datetime) -> Iterator[datetime]:
     """When queries are asked for again, whatever is announced."""
-    keywords = store.mistakes.completed(roster).keywords
+    keywords, pause = store.mistakes.completed(roster).keywords, store.windows.pause()
     for query in store.windows.queries([keyword.query for keyword in keywords]):
         if query.next_fetch_at is not None:
             yield query.next_fetch_at
         elif query.last_good_at is not None:
             yield query.last_good_at + AT_LEAST_EVERY
-    pause = store.windows.pause()
+        elif pause is None or pause.until <= now:
+            # The cycle before had no room for it.
+            yield now + NEXT_CYCLE
     if pause is not None:
         yield pause.until
 

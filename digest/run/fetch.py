@@ -5,7 +5,7 @@ judged and recorded.
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,8 @@ from functools import partial
 from digest.arxiv.line import Line
 from digest.errors import ArxivError, DoubtfulError
 from digest.keywords.words import listed
-from digest.model import Keyword, Kind, Query, Roster, Subscriber, Window
+from digest.model import Keyword, Kind, Origin, Query, Roster, Subscriber, Window
+from digest.rules import plan
 from digest.rules.calendar import why_nothing
 from digest.rules.plan import (
     API,
@@ -49,6 +50,11 @@ there is a pause for all queries besides."""
 UNREACHABLE_WAIT = timedelta(minutes=1)
 """The same for each failure in which no request reached arXiv (no network), up to WAITS[0]: the
 network may be back any minute."""
+FULL = (
+    "new, and waits for the next run: one asks arXiv for at most"
+    f" {plan.NEW_AT_ONCE} new keywords of readers who signed up"
+)
+"""Why a query waits that came with a sign-up."""
 SOURCE_WORDS = {API: "the API", FEEDS: "the announcement feeds", OAI: "OAI"}
 
 
@@ -109,12 +115,29 @@ async def fetch_due(
     ranked = order(sources.choice, len(queries), there)
     due = [query for query in queries if force or is_due(query, now, ranked[0])]
     due = at_once(due, now, ranked[0])
+    later = {} if force else _put_off(due, roster)
+    due = [query for query in due if query.id not in later]
     request = FetchRequest(now, names, session.stop, session.progress)
     fetching = FetchRound(session, run, request, force)
-    fetching.skip_others(queries, due, now)
+    fetching.skip_others(queries, [*due, *later.values()], now)
+    for query in later.values():
+        fetching.skip(query, FULL)
     for name in ranked:
         await fetching.ask(there[name], due, first=ranked[0])
     return [fetching.done[query.text] for query in queries if query.text in fetching.done]
+
+
+def _put_off(due: Sequence[Query], roster: Roster) -> dict[int, Query]:
+    """The due queries that wait for the next cycle, by number: new ones, one too many, that no
+    reader of the subscribers file has.
+    """
+    if sum(query.last_good_at is None for query in due) <= plan.NEW_AT_ONCE:
+        return {}
+    by_origin: dict[Origin, set[str]] = defaultdict(set)
+    for reader in roster.subscribers:
+        by_origin[reader.origin].update(keyword.query for keyword in reader.keywords)
+    brought = by_origin[Origin.WEB] - by_origin[Origin.FILE]
+    return {query.id: query for query in plan.put_off(due, brought)}
 
 
 def explain_silence(session: Session, fetched: Sequence[Fetched], run: int) -> list[Fetched]:

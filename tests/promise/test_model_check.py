@@ -12,6 +12,7 @@ import pytest
 
 from digest.model import Digest, Item, Paper, Subscriber
 from digest.ranking import Taste
+from digest.rules import plan
 from digest.rules.compose import Rank, compose
 from digest.run.tastes import ranks
 from tests.world.likes import BENT
@@ -346,6 +347,14 @@ def run(
 def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
     run(histories(range(5)))
     run(histories(range(2), harsh=True))
+
+
+@pytest.mark.heavy
+def test_histories_in_which_a_cycle_has_room_for_one_new_keyword(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan, "NEW_AT_ONCE", 1)
+    run(histories(range(3000, 3008)))
 
 
 @pytest.mark.heavy

@@ -4,12 +4,14 @@ boundary.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from digest.model import Query
+from digest.rules import plan
 from digest.rules.calendar import last_served, quiet_night
 from digest.rules.plan import (
     API,
@@ -108,6 +110,21 @@ def test_at_most_400_queries_are_compared_at_once_and_the_longest_uncompared_com
     assert at_once(due, SATURDAY, FEEDS) == [*recent[:-1], behind, old, new]
     assert at_once(due[1:], SATURDAY, FEEDS) == due[1:]
     assert at_once(due, SATURDAY, API) == due
+
+
+def test_at_most_a_hundred_new_queries_of_sign_ups_are_asked_in_a_cycle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def named(good: datetime | None, number: int, failures: int = 0) -> Query:
+        return replace(query(good, number, failures=failures), text=f"all:word{number}")
+
+    monkeypatch.setattr(plan, "NEW_AT_ONCE", 2)
+    known, failed, of_file = named(FRIDAY, 1), named(None, 2, 1), named(None, 3)
+    new = [named(None, number) for number in (4, 5, 6)]
+    brought = {each.text for each in (known, failed, *new)}
+    due = [known, failed, of_file, *new]
+    assert plan.put_off(due, brought) == [new[2], failed]
+    assert plan.put_off([known, failed, of_file, new[2]], brought) == []
 
 
 @pytest.mark.parametrize(
