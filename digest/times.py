@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = tuple(
@@ -19,6 +19,11 @@ def to_text(moment: datetime) -> str:
 def in_utc(moment: datetime) -> str:
     """Write an aware moment for people, as `2026-11-23 07:00 UTC`."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def day_in_words(day: date) -> str:
+    """Write a day for people, as `Monday 23 November`, in English whatever the machine's locale."""
+    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
 
 
 def from_text(text: str) -> datetime:

@@ -22,6 +22,7 @@ from digest.model import (
     Rhythm,
     Silence,
     Subscriber,
+    Tally,
     Weekly,
 )
 from digest.rules.compose import Extras, compose
@@ -94,7 +95,12 @@ def _composed(
         [replace(item, keywords=tuple(found.get(item.paper.id, default))) for item in items],
         reader,
         now=NOW,
-        extras=Extras(previous=previous, next_at=NOW + _DAY, contact="papers@example.org"),
+        extras=Extras(
+            previous=previous,
+            next_at=NOW + _DAY,
+            contact="papers@example.org",
+            tally=Tally(len(items) + 5, rows=412, had=3, excluded=2),
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from digest.model.digests import (
     Rhythm,
     Section,
     Silence,
+    Tally,
     marked_lines,
 )
 from digest.model.papers import Change, Kind, Paper, Query, Window
@@ -84,6 +85,7 @@ __all__ = [
     "Standing",
     "State",
     "Subscriber",
+    "Tally",
     "Told",
     "Weekly",
     "Window",

@@ -72,6 +72,24 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How the papers add up that a digest was made from: of the `matched`, those that are in the
+    digest or were let go after an absence, and here the others, each under the first that holds:
+    excluded by the reader, had before, too old to be mailed.
+
+    `rows` are those of all of arXiv's good answers since the reader's digest before this one.
+    `agreed`: another of arXiv's services was asked as well, and held nothing more.
+    """
+
+    matched: int
+    rows: int = 0
+    excluded: int = 0
+    had: int = 0
+    old: int = 0
+    agreed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
     """The content of one mail or issue, free of anything that belongs to one reader alone, but for
     the order and the reasons of a `ranked` one.
@@ -85,7 +103,8 @@ class Digest:
     whatever their keywords and days. Where there is a `top`, so many papers stand at a glance with
     what they say, and all others as titles. A `notice` is what the operator tells all readers.
     With `feedback` each paper has a line for its reader alone. `attach`: the mail brings the papers
-    as a file.
+    as a file. The `tally` says how its papers and those that are not in it add up; readers who
+    share a body share that, too.
     """
 
     date: LocalDate
@@ -114,6 +133,7 @@ class Digest:
     notice: str = ""
     feedback: bool = False
     attach: Attach = Attach.NONE
+    tally: Tally | None = None
 
     @property
     def papers(self) -> int:

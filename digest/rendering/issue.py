@@ -70,7 +70,7 @@ def render_issues(digest: Digest) -> Issues:
     for silence in page.silences:
         name, hint = _plain(silence.name), _plain(silence.hint)
         begin += f"\nNo new paper has matched {name} in {silence.since}. {hint}\n"
-    end = f"\n---\n{THANKS}\n"
+    end = "\n---\n" + "\n\n".join(filter(None, (page.receipt, THANKS))) + "\n"
     room = BYTES - len((begin + end).encode())
     parts = ["\n".join(part.text() for part in tables) for tables in _parts(digest, room)] or [""]
     return Issues(

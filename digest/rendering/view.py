@@ -16,8 +16,9 @@ from digest.keywords.grammar import describe
 from digest.keywords.marks import wanted
 from digest.model import Digest, Item, Keyword, Kind, Layout, Rhythm, Section, Weekly
 from digest.rendering.entry import Manner, PaperView, keyword_name, paper_view
+from digest.rendering.receipt import receipt
 from digest.rendering.texts import printable_line, shorten
-from digest.times import MONTHS, WEEKDAYS
+from digest.times import MONTHS, WEEKDAYS, day_in_words
 
 SUBJECT_LENGTH = 78
 SHORTEST_NAME = 8
@@ -116,6 +117,7 @@ class PageView:
     contact: str
     mailto: str
     notice: str
+    receipt: str
 
     @property
     def top(self) -> str:
@@ -152,19 +154,20 @@ def view(digest: Digest, mark: str = "") -> PageView:
         contents=tuple(_contents(digest, sections)),
         total=digest.papers,
         keywords=tuple(map(_keyword_view, digest.keywords)),
-        previous=_day(digest.previous) if digest.previous else "",
+        previous=day_in_words(digest.previous) if digest.previous else "",
         next=_moment(digest.next_at, digest.timezone) if digest.next_at else "",
         contact=contact,
         mailto=f"mailto:{quote(contact, safe='@+')}?subject=unsubscribe" if contact else "",
         notice=printable_line(digest.notice),
+        receipt=receipt(digest),
     )
 
 
 def _lead(digest: Digest, lead: str) -> str:
     """What the digest is for, its day, and since when it covers announcements."""
-    parts = ", ".join(filter(None, (lead, _day(digest.date))))
+    parts = ", ".join(filter(None, (lead, day_in_words(digest.date))))
     if digest.previous and any(item.announced for item in _items(digest)):
-        return f"{parts}; all since {_day(digest.previous)}"
+        return f"{parts}; all since {day_in_words(digest.previous)}"
     return parts
 
 
@@ -197,7 +200,7 @@ def _groups(section: Section, number: int, digest: Digest, mark: str) -> Iterato
     manner = Manner(digest, terms, mixed, _has_glance(digest))
     dated = any(item.announced for item in _items(digest))
     for day, items in groupby(section.items, key=lambda item: item.announced):
-        heading = (_day(day) if day else "Held, and announced since") if dated else ""
+        heading = (day_in_words(day) if day else "Held, and announced since") if dated else ""
         shown = sorted((paper_view(item, manner) for item in items), key=lambda p: p.passing)
         papers = tuple(
             replace(paper, number=n, mark=f"{mark}-{n}" if mark else "")
@@ -372,10 +375,5 @@ def _more(names: int) -> str:
     return f" +{counted(names, 'more keyword')}" if names > 0 else ""
 
 
-def _day(day: date) -> str:
-    """`Monday 23 November`, in English whatever the machine's locale is."""
-    return f"{WEEKDAYS[day.weekday()]} {day.day} {MONTHS[day.month - 1]}"
-
-
 def _moment(moment: datetime, timezone: str) -> str:
-    return f"{_day(moment.date())}, about {moment:%H:%M} ({timezone})"
+    return f"{day_in_words(moment.date())}, about {moment:%H:%M} ({timezone})"

@@ -22,6 +22,7 @@ from digest.model import (
     Section,
     Silence,
     Subscriber,
+    Tally,
 )
 from digest.rules.calendar import announcement_of, served_between
 
@@ -45,7 +46,8 @@ class Extras:
     `welcome`: it is the reader's first; `previous` and `next_at` are when the one before came and
     the next can come; `skipped` papers were left out on the return from an absence; `quiet` tells
     why nothing came; `silences` are keywords that have matched nothing for long, `unanswered` those
-    for which arXiv has not answered yet; `notice` is the operator's.
+    for which arXiv has not answered yet; `notice` is the operator's; the `tally` says how the
+    papers add up.
     """
 
     welcome: bool = False
@@ -57,6 +59,7 @@ class Extras:
     silences: tuple[Silence, ...] = ()
     unanswered: tuple[str, ...] = ()
     notice: str = ""
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def compose(
         notice=extras.notice,
         feedback=subscriber.feedback,
         attach=subscriber.attach,
+        tally=extras.tally,
     )
 
 

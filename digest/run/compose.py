@@ -16,7 +16,7 @@ from digest.keywords.categories import is_outside
 from digest.keywords.grammar import parse
 from digest.keywords.match import Matcher
 from digest.keywords.silence import hint
-from digest.model import Digest, Paper, Roster, Silence, Subscriber
+from digest.model import Digest, Paper, Roster, Silence, Subscriber, Tally
 from digest.ranking import Taste
 from digest.rendering.render import Renderer
 from digest.rules.channels import RULES
@@ -257,6 +257,7 @@ class _Batch:
             plan.unplaced,
             plan.previous,
             plan.skipped,
+            plan.tally,
             silences,
             quiet,
             slot,
@@ -300,12 +301,22 @@ class _Batch:
             ),
             unanswered=plan.unplaced,
             notice=self.composer.store.notices.text(self.now),
+            tally=self._tally(plan, subscriber),
         )
         papers = [item.paper for item in plan.items]
         # Strangers may see a database that knows its readers by other names.
         is_private = not self.composer.store.naming.mark
         ranked = ranks(taste, papers, subscriber, named=is_private) if taste else None
         return compose(plan.items, subscriber, now=self.now, extras=extras, ranks=ranked)
+
+    def _tally(self, plan: DigestPlan, subscriber: Subscriber) -> Tally:
+        """How the papers of a plan add up, with what arXiv answered since the digest before."""
+        if plan.previous is None:
+            return plan.tally
+        store, queries = self.composer.store, {keyword.query for keyword in subscriber.keywords}
+        rows = store.runs.rows_since(queries, plan.previous)
+        agreed = store.sources.agreed(queries, plan.previous)
+        return replace(plan.tally, rows=rows, agreed=agreed)
 
     def write(self) -> int:
         """Write what the chunk came to; nothing is written where there is nothing."""

@@ -5,11 +5,11 @@ digests.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from digest.model import Item, Kind, Paper, Revisions
+from digest.model import Item, Kind, Paper, Revisions, Tally
 from digest.store.bodies import Content, keep
 from digest.store.choices import tell
 from digest.store.database import Concern, Database
@@ -17,8 +17,9 @@ from digest.store.due import (
     NO_END,
     WITHIN,
     DuePaper,
-    due_papers,
+    LookedThrough,
     items_of,
+    look_through,
     most_recent,
     withdrawn_papers,
 )
@@ -72,7 +73,7 @@ class DigestPlan:
     before; `end` is up to where the log was read; `unplaced` are the keywords that arXiv has not
     answered since the reader has them; `cut` is where the log starts for a reader who is back from
     an absence; `silences` are the queries that have matched nothing for long, with the days, which
-    the reader is still to be notified of.
+    the reader is still to be notified of; the `tally` knows no answers yet.
     """
 
     reader: int
@@ -86,6 +87,7 @@ class DigestPlan:
     from_seq: int
     end: int
     cut: int | None
+    tally: Tally
     silences: dict[str, int] = field(default_factory=dict)
 
 
@@ -175,16 +177,15 @@ class Digests(Concern):
         )
         folded = tuple(row["id"] for row in open_)
         rewind = min((row["from_seq"] for row in open_), default=NO_END)
-        papers = due_papers(self._db, due.id, rewind, folded, revisions)
-        if exclude is not None:
-            papers = self._without(papers, exclude)
+        looked = look_through(self._db, due.id, rewind, folded, revisions)
+        wanted = looked.due if exclude is None else self._without(looked.due, exclude)
         withdrawn = withdrawn_papers(self._db, due.id, folded, end)
         # Without anything newer the open delivery is as good as a new digest would be.
-        if folded and papers.keys() | withdrawn.keys() <= self._carried(folded):
-            papers, withdrawn = {}, {}
+        if folded and wanted.keys() | withdrawn.keys() <= self._carried(folded):
+            wanted, withdrawn = {}, {}
         # docs/decisions.md, "After a long pause the log begins anew". No withdrawal is skipped.
-        papers, cut, skipped = most_recent(papers, max_papers if due.away else len(papers))
-        papers = withdrawn | papers
+        recent, cut = most_recent(wanted, max_papers if due.away else len(wanted))
+        papers = withdrawn | recent
         previous = self._previous(due.id, folded)
         first_seq = min((paper.first_seq for paper in papers.values()), default=end + 1)
         return DigestPlan(
@@ -193,13 +194,14 @@ class Digests(Concern):
             first=previous is None,
             previous=previous,
             unplaced=unplaced_labels(self._db, due.id),
-            skipped=skipped,
+            skipped=len(wanted.keys() - papers.keys()),
             waiting=bool(folded),
             folded=folded if papers else (),
             from_seq=first_seq - 1 if cut is None else cut,
             end=end,
             cut=cut,
             silences=silent_queries(self._db, due.id, folded),
+            tally=_tally(looked, wanted.keys(), papers.keys()),
         )
 
     def _without(self, papers: dict[str, DuePaper], exclude: Exclude) -> dict[str, DuePaper]:
@@ -332,6 +334,19 @@ class Digests(Concern):
             self._db.write_many(
                 "UPDATE subscriber SET away = 1 WHERE id = ?", [[reader] for reader in readers]
             )
+
+
+def _tally(looked: LookedThrough, wanted: Set[str], shown: Set[str]) -> Tally:
+    """How all that was looked through adds up, where `shown` are a digest's papers: what else was
+    `wanted` was let go.
+    """
+    due = looked.due.keys()
+    return Tally(
+        matched=len(shown | due | looked.had | looked.old),
+        excluded=len(due - wanted - shown),
+        had=len(looked.had - shown),
+        old=len(looked.old - shown),
+    )
 
 
 def _carried(item: Item) -> tuple[str, int, bool]:

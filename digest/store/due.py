@@ -31,6 +31,19 @@ NEEDED = """
 at all, since such rows are never due. An acceptance counts for the later versions, too."""
 
 
+@dataclass(frozen=True, slots=True)
+class LookedThrough:
+    """What stood in the part of a reader's logs that no digest has accounted for: the papers that
+    are `due`, and besides them the base ids of those that the reader `had` and of the `old` ones.
+
+    New versions that the reader takes none of are no part of it.
+    """
+
+    due: dict[str, DuePaper]
+    had: frozenset[str]
+    old: frozenset[str]
+
+
 @dataclass(slots=True)
 class DuePaper:
     """How the rows of one paper in a reader's logs add up."""
@@ -100,9 +113,9 @@ def withdrawn_papers(
     return due
 
 
-def due_papers(
+def look_through(
     database: Database, reader: int, rewind: int, folded: Sequence[int], revisions: Revisions
-) -> dict[str, DuePaper]:
+) -> LookedThrough:
     """The definition of "due", row by row: in the log beyond the start, and carried by no
     delivery; in the order in which the papers came into the reader's logs.
 
@@ -120,24 +133,26 @@ def due_papers(
     )
     _remember(database, reader, rows)
     due: dict[str, DuePaper] = {}
+    had: set[str] = set()
+    old: set[str] = set()
     for row in rows:
-        if row["had"] is None or row["had"] < row["needed"]:
+        if row["needed"] is None:
+            old.add(row["paper"])
+        elif row["had"] is None or row["had"] < row["needed"]:
             _add(due, row)
-    return due
+        else:
+            had.add(row["paper"])
+    return LookedThrough(due, frozenset(had - due.keys()), frozenset(old - due.keys() - had))
 
 
-def most_recent(
-    due: dict[str, DuePaper], limit: int
-) -> tuple[dict[str, DuePaper], int | None, int]:
-    """After an absence: the most recently recorded papers, where the log is to start, and how many
-    are skipped.
-    """
+def most_recent(due: dict[str, DuePaper], limit: int) -> tuple[dict[str, DuePaper], int | None]:
+    """After an absence: the most recently recorded papers, and where the log is to start."""
     if len(due) <= limit:
-        return due, None, 0
+        return due, None
     by_age = sorted(due, key=lambda paper: due[paper].last_seq)
     skipped = by_age[: len(due) - limit]
     kept = {paper: row for paper, row in due.items() if paper not in set(skipped)}
-    return kept, due[skipped[-1]].last_seq, len(skipped)
+    return kept, due[skipped[-1]].last_seq
 
 
 def _remember(database: Database, reader: int, rows: list[dict[str, Any]]) -> None:
@@ -184,9 +199,8 @@ _DUE = f"""
         JOIN seen m ON m.query = s.query
             AND {WITHIN.format("GREATEST(s.start, LEAST(s.position, :rewind))")}
         JOIN paper p ON p.id = m.paper
-        WHERE s.subscriber = :reader AND s.start IS NOT NULL AND m.kind <> 'old')
-    SELECT * FROM log WHERE needed IS NOT NULL AND (had IS NULL OR had < needed)
-    ORDER BY seq"""
+        WHERE s.subscriber = :reader AND s.start IS NOT NULL)
+    SELECT * FROM log WHERE needed IS NOT NULL OR kind = 'old' ORDER BY seq"""
 
 _WITHDRAWN = f"""
     SELECT p.id AS paper, p.number, p.published, p.withdrawn, MAX(h.version) AS had

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -109,6 +109,18 @@ class Runs(Concern):
         """The last run."""
         row = self._db.row("SELECT * FROM run ORDER BY id DESC LIMIT 1")
         return record_of(self._db, row) if row else None
+
+    def rows_since(self, queries: Iterable[str], moment: datetime) -> int:
+        """How many rows arXiv's good answers to these queries held, in the runs that began after a
+        moment.
+        """
+        return self._db.number(
+            """SELECT COALESCE(SUM(k.fetched), 0) FROM query q
+               JOIN run_keyword k ON k.query = q.id AND k.run > COALESCE(
+                   (SELECT id FROM run WHERE started_at <= ? ORDER BY id DESC LIMIT 1), 0)
+               WHERE q.text IN many(?) AND k.status = 'ok'""",
+            [moment, list(queries)],
+        )
 
     def last_fetch(self, query: str) -> tuple[datetime, KeywordRecord] | None:
         """The last run that asked arXiv for a query, and what it brought."""

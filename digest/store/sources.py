@@ -5,7 +5,7 @@ had.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -87,6 +87,19 @@ class Sources(Concern):
                ON CONFLICT DO NOTHING""",
             [source, now, query, run],
         )
+
+    def agreed(self, queries: Collection[str], since: datetime) -> bool:
+        """Whether each of these queries has another source than the API, which was asked as well
+        since then, as far back as it is for a comparison, and held nothing more.
+        """
+        compared = self._db.column(
+            """SELECT k.new + k.late FROM query q
+               JOIN run_keyword k ON k.query = q.id AND k.status = 'ok' AND k.run =
+                   (SELECT id FROM run WHERE started_at <= q.deep_at ORDER BY id DESC LIMIT 1)
+               WHERE q.text IN many(?) AND q.source IN ('feeds', 'oai') AND q.deep_at > ?""",
+            [list(queries), since],
+        )
+        return 0 < len(compared) == len(queries) and not any(compared)
 
     def lacks(self, since: datetime) -> dict[str, list[str]]:
         """By service, the base ids of the papers that it was found to lack since then, newest

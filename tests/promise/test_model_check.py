@@ -158,18 +158,22 @@ MUTATIONS = {
         "UPDATE subscriber SET address = ? WHERE id = -?",
     ),
     "what arXiv only lists is dropped": (
-        "AND s.start IS NOT NULL AND m.kind <> 'old'",
-        "AND s.start IS NOT NULL AND m.listed = 0 AND m.kind <> 'old'",
+        "AND s.start IS NOT NULL)",
+        "AND s.start IS NOT NULL AND m.listed = 0)",
+    ),
+    "a receipt leaves out what the reader had before": (
+        "needed IS NOT NULL OR kind = 'old'",
+        "needed IS NOT NULL AND (had IS NULL OR had < needed) OR kind = 'old'",
     ),
     "what a reader has in a library is not due": (
-        "AND s.start IS NOT NULL AND m.kind <> 'old'",
-        "AND s.start IS NOT NULL AND m.kind <> 'old' AND NOT EXISTS (SELECT 1 FROM library l"
-        " WHERE l.subscriber = s.subscriber AND l.id = m.paper)",
+        "AND s.start IS NOT NULL)",
+        "AND s.start IS NOT NULL AND NOT EXISTS (SELECT 1 FROM library l"
+        " WHERE l.subscriber = s.subscriber AND l.id = m.paper))",
     ),
     "who likes a paper is not sent it again as a new version": (
-        "AND s.start IS NOT NULL AND m.kind <> 'old'",
-        "AND s.start IS NOT NULL AND m.kind <> 'old' AND NOT EXISTS (SELECT 1 FROM liked l"
-        " WHERE l.subscriber = s.subscriber AND l.paper = m.paper)",
+        "AND s.start IS NOT NULL)",
+        "AND s.start IS NOT NULL AND NOT EXISTS (SELECT 1 FROM liked l"
+        " WHERE l.subscriber = s.subscriber AND l.paper = m.paper))",
     ),
     "what was carried long ago is lost": (
         "SET contents = excluded.contents, papers = excluded.papers",

@@ -25,6 +25,7 @@ from digest.model import (
     Rendered,
     Rhythm,
     Rule,
+    Tally,
     Weekly,
 )
 from digest.rendering.render import HTML_BYTES, TEXT_BYTES, Renderer
@@ -687,6 +688,7 @@ def digests(draw: st.DrawFn) -> Digest:
         quiet=draw(texts),
         contact=draw(st.sampled_from(["", "papers@example.org", "o'papers+list@example.org"])),
         previous=NOW - timedelta(days=draw(st.sampled_from([1, 30]))),
+        tally=Tally(*draw(st.tuples(*[st.integers(0, 10**6)] * 5)), agreed=draw(st.booleans())),
     )
 
 

@@ -29,6 +29,7 @@ from digest.model import (
     Rule,
     Section,
     Silence,
+    Tally,
     Weekly,
 )
 from digest.rendering.render import Renderer
@@ -63,6 +64,8 @@ rhythms = st.builds(
     st.none() | st.times(),
     st.booleans(),
 )
+
+tallies = st.builds(Tally, *[st.integers(0, 10**6)] * 5, st.booleans())
 
 
 @st.composite
@@ -100,6 +103,7 @@ def digests(draw: st.DrawFn) -> Digest:
         notice=draw(st.text(max_size=20)),
         feedback=draw(st.booleans()),
         attach=draw(st.sampled_from(Attach)),
+        tally=draw(st.none() | tallies),
     )
 
 
@@ -182,4 +186,4 @@ def test_no_text_brings_down_who_reads_it(text: str) -> None:
 
 def test_all_that_a_digest_has_is_drawn_by_these_tests() -> None:
     """A field that is added shall be among those of `digests`."""
-    assert len(fields(Digest)) == 26, "add the new field to digests() too"
+    assert len(fields(Digest)) == 27, "add the new field to digests() too"

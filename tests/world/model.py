@@ -40,6 +40,7 @@ from digest.model import (
     Standing,
     State,
     Subscriber,
+    Tally,
     Weekly,
     Window,
 )
@@ -51,7 +52,7 @@ from digest.run.fetch import Sources
 from digest.store import Store, ageing, withdrawals
 from digest.store.clock import PutRight
 from digest.store.database import Database, Parameters
-from digest.store.digests import Queued
+from digest.store.digests import DigestPlan, Queued
 from digest.store.rows import OPEN_STATES
 from digest.store.upkeep import go_on
 from digest.store.windows import Judgement
@@ -60,6 +61,7 @@ from digest.times import from_text, to_text
 from tests.world.likes import SITE, Likes, rendered
 from tests.world.own_papers import SUBJECTS, OwnPapers
 from tests.world.own_words import WISHES, OwnWords
+from tests.world.receipts import tally_by
 from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
 
@@ -154,7 +156,8 @@ def in_memory() -> CrashingDatabase:
 @dataclass
 class Subscription:
     """What the oracle knows of one reader's subscription: the rows of the log that are its reader's
-    due, and those `passed` by a digest while they lay outside the categories that were wanted."""
+    due, and those `passed` by a digest while they lay outside the categories that were wanted. Up
+    to `read` they were accounted for."""
 
     label: str
     state: str = "unplaced"
@@ -165,6 +168,7 @@ class Subscription:
     ended: datetime | None = None
     watched: timedelta = timedelta()
     awaited: set[str] = field(default_factory=set)
+    read: int = 0
 
 
 @dataclass
@@ -317,18 +321,12 @@ class World:
             )
             plans = {q.plan.reader: q.plan for q in batch}
             for row in rows:
-                items = [
-                    (i.paper.id, i.paper.version, i.kind == Kind.REVISED)
-                    for i in plans[row["subscriber"]].items
-                ]
-                silences = set(plans[row["subscriber"]].silences)
                 self.oracle.check_unanswered(row["address"], plans[row["subscriber"]].unplaced)
                 self.oracle.check_number(row["subscriber"], row["address"])
                 self.oracle.queued(
                     row["id"],
                     row["address"],
-                    items,
-                    silences,
+                    plans[row["subscriber"]],
                     away[row["subscriber"]],
                     row["message_id"],
                 )
@@ -1117,6 +1115,7 @@ class Oracle:
         first = last[begin][0] if last else FAR
         subscription.state, subscription.watched = "active", self.watched[query]
         subscription.passed = []
+        subscription.read = 0
         subscription.entries = [e for e in self.log[query] if e[0] >= first]
 
     def held(self, query: Query, papers: tuple[Paper, ...]) -> None:
@@ -1245,15 +1244,19 @@ class Oracle:
             if owner != delivery.address:
                 continue
             line = delivery.from_seq
+            subscription.read = min(subscription.read, line)
             if to_first:
                 first = min((e[0] for e in self.log[query] if e[1] in papers), default=FAR)
                 line = min(line, first - 1)
+                subscription.read = min(subscription.read, line)
             subscription.entries += [e for e in subscription.passed if e[0] > line]
             subscription.passed = [e for e in subscription.passed if e[0] <= line]
 
     def pass_over(self, address: str) -> None:
         """A digest reads the logs to their end, and lets go what lies outside."""
         for subscription in self.open_subscriptions(address):
+            last = max((e[0] for e in subscription.entries), default=0)
+            subscription.read = max(subscription.read, last)
             outside = [e for e in subscription.entries if self.outside(address, e[1])]
             subscription.passed += outside
             subscription.entries = [e for e in subscription.entries if e not in outside]
@@ -1299,11 +1302,12 @@ class Oracle:
         self,
         number: int,
         address: str,
-        items: list[tuple[str, int, bool]],
-        silences: set[str],
+        plan: DigestPlan,
         away: bool,
         message_id: str,
     ) -> None:
+        items = [(i.paper.id, i.paper.version, i.kind == Kind.REVISED) for i in plan.items]
+        silences = set(plan.silences)
         for delivery in self.deliveries.values():
             is_open = delivery.status == "open" and not delivery.sends
             if delivery.address == address and is_open and not delivery.again:
@@ -1313,6 +1317,7 @@ class Oracle:
         if address not in self.known:
             raise BrokenError(f"{address} has left, and a digest was queued")
         want = self.due(address)
+        counted = tally_by(self, address, {paper for paper, _, _ in items})
         # A digest without papers of the logs begins at their end.
         from_seq = min((seq for seq, _, _ in self.rows(address)), default=self.head() + 1) - 1
         if away and len(want) > self.known[address].max_papers:
@@ -1321,6 +1326,7 @@ class Oracle:
         self.world.stats["withdrawals"] += len(withdrawals)
         want = dict.fromkeys(withdrawals, (True, 0)) | want
         self._check_items(address, items, {(p, revised) for p, (revised, _) in want.items()})
+        self._check_tally(address, plan, counted)
         if silences != self.silent(address):
             raise BrokenError(
                 f"{address} is told that {silences} are silent, to tell was {self.silent(address)}"
@@ -1401,6 +1407,7 @@ class Oracle:
         for (_owner, query), subscription in self.subscriptions.items():
             # The logs are read again from the first row that was judged again.
             line = changed.get(query, FAR)
+            subscription.read = min(subscription.read, line - 1)
             subscription.entries += [e for e in subscription.passed if e[0] >= line]
             subscription.passed = [e for e in subscription.passed if e[0] < line]
             subscription.entries = _judged(subscription.entries, kinds)
@@ -1470,6 +1477,16 @@ class Oracle:
             known = self.papers[paper].version
             if version != known:
                 raise BrokenError(f"{paper} came as v{version}, and v{known} is known")
+
+    def _check_tally(self, address: str, plan: DigestPlan, counted: Tally) -> None:
+        """The receipt of a digest says what the books do, and adds up."""
+        tally = plan.tally
+        others = plan.skipped + tally.excluded + tally.had + tally.old
+        if tally != counted or tally.matched != len(plan.items) + others:
+            raise BrokenError(f"{address} is told {tally}, and it was {counted}")
+        self.world.stats["had before"] += tally.had
+        self.world.stats["excluded"] += tally.excluded
+        self.world.stats["too old"] += tally.old
 
     def settled(self, ended: dict[int, str]) -> None:
         for number, state in ended.items():
