@@ -36,6 +36,7 @@ from digest.run.cycle import Summary, run_cycle
 from digest.setup.parts import open_parts
 from digest.setup.settings import load_settings
 from digest.store import open_store
+from tests.world.receipts import Answer, Received, answers_of, judge_receipts
 from tests.world.standin import ScriptedAnswer, Standin
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -358,6 +359,7 @@ class Outcomes:
     cycles: int = 0
     requests: int = 0
     false_records: list[str] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     held_back: int = 0
     failed: int = 0
     seconds: float = 0.0
@@ -424,6 +426,7 @@ def _note(outcomes: Outcomes, summary: Summary, before: dict[str, set[str]]) -> 
     """Count what the run's record says, and whether it says in vain that there was nothing."""
     world = outcomes.world
     outcomes.cycles += 1
+    outcomes.answers += answers_of(summary.keywords, world.now)
     for record in summary.keywords:
         outcomes.failed += record.status == "failed"
         outcomes.held_back += record.status == "quarantined"
@@ -517,6 +520,18 @@ def program_lines(outcomes: Outcomes) -> list[Line]:
             )
         )
     return lines
+
+
+def wrong_receipts(outcomes: Outcomes) -> list[str]:
+    """The receipts that do not say what the runs said."""
+    digests = []
+    for recipient, at, data in outcomes.mails:
+        message = email.message_from_bytes(data, policy=email.policy.default)
+        text = message.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+        ids = tuple(name for name, _version in _PAPER_LINE.findall(text.replace("\r\n", "\n")))
+        digests.append(Received(recipient, at, ids, text))
+    named = {reader.email: [each.name for each in reader.keywords] for reader in readers()}
+    return judge_receipts(digests, outcomes.answers, named)
 
 
 def _is_false(

@@ -11,7 +11,7 @@ import pytest
 
 from digest.demo.papers import KEYWORDS
 from digest.store.database import Database
-from tests.world.house import FRIDAY, SATURDAY, SUBSCRIBERS, THURSDAY, House, failing_for
+from tests.world.house import DAYS, FRIDAY, SATURDAY, SUBSCRIBERS, THURSDAY, House, failing_for
 from tests.world.shell import MAILDIR_LINE, run_main
 
 
@@ -40,6 +40,19 @@ def test_status_tells_the_last_run_and_the_next_digest_in_the_readers_zone(house
     assert [s["email"] for s in report["subscribers"]] == ["ada@example.org", "lin@example.org"]
     assert report["subscribers"][1]["next_digest"] == "2026-11-06T06:30:00Z"
     assert report["outbox"] == {}
+
+
+def test_status_repeats_the_receipt_of_the_last_digest(house: House) -> None:
+    house("run", now=THURSDAY)
+    house.serve(DAYS[1])
+    house("run", now=FRIDAY)
+    (*_, reader) = house("status", "--json", now=FRIDAY).json()["subscribers"]
+    assert re.match(r"Receipt: arXiv sent \d+ rows since Thursday 5 Nov.*\.$", reader["receipt"])
+    told = house("status", now=FRIDAY)
+    assert f"    {reader['receipt']}" in told.out.splitlines()
+    last = house.mails(reader["email"])[-1].get_body(("plain",))
+    assert last is not None
+    assert reader["receipt"] in " ".join(last.get_content().split())
 
 
 def test_status_does_not_promise_a_first_digest_before_its_hour(house: House) -> None:

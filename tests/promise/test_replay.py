@@ -20,6 +20,7 @@ from tests.world.replay import (
     recorded_days,
     subscribers_file,
     walk,
+    wrong_receipts,
 )
 from tests.world.shared import shared
 from tests.world.standin import Standin
@@ -37,6 +38,7 @@ def replay(folder: Path, days: Sequence[Day]) -> Figures:
         home = Home.make(folder, standin, subscribers_file(readers))
         walked = walk(home, standin, days)
     figures = judge(days, readers, home.mails(), walked.held)
+    assert wrong_receipts(home.mails(), walked, readers) == []
     figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     print(f"\n{figures.table()}")
     return figures
@@ -92,6 +94,7 @@ def replay_with_faults(folder: Path, days: Sequence[Day], seed: int) -> tuple[Fi
         for day in days
     ]
     figures = judge(sent, readers, home.mails(), walked.held)
+    assert wrong_receipts(home.mails(), walked, readers) == []
     figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.given.items()))
     print(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.year import tables
+from bench.year import tables, wrong_receipts
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,7 @@ def test_in_weeks_of_all_that_goes_wrong_nothing_is_lost_repeated_or_denied(
             line
         )
     assert outcomes.false_records == []
+    assert wrong_receipts(outcomes) == []
     newest, watermark = scripts
     assert newest.got < newest.due
     assert newest.repeated > newest.due

@@ -12,6 +12,7 @@ from random import Random
 from digest.demo.feeds import error_feed, feed
 from digest.keywords.grammar import make_keyword
 from digest.model import Paper
+from tests.world.receipts import answers_in
 from tests.world.replay import Day, Home, Walk
 from tests.world.standin import ScriptedAnswer, Standin
 
@@ -153,6 +154,7 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
         for wait in AGAIN:
             ran = home.digest("run", "--json", "--now", (day.now + wait).isoformat())
             assert ran.out, ran.err
+            result.answers += answers_in(json.loads(ran.out))
             for record in json.loads(ran.out)["keywords"]:
                 name, status = record["keyword"], record["status"]
                 if status in ("failed", "quarantined") or "slow down" in record["why"]:
@@ -170,6 +172,7 @@ def walk_with_faults(home: Home, standin: Standin, days: Sequence[Day], faults: 
     faults.share = 1
     ran = home.digest("run", "--json", "--now", (days[-1].now + timedelta(days=1)).isoformat())
     assert ran.out, ran.err
+    result.answers += answers_in(json.loads(ran.out))
     result.pages = [int(asked.params["max_results"]) for asked in standin.requests]
     result.seconds = time.monotonic() - began
     return result

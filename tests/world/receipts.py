@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from digest.model import Kind, Revisions, Tally
+from digest.store.runs import KeywordRecord
+from digest.times import from_text
 
 if TYPE_CHECKING:
     from tests.world.model import Oracle
@@ -43,6 +47,77 @@ def read_receipt(text: str) -> Receipt:
         shares |= {where: int(number)} if where else {}
     rows = int((said["rows"] or "0").replace(",", ""))
     return Receipt(rows, matched, shares, bool(said["first"]), bool(said["agreed"]))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run said of a keyword's good answer: how many rows, papers first seen, and versions
+    that were new.
+    """
+
+    keyword: str
+    at: datetime
+    rows: int
+    news: int
+    versions: int
+
+
+def answers_of(records: Iterable[KeywordRecord], at: datetime) -> list[Answer]:
+    """The good answers of a run that began then."""
+    return [
+        Answer(each.keyword, at, each.fetched, each.new + each.late, each.revised)
+        for each in records
+        if each.status == "ok"
+    ]
+
+
+def answers_in(run: Mapping[str, Any]) -> list[Answer]:
+    """The same, by what `digest run --json` printed."""
+    records = [KeywordRecord(**each) for each in run["keywords"]]
+    return answers_of(records, from_text(run["started"]))
+
+
+@dataclass(frozen=True)
+class Received:
+    """A digest as its reader found it: when, with which papers, and its text part."""
+
+    recipient: str
+    on: datetime
+    ids: tuple[str, ...]
+    text: str
+
+
+def judge_receipts(
+    digests: Iterable[Received], answers: Sequence[Answer], readers: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Hold each receipt against its own digest and against what the runs since the digest before
+    said; returns what is wrong. `readers` are their keywords' names, by address.
+    """
+    wrong: list[str] = []
+    before: dict[str, datetime] = {}
+    mailed: dict[str, set[str]] = defaultdict(set)
+    for digest in sorted(digests, key=lambda digest: digest.on):
+        said, address = read_receipt(digest.text), digest.recipient
+        since, before[address] = before.get(address), digest.on
+        again = mailed[address].intersection(digest.ids)
+        mailed[address].update(digest.ids)
+        truths = [
+            said.matched == sum(said.shares.values()),
+            said.shares.get("in this digest", 0) == len(digest.ids),
+            said.first is (since is None),
+        ]
+        if since is not None:
+            mine = [a for a in answers if a.keyword in readers[address]]
+            asked = [answer for answer in mine if since < answer.at <= digest.on]
+            truths.append(said.rows == sum(answer.rows for answer in asked))
+            seen = sum(answer.news for answer in asked) + len(again)
+            found = said.matched - said.shares.get("too old", 0)
+            # A paper of several keywords is one, and who follows several may take new versions.
+            most = seen + sum(answer.versions for answer in asked)
+            truths.append(found == seen if len(readers[address]) == 1 else found <= most)
+        if not all(truths):
+            wrong.append(f"{address} on {digest.on}: {said}, {len(digest.ids)} papers: {truths}")
+    return wrong
 
 
 def tally_by(oracle: Oracle, address: str, shown: Set[str]) -> Tally:

@@ -29,6 +29,7 @@ from digest.keywords.grammar import make_keyword
 from digest.model import Paper
 from digest.rules.calendar import quiet_night
 from digest.rules.revision import is_withdrawn
+from tests.world.receipts import Answer, Received, answers_in, judge_receipts
 from tests.world.shell import end_where_stopped
 from tests.world.smtp_server import Script, SmtpServer, smtp_server
 from tests.world.standin import Standin
@@ -70,6 +71,7 @@ class Mail:
     on: datetime
     message_id: str
     ids: tuple[str, ...]
+    text: str = ""
 
 
 def run_digest(*arguments: str) -> Result:
@@ -130,6 +132,7 @@ def read_mail(data: bytes) -> Mail:
         on=message["Date"].datetime.astimezone(UTC),
         message_id=message["Message-ID"],
         ids=tuple(_PAPER_LINE.findall(part.get_content())),
+        text=part.get_content(),
     )
 
 
@@ -301,12 +304,13 @@ class Figures:
 @dataclass
 class Walk:
     """What a walk through days came to: which windows (day's time, keyword) were held back, and
-    which of them the program was never sent, the rows that each request asked for, and the seconds
-    taken.
+    which of them the program was never sent, what the good answers held, the rows that each request
+    asked for, and the seconds taken.
     """
 
     held: dict[tuple[datetime, str], int] = field(default_factory=dict)
     unserved: set[tuple[datetime, str]] = field(default_factory=set)
+    answers: list[Answer] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -319,6 +323,7 @@ def walk(home: Home, standin: Standin, days: Sequence[Day]) -> Walk:
             {make_keyword(name).query: papers for name, papers in day.windows.items()}
         )
         ran = home.digest("run", "--json", "--now", day.now.isoformat())
+        result.answers += answers_in(json.loads(ran.out))
         records = {record["keyword"]: record for record in json.loads(ran.out)["keywords"]}
         assert {record["status"] for record in records.values()} <= {
             "ok",
@@ -378,6 +383,14 @@ def judge(
                 figures.tardy.append((reader, name))
     assert not got, f"mail to strangers: {list(got)}"
     return figures
+
+
+def wrong_receipts(
+    mails: Sequence[Mail], walked: Walk, readers: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """The receipts that do not say what the runs of a walk said."""
+    digests = (Received(mail.recipient, mail.on, mail.ids, mail.text) for mail in mails)
+    return judge_receipts(digests, walked.answers, readers)
 
 
 @dataclass(frozen=True, order=True)

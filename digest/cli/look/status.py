@@ -30,6 +30,7 @@ from digest.cli.look.mailbox import (
 )
 from digest.cli.look.outbox import leaves_at, openings, server_words
 from digest.cli.look.status_held_back import held_back_readers
+from digest.cli.look.status_readers import last_receipt, trouble_of, why_none_today
 from digest.cli.look.status_sources import report_sources, tell_sources
 from digest.cli.readers.describe import suppression_json
 from digest.cli.readers.keywords import quarantine_advice
@@ -44,7 +45,6 @@ from digest.rules.schedule import (
     gives_way,
     is_paused,
     latest_slot,
-    local_date,
     pause_in_words,
 )
 from digest.rules.verdict import moment
@@ -62,8 +62,8 @@ from digest.store.windows import Listed
 from digest.times import from_text, in_utc, text_or_none, to_text
 
 EXPLAINED = 200
-"""With at most this many readers the report says of each why nothing came today; beyond that,
-`digest why` does for one."""
+"""With at most this many readers the report says of each why nothing came today, and how the last
+digest adds up; beyond that, `digest why` and the digest do for one."""
 SHOWN = 20
 """At most this many waiting deliveries are named; `digest outbox` has all."""
 LISTED_FOR = timedelta(days=30)
@@ -241,6 +241,7 @@ def _reader(store: Store, reader: Subscriber, now: datetime, *, explained: bool)
         "next_digest": to_text(at) if comes else None,
         "covers": evening.isoformat() if comes else None,
         "why": next(filter(None, reasons), ""),
+        "receipt": last_receipt(inquiry, state) if state and explained else "",
     }
 
 
@@ -258,35 +259,12 @@ def _reasons(
     if suppressed := store.suppressions.of(reader.email):
         yield f"mail to this address is suppressed: {suppressed.why}"
     if state is not None:
-        yield _trouble(state, RULES[reader.channel].item)
+        yield trouble_of(state, RULES[reader.channel].item)
     if state is None or state.last_digest_at is None:
         waits = gives_way(reader, latest_slot(reader, now), now)
         yield "no digest yet" if waits else "the first digest comes with the next run"
     elif explained:
-        yield _why_none_today(store, reader, state.last_digest_at, now)
-
-
-def _trouble(state: SubscriberState, sent: str) -> str:
-    """What is wrong with a reader, of whom a mail or an issue is `sent`; "" where nothing is."""
-    if state.refused:
-        return (
-            f"the last {sent} was refused for good ({state.refused});"
-            " its papers come with the next digest"
-        )
-    return f"arXiv has not yet answered for {', '.join(state.unplaced)}" if state.unplaced else ""
-
-
-def _why_none_today(store: Store, reader: Subscriber, last: datetime, now: datetime) -> str:
-    """Why the reader's local day has brought no digest so far; "" where it has."""
-    from digest.explain.day import explain_day
-    from digest.explain.inquiry import Inquiry
-
-    today = local_date(now, reader.timezone)
-    if local_date(last, reader.timezone) == today:
-        return ""
-    asked = Inquiry(store, now, reader.email, reader, store.history.reader(reader.email))
-    reasons = explain_day(asked, today)["reasons"]
-    return f"none today: {reasons[0]}" if reasons else ""
+        yield why_none_today(store, reader, state.last_digest_at, now)
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
@@ -336,7 +314,10 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
 
 
 def _subscriber_lines(report: dict[str, Any]) -> Iterator[str]:
-    yield from (_reader_line(reader, report["now"]) for reader in report["subscribers"])
+    for reader in report["subscribers"]:
+        yield _reader_line(reader, report["now"])
+        if reader["receipt"]:
+            yield f"    {reader['receipt']}"
     if not report["subscribers"]:
         yield "  none: keywords are fetched and recorded, and nothing is mailed"
     if report["wishes"]:

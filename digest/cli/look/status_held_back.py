@@ -41,4 +41,5 @@ def _held_back(store: Store, address: str, why: str) -> dict[str, Any]:
         "next_digest": None,
         "covers": None,
         "why": f"held back: {why}",
+        "receipt": "",
     }
