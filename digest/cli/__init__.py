@@ -54,6 +54,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "preview": ("look.preview:preview", "The next digest of a reader; nothing is mailed."),
         "status": ("look.status:status", "The last run, what comes next, and why nothing came."),
         "why": ("look.why:why", "Why a paper came to a reader or not; how a day went."),
+        "audit": ("look.audit:audit", "arXiv's own record beside what readers were sent."),
         "history": ("look.history:history", "All digests of a reader, or all runs."),
         "outbox": ("look.outbox:outbox", "What waits to be mailed, and why it waits."),
         "resend": ("look.resend:resend", "Send a digest again that has gone."),

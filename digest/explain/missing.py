@@ -155,8 +155,8 @@ def _since_announced(
         return "not_yet_asked", f"{announced}; the last answer is of {inquiry.at(last_good_at)}"
     missing = _missing_in(inquiry, query.text, served)
     if held := _was_held(inquiry, query, paper.id):
-        return "not_served", f"{announced}; {held}: arXiv's search decides"
-    return "not_served", f"{announced}; {missing}: arXiv's search decides"
+        return "not_served", f"{announced}; {held}: arXiv's search does not list it"
+    return "not_served", f"{announced}; {missing}: arXiv's search does not list it"
 
 
 def _missing_in(inquiry: Inquiry, text: str, served: datetime) -> str:

@@ -368,7 +368,7 @@ async def test_of_a_paper_that_matches_the_answer_that_lacked_it_is_told(
     assert (
         "it matches by this program's own reading, and was announced on Mon 2026-11-09, unless it"
         " was held; arXiv's answer of Tue 2026-11-10 07:00 (1 row) did not hold it, nor did 2 later"
-        " ones: arXiv's search decides" in report["answer"]
+        " ones: arXiv's search does not list it" in report["answer"]
     )
 
 

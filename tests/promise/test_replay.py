@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -37,11 +38,33 @@ def replay(folder: Path, days: Sequence[Day]) -> Figures:
     with Standin() as standin:
         home = Home.make(folder, standin, subscribers_file(readers))
         walked = walk(home, standin, days)
+        check_audit(home, standin, days)
     figures = judge(days, readers, home.mails(), walked.held)
     assert wrong_receipts(home.mails(), walked, readers) == []
     figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
     print(f"\n{figures.table()}")
     return figures
+
+
+def check_audit(home: Home, standin: Standin, days: Sequence[Day]) -> None:
+    """Let the record hold all that any window did. What no digest carried is matched here, and was
+    listed by no answer for that keyword.
+    """
+    for day in days:
+        for papers in day.windows.values():
+            standin.announcing.change(day.now.date(), *papers)
+    now, span = days[-1].now, (days[-1].now - days[0].now).days - 2
+    back = ("--days", str(min(span, 30)), "--now", now.isoformat())
+    told = home.digest("audit", "--arxiv-oai", standin.oai_url, *back, "--json")
+    assert told.code == 0, told.err
+    readers = json.loads(told.out)["readers"]
+    papers = sum(reader["papers"] for reader in readers)
+    missing = [paper for reader in readers for paper in reader["missing"]]
+    print(f"\n{'audited':>28}  {papers} papers, {len(missing)} in no digest")
+    assert papers
+    assert {paper["verdict"] for paper in missing} <= {"not_served"}
+    assert all(paper["why"].endswith("arXiv's search does not list it") for paper in missing)
+    assert len(missing) <= 0.02 * papers
 
 
 def check(figures: Figures) -> None:

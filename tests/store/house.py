@@ -80,6 +80,9 @@ class House:
         write_paper(self.database, paper)
 
     def plan(self, address: str = ADA, **options: Any) -> DigestPlan:
+        # As a cycle does before it composes.
+        for _ in iter(self.store.withdrawals.step, False):
+            pass
         due = self.store.digests.reader(address)
         assert due is not None
         return self.store.digests.plan(
