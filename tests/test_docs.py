@@ -129,6 +129,7 @@ def at_home(
     (tmp_path / "README.md").write_text(PAGE, encoding="utf-8")
     monkeypatch.setenv("DIGEST_HOME", str(home))
     monkeypatch.setenv("DIGEST_ARXIV_API", standin.url)
+    monkeypatch.setenv("DIGEST_ARXIV_OAI", standin.oai_url)
     monkeypatch.setenv("DIGEST_ARXIV_DELAY", "0")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
