@@ -349,8 +349,8 @@ def run(
 
 
 def test_random_histories_lose_nothing_and_repeat_nothing() -> None:
-    run(histories(range(5)))
-    run(histories(range(2), harsh=True))
+    run(histories(range(1)))
+    run(histories(range(1), harsh=True))
 
 
 @pytest.mark.heavy
@@ -363,6 +363,8 @@ def test_histories_in_which_a_cycle_has_room_for_one_new_keyword(
 
 @pytest.mark.heavy
 def test_many_random_histories_lose_nothing_and_repeat_nothing() -> None:
+    run(histories(range(1, 20)))
+    run(histories(range(1, 5), harsh=True))
     run(histories(range(1000, 1200)))
     run(histories(range(2000, 2080), harsh=True))
 

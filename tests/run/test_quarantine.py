@@ -3,11 +3,14 @@ HTTP."""
 
 from __future__ import annotations
 
+import copy
 import json
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -39,6 +42,19 @@ def brief(world: World, at: datetime, topic: Topic) -> Paper:
     return replace(paper, abstract=abstract, authors=paper.authors[:1])
 
 
+@cache
+def years() -> tuple[World, list[Paper], list[Paper]]:
+    """What a house's arXiv has at first: where its papers are from, and those of two months and of
+    the years before."""
+    world = World(11)
+    papers = [brief(world, MONDAY - timedelta(hours=12 * n + 40), TOPIC) for n in range(70)]
+    return (
+        world,
+        papers,
+        [brief(world, MONDAY - timedelta(days=400 + 45 * n), TOPIC) for n in range(60)],
+    )
+
+
 class House:
     """A home folder with one reader of one keyword, an arXiv with years of papers of it, and what
     `run` says."""
@@ -46,9 +62,8 @@ class House:
     def __init__(self, folder: Path, arxiv: Standin) -> None:
         self.home = Home.make(folder, arxiv, subscribers_file({ADA: [NAME]}))
         self.arxiv = arxiv
-        self.world = World(11)
-        self.papers = [self.paper(MONDAY - timedelta(hours=12 * n + 40)) for n in range(70)]
-        self.old = [self.paper(MONDAY - timedelta(days=400 + 45 * n)) for n in range(60)]
+        world, papers, old = years()
+        self.world, self.papers, self.old = copy.deepcopy(world), list(papers), list(old)
         self.announced: list[str] = []
 
     def paper(self, at: datetime) -> Paper:
@@ -83,13 +98,24 @@ class House:
         return [paper for mail in self.home.mails()[1:] for paper in mail.ids]
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a house in which the first digest was mailed."""
+    folder = tmp_path_factory.mktemp("begun")
     with Standin() as arxiv:
-        made = House(tmp_path, arxiv)
+        made = House(folder, arxiv)
         made.serve()
         assert made.record(MONDAY)["status"] == "ok"
         assert len(made.home.mails()) == 1, "the first digest"
+    return folder
+
+
+@pytest.fixture
+def house(tmp_path: Path, begun: Path) -> Iterator[House]:
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+    with Standin() as arxiv:
+        made = House(tmp_path, arxiv)
+        made.serve()
         yield made
 
 
@@ -122,20 +148,21 @@ def part(house: House) -> tuple[Paper, ...]:
     return house.rows[:1]
 
 
+@cache
+def of_another_topic(seed: int, number: int, apart: timedelta) -> list[Paper]:
+    """Papers that nothing else in the house is about."""
+    world = World(seed)
+    return [brief(world, MONDAY - apart * n, TOPICS[1]) for n in range(number)]
+
+
 def another(house: House) -> tuple[Paper, ...]:
     """A sorted answer that has nothing in common with what came before."""
-    world = World(12)
-    return newest_first(
-        [brief(world, MONDAY - timedelta(hours=5 * n), TOPICS[1]) for n in range(240)]
-    )
+    return newest_first(of_another_topic(12, 240, 5 * HOUR))
 
 
 def wider(house: House) -> tuple[Paper, ...]:
     """A sorted answer to a query that also matches what this one does not."""
-    world = World(13)
-    return newest_first(
-        [*house.rows, *(brief(world, MONDAY - timedelta(hours=n), TOPICS[1]) for n in range(450))]
-    )
+    return newest_first([*house.rows, *of_another_topic(13, 450, HOUR)])
 
 
 def nothing(house: House) -> tuple[Paper, ...]:
