@@ -48,6 +48,8 @@ def test_a_preview_is_for_somebody(house: House) -> None:
 def test_a_preview_needs_no_name_where_there_is_one_reader(house: House) -> None:
     house.write(f"subscribers:\n  - email: ada@example.org\n    keywords: [{KEYWORDS[0]}]\n")
     assert house("preview", now=THURSDAY).out.startswith("Subject: Your arXiv digest starts")
+    house.write(f"defaults: {{attach: ris}}\n{(house.home / 'subscribers.yaml').read_text()}")
+    assert house("preview", now=THURSDAY).out.splitlines()[1] == "Attached: arxiv-2026-11-05.ris"
 
 
 def test_a_previewed_message_is_one_that_could_be_mailed(house: House) -> None:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import pytest
 
-from digest.model import Digest, Item, Paper, Subscriber
+from digest.model import Digest, Item, Outgoing, Paper, Subscriber
 from digest.ranking import Taste
 from digest.rules import plan
 from digest.rules.compose import Rank, compose
@@ -421,6 +422,26 @@ def test_the_oracle_notices_when_a_wrong_clock_is_not_put_right(rule: str) -> No
 def test_the_book_of_likes_notices_when_a_rule_is_taken_out(rule: str) -> None:
     played, broken = run(histories(range(60)), LIKE_MUTATIONS.get(rule), bend=BENT.get(rule))
     assert broken, f"{played} histories, and nobody noticed: {rule}"
+
+
+def _attached_anew(world: World) -> None:
+    """Let each attempt have a file of its own."""
+    kept = world.store.outbox.message
+
+    def message(delivery: int, pieces: tuple[bytes, ...] = ()) -> Outgoing:
+        outgoing = kept(delivery, pieces)
+        *others, last = outgoing.pieces
+        if b"application/x-research-info-systems" in last:
+            last += f"attempt {outgoing.attempt}".encode()
+        return replace(outgoing, pieces=(*others, last))
+
+    world.store.outbox.message = message  # type: ignore[method-assign]
+
+
+@pytest.mark.heavy
+def test_the_oracle_notices_a_file_that_is_made_for_each_attempt() -> None:
+    played, broken = run(histories(range(30), harsh=True), bend=_attached_anew)
+    assert broken, f"{played} histories, and nobody noticed"
 
 
 def carried(seed: int, *, likes: bool) -> tuple[list[tuple[object, ...]], int]:

@@ -165,7 +165,8 @@ def _show_mail(
     elif flags.as_html:
         context.echo(page)
     else:
-        context.echo(f"Subject: {rendered.subject}\n\n{text}")
+        file = f"\nAttached: {rendered.attachment.name}" if rendered.attachment else ""
+        context.echo(f"Subject: {rendered.subject}{file}\n\n{text}")
 
 
 def _shown(settings: Settings, rendered: Rendered, subscriber: Subscriber) -> Lines:
