@@ -70,7 +70,7 @@ class Undoing:
         known, now = self.readers.by_link(store, self.signer, token), self.clock()
         if known is None:
             return None
-        values = {"token": token, "stamp": stamp(self.signer, now, known.whose)}
+        values: dict[str, object] = {"token": token, "stamp": stamp(self.signer, now, known.whose)}
         was = store.choices.one(known.number, number, now)
         if was is None:
             return self._page("over", **values)
