@@ -86,7 +86,8 @@ class Undoing:
             return self._page("question", number=number, **values)
         (made,) = store.choices.of(known.number, now, most=1)
         again = None if was.words.startswith(BACK) else made.id
-        return self._page("done", effect=said, number=again, **values)
+        effect_of_it = said.removeprefix(BACK)
+        return self._page("done", effect=effect_of_it, number=again, **values)
 
     def _page(self, shown: str, **values: object) -> str:
         return self.pages.page("undo.html", shown=shown, field=FIELD, days=KEPT.days, **values)

@@ -49,7 +49,9 @@ _ZONE_OPTIONS = "".join(f"<option>{zone}</option>" for zone in ZONES)
 SINGLE = ("at", "timezone", "order", "abstracts", "revisions", "feedback", "paused_until")
 """The fields of which a form has one text each."""
 _SAID: dict[str, Callable[[Any], str]] = {
-    "schedule": lambda days: ", ".join(days) if isinstance(days, list) else str(days),
+    "schedule": lambda days: (
+        ", ".join(DAYS[Weekly(day)] for day in days) if isinstance(days, list) else str(days)
+    ),
     "at": lambda at: str(at or "as soon as the papers are in"),
     "paused_until": lambda day: str(day or "no day"),
     "order": lambda order: ORDERS[Order(order)],

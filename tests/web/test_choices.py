@@ -70,22 +70,22 @@ async def test_a_change_is_told_in_the_next_digest_and_taken_back_by_its_link(
         "day_mon": "on",
     }
     saved = await side.ask(link, FIELDS | changed)
-    said = "keywords added: ti:Title; days: mon; time of day: 07:00; "
+    said = "keywords added: ti:Title; days: Monday; time of day: 07:00; "
     assert said in saved.text
     assert entry(side)["keywords"] == ["all:diffusion", "ti:Title"]
     assert "Nothing was changed" in (await side.ask(link, FIELDS | changed)).text
     side.arxiv.announce("diffusion", eprint(3, side.now))
     await side.run(7 * 24)
     told = text(side.mails(EVE)[-1])
-    assert "You changed what comes: keywords added: ti:Title; days: mon;" in told
+    assert "You changed what comes: keywords added: ti:Title; days: Monday;" in told
     assert "If that was not you, undo it:" in told
     undo = side.link(EVE, r"p/[^/\s]+")
     shown = await side.ask(undo)
-    assert "was changed: keywords added: ti:Title; days: mon;" in shown.text
+    assert "was changed: keywords added: ti:Title; days: Monday;" in shown.text
     assert "keywords left: ti:Title; " in shown.text
     assert entry(side)["keywords"] == ["all:diffusion", "ti:Title"]
     back = await side.ask(undo, {"button": "undo"})
-    assert "taken back: keywords left: ti:Title; " in back.text
+    assert "What was changed: keywords left: ti:Title; " in back.text
     assert entry(side)["keywords"] == ["all:diffusion"]
     assert "at" not in entry(side)
     side.arxiv.announce("diffusion", eprint(4, side.now))
