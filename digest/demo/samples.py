@@ -99,9 +99,13 @@ def _composed(
             previous=previous,
             next_at=NOW + _DAY,
             contact="papers@example.org",
-            tally=Tally(len(items) + 5, rows=412, had=3, excluded=2),
+            tally=_tally(len(items)) if items and previous else Tally(len(items), rows=38),
         ),
     )
+
+
+def _tally(papers: int) -> Tally:
+    return Tally(papers + 5, rows=412, had=3, excluded=2)
 
 
 def _fresh(number: int, seed: int = 11) -> tuple[Paper, ...]:

@@ -37,7 +37,7 @@ def shares(digest: Digest) -> dict[str, int]:
     tally = digest.tally
     return {
         "in this digest": digest.papers,
-        "had before": tally.had,
+        "sent before": tally.had,
         "excluded": tally.excluded,
         "let go after the pause": digest.skipped,
         "too old": tally.old,

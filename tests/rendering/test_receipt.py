@@ -29,7 +29,7 @@ def papers(number: int, **changes: object) -> Digest:
         (
             papers(3, tally=Tally(11, 1412, excluded=2, had=1, old=1), skipped=4),
             "Receipt: arXiv sent 1,412 rows since Friday 20 November, among them 11 papers first"
-            " seen: 3 in this digest, 1 had before, 2 excluded, 4 let go after the pause,"
+            " seen: 3 in this digest, 1 sent before, 2 excluded, 4 let go after the pause,"
             " 1 too old.",
         ),
         (
@@ -53,7 +53,7 @@ def papers(number: int, **changes: object) -> Digest:
         ),
         (
             papers(2, tally=Tally(3, had=1)),
-            "Receipt: 3 papers first seen since Friday 20 November: 2 in this digest, 1 had"
+            "Receipt: 3 papers first seen since Friday 20 November: 2 in this digest, 1 sent"
             " before.",
         ),
         (
