@@ -50,7 +50,9 @@ def written(wanted: str, papers: Iterable[Paper] = ()) -> str:
 
 def test_pybtex_and_bibtexparser_read_the_same_of_every_paper() -> None:
     # Those with most in them: these readers take their time.
-    papers = [p for number, p in enumerate(real_papers()) if p.doi or not number % 6]
+    papers = [
+        p for number, p in enumerate(real_papers()) if (p.doi and number % 2) or not number % 12
+    ]
     text = written("bibtex", papers)
     by_pybtex = pybtex.database.parse_string(text, "bibtex").entries
     with warnings.catch_warnings():
@@ -93,16 +95,17 @@ def test_a_citation_style_cites_every_paper() -> None:
         )
         from citeproc.source.json import CiteProcJSON
 
-        items = json.loads(written("csl"))
+        papers = real_papers()[::4]
+        items = json.loads(written("csl", papers))
         source = CiteProcJSON(items)
         style = CitationStylesStyle("harvard-cite-them-right", validate=False)
         listed = CitationStylesBibliography(style, source, formatter.plain)
         for item in items:
             listed.register(Citation([CitationItem(item["id"])]))
         cited = [str(each) for each in listed.bibliography()]
-    assert [item["id"] for item in items] == [f"arXiv:{p.id}" for p in real_papers()]
-    assert [item["DOI"] for item in items] == [f"{DOI}{p.id}" for p in real_papers()]
-    for paper, item, line in zip(real_papers(), items, cited, strict=True):
+    assert [item["id"] for item in items] == [f"arXiv:{p.id}" for p in papers]
+    assert [item["DOI"] for item in items] == [f"{DOI}{p.id}" for p in papers]
+    for paper, item, line in zip(papers, items, cited, strict=True):
         # Styles put other quotation marks in the place of straight ones.
         told = re.sub(r"\W", "", item["title"]).casefold()
         assert told in re.sub(r"\W", "", line).casefold()
@@ -119,7 +122,7 @@ def test_what_was_exported_is_a_library_of_the_same_papers(wanted: str, name: st
     assert reading.odd == ()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_whatever_a_paper_says_an_item_stays_whole(title: str, name: str) -> None:
     paper = eprint(1, title=title, authors=(name, "Ada Example"), abstract=name, comment=title)
