@@ -29,6 +29,8 @@ from digest.rendering.chat import inert, render_chat
 from digest.system import apprise_urls
 from tests.world.http_server import Answer, HttpServer, Request, http_server
 
+pytestmark = pytest.mark.heavy
+
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 TOKEN = "TIiajkdnlazkcOXrIdevi7FQ"
 SENDER = Sender("Digest <digest@example.org>", "ops@example.org")

@@ -21,6 +21,10 @@ from tests.world.likes import BENT
 from tests.world.model import BrokenError, World
 
 MUTATIONS = {
+    "one channel's server is given what another one carries": (
+        "AND r.channel = :channel",
+        "AND :channel <> ''",
+    ),
     "what only held-back windows showed is forgotten": (
         "SELECT data, answer FROM held WHERE query = ?",
         "SELECT data, answer FROM held WHERE query = ? AND 0",

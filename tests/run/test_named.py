@@ -152,6 +152,7 @@ async def test_a_new_url_keeps_the_history_and_none_is_in_the_database(program: 
 CHAT = "apprise:Lab chat"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("broken", [Answer(503), Answer(then="reset"), Answer(429), None])
 async def test_a_chat_gets_what_a_mail_gets_each_once_or_maybe(
     tmp_path: Path, broken: Answer | None

@@ -44,6 +44,7 @@ async def chats(
     return found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 async def test_each_service_is_asked_whether_it_knows_the_token(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -65,6 +66,7 @@ async def test_each_service_is_asked_whether_it_knows_the_token(
     assert TOKEN not in unreachable.found
 
 
+@pytest.mark.heavy
 def test_a_service_that_cannot_be_asked_is_said_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, "apprise: 'feishu://abcdefgh'")
     [found] = check_chats(settings)

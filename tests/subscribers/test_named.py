@@ -125,6 +125,7 @@ def test_what_only_the_file_can_say_is_refused_by_commands(tmp_path: Path) -> No
     assert path.read_text() == FILE
 
 
+@pytest.mark.heavy
 def test_a_chat_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
     text = (
         "subscribers:\n  - apprise: discord://4174216298/T0KENabc\n    name: Lab chat\n"
@@ -135,6 +136,7 @@ def test_a_chat_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
     assert lab.target == "discord://4174216298/T0KENabc"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 
@@ -90,3 +91,26 @@ async def http_server(*script: Answer) -> AsyncIterator[HttpServer]:
         server.stopped.set()
         listening.close()
         await asyncio.gather(*server.serving)
+
+
+@contextmanager
+def in_a_thread(*script: Answer) -> Iterator[HttpServer]:
+    """The server in a thread of its own, for commands that have the main one."""
+    loop, begun, done = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+    found: list[HttpServer] = []
+
+    async def serve() -> None:
+        async with http_server(*script) as server:
+            found.append(server)
+            begun.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    begun.wait(10)
+    try:
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(10)
+        loop.close()

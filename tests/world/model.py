@@ -25,6 +25,7 @@ from digest.keywords.categories import is_outside
 from digest.mail.message import Message, Sender
 from digest.model import (
     Attach,
+    Channel,
     Digest,
     Keyword,
     Kind,
@@ -531,7 +532,15 @@ class World:
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
         if message.message_id.startswith("<left."):
             return self._say_farewell(message, before_data)
+        return await self.hand_over(message, before_data, by=Channel.MAIL)
+
+    async def hand_over(
+        self, message: Message, before_data: Callable[[], None], *, by: Channel
+    ) -> Receipt:
+        """Take a message by the server of one channel, or not, by the moods that all share."""
         delivery = self.oracle.deliveries[self.oracle.by_message_id[message.message_id]]
+        if channel_of(delivery.address) is not by:
+            self.oracle.mailed_in_spite.append(f"{delivery.address}, by {by}")
         # Raised later: whatever goes wrong here concerns this message alone.
         if delivery.address in self.oracle.held_back or FORGOTTEN in delivery.address:
             self.oracle.mailed_in_spite.append(delivery.address)
@@ -815,8 +824,8 @@ class World:
                 self,
                 sender,
                 issues=Repositories(self),
-                webhooks=Programs(self),
-                chats=Programs(self),
+                webhooks=Programs(self, Channel.WEBHOOK),
+                chats=Programs(self, Channel.APPRISE),
                 hold=self.hold,
             ),
         )
@@ -906,7 +915,7 @@ class Repositories:
         oracle = self.world.oracle
         delivery = oracle.deliveries[oracle.by_message_id[message.message_id]]
         if not delivery.sends:
-            return await self.world.send(message, before_data)
+            return await self.world.hand_over(message, before_data, by=Channel.GITHUB)
         delivery.status = "accepted"
         self.world.stats["found posted"] += 1
         return Receipt(Outcome.SENT, "it was posted already")
@@ -928,11 +937,11 @@ class Programs:
 
     description, width = "webhooks", 4
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, channel: Channel) -> None:
+        self.world, self.channel = world, channel
 
     async def send(self, message: Message, before_data: Callable[[], None]) -> Receipt:
-        receipt = await self.world.send(message, before_data)
+        receipt = await self.world.hand_over(message, before_data, by=self.channel)
         self.world.stats["to a program"] += receipt.outcome is Outcome.SENT
         if receipt.outcome in (Outcome.RELAY, Outcome.DEFERRED):
             return Receipt(Outcome.DEFERRED, "503 later", rest=timedelta(hours=1))
