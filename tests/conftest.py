@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.world import statements
+from tests.world import statements, templates
 from tests.world.house import house  # noqa: F401 - a fixture, for all rooms
 from tests.world.timers import place  # noqa: F401 - likewise
 
@@ -26,6 +26,7 @@ settings.load_profile("steady")
 
 
 statements.watch()
+templates.copy_new_databases()
 _complaints: set[str] = set()
 """What is wrong with the store's statements that ran in the tests."""
 
