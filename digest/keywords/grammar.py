@@ -128,12 +128,11 @@ def describe(keyword: Keyword) -> str:
 def read_keyword(text: str, rule: Rule | None) -> tuple[Node, Rule]:
     """Read a keyword's query by the rule for plain ones, or as a query."""
     _check_characters(text)
-    words = text.split()
-    is_plain = not re.search(f"[():{QUOTES}]", text) and not set(words) & set(OPERATORS)
-    if not is_plain and rule not in (None, Rule.QUERY):
+    words, plain = text.split(), is_plain(text)
+    if not plain and rule not in (None, Rule.QUERY):
         message = f"match: {rule} is for a plain word or phrase, and this is a query"
         refuse(text, 0, message, "leave match out, or name the fields in the query")
-    if not is_plain or rule is Rule.QUERY:
+    if not plain or rule is Rule.QUERY:
         return parse(text), Rule.QUERY
     if not words:
         refuse(text, 0, "the keyword is empty", _WRITE_SOMETHING)
@@ -146,6 +145,22 @@ def read_keyword(text: str, rule: Rule | None) -> tuple[Node, Rule]:
         Rule.EITHER: Or(title, abstract),
     }
     return _bounded(nodes[rule], text), rule
+
+
+def read_search(text: str) -> Node:
+    """Read what is typed to search with: a query; a plain word or phrase is looked for in any
+    field, as by `all:`. Raises QueryError.
+    """
+    _check_characters(text)
+    words = text.split()
+    if len(words) > 1 and is_plain(text):
+        return _bounded(make_term("all", " ".join(words), text, text.index(words[0])), text)
+    return parse(text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text has no field, quotes, parentheses and operators."""
+    return not re.search(f"[():{QUOTES}]", text) and not set(text.split()) & set(OPERATORS)
 
 
 def _bounded(node: Node, text: str, longest: int = MAX_LENGTH) -> Node:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from digest.errors import QueryError, one_line
 from digest.keywords.grammar import AndNot, Node, parse
-from digest.keywords.match import searchable, spellings_of_name, stem
+from digest.keywords.match import names_sought, searchable, stem
 from digest.keywords.standard import whole_names, whole_words, with_signs
 from digest.keywords.tokens import Term
 
@@ -114,9 +114,7 @@ def _spellings(term: Term) -> list[list[str]]:
     """The words of a name that is sought, in each way in which it may be written: by `au:` with
     each hyphen as a blank, too, by `all:` as it stands.
     """
-    text = searchable(term.text)
-    spellings = spellings_of_name(text) if term.field == "au" else [whole_names(text)]
-    return [[word.folded for word in _words(each)] for each in spellings]
+    return [[word.folded for word in _words(each)] for each in names_sought(term)]
 
 
 def author_term(name: str) -> Term:

@@ -22,8 +22,8 @@ from digest.keywords.standard import whole_names, whole_words, with_signs, witho
 from digest.keywords.tokens import Term
 from digest.model import Paper
 
-_PLAIN = "unicode61 remove_diacritics 2"
-_STEMMED = f"porter {_PLAIN}"
+PLAIN = "unicode61 remove_diacritics 2"
+_STEMMED = f"porter {PLAIN}"
 _STEMMED_COLUMNS = ("title", "abstract")
 _AUTHORS = ("authors",)
 _PLAIN_COLUMNS = (*_STEMMED_COLUMNS, "comment", "journal_ref", *_AUTHORS)
@@ -66,16 +66,16 @@ class Matcher(AbstractContextManager["Matcher"]):
         self._database = sqlite3.connect(":memory:")
         for table, tokenizer, columns in (
             ("stemmed", _STEMMED, _STEMMED_COLUMNS),
-            ("plain", _PLAIN, _PLAIN_COLUMNS),
+            ("plain", PLAIN, _PLAIN_COLUMNS),
         ):
-            names, texts = ", ".join(columns), _stemmed_texts if table == "stemmed" else _texts
+            names, made = ", ".join(columns), _stemmed_texts if table == "stemmed" else texts
             self._database.execute(
                 f"CREATE VIRTUAL TABLE {table} "
                 f"USING fts5({names}, content='', tokenize='{tokenizer}')"
             )
             self._database.executemany(
                 f"INSERT INTO {table}(rowid, {names}) VALUES (?{', ?' * len(columns)})",
-                ((row, *texts(paper)) for row, paper in enumerate(self._papers)),
+                ((row, *made(paper)) for row, paper in enumerate(self._papers)),
             )
 
     def match(self, node: Node) -> set[str]:
@@ -115,19 +115,16 @@ class Matcher(AbstractContextManager["Matcher"]):
         return found
 
     def _in_index(self, columns: tuple[str, ...], term: Term) -> set[str]:
-        """Ask FTS5 for a phrase; inside its quotes nothing but a quote has a meaning."""
+        """Ask FTS5 for a phrase."""
         stemmed = columns[0] in _STEMMED_COLUMNS and not term.prefix
-        table, text = ("stemmed" if stemmed else "plain"), searchable(term.text)
+        table = "stemmed" if stemmed else "plain"
         if columns == _AUTHORS:
-            # `all:` does not take a name apart: that is for au:, and for whoever writes a hyphen.
-            phrases = spellings_of_name(text) if term.field == "au" else [whole_names(text)]
+            phrases = names_sought(term)
         else:
-            phrases = [whole_words(without_possessives(text) if stemmed else text)]
-        star = " *" if term.prefix else ""
-        sought = " OR ".join(f'"{phrase.translate(_NO_QUOTES)}"{star}' for phrase in phrases)
+            phrases = [(for_stems if stemmed else as_written)(term.text)]
         rows = self._database.execute(
             f"SELECT rowid FROM {table} WHERE {table} MATCH ?",
-            (f"{{{' '.join(columns)}}} : ({sought})",),
+            (in_columns(columns, phrases, prefix=term.prefix),),
         )
         return {self._papers[row].id for (row,) in rows}
 
@@ -137,30 +134,34 @@ class Matcher(AbstractContextManager["Matcher"]):
 
 
 @cache
-def _stemmer() -> sqlite3.Connection:
+def _cutter(tokenizer: str) -> sqlite3.Connection:
     """An index of nothing, kept for its tokenizer; to make one takes ten times what it is used
     for.
     """
     database = sqlite3.connect(":memory:", check_same_thread=False)
     database.execute(
-        f"CREATE VIRTUAL TABLE stemmed USING fts5(text, content='', tokenize='{_STEMMED}')"
+        f"CREATE VIRTUAL TABLE cut USING fts5(text, content='', tokenize='{tokenizer}')"
     )
-    database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(stemmed, instance)")
+    database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(cut, instance)")
     return database
 
 
-_STEMMER_LOCK = threading.Lock()
+_CUTTER_LOCK = threading.Lock()
+
+
+def cut(text: str, *, stemmed: bool) -> list[str]:
+    """The words of a text that was made ready for the index, as they are compared there."""
+    with _CUTTER_LOCK, _cutter(_STEMMED if stemmed else PLAIN) as database:
+        database.execute("INSERT INTO cut(rowid, text) VALUES (1, ?)", (text,))
+        found = database.execute("SELECT term FROM words ORDER BY offset").fetchall()
+        # An index without content is not deleted from, only emptied.
+        database.execute("INSERT INTO cut(cut) VALUES ('delete-all')")
+    return [term for (term,) in found]
 
 
 def stems(text: str) -> list[str]:
     """The stems of a text's words, as titles and abstracts are compared by them."""
-    words = whole_words(without_possessives(searchable(text)))
-    with _STEMMER_LOCK, _stemmer() as database:
-        database.execute("INSERT INTO stemmed(rowid, text) VALUES (1, ?)", (words,))
-        found = database.execute("SELECT term FROM words ORDER BY offset").fetchall()
-        # An index without content is not deleted from, only emptied.
-        database.execute("INSERT INTO stemmed(stemmed) VALUES ('delete-all')")
-    return [with_signs(term) for (term,) in found]
+    return [with_signs(term) for term in cut(for_stems(text), stemmed=True)]
 
 
 @lru_cache(maxsize=65_536)
@@ -170,19 +171,44 @@ def stem(word: str) -> str:
     return found[0] if len(found) == 1 else word
 
 
+def for_stems(text: str) -> str:
+    """A text made ready for an index in which words are compared by their stems."""
+    return whole_words(without_possessives(searchable(text)))
+
+
+def as_written(text: str) -> str:
+    """A text made ready for an index in which words are compared as they are written."""
+    return whole_words(searchable(text))
+
+
 def _stemmed_texts(paper: Paper) -> tuple[str, ...]:
     """A paper's columns whose words are compared by their stems."""
-    texts = map(searchable, (paper.title, paper.abstract))
-    return tuple(whole_words(without_possessives(text)) for text in texts)
+    return (for_stems(paper.title), for_stems(paper.abstract))
 
 
-def _texts(paper: Paper) -> tuple[str, ...]:
+def texts(paper: Paper) -> tuple[str, ...]:
     """A paper's columns as they are written. A name stands there twice and with its initial after
     it: all its orders in one phrase.
     """
-    texts = (paper.title, paper.abstract, paper.comment, paper.journal_ref)
+    plain = (paper.title, paper.abstract, paper.comment, paper.journal_ref)
     authors = _BETWEEN_AUTHORS.join(f"{name} {name} {name.strip()[:1]}" for name in paper.authors)
-    return (*(whole_words(searchable(text)) for text in texts), whole_names(searchable(authors)))
+    return (*map(as_written, plain), whole_names(searchable(authors)))
+
+
+def in_columns(columns: Iterable[str], phrases: Iterable[str], *, prefix: bool) -> str:
+    """What FTS5 is asked for one of these phrases in one of the columns; inside its quotes nothing
+    but a quote has a meaning.
+    """
+    star = " *" if prefix else ""
+    sought = " OR ".join(f'"{phrase.translate(_NO_QUOTES)}"{star}' for phrase in phrases)
+    return f"{{{' '.join(columns)}}} : ({sought})"
+
+
+def names_sought(term: Term) -> list[str]:
+    """The ways in which a name that is sought may be written, made ready for the index."""
+    text = searchable(term.text)
+    # `all:` does not take a name apart: that is for au:, and for whoever writes a hyphen.
+    return spellings_of_name(text) if term.field == "au" else [whole_names(text)]
 
 
 def spellings_of_name(text: str) -> list[str]:

@@ -39,6 +39,7 @@ from digest.store.personal import Personal
 from digest.store.preferences import Preferences
 from digest.store.relay import Relay
 from digest.store.runs import Runs
+from digest.store.search import Search
 from digest.store.sources import Sources
 from digest.store.subscribers import Subscribers
 from digest.store.suppressions import Suppressions
@@ -68,6 +69,7 @@ class Store:
         self.digests = Digests(database)
         self.exports = Exports(database)
         self.archive = Archive(database)
+        self.search = Search(database)
         self.watched = Watched(database)
         self.folder = Folder(database)
         self.history = History(database)

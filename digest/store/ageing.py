@@ -18,7 +18,9 @@ from digest.store.bodies import delete
 from digest.store.database import Concern, Database
 from digest.store.ledger import month_of, note_corrections, packed, pair, row_of, unpacked
 from digest.store.pages import Pages
+from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, OPEN_STATES, from_text, loads, stored
+from digest.store.words import note_change
 from digest.times import to_text
 
 KEPT = timedelta(days=60)
@@ -197,10 +199,9 @@ def _drop_abstracts(database: Database, now: datetime, place: Place) -> Place:
         {"line": now - ABSTRACTS_KEPT, "updated": updated, "last": last, "most": STEP},
     )
     shown = Pages(database).shown() if rows else frozenset()
-    database.write(
-        "UPDATE paper SET abstract = '' WHERE id IN many(?)",
-        [[row["id"] for row in rows if row["id"] not in shown]],
-    )
+    old = [row["id"] for row in rows if row["id"] not in shown]
+    note_change(database, load_papers(database, old).values())
+    database.write("UPDATE paper SET abstract = '' WHERE id IN many(?)", [old])
     return [rows[-1]["updated"], rows[-1]["id"]] if len(rows) == STEP else None
 
 

@@ -114,6 +114,16 @@ class Archive(Concern):
             {"papers": list(papers), "runs": self._runs_of(day), "queries": list(queries)},
         )
 
+    def of_papers(self, papers: Sequence[str], queries: Sequence[str]) -> list[ArchivedPaper]:
+        """How some papers came first by each of some queries, in the order in which they did."""
+        return self._db.all(
+            ArchivedPaper,
+            # The plus keeps SQLite from reading all that the queries ever brought.
+            f"""{_ROW.replace("= m.query", "= +m.query")}
+                WHERE m.paper IN many(?) AND q.text IN many(?) AND {SHOWN} ORDER BY m.seq""",
+            [list(papers), list(queries)],
+        )
+
     def count(self, query: str) -> int:
         """How many papers stand in a query's log."""
         return self._db.number(
@@ -126,22 +136,13 @@ class Archive(Concern):
         """The papers that came last into a query's log, the last first, but for the first
         `skipped` of them.
         """
-        return self._db.all(
-            ArchivedPaper,
-            f"""{_ROW} WHERE q.text = ? AND {SHOWN} ORDER BY m.seq DESC LIMIT ? OFFSET ?""",
-            [query, most, skipped],
-        )
+        return self._db.all(ArchivedPaper, _PAGE.format("DESC"), [query, most, skipped])
 
     def oldest(self, query: str, most: int, skipped: int = 0) -> list[ArchivedPaper]:
         """The papers that came first into a query's log, but for the first `skipped` of them; the
         last of these first, as by `newest`, which takes long to reach them in a long log.
         """
-        found = self._db.all(
-            ArchivedPaper,
-            f"""{_ROW} WHERE q.text = ? AND {SHOWN} ORDER BY m.seq LIMIT ? OFFSET ?""",
-            [query, most, skipped],
-        )
-        return found[::-1]
+        return self._db.all(ArchivedPaper, _PAGE.format("ASC"), [query, most, skipped])
 
     def newest_of(self, queries: Sequence[str], most: int) -> list[ArchivedPaper]:
         """The papers that came last into any of some logs, the last first."""
@@ -177,6 +178,11 @@ class Archive(Concern):
         )
 
 
+# What is skipped is skipped in the index, and not read.
+_PAGE = f"""{_ROW} WHERE m.seq IN (
+        SELECT m.seq FROM query o JOIN seen m ON m.query = o.id
+        WHERE o.text = ? AND {SHOWN} ORDER BY m.seq {{}} LIMIT ? OFFSET ?)
+    ORDER BY m.seq DESC"""
 _NEAR_END = f"""{_ROW.replace("= m.query", "= +m.query")}
     WHERE m.seq > :near AND q.text IN many(:queries) AND {SHOWN}
     ORDER BY m.seq DESC LIMIT :most"""

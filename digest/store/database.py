@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -245,6 +246,17 @@ class Database:
                 with suppress(sqlite3.Error):
                     self._connection.rollback()
             raise
+
+    @contextmanager
+    def bounded(self, seconds: float) -> Iterator[None]:
+        """Give up what is asked in here after so many seconds of processor time: TryLaterError."""
+        end = time.thread_time() + seconds
+        # An index of words reads its pages by statements of their own, of a few operations each.
+        self._connection.set_progress_handler(lambda: time.thread_time() > end, 100)
+        try:
+            yield
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """Run a statement and return its rows by column name; a writing one commits where none is

@@ -16,6 +16,12 @@ _EXPLAINED: tuple[tuple[tuple[str, ...], type[DigestError], str, str], ...] = (
         "try again when that has ended",
     ),
     (
+        ("SQLITE_INTERRUPT",),
+        TryLaterError,
+        "was asked for more than it can look through in time",
+        "ask for less",
+    ),
+    (
         ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"),
         StoreError,
         "is not writable",

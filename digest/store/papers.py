@@ -15,6 +15,7 @@ from digest.rules.revision import changes, is_withdrawn, merged
 from digest.store.database import Database
 from digest.store.rows import columns_of, loads, stored, value_of
 from digest.store.withdrawals import search
+from digest.store.words import note_change
 
 _COLUMNS = [field.name for field in fields(Paper)]
 _UPSERT = f"""
@@ -65,6 +66,7 @@ def keep_papers(database: Database, papers: Sequence[Paper]) -> None:
         if before is None:
             write_paper(database, paper)
         elif (paper.version, not paper.approximate) > (before.version, not _is_guess(before)):
+            note_change(database, [before])
             write_paper(database, paper, redate=_is_guess(before))
             _note_changes(database, before, paper)
         else:

@@ -287,4 +287,23 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
 
     ALTER TABLE content_paper ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
     """,
+    # What the archive's long logs and its search need.
+    # `seen_shown`: the archive's rows of each log, to count and to skip.
+    # `searched`: the logs whose papers are in the index of words, each up to the row `until`.
+    # `findable`: the papers that are, each at the first of its rows in these logs. `was`: what was
+    # written there of a paper that has changed since, as JSON.
+    """
+    CREATE INDEX seen_shown ON seen(query, seq) WHERE kind <> 'revised' AND listed = 0;
+
+    CREATE TABLE searched(
+        query INTEGER PRIMARY KEY REFERENCES query(id),
+        until INTEGER NOT NULL
+    );
+    CREATE TABLE findable(
+        seq INTEGER PRIMARY KEY,
+        paper TEXT NOT NULL UNIQUE REFERENCES paper(id),
+        was TEXT
+    );
+    CREATE INDEX findable_changed ON findable(seq) WHERE was IS NOT NULL;
+    """,
 )

@@ -33,6 +33,7 @@ from digest.web.pages import Pages
 from digest.web.private_pages import PrivatePages
 from digest.web.public import PublicFile
 from digest.web.readers import Readers
+from digest.web.search import Search
 from digest.web.signing_up import SigningUp
 from digest.web.told import Told, legal_routes
 from digest.web.undoing import Undoing
@@ -44,8 +45,8 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the routes work with: a thread with the database for what readers do, and one for what
-    people read, so that neither waits for the other.
+    """What the routes work with: a thread with the database for what readers do, one for what
+    people read, and one for what they search for, so that none waits for another.
     """
 
     settings: Settings
@@ -53,6 +54,7 @@ class Site:
     signer: Signer
     database: DatabaseThread
     reading: DatabaseThread
+    searching: DatabaseThread
     file: PublicFile
     clock: Callable[[], datetime] = machine_now
 
@@ -67,8 +69,9 @@ def open_site(settings: Settings, store: Store) -> Iterator[Site]:
     with (
         closing(DatabaseThread(settings.db)) as database,
         closing(DatabaseThread(settings.db)) as reading,
+        closing(DatabaseThread(settings.db)) as searching,
     ):
-        yield Site(settings, pages, signer, database, reading, file)
+        yield Site(settings, pages, signer, database, reading, searching, file)
 
 
 def make_app(site: Site) -> Gateway:
@@ -88,7 +91,9 @@ def make_app(site: Site) -> Gateway:
     )
     # It would lead to whatever host the request names.
     app.router.redirect_slashes = False
-    app.router.default = Archive(site.pages, site.reading, site.file, site.settings.base_url)
+    search = Search(site.pages, site.searching)
+    address = site.settings.base_url
+    app.router.default = Archive(site.pages, site.reading, site.file, address, search)
     return Gateway(
         Told(app, site.pages, site.database, site.clock),
         prefix=site.pages.prefix,

@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from digest.rules.verdict import read_paper_name
 from digest.store import Store
 from digest.web.answers import SAFE, error_page
 from digest.web.archive_pages import ArchivePages, Found
@@ -19,6 +18,7 @@ from digest.web.database_thread import DatabaseThread
 from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public, PublicFile
+from digest.web.search import ADDRESSES, Search
 
 KEPT = 6_000_000
 """Octets of pages that are kept, made, as long as they are current."""
@@ -30,7 +30,6 @@ NOT_HERE = (
     " same: they are matched with title, abstract and authors, and from the day on since which they"
     " are asked for."
 )
-NO_ID = "That is no id of arXiv's, which are written as 2611.01234 or hep-th/9901001."
 FRESH = {"Cache-Control": "public, max-age=60"}
 
 
@@ -40,10 +39,16 @@ class Archive:
     """
 
     def __init__(
-        self, pages: Pages, database: DatabaseThread, file: PublicFile, address: str
+        self,
+        pages: Pages,
+        database: DatabaseThread,
+        file: PublicFile,
+        address: str,
+        search: Search,
     ) -> None:
         self._pages, self._database, self._file, self._address = pages, database, file, address
-        self._kept = Kept()
+        self._kept, self._search = Kept(), search
+        self._searched = Public()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer where no other route does (ASGI)."""
@@ -57,22 +62,19 @@ class Archive:
         public, path = await self._file.now(), request.scope["path"].removeprefix("/")
         if not public.keywords:
             raise HTTPException(404)
-        if path == "find":
-            return self._to_paper(request.query_params.get("id", ""))
+        if request.method not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        if path in ADDRESSES:
+            return await self._search.answer(request, public, ADDRESSES[path])
+        if public is not self._searched:
+            # A large database takes minutes.
+            self._searched = public
+            self._search.keep_up(public)
         found = await self._database.do(lambda store: self._find(store, public, path))
         if found is None:
             words = NOT_HERE if path.startswith("paper/") else ""
             return error_page(self._pages, 404, words=words, archive=True)
-        if request.method not in ("GET", "HEAD"):
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         return conditional(request, found)
-
-    def _to_paper(self, text: str) -> Response:
-        """The way to the page of a paper that is asked for, by its id or its address on arXiv."""
-        name = read_paper_name(text)
-        if name is None:
-            return error_page(self._pages, 404, words=NO_ID, archive=True)
-        return Response(status_code=303, headers=SAFE | {"Location": f"paper/{name.id}.html"})
 
     def _find(self, store: Store, public: Public, path: str) -> Found | None:
         self._kept.look(store, public, self._pages.notice)

@@ -16,6 +16,7 @@ from datetime import datetime
 from markupsafe import escape
 
 from digest.model import Digest, Paper
+from digest.rendering.entry import keyword_name
 from digest.rendering.export import FILES, WRITERS, Record
 from digest.rendering.pieces import Extent
 from digest.rendering.render import HTML_KEYWORDS
@@ -77,7 +78,11 @@ class ArchivePages:
         listing = listings.find(bare) if dot + ending in ENDINGS else None
         if listing is None:
             return None
-        return self._page(listing) if ending == "html" else self._export(listing, dot + ending)
+        return self.content(listing, dot + ending)
+
+    def content(self, listing: Listing, ending: str) -> Found:
+        """A listing as it is sent, by the ending of its address."""
+        return self._page(listing) if ending == ".html" else self._export(listing, ending)
 
     def text(self, listings: Listings, path: str) -> str:
         """What stands at a path that is known to lead somewhere."""
@@ -107,11 +112,18 @@ class ArchivePages:
         root = root_of(listing.path)
         place = f"#{paper.id}" if self._static else f"{root}/paper/{paper.id}.html"
         data = "" if listing.came else f'<span class="Z3988" title="{escape(coins(paper))}"></span>'
-        return f'&nbsp; <a id="{escape(paper.id)}" href="{escape(place)}">Permanent link</a>{data}'
+        line = f'&nbsp; <a id="{escape(paper.id)}" href="{escape(place)}">Permanent link</a>{data}'
+        for slug, keyword in self._public.slugs.items() if listing.brought else ():
+            if keyword.name in listing.brought.get(paper.id, ()):
+                name = escape(keyword_name(keyword.name))
+                line += f'&nbsp; <a class="b" href="{root}/keyword/{slug}.html">{name}</a>'
+        return line
 
     def _export(self, listing: Listing, ending: str) -> Found:
+        names = {item.paper.id: item.keywords for item in listing.items} | dict(listing.brought)
+        papers = (item.paper for item in listing.items)
         return taken_along(
-            ending, (Record(item.paper, item.keywords, None, None) for item in listing.items)
+            ending, (Record(paper, tuple(names[paper.id]), None, None) for paper in papers)
         )
 
 

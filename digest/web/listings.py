@@ -7,15 +7,15 @@ asked for, but on what is on record.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from digest.keywords.categories import is_outside
 from digest.keywords.grammar import describe
 from digest.keywords.words import counted, listed
-from digest.model import Digest, Item, Keyword, Kind, Layout, Paper, Subscriber
+from digest.model import Digest, Item, Keyword, Kind, Layout, Paper, Rule, Subscriber
 from digest.rendering.entry import keyword_name
 from digest.rendering.texts import readable
 from digest.rules.calendar import announcement_of
@@ -42,10 +42,11 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PageLink:
-    """A link to another page: its path without an ending, and the words."""
+    """A link to another page: its path without an ending, the words, and what is asked of it."""
 
     path: str
     words: str
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Listing:
     """The papers at one path, put together as a digest would; `title` and `lead` say what they are.
 
     `feed` is the path of the feed that goes on with them; `came` says of a single paper how it
-    came.
+    came. Of what was searched for, `asked` is what is asked of the path, `text` what was written,
+    `reading` how it was read, line by line, and `brought` which keywords brought each paper.
     """
 
     path: str
@@ -64,6 +66,10 @@ class Listing:
     older: PageLink | None = None
     feed: str = "feed"
     came: tuple[str, ...] = ()
+    asked: str = ""
+    text: str = ""
+    reading: tuple[str, ...] = ()
+    brought: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def items(self) -> list[Item]:
@@ -220,6 +226,21 @@ class Listings:
             digest=digest,
             came=tuple(_came(row, keyword_name(names[row.query])) for row in rows),
         )
+
+    def found(
+        self, papers: Sequence[str], query: str, heading: str
+    ) -> tuple[Digest, dict[str, list[str]]]:
+        """Some papers as a digest of what matches a query, under one heading; and by their ids the
+        names of the keywords that brought them.
+        """
+        first: dict[str, ArchivedPaper] = {}
+        names: dict[str, list[str]] = {}
+        for row in self._archive.of_papers(papers, self._public.queries):
+            first.setdefault(row.paper, row)
+            names.setdefault(row.paper, []).append(self._public.names[row.query])
+        items = self._items([first[paper] for paper in papers if paper in first], dated=True)
+        own = [replace(item, keywords=(heading,)) for item in items]
+        return self._digest(own, date.min, Keyword(heading, query, Rule.QUERY)), names
 
     def feed(self, path: str) -> Feed | None:
         """The feed at a path without its ending: of all public keywords, or of one."""

@@ -89,7 +89,10 @@ def test_a_database_that_has_taken_some_of_the_steps_loses_nothing_by_the_others
         patch.setattr(database_module, "MIGRATIONS", MIGRATIONS[:version])
         Database.open(older).close()
     with closing(sqlite3.connect(older)) as database, database:
-        database.execute("INSERT INTO consent VALUES(1, 1, 'I agree', '2026-11-01T06:00:00Z')")
+        database.execute(
+            """INSERT INTO consent(id, subscriber, words, at)
+               VALUES(1, 1, 'I agree', '2026-11-01T06:00:00Z')"""
+        )
         database.execute(
             "INSERT INTO suppression VALUES('gone@example.org', 'link',"
             " '2026-11-01T06:00:00Z', 'wanted', 1)"

@@ -76,7 +76,9 @@ def make_gateway(
     found = survey_settings({"DIGEST_HOME": str(home), **settings}, {}, home).settings
     file = PublicFile(found)
     file.look()
-    return make_app(Site(found, Pages(), make_signer(store), database, library or database, file))
+    return make_app(
+        Site(found, Pages(), make_signer(store), database, library or database, database, file)
+    )
 
 
 @contextlib.asynccontextmanager

@@ -132,19 +132,6 @@ async def test_a_paper_has_an_address_for_good_and_says_how_it_came(own_room: Ro
     )
 
 
-async def test_whether_a_paper_came_is_asked_by_its_id(room: Room) -> None:
-    for text in ("2611.00100", "arXiv:2611.00100v2", "https://arxiv.org/abs/2611.00100"):
-        answer = await room.client.get("/find", params={"id": text})
-        assert answer.status_code == 303
-        assert answer.headers["location"] == "paper/2611.00100.html"
-    other = await room.client.get("/find", params={"id": "2611.00500"}, follow_redirects=True)
-    assert other.status_code == 404
-    assert "None of the keywords that are public here" in other.text
-    assert 'href="/index.html"' in other.text
-    assert "no id of arXiv" in (await room.client.get("/find", params={"id": "x"})).text
-    assert (await room.get("/find")).status_code == 404
-
-
 async def test_pages_can_be_taken_along(room: Room) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -213,9 +200,9 @@ async def test_a_page_is_made_anew_for_papers_at_once_and_for_what_a_run_mails_s
 
 
 PIECES = st.sampled_from(
-    """day keyword paper u d reader find static feed.atom 2026-11-09 0001-01-01 9999-12-31
-    2026-02-30 reward-model .. . %00 %2e%2e 1 9999999 0 2611.00100 hep-th 9901001 index.html .bib
-    .atom é""".split()
+    """day keyword paper u d reader search static feed.atom 2026-11-09 0001-01-01 9999-12-31
+    2026-02-30 reward-model search.html .. . %00 %2e%2e 1 9999999 0 2611.00100 hep-th 9901001
+    index.html .bib .atom é""".split()
 )
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"])
 
@@ -225,7 +212,9 @@ async def test_whatever_is_asked_for_nothing_breaks(room: Room) -> None:
 
     @given(
         st.lists(st.one_of(PIECES, st.text(max_size=12)), max_size=5),
-        st.sampled_from(["", ".html", ".bib", ".ris", ".atom", "?id=%00", "?id=2611.00100"]),
+        st.sampled_from(
+            ["", ".html", ".bib", ".ris", ".atom", "?q=%00", "?q=2611.00100", "?q=title&before=x"]
+        ),
         METHODS,
         st.dictionaries(
             st.sampled_from(["If-None-Match", "If-Modified-Since", "X-Forwarded-For", "Forwarded"]),

@@ -45,7 +45,9 @@ class WebSide(World):
             base_url=BASE,
         )
         file = PublicFile(settings)
-        site = Site(settings, Pages(), self.signer, database, database, file, lambda: self.now)
+        site = Site(
+            settings, Pages(), self.signer, database, database, database, file, lambda: self.now
+        )
         self.app = make_app(site)
 
     @property
