@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from digest.system.signals import Stop
+from digest.web.gateway import LONGEST_BODY
 
 # What is taken must find a descriptor, beside the database's.
 MOST = min(100, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
@@ -26,6 +27,9 @@ SECONDS = 15.0
 """For a whole request with its answer, from the connection or the answer before."""
 LONGEST_HEAD = 16_384
 """Octets of a request's line and headers."""
+MOST_OCTETS = LONGEST_HEAD + LONGEST_BODY
+"""Octets that may come from the connection, or the answer before, to the answer. What is left of a
+body once it is answered is thrown away, and has an end, too."""
 AT_A_TIME = MOST // 2
 """Connections that are taken before those before them are read."""
 
@@ -36,12 +40,22 @@ class Connection(H11Protocol):
     open: ClassVar[dict[Connection, asyncio.TimerHandle]] = {}
     """The connections with their limits, the one that has waited for longest first."""
 
+    _octets = 0
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._wait()
         if len(self.open) > MOST:
             next(iter(self.open))._end()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, as far as that has an end."""
+        self._octets += len(data)
+        if self._octets > MOST_OCTETS:
+            self._end()
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -65,6 +79,7 @@ class Connection(H11Protocol):
 
     def _wait(self) -> None:
         self._forget()
+        self._octets = 0
         self.open[self] = self.loop.call_later(SECONDS, self._end)
 
     def _forget(self) -> None:

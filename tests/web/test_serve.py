@@ -329,7 +329,7 @@ async def database(tmp_path: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Sto
         readers = (reader(ADA, "Reasoning"),)
         store.subscribers.sync(Roster(readers, readers[0].keywords), MONDAY)
         signer = make_signer(store)
-        with contextlib.closing(DatabaseThread(tmp_path / "digest.db", seconds=0.05)) as database:
+        with contextlib.closing(DatabaseThread(tmp_path / "digest.db", seconds=0.2)) as database:
             transport = httpx.ASGITransport(make_gateway(store, database))
             async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
                 yield client, store, f"/u/{signer.token(Purpose.LEAVE, 1)}"

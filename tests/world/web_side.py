@@ -36,7 +36,7 @@ class WebSide(World):
 
     def __init__(self, home: Path, database: DatabaseThread, settings: Settings) -> None:
         super().__init__(settings.db)
-        self.home, self.settings = home, settings
+        self.home, self.settings, self.thread = home, settings, database
         self.signer: Signer = make_signer(self.store)
         self.sender = Sender(
             "Daily Papers <papers@example.org>",
