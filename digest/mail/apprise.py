@@ -70,8 +70,8 @@ def written(message: Mapping[str, Any], form: str, room: int, *, titled: bool, l
     # With less around them than there is, so many papers fit at most.
     for number in range(bisect_right(sizes, room) - 1, -1, -1):
         more = [_more(ids[number:], message["link"], form, room // 4)] if ids[number:] else []
-        parts = [*begin, *told["papers"][:number], *more, _escaped(message["leave"], form)]
-        text = gap.join(filter(None, parts))
+        end = [told["end"], _escaped(message["leave"], form)]
+        text = gap.join(filter(None, [*begin, *told["papers"][:number], *more, *end]))
         if _size(text, form) <= room and (not lines or text.count("\n") < lines):
             break
     return text

@@ -26,8 +26,8 @@ _LINK = re.compile(r"(?<=[a-z]):(?=//)", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Chat:
     """A digest's title, and its JSON: `ids` of all papers in their order, and for each of `text`,
-    `markdown` and `html` its `head`, and of each paper a text; headings stand before the first
-    paper below them.
+    `markdown` and `html` its `head`, its `end`, and of each paper a text; headings stand before the
+    first paper below them.
     """
 
     title: str
@@ -70,6 +70,7 @@ def render_chat(digest: Digest) -> Chat:
     forms = {
         name: {
             "head": markup.newline.join(map(markup.inert, _head(page))),
+            "end": markup.inert(page.receipt),
             "papers": [text for section in page.sections for text in _section(section, markup)],
         }
         for name, markup in _MARKUPS.items()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from digest.model import Digest, Item
+from digest.rendering.receipt import receipt
 from digest.rendering.texts import readable
 from digest.rendering.view import headlines
 from digest.times import to_text
@@ -45,6 +46,7 @@ def render_payload(digest: Digest) -> Payload:
             {"title": section.title, "papers": [_paper(item) for item in section.items]}
             for section in digest.sections
         ],
+        "receipt": receipt(digest),
         "contact": digest.contact,
     }
     return Payload(title, json.dumps(data, separators=(",", ":")).encode("ascii"))

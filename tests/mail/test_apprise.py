@@ -237,7 +237,7 @@ async def test_no_message_is_longer_than_its_service_takes_and_no_paper_is_cut(
 
 def test_what_is_left_leads_to_the_digests_page_where_there_is_one() -> None:
     ids = [f"2611.{number:05}" for number in range(300)]
-    papers = {"head": "For MLLM.", "papers": [f"A title ({each})" for each in ids]}
+    papers = {"head": "For MLLM.", "end": "", "papers": [f"A title ({each})" for each in ids]}
     message = {
         "title": "300 new papers",
         "leave": "To leave, say so.",

@@ -3,12 +3,15 @@ commands, and no token of theirs in any word of a mistake."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from digest.errors import UsageError
-from digest.model import Channel
+from digest.model import Channel, Outgoing
+from digest.setup.channels import targets_of
+from digest.setup.settings import load_settings
 from digest.subscribers.edit import (
     add_subscribers,
     move_subscriber,
@@ -18,7 +21,9 @@ from digest.subscribers.edit import (
 from digest.subscribers.follow import follow_text, problem_words
 from digest.subscribers.load import load_roster
 from digest.subscribers.problems import SubscribersFileError
+from digest.subscribers.pseudonyms import Pseudonyms, mailboxes, reveal
 
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TOKEN = "T0KEN-of-the-lab"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 FILE = f"""\
@@ -158,3 +163,15 @@ def test_a_webhook_and_a_chat_have_names_of_their_own(tmp_path: Path) -> None:
     again = "  - {apprise: $CHAT, name: lab chat, keywords: [MLLM]}\n"
     with pytest.raises(SubscribersFileError, match="apprise:lab chat stands here for the second"):
         load_roster(written(tmp_path, FILE + again))
+
+
+def test_where_strangers_see_the_database_a_name_is_hidden_and_found_again(tmp_path: Path) -> None:
+    hidden = Pseudonyms("a key of these tests").hide(load_roster(written(tmp_path)))
+    _, lab = hidden.subscribers
+    assert lab.email.startswith("reader:")
+    assert (lab.name, lab.channel, lab.mailbox) == ("", Channel.WEBHOOK, "webhook:Lab chat")
+    outgoing = Outgoing(1, 1, lab.email, "", "<a@b>", NOW, "", (), channel=lab.channel)
+    named = reveal(outgoing, mailboxes(hidden))
+    assert named is not None
+    target = targets_of(load_settings({}, {"DIGEST_HOME": str(tmp_path)}), hidden).of(named.address)
+    assert target.url == f"https://hooks.example.org/{TOKEN}"
