@@ -90,8 +90,10 @@ def paths(side: WebSide) -> st.SearchStrategy[str]:
         | st.from_regex(r"\A[0-9]{1,14}-[a-z2-7]{0,22}\Z")
     )
     cut = st.tuples(st.sampled_from(genuine), st.integers(0, 30)).map(lambda t: t[0][: t[1]])
-    return st.just("/signup") | st.tuples(st.sampled_from("upc"), tokens | cut).map(
-        lambda t: f"/{t[0]}/{quote(t[1], safe='', errors='replace')}"
+    # Behind some stands a number: of a paper in a mail, or of a change.
+    behind = st.just("") | st.sampled_from(["/0", "/1", "/99", f"/{9**30}", "/x"])
+    return st.just("/signup") | st.tuples(st.sampled_from("upc"), tokens | cut, behind).map(
+        lambda t: f"/{t[0]}/{quote(t[1], safe='', errors='replace')}{t[2]}"
     )
 
 
