@@ -101,6 +101,7 @@ class Choices:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         token, place = request.path_params["token"], place_of(request)
+        await self.readers.look()
         page = await self.database.do(lambda store: self._answer(store, token, form, place))
         if page is None:
             log.info("a link that leads nowhere")

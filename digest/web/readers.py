@@ -4,8 +4,10 @@ themselves say.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 
+from digest.errors import TryLaterError
 from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.model import Origin, Roster, SignUp, Subscriber, Wish
 from digest.setup.settings import Settings
@@ -14,6 +16,7 @@ from digest.store import Store
 from digest.subscribers.book import Book, with_wishes
 from digest.subscribers.load import follow_file
 from digest.system.files import file_stamp
+from digest.web.database_thread import SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,22 @@ class Readers:
         self._stamp: object = object()
         self._book: Book | None = None
         self._served: dict[str, Subscriber] = {}
+        self._reading: asyncio.Future[Book] | None = None
+
+    async def look(self) -> None:
+        """Read the file where it has changed, beside the database's thread: a large one takes
+        seconds, and nobody who leaves waits for it. Raises TryLaterError where it is not read in
+        time, ConfigError where it cannot be followed.
+        """
+        changed = self._book is None or file_stamp(self._settings.subscribers) != self._stamp
+        if self._reading is None and changed:
+            self._reading = asyncio.get_running_loop().run_in_executor(None, self.book)
+        if (reading := self._reading) is not None:
+            await asyncio.wait([reading], timeout=SECONDS)
+            if not reading.done():
+                raise TryLaterError("the subscribers file is being read")
+            self._reading = None
+            reading.result()
 
     def book(self) -> Book:
         """What the subscribers file says. Raises ConfigError where it cannot be followed."""

@@ -88,6 +88,7 @@ class SigningUp:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         place = place_of(request)
+        await self.readers.look()
         answer = secret_page(await self.database.do(lambda store: self._answer(store, form, place)))
         answer.headers["Content-Security-Policy"] = f"{SAFE[POLICY]}; script-src 'self'"
         return answer

@@ -60,6 +60,7 @@ class Undoing:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         token, number = request.path_params["token"], numbered(request.path_params["number"])
+        await self.readers.look()
         page = await self.database.do(lambda store: self._answer(store, token, number, form))
         if page is None:
             log.info("a link that leads nowhere")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from digest.mail.reader_tokens import Purpose
 from digest.store import Store
-from digest.subscribers.book import fields_of
+from digest.subscribers.book import Book, fields_of
 from digest.subscribers.load import follow_file
+from digest.web import readers
 from digest.web.forms import stamp
 from tests.world.web_side import BASE, WebSide, web_side
 from tests.world.worlds import DAY, HOUR, eprint, text
@@ -190,6 +193,27 @@ async def test_a_form_counts_for_its_reader_and_a_day_and_leaving_needs_none(sid
     for path, form in ((link, {"button": "leave all"}), (side.link(ADA, "u"), {})):
         await side.ask(path, {"form": ""} | form)
     assert sorted(suppressed(side.store)) == [ADA, EVE]
+
+
+async def test_while_a_large_file_is_read_who_leaves_is_heard(
+    side: WebSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices, leave = side.link(EVE, "p"), side.link(ADA, "u")
+    follow, read = readers.follow_file, threading.Event()
+
+    def slowly(*args: Any, **changes: Any) -> Book:
+        read.wait(20)
+        return follow(*args, **changes)
+
+    monkeypatch.setattr(readers, "follow_file", slowly)
+    monkeypatch.setattr(readers, "SECONDS", 0.1)
+    side.settings.subscribers.write_text(side.settings.subscribers.read_text() + "public: [RL]\n")
+    assert (await side.ask(choices)).status_code == 503
+    assert (await side.ask(leave, {})).status_code == 200
+    assert suppressed(side.store) == [ADA]
+    read.set()
+    monkeypatch.setattr(readers, "SECONDS", 20)
+    assert (await side.ask(choices)).status_code == 200
 
 
 @pytest.mark.heavy
