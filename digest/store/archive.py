@@ -63,6 +63,10 @@ class Archive(Concern):
             return None
         return self._day_of(_LAST, queries, min(rows, default=head(self._db) + 1))
 
+    def first_day(self, queries: Sequence[str]) -> date | None:
+        """The first day of which it is known that one of the queries brought a paper."""
+        return self._day_of(_NEXT, queries, 0)
+
     def next_day(self, queries: Sequence[str], after: date) -> date | None:
         """The first day on which one of the queries brought a paper, after another one."""
         rows = self._rows_of(after)

@@ -52,14 +52,17 @@ def error_page(
     status: int,
     headers: Mapping[str, str] | None = None,
     words: str = "",
+    title: str = "",
     *,
     archive: bool = False,
 ) -> Response:
-    """An error as a page; `words` in the place of the usual sentence. With the ways to the other
-    pages where it stands among those of the `archive`.
+    """An error as a page; `words` in the place of the usual sentence, under a `title` of their own.
+    With the ways to the other pages where it stands among those of the `archive`.
     """
     heading, sentence = WORDS.get(status, ("This did not work", "Please try again."))
-    content = pages.page("error.html", heading=heading, sentence=words or sentence, archive=archive)
+    content = pages.page(
+        "error.html", heading=title or heading, sentence=words or sentence, archive=archive
+    )
     return HTMLResponse(content, status_code=status, headers=HEADERS | dict(headers or {}))
 
 

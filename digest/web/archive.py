@@ -11,11 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.rules.verdict import read_paper_name
 from digest.store import Store
 from digest.web.answers import SAFE, error_page
 from digest.web.archive_pages import ArchivePages, Found
 from digest.web.database_thread import DatabaseThread
 from digest.web.listings import Listings
+from digest.web.not_here import DID_NOT_COME, why_not
 from digest.web.pages import Pages
 from digest.web.public import Public, PublicFile
 from digest.web.search import ADDRESSES, Search
@@ -25,11 +27,6 @@ KEPT = 6_000_000
 LOOKED = 10.0
 """Seconds for which a page that is kept holds, whatever is written that brings no paper: a run that
 mails writes many times a second."""
-NOT_HERE = (
-    "None of the keywords that are public here has brought this paper. It may be on arXiv all the"
-    " same: they are matched with title, abstract and authors, and from the day on since which they"
-    " are asked for."
-)
 FRESH = {"Cache-Control": "public, max-age=60"}
 
 
@@ -72,8 +69,11 @@ class Archive:
             self._search.keep_up(public)
         found = await self._database.do(lambda store: self._find(store, public, path))
         if found is None:
-            words = NOT_HERE if path.startswith("paper/") else ""
-            return error_page(self._pages, 404, words=words, archive=True)
+            name = read_paper_name(path.removeprefix("paper/").removesuffix(".html"))
+            if name is None or not path.startswith("paper/"):
+                return error_page(self._pages, 404, archive=True)
+            words = await self._database.do(lambda store: why_not(store, public, name))
+            return error_page(self._pages, 404, words=words, title=DID_NOT_COME, archive=True)
         return conditional(request, found)
 
     def _find(self, store: Store, public: Public, path: str) -> Found | None:

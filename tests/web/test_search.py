@@ -19,6 +19,12 @@ from tests.world.worlds import DAY
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may be busy."""
+    monkeypatch.setattr("digest.web.search.PATIENCE", 60)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
     """One for all tests that only read."""
@@ -88,7 +94,11 @@ async def test_whether_a_paper_came_is_asked_by_its_id(room: Room) -> None:
     assert other.status_code == unknown.status_code == 404
     assert other.text.replace("00500", "00777") == unknown.text
     assert "None of the keywords that are public here" in other.text
+    assert "arXiv last answered for all of them on Tuesday 10 November 2026" in other.text
     assert 'href="/index.html"' in other.text
+    old = await room.client.get("/search.html?q=2005.00001", follow_redirects=True)
+    assert "Its id is of May 2020" in old.text
+    assert "came on Monday 9 November 2026" in old.text
 
 
 async def test_a_mistake_is_shown_under_its_character(room: Room) -> None:
@@ -159,7 +169,7 @@ async def test_who_asks_before_all_is_in_the_index_is_asked_to_wait(
     answer = await search(own_room, "title")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "being made ready" in answer.text
-    monkeypatch.undo()
+    monkeypatch.setattr("digest.web.search.PATIENCE", 60)
     assert len(await found(own_room, "title")) == 10
 
 
