@@ -141,7 +141,10 @@ class _Taking:
                WHERE lower(address) = lower(?) AND id <> ?""",
             [address, number],
         )
-        self._db.write("UPDATE subscriber SET address = ? WHERE id = ?", [address, number])
+        self._db.write(
+            "UPDATE subscriber SET address = :address WHERE id = :number",
+            {"address": address, "number": number},
+        )
 
     def _let_go(self, reader: int, number: int) -> None:
         if self._came_back(reader, number):

@@ -61,7 +61,7 @@ from digest.subscribers.addresses import channel_of
 from digest.times import from_text, to_text
 from tests.world.likes import SITE, Likes, rendered
 from tests.world.own_papers import SUBJECTS, OwnPapers
-from tests.world.own_words import WISHES, OwnWords
+from tests.world.own_words import WISHES, OwnWords, rename_in
 from tests.world.receipts import tally_by
 from tests.world.statements import pass_over
 from tests.world.worlds import mailer_of
@@ -637,13 +637,12 @@ class World:
                 self.oracle.forget(address)
                 self.oracle.give_number_up(address)
                 if self.backup:
-                    self.backup.forgotten_since.add(address)
+                    self.backup.since.append((address, ""))
                 self.stats["forgotten"] += 1
 
     def _back_up_or_restore(self) -> None:
         """Now and then a backup is made, and put back some days later; what came since counts as
-        not mailed. Not where the clock goes wrong, since then nobody can tell what came first, and
-        not where readers move or take things away (tests/store/test_taking_over.py).
+        not mailed. Not where the clock goes wrong, since then nobody can tell what came first.
         """
         if not self.restores or self.restoring.random() > (0.2 if self.backup else 0.1):
             return
@@ -658,15 +657,15 @@ class World:
         # A like is taken over with its paper, as the old database knew it.
         for paper in sorted(liked.intersection(self.database.column("SELECT paper FROM liked"))):
             self.oracle._know(papers[paper])
-        forgotten, by_then = self.backup.forgotten_since, self.backup.signed
-        self.backup = None
+        backup, self.backup = self.backup, None
+        forgotten = {address for address, moved in backup.since if not moved}
         # Who had asked to come back, and was not known by then, has to ask again.
         marked = self.store.suppressions.forgotten(self.people).keys()
         if known - self.forgotten & marked:
             raise BrokenError(f"{known & marked} came back, and are forgotten in a restored copy")
         self.forgotten |= marked
         self.oracle.restored(left, forgotten)
-        self.own.restored(by_then, forgotten.union(left))
+        self.own.restored(backup.signed, backup.taken, forgotten.union(left))
         self.own.judge_agreed()
         self.stats["restored"] += 1
 
@@ -956,13 +955,14 @@ class Backup:
 
     def __init__(self, world: World) -> None:
         self.copy = CrashingDatabase.copy_of(_NOWHERE)
-        self.forgotten_since: set[str] = set()
+        self.since: list[tuple[str, str]] = []
+        """Who was given which other address since then, or "" where they were forgotten."""
         world.database.copy_into(self.copy)
         kept = ("world", "asked", "mailed_in_spite", "numbers", "bodies")
         books = {name: held for name, held in vars(world.oracle).items() if name not in kept}
         self.books = copy.deepcopy(books)
         self.pressed = copy.deepcopy((world.away_before, world.farewells, world.clicked))
-        self.signed = dict(world.own.signed)
+        self.signed, self.taken = copy.deepcopy((world.own.signed, world.own.taken))
 
     def restore(self, world: World) -> None:
         """Put the copy in the place of the database, as `digest db restore --not-mailed` does."""
@@ -973,6 +973,14 @@ class Backup:
         self.copy.close()
         vars(world.oracle).update(self.books)
         world.away_before, world.farewells, world.clicked = self.pressed
+        for old, new in self.since:
+            if not new:
+                world.oracle.forget(old)
+            else:
+                world.oracle.move(old, new)
+                world.stats["moved since a backup"] += 1
+            for book in (world.away_before, self.signed, self.taken):
+                rename_in(book, old, new)
 
 
 class Oracle:

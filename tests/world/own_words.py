@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digest.errors import ConfigError
 from digest.model import (
@@ -46,18 +47,31 @@ WISHES = {"r1": Revisions.ALL, "r2": Revisions.PUBLISHED, "gi": Revisions.ALL}
 class Taken:
     """What a reader of the file took away: a day, or a query and its name."""
 
-    field: Away
+    kind: Away
     value: str
     entry: str
+    at: datetime = field(compare=False)
 
     def holds(self, reader: Subscriber) -> bool:
         """Whether the file still says what it said then."""
-        if self.field is Away.PAUSE:
+        if self.kind is Away.PAUSE:
             return self.entry == str(reader.paused_until or "")
         return any(self.is_about(keyword) for keyword in reader.keywords)
 
     def is_about(self, keyword: Keyword) -> bool:
         return self.value == keyword.query or self.entry == keyword.name
+
+
+def _last(own: Iterable[Taken]) -> datetime:
+    return max((one.at for one in own), default=datetime.min.replace(tzinfo=UTC))
+
+
+def rename_in(book: dict[str, Any], old: str, new: str) -> None:
+    """Put what a book has of a reader under their new address; "": they are forgotten."""
+    if old in book:
+        held = book.pop(old)
+        if new:
+            book[new] = replace(held, email=new) if isinstance(held, Subscriber) else held
 
 
 @dataclass(frozen=True)
@@ -121,11 +135,11 @@ class OwnWords:
         for address in [one for one in self.world.people if "@" in one]:
             if address in self.signed:
                 self._change_mind(address)
-            elif address in self.world.roster and not self.world.restores:
+            elif address in self.world.roster:
                 self._take_away(address, self.world.roster[address])
             elif address not in self.world.roster and self.random.random() < often:
                 self.sign_up(address)
-            if self.random.random() < 0.01 and not self.world.restores:
+            if self.random.random() < 0.01:
                 self._move(address)
             if self.agreeing.random() < 0.02:
                 self._agree(address)
@@ -249,7 +263,9 @@ class OwnWords:
         before, world = self.before.pop(address, None), self.world
         number = world.store.subscribers.number(address) or 0
         last = world.store.choices.of(number, world.clock(), most=1)
-        if before is None or not last or world.restores:
+        made = world.database.number("SELECT MAX(id) FROM choice WHERE subscriber = ?", [number])
+        # What a wrong clock dated long ago is no longer kept, and an earlier change is.
+        if before is None or [each.id for each in last] != [made] or world.restores:
             return
         if isinstance(before, Subscriber):
             there = self.missing.isdisjoint(keyword.name for keyword in before.keywords)
@@ -281,7 +297,7 @@ class OwnWords:
                 self._on_the_page(address, reader, button=f"leave:{keyword.name}")
                 self.before[address] = frozenset(own)
                 own -= {one for one in own if one.value == keyword.query}
-                own.add(Taken(Away.KEYWORD, keyword.query, keyword.name))
+                own.add(Taken(Away.KEYWORD, keyword.query, keyword.name, self.world.clock()))
                 self.world.stats["keywords left"] += 1
         elif luck < 0.06:
             until = (self.world.now + timedelta(days=self.random.randint(1, 9))).date()
@@ -290,14 +306,14 @@ class OwnWords:
                 day = until.isoformat()
                 self._on_the_page(address, reader, button="pause", paused_until=day)
                 self.before[address] = frozenset(own)
-                own -= {one for one in own if one.field is Away.PAUSE}
-                own.add(Taken(Away.PAUSE, until.isoformat(), entry))
+                own -= {one for one in own if one.kind is Away.PAUSE}
+                own.add(Taken(Away.PAUSE, until.isoformat(), entry, self.world.clock()))
         elif luck < 0.1 and own:
             one = self.random.choice(sorted(own, key=str))
             if self.random.random() < 0.5:
                 self.end(address, one)
             elif self._is_the_files(number):
-                self._on_the_page(address, reader, button=f"back:{one.field} {one.value}")
+                self._on_the_page(address, reader, button=f"back:{one.kind} {one.value}")
                 self.before[address] = frozenset(own)
                 own.discard(one)
 
@@ -311,7 +327,7 @@ class OwnWords:
         named = (
             wish
             for wish in wishes.all()
-            if (wish.email, wish.field, wish.value) == (address, taken.field, taken.value)
+            if (wish.email, wish.field, wish.value) == (address, taken.kind, taken.value)
         )
         wishes.end(named)
         self.taken[address].discard(taken)
@@ -326,12 +342,11 @@ class OwnWords:
         world.stats["moved"] += 1
         world.people[world.people.index(old)] = new
         world.suppressed.discard(old)
-        for book in (world.roster, self.signed):
-            if old in book:
-                book[new] = replace(book.pop(old), email=new)
-        for each in (world.mistaken, world.away_before, self.taken, self.agreed, self.before):
-            if old in each:
-                each[new] = each.pop(old)  # type: ignore[index,assignment]
+        books = (world.roster, self.signed, world.mistaken, world.away_before, self.taken)
+        for book in (*books, self.agreed, self.before):
+            rename_in(book, old, new)
+        if world.backup:
+            world.backup.since.append((old, new))
         world.oracle.move(old, new)
         world.likes.move(old, new)
 
@@ -342,10 +357,20 @@ class OwnWords:
         self.agreed.pop(address, None)
         self.before.pop(address, None)
 
-    def restored(self, by_then: dict[str, Subscriber], left: set[str]) -> None:
-        """A backup was restored, from the time when those had signed up: who did so since has, who
-        left or was forgotten stays so, and whom the file took over is handed over once more.
+    def restored(
+        self, by_then: dict[str, Subscriber], taken: dict[str, set[Taken]], left: set[str]
+    ) -> None:
+        """A backup was restored, from the time when those had signed up and that was taken away:
+        who signed up since has, who left or was forgotten stays so, and whom the file took over is
+        handed over once more. Of what a reader took away the later word counts, and what they only
+        took back since, or the file ended, is away once more.
         """
+        for address in taken.keys() | self.taken.keys():
+            mine, since = taken.get(address, set()), self.taken.get(address, set())
+            self.world.stats["taken away since a backup"] += not since <= mine
+            self.world.stats["taken back since a backup"] += not mine <= since
+            if address not in left and _last(mine) > _last(since):
+                self.taken[address] = mine
         self.world.stats["signed off since a backup"] += len(
             by_then.keys() & left - self.signed.keys()
         )
@@ -374,7 +399,7 @@ class OwnWords:
             change = self._sign_up(self.signed[address])
             self.world.store.signups.change(change, self.world.clock())
         for address, own in self.taken.items():
-            for taken in [one for one in own if one.field is Away.PAUSE]:
+            for taken in [one for one in own if one.kind is Away.PAUSE]:
                 self.end(address, taken)
 
     # -- what a roster is to hold
@@ -439,8 +464,8 @@ class OwnWords:
     def less_taken(self, reader: Subscriber) -> Subscriber:
         """A reader of the file less what they took away."""
         own = [taken for taken in self.taken.get(reader.email, ()) if taken.holds(reader)]
-        left = [taken for taken in own if taken.field is Away.KEYWORD]
-        days = [date.fromisoformat(taken.value) for taken in own if taken.field is Away.PAUSE]
+        left = [taken for taken in own if taken.kind is Away.KEYWORD]
+        days = [date.fromisoformat(taken.value) for taken in own if taken.kind is Away.PAUSE]
         days += [reader.paused_until] if reader.paused_until else []
         kept = tuple(k for k in reader.keywords if not any(one.is_about(k) for one in left))
         return replace(
