@@ -198,8 +198,9 @@ def _drop_abstracts(database: Database, now: datetime, place: Place) -> Place:
         _ABSTRACTS,
         {"line": now - ABSTRACTS_KEPT, "updated": updated, "last": last, "most": STEP},
     )
-    shown = Pages(database).shown() if rows else frozenset()
-    old = [row["id"] for row in rows if row["id"] not in shown]
+    going = [row["id"] for row in rows if not row["wanted"]]
+    shown = Pages(database).shown() if going else frozenset()
+    old = [paper for paper in going if paper not in shown]
     note_change(database, load_papers(database, old).values())
     database.write("UPDATE paper SET abstract = '' WHERE id IN many(?)", [old])
     return [rows[-1]["updated"], rows[-1]["id"]] if len(rows) == STEP else None
@@ -241,10 +242,12 @@ _HAD_BY = f"""
         SELECT DISTINCT subscriber FROM delivery
         WHERE content = ? AND state NOT IN {NOT_CARRIED_STATES} LIMIT ?) AS had"""
 
+# All that are old are looked at, lest one step goes through many that stay.
 _ABSTRACTS = """
-    SELECT p.id, p.updated FROM paper p
+    SELECT p.id, p.updated,
+        EXISTS (SELECT 1 FROM seen m WHERE m.paper = p.id AND m.run IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM liked l WHERE l.paper = p.id)
+        OR EXISTS (SELECT 1 FROM library y WHERE y.id = p.id) AS wanted
+    FROM paper p
     WHERE p.abstract <> '' AND p.updated < :line AND (p.updated, p.id) > (:updated, :last)
-        AND NOT EXISTS (SELECT 1 FROM seen m WHERE m.paper = p.id AND m.run IS NOT NULL)
-        AND NOT EXISTS (SELECT 1 FROM liked l WHERE l.paper = p.id)
-        AND NOT EXISTS (SELECT 1 FROM library y WHERE y.id = p.id)
     ORDER BY p.updated, p.id LIMIT :most"""

@@ -19,7 +19,8 @@ from digest.store.database import Database
 from digest.store.runs import delete_runs
 
 WORK_SECONDS, REST_SECONDS = 0.1, 0.15
-"""How long a prune works, and leaves the database to others."""
+"""How long a prune works, and at least leaves the database to others: as long as it worked, since
+on a busy machine they miss short moments."""
 SMALL = 10_000
 """A file with no more pages in use than these (40 MB) is written anew in a moment."""
 
@@ -55,8 +56,9 @@ class Turns:
 
     def rest(self) -> None:
         """Leave the database to others for a moment, where it was worked on for one."""
-        if self._clock() - self._began >= WORK_SECONDS:
-            self._sleep(REST_SECONDS)
+        worked = self._clock() - self._began
+        if worked >= WORK_SECONDS:
+            self._sleep(max(worked, REST_SECONDS))
             self._began = self._clock()
 
 

@@ -364,6 +364,20 @@ def test_an_abstract_stays_that_is_young_liked_in_a_library_or_on_a_page(settled
     assert [int(each[-5:]) for each in kept] == [1, 2, 3, 5, 6]
 
 
+def test_abstracts_that_stay_are_passed_in_small_steps_too(
+    settled: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step must not go through all that runs of the last year brought."""
+    monkeypatch.setattr(ageing, "STEP", 2)
+    old = MONDAY - 400 * DAY
+    settled.record("Alpha", *(eprint(number, old) for number in range(2, 12)))
+    places = []
+    while settled.store.ageing.step(MONDAY):
+        places.append(settled.database.meta("ageing"))
+    assert len(set(places)) >= 5 + 2
+    assert settled.value("SELECT COUNT(*) FROM paper WHERE abstract = ''") == 0
+
+
 def test_a_delivery_of_long_ago_is_told_to_be_kept_no_longer(settled: House) -> None:
     age(settled, MONDAY + LONG)
     with pytest.raises(UsageError, match="no delivery 1"):
