@@ -23,9 +23,9 @@ from digest.times import to_text
 
 SPARE = 8
 """A file keeps this part of its pages for new rows where they are empty …"""
-FREED_AT_ONCE, SEARCHED_AT_ONCE = 1_000, 30_000_000
+FREED_AT_ONCE, SEARCHED_AT_ONCE = 1_000, 15_000_000
 """… and is shortened by at most so many pages at once, for each of which SQLite may look through
-the list of all that are empty: at most so many in all, about 0.05 s."""
+the list of all that are empty: at most so many in all, about 0.03 s."""
 STAMPED_UNTIL = "stamped_until"
 """Meta key: the latest time by which something was stamped without a run."""
 
