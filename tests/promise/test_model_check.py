@@ -260,6 +260,18 @@ MUTATIONS = {
         "SELECT COALESCE(MAX(s.ended_at), r.since) FROM",
         "SELECT '' FROM",
     ),
+    "a restored copy forgets what was taken away since": (
+        "MAX(at) AS at FROM wish GROUP BY",
+        "MAX(at) AS at FROM wish WHERE at = '' GROUP BY",
+    ),
+    "a restored copy goes back to an address from which its reader moved": (
+        "UPDATE subscriber SET address = :address WHERE id = :number",
+        "UPDATE subscriber SET address = :address WHERE id = -:number",
+    ),
+    "who left the file and signed up since is the file's in a restored copy": (
+        "UPDATE subscriber SET origin = 'web', gone = 0 WHERE id = ?",
+        "UPDATE subscriber SET origin = 'file', gone = 1 WHERE id = ?",
+    ),
     "a restored copy forgets what was agreed to since": (
         "SELECT subscriber, words, at, place FROM consent ORDER BY id",
         "SELECT subscriber, words, at, place FROM consent WHERE at = '' ORDER BY id",
@@ -273,6 +285,9 @@ MUTATIONS = {
 NOTICED: dict[str, list[tuple[int, bool]]] = {
     "what may have been accepted is folded": [(5, False)],
     "a silence begins before its reader came": [(17, False)],
+    "a restored copy forgets what was taken away since": [(131, False)],
+    "a restored copy goes back to an address from which its reader moved": [(131, False)],
+    "who left the file and signed up since is the file's in a restored copy": [(125, False)],
 }
 """Histories that have noticed it, by seed and whether they are harsh: played first, to save time.
 Where a change of the histories has made them blind, the others are searched as ever."""
