@@ -70,6 +70,7 @@ async def test_a_program_gets_what_a_mail_gets_and_when(program: Program) -> Non
     assert json.loads(program.server.requests[0].body)["data"]["welcome"] is True
 
 
+@pytest.mark.heavy
 async def test_even_a_day_without_papers_is_the_same(program: Program) -> None:
     world = program.world
     world.readers = [
