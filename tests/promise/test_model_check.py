@@ -283,6 +283,7 @@ MUTATIONS = {
 }
 
 NOTICED: dict[str, list[tuple[int, bool]]] = {
+    "a window that is held back moves the guard": [(10, True)],
     "what may have been accepted is folded": [(5, False)],
     "a silence begins before its reader came": [(17, False)],
     "a restored copy forgets what was taken away since": [(131, False)],
