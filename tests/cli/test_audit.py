@@ -61,14 +61,8 @@ def test_what_no_digest_carried_is_named_with_the_reason_that_why_gives(audited:
     ]
     assert lins["papers"] == lins["carried"] + 1
     assert lins["missing"][0]["why"] == why.strip()
-
-
-def test_papers_from_before_a_reader_came_are_missing_for_that_reason(audited: House) -> None:
-    verdicts = {each["verdict"] for each in reports(audited)[ADA]["missing"]}
-    assert verdicts == {"before_start"}
-
-
-def test_what_failing_answers_keep_away_ends_with_1(audited: House) -> None:
+    before = {each["verdict"] for each in reports(audited)[ADA]["missing"]}
+    assert before == {"before_start"}, "a month goes back behind a reader's first digest"
     audited.write('subscribers:\n  - email: ada@example.org\n    keywords: ["ti:lag"]\n')
     audited.arxiv.on_request = lambda _request: ScriptedAnswer(503, b"")
     audited("run", now=FRIDAY + timedelta(hours=1))
@@ -76,25 +70,19 @@ def test_what_failing_answers_keep_away_ends_with_1(audited: House) -> None:
     told = audited("audit", *WEEK, now=FRIDAY + timedelta(hours=2))
     assert told.code == 1, told.out
     assert "ti:lag: it matches, and arXiv has not yet answered for this keyword" in told.out
+    told = audited("audit", LIN, now=FRIDAY + timedelta(hours=2))
+    assert (told.code, told.out.splitlines()[-1]) == (0, "  nobody is served")
+    assert any(f"{LIN} is not served" in line for line in told.complaints)
 
 
 @pytest.mark.parametrize("bad", [ScriptedAnswer(503, b""), ScriptedAnswer(200, b"<html>")])
-def test_a_record_that_does_not_come_is_asked_for_later(
-    audited: House, bad: ScriptedAnswer
-) -> None:
-    audited.arxiv.script(*[bad] * 3)
-    refused(audited("audit", now=FRIDAY), 75, "arXiv's record could not be harvested")
+def test_a_record_that_does_not_come_is_asked_for_later(house: House, bad: ScriptedAnswer) -> None:
+    house.arxiv.script(*[bad] * 3)
+    oai = ("--arxiv-oai", house.arxiv.oai_url)
+    refused(house("audit", *oai, now=FRIDAY), 75, "arXiv's record could not be harvested")
 
 
-def test_without_a_service_to_ask_it_says_which_setting_names_one(house: House) -> None:
-    house("run", now=THURSDAY)
+def test_what_cannot_be_asked_is_said_in_a_line(house: House) -> None:
     refused(house("audit", now=THURSDAY), 78, "DIGEST_ARXIV_OAI")
-
-
-def test_who_is_not_in_the_file_is_not_audited(audited: House) -> None:
-    refused(audited("audit", "eve@example.org", now=FRIDAY), 78, "knows eve@example.org")
-    refused(audited("audit", "--days", "32", now=FRIDAY), 2, "--days")
-    audited.write(f"subscribers:\n  - email: {ADA}\n    keywords: [{KEYWORDS[0]}]\n")
-    told = audited("audit", LIN, now=FRIDAY)
-    assert (told.code, told.out.splitlines()[-1]) == (0, "  nobody is served")
-    assert any(f"{LIN} is not served" in line for line in told.complaints)
+    refused(house("audit", "eve@example.org", now=FRIDAY), 78, "knows eve@example.org")
+    refused(house("audit", "--days", "32", now=FRIDAY), 2, "--days")
