@@ -30,15 +30,18 @@ WITH_PARTS = slice(33, 42)
 """Nine recorded days, on two of which a keyword's window had one row."""
 
 
-def replay(folder: Path, days: Sequence[Day]) -> Figures:
-    """Walk through the days with a reader for each keyword and one for all of them."""
+def replay(folder: Path, days: Sequence[Day], *, audited: bool = False) -> Figures:
+    """Walk through the days with a reader for each keyword and one for all of them; `audited`: then
+    let the last month be compared with arXiv's own record.
+    """
     keywords = list(days[0].windows)
     readers = {f"reader{number}@example.org": [keyword] for number, keyword in enumerate(keywords)}
     readers["all@example.org"] = keywords
     with Standin() as standin:
         home = Home.make(folder, standin, subscribers_file(readers))
         walked = walk(home, standin, days)
-        check_audit(home, standin, days)
+        if audited:
+            check_audit(home, standin, days)
     figures = judge(days, readers, home.mails(), walked.held)
     assert wrong_receipts(home.mails(), walked, readers) == []
     figures.pages, figures.seconds, figures.held = walked.pages, walked.seconds, walked.held
@@ -88,7 +91,7 @@ def test_recorded_days_with_partial_answers_lose_and_repeat_nothing(tmp_path):
 def test_all_recorded_days_lose_and_repeat_nothing(tmp_path, capsys):
     days = recorded_days(shared("arxiv/replay"))
     with capsys.disabled():
-        figures = replay(tmp_path, days)
+        figures = replay(tmp_path, days, audited=True)
     check(figures)
     assert figures.runs == 321
     assert figures.waits.total() > 13_000
