@@ -29,6 +29,7 @@ settings.load_profile("steady")
 
 statements.watch()
 templates.copy_new_databases()
+templates.share_certificates()
 _complaints: set[str] = set()
 """What is wrong with the store's statements that ran in the tests."""
 
