@@ -1,8 +1,8 @@
 """What pages and feeds of the archive cost in a large database, and what memory the server takes.
 
 Run it from the project: python -m bench.archive [PAPERS] (500,000 if none is named, each in the
-logs of three public keywords of 300). Each page is made anew, by a thread as the server has it, in
-processor time; then the server answers 2,000 requests for pages that it has made, and for others.
+logs of three public keywords of 300). Each page is made anew, those of searches too, in processor
+time; then the server answers 2,000 requests for pages that it has made, and for others.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import httpx
 
 from bench.statements import DAY_ONE, moment
 from digest.demo.words import TOPICS
-from digest.keywords.grammar import make_keyword
+from digest.keywords.grammar import make_keyword, read_search
 from digest.store import open_store
 from digest.store.database import Database
 from digest.web.archive_pages import ArchivePages
+from digest.web.finding import listing_of
 from digest.web.listings import Listings
 from digest.web.pages import Pages
 from digest.web.public import Public
@@ -33,6 +34,11 @@ from digest.web.public import Public
 KEYWORDS, LOGS, LONG, ROUNDS = 300, 3, 5_000, 9
 BOUND_MS, BOUND_MB = 50.0, 90.0
 PORT = 8943
+SEARCHES = (
+    "subject0", "example", "au:beispiel", "cat:cs.LG", "cat:cs.*", '"of the"',
+    "ti:on AND abs:subject0", "ti:12345", "ti:12*", "walrus", "all:the ANDNOT ti:on", "a*",
+)  # fmt: skip
+"""What is searched for: common and rare words, phrases, beginnings, and what stands nowhere."""
 
 
 def main() -> None:
@@ -46,6 +52,7 @@ def main() -> None:
         size = (home / "digest.db").stat().st_size / 1e6
         print(f"{papers:,} papers, {size:,.0f} MB")
         pages(home, Public(tuple(keywords)))
+        searches(home, Public(tuple(keywords)))
         server(home)
 
 
@@ -123,6 +130,28 @@ def pages(home: Path, public: Public) -> None:
             said = f"{len(found.content) / 1000:.0f} kB" if found else "not there"
             over = "" if took <= BOUND_MS else f" (aim: at most {BOUND_MS:.0f})"
             print(f"{path}: {said}, {took:.0f} ms{over}")
+
+
+def searches(home: Path, public: Public) -> None:
+    """Make the index of the search, and ask it for a page of each kind some times."""
+    with open_store(home / "digest.db", create=False) as store:
+        begin = time.process_time()
+        while store.search.step(public.queries):
+            pass
+        took = time.process_time() - begin
+        size = (home / "digest.db").stat().st_size / 1e6
+        print(f"the index of the search: made in {took:.0f} s, {size:,.0f} MB with it")
+        pages_of_archive = ArchivePages(Pages(), public)
+        for text in SEARCHES:
+            times = []
+            for _ in range(ROUNDS):
+                begin = time.process_time()
+                listing = listing_of(store, public, text, read_search(text), "")
+                pages_of_archive.content(listing, ".html")
+                times.append((time.process_time() - begin) * 1000)
+            took = statistics.median(times)
+            over = "" if took <= BOUND_MS else f" (aim: at most {BOUND_MS:.0f})"
+            print(f"{text}: {len(listing.items)} papers, {took:.0f} ms{over}")
 
 
 def server(home: Path) -> None:
