@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from functools import cache, lru_cache
 from itertools import product
 
+from digest.errors import ConfigError
 from digest.keywords.accents import decode_all_accents
 from digest.keywords.categories import in_categories
 from digest.keywords.grammar import And, Node, Or
@@ -69,10 +70,7 @@ class Matcher(AbstractContextManager["Matcher"]):
             ("plain", PLAIN, _PLAIN_COLUMNS),
         ):
             names, made = ", ".join(columns), _stemmed_texts if table == "stemmed" else texts
-            self._database.execute(
-                f"CREATE VIRTUAL TABLE {table} "
-                f"USING fts5({names}, content='', tokenize='{tokenizer}')"
-            )
+            _make_index(self._database, table, names, tokenizer)
             self._database.executemany(
                 f"INSERT INTO {table}(rowid, {names}) VALUES (?{', ?' * len(columns)})",
                 ((row, *made(paper)) for row, paper in enumerate(self._papers)),
@@ -133,15 +131,27 @@ class Matcher(AbstractContextManager["Matcher"]):
         return {paper.id for paper in self._papers if in_categories(paper.categories, (named,))}
 
 
+def _make_index(database: sqlite3.Connection, table: str, columns: str, tokenizer: str) -> None:
+    """Raises ConfigError where this Python's SQLite was built without FTS5."""
+    try:
+        database.execute(
+            f"CREATE VIRTUAL TABLE {table} "
+            f"USING fts5({columns}, content='', tokenize='{tokenizer}')"
+        )
+    except sqlite3.OperationalError as error:
+        raise ConfigError(
+            f"SQLite {sqlite3.sqlite_version} of this Python cannot search texts ({error})",
+            remedy="use a Python whose SQLite has FTS5, as those of python.org and Debian do",
+        ) from error
+
+
 @cache
 def _cutter(tokenizer: str) -> sqlite3.Connection:
     """An index of nothing, kept for its tokenizer; to make one takes ten times what it is used
     for.
     """
     database = sqlite3.connect(":memory:", check_same_thread=False)
-    database.execute(
-        f"CREATE VIRTUAL TABLE cut USING fts5(text, content='', tokenize='{tokenizer}')"
-    )
+    _make_index(database, "cut", "text", tokenizer)
     database.execute("CREATE VIRTUAL TABLE words USING fts5vocab(cut, instance)")
     return database
 

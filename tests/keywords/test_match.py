@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import json
 import lzma
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.errors import ConfigError
 from digest.keywords.grammar import And, AndNot, Node, Or, Term, make_keyword, parse
 from digest.keywords.match import Matcher
 from digest.model import Paper
@@ -291,6 +295,17 @@ def replay() -> Iterator[tuple[Matcher, dict[str, set[str]]]]:
             windows[row["keyword"]].update(row["ids"])
     with Matcher(papers.values()) as matcher:
         yield matcher, windows
+
+
+def test_a_sqlite_without_full_text_search_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Without(sqlite3.Connection):
+        def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
+            return super().execute(statement.replace("fts5(", "fts_that_is_missing("), *parameters)
+
+    connect = partial(sqlite3.connect, factory=Without)
+    monkeypatch.setattr("digest.keywords.match.sqlite3.connect", connect)
+    with pytest.raises(ConfigError, match=r"cannot search texts .*: use a Python whose SQLite has"):
+        Matcher([])
 
 
 @pytest.mark.heavy
