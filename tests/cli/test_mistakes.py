@@ -32,7 +32,10 @@ from digest.cli import main
             "got unexpected extra argument (x.eml): see 'digest preview --help'",
         ),
         ("inbox nofile.eml", "File 'nofile.eml' does not exist"),
-        ("export --format bibtx", "--format: 'bibtx' is not one of 'json', 'csv', 'bibtex', 'ris'"),
+        (
+            "export --format bibtx",
+            "--format: 'bibtx' is not one of 'json', 'csv', 'bibtex', 'ris', 'csl'",
+        ),
         (
             "keywords add A b C",
             "A b C is more than two texts: put a name or a query of several words in quotes",
