@@ -21,6 +21,7 @@ from digest.times import to_text
 
 _SAID = ("signup", "wish", "liked", "library")
 """What a reader says anew as a whole, and each time with its moment."""
+_OTHERS = {"signup": "wish", "wish": "signup"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,12 @@ class _Taking:
             mine = {row["subscriber"]: row["at"] for row in self._db.rows(latest)}
             for row in self._old.rows(latest):
                 number = self._numbers[row["subscriber"]]
-                if mine.get(number, "") > row["at"] or self._left_by_now(table, number, row["at"]):
+                said = (table, number, row["at"])
+                if (
+                    mine.get(number, "") > row["at"]
+                    or self._left_by_now(*said)
+                    or self._is_overruled(*said)
+                ):
                     continue
                 signups += table == "signup" and number not in mine
                 self._db.write(f"DELETE FROM {table} WHERE subscriber = ?", [number])
@@ -190,6 +196,15 @@ class _Taking:
             and self._db.number("SELECT gone FROM subscriber WHERE id = ?", [number]) > 0
         )
 
+    def _is_overruled(self, table: str, number: int, at: str) -> bool:
+        """Whether a reader said the other of two things that exclude each other later: who signed
+        up takes nothing away from the file, and whom the file took over has no sign-up.
+        """
+        if table not in _OTHERS:
+            return False
+        said = f"SELECT MAX(at) FROM {_OTHERS[table]} WHERE subscriber = ?"
+        return (self._db.text(said, [number]) or "") > at
+
     def _copy(self, table: str, reader: int, number: int) -> None:
         """Copy a reader's rows, and the papers that they name."""
         rows = self._old.rows(f"SELECT * FROM {table} WHERE subscriber = ?", [reader])
@@ -198,6 +213,10 @@ class _Taking:
             keep_papers(self._db, list(papers.values()))
         for row in rows:
             _insert(self._db, table, row | {"subscriber": number})
+        if table in _OTHERS:
+            self._db.write(f"DELETE FROM {_OTHERS[table]} WHERE subscriber = ?", [number])
+        if table == "wish":
+            self._db.write("UPDATE subscriber SET origin = 'file' WHERE id = ?", [number])
         if table == "signup":
             self._db.write("UPDATE subscriber SET origin = 'web', gone = 0 WHERE id = ?", [number])
             self._db.write(

@@ -115,6 +115,33 @@ def test_who_left_and_came_back_since_is_mailed(house: House, tmp_path: Path) ->
     assert restored.number(TOM) == number, "what went to him is known"
 
 
+def test_whom_the_file_took_over_since_keeps_what_they_took_away(
+    house: House, tmp_path: Path
+) -> None:
+    house.store.signups.sign_up(SignUp(TOM, "{}"), MONDAY)
+    restored = Restored(house, tmp_path)
+    everybody = (reader(ADA, "Alpha"), reader(BOB, "Alpha"), reader(TOM, "Alpha"))
+    house.sync(*everybody, at=MONDAY + DAY)
+    assert house.store.wishes.pause(restored.number(TOM), MONDAY.date(), "", MONDAY + DAY)
+    restored()
+    house.sync(*everybody, at=MONDAY + 2 * DAY)
+    assert [wish.email for wish in house.store.wishes.all()] == [TOM]
+    assert house.store.signups.all() == []
+
+
+def test_who_signed_up_since_no_longer_has_what_they_took_from_the_file(
+    restored: Restored,
+) -> None:
+    house = restored.house
+    assert house.store.wishes.pause(restored.number(BOB), MONDAY.date(), "", MONDAY)
+    restored.backup.unlink()
+    back_up(house.path, restored.backup)
+    house.sync(reader(ADA, "Alpha"), at=MONDAY + DAY)
+    assert house.store.signups.sign_up(SignUp(BOB, "{}"), MONDAY + DAY)
+    assert restored() == TakenOver(signups=1)
+    assert house.store.wishes.all() == []
+
+
 def test_who_left_moved_or_was_suppressed_since_stays_so(restored: Restored) -> None:
     house = restored.house
     house.store.subscribers.move(ADA, LIN)

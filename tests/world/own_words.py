@@ -362,8 +362,9 @@ class OwnWords:
     ) -> None:
         """A backup was restored, from the time when those had signed up and that was taken away:
         who signed up since has, who left or was forgotten stays so, and whom the file took over is
-        handed over once more. Of what a reader took away the later word counts, and what they only
-        took back since, or the file ended, is away once more.
+        handed over once more, but for those who have taken something away since. Of what a reader
+        took away the later word counts, and what they only took back since, or the file ended, is
+        away once more.
         """
         for address in taken.keys() | self.taken.keys():
             mine, since = taken.get(address, set()), self.taken.get(address, set())
@@ -375,7 +376,8 @@ class OwnWords:
             by_then.keys() & left - self.signed.keys()
         )
         for address in by_then.keys() - self.signed.keys() - left:
-            self.signed[address] = by_then[address]
+            if not self.taken.get(address):
+                self.signed[address] = by_then[address]
         for address in self.signed.keys() - by_then.keys():
             self.world.away_before.pop(address, None)
             self.world.stats["signed up since a backup"] += 1
