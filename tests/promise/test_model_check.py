@@ -304,8 +304,8 @@ LIKE_MUTATIONS = {
         "WHERE d.id = ? - 1 AND cp.number > 0",
     ),
     "papers have other numbers than in the mail": (
-        "SELECT d.subscriber, cp.number, cp.paper",
-        "SELECT d.subscriber, 1 + cp.number % 2 AS number, cp.paper",
+        "SELECT d.subscriber, r.links, cp.number, cp.paper",
+        "SELECT d.subscriber, r.links, 1 + cp.number % 2 AS number, cp.paper",
     ),
 }
 
