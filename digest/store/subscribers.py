@@ -235,7 +235,8 @@ class Subscribers(Concern):
 
     def _leave(self, readers: list[int], now: datetime) -> None:
         for reader in readers:
-            self._db.write("UPDATE subscriber SET gone = 1 WHERE id = ?", [reader])
+            # Who left has no slot to be due at: it says when they left.
+            self._db.write("UPDATE subscriber SET gone = 1, due_at = ? WHERE id = ?", [now, reader])
             self._db.write(
                 """UPDATE subscription SET until = 0, ended_at = ?
                    WHERE subscriber = ? AND until IS NULL""",

@@ -150,7 +150,9 @@ class _Taking:
     def _let_go(self, reader: int, number: int) -> None:
         if self._came_back(reader, number):
             return
-        self._db.write("UPDATE subscriber SET gone = 1 WHERE id = ?", [number])
+        self._db.write(
+            "UPDATE subscriber SET gone = 1, due_at = ? WHERE id = ?", [self._now, number]
+        )
         self._db.write(
             """UPDATE subscription SET until = 0, ended_at = ?
                WHERE subscriber = ? AND until IS NULL""",
@@ -161,7 +163,7 @@ class _Taking:
     def _came_back(self, reader: int, number: int) -> bool:
         """Whether a reader who had left the old database signed up later, by the backup."""
         left = self._old.text(
-            """SELECT COALESCE(MAX(s.ended_at), r.since) FROM subscriber r
+            """SELECT GREATEST(COALESCE(MAX(s.ended_at), r.since), r.due_at) FROM subscriber r
                LEFT JOIN subscription s ON s.subscriber = r.id WHERE r.id = ? GROUP BY r.id""",
             [reader],
         )

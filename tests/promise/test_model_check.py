@@ -257,7 +257,7 @@ MUTATIONS = {
         "MAX(at) AS at FROM signup WHERE at = '' GROUP BY",
     ),
     "a restored copy brings back who had signed up and left since": (
-        "SELECT COALESCE(MAX(s.ended_at), r.since) FROM",
+        "SELECT GREATEST(COALESCE(MAX(s.ended_at), r.since), r.due_at) FROM",
         "SELECT '' FROM",
     ),
     "a restored copy forgets what was taken away since": (

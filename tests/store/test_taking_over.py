@@ -115,6 +115,20 @@ def test_who_left_and_came_back_since_is_mailed(house: House, tmp_path: Path) ->
     assert restored.number(TOM) == number, "what went to him is known"
 
 
+def test_who_signed_up_and_left_again_before_any_run_stays_away(
+    house: House, tmp_path: Path
+) -> None:
+    everybody = (reader(ADA, "Alpha"), reader(BOB, "Alpha"))
+    house.sync(*everybody, reader(TOM, "Alpha"))
+    house.sync(*everybody)
+    assert house.store.signups.sign_up(SignUp(TOM, "{}"), MONDAY + HOUR)
+    restored = Restored(house, tmp_path)
+    house.store.subscribers.remove(TOM, MONDAY + DAY)
+    for _ in range(2):
+        restored()
+        assert house.value("SELECT gone FROM subscriber WHERE address = ?", TOM) == 1
+
+
 def test_whom_the_file_took_over_since_keeps_what_they_took_away(
     house: House, tmp_path: Path
 ) -> None:
