@@ -77,6 +77,10 @@ class StoreError(ConfigError):
     """The database is locked, unwritable, damaged, foreign, or from a newer version."""
 
 
+class DamagedError(StoreError):
+    """The file is damaged, or no database."""
+
+
 class ArxivError(DigestError):
     """An answer of arXiv's that is not a whole and sane window.
 

@@ -85,8 +85,8 @@ class Outgoing:
     goes: before the text part's, between, and after the HTML part's; two pieces where there is no
     HTML part. Of an issue they are the text of each of its parts. `reader` is the subscriber's
     number, 0 where the message belongs to no delivery (a test, a preview); `content` is that of the
-    digest, which all who get the same share, 0 where there is none. `links` says which of the links
-    to that reader's choices count, `told` what the reader changed since the last digest.
+    digest, which all who get the same share, 0 where there is none. `links` says which of that
+    reader's own links count, `told` what the reader changed since the last digest.
     `has_papers`: the digest carries some.
     """
 

@@ -153,7 +153,7 @@ async def run_cycle(parts: Parts, options: RunOptions = RunOptions()) -> Summary
 
 
 async def _look_for_readers_of_withdrawn(parts: Parts) -> None:
-    """Find who was sent long ago what is withdrawn now, so that their next digest tells it."""
+    """Find who was sent what is withdrawn now, so that their next digest tells it."""
     for _ in iter(parts.store.withdrawals.step, False):
         if parts.stop.is_set():
             return

@@ -20,6 +20,8 @@ from digest.store.ledger import month_of, note_corrections, packed, pair, row_of
 from digest.store.pages import Pages
 from digest.store.papers import load_papers
 from digest.store.rows import NOT_CARRIED_STATES, OPEN_STATES, from_text, loads, stored
+from digest.store.runs import KEPT as RUNS_KEPT
+from digest.store.runs import delete_some_runs
 from digest.store.words import note_change
 from digest.times import to_text
 
@@ -191,6 +193,11 @@ def _drop_records(database: Database, now: datetime, _place: Place) -> Place:
     return runs[-1] if len(runs) == RUNS else None
 
 
+def _drop_runs(database: Database, now: datetime, _place: Place) -> Place:
+    """Let go of the records of old runs, which no row of the log names any more then."""
+    return delete_some_runs(database, now - RUNS_KEPT) or None
+
+
 def _drop_abstracts(database: Database, now: datetime, place: Place) -> Place:
     """Let the abstracts of old papers go, but those that a reader keeps or a page shows."""
     updated, last = place or ("", "")
@@ -209,6 +216,7 @@ def _drop_abstracts(database: Database, now: datetime, place: Place) -> Place:
 _PARTS: tuple[Callable[[Database, datetime, Place], Place], ...] = (
     _age_deliveries,
     _drop_records,
+    _drop_runs,
     _drop_abstracts,
 )
 """A day's work. Each does one step from a place on, in an open transaction, and says where the next

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import AbstractContextManager
 
-from digest.errors import DigestError, StoreError, TryLaterError
+from digest.errors import DamagedError, DigestError, StoreError, TryLaterError
 from digest.store.rows import RESTORE
 
 _EXPLAINED: tuple[tuple[tuple[str, ...], type[DigestError], str, str], ...] = (
@@ -35,7 +35,7 @@ _EXPLAINED: tuple[tuple[tuple[str, ...], type[DigestError], str, str], ...] = (
     ),
     (
         ("SQLITE_NOTADB", "SQLITE_CORRUPT"),
-        StoreError,
+        DamagedError,
         "is damaged or no SQLite database ({})",
         "restore a backup, and keep this file",
     ),

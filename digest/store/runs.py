@@ -56,10 +56,9 @@ class Runs(Concern):
     """The records of runs."""
 
     def begin(self, now: datetime) -> int:
-        """Open a record, and delete a few old ones."""
+        """Open a record."""
         with self._db.transaction():
             self._db.set_meta(LATEST_NOW, to_text(now))
-            delete_some_runs(self._db, now - KEPT)
             return self._db.number("INSERT INTO run(started_at) VALUES(?) RETURNING id", [now])
 
     def note_keyword(self, run: int, query: int, record: KeywordRecord) -> None:

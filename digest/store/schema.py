@@ -228,10 +228,11 @@ WHERE state IN ('queued', 'deferred') AND maybe_accepted = 0;
     """,
     # What readers do on the web, and like.
     # `farewell` 'none': no last mail follows, and leaving can be undone all the same.
-    # `consent.place`: from which network. `links`: how often the reader made older links to their
-    # choices worthless. `choice`: a change that a reader made on the web, in words, with what was
-    # before it, and the `delivery` that tells of it. `letter`: a mail with a link that was asked
-    # for there, or (`forget`) that the next run is to erase the reader.
+    # `consent.place`: from which network. `links`: how often the reader made all older links
+    # worthless, but those to leave and to read a digest. `choice`: a change that a reader made on
+    # the web, in words, with what was before it, and the `delivery` that tells of it. `letter`: a
+    # mail with a link that was asked for there, or (`forget`) that the next run is to erase the
+    # reader.
     # `content_paper.number`: the paper's in its mail, by which a reader names it, 0 where it has
     # none.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from digest.errors import StoreError
+from digest.errors import DamagedError
 from digest.keywords.candidates import ANY, columns_of
 from digest.store.archive import SHOWN
 from digest.store.database import Concern
@@ -67,7 +67,7 @@ class Search(Concern):
         """Let the index be made anew where it turns out to be damaged."""
         try:
             yield
-        except StoreError:
+        except DamagedError:
             spoil(self._db)
             raise
 

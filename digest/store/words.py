@@ -64,9 +64,13 @@ def note_change(database: Database, papers: Iterable[Paper]) -> None:
     index itself is left to who shows the archive: no run fails by what only that needs.
     """
     if is_whole(database):
+        given = {paper.id: paper for paper in papers}
+        held = database.column(
+            "SELECT paper FROM findable WHERE paper IN many(?) AND was IS NULL", [list(given)]
+        )
         database.write_many(
-            "UPDATE findable SET was = ? WHERE paper = ? AND was IS NULL",
-            [[json.dumps(columns_of(p), ensure_ascii=False), p.id] for p in papers],
+            "UPDATE findable SET was = ? WHERE paper = ?",
+            [[json.dumps(columns_of(given[paper]), ensure_ascii=False), paper] for paper in held],
         )
 
 

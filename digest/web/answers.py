@@ -47,6 +47,12 @@ def secret_page(content: str, status: int = 200) -> Response:
     return HTMLResponse(content, status_code=status, headers=HEADERS)
 
 
+def unknown_link(pages: Pages, template: str = "leave.html") -> Response:
+    """The answer to a link that leads nowhere, in the words of the page behind such links."""
+    log.info("a link that leads nowhere")
+    return secret_page(pages.page(template, shown="unknown"), 404)
+
+
 def error_page(
     pages: Pages,
     status: int,

@@ -18,12 +18,12 @@ from starlette.routing import Route
 
 from digest.errors import UsageError
 from digest.mail.reader_tokens import Signer
-from digest.model import Away, Standing
+from digest.model import Standing
 from digest.store import Store
 from digest.store.letters import Asked, LetterKind
 from digest.store.suppressions import UNDO
 from digest.subscribers.book import fields_of, pause_text
-from digest.web.answers import secret_page
+from digest.web.answers import secret_page, unknown_link
 from digest.web.counts import Counts
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form, require_fresh, stamp
@@ -31,7 +31,7 @@ from digest.web.gateway import place_of
 from digest.web.leaving import MEANT
 from digest.web.pages import Pages
 from digest.web.readers import Known, Readers
-from digest.web.undoing import numbered, undo
+from digest.web.undoing import numbered, undo, words_back
 from digest.web.wanted import (
     ABSTRACTS,
     DAYS,
@@ -104,8 +104,7 @@ class Choices:
         await self.readers.look()
         page = await self.database.do(lambda store: self._answer(store, token, form, place))
         if page is None:
-            log.info("a link that leads nowhere")
-            return secret_page(self.pages.page("leave.html", shown="unknown"), 404)
+            return unknown_link(self.pages)
         return secret_page(page)
 
     def _answer(
@@ -217,7 +216,7 @@ class Choices:
         found = [wish for wish in known.wishes if f"{wish.field} {wish.value}" == item]
         if not found:
             return ""
-        said = f"taken back: {'the pause' if found[0].field is Away.PAUSE else found[0].entry}"
+        said = words_back(found[0])
         store.wishes.take_back(known.number, found[0], self.clock(), said)
         return said
 

@@ -24,7 +24,7 @@ PAGE = 10
 EXAMINED = 150
 """Papers that are looked at for a page."""
 BATCH = PAGE + 2
-HEADING = "What came last stands first"
+HEADING = "Newest first"
 PATH = "search"
 _LONGEST_TITLE = 80
 
@@ -57,11 +57,12 @@ def listing_of(store: Store, public: Public, text: str, node: Node, before: str)
     """What a search found, as a page of the archive."""
     papers, last = find(store, node, before)
     query = to_text(node)
+    digest, brought = Listings(store, public).found(papers, query, HEADING)
     lead = f"with {term_words(node, stems)}" if isinstance(node, Term) else "that match this query"
-    number = counted(len(papers), "paper") if papers else "No paper"
+    number = counted(digest.papers, "paper") if digest.papers else "No paper"
     if before:
         number += " further back"
-    elif last and papers:
+    elif last and digest.papers:
         number = f"The last {number}"
     older = None
     if last:
@@ -70,7 +71,6 @@ def listing_of(store: Store, public: Public, text: str, node: Node, before: str)
     elif not papers and not before and is_plain(text) and " " in text:
         words = "All of these words, anywhere"
         older = PageLink(PATH, words, _asked(" AND ".join(text.split())))
-    digest, brought = Listings(store, public).found(papers, query, HEADING)
     return Listing(
         path=PATH,
         title=shorten(one_line(text), _LONGEST_TITLE),

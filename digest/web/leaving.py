@@ -21,7 +21,7 @@ from digest.mail.reader_tokens import Purpose, Signer
 from digest.model import Standing
 from digest.store import Store
 from digest.store.suppressions import UNDO
-from digest.web.answers import secret_page
+from digest.web.answers import secret_page, unknown_link
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
 from digest.web.pages import Pages
@@ -82,8 +82,7 @@ class Leaving:
         if reader is not None:
             standing = await self._database.do(lambda store: self._do(store, deed, reader))
         if standing is None:
-            log.info("a link that leads nowhere")
-            return secret_page(self._page("unknown"), 404)
+            return unknown_link(self._pages)
         lately = standing is Standing.LEFT_JUST_NOW
         return secret_page(
             self._page(SHOWN.get((deed, standing), "gone lately" if lately else "gone"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -15,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from digest.errors import TryLaterError, UsageError
+from digest.errors import ConfigError, TryLaterError, UsageError
 from digest.mail.reader_tokens import Purpose, Signer, claimed_number
 from digest.setup.settings import Settings
 from digest.store import Store
 from digest.store.letters import Asked, Letter, LetterKind
 from digest.subscribers.addresses import normal_email
-from digest.web.answers import HEADERS, secret_page
+from digest.web.answers import HEADERS, secret_page, unknown_link
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
 from digest.web.gateway import place_of
@@ -62,6 +63,9 @@ class Letters:
         if request.method == "POST":
             form = await read_form(request, longest=LONGEST_FORM)
         token, place = request.path_params["token"], place_of(request)
+        # Only what is kept of a reader needs the file, and says itself where it is wrong.
+        with suppress(ConfigError):
+            await self.readers.look()
         return await self.database.do(lambda store: self._answer(store, token, form, place))
 
     def _answer(
@@ -70,8 +74,7 @@ class Letters:
         number = claimed_number(token)
         letter = store.letters.of(number) if number is not None else None
         if letter is None or not self.signer.is_genuine(Purpose.LETTER, token, letter.secret):
-            log.info("a link that leads nowhere")
-            return secret_page(self._page("unknown"), 404)
+            return unknown_link(self.pages, "letter.html")
         if not letter.is_open(self.clock()):
             return secret_page(self._page("over", letter), 410)
         if letter.kind is LetterKind.KEY:
@@ -81,9 +84,8 @@ class Letters:
         done = self._confirm if letter.kind is LetterKind.SIGN_UP else self._move
         return secret_page(done(store, letter))
 
-    def _page(self, shown: str, letter: Letter | None = None, **values: object) -> str:
-        kind = letter.kind if letter else ""
-        return self.pages.page("letter.html", shown=shown, kind=kind, **values)
+    def _page(self, shown: str, letter: Letter, **values: object) -> str:
+        return self.pages.page("letter.html", shown=shown, kind=letter.kind, **values)
 
     def _confirm(self, store: Store, letter: Letter) -> str:
         now = self.clock()

@@ -23,7 +23,7 @@ from digest.mail.reader_tokens import Signer
 from digest.rendering.texts import readable
 from digest.run.likes import choose
 from digest.store import Store
-from digest.web.answers import secret_page
+from digest.web.answers import secret_page, unknown_link
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form
 from digest.web.leaving import FIELD, LONGEST_FORM
@@ -73,8 +73,7 @@ class Liking:
         if _NUMBER.fullmatch(number):
             liked = await self._database.do(lambda store: self._do(store, deed, token, int(number)))
         if liked is None:
-            log.info("a link that leads nowhere")
-            return secret_page(self._pages.page("like.html", shown="unknown", field=FIELD), 404)
+            return unknown_link(self._pages, "like.html")
         shown = "noted" if liked.likes else "taken back" if deed is Deed.UNDO else "question"
         return secret_page(
             self._pages.page("like.html", shown=shown, title=liked.title, field=FIELD)

@@ -74,9 +74,10 @@ class Readers:
         path = self._settings.subscribers
         stamp = file_stamp(path)
         if self._book is None or stamp != self._stamp:
-            self._book, self._stamp = follow_file(path, may_be_missing=True), stamp
-            served = self._book.roster.subscribers
-            self._served = {reader.email.casefold(): reader for reader in served}
+            book = follow_file(path, may_be_missing=True)
+            # The database's thread may look meanwhile: the book comes once it can be looked into.
+            self._served = {reader.email.casefold(): reader for reader in book.roster.subscribers}
+            self._book, self._stamp = book, stamp
         return self._book
 
     def by_link(self, store: Store, signer: Signer, token: str) -> Known | None:

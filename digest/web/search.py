@@ -80,17 +80,17 @@ class Search:
 
     async def _is_ready(self, public: Public) -> bool:
         """Whether the index holds what is public now."""
-        self.keep_up(public)
-        if self._work is None:
-            return True
-        done, _ = await asyncio.wait([self._work], timeout=PATIENCE)
-        return bool(done) and self._work.result()
+        # Another request may begin anew before this one goes on.
+        work = self.keep_up(public)
+        done, _ = await asyncio.wait([work], timeout=PATIENCE)
+        return bool(done) and work.result()
 
-    def keep_up(self, public: Public) -> None:
-        """Begin to bring the index up to what is public, where that is not being done."""
+    def keep_up(self, public: Public) -> asyncio.Task[bool]:
+        """The work that brings the index up to what is public; it begins where none is done."""
         self._public = public
         if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._bring_up())
+        return self._work
 
     async def _bring_up(self) -> bool:
         """Whether the index was brought up to what is public."""

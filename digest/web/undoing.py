@@ -19,11 +19,11 @@ from starlette.routing import Route
 
 from digest.errors import UsageError
 from digest.mail.reader_tokens import Signer
-from digest.model import Away
+from digest.model import Away, Wish
 from digest.store import Store
 from digest.store.choices import KEPT, Choice, Taken
 from digest.subscribers.book import Book, fields_of, listed_in
-from digest.web.answers import secret_page
+from digest.web.answers import secret_page, unknown_link
 from digest.web.database_thread import DatabaseThread
 from digest.web.forms import read_form, require_fresh, stamp
 from digest.web.leaving import FIELD, LONGEST_FORM
@@ -63,8 +63,7 @@ class Undoing:
         await self.readers.look()
         page = await self.database.do(lambda store: self._answer(store, token, number, form))
         if page is None:
-            log.info("a link that leads nowhere")
-            return secret_page(self.pages.page("leave.html", shown="unknown"), 404)
+            return unknown_link(self.pages)
         return secret_page(page)
 
     def _answer(self, store: Store, token: str, number: int, form: Mapping[str, str]) -> str | None:
@@ -136,7 +135,12 @@ def _taken(known: Known) -> frozenset[Taken]:
 def _in_words(now: frozenset[Taken], then: frozenset[Taken]) -> Iterator[str]:
     """What differs once something else is taken away."""
     for one in sorted(now - then):
-        yield f"{BACK}{'the pause' if one.field is Away.PAUSE else one.entry}"
+        yield words_back(one)
     for one in sorted(then - now):
         words = f"paused until {one.value}" if one.field is Away.PAUSE else ""
         yield words or f"keywords left: {one.entry}"
+
+
+def words_back(one: Taken | Wish) -> str:
+    """What is said where something that was taken away comes again."""
+    return f"{BACK}{'the pause' if one.field is Away.PAUSE else one.entry}"

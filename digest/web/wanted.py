@@ -93,8 +93,11 @@ def zone_options(chosen: str) -> Markup:
     else on its page.
     """
     option = f"<option>{escape(chosen)}<"
+    # A zone that is not offered, but was chosen in the file, stays so.
+    more = "" if not chosen or option in _ZONE_OPTIONS else f"{option}/option>"
+    options = more + _ZONE_OPTIONS
     # What is chosen is escaped, and all others are names of zones.
-    return Markup(_ZONE_OPTIONS.replace(option, option.replace(">", " selected>", 1)))  # noqa: S704
+    return Markup(options.replace(option, option.replace(">", " selected>", 1)))  # noqa: S704
 
 
 def posted(

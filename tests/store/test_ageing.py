@@ -158,6 +158,7 @@ def test_ten_years_forget_no_paper_no_version_and_no_withdrawal(house: House) ->
                 eprint(number, first.published, version=versions[number] + 1, updated=now - HOUR)
             )
         versions |= {int(paper.id[-5:]): paper.version for paper in papers}
+        house.run = house.store.runs.begin(now)
         house.record("Alpha", *papers, at=now)
         for address in luck.sample(readers, k=luck.choice([1, 2])):
             due = house.due(address, revisions=Revisions.ALL)
@@ -171,6 +172,7 @@ def test_ten_years_forget_no_paper_no_version_and_no_withdrawal(house: House) ->
     everything = [house.store.history.paper(f"2611.{number:05d}") for number in versions]
     papers = [paper for paper in everything if paper is not None]
     house.sync(*(reader(each, "Alpha", "Beta") for each in readers))
+    house.run = house.store.runs.begin(house.now)
     house.record("Beta", *papers)
     for address in readers:
         new = set(house.due(address)) - set(house.due(address, revisions=Revisions.ALL))

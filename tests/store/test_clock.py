@@ -196,6 +196,8 @@ def test_who_reads_a_query_without_papers_has_all_that_was_announced_since(
     house.sync(reader(ADA, "Alpha"))
     house.run = house.store.runs.begin(ahead)
     house.record("Alpha", at=ahead)
+    while house.store.ageing.step(ahead):
+        pass
     later = MONDAY + 24 * DAY
     house.store.clock.put_right(later)
     assert house.query("Alpha").last_good_at == good

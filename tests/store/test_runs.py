@@ -52,9 +52,10 @@ def test_records_of_runs_are_let_go_after_a_year_and_the_log_stays(house: House)
     house.record("Alpha", eprint(1))
     house.store.runs.note_keyword(house.run, house.query("Alpha").id, KeywordRecord("Alpha", "ok"))
     house.store.runs.begin(MONDAY + 365 * DAY)
-    assert house.value("SELECT COUNT(*) FROM run") == 2
-    house.store.runs.begin(MONDAY + 367 * DAY)
-    assert house.value("SELECT COUNT(*) FROM run") == 2
+    for days, left in ((365, 2), (367, 1)):
+        while house.store.ageing.step(MONDAY + days * DAY):
+            pass
+        assert house.value("SELECT COUNT(*) FROM run") == left
     assert house.value("SELECT COUNT(*) FROM run_keyword") == 0
     assert house.value("SELECT COUNT(*) FROM seen") == 1
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import quote
 
 import bibtexparser
 import html5lib
 import httpx
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from digest.web import archive
 from digest.web.archive_pages import ArchivePages, Found
 from digest.web.listings import Listings
-from tests.web.archive_world import FILE, RL, Room, papers, reading_room
+from tests.web.archive_world import FILE, RL, Room, papers
 from tests.world.worlds import DAY, MONDAY
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
@@ -33,19 +30,6 @@ PATHS = [
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
-    """One for all tests that only read."""
-    async with reading_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def own_room(tmp_path: Path) -> AsyncIterator[Room]:
-    async with reading_room(tmp_path) as room:
-        yield room
 
 
 def titles(page: str) -> list[int]:
@@ -180,6 +164,7 @@ async def test_a_page_is_made_anew_for_papers_at_once_and_for_what_a_run_mails_s
         return find(self, listings, path)
 
     monkeypatch.setattr(ArchivePages, "find", noted)
+    monkeypatch.setattr(archive, "LOOKED", 3600)
     for _ in range(3):
         await own_room.page("/")
         own_room.store.runs.begin(own_room.now)

@@ -25,7 +25,7 @@ from digest.store.database import Database
 from digest.store.search import Search
 from digest.web import finding
 from tests.keywords.test_candidates import some_papers, some_query
-from tests.world.worlds import DAY, HOUR, MONDAY
+from tests.world.worlds import DAY, HOUR, MONDAY, eprint
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "2"))
 KEYWORDS = [make_keyword(name) for name in ("alpha", "beta", "gamma", "delta")]
@@ -197,6 +197,23 @@ def test_the_words_of_an_aged_abstract_go(tmp_path: Path) -> None:
             while store.archive.papers([paper.id])[paper.id].abstract and len(counts) == 1:
                 world.age()
         assert counts == [1, 0]
+
+
+def test_a_full_disk_spoils_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_store(tmp_path / "digest.db") as store:
+        world = World(store, 1)
+        world.public = [KEYWORDS[0].query]
+        world.record(KEYWORDS[0].query, [*some_papers(world.chance, 3)], world.now)
+        bring_up(store, world.public)
+        world.record(KEYWORDS[0].query, [eprint(9_999)], world.now + HOUR)
+
+        def full(*_: object) -> None:
+            raise StoreError("there is no room on the disk")
+
+        monkeypatch.setattr("digest.store.search.write_words", full)
+        with pytest.raises(StoreError):
+            bring_up(store, world.public)
+        assert store.search._is_of(world.public), "it goes on where it was"
 
 
 def test_a_run_passes_though_the_index_is_damaged_and_it_is_made_anew(tmp_path: Path) -> None:

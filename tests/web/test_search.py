@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import html5lib
 import httpx
 import pytest
-import pytest_asyncio
 
 from digest.store.search import Search as Index
-from tests.web.archive_world import FILE, PUBLIC, RL, SECRET, Room, papers, reading_room
+from digest.web.public import Public
+from digest.web.search import Search
+from tests.web.archive_world import FILE, PUBLIC, RL, SECRET, Room, papers
 from tests.world.worlds import DAY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,19 +24,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine may be busy."""
     monkeypatch.setattr("digest.web.search.PATIENCE", 60)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def room(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Room]:
-    """One for all tests that only read."""
-    async with reading_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def own_room(tmp_path: Path) -> AsyncIterator[Room]:
-    async with reading_room(tmp_path) as room:
-        yield room
 
 
 def titles(page: str) -> list[int]:
@@ -205,3 +193,23 @@ async def test_whatever_looks_for_much_and_finds_nothing_looks_at_some(
         seen += titles(more.text)
         more = await older(room, more.text)
     assert seen == []
+
+
+async def test_searches_at_once_are_answered_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one wakes up, another has the index looked at anew."""
+    monkeypatch.undo()
+    side = Search(None, _Database())  # type: ignore[arg-type]
+
+    async def wait(task: asyncio.Task[bool], **_: Any) -> tuple[set[asyncio.Task[bool]], set[Any]]:
+        await task
+        side.keep_up(Public())
+        return {task}, set()
+
+    monkeypatch.setattr("digest.web.search.asyncio.wait", lambda given, **how: wait(*given, **how))
+    assert await side._is_ready(Public())
+
+
+class _Database:
+    async def do(self, _work: object) -> bool:
+        await asyncio.sleep(0)
+        return False

@@ -5,6 +5,7 @@ known.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from digest.run.inbox import process_message
 from digest.store.letters import FROM_ONE_PLACE, TO_ONE_ADDRESS
 from digest.web.letters import KEYWORDS_A_DAY
 from digest.web.signing_up import CONSENT
+from digest.web.wanted import zone_options
 from tests.world.letters import postfix_bounce
 from tests.world.web_side import WebSide, web_side
 from tests.world.worlds import DAY, HOUR, eprint, text
@@ -279,3 +281,9 @@ async def test_letters_leave_by_a_limit_of_their_own_and_at_most_once(side: WebS
     await side.cycle(side.now + HOUR, sender=side.sender)
     assert len(side.mails()) == 4
     assert "within 48 hours" in text(side.mails()[-1])
+
+
+@pytest.mark.parametrize("zone", ["CET", "Etc/GMT+5", "Europe/Berlin", ""])
+def test_the_zone_of_a_reader_stays_chosen_though_it_is_not_offered(zone: str) -> None:
+    chosen = re.findall(r"<option selected>([^<]*)<", str(zone_options(zone)))
+    assert chosen == ([zone] if zone else [])
