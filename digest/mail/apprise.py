@@ -32,9 +32,12 @@ ROOMS = {"ntfy": 4_096}
 documentation, "message-size-limit")."""
 LISTING = "https://export.arxiv.org/api/query?max_results={}&id_list={}"
 """What lists papers by their ids (arXiv API User's Manual, 3.1.1.2)."""
-INSTALL = "Apprise is not installed: pip install 'arxiv-digest[channels]'"
+INSTALL = "Apprise is not installed: pip install '.[channels]' in the clone"
 
 _FORMS = ("html", "markdown", "text")
+_TROUBLE = re.compile(r"[\w/]+ Exception\b")
+"""Begins a line of the log below its warnings that tells of trouble. Other such lines hold the
+message itself, whose words mean nothing here, or the service's answer."""
 _STATUS = re.compile(r"error=(\d{3})\b|requested we throttle")
 _NOT_CONNECTED = re.compile(
     r"NewConnectionError|ConnectTimeoutError|NameResolutionError|SSLError|ProxyError"
@@ -158,7 +161,7 @@ class AppriseTransport:
 
 
 class _Listener(logging.Handler):
-    """Keeps what Apprise logs in this thread."""
+    """Keeps what Apprise logs of trouble in this thread."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -166,8 +169,10 @@ class _Listener(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.thread == self._thread:
-            self.said.append(record.getMessage())
+        said = record.getMessage()
+        told = record.levelno >= logging.WARNING or _TROUBLE.match(said)
+        if record.thread == self._thread and told:
+            self.said.append(said)
 
 
 def fitted(service: Any, data: bytes) -> tuple[str, str, str]:

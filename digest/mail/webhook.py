@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -96,13 +97,16 @@ def read_url(url: str) -> SplitResult:
     """The parts of a webhook's URL. Raises ValueError, with nothing of the URL in its words."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("a URL is printable ASCII without blanks")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # Its own words repeat a part of the URL.
+        raise ValueError("its host or port cannot be read") from None
     if parts.scheme not in ("https", "http") or not parts.hostname:
         raise ValueError("a webhook begins with https:// and a host")
     if parts.username is not None or parts.password is not None:
         raise ValueError("a webhook has no login in its URL: the signature tells who sends")
-    if not 0 < (parts.port or 443) < 65536:
-        raise ValueError("a port is a number up to 65535")
     return parts
 
 
@@ -152,6 +156,9 @@ class WebhookTransport:
         """
         try:
             url, _ = self._read(self._targets.of(address), Message("", address, "<>", b""))
+        except EndedError as ended:
+            return replace(ended.receipt, permanent=True)
+        try:
             _, writer = await self._connected(url)
         except EndedError as ended:
             return ended.receipt
@@ -282,6 +289,6 @@ def _rest(after: str, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=int(after)), LONGEST_REST)
     try:
         wait = parsedate_to_datetime(after) - now
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait, timedelta()), LONGEST_REST)

@@ -11,13 +11,17 @@ from typing import NamedTuple
 
 from digest.errors import ConfigError, one_line
 
+_URL = re.compile(
+    r"(\b[a-z][a-z0-9+-]*://)(?!(?:www\.)?(?:github\.com|arxiv\.org))([^\s\"',}]+)", re.I
+)
 _TOKENS = (
     re.compile(r"\b((?:webhook|apprise|secret)[\"']?\s*:\s*[\"']?)(?!\$)([^\s\"']+)"),
-    re.compile(
-        r"(\b[a-z][a-z0-9+-]*://)(?!(?:www\.)?(?:github\.com|arxiv\.org))([^\s\"',}]+)", re.I
-    ),
+    _URL,
+    re.compile(r"(\bwhsec_)([^\s\"',}]+)"),
+    re.compile(r"(\b)((?=\S*[0-9])(?=\S*[A-Z])[A-Za-z0-9+/]{32,}={0,2})"),
 )
-"""What stands behind a name that holds a token, and any URL: it may stand behind a wrong name."""
+"""What stands behind a name that holds a token; any URL, and what looks like a secret: these may
+stand behind a wrong name."""
 
 
 class Entry(NamedTuple):
@@ -88,8 +92,17 @@ def _show(problem: Problem, name: str, lines: Sequence[str]) -> str:
 def concealed(line: str) -> str:
     """A line of the file without what may be a token: the same length, so that carets stay."""
     for pattern in _TOKENS:
-        line = pattern.sub(lambda found: found[1] + "*" * len(found[2]), line)
+        line = _hidden(pattern, line)
     return line
+
+
+def without_urls(text: str) -> str:
+    """A text without what stands in its URLs."""
+    return _hidden(_URL, text)
+
+
+def _hidden(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda found: found[1] + "*" * len(found[2]), text)
 
 
 def excerpt(line: str, position: int) -> tuple[str, int]:

@@ -83,8 +83,10 @@ def conceal(text: str, mailbox: str = "") -> str:
     if not mailbox:
         return _ADDRESS.sub("…", text)
     text = _ADDRESS.sub("…", re.sub(re.escape(mailbox), "…", text, flags=re.IGNORECASE))
-    local = re.escape(mailbox.rpartition("@")[0])
-    return re.sub(rf"(?<!\w){local}(?!\w)", "…", text, flags=re.IGNORECASE)
+    local = mailbox.rpartition("@")[0]
+    if not local:
+        return text
+    return re.sub(rf"(?<!\w){re.escape(local)}(?!\w)", "…", text, flags=re.IGNORECASE)
 
 
 def without(body: bytes, address: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 from digest.errors import QueryError
 from digest.subscribers.document import Document, NodeKind, YamlNode
 from digest.subscribers.guesses import nearest_field
-from digest.subscribers.problems import Entry, Problem
+from digest.subscribers.problems import Entry, Problem, without_urls
 from digest.subscribers.quoting import quote, write, yaml_type
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ class Report:
         """Add a mistake to those found so far: of an entry, or of the one that is being read."""
         start = error.node.start if error.node else 0
         place, entry = self.document.place(start + error.offset), entry or self._entry
-        problem = Problem(*place, error.message, error.suggestion, entry)
+        problem = Problem(*place, without_urls(error.message), error.suggestion, entry)
         self.problems.append(problem)
         self.spoilt[entry.key].append(problem)
 

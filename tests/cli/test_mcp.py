@@ -23,7 +23,9 @@ from digest.cli.besides.mcp_answers import (
     text_within,
     told,
 )
+from digest.cli.besides.mcp_server import Tools
 from digest.errors import DigestError, StoreError
+from digest.setup.settings import load_settings
 from digest.store import open_store, open_to_look
 from tests.world.samples import ADA, item, sample_digest
 from tests.world.shell import run_main
@@ -146,6 +148,15 @@ def test_without_the_extra_one_line_says_what_to_do(
     (line,) = told.err.splitlines()
     assert "needs mcp" in line
     assert "pip install '.[mcp]'" in line
+
+
+def test_papers_of_before_the_runs_on_record_are_none_of_the_last_days(home: Path) -> None:
+    with open_store(home / "digest.db") as store:
+        store._database.write("UPDATE seen SET run = NULL")
+        store._database.write("UPDATE paper SET published = '2020-01-01T00:00:00Z'")
+    tools = Tools(load_settings({}, {"DIGEST_HOME": str(home)}, home))
+    assert tools.papers(since="2026-11-01").papers == []
+    assert tools.papers(since="2019-12-01").papers
 
 
 def test_answers_are_bounded_and_say_so() -> None:

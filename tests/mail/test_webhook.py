@@ -25,6 +25,7 @@ from digest.rendering.payload import render_payload
 from tests.world.http_server import Answer, HttpServer, http_server
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+SOON = "Tue, 24 Nov 2026 07:00:00 GMT"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 """That of Standard Webhooks' own example."""
 TOKEN = "s3cr3t-t0ken"
@@ -102,9 +103,10 @@ async def test_each_attempt_has_the_same_id_and_the_same_body() -> None:
         (Answer(204), Outcome.SENT, None),
         (Answer(429, {"Retry-After": "120"}), Outcome.DEFERRED, 120),
         (Answer(429), Outcome.DEFERRED, None),
-        (Answer(503, {"Retry-After": "Tue, 24 Nov 2026 07:00:00 GMT"}), Outcome.DEFERRED, 3600),
+        (Answer(503, {"Retry-After": SOON}), Outcome.DEFERRED, 3600),
         (Answer(503, {"Retry-After": "99999999"}), Outcome.DEFERRED, 86400),
         (Answer(500, {"Retry-After": "soon"}), Outcome.DEFERRED, None),
+        (Answer(503, {"Retry-After": f"{SOON[:-3]}+{'9' * 19}"}), Outcome.DEFERRED, None),
         (Answer(301, {"Location": "http://127.0.0.1:9/"}), Outcome.FAILED, None),
         (Answer(401), Outcome.FAILED, None),
         (Answer(404), Outcome.FAILED, None),
@@ -147,7 +149,9 @@ async def test_a_receiver_that_says_nothing_leaves_it_open(
         (f"https://me:{TOKEN}@127.0.0.1/", SECRET, True, "no login in its URL"),
         (f"ftp://127.0.0.1/{TOKEN}", SECRET, True, "begins with https://"),
         (f"https://127.0.0.1/{TOKEN}\r\nX: y", SECRET, True, "printable ASCII"),
-        (f"https://127.0.0.1:99999/{TOKEN}", SECRET, True, "its URL is wrong"),
+        (f"https://127.0.0.1:99999/{TOKEN}", SECRET, True, "its host or port cannot be read"),
+        (f"https://bot:{TOKEN}/x@127.0.0.1/", SECRET, True, "its host or port cannot be read"),
+        (f"https://[{TOKEN}]/x", SECRET, True, "its host or port cannot be read"),
         ("https://127.0.0.1/", "tooshort", True, "its secret is wrong"),
         ("$NOWHERE", SECRET, True, "the variable NOWHERE"),
     ],

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from digest.setup.doctor.channels import check_webhooks
+from digest.setup.doctor import webhooks
 from digest.setup.doctor.chats import check_chats
-from digest.setup.doctor.check import Finding, Level
+from digest.setup.doctor.check import Cause, Finding, Level
+from digest.setup.doctor.webhooks import check_webhooks
 from digest.setup.settings import Settings, load_settings
 from tests.mail.test_apprise import SERVICES, TOKEN, Service
 from tests.world.http_server import Answer, HttpServer, http_server
@@ -67,6 +68,17 @@ async def test_each_service_is_asked_whether_it_knows_the_token(
 
 
 @pytest.mark.heavy
+async def test_a_service_that_is_busy_says_nothing_of_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with http_server(Answer(429), Answer(503)) as server:
+        for status in (429, 503):
+            found = await chats(tmp_path, SERVICES[2], server, monkeypatch)
+            assert f"cannot be asked now ({status})" in found.found
+            assert found.cause is Cause.NETWORK
+
+
+@pytest.mark.heavy
 def test_a_service_that_cannot_be_asked_is_said_so(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, "apprise: 'feishu://abcdefgh'")
     [found] = check_chats(settings)
@@ -90,6 +102,23 @@ async def test_a_webhook_is_connected_to_and_not_posted_to(tmp_path: Path) -> No
         settings = settings_of(tmp_path, entry, HOOK=url)
         [refused] = await asyncio.to_thread(check_webhooks, settings)
     assert found == Finding(Level.OK, "webhook:Lab can be connected to; nothing was sent")
+    nothing = settings_of(tmp_path, entry)
+    [unset] = await asyncio.to_thread(check_webhooks, nothing)
     assert refused.level is Level.FAIL
+    assert (unset.level, unset.cause) == (Level.FAIL, Cause.CONFIG)
     assert TOKEN not in refused.found
     assert server.requests == []
+
+
+async def test_a_webhook_that_says_nothing_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("digest.mail.webhook.WebhookTransport._connected", silent)
+    monkeypatch.setattr(webhooks, "SECONDS", 0.01)
+    entry = "webhook: 'https://hooks.example.org/x', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    settings = settings_of(tmp_path, entry)
+    [found] = await asyncio.to_thread(check_webhooks, settings)
+    assert (found.cause, "no answer" in found.found) == (Cause.NETWORK, True)

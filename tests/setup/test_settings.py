@@ -352,3 +352,9 @@ def test_each_field_is_filled_from_one_setting() -> None:
     filled = [setting.field for setting in SETTINGS if setting.field]
     derived = {"home", "unknown", "origins", "variables"}
     assert sorted(filled) == sorted({field.name for field in fields(Settings)} - derived)
+
+
+def test_an_empty_variable_hides_none_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LAB_HOOK=https://hooks.example.org/x\n")
+    settings = load_settings({}, {"DIGEST_HOME": str(tmp_path), "LAB_HOOK": ""}, tmp_path)
+    assert settings.variables["LAB_HOOK"] == "https://hooks.example.org/x"

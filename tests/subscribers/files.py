@@ -16,6 +16,13 @@ from digest.subscribers.edit import roster_entry
 READERS = "subscribers:\n  - email: ada@example.org\n    keywords: [reasoning]\n"
 
 
+def written(folder: Path, text: str) -> Path:
+    """A subscribers file with this text."""
+    path = folder / "subscribers.yaml"
+    path.write_text(text)
+    return path
+
+
 def load(text: str) -> Roster:
     return check_text(text, "subscribers.yaml").roster
 

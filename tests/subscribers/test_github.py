@@ -16,6 +16,7 @@ from digest.subscribers.edit import (
 )
 from digest.subscribers.load import load_roster
 from digest.subscribers.problems import SubscribersFileError
+from tests.subscribers.files import written
 
 FILE = """\
 # who gets what
@@ -28,14 +29,8 @@ subscribers:
 """
 
 
-def written(tmp_path: Path, text: str = FILE) -> Path:
-    path = tmp_path / "subscribers.yaml"
-    path.write_text(text)
-    return path
-
-
 def test_a_repository_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
-    _, repository = load_roster(written(tmp_path)).subscribers
+    _, repository = load_roster(written(tmp_path, FILE)).subscribers
     assert repository.email == "github:Ada/papers.daily"
     assert [keyword.name for keyword in repository.keywords] == ["MLLM", "Reward Model"]
     assert len(repository.days) == 5
@@ -82,7 +77,7 @@ def test_two_spellings_of_one_repository_are_the_same(tmp_path: Path) -> None:
 
 
 def test_the_commands_add_change_move_and_remove_one(tmp_path: Path) -> None:
-    path = written(tmp_path)
+    path = written(tmp_path, FILE)
     add_subscribers(path, ["github:grace/arxiv"], ["Reasoning"], {"at": "07:00"})
     assert (
         '  - github: grace/arxiv\n    keywords: [Reasoning]\n    at: "07:00"\n' in path.read_text()
@@ -104,4 +99,4 @@ def test_the_commands_call_a_repository_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match="'github:ada' is no repository: a GitHub repository is written OWNER/REPO"
     ):
-        add_subscribers(written(tmp_path), ["github:ada"], ["x"])
+        add_subscribers(written(tmp_path, FILE), ["github:ada"], ["x"])

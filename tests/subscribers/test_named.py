@@ -22,6 +22,7 @@ from digest.subscribers.follow import follow_text, problem_words
 from digest.subscribers.load import load_roster
 from digest.subscribers.problems import SubscribersFileError
 from digest.subscribers.pseudonyms import Pseudonyms, mailboxes, reveal
+from tests.subscribers.files import written
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TOKEN = "T0KEN-of-the-lab"
@@ -38,14 +39,8 @@ subscribers:
 """
 
 
-def written(tmp_path: Path, text: str = FILE) -> Path:
-    path = tmp_path / "subscribers.yaml"
-    path.write_text(text)
-    return path
-
-
 def test_a_webhook_is_a_subscriber_like_any_other(tmp_path: Path) -> None:
-    _, lab = load_roster(written(tmp_path)).subscribers
+    _, lab = load_roster(written(tmp_path, FILE)).subscribers
     assert (lab.email, lab.channel) == ("webhook:Lab chat", Channel.WEBHOOK)
     assert (lab.target, lab.secret) == (f"https://hooks.example.org/{TOKEN}", SECRET)
     assert len(lab.days) == 5
@@ -77,6 +72,10 @@ def test_a_secret_of_the_defaults_is_every_webhooks_and_no_mails(tmp_path: Path)
         ("keywords: [MLLM, Reward Model]", "keywords: []", "webhook:Lab chat has no keywords"),
         ("  - email: ada@example.org", f"  - email: a@example.org\n    secret: {SECRET}", "alone"),
         ("    name: Lab chat", "    name: Lab chat\n    email: b@example.org", "write two"),
+        (f"secret: {SECRET}", f"secrt: {SECRET}", "secrt: means nothing in a subscriber"),
+        (f"secret: {SECRET}", f"secret_key: {SECRET[6:]}", "secret_key: means nothing"),
+        ("email: ada@example.org", f"email: tgram://1:{TOKEN}/2", "tgram://"),
+        ("email: ada@example.org", f"github: tgram://1:{TOKEN}/2", "written OWNER/REPO"),
     ],
 )
 def test_what_is_wrong_is_told_without_a_token(
@@ -104,7 +103,7 @@ def test_a_mistake_holds_back_the_reader_whose_name_stands_beside_it() -> None:
 
 
 def test_commands_change_and_take_out_whoever_is_there(tmp_path: Path) -> None:
-    path = written(tmp_path)
+    path = written(tmp_path, FILE)
     add_subscribers(path, ["webhook:lab chat"], ["RLHF"])
     set_fields(path, ["webhook:Lab chat"], {"at": "07:00"})
     move_subscriber(path, "webhook:Lab chat", "webhook:The lab")
@@ -117,7 +116,7 @@ def test_commands_change_and_take_out_whoever_is_there(tmp_path: Path) -> None:
 
 
 def test_what_only_the_file_can_say_is_refused_by_commands(tmp_path: Path) -> None:
-    path = written(tmp_path)
+    path = written(tmp_path, FILE)
     with pytest.raises(UsageError, match="only be said there") as error:
         add_subscribers(path, ["webhook:New"], ["MLLM"])
     assert "docs/channels.md" in str(error.value.remedy)
@@ -166,7 +165,7 @@ def test_a_webhook_and_a_chat_have_names_of_their_own(tmp_path: Path) -> None:
 
 
 def test_where_strangers_see_the_database_a_name_is_hidden_and_found_again(tmp_path: Path) -> None:
-    hidden = Pseudonyms("a key of these tests").hide(load_roster(written(tmp_path)))
+    hidden = Pseudonyms("a key of these tests").hide(load_roster(written(tmp_path, FILE)))
     _, lab = hidden.subscribers
     assert lab.email.startswith("reader:")
     assert (lab.name, lab.channel, lab.mailbox) == ("", Channel.WEBHOOK, "webhook:Lab chat")

@@ -71,6 +71,11 @@ def test_what_a_server_said_holds_no_address(said: str) -> None:
     assert told[:3] == said[:3]
 
 
+def test_what_is_said_to_a_reader_without_an_address_stays_as_it_is() -> None:
+    said = "the connection broke (TimeoutError): look, and try again"
+    assert conceal(f"{said} WEBHOOK:lab", "webhook:lab") == f"{said} …"
+
+
 @given(st.emails(), st.text(max_size=60), st.text(max_size=60))
 def test_an_address_never_comes_through(address: str, before: str, after: str) -> None:
     assert address.lower() not in conceal(f"{before}<{address}>{after}", address).lower()

@@ -104,7 +104,11 @@ class Tools:
             names = store.exports.labels()
             queries = queries_of(names, (keyword,)) if keyword else list(names)
             rows = store.archive.newest_of(queries, LOOKED_AT)
-            recent = [row for row in rows if row.at is None or row.at.date() >= first]
+            # What came before the runs on record came at some time after it was submitted.
+            undated = store.archive.papers([row.paper for row in rows if row.at is None])
+            recent = [
+                row for row in rows if (row.at or undated[row.paper].published).date() >= first
+            ]
             more = ""
             if len(rows) == LOOKED_AT == len(recent):
                 more = f"only the last {LOOKED_AT:,} that came were looked at"

@@ -13,12 +13,13 @@ import click
 from digest.cli.base import Command, Context, json_option, now_option, pass_context
 from digest.cli.daily.cycle import progress_line
 from digest.cli.look.reader import LONGEST, KnownReader, known_reader
+from digest.cli.look.why import inquiry_of
 from digest.errors import ArxivError, ConfigError, Exit, TryLaterError
 from digest.keywords.words import counted
 from digest.model import Subscriber
 from digest.rendering.texts import printable_line
 from digest.rules.plan import LONGEST_HARVEST
-from digest.setup.parts import holds_unknown, machine_now, reading_store
+from digest.setup.parts import machine_now, reading_store
 from digest.setup.settings import Settings
 from digest.setup.subscribers import read_roster
 from digest.store import Store
@@ -121,11 +122,8 @@ def _audited(
     settings: Settings, store: Store, reader: KnownReader, found: Harvest, now: datetime
 ) -> dict[str, Any]:
     from digest.explain.audit import audit_reader
-    from digest.explain.inquiry import Inquiry
 
-    hold = holds_unknown(settings, reader.channel)
-    inquiry = Inquiry(store, now, reader.address, reader.subscriber, reader.past, hold_unknown=hold)
-    return audit_reader(inquiry, found.matches)
+    return audit_reader(inquiry_of(settings, store, reader, now), found.matches)
 
 
 def _is_given_up(report: dict[str, Any]) -> bool:

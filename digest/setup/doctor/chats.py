@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from digest.mail.message import EndedError
+from digest.mail.webhook import FOR_A_TIME
 from digest.model import Channel
 from digest.setup.channels import make_chats
 from digest.setup.doctor.check import Cause, Finding, Level, fail, ok
 from digest.setup.settings import Settings
 from digest.setup.subscribers import roster_or_empty
+from digest.system.signals import Threads
 
 SECONDS = 8.0
 REMEDY = "make a new token at the service, and write it where the subscribers file names it"
@@ -89,7 +91,10 @@ def check_chats(settings: Settings) -> list[Finding]:
     roster = roster_or_empty(settings)
     chats = [each for each in roster.subscribers if each.channel is Channel.APPRISE]
     transport = make_chats(settings, roster)
-    return [_checked(reader.mailbox or reader.email, transport.opened) for reader in chats]
+    # At once, since a check has its time for all of them.
+    threads, names = Threads(), [reader.mailbox or reader.email for reader in chats]
+    asked = [threads.submit(_checked, name, transport.opened) for name in names]
+    return [one.result() for one in asked]
 
 
 def _checked(address: str, opened: Callable[[str], Any]) -> Finding:
@@ -125,6 +130,9 @@ def _asked(address: str, service: Any, question: Question) -> Finding:
         return fail(f"{address}: {name} does not answer ({kind})", "", Cause.NETWORK)
     if question.is_known(answer.status_code, answer.text.replace(" ", "")):
         return ok(f"{address}: {name} knows the token")
+    if answer.status_code in FOR_A_TIME or answer.status_code >= 500:
+        said = f"{address}: {name} cannot be asked now ({answer.status_code})"
+        return fail(said, "", Cause.NETWORK)
     return fail(f"{address}: {name} does not know the token ({answer.status_code})", REMEDY)
 
 

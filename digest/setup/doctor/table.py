@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 from digest.setup.doctor import mail, names
-from digest.setup.doctor.channels import check_webhooks
 from digest.setup.doctor.chats import check_chats
 from digest.setup.doctor.check import Check, Finding, ok, run_checks
 from digest.setup.doctor.files import (
@@ -37,6 +36,7 @@ from digest.setup.doctor.returns import (
     check_repositories,
 )
 from digest.setup.doctor.settings import all_mistakes, check_settings
+from digest.setup.doctor.webhooks import check_webhooks
 from digest.setup.exposure import in_workflow, read_unexposed_roster
 from digest.setup.settings import Settings, Survey
 from digest.setup.subscribers import roster_or_empty

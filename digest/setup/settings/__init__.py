@@ -174,7 +174,7 @@ def survey_settings(
         refuse_foreign_files(home, values)
     found = _read(values, origins, home, environ, mistakes)
     unknown = _unknown([*environ, *dotenv])
-    variables = {**dotenv, **environ}
+    variables = dotenv | {name: value for name, value in environ.items() if value}
     settings = Settings(home=home, **found, unknown=unknown, origins=origins, variables=variables)
     for name, mistake in _contradictions(settings, mistakes):
         mistakes.setdefault(name, mistake)
