@@ -216,7 +216,9 @@ class _Taking:
         for row in rows:
             _insert(self._db, table, row | {"subscriber": number})
         if table in _OTHERS:
-            self._db.write(f"DELETE FROM {_OTHERS[table]} WHERE subscriber = ?", [number])
+            self._db.write(
+                f"DELETE FROM {_OTHERS[table]} WHERE subscriber = :number", {"number": number}
+            )
         if table == "wish":
             self._db.write("UPDATE subscriber SET origin = 'file' WHERE id = ?", [number])
         if table == "signup":

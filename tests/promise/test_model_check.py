@@ -281,8 +281,8 @@ MUTATIONS = {
         "maybe_accepted = 0 AND :unknown",
     ),
     "whom the file took over since loses in a restored copy what they took away": (
-        "DELETE FROM signup WHERE subscriber = ?",
-        "DELETE FROM signup WHERE 0 AND subscriber = ?",
+        "DELETE FROM signup WHERE subscriber = :number",
+        "DELETE FROM signup WHERE 0 AND subscriber = :number",
     ),
 }
 
@@ -293,7 +293,7 @@ NOTICED: dict[str, list[tuple[int, bool]]] = {
     "a restored copy forgets what was taken away since": [(131, False)],
     "a restored copy goes back to an address from which its reader moved": [(131, False)],
     "who left the file and signed up since is the file's in a restored copy": [(125, False)],
-    "whom the file took over since loses in a restored copy what they took away": [(220008, False)],
+    "whom the file took over since loses in a restored copy what they took away": [(54, True)],
 }
 """Histories that have noticed it, by seed and whether they are harsh: played first, to save time.
 Where a change of the histories has made them blind, the others are searched as ever."""
